@@ -1,0 +1,1 @@
+"""The ways a vote arrives, one file each."""

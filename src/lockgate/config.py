@@ -1,0 +1,36 @@
+"""How every part of a pipeline that people write is checked: unknown keys refused, values frozen, durations read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+from lockgate import units
+
+
+class Config(BaseModel):
+    """Base of everything that is read from YAML. `Later` fields are known, and refused with the reason."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _duration(value: Any) -> timedelta:
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a duration; write one like 90s, 30m, 48h or 7d")
+    return units.duration(value)
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str), PlainSerializer(units.duration_text)]
+
+
+def later(reason: str) -> Any:
+    """The type of a key that is known and whose work arrives later: any value is refused with that reason."""
+
+    def refuse(value: Any) -> Any:
+        raise ValueError(f"not available yet: {reason}")
+
+    return Annotated[Any, BeforeValidator(refuse)]

@@ -1,0 +1,64 @@
+"""SHA-256 of bytes, files and folders, and the one way a JSON value becomes bytes (RFC 8785)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Json = Any
+_NOT_MODEL_FILES = frozenset({"registered_model_meta"})
+
+
+def sha256(data: bytes) -> str:
+    """`sha256:<64 hex>` of the bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    """`sha256:<64 hex>` of a file's bytes, read in blocks."""
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def canonical(value: Json) -> bytes:
+    """The value as canonical JSON (RFC 8785). Raises ValueError for floats that are not finite and for foreign types."""
+    import rfc8785
+
+    return rfc8785.dumps(value)
+
+
+def files_digest(files: Iterable[tuple[str, str, int]]) -> str:
+    """The digest of a set of files: SHA-256 of the canonical JSON of the sorted [path, sha256, size] list.
+
+    files: (path with forward slashes relative to the folder, `sha256:<hex>`, bytes).
+    """
+    return sha256(canonical([[path, sha, size] for path, sha, size in sorted(files)]))
+
+
+def folder_files(folder: Path) -> list[tuple[str, str, int]]:
+    """The (path, sha256, size) list of every file under a folder, sorted; MLflow's download marker is left out."""
+    return sorted(
+        (path.relative_to(folder).as_posix(), sha256_file(path), path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file() and path.relative_to(folder).as_posix() not in _NOT_MODEL_FILES
+    )
+
+
+def folder_digest(folder: Path) -> str:
+    """The digest of a model's or a data set's folder, as its files are stored."""
+    return files_digest(folder_files(folder))
+
+
+def is_digest(text: str) -> bool:
+    """Whether the text is exactly `sha256:` and 64 lower-case hex digits."""
+    return len(text) == 71 and text.startswith("sha256:") and all(c in "0123456789abcdef" for c in text[7:])
+
+
+def number(value: float | None) -> str | None:
+    """A measured value as evidence stores it: `repr(float(x))`, null for what is missing or not finite."""
+    if value is None or not math.isfinite(value):
+        return None
+    return repr(float(value))

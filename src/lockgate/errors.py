@@ -1,0 +1,94 @@
+"""What can go wrong so that a person must act: the class gives the exit code, the text says what, where and what to do.
+
+A failed gate is not here: it is a value (`evidence.Verdict`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class LockgateError(Exception):
+    """Base of all errors of lockgate. `exit_code` is what the command ends with; `remedy` says what to do."""
+
+    exit_code = 4
+
+    def __init__(self, what: str, *, remedy: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+
+
+class UsageError(LockgateError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class PipelineError(LockgateError):
+    """A pipeline that cannot be accepted; `complaints` holds every reason, each `path:line:col: …`."""
+
+    exit_code = 2
+
+    def __init__(self, complaints: str | Iterable[str]) -> None:
+        self.complaints = (complaints,) if isinstance(complaints, str) else tuple(complaints)
+        super().__init__("\n".join(self.complaints))
+
+
+class Refused(LockgateError):
+    """A rule forbids what was asked; nothing was changed. `code` is stable, for machines."""
+
+    exit_code = 1
+
+    def __init__(self, what: str, *, code: str, remedy: str | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.code = code
+
+
+class Waiting(LockgateError):
+    """Not refused, but not yet possible: votes are missing or another promotion is in progress."""
+
+    exit_code = 3
+
+    def __init__(self, what: str, *, code: str, remedy: str | None = None) -> None:
+        super().__init__(what, remedy=remedy)
+        self.code = code
+
+
+class DataError(LockgateError):
+    """Data that cannot be read or does not fit what the pipeline says about it."""
+
+
+class ModelFault(LockgateError):
+    """A model that broke while it was asked; `stderr` holds its last lines."""
+
+    def __init__(self, what: str, *, remedy: str | None = None, stderr: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.stderr = stderr
+
+
+class GateBroken(LockgateError):
+    """A gate could not do its work, for a reason that its message gives."""
+
+
+class RegistryError(LockgateError):
+    """The registry refused, broke, or could not be reached."""
+
+
+class NotFound(RegistryError):
+    """The registry has no such model, version, alias or file."""
+
+
+class Denied(RegistryError):
+    """The registry does not let this credential do that."""
+
+
+class Unavailable(RegistryError):
+    """The registry did not answer a read in time."""
+
+
+class UnknownOutcome(RegistryError):
+    """A write whose answer was lost: it may or may not have happened, so it must be read back, never repeated blindly."""

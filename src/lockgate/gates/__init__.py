@@ -1,0 +1,1 @@
+"""The gates that come with lockgate, one file each."""

@@ -1,0 +1,1 @@
+"""What is computed from labels and scores, one file a family."""

@@ -1,0 +1,91 @@
+"""A model as lockgate asks it: batches in, predictions out; a load driven where the model is; then closed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Output:
+    """Which part of an answer is the score: a column by name, the column of a class, or another method of the model."""
+
+    column: str | None = None
+    label: str | int | None = None
+    method: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadPlan:
+    """One block of requests to be driven beside the model.
+
+    requests: how many, `rows` rows each, taken in turn from the batch that comes with the plan.
+    rate: arrivals a second of an open loop, whose latency counts from the intended send time; None is a closed loop with
+    one request at a time, whose latency is service time. arrivals: poisson | constant. seed: of the arrival times.
+    warmup: requests sent before, not recorded.
+    """
+
+    requests: int
+    rows: int = 1
+    rate: float | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    seed: int = 0
+    warmup: int = 0
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What a block of requests showed. One entry a request, in order of sending.
+
+    intended_s, sent_s, done_s: (n,) seconds since the block began, by a monotonic clock beside the model.
+    failed: (n,) bool; a failed request has a done time of its own and counts as infinitely slow.
+    """
+
+    intended_s: tuple[float, ...]
+    sent_s: tuple[float, ...]
+    done_s: tuple[float, ...]
+    failed: tuple[bool, ...]
+    first_error: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadFacts:
+    """What loading the model cost and where it answers. versions: of python and of the libraries beside the model."""
+
+    load_seconds: float
+    first_prediction_ms: float | None
+    python: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Peak resident memory (bytes) and processor time (seconds) of the process that the model lives in, so far."""
+
+    rss_bytes: int | None
+    cpu_seconds: float | None
+
+
+class Model(Protocol):
+    """A model that answers somewhere. Every method raises ModelFault, which says what broke and holds the last stderr."""
+
+    def load(self) -> LoadFacts:
+        """Start the model where it answers, once; later calls return the same facts."""
+
+    def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+        """One answer for each batch, in order, with as many rows as the batch.
+
+        The columns of an answer: those of a returned frame; `prediction` for a plain vector; `0`, `1`, … for a matrix.
+        """
+
+    def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
+        """Send the plan's requests, made of the batch's rows, and time them beside the model."""
+
+    def usage(self) -> Usage: ...
+
+    def close(self) -> None:
+        """End it, whatever state it is in; safe to call twice."""

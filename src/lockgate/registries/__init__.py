@@ -1,0 +1,1 @@
+"""The model registries, one file each."""

@@ -1,0 +1,180 @@
+"""What lockgate asks of a model registry, in ports and values that no registry owns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from pydantic import Field, model_validator
+
+from lockgate.config import Config
+
+State = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version in a registry. `digest` is of its files as stored (`digest.folder_digest`), None until they were read."""
+
+    name: str
+    version: str
+    digest: str | None = None
+    run_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who acted. kind: github | oidc | ssh | unverified; `id` is the stable one (number, key fingerprint, email)."""
+
+    kind: Literal["github", "oidc", "ssh", "unverified"]
+    id: str
+    name: str = ""
+
+    def to_json(self) -> dict[str, str]:
+        return {"kind": self.kind, "id": self.id, "name": self.name}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Identity:
+        return cls(kind=value["kind"], id=str(value["id"]), name=str(value.get("name", "")))
+
+    def __str__(self) -> str:
+        shown = self.name or self.id
+        return f"{shown} (unverified)" if self.kind == "unverified" else shown
+
+
+@dataclass(frozen=True)
+class VersionFacts:
+    """What the registry and the model's own files say about a version, read without loading the model.
+
+    signature: {"inputs": [column…], "outputs": [column…], "params": […]} with columns as the registry's JSON has them
+    (`name`, `type`, `required`), None where there is none. input_example: path of the file inside `files`, None likewise.
+    """
+
+    version: ModelVersion
+    files: Path
+    signature: Mapping[str, Any] | None
+    input_example: Path | None
+    requirements: tuple[str, ...]
+    flavors: tuple[str, ...]
+    python_version: str | None
+    run: Mapping[str, Any] | None
+    commit: str | None
+    metrics: Mapping[str, float]
+    datasets: tuple[Mapping[str, str], ...]
+    tags: Mapping[str, str]
+
+
+class Registry(Protocol):
+    """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, and are never retried."""
+
+    def version(self, name: str, version: str) -> ModelVersion:
+        """One version, by its number. Raises NotFound."""
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        """The version that an alias points to, None where nothing has it. Raises NotFound for an unknown model."""
+
+    def versions(self, name: str) -> Sequence[ModelVersion]:
+        """All versions, newest first. Raises NotFound for an unknown model."""
+
+    def commit_of(self, version: ModelVersion) -> str | None:
+        """The git commit that the version's run was made from, as far as it is recorded."""
+
+    def aliases(self, name: str) -> Mapping[str, str]:
+        """alias → version number."""
+
+    def fetch(self, version: ModelVersion, folder: Path) -> Path:
+        """Download the version's files below `folder` and return the folder that holds them."""
+
+    def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
+        """Facts of a fetched version, nothing of the model being loaded."""
+
+    def set_alias(self, name: str, alias: str, version: str) -> None: ...
+
+    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None: ...
+
+    def ledger(self, name: str) -> LedgerStore: ...
+
+    def evidence(self, name: str) -> EvidenceStore: ...
+
+
+class LedgerStore(Protocol):
+    """The append-only record of one model, write-once by key."""
+
+    def keys(self) -> Mapping[str, str]:
+        """Every key and its value. Empty where the ledger was not begun."""
+
+    def put_if_absent(self, key: str, value: str) -> str:
+        """Write the value unless the key exists; returns the value that stands now, ours or the winner's."""
+
+
+class EvidenceStore(Protocol):
+    """What is published beside the versions of one model."""
+
+    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
+        """Store the files of a run folder under the digest; facts are short searchable values. Publishing twice is one."""
+
+    def fetch(self, digest: str, folder: Path) -> Path:
+        """Download what was published under a digest. Raises NotFound."""
+
+    def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None: ...
+
+    def votes(self, digest: str) -> Sequence[tuple[bytes, bytes]]:
+        """(vote bytes, signature bytes) of every vote stored for the digest."""
+
+    def newest(self, version: str) -> str | None:
+        """The digest published last for a version, None where there is none."""
+
+    def all(self) -> Sequence[Mapping[str, str]]:
+        """The facts of everything published, oldest first; `digest` is among them."""
+
+
+class CandidateSelector(Config):
+    """Which version asks: exactly one of the keys. `version` and `alias` of the registry, `file` holds one integer,
+    `git_commit` (a hash, or `head`) and `tag` pick the newest version that carries them, `newest` the newest of all."""
+
+    file: str | None = None
+    version: int | None = None
+    alias: str | None = None
+    git_commit: str | None = None
+    tag: dict[str, str] | None = None
+    newest: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> CandidateSelector:
+        given = sorted(self.model_fields_set)
+        if len(given) != 1:
+            raise ValueError(
+                f"give exactly one of file, version, alias, git_commit, tag, newest (found: {', '.join(given) or 'none'})"
+            )
+        if self.tag is not None and not self.tag:
+            raise ValueError("tag names no key; write tag: {key: value}")
+        return self
+
+
+class ChampionSelector(Config):
+    """Which version holds the place now. `else: none`: where nobody does, relative lines are not asked."""
+
+    alias: str | None = None
+    version: int | None = None
+    otherwise: Literal["none"] | None = Field(default=None, alias="else")
+
+    @model_validator(mode="after")
+    def _one(self) -> ChampionSelector:
+        if (self.alias is None) == (self.version is None):
+            raise ValueError("give alias or version, for example {alias: production, else: none}")
+        return self
+
+
+class RegistrySpec(Config):
+    """Where the models are registered. `kind` is an entry point of the group lockgate.registries."""
+
+    kind: str = "mlflow"
+    uri: str
+    lifecycle: Literal["aliases", "stages"] = "aliases"

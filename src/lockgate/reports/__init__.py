@@ -1,0 +1,1 @@
+"""The evidence as documents, one file a format."""

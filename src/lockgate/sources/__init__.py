@@ -1,0 +1,1 @@
+"""File formats that data arrives in, one file each."""

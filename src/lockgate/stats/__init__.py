@@ -1,0 +1,1 @@
+"""The statistics that verdicts rest on: plain functions of arrays and counts."""

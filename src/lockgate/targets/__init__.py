@@ -1,0 +1,1 @@
+"""The places where a model answers, one file each."""

@@ -1,0 +1,55 @@
+"""Durations, sizes, rates and shares as people write them: `48h`, `512MB`, `200/s`, `5%`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]+)", re.ASCII)
+_RATE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*/\s*(?P<unit>s|m|min|h)", re.ASCII)
+
+
+def duration(text: str) -> timedelta:
+    """`90s`, `30m`, `48h`, `7d`, `1h30m` as a timedelta. Raises ValueError for anything else."""
+    rest = text.strip()
+    total = 0.0
+    if not rest:
+        raise ValueError("a duration is empty; write one like 90s, 30m, 48h or 7d")
+    while rest:
+        match = _AMOUNT.match(rest)
+        if match is None or match["unit"] not in _SECONDS:
+            raise ValueError(f"{text!r} is not a duration; write one like 90s, 30m, 48h or 7d")
+        total += float(match["number"]) * _SECONDS[match["unit"]]
+        rest = rest[match.end() :].strip()
+    try:
+        return timedelta(seconds=total)
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long to be a duration") from None
+
+
+def duration_text(value: timedelta) -> str:
+    """The shortest way to write a duration: `48h`, `7d`, `90s`; `duration` reads it back."""
+    seconds = value.total_seconds()
+    for unit in ("d", "h", "m", "s"):
+        amount = seconds / _SECONDS[unit]
+        if amount >= 1 and amount == int(amount) and not (unit == "d" and amount < 3):
+            return f"{int(amount)}{unit}"
+    return f"{seconds:g}s" if seconds >= 1 or seconds == 0 else f"{seconds * 1000:g}ms"
+
+
+def size(text: str) -> int:
+    """`512MB` (10^6) or `2GiB` (2^30) as bytes. Raises ValueError for anything else."""
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None or match["unit"] not in _BYTES:
+        raise ValueError(f"{text!r} is not a size; write one like 512MB or 2GiB")
+    return round(float(match["number"]) * _BYTES[match["unit"]])
+
+
+def rate(text: str) -> float:
+    """`200/s` or `30/m` as events a second. Raises ValueError for anything else, and for zero."""
+    match = _RATE.fullmatch(text.strip())
+    if match is None or float(match["number"]) <= 0:
+        raise ValueError(f"{text!r} is not a rate; write one like 200/s")
+    return float(match["number"]) / _SECONDS[match["unit"]]
