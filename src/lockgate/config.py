@@ -24,7 +24,9 @@ def _duration(value: Any) -> timedelta:
     return units.duration(value)
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration, json_schema_input_type=str), PlainSerializer(units.duration_text)]
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration, json_schema_input_type=str), PlainSerializer(units.duration_text)
+]
 
 
 def later(reason: str) -> Any:

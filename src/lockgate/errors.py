@@ -91,4 +91,12 @@ class Unavailable(RegistryError):
 
 
 class UnknownOutcome(RegistryError):
-    """A write whose answer was lost: it may or may not have happened, so it must be read back, never repeated blindly."""
+    """A write whose answer was lost: it may have happened, so it is read back, never repeated blindly."""
+
+
+def guess(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where one of the known words is close, else nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]!r}?" if close else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Literal
 
 from lockgate import digest
@@ -22,7 +22,7 @@ class EvidenceError(LockgateError):
     """Bytes that are not evidence of a version that this lockgate reads."""
 
 
-class Verdict(str, Enum):
+class Verdict(StrEnum):
     """The four words, from best to worst."""
 
     PASS = "pass"  # noqa: S105  # a verdict
@@ -61,9 +61,9 @@ class Decided:
     """The comparison that the verdict rests on.
 
     on: what was compared: value | difference | ratio (of candidate to champion) | count.
-    claim: not_worse | superior | no_harm for lines relative to the champion, at_limit for absolute ones, point without bounds.
-    required: (op, number) that `estimate` is held against. low, high: the two-sided interval at 2·confidence − 1, either
-    None where no bound exists. confidence: one-sided; None for counts and points, which carry no error rate.
+    claim: not_worse | superior | no_harm for lines relative to the champion, at_limit for absolute ones, point where no
+    bound is asked. required: (op, number) that `estimate` is held against. low, high: the two-sided interval at
+    2·confidence − 1, None where no bound exists. confidence: one-sided; None for counts and points: no error rate.
     """
 
     on: Literal["value", "difference", "ratio", "count"]
@@ -190,8 +190,9 @@ class Exhibit:
         if len(self.points) > 2000:
             raise ValueError(f"exhibit {self.name} has {len(self.points)} points; at most 2,000 can be shown")
 
-    @property
-    def bytes(self) -> bytes:
+    def to_bytes(self) -> bytes:
+        """The exhibit as canonical JSON."""
+
         def cell(value: Any) -> Any:
             return number(value) if isinstance(value, float) else value
 
@@ -265,11 +266,11 @@ class GateResult:
 class Evidence:
     """Everything one run established, as the JSON document of schema lockgate/evidence/v1.
 
-    `bytes` are what is stored and hashed. Read bytes keep theirs: the digest never covers a re-dump.
+    `stored` are the bytes that are kept and hashed: the digest never covers a re-dump.
     """
 
     document: Mapping[str, Any]
-    bytes: bytes
+    stored: bytes
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Evidence:
@@ -288,12 +289,14 @@ class Evidence:
                 )
             _ = (evidence.gates, evidence.verdict, evidence.opens, document["model"]["name"], document["run"]["id"])
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-            raise EvidenceError(f"these bytes are not evidence: {error!r}", remedy="evaluate again with gate run") from error
+            raise EvidenceError(
+                f"these bytes are not evidence: {error!r}", remedy="evaluate again with gate run"
+            ) from error
         return evidence
 
     @property
     def digest(self) -> str:
-        return digest.sha256(self.bytes)
+        return digest.sha256(self.stored)
 
     @property
     def verdict(self) -> Verdict:

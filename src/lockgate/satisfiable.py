@@ -1,0 +1,94 @@
+"""Lines that no data could ever satisfy, refused before anything runs, each with the rewrite."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from lockgate.requirement import Requirement, RequirementLimit, Subject, number_text
+
+
+def refusals(requirement: Requirement, subject: Subject, *, champion: bool, confidence: float) -> list[str]:
+    """Why no data could ever satisfy the line, each with the rewrite; empty where data can.
+
+    champion: whether the pipeline can have one. confidence: one-sided, of the gate.
+    """
+    found: list[str] = []
+    limit, text = requirement.limit, str(requirement)
+    confidence = requirement.confidence or confidence
+    wrong_way = (subject.better == "higher" and requirement.op == "<=") or (
+        subject.better == "lower" and requirement.op == ">="
+    )
+    if wrong_way and not requirement.gap:
+        turned = replace(requirement, op=">=" if requirement.op == "<=" else "<=")
+        found.append(
+            f"{text!r} asks for a worse model: {subject.name} is better when {subject.better}; write {str(turned)!r}"
+        )
+    if limit.relative:
+        if not champion or "no champion" in subject.needs:
+            found.append(
+                f"{text!r} compares with a champion, and there is none here; "
+                "write a number, or give the pipeline champion: {alias: production, else: none}"
+            )
+        if limit.sign == "*" and (subject.bounds[0] is None or subject.bounds[0] < 0):
+            found.append(
+                f"{text!r}: {subject.name} can be negative, where a factor turns around; write champion - a margin"
+            )
+        elif limit.sign == "*" and limit.value <= 0:
+            found.append(f"{text!r}: the factor must be above zero")
+        if not wrong_way and not subject.counted and requirement.claim not in ("superior", "point"):
+            found += _without_room(requirement, text, confidence)
+        return found
+    if requirement.claim in ("superior", "not_worse", "no_harm"):
+        found.append(
+            f"{text!r}: claim {requirement.claim} compares with a champion; "
+            "write champion in the limit, or leave claim out"
+        )
+    low, high = subject.bounds
+    value = limit.value
+    if not wrong_way and not requirement.gap:
+        unreachable = (requirement.op == ">=" and high is not None and value > high) or (
+            requirement.op == "<=" and low is not None and value < low
+        )
+        if unreachable:
+            found.append(f"{text!r} can never be met: {subject.name} lies between {_end(low)} and {_end(high)}")
+        elif not subject.counted and requirement.claim != "point":
+            at_edge = (requirement.op == ">=" and value == high) or (requirement.op == "<=" and value == low)
+            if at_edge:
+                found.append(_at_edge(requirement, subject, text, confidence))
+    return found
+
+
+def _without_room(requirement: Requirement, text: str, confidence: float) -> list[str]:
+    limit = requirement.limit
+    margin = {None: 0.0, "*": limit.value - 1.0}.get(limit.sign, limit.margin)
+    room = -margin if requirement.op == ">=" else margin
+    if room > 0:
+        return []
+    worse = "-" if requirement.op == ">=" else "+"
+    example = replace(requirement, limit=RequirementLimit(relative=True, number=0.01, sign=worse))  # type: ignore[arg-type]
+    if room == 0:
+        share = f"{(1 - confidence) * 100:g} %"
+        return [
+            f"{text!r} leaves no margin: a candidate equal to the champion would pass {share} of the time; "
+            f"write a tolerance, {str(example)!r}, or claim: superior to ask for a gain"
+        ]
+    return [
+        f"{text!r} asks for a gain over the champion; write claim: superior with it, or a tolerance, {str(example)!r}"
+    ]
+
+
+def _at_edge(requirement: Requirement, subject: Subject, text: str, confidence: float) -> str:
+    edge = "0" if requirement.op == "<=" else number_text(requirement.limit.value)
+    if subject.bounds == (0, 1) or subject.bounds == (0.0, 1.0):
+        step = 0.001
+        units_needed = math.ceil(math.log(1 - confidence) / math.log(1 - step))
+        near = RequirementLimit(relative=False, number=0.1 if requirement.op == "<=" else 99.9, percent=True)
+        rewrite = f"{str(replace(requirement, limit=near))!r} ({units_needed:,} units)"
+        counted = f"{subject.rewrite!r}, counted on this run, or " if subject.rewrite else ""
+        return f"{text!r}: no number of rows shows that a rate is exactly {edge}; write {counted}{rewrite}"
+    return f"{text!r}: no number of rows shows that {subject.name} is exactly {edge}; leave some room"
+
+
+def _end(value: float | None) -> str:
+    return "anything" if value is None else number_text(value)
