@@ -1,0 +1,230 @@
+"""Which groups of rows are judged on their own, what they are called, and which rows each of them holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+
+from lockgate.config import Config, later
+
+MISSING = "(missing)"
+OTHER = "(other)"
+FIXED_COLUMNS = ("id", "label", "weight", "cluster", "candidate", "champion")
+
+SliceKey = tuple[tuple[str, str], ...]
+Kind = Literal["values", "declared", "bins", "where"]
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a value that rows can be compared with")
+    if not isinstance(value, bool | int | float | str | date | time):
+        raise ValueError(
+            "write a text, a number, true, false or a date; several values are a list after `in` or `values`"
+        )
+    return value
+
+
+def _edge(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number; rows outside the edges get slices of their own")
+    return value
+
+
+def _given_name(name: str) -> str:
+    if not name.strip():
+        raise ValueError("this is empty; a name is needed")
+    return name
+
+
+Scalar = Annotated[Any, PlainValidator(_scalar, json_schema_input_type=bool | int | float | str)]
+Edge = Annotated[float, PlainValidator(_edge, json_schema_input_type=float)]
+Name = Annotated[str, AfterValidator(_given_name)]
+
+
+class Condition(Config):
+    """What a column's value must meet, all of it; a missing value meets nothing."""
+
+    lt: Scalar = None
+    le: Scalar = None
+    gt: Scalar = None
+    ge: Scalar = None
+    eq: Scalar = None
+    ne: Scalar = None
+    among: tuple[Scalar, ...] | None = Field(default=None, alias="in", min_length=1)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Condition:
+        if not self.model_fields_set:
+            raise ValueError("a condition is empty; write one of lt, le, gt, ge, eq, ne, in")
+        return self
+
+
+def _condition(value: Any) -> Any:
+    return value if isinstance(value, Mapping | Condition) else {"eq": value}
+
+
+WhereCondition = Annotated[
+    Condition, BeforeValidator(_condition, json_schema_input_type=bool | int | float | str | Condition)
+]
+
+
+class SliceSpec(Config):
+    """One entry of `slices:`: every value of a column, declared values, bins of a number, or a condition on rows."""
+
+    column: Name | None = None
+    name: Name | None = None
+    values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    bins: tuple[Edge, ...] | None = Field(default=None, min_length=1)
+    where: dict[Name, WhereCondition] | None = Field(default=None, min_length=1)
+    find: later("slices that are found, not declared, arrive with the statistics release") = None  # type: ignore[valid-type]
+    cross: later("crossed slices arrive with the statistics release; write them as `where`") = None  # type: ignore[valid-type]
+    quantiles: later("quantile bins arrive with the statistics release; write the edges as `bins`") = None  # type: ignore[valid-type]
+    max: later("a maximum of slices arrives with the statistics release") = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SliceSpec:
+        given = [key for key in ("values", "bins", "where") if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise ValueError(f"a slice is declared by one of values, bins and where, not by {' and '.join(given)}")
+        if self.where is not None:
+            if self.name is None:
+                raise ValueError(
+                    "a slice with `where` needs a name, for example {name: risky_new, where: {age: {lt: 30}}}"
+                )
+            if self.column is not None:
+                raise ValueError("a slice with `where` names its columns there; leave `column` out")
+        elif self.column is None:
+            raise ValueError("a slice needs a column, or a name and `where`")
+        if self.bins is not None:
+            if self.name is None:
+                raise ValueError(
+                    "a slice with `bins` needs a name, for example {name: amount_band, column: amount, bins: [0, 10]}"
+                )
+            for low, high in pairwise(self.bins):
+                if not low < high:
+                    raise ValueError(f"bins must increase, and {_number_text(high)} comes after {_number_text(low)}")
+        if self.values is not None:
+            labels = [value_text(value) for value in self.values]
+            twice = sorted({label for label in labels if labels.count(label) > 1})
+            if twice:
+                raise ValueError(f"values are declared twice: {', '.join(twice)}")
+            if OTHER in labels:
+                raise ValueError(
+                    f"{OTHER} is the name of the rows outside the declared values and cannot be one of them"
+                )
+        if self.slice_name in FIXED_COLUMNS:
+            raise ValueError(
+                f"a slice cannot be called {self.slice_name!r}, which is a column of the scored table; "
+                f"give it another name, for example {{column: …, name: {self.slice_name}_group}}"
+            )
+        return self
+
+    @property
+    def slice_name(self) -> str:
+        return self.name or self.column or ""
+
+
+def _entry(value: Any) -> Any:
+    if not isinstance(value, str | Mapping | SliceSpec):
+        raise ValueError("a slice is the name of a column, or a mapping such as {column: geography, values: [EU, US]}")
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _no_name_twice(entries: tuple[SliceSpec, ...]) -> tuple[SliceSpec, ...]:
+    names = [entry.slice_name for entry in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"slices have the same name: {', '.join(twice)}; give one of them `name: …`")
+    return entries
+
+
+SliceEntry = Annotated[SliceSpec, BeforeValidator(_entry, json_schema_input_type=str | SliceSpec)]
+SliceEntries = Annotated[tuple[SliceEntry, ...], AfterValidator(_no_name_twice)]
+
+
+def _below(value: Any) -> Any:
+    if value == "merge":
+        raise ValueError("not available yet: merged slices arrive with the statistics release; write watch or block")
+    return value
+
+
+class SmallSlices(Config):
+    """From how many rows and positives on a slice is judged like a large one, and what becomes of the others.
+
+    watch: held to the weaker claim `no_harm`, and shown as watched. block: inconclusive, with the rows needed.
+    """
+
+    min_rows: int = Field(default=0, ge=0)
+    min_positives: int = Field(default=0, ge=0)
+    below: Annotated[Literal["watch", "merge", "block"], BeforeValidator(_below)] = "block"
+
+
+def _number_text(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 2**53 else repr(float(value))
+
+
+def value_text(value: Any) -> str:
+    """A value as slices show it: `3`, `0.5`, `true`, `2026-11-21`, a text as it is; `(missing)` for None and NaN."""
+    if value is None or value != value:
+        return MISSING
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, date | time):
+        return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One declaration: it gives every row of the data one label.
+
+    columns: the data columns that it reads. values: the labels that are judged even where no row has them, in the order
+    of the declaration; None where only what is found is judged.
+    """
+
+    name: str
+    kind: Kind
+    columns: tuple[str, ...]
+    values: tuple[str, ...] | None
+    spec: SliceSpec
+
+    @classmethod
+    def of(cls, spec: SliceSpec) -> Slice:
+        if spec.where is not None:
+            return cls(spec.slice_name, "where", tuple(spec.where), ("true",), spec)
+        columns = (spec.column or "",)
+        if spec.bins is not None:
+            return cls(spec.slice_name, "bins", columns, bin_labels(spec.bins)[1:-1], spec)
+        if spec.values is not None:
+            return cls(spec.slice_name, "declared", columns, tuple(map(value_text, spec.values)), spec)
+        return cls(spec.slice_name, "values", columns, None, spec)
+
+    @property
+    def mergeable(self) -> bool:
+        """Whether small ones may be pooled: what was declared by name never is."""
+        return self.kind in ("values", "bins")
+
+
+def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:
+    """`(-inf,0)`, `[0,10)`, `[10,inf)` for the edges 0 and 10: every number has a bin."""
+    texts = [_number_text(edge) for edge in edges]
+    inner = (f"[{low},{high})" for low, high in pairwise(texts))
+    return (f"(-inf,{texts[0]})", *inner, f"[{texts[-1]},inf)")
+
+
+def slice_text(key: SliceKey) -> str:
+    """`geography=BR&sex=Male`, percent-encoded; `overall` for all rows."""
+    return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in key) or "overall"
+
+
+def finding_id(gate: str, requirement_id: str, key: SliceKey) -> str:
+    """`metrics/r2/geography=BR`: the id of what a gate found about one requirement on one slice."""
+    return f"{gate}/{requirement_id}/{slice_text(key)}"
