@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -24,8 +25,8 @@ class LoadPlan:
     """One block of requests to be driven beside the model.
 
     requests: how many, `rows` rows each, taken in turn from the batch that comes with the plan.
-    rate: arrivals a second of an open loop, whose latency counts from the intended send time; None is a closed loop with
-    one request at a time, whose latency is service time. arrivals: poisson | constant. seed: of the arrival times.
+    rate: arrivals a second of an open loop, whose latency counts from the intended send time; None is a closed loop
+    with one request at a time, whose latency is service time. arrivals: poisson | constant. seed: of the arrival times.
     warmup: requests sent before, not recorded.
     """
 
@@ -43,6 +44,7 @@ class Drive:
 
     intended_s, sent_s, done_s: (n,) seconds since the block began, by a monotonic clock beside the model.
     failed: (n,) bool; a failed request has a done time of its own and counts as infinitely slow.
+    A closed loop intends a request at the moment it sends it.
     """
 
     intended_s: tuple[float, ...]
@@ -51,27 +53,43 @@ class Drive:
     failed: tuple[bool, ...]
     first_error: str | None = None
 
+    @property
+    def latency_ms(self) -> tuple[float, ...]:
+        """(n,) milliseconds from the intended time to the answer; infinite for a request that failed."""
+        return tuple(
+            math.inf if failed else (done - intended) * 1000
+            for intended, done, failed in zip(self.intended_s, self.done_s, self.failed, strict=True)
+        )
+
 
 @dataclass(frozen=True)
 class LoadFacts:
-    """What loading the model cost and where it answers. versions: of python and of the libraries beside the model."""
+    """What loading the model cost and where it answers.
+
+    load_seconds: of loading alone, the libraries that the model needs included, the start of its process not.
+    python: its version. versions: of the libraries beside the model, by the name that pip knows.
+    """
 
     load_seconds: float
-    first_prediction_ms: float | None
     python: str
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Peak resident memory (bytes) and processor time (seconds) of the process that the model lives in, so far."""
+    """What the process that the model lives in used so far.
+
+    rss_bytes: peak resident memory. cpu_seconds: processor time of all its threads.
+    first_prediction_ms: how long the first answer took, which may be much longer than every later one; None before it.
+    """
 
     rss_bytes: int | None
     cpu_seconds: float | None
+    first_prediction_ms: float | None = None
 
 
 class Model(Protocol):
-    """A model that answers somewhere. Every method raises ModelFault, which says what broke and holds the last stderr."""
+    """A model that answers somewhere. Every method but close raises ModelFault: what broke, and the last stderr."""
 
     def load(self) -> LoadFacts:
         """Start the model where it answers, once; later calls return the same facts."""

@@ -1,0 +1,85 @@
+"""Under which python does a model answer, and what of our environment does it see?"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from lockgate.errors import ModelFault, UsageError
+
+_SECRET_PARTS = re.compile("SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL")
+_SECRET_WORDS = re.compile("(^|_)(TOKENS?|KEYS?|PAT|AUTH|JWT)(_|$)|_PWD$")
+_SECRET_PREFIXES = ("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_", "AWS_", "DATABRICKS_", "GITHUB_", "ACTIONS_", "SSH_")
+_URL_WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_NEEDED = ("mlflow", "pyarrow", "pandas")
+
+
+def job_python(environ: Mapping[str, str]) -> str:
+    """The job's own python: `$VIRTUAL_ENV/bin/python`, else `python`, else `python3` on its PATH. Raises UsageError."""
+    if environ.get("VIRTUAL_ENV"):
+        own = Path(environ["VIRTUAL_ENV"]) / "bin" / "python"
+        if os.access(own, os.X_OK):
+            return str(own)
+    for name in ("python", "python3"):
+        found = shutil.which(name, path=environ.get("PATH", os.defpath))
+        if found:
+            return found
+    raise UsageError(
+        "no python was found for the models: VIRTUAL_ENV is not set, and neither python nor python3 is on PATH",
+        remedy="activate the environment that the models need, or name its python with environment: {python: PATH}",
+    )
+
+
+def check_python(python: str, *, environ: Mapping[str, str]) -> None:
+    """Raises ModelFault where `python` does not run or lacks what is needed beside a model; imports nothing there."""
+    look = f"import importlib.util as u; print(*[n for n in {_NEEDED!r} if u.find_spec(n) is None])"
+    try:
+        done = subprocess.run(
+            [python, "-c", look], env=model_environment(environ), capture_output=True, text=True, timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ModelFault(
+            f"the models' python {python} does not run: {error}",
+            remedy="name another one with environment: {python: PATH}",
+            stderr=str(getattr(error, "stderr", None) or ""),
+        ) from error
+    missing = done.stdout.split()
+    if missing:
+        raise ModelFault(
+            f"{python} has no {' and no '.join(missing)}, which a model needs to answer there",
+            remedy=f"install with `{python} -m pip install {' '.join(missing)}`, or name the python that has it "
+            "with environment: {python: PATH}",
+        )
+
+
+def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ()) -> dict[str, str]:
+    """What a model sees of our environment: everything but what opens the registry, the CI job or somebody's account.
+
+    Left out: names that hold SECRET, PASSWORD, PASSWD, PASSPHRASE or CREDENTIAL, or have one of the words TOKEN, KEY,
+    PAT, AUTH, JWT between underscores, or end in _PWD; names that begin with MLFLOW_TRACKING_, MLFLOW_REGISTRY_, AWS_,
+    DATABRICKS_, GITHUB_, ACTIONS_ or SSH_; values that hold a URL with a password. `keep` names exceptions.
+    Relative entries of PYTHONPATH become absolute, because the model may work in another folder; MLflow's own
+    telemetry is off, because it would share the model's processor.
+    """
+    seen = {name: value for name, value in environ.items() if name in keep or not is_secret(name, value)}
+    if seen.get("PYTHONPATH"):
+        seen["PYTHONPATH"] = os.pathsep.join(
+            str(Path(entry).absolute()) for entry in seen["PYTHONPATH"].split(os.pathsep)
+        )
+    seen.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    return seen
+
+
+def is_secret(name: str, value: str) -> bool:
+    """Whether the rule of `model_environment` leaves the variable out."""
+    upper = name.upper()
+    return (
+        upper.startswith(_SECRET_PREFIXES)
+        or _SECRET_PARTS.search(upper) is not None
+        or _SECRET_WORDS.search(upper) is not None
+        or _URL_WITH_PASSWORD.search(value) is not None
+    )

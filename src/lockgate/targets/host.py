@@ -1,0 +1,470 @@
+"""Answer for one MLflow model, inside the model's own interpreter: load it, ask it, time it.
+
+Started as `python host.py REQUESTS ANSWERS LIFELINE`, three inherited descriptors. It imports nothing of lockgate,
+needs mlflow and pyarrow (pandas comes with mlflow), and keeps to the syntax of Python 3.8. stdout is the model's.
+
+A frame is `LGF1`, the length of a JSON header (u32), the length of a payload (u64), both big-endian, then the two. A
+payload is an Arrow IPC stream of one batch. Every request gets one answer with its `id`; frames that only say
+`progress` may come before it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import json
+import os
+import random
+import resource
+import signal
+import struct
+import sys
+import threading
+import time
+import traceback
+from typing import Any, Callable
+
+MAGIC = b"LGF1"
+HEAD = struct.Struct("!4sIQ")
+PROGRESS_S = 0.5
+SPIN_S = 0.0005
+
+# MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
+TYPES = {
+    "boolean": ("bool_", ("boolean",)),
+    "integer": ("int32", ("integer", "floating")),
+    "long": ("int64", ("integer", "floating")),
+    "float": ("float32", ("integer", "floating")),
+    "double": ("float64", ("integer", "floating", "decimal")),
+    "string": ("string", ("string", "large_string")),
+    "binary": ("binary", ("binary", "large_binary", "fixed_size_binary")),
+    "datetime": ("timestamp[ns]", ("date", "timestamp")),
+}
+TENSOR_TYPES = {"bool": "boolean", "int32": "integer", "int64": "long", "float32": "float", "float64": "double"}
+LIBRARIES = (
+    "mlflow mlflow-skinny pandas numpy pyarrow scikit-learn scipy xgboost lightgbm catboost torch tensorflow keras "
+    "onnxruntime transformers statsmodels"
+).split()
+
+
+class BadInput(Exception):
+    """The batch does not fit the model's signature."""
+
+
+class BadAnswer(Exception):
+    """The model returned something that is not one answer a row."""
+
+
+def main(requests: int, answers: int, lifeline: int) -> None:
+    """Answer frames until the other side closes its end."""
+    _die_with_parent(lifeline)
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1)  # a hanging model is asked where it hangs
+    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+        del sys.path[0]  # the files beside this one are not the model's to import
+    sys.argv[1:] = []
+    host = Host(lambda: write_frame(answers, {"progress": True}))
+    while True:
+        frame = read_frame(requests)
+        if frame is None:
+            return
+        header, payload = frame
+        try:
+            reply, out = host.answer(header, payload)
+        except Exception as error:  # whatever a model raises is an answer; SystemExit ends the process, as it says
+            traceback.print_exc()
+            sys.stderr.flush()
+            reply, out = {"error": _described(error)}, b""
+        reply["id"] = header["id"]
+        write_frame(answers, reply, out)
+
+
+class Host:
+    """One model and what was learned about it. `progress` is called now and then during a long drive."""
+
+    def __init__(self, progress: Callable[[], None]) -> None:
+        self.progress = progress
+        self.model: Any = None
+        self.columns: list[Any] | None = None
+        self.first_prediction_s: float | None = None
+
+    def answer(self, header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Any]:
+        """The reply's header and payload. Raises whatever the model raises."""
+        verb = header["verb"]
+        if verb == "load":
+            return self.load(header["folder"]), b""
+        if verb == "usage":
+            return self.usage(), b""
+        import pyarrow as pa
+
+        batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
+        if verb == "predict":
+            frame = self.frame(batch)
+            answer = as_batch(self.ask(frame, header["method"]), batch.num_rows)
+            return {"rows": answer.num_rows}, _stream(answer)
+        first_error, times = self.drive(header["plan"], self.frame(batch))
+        return {"first_error": first_error}, _stream(times)
+
+    def load(self, folder: str) -> dict[str, Any]:
+        import mlflow.pyfunc
+        import pyarrow  # noqa: F401  # its absence is said now, not at the first batch
+
+        began = time.perf_counter()
+        self.model = mlflow.pyfunc.load_model(folder)
+        seconds = time.perf_counter() - began
+        schema = self.model.metadata.get_input_schema()
+        self.columns = None if schema is None else list(schema.inputs)
+        return {"seconds": seconds, "python": "%d.%d.%d" % sys.version_info[:3], "versions": _versions()}
+
+    def usage(self) -> dict[str, Any]:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        first = self.first_prediction_s
+        return {
+            "rss_bytes": _peak_rss(),
+            "cpu_seconds": used.ru_utime + used.ru_stime,
+            "first_prediction_ms": None if first is None else first * 1000,
+        }
+
+    def frame(self, batch: Any) -> Any:
+        """The batch as the pandas frame that the signature describes: its columns only, in its types, nothing lost."""
+        import pyarrow as pa
+
+        named = list(zip(batch.schema.names, batch.columns))
+        if self.columns is not None and any(column.name is not None for column in self.columns):
+            have = dict(named)
+            missing = [c.name for c in self.columns if c.name not in have and getattr(c, "required", True)]
+            if missing:
+                raise BadInput("the signature requires %s, which the data lacks" % ", ".join(map(repr, missing)))
+            named = [(c.name, fitted(c.name, have[c.name], c)) for c in self.columns if c.name in have]
+        elif self.columns is not None and len(self.columns) in (1, len(named)):
+            wanted = self.columns if len(self.columns) == len(named) else self.columns * len(named)
+            named = [(name, fitted(name, column, want)) for (name, column), want in zip(named, wanted)]
+        else:
+            named = [(name, _decoded(column)) for name, column in named]
+        return pa.Table.from_arrays([column for _, column in named], names=[name for name, _ in named]).to_pandas()
+
+    def ask(self, frame: Any, method: str | None) -> Any:
+        if method is None:
+            call = self.model.predict
+        else:
+            if not hasattr(self.model, "get_raw_model"):
+                raise BadInput("the mlflow here is too old to give the model itself, so %r cannot be called" % method)
+            raw = self.model.get_raw_model()
+            call = getattr(raw, method, None)
+            if call is None:
+                raise BadInput("the model is a %s and has no method %r" % (type(raw).__name__, method))
+        began = time.perf_counter()
+        answer = call(frame)
+        if self.first_prediction_s is None:
+            self.first_prediction_s = time.perf_counter() - began
+        return answer
+
+    def drive(self, plan: dict[str, Any], frame: Any) -> tuple[str | None, Any]:
+        """Send the plan's requests and time each: (first error, batch of intended, sent, done, failed)."""
+        import pyarrow as pa
+
+        frames = _request_frames(frame, plan["rows"], plan["requests"])
+        for i in range(plan["warmup"]):
+            try:
+                self.ask(frames[i % len(frames)], None)
+            except Exception:  # a failing warm-up is not recorded; the same request fails again below
+                pass
+            self.progress()
+        due = None if plan["rate"] is None else arrivals(plan)
+        intended, sent, done, failed = [], [], [], []
+        first_error = None
+        clock = time.perf_counter
+        start = reported = clock()
+        for i in range(plan["requests"]):
+            request = frames[i % len(frames)]
+            error = None
+            if due is not None:
+                _wait_until(start + due[i])
+            before = clock()
+            try:
+                answer = self.ask(request, None)
+                after = clock()
+                _check_rows(answer, len(request))
+            except Exception as raised:  # a request that fails is a fact of the block, which goes on
+                after = clock()
+                error = raised
+            sent.append(before - start)
+            intended.append(sent[-1] if due is None else due[i])
+            done.append(after - start)
+            failed.append(error is not None)
+            if error is not None and first_error is None:
+                first_error = "%s: %s" % (type(error).__name__, error)
+            if after - reported > PROGRESS_S:
+                self.progress()
+                reported = clock()
+        times = {"intended": intended, "sent": sent, "done": done}
+        arrays = [pa.array(values, pa.float64()) for values in times.values()] + [pa.array(failed, pa.bool_())]
+        return first_error, pa.RecordBatch.from_arrays(arrays, names=[*times, "failed"])
+
+
+def arrivals(plan: dict[str, Any]) -> list[float]:
+    """Intended send times in seconds since the block's start, at the plan's rate; one seed, one sequence of times."""
+    if plan["arrivals"] == "constant":
+        return [i / plan["rate"] for i in range(plan["requests"])]
+    draw = random.Random(plan["seed"])
+    times, now = [], 0.0
+    for _ in range(plan["requests"]):
+        now += draw.expovariate(plan["rate"])
+        times.append(now)
+    return times
+
+
+def fitted(name: str, column: Any, want: Any) -> Any:
+    """An Arrow column in the type that the signature's column says. Raises BadInput where a value would change."""
+    import pyarrow as pa
+
+    column = _decoded(column)
+    tensor = hasattr(want, "shape")
+    kind = TENSOR_TYPES.get(str(want.type), "") if tensor else getattr(want.type, "name", "")
+    if kind not in TYPES or (tensor and _kind(column.type) not in ("integer", "floating", "boolean")):
+        return column
+    target, sources = TYPES[kind]
+    if _kind(column.type) not in (*sources, "null"):
+        raise BadInput("column %r holds %s, and the signature says %s" % (name, column.type, kind))
+    if pa.types.is_timestamp(column.type) and column.type.tz not in (None, "UTC"):
+        raise BadInput("column %r holds %s; the signature's datetime has no time zone" % (name, column.type))
+    if kind in ("integer", "long") and column.null_count:
+        raise BadInput(
+            "column %r has %d missing values, and the signature says %s, which has none"
+            % (name, column.null_count, kind)
+        )
+    arrow_type = pa.timestamp("ns") if kind == "datetime" else getattr(pa, target)()
+    try:
+        cast = column.cast(arrow_type)
+    except pa.ArrowInvalid as error:
+        raise BadInput("column %r cannot become %s, as the signature says: %s" % (name, kind, error))
+    if kind == "float" and _infinities(cast) != _infinities(column):
+        raise BadInput("column %r has values too large for float, as the signature says" % name)
+    return cast
+
+
+def as_batch(answer: Any, rows: int) -> Any:
+    """What a model returned, as an Arrow batch of `rows` rows. Raises BadAnswer."""
+    import pyarrow as pa
+
+    columns = _answer_columns(answer)
+    names = [str(name) for name, _ in columns]
+    if len(set(names)) < len(names):
+        raise BadAnswer("the model returned two columns of one name: %s" % ", ".join(names))
+    arrays = []
+    for name, values in columns:
+        if len(values) != rows:
+            raise BadAnswer("the model returned %d rows for %d" % (len(values), rows))
+        try:
+            arrays.append(_as_array(values))
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise BadAnswer("the model's column %r holds values of no one type: %s" % (name, error))
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _answer_columns(answer: Any) -> list[tuple[Any, Any]]:
+    import numpy
+    import pandas  # type: ignore[import-untyped,unused-ignore]
+
+    if hasattr(answer, "toarray"):
+        answer = answer.toarray()  # a sparse matrix
+    elif hasattr(answer, "detach") and hasattr(answer, "numpy"):
+        answer = answer.detach().cpu().numpy()  # a tensor
+    if isinstance(answer, dict):
+        return [(name, numpy.asarray(values)) for name, values in answer.items()]
+    if isinstance(answer, (list, tuple)):
+        first = answer[0] if answer else None
+        if isinstance(first, dict):
+            answer = pandas.DataFrame(answer)
+        elif isinstance(first, (list, tuple, numpy.ndarray)):
+            answer = numpy.stack([numpy.asarray(row) for row in answer])
+        else:
+            return [("prediction", list(answer))]
+    if isinstance(answer, pandas.DataFrame):
+        return [(name, answer.iloc[:, i]) for i, name in enumerate(answer.columns)]
+    if isinstance(answer, pandas.Series):
+        return [("prediction", answer)]
+    if isinstance(answer, numpy.ndarray) and answer.ndim == 1:
+        return [("prediction", answer)]
+    if isinstance(answer, numpy.ndarray) and answer.ndim == 2:
+        return [(i, answer[:, i]) for i in range(answer.shape[1])]
+    shape = " of shape %s" % (answer.shape,) if isinstance(answer, numpy.ndarray) else ""
+    raise BadAnswer("the model returned a %s%s, which is not one answer a row" % (type(answer).__name__, shape))
+
+
+def _as_array(values: Any) -> Any:
+    import numpy
+    import pyarrow as pa
+
+    if isinstance(getattr(values, "dtype", None), numpy.dtype) and values.dtype.kind in "biuf":
+        return pa.array(numpy.ascontiguousarray(values))  # a NaN stays a NaN
+    array = pa.array(values) if isinstance(values, list) else pa.array(values, from_pandas=True)
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return _decoded(array)
+
+
+def _check_rows(answer: Any, rows: int) -> None:
+    found = answer.shape[0] if hasattr(answer, "shape") and answer.shape else None
+    if found is None and isinstance(answer, (list, tuple)):
+        found = len(answer)
+    if found is not None and found != rows:
+        raise BadAnswer("the model returned %d rows for %d" % (found, rows))
+
+
+def _request_frames(frame: Any, rows: int, requests: int) -> list[Any]:
+    """Frames of `rows` rows each, taken in turn, made before any clock runs."""
+    if len(frame) < rows:
+        frame = frame.iloc[[i % len(frame) for i in range(rows)]].reset_index(drop=True)
+    count = min(requests, len(frame) // rows)
+    return [frame.iloc[i * rows : (i + 1) * rows].reset_index(drop=True) for i in range(count)]
+
+
+def _wait_until(moment: float) -> None:
+    """Sleep, and spin for the last half millisecond, because sleeping ends late."""
+    left = moment - time.perf_counter()
+    if left > SPIN_S:
+        time.sleep(left - SPIN_S)
+    while time.perf_counter() < moment:
+        pass
+
+
+def _decoded(column: Any) -> Any:
+    import pyarrow as pa
+
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _kind(arrow_type: Any) -> str:
+    import pyarrow as pa
+
+    kinds = (
+        "null boolean integer floating decimal string large_string binary large_binary fixed_size_binary date timestamp"
+    )
+    return next((kind for kind in kinds.split() if getattr(pa.types, "is_" + kind)(arrow_type)), str(arrow_type))
+
+
+def _infinities(column: Any) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_floating(column.type):
+        return 0
+    return pc.sum(pc.is_inf(column)).as_py() or 0
+
+
+def _stream(batch: Any) -> Any:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    kind = "raised"
+    for types, name in (
+        (MemoryError, "memory"),
+        (ImportError, "import"),
+        (BadInput, "input"),
+        (BadAnswer, "answer"),
+    ):
+        if isinstance(error, types):
+            kind = name
+    return {
+        "kind": kind,
+        "type": type(error).__name__,
+        "text": str(error),
+        "module": getattr(error, "name", None) if kind == "import" else None,
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def _peak_rss() -> int:
+    """Bytes. On Linux from VmHWM, because ru_maxrss also remembers the process that started this one."""
+    try:
+        with open("/proc/self/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Kill this whole process group when the other end of the lifeline closes.
+
+    On Linux the kernel does it, so that it works while a model holds the interpreter's lock; elsewhere a thread does.
+    PR_SET_PDEATHSIG would not do: it fires when the thread ends that started us, and spares the model's children.
+    """
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+        try:
+            gone = os.read(lifeline, 1) == b""
+        except BlockingIOError:
+            gone = False
+        if gone:
+            os.killpg(0, signal.SIGKILL)
+        return
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def read_frame(descriptor: int) -> tuple[dict[str, Any], memoryview] | None:
+    """The next frame, None at the end of the pipe."""
+    head = _read(descriptor, HEAD.size)
+    if head is None:
+        return None
+    _, header_size, payload_size = HEAD.unpack(head)
+    header = _read(descriptor, header_size)
+    payload = _read(descriptor, payload_size)
+    if header is None or payload is None:
+        return None
+    return json.loads(bytes(header)), payload
+
+
+def write_frame(descriptor: int, header: dict[str, Any], payload: Any = b"") -> None:
+    text = json.dumps(header).encode()
+    body = memoryview(payload).cast("B")
+    for part in (memoryview(HEAD.pack(MAGIC, len(text), len(body)) + text), body):
+        while part:
+            part = part[os.write(descriptor, part) :]
+
+
+def _read(descriptor: int, size: int) -> memoryview | None:
+    data = memoryview(bytearray(size))
+    filled = 0
+    while filled < size:
+        count = os.readv(descriptor, [data[filled:]])
+        if count == 0:
+            return None
+        filled += count
+    return data
+
+
+if __name__ == "__main__":
+    # the model's own children must not hold these pipes open
+    descriptors = [int(text) for text in sys.argv[1:4]]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003
+    main(*descriptors)
