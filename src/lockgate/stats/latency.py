@@ -1,0 +1,240 @@
+"""Bounds on percentiles of latency, for one model and for the ratio of two that were asked in turn.
+
+`confidence` is that of the two-sided interval unless a name says otherwise. A failed request is +inf: slower than any
+limit, never dropped. Percentiles are order statistics, so that infinities stay where they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import special
+
+Floats = NDArray[np.float64]
+Statistic = Callable[[Floats], float]
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which ordered values bound a percentile, counted from 1; None where no value does.
+
+    level: the exact probability that the interval holds the percentile, never below what was asked.
+    """
+
+    low: int | None
+    high: int | None
+    level: float
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """A percentile of n values with its two-sided interval; an end is None where nothing bounds it.
+
+    value and low are infinite where failed requests reach them.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A statistic of the candidate over that of the champion.
+
+    estimate: None where it does not exist (nothing measured, or infinite on both sides), inf where only the candidate's
+    is infinite. log_se: standard error of its logarithm, None where infinities leave no bound, and then low and high
+    are None. df: degrees of freedom of its t distribution, blocks - 1.
+    """
+
+    estimate: float | None
+    log_se: float | None
+    df: int
+    low: float | None
+    high: float | None
+
+    def p_values(self, limit: float) -> tuple[float, float]:
+        """(p_pass, p_fail): how surprising the blocks were if the true ratio were at least, or at most, `limit`.
+
+        Both are 1 where there is no bound: nothing is claimed then.
+        """
+        if self.estimate is None or self.log_se is None or limit <= 0:
+            return 1.0, 1.0
+        distance = math.log(self.estimate) - math.log(limit)
+        if self.log_se == 0.0:
+            return (0.0, 1.0) if distance < 0 else (1.0, 0.0) if distance > 0 else (1.0, 1.0)
+        below = float(special.stdtr(self.df, distance / self.log_se))
+        above = float(special.stdtr(self.df, -distance / self.log_se))
+        return below, above
+
+
+def percentile(p: float) -> Statistic:
+    """The statistic that gives the p-quantile: the smallest value that at least a share p of them do not exceed."""
+    _check_share(p)
+
+    def smallest(values: Floats) -> float:
+        rank = max(1, math.ceil(p * len(values) - 1e-9))
+        return float(np.partition(values, rank - 1)[rank - 1])
+
+    return smallest
+
+
+def mean(values: Floats) -> float:
+    """The statistic that gives the mean, infinite as soon as one value is."""
+    return float(np.mean(values))
+
+
+def quantile_ranks(n: int, p: float, *, confidence: float = 0.95) -> Ranks:
+    """The order statistics that hold the p-quantile of n independent values, whatever their distribution.
+
+    low: the largest l with P(Bin(n, p) <= l - 1) <= a/2; high: the smallest u with P(Bin(n, p) <= u - 1) >= 1 - a/2.
+    Source: the exact binomial interval, e.g. Hahn & Meeker 1991, §5.2.
+    """
+    _check_share(p)
+    tail = (1 - confidence) / 2
+    below = special.bdtr(np.arange(n, dtype=np.float64), n, p) if n else np.zeros(0)  # [k] = P(Bin <= k)
+    low = int(np.searchsorted(below, tail, side="right"))
+    high = int(np.searchsorted(below, 1 - tail, side="left")) + 1
+    upper = float(below[high - 1]) if high <= n else 1.0
+    lower = float(below[low - 1]) if low >= 1 else 0.0
+    return Ranks(low if low >= 1 else None, high if high <= n else None, upper - lower)
+
+
+def quantile_bounds(values: ArrayLike, p: float, *, confidence: float = 0.95) -> Bounds:
+    """The p-quantile of the values with the interval of `quantile_ranks`; an infinite upper end is no bound.
+
+    Raises ValueError without values.
+    """
+    data = np.sort(_latencies(values))
+    if not len(data):
+        raise ValueError("no latencies were measured")
+    ranks = quantile_ranks(len(data), p, confidence=confidence)
+    ends = [None if rank is None else float(data[rank - 1]) for rank in (ranks.low, ranks.high)]
+    return Bounds(percentile(p)(data), ends[0], None if ends[1] == math.inf else ends[1])
+
+
+def min_n_for_quantile(p: float, *, confidence: float = 0.95, two_sided: bool = False) -> int:
+    """The fewest values whose largest is an upper bound of the p-quantile. Source: Wilks 1941.
+
+    confidence: of the one-sided bound, or of the two-sided interval that it is the upper end of.
+    """
+    _check_share(p)
+    tail = (1 - confidence) / (2 if two_sided else 1)
+    return math.ceil(math.log(tail) / math.log(p) - 1e-9)
+
+
+def quantile_p_values(values: ArrayLike, p: float, limit: float) -> tuple[float, float]:
+    """(p_pass, p_fail) of `p-quantile <= limit`, exact for independent values and a number of them fixed beforehand.
+
+    With t values over the limit, p_pass = P(Bin(n, 1-p) <= t) and p_fail = P(Bin(n, 1-p) >= t). No values: 1 and 1.
+    Source: the same test as LoadGen's early stopping (mlcommons/inference, early_stopping.cc).
+    """
+    _check_share(p)
+    data = _latencies(values)
+    n, over = len(data), int(np.count_nonzero(data > limit))
+    p_pass = float(special.bdtr(over, n, 1 - p)) if n else 1.0
+    p_fail = float(special.bdtrc(over - 1, n, 1 - p)) if over else 1.0
+    return p_pass, p_fail
+
+
+def pooled_ratio(
+    candidate_blocks: Sequence[ArrayLike],
+    champion_blocks: Sequence[ArrayLike],
+    statistic: Statistic,
+    *,
+    seed: int,
+    splits: int = 200,
+    confidence: float = 0.90,
+) -> Ratio:
+    """The ratio of a statistic of all the candidate's latencies to that of all the champion's.
+
+    Block i of one model was measured beside block i of the other, in random order; twenty pairs or more are meant. The
+    standard error comes from dividing the pairs into random halves `splits` times: the two halves' log-ratios differ by
+    twice as much as the whole is off. Medians over blocks of per-block percentiles would be wrong where a law has two
+    modes, one of them rare; pooled percentiles are not.
+    Raises ValueError where the numbers of blocks differ.
+    Source: half-sampling as in McCarthy 1969, over blocks as in Kalibera & Jones 2013.
+    """
+    candidate, champion = _blocks(candidate_blocks), _blocks(champion_blocks)
+    if len(candidate) != len(champion):
+        raise ValueError(
+            f"{len(candidate)} blocks of the candidate cannot be paired with {len(champion)} of the champion"
+        )
+    df = max(0, len(candidate) - 1)
+    whole = _log_ratio(candidate, champion, statistic)
+    if math.isnan(whole):
+        return Ratio(None, None, df, None, None)
+    estimate = math.exp(whole)
+    if math.isinf(whole) or df < 1:
+        return Ratio(estimate, None, df, None, None)
+
+    def contrast(half: list[int], rest: list[int]) -> float:
+        first = _log_ratio([candidate[i] for i in half], [champion[i] for i in half], statistic)
+        return first - _log_ratio([candidate[i] for i in rest], [champion[i] for i in rest], statistic)
+
+    contrasts = np.array([contrast(*halves) for halves in _halves(len(candidate), seed=seed, splits=splits)])
+    if not np.isfinite(contrasts).all():
+        return Ratio(estimate, None, df, None, None)
+    half, rest = len(candidate) // 2, len(candidate) - len(candidate) // 2
+    shrink = math.sqrt(1 / len(candidate) / (1 / half + 1 / rest))  # a half where the halves are equal
+    log_se = float(np.sqrt(np.mean(contrasts**2))) * shrink
+    reach = float(special.stdtrit(df, (1 + confidence) / 2)) * log_se
+    return Ratio(estimate, log_se, df, math.exp(whole - reach), math.exp(whole + reach))
+
+
+def aa_noise(
+    champion_blocks: Sequence[ArrayLike], statistic: Statistic, *, seed: int, splits: int = 200, share: float = 0.95
+) -> float | None:
+    """By which factor the champion differs from itself: 1.07 says that two halves of its blocks lie within 7 %.
+
+    The blocks are divided into random halves `splits` times; a `share` of these pairs differ by the factor or less.
+    None below two blocks, and where failures make a half infinite.
+    """
+    blocks = _blocks(champion_blocks)
+    if len(blocks) < 2:
+        return None
+    apart = np.array(
+        [
+            abs(_log_ratio([blocks[i] for i in half], [blocks[i] for i in rest], statistic))
+            for half, rest in _halves(len(blocks), seed=seed, splits=splits)
+        ]
+    )
+    return math.exp(percentile(share)(apart)) if np.isfinite(apart).all() else None
+
+
+def _halves(count: int, *, seed: int, splits: int) -> list[tuple[list[int], list[int]]]:
+    draw = np.random.default_rng(seed)
+    orders = [draw.permutation(count).tolist() for _ in range(splits)]
+    return [(order[: count // 2], order[count // 2 :]) for order in orders]
+
+
+def _log_ratio(candidate: Sequence[Floats], champion: Sequence[Floats], statistic: Statistic) -> float:
+    """NaN where there is no ratio: no values, infinite or zero on both sides."""
+    over, under = np.concatenate(candidate or [np.zeros(0)]), np.concatenate(champion or [np.zeros(0)])
+    if not len(over) or not len(under):
+        return math.nan
+    top, bottom = statistic(over), statistic(under)
+    if top == bottom and (math.isinf(top) or top == 0):
+        return math.nan
+    with np.errstate(divide="ignore"):
+        return float(np.log(top) - np.log(bottom))
+
+
+def _blocks(blocks: Sequence[ArrayLike]) -> list[Floats]:
+    return [_latencies(block) for block in blocks]
+
+
+def _latencies(values: ArrayLike) -> Floats:
+    data = np.asarray(values, dtype=np.float64)
+    if np.isnan(data).any() or (data < 0).any():
+        raise ValueError("a latency is a time of zero or more, infinite for a failed request")
+    return data
+
+
+def _check_share(p: float) -> None:
+    if not 0 < p < 1:
+        raise ValueError(f"{p} is not the share of a percentile, which lies between 0 and 1")
