@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lockgate.config import Config
 
 State = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as every record of ours writes it: `2026-11-21T03:42:18.123Z`. Raises ValueError without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone cannot be recorded")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(text: str) -> datetime:
+    """The moment that such a text names; any ISO 8601 text with a zone is read. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone")
+    return moment.astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -95,9 +111,11 @@ class Registry(Protocol):
     def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
         """Facts of a fetched version, nothing of the model being loaded."""
 
-    def set_alias(self, name: str, alias: str, version: str) -> None: ...
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        """Point an alias to a version. Raises NotFound where the version is gone."""
 
-    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None: ...
+    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Set tags on a version. Tags are for people and searches: nothing is ever decided from them."""
 
     def ledger(self, name: str) -> LedgerStore: ...
 
@@ -105,31 +123,45 @@ class Registry(Protocol):
 
 
 class LedgerStore(Protocol):
-    """The append-only record of one model, write-once by key."""
+    """The append-only record of one model, write-once by key.
+
+    A ledger that somebody deleted raises Refused (`ledger_deleted`) in both methods; a second one is never begun.
+    """
 
     def keys(self) -> Mapping[str, str]:
         """Every key and its value. Empty where the ledger was not begun."""
 
     def put_if_absent(self, key: str, value: str) -> str:
-        """Write the value unless the key exists; returns the value that stands now, ours or the winner's."""
+        """Write the value unless the key exists; returns the value that stands now, ours or the winner's.
+
+        The first write begins the ledger. Raises Refused (`entry_too_long`) rather than store less than all of it, and
+        UnknownOutcome where the answer was lost and reading back could not tell.
+        """
 
 
 class EvidenceStore(Protocol):
     """What is published beside the versions of one model."""
 
     def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
-        """Store the files of a run folder under the digest; facts are short searchable values. Publishing twice is one."""
+        """Store the files of a run folder under the digest; publishing twice is one.
+
+        facts are short searchable values; `version` and `at` (when the run finished, UTC) must be among them.
+        """
+
+    def published(self, digest: str) -> bool:
+        """Whether everything of this digest is stored."""
 
     def fetch(self, digest: str, folder: Path) -> Path:
         """Download what was published under a digest. Raises NotFound."""
 
-    def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None: ...
+    def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None:
+        """Store a vote beside the evidence; the same vote twice is one. Raises NotFound for what is not published."""
 
     def votes(self, digest: str) -> Sequence[tuple[bytes, bytes]]:
         """(vote bytes, signature bytes) of every vote stored for the digest."""
 
-    def newest(self, version: str) -> str | None:
-        """The digest published last for a version, None where there is none."""
+    def newest(self, version: str) -> Mapping[str, str] | None:
+        """The facts, `digest` among them, of the published run of a version that finished last; None without any."""
 
     def all(self) -> Sequence[Mapping[str, str]]:
         """The facts of everything published, oldest first; `digest` is among them."""
@@ -178,3 +210,10 @@ class RegistrySpec(Config):
     kind: str = "mlflow"
     uri: str
     lifecycle: Literal["aliases", "stages"] = "aliases"
+
+    @field_validator("lifecycle")
+    @classmethod
+    def _aliases_first(cls, value: str) -> str:
+        if value == "stages":
+            raise ValueError("not available yet: mirroring the alias in MLflow's stages; use lifecycle: aliases")
+        return value

@@ -1,0 +1,482 @@
+"""Who moved which version, when and why: the hash-chained entries of one model, and the next step of a promotion.
+
+Everything here is a function of the stored keys and a moment. Entries are claimed (`epoch-N`), then done (`done-N`);
+aliases and tags in the registry are projections of what is done.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast, get_args
+
+from pydantic import field_validator
+
+from lockgate import digest, units
+from lockgate.config import Config, Duration, later
+from lockgate.errors import Refused
+from lockgate.registry import Identity, State, utc, utc_text
+
+SCHEMA = "lockgate/ledger/v1"
+RETAIN_FLOOR = timedelta(days=30)
+
+Kind = Literal["adopted", "staged", "promoted", "rolled_back", "archived", "override", "repaired"]
+
+_KEY = re.compile(r"(epoch|done)-([1-9][0-9]*)")
+_MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger. `source` and `target` are version numbers, `from` and `to` in its JSON.
+
+    votes: SHA-256 of each counted vote. lease: how long others leave an unfinished entry to whoever claimed it.
+    stored: the bytes that it was read from; the hash covers those, never a re-dump.
+    """
+
+    epoch: int
+    prev: str | None
+    kind: Kind
+    source: str | None
+    target: str | None
+    actor: Identity
+    evidence: str | None
+    votes: tuple[str, ...]
+    reason: str
+    at: datetime
+    lease: timedelta
+    stored: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def bytes(self) -> bytes:
+        return self.stored if self.stored is not None else digest.canonical(self.to_json())
+
+    @property
+    def sha256(self) -> str:
+        return digest.sha256(self.bytes)
+
+    @property
+    def lease_ends(self) -> datetime:
+        return self.at + self.lease
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "epoch": self.epoch,
+            "prev": self.prev,
+            "kind": self.kind,
+            "from": self.source,
+            "to": self.target,
+            "actor": self.actor.to_json(),
+            "evidence": self.evidence,
+            "votes": list(self.votes),
+            "reason": self.reason,
+            "at": utc_text(self.at),
+            "lease": units.duration_text(self.lease),
+        }
+
+    @classmethod
+    def read(cls, text: str) -> Entry:
+        """An entry from its stored text. Raises ValueError; fields that are not known are left alone."""
+        value = _document(text)
+        if value["kind"] not in get_args(Kind):
+            raise ValueError(f"its kind is {value['kind']!r}; known are {', '.join(get_args(Kind))}")
+        return cls(
+            epoch=int(value["epoch"]),
+            prev=value["prev"],
+            kind=cast(Kind, value["kind"]),
+            source=value["from"],
+            target=value["to"],
+            actor=Identity.from_json(value["actor"]),
+            evidence=value["evidence"],
+            votes=tuple(value["votes"]),
+            reason=value["reason"],
+            at=utc(value["at"]),
+            lease=units.duration(value["lease"]),
+            stored=text.encode(),
+        )
+
+
+@dataclass(frozen=True)
+class Done:
+    """That an entry was carried out: by whom, when, and, as `entry`, the SHA-256 of which bytes."""
+
+    epoch: int
+    entry: str
+    actor: Identity
+    at: datetime
+
+    @property
+    def bytes(self) -> bytes:
+        return digest.canonical(
+            {
+                "schema": SCHEMA,
+                "epoch": self.epoch,
+                "entry": self.entry,
+                "actor": self.actor.to_json(),
+                "at": utc_text(self.at),
+            }
+        )
+
+    @classmethod
+    def read(cls, text: str) -> Done:
+        value = _document(text)
+        return cls(int(value["epoch"]), value["entry"], Identity.from_json(value["actor"]), utc(value["at"]))
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The ledger as far as it holds together. `bad` names the first entry that does not, None where all is well."""
+
+    entries: tuple[Entry, ...] = ()
+    done: Mapping[int, Done] = field(default_factory=dict)
+    bad: str | None = None
+
+    @property
+    def last(self) -> Entry | None:
+        return self.entries[-1] if self.entries else None
+
+    @property
+    def unfinished(self) -> Entry | None:
+        """The entry that was claimed and not yet done; only the last one can be."""
+        return self.last if self.last is not None and self.last.epoch not in self.done else None
+
+    @property
+    def finished(self) -> tuple[Entry, ...]:
+        return tuple(entry for entry in self.entries if entry.epoch in self.done)
+
+    def whole(self) -> Chain:
+        """This chain. Raises Refused where it is broken: nothing moves on a record that does not hold together."""
+        if self.bad is not None:
+            raise Refused(
+                f"the ledger does not hold together: {self.bad}",
+                code="ledger_broken",
+                remedy="find out who changed it; nothing is promoted until the entry is as it was",
+            )
+        return self
+
+    def draft(
+        self,
+        kind: Kind,
+        *,
+        target: str | None,
+        actor: Identity,
+        at: datetime,
+        lease: timedelta,
+        source: str | None = None,
+        evidence: str | None = None,
+        votes: Sequence[str] = (),
+        reason: str = "",
+    ) -> Entry:
+        """The entry that would come next."""
+        epoch, prev = (self.last.epoch + 1, self.last.sha256) if self.last else (1, None)
+        return Entry(epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease)
+
+
+def read_chain(keys: Mapping[str, str]) -> Chain:
+    """The chain that the stored keys make: numbering, hashes and the Production that each entry says it came from."""
+    found = {match.groups(): text for key, text in keys.items() if (match := _KEY.fullmatch(key))}
+    numbers = sorted({int(number) for _, number in found})
+    entries: list[Entry] = []
+    done: dict[int, Done] = {}
+    place = Standing()
+    for epoch in range(1, (numbers[-1] if numbers else 0) + 1):
+        problem: str | None = None
+        text, finish = found.get(("epoch", str(epoch))), found.get(("done", str(epoch)))
+        if text is None:
+            return Chain(tuple(entries), done, f"epoch-{epoch} is missing")
+        try:
+            entry = Entry.read(text)
+            problem = _misfit(entry, epoch, entries[-1] if entries else None, place)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problem = f"cannot be read ({error})"
+        if problem is not None:
+            return Chain(tuple(entries), done, f"epoch-{epoch} {problem}")
+        entries.append(entry)
+        if finish is None:
+            if epoch < numbers[-1]:
+                return Chain(tuple(entries), done, f"done-{epoch} is missing")
+            break
+        try:
+            mark = Done.read(finish)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return Chain(tuple(entries), done, f"done-{epoch} cannot be read ({error})")
+        if (mark.epoch, mark.entry) != (epoch, entry.sha256):
+            return Chain(tuple(entries), done, f"epoch-{epoch} is not the entry that done-{epoch} speaks of")
+        done[epoch] = mark
+        place = place.after(entry)
+    return Chain(tuple(entries), done)
+
+
+def _misfit(entry: Entry, epoch: int, before: Entry | None, place: Standing) -> str | None:
+    if entry.epoch != epoch:
+        return f"says that it is epoch {entry.epoch}"
+    expected = None if before is None else before.sha256
+    if entry.prev != expected:
+        return f"does not follow the bytes of {'nothing' if before is None else f'epoch-{before.epoch}'}"
+    if entry.kind in _MOVES and entry.source != place.production:
+        return f"says that it came from {_version(entry.source)}, but {_version(place.production)} was Production"
+    if entry.kind in _MOVES | {"staged"} and entry.target is None:
+        return f"is of kind {entry.kind} and names no version"
+    return None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where every version of a model stands.
+
+    standby: what a rollback goes to, None where nothing is left. staging: the version that waits for sign-off.
+    states, since: of each version the ledger names, and the moment it got there.
+    line: versions that held Production and may again, latest first. evidence: on what each version was let in.
+    withdrawn_at: the last time each was withdrawn. dead: digests that open nothing any more.
+    """
+
+    production: str | None = None
+    standby: str | None = None
+    staging: str | None = None
+    states: Mapping[str, State] = field(default_factory=dict)
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    line: tuple[str, ...] = ()
+    evidence: Mapping[str, str] = field(default_factory=dict)
+    withdrawn_at: Mapping[str, datetime] = field(default_factory=dict)
+    dead: frozenset[str] = frozenset()
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        """alias → version as the registry must show it. None is ever deleted, so an empty place equals Production."""
+        wanted = {
+            "production": self.production,
+            "previous": self.standby or self.production,
+            "staging": self.staging or self.production,
+        }
+        return {alias: version for alias, version in wanted.items() if version is not None}
+
+    def state(self, version: str) -> State:
+        return self.states.get(version, "none")
+
+    def retain_until(self, version: str, retain: timedelta) -> datetime | None:
+        """Until when an archived or withdrawn version is kept, None for one that is in use or unknown."""
+        return self.since[version] + retain if self.state(version) in ("archived", "withdrawn") else None
+
+    def after(self, entry: Entry) -> Standing:
+        """The standing once the entry is done."""
+        if entry.kind == "staged" and entry.target is not None:
+            return self._staged(entry, entry.target)
+        if entry.kind in ("adopted", "promoted", "override") and entry.target is not None:
+            return self._promoted(entry, entry.target)
+        if entry.kind == "rolled_back" and entry.target is not None:
+            return self._rolled_back(entry, entry.target)
+        if entry.kind == "archived" and entry.source is not None:
+            standby = None if entry.source == self.standby else self.standby
+            return self._moved(entry.at, {entry.source: "archived"}, standby=standby)
+        return self
+
+    def _staged(self, entry: Entry, version: str) -> Standing:
+        changes: dict[str, State] = {}
+        if self.staging not in (None, version) and self.state(str(self.staging)) == "staging":
+            changes[str(self.staging)] = "none"
+        if self.state(version) not in ("production", "standby"):
+            changes[version] = "staging"
+        return self._moved(entry.at, changes, staging=version, evidence=self._knowing(version, entry.evidence))
+
+    def _promoted(self, entry: Entry, version: str) -> Standing:
+        outgoing = self.production if self.production != version else None
+        changes: dict[str, State] = {}
+        if self.staging is not None and self.state(self.staging) == "staging":
+            changes[self.staging] = "none"
+        if self.standby is not None and outgoing is not None:
+            changes[self.standby] = "archived"
+        if outgoing is not None:
+            changes[outgoing] = "standby"
+        changes[version] = "production"
+        standby = outgoing or (self.standby if self.standby != version else None)
+        return self._moved(
+            entry.at,
+            changes,
+            production=version,
+            standby=standby,
+            staging=None,
+            line=(version, *(other for other in self.line if other != version)),
+            evidence=self._knowing(version, entry.evidence),
+        )
+
+    def _rolled_back(self, entry: Entry, version: str) -> Standing:
+        withdrawn = self.production
+        older = self.line[self.line.index(version) + 1 :] if version in self.line else self.line
+        line = (version, *(other for other in older if other != withdrawn))
+        standby = next((other for other in line[1:] if self._kept(other, entry.at)), None)
+        changes: dict[str, State] = {}
+        if self.standby is not None:
+            changes[self.standby] = "archived"
+        if standby is not None:
+            changes[standby] = "standby"
+        dead, withdrawn_at = self.dead, dict(self.withdrawn_at)
+        if withdrawn is not None:
+            changes[withdrawn] = "withdrawn"
+            withdrawn_at[withdrawn] = entry.at
+            dead = dead | ({self.evidence[withdrawn]} if withdrawn in self.evidence else set())
+        changes[version] = "production"
+        return self._moved(
+            entry.at,
+            changes,
+            production=version,
+            standby=standby,
+            staging=None if self.staging in (withdrawn, version) else self.staging,
+            line=line,
+            dead=dead,
+            withdrawn_at=withdrawn_at,
+        )
+
+    def _kept(self, version: str, at: datetime) -> bool:
+        """Whether every policy still keeps this version: retention has a floor."""
+        until = self.retain_until(version, RETAIN_FLOOR)
+        return self.state(version) != "withdrawn" and (until is None or at <= until)
+
+    def _knowing(self, version: str, evidence: str | None) -> Mapping[str, str]:
+        return self.evidence if evidence is None else {**self.evidence, version: evidence}
+
+    def _moved(self, at: datetime, changes: Mapping[str, State], **fields: Any) -> Standing:
+        moved = {version: state for version, state in changes.items() if self.state(version) != state}
+        return replace(
+            self, states={**self.states, **moved}, since={**self.since, **dict.fromkeys(moved, at)}, **fields
+        )
+
+
+def standing(entries: Iterable[Entry], at: datetime | None = None) -> Standing:
+    """Where every version stood at a moment, now if none is given. entries: those that are done, in order."""
+    place = Standing()
+    for entry in entries:
+        if at is None or entry.at <= at:
+            place = place.after(entry)
+    return place
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Write the entry as `epoch-N`, unless somebody else did."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Put the registry's aliases where the entry says."""
+
+    entry: Entry
+    aliases: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The registry shows what the entry says: write `done-N`."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class InProgress:
+    """Somebody else's entry is not done and its lease is young: leave it to them."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """Somebody else's entry came first; what was verified before it no longer holds."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Nothing is left to do."""
+
+    entry: Entry | None
+
+
+Step = Claim | Apply | Finish | InProgress | Overtaken | Settled
+
+
+def next_step(chain: Chain, seen: Mapping[str, str], wanted: Entry | None, now: datetime) -> Step:
+    """What to do next, given the ledger, the aliases seen in the registry, and the entry that we want to stand.
+
+    wanted: drafted on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
+    it is rolled forward after its lease.
+    """
+    unfinished = chain.unfinished
+    if unfinished is not None:
+        ours = wanted is not None and wanted.bytes == unfinished.bytes
+        if not ours and now < unfinished.lease_ends:
+            return InProgress(unfinished)
+        aliases = standing(chain.finished).after(unfinished).aliases
+        return Finish(unfinished) if agrees(seen, aliases) else Apply(unfinished, aliases)
+    if wanted is None:
+        return Settled(chain.last)
+    if any(entry.bytes == wanted.bytes for entry in chain.entries):
+        return Settled(wanted)
+    if (wanted.epoch, wanted.prev) == ((chain.last.epoch + 1, chain.last.sha256) if chain.last else (1, None)):
+        return Claim(wanted)
+    return Overtaken(cast(Entry, chain.last))
+
+
+def agrees(seen: Mapping[str, str], aliases: Mapping[str, str]) -> bool:
+    """Whether the registry shows the aliases; `previous` may equal Production where the older version is gone."""
+    return all(
+        seen.get(alias) == version or (alias == "previous" and seen.get(alias) == aliases.get("production"))
+        for alias, version in aliases.items()
+    )
+
+
+class PromotionPolicy(Config):
+    """When a version moves, and how long the one before it stays within reach."""
+
+    when: Literal["approved", "merged"] = "approved"
+    soak: Duration = timedelta(hours=48)
+    retain: Duration = RETAIN_FLOOR
+    lease: Duration = timedelta(minutes=10)
+    way_back: str = "prove"
+    switch: later("turning serving over with promotion.switch") = None  # type: ignore[valid-type]
+
+    @field_validator("when")
+    @classmethod
+    def _approved_first(cls, value: str) -> str:
+        if value == "merged":
+            raise ValueError("not available yet: promoting when a pull request is merged; use when: approved")
+        return value
+
+    @field_validator("way_back")
+    @classmethod
+    def _proven(cls, value: str) -> str:
+        if value.startswith("waived:"):
+            raise ValueError("not available yet: waiving the proof of the way back; use way_back: prove")
+        if value != "prove":
+            raise ValueError(f"{value!r} is not a way back; write prove")
+        return value
+
+    @field_validator("retain")
+    @classmethod
+    def _floor(cls, value: timedelta) -> timedelta:
+        if value < RETAIN_FLOOR:
+            raise ValueError(f"{units.duration_text(value)} is too short; archived versions are kept at least 30d")
+        return value
+
+    @field_validator("lease")
+    @classmethod
+    def _some(cls, value: timedelta) -> timedelta:
+        if value < timedelta(seconds=1):
+            raise ValueError("a lease under 1s would let every promotion be taken over; write one like 10m")
+        return value
+
+
+def _document(text: str) -> Mapping[str, Any]:
+    value = json.loads(text)
+    if value["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {value['schema']!r}; this lockgate reads {SCHEMA}")
+    return cast(Mapping[str, Any], value)
+
+
+def _version(version: str | None) -> str:
+    return "nothing" if version is None else f"version {version}"

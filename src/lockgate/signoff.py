@@ -1,0 +1,471 @@
+"""May this evidence open the gate: votes, who may cast them, and one pure decision."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from lockgate import digest
+from lockgate.config import Config, Duration, later
+from lockgate.evidence import Evidence, Verdict
+from lockgate.registry import Identity, utc, utc_text
+from lockgate.units import duration_text
+
+SCHEMA = "lockgate/vote/v1"
+CLOCK_SKEW = timedelta(minutes=10)
+
+Verb = Literal["approve", "reject", "revoke"]
+
+_NOREPLY = re.compile(r"(?:(?P<id>\d+)\+)?(?P<login>[^@+]+)@users\.noreply\.github\.com")
+
+
+@dataclass(frozen=True)
+class Vote:
+    """What an identity says about one piece of evidence. `bytes` are what a key signs.
+
+    accepting: how many undecided findings an approval accepts, None where it accepts none.
+    """
+
+    verb: Verb
+    digest: str
+    model: str
+    accepting: int | None
+    reason: str
+    at: datetime
+    by: Identity
+    stored: bytes | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def read(cls, data: bytes) -> Vote:
+        """A vote from the bytes that were signed. Raises ValueError for anything that is not one."""
+        try:
+            value: Mapping[str, Any] = json.loads(data)
+            if value["schema"] != SCHEMA:
+                raise ValueError(f"its schema is {value['schema']!r}; this lockgate reads {SCHEMA}")
+            if value["verb"] not in get_args(Verb):
+                raise ValueError(f"its verb is {value['verb']!r}; known are {', '.join(get_args(Verb))}")
+            accepting = value["accepting"]
+            if not (accepting is None or (type(accepting) is int and accepting >= 0)):
+                raise ValueError(f"accepting is {accepting!r}, not a count")
+            if not digest.is_digest(value["digest"]):
+                raise ValueError("it names no digest")
+            return cls(
+                verb=cast(Verb, value["verb"]),
+                digest=value["digest"],
+                model=str(value["model"]),
+                accepting=accepting,
+                reason=str(value["reason"]),
+                at=utc(value["at"]),
+                by=Identity.from_json(value["by"]),
+                stored=data,
+            )
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+            raise ValueError(f"these bytes are not a vote: {error!r}") from error
+
+    @property
+    def bytes(self) -> bytes:
+        if self.stored is not None:
+            return self.stored
+        return digest.canonical(
+            {
+                "schema": SCHEMA,
+                "verb": self.verb,
+                "digest": self.digest,
+                "model": self.model,
+                "accepting": self.accepting,
+                "reason": self.reason,
+                "at": utc_text(self.at),
+                "by": self.by.to_json(),
+            }
+        )
+
+    @property
+    def sha256(self) -> str:
+        return digest.sha256(self.bytes)
+
+
+def fingerprint(key: str) -> str:
+    """`SHA256:…` of a public key line, as ssh-keygen shows it. Raises ValueError for what is no public key."""
+    parts = key.split()
+    try:
+        blob = base64.b64decode(parts[1], validate=True)
+        length = int.from_bytes(blob[:4], "big")
+        if len(blob) < 5 or blob[4 : 4 + length].decode() != parts[0]:
+            raise ValueError
+    except (IndexError, ValueError, binascii.Error) as error:
+        raise ValueError(
+            f"{key[:40]!r} is not a public key; write the line of a .pub file, like 'ssh-ed25519 AAAA… me@example.org'"
+        ) from error
+    return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
+
+
+class Owner(Config):
+    """One person of a group, by the accounts and keys that are theirs. A login is for reading; the id is what counts.
+
+    email: what their commits carry, where neither the key's comment nor a GitHub noreply address says it.
+    """
+
+    github: str | None = None
+    id: int | None = Field(default=None, gt=0)
+    key: str | None = None
+    email: str | None = None
+
+    @field_validator("key")
+    @classmethod
+    def _public(cls, value: str | None) -> str | None:
+        if value is not None:
+            if "\n" in value.strip():
+                raise ValueError("a key is one line of a .pub file")
+            fingerprint(value)
+        return value
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Owner:
+        if self.github is not None and self.id is None:
+            raise ValueError(
+                f"github: {self.github} needs its number, because logins can change hands; add id: (it stands at "
+                f"api.github.com/users/{self.github})"
+            )
+        if self.id is None and self.key is None and self.email is None:
+            raise ValueError("names nobody; give github and id, or key, or email")
+        return self
+
+    @property
+    def may_vote(self) -> bool:
+        return self.id is not None or self.key is not None
+
+    @property
+    def name(self) -> str:
+        comment = " ".join((self.key or "").split()[2:])
+        return self.github or self.email or comment or self._marks()[0]
+
+    @property
+    def emails(self) -> frozenset[str]:
+        comment = " ".join((self.key or "").split()[2:])
+        return frozenset(text.lower() for text in (self.email, comment) if text and "@" in text)
+
+    def wrote(self, email: str) -> bool:
+        """Whether a commit's email is theirs."""
+        noreply = _NOREPLY.fullmatch(email.lower())
+        if noreply is not None and self.id is not None:
+            if noreply["id"] is not None:
+                return int(noreply["id"]) == self.id
+            return noreply["login"] == (self.github or "").lower()
+        return email.lower() in self.emails
+
+    def is_(self, identity: Identity) -> bool:
+        if identity.kind == "github":
+            return self.id is not None and identity.id == str(self.id)
+        return identity.kind == "ssh" and self.key is not None and identity.id == fingerprint(self.key)
+
+    def _marks(self) -> list[str]:
+        """What makes two entries the same person."""
+        marks = [f"github {self.id}"] if self.id is not None else []
+        marks += [fingerprint(self.key)] if self.key is not None else []
+        return marks + sorted(self.emails)
+
+
+class SignoffPolicy(Config):
+    """Who must sign. `require: {owners: 0}` says out loud that nobody does; without `require` nothing is promoted."""
+
+    groups: dict[str, tuple[Owner, ...]] = Field(default_factory=dict)
+    require: dict[str, int] = Field(default_factory=dict)
+    separation_of_duties: bool = True
+    expires: Duration = timedelta(days=7)
+    override: later("an emergency override with its own quorum") = None  # type: ignore[valid-type]
+    rollback: later("asking an owner before a rollback") = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> SignoffPolicy:
+        if self.groups and not self.require:
+            raise ValueError("groups without require; say how many of each must approve, like require: {owners: 1}")
+        for group, count in self.require.items():
+            if count < 0:
+                raise ValueError(f"require asks {count} of {group}; write 0 or more")
+            if count > 0 and group not in self.groups:
+                known = ", ".join(sorted(self.groups)) or "none"
+                raise ValueError(f"require names the group {group!r}, which is not in groups (known: {known})")
+            able = sum(owner.may_vote for owner in self.groups.get(group, ()))
+            if count > able:
+                raise ValueError(f"require asks {count} of {group}, which has {able} with an id or a key to vote with")
+        if self.expires <= timedelta(0):
+            raise ValueError("expires must be longer than nothing; write one like 7d")
+        return self
+
+    @property
+    def nobody_signs(self) -> bool:
+        """Whether the policy says that no approval is needed."""
+        return bool(self.require) and not any(self.require.values())
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every public key that may sign a vote, each once."""
+        return tuple(dict.fromkeys(owner.key for owner, _ in self._owners() if owner.key is not None))
+
+    def owner_of(self, identity: Identity) -> Owner | None:
+        return next((owner for owner, _ in self._owners() if owner.is_(identity)), None)
+
+    def people(self) -> tuple[Person, ...]:
+        """The owners of all groups, entries with an account, key or email in common being one person."""
+        people: list[Person] = []
+        for owner, group in self._owners():
+            marks = frozenset(owner._marks())
+            same = [person for person in people if person.marks & marks]
+            people = [person for person in people if person not in same]
+            people.append(
+                Person(
+                    owners=(*(entry for person in same for entry in person.owners), owner),
+                    groups=frozenset({group}).union(*(person.groups for person in same)),
+                    marks=marks.union(*(person.marks for person in same)),
+                )
+            )
+        return tuple(people)
+
+    def _owners(self) -> list[tuple[Owner, str]]:
+        return [(owner, group) for group, owners in self.groups.items() for owner in owners]
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who stands in one or several groups."""
+
+    owners: tuple[Owner, ...]
+    groups: frozenset[str]
+    marks: frozenset[str]
+
+    @property
+    def name(self) -> str:
+        return self.owners[0].name
+
+    def is_(self, identity: Identity) -> bool:
+        return any(owner.is_(identity) for owner in self.owners)
+
+    def wrote(self, email: str) -> bool:
+        return any(owner.wrote(email) for owner in self.owners)
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What was cast, as the channels found it.
+
+    objections: SHA-256 of a vote → why its channel does not believe it. authors: the emails of the evaluated commit,
+    empty where nobody knows them.
+    """
+
+    votes: tuple[Vote, ...] = ()
+    objections: Mapping[str, str] = field(default_factory=dict)
+    authors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A vote that does not count, and why."""
+
+    vote: Vote
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the evidence may be promoted. counted: SHA-256 of the approvals it rests on. missing: group → votes."""
+
+    state: Literal["approved", "pending", "rejected", "expired", "refused"]
+    code: str
+    reason: str
+    counted: tuple[str, ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
+    ignored: tuple[Ignored, ...] = ()
+    remedy: str | None = None
+
+
+def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
+    """Whether these votes approve this evidence under this policy at this moment."""
+    closed = _closed(policy, evidence, now)
+    if closed is not None:
+        return closed
+    if policy.nobody_signs:
+        return Decision("approved", "nobody_signs", "the policy says that nobody signs")
+    people = policy.people()
+    newest, ignored = _newest(people, evidence, ballot)
+    for person, vote in newest.items():
+        if vote.verb == "reject":
+            why = f": {vote.reason}" if vote.reason else ""
+            return Decision(
+                "rejected",
+                "rejected",
+                f"{person.name} rejected it on {utc_text(vote.at)}{why}",
+                ignored=tuple(ignored),
+                remedy=f"only {person.name} can lift that, with a newer vote",
+            )
+    unknown = _unknown_authors(policy, people, ballot)
+    if unknown is not None:
+        return Decision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
+    counted: dict[Person, Vote] = {}
+    late: dict[Person, Vote] = {}
+    for person, vote in newest.items():
+        if vote.verb != "approve":
+            continue
+        reason = _does_not_count(policy, evidence, ballot, person, vote, now)
+        if reason is None:
+            counted[person] = vote
+        else:
+            ignored.append(Ignored(vote, reason))
+            if vote.at + policy.expires <= now:
+                late[person] = vote
+    seats = _seats(policy.require, list(counted))
+    missing = {group: count - len(seats[group]) for group, count in policy.require.items() if count > len(seats[group])}
+    if not missing:
+        chosen = tuple(sorted(counted[person].sha256 for people_of in seats.values() for person in people_of))
+        names = ", ".join(sorted(person.name for people_of in seats.values() for person in people_of))
+        return Decision("approved", "approved", f"approved by {names}", counted=chosen, ignored=tuple(ignored))
+    with_late = _seats(policy.require, [*counted, *late])
+    state: Literal["expired", "pending"] = (
+        "expired" if late and all(len(with_late[g]) >= n for g, n in policy.require.items()) else "pending"
+    )
+    return Decision(
+        state,
+        "votes_expired" if state == "expired" else "votes_missing",
+        _missing_text(missing, ignored),
+        counted=tuple(sorted(vote.sha256 for vote in counted.values())),
+        missing=missing,
+        ignored=tuple(ignored),
+        remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)} --key FILE",
+    )
+
+
+def _closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Decision | None:
+    """Why no vote at all could open this evidence, None where votes can."""
+    opens = evidence.opens
+    fits = (opens == "yes" and evidence.verdict is Verdict.PASS) or (
+        opens == "by_owner" and evidence.verdict is Verdict.INCONCLUSIVE and bool(evidence.asks)
+    )
+    if not fits:
+        return Decision(
+            "refused",
+            "not_open",
+            f"the verdict is {evidence.verdict} and it opens {opens}; no approval can change that",
+            remedy="see gate report for what stopped it, then evaluate a better candidate with gate run",
+        )
+    if not policy.require:
+        return Decision(
+            "refused",
+            "no_signoff",
+            "the pipeline says nothing about who signs",
+            remedy="add signoff: with groups and require, or require: {owners: 0} to say that nobody does",
+        )
+    if policy.nobody_signs and opens == "by_owner":
+        return Decision(
+            "refused",
+            "nobody_to_ask",
+            f"{len(evidence.asks)} findings are undecided, and the policy says that nobody signs",
+            remedy="give the gate more data, or name owners who can accept them",
+        )
+    try:
+        finished = utc(evidence.document["run"]["finished_at"])
+    except (KeyError, TypeError, ValueError):
+        return Decision(
+            "refused",
+            "no_time",
+            "the evidence does not say when it was finished",
+            remedy="evaluate again with gate run",
+        )
+    if finished + policy.expires <= now:
+        return Decision(
+            "expired",
+            "evidence_expired",
+            f"the evidence is from {utc_text(finished)} and was good for {duration_text(policy.expires)}",
+            remedy="evaluate again with gate run",
+        )
+    return None
+
+
+def _newest(people: Sequence[Person], evidence: Evidence, ballot: Ballot) -> tuple[dict[Person, Vote], list[Ignored]]:
+    """The newest vote of each person on this evidence, and the votes that are nobody's or of something else."""
+    newest: dict[Person, Vote] = {}
+    ignored: list[Ignored] = []
+    severity = {"approve": 0, "revoke": 1, "reject": 2}
+    for vote in sorted(ballot.votes, key=lambda vote: (vote.at, severity[vote.verb], vote.sha256)):
+        person = next((person for person in people if person.is_(vote.by)), None)
+        if vote.sha256 in ballot.objections:
+            ignored.append(Ignored(vote, ballot.objections[vote.sha256]))
+        elif (vote.digest, vote.model) != (evidence.digest, evidence.model):
+            ignored.append(Ignored(vote, "it is about other evidence"))
+        elif person is None:
+            ignored.append(Ignored(vote, f"{vote.by} is in no group of the policy"))
+        else:
+            newest[person] = vote
+    return newest, ignored
+
+
+def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ballot) -> tuple[str, str] | None:
+    if not policy.separation_of_duties:
+        return None
+    remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"
+    if not ballot.authors:
+        return "nobody knows who wrote the evaluated commit, so nobody can be told apart from its author", remedy
+    strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
+    if strangers:
+        return (
+            f"{', '.join(strangers)} wrote the evaluated commit and cannot be matched to anybody in signoff.groups",
+            f"name them there with their email, in any group, or {remedy}",
+        )
+    return None
+
+
+def _does_not_count(
+    policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, person: Person, vote: Vote, now: datetime
+) -> str | None:
+    if policy.separation_of_duties and any(person.wrote(email) for email in ballot.authors):
+        return f"{person.name} wrote the evaluated commit"
+    if vote.at > now + CLOCK_SKEW:
+        return f"it is dated {utc_text(vote.at)}, which is still to come"
+    if vote.at + policy.expires <= now:
+        return f"it is from {utc_text(vote.at)} and was good for {duration_text(policy.expires)}"
+    asked = len(evidence.asks) if evidence.opens == "by_owner" else 0
+    if (vote.accepting or 0) != asked:
+        return f"it accepts {vote.accepting or 0} undecided findings; the evidence has {asked}"
+    return None
+
+
+def _seats(require: Mapping[str, int], people: Sequence[Person]) -> dict[str, list[Person]]:
+    """As many seats of the required groups as these people can fill, each person one seat."""
+    taken: dict[tuple[str, int], Person] = {}
+
+    def seat(person: Person, tried: set[tuple[str, int]]) -> bool:
+        for group in sorted(person.groups & require.keys()):
+            for place in ((group, number) for number in range(require[group])):
+                if place in tried:
+                    continue
+                tried.add(place)
+                if place not in taken or seat(taken[place], tried):
+                    taken[place] = person
+                    return True
+        return False
+
+    for person in people:
+        seat(person, set())
+    seats: dict[str, list[Person]] = {group: [] for group in require}
+    for (group, _), person in taken.items():
+        seats[group].append(person)
+    return seats
+
+
+def _missing_text(missing: Mapping[str, int], ignored: Sequence[Ignored]) -> str:
+    wanted = " and ".join(
+        f"{count} approval{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
+    )
+    lines = "".join(f"\n  {one.vote.by}'s {one.vote.verb} does not count: {one.reason}" for one in ignored)
+    return f"{wanted} missing{lines}"
+
+
+def _accepting(evidence: Evidence) -> str:
+    return f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
