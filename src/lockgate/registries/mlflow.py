@@ -1,0 +1,198 @@
+"""MLflow as a registry: a server, or a database such as `sqlite:///mlflow.db`.
+
+Importing this file imports mlflow; nothing else outside `registries/mlflow*.py` does.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
+from lockgate.registries import mlflow_facts as facts
+from lockgate.registries.mlflow_client import Client
+from lockgate.registries.mlflow_evidence import MlflowEvidence
+from lockgate.registries.mlflow_ledger import MlflowLedger
+from lockgate.registry import EvidenceStore, LedgerStore, ModelVersion, VersionFacts, utc_text
+
+_COMMIT = "mlflow.source.git.commit"
+_DOWNLOAD_MARK = "registered_model_meta"
+
+
+class MlflowRegistry:
+    """The port Registry over MLflow. lifecycle: only `aliases`; mirroring the alias in stages comes later."""
+
+    def __init__(self, uri: str, *, lifecycle: str = "aliases") -> None:
+        if lifecycle != "aliases":
+            raise RegistryError(f"lifecycle: {lifecycle} is not available yet", remedy="use lifecycle: aliases")
+        self._client = Client(uri)
+        self._ledgers: dict[str, MlflowLedger] = {}
+        self._evidence: dict[str, MlflowEvidence] = {}
+
+    def version(self, name: str, version: str) -> ModelVersion:
+        if not version.isdecimal():
+            raise NotFound(f"{name} has no version {version!r}", remedy="versions are whole numbers")
+        return _version(
+            self._client.read(f"version {version} of {name}", lambda mlflow: mlflow.get_model_version(name, version))
+        )
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        number = self.aliases(name).get(alias)
+        return None if number is None else self.version(name, number)
+
+    def versions(self, name: str) -> Sequence[ModelVersion]:
+        found: list[ModelVersion] = []
+        token: str | None = None
+        while True:
+            page = self._client.read(f"the versions of {name}", _page(name, token))
+            found += [_version(one) for one in page]
+            token = page.token
+            if not token:
+                break
+        if not found:
+            self.aliases(name)  # raises NotFound for a model that nobody registered
+        return sorted(found, key=lambda one: int(one.version), reverse=True)
+
+    def commit_of(self, version: ModelVersion) -> str | None:
+        run = self._run(version)
+        return None if run is None else run.data.tags.get(_COMMIT) or None
+
+    def aliases(self, name: str) -> Mapping[str, str]:
+        model = self._client.read(f"the model {name}", lambda mlflow: mlflow.get_registered_model(name))
+        return {str(alias): str(version) for alias, version in model.aliases.items()}
+
+    def fetch(self, version: ModelVersion, folder: Path) -> Path:
+        target = folder / version.version
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+
+        def download(mlflow: Any) -> None:
+            from mlflow.artifacts import download_artifacts
+
+            uri = mlflow.get_model_version_download_uri(version.name, version.version)
+            stored = Path(download_artifacts(artifact_uri=uri, dst_path=str(target.resolve())))
+            if stored.resolve() != target.resolve():
+                shutil.copytree(stored, target, dirs_exist_ok=True)
+                if stored.resolve().is_relative_to(target.resolve()):
+                    shutil.rmtree(stored)
+
+        self._client.read(f"the files of {version}", download)
+        (target / _DOWNLOAD_MARK).unlink(missing_ok=True)
+        if not any(target.iterdir()):
+            raise NotFound(f"{version} has no files", remedy="register it again from a logged model")
+        return target
+
+    def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
+        model = facts.model_file(files)
+        run = self._run(version)
+        return VersionFacts(
+            version=version,
+            files=files,
+            signature=facts.signature(model),
+            input_example=facts.input_example(model, files),
+            requirements=facts.requirements(files),
+            flavors=facts.flavors(model),
+            python_version=facts.python_version(model, files),
+            run=None if run is None else _run_facts(run),
+            commit=None if run is None else run.data.tags.get(_COMMIT) or None,
+            metrics={} if run is None else {name: float(value) for name, value in run.data.metrics.items()},
+            datasets=() if run is None else _datasets(run),
+            tags=dict(version.tags),
+        )
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        try:
+            self._client.write(
+                f"the alias {alias} of {name}",
+                lambda mlflow: mlflow.set_registered_model_alias(name, alias, version),
+            )
+        except (NotFound, Denied, Unavailable):
+            raise
+        except RegistryError as failure:  # somebody made the alias at the same time, or the answer was lost
+            try:
+                standing = self.aliases(name).get(alias)
+            except RegistryError as error:
+                raise UnknownOutcome(
+                    f"whether {alias} of {name} points to version {version} is not known: {error.what}",
+                    remedy="run the same command again once the registry answers; it finds out and goes on",
+                ) from failure
+            if standing != version:
+                raise
+
+    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        for key, value in tags.items():
+            self._client.write(f"the tag {key} of {name} version {version}", _set_tag(name, version, key, value))
+
+    def ledger(self, name: str) -> LedgerStore:
+        return self._ledgers.setdefault(name, MlflowLedger(self._client, name))
+
+    def evidence(self, name: str) -> EvidenceStore:
+        return self._evidence.setdefault(name, MlflowEvidence(self._client, name))
+
+    def _run(self, version: ModelVersion) -> Any | None:
+        """The run that made the version, deleted ones included; None where there is none."""
+        run_id = version.run_id
+        if not run_id:
+            return None
+        try:
+            return self._client.read(f"the run of {version}", lambda mlflow: mlflow.get_run(run_id))
+        except NotFound:
+            return None
+
+
+def _version(found: Any) -> ModelVersion:
+    created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC) if found.creation_timestamp else None
+    return ModelVersion(
+        name=str(found.name),
+        version=str(found.version),
+        run_id=found.run_id or None,
+        tags={str(key): str(value) for key, value in (found.tags or {}).items()},
+        created_at=None if created is None else utc_text(created),
+    )
+
+
+def _page(name: str, token: str | None) -> Callable[[Any], Any]:
+    return lambda mlflow: mlflow.search_model_versions(f"name = {_quoted(name)}", max_results=1000, page_token=token)
+
+
+def _set_tag(name: str, version: str, key: str, value: str) -> Callable[[Any], None]:
+    return lambda mlflow: mlflow.set_model_version_tag(name, version, key, value)
+
+
+def _run_facts(run: Any) -> dict[str, Any]:
+    tags = run.data.tags
+    return {
+        "id": run.info.run_id,
+        "user": tags.get("mlflow.user") or run.info.user_id or None,
+        "source": tags.get("mlflow.source.name"),
+        "status": run.info.status,
+        "deleted": run.info.lifecycle_stage == "deleted",
+        "params": dict(run.data.params),
+        "tags": dict(tags),
+    }
+
+
+def _datasets(run: Any) -> tuple[Mapping[str, str], ...]:
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    found = []
+    for one in inputs:
+        tags = {tag.key: tag.value for tag in one.tags or []}
+        dataset = one.dataset
+        said = {
+            "name": dataset.name,
+            "digest": dataset.digest,
+            "source_type": dataset.source_type,
+            "source": dataset.source,
+            "context": tags.get("mlflow.data.context"),
+        }
+        found.append({key: str(value) for key, value in said.items() if value is not None})
+    return tuple(found)
+
+
+def _quoted(name: str) -> str:
+    if "'" in name and '"' in name:
+        raise NotFound(f"a model called {name} cannot be searched for", remedy="use one kind of quotes in its name")
+    return f'"{name}"' if "'" in name else f"'{name}'"

@@ -1,0 +1,174 @@
+"""The one door to MLflow: patience that ends, no chatter, and its errors in our words.
+
+Reads are tried three times within a deadline. Writes are tried once: a repeated write can undo somebody else's.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
+
+READ_SECONDS = 5
+READ_TRIES = 3
+READ_DEADLINE_SECONDS = 10
+WRITE_SECONDS = 25  # a server on SQLite may wait 20 s for its lock
+
+_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_USERS_TIMEOUT = os.environ.get(_TIMEOUT)
+
+
+def _at_most(limit: int) -> str:
+    """Our limit in seconds, or the user's own where that is lower."""
+    text = _USERS_TIMEOUT or ""
+    return str(min(limit, int(text))) if text.isdecimal() and int(text) > 0 else str(limit)
+
+
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+os.environ[_TIMEOUT] = _at_most(READ_SECONDS)
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import mlflow
+    import requests
+    import sqlalchemy.exc
+    from mlflow.exceptions import MlflowException
+
+for _name in ("mlflow", "alembic", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
+
+T = TypeVar("T")
+
+_ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
+_FORBIDDEN = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
+_DEFINITE = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "NOT_IMPLEMENTED", "INVALID_STATE"})
+_SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
+_FAULTS = (MlflowException, OSError, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+
+_writes = threading.Lock()
+
+
+class Client:
+    """MLflow at one address. `uri` is used for models and runs alike."""
+
+    def __init__(self, uri: str) -> None:
+        scheme = urlsplit(uri).scheme
+        if scheme.partition("+")[0] not in _SCHEMES:
+            raise RegistryError(
+                f"{shown(uri)} is not an MLflow store that can hold a ledger",
+                remedy="name a server (https://…) or a database (sqlite:///mlflow.db)",
+            )
+        self.uri = uri
+        self._client: Any = None
+        if self.database is not None and not self.database.parent.is_dir():
+            raise RegistryError(
+                f"the folder of {shown(uri)} does not exist", remedy=f"make {self.database.parent} first"
+            )
+
+    @property
+    def database(self) -> Path | None:
+        """The file of a local SQLite store, None for any other."""
+        return (
+            Path(self.uri.partition(":///")[2].partition("?")[0]).resolve() if self.uri.startswith("sqlite") else None
+        )
+
+    def read(self, what: str, ask: Callable[[Any], T]) -> T:
+        """The answer to a question. `what` completes "while reading …". Raises NotFound, Denied, Unavailable."""
+        began = time.monotonic()
+        for attempt in range(1, READ_TRIES + 1):
+            try:
+                return self._call(ask)
+            except _FAULTS as fault:
+                error = _error(fault, f"while reading {what}", self.uri, write=False)
+                late = time.monotonic() - began > READ_DEADLINE_SECONDS - READ_SECONDS
+                if not isinstance(error, Unavailable) or attempt == READ_TRIES or (late and attempt > 1):
+                    raise error from fault
+            time.sleep(0.2 * attempt)
+        raise AssertionError("unreachable")
+
+    def write(self, what: str, do: Callable[[Any], T]) -> T:
+        """Do it once. `what` completes "while writing …". Raises UnknownOutcome where it may have happened."""
+        with _patience(WRITE_SECONDS):
+            try:
+                return self._call(do)
+            except _FAULTS as fault:
+                raise _error(fault, f"while writing {what}", self.uri, write=True) from fault
+
+    def _call(self, ask: Callable[[Any], T]) -> T:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if mlflow.get_tracking_uri() != self.uri:
+                mlflow.set_tracking_uri(self.uri)
+            if mlflow.get_registry_uri() != self.uri:
+                mlflow.set_registry_uri(self.uri)
+            if self._client is None:
+                self._client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+            return ask(self._client)
+
+
+def shown(uri: str) -> str:
+    """The address without its password."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
+
+
+@contextmanager
+def _patience(seconds: int) -> Iterator[None]:
+    """How long MLflow waits for an answer inside the block; it reads this anew for every request."""
+    with _writes:
+        os.environ[_TIMEOUT] = _at_most(seconds)
+        try:
+            yield
+        finally:
+            os.environ[_TIMEOUT] = _at_most(READ_SECONDS)
+
+
+def _error(fault: Exception, doing: str, uri: str, *, write: bool) -> RegistryError:
+    code, said = _code(fault), _said(fault)
+    where = f"the registry at {shown(uri)}"
+    if code in _ABSENT:
+        return NotFound(f"{where} has no such thing {doing}: {said}", remedy="check the name and the version")
+    if code in _FORBIDDEN:
+        return Denied(
+            f"{where} does not allow it {doing}: {said}",
+            remedy="use a credential that may (MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN)",
+        )
+    if code == "ENDPOINT_NOT_FOUND":
+        return RegistryError(f"{where} does not answer like MLflow {doing}: {said}", remedy="check registry.uri")
+    if code in _DEFINITE:
+        return RegistryError(f"{where} refused {doing}: {said}", remedy="see the registry's own log")
+    remedy = "check that it is up and reachable from here, then run the same command again"
+    if write and not any(sign in str(fault) for sign in ("Connection refused", "NewConnectionError", "NameResolution")):
+        return UnknownOutcome(f"{where} gave no answer {doing}, which may have happened or not: {said}", remedy=remedy)
+    return Unavailable(f"{where} gave no answer {doing}: {said}", remedy=remedy)
+
+
+def _code(fault: Exception) -> str:
+    if isinstance(fault, MlflowException):
+        return str(fault.error_code)
+    if isinstance(fault, requests.HTTPError) and fault.response is not None:
+        status = fault.response.status_code
+        return {401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND"}.get(status, "INTERNAL_ERROR")
+    if isinstance(fault, requests.RequestException):
+        return "INTERNAL_ERROR"
+    if isinstance(fault, PermissionError):
+        return "PERMISSION_DENIED"
+    return "NOT_FOUND" if isinstance(fault, (FileNotFoundError, NotADirectoryError)) else "INTERNAL_ERROR"
+
+
+def _said(fault: Exception) -> str:
+    """What it said, on one line and without the statement that a database driver adds."""
+    text = " ".join(str(fault).partition("[SQL")[0].split())
+    return text if len(text) <= 300 else text[:300] + "…"

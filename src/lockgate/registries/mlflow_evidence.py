@@ -1,0 +1,179 @@
+"""Evidence and votes beside the versions of a model in MLflow: one run for each published digest."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lockgate import digest as digests
+from lockgate.errors import NotFound, RegistryError, UnknownOutcome
+from lockgate.registries import mlflow_experiments as experiments
+from lockgate.registries.mlflow_client import Client
+
+_PREFIX = "lockgate."
+_LONGEST = 5000  # the shortest limit of the databases behind MLflow
+
+
+class MlflowEvidence:
+    """EvidenceStore in the experiment `lockgate-evidence/<model>`.
+
+    The tag `lockgate.digest` is set when a run is made, the write-once param `digest` when everything is stored.
+    """
+
+    def __init__(self, client: Client, model: str) -> None:
+        self._client = client
+        self._model = model
+        self._name = f"lockgate-evidence/{model}"
+        self._experiment_id: str | None = None
+
+    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
+        runs = self._runs(digest)
+        if any(_complete(run) for run in runs):
+            return
+        run_id = runs[0].info.run_id if runs else self._make_run(digest, facts)
+        self._upload(run_id, folder, files)
+        self._client.write(f"evidence {digest}", lambda mlflow: mlflow.log_param(run_id, "digest", digest))
+        self._client.write(f"evidence {digest}", lambda mlflow: mlflow.update_run(run_id, status="FINISHED"))
+
+    def published(self, digest: str) -> bool:
+        return any(_complete(run) for run in self._runs(digest))
+
+    def fetch(self, digest: str, folder: Path) -> Path:
+        run_id = self._run_id(digest)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._client.read(
+            f"evidence {digest}", lambda mlflow: mlflow.download_artifacts(run_id, "", str(folder.resolve()))
+        )
+        stored = folder / "evidence.json"
+        if not stored.is_file() or digests.sha256_file(stored) != digest:
+            raise RegistryError(
+                f"the evidence published as {digest} is gone or was edited since",
+                remedy="evaluate again with gate run; nothing is promoted on it",
+            )
+        return folder
+
+    def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None:
+        run_id = self._run_id(digest)
+        name = digests.sha256(vote).removeprefix("sha256:")
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            # the signature first: a vote never lies there without it
+            for suffix, data in ((".sig", signature), (".json", vote)):
+                path = Path(folder, name + suffix)
+                path.write_bytes(data)
+                self._log_artifact(run_id, path, "votes")
+
+    def votes(self, digest: str) -> Sequence[tuple[bytes, bytes]]:
+        return [pair for run in self._runs(digest) for pair in self._votes_of(run.info.run_id)]
+
+    def newest(self, version: str) -> Mapping[str, str] | None:
+        found = [facts for facts in self._all(f"tags.`{_PREFIX}version` = '{version}'") if "at" in facts]
+        return max(found, key=lambda facts: facts["at"], default=None)
+
+    def all(self) -> Sequence[Mapping[str, str]]:
+        return self._all("")
+
+    def _votes_of(self, run_id: str) -> list[tuple[bytes, bytes]]:
+        listed = self._client.read("votes", lambda mlflow: mlflow.list_artifacts(run_id, "votes"))
+        if not listed:
+            return []
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            self._client.read("votes", lambda mlflow: mlflow.download_artifacts(run_id, "votes", folder))
+            votes = sorted(Path(folder, "votes").glob("*.json"))
+            return [(vote.read_bytes(), _bytes(vote.with_suffix(".sig"))) for vote in votes]
+
+    def _make_run(self, digest: str, facts: Mapping[str, str]) -> str:
+        for name, value in facts.items():
+            if len(value) > _LONGEST:
+                raise RegistryError(f"the fact {name} has {len(value):,} characters; {_LONGEST:,} fit")
+        experiment_id = self._experiment(make=True)
+        tags = {f"{_PREFIX}{name}": value for name, value in facts.items()} | {f"{_PREFIX}digest": digest}
+        name = facts.get("run_id", digest)
+        try:
+            run = self._client.write(
+                f"evidence {digest}",
+                lambda mlflow: mlflow.create_run(
+                    experiment_id, start_time=int(time.time() * 1000), tags=tags, run_name=name
+                ),
+            )
+        except UnknownOutcome:  # the tag tells whether it was made
+            made = self._runs(digest)
+            if not made:
+                raise
+            return str(made[0].info.run_id)
+        return str(run.info.run_id)
+
+    def _upload(self, run_id: str, folder: Path, files: Sequence[str]) -> None:
+        for name in files:
+            relative = PurePosixPath(name)
+            if relative.is_absolute() or ".." in relative.parts:
+                raise ValueError(f"{name} lies outside the run folder")
+            parent = relative.parent.as_posix()
+            self._log_artifact(run_id, folder / name, None if parent == "." else parent)
+
+    def _log_artifact(self, run_id: str, path: Path, place: str | None) -> None:
+        self._client.write(path.name, lambda mlflow: mlflow.log_artifact(run_id, str(path), place))
+
+    def _run_id(self, digest: str) -> str:
+        for run in self._runs(digest):
+            if _complete(run):
+                return str(run.info.run_id)
+        raise NotFound(
+            f"no evidence {digest} is published for {self._model}",
+            remedy="publish it with gate run --stage, or name the pipeline it belongs to with --pipeline",
+        )
+
+    def _runs(self, digest: str) -> list[Any]:
+        """Every run of a digest, the first one first; more than one only where two published at the same time."""
+        if not digests.is_digest(digest):
+            raise NotFound(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits")
+        found = self._search(f"tags.`{_PREFIX}digest` = '{digest}'")
+        return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+
+    def _all(self, condition: str) -> list[Mapping[str, str]]:
+        facts = [_facts(run) for run in self._search(condition) if _complete(run)]
+        return sorted(facts, key=lambda one: (one.get("at", ""), one["digest"]))
+
+    def _search(self, condition: str) -> list[Any]:
+        experiment_id = self._experiment(make=False)
+        if experiment_id is None:
+            return []
+        runs: list[Any] = []
+        token: str | None = None
+        while True:
+            page = self._client.read(f"the evidence of {self._model}", _page(experiment_id, condition, token))
+            runs += page
+            token = page.token
+            if not token:
+                return runs
+
+    def _experiment(self, *, make: bool) -> str | None:
+        if self._experiment_id is None:
+            found = experiments.ensure(self._client, self._name) if make else experiments.find(self._client, self._name)
+            if found is None:
+                return None
+            if experiments.is_deleted(found):
+                raise RegistryError(
+                    f"the experiment {self._name} was deleted, and the evidence with it",
+                    remedy="restore it in MLflow (mlflow experiments restore)",
+                )
+            self._experiment_id = str(found.experiment_id)
+        return self._experiment_id
+
+
+def _page(experiment_id: str, condition: str, token: str | None) -> Callable[[Any], Any]:
+    return lambda mlflow: mlflow.search_runs([experiment_id], condition, max_results=1000, page_token=token)
+
+
+def _complete(run: Any) -> bool:
+    return bool(run.data.params.get("digest") == run.data.tags.get(f"{_PREFIX}digest"))
+
+
+def _facts(run: Any) -> dict[str, str]:
+    return {key.removeprefix(_PREFIX): value for key, value in run.data.tags.items() if key.startswith(_PREFIX)}
+
+
+def _bytes(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
