@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
 from lockgate import units
 
+DURATION = r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d|w)\s*)+$"
+
 
 class Config(BaseModel):
-    """Base of everything that is read from YAML. `Later` fields are known, and refused with the reason."""
+    """Base of everything that is read from YAML. `later` fields are known, and refused with the reason."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -25,8 +28,18 @@ def _duration(value: Any) -> timedelta:
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(_duration, json_schema_input_type=str), PlainSerializer(units.duration_text)
+    timedelta,
+    BeforeValidator(_duration),
+    PlainSerializer(units.duration_text),
+    WithJsonSchema({"type": "string", "pattern": DURATION}),
 ]
+
+
+@dataclass(frozen=True)
+class Later:
+    """Marks a key that is known and cannot be used yet."""
+
+    reason: str
 
 
 def later(reason: str) -> Any:
@@ -35,4 +48,9 @@ def later(reason: str) -> Any:
     def refuse(value: Any) -> Any:
         raise ValueError(f"not available yet: {reason}")
 
-    return Annotated[Any, BeforeValidator(refuse)]
+    return Annotated[
+        Any,
+        BeforeValidator(refuse),
+        Later(reason),
+        WithJsonSchema({"not": {}, "description": f"not available yet: {reason}"}),
+    ]

@@ -1,0 +1,350 @@
+"""Do the parts of a pipeline fit each other? Names that point to something, lines that the task and the data can answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lockgate import plugins, satisfiable, wording
+from lockgate.dataset import DatasetSpec
+from lockgate.errors import guess
+from lockgate.gate import CONFIDENCE, Gate
+from lockgate.requirement import Requirement, RequirementError, Subject, from_mapping, parse
+from lockgate.slices import Slice, SliceSpec
+from lockgate.yamlfile import Complaint, Node, Path_
+
+if TYPE_CHECKING:
+    from lockgate.pipeline import Pipeline
+
+Found = Iterator[tuple[Path_, Complaint]]
+
+LATER_GATES = {
+    "command": "a gate that runs a command arrives with the contract gates",
+    "artifact": "the gate that scans a model's files arrives with the contract gates",
+}
+_LATER_CLAIMS = ("superior", "no_harm")
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A gate as far as it could be understood: its class where the kind is known, itself where its fields are right."""
+
+    node: Node
+    index: int
+    title: str
+    cls: type[Gate] | None
+    gate: Gate | None
+
+    @property
+    def path(self) -> Path_:
+        return ("gates", self.index)
+
+    def text(self, key: str) -> str | None:
+        """The value of a key where it is text."""
+        node = self.node.child(key)
+        return node.value if node is not None and isinstance(node.value, str) else None
+
+    def lines(self) -> Iterator[tuple[Path_, Node, Requirement]]:
+        """The requirements that could be read, each with its path and place."""
+        node = self.node.child("require")
+        if self.cls is None or (node is not None and not isinstance(node.value, list)):
+            return
+        if node is None or not isinstance(node.value, list):
+            for line in self.cls.default_require:
+                yield self.path, self.node.child("gate") or self.node, parse(line)
+            return
+        for number, entry in enumerate(node.value):
+            plain: Any = entry.plain()
+            try:
+                if isinstance(plain, str | dict):
+                    line = parse(plain) if isinstance(plain, str) else from_mapping(plain)
+                    yield (*self.path, "require", number), entry, line
+            except RequirementError:
+                continue
+
+
+def complaints(
+    tree: Node, pipeline: Pipeline, drafts: list[Draft], *, refused: set[Path_]
+) -> list[tuple[Path_, Complaint]]:
+    """What does not fit. refused: parts of the pipeline that were complained about, of which nothing is concluded."""
+    found = [
+        *_registry(tree, pipeline),
+        *_task(tree, pipeline, refused),
+        *_titles(drafts),
+        *_needs(drafts),
+        *_waivers(tree, drafts),
+        *_locks(tree, drafts),
+    ]
+    for draft in drafts:
+        found += _Lines(pipeline, draft, refused).complaints()
+    return found
+
+
+def hooks(pipeline: Pipeline, drafts: list[Draft]) -> list[tuple[Path_, Complaint]]:
+    """What the gates themselves cannot accept."""
+    found = []
+    for draft in drafts:
+        for path, what in draft.gate.complaints(pipeline) if draft.gate is not None else ():
+            node = draft.node
+            for step in path:
+                node = node.child(step) or node
+            found.append(((*draft.path, *path), Complaint(node.at, what)))
+    return found
+
+
+def _at(tree: Node, *path: str | int) -> Node:
+    for step in path:
+        tree = tree.child(step) or tree
+    return tree
+
+
+def _registry(tree: Node, pipeline: Pipeline) -> Found:
+    known, kind = plugins.installed(plugins.REGISTRIES), pipeline.registry.kind
+    if kind not in known:
+        what = f"no registry is called {kind!r}; known: {', '.join(known)}{guess(kind, known)}"
+        yield ("registry", "kind"), Complaint(_at(tree, "registry", "kind").at, what)
+    if pipeline.registry.lifecycle == "stages":
+        what = "not available yet: lifecycle: stages arrives with the promotion release; write aliases"
+        yield ("registry", "lifecycle"), Complaint(_at(tree, "registry", "lifecycle").at, what)
+
+
+def _task(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:
+    if ("task",) in refused or pipeline.task == "binary":
+        return
+    for key in ("positive", "threshold"):
+        if key in pipeline.model_fields_set and tree.child(key) is not None:
+            yield (
+                (key,),
+                Complaint(_at(tree, key).named_at, f"{key} is for classification; task: {pipeline.task} has none"),
+            )
+
+
+def _titles(drafts: list[Draft]) -> Found:
+    seen: dict[str, Draft] = {}
+    for draft in drafts:
+        if draft.title and draft.title in seen:
+            at = (draft.node.child("name") or draft.node.child("gate") or draft.node).at
+            first = seen[draft.title].node.at.line
+            what = (
+                f"two gates are called {draft.title!r}, the first in line {first}; give one of them a name of its own"
+            )
+            yield (*draft.path, "name"), Complaint(at, what)
+        seen.setdefault(draft.title, draft)
+
+
+def _needs(drafts: list[Draft]) -> Found:
+    titles = [draft.title for draft in drafts]
+    for draft in drafts:
+        node = draft.node.child("needs")
+        for number, entry in enumerate(node.value if node is not None and isinstance(node.value, list) else ()):
+            name = entry.value if isinstance(entry, Node) else None
+            if not isinstance(name, str) or name in titles[: draft.index]:
+                continue
+            if name in titles:
+                what = f"needs names gates that were asked before; {name!r} is " + (
+                    "this gate" if name == draft.title else "asked later"
+                )
+            else:
+                earlier = ", ".join(titles[: draft.index]) or "none"
+                what = f"needs names {name!r}, which is no gate here; asked before: {earlier}{guess(name, titles)}"
+            yield (*draft.path, "needs", number), Complaint(entry.at, what)  # type: ignore[union-attr]
+
+
+def _waivers(tree: Node, drafts: list[Draft]) -> Found:
+    by_title = {draft.title: draft for draft in drafts}
+    places = [(("waive",), tree, None), *((draft.path, draft.node, draft) for draft in drafts)]
+    for path, above, own in places:
+        node = above.child("waive")
+        for number, entry in enumerate(node.value if node is not None and isinstance(node.value, list) else ()):
+            finding = entry.child("finding") if isinstance(entry, Node) else None
+            if finding is None or not isinstance(finding.value, str) or not finding.value:
+                continue
+            what = _waived(finding.value, by_title, own)
+            if what:
+                here = (*path, number, "finding") if own is None else (*path, "waive", number, "finding")
+                yield here, Complaint(finding.at, what)
+
+
+def _waived(finding: str, by_title: Mapping[str, Draft], own: Draft | None) -> str | None:
+    title, _, rest = finding.partition("/")
+    if own is not None and title != own.title:
+        return f"this waiver stands on {own.title!r} and is for a finding of it, not of {title!r}"
+    if title not in by_title:
+        known = ", ".join(by_title)
+        return f"{finding!r} is no finding: no gate is called {title!r}; known: {known}{guess(title, by_title)}"
+    draft = by_title[title]
+    require = draft.node.child("require")
+    asked = len(require.value) if require is not None and isinstance(require.value, list) else None
+    if asked is None and draft.cls is not None:
+        asked = len(draft.cls.default_require) or None
+    number = rest.partition("/")[0]
+    if rest and asked and number[:1] == "r" and number[1:].isdigit() and not 1 <= int(number[1:]) <= asked:
+        return f"{finding!r} is no finding: {title!r} asks r1 to r{asked}"
+    return None
+
+
+def _locks(tree: Node, drafts: list[Draft]) -> Found:
+    from lockgate.pipeline import Pipeline
+
+    node = tree.child("locked")
+    for number, entry in enumerate(node.value if node is not None and isinstance(node.value, list) else ()):
+        if not isinstance(entry, Node) or not isinstance(entry.value, str):
+            continue
+        steps = entry.value.split(".")
+        what = _unlocked(steps, tree, drafts, Pipeline)
+        if what:
+            yield ("locked", number), Complaint(entry.at, f"locked names {entry.value!r}, and {what}")
+
+
+def _unlocked(steps: list[str], tree: Node, drafts: list[Draft], model: Any) -> str | None:
+    """Why a lock would protect nothing: a step of it is no key, or no gate."""
+    node: Node | None = tree
+    for depth, step in enumerate(steps):
+        if depth == 1 and steps[0] == "gates":
+            draft = next((draft for draft in drafts if draft.title == step), None)
+            if draft is None:
+                titles = [draft.title for draft in drafts]
+                return f"no gate is called {step!r}; known: {', '.join(titles)}{guess(step, titles)}"
+            node, model = draft.node, draft.cls or Any
+            continue
+        known = wording.known_keys(model)
+        if known and step not in known:
+            return f"there is no key {step!r}; known: {', '.join(sorted(known))}{guess(step, known)}"
+        node = node.child(step) if node is not None else None
+        if not known and node is None:
+            return f"there is no {step!r} here"
+        model = wording.step_into(model, step)
+    return None
+
+
+class _Lines:
+    """The requirement lines of one gate, held against what the pipeline can give."""
+
+    def __init__(self, pipeline: Pipeline, draft: Draft, refused: set[Path_]) -> None:
+        self.pipeline, self.draft, self.refused = pipeline, draft, refused
+        self.cls: Any = draft.cls
+        self.takes_data = draft.cls is not None and "data" in draft.cls.model_fields
+        named = draft.text("data")
+        self.data_name = named or (next(iter(pipeline.data)) if len(pipeline.data) == 1 else None)
+        self.dataset: DatasetSpec | None = pipeline.data.get(self.data_name or "")
+        self.data_known = ("data",) not in refused and not any(
+            part[:1] == ("data",) and (named is None or part[1:] == (named,)) for part in refused
+        )
+
+    def complaints(self) -> Found:
+        if self.draft.cls is None:
+            return
+        yield from self._data()
+        for path, node, line in self.draft.lines():
+            for what in self._line(line):
+                yield path, Complaint(node.at, what)
+
+    def _data(self) -> Found:
+        name, declared = self.draft.text("data"), self.pipeline.data
+        if not self.takes_data or not self.data_known:
+            return
+        if name is not None and name not in declared:
+            node = _at(self.draft.node, "data")
+            known = ", ".join(declared) or "none"
+            what = f"no data is called {name!r}; declared: {known}{guess(name, declared)}"
+            yield (*self.draft.path, "data"), Complaint(node.at, what)
+        elif name is None and self.dataset is None and self._asks_for_rows():
+            known = ", ".join(declared) or "none"
+            what = f"{self.draft.title} does not say on which data; write data: one of those declared ({known})"
+            yield self.draft.path, Complaint(self.draft.node.at, what)
+
+    def _asks_for_rows(self) -> bool:
+        subjects = [self.cls.subjects.get(line.subject) for _, _, line in self.draft.lines()]
+        return any(subject is not None and {"label", "score"} & set(subject.needs) for subject in subjects)
+
+    def _line(self, line: Requirement) -> Iterator[str]:
+        if line.gap is not None:
+            yield f"{str(line)!r}: not available yet: gap lines arrive with the statistics release"
+            return
+        subjects: Mapping[str, Subject] = self.cls.subjects
+        subject = subjects.get(line.subject)
+        if subject is None:
+            known = ", ".join(sorted(subjects)) or "none"
+            yield (f"{self.draft.title} knows no {line.subject!r}; known: {known}{guess(line.subject, subjects)}")
+            return
+        if line.claim in _LATER_CLAIMS:
+            yield f"{str(line)!r}: not available yet: claim {line.claim} arrives with the statistics release"
+            return
+        yield from self._arguments(line, subject)
+        yield from self._given(line, subject)
+        yield from self._scope(line)
+        if subject.counted and (line.claim or line.confidence):
+            key = "claim" if line.claim else "confidence"
+            yield f"{str(line)!r}: {subject.name} is counted and decided exactly; leave {key} out"
+        if line.if_inconclusive and ("signoff",) not in self.refused and not self.pipeline.signed:
+            yield (
+                f"{str(line)!r}: if_inconclusive: ask needs somebody who can accept it, and nobody signs here; "
+                "leave it out, or write signoff with require: {owners: 1}"
+            )
+        if ("champion",) not in self.refused:
+            yield from satisfiable.refusals(line, subject, champion=self.pipeline.has_champion, confidence=CONFIDENCE)
+
+    def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
+        for name, value in line.args:
+            meant = name or (subject.args[0] if len(line.args) == 1 and subject.args else None)
+            if meant not in subject.args:
+                takes = ", ".join(subject.args) or "no arguments"
+                given = repr(name) if name else repr(value)
+                yield f"{str(line)!r}: {subject.name} takes {takes}, not {given}{guess(name or '', subject.args)}"
+            elif isinstance(value, str | bool):
+                yield f"{str(line)!r}: {meant} must be a number, and is {value!r}"
+
+    def _given(self, line: Requirement, subject: Subject) -> Iterator[str]:
+        text, task = repr(str(line)), self.pipeline.task
+        if ("task",) not in self.refused and subject.tasks and task not in subject.tasks:
+            yield f"{text}: {subject.name} is for task {' or '.join(subject.tasks)}, and this one is {task}"
+            return
+        if (
+            "threshold" in subject.needs
+            and self.pipeline.threshold is None
+            and ("threshold",) not in self.refused
+            and line.argument("threshold") is None
+        ):
+            yield (
+                f"{text}: {subject.name} needs a threshold, and there is none; write threshold: 0.5 in the pipeline"
+                + (f", or {subject.name}(threshold=0.5)" if "threshold" in subject.args else "")
+            )
+        if self.dataset is not None and self.data_known:
+            if "label" in subject.needs and self.dataset.label is None:
+                yield f"{text}: {subject.name} needs labels, and data.{self.data_name} names no label column"
+            scores = self.dataset.scores
+            if scores is not None and "champion" not in scores and (line.limit.relative or "champion" in subject.needs):
+                yield f"{text} compares with a champion, and data.{self.data_name}.scores names no column of its scores"
+
+    def _scope(self, line: Requirement) -> Iterator[str]:
+        scope, text = line.scope, repr(str(line))
+        if scope.kind == "overall" or not self.data_known:
+            return
+        if not self.takes_data:
+            yield f"{text}: {self.draft.title} is not asked on rows of data, so it has no slices; leave the scope out"
+            return
+        if self.dataset is None:
+            return
+        declared = {spec.slice_name: spec for spec in self.dataset.slices}
+        where = f"data.{self.data_name}"
+        if scope.kind == "each_slice":
+            if not declared:
+                yield f"{text}: {where} declares no slices; write slices: there, or leave the scope out"
+            return
+        for name, value in scope.cell or ((scope.name or "", None),):
+            if name not in declared:
+                known = ", ".join(declared) or "none"
+                yield f"{text}: {where} has no slice {name!r}; declared: {known}{guess(name, declared)}"
+            elif scope.kind == "slice" and declared[name].where is None:
+                yield f"{text}: {name!r} has several values; write each {name} or {name}=value"
+            elif value is not None:
+                yield from self._value(declared[name], value, text)
+
+    def _value(self, spec: SliceSpec, value: str, text: str) -> Iterator[str]:
+        known = Slice.of(spec).values
+        if known is not None and value not in known:
+            yield (
+                f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {', '.join(known)}"
+                + guess(value, known)
+            )

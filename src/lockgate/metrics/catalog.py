@@ -1,0 +1,43 @@
+"""Which metrics there are, as light data: `gate check` reads this and no numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from lockgate.requirement import Subject
+
+
+def _thresholded(name: str) -> Subject:
+    return Subject(
+        name,
+        "higher",
+        bounds=(0, 1),
+        args=("threshold",),
+        tasks=("binary",),
+        needs=("label", "score", "threshold"),
+    )
+
+
+def _scored(
+    name: str, better: Literal["higher", "lower"], *, bounds: tuple[float | None, float | None], task: str = "binary"
+) -> Subject:
+    return Subject(name, better, bounds=bounds, tasks=(task,), needs=("label", "score"))
+
+
+SUBJECTS: Mapping[str, Subject] = {
+    subject.name: subject
+    for subject in (
+        _thresholded("accuracy"),
+        _thresholded("precision"),
+        _thresholded("recall"),
+        _thresholded("f1"),
+        _scored("auc", "higher", bounds=(0, 1)),
+        _scored("average_precision", "higher", bounds=(0, 1)),
+        _scored("log_loss", "lower", bounds=(0, None)),
+        _scored("brier", "lower", bounds=(0, 1)),
+        _scored("rmse", "lower", bounds=(0, None), task="regression"),
+        _scored("mae", "lower", bounds=(0, None), task="regression"),
+        _scored("r2", "higher", bounds=(None, 1), task="regression"),
+    )
+}
