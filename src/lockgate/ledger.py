@@ -26,7 +26,7 @@ RETAIN_FLOOR = timedelta(days=30)
 Kind = Literal["adopted", "staged", "promoted", "rolled_back", "archived", "override", "repaired"]
 
 _KEY = re.compile(r"(epoch|done)-([1-9][0-9]*)")
-_MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
+MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
 
 
 @dataclass(frozen=True)
@@ -217,9 +217,9 @@ def _misfit(entry: Entry, epoch: int, before: Entry | None, place: Standing) -> 
     expected = None if before is None else before.sha256
     if entry.prev != expected:
         return f"does not follow the bytes of {'nothing' if before is None else f'epoch-{before.epoch}'}"
-    if entry.kind in _MOVES and entry.source != place.production:
+    if entry.kind in MOVES and entry.source != place.production:
         return f"says that it came from {_version(entry.source)}, but {_version(place.production)} was Production"
-    if entry.kind in _MOVES | {"staged"} and entry.target is None:
+    if entry.kind in MOVES | {"staged"} and entry.target is None:
         return f"is of kind {entry.kind} and names no version"
     return None
 
@@ -412,6 +412,8 @@ def next_step(chain: Chain, seen: Mapping[str, str], wanted: Entry | None, now: 
         if not ours and now < unfinished.lease_ends:
             return InProgress(unfinished)
         aliases = standing(chain.finished).after(unfinished).aliases
+        if unfinished.kind == "staged":  # staging repairs nothing else behind anybody's back
+            aliases = {"staging": aliases["staging"]}
         return Finish(unfinished) if agrees(seen, aliases) else Apply(unfinished, aliases)
     if wanted is None:
         return Settled(chain.last)

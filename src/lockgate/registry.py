@@ -32,7 +32,7 @@ def utc(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One version in a registry. `digest` is of its files as stored (`digest.folder_digest`), None until they were read."""
+    """One version in a registry. `digest` is of its files as stored (`digest.folder_digest`), None until they are read."""
 
     name: str
     version: str
@@ -70,7 +70,7 @@ class VersionFacts:
     """What the registry and the model's own files say about a version, read without loading the model.
 
     signature: {"inputs": [column…], "outputs": [column…], "params": […]} with columns as the registry's JSON has them
-    (`name`, `type`, `required`), None where there is none. input_example: path of the file inside `files`, None likewise.
+    (`name`, `type`, `required`), None where there is none. input_example: path of the file inside `files`, or None.
     """
 
     version: ModelVersion
@@ -88,7 +88,7 @@ class VersionFacts:
 
 
 class Registry(Protocol):
-    """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, and are never retried."""
+    """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, and are not retried."""
 
     def version(self, name: str, version: str) -> ModelVersion:
         """One version, by its number. Raises NotFound."""
@@ -183,7 +183,8 @@ class CandidateSelector(Config):
         given = sorted(self.model_fields_set)
         if len(given) != 1:
             raise ValueError(
-                f"give exactly one of file, version, alias, git_commit, tag, newest (found: {', '.join(given) or 'none'})"
+                "give exactly one of file, version, alias, git_commit, tag, newest "
+                f"(found: {', '.join(given) or 'none'})"
             )
         if self.tag is not None and not self.tag:
             raise ValueError("tag names no key; write tag: {key: value}")

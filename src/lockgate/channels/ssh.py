@@ -16,7 +16,7 @@ _SECONDS = 120
 
 
 def identity(key: Path) -> Identity:
-    """Whose key this is: fingerprint and comment. key: a private key's file, or a .pub whose other half an agent holds."""
+    """Whose key this is: fingerprint and comment. key: a private key's file, or a .pub that an agent holds."""
     line = public_key(key)
     return Identity("ssh", fingerprint(line), " ".join(line.split()[2:]))
 
