@@ -1,1 +1,13 @@
-"""What is computed from labels and scores, one file a family."""
+"""What is computed from labels and scores, one file a family; `METRICS` (imported on demand) holds them by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name != "METRICS":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lockgate.metrics import classification, regression
+
+    return {**classification.METRICS, **regression.METRICS}

@@ -1,0 +1,462 @@
+"""What the scored rows say about each requirement, on each slice: value, contrast, interval and the two p-values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from lockgate.requirement import Requirement
+from lockgate.slices import OTHER
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lockgate.metrics.influence import Measured, Metric
+    from lockgate.slices import Slice, SliceKey
+    from lockgate.stats.influence import Spread
+
+    class Rows(Protocol):
+        """What `estimate` needs of a scored table: aligned (n,) columns, and the slice code of every row."""
+
+        @property
+        def rows(self) -> int: ...
+        @property
+        def labels(self) -> NDArray[Any] | None: ...
+        @property
+        def candidate(self) -> NDArray[np.float64] | None: ...
+        @property
+        def champion(self) -> NDArray[np.float64] | None: ...
+        @property
+        def weights(self) -> NDArray[np.float64] | None: ...
+        @property
+        def clusters(self) -> NDArray[Any] | None: ...
+        @property
+        def slices(self) -> tuple[Slice, ...]: ...
+        def codes(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int32]]: ...
+
+
+CONFIDENCE = 0.95
+MIN_EFFECTIVE_ROWS = 5.0
+MIN_MINORITY = 10
+MIN_CLUSTERS = 10
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One requirement on one slice, before any verdict.
+
+    candidate, champion: their values; interval: the candidate's own, two-sided at 2·confidence − 1.
+    on, value, low, high, required: the contrast that is held against `required`, its interval likewise.
+    limit: what the candidate's own value is held against. p_pass, p_fail: one-sided p-values of the claims that the
+    requirement is met, and that it is violated; None for counts and where nothing could be tested.
+    minority: rows of the smaller class where the metric needs both. variance: of one row's influence, of this slice;
+    pooled_variance of all rows. too_few: why the test's own floor is not reached. problem: (code, why) where there is no value.
+    """
+
+    requirement: str
+    slice: SliceKey
+    rows: int
+    positives: int | None
+    required: tuple[str, float]
+    on: Literal["value", "difference", "ratio", "count"]
+    method: str
+    counted: bool = False
+    candidate: float | None = None
+    champion: float | None = None
+    interval: tuple[float | None, float | None] | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    p_pass: float | None = None
+    p_fail: float | None = None
+    se: float | None = None
+    n_eff: float | None = None
+    minority: int | None = None
+    variance: float | None = None
+    pooled_variance: float | None = None
+    too_few: str | None = None
+    problem: tuple[str, str] | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def counted(
+    requirement_id: str,
+    requirement: Requirement,
+    *,
+    value: float,
+    units: int,
+    champion: float | None = None,
+    slice_key: SliceKey = (),
+    detail: Mapping[str, Any] | None = None,
+) -> Estimate:
+    """A fact of this run: `value` things counted among `units` looked at; zero units show nothing."""
+    limit = absolute_limit(requirement, champion)
+    return Estimate(
+        requirement=requirement_id,
+        slice=slice_key,
+        rows=units,
+        positives=None,
+        required=(requirement.op, requirement.limit.value if limit is None else limit),
+        on="count",
+        method="counted",
+        counted=True,
+        candidate=float(value),
+        champion=champion,
+        value=float(value) if units else None,
+        low=float(value) if units else None,
+        high=float(value) if units else None,
+        limit=limit,
+        problem=None if units else ("nothing_counted", "nothing was there to be counted"),
+        detail=detail or {},
+    )
+
+
+def absolute_limit(requirement: Requirement, champion: float | None) -> float | None:
+    """What the candidate's own value is held against; None where that needs a champion's value that is not there."""
+    limit = requirement.limit
+    if not limit.relative:
+        return limit.value
+    if champion is None:
+        return None
+    return champion * limit.value if limit.sign == "*" else champion + limit.margin
+
+
+def contrast(requirement: Requirement) -> tuple[Literal["value", "difference"], float]:
+    """(what is compared, the number it is held against) for a line on a metric."""
+    limit = requirement.limit
+    if not limit.relative:
+        return "value", limit.value
+    return "difference", 0.0 if limit.sign == "*" else limit.margin
+
+
+def estimate(
+    scored: Rows,
+    asked: Sequence[tuple[str, Requirement]],
+    metrics: Mapping[str, Metric],
+    *,
+    threshold: Mapping[str, float | None],
+) -> tuple[Estimate, ...]:
+    """Estimates of every requirement on every slice that it names, in the order of requirements, then slices.
+
+    asked: (rN, requirement) on metrics of `metrics`; relative ones need scored.champion. threshold: of each role's scores.
+    """
+    found: dict[tuple[str, SliceKey], Estimate] = {}
+    pooled: dict[str, float | None] = {}
+    overall = _Rows(scored, None, threshold, metrics)
+    for name, requirement in asked:
+        whole = overall.estimate(name, requirement, ())
+        pooled[name] = whole.variance
+        if requirement.scope.kind == "overall":
+            found[name, ()] = replace(whole, pooled_variance=whole.variance)
+    for key, members, names in _cells(scored, asked):
+        rows = _Rows(scored, members, threshold, metrics)
+        for name, requirement in names:
+            found[name, key] = replace(rows.estimate(name, requirement, key), pooled_variance=pooled[name])
+    order = {name: place for place, (name, _) in enumerate(asked)}
+    return tuple(sorted(found.values(), key=lambda one: order[one.requirement]))
+
+
+def _cells(
+    scored: Rows, asked: Sequence[tuple[str, Requirement]]
+) -> Iterator[tuple[SliceKey, NDArray[np.intp], list[tuple[str, Requirement]]]]:
+    """(slice, its row numbers, the requirements asked there), each slice once, in order of declaration."""
+    import numpy as np
+
+    for declared in scored.slices:
+        names = [
+            (name, requirement)
+            for name, requirement in asked
+            if requirement.scope.kind == "each_slice"
+            or (requirement.scope.kind in ("each", "slice") and requirement.scope.name == declared.name)
+        ]
+        if not names:
+            continue
+        labels, codes = scored.codes(declared.name)
+        order = np.argsort(codes, kind="stable")
+        ends = np.searchsorted(codes[order], np.arange(len(labels) + 1))
+        for code, label in enumerate(labels):
+            if (declared.kind == "where" and label != "true") or label == OTHER:
+                continue
+            yield ((declared.name, label),), order[ends[code] : ends[code + 1]], names
+    for name, requirement in asked:
+        if requirement.scope.kind == "cell":
+            inside = np.ones(scored.rows, dtype=bool)
+            for column, value in requirement.scope.cell:
+                labels, codes = scored.codes(column)
+                inside &= codes == (labels.index(value) if value in labels else -1)
+            yield requirement.scope.cell, np.flatnonzero(inside), [(name, requirement)]
+
+
+class _Rows:
+    """Some rows of a scored table; what one requirement computes on them, the next one finds."""
+
+    def __init__(
+        self,
+        scored: Rows,
+        members: NDArray[np.intp] | None,
+        threshold: Mapping[str, float | None],
+        metrics: Mapping[str, Metric],
+    ) -> None:
+        def pick(column: NDArray[Any] | None) -> NDArray[Any] | None:
+            return column if column is None or members is None else column[members]
+
+        self.labels = pick(scored.labels)
+        self.scores = {"candidate": pick(scored.candidate), "champion": pick(scored.champion)}
+        self.weights, self.clusters = pick(scored.weights), pick(scored.clusters)
+        self.rows = scored.rows if members is None else int(members.size)
+        self.threshold, self.metrics = threshold, metrics
+        self.measured: dict[tuple[str, str, float | None], Measured] = {}
+
+    @property
+    def positives(self) -> int | None:
+        import numpy as np
+
+        if self.labels is None or self.labels.dtype != bool:
+            return None
+        return int(np.count_nonzero(self.labels))
+
+    def measure(self, role: str, requirement: Requirement) -> Measured:
+        argument = requirement.argument("threshold")
+        threshold = self.threshold.get(role) if argument is None else float(argument)
+        key = (role, requirement.subject, threshold)
+        if key not in self.measured:
+            self.measured[key] = self.metrics[requirement.subject].measure(
+                self.labels, self.scores[role], self.weights, threshold
+            )
+        return self.measured[key]
+
+    def estimate(self, name: str, requirement: Requirement, key: SliceKey) -> Estimate:
+        from lockgate.metrics.influence import Undefined
+
+        on, null = contrast(requirement)
+        positives = self.positives
+        blank = Estimate(
+            requirement=name,
+            slice=key,
+            rows=self.rows,
+            positives=positives,
+            required=(requirement.op, null),
+            on=on,
+            method="none",
+            limit=absolute_limit(requirement, None),
+        )
+        if self.rows == 0:
+            return replace(blank, problem=("no_rows", "there are no rows"))
+        metric = self.metrics[requirement.subject]
+        try:
+            candidate = self.measure("candidate", requirement)
+        except Undefined as why:
+            return replace(blank, problem=(why.code, str(why)))
+        confidence = requirement.confidence or CONFIDENCE
+        own = _own(self, metric, candidate, null=null if on == "value" else candidate.value, confidence=confidence)
+        known = replace(blank, candidate=candidate.value, interval=(own.low, own.high))
+        if on == "value":
+            test = own
+        else:
+            try:
+                champion = self.measure("champion", requirement)
+            except Undefined as why:
+                return replace(known, problem=(why.code, f"of the champion: {why}"))
+            known = replace(known, champion=champion.value, limit=absolute_limit(requirement, champion.value))
+            test = _paired(self, metric, candidate, champion, requirement, null=null, confidence=confidence)
+        if requirement.claim == "point":
+            return replace(known, value=test.value, method="point")
+        up = requirement.op == ">="
+        return replace(
+            known,
+            value=test.value,
+            low=test.low,
+            high=test.high,
+            p_pass=test.p_above if up else test.p_below,
+            p_fail=test.p_below if up else test.p_above,
+            se=test.se,
+            n_eff=test.n_eff,
+            method=test.method,
+            minority=None if not metric.minority or positives is None else min(positives, self.rows - positives),
+            variance=None if not test.se else test.se**2 * self.rows,
+            too_few=test.too_few,
+            detail=test.detail,
+        )
+
+
+@dataclass(frozen=True)
+class _Test:
+    value: float
+    low: float
+    high: float
+    p_above: float
+    p_below: float
+    se: float | None
+    n_eff: float | None
+    method: str
+    too_few: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _own(rows: _Rows, metric: Metric, measured: Measured, *, null: float, confidence: float) -> _Test:
+    """One model's value against a number."""
+    from lockgate.stats.influence import bound, spread
+    from lockgate.stats.proportions import binomial_at_least, binomial_at_most, clopper_pearson
+
+    counts = measured.counts
+    if counts is not None and rows.clusters is None:
+        k, n = counts
+        exact = clopper_pearson(k, n, confidence=2 * confidence - 1)
+        above, below = binomial_at_least(k, n, null), binomial_at_most(k, n, null)
+        se = math.sqrt(exact.value * (1 - exact.value) / n)
+        return _Test(exact.value, exact.low, exact.high, above, below, se, float(n), "clopper-pearson")
+    error = spread(measured.psi, clusters=rows.clusters)
+    if error.se == 0:
+        return _constant(rows, metric, measured.value, null=null, confidence=confidence)
+    if error.n_eff <= 1:
+        return _Test(
+            measured.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error)
+        )
+    bounds = bound(measured.value, error, null=null, confidence=confidence, scale=metric.scale)
+    name = {"auc": "delong"}.get(metric.name, "influence")
+    scale = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[metric.scale]
+    return _Test(
+        measured.value,
+        bounds.low,
+        bounds.high,
+        bounds.p_above,
+        bounds.p_below,
+        error.se,
+        error.n_eff,
+        f"{name}, t{scale}{_by_cluster(error)}",
+        _floor(rows, metric, error),
+        _cluster_detail(error),
+    )
+
+
+def _paired(
+    rows: _Rows,
+    metric: Metric,
+    candidate: Measured,
+    champion: Measured,
+    requirement: Requirement,
+    *,
+    null: float,
+    confidence: float,
+) -> _Test:
+    """Candidate minus champion (or minus a factor of it) on the same rows."""
+    import numpy as np
+
+    from lockgate.stats.influence import bound, spread
+
+    factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
+    if metric.paired_share and factor == 1.0 and candidate.hits is not None and rows.clusters is None:
+        return _tango(candidate, champion, null=null, confidence=confidence)
+    value = candidate.value - factor * champion.value
+    psi = candidate.psi - factor * champion.psi
+    error = spread(psi, clusters=rows.clusters)
+    largest = max(float(np.abs(candidate.psi).max()), 1e-300)
+    if error.se == 0 or error.se * math.sqrt(rows.rows) < 1e-12 * largest:
+        return _constant(rows, metric, value, null=null, confidence=confidence, identical=True)
+    scale: Literal["skew", "plain"] = "skew" if metric.scale == "skew" else "plain"
+    if error.n_eff <= 1:
+        return _Test(value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error))
+    bounds = bound(value, error, null=null, confidence=confidence, scale=scale)
+    name = {"auc": "delong paired"}.get(metric.name, "influence paired")
+    corrected = ", skew-corrected" if scale == "skew" else ""
+    return _Test(
+        value,
+        bounds.low,
+        bounds.high,
+        bounds.p_above,
+        bounds.p_below,
+        error.se,
+        error.n_eff,
+        f"{name}, t{corrected}{_by_cluster(error)}",
+        _floor(rows, metric, error),
+        _cluster_detail(error),
+    )
+
+
+def _tango(candidate: Measured, champion: Measured, *, null: float, confidence: float) -> _Test:
+    import numpy as np
+    from scipy import special
+
+    from lockgate.stats.proportions import tango, tango_z
+
+    base = candidate.base
+    first, second = candidate.hits, champion.hits
+    b = int(np.count_nonzero(first & ~second & base))  # type: ignore[operator]
+    c = int(np.count_nonzero(second & ~first & base))  # type: ignore[operator]
+    n = int(np.count_nonzero(base))  # type: ignore[arg-type]
+    interval = tango(n - b - c, b, c, 0, confidence=2 * confidence - 1)
+    z = tango_z(b, c, n, null)
+    se = math.sqrt(max((b + c) / n - interval.value**2, 0.0) / n)
+    few = f"{n} rows; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
+    return _Test(
+        interval.value,
+        interval.low,
+        interval.high,
+        float(special.ndtr(-z)),
+        float(special.ndtr(z)),
+        se,
+        float(n),
+        "tango score",
+        few,
+        {"only_candidate": b, "only_champion": c},
+    )
+
+
+def _constant(
+    rows: _Rows, metric: Metric, value: float, *, null: float, confidence: float, identical: bool = False
+) -> _Test:
+    """Nothing varies on these rows: a share of at most 1 − alpha^(1/m) of all rows could behave otherwise.
+
+    m: the rows, or those of the smaller class where the metric needs both, or the clusters. For metrics within 0 and 1
+    that share bounds the value too; for others the claim is that 95 % of all rows behave as seen.
+    """
+    import numpy as np
+
+    units = rows.rows if rows.clusters is None else int(np.unique(rows.clusters).size)
+    positives = rows.positives
+    if metric.minority and positives is not None:
+        units = min(units, positives, rows.rows - positives)
+    alpha = 1 - confidence
+    bounded = metric.scale == "logit" or metric.name == "brier"
+    share = 1 - alpha ** (1 / max(units, 1))
+    if bounded and (identical or value in (0.0, 1.0)):
+        low = value - share if identical else max(0.0, value - share)
+        high = value + share if identical else min(1.0, value + share)
+        above = (1 - min(value - null, 1.0)) ** units if value > null else 1.0
+        below = (1 - min(null - value, 1.0)) ** units if value < null else 1.0
+    else:
+        low = high = value
+        unseen = 0.95**units
+        above, below = (unseen if value > null else 1.0), (unseen if value < null else 1.0)
+    method = "identical on every row" if identical else "the same on every row"
+    return _Test(value, low, high, above, below, 0.0, float(units), f"{method}, exact")
+
+
+def _floor(rows: _Rows, metric: Metric, error: Spread) -> str | None:
+    positives = rows.positives
+    if metric.minority and positives is not None and min(positives, rows.rows - positives) < MIN_MINORITY:
+        kind = "positive" if positives <= rows.rows - positives else "negative"
+        return f"{min(positives, rows.rows - positives)} {kind} rows; the test needs {MIN_MINORITY}"
+    if error.clusters is not None and error.clusters < MIN_CLUSTERS:
+        return f"{error.clusters} clusters; the test needs {MIN_CLUSTERS}"
+    if error.n_eff < MIN_EFFECTIVE_ROWS:
+        return f"{error.n_eff:.1f} rows carry the variance; the test needs {MIN_EFFECTIVE_ROWS:g}"
+    return None
+
+
+def _by_cluster(error: Spread) -> str:
+    return "" if error.clusters is None else ", by cluster"
+
+
+def _cluster_detail(error: Spread) -> dict[str, Any]:
+    from lockgate.digest import number
+
+    if error.clusters is None:
+        return {}
+    return {"clusters": error.clusters, "design_effect": number(error.design_effect)}

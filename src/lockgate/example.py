@@ -1,0 +1,64 @@
+"""A model's input example as rows, read from its file without pandas."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ARROW = {
+    "boolean": "bool",
+    "integer": "int32",
+    "long": "int64",
+    "float": "float32",
+    "double": "float64",
+    "string": "string",
+}
+
+
+def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBatch:
+    """The rows of an MLflow input example (`input_example.json`), typed by the signature where there is one.
+
+    Raises DataError for a file that holds no table, such as tensors or texts.
+    """
+    import pyarrow as pa
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"the input example {path.name} cannot be read: {error}") from error
+    columns = _columns(content, signature)
+    types = {str(column.get("name")): column.get("type") for column in (signature or {}).get("inputs") or ()}
+    arrays, names = [], []
+    for name, values in columns.items():
+        kind = _ARROW.get(str(types.get(name)))
+        try:
+            arrays.append(pa.array(values, type=None if kind is None else pa.type_for_alias(kind)))
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+            raise DataError(f"column {name} of the input example does not fit the signature: {error}") from error
+        names.append(name)
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _columns(content: Any, signature: Mapping[str, Any] | None) -> dict[str, Sequence[Any]]:
+    if isinstance(content, dict) and isinstance(content.get("data"), list):
+        rows = content["data"]
+        names = content.get("columns")
+        if names is None:
+            names = [str(column.get("name")) for column in (signature or {}).get("inputs") or ()]
+        if rows and all(isinstance(row, list) and len(row) == len(names) for row in rows):
+            return {str(name): [row[place] for row in rows] for place, name in enumerate(names)}
+        if not rows:
+            return {str(name): [] for name in names}
+    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
+        names = list(content[0])
+        return {str(name): [row.get(name) for row in content] for name in names}
+    if isinstance(content, dict) and content and all(not isinstance(value, list | dict) for value in content.values()):
+        return {str(name): [value] for name, value in content.items()}
+    raise DataError("the input example holds no table of rows, so it cannot be asked of the model here")

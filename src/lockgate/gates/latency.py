@@ -1,0 +1,328 @@
+"""Is the candidate fast enough, and in the tail?"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lockgate import units
+from lockgate.config import Config, later
+from lockgate.errors import GateBroken
+from lockgate.evidence import Exhibit, Finding
+from lockgate.gate import Case, Contender, Context, Gate
+from lockgate.requirement import Requirement, Subject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.estimate import Estimate
+    from lockgate.model import Drive
+    from lockgate.pipeline import Pipeline
+    from lockgate.timing import Timed
+
+BLOCKS = 20
+
+
+def _rate(value: Any) -> Any:
+    return units.rate(value) if isinstance(value, str) else value
+
+
+Rate = Annotated[
+    float,
+    BeforeValidator(
+        _rate, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*/\s*(s|m|min|h)\s*$")]
+    ),
+]
+
+
+class Closed(Config):
+    """One request after the other: what is measured is service time."""
+
+    concurrency: Literal[1] = 1
+
+
+class Load(Config):
+    """How requests arrive: an open loop at a rate (response time, from the intended send time), or a closed loop."""
+
+    rate: Rate | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    closed: Closed | None = None
+    requests: int = Field(default=3000, ge=1, le=1_000_000)
+    warmup: int = Field(default=20, ge=0, le=100_000)
+    batch_size: int | tuple[int, ...] = Field(default=1)
+    duration: later("a load by duration arrives with the latency release; write requests") = None  # type: ignore[valid-type]
+
+    @model_validator(mode="after")
+    def _one_loop(self) -> Load:
+        if self.rate is not None and self.closed is not None:
+            raise ValueError("give rate (an open loop) or closed, not both")
+        if any(not 1 <= size <= 100_000 for size in self.sizes) or len(set(self.sizes)) != len(self.sizes):
+            raise ValueError("batch_size is a number of rows, or several different ones, each from 1 to 100,000")
+        return self
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (self.batch_size,) if isinstance(self.batch_size, int) else self.batch_size
+
+    @property
+    def arrival_rate(self) -> float | None:
+        """Requests a second of the open loop; None for a closed one."""
+        return None if self.closed is not None else self.rate or 100.0
+
+    @property
+    def spoken(self) -> str:
+        if self.closed is not None:
+            return "closed loop, one request at a time: service time"
+        return f"open loop, {self.arrival_rate:g} requests a second, {self.arrivals} arrivals: response time"
+
+
+class Latency(Gate):
+    """The time of one request in the model's own process, candidate and champion in one interleaved run.
+
+    p50_ms … p999_ms and mean_ms are estimated; errors, load_seconds and rss_mb are counted on this run. `data` gives the
+    rows that are sent; without it the first data set, else the input example.
+    """
+
+    subjects: ClassVar[Mapping[str, Subject]] = {
+        subject.name: subject
+        for subject in (
+            *(
+                Subject(name, "lower", unit="ms", bounds=(0, None), args=("batch",))
+                for name in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "mean_ms")
+            ),
+            Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None), args=("batch",)),
+            Subject("load_seconds", "lower", counted=True, unit="s", bounds=(0, None)),
+            Subject("rss_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
+        )
+    }
+    asks_models: ClassVar[bool] = True
+
+    gate: Literal["latency"] = "latency"
+    data: str | None = None
+    load: Load = Load()
+
+    def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """What is wrong with the gate as a whole, each with its place: batches never sent, runs too short to decide."""
+        from lockgate.timing_limits import least_requests
+
+        for place, line in enumerate(self.lines):
+            where = ("require", place) if self.require is not None else ()
+            batch = line.argument("batch")
+            if batch is not None and batch not in self.load.sizes:
+                yield where, f"{str(line)!r}: no load of batch_size {batch} is sent; known: {_listed(self.load.sizes)}"
+            elif batch is None and len(self.load.sizes) > 1 and "batch" in self.subjects[line.subject].args:
+                yield (
+                    where,
+                    f"{str(line)!r} does not say for which batch; write {line.subject}(batch={self.load.sizes[0]})",
+                )
+            if line.limit.relative and line.limit.sign != "*" and not self.subjects[line.subject].counted:
+                yield where, f"{str(line)!r}: times of two models are compared by a factor; write champion * 1.1"
+            if line.op == ">=":
+                continue
+            least = least_requests(line)
+            if least is not None and self.load.requests < least:
+                yield (
+                    where,
+                    f"{str(line)!r}: {self.load.requests:,} requests can never decide it; write load: {{requests: {least}}} or more",
+                )
+
+    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+        from lockgate.judge import judge
+        from lockgate.timing import estimate_latency
+
+        asked = self.asked(case)
+        if not asked:
+            return
+        run = _Run(self, case)
+        timed: dict[int, Timed] = run.timed()
+        yield Context(run.context())
+        estimates: list[Estimate] = []
+        for name, line in asked:
+            batch = line.argument("batch", self.load.sizes[0])
+            if not isinstance(batch, int):
+                raise GateBroken(f"batch={batch!r} is no number of rows")
+            if self.subjects[line.subject].counted:
+                estimates.append(run.count(name, line, batch))
+            else:
+                estimates.append(estimate_latency(name, line, timed[batch], seed=case.seed))
+        overloaded = run.overloaded()
+        if overloaded:
+            estimates = [one if one.counted else _blocked(one, overloaded) for one in estimates]
+        yield from judge(self.title, asked, estimates, self.subjects)
+        yield from run.exhibits(self.title, timed)
+
+
+def _listed(sizes: tuple[int, ...]) -> str:
+    return ", ".join(map(str, sizes))
+
+
+def _blocked(one: Estimate, why: str) -> Estimate:
+    from dataclasses import replace
+
+    return replace(one, too_few=why)
+
+
+class _Run:
+    """One interleaved run: who was asked in which order, and what came back."""
+
+    def __init__(self, gate: Latency, case: Case) -> None:
+        self.load, self.case, self.title = gate.load, case, gate.title
+        self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
+        data = gate.data or (case.datasets[0] if case.datasets else None)
+        self.drives: dict[tuple[int, str], list[Drive]] = {}
+        for contender in case.contenders:
+            contender.model.load()
+        self.facts = {role: contender.model.load() for role, contender in self.roles.items()}
+        self.batches: dict[str, pa.RecordBatch] = {
+            role: case.sample(contender, data, max(1000, *self.load.sizes)) for role, contender in self.roles.items()
+        }
+        self.data = data
+        self._drive()
+
+    def _drive(self) -> None:
+        from lockgate.model import LoadPlan
+
+        order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
+        blocks = min(BLOCKS, self.load.requests)
+        share, rest = divmod(self.load.requests, blocks)
+        total = len(self.load.sizes) * blocks * len(self.roles)
+        done = 0
+        for size in self.load.sizes:
+            for block in range(blocks):
+                turn = sorted(self.roles)
+                order.shuffle(turn)
+                for role in turn:
+                    plan = LoadPlan(
+                        requests=share + (block < rest),
+                        rows=size,
+                        rate=self.load.arrival_rate,
+                        arrivals=self.load.arrivals,
+                        seed=self.case.seed + block,
+                        warmup=self.load.warmup if block == 0 else 1,
+                    )
+                    drive = self.roles[role].model.drive(plan, self.batches[role])
+                    self.drives.setdefault((size, role), []).append(drive)
+                    done += 1
+                    self.case.progress(f"{self.title}: block", done, total)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Every raw request, as `latency/<gate>.parquet` in the run's folder."""
+        import pyarrow as pa
+        import pyarrow.parquet as parquet
+
+        columns: dict[str, list[Any]] = {
+            name: [] for name in ("model", "batch", "block", "intended_s", "sent_s", "done_s", "failed")
+        }
+        for (size, role), drives in self.drives.items():
+            for block, drive in enumerate(drives):
+                count = len(drive.sent_s)
+                columns["model"] += [role] * count
+                columns["batch"] += [size] * count
+                columns["block"] += [block] * count
+                columns["intended_s"] += drive.intended_s
+                columns["sent_s"] += drive.sent_s
+                columns["done_s"] += drive.done_s
+                columns["failed"] += drive.failed
+        path = self.case.folder / "latency" / f"{self.title}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(pa.table(columns), path)
+
+    def timed(self) -> dict[int, Timed]:
+        import numpy as np
+
+        from lockgate.timing import Timed
+
+        def blocks(size: int, role: str) -> Any:
+            return tuple(np.asarray(drive.latency_ms) for drive in self.drives[size, role])
+
+        return {
+            size: Timed(blocks(size, "candidate"), blocks(size, "champion") if "champion" in self.roles else None)
+            for size in self.load.sizes
+        }
+
+    def count(self, name: str, line: Requirement, batch: int) -> Estimate:
+        from lockgate.estimate import counted
+
+        values = {role: self._counted(line.subject, role, batch) for role in self.roles}
+        value, units = values["candidate"]
+        champion = values["champion"][0] if "champion" in values else None
+        detail = {}
+        if line.subject == "errors":
+            first = next((one.first_error for one in self.drives[batch, "candidate"] if one.first_error), None)
+            detail = {"first_error": first} if first else {}
+        return counted(name, line, value=value, units=units, champion=champion, detail=detail)
+
+    def _counted(self, subject: str, role: str, batch: int) -> tuple[float, int]:
+        if subject == "load_seconds":
+            return self.facts[role].load_seconds, 1
+        if subject == "rss_mb":
+            rss = self.roles[role].model.usage().rss_bytes
+            return (0.0, 0) if rss is None else (rss / 1e6, 1)
+        drives = self.drives[batch, role]
+        return float(sum(sum(drive.failed) for drive in drives)), sum(len(drive.failed) for drive in drives)
+
+    def overloaded(self) -> str | None:
+        """Why an open loop measured the queue before the champion, or the only model, rather than the model."""
+        rate = self.load.arrival_rate
+        role = "champion" if "champion" in self.roles else "candidate"
+        if rate is None:
+            return None
+        for size in self.load.sizes:
+            busy = sum(
+                done - sent
+                for drive in self.drives[size, role]
+                for sent, done in zip(drive.sent_s, drive.done_s, strict=True)
+            )
+            count = sum(len(drive.sent_s) for drive in self.drives[size, role])
+            if count and busy / count * rate > 0.9:
+                able = count / busy if busy else math.inf
+                return (
+                    f"the {role} answers about {able:.3g} requests a second and {rate:g} were sent, so the queue was "
+                    f"measured and not the model; lower load.rate to {able / 2:.2g}/s"
+                )
+        return None
+
+    def context(self) -> dict[str, Any]:
+        import os
+        import platform
+
+        return {
+            "layer": "in process: pyfunc predict in a process of its own, the clock beside it",
+            "load": self.load.spoken,
+            "requests": self.load.requests,
+            "batch_sizes": list(self.load.sizes),
+            "data": self.data or "input example",
+            "machine": {"cpus": os.cpu_count() or 0, "processor": platform.machine(), "system": platform.system()},
+            "models": {
+                role: {"python": facts.python, "versions": dict(facts.versions)} for role, facts in self.facts.items()
+            },
+        }
+
+    def exhibits(self, title: str, timed: Mapping[int, Timed]) -> Iterator[Exhibit]:
+        """The distribution of latencies of both models, by batch size."""
+        import numpy as np
+
+        for size, one in timed.items():
+            points: list[tuple[Any, ...]] = []
+            for role, blocks in (("candidate", one.candidate), ("champion", one.champion)):
+                if blocks is None:
+                    continue
+                values = np.sort(np.concatenate(blocks))
+                keep = np.unique(
+                    np.concatenate(
+                        [np.linspace(0, len(values) - 1, 300), len(values) - 1 - np.arange(min(100, len(values)))]
+                    )
+                    .round()
+                    .astype(int)
+                )
+                points += [
+                    (role, float(values[place]), (place + 1) / len(values))
+                    for place in keep.tolist()
+                    if math.isfinite(values[place])
+                ]
+            yield Exhibit(f"{title}/ecdf-batch-{size}", "ecdf", ("model", "latency_ms", "share"), tuple(points))

@@ -1,0 +1,79 @@
+"""Does the candidate say where it comes from?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+from lockgate.evidence import Exhibit, Finding, Verdict
+from lockgate.gate import Case, Context, Gate
+from lockgate.registry import VersionFacts
+from lockgate.requirement import Subject
+
+# What each subject counts, and the line of code that adds it where it is missing.
+ADDS = {
+    "training_data": 'mlflow.log_input(mlflow.data.from_pandas(frame, source="s3://…"), context="training")',
+    "code_commit": 'mlflow.set_tag("mlflow.source.git.commit", subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip())',
+    "logged_metrics": 'mlflow.log_metric("auc", auc)',
+    "source_run": 'with mlflow.start_run(): mlflow.sklearn.log_model(model, name="model", registered_model_name="…")',
+    "requirements": 'mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn==1.9.1", …])',
+}
+
+
+class Metadata(Gate):
+    """What the registry knows of the candidate's origin: training data, code, metrics, run, requirements."""
+
+    subjects: ClassVar[Mapping[str, Subject]] = {
+        name: Subject(name, "higher", counted=True, bounds=(0, None)) for name in ADDS
+    }
+    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} >= 1" for name in ADDS)
+
+    gate: Literal["metadata"] = "metadata"
+
+    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+        from lockgate.estimate import counted
+        from lockgate.judge import judge
+
+        asked = self.asked(case)
+        facts = case.candidate.facts
+        champion = None if case.champion is None else case.champion.facts
+        estimates = [
+            counted(
+                name,
+                line,
+                value=_count(facts, line.subject),
+                units=1,
+                champion=None if champion is None else float(_count(champion, line.subject)),
+                detail={"found": _found(facts, line.subject)},
+            )
+            for name, line in asked
+        ]
+        for finding in judge(self.title, asked, estimates, self.subjects):
+            what = finding.subject.replace("_", " ")
+            if finding.verdict is Verdict.FAIL:
+                yield replace(
+                    finding,
+                    code="missing",
+                    reason=f"{case.candidate.version} has no {what}" if not finding.observed else finding.reason,
+                    remedy=f"add it where the model is logged: {ADDS[finding.subject]}",
+                )
+            else:
+                yield replace(finding, reason=f"{what}: {', '.join(finding.detail['found']) or 'none asked'}")
+
+
+def _count(facts: VersionFacts, subject: str) -> int:
+    return len(_found(facts, subject))
+
+
+def _found(facts: VersionFacts, subject: str) -> list[str]:
+    """What is there, in a few words each; values of metrics stay in the registry."""
+    if subject == "training_data":
+        return [str(dataset.get("name") or dataset.get("digest") or "unnamed") for dataset in facts.datasets]
+    if subject == "code_commit":
+        return [facts.commit] if facts.commit else []
+    if subject == "logged_metrics":
+        return sorted(facts.metrics)
+    if subject == "source_run":
+        return [str(facts.run.get("run_id", ""))] if facts.run else []
+    return list(facts.requirements)

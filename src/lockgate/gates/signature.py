@@ -1,0 +1,135 @@
+"""Can the candidate be called, and by everybody who calls the champion?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from lockgate import schema_diff
+from lockgate.errors import DataError, ModelFault
+from lockgate.evidence import Exhibit, Finding, Verdict
+from lockgate.gate import Case, Context, Gate
+from lockgate.requirement import Requirement, Subject
+
+if TYPE_CHECKING:
+    from lockgate.estimate import Estimate
+
+_REMEDY = {
+    "missing": "log the model with signature=mlflow.models.infer_signature(inputs, outputs) and input_example=inputs.head()",
+    "breaking_changes": "keep the old column, give a new one required=False, or register under a new model name",
+    "data_mismatches": "name the columns with inputs: {signature column: data column}, or log the model with its real columns",
+    "example_errors": "log an input example that the model answers; try model.predict(example) where it is logged",
+}
+
+
+class Signature(Gate):
+    """The candidate's signature and input example, held against the champion's signature and the data.
+
+    missing: of signature and input example. breaking_changes: columns removed, retyped or newly required since the
+    champion. data_mismatches: signature columns that `data` (else the first data set) lacks or has in another type.
+    example_errors: rows of the input example that the candidate does not answer.
+    """
+
+    subjects: ClassVar[Mapping[str, Subject]] = {
+        subject.name: subject
+        for subject in (
+            Subject("missing", "lower", counted=True, bounds=(0, None), needs=("no champion",)),
+            Subject("breaking_changes", "lower", counted=True, bounds=(0, None), needs=("champion", "no champion")),
+            Subject("data_mismatches", "lower", counted=True, bounds=(0, None), needs=("no champion",)),
+            Subject("example_errors", "lower", counted=True, bounds=(0, None), needs=("no champion",)),
+        )
+    }
+    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDY)
+    asks_models: ClassVar[bool] = True
+
+    gate: Literal["signature"] = "signature"
+    data: str | None = None
+
+    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+        from lockgate.judge import judge
+
+        asked = self.asked(case)
+        estimates = [self._estimate(case, name, line) for name, line in asked]
+        for finding in judge(self.title, asked, estimates, self.subjects):
+            what = [str(one) for one in finding.detail.get("found", [])]
+            if finding.verdict is Verdict.PASS:
+                shown = "; ".join(finding.detail.get("fine", []))
+                reason = f"{finding.subject.replace('_', ' ')}: none among {finding.rows}{' (' + shown + ')' if shown else ''}"
+                yield replace(finding, reason=reason)
+            elif finding.verdict is Verdict.FAIL:
+                yield replace(
+                    finding,
+                    code=finding.subject,
+                    reason=f"{finding.subject.replace('_', ' ')}: {'; '.join(what)}",
+                    remedy=_REMEDY[finding.subject],
+                )
+            else:
+                why = finding.detail.get("why")
+                yield replace(
+                    finding,
+                    reason=f"{finding.subject.replace('_', ' ')}: {why}" if why else finding.reason,
+                    remedy=_REMEDY[finding.subject],
+                )
+
+    def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
+        from lockgate.estimate import counted
+
+        look = {
+            "missing": _missing,
+            "breaking_changes": _breaking,
+            "data_mismatches": self._mismatches,
+            "example_errors": _example,
+        }[line.subject]
+        units, found, more = look(case)
+        return counted(name, line, value=len(found), units=units, detail={"found": found, **more})
+
+    def _mismatches(self, case: Case) -> tuple[int, list[str], dict[str, object]]:
+        signature = case.candidate.facts.signature
+        if signature is None:
+            return 0, [], {"why": "there is no signature to hold against the data"}
+        name = self.data or (case.datasets[0] if case.datasets else None)
+        if name is None:
+            return 0, [], {"why": "there is no data to hold the signature against"}
+        columns = schema_diff.named(signature.get("inputs") or ())
+        if any(column.get("type") == "tensor" for column in columns.values()):
+            return 0, [], {"why": "the signature is of tensors, which have no columns to hold against the data"}
+        return len(columns), schema_diff.unfit(columns, _arrow_types(case, name), case.inputs), {}
+
+
+def _arrow_types(case: Case, name: str) -> dict[str, str]:
+    return {field.name: str(field.type) for field in case.dataset(name).schema}
+
+
+def _missing(case: Case) -> tuple[int, list[str], dict[str, object]]:
+    facts = case.candidate.facts
+    found = [] if facts.signature is not None else ["a signature"]
+    return 2, found + ([] if facts.input_example is not None else ["an input example"]), {}
+
+
+def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
+    new = case.candidate.facts.signature
+    old = None if case.champion is None else case.champion.facts.signature
+    if new is None or old is None:
+        return 0, [], {"why": f"the {'candidate' if new is None else 'champion'} has no signature to compare"}
+    compared, changes = schema_diff.diff(old, new)
+    breaking = [str(change) for change in changes if change.breaking]
+    return compared, breaking, {"fine": [str(change) for change in changes if not change.breaking]}
+
+
+def _example(case: Case) -> tuple[int, list[str], dict[str, object]]:
+    if case.candidate.facts.input_example is None:
+        return 0, [], {"why": "there is no input example to predict on"}
+    try:
+        batch = case.sample(case.candidate, None, 100)
+    except DataError as error:
+        return 0, [], {"why": str(error)}
+    if batch.num_rows == 0:
+        return 0, [], {"why": "the input example has no rows"}
+    try:
+        answer = next(iter(case.candidate.model.predict([batch])))
+    except ModelFault as error:
+        if not error.alive:
+            raise
+        return batch.num_rows, [error.what], {}
+    return batch.num_rows, [] if answer.num_rows == batch.num_rows else ["answers and rows differ"], {}

@@ -1,0 +1,242 @@
+"""From estimates to findings: claim, bound, Holm, small slices, rows needed, and the sentence. One pure function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Any
+
+from lockgate.digest import number
+from lockgate.estimate import CONFIDENCE, Estimate
+from lockgate.evidence import Claim, Decided, Finding, FindingLimit, Verdict
+from lockgate.requirement import Requirement, Subject
+from lockgate.slices import SmallSlices, finding_id
+from lockgate.stats.multiple import holm
+from lockgate.sentences import Sentence
+
+POWER = 0.9
+
+
+def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
+    """The verdict that the numbers of a finding give: what a stranger recomputes from `decided` and `detail`.
+
+    A count or a point is compared with the limit. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha;
+    inconclusive where the test's own floor is not reached (`too_few`); a `no_harm` claim passes unless p_fail <= alpha;
+    every other claim passes where p_pass <= alpha. Whatever else there is, is inconclusive.
+    """
+    if decided is None or decided.estimate is None:
+        return Verdict.INCONCLUSIVE
+    op, required = decided.required
+    if decided.confidence is None:
+        met = decided.estimate >= required if op == ">=" else decided.estimate <= required
+        return Verdict.PASS if met else Verdict.FAIL
+    alpha = 1 - decided.confidence
+    p_pass, p_fail, p_fail_holm = (
+        None if detail.get(key) is None else float(detail[key]) for key in ("p_pass", "p_fail", "p_fail_holm")
+    )
+    if p_fail_holm is not None and p_fail_holm <= alpha:
+        return Verdict.FAIL
+    if p_fail is not None and decided.claim == "no_harm":
+        return Verdict.INCONCLUSIVE if p_fail <= alpha else Verdict.PASS
+    if detail.get("too_few") is None and p_pass is not None and p_pass <= alpha:
+        return Verdict.PASS
+    return Verdict.INCONCLUSIVE
+
+
+def judge(
+    gate: str,
+    asked: Sequence[tuple[str, Requirement]],
+    estimates: Sequence[Estimate],
+    subjects: Mapping[str, Subject],
+    *,
+    small: SmallSlices | None = None,
+) -> tuple[Finding, ...]:
+    """Findings of one gate, in the order of its estimates.
+
+    gate: its name in the evidence. asked: (rN, requirement) that the estimates answer. subjects: of the gate, for units.
+    small: the policy for small slices; None holds every slice to the full claim.
+    Source: intersection-union test (Berger 1982) for pass; Holm 1979 over all findings of the gate for fail.
+    """
+    lines = dict(asked)
+    tested = [
+        place
+        for place, one in enumerate(estimates)
+        if one.p_fail is not None and one.too_few is None and one.problem is None
+    ]
+    adjusted = dict(zip(tested, holm([_known(estimates[place].p_fail) for place in tested]), strict=True))
+    siblings: dict[str, int] = {}
+    for one in estimates:
+        siblings[one.requirement] = siblings.get(one.requirement, 0) + 1
+    return tuple(
+        _finding(
+            gate,
+            lines[one.requirement],
+            one,
+            subjects.get(lines[one.requirement].subject),
+            p_fail_holm=adjusted.get(place),
+            slices=siblings[one.requirement],
+            small=small,
+        )
+        for place, one in enumerate(estimates)
+    )
+
+
+def _known(value: float | None) -> float:
+    return 1.0 if value is None else value
+
+
+def _finding(
+    gate: str,
+    requirement: Requirement,
+    one: Estimate,
+    subject: Subject | None,
+    *,
+    p_fail_holm: float | None,
+    slices: int,
+    small: SmallSlices | None,
+) -> Finding:
+    smallness = _small(one, requirement, small)
+    watched = smallness is not None and small is not None and small.below == "watch"
+    claim = _claim(requirement, watched=watched)
+    certain = one.counted or claim == "point"
+    decided = None
+    if one.value is not None:
+        decided = Decided(
+            on=one.on,
+            claim=claim,
+            estimate=one.value,
+            low=None if claim == "point" else one.low,
+            high=None if claim == "point" else one.high,
+            required=one.required,
+            confidence=None if certain else requirement.confidence or CONFIDENCE,
+            se=one.se,
+            n_eff=one.n_eff,
+            method=one.method,
+        )
+    detail: dict[str, Any] = dict(one.detail)
+    if not certain and one.value is not None:
+        detail |= {
+            "p_pass": number(one.p_pass),
+            "p_fail": number(one.p_fail),
+            "p_fail_holm": number(p_fail_holm),
+        }
+        blocked = one.too_few or (smallness if not watched else None)
+        if blocked is not None:
+            detail["too_few"] = blocked
+        if watched:
+            detail["watched"] = smallness
+            detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement))
+    verdict = verdict_of(decided, detail)
+    needed = _rows_needed(one, requirement, slices) if verdict is Verdict.INCONCLUSIVE else None
+    code = _code(one, decided, detail, verdict)
+    speaker = Sentence(requirement, one, subject, claim, code, detail, needed, smallness)
+    return Finding(
+        id=finding_id(gate, one.requirement, one.slice),
+        requirement=one.requirement,
+        subject=requirement.asked,
+        slice=dict(one.slice),
+        observed=one.candidate,
+        interval=None if certain else one.interval,
+        champion=one.champion,
+        limit=FindingLimit(requirement.op, one.limit, str(requirement.limit)),
+        decided=decided,
+        rows=one.rows,
+        positives=one.positives,
+        rows_needed=needed,
+        verdict=verdict,
+        code=code,
+        reason=speaker.reason(verdict),
+        remedy=speaker.remedy(verdict),
+        detail=detail,
+    )
+
+
+def _claim(requirement: Requirement, *, watched: bool) -> Claim:
+    if requirement.claim == "point":
+        return "point"
+    if watched:
+        return "no_harm"
+    return requirement.claim or ("not_worse" if requirement.limit.relative else "at_limit")
+
+
+def _small(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> str | None:
+    """Why the slice counts as small, by rows and positives alone; the whole is never small but by a line's own min_rows."""
+    rows = max(small.min_rows if small and one.slice else 0, requirement.min_rows or 0)
+    if one.counted:
+        return None
+    if one.rows < rows:
+        return f"{one.rows:,} rows; {rows:,} are asked for"
+    positives = small.min_positives if small and one.slice else 0
+    if one.positives is not None and one.positives < positives:
+        return f"{one.positives:,} positive rows; {positives:,} are asked for"
+    if small is not None and small.below == "watch" and one.slice and one.too_few is not None:
+        return one.too_few
+    return None
+
+
+def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], verdict: Verdict) -> str:
+    if one.problem is not None:
+        return one.problem[0]
+    if decided is None:
+        return "not_measured"
+    if verdict is Verdict.PASS:
+        return "watched" if decided.claim == "no_harm" and "watched" in detail else "met"
+    if verdict is Verdict.FAIL:
+        relative = decided.on in ("difference", "ratio")
+        return "exceeded" if one.counted else ("worse_than_margin" if relative else "beyond_limit")
+    if one.p_fail is not None and one.p_fail <= 1 - (decided.confidence or CONFIDENCE) and one.too_few is None:
+        return "beyond_unadjusted"
+    return "too_small" if detail.get("too_few") is not None else "not_shown"
+
+
+def askable(finding: Finding) -> bool:
+    """Whether an owner may accept this inconclusive finding: not where its own interval lies wholly beyond the limit."""
+    return finding.verdict is Verdict.INCONCLUSIVE and finding.code != "beyond_unadjusted"
+
+
+def _quantiles(requirement: Requirement, slices: int) -> tuple[float, float]:
+    normal = NormalDist()
+    return normal.inv_cdf(requirement.confidence or CONFIDENCE), normal.inv_cdf(POWER ** (1 / max(slices, 1)))
+
+
+def _rows_needed(one: Estimate, requirement: Requirement, slices: int) -> int | None:
+    """Rows of the slice with which all slices of the line would be decided with 90 % power; None where no number would.
+
+    For relative lines the models are taken to be equal, for absolute ones the observed distance is taken to be true.
+    """
+    if one.counted or requirement.claim == "point" or one.on == "ratio":
+        return None
+    own = one.variance if one.n_eff is not None and one.n_eff >= 30 and one.too_few is None else None
+    variance = own or one.pooled_variance
+    if not variance:
+        return None
+    op, required = one.required
+    if one.on == "difference":
+        if requirement.limit.sign == "*":
+            if one.champion is None:
+                return None
+            distance = abs(1 - requirement.limit.value) * abs(one.champion)
+        else:
+            distance = -required if op == ">=" else required
+    else:
+        if one.value is None:
+            return None
+        distance = one.value - required if op == ">=" else required - one.value
+    if distance <= 0:
+        return None
+    za, zb = _quantiles(requirement, slices)
+    rows = math.ceil(variance * ((za + zb) / distance) ** 2)
+    return rows if one.rows < rows < 2**53 else None
+
+
+def _smallest_loss(one: Estimate, requirement: Requirement) -> float | None:
+    """The smallest loss that this slice would show with 90 % power, in the metric's units."""
+    if one.se is None or one.on == "ratio":
+        return None
+    se = one.se
+    if se == 0 and one.pooled_variance:
+        se = math.sqrt(one.pooled_variance / max(one.rows, 1))
+    za, zb = _quantiles(requirement, 1)
+    room = abs(one.required[1]) if one.on == "difference" else 0.0
+    return room + (za + zb) * se

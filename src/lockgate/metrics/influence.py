@@ -1,0 +1,89 @@
+"""A metric's value on some rows together with the influence of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+class Undefined(ValueError):
+    """The metric has no value on these rows; `code` is stable, the text says why."""
+
+    def __init__(self, code: str, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Measured:
+    """value: of the metric. psi: (n,) influence of each row, mean zero, small-sample factors included.
+
+    counts: (k, n) where the metric is a plain share of unweighted rows, None otherwise. hits: (n,) bool with `base` the
+    rows that the share is taken over, for a paired comparison. perfect: the value sits at an end of its range.
+    """
+
+    value: float
+    psi: Floats
+    hits: Bools | None = None
+    base: Bools | None = None
+
+    @property
+    def counts(self) -> tuple[int, int] | None:
+        if self.hits is None or self.base is None:
+            return None
+        return int(np.count_nonzero(self.hits & self.base)), int(np.count_nonzero(self.base))
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is computed and on which scale one model's value is bounded.
+
+    measure(labels, scores, weights, threshold) -> Measured; raises Undefined.
+    minority: whether the smaller class must be large enough before anything is decided.
+    """
+
+    name: str
+    measure: Callable[[NDArray[np.generic], Floats, Floats | None, float | None], Measured]
+    scale: Literal["logit", "skew", "plain"]
+    minority: bool = False
+    paired_share: bool = False
+
+
+def mean_of(values: Floats, weights: Floats | None) -> Measured:
+    """The (weighted) mean of one value a row, and its influence."""
+    n = values.size
+    if n == 0:
+        raise Undefined("no_rows", "there are no rows")
+    if weights is None:
+        mean = float(np.mean(values))
+        return Measured(mean, (values - mean) * _small(n))
+    total = float(weights.sum())
+    if total <= 0:
+        raise Undefined("no_weight", "all weights are zero")
+    mean = float(np.dot(weights, values)) / total
+    return Measured(mean, (values - mean) * weights * (n / total) * _small(n))
+
+
+def ratio_of(above: Floats, below: Floats, weights: Floats | None, *, what: str) -> Measured:
+    """Σ above / Σ below with the influence of each row."""
+    n = above.size
+    if n == 0:
+        raise Undefined("no_rows", "there are no rows")
+    if weights is not None:
+        above, below = above * weights, below * weights
+    total = float(below.sum())
+    if total <= 0:
+        raise Undefined("undefined", f"there are no {what}")
+    ratio = float(above.sum()) / total
+    return Measured(ratio, (above - ratio * below) * (n / total) * _small(n))
+
+
+def _small(n: int) -> float:
+    return float(np.sqrt(n / (n - 1))) if n > 1 else 1.0

@@ -1,0 +1,123 @@
+"""Two signatures by name: what was removed, retyped, newly required or added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Column = Mapping[str, Any]
+
+# A column may become the wider type: every value that was accepted still is.
+_WIDER = {
+    "boolean": (),
+    "integer": ("long", "double"),
+    "long": (),
+    "float": ("double",),
+    "double": (),
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. breaking: whether callers of the old signature may now be refused or misread."""
+
+    side: Literal["inputs", "outputs", "params"]
+    name: str
+    what: Literal["removed", "retyped", "newly required", "added required", "added optional", "widened", "now optional"]
+    old: str
+    new: str
+
+    @property
+    def breaking(self) -> bool:
+        if self.side == "outputs":
+            return self.what in ("removed", "retyped", "widened")
+        return self.what in ("removed", "retyped", "newly required", "added required")
+
+    def __str__(self) -> str:
+        shown = f"{self.side[:-1]} {self.name}"
+        if self.what in ("retyped", "widened"):
+            return f"{shown} {self.what} from {self.old} to {self.new}"
+        return f"{shown} {self.what}"
+
+
+def type_of(column: Column) -> str:
+    """A column's type as one comparable text; nested types by their JSON."""
+    kind = column.get("type")
+    if kind == "tensor":
+        spec = column.get("tensor-spec", {})
+        return f"tensor({spec.get('dtype')}, {spec.get('shape')})"
+    if isinstance(kind, str) and kind not in ("object", "array", "map"):
+        return kind
+    rest = {key: value for key, value in sorted(column.items()) if key not in ("name", "required", "default")}
+    return str(rest)
+
+
+def named(columns: Sequence[Column]) -> dict[str, Column]:
+    """Columns by name; unnamed ones by their place, as `#0`."""
+    return {str(column.get("name") or f"#{place}"): column for place, column in enumerate(columns)}
+
+
+def required(column: Column) -> bool:
+    """Whether a caller must send it; a parameter with a default need not be sent."""
+    return bool(column.get("required", "default" not in column))
+
+
+def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, tuple[Change, ...]]:
+    """(how many columns were compared, the changes), over inputs, outputs and parameters.
+
+    old, new: {"inputs": [column…], "outputs": […], "params": […]} as a registry's JSON has them. A removed input is
+    breaking: callers that send it are relying on it; MLflow would drop it without a word.
+    """
+    compared, changes = 0, list[Change]()
+    for side in ("inputs", "outputs", "params"):
+        before, after = named(old.get(side) or ()), named(new.get(side) or ())
+        compared += len(before.keys() | after.keys())
+        for name, column in before.items():
+            if name not in after:
+                changes.append(Change(side, name, "removed", type_of(column), ""))
+                continue
+            was, now = type_of(column), type_of(after[name])
+            if was != now:
+                wider = side != "outputs" and now in _WIDER.get(was, ())
+                changes.append(Change(side, name, "widened" if wider else "retyped", was, now))
+            if side != "outputs" and required(column) != required(after[name]):
+                what: Literal["newly required", "now optional"] = (
+                    "newly required" if required(after[name]) else "now optional"
+                )
+                changes.append(Change(side, name, what, was, now))
+        for name, column in after.items():
+            if name not in before:
+                must = side != "outputs" and required(column)
+                changes.append(Change(side, name, "added required" if must else "added optional", "", type_of(column)))
+    return compared, tuple(changes)
+
+
+_FITS = {
+    "boolean": ("bool",),
+    "integer": ("int", "uint"),
+    "long": ("int", "uint"),
+    "float": ("float", "double", "int", "uint", "halffloat", "decimal"),
+    "double": ("float", "double", "int", "uint", "halffloat", "decimal"),
+    "string": ("string", "large_string", "string_view", "dictionary"),
+    "binary": ("binary", "large_binary", "fixed_size_binary"),
+    "datetime": ("timestamp", "date"),
+}
+
+
+def unfit(columns: Mapping[str, Column], types: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
+    """What keeps rows with columns of these Arrow types from being given to a model with this signature.
+
+    inputs: signature column → data column, where the names differ. Columns of only missing values fit every type.
+    """
+    found = []
+    for name, column in columns.items():
+        source = inputs.get(name, name)
+        if source not in types:
+            if required(column):
+                found.append(f"input {name} is not in the data" + (f" (as {source})" if source != name else ""))
+            continue
+        fits = _FITS.get(str(column.get("type")))
+        if fits is not None and types[source] != "null" and not types[source].startswith(fits):
+            found.append(f"input {name} is {column['type']}, in the data it is {types[source]}")
+    return found

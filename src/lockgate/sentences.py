@@ -1,0 +1,177 @@
+"""The words in which a finding and a gate are told to the person who is about to be blocked by them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lockgate.estimate import CONFIDENCE, Estimate
+from lockgate.evidence import Claim, Finding, Verdict
+from lockgate.requirement import Requirement, Subject
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """The words of one finding: number, interval, limit, place, and what would help.
+
+    needed: rows of the slice that would decide, None where no number would. smallness: why the slice counts as small.
+    """
+
+    requirement: Requirement
+    one: Estimate
+    subject: Subject | None
+    claim: Claim
+    code: str
+    detail: Mapping[str, Any]
+    needed: int | None
+    smallness: str | None
+
+    @property
+    def _where(self) -> str:
+        shown = " & ".join(f"{name}={value}" for name, value in self.one.slice)
+        return f"{self.requirement.asked} on {shown}" if shown else self.requirement.asked
+
+    @property
+    def _confidence(self) -> float:
+        return self.requirement.confidence or CONFIDENCE
+
+    def _value(self, value: float | None) -> str:
+        unit = self.subject.unit if self.subject else ""
+        return "unknown" if value is None else f"{short(value)}{' ' + unit if unit else ''}"
+
+    def reason(self, verdict: Verdict) -> str:
+        """What was seen, against what was asked."""
+        one = self.one
+        if one.problem is not None:
+            rows = f" ({one.rows:,} rows)" if one.rows else ""
+            return f"{self._where}: {one.problem[1]}{rows}"
+        if one.value is None:
+            return f"{self._where} was not measured"
+        text = f"{self._where} is {self._value(one.candidate)}"
+        if one.counted:
+            among = f" among {one.rows:,}" if one.rows > 1 else ""
+            return f"{text}{among}; {self._allowed()}"
+        text += self._contrast()
+        if self.code == "watched":
+            seen = self.detail.get("smallest_loss_seen")
+            unseen = f"; a loss under {short(float(seen))} would go unseen" if seen is not None else ""
+            return f"{text}: watched, {self.smallness}{unseen}"
+        if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
+            return f"{text}: {self.detail['too_few']}; {self._allowed()}"
+        text = f"{text}; {self._allowed()}"
+        if self.code == "beyond_unadjusted":
+            return f"{text}. Its own interval lies wholly beyond the limit, short of proof among this gate's findings"
+        if verdict is Verdict.INCONCLUSIVE:
+            return f"{text}: not shown"
+        return text + (" (a point comparison, without an error rate)" if self.claim == "point" else "")
+
+    def _contrast(self) -> str:
+        one = self.one
+        percent = f"{(2 * self._confidence - 1) * 100:g} % interval"
+        ends = "" if self.claim == "point" else f" ({percent} {_ends(one.low, one.high)})"
+        if one.on == "ratio":
+            return f", {short(one.value)} times the champion's {self._value(one.champion)}{ends}"
+        if one.on == "difference":
+            factor = self.requirement.limit.sign == "*"
+            against = f"{short(self.requirement.limit.value)} × the champion's" if factor else "the champion's"
+            value = one.value or 0.0
+            if value == 0:
+                return f", equal to {against} {self._value(one.champion)}{ends}"
+            if value < 0 and self.claim != "point":
+                ends = f" ({percent} {_ends(_negated(one.high), _negated(one.low))})"
+            return (
+                f", {short(abs(value))} {'below' if value < 0 else 'above'} {against} {self._value(one.champion)}{ends}"
+            )
+        if self.claim == "point":
+            return ""
+        low_end = (self.requirement.op == ">=") != (self.code in ("beyond_limit", "beyond_unadjusted"))
+        bound, word = (one.low, "at least") if low_end else (one.high, "at most")
+        if bound is None or math.isinf(bound):
+            return " observed, and nothing bounds it"
+        return f" observed; at {self._confidence * 100:g} % confidence {word} {self._value(bound)}"
+
+    def _allowed(self) -> str:
+        limit, up = self.requirement.limit, self.requirement.op == ">="
+        if self.one.on == "ratio":
+            return f"at most {short(limit.value)} times is allowed" if not up else f"at least {limit} is asked"
+        if limit.relative and limit.sign in ("-", "+") and (limit.sign == "-") == up:
+            return f"at most {short(abs(limit.margin))} {'below' if up else 'above'} is allowed"
+        shown = str(limit) if limit.relative or limit.percent else self._value(limit.value)
+        return f"{'at least' if up else 'at most'} {shown} is {'asked' if up else 'allowed'}"
+
+    def remedy(self, verdict: Verdict) -> str | None:
+        """What would decide an inconclusive finding."""
+        one = self.one
+        if verdict is not Verdict.INCONCLUSIVE or one.counted:
+            return None
+        if self.code == "no_rows":
+            return "add rows of this slice to the data, or take the value out of the declared ones"
+        if self.code in ("one_class", "undefined", "constant_label"):
+            return "add rows of this slice in which the metric is defined, or waive the finding with a reason"
+        if self.code == "not_probabilities":
+            return "let the model return probabilities, or ask for a metric of ranks such as auc"
+        if self.needed is not None:
+            return f"about {rounded(self.needed - one.rows)} more rows would decide"
+        if one.value is None or one.on == "ratio":
+            return None
+        if one.on == "value":
+            bound = one.low if self.requirement.op == ">=" else one.high
+            if bound is not None and math.isfinite(bound):
+                return f"more rows will not help at this value; a limit of {short(bound)} would be met"
+        if self.code == "too_small":
+            return "more rows of this slice would decide"
+        return "more rows of the same kind are unlikely to help; look at what changed on these rows"
+
+
+def summary(findings: Sequence[Finding], *, not_asked: int = 0) -> str:
+    """The first sentence of a gate: what decided it, and every weaker claim that it rests on."""
+    extra = []
+    if not_asked:
+        lines = "line that compares" if not_asked == 1 else "lines that compare"
+        extra.append(f"{not_asked} {lines} with a champion not asked: there is none yet")
+    points = sum(1 for one in findings if one.decided is not None and one.decided.claim == "point")
+    if points:
+        extra.append(f"{points} compared by points, without an error rate")
+    if not findings:
+        return "; ".join(["nothing was measured", *extra])
+    verdict = Verdict.worst(finding.verdict for finding in findings)
+    if verdict is not Verdict.PASS:
+        worst = [finding for finding in findings if finding.verdict is verdict]
+        more = f"; and {len(worst) - 1} more" if len(worst) > 1 else ""
+        return "; ".join([worst[0].reason + more, *extra])
+    watched = [one for one in findings if one.code == "watched"]
+    if not watched:
+        return "; ".join(["1 finding holds" if len(findings) == 1 else f"all {len(findings)} findings hold", *extra])
+    losses = [float(one.detail["smallest_loss_seen"]) for one in watched if one.detail.get("smallest_loss_seen")]
+    if losses:
+        extra.insert(0, f"a loss under {short(max(losses))} would go unseen")
+    return "; ".join([f"{len(findings) - len(watched)} proven, {len(watched)} watched", *extra])
+
+
+def short(value: float | None) -> str:
+    """A number for the eye, with four figures."""
+    if value is None or math.isinf(value):
+        return "unbounded"
+    if value != 0 and abs(value) < 1e-4:
+        return f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def rounded(count: int) -> str:
+    """A count for the eye, rounded up to two figures."""
+    if count < 100:
+        return str(max(count, 1))
+    step = 10 ** (len(str(count)) - 2)
+    return f"{math.ceil(count / step) * step:,}"
+
+
+def _negated(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def _ends(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None and low >= 0:
+        return f"{short(low)}–{short(high)}"
+    return f"{short(low)} to {short(high)}"

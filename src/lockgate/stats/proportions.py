@@ -1,0 +1,108 @@
+"""Intervals and tail probabilities of shares: one share, and the difference of two on the same rows.
+
+`confidence` is that of the two-sided interval, as in textbooks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its two-sided interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def clopper_pearson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
+    """The exact interval of k successes in n; its coverage is never below `confidence`.
+
+    Raises ValueError unless 0 <= k <= n and n >= 1. Source: Clopper & Pearson 1934.
+    """
+    _check(k, n)
+    half = (1 - confidence) / 2
+    low = 0.0 if k == 0 else float(special.betaincinv(k, n - k + 1, half))
+    high = 1.0 if k == n else float(special.betaincinv(k + 1, n - k, 1 - half))
+    return Interval(k / n, low, high)
+
+
+def wilson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
+    """The score interval of k successes in n. Raises ValueError unless 0 <= k <= n and n >= 1. Source: Wilson 1927."""
+    _check(k, n)
+    z = float(special.ndtri((1 + confidence) / 2))
+    share, z2 = k / n, z * z
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return Interval(share, 0.0 if k == 0 else middle - half, 1.0 if k == n else middle + half)
+
+
+def binomial_at_least(k: int, n: int, p: float) -> float:
+    """P(X >= k) for X ~ Binomial(n, p)."""
+    if k <= 0:
+        return 1.0
+    if k > n:
+        return 0.0
+    return float(special.betainc(k, n - k + 1, min(max(p, 0.0), 1.0)))
+
+
+def binomial_at_most(k: int, n: int, p: float) -> float:
+    """P(X <= k) for X ~ Binomial(n, p)."""
+    return 1.0 if k >= n else (0.0 if k < 0 else float(special.betaincc(k + 1, n - k, min(max(p, 0.0), 1.0))))
+
+
+def tango_z(b: int, c: int, n: int, delta: float) -> float:
+    """The score statistic of H0: p_b − p_c = delta for n pairs of which b and c disagree, either way.
+
+    Large values speak for a difference above delta. Source: Tango 1998, with the restricted estimate in closed form.
+    """
+    big_a = 2.0 * n
+    big_b = -b - c + (2.0 * n - b + c) * delta
+    big_c = -c * delta * (1 - delta)
+    root = math.sqrt(max(big_b * big_b - 4 * big_a * big_c, 0.0))
+    q = max((root - big_b) / (2 * big_a), 0.0)
+    variance = n * (2 * q + delta * (1 - delta))
+    distance = b - c - n * delta
+    if variance <= 0:
+        return 0.0 if distance == 0 else math.copysign(math.inf, distance)
+    return distance / math.sqrt(variance)
+
+
+def tango(a: int, b: int, c: int, d: int, *, confidence: float = 0.95) -> Interval:
+    """The score interval of (b − c)/n for paired yes/no answers: a both yes, b only the first, c only the second, d none.
+
+    Raises ValueError for negative counts or none. Source: Tango 1998, Stat Med 17:891–908.
+    """
+    if min(a, b, c, d) < 0 or a + b + c + d == 0:
+        raise ValueError(f"counts must be non-negative and not all zero: {(a, b, c, d)}")
+    n = a + b + c + d
+    z = float(special.ndtri((1 + confidence) / 2))
+    value = (b - c) / n
+    return Interval(value, _tango_root(b, c, n, z, -1.0, value), _tango_root(b, c, n, -z, value, 1.0))
+
+
+def _tango_root(b: int, c: int, n: int, z: float, low: float, high: float) -> float:
+    """Where the decreasing statistic passes z, by bisection to the last bit that matters."""
+    if tango_z(b, c, n, low) <= z:
+        return low
+    if tango_z(b, c, n, high) >= z:
+        return high
+    for _ in range(100):
+        middle = (low + high) / 2
+        if tango_z(b, c, n, middle) > z:
+            low = middle
+        else:
+            high = middle
+        if high - low < 1e-13:
+            break
+    return (low + high) / 2
+
+
+def _check(k: int, n: int) -> None:
+    if n < 1 or not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is no share")

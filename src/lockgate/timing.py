@@ -1,0 +1,162 @@
+"""What timed requests say about each requirement on latency: percentiles and means, one model's or the ratio of two.
+
+A second road into `judge`: the estimates of the same kind as those from scored rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lockgate.digest import number
+from lockgate.estimate import CONFIDENCE, Estimate, absolute_limit
+from lockgate.requirement import Requirement
+from lockgate.timing_limits import PERCENTILES
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Blocks = Sequence[NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Latencies of one batch size in milliseconds, a block at a time; a failed request is infinite.
+
+    candidate, champion: blocks of (n,) float; block i of one was measured beside block i of the other.
+    """
+
+    candidate: Blocks
+    champion: Blocks | None
+
+    @property
+    def requests(self) -> int:
+        return sum(len(block) for block in self.candidate)
+
+
+def estimate_latency(name: str, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+    """The estimate of one line such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
+    import numpy as np
+
+    value = statistic(requirement.subject)
+    candidate = value(np.concatenate(timed.candidate))
+    limit = requirement.limit
+    blank = Estimate(
+        requirement=name,
+        slice=(),
+        rows=timed.requests,
+        positives=None,
+        required=(requirement.op, limit.value),
+        on="ratio" if limit.relative else "value",
+        method="none",
+        candidate=candidate if math.isfinite(candidate) else None,
+        limit=absolute_limit(requirement, None),
+    )
+    if limit.relative:
+        return _ratio(blank, requirement, timed, seed=seed)
+    return _absolute(blank, requirement, timed, candidate)
+
+
+def statistic(subject: str) -> Callable[[NDArray[np.float64]], float]:
+    """The function from latencies to the subject's value."""
+    from lockgate.stats.latency import mean, percentile
+
+    return mean if subject == "mean_ms" else percentile(PERCENTILES[subject])
+
+
+def _ratio(blank: Estimate, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+    import numpy as np
+
+    from lockgate.stats.latency import aa_noise, pooled_ratio
+
+    confidence = requirement.confidence or CONFIDENCE
+    value = statistic(requirement.subject)
+    assert timed.champion is not None  # noqa: S101  # relative lines are asked only beside a champion
+    champion = value(np.concatenate(timed.champion))
+    known = replace(
+        blank,
+        champion=champion if math.isfinite(champion) else None,
+        limit=absolute_limit(requirement, champion if math.isfinite(champion) else None),
+    )
+    ratio = pooled_ratio(timed.candidate, timed.champion, value, seed=seed, confidence=2 * confidence - 1)
+    if ratio.estimate is None:
+        return replace(known, problem=("no_answers", "requests of both models failed; there is nothing to compare"))
+    if ratio.estimate == math.inf:
+        return replace(known, problem=("requests_failed", "so many requests failed that it is infinite"))
+    p_pass, p_fail = ratio.p_values(requirement.limit.value)
+    noise = aa_noise(timed.champion, value, seed=seed)
+    too_noisy = None
+    if requirement.claim != "point" and (noise is None or noise >= requirement.limit.value):
+        too_noisy = (
+            "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of "
+            f"{math.inf if noise is None else noise:.3g}, and {requirement.limit.value:g} is the limit"
+        )
+    point = requirement.claim == "point"
+    return replace(
+        known,
+        value=ratio.estimate,
+        low=None if point else ratio.low,
+        high=None if point else ratio.high,
+        p_pass=None if point else p_pass,
+        p_fail=None if point else p_fail,
+        se=ratio.log_se,
+        n_eff=float(ratio.df + 1),
+        method="point" if point else "pooled ratio, half-sampled blocks, t",
+        too_few=too_noisy,
+        detail={"noise_factor": number(noise), "blocks": len(timed.candidate)},
+    )
+
+
+def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate: float) -> Estimate:
+    """A percentile by exact order statistics, a mean by its blocks; the weaker of two tests where blocks disagree."""
+    import numpy as np
+
+    from lockgate.stats.influence import bound, spread
+    from lockgate.stats.latency import quantile_bounds, quantile_p_values
+
+    if not math.isfinite(candidate):
+        return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
+    if requirement.claim == "point":
+        return replace(blank, value=candidate, method="point")
+    confidence = requirement.confidence or CONFIDENCE
+    values = np.concatenate(timed.candidate)
+    blocks = np.repeat(np.arange(len(timed.candidate)), [len(block) for block in timed.candidate])
+    null = requirement.limit.value
+    if requirement.subject == "mean_ms":
+        error = spread(values - candidate, clusters=blocks)
+        bounds = bound(candidate, error, null=null, confidence=confidence)
+        return replace(
+            blank,
+            value=candidate,
+            low=bounds.low,
+            high=bounds.high,
+            interval=(bounds.low, bounds.high),
+            p_pass=bounds.p_below,
+            p_fail=bounds.p_above,
+            se=error.se,
+            n_eff=error.n_eff,
+            method="t by block",
+        )
+    p = PERCENTILES[requirement.subject]
+    exact = quantile_bounds(values, p, confidence=2 * confidence - 1)
+    p_pass, p_fail = quantile_p_values(values, p, null)
+    over = (values > null).astype(np.float64)
+    error = spread(over - over.mean(), clusters=blocks)
+    if error.se > 0 and error.n_eff > 1:
+        # requests that lie close together in time resemble each other: the share over the limit, by block, must agree
+        shares = bound(float(over.mean()), error, null=1 - p, confidence=confidence)
+        p_pass, p_fail = max(p_pass, shares.p_below), max(p_fail, shares.p_above)
+    return replace(
+        blank,
+        value=candidate,
+        low=exact.low,
+        high=exact.high,
+        interval=(exact.low, exact.high),
+        p_pass=p_pass,
+        p_fail=p_fail,
+        n_eff=float(len(values)),
+        method="exact order statistics, and the share over the limit by block",
+    )
