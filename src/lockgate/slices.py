@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from lockgate.config import Config, later
+from lockgate.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MISSING = "(missing)"
 OTHER = "(other)"
@@ -65,6 +70,12 @@ class Condition(Config):
         if not self.model_fields_set:
             raise ValueError("a condition is empty; write one of lt, le, gt, ge, eq, ne, in")
         return self
+
+    @property
+    def comparisons(self) -> tuple[tuple[str, Any], ...]:
+        """(operator as written, what it is compared with)."""
+        given = self.model_dump(by_alias=True, exclude_unset=True)
+        return tuple(given.items())
 
 
 def _condition(value: Any) -> Any:
@@ -211,6 +222,191 @@ class Slice:
     def mergeable(self) -> bool:
         """Whether small ones may be pooled: what was declared by name never is."""
         return self.kind in ("values", "bins")
+
+    def assign(self, batch: pa.RecordBatch) -> pa.DictionaryArray:
+        """The label of every row, none of them null: every row is in exactly one slice of a declaration.
+
+        values: the value's text. declared: the declared value or `(other)`. bins: the bin, the outer ones included.
+        where: `true` or `false`; a comparison with a missing value is false. Elsewhere `(missing)` is a label too.
+        Raises DataError where a column's type does not fit the declaration.
+        """
+        if self.spec.where is not None:
+            return self._assign_where(batch, self.spec.where)
+        column = _plain(batch.column(self.columns[0]))
+        if self.spec.bins is not None:
+            return self._assign_bins(column, self.spec.bins)
+        return self._assign_values(column)
+
+    def order(self, found: Iterable[str]) -> tuple[str, ...]:
+        """All labels in the order in which they are shown: the declared ones always, then what else rows have.
+
+        `(other)` and `false` are labels as well, so that the rows of all labels are all rows; they are not judged.
+        """
+        known: tuple[str, ...] = self.values or ()
+        if self.spec.bins is not None:
+            known = bin_labels(self.spec.bins)
+        elif self.spec.where is not None:
+            known = ("true", "false")
+        labels = set(found)
+        always = {*(self.values or ()), *(("false",) if self.spec.where is not None else ())}
+        return (*(label for label in known if label in labels | always), *sorted(labels.difference(known)))
+
+    def _assign_values(self, column: pa.Array) -> pa.DictionaryArray:
+        import pyarrow as pa
+
+        if not _has_text(column.type):
+            raise self._unfit(column, "a slice needs texts, numbers, true/false or dates")
+        encoded = column.dictionary_encode(null_encoding="encode")
+        labels = _texts(encoded.dictionary)
+        if self.spec.values is not None:
+            floating = pa.types.is_floating(column.type)
+            declared = {_as_stored(value, floating=floating): value_text(value) for value in self.spec.values}
+            labels = [declared.get(label, OTHER) for label in labels]
+        return _encoded(labels, encoded.indices)
+
+    def _assign_bins(self, column: pa.Array, edges: Sequence[float]) -> pa.DictionaryArray:
+        import numpy as np
+
+        from lockgate import arrays
+
+        if not _is_number(column.type):
+            raise self._unfit(column, "bins need numbers")
+        numbers = arrays.to_floats(column)
+        codes = np.searchsorted(np.asarray(edges, float), numbers, side="right").astype(np.int32)
+        codes[np.isnan(numbers)] = len(edges) + 1
+        return _encoded([*bin_labels(edges), MISSING], arrays.from_numpy(codes))
+
+    def _assign_where(self, batch: pa.RecordBatch, where: Mapping[str, Condition]) -> pa.DictionaryArray:
+        import numpy as np
+
+        from lockgate import arrays
+
+        holds = np.ones(batch.num_rows, bool)
+        for name, condition in where.items():
+            column = _plain(batch.column(name))
+            holds &= ~arrays.is_missing(column)
+            for key, asked in condition.comparisons:
+                holds &= self._compared(column, key, asked, name=name)
+        return _encoded(["false", "true"], arrays.from_numpy(holds.astype(np.int32)))
+
+    def _compared(self, column: pa.Array, key: str, asked: Any, *, name: str) -> Any:
+        """(n,) bool: `column key asked`; what it says for missing values is undefined."""
+        import numpy as np
+        import pyarrow as pa
+
+        from lockgate import arrays
+
+        if key == "in":
+            return np.logical_or.reduce([self._compared(column, "eq", each, name=name) for each in asked])
+        compare = _COMPARE[key]
+        if pa.types.is_null(column.type):
+            return np.zeros(len(column), bool)
+        if _is_number(column.type) or pa.types.is_boolean(column.type):
+            if isinstance(asked, bool | int | float):
+                decimal = pa.types.is_decimal(column.type)
+                return compare(arrays.to_floats(column) if decimal else arrays.to_numpy(column), asked)
+        elif pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+            moment = _microseconds(asked)
+            if moment is not None:
+                return compare(arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False)), moment)
+        elif isinstance(asked, str) and _is_text(column.type):
+            encoded = column.dictionary_encode(null_encoding="encode")
+            answers = np.array(
+                [text is not None and compare(text, asked) for text in encoded.dictionary.to_pylist()], bool
+            )
+            return answers[arrays.to_numpy(encoded.indices)]
+        raise self._unfit(column, f"it is compared with {asked!r}", column_name=name)
+
+    def _unfit(self, column: pa.Array, why: str, *, column_name: str | None = None) -> DataError:
+        return DataError(
+            f"slice {self.name!r}: column {column_name or self.columns[0]!r} has the type {column.type}, and {why}",
+            remedy="declare the slice by what the column holds, or store the column with another type",
+        )
+
+
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _has_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_null(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_temporal(kind)
+        or _is_number(kind)
+        or _is_text(kind)
+    )
+
+
+def _texts(distinct: pa.Array) -> list[str]:
+    import pyarrow as pa
+
+    if not pa.types.is_floating(
+        distinct.type
+    ):  # Arrow's own texts; its floats lack the `.0`, and its timestamps need no pandas
+        distinct = distinct.cast(pa.string())
+    return [value_text(value) for value in distinct.to_pylist()]
+
+
+def _as_stored(value: Any, *, floating: bool) -> str:
+    """The text that a declared value has in a column: whole numbers end in .0 where a column holds floats."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and floating:
+        return value_text(float(value))
+    return _number_text(value) if number else value_text(value)
+
+
+def _encoded(labels: Sequence[str], indices: pa.Array) -> pa.DictionaryArray:
+    """Dictionary codes with each label once, though several codes may share one."""
+    import numpy as np
+    import pyarrow as pa
+
+    from lockgate import arrays
+
+    distinct = {label: code for code, label in enumerate(dict.fromkeys(labels))}
+    lookup = np.array([distinct[label] for label in labels], np.int32)
+    codes = lookup[arrays.to_numpy(indices)] if len(indices) else np.zeros(0, np.int32)
+    return pa.DictionaryArray.from_arrays(arrays.from_numpy(codes), arrays.from_texts(list(distinct)))
+
+
+def _microseconds(asked: Any) -> int | None:
+    """A date or moment as microseconds since 1970, by UTC where no zone is given; None for what is neither."""
+    try:
+        moment = datetime.fromisoformat(asked) if isinstance(asked, str) else asked
+    except ValueError:
+        return None
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    if not isinstance(moment, datetime):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
 def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:

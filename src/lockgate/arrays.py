@@ -1,0 +1,73 @@
+"""Arrow arrays as numpy arrays and back, by their buffers.
+
+pyarrow's own ways (`to_numpy`, `pa.array`, `pa.scalar`) import pandas, which costs a fresh process more than its work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def whole(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The column as one array."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.nulls(0, column.type)])
+
+
+def to_numpy(column: pa.Array) -> Array:
+    """The values of a column of numbers, bools or timestamps as they are stored; a null stands for anything."""
+    if pa.types.is_boolean(column.type):
+        return to_numpy(column.cast(pa.uint8())).view(np.bool_)
+    width = column.type.bit_width // 8
+    kind = "f" if pa.types.is_floating(column.type) else "u" if pa.types.is_unsigned_integer(column.type) else "i"
+    data = column.buffers()[1]
+    if data is None or len(column) == 0:
+        return np.zeros(len(column), f"{kind}{width}")
+    return np.frombuffer(data, f"{kind}{width}")[column.offset : column.offset + len(column)]
+
+
+def is_missing(column: pa.Array) -> Array:
+    """(n,) bool: null, or NaN."""
+    return to_numpy(column.is_null(nan_is_null=pa.types.is_floating(column.type)))
+
+
+def to_floats(column: pa.Array) -> Array:
+    """A column of numbers as float64 with NaN for what is missing."""
+    values = to_numpy(column.cast(pa.float64(), safe=False))
+    if not column.null_count:
+        return values
+    return np.where(is_missing(column), np.nan, values)
+
+
+def from_numpy(values: Array) -> pa.Array:
+    """A numeric or bool array as an Arrow array without nulls; numbers are not copied."""
+    if values.dtype == np.bool_:
+        return pa.Array.from_buffers(
+            pa.bool_(), len(values), [None, pa.py_buffer(np.packbits(values, bitorder="little"))], 0
+        )
+    contiguous = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(_ARROW[values.dtype.str[1:]](), len(values), [None, pa.py_buffer(contiguous)], 0)
+
+
+def from_texts(texts: Sequence[str]) -> pa.Array:
+    """Texts as an Arrow string array without nulls."""
+    encoded = [text.encode() for text in texts]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(text) for text in encoded], out=offsets[1:])
+    return pa.Array.from_buffers(
+        pa.string(), len(encoded), [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))], 0
+    )
+
+
+_ARROW = {
+    "i1": pa.int8, "i2": pa.int16, "i4": pa.int32, "i8": pa.int64,
+    "u1": pa.uint8, "u2": pa.uint16, "u4": pa.uint32, "u8": pa.uint64,
+    "f4": pa.float32, "f8": pa.float64,
+}  # fmt: skip
