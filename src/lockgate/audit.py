@@ -25,6 +25,21 @@ class Status:
     def unfinished(self) -> Entry | None:
         return self.chain.unfinished
 
+    @property
+    def lines(self) -> list[str]:
+        """What people are told."""
+        place = self.standing
+        lines = [self._line("Production", place.production), self._line("Staging", place.staging)]
+        lines.append(self._line("standby", place.standby))
+        if place.production is not None and place.standby is None:
+            lines.append("  no standby is left: the alias previous equals production")
+        rest: dict[str, list[str]] = {}
+        for version, state in place.states.items():
+            if state in ("archived", "withdrawn"):
+                rest.setdefault(state, []).append(version)
+        lines += [f"{state:<11} {', '.join(sorted(found, key=int))}" for state, found in sorted(rest.items())]
+        return [self.model, *lines, *(f"! {problem}" for problem in self.problems)]
+
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": "lockgate/status/v1",
@@ -44,6 +59,15 @@ class Status:
         """The last entry that moved a version to where it is."""
         entries = reversed(self.chain.finished)
         return next((entry for entry in entries if version in (entry.target, entry.source)), None)
+
+    def _line(self, word: str, version: str | None) -> str:
+        if version is None:
+            return f"{word:<11} nothing"
+        entry, since = self.entry_of(version), self.standing.since.get(version)
+        when = f" since {utc_text(since)}" if since is not None else ""
+        who = f", {entry.kind.replace('_', ' ')} by {entry.actor}" if entry is not None else ""
+        why = f": {entry.reason}" if entry is not None and entry.reason else ""
+        return f"{word:<11} version {version}{when}{who}{why}"
 
     def _version(self, version: str | None) -> dict[str, Any] | None:
         if version is None:

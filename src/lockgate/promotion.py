@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from lockgate import digest
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, RegistryError, Waiting
 from lockgate.evidence import Evidence, Verdict
 from lockgate.ledger import (
+    MOVES,
     Apply,
     Chain,
     Claim,
@@ -28,6 +30,7 @@ from lockgate.ledger import (
     standing,
 )
 from lockgate.registry import Identity, ModelVersion, Registry, utc, utc_text
+from lockgate.runfolder import RunFolder
 from lockgate.signoff import Ballot, Decision, SignoffPolicy, decide
 
 Clock = Callable[[], datetime]
@@ -35,7 +38,17 @@ Prove = Callable[[ModelVersion], None]
 
 SERVING = "serving was not checked"
 _APPLY_TRIES = 3
-_UNPUBLISHED = frozenset({"scored", "latency", "votes"})
+_WORDS = {
+    "adopted": "adopted as Production",
+    "staged": "Staging",
+    "promoted": "Production",
+    "override": "Production, against the rules",
+    "rolled_back": "Production again",
+    "archived": "Archived",
+    "repaired": "repaired",
+    "production": "Production",
+    "staging": "Staging",
+}
 _TAG_SIGNS = re.compile(r"[^\w\-. :/]")
 
 
@@ -49,6 +62,39 @@ class Outcome:
     already: bool = False
     forwarded: tuple[Entry, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """What people are told."""
+        finished = [f"finished what was left: {_sentence(entry)}" for entry in self.forwarded]
+        entry, state = self.entry, self.standing
+        at, version = utc_text(entry.at), entry.target or entry.source
+        if self.already:
+            now = state.state(str(version))
+            head = f"{self.model} version {version} is {_WORDS.get(now, now)} already, since {at} ({entry.actor})"
+        else:
+            head = f"{self.model} version {version} is {_WORDS[entry.kind]} (epoch {entry.epoch}, {at})"
+        left = []
+        if entry.kind in MOVES and not self.already:
+            if entry.kind == "rolled_back" and entry.source is not None:
+                left.append(f"version {entry.source} is withdrawn")
+            if state.standby is not None:
+                left.append(f"version {state.standby} stands by for gate rollback {self.model}")
+        return [*finished, head, *left, *self.notes]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": "lockgate/outcome/v1",
+            "model": self.model,
+            "already": self.already,
+            "entry": self.entry.to_json(),
+            "entry_sha256": self.entry.sha256,
+            "production": self.standing.production,
+            "standby": self.standing.standby,
+            "staging": self.standing.staging,
+            "finished": [entry.to_json() for entry in self.forwarded],
+            "notes": list(self.notes),
+        }
 
 
 @dataclass(frozen=True)
@@ -231,19 +277,9 @@ def publish(
             raise LockgateError(
                 f"{stored} is not the evidence {evidence.digest}", remedy="evaluate again with gate run"
             )
-        store.publish(evidence.digest, folder, files=publishable(folder), facts=published_facts(evidence))
+        store.publish(evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence))
     for vote, signature in votes:
         store.add_vote(evidence.digest, vote, signature)
-
-
-def publishable(folder: Path) -> list[str]:
-    """What of a run folder goes beside the version: all but scored tables, raw latencies and hidden files."""
-    found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return [
-        path.as_posix()
-        for path in found
-        if path.parts[0] not in _UNPUBLISHED and not any(part.startswith(".") for part in path.parts)
-    ]
 
 
 def published_facts(evidence: Evidence) -> dict[str, str]:

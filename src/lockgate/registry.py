@@ -32,7 +32,7 @@ def utc(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One version in a registry. `digest` is of its files as stored (`digest.folder_digest`), None until they are read."""
+    """One version in a registry. `digest` is of its files as stored (`digest.folder_digest`), None until read."""
 
     name: str
     version: str
@@ -88,7 +88,7 @@ class VersionFacts:
 
 
 class Registry(Protocol):
-    """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, and are not retried."""
+    """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, never retried."""
 
     def version(self, name: str, version: str) -> ModelVersion:
         """One version, by its number. Raises NotFound."""

@@ -289,7 +289,7 @@ class Decision:
 
 def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
     """Whether these votes approve this evidence under this policy at this moment."""
-    closed = _closed(policy, evidence, now)
+    closed = why_closed(policy, evidence, now)
     if closed is not None:
         return closed
     if policy.nobody_signs:
@@ -342,7 +342,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     )
 
 
-def _closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Decision | None:
+def why_closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Decision | None:
     """Why no vote at all could open this evidence, None where votes can."""
     opens = evidence.opens
     fits = (opens == "yes" and evidence.verdict is Verdict.PASS) or (

@@ -1,0 +1,88 @@
+"""What the commands that move a version look for: the evidence a digest names, its votes, and who is asking."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from lockgate.evidence import Evidence
+    from lockgate.pipeline import Pipeline
+    from lockgate.registry import Registry
+    from lockgate.signoff import Ballot
+
+
+@dataclass(frozen=True)
+class Found:
+    """Evidence, the pipeline it belongs to, and its run folder where it was made here."""
+
+    evidence: Evidence
+    pipeline: Pipeline
+    registry: Registry
+    folder: Path | None
+
+    @property
+    def votes(self) -> Path | None:
+        return None if self.folder is None else self.folder / "votes"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def root() -> Path:
+    """Where `gates/` and `.gate/` lie, seen from here."""
+    from lockgate.pipeline import root_of
+
+    return root_of(Path.cwd() / "gates")
+
+
+def evidence(digest: str | None, pipeline: Path | None) -> Found:
+    """The evidence of a digest, that of the newest run without one: in `.gate/runs`, else in the registry."""
+    from lockgate import wiring
+    from lockgate.digest import is_digest
+    from lockgate.evidence import Evidence
+    from lockgate.runfolder import latest
+
+    here = root()
+    if digest is None:
+        newest = latest(here)
+        if newest is None:
+            raise UsageError("no run lies in .gate/runs", remedy="name a digest, or evaluate with gate run")
+        digest = newest.evidence().digest
+    digest = digest if ":" in digest else f"sha256:{digest}"
+    if not is_digest(digest):
+        raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
+    of = wiring.find_pipeline(digest=digest, path=pipeline, root=here)
+    registry = wiring.open_registry(of)
+    folder = wiring.find_run(digest, here)
+    if folder is not None:
+        found = Evidence.read((folder / "evidence.json").read_bytes())
+    else:
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+            stored = registry.evidence(of.model).fetch(digest, Path(scratch))
+            found = Evidence.read((stored / "evidence.json").read_bytes())
+    if found.model != of.model:
+        raise UsageError(
+            f"{digest} is about {found.model}, and {of.path} about {of.model}",
+            remedy="name its pipeline with --pipeline",
+        )
+    return Found(found, of, registry, folder)
+
+
+def ballot(found: Found) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
+    """The votes on the evidence, here and in the registry, and those that only lie here."""
+    from lockgate.channels import git, ssh
+    from lockgate.signoff import Ballot, SignoffPolicy
+
+    here = [] if found.votes is None else ssh.stored_votes(found.votes)
+    there = list(found.registry.evidence(found.evidence.model).votes(found.evidence.digest))
+    votes, objections = ssh.read([*there, *here], found.pipeline.signoff or SignoffPolicy())
+    commit = (found.evidence.document["run"].get("git") or {}).get("commit")
+    authors = git.authors(str(commit), found.pipeline.root) if commit else ()
+    return Ballot(votes, objections, authors), [pair for pair in here if pair not in there]
