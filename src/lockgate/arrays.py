@@ -66,6 +66,13 @@ def from_texts(texts: Sequence[str]) -> pa.Array:
     )
 
 
+def from_fixed_width(joined: str, width: int) -> pa.Array:
+    """ASCII texts of one width, given as one text, as an Arrow string array."""
+    offsets = np.arange(0, len(joined) + 1, width).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(joined.encode())]
+    return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers, 0)
+
+
 _ARROW = {
     "i1": pa.int8, "i2": pa.int16, "i4": pa.int32, "i8": pa.int64,
     "u1": pa.uint8, "u2": pa.uint16, "u4": pa.uint32, "u8": pa.uint64,

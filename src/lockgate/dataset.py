@@ -114,7 +114,7 @@ class Dataset:
     def count(self) -> int:
         """How many rows `batches` yields."""
         if self.spec.last is None:
-            return sum(contents.rows for _, contents in self._looked[1])
+            return self._rows
         return sum(batch.num_rows for batch in self.batches([self.spec.time or ""]))
 
     def batches(self, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
@@ -156,12 +156,7 @@ class Dataset:
         """`row 17` (from 1, in the order of `batches`), with the file's name where there are several files."""
         if self.spec.last is not None:
             return f"row {number:,} of those that `last` keeps"
-        before = 0
-        for file, contents in self._looked[1]:
-            if number <= before + contents.rows:
-                return f"row {number - before:,}" + (f" of {file.name}" if len(self._files) > 1 else "")
-            before += contents.rows
-        return f"row {number:,}"
+        return self._place(number)
 
     @cached_property
     def _files(self) -> tuple[DataFile, ...]:
@@ -262,6 +257,18 @@ class Dataset:
             if contents.rows:
                 yield from source_of(file).read(file, schema, rows=rows)
 
+    @property
+    def _rows(self) -> int:
+        return sum(contents.rows for _, contents in self._looked[1])
+
+    def _place(self, number: int) -> str:
+        before = 0
+        for file, contents in self._looked[1]:
+            if number <= before + contents.rows:
+                return f"row {number - before:,}" + (f" of {file.name}" if len(self._files) > 1 else "")
+            before += contents.rows
+        return f"row {number:,}"
+
     @cached_property
     def _newest(self) -> int:
         """The newest time in the data, in microseconds since 1970."""
@@ -299,6 +306,28 @@ class Dataset:
 
     def _wrong(self, what: str, *, remedy: str | None = None) -> DataError:
         return DataError(f"data {self.name!r}: {self.spec.path} {what}", remedy=remedy)
+
+
+class TableDataset(Dataset):
+    """Rows that are in memory already. The path of the spec is only a name."""
+
+    def __init__(self, table: pa.Table, spec: DatasetSpec) -> None:
+        super().__init__("table", spec, Path())
+        self._table = table
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._table.schema.remove_metadata()
+
+    @property
+    def _rows(self) -> int:
+        return int(self._table.num_rows)
+
+    def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self._table.select(columns).to_batches(max_chunksize=rows)
+
+    def _place(self, number: int) -> str:
+        return f"row {number:,}"
 
 
 def _fixed_part(pattern: str) -> Path:

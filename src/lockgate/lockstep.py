@@ -1,0 +1,117 @@
+"""Several models asked about the same batches at the same time, none of them far ahead of the others."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from queue import Empty, Queue, SimpleQueue
+from typing import Any, Generic, TypeVar
+
+from lockgate.errors import ModelFault
+
+Batch = TypeVar("Batch")
+Answer = TypeVar("Answer")
+
+_AHEAD = 2
+_END: Any = object()
+
+
+class _Failure:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
+class _Asked(Generic[Batch, Answer]):
+    """One model in a thread of its own. It can be fed without limit of time: once it has ended it swallows what comes."""
+
+    def __init__(self, role: str, ask: Callable[[Iterator[Batch]], Iterator[Answer]]) -> None:
+        self.role = role
+        self._ask = ask
+        self.inbox: Queue[Any] = Queue(_AHEAD)
+        self._outbox: SimpleQueue[Any] = SimpleQueue()
+        self._ready: deque[Any] = deque()
+        self._fed = True
+        self.thread = threading.Thread(target=self._run, name=f"ask {role}", daemon=True)
+        self.thread.start()
+
+    def answers_ready(self) -> bool:
+        """Whether `answer` returns at once; raises what the model raised."""
+        while not self._outbox.empty():
+            self._ready.append(self._outbox.get())
+        if self._ready and isinstance(self._ready[-1], _Failure):
+            raise self._ready[-1].error
+        return bool(self._ready)
+
+    def answer(self) -> Any:
+        """The next answer, `_END` after the last one. Raises what the model raised."""
+        found = self._ready.popleft() if self._ready else self._outbox.get()
+        if isinstance(found, _Failure):
+            raise found.error
+        return found
+
+    def stop(self) -> None:
+        """No more batches: what waits is taken back, and the thread ends after the batch that it is at."""
+        try:
+            while True:
+                self.inbox.get_nowait()
+        except Empty:
+            self.inbox.put(_END)
+        self.thread.join()
+
+    def _batches(self) -> Iterator[Batch]:
+        while (batch := self.inbox.get()) is not _END:
+            yield batch
+        self._fed = False
+
+    def _run(self) -> None:
+        try:
+            for answer in self._ask(self._batches()):
+                self._outbox.put(answer)
+            self._outbox.put(_END)
+        except BaseException as error:  # it is raised again where the answers are awaited
+            self._outbox.put(_Failure(error))
+        while self._fed and self.inbox.get() is not _END:
+            pass
+
+
+def in_lockstep(
+    batches: Iterable[Batch], ask: Mapping[str, Callable[[Iterator[Batch]], Iterator[Answer]]]
+) -> Generator[dict[str, Answer], None, None]:
+    """For each batch, in order, what each role answered.
+
+    Each `ask` runs in a thread, takes batches at its own pace and at most a few of them ahead of the others. What one of
+    them raises is raised here and ends the others after the batch that they are at. Raises ModelFault where one answers
+    fewer or more times than it was asked.
+    """
+    asked = [_Asked(role, each) for role, each in ask.items()]
+    given = answered = 0
+
+    def row() -> dict[str, Answer]:
+        answers = {each.role: each.answer() for each in asked}
+        early = [role for role, answer in answers.items() if answer is _END]
+        if early:
+            raise ModelFault(f"the {early[0]} ended after {answered:,} batches of at least {given:,}")
+        return answers
+
+    try:
+        for batch in batches:
+            for each in asked:
+                each.inbox.put(batch)
+            given += 1
+            ready = [each.answers_ready() for each in asked]
+            while answered < given and all(ready):
+                yield row()
+                answered += 1
+                ready = [each.answers_ready() for each in asked]
+        for each in asked:
+            each.inbox.put(_END)
+        while answered < given:
+            yield row()
+            answered += 1
+        for each in asked:
+            if each.answer() is not _END:
+                raise ModelFault(f"the {each.role} answered more than the {given:,} batches that it was given")
+    finally:
+        for each in asked:
+            each.stop()

@@ -1,0 +1,312 @@
+"""What both models said about the same rows: one table, made once a data set and run."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lockgate import arrays
+from lockgate import digest as digests
+from lockgate.arrays import Array
+from lockgate.dataset import Dataset, DatasetSpec, TableDataset
+from lockgate.errors import DataError, ModelFault
+from lockgate.lockstep import in_lockstep
+from lockgate.output import Task
+from lockgate.rows import checked_rows
+from lockgate.slices import FIXED_COLUMNS, Slice
+
+Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]
+
+ROLES = ("candidate", "champion")
+_SCHEMA = {"lockgate.schema": "lockgate/scored/v1"}
+_GROUP_ROWS = 1 << 17
+
+
+class Scored:
+    """The scored table: `id, label, weight, cluster, candidate, champion` as far as they exist, then one label a slice.
+
+    Views are read when first asked for. labels: (n,) bool for a binary task, true where positive; float64 for a
+    regression. candidate, champion: (n,) float64, NaN where a replayed request failed. weights: (n,) float64. clusters:
+    (n,) int32, rows of one number belong together. Each is None where the data has none.
+    """
+
+    def __init__(
+        self,
+        columns: Callable[[str], pa.Array | None],
+        *,
+        rows: int,
+        sha256: Callable[[], str],
+        slices: Sequence[Slice],
+    ) -> None:
+        self._column = columns
+        self._sha256 = sha256
+        self.rows = rows
+        self.slices = tuple(slices)
+        self._codes: dict[str, tuple[tuple[str, ...], Array]] = {}
+
+    @classmethod
+    def open(cls, path: Path, *, slices: Sequence[Slice] = ()) -> Scored:
+        """A table that `write_scored` wrote. Raises DataError where it is none, or lacks a slice."""
+        try:
+            with pq.ParquetFile(str(path)) as file:
+                names, rows = file.schema_arrow.names, file.metadata.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise DataError(f"{path} is not a scored table", remedy="run the pipeline again") from error
+        lacking = [declared.name for declared in slices if declared.name not in names]
+        if lacking:
+            raise DataError(f"{path} has no slice {lacking[0]!r}", remedy="run the pipeline again")
+
+        def column(name: str) -> pa.Array | None:
+            if name not in names:
+                return None
+            with pq.ParquetFile(str(path), read_dictionary=[name] if name not in FIXED_COLUMNS else None) as file:
+                return file.read([name]).column(name)
+
+        return cls(column, rows=rows, sha256=lambda: digests.sha256_file(path), slices=slices)
+
+    @classmethod
+    def from_table(cls, table: pa.Table, spec: DatasetSpec, *, task: Task, positive: Any, salt: bytes = b"") -> Scored:
+        """A table whose scores are known: `spec.scores`, else its columns `candidate` and, if there, `champion`.
+
+        The columns that `spec` names are checked like those of a file; its path is not looked at. Raises DataError.
+        """
+        if spec.scores is None:
+            spec = spec.model_copy(update={"scores": {role: role for role in ROLES if role in table.column_names}})
+        known = _known(TableDataset(table, spec), task=task, positive=positive, salt=salt)
+        held = known.table
+
+        def sha256() -> str:
+            sink = pa.BufferOutputStream()
+            _write(sink, _batches(held))
+            return digests.sha256(sink.getvalue())
+
+        return cls(
+            lambda name: held.column(name) if name in held.column_names else None,
+            rows=known.rows, sha256=sha256, slices=known.slices,
+        )  # fmt: skip
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of the file's bytes, or of those that the table would have as a file."""
+        return self._sha256()
+
+    @cached_property
+    def labels(self) -> Array | None:
+        return self._values("label")
+
+    @cached_property
+    def candidate(self) -> Array | None:
+        return self._values("candidate")
+
+    @cached_property
+    def champion(self) -> Array | None:
+        return self._values("champion")
+
+    @cached_property
+    def weights(self) -> Array | None:
+        return self._values("weight")
+
+    @cached_property
+    def clusters(self) -> Array | None:
+        return self._values("cluster")
+
+    def codes(self, name: str) -> tuple[tuple[str, ...], Array]:
+        """(labels, (n,) int32 indices into them) of a slice: each row has one label.
+
+        The order is `Slice.order`: declared values first, also those that no row has, then what else was found, sorted.
+        """
+        if name not in self._codes:
+            self._codes[name] = self._coded(next(declared for declared in self.slices if declared.name == name))
+        return self._codes[name]
+
+    def _coded(self, declared: Slice) -> tuple[tuple[str, ...], Array]:
+        column = self._column(declared.name)
+        assert column is not None  # noqa: S101  # `open` looked
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        found = dict.fromkeys(text for chunk in chunks for text in chunk.dictionary.to_pylist())
+        labels = declared.order(found)
+        place = {label: code for code, label in enumerate(labels)}
+        codes = np.empty(self.rows, np.int32)
+        start = 0
+        for chunk in chunks:
+            lookup = np.array([place[text] for text in chunk.dictionary.to_pylist()], np.int32)
+            codes[start : start + len(chunk)] = lookup[arrays.to_numpy(chunk.indices)]
+            start += len(chunk)
+        return labels, codes
+
+    def _values(self, name: str) -> Array | None:
+        column = self._column(name)
+        return None if column is None else arrays.to_numpy(arrays.whole(column))
+
+
+def build_scored(
+    dataset: Dataset,
+    *,
+    ask: Mapping[str, Ask],
+    task: Task,
+    positive: Any,
+    salt: bytes,
+    path: Path,
+    columns: Sequence[str] | None = None,
+    may_fail: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scored:
+    """Check the data, ask the models about its rows, write the scored table, and open it.
+
+    ask: role → the model's scores of each batch; the roles are asked at the same time, each in a thread. The data's own
+    columns are checked whole before any model is asked; where `data.*.scores` names columns, no model is. columns: what
+    models are given, all by default. may_fail: NaN stands for a request that failed and is kept, which is what a replay
+    wants; else it is refused. progress: (rows done, rows). Without rows no model is asked.
+    Raises DataError, ModelFault, and whatever an `ask` raises.
+    """
+    known = _known(dataset, task=task, positive=positive, salt=salt)
+    if not dataset.spec.scores:
+        known.columns |= _asked(dataset, ask, known.rows, columns=columns, may_fail=may_fail, progress=progress)
+    write_scored(path, _batches(known.table))
+    return Scored.open(path, slices=dataset.slices)
+
+
+def write_scored(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write a scored table, at least one batch of it, whole or not at all; equal rows make equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            _write(file, batches)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+class _Known:
+    """The columns of the scored table that are known so far."""
+
+    def __init__(self, rows: int, columns: dict[str, pa.Array | pa.ChunkedArray], slices: tuple[Slice, ...]) -> None:
+        self.rows, self.columns, self.slices = rows, columns, slices
+
+    @property
+    def table(self) -> pa.Table:
+        order = [name for name in FIXED_COLUMNS if name in self.columns]
+        order += [declared.name for declared in self.slices]
+        return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
+
+
+def _known(dataset: Dataset, *, task: Task, positive: Any, salt: bytes) -> _Known:
+    scores = {str(role): column for role, column in (dataset.spec.scores or {}).items()}
+    rows, columns = checked_rows(dataset, task=task, positive=positive, salt=salt, scores=scores)
+    return _Known(rows, columns, dataset.slices)
+
+
+def _asked(
+    dataset: Dataset,
+    ask: Mapping[str, Ask],
+    rows: int,
+    *,
+    columns: Sequence[str] | None,
+    may_fail: bool,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, pa.Array]:
+    scores = {role: np.full(rows, np.nan) for role in ask}
+    sizes: list[int] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in dataset.batches(columns):
+            sizes.append(batch.num_rows)
+            yield batch
+
+    done = 0
+    if rows and ask:
+        with closing(in_lockstep(batches(), ask)) as answers:
+            for place, answer in enumerate(answers):
+                if done + sizes[place] > rows:
+                    break
+                for role, given in answer.items():
+                    scores[role][done : done + sizes[place]] = _fitting(
+                        role, given, sizes[place], done, may_fail=may_fail
+                    )
+                done += sizes[place]
+                if progress is not None:
+                    progress(done, rows)
+        if done != rows or done != sum(sizes):
+            raise DataError(
+                f"data {dataset.name!r}: {dataset.spec.path} changed while it was read",
+                remedy="run again when nobody writes to it",
+            )
+    return {role: arrays.from_numpy(values) for role, values in scores.items()}
+
+
+def _fitting(role: str, given: Array, rows: int, before: int, *, may_fail: bool) -> Array:
+    if given.shape != (rows,):
+        raise ModelFault(
+            f"the {role} answered {given.shape[0] if given.ndim else 0:,} scores for {rows:,} rows",
+            remedy="a model gives one answer for each row, in order",
+        )
+    broken = ~np.isfinite(given)
+    if not broken.any():
+        return given
+    if may_fail:
+        return np.where(broken, np.nan, given)
+    raise ModelFault(
+        f"the {role}'s scores are NaN or infinite in {int(broken.sum()):,} of rows {before + 1:,} to {before + rows:,}, "
+        f"first in row {before + int(broken.argmax()) + 1:,}",
+        remedy="look at the model's answer for that row; a missing feature is the usual cause",
+    )
+
+
+def _write(sink: Any, batches: Iterable[pa.RecordBatch]) -> None:
+    """Row groups of one size and texts without dictionaries of their own: the bytes depend on the rows alone."""
+    groups = _groups(_decoded(batch) for batch in batches)
+    first = next(groups)
+    schema = first.schema.with_metadata(_SCHEMA)
+    texts = [name for name in schema.names if name not in FIXED_COLUMNS]
+    with pq.ParquetWriter(
+        sink, schema, compression="zstd", use_dictionary=texts, write_statistics=False, store_schema=False
+    ) as writer:
+        for group in chain([first], groups):
+            writer.write_table(group.cast(schema), row_group_size=_GROUP_ROWS)
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows in tables of exactly `_GROUP_ROWS`, the last one of what is left, empty only where there are none."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        while sum(each.num_rows for each in waiting) > _GROUP_ROWS:
+            joined = pa.Table.from_batches(waiting)
+            yield joined.slice(0, _GROUP_ROWS).combine_chunks()
+            waiting = joined.slice(_GROUP_ROWS).to_batches()
+    yield pa.Table.from_batches(waiting).combine_chunks()
+
+
+def _batches(table: pa.Table) -> list[pa.RecordBatch]:
+    """At least one."""
+    return table.to_batches(max_chunksize=_GROUP_ROWS) or [
+        pa.RecordBatch.from_arrays([arrays.whole(column) for column in table.columns], names=table.column_names)
+    ]
