@@ -45,7 +45,7 @@ class Later:
 def later(reason: str) -> Any:
     """The type of a key that is known and whose work arrives later: any value is refused with that reason."""
 
-    def refuse(value: Any) -> Any:
+    def refuse(_: Any) -> Any:
         raise ValueError(f"not available yet: {reason}")
 
     return Annotated[

@@ -1,4 +1,4 @@
-"""Do the parts of a pipeline fit each other? Names that point to something, lines that the task and the data can answer."""
+"""Do the parts of a pipeline fit each other? Names that point somewhere, lines that task and data can answer."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class Draft:
         if self.cls is None or (node is not None and not isinstance(node.value, list)):
             return
         if node is None or not isinstance(node.value, list):
-            for line in self.cls.default_require:
-                yield self.path, self.node.child("gate") or self.node, parse(line)
+            for text in self.cls.default_require:
+                yield self.path, self.node.child("gate") or self.node, parse(text)
             return
         for number, entry in enumerate(node.value):
             plain: Any = entry.plain()
@@ -77,7 +77,7 @@ def complaints(
         *_locks(tree, drafts),
     ]
     for draft in drafts:
-        found += _Lines(pipeline, draft, refused).complaints()
+        found += _Lines(tree, pipeline, draft, refused).complaints()
     return found
 
 
@@ -148,11 +148,11 @@ def _needs(drafts: list[Draft]) -> Found:
             else:
                 earlier = ", ".join(titles[: draft.index]) or "none"
                 what = f"needs names {name!r}, which is no gate here; asked before: {earlier}{guess(name, titles)}"
-            yield (*draft.path, "needs", number), Complaint(entry.at, what)  # type: ignore[union-attr]
+            yield (*draft.path, "needs", number), Complaint(entry.at, what)
 
 
 def _waivers(tree: Node, drafts: list[Draft]) -> Found:
-    by_title = {draft.title: draft for draft in drafts}
+    by_title = {draft.title: draft for draft in drafts if draft.title}
     places = [(("waive",), tree, None), *((draft.path, draft.node, draft) for draft in drafts)]
     for path, above, own in places:
         node = above.child("waive")
@@ -204,7 +204,7 @@ def _unlocked(steps: list[str], tree: Node, drafts: list[Draft], model: Any) -> 
         if depth == 1 and steps[0] == "gates":
             draft = next((draft for draft in drafts if draft.title == step), None)
             if draft is None:
-                titles = [draft.title for draft in drafts]
+                titles = [draft.title for draft in drafts if draft.title]
                 return f"no gate is called {step!r}; known: {', '.join(titles)}{guess(step, titles)}"
             node, model = draft.node, draft.cls or Any
             continue
@@ -221,16 +221,16 @@ def _unlocked(steps: list[str], tree: Node, drafts: list[Draft], model: Any) -> 
 class _Lines:
     """The requirement lines of one gate, held against what the pipeline can give."""
 
-    def __init__(self, pipeline: Pipeline, draft: Draft, refused: set[Path_]) -> None:
+    def __init__(self, tree: Node, pipeline: Pipeline, draft: Draft, refused: set[Path_]) -> None:
+        data = tree.child("data")
+        self.declared = list(data.value) if data is not None and isinstance(data.value, dict) else []
         self.pipeline, self.draft, self.refused = pipeline, draft, refused
         self.cls: Any = draft.cls
         self.takes_data = draft.cls is not None and "data" in draft.cls.model_fields
         named = draft.text("data")
-        self.data_name = named or (next(iter(pipeline.data)) if len(pipeline.data) == 1 else None)
+        self.data_name = named or (self.declared[0] if len(self.declared) == 1 else None)
         self.dataset: DatasetSpec | None = pipeline.data.get(self.data_name or "")
-        self.data_known = ("data",) not in refused and not any(
-            part[:1] == ("data",) and (named is None or part[1:] == (named,)) for part in refused
-        )
+        self.data_known = not refused & {("data",), ("data", self.data_name or "")}
 
     def complaints(self) -> Found:
         if self.draft.cls is None:
@@ -241,16 +241,14 @@ class _Lines:
                 yield path, Complaint(node.at, what)
 
     def _data(self) -> Found:
-        name, declared = self.draft.text("data"), self.pipeline.data
-        if not self.takes_data or not self.data_known:
+        name, known = self.draft.text("data"), ", ".join(self.declared) or "none"
+        if not self.takes_data or ("data",) in self.refused:
             return
-        if name is not None and name not in declared:
+        if name is not None and name not in self.declared:
             node = _at(self.draft.node, "data")
-            known = ", ".join(declared) or "none"
-            what = f"no data is called {name!r}; declared: {known}{guess(name, declared)}"
+            what = f"no data is called {name!r}; declared: {known}{guess(name, self.declared)}"
             yield (*self.draft.path, "data"), Complaint(node.at, what)
-        elif name is None and self.dataset is None and self._asks_for_rows():
-            known = ", ".join(declared) or "none"
+        elif name is None and len(self.declared) != 1 and self._asks_for_rows():
             what = f"{self.draft.title} does not say on which data; write data: one of those declared ({known})"
             yield self.draft.path, Complaint(self.draft.node.at, what)
 
@@ -282,8 +280,8 @@ class _Lines:
                 f"{str(line)!r}: if_inconclusive: ask needs somebody who can accept it, and nobody signs here; "
                 "leave it out, or write signoff with require: {owners: 1}"
             )
-        if ("champion",) not in self.refused:
-            yield from satisfiable.refusals(line, subject, champion=self.pipeline.has_champion, confidence=CONFIDENCE)
+        champion = self.pipeline.has_champion or ("champion",) in self.refused
+        yield from satisfiable.refusals(line, subject, champion=champion, confidence=CONFIDENCE)
 
     def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
         for name, value in line.args:

@@ -1,7 +1,7 @@
 """Which files does a pipeline stand on, and what do they say together?
 
-Maps merge, scalars replace, gates merge by name; other lists (`require`, `slices`, `waive`) and `groups` and `candidate`
-replace whole. What a parent has `locked`, no child may touch. Every value keeps the place that it came from.
+Maps merge, scalars replace, gates merge by name; other lists (`require`, `slices`, `waive`), `groups` and
+`candidate` replace whole. What a parent has `locked`, no child may touch. Every value keeps the place that it came from.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class _Lock:
 
 
 def resolve(path: Path, *, root: Path) -> Merged:
-    """Read a pipeline and everything that it extends, and merge them. Raises PipelineError for files that cannot be read."""
+    """A pipeline merged with everything that it extends. Raises PipelineError for files that cannot be read."""
     chain: list[Document] = []
     files: list[tuple[str, str]] = []
     seen: dict[str, str] = {}
@@ -62,10 +62,10 @@ def resolve(path: Path, *, root: Path) -> Merged:
     complaints = [complaint for document in chain for complaint in document.complaints]
     merged, locks = _without(chain[-1].root, "extends"), list[_Lock]()
     for parent, child in zip(reversed(chain), [*reversed(chain[:-1]), None], strict=True):
-        locks += _locks(parent.root, complaints)
+        locks += _locks(parent.root)
         if child is not None:
             own = _without(child.root, "extends")
-            complaints += _touched(own, merged, locks)
+            complaints += _touched(own, locks)
             merged = _merge_maps(merged, own, ())
     return Merged(merged, tuple(files), tuple(complaints))
 
@@ -177,7 +177,7 @@ def _merge_gate(parent: Node, child: Node) -> Node:
     return _merge_maps(parent, child, ("gates", "*"))
 
 
-def _locks(tree: Node, complaints: list[Complaint]) -> list[_Lock]:
+def _locks(tree: Node) -> list[_Lock]:
     node = tree.child("locked")
     locks = []
     for entry in node.value if node is not None and isinstance(node.value, list) else ():
@@ -186,7 +186,7 @@ def _locks(tree: Node, complaints: list[Complaint]) -> list[_Lock]:
     return locks
 
 
-def _touched(child: Node, parent: Node, locks: list[_Lock]) -> list[Complaint]:
+def _touched(child: Node, locks: list[_Lock]) -> list[Complaint]:
     found = []
     for lock in locks:
         for at in _touches(child, lock.path):

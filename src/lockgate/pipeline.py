@@ -220,7 +220,7 @@ def text(requirement: Requirement) -> str:
 
 
 def root_of(path: Path) -> Path:
-    """Where relative paths begin: the nearest folder above the pipeline that holds `.git`, else the working directory."""
+    """Where relative paths begin: the nearest folder above that holds `.git`, else the working directory."""
     for folder in path.absolute().parents:
         if (folder / ".git").exists():
             return folder
@@ -228,7 +228,7 @@ def root_of(path: Path) -> Path:
 
 
 def policy_digest(policy: Any) -> str:
-    """SHA-256 of the policy as canonical JSON, in which a number with a point is written {"float": its shortest text}."""
+    """SHA-256 of the policy as canonical JSON, where a number with a point is {"float": its shortest text}."""
 
     def exact(value: Any) -> Any:
         if isinstance(value, dict):
@@ -323,9 +323,9 @@ def _gate(node: Node, index: int, root: Path) -> tuple[Draft, list[tuple[Path_, 
         known = ", ".join(plugins.installed(plugins.GATES))
         at = node.at if kind is None else kind.at
         return draft, [((), Complaint(at, f"this gate does not say which one it is; write gate: one of {known}"))]
-    if reason := crosscheck.LATER_GATES.get(kind.value):
-        if kind.value not in plugins.installed(plugins.GATES):
-            return draft, [(("gate",), Complaint(kind.at, f"not available yet: {reason}"))]
+    if kind.value in crosscheck.LATER_GATES and kind.value not in plugins.installed(plugins.GATES):
+        reason = crosscheck.LATER_GATES[kind.value]
+        return draft, [(("gate",), Complaint(kind.at, f"not available yet: {reason}"))]
     try:
         cls = plugins.gate_class(kind.value, root=root)
     except UsageError as error:

@@ -29,7 +29,41 @@ _LIMIT = re.compile(
 )
 _BARE = re.compile(r"[^\s\"&=(),]+(?: +[^\s\"&=(),]+)*")
 _BARE_VALUE = re.compile(r"[^\s\"&=]+(?: +[^\s\"&=]+)*")
-_WORDS = ("overall", "each", "slice")
+_AVAILABLE: tuple[RequirementClaim, ...] = ("not_worse", "point")
+_QUOTED = r"\"(?:[^\"\\]|\\.)*\""
+_WORD = rf"(?:{_QUOTED}|{_BARE.pattern})"
+_CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{_BARE_VALUE.pattern})"
+_ARGUMENT = rf"(?:{_WORD}\s*=\s*)?{_WORD}"
+LIMIT_PATTERN = rf"(?:{_NUMBER}\s*%?|champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?)"
+SCOPE_PATTERN = rf"(?:overall|each\s+slice|(?:each|slice)\s+{_WORD}|{_CELL}(?:\s*&\s*{_CELL})*)"
+SUBJECT_PATTERN = rf"\s*{_NAME}\s*(?:\(\s*(?:{_ARGUMENT}(?:\s*,\s*{_ARGUMENT})*\s*)?\))?\s*"
+JSON_SCHEMA: Mapping[str, Any] = {
+    "anyOf": [
+        {
+            "type": "string",
+            "maxLength": 1000,
+            "pattern": rf"^{SUBJECT_PATTERN}[<>]=\s*{LIMIT_PATTERN}\s*(?:\bon\s+{SCOPE_PATTERN}\s*)?$",
+            "examples": ["auc >= champion - 0.01 on each slice", "errors <= 0"],
+        },
+        {
+            "type": "object",
+            "properties": {
+                "metric": {"type": "string", "pattern": f"^{SUBJECT_PATTERN}$"},
+                "at_least": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
+                "at_most": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
+                "on": {"type": "string", "pattern": rf"^\s*{SCOPE_PATTERN}\s*$"},
+                "gap_over": {"not": {}, "description": "not available yet: gaps arrive with the statistics release"},
+                "claim": {"enum": list(_AVAILABLE)},
+                "confidence": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
+                "min_rows": {"type": "integer", "minimum": 1},
+                "if_inconclusive": {"const": "ask"},
+            },
+            "required": ["metric"],
+            "oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}],
+            "additionalProperties": False,
+        },
+    ]
+}
 
 
 class RequirementError(ValueError):
@@ -382,7 +416,9 @@ class Subject:
     better: the direction in which the value improves, None where neither is. counted: a fact of this run, decided
     exactly; otherwise estimated, decided on a confidence bound. unit: shown behind values. bounds: smallest and largest
     possible value. args: names of the arguments it takes. tasks: where it makes sense, empty for every one. needs: of
-    score, label, threshold, champion, what must be there. rewrite: shown when a rate of this subject is held to zero.
+    score, label, threshold, champion, what must be there; `no champion` says that the champion has no such value of its
+    own. rewrite: shown when a rate of this subject is held to zero. proportion: whether a value between 0 and 1 is a
+    share of units, so that the units needed are known.
     """
 
     name: str
@@ -394,3 +430,4 @@ class Subject:
     tasks: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     rewrite: str | None = None
+    proportion: bool = True

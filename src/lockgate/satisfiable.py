@@ -25,18 +25,21 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
             f"{text!r} asks for a worse model: {subject.name} is better when {subject.better}; write {str(turned)!r}"
         )
     if limit.relative:
-        if not champion or "no champion" in subject.needs:
+        if "no champion" in subject.needs:
+            found.append(f"{text!r}: {subject.name} compares with the champion already; write a number")
+        elif not champion:
             found.append(
                 f"{text!r} compares with a champion, and there is none here; "
                 "write a number, or give the pipeline champion: {alias: production, else: none}"
             )
         if limit.sign == "*" and (subject.bounds[0] is None or subject.bounds[0] < 0):
             found.append(
-                f"{text!r}: {subject.name} can be negative, where a factor turns around; write champion - a margin"
+                f"{text!r}: {subject.name} can be negative, where a factor turns around; "
+                f"write a margin, {str(_with_margin(requirement))!r}"
             )
         elif limit.sign == "*" and limit.value <= 0:
             found.append(f"{text!r}: the factor must be above zero")
-        if not wrong_way and not subject.counted and requirement.claim not in ("superior", "point"):
+        elif not wrong_way and not subject.counted and requirement.claim not in ("superior", "point"):
             found += _without_room(requirement, text, confidence)
         return found
     if requirement.claim in ("superior", "not_worse", "no_harm"):
@@ -65,26 +68,33 @@ def _without_room(requirement: Requirement, text: str, confidence: float) -> lis
     room = -margin if requirement.op == ">=" else margin
     if room > 0:
         return []
-    worse = "-" if requirement.op == ">=" else "+"
-    example = replace(requirement, limit=RequirementLimit(relative=True, number=0.01, sign=worse))  # type: ignore[arg-type]
+    example = _with_margin(requirement)
     if room == 0:
         share = f"{(1 - confidence) * 100:g} %"
         return [
             f"{text!r} leaves no margin: a candidate equal to the champion would pass {share} of the time; "
-            f"write a tolerance, {str(example)!r}, or claim: superior to ask for a gain"
+            f"write a tolerance, {str(example)!r}"
         ]
     return [
-        f"{text!r} asks for a gain over the champion; write claim: superior with it, or a tolerance, {str(example)!r}"
+        f"{text!r} asks for a gain over the champion, which is claim: superior and not available yet; "
+        f"write a tolerance, {str(example)!r}"
     ]
+
+
+def _with_margin(requirement: Requirement) -> Requirement:
+    """The line with a tolerance of 0.01 on the side where the candidate may be worse."""
+    limit = RequirementLimit(relative=True, number=0.01, sign="-" if requirement.op == ">=" else "+")
+    return replace(requirement, limit=limit)
 
 
 def _at_edge(requirement: Requirement, subject: Subject, text: str, confidence: float) -> str:
     edge = "0" if requirement.op == "<=" else number_text(requirement.limit.value)
-    if subject.bounds == (0, 1) or subject.bounds == (0.0, 1.0):
+    if subject.bounds == (0, 1) and subject.proportion:
         step = 0.001
         units_needed = math.ceil(math.log(1 - confidence) / math.log(1 - step))
         near = RequirementLimit(relative=False, number=0.1 if requirement.op == "<=" else 99.9, percent=True)
-        rewrite = f"{str(replace(requirement, limit=near))!r} ({units_needed:,} units)"
+        units = "rows" if {"label", "score"} & set(subject.needs) else "requests"
+        rewrite = f"{str(replace(requirement, limit=near))!r} (from {units_needed:,} {units} on)"
         counted = f"{subject.rewrite!r}, counted on this run, or " if subject.rewrite else ""
         return f"{text!r}: no number of rows shows that a rate is exactly {edge}; write {counted}{rewrite}"
     return f"{text!r}: no number of rows shows that {subject.name} is exactly {edge}; leave some room"

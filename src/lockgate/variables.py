@@ -25,7 +25,7 @@ class Substituted:
 
 
 def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
-    """Put values where variables stand. Without an environment, a variable that has no default stays as it is written."""
+    """Put values where variables stand. Without an environment, one that has no default stays as it is written."""
     used: dict[str, str] = {}
     complaints: list[Complaint] = []
 

@@ -1,4 +1,4 @@
-"""Why a value was refused, in plain sentences, at the place where it stands: pydantic's findings, and what it lets through."""
+"""Why a value was refused, in plain sentences where it stands: what pydantic finds, and what it lets through."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _cut(text: str) -> str:
 
 
 def _real(tree: Node, loc: tuple[str | int, ...]) -> tuple[Path_, Path_]:
-    """The part of a location that exists in the tree, without the names of union members; and what could not be followed."""
+    """The part of a location that exists in the tree, without union members; and what could not be followed."""
     path: list[str | int] = []
     node, rest = tree, list[str | int]()
     for step in loc:

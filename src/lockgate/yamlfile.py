@@ -181,7 +181,7 @@ class _Reader:
 
     def document(self) -> Document:
         try:
-            for event in yaml.parse(self.text, Loader=_LOADER):  # type: ignore[no-untyped-call]
+            for event in yaml.parse(self.text, Loader=_LOADER):
                 self._take(event)
         except yaml.YAMLError as error:
             raise self._syntax(error) from error

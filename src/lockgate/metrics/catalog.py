@@ -8,7 +8,7 @@ from typing import Literal
 from lockgate.requirement import Subject
 
 
-def _thresholded(name: str) -> Subject:
+def _thresholded(name: str, *, proportion: bool = True) -> Subject:
     return Subject(
         name,
         "higher",
@@ -16,13 +16,14 @@ def _thresholded(name: str) -> Subject:
         args=("threshold",),
         tasks=("binary",),
         needs=("label", "score", "threshold"),
+        proportion=proportion,
     )
 
 
 def _scored(
     name: str, better: Literal["higher", "lower"], *, bounds: tuple[float | None, float | None], task: str = "binary"
 ) -> Subject:
-    return Subject(name, better, bounds=bounds, tasks=(task,), needs=("label", "score"))
+    return Subject(name, better, bounds=bounds, tasks=(task,), needs=("label", "score"), proportion=False)
 
 
 SUBJECTS: Mapping[str, Subject] = {
@@ -31,7 +32,7 @@ SUBJECTS: Mapping[str, Subject] = {
         _thresholded("accuracy"),
         _thresholded("precision"),
         _thresholded("recall"),
-        _thresholded("f1"),
+        _thresholded("f1", proportion=False),
         _scored("auc", "higher", bounds=(0, 1)),
         _scored("average_precision", "higher", bounds=(0, 1)),
         _scored("log_loss", "lower", bounds=(0, None)),
