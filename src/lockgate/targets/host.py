@@ -28,6 +28,7 @@ MAGIC = b"LGF1"
 HEAD = struct.Struct("!4sIQ")
 PROGRESS_S = 0.5
 SPIN_S = 0.0005
+TEXT_LENGTH = 2000
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
 TYPES = {
@@ -61,6 +62,8 @@ def main(requests: int, answers: int, lifeline: int) -> None:
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
         faulthandler.register(signal.SIGUSR1)  # a hanging model is asked where it hangs
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # a model's last words are not lost with it
     if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
         del sys.path[0]  # the files beside this one are not the model's to import
     sys.argv[1:] = []
@@ -148,9 +151,10 @@ class Host:
         if method is None:
             call = self.model.predict
         else:
-            if not hasattr(self.model, "get_raw_model"):
-                raise BadInput("the mlflow here is too old to give the model itself, so %r cannot be called" % method)
-            raw = self.model.get_raw_model()
+            try:
+                raw = self.model.get_raw_model()
+            except (AttributeError, NotImplementedError):
+                raise BadInput("its flavor does not give the model below pyfunc, so %r cannot be called" % method)
             call = getattr(raw, method, None)
             if call is None:
                 raise BadInput("the model is a %s and has no method %r" % (type(raw).__name__, method))
@@ -194,7 +198,7 @@ class Host:
             done.append(after - start)
             failed.append(error is not None)
             if error is not None and first_error is None:
-                first_error = "%s: %s" % (type(error).__name__, error)
+                first_error = "%s: %s" % (type(error).__name__, _text(error))
             if after - reported > PROGRESS_S:
                 self.progress()
                 reported = clock()
@@ -375,9 +379,18 @@ def _described(error: Exception) -> dict[str, Any]:
     return {
         "kind": kind,
         "type": type(error).__name__,
-        "text": str(error),
+        "text": _text(error),
         "module": getattr(error, "name", None) if kind == "import" else None,
     }
+
+
+def _text(error: Exception) -> str:
+    """What the error says, cut where a model quotes its whole input."""
+    try:
+        text = str(error)
+    except Exception:
+        return ""
+    return text if len(text) <= TEXT_LENGTH else text[:TEXT_LENGTH] + " …"
 
 
 def _versions() -> dict[str, str]:
