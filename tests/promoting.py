@@ -1,0 +1,159 @@
+"""A registry, evidence, keys and votes for tests that move versions."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from lockgate import digest
+from lockgate.channels import ssh
+from lockgate.evidence import Evidence
+from lockgate.ledger import PromotionPolicy
+from lockgate.registry import Identity, ModelVersion, utc_text
+from lockgate.signoff import SignoffPolicy, Vote
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+POLICY = "sha256:" + "a" * 64
+PROMOTION = PromotionPolicy()
+CI = Identity("unverified", "ci@example.org", "ci")
+NOBODY = SignoffPolicy(require={"owners": 0})
+
+_names = itertools.count(1)
+
+
+class Clock:
+    """A clock that tests set."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=10)
+        return self.now
+
+    def forward(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+def evidence(
+    model: str = "fraud",
+    version: ModelVersion | str = "2",
+    *,
+    champion: ModelVersion | None = None,
+    verdict: str = "pass",
+    opens: str = "yes",
+    asks: Sequence[str] = (),
+    finished: datetime = NOW,
+    policy: str = POLICY,
+    commit: str | None = None,
+    findings: Sequence[dict[str, Any]] = (),
+) -> Evidence:
+    """A minimal document with the fields of design §5; equal arguments still make different runs."""
+    nonce = uuid.uuid4().hex
+    candidate = {"version": str(version), "digest": None, "run_id": None}
+    if isinstance(version, ModelVersion):
+        candidate = {"version": version.version, "digest": version.digest, "run_id": version.run_id}
+    return Evidence.of(
+        {
+            "schema": "lockgate/evidence/v1",
+            "run": {
+                "id": f"run-{nonce[:8]}",
+                "nonce": nonce,
+                "started_at": utc_text(finished - timedelta(seconds=5)),
+                "finished_at": utc_text(finished),
+                "git": None if commit is None else {"commit": commit, "dirty": False},
+            },
+            "policy": {"sha256": policy, "files": [], "variables": {}},
+            "model": {
+                "name": model,
+                "candidate": candidate,
+                "champion": None if champion is None else {"version": champion.version, "digest": champion.digest},
+            },
+            "data": [],
+            "scored": [],
+            "exhibits": [],
+            "waivers": [],
+            "asks": list(asks),
+            "parents": [],
+            "gates": [
+                {
+                    "name": "metrics",
+                    "kind": "metrics",
+                    "counts": True,
+                    "verdict": verdict,
+                    "reason": "",
+                    "context": {},
+                    "requirements": [],
+                    "findings": list(findings),
+                }
+            ],
+            "verdict": verdict,
+            "opens": opens,
+        }
+    )
+
+
+def run_folder(evidence: Evidence, folder: Path) -> Path:
+    """The run folder of the evidence, with files that are published and files that are not."""
+    folder.mkdir(parents=True)
+    (folder / "evidence.json").write_bytes(evidence.stored)
+    (folder / "evidence.sha256").write_text(f"{evidence.digest.removeprefix('sha256:')}  evidence.json\n")
+    for name in ("exhibits/curve.json", "scored/holdout.parquet", "report.md"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("{}")
+    return folder
+
+
+def ssh_key(folder: Path, name: str) -> Path:
+    """A fresh key without a passphrase; its comment is the person's email."""
+    path = folder / name
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"{name}@example.org", "-f", str(path)], check=True
+    )
+    return path
+
+
+def signed(evidence: Evidence, key: Path, *, at: datetime = NOW, verb: Any = "approve") -> tuple[bytes, bytes]:
+    """A vote on the evidence and its signature."""
+    vote = Vote(verb, evidence.digest, evidence.model, None, "", at, ssh.identity(key))
+    return vote.bytes, ssh.sign(vote.bytes, key)
+
+
+class Models:
+    """Registered models of one store, whose files lie in a folder of their own."""
+
+    def __init__(self, uri: str, folder: Path) -> None:
+        from lockgate.registries.mlflow import MlflowRegistry
+
+        self.uri = uri
+        self.folder = folder
+        self.registry = MlflowRegistry(uri)
+
+    def new(self) -> str:
+        """A model without versions."""
+        name = f"fraud-{next(_names)}-{uuid.uuid4().hex[:6]}"
+        self.mlflow.create_registered_model(name)
+        return name
+
+    def register(self, model: str) -> ModelVersion:
+        """Another version, its files and their digest known."""
+        files = self.folder / model / uuid.uuid4().hex
+        files.mkdir(parents=True)
+        (files / "MLmodel").write_text("flavors:\n  python_function:\n    python_version: 3.11.7\n")
+        (files / "weights.txt").write_text(uuid.uuid4().hex)
+        made = self.mlflow.create_model_version(model, source=str(files))
+        return ModelVersion(model, str(made.version), digest=digest.folder_digest(files))
+
+    def files(self, version: ModelVersion) -> Path:
+        return Path(self.mlflow.get_model_version(version.name, version.version).source)
+
+    @property
+    def mlflow(self) -> Any:
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
