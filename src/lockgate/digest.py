@@ -27,7 +27,8 @@ def canonical(value: Json) -> bytes:
     """The value as canonical JSON (RFC 8785). Raises ValueError for floats that are not finite and for foreign types."""
     import rfc8785
 
-    return rfc8785.dumps(value)
+    encoded: bytes = rfc8785.dumps(value)
+    return encoded
 
 
 def files_digest(files: Iterable[tuple[str, str, int]]) -> str:

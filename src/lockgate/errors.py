@@ -63,11 +63,15 @@ class DataError(LockgateError):
 
 
 class ModelFault(LockgateError):
-    """A model that broke while it was asked; `stderr` holds its last lines."""
+    """A model that broke while it was asked; `stderr` holds its last lines.
 
-    def __init__(self, what: str, *, remedy: str | None = None, stderr: str = "") -> None:
+    alive: it merely raised an exception, and may be asked on.
+    """
+
+    def __init__(self, what: str, *, remedy: str | None = None, stderr: str = "", alive: bool = False) -> None:
         super().__init__(what, remedy=remedy)
         self.stderr = stderr
+        self.alive = alive
 
 
 class GateBroken(LockgateError):

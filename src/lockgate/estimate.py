@@ -226,9 +226,9 @@ class _Rows:
         threshold = self.threshold.get(role) if argument is None else float(argument)
         key = (role, requirement.subject, threshold)
         if key not in self.measured:
-            self.measured[key] = self.metrics[requirement.subject].measure(
-                self.labels, self.scores[role], self.weights, threshold
-            )
+            labels: Any = self.labels
+            scores: Any = self.scores[role]
+            self.measured[key] = self.metrics[requirement.subject].measure(labels, scores, self.weights, threshold)
         return self.measured[key]
 
     def estimate(self, name: str, requirement: Requirement, key: SliceKey) -> Estimate:

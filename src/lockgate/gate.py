@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from lockgate.config import Config
+from lockgate.errors import LockgateError
 from lockgate.evidence import Exhibit, Finding
 from lockgate.registry import ModelVersion, VersionFacts
-from lockgate.requirement import Requirement, RequirementError, Subject, from_mapping, parse, to_mapping
+from lockgate.requirement import JSON_SCHEMA, Requirement, RequirementError, Subject, from_mapping, parse, to_mapping
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lockgate.dataset import Dataset
     from lockgate.model import Model
+    from lockgate.pipeline import Pipeline
     from lockgate.scored import Scored
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
@@ -38,37 +43,34 @@ def _requirement(value: Any) -> Requirement:
     raise ValueError(f"{value!r} is no requirement; write for example: auc >= champion - 0.01 on each slice")
 
 
-_MAPPING_SCHEMA = {
-    "type": "object",
-    "properties": {
-        "metric": {"type": "string"},
-        "at_least": {"type": ["string", "number"]},
-        "at_most": {"type": ["string", "number"]},
-        "on": {"type": "string"},
-        "gap_over": {"type": "string"},
-        "claim": {"enum": ["not_worse", "superior", "no_harm", "point"]},
-        "confidence": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
-        "min_rows": {"type": "integer", "minimum": 1},
-        "if_inconclusive": {"const": "ask"},
-    },
-    "required": ["metric"],
-    "oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}],
-    "additionalProperties": False,
-}
-
 AskedLine = Annotated[
     Requirement,
     BeforeValidator(_requirement),
     PlainSerializer(to_mapping),
-    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 1000}, _MAPPING_SCHEMA]}),
+    WithJsonSchema(dict(JSON_SCHEMA)),
 ]
+
+
+class Waiver(Config):
+    """Somebody's word that a finding, or a whole gate, does not count until a day is over.
+
+    finding: the id of a finding, or the name of a gate, which is then not asked.
+    """
+
+    finding: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    until: date
+
+    def expired(self, today: date) -> bool:
+        return today > self.until
 
 
 class Gate(Config):
     """One named question about a candidate. A gate's fields are its YAML; `check` answers.
 
-    A gate's class says which subjects its lines may have (`subjects`), which lines are asked where `require` is left out
-    (`default_require`), and whether it asks models to predict (`asks_models`).
+    A gate's class says which subjects its lines may have (`subjects`), which lines are asked where `require` is left
+    out (`default_require`), and whether it asks models to predict (`asks_models`).
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
@@ -80,19 +82,40 @@ class Gate(Config):
     needs: tuple[str, ...] = ()
     severity: Literal["block", "warn"] = "block"
     require: tuple[AskedLine, ...] | None = Field(default=None, min_length=1)
+    waive: tuple[Waiver, ...] = ()
 
     @property
     def title(self) -> str:
-        """The name under which the gate is known in the evidence: `name`, else its kind."""
-        return self.name or self.gate
+        """The name under which the gate is known in the evidence: `name`, else its kind, of a file the class."""
+        return self.name or self.gate.rpartition(":")[2]
 
     @property
     def lines(self) -> tuple[Requirement, ...]:
         """What is asked: `require`, else the gate's own lines."""
         return tuple(parse(line) for line in self.default_require) if self.require is None else self.require
 
+    def asked(self, case: Case) -> list[tuple[str, Requirement]]:
+        """(rN, requirement) of the lines that can be asked: those that need a champion only where there is one."""
+        return [
+            (name, line) for name, line in self.numbered if case.champion is not None or not self.needs_champion(line)
+        ]
+
+    @property
+    def numbered(self) -> list[tuple[str, Requirement]]:
+        """(rN, requirement) of every line."""
+        return [(f"r{place}", line) for place, line in enumerate(self.lines, start=1)]
+
+    def needs_champion(self, line: Requirement) -> bool:
+        """Whether a line compares with the champion, by its limit or by its subject."""
+        subject = self.subjects.get(line.subject)
+        return line.limit.relative or (subject is not None and "champion" in subject.needs)
+
+    def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """What this gate cannot accept in its pipeline: (path below the gate, sentence). Nothing may be read or opened."""
+        return ()
+
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        """Yield what was found. Raises LockgateError where the question could not be asked; what came before is kept."""
+        """Yield what was found. Raises LockgateError where it could not be asked; what came before is kept."""
         raise NotImplementedError
 
 
@@ -104,7 +127,7 @@ class Context:
 
 
 class Contender:
-    """A model version in its role, candidate or champion. Everything is fetched, read and started when first asked for."""
+    """A model version in its role. Everything is fetched, read and started when first asked for."""
 
     def __init__(
         self,
@@ -135,26 +158,77 @@ class Contender:
         return self._start(self.files)
 
 
-@dataclass
 class Case:
     """What a gate may look at. All lazy: nothing is read, scored or started before a gate asks.
 
-    threshold: of each role's scores, None where the pipeline names none; scores at or above it are positive.
-    champion is None where nobody holds the place; relative lines are then not asked.
+    champion is None where nobody holds the place; relative lines are then not asked. folder: of the run; what a gate
+    writes there is kept. datasets: the names of the data, in order. inputs: signature column to data column, where the
+    names differ. progress: (text, done, total or None).
     """
 
-    candidate: Contender
-    champion: Contender | None
-    task: str
-    positive: str | int | float | bool
-    scratch: Path
-    seed: int
-    lines: Mapping[str, tuple[Requirement, ...]]
-    threshold: Callable[[str], float | None]
-    dataset: Callable[[str], Dataset]
-    scored: Callable[[str], Scored]
-    progress: Callable[[str, int, int | None], None] = field(default=lambda text, done, total: None)
+    def __init__(
+        self,
+        *,
+        candidate: Contender,
+        champion: Contender | None,
+        task: str,
+        folder: Path,
+        seed: int,
+        datasets: tuple[str, ...],
+        inputs: Mapping[str, str],
+        open_dataset: Callable[[str], Dataset],
+        score: Callable[[str], Scored],
+        replay: Callable[[str], Scored],
+        sample: Callable[[Contender, str | None, int], pa.RecordBatch],
+        threshold: Callable[[str], float | None],
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> None:
+        self.candidate, self.champion = candidate, champion
+        self.task, self.folder, self.seed = task, folder, seed
+        self.datasets, self.inputs = datasets, inputs
+        self.sample = sample
+        self.progress = progress or (lambda *_: None)
+        self._dataset, self._threshold = _once(open_dataset), threshold
+        self._score, self._replay = _once(score), _once(replay)
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
         return (self.candidate,) if self.champion is None else (self.candidate, self.champion)
+
+    def threshold(self, role: str) -> float | None:
+        """The threshold of a role's scores, None where there is none; scores at or above it are positive."""
+        return self._threshold(role)
+
+    def dataset(self, name: str) -> Dataset:
+        """The data of that name. Raises DataError when it is read and does not fit."""
+        return self._dataset(name)
+
+    def scored(self, name: str) -> Scored:
+        """Both models' scores of a data set, made once a run. Raises ModelFault and DataError, again at each call."""
+        return self._score(name)
+
+    def replayed(self, name: str) -> Scored:
+        """Likewise, of requests of which some may fail: NaN where a model did not answer."""
+        return self._replay(name)
+
+
+Answer = TypeVar("Answer")
+
+
+def _once(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The same answer, or the same refusal, at every call: what broke once is not tried again in one run."""
+    known: dict[Any, Answer] = {}
+    refused: dict[Any, LockgateError] = {}
+
+    def answer(*key: Any) -> Answer:
+        if key in refused:
+            raise refused[key]
+        if key not in known:
+            try:
+                known[key] = ask(*key)
+            except LockgateError as error:
+                refused[key] = error
+                raise
+        return known[key]
+
+    return answer

@@ -77,7 +77,7 @@ class Sentence:
             factor = self.requirement.limit.sign == "*"
             against = f"{short(self.requirement.limit.value)} × the champion's" if factor else "the champion's"
             value = one.value or 0.0
-            if value == 0:
+            if abs(value) < 1e-12:
                 return f", equal to {against} {self._value(one.champion)}{ends}"
             if value < 0 and self.claim != "point":
                 ends = f" ({percent} {_ends(_negated(one.high), _negated(one.low))})"

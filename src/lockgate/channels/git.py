@@ -43,3 +43,15 @@ def _git(arguments: list[str], root: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout if answer.returncode == 0 else None
+
+
+def head(root: Path) -> str | None:
+    """The commit that is checked out; None outside a repository."""
+    text = _git(["rev-parse", "--verify", "HEAD"], root)
+    return text.strip() if text else None
+
+
+def state(root: Path) -> dict[str, str | bool | None]:
+    """The commit that is checked out, and whether files that git tracks differ from it."""
+    changed = _git(["status", "--porcelain", "--untracked-files=no"], root)
+    return {"commit": head(root), "dirty": None if changed is None else bool(changed.strip())}

@@ -42,12 +42,14 @@ def spread(psi: Floats, *, clusters: NDArray[Any] | None = None) -> Spread:
     Source: influence functions, as in LeDell, Petersen & van der Laan 2015; clustered as in Obuchowski 1997.
     """
     n = psi.size
+    parts: Floats
+    count: int | None
     plain = float(np.dot(psi, psi)) / (n * n) if n else 0.0
     if clusters is None:
-        units, parts, variance, count = n, psi, plain, None
+        parts, variance, count, units = psi, plain, None, n
     else:
         _, codes = np.unique(clusters, return_inverse=True)
-        parts = np.bincount(codes, weights=psi)
+        parts = np.bincount(codes, weights=psi).astype(np.float64)
         count = units = int(parts.size)
         variance = (
             float(np.dot(parts, parts)) / (n * n) * (count / (count - 1) if count > 1 else math.inf) if n else 0.0

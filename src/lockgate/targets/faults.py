@@ -45,13 +45,13 @@ def raised(scene: Scene, error: Mapping[str, Any], stderr: str) -> ModelFault:
     if kind == "answer":
         what = f"{scene.name} gave no usable answer while {scene.doing}: {error['text']}"
         return ModelFault(
-            what, remedy="let predict return one value, or one row of values, for each row", stderr=stderr
+            what, remedy="let predict return one value, or one row of values, for each row", stderr=stderr, alive=True
         )
     if scene.doing == "loading":
         what = f"{scene.name} could not be loaded: {text}"
         return ModelFault(what, remedy=f"try mlflow.pyfunc.load_model on it under {scene.python}", stderr=stderr)
     what = f"{scene.name} raised {text}, while {scene.doing}"
-    return ModelFault(what, remedy="the last lines of its stderr show where; repair predict", stderr=stderr)
+    return ModelFault(what, remedy="the last lines of its stderr show where; repair predict", stderr=stderr, alive=True)
 
 
 def down(scene: Scene, link: LinkDown, stderr: str) -> ModelFault:

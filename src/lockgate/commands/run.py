@@ -1,0 +1,252 @@
+"""`gate run [PIPELINE]`: ask every gate, write the evidence, and with --stage publish it and record Staging."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from lockgate.evidence import Evidence
+    from lockgate.pipeline import Pipeline
+    from lockgate.registry import CandidateSelector, Registry
+    from lockgate.runfolder import RunFolder
+
+
+@click.command("run")
+@click.argument("pipeline", required=False, type=click.Path(path_type=Path))
+@click.option("--stage", is_flag=True, help="Publish the evidence and, on a pass, record Staging.")
+@click.option("--candidate", metavar="KEY=VALUE", help="Another candidate: version=8, alias=x, tag=key:value, …")
+@click.option("--only", multiple=True, metavar="GATE", help="Ask only this gate; such a run opens nothing.")
+@click.option("--resume", is_flag=True, help="Go on with the newest run of this pipeline that did not come to its end.")
+@click.option("--observe", is_flag=True, help="Show everything, exit 0, open nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the evidence as one JSON document.")
+def command(
+    pipeline: Path | None,
+    *,
+    stage: bool,
+    candidate: str | None,
+    only: tuple[str, ...],
+    resume: bool,
+    observe: bool,
+    as_json: bool,
+) -> int:
+    """Ask every gate of PIPELINE about the candidate. Without PIPELINE: the only one in gates/."""
+    from lockgate import wiring
+    from lockgate.errors import UsageError
+    from lockgate.pipeline import load, root_of
+
+    here = root_of(Path.cwd() / "gates")
+    path = pipeline or wiring.only_pipeline(here)
+    of = load(path, environ=os.environ)
+    unknown = [name for name in only if name not in {gate.title for gate in of.gates}]
+    if unknown:
+        raise UsageError(
+            f"the pipeline has no gate {unknown[0]!r}; its gates are {', '.join(gate.title for gate in of.gates)}"
+        )
+    selector = None if candidate is None else _selector(candidate)
+    observing = observe or of.mode == "observe"
+    session = _Session(of, observing=observing, only=only, selector=selector, resume=resume)
+    registry = wiring.open_registry(of)
+    evidence, folder = session.evidence(registry)
+    if as_json:
+        click.echo(json.dumps(evidence.document, indent=1, sort_keys=True, ensure_ascii=False))
+    session.show(evidence, folder)
+    if stage:
+        session.stage(evidence, folder, registry)
+    return 0 if observing else evidence.verdict.exit_code
+
+
+class _Session:
+    """One call of `gate run`, from the case to the reports."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        observing: bool,
+        only: tuple[str, ...],
+        selector: CandidateSelector | None,
+        resume: bool,
+    ) -> None:
+        from lockgate.commands.screen import Screen
+
+        self.pipeline, self.observing, self.only = pipeline, observing, only
+        self.selector, self.resume = selector, resume
+        self.screen = Screen()
+
+    def evidence(self, registry: Registry) -> tuple[Evidence, RunFolder]:
+        """Run, or go on with a run; the evidence is on disk when this returns."""
+        import secrets
+        import threading
+
+        from lockgate import wiring
+        from lockgate.errors import LockgateError
+        from lockgate.run import Asking, now
+        from lockgate.runfolder import RunFolder, new_run_id
+
+        started = now()
+        left = self._left() if self.resume else None
+        folder = left or RunFolder.new(self.pipeline.root, new_run_id(started))
+        stop = threading.Event()
+        asked = [self.pipeline.path.name, *(f"--only {name}" for name in self.only)]
+        if left is None:
+            folder.mark(
+                "running", pipeline=str(self.pipeline.path.absolute()), asked=asked, started_at=started.isoformat()
+            )
+        try:
+            with (
+                self.screen.progress() as progress,
+                wiring.open_case(
+                    self.pipeline,
+                    registry,
+                    folder,
+                    environ=os.environ,
+                    candidate=self.selector,
+                    ask=self.only,
+                    cancelled=stop.is_set,
+                    progress=progress,
+                ) as bench,
+            ):
+                try:
+                    state = folder.state()
+                    if left is not None:
+                        done = _unchanged(state, bench.digests(), folder)
+                        if done is not None:
+                            return done, folder
+                    else:
+                        folder.mark("running", inputs=bench.digests(), nonce=secrets.token_hex(16))
+                        state = folder.state()
+                    asking = Asking(
+                        pipeline=self.pipeline,
+                        case=bench.case,
+                        folder=folder,
+                        nonce=state["nonce"],
+                        started_at=_moment(state["started_at"]),
+                        circumstances=_circumstances(self.pipeline.root),
+                        only=self.only,
+                        observe=self.observing,
+                        tell=self.screen.gate,
+                    )
+                    self.screen.about(bench.case)
+                    asking.ask_all()
+                    evidence = asking.evidence(data=bench.data(), scored=bench.scored(), finished_at=now())
+                except BaseException:
+                    stop.set()
+                    raise
+        except KeyboardInterrupt:
+            folder.mark("interrupted")
+            raise
+        except LockgateError as error:
+            folder.mark("broken", why=str(error))
+            raise
+        folder.keep_evidence(evidence)
+        self._reports(evidence, folder)
+        folder.mark("finished")
+        return evidence, folder
+
+    def _left(self) -> RunFolder:
+        from lockgate.errors import UsageError
+        from lockgate.runfolder import runs
+
+        mine = str(self.pipeline.path.absolute())
+        for run in runs(self.pipeline.root):
+            if run.state().get("pipeline") == mine:
+                return run
+        raise UsageError("there is no run of this pipeline to go on with", remedy="start one with gate run")
+
+    def _reports(self, evidence: Evidence, folder: RunFolder) -> None:
+        from lockgate.reports import FORMATS
+
+        for report in FORMATS.values():
+            folder.write(report.file, report.render(evidence).encode())
+
+    def show(self, evidence: Evidence, folder: RunFolder) -> None:
+        self.screen.verdict(evidence, folder.path, observing=self.observing, root=self.pipeline.root)
+
+    def stage(self, evidence: Evidence, folder: RunFolder, registry: Registry) -> None:
+        """Publish; on a pass record Staging. An observed or partial run is published and opens nothing."""
+        from lockgate.channels import git
+        from lockgate.promotion import publish, record_staging
+        from lockgate.run import now
+
+        if evidence.opens != "yes":
+            publish(registry, evidence, folder.path)
+            self.screen.say("published; nothing was staged")
+            return
+        outcome = record_staging(
+            registry,
+            evidence,
+            folder=folder.path,
+            promotion=self.pipeline.promotion,
+            actor=git.who(self.pipeline.root),
+            clock=now,
+        )
+        for line in outcome.lines:
+            self.screen.say(line)
+
+
+def _selector(text: str) -> CandidateSelector:
+    from pydantic import ValidationError
+
+    from lockgate.errors import UsageError
+    from lockgate.registry import CandidateSelector
+
+    key, sign, value = text.partition("=")
+    meant: Any = value
+    if key == "tag":
+        name, _, content = value.partition(":")
+        meant = {name: content}
+    elif key == "newest":
+        meant = True
+    try:
+        if not sign and key != "newest":
+            raise ValueError
+        return CandidateSelector.model_validate({key: meant})
+    except (ValidationError, ValueError):
+        raise UsageError(
+            f"--candidate {text!r} names no version",
+            remedy="write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest",
+        ) from None
+
+
+def _moment(text: str) -> Any:
+    from datetime import datetime
+
+    return datetime.fromisoformat(text)
+
+
+def _unchanged(state: dict[str, Any], inputs: dict[str, Any], folder: RunFolder) -> Evidence | None:
+    """Evidence that the run had already written, None where gates are still to be asked. Raises UsageError."""
+    from lockgate.errors import UsageError
+
+    if state.get("inputs") is None or "nonce" not in state:
+        raise UsageError(f"run {folder.run_id} ended before it chose its versions", remedy="start anew with gate run")
+    changed = [name for name, value in inputs.items() if state["inputs"].get(name) != value]
+    if changed:
+        raise UsageError(
+            f"run {folder.run_id} cannot go on: {', '.join(changed)} changed since it began",
+            remedy="start anew with gate run",
+        )
+    return folder.evidence() if state.get("state") == "finished" else None
+
+
+def _circumstances(root: Path) -> dict[str, Any]:
+    import platform
+
+    from lockgate.channels import git
+
+    wanted = ("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_SHA", "GITHUB_EVENT_NAME", "CI")
+    return {
+        "git": git.state(root),
+        "ci": {name: os.environ[name] for name in wanted if os.environ.get(name)},
+        "machine": {
+            "cpus": os.cpu_count() or 0,
+            "processor": platform.machine(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+        },
+    }

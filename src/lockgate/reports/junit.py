@@ -1,0 +1,45 @@
+"""The evidence as JUnit XML, one suite a gate and one case a finding, for CI pages that show tests."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree as Xml
+
+from lockgate.evidence import Evidence, GateResult, Verdict
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def render(evidence: Evidence) -> str:
+    """A testsuites document. fail → failure; error and inconclusive → error, because neither is a pass.
+
+    A gate that does not count is shown as skipped with its verdict.
+    """
+    root = Xml.Element("testsuites", name=_clean(f"{evidence.model} {evidence.candidate['version']}"))
+    for gate in evidence.gates:
+        _suite(root, gate)
+    Xml.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(root: Xml.Element, gate: GateResult) -> None:
+    suite = Xml.SubElement(root, "testsuite", name=_clean(gate.name))
+    cases = [(one.id, one.verdict, one.code, one.reason, one.remedy) for one in gate.findings]
+    if not cases or gate.verdict is Verdict.ERROR:
+        cases.append((gate.name, gate.verdict, gate.verdict.value, gate.reason, None))
+    tally = {"failures": 0, "errors": 0, "skipped": 0}
+    for name, verdict, code, reason, remedy in cases:
+        case = Xml.SubElement(suite, "testcase", classname=_clean(gate.name), name=_clean(name))
+        text = reason if remedy is None else f"{reason}\n{remedy}"
+        if verdict is Verdict.PASS:
+            continue
+        kind = "skipped" if not gate.counts else "failure" if verdict is Verdict.FAIL else "error"
+        tally[{"skipped": "skipped", "failure": "failures", "error": "errors"}[kind]] += 1
+        Xml.SubElement(case, kind, message=_clean(f"{verdict}: {reason}"), type=_clean(code)).text = _clean(text)
+    suite.set("tests", str(len(cases)))
+    for name, count in tally.items():
+        suite.set(name, str(count))
+
+
+def _clean(text: str) -> str:
+    return _NOT_XML.sub("\ufffd", text)

@@ -1,0 +1,150 @@
+"""The evidence for people: verdict, gates, what stands in the way, every finding, and what it was measured on."""
+
+from __future__ import annotations
+
+import re
+
+from lockgate.evidence import Evidence, Finding, GateResult, Verdict
+from lockgate.sentences import short
+
+_MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~])")
+
+
+def text(value: str) -> str:
+    """Untrusted text as Markdown shows it literally, on one line: no markup, no HTML, no mention, no link."""
+    flat = " ".join(value.split())
+    escaped = _SPECIAL.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return escaped.replace("@", "@\u200b").replace("://", ":\u200b//")
+
+
+def render(evidence: Evidence) -> str:
+    """The whole report as Markdown."""
+    champion = evidence.champion
+    against = "no champion" if champion is None else f"version {text(str(champion['version']))}"
+    lines = [
+        f"# {_MARK[evidence.verdict.value]}: {text(evidence.model)} version {text(str(evidence.candidate['version']))}",
+        "",
+        f"Held against {against}. {_opens(evidence)}",
+        "",
+        "| gate | verdict | |",
+        "|---|---|---|",
+        *(_gate_row(gate) for gate in evidence.gates),
+        "",
+    ]
+    for gate in evidence.gates:
+        lines += _gate(gate)
+    lines += _waivers(evidence)
+    lines += _basis(evidence)
+    return "\n".join(lines) + "\n"
+
+
+def _opens(evidence: Evidence) -> str:
+    if evidence.opens == "yes":
+        return "The owner's approval of this evidence opens the way to Production."
+    if evidence.opens == "by_owner":
+        count = len(evidence.asks)
+        return f"The owner may approve it with `accepting {count} undecided`."
+    return "It opens nothing."
+
+
+def _gate_row(gate: GateResult) -> str:
+    shown = _MARK[gate.verdict.value] + ("" if gate.counts else " (does not count)")
+    return f"| {text(gate.name)} | {shown} | {text(gate.reason)} |"
+
+
+def _gate(gate: GateResult) -> list[str]:
+    lines = [f"## {text(gate.name)}", ""]
+    bad = sorted((one for one in gate.findings if one.verdict is not Verdict.PASS), key=lambda one: -one.verdict.rank)
+    for finding in bad:
+        remedy = f" _{text(finding.remedy)}._" if finding.remedy else ""
+        lines.append(f"* **{finding.verdict}** {text(finding.reason)}.{remedy}")
+    broken = gate.context.get("broken")
+    if broken:
+        lines.append(f"* **error** {text(gate.reason)}. {text(str(broken.get('remedy') or ''))}")
+        if broken.get("stderr"):
+            lines += ["", *(f"      {line}" for line in _plain(str(broken["stderr"])).splitlines()[-20:])]
+    if bad or broken:
+        lines.append("")
+    if gate.findings:
+        lines += [
+            "<details><summary>All findings</summary>",
+            "",
+            "| finding | verdict | observed | interval | champion | asked | rows |",
+            "|---|---|---|---|---|---|---|",
+            *(_finding_row(finding) for finding in gate.findings),
+            "",
+            "</details>",
+            "",
+        ]
+    return lines
+
+
+def _finding_row(finding: Finding) -> str:
+    ends = "" if finding.interval is None else f"{short(finding.interval[0])} to {short(finding.interval[1])}"
+    observed = "–" if finding.observed is None else short(finding.observed)
+    champion = "–" if finding.champion is None else short(finding.champion)
+    verdict = "watched" if finding.code == "watched" else str(finding.verdict)
+    asked = text(f"{finding.limit.op} {finding.limit.text}")
+    name = text(finding.id.split("/", 1)[1] if "/" in finding.id else finding.id)
+    return f"| {name} {text(finding.subject)} | {verdict} | {observed} | {ends} | {champion} | {asked} | {finding.rows:,} |"
+
+
+def _waivers(evidence: Evidence) -> list[str]:
+    found = evidence.document.get("waivers") or []
+    if not found:
+        return []
+    rows = [
+        f"* {text(one['finding'])}: {text(one['reason'])} ({text(one['owner'])}, until {text(one['until'])}"
+        f"{', expired' if one.get('expired') else ''})"
+        for one in found
+    ]
+    return ["## Waived", "", *rows, ""]
+
+
+def _basis(evidence: Evidence) -> list[str]:
+    document = evidence.document
+    lines = ["## What this stands on", "", f"* evidence `{evidence.digest}`", f"* run `{evidence.run_id}`"]
+    for role in ("candidate", "champion"):
+        version = document["model"][role]
+        if version is not None:
+            lines.append(f"* {role} version {text(str(version['version']))} `{text(str(version['digest']))}`")
+    lines += [
+        f"* data {text(one['name'])}: {one['rows']:,} rows `{text(one['digest'])}`" for one in document.get("data", [])
+    ]
+    lines.append(f"* policy `{text(document['policy']['sha256'])}`")
+    estimated = [
+        one
+        for gate in evidence.gates
+        if gate.counts
+        for one in gate.findings
+        if one.decided is not None and one.decided.confidence is not None and one.decided.claim != "no_harm"
+    ]
+    if estimated:
+        lowest = min(one.decided.confidence for one in estimated if one.decided and one.decided.confidence)
+        weaker = [
+            f"{count} {what}"
+            for what, count in (
+                ("watched", _claims(evidence, "no_harm")),
+                ("compared by points", _claims(evidence, "point")),
+            )
+            if count
+        ]
+        lines += [
+            "",
+            f"If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
+            f"most {(1 - lowest) * 100:g} %, however many there are."
+            + (f" This does not cover findings that are {' or '.join(weaker)}." if weaker else "")
+            + " Facts counted on this run carry no such rate.",
+        ]
+    return lines
+
+
+def _claims(evidence: Evidence, claim: str) -> int:
+    return sum(
+        1 for gate in evidence.gates for one in gate.findings if one.decided is not None and one.decided.claim == claim
+    )
+
+
+def _plain(value: str) -> str:
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in value)

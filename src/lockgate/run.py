@@ -1,0 +1,234 @@
+"""Ask every gate in turn, and put what they said together as evidence."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lockgate import __version__, digest
+from lockgate.errors import LockgateError, ModelFault
+from lockgate.evidence import SCHEMA, Evidence, Exhibit, Finding, GateResult, Opens, Verdict
+from lockgate.gate import Case, Context, Gate
+from lockgate.judge import askable
+from lockgate.registry import utc_text
+from lockgate.runfolder import RunFolder
+from lockgate.sentences import summary
+
+if TYPE_CHECKING:
+    from lockgate.gate import Waiver
+    from lockgate.pipeline import Pipeline
+
+
+@dataclass
+class Asking:
+    """One run in progress: the pipeline, its case, its folder, and what the gates said so far.
+
+    inputs: digests of policy, models and data, which a resumed run must find unchanged. circumstances: of this run alone
+    (git, ci, machine). only: names of the gates to ask, all where empty; observe: nothing is opened. now: of the clock.
+    """
+
+    pipeline: Pipeline
+    case: Case
+    folder: RunFolder
+    nonce: str
+    started_at: datetime
+    circumstances: Mapping[str, Any]
+    only: tuple[str, ...] = ()
+    observe: bool = False
+    tell: Callable[[GateResult], None] = lambda result: None
+    results: list[GateResult] = field(default_factory=list)
+    exhibits: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def ask_all(self) -> None:
+        """Ask the gates in their order; what a resumed run finds finished is not asked again."""
+        gates = [gate for gate in self.pipeline.gates if not self.only or gate.title in self.only]
+        for gate in gates:
+            kept = self._kept(gate)
+            if kept is None:
+                started = time.monotonic()
+                result = self._ask(gate)
+                self.seconds[gate.title] = time.monotonic() - started
+                self._keep(gate, result)
+            else:
+                result = kept
+            self.results.append(result)
+            self.tell(result)
+
+    def _ask(self, gate: Gate) -> GateResult:
+        asked = self.pipeline.asked(gate.title)
+        blank = GateResult(gate.title, gate.gate, gate.severity != "warn", Verdict.INCONCLUSIVE, "", asked)
+        waived = self._waiver(gate.title)
+        if waived is not None:
+            why = f"skipped: waived by {waived.owner} until {waived.until}: {waived.reason}"
+            return replace(blank, counts=False, reason=why)
+        said = {result.name: result.verdict for result in self.results}
+        unmet = [name for name in gate.needs if said.get(name) is not Verdict.PASS]
+        if unmet:
+            shown = ", ".join(f"{name} ({said[name]})" if name in said else f"{name} (not asked)" for name in unmet)
+            return replace(blank, reason=f"not asked: it needs {shown}")
+        findings, exhibits, context, error = self._check(gate)
+        for exhibit in exhibits:
+            self.exhibits.append(self.folder.keep_exhibit(exhibit))
+        if error is not None:
+            context = context | {"broken": error[1]}
+            return replace(
+                blank,
+                counts=True,  # a warning may be overruled by the model, not by a breakdown
+                verdict=Verdict.ERROR,
+                reason=error[0],
+                findings=tuple(findings),
+                context=context,
+            )
+        held = [finding for finding in findings if self._waiver(finding.id) is None]
+        not_asked = len(asked) - len(gate.asked(self.case))
+        reason = summary(held, not_asked=not_asked)
+        if len(held) < len(findings):
+            reason = f"{len(findings) - len(held)} waived; {reason}"
+        verdict = Verdict.worst(finding.verdict for finding in held)
+        return replace(blank, verdict=verdict, reason=reason, findings=tuple(findings), context=context)
+
+    def _check(
+        self, gate: Gate
+    ) -> tuple[list[Finding], list[Exhibit], dict[str, Any], tuple[str, dict[str, Any]] | None]:
+        """What the gate yielded, and (sentence, more) where it broke; findings made before that are kept."""
+        findings, exhibits, context = list[Finding](), list[Exhibit](), dict[str, Any]()
+        try:
+            for one in gate.check(self.case):
+                if isinstance(one, Finding):
+                    findings.append(one)
+                elif isinstance(one, Exhibit):
+                    exhibits.append(one)
+                elif isinstance(one, Context):
+                    context |= one.values
+                else:
+                    raise TypeError(f"a gate yields Finding, Exhibit or Context, not {type(one).__name__}")
+        except LockgateError as error:
+            more: dict[str, Any] = {"remedy": error.remedy}
+            if isinstance(error, ModelFault):
+                more["stderr"] = error.stderr
+            return findings, exhibits, context, (error.what, more)
+        except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
+            what = f"the gate {gate.gate!r} broke: {type(error).__name__}: {error}"
+            return findings, exhibits, context, (what, {"remedy": "this is a defect of the gate; report it"})
+        return findings, exhibits, context, None
+
+    def _waiver(self, subject: str) -> Waiver | None:
+        today = self.started_at.date()
+        return next((one for one in self.pipeline.waivers if one.finding == subject and not one.expired(today)), None)
+
+    def _keep(self, gate: Gate, result: GateResult) -> None:
+        if result.verdict is Verdict.ERROR:
+            return
+        document = {
+            "result": result.to_json(),
+            "exhibits": [one for one in self.exhibits if one["name"].split("/")[0] == gate.title],
+            "seconds": digest.number(self.seconds[gate.title]),
+        }
+        self.folder.write(f"gates/{gate.title}.json", digest.canonical(document))
+
+    def _kept(self, gate: Gate) -> GateResult | None:
+        path = self.folder.path / "gates" / f"{gate.title}.json"
+        if not path.is_file():
+            return None
+        document = json.loads(path.read_bytes())
+        self.exhibits += document["exhibits"]
+        self.seconds[gate.title] = float(document["seconds"])
+        return GateResult.from_json(document["result"])
+
+    def evidence(
+        self, *, data: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]], finished_at: datetime
+    ) -> Evidence:
+        """Everything as one document. data, scored: their entries in it."""
+        pipeline, case = self.pipeline, self.case
+        counting = [result for result in self.results if result.counts]
+        verdict = Verdict.worst(result.verdict for result in counting)
+        asks = sorted(self._asks(counting))
+        return Evidence.of(
+            {
+                "schema": SCHEMA,
+                "run": {
+                    "id": self.folder.run_id,
+                    "nonce": self.nonce,
+                    "started_at": utc_text(self.started_at),
+                    "finished_at": utc_text(finished_at),
+                    "seconds": {name: f"{seconds:.3f}" for name, seconds in sorted(self.seconds.items())},
+                    "tool": f"lockgate {__version__}",
+                    **self.circumstances,
+                },
+                "policy": {
+                    "sha256": pipeline.policy_digest,
+                    "files": [{"path": path, "sha256": sha} for path, sha in pipeline.files],
+                    "variables": dict(pipeline.variables),
+                    "mode": "observe" if self.observe else "enforce",
+                    "only": list(self.only),
+                },
+                "model": {
+                    "name": pipeline.model,
+                    "candidate": _version(case.candidate.version),
+                    "champion": None if case.champion is None else _version(case.champion.version),
+                },
+                "data": [dict(entry) for entry in data],
+                "scored": [dict(entry) for entry in scored],
+                "exhibits": sorted(self.exhibits, key=lambda entry: str(entry["name"])),
+                "waivers": [
+                    {
+                        "finding": one.finding,
+                        "owner": one.owner,
+                        "reason": one.reason,
+                        "until": str(one.until),
+                        "expired": one.expired(self.started_at.date()),
+                    }
+                    for one in pipeline.waivers
+                ],
+                "asks": asks,
+                "parents": [],
+                "gates": [result.to_json() for result in self.results],
+                "verdict": verdict.value,
+                "opens": self._opens(verdict, counting, asks),
+            }
+        )
+
+    def _asks(self, counting: Sequence[GateResult]) -> list[str]:
+        asking = {
+            (gate.title, name)
+            for gate in self.pipeline.gates
+            for name, line in gate.numbered
+            if line.if_inconclusive == "ask"
+        }
+        return [
+            finding.id
+            for result in counting
+            for finding in result.findings
+            if (result.name, finding.requirement) in asking and askable(finding) and self._waiver(finding.id) is None
+        ]
+
+    def _opens(self, verdict: Verdict, counting: Sequence[GateResult], asks: Sequence[str]) -> Opens:
+        if self.observe or self.only:
+            return "no"
+        if verdict is Verdict.PASS:
+            return "yes"
+        if verdict is not Verdict.INCONCLUSIVE or not asks:
+            return "no"
+        for result in counting:
+            undecided = [
+                one.id
+                for one in result.findings
+                if one.verdict is Verdict.INCONCLUSIVE and self._waiver(one.id) is None
+            ]
+            if result.verdict is Verdict.INCONCLUSIVE and (not undecided or not set(undecided) <= set(asks)):
+                return "no"
+        return "by_owner"
+
+
+def now() -> datetime:
+    """The time of this moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _version(version: Any) -> dict[str, Any]:
+    return {"version": version.version, "digest": version.digest, "run_id": version.run_id}

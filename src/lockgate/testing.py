@@ -1,0 +1,208 @@
+"""Ask one gate exactly as `gate run` would, on scores that are already known: to try, test and benchmark gates."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate import plugins
+from lockgate.errors import UsageError
+from lockgate.evidence import GateResult
+from lockgate.gate import Case, Contender
+from lockgate.registry import ModelVersion, VersionFacts
+from lockgate.requirement import Requirement
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.scored import Scored
+
+_DATA = "table"
+
+
+def run_gate(
+    kind: str,
+    *,
+    table: Any = None,
+    scores: Mapping[str, str] | None = None,
+    require: Sequence[str | Mapping[str, Any] | Requirement] = (),
+    slices: Sequence[Any] = (),
+    task: str | None = None,
+    positive: Any = 1,
+    threshold: float | None = 0.5,
+    label: str = "label",
+    cluster: str | None = None,
+    weight: str | None = None,
+    small_slices: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> GateResult:
+    """The result of one gate of `kind` on a table.
+
+    table: a pandas or Arrow table whose columns `label`, `candidate` and, if there, `champion` hold what is known; other
+    columns are for slices. scores: {candidate: column, champion: column} where they are called otherwise. slices: entries
+    as in `data.*.slices`. task: binary or regression; told from the label where it is left out. fields: of the gate.
+    Raises UsageError for an unknown kind, a field that does not fit or a table without the columns; what a gate raises
+    itself becomes its verdict, as in a run.
+    """
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+        gate = _gate(kind, require, fields)
+        case = _Known(
+            table,
+            scores=scores,
+            slices=slices,
+            task=task,
+            positive=positive,
+            threshold=threshold,
+            label=label,
+            cluster=cluster,
+            weight=weight,
+            small_slices=small_slices,
+            folder=Path(scratch),
+        )
+        return case.ask(gate)
+
+
+def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Any:
+    from pydantic import ValidationError
+
+    cls = plugins.gate_class(kind, root=Path.cwd())
+    given: dict[str, Any] = {"gate": kind, **fields}
+    if require:
+        given["require"] = tuple(require)
+    if "data" in cls.model_fields:
+        given["data"] = _DATA
+    try:
+        gate = cls.model_validate(given)
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in wrong["loc"])
+        raise UsageError(f"gate {kind}: {place}: {wrong['msg'].removeprefix('Value error, ')}") from error
+    for line in gate.lines:
+        if gate.subjects and line.subject not in gate.subjects:
+            raise UsageError(f"gate {kind} has no subject {line.subject!r}; known: {', '.join(gate.subjects)}")
+    return gate
+
+
+class _Known:
+    """A case in which everything is already scored."""
+
+    def __init__(
+        self,
+        table: Any,
+        *,
+        scores: Mapping[str, str] | None,
+        slices: Sequence[Any],
+        task: str | None,
+        positive: Any,
+        threshold: float | None,
+        label: str,
+        cluster: str | None,
+        weight: str | None,
+        small_slices: Mapping[str, Any] | None,
+        folder: Path,
+    ) -> None:
+        from lockgate.dataset import DatasetSpec
+
+        self.arrow = _arrow(table)
+        names = self.arrow.schema.names
+        roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
+        if "candidate" not in roles:
+            raise UsageError("the table has no column 'candidate'", remedy="name it with scores={'candidate': column}")
+        self.positive, self.threshold_, self.folder = positive, threshold, folder
+        self.spec = DatasetSpec.model_validate(
+            {
+                "path": "table",
+                "label": label if label in names else None,
+                "cluster": cluster,
+                "weight": weight,
+                "slices": tuple(slices),
+                "scores": roles,
+                "small_slices": dict(small_slices or {}),
+            }
+        )
+        self.task = task or _task(self.arrow, label)
+        self.champion = "champion" in roles
+
+    def ask(self, gate: Any) -> GateResult:
+        from lockgate.pipeline import Pipeline
+        from lockgate.run import Asking, now
+        from lockgate.runfolder import RunFolder
+
+        known: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
+        pipeline = Pipeline.model_construct(**known)
+        asking = Asking(
+            pipeline=pipeline,
+            case=self._case(),
+            folder=RunFolder(self.folder),
+            nonce="",
+            started_at=now(),
+            circumstances={},
+        )
+        asking.ask_all()
+        return asking.results[0]
+
+    def _case(self) -> Case:
+        from lockgate.dataset import Dataset
+
+        dataset = Dataset(_DATA, self.spec, self.folder)
+        return Case(
+            candidate=_contender("candidate"),
+            champion=_contender("champion") if self.champion else None,
+            task=self.task,
+            folder=self.folder,
+            seed=0,
+            datasets=(_DATA,),
+            inputs={},
+            open_dataset=lambda _: dataset,
+            score=lambda _: self._scored(),
+            replay=lambda _: self._scored(),
+            sample=_no_model,
+            threshold=lambda _: self.threshold_,
+        )
+
+    def _scored(self) -> Scored:
+        from lockgate.scored import Scored
+
+        task: Any = self.task
+        return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive)
+
+
+def _arrow(table: Any) -> pa.Table:
+    import pyarrow as pa
+
+    if isinstance(table, pa.Table):
+        return table
+    if isinstance(table, pa.RecordBatch):
+        return pa.Table.from_batches([table])
+    if hasattr(table, "to_dict") and hasattr(table, "columns"):
+        return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    if isinstance(table, Mapping):
+        return pa.table(dict(table))
+    raise UsageError(f"table is {type(table).__name__}", remedy="give a pandas or Arrow table, or a dict of columns")
+
+
+def _task(table: pa.Table, label: str) -> str:
+    if label not in table.schema.names:
+        return "binary"
+    kind = str(table.schema.field(label).type)
+    if kind in ("float", "double", "halffloat"):
+        return "binary" if set(table.column(label).unique().to_pylist()) <= {0.0, 1.0} else "regression"
+    return "binary"
+
+
+def _contender(role: Any) -> Contender:
+    return Contender(role, ModelVersion("table", role), fetch=_no_files, read=_no_facts, start=_no_model)
+
+
+def _no_files() -> Path:
+    raise UsageError("a table of scores has no model files", remedy="ask this gate with gate run")
+
+
+def _no_facts(_: Path) -> VersionFacts:
+    raise UsageError("a table of scores has no registered version", remedy="ask this gate with gate run")
+
+
+def _no_model(*_: Any) -> Any:
+    raise UsageError("a table of scores has no model to ask", remedy="ask this gate with gate run")

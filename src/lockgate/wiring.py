@@ -1,0 +1,517 @@
+"""Puts the parts together: the only file that names registries, targets and channels."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate import plugins
+from lockgate.digest import folder_digest
+from lockgate.errors import DataError, GateBroken, LockgateError, NotFound, Refused, UsageError
+from lockgate.gate import Case, Contender
+from lockgate.pipeline import Pipeline, PythonEnvironment, TagThreshold, load
+from lockgate.registry import CandidateSelector, ChampionSelector, ModelVersion, Registry
+from lockgate.runfolder import RunFolder, find, salt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.dataset import Dataset
+    from lockgate.model import Model
+    from lockgate.scored import Scored
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def pipelines(root: Path) -> list[Path]:
+    """Every pipeline in `gates/`, sorted."""
+    folder = root / "gates"
+    return sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
+
+
+def only_pipeline(root: Path) -> Path:
+    """The pipeline that is meant where none was named. Raises UsageError with the list."""
+    known = pipelines(root)
+    if len(known) == 1:
+        return known[0]
+    if not known:
+        raise UsageError("there is no pipeline in gates/", remedy="name one, or write one with gate init")
+    listed = ", ".join(path.relative_to(root).as_posix() for path in known)
+    raise UsageError(f"gates/ holds several pipelines: {listed}", remedy="name one of them")
+
+
+def find_pipeline(
+    *,
+    root: Path,
+    environ: Mapping[str, str],
+    model: str | None = None,
+    digest: str | None = None,
+    path: Path | None = None,
+) -> Pipeline:
+    """The pipeline that a command is about: the named one, else the one in `gates/` of the model or the evidence.
+
+    Raises UsageError where none or several fit, with the list.
+    """
+    if path is not None:
+        return load(path, environ=environ)
+    if model is None and digest is not None:
+        found = find(root, digest)
+        if found is not None:
+            evidence = found.evidence()
+            model = evidence.model
+            named = root / str(evidence.document["policy"]["files"][0]["path"])
+            if named.is_file():
+                return load(named, environ=environ)
+    fitting: list[Path] = []
+    for candidate in pipelines(root):
+        try:
+            of = load(candidate, environ=None).model
+        except LockgateError:
+            continue
+        if model is None or of == model:
+            fitting.append(candidate)
+    if len(fitting) == 1:
+        return load(fitting[0], environ=environ)
+    listed = ", ".join(one.relative_to(root).as_posix() for one in fitting or pipelines(root)) or "none"
+    about = f"the model {model}" if model else f"the evidence {digest}"
+    many = "several pipelines name" if fitting else "no pipeline in gates/ names"
+    raise UsageError(f"{many} {about}: {listed}", remedy="name one with --pipeline FILE")
+
+
+def find_run(digest: str, root: Path) -> Path | None:
+    """The run folder here whose evidence has that digest."""
+    run = find(root, digest)
+    return None if run is None else run.path
+
+
+def open_registry(pipeline: Pipeline) -> Registry:
+    """The registry of a pipeline; a relative SQLite path starts at the pipeline's root."""
+    uri = pipeline.registry.uri
+    match = re.fullmatch(r"(sqlite:///)([^/].*)", uri)
+    if match:
+        uri = f"{match[1]}{(pipeline.root / match[2]).absolute()}"
+    registry: Registry = plugins.load(plugins.REGISTRIES, pipeline.registry.kind)(
+        uri, lifecycle=pipeline.registry.lifecycle
+    )
+    return registry
+
+
+def select_candidate(pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None) -> ModelVersion:
+    """The version that asks. Raises NotFound or UsageError with what is there instead."""
+    selector = selector or pipeline.candidate
+    if selector is None:
+        raise UsageError(
+            "the pipeline does not say which version is the candidate",
+            remedy="add candidate: or call with --candidate version=8",
+        )
+    name = pipeline.model
+    if selector.version is not None:
+        return registry.version(name, str(selector.version))
+    if selector.file is not None:
+        return registry.version(name, _number_in(pipeline.resolve(selector.file), selector.file))
+    if selector.alias is not None:
+        found = registry.by_alias(name, selector.alias)
+        if found is None:
+            raise NotFound(f"no version of {name} has the alias {selector.alias!r}", remedy="set it, or name a version")
+        return found
+    versions = registry.versions(name)
+    if not versions:
+        raise NotFound(f"{name} has no versions yet", remedy="register one first")
+    if selector.newest:
+        return versions[0]
+    if selector.tag is not None:
+        wanted = dict(selector.tag)
+        for version in versions:
+            if all(version.tags.get(key) == value for key, value in wanted.items()):
+                return version
+        shown = ", ".join(f"{key}={value}" for key, value in wanted.items())
+        raise NotFound(f"no version of {name} has the tag {shown}", remedy="tag the version that is meant")
+    commit = str(selector.git_commit)
+    if commit == "head":
+        from lockgate.channels import git
+
+        commit = git.head(pipeline.root) or ""
+        if not commit:
+            raise UsageError("git_commit: head needs a git checkout", remedy="call from one, or name a version")
+    for version in versions:
+        made_at = registry.commit_of(version)
+        if made_at and (made_at == commit or (len(commit) >= 7 and made_at.startswith(commit))):
+            return version
+    raise NotFound(
+        f"no version of {name} was made at commit {commit[:12]}",
+        remedy="log the model from that commit, or choose the candidate by file or tag",
+    )
+
+
+def _number_in(path: Path, shown: str) -> str:
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"candidate file {shown} cannot be read: {error}", remedy="it holds one integer") from error
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        raise UsageError(f"candidate file {shown} holds {text[:40]!r}", remedy="it holds one integer, the version")
+    return text
+
+
+def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | None:
+    """The version that holds the place now; None where nobody does and the pipeline allows that."""
+    selector = pipeline.champion
+    if not isinstance(selector, ChampionSelector):
+        return None
+    if selector.version is not None:
+        return registry.version(pipeline.model, str(selector.version))
+    found = registry.by_alias(pipeline.model, str(selector.alias))
+    if found is None and selector.otherwise != "none":
+        raise NotFound(
+            f"no version of {pipeline.model} has the alias {selector.alias!r}, so there is no champion to compare with",
+            remedy="adopt the version in production with gate adopt, or write champion: {alias: …, else: none}",
+        )
+    return found
+
+
+@contextmanager
+def open_case(
+    pipeline: Pipeline,
+    registry: Registry,
+    folder: RunFolder,
+    *,
+    environ: Mapping[str, str],
+    candidate: CandidateSelector | None = None,
+    ask: Sequence[str] = (),
+    cancelled: Callable[[], bool] | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Bench]:
+    """The case of a run: versions chosen, files fetched and hashed, models ready to start. All is closed behind it.
+
+    ask: names of the gates that will be asked, all where empty.
+    """
+    with ExitStack() as stack:
+        parent = pipeline.root / ".gate" / "tmp"
+        parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
+        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        bench = Bench(
+            pipeline, registry, folder, scratch, environ=environ, cancelled=cancelled, progress=progress, stack=stack
+        )
+        bench.choose(candidate)
+        asked = [gate for gate in pipeline.gates if not ask or gate.title in ask]
+        if any(gate.asks_models for gate in asked) and not all(data.scores for data in pipeline.data.values()):
+            bench.warm_up()
+        yield bench
+
+
+class Bench:
+    """Everything that a case's lazy parts are made of."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        registry: Registry,
+        folder: RunFolder,
+        scratch: Path,
+        *,
+        environ: Mapping[str, str],
+        cancelled: Callable[[], bool] | None,
+        progress: Progress | None,
+        stack: ExitStack,
+    ) -> None:
+        self.pipeline, self.registry, self.folder, self.scratch = pipeline, registry, folder, scratch
+        self.environ, self.cancelled, self.progress = environ, cancelled, progress
+        self._stack = stack
+        self.opened: dict[str, Dataset] = {}
+        self.made: dict[str, Scored] = {}
+        self.case: Case
+
+    def choose(self, selector: CandidateSelector | None) -> None:
+        """Choose the two versions and fetch their files."""
+        candidate = select_candidate(self.pipeline, self.registry, selector)
+        champion = select_champion(self.pipeline, self.registry)
+        wanted = [candidate, *([champion] if champion is not None and champion.version != candidate.version else [])]
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            fetched = dict(zip([one.version for one in wanted], pool.map(self._fetch, wanted), strict=True))
+        self.case = Case(
+            candidate=self._contender("candidate", candidate, fetched[candidate.version]),
+            champion=None if champion is None else self._contender("champion", champion, fetched[champion.version]),
+            task=self.pipeline.task,
+            folder=self.folder.path,
+            seed=int(self.pipeline.policy_digest.removeprefix("sha256:")[:8], 16),
+            datasets=tuple(self.pipeline.data),
+            inputs={name: spec.column for name, spec in self.pipeline.inputs.items()},
+            open_dataset=self._open_dataset,
+            score=lambda name: self._score(name, replayed=False),
+            replay=lambda name: self._score(name, replayed=True),
+            sample=self._sample,
+            threshold=self._threshold,
+            progress=self.progress,
+        )
+
+    def _fetch(self, version: ModelVersion) -> tuple[Path, str]:
+        folder = self.scratch / "models"
+        folder.mkdir(exist_ok=True)
+        files = self.registry.fetch(version, folder)
+        return files, folder_digest(files)
+
+    def _contender(self, role: Any, version: ModelVersion, fetched: tuple[Path, str]) -> Contender:
+        files, digest = fetched
+        known = replace(version, digest=digest)
+        return Contender(
+            role,
+            known,
+            fetch=lambda: files,
+            read=lambda folder: self.registry.facts(known, folder),
+            start=lambda folder: self._start(role, folder),
+        )
+
+    def _start(self, role: str, files: Path) -> Model:
+        model = start_model(
+            self.pipeline, files, role=role, environ=self.environ, scratch=self.scratch, cancelled=self.cancelled
+        )
+        self._stack.callback(model.close)
+        return model
+
+    def warm_up(self) -> None:
+        """Let the models begin to load while the data is read; a model that cannot start says so when it is asked."""
+        for contender in self.case.contenders:
+            start = getattr(contender.model, "start", None)
+            if start is not None:
+                try:
+                    start()
+                except LockgateError:
+                    continue
+
+    def _open_dataset(self, name: str) -> Dataset:
+        from lockgate.dataset import Dataset
+
+        dataset = Dataset(name, self.pipeline.data[name], self.pipeline.root)
+        self.opened[name] = dataset
+        return dataset
+
+    def _score(self, name: str, *, replayed: bool) -> Scored:
+        from lockgate.output import ask
+        from lockgate.replay import replay
+        from lockgate.scored import Scored, build_scored
+
+        key = f"{name}-replayed" if replayed else name
+        path = self.folder.path / "scored" / f"{key}.parquet"
+        dataset = self.case.dataset(name)
+        kept = (self.folder.state().get("scored") or {}).get(key)
+        if kept is not None and path.is_file():
+            scored = Scored.open(path, slices=dataset.slices)
+            if scored.sha256 == kept:
+                self.made[key] = scored
+                return scored
+        roles = {} if dataset.spec.scores else {one.role: one for one in self.case.contenders}
+        columns = self._columns(dataset, list(roles.values()))
+        asks: dict[str, Any] = {}
+        for role, contender in roles.items():
+            how = (replay if replayed else ask)(
+                contender.model,
+                spec=self.pipeline.output.output if self.pipeline.output else _plain_output(),
+                task=self.pipeline.task,
+                positive=self.pipeline.positive,
+                need_scores=self._needs_scores(name),
+            )
+            asks[role] = self._fed(how)
+        tell = self.progress
+        scored = build_scored(
+            dataset,
+            ask=asks,
+            task=self.pipeline.task,
+            positive=self.pipeline.positive,
+            salt=salt(self.pipeline.root),
+            path=path,
+            columns=columns,
+            may_fail=replayed,
+            progress=None if tell is None else lambda done, total: tell(f"scoring {name}", done, total),
+        )
+        self.made[key] = scored
+        self.folder.mark("running", scored={**(self.folder.state().get("scored") or {}), key: scored.sha256})
+        return scored
+
+    def _fed(self, how: Callable[[Iterator[Any]], Iterator[Any]]) -> Callable[[Iterator[Any]], Iterator[Any]]:
+        """The same, given data batches: their columns renamed to what the signature calls them."""
+        if not self.pipeline.inputs:
+            return how
+        return lambda batches: how(self._renamed(batch) for batch in batches)
+
+    def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        names = list(batch.schema.names)
+        columns, titles = list(batch.columns), names.copy()
+        for name, source in self.case.inputs.items():
+            if name != source and source in names:
+                columns.append(batch.column(source))
+                titles.append(name)
+        keep = [place for place, title in enumerate(titles) if title not in titles[place + 1 :]]
+        return pa.RecordBatch.from_arrays([columns[place] for place in keep], names=[titles[place] for place in keep])
+
+    def _columns(self, dataset: Dataset, contenders: Sequence[Contender]) -> list[str] | None:
+        """The data columns that the models' signatures name; None (all of them) where one has no named signature."""
+        wanted: dict[str, None] = {}
+        for contender in contenders:
+            inputs = (contender.facts.signature or {}).get("inputs") or ()
+            if not inputs or any(not column.get("name") for column in inputs):
+                return None
+            for column in inputs:
+                source = self.case.inputs.get(str(column["name"]), str(column["name"]))
+                if source in dataset.columns:
+                    wanted[source] = None
+                elif column.get("required", True):
+                    dataset.need({source: f"input {column['name']} of the {contender.role}'s signature"})
+        return list(wanted)
+
+    def _needs_scores(self, name: str) -> bool:
+        """Whether a line on the data ranks or weighs scores, so that class labels will not do."""
+        for gate in self.pipeline.gates:
+            if self.pipeline.data_of(gate) != name:
+                continue
+            for line in gate.lines:
+                subject = gate.subjects.get(line.subject)
+                if subject is not None and "score" in subject.needs and "threshold" not in subject.needs:
+                    return True
+        return False
+
+    def _threshold(self, role: str) -> float | None:
+        asked = self.pipeline.threshold
+        if not isinstance(asked, TagThreshold):
+            return asked
+        contender = next((one for one in self.case.contenders if one.role == role), None)
+        if contender is None:
+            return None
+        text = contender.version.tags.get(asked.tag)
+        try:
+            return float(str(text))
+        except ValueError:
+            raise GateBroken(
+                f"the {role}, {contender.version}, has no number in its tag {asked.tag!r}"
+                + ("" if text is None else f" but {text[:40]!r}"),
+                remedy=f"set the tag {asked.tag} on the version, or write a number as threshold",
+            ) from None
+
+    def _sample(self, contender: Contender, name: str | None, rows: int) -> pa.RecordBatch:
+        from lockgate.example import read_example
+
+        if name is None:
+            path = contender.facts.input_example
+            if path is None:
+                raise DataError(
+                    f"{contender.version} has no input example",
+                    remedy="log the model with input_example=…, or name data",
+                )
+            return read_example(path, contender.facts.signature).slice(0, rows)
+        dataset = self.case.dataset(name)
+        batch = next(dataset.batches(self._columns(dataset, [contender]), rows=rows), None)
+        if batch is None or batch.num_rows == 0:
+            raise DataError(f"data {name!r} has no rows to send", remedy="give data with rows")
+        return self._renamed(batch.slice(0, rows))
+
+    def data(self) -> list[dict[str, Any]]:
+        """The entries of `data` in the evidence: what was opened and could be read."""
+        entries = []
+        for name, dataset in sorted(self.opened.items()):
+            try:
+                entries.append(
+                    {"name": name, "path": dataset.spec.path, "digest": dataset.digest, "rows": dataset.count()}
+                )
+            except LockgateError:
+                continue
+        return entries
+
+    def scored(self) -> list[dict[str, Any]]:
+        """The entries of `scored` in the evidence."""
+        return [
+            {"data": name, "sha256": scored.sha256, "rows": scored.rows} for name, scored in sorted(self.made.items())
+        ]
+
+    def digests(self) -> dict[str, Any]:
+        """What a resumed run must find as it was: policy, models, and the data that gates name."""
+        case = self.case
+        named = {name for gate in self.pipeline.gates if (name := self.pipeline.data_of(gate)) is not None}
+        data = {}
+        for name in sorted(named):
+            try:
+                data[name] = case.dataset(name).digest
+            except LockgateError as error:
+                data[name] = f"unreadable: {error.what}"
+        return {
+            "policy": self.pipeline.policy_digest,
+            "candidate": [case.candidate.version.version, case.candidate.version.digest],
+            "champion": None
+            if case.champion is None
+            else [case.champion.version.version, case.champion.version.digest],
+            "data": data,
+        }
+
+
+def _plain_output() -> Any:
+    from lockgate.model import Output
+
+    return Output()
+
+
+def start_model(
+    pipeline: Pipeline,
+    files: Path,
+    *,
+    role: str,
+    environ: Mapping[str, str],
+    scratch: Path,
+    cancelled: Callable[[], bool] | None = None,
+) -> Model:
+    """The model of those files in a process of its own, under the interpreter that the pipeline names."""
+    from lockgate.targets.process import ProcessModel, job_python
+
+    if isinstance(pipeline.environment, PythonEnvironment):
+        named = pipeline.environment.python
+        python = str(pipeline.resolve(named)) if "/" in named else named
+    else:
+        python = job_python(environ)
+    folder = scratch / f"{role}-work"
+    folder.mkdir(exist_ok=True)
+    return ProcessModel(files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled)
+
+
+def prove_way_back(
+    pipeline: Pipeline, registry: Registry, version: ModelVersion, *, environ: Mapping[str, str]
+) -> None:
+    """Ask a version its input example (else a row of the data), as it would be asked after a rollback.
+
+    Raises Refused where it does not answer, or has nothing to answer to.
+    """
+    remedy = "mend its environment, or log the model again with an input example and promote that first"
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-")))
+        bench = Bench(
+            pipeline,
+            registry,
+            RunFolder(scratch),
+            scratch,
+            environ=environ,
+            cancelled=None,
+            progress=None,
+            stack=stack,
+        )
+        bench.choose(CandidateSelector(version=int(version.version)))
+        outgoing = bench.case.candidate
+        source = None if outgoing.facts.input_example is not None else next(iter(pipeline.data), None)
+        try:
+            batch = bench.case.sample(outgoing, source, 10)
+            rows = next(iter(outgoing.model.predict([batch]))).num_rows
+        except LockgateError as error:
+            raise Refused(
+                f"the way back is not proven: {version}, which holds Production, does not answer: {error.what}",
+                code="way_back_broken",
+                remedy=remedy,
+            ) from error
+        if rows != batch.num_rows or not rows:
+            raise Refused(
+                f"the way back is not proven: {version} answered {rows} rows", code="way_back_broken", remedy=remedy
+            )
