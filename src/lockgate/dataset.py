@@ -230,6 +230,8 @@ class Dataset:
                 types[field.name] = self._common_type(file, field, types.get(field.name, field.type))
         if not types:
             raise self._wrong("is empty", remedy="a data file without rows still has columns; write the file again")
+        if first[0].format == "csv":  # a column without any value holds texts
+            types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
         return pa.schema(list(types.items())), looked
 
     def _common_type(self, file: DataFile, field: pa.Field, before: pa.DataType) -> pa.DataType:

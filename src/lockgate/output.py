@@ -43,23 +43,32 @@ class OutputSpec(Config):
 
 
 def ask(
-    model: Model, *, spec: Output, task: Task, positive: Any, need_scores: bool
+    model: Model, *, spec: Output, task: Task, positive: Any, need_scores: bool, may_fail: bool = False
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
     """What `build_scored` asks for: batches in, the scores of each out, in order. Raises as `score_of` does."""
 
     def scores(batches: Iterator[pa.RecordBatch]) -> Iterator[Array]:
         row = 0
         for answer in model.predict(batches, method=spec.method):
-            yield score_of(answer, spec=spec, task=task, positive=positive, need_scores=need_scores, rows_before=row)
+            yield score_of(
+                answer, spec=spec, task=task, positive=positive, need_scores=need_scores, may_fail=may_fail, rows_before=row
+            )  # fmt: skip
             row += answer.num_rows
 
     return scores
 
 
 def score_of(
-    answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any, need_scores: bool, rows_before: int = 0
+    answer: pa.RecordBatch,
+    *,
+    spec: Output,
+    task: Task,
+    positive: Any,
+    need_scores: bool,
+    may_fail: bool = False,
+    rows_before: int = 0,
 ) -> Array:
-    """The scores in an answer, (n,) float64, all finite.
+    """The scores in an answer, (n,) float64, all finite unless they may fail: then NaN is a request that failed.
 
     answer: the columns of a frame; `prediction` for a vector; `0`, `1`, … for a matrix. positive: the label that counts
     as positive. need_scores: whether class labels will not do; where they do, they become 1.0 (positive) and 0.0.
@@ -74,6 +83,8 @@ def score_of(
         first_batch=rows_before == 0,
     )  # fmt: skip
     broken = ~np.isfinite(scores)
+    if may_fail:
+        return np.where(broken, np.nan, scores)
     if broken.any():
         first = rows_before + int(broken.argmax()) + 1
         raise ModelFault(

@@ -14,7 +14,7 @@ from lockgate import arrays
 from lockgate.errors import DataError
 from lockgate.sources import Contents, DataFile, cut, no_column_twice, reading
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 _MISFIT = re.compile(r"In CSV column #(\d+): .*conversion error")
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 
@@ -32,7 +32,7 @@ def look(file: DataFile) -> Contents:
                 names = reader.schema.names
                 no_column_twice(file, names)
                 rows = sum(batch.num_rows for batch in reader)
-                return Contents(_settled(file, reader.schema), rows)
+                return Contents(_of_texts(file, reader.schema), rows)
         except pa.ArrowInvalid as error:
             misfit = _MISFIT.search(str(error))
             if misfit is None or not names or names[int(misfit[1])] in types:
@@ -74,15 +74,15 @@ def _type_of(file: DataFile, name: str) -> pa.DataType:
         return pyarrow.csv.read_csv(stream, **_options({}, [name])).schema.field(name).type
 
 
-def _settled(file: DataFile, schema: pa.Schema) -> pa.Schema:
-    """Columns without any value hold texts; bytes that are no text are refused."""
+def _of_texts(file: DataFile, schema: pa.Schema) -> pa.Schema:
+    """The schema, unless a column holds bytes that are no text."""
     for field in schema:
         if pa.types.is_binary(field.type):
             raise file.broken(
                 f"column {field.name!r} is not UTF-8 text",
                 remedy="convert the file, for example with iconv -f latin1 -t utf-8",
             )
-    return pa.schema([(field.name, pa.string() if pa.types.is_null(field.type) else field.type) for field in schema])
+    return schema
 
 
 def _without_empty_texts(batch: pa.RecordBatch) -> pa.RecordBatch:

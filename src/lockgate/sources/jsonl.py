@@ -12,7 +12,7 @@ import pyarrow.json
 from lockgate.errors import DataError
 from lockgate.sources import Contents, DataFile, cut, reading, widened
 
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 2 << 20
 
 
 def look(file: DataFile) -> Contents:
@@ -23,11 +23,13 @@ def look(file: DataFile) -> Contents:
         table = _parsed(file, block, first_line)
         rows += table.num_rows
         for field in table.schema:
-            kind = widened(types.get(field.name, field.type), field.type)
+            found = _texts_stay(field.type)
+            before = types.get(field.name, found)
+            kind = widened(before, found)
             if kind is None:
-                raise _mixed(file, field.name)
+                raise _mixed(file, field.name, f"{before} at first, and {found} somewhere from line {first_line} on")
             types[field.name] = kind
-    return Contents(pa.schema([(name, _texts_stay(kind)) for name, kind in types.items()]), rows)
+    return Contents(pa.schema(list(types.items())), rows)
 
 
 def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
@@ -94,7 +96,7 @@ def _explained(file: DataFile, block: bytes, first_line: int) -> DataError:
     )
 
 
-def _mixed(file: DataFile, key: str, what: str = "values of types that do not fit together") -> DataError:
+def _mixed(file: DataFile, key: str, what: str) -> DataError:
     return file.broken(f"column {key!r} holds {what}", remedy="write one type a key, or null")
 
 

@@ -1,0 +1,210 @@
+"""Parquet, CSV and JSON lines: what is read, and that whatever is broken becomes an error that says so."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lockgate.dataset import Dataset, DatasetSpec
+from lockgate.errors import DataError
+from lockgate.sources import csv, jsonl
+
+ROWS = [{"id": "a", "n": 1, "x": 0.5}, {"id": None, "n": None, "x": 1.5}, {"id": "c", "n": 3, "x": None}]
+CSV = b"id,n,x\na,1,0.5\n,,1.5\nc,3,\n"
+JSONL = b'{"id": "a", "n": 1, "x": 0.5}\n{"x": 1.5}\n\n{"id": "c", "n": 3, "x": null}'
+
+
+def dataset(path: Path, **spec: Any) -> Dataset:
+    return Dataset("holdout", DatasetSpec.model_validate({"path": path.name, **spec}), path.parent)
+
+
+def rows(path: Path, **spec: Any) -> list[dict[str, Any]]:
+    return [row for batch in dataset(path, **spec).batches() for row in batch.to_pylist()]
+
+
+def written(folder: Path, name: str, data: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(data)
+    return path
+
+
+def zst(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
+def parquet(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return bytes(sink.getvalue())
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("d.csv", CSV),
+        ("d.csv.gz", gzip.compress(CSV)),
+        ("d.csv.gz", gzip.compress(CSV[:12]) + gzip.compress(CSV[12:])),
+        ("d.csv.zst", zst(CSV)),
+        ("d.csv", b"\xef\xbb\xbf" + CSV.replace(b"\n", b"\r\n")),
+        ("d.jsonl", JSONL),
+        ("d.jsonl.gz", gzip.compress(JSONL)),
+        ("d.jsonl.zst", zst(JSONL)),
+        ("d.parquet", parquet(pa.Table.from_pylist(ROWS))),
+    ],
+)
+def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, data: bytes) -> None:
+    """Compressed or not; a missing value is missing."""
+    assert rows(written(tmp_path, name, data)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("d.csv", b"", r"d\.csv: is empty"),
+        ("d.csv", b"a,a\n1,2\n", "has columns of the same name: a"),
+        ("d.csv", b"a,b\n1,2\n1,SECRET,3\n", r"row 3 \(the header is row 1\) has 3 cells where 2 are expected"),
+        ("d.csv", b"a\nx\n\xe9\n", "column 'a' is not UTF-8 text"),
+        ("d.csv", b'a,b\n"SECRET,2\n3,4\n', "has 1 cells where 2 are expected"),
+        ("d.csv.gz", gzip.compress(CSV * 500)[:-9], "cannot be read as csv in gzip"),
+        ("d.csv.gz", CSV, "cannot be read as csv in gzip"),
+        ("d.csv.zst", zst(CSV * 500)[:-9], "cannot be read as csv in zstd"),
+        ("d.jsonl", b"", "d.jsonl is empty"),
+        ("d.jsonl", b'{"a": 1}\n\n{"a": SECRET}\n', "line 3 is not JSON"),
+        ("d.jsonl", b'{"a": 1}\n{"a": "SECRET"}\n', "'a' holds a number before line 2 and a text there"),
+        ("d.jsonl", b'{"a": 1}\n3\n', "line 2 is a number"),
+        ("d.jsonl", b"[1]\n", "line 1 is a list"),
+        ("d.jsonl", b'{"a": "\xe9"}\n', "line 1 is not JSON (not UTF-8)".replace("(", r"\(").replace(")", r"\)")),
+        ("d.jsonl", b'{"a": 1, "a": 2}\n', "a key is given twice"),
+        ("d.jsonl", b'{"a": [1, "SECRET"]}\n', "types do not fit together"),
+        ("d.jsonl.gz", gzip.compress(JSONL)[:-9], "cannot be read as jsonl in gzip"),
+        ("d.parquet", b"", "cannot be read as parquet"),
+        ("d.parquet", b"PAR1 SECRET PAR1", "cannot be read as parquet"),
+        ("d.parquet", CSV, "cannot be read as parquet"),
+        ("d.parquet", parquet(pa.Table.from_pylist(ROWS))[:-20], "cannot be read as parquet"),
+        ("d.parquet.gz", gzip.compress(b"PAR1"), "is a compressed Parquet file"),
+        ("d.parquet", parquet(pa.Table.from_arrays([pa.nulls(1), pa.nulls(1)], names=["a", "a"])), "the same name: a"),
+    ],
+)
+def test_what_is_broken_says_what_and_where(tmp_path: Path, name: str, data: bytes, message: str) -> None:
+    """And nothing of what the rows hold."""
+    with pytest.raises(DataError, match=message) as wrong:
+        rows(written(tmp_path, name, data))
+
+    assert "SECRET" not in str(wrong.value)
+    assert name in str(wrong.value)
+    assert wrong.value.remedy
+
+
+def test_a_csv_column_has_the_type_that_holds_for_all_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a first block suggests is not what the last one must obey."""
+    monkeypatch.setattr(csv, "_BLOCK_BYTES", 256)
+    lines = [f"{n},{n},,{n}" for n in range(500)] + ["x7,0.5,late,", "8,,,9"]
+    path = written(tmp_path, "d.csv", "\n".join(["code,n,note,m", *lines]).encode())
+
+    found = dataset(path)
+
+    assert found.schema == pa.schema({"code": pa.string(), "n": pa.float64(), "note": pa.string(), "m": pa.int64()})
+    read = rows(path)
+    assert len(read) == found.count() == 502
+    assert read[0] == {"code": "0", "n": 0.0, "note": None, "m": 0}
+    assert read[500] == {"code": "x7", "n": 0.5, "note": "late", "m": None}
+
+
+def test_namibia_is_a_country_and_na_no_number(tmp_path: Path) -> None:
+    """A text is only missing where its cell is empty."""
+    path = written(tmp_path, "d.csv", b'country,x,only\nNA,NA,NA\nFR,1,NA\n"",nan,\n')
+
+    assert rows(path) == [
+        {"country": "NA", "x": None, "only": "NA"},
+        {"country": "FR", "x": 1, "only": "NA"},
+        {"country": None, "x": None, "only": None},
+    ]
+
+
+def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
+    """Quoted, as spreadsheets write it."""
+    assert rows(written(tmp_path, "d.csv", b'a,b\n"x\ny, z",2\n')) == [{"a": "x\ny, z", "b": 2}]
+
+
+def test_json_types_hold_for_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys that come late, numbers that become fractions, objects that grow; a text that looks like a date is a text."""
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 64)
+    values: list[dict[str, Any]] = [{"n": n, "on": "2026-11-21", "o": {"a": [n]}} for n in range(40)]
+    values += [{"n": 0.5, "o": {"b": None}}, {"late": "x" * 200, "on": "soon", "o": {"a": [], "b": {"c": True}}}]
+    path = written(tmp_path, "d.jsonl", "\n".join(map(json.dumps, values)).encode())
+
+    read = rows(path)
+
+    assert read[0] == {"n": 0.0, "on": "2026-11-21", "o": {"a": [0], "b": None}, "late": None}
+    assert read[40] == {"n": 0.5, "on": None, "o": {"a": None, "b": None}, "late": None}
+    assert read[41] == {"n": None, "on": "soon", "o": {"a": [], "b": {"c": True}}, "late": "x" * 200}
+
+
+def test_a_bad_line_far_down_is_named_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks are not what people count in."""
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 64)
+
+    with pytest.raises(DataError, match="line 301 is not JSON"):
+        rows(written(tmp_path, "d.jsonl", b'{"a": 1}\n' * 300 + b"{"))
+
+
+def test_parquet_columns_may_have_any_name(tmp_path: Path) -> None:
+    """Dots are not paths; the order is the one that was asked for."""
+    table = pa.Table.from_pylist([{"a": 1, "a.b": 2, "ä ö": 3, "s": {"t": 4}}])
+    found = dataset(written(tmp_path, "d.parquet", parquet(table)))
+
+    assert [batch.to_pylist() for batch in found.batches(["ä ö", "a.b", "s", "a"])] == [
+        [{"ä ö": 3, "a.b": 2, "s": {"t": 4}, "a": 1}]
+    ]
+
+
+def _mutated(data: bytes) -> st.SearchStrategy[bytes]:
+    """The bytes with some of them changed, or cut off."""
+
+    def changed(edits: list[tuple[int, int]], end: int) -> bytes:
+        found = bytearray(data)
+        for place, value in edits:
+            found[place % len(found)] = value
+        return bytes(found[: len(found) - end])
+
+    edits = st.lists(st.tuples(st.integers(0, len(data) - 1), st.integers(0, 255)), min_size=1, max_size=4)
+    return st.builds(changed, edits, st.sampled_from([0, 0, 0, 1, 7]))
+
+
+def _anything() -> Iterator[tuple[str, st.SearchStrategy[bytes]]]:
+    lines = st.lists(st.one_of(st.binary(max_size=20), st.sampled_from([b'{"a": 1}', b"1,2", b'"', b"\xef\xbb\xbf"])))
+    text = st.one_of(st.binary(max_size=200), lines.map(b"\n".join))
+    yield "d.csv", st.one_of(text, _mutated(CSV))
+    yield "d.jsonl", st.one_of(text, _mutated(JSONL))
+    yield "d.csv.gz", st.one_of(text.map(gzip.compress), _mutated(gzip.compress(CSV, mtime=0)))
+    yield "d.jsonl.zst", st.one_of(text, _mutated(zst(JSONL)))
+    yield "d.parquet", st.one_of(st.binary(max_size=200), _mutated(parquet(pa.Table.from_pylist(ROWS))))
+
+
+@pytest.mark.parametrize(("name", "data"), list(_anything()), ids=[name for name, _ in _anything()])
+def test_any_bytes_are_data_or_a_data_error(tmp_path: Path, name: str, data: st.SearchStrategy[bytes]) -> None:
+    """Nothing that a file holds breaks the tool."""
+
+    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(data)
+    def law(held: bytes) -> None:
+        path = written(tmp_path, name, held)
+        try:
+            found = dataset(path)
+            count = sum(batch.num_rows for batch in found.batches())
+        except DataError as wrong:
+            named = name in str(wrong)
+        else:
+            named = count == found.count()
+        assert named
+
+    law()

@@ -1,0 +1,222 @@
+"""Slices: what may be declared, what they are called, and that every row is in exactly one of a declaration."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from lockgate.errors import DataError
+from lockgate.slices import Slice, SliceEntries, SmallSlices, bin_labels, finding_id, slice_text
+
+ENTRIES: TypeAdapter[Any] = TypeAdapter(SliceEntries)
+
+
+def declared(*entries: Any) -> tuple[Slice, ...]:
+    return tuple(Slice.of(entry) for entry in ENTRIES.validate_python(list(entries)))
+
+
+def labels(entry: Any, **columns: Any) -> list[str]:
+    batch = pa.RecordBatch.from_pydict(columns)
+    return list(declared(entry)[0].assign(batch).to_pylist())
+
+
+def test_the_four_kinds_of_the_design_are_read() -> None:
+    """The example of the contract."""
+    every, values, bins, where = declared(
+        "merchant_category",
+        {"column": "geography", "values": ["EU", "US", "BR"]},
+        {"name": "amount_band", "column": "amount", "bins": [0, 10, 100, 1000]},
+        {"name": "risky_new", "where": {"account_age_days": {"lt": 30}, "country": "BR"}},
+    )
+
+    assert [(one.name, one.kind, one.columns, one.values, one.mergeable) for one in (every, values, bins, where)] == [
+        ("merchant_category", "values", ("merchant_category",), None, True),
+        ("geography", "declared", ("geography",), ("EU", "US", "BR"), False),
+        ("amount_band", "bins", ("amount",), ("[0,10)", "[10,100)", "[100,1000)"), True),
+        ("risky_new", "where", ("account_age_days", "country"), ("true",), False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ([{"column": "a", "find": {"depth": 2}}], "not available yet: slices that are found"),
+        ([{"cross": ["a", "b"]}], "not available yet: crossed slices"),
+        ([{"name": "q", "column": "a", "quantiles": 4}], "not available yet: quantile bins"),
+        ([{"column": "a", "max": 10}], "not available yet: a maximum of slices"),
+        (["a", "a"], "slices have the same name: a"),
+        (["a", {"column": "b", "name": "a"}], "slices have the same name: a"),
+        ([{"name": "b", "column": "a", "bins": [0, 10, 10]}], "bins must increase, and 10 comes after 10"),
+        ([{"name": "b", "column": "a", "bins": [0, float("inf")]}], "inf is not a finite number"),
+        ([{"name": "b", "column": "a", "bins": []}], "at least 1 item"),
+        ([{"column": "a", "bins": [0, 1]}], "a slice with `bins` needs a name"),
+        ([{"where": {"a": 1}}], "a slice with `where` needs a name"),
+        ([{"name": "b", "column": "a", "where": {"a": 1}}], "leave `column` out"),
+        ([{"name": "b", "column": "a", "bins": [0], "values": [1]}], "not by values and bins"),
+        ([{"name": "b"}], "a slice needs a column"),
+        ([{"name": "b", "where": {"a": [1, 2]}}], "several values are a list after `in`"),
+        ([{"name": "b", "where": {"a": {}}}], "a condition is empty"),
+        ([{"name": "b", "where": {"a": {"near": 1}}}], "Extra inputs are not permitted"),
+        ([{"column": "a", "values": [1, "1"]}], "values are declared twice: 1"),
+        ([{"column": "a", "values": ["(other)"]}], "cannot be one of them"),
+        (["label"], "a slice cannot be called 'label'"),
+        ([""], "a name is needed"),
+        ([{"column": "a", "name": " "}], "a name is needed"),
+        ([3], "a slice is the name of a column"),
+        ([{"column": "a", "colour": 1}], "Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(entries: list[Any], message: str) -> None:
+    """Each with its reason."""
+    with pytest.raises(ValidationError) as refused:
+        ENTRIES.validate_python(entries)
+
+    assert message in str(refused.value)
+
+
+def test_merging_small_slices_is_refused_until_it_exists() -> None:
+    """It is never accepted and ignored."""
+    with pytest.raises(ValidationError, match="not available yet: merged slices"):
+        SmallSlices(below="merge")
+    assert SmallSlices().below == "block"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["EU", None, "US"], ["EU", "(missing)", "US"]),
+        ([3, None, -1], ["3", "(missing)", "-1"]),
+        ([0.5, None, 3.0, float("nan")], ["0.5", "(missing)", "3.0", "(missing)"]),
+        ([True, None, False], ["true", "(missing)", "false"]),
+        ([date(2026, 11, 21), None], ["2026-11-21", "(missing)"]),
+        ([None, None], ["(missing)", "(missing)"]),
+        ([], []),
+    ],
+)
+def test_a_value_is_shown_as_people_write_it(values: list[Any], expected: list[str]) -> None:
+    """Missing values are a slice of their own."""
+    assert labels("a", a=pa.array(values, pa.null()) if not any(v is not None for v in values) else values) == expected
+
+
+def test_a_dictionary_column_is_a_column_like_others() -> None:
+    """pandas writes categories so."""
+    assert labels("a", a=pa.array(["x", None, "x"]).dictionary_encode()) == ["x", "(missing)", "x"]
+
+
+def test_declared_values_meet_their_column_whatever_its_type() -> None:
+    """A whole number that pandas stored as a float, because cells were missing, is still that number."""
+    entry = {"column": "a", "values": [3, "4", True]}
+
+    assert labels(entry, a=[3.0, None, 5.0]) == ["3", "(other)", "(other)"]
+    assert labels(entry, a=["3", "4", "true"]) == ["3", "4", "true"]
+    assert labels(entry, a=[3, 4, 5]) == ["3", "4", "(other)"]
+    assert labels({"column": "a", "values": ["(missing)"]}, a=["x", None]) == ["(other)", "(missing)"]
+
+
+def test_bins_hold_every_number() -> None:
+    """Below, inside, on the edges, above, and missing."""
+    entry = {"name": "band", "column": "a", "bins": [0, 10, 10.5]}
+
+    assert labels(entry, a=[-1.0, 0.0, 9.99, 10.0, 10.5, float("inf"), None, float("nan")]) == [
+        "(-inf,0)", "[0,10)", "[0,10)", "[10,10.5)", "[10.5,inf)", "[10.5,inf)", "(missing)", "(missing)",
+    ]  # fmt: skip
+
+
+def test_where_is_a_conjunction_and_false_for_what_is_missing() -> None:
+    """`ne` included: nothing is known about a missing value."""
+    entry = {"name": "w", "where": {"age": {"ge": 18, "lt": 30}, "country": {"in": ["BR", "US"]}}}
+
+    assert labels(entry, age=[18, 29, 30, None, 20], country=["BR", "US", "BR", "BR", None]) == [
+        "true", "true", "false", "false", "false",
+    ]  # fmt: skip
+    assert labels({"name": "w", "where": {"a": {"ne": "x"}}}, a=["x", "y", None]) == ["false", "true", "false"]
+    assert labels({"name": "w", "where": {"a": True}}, a=[True, False, None]) == ["true", "false", "false"]
+    assert labels({"name": "w", "where": {"d": {"ge": "2026-01-01"}}}, d=[date(2025, 12, 31), date(2026, 1, 1)]) == [
+        "false", "true",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("entry", "column", "message"),
+    [
+        ({"name": "b", "column": "a", "bins": [0]}, ["x"], "has the type string, and bins need numbers"),
+        ({"name": "b", "where": {"a": {"lt": 3}}}, ["x"], "it is compared with 3"),
+        ({"name": "b", "where": {"a": "x"}}, [3], "it is compared with 'x'"),
+        ("a", [[1, 2]], "a slice needs texts, numbers"),
+    ],
+)
+def test_a_column_that_does_not_fit_its_declaration_is_an_error(entry: Any, column: list[Any], message: str) -> None:
+    """A comparison that can never be true is a mistake, not an empty slice."""
+    with pytest.raises(DataError, match=message):
+        labels(entry, a=column)
+
+
+NUMBERS = st.lists(st.one_of(st.none(), st.floats(width=64), st.integers(-5, 5).map(float)), max_size=40)
+
+
+@given(NUMBERS, st.lists(st.floats(-10, 10), min_size=1, max_size=5, unique=True))
+def test_every_row_is_in_the_bin_that_its_label_says(values: list[float | None], edges: list[float]) -> None:
+    """The law of bins: a partition, by plain comparison."""
+    edges = sorted({edge + 0.0 for edge in edges})
+    names = (*bin_labels(edges), "(missing)")
+    bounds = [-np.inf, *edges, np.inf]
+
+    found = labels({"name": "b", "column": "a", "bins": edges}, a=pa.array(values, pa.float64()))
+
+    for value, label in zip(values, found, strict=True):
+        if value is None or np.isnan(value):
+            assert label == "(missing)"
+        else:
+            place = names.index(label)
+            assert bounds[place] <= value <= bounds[place + 1]
+            assert value < bounds[place + 1] or value == np.inf
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.text(max_size=3)), max_size=40),
+    st.lists(st.text(max_size=3), min_size=1, unique=True),
+)
+def test_all_labels_are_known_to_the_order_of_the_declaration(values: list[str | None], names: list[str]) -> None:
+    """So that the masks of all labels together are all rows, each once."""
+    names = [name for name in names if name != "(other)"] or ["x"]
+    for entry in ("a", {"column": "a", "values": names}, {"name": "w", "where": {"a": {"gt": "m"}}}):
+        (one,) = declared(entry)
+        found = one.assign(pa.RecordBatch.from_arrays([pa.array(values, pa.string())], names=["a"])).to_pylist()
+        order = one.order(found)
+
+        assert len(found) == len(values)
+        assert set(found) <= set(order)
+        assert len(set(order)) == len(order)
+        assert order[: len(one.values or ())] == (one.values or ())
+
+
+def test_slices_have_names_that_can_stand_in_an_id() -> None:
+    """Percent-encoded; all rows are `overall`."""
+    assert slice_text(()) == "overall"
+    assert slice_text((("geography", "BR"), ("sex", "a&b=c/d"))) == "geography=BR&sex=a%26b%3Dc%2Fd"
+    assert finding_id("metrics", "r2", (("amount_band", "[10,100)"),)) == "metrics/r2/amount_band=%5B10%2C100%29"
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.text()), min_size=1, max_size=3))
+def test_a_slice_can_be_read_back_from_its_text(key: list[tuple[str, str]]) -> None:
+    """Nothing that a value holds can be taken for a sign of the id."""
+    parts = [tuple(map(unquote, part.split("="))) for part in slice_text(tuple(key)).split("&")]
+
+    assert parts == key
+
+
+def test_declarations_are_light() -> None:
+    """`gate check` loads them."""
+    code = "import sys, lockgate.slices, lockgate.dataset; print({'numpy', 'pyarrow', 'pandas'} & set(sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
