@@ -27,8 +27,8 @@ from lockgate.slices import FIXED_COLUMNS, Slice
 
 Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]
 
+SCHEMA = "lockgate/scored/v1"
 ROLES = ("candidate", "champion")
-_SCHEMA = {"lockgate.schema": "lockgate/scored/v1"}
 _GROUP_ROWS = 1 << 17
 
 
@@ -277,11 +277,12 @@ def _write(sink: Any, batches: Iterable[pa.RecordBatch]) -> None:
     """Row groups of one size and texts without dictionaries of their own: the bytes depend on the rows alone."""
     groups = _groups(_decoded(batch) for batch in batches)
     first = next(groups)
-    schema = first.schema.with_metadata(_SCHEMA)
+    schema = first.schema
     texts = [name for name in schema.names if name not in FIXED_COLUMNS]
     with pq.ParquetWriter(
         sink, schema, compression="zstd", use_dictionary=texts, write_statistics=False, store_schema=False
     ) as writer:
+        writer.add_key_value_metadata({"lockgate.schema": SCHEMA})
         for group in chain([first], groups):
             writer.write_table(group.cast(schema), row_group_size=_GROUP_ROWS)
 
