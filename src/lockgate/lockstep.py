@@ -13,7 +13,7 @@ from lockgate.errors import ModelFault
 Batch = TypeVar("Batch")
 Answer = TypeVar("Answer")
 
-_AHEAD = 2
+_AHEAD = 1
 _END: Any = object()
 
 

@@ -51,7 +51,7 @@ def checked_rows(
         for each in columns.values():
             each.add(batch, rows)
         rows += batch.num_rows
-    return rows, {name: each.done() for name, each in columns.items()}
+    return rows, {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
 
 
 class _Column(Protocol):

@@ -30,6 +30,7 @@ Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]
 SCHEMA = "lockgate/scored/v1"
 ROLES = ("candidate", "champion")
 _GROUP_ROWS = 1 << 17
+_BATCH_CELLS = 1 << 19
 
 
 class Scored:
@@ -230,7 +231,8 @@ def _asked(
     sizes: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in dataset.batches(columns):
+        wide = len(dataset.columns if columns is None else columns)
+        for batch in dataset.batches(columns, rows=min(65_536, max(1_024, _BATCH_CELLS // max(1, wide)))):
             sizes.append(batch.num_rows)
             yield batch
 
