@@ -68,7 +68,7 @@ def evidence(
                 "finished_at": utc_text(finished),
                 "git": None if commit is None else {"commit": commit, "dirty": False},
             },
-            "policy": {"sha256": policy, "files": [], "variables": {}},
+            "policy": {"sha256": policy, "files": [{"path": "gates/fraud.yaml", "sha256": policy}], "variables": {}},
             "model": {
                 "name": model,
                 "candidate": candidate,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ def command(model: str, version: int, reason: str, pipeline: Path | None, as_jso
     from lockgate.commands import found
     from lockgate.standby import adopt
 
-    of = wiring.find_pipeline(model=model, path=pipeline, root=found.root())
+    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
     outcome = adopt(
         wiring.open_registry(of),
         model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,7 +59,7 @@ def evidence(digest: str | None, pipeline: Path | None) -> Found:
     digest = digest if ":" in digest else f"sha256:{digest}"
     if not is_digest(digest):
         raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
-    of = wiring.find_pipeline(digest=digest, path=pipeline, root=here)
+    of = wiring.find_pipeline(environ=os.environ, digest=digest, path=pipeline, root=here)
     registry = wiring.open_registry(of)
     folder = wiring.find_run(digest, here)
     if folder is not None:

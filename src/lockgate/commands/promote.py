@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -37,7 +38,7 @@ def command(digest: str | None, pipeline: Path | None, as_json: bool) -> None:
             actor=git.who(of.root),
             clock=found.now,
             scratch=Path(scratch),
-            prove=lambda outgoing: wiring.prove_way_back(of, about.registry, outgoing),
+            prove=lambda outgoing: wiring.prove_way_back(of, about.registry, outgoing, environ=os.environ),
             folder=about.folder,
             votes=unpublished,
             follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ def command(model: str, reason: str, to: int | None, withdrawn_ok: bool, pipelin
     from lockgate.commands import found
     from lockgate.standby import rollback
 
-    of = wiring.find_pipeline(model=model, path=pipeline, root=found.root())
+    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
     outcome = rollback(
         wiring.open_registry(of),
         model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ def command(model: str, pipeline: Path | None, as_json: bool) -> None:
     from lockgate.audit import status
     from lockgate.commands import found
 
-    of = wiring.find_pipeline(model=model, path=pipeline, root=found.root())
+    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
     state = status(wiring.open_registry(of), model, now=found.now())
     click.echo(json.dumps(state.to_json(), indent=1) if as_json else "\n".join(state.lines))
     if state.problems:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import threading
 import time
 import warnings
@@ -56,6 +57,8 @@ _FORBIDDEN = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTH
 _DEFINITE = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "NOT_IMPLEMENTED", "INVALID_STATE"})
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
 _FAULTS = (MlflowException, OSError, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+
+_PASSWORD = re.compile(r"//[^/@\s]+@")
 
 _writes = threading.Lock()
 
@@ -169,6 +172,6 @@ def _code(fault: Exception) -> str:
 
 
 def _said(fault: Exception) -> str:
-    """What it said, on one line and without the statement that a database driver adds."""
-    text = " ".join(str(fault).partition("[SQL")[0].split())
+    """What it said, on one line, without passwords and without the statement that a database driver adds."""
+    text = _PASSWORD.sub("//", " ".join(str(fault).partition("[SQL")[0].split()))
     return text if len(text) <= 300 else text[:300] + "…"

@@ -1,0 +1,70 @@
+"""A checkout with one pipeline, one owner and one registry, for tests of the commands that move versions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lockgate import wiring
+from lockgate.channels import ssh
+from lockgate.evidence import Evidence
+from lockgate.pipeline import load
+from lockgate.registry import ModelVersion
+from promoting import Models, evidence, run_folder, ssh_key
+
+PIPELINE = """\
+model: {model}
+task: binary
+registry: {{uri: "sqlite:///m.db"}}
+candidate: {{newest: true}}
+champion: {{alias: production, else: none}}
+gates:
+  - gate: metadata
+signoff:
+  groups: {{owners: [{{key: "{key}"}}]}}
+  require: {{owners: 1}}
+  separation_of_duties: false
+"""
+
+
+class Desk:
+    """The working directory of somebody who promotes."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.models = Models(f"sqlite:///{folder}/m.db", folder)
+        self.model = self.models.new()
+        self.key = ssh_key(folder, "alice")
+        (folder / ".git").mkdir()
+        (folder / "gates").mkdir()
+        self.pipeline = folder / "gates" / "fraud.yaml"
+        self.pipeline.write_text(PIPELINE.format(model=self.model, key=ssh.public_key(self.key)))
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(wiring, "prove_way_back", lambda *arguments, **more: None)
+
+    def register(self) -> ModelVersion:
+        return self.models.register(self.model)
+
+    def evaluate(self, version: ModelVersion, *, champion: ModelVersion | None = None, **more: Any) -> Evidence:
+        """What `gate run` leaves behind."""
+        policy = load(self.pipeline, environ={}).policy_digest
+        about = evidence(
+            self.model, version, champion=champion, policy=policy, **{"finished": datetime.now(UTC)} | more
+        )
+        run_folder(about, self.folder / ".gate" / "runs" / about.run_id)
+        return about
+
+    def folder_of(self, about: Evidence) -> Path:
+        return self.folder / ".gate" / "runs" / about.run_id
+
+    def gate(self, command: Any, *arguments: object) -> Result:
+        """Run a command; what it raised is in `exception`."""
+        return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+    @property
+    def aliases(self) -> dict[str, str]:
+        return dict(self.models.registry.aliases(self.model))
