@@ -104,9 +104,6 @@ def _registry(tree: Node, pipeline: Pipeline) -> Found:
     if kind not in known:
         what = f"no registry is called {kind!r}; known: {', '.join(known)}{guess(kind, known)}"
         yield ("registry", "kind"), Complaint(_at(tree, "registry", "kind").at, what)
-    if pipeline.registry.lifecycle == "stages":
-        what = "not available yet: lifecycle: stages arrives with the promotion release; write aliases"
-        yield ("registry", "lifecycle"), Complaint(_at(tree, "registry", "lifecycle").at, what)
 
 
 def _task(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:
@@ -248,9 +245,13 @@ class _Lines:
             node = _at(self.draft.node, "data")
             what = f"no data is called {name!r}; declared: {known}{guess(name, self.declared)}"
             yield (*self.draft.path, "data"), Complaint(node.at, what)
-        elif name is None and len(self.declared) != 1 and self._asks_for_rows():
+        elif name is None and len(self.declared) != 1 and not self._data_required and self._asks_for_rows():
             what = f"{self.draft.title} does not say on which data; write data: one of those declared ({known})"
             yield self.draft.path, Complaint(self.draft.node.at, what)
+
+    @property
+    def _data_required(self) -> bool:
+        return bool(self.cls.model_fields["data"].is_required())
 
     def _asks_for_rows(self) -> bool:
         subjects = [self.cls.subjects.get(line.subject) for _, _, line in self.draft.lines()]
@@ -271,16 +272,23 @@ class _Lines:
             return
         yield from self._arguments(line, subject)
         yield from self._given(line, subject)
-        yield from self._scope(line)
+        yield from self._scope(line, subject)
         if subject.counted and (line.claim or line.confidence):
             key = "claim" if line.claim else "confidence"
             yield f"{str(line)!r}: {subject.name} is counted and decided exactly; leave {key} out"
+        if line.limit.percent and subject.bounds != (0, 1):
+            yield f"{str(line)!r}: {subject.name} is no share; write the limit without %"
         if line.if_inconclusive and ("signoff",) not in self.refused and not self.pipeline.signed:
             yield (
                 f"{str(line)!r}: if_inconclusive: ask needs somebody who can accept it, and nobody signs here; "
                 "leave it out, or write signoff with require: {owners: 1}"
             )
         champion = self.pipeline.has_champion or ("champion",) in self.refused
+        if "champion" in subject.needs and not champion and not line.limit.relative:
+            yield (
+                f"{str(line)!r}: {subject.name} compares with a champion, and there is none here; "
+                "give the pipeline champion: {alias: production, else: none}"
+            )
         yield from satisfiable.refusals(line, subject, champion=champion, confidence=CONFIDENCE)
 
     def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
@@ -315,12 +323,12 @@ class _Lines:
             if scores is not None and "champion" not in scores and (line.limit.relative or "champion" in subject.needs):
                 yield f"{text} compares with a champion, and data.{self.data_name}.scores names no column of its scores"
 
-    def _scope(self, line: Requirement) -> Iterator[str]:
+    def _scope(self, line: Requirement, subject: Subject) -> Iterator[str]:
         scope, text = line.scope, repr(str(line))
         if scope.kind == "overall" or not self.data_known:
             return
-        if not self.takes_data:
-            yield f"{text}: {self.draft.title} is not asked on rows of data, so it has no slices; leave the scope out"
+        if not self.takes_data or not {"label", "score"} & set(subject.needs):
+            yield f"{text}: {subject.name} is not measured by slice; leave the scope out"
             return
         if self.dataset is None:
             return

@@ -58,7 +58,7 @@ def _from_file(kind: str, root: Path) -> Any:
     name, _, attribute = kind.rpartition(":")
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()) or not path.is_file():
-        raise UsageError(f"gate {kind!r}: there is no file {name} below {root.name or root}")
+        raise UsageError(f"gate {kind!r}: there is no file {name} below the project's root")
     module_name = "lockgate_gate_" + "_".join(path.with_suffix("").relative_to(root.resolve()).parts)
     module = sys.modules.get(module_name)
     if module is None or getattr(module, "__file__", None) != str(path):

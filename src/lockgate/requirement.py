@@ -28,12 +28,13 @@ _LIMIT = re.compile(
     rf"(?:(?P<number>{_NUMBER})\s*(?P<percent>%)?|champion\s*(?:(?P<sign>[+\-*])\s*(?P<margin>{_NUMBER})\s*(?P<mpercent>%)?)?)"
 )
 _BARE = re.compile(r"[^\s\"&=(),]+(?: +[^\s\"&=(),]+)*")
+_BARE_GAP = re.compile(_NAME)
 _BARE_VALUE = re.compile(r"[^\s\"&=]+(?: +[^\s\"&=]+)*")
 _AVAILABLE: tuple[RequirementClaim, ...] = ("not_worse", "point")
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\""
 _WORD = rf"(?:{_QUOTED}|{_BARE.pattern})"
 _CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{_BARE_VALUE.pattern})"
-_ARGUMENT = rf"(?:{_WORD}\s*=\s*)?{_WORD}"
+_ARGUMENT = rf"(?:{_NAME}\s*=\s*)?{_WORD}"
 LIMIT_PATTERN = rf"(?:{_NUMBER}\s*%?|champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?)"
 SCOPE_PATTERN = rf"(?:overall|each\s+slice|(?:each|slice)\s+{_WORD}|{_CELL}(?:\s*&\s*{_CELL})*)"
 SUBJECT_PATTERN = rf"\s*{_NAME}\s*(?:\(\s*(?:{_ARGUMENT}(?:\s*,\s*{_ARGUMENT})*\s*)?\))?\s*"
@@ -159,7 +160,7 @@ class Requirement:
         return f"{self.subject}({inside})"
 
     def __str__(self) -> str:
-        gap = f" gap over {_quoted(self.gap)}" if self.gap else ""
+        gap = f" gap over {_quoted(self.gap, _BARE_GAP)}" if self.gap else ""
         scope = "" if self.scope.kind == "overall" else f" on {self.scope}"
         return f"{self.asked}{gap} {self.op} {self.limit}{scope}"
 
@@ -237,6 +238,8 @@ def _read_args(text: str, line: str) -> tuple[tuple[str | None, Value], ...]:
     while True:
         word, quoted = reader.word("an argument")
         if not quoted and reader.take("="):
+            if not re.fullmatch(_NAME, word):
+                raise RequirementError(f"in {line!r}: {word!r} is no name of an argument")
             value, value_quoted = reader.word(f"the value of {word}")
             args.append((word, value if value_quoted else _typed(value)))
         else:
@@ -364,7 +367,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Requirement:
         raise RequirementError(f"{sides[0]}: {limit!r} is no limit; write a number or champion - 0.01")
     if not isinstance(limit, str):
         limit = number_text(float(limit)) if math.isfinite(limit) else str(limit)
-    gap = f" gap over {_quoted(str(mapping['gap_over']))}" if "gap_over" in mapping else ""
+    gap = f" gap over {_quoted(str(mapping['gap_over']), _BARE_GAP)}" if "gap_over" in mapping else ""
     on = mapping.get("on", "overall")
     if not isinstance(on, str):
         raise RequirementError(

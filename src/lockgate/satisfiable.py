@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from lockgate.requirement import Requirement, RequirementLimit, Subject, number_text
+from lockgate.requirement import Op, Requirement, RequirementLimit, Subject, number_text
 
 
 def refusals(requirement: Requirement, subject: Subject, *, champion: bool, confidence: float) -> list[str]:
@@ -20,7 +20,8 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
         subject.better == "lower" and requirement.op == ">="
     )
     if wrong_way and not requirement.gap:
-        turned = replace(requirement, op=">=" if requirement.op == "<=" else "<=")
+        op: Op = ">=" if requirement.op == "<=" else "<="
+        turned = replace(requirement, op=op, limit=_turned(limit))
         found.append(
             f"{text!r} asks for a worse model: {subject.name} is better when {subject.better}; write {str(turned)!r}"
         )
@@ -79,6 +80,11 @@ def _without_room(requirement: Requirement, text: str, confidence: float) -> lis
         f"{text!r} asks for a gain over the champion, which is claim: superior and not available yet; "
         f"write a tolerance, {str(example)!r}"
     ]
+
+
+def _turned(limit: RequirementLimit) -> RequirementLimit:
+    """The limit of the line that was meant: a margin on the other side, everything else as it is."""
+    return replace(limit, sign="-" if limit.sign == "+" else "+") if limit.sign in ("+", "-") else limit
 
 
 def _with_margin(requirement: Requirement) -> Requirement:

@@ -152,13 +152,13 @@ def _sentences(
         return
     seen = set()
     for rest, one in others:
-        at, what = _sentence(node, path, rest, one, model)
-        if what not in seen:
-            seen.add(what)
-            yield at, what
+        sentence = _sentence(node, path, rest, one, model)
+        if sentence is not None and sentence not in seen:
+            seen.add(sentence)
+            yield sentence
 
 
-def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], model: Any) -> tuple[Place, str]:
+def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], model: Any) -> tuple[Place, str] | None:
     kind, ctx, name = one["type"], one.get("ctx", {}), label(path)
     if kind == "missing":
         where = f"{name} has no {rest[-1]}" if path else f"{rest[-1]} is missing"
@@ -178,10 +178,16 @@ def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], mode
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
         return node.at, f"{name} must be {word} {ctx[bound]:g}, and is {node.value!r}"
+    if kind == "too_short" and isinstance(node.value, list | dict) and node.value:
+        return None  # its entries were refused one by one
     if kind in ("too_short", "string_too_short"):
         return node.at, f"{name} is empty; write at least {'one entry' if kind == 'too_short' else 'one character'}"
     if kind == "string_pattern_mismatch":
-        return node.at, f"{_cut(str(node.value))!r} cannot be a {name}; it must match {ctx.get('pattern')}"
+        of_key = "[key]" in rest
+        word, must = name if of_key else str(node.value), f"it must match {ctx.get('pattern')}"
+        if "[A-Za-z][A-Za-z0-9_" in str(ctx.get("pattern")):
+            must = "a name begins with a letter, and holds up to 64 letters, digits, _ and -"
+        return node.named_at if of_key else node.at, f"{_cut(word)!r} cannot be a name here; {must}"
     if kind in ("value_error", "assertion_error"):
         text = str(ctx.get("error", one["msg"]))
         at = node.named_at if text.startswith("not available yet") else node.at
@@ -259,4 +265,6 @@ def _converted(config: type[Config], name: str) -> bool:
 
 
 def _converts(annotation: Any) -> bool:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return any(_converts(option) for option in get_args(annotation))
     return get_origin(annotation) is Annotated and any(isinstance(mark, _CONVERTS) for mark in get_args(annotation)[1:])

@@ -317,6 +317,8 @@ class _Reader:
         if rest.startswith("\t"):
             return self._stop(at, "a tab cannot indent YAML; use spaces")
         context = getattr(error, "context", None)
+        if "${" in (lines[mark.line] if mark.line < len(lines) else "") and "flow" in str(context):
+            return self._stop(at, 'this cannot be read as YAML: inside { } a variable stands in quotes, "${NAME}"')
         return self._stop(at, f"this cannot be read as YAML: {f'{context}, ' if context else ''}{problem}")
 
 

@@ -31,7 +31,7 @@ def command(pipelines: tuple[Path, ...], as_json: bool) -> None:
             notes = []
         checked.append(one | {"notes": notes})
         for line in (*one["complaints"], *(f"{path}: note: {note}" for note in notes)):
-            click.echo(line, err=True)
+            click.echo(str(line), err=True)
         if one["ok"] and not as_json:
             asked = sum(len(gate.lines) for gate in found.gates)
             click.echo(f"{path}: ok ({_count(len(found.gates), 'gate')}, {_count(asked, 'requirement')})")

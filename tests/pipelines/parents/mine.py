@@ -1,0 +1,18 @@
+"""Is the licence the one that we want?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from lockgate.gate import Gate
+from lockgate.requirement import Subject
+
+
+class Licence(Gate):
+    """A gate that asks nothing of the models."""
+
+    subjects: ClassVar[Mapping[str, Subject]] = {"licences": Subject("licences", "lower", counted=True)}
+    default_require: ClassVar[tuple[str, ...]] = ("licences <= 0",)
+
+    word: str
