@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
@@ -34,8 +33,7 @@ def replay(
             if not fault.alive:
                 raise
         else:
-            with suppress(ModelFault):  # NaN or infinite: those requests have no score
-                return score_of(answer, spec=spec, task=task, positive=positive, need_scores=need_scores)
+            return score_of(answer, spec=spec, task=task, positive=positive, need_scores=need_scores, may_fail=True)
         if batch.num_rows <= 1:
             return np.full(batch.num_rows, np.nan)
         half = batch.num_rows // 2

@@ -49,6 +49,7 @@ def command(
         )
     selector = None if candidate is None else _selector(candidate)
     observing = observe or of.mode == "observe"
+    _lean_memory()
     session = _Session(of, observing=observing, only=only, selector=selector, resume=resume)
     registry = wiring.open_registry(of)
     evidence, folder = session.evidence(registry)
@@ -187,6 +188,13 @@ class _Session:
         )
         for line in outcome.lines:
             self.screen.say(line)
+
+
+def _lean_memory() -> None:
+    """Let Arrow give memory back: its default pool keeps twice what the tables need."""
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _selector(text: str) -> CandidateSelector:

@@ -6,6 +6,7 @@ Importing this file imports mlflow; nothing else outside `registries/mlflow*.py`
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,17 +68,16 @@ class MlflowRegistry:
     def fetch(self, version: ModelVersion, folder: Path) -> Path:
         target = folder / version.version
         shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
 
         def download(mlflow: Any) -> None:
             from mlflow.artifacts import download_artifacts
 
             uri = mlflow.get_model_version_download_uri(version.name, version.version)
-            stored = Path(download_artifacts(artifact_uri=uri, dst_path=str(target.resolve())))
-            if stored.resolve() != target.resolve():
-                shutil.copytree(stored, target, dirs_exist_ok=True)
-                if stored.resolve().is_relative_to(target.resolve()):
-                    shutil.rmtree(stored)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as landing:
+                stored = Path(download_artifacts(artifact_uri=uri, dst_path=landing))
+                stored.replace(target)
+                Path(landing).mkdir(exist_ok=True)
 
         self._client.read(f"the files of {version}", download)
         (target / _DOWNLOAD_MARK).unlink(missing_ok=True)

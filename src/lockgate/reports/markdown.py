@@ -8,7 +8,7 @@ from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.sentences import short
 
 _MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~])")
+_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
 
 def text(value: str) -> str:

@@ -1,0 +1,149 @@
+"""The demo's world: payments of which a few are fraud, and three models that were trained on them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TRAIN_ROWS, HOLDOUT_ROWS, TRAFFIC_ROWS = 60_000, 50_000, 3_000
+COUNTRIES = ("US", "EU", "BR")
+PAUSE_MS, STALL_MS, STALL_EVERY = 4.0, 60.0, 20
+
+
+@dataclass(frozen=True)
+class Payments:
+    """Payments, one a row: the columns that models see, and whether each was fraud."""
+
+    columns: dict[str, Any]
+    is_fraud: NDArray[np.bool_]
+
+    @property
+    def rows(self) -> int:
+        return int(self.is_fraud.size)
+
+
+@dataclass(frozen=True)
+class DemoModel:
+    """A trained model: weights by name of its feature, and how long a call takes.
+
+    pause_ms: of a call; every `stall_every`-th one takes stall_ms instead (0: none does).
+    """
+
+    name: str
+    story: str
+    weights: dict[str, float]
+    pause_ms: float = PAUSE_MS
+    stall_ms: float = 0.0
+    stall_every: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "weights": self.weights,
+            "pause_ms": self.pause_ms,
+            "stall_ms": self.stall_ms,
+            "stall_every": self.stall_every,
+        }
+
+
+def payments(rows: int, *, seed: int) -> Payments:
+    """Payments with about 8 % fraud. In Brazil a partner reports the trust in a device where others report its risk."""
+    rng = np.random.default_rng(seed)
+    country = rng.choice(COUNTRIES, rows, p=[0.45, 0.30, 0.25])
+    amount = np.round(np.exp(rng.normal(4.2, 1.1, rows)).clip(1, 4999), 2)
+    velocity = rng.gamma(2.0, 1.5, rows).round(3)
+    account_age_days = np.round(rng.exponential(400, rows), 1)
+    device_risk = rng.normal(0, 1, rows).round(4)
+    turned = np.where(country == "BR", -1.0, 1.0)
+    logit = (
+        -5.1
+        + 0.45 * (np.log(amount) - 4.2)
+        + 0.55 * velocity
+        - 0.5 * (np.log1p(account_age_days) - 5)
+        + 0.9 * turned * device_risk
+    )
+    is_fraud = rng.random(rows) < 1 / (1 + np.exp(-logit))
+    columns = {
+        "amount": amount,
+        "velocity": velocity,
+        "account_age_days": account_age_days,
+        "device_risk": device_risk,
+        "country": country,
+        "channel": rng.choice(("web", "app"), rows),
+    }
+    return Payments(columns, is_fraud)
+
+
+def features(columns: dict[str, Any], names: tuple[str, ...]) -> Floats:
+    """The (n, k) matrix of features by name, the same that the registered model computes."""
+    brazil = np.asarray(columns["country"]) == "BR"
+    device = np.asarray(columns["device_risk"], dtype=np.float64)
+    known = {
+        "intercept": np.ones(len(brazil)),
+        "log_amount": np.log(np.asarray(columns["amount"], dtype=np.float64)) - 4.2,
+        "velocity": np.asarray(columns["velocity"], dtype=np.float64),
+        "log_age": np.log1p(np.asarray(columns["account_age_days"], dtype=np.float64)) - 5,
+        "device_risk": device,
+        "device_risk_brazil": np.where(brazil, device, 0.0),
+    }
+    return np.column_stack([known[name] for name in names])
+
+
+def train(data: Payments, names: tuple[str, ...], *, where: NDArray[np.bool_] | None = None) -> dict[str, float]:
+    """Weights of a logistic regression by Newton's method, on all rows or on some."""
+    rows = np.ones(data.rows, dtype=bool) if where is None else where
+    x, y = features(data.columns, names)[rows], data.is_fraud[rows].astype(np.float64)
+    weights = np.zeros(len(names))
+    for _ in range(15):
+        p = 1 / (1 + np.exp(-x @ weights))
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + 1e-6 * np.eye(len(names)), x.T @ (y - p))
+        weights += step
+        if np.abs(step).max() < 1e-9:
+            break
+    return {name: float(round(weight, 6)) for name, weight in zip(names, weights, strict=True)}
+
+
+def models(data: Payments) -> tuple[DemoModel, DemoModel, DemoModel]:
+    """(champion, the candidate that must be stopped, the candidate that may pass)."""
+    basic = ("intercept", "log_amount", "velocity", "log_age")
+    abroad = np.asarray(data.columns["country"]) != "BR"
+    faster = PAUSE_MS - (STALL_MS - PAUSE_MS) / (STALL_EVERY - 1)
+    return (
+        DemoModel("champion", "amount, velocity, age of the account", train(data, basic)),
+        DemoModel(
+            "bad candidate",
+            "knows the device too, but was trained without Brazil; one call in twenty stalls, the others make up for it",
+            train(data, (*basic, "device_risk"), where=abroad),
+            pause_ms=faster,
+            stall_ms=STALL_MS,
+            stall_every=STALL_EVERY,
+        ),
+        DemoModel(
+            "good candidate",
+            "knows the device, and that Brazil reports it the other way round",
+            train(data, (*basic, "device_risk", "device_risk_brazil")),
+        ),
+    )
+
+
+def write_data(folder: Path) -> None:
+    """Write `holdout.parquet` and `traffic.jsonl.gz` into a folder."""
+    import pyarrow as pa
+    import pyarrow.parquet as parquet
+
+    folder.mkdir(parents=True, exist_ok=True)
+    holdout = payments(HOLDOUT_ROWS, seed=2)
+    table = {"txn_id": np.arange(holdout.rows), **holdout.columns, "is_fraud": holdout.is_fraud.astype(np.int64)}
+    parquet.write_table(pa.table(table), folder / "holdout.parquet")
+    traffic = payments(TRAFFIC_ROWS, seed=3)
+    with gzip.GzipFile(folder / "traffic.jsonl.gz", "wb", mtime=0) as file:
+        for row in range(traffic.rows):
+            request = {name: values[row].item() for name, values in traffic.columns.items()}
+            file.write((json.dumps({"request_id": f"r{row}", **request}) + "\n").encode())
