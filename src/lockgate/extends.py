@@ -17,7 +17,8 @@ from lockgate.yamlfile import Complaint, Document, Node, Path_, Place
 
 MAX_FILES = 10
 PACKAGE = "package:"
-_WHOLE = ("groups", "candidate")
+_WHOLE = ("require", "groups", "slices", "candidate")
+_OF_PEOPLE = (("data",), ("inputs",))
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def resolve(path: Path, *, root: Path) -> Merged:
         locks += _locks(parent.root)
         if child is not None:
             own = _without(child.root, "extends")
-            complaints += _touched(own, locks)
+            complaints += _touched(own, merged, locks)
             merged = _merge_maps(merged, own, ())
     return Merged(merged, tuple(files), tuple(complaints))
 
@@ -139,7 +140,8 @@ def gate_title(gate: Node) -> str | None:
 
 
 def _merge(parent: Node, child: Node, path: Path_) -> Node:
-    if isinstance(parent.value, dict) and isinstance(child.value, dict) and path[-1:] not in [(key,) for key in _WHOLE]:
+    whole = path[-1] in _WHOLE and path[:-1] not in _OF_PEOPLE
+    if isinstance(parent.value, dict) and isinstance(child.value, dict) and not whole:
         return _merge_maps(parent, child, path)
     if path == ("gates",) and isinstance(parent.value, list) and isinstance(child.value, list):
         return _merge_gates(parent, child)
@@ -186,17 +188,17 @@ def _locks(tree: Node) -> list[_Lock]:
     return locks
 
 
-def _touched(child: Node, locks: list[_Lock]) -> list[Complaint]:
+def _touched(child: Node, parent: Node, locks: list[_Lock]) -> list[Complaint]:
     found = []
     for lock in locks:
-        for at in _touches(child, lock.path):
+        for at in _touches(child, parent, lock.path):
             found.append(
                 Complaint(at, f"{'.'.join(map(str, lock.path))} is locked by {lock.at} and cannot be set here")
             )
     return found
 
 
-def _touches(child: Node, lock: Path_) -> list[Place]:
+def _touches(child: Node, parent: Node, lock: Path_) -> list[Place]:
     """Where a child sets something at, below or above a locked path, or waives a locked gate."""
     node: Node = child
     waived = _waived(child, lock) if lock[0] == "gates" else []
@@ -205,7 +207,7 @@ def _touches(child: Node, lock: Path_) -> list[Place]:
             if not isinstance(node.value, list):
                 return [node.named_at, *waived]
             named = [gate for gate in node.value if gate_title(gate) == step]
-            if len(lock) == 2 or not named:
+            if len(lock) == 2 or not named or _replaced(named[0], parent):
                 return [*(gate.at for gate in named), *waived]
             node = named[0]
             continue
@@ -216,6 +218,16 @@ def _touches(child: Node, lock: Path_) -> list[Place]:
             return waived
         node = below
     return [node.named_at, *waived]
+
+
+def _replaced(gate: Node, parent: Node) -> bool:
+    """Whether a gate stands in the place of a parent's gate of another kind."""
+    gates, kind = parent.child("gates"), gate.child("gate")
+    for other in gates.value if gates is not None and isinstance(gates.value, list) else ():
+        before = other.child("gate")
+        if gate_title(other) == gate_title(gate) and before is not None and kind is not None:
+            return before.value != kind.value
+    return False
 
 
 def _waived(child: Node, lock: Path_) -> list[Place]:

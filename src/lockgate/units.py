@@ -36,7 +36,11 @@ def duration_text(value: timedelta) -> str:
         amount = seconds / _SECONDS[unit]
         if amount >= 1 and amount == int(amount) and not (unit == "d" and amount < 3):
             return f"{int(amount)}{unit}"
-    return f"{seconds:g}s" if seconds >= 1 or seconds == 0 else f"{seconds * 1000:g}ms"
+    return f"{_decimal(seconds)}s" if seconds >= 1 or seconds == 0 else f"{_decimal(seconds * 1000)}ms"
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def size(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +25,28 @@ def command(pipelines: tuple[Path, ...], as_json: bool) -> None:
     for path in pipelines or _all():
         try:
             found = pipeline.load(path, environ=None)
-            one = {"path": str(path), "ok": True, "complaints": [], "policy": found.policy_digest}
-            notes = _notes(found)
         except PipelineError as error:
-            one = {"path": str(path), "ok": False, "complaints": list(error.complaints), "policy": None}
-            notes = []
-        checked.append(one | {"notes": notes})
-        for line in (*one["complaints"], *(f"{path}: note: {note}" for note in notes)):
-            click.echo(str(line), err=True)
-        if one["ok"] and not as_json:
+            checked.append(_one(path, complaints=error.complaints))
+            click.echo("\n".join(error.complaints), err=True)
+            continue
+        notes = _notes(found)
+        checked.append(_one(path, policy=found.policy_digest, notes=notes))
+        for note in notes:
+            click.echo(f"{path}: note: {note}", err=True)
+        if not as_json:
             asked = sum(len(gate.lines) for gate in found.gates)
             click.echo(f"{path}: ok ({_count(len(found.gates), 'gate')}, {_count(asked, 'requirement')})")
     if as_json:
         click.echo(json.dumps({"pipelines": checked}, indent=1))
     if not all(one["ok"] for one in checked):
         raise click.exceptions.Exit(2)
+
+
+def _one(
+    path: Path, *, policy: str | None = None, complaints: Sequence[str] = (), notes: Sequence[str] = ()
+) -> dict[str, Any]:
+    ok = policy is not None
+    return {"path": str(path), "ok": ok, "policy": policy, "complaints": list(complaints), "notes": list(notes)}
 
 
 def _all() -> list[Path]:

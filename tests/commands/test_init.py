@@ -1,0 +1,88 @@
+"""`gate init` writes a pipeline that can be checked at once, and never over somebody's work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lockgate import pipeline
+from lockgate.commands.init import command
+from lockgate.errors import PipelineError, UsageError
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def init(*args: str) -> Result:
+    return CliRunner().invoke(command, args, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_what_is_written_passes_the_check(task: str) -> None:
+    """And nothing can be promoted before somebody wrote who signs."""
+    found = init("--model", "fraud", "--task", task, "--yes")
+    written = pipeline.load(Path("gates/fraud.yaml"), environ={})
+
+    assert found.stdout == (
+        "wrote gates/fraud.yaml\n"
+        "wrote models/fraud.version: write the version there that asks\n"
+        "next: edit gates/fraud.yaml, then gate check, then gate run\n"
+    )
+    assert (written.model, written.task, written.signoff) == ("fraud", task, None)
+    assert Path("models/fraud.version").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("model", ["no", "007", "my model", "a'b\"c", "naïve", "{x}", "# x", "..", "${X"])
+def test_any_name_is_written_as_the_name_that_it_is(model: str) -> None:
+    """Or refused with nothing left behind."""
+    try:
+        init("--model", model, "--yes")
+    except PipelineError:
+        assert not list(Path("gates").glob("*"))
+        return
+    [path] = Path("gates").glob("*.yaml")
+
+    assert pipeline.load(path, environ={}).model == model
+
+
+def test_data_and_label_can_be_said() -> None:
+    """So that no edit is needed for the simplest case."""
+    init("--model", "fraud", "--data", "rows: 1.csv", "--label", "is fraud", "--yes")
+    holdout = pipeline.load(Path("gates/fraud.yaml"), environ={}).data["holdout"]
+
+    assert (holdout.path, holdout.label) == ("rows: 1.csv", "is fraud")
+
+
+def test_nothing_is_overwritten_without_force() -> None:
+    """Neither the pipeline nor the version."""
+    init("--model", "fraud", "--yes")
+    Path("gates/fraud.yaml").write_text("mine")
+    Path("models/fraud.version").write_text("7\n")
+    with pytest.raises(UsageError, match=r"gates/fraud.yaml is there already; edit it, or replace it with --force"):
+        init("--model", "fraud", "--yes")
+    assert Path("gates/fraud.yaml").read_text() == "mine"
+    Path("gates/fraud.yaml").unlink()
+    init("--model", "fraud", "--yes")
+    assert Path("models/fraud.version").read_text() == "7\n"
+
+    init("--model", "fraud", "--yes", "--force")
+    assert Path("models/fraud.version").read_text() == "1\n"
+
+
+def test_a_name_that_mlflow_cannot_have_is_refused() -> None:
+    """And no file is left."""
+    with pytest.raises(PipelineError, match="cannot be the name of a registered model"):
+        init("--model", "team/fraud", "--yes")
+
+    assert not Path("gates/team_fraud.yaml").exists()
+    assert not Path("models").exists()
+
+
+def test_without_a_terminal_nothing_is_asked() -> None:
+    """A job that waits for an answer would wait forever."""
+    with pytest.raises(UsageError, match="init needs the name of the registered model; write gate init --model NAME"):
+        init()
