@@ -10,6 +10,8 @@ import pytest
 
 from lockgate.errors import Refused
 from lockgate.registries.mlflow import MlflowRegistry
+from lockgate.registries.mlflow_client import Client
+from lockgate.registries.mlflow_ledger import MlflowLedger
 from promoting import Models
 
 
@@ -82,6 +84,18 @@ def test_processes_that_begin_at_once_agree_on_one_ledger(models: Models) -> Non
     standing = models.registry.ledger(model).keys()["epoch-1"]
     assert sorted(number for number, _ in heard) == [0, 1, 2, 3]
     assert {value for _, value in heard} == {standing}
+
+
+def test_a_ledger_that_was_begun_while_we_looked_is_joined(models: Models) -> None:
+    """Somebody wrote the first entry between our look and our beginning: theirs is no deleted ledger."""
+    model = models.new()
+    late = MlflowLedger(Client(models.uri), model)
+    assert late.keys() == {}
+    models.registry.ledger(model).put_if_absent("epoch-1", "a")
+
+    late._begin()
+
+    assert late.put_if_absent("epoch-1", "b") == "a"
 
 
 def test_what_does_not_fit_is_refused_not_cut(models: Models) -> None:

@@ -90,7 +90,9 @@ class MlflowLedger:
         room = experiments.ensure(self._client, self._entries)
         if experiments.is_deleted(room):
             raise self._deleted(f"the experiment {self._entries} is deleted")
-        self._refuse_a_second_one(room)
+        begun = self._begun_by_another(room)
+        if begun is not None:
+            return begun
         now = int(time.time() * 1000)
         run = self._client.write(
             f"the ledger of {self._model}",
@@ -102,7 +104,11 @@ class MlflowLedger:
             raise UnknownOutcome(f"the ledger of {self._model} was begun and is not there", remedy="run it again")
         return begun
 
-    def _refuse_a_second_one(self, room: Any) -> None:
+    def _begun_by_another(self, room: Any) -> str | None:
+        """The ledger, where somebody began it since we looked. Raises Refused where it has lost its pointer.
+
+        The pointer is always there before the first entry, so entries without one belong to a ledger that was deleted.
+        """
         from mlflow.entities import ViewType
 
         begun = self._client.read(
@@ -111,8 +117,12 @@ class MlflowLedger:
                 [room.experiment_id], "params.`epoch-1` != ''", run_view_type=ViewType.ALL, max_results=1
             ),
         )
-        if begun:
+        if not begun:
+            return None
+        found = self._find()
+        if found is None:
             raise self._deleted(f"run {begun[0].info.run_id} holds its entries, but no {self._name} points to it")
+        return found
 
     def _deleted(self, what: str) -> Refused:
         return Refused(
