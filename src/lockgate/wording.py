@@ -150,6 +150,8 @@ def _sentences(
         choice = [*(repr(word) for words in literals for word in words), *wanted]
         yield node.at, f"{label(path)} must be {_or(choice)}, and is {shown(node)}"
         return
+    if structured and (deeper or any(one["type"] != "literal_error" for _, one in others)):
+        others = [(rest, one) for rest, one in others if one["type"] != "literal_error" or "[key]" in rest]
     seen = set()
     for rest, one in others:
         sentence = _sentence(node, path, rest, one, model)
@@ -170,11 +172,10 @@ def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], mode
         )
     if kind == "literal_error":
         words = _literals(one)
-        word = rest[0] if rest and rest[-1] == "[key]" else name if "[key]" in rest else node.value
-        return (node.named_at if "[key]" in rest else node.at), (
-            f"{word!r} is not known{'' if '[key]' in rest else f' as {name}'}; known: {', '.join(words)}"
-            + guess(str(word), words)
-        )
+        if "[key]" in rest:
+            return node.named_at, f"{name!r} is not known here; known: {', '.join(words)}{guess(name, words)}"
+        word = shown(node) if isinstance(node.value, dict | list) else repr(node.value)
+        return node.at, f"{word} is not known as {name}; known: {', '.join(words)}{guess(str(node.value), words)}"
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
         return node.at, f"{name} must be {word} {ctx[bound]:g}, and is {node.value!r}"
