@@ -16,7 +16,7 @@ DURATION = r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d|w)\s*)+$"
 class Config(BaseModel):
     """Base of everything that is read from YAML. `later` fields are known, and refused with the reason."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 def _duration(value: Any) -> timedelta:

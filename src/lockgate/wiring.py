@@ -508,10 +508,10 @@ def prove_way_back(
         except LockgateError as error:
             raise Refused(
                 f"the way back is not proven: {version}, which holds Production, does not answer: {error.what}",
-                code="way_back_broken",
+                code="way_back",
                 remedy=remedy,
             ) from error
         if rows != batch.num_rows or not rows:
             raise Refused(
-                f"the way back is not proven: {version} answered {rows} rows", code="way_back_broken", remedy=remedy
+                f"the way back is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy
             )

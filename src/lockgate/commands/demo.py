@@ -10,8 +10,12 @@ import sys
 import time
 from contextlib import redirect_stderr
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from lockgate.evidence import Evidence
 
 AUTHOR = "dana@example.org"
 OWNER = "olga@example.org"
@@ -163,7 +167,8 @@ class _Story:
         self.step("The owner signs exactly that evidence", ["approve", self.digest, "--key", str(self.key)])
         self.step("It becomes Production; the old one stays as standby", ["promote", self.digest])
 
-    def newest(self):  # type: ignore[no-untyped-def]
+    def newest(self) -> tuple[Evidence, Path]:
+        """The evidence and the report of the newest run."""
         from lockgate.runfolder import latest
 
         run = latest(self.folder)
