@@ -8,7 +8,7 @@ import mlflow
 import numpy as np
 
 
-class FraudModel(mlflow.pyfunc.PythonModel):
+class FraudModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Logistic regression over weights.json; a call takes as long as that file says."""
 
     def load_context(self, context):  # type: ignore[no-untyped-def]
