@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate import plugins
 from lockgate.digest import folder_digest
-from lockgate.errors import DataError, GateBroken, LockgateError, NotFound, Refused, UsageError
+from lockgate.errors import DataError, GateBroken, LockgateError, NotFound, Refused, RegistryError, UsageError
 from lockgate.gate import Case, Contender
 from lockgate.pipeline import Pipeline, PythonEnvironment, TagThreshold, load
 from lockgate.registry import CandidateSelector, ChampionSelector, ModelVersion, Registry
@@ -97,6 +97,12 @@ def open_registry(pipeline: Pipeline) -> Registry:
     match = re.fullmatch(r"(sqlite:///)([^/].*)", uri)
     if match:
         uri = f"{match[1]}{(pipeline.root / match[2]).absolute()}"
+    file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
+    if file is not None and not file.exists():
+        raise RegistryError(
+            f"there is no MLflow database at {pipeline.registry.uri}",
+            remedy="log and register a model there first, or set the uri (often MLFLOW_TRACKING_URI) to the one that is meant",
+        )
     registry: Registry = plugins.load(plugins.REGISTRIES, pipeline.registry.kind)(
         uri, lifecycle=pipeline.registry.lifecycle
     )

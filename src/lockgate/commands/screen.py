@@ -30,6 +30,8 @@ class Screen:
     def about(self, case: Case) -> None:
         """Which versions meet."""
         against = "no champion" if case.champion is None else f"champion version {case.champion.version.version}"
+        if case.champion is not None and case.champion.version.version == case.candidate.version.version:
+            against += ": the same, so it is compared with itself"
         self.console.print(Text(f"{case.candidate.version} against {against}"))
 
     @contextmanager
