@@ -60,7 +60,7 @@ def flip_rate(labels: Any, scores: Floats, weights: Floats | None, threshold: fl
         raise Undefined("no_answers", "no request was answered by both models")
     hits = scores == 1.0
     found = ratio_of(hits.astype(np.float64), answered.astype(np.float64), weights, what="requests answered by both")
-    return Measured(found.value, found.psi, hits, answered) if weights is None else found
+    return Measured(found.value, found.psi, hits if weights is None else None, answered)
 
 
 FLIP_RATE = Metric("flip_rate", flip_rate, "logit")

@@ -23,7 +23,7 @@ def _decided(scores: Floats, threshold: float | None) -> Bools:
 
 def _share(hits: Bools, base: Bools, weights: Floats | None, what: str) -> Measured:
     found = ratio_of((hits & base).astype(np.float64), base.astype(np.float64), weights, what=what)
-    return Measured(found.value, found.psi, hits, base) if weights is None else found
+    return Measured(found.value, found.psi, hits if weights is None else None, base)
 
 
 def accuracy(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
@@ -47,7 +47,8 @@ def f1(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: 
     decided = _decided(scores, threshold)
     true = (decided & labels).astype(np.float64)
     below = decided.astype(np.float64) + labels.astype(np.float64)
-    return ratio_of(2 * true, below, weights, what="positive rows, labelled or decided")
+    found = ratio_of(2 * true, below, weights, what="positive rows, labelled or decided")
+    return Measured(found.value, found.psi, base=decided | labels)
 
 
 def log_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:

@@ -25,8 +25,8 @@ class Undefined(ValueError):
 class Measured:
     """value: of the metric. psi: (n,) influence of each row, mean zero, small-sample factors included.
 
-    counts: (k, n) where the metric is a plain share of unweighted rows, None otherwise. hits: (n,) bool with `base` the
-    rows that the share is taken over, for a paired comparison. perfect: the value sits at an end of its range.
+    base: (n,) bool, the rows that a share is taken over; None where it is all of them. hits: (n,) bool, only of a plain
+    share of unweighted rows, for exact counts and for a paired comparison.
     """
 
     value: float
@@ -36,6 +36,7 @@ class Measured:
 
     @property
     def counts(self) -> tuple[int, int] | None:
+        """(k, n) of a plain share of unweighted rows."""
         if self.hits is None or self.base is None:
             return None
         return int(np.count_nonzero(self.hits & self.base)), int(np.count_nonzero(self.base))

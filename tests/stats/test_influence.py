@@ -1,0 +1,168 @@
+"""Standard errors and bounds from influence values, held against published answers and their own inverses."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+
+from lockgate.metrics import METRICS
+from lockgate.stats.influence import bound, spread
+
+_SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def published() -> dict[str, Any]:
+    """The published answers, read from where they lie."""
+    file = _SHARED / "reference_cases.json"
+    if not file.exists():
+        pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def case(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(one for one in published()["cases"] if one["id"] == name)
+    return found
+
+
+def bleeding(score: str, metric: str) -> Any:
+    """A metric of one marker of the patients in the published data."""
+    data = published()["datasets"]["aSAH"]
+    return METRICS[metric].measure(np.array(data["y_poor"], dtype=bool), np.array(data[score], dtype=float), None, None)
+
+
+@pytest.mark.parametrize("name", ["delong_var_wfns", "delong_var_ndka"])
+def test_the_variance_of_an_auc_is_delongs(name: str) -> None:
+    """To twelve digits, as pROC has it."""
+    known = case(name)
+    error = spread(bleeding(known["inputs"]["score"], "auc").psi)
+
+    assert error.se**2 == pytest.approx(known["expected"]["var"], abs=known["tolerance"])
+
+
+def test_the_wald_interval_of_an_auc_is_delongs() -> None:
+    """Value and two-sided 95 % interval by the normal quantile."""
+    known = case("delong_ci_ndka")
+    measured = bleeding("ndka", "auc")
+    reach = float(special.ndtri(0.975)) * spread(measured.psi).se
+    found = {"lo": measured.value - reach, "auc": measured.value, "hi": measured.value + reach}
+
+    assert found == pytest.approx(known["expected"], abs=known["tolerance"])
+
+
+@pytest.mark.parametrize("name", ["delong_paired_wfns_s100b", "delong_paired_wfns_ndka"])
+def test_two_aucs_on_the_same_rows_are_compared_as_delong_does(name: str) -> None:
+    """z, its two-sided p-value and the interval of the difference."""
+    known = case(name)
+    first, second = (bleeding(known["inputs"][key], "auc") for key in ("score1", "score2"))
+    value, se = first.value - second.value, spread(first.psi - second.psi).se
+    z, reach = value / se, float(special.ndtri(0.975)) * se
+    found = {"z": z, "p": 2 * float(special.ndtr(-abs(z))), "ci_lo": value - reach, "ci_hi": value + reach}
+
+    assert found == pytest.approx(known["expected"], abs=known["tolerance"])
+
+
+def test_the_standard_error_of_an_average_precision_is_near_the_jackknifes() -> None:
+    """The value to nine digits, the standard error within 5 %."""
+    known = case("ap_jackknife_s100b")
+    measured = bleeding("s100b", "average_precision")
+
+    assert measured.value == pytest.approx(known["expected"]["ap"], abs=known["tolerance"])
+    assert spread(measured.psi).se == pytest.approx(known["expected"]["jack_se"], rel=0.05)
+
+
+def test_auc_and_average_precision_of_the_textbook() -> None:
+    """Four rows from scikit-learn's own pages."""
+    known = case("auc_ap_sklearn")
+    labels, scores = np.array(known["inputs"]["y"], dtype=bool), np.array(known["inputs"]["s"])
+    found = {
+        key: METRICS[name].measure(labels, scores, None, None).value
+        for key, name in (("auc", "auc"), ("ap", "average_precision"))
+    }
+
+    assert found == pytest.approx(known["expected"], abs=known["tolerance"])
+
+
+def test_a_paired_mean_is_the_paired_t_test() -> None:
+    """Fifteen patients: mean difference, standard error, and the 90 % interval with n − 1 degrees of freedom."""
+    known = case("tost_paired_clinic1")
+    differences = np.array(known["inputs"]["x"]) - np.array(known["inputs"]["y"])
+    n = differences.size
+    error = spread((differences - differences.mean()) * math.sqrt(n / (n - 1)))
+    reach = float(special.stdtrit(n - 1, 0.95)) * error.se
+    mean = float(differences.mean())
+
+    assert error.se == pytest.approx(known["expected"]["se"], abs=known["tolerance"])
+    assert (mean - reach, mean + reach) == pytest.approx(
+        (known["expected"]["ci90_lo"], known["expected"]["ci90_hi"]), abs=known["tolerance"]
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    value=st.floats(0.01, 0.99),
+    se=st.floats(1e-4, 0.3),
+    n_eff=st.floats(2, 500),
+    skew=st.floats(-0.9, 0.9),
+    null=st.floats(0.005, 0.995),
+    confidence=st.sampled_from([0.9, 0.95, 0.99]),
+    scale=st.sampled_from(["plain", "logit", "skew"]),
+)
+def test_an_end_meets_a_number_where_the_test_passes_and_nowhere_else(
+    value: float, se: float, n_eff: float, skew: float, null: float, confidence: float, scale: Any
+) -> None:
+    """The interval's two ends and the two one-sided tests are the same statements, on every scale."""
+    from lockgate.stats.influence import Spread
+
+    found = bound(value, Spread(se, n_eff, skew, 100), null=null, confidence=confidence, scale=scale)
+    alpha = 1 - confidence
+
+    assert found.low <= value + 1e-9
+    assert value <= found.high + 1e-9
+    if abs(found.low - null) > 1e-9:
+        assert (found.p_above <= alpha) == (found.low >= null)
+    if abs(found.high - null) > 1e-9:
+        assert (found.p_below <= alpha) == (found.high <= null)
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=50), st.integers(2, 5))
+def test_rows_said_twice_add_nothing_when_they_are_clustered(values: list[float], times: int) -> None:
+    """Copies of a row in one cluster leave the standard error where the rows alone had it."""
+    psi = np.array(values) - np.mean(values)
+    n = psi.size
+    alone = spread(psi * math.sqrt(n / (n - 1)))
+    copied = spread(np.repeat(psi, times), clusters=np.repeat(np.arange(n), times))
+
+    assert copied.se == pytest.approx(alone.se, rel=1e-9, abs=1e-12)
+    assert copied.clusters == n
+
+
+@pytest.mark.parametrize("clusters", [None, np.zeros(5, dtype=int)])
+def test_rows_that_do_not_vary_have_no_spread(clusters: Any) -> None:
+    """A standard error of zero says: use another test."""
+    assert spread(np.zeros(5), clusters=clusters).se == 0.0
+
+
+def test_one_cluster_says_nothing() -> None:
+    """Its standard error is infinite."""
+    assert spread(np.array([1.0, 0.5]), clusters=np.zeros(2, dtype=int)).se == math.inf
+
+
+@pytest.mark.parametrize("scale", ["logit", "plain"])
+def test_a_limit_outside_the_range_is_certain(scale: Literal["logit", "plain"]) -> None:
+    """An AUC is above zero and below one, whatever was seen."""
+    from lockgate.stats.influence import Spread
+
+    error = Spread(0.01, 100.0, 0.0, 100)
+
+    assert bound(0.9, error, null=0.0, confidence=0.95, scale=scale).p_above < 1e-9
+    assert bound(0.9, error, null=1.0, confidence=0.95, scale=scale).p_below < 1e-9
