@@ -181,9 +181,12 @@ def _cells(
         order = np.argsort(codes, kind="stable")
         ends = np.searchsorted(codes[order], np.arange(len(labels) + 1))
         for code, label in enumerate(labels):
-            if (declared.kind == "where" and label != "true") or label == OTHER:
+            members = order[ends[code] : ends[code + 1]]
+            if label not in (declared.values or ()) and (
+                declared.kind == "where" or label == OTHER or not members.size
+            ):
                 continue
-            yield ((declared.name, label),), order[ends[code] : ends[code + 1]], names
+            yield ((declared.name, label),), members, names
     for name, requirement in asked:
         if requirement.scope.kind == "cell":
             inside = np.ones(scored.rows, dtype=bool)
@@ -312,8 +315,8 @@ def _own(rows: _Rows, metric: Metric, measured: Measured, *, null: float, confid
         se = math.sqrt(exact.value * (1 - exact.value) / n)
         return _Test(exact.value, exact.low, exact.high, above, below, se, float(n), "clopper-pearson")
     error = spread(measured.psi, clusters=rows.clusters)
-    if error.se == 0:
-        return _constant(rows, metric, measured.value, null=null, confidence=confidence)
+    if _still(error, rows, measured):
+        return _constant(rows, metric, measured.value, base=measured.base, null=null, confidence=confidence)
     if error.n_eff <= 1:
         return _Test(
             measured.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error)
@@ -346,8 +349,6 @@ def _paired(
     confidence: float,
 ) -> _Test:
     """Candidate minus champion (or minus a factor of it) on the same rows."""
-    import numpy as np
-
     from lockgate.stats.influence import bound, spread
 
     factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
@@ -356,9 +357,9 @@ def _paired(
     value = candidate.value - factor * champion.value
     psi = candidate.psi - factor * champion.psi
     error = spread(psi, clusters=rows.clusters)
-    largest = max(float(np.abs(candidate.psi).max()), 1e-300)
-    if error.se == 0 or error.se * math.sqrt(rows.rows) < 1e-12 * largest:
-        return _constant(rows, metric, value, null=null, confidence=confidence, identical=True)
+    if _still(error, rows, candidate, champion):
+        base = None if candidate.base is None or champion.base is None else candidate.base | champion.base
+        return _constant(rows, metric, value, base=base, null=null, confidence=confidence, identical=True)
     scale: Literal["skew", "plain"] = "skew" if metric.scale == "skew" else "plain"
     if error.n_eff <= 1:
         return _Test(value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error))
@@ -408,31 +409,51 @@ def _tango(candidate: Measured, champion: Measured, *, null: float, confidence: 
     )
 
 
+def _still(error: Spread, rows: _Rows, *measured: Measured) -> bool:
+    """Whether nothing varies from row to row, but for the last digits of a float."""
+    import numpy as np
+
+    size = max(max(abs(one.value), float(np.abs(one.psi).max())) for one in measured)
+    return error.se * math.sqrt(rows.rows) <= 1e-12 * size
+
+
 def _constant(
-    rows: _Rows, metric: Metric, value: float, *, null: float, confidence: float, identical: bool = False
+    rows: _Rows,
+    metric: Metric,
+    value: float,
+    *,
+    base: NDArray[np.bool_] | None,
+    null: float,
+    confidence: float,
+    identical: bool = False,
 ) -> _Test:
     """Nothing varies on these rows: a share of at most 1 − alpha^(1/m) of all rows could behave otherwise.
 
-    m: the rows, or those of the smaller class where the metric needs both, or the clusters. For metrics within 0 and 1
-    that share bounds the value too; for others the claim is that 95 % of all rows behave as seen.
+    m: the rows that carry the metric (`base`), or those of the smaller class where it needs both, or their clusters. For
+    metrics within 0 and 1 that share bounds the value too; for others the claim is that 95 % of all rows behave as seen,
+    and below the number of rows that shows it nothing bounds the value.
     """
     import numpy as np
 
-    units = rows.rows if rows.clusters is None else int(np.unique(rows.clusters).size)
-    positives = rows.positives
-    if metric.minority and positives is not None:
-        units = min(units, positives, rows.rows - positives)
+    carrying = np.ones(rows.rows, dtype=bool) if base is None else base
+    groups = [carrying]
+    if metric.minority and rows.labels is not None:
+        groups = [rows.labels, ~rows.labels]
+    units = min(
+        int(np.count_nonzero(group)) if rows.clusters is None else int(np.unique(rows.clusters[group]).size)
+        for group in groups
+    )
     alpha = 1 - confidence
     bounded = metric.scale == "logit" or metric.name == "brier"
     share = 1 - alpha ** (1 / max(units, 1))
-    if bounded and (identical or value in (0.0, 1.0)):
+    if bounded and (identical or min(abs(value), abs(1 - value)) < 1e-12):
         low = value - share if identical else max(0.0, value - share)
         high = value + share if identical else min(1.0, value + share)
         above = (1 - min(value - null, 1.0)) ** units if value > null else 1.0
         below = (1 - min(null - value, 1.0)) ** units if value < null else 1.0
     else:
-        low = high = value
         unseen = 0.95**units
+        low, high = (value, value) if unseen <= alpha and value != null else (-math.inf, math.inf)
         above, below = (unseen if value > null else 1.0), (unseen if value < null else 1.0)
     method = "identical on every row" if identical else "the same on every row"
     return _Test(value, low, high, above, below, 0.0, float(units), f"{method}, exact")
