@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from lockgate.config import Config
 from lockgate.errors import LockgateError
+from lockgate.estimate import CONFIDENCE as CONFIDENCE
 from lockgate.evidence import Exhibit, Finding
 from lockgate.registry import ModelVersion, VersionFacts
 from lockgate.requirement import JSON_SCHEMA, Requirement, RequirementError, Subject, from_mapping, parse, to_mapping
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from lockgate.model import Model
     from lockgate.pipeline import Pipeline
     from lockgate.scored import Scored
-
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
-CONFIDENCE = 0.95
 
 
 def _requirement(value: Any) -> Requirement:

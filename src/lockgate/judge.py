@@ -8,12 +8,12 @@ from statistics import NormalDist
 from typing import Any
 
 from lockgate.digest import number
-from lockgate.estimate import CONFIDENCE, Estimate
+from lockgate.estimate import CONFIDENCE, MIN_MINORITY, Estimate
 from lockgate.evidence import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.requirement import Requirement, Subject
+from lockgate.sentences import Sentence
 from lockgate.slices import SmallSlices, finding_id
 from lockgate.stats.multiple import holm
-from lockgate.sentences import Sentence
 
 POWER = 0.9
 
@@ -21,15 +21,18 @@ POWER = 0.9
 def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
     """The verdict that the numbers of a finding give: what a stranger recomputes from `decided` and `detail`.
 
-    A count or a point is compared with the limit. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha;
-    inconclusive where the test's own floor is not reached (`too_few`); a `no_harm` claim passes unless p_fail <= alpha;
-    every other claim passes where p_pass <= alpha. Whatever else there is, is inconclusive.
+    A count or a point is compared with the limit; fewer rows than were asked for (`too_few`) let neither pass, and no
+    point fail. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha; a `no_harm` claim passes unless
+    p_fail <= alpha; every other claim passes where p_pass <= alpha and nothing is `too_few`. Whatever else there is, is
+    inconclusive.
     """
     if decided is None or decided.estimate is None:
         return Verdict.INCONCLUSIVE
     op, required = decided.required
     if decided.confidence is None:
         met = decided.estimate >= required if op == ">=" else decided.estimate <= required
+        if detail.get("too_few") is not None and (met or decided.on != "count"):
+            return Verdict.INCONCLUSIVE
         return Verdict.PASS if met else Verdict.FAIL
     alpha = 1 - decided.confidence
     p_pass, p_fail, p_fail_holm = (
@@ -97,7 +100,7 @@ def _finding(
     small: SmallSlices | None,
 ) -> Finding:
     smallness = _small(one, requirement, small)
-    watched = smallness is not None and small is not None and small.below == "watch"
+    watched = smallness is not None and small is not None and small.below == "watch" and bool(one.slice)
     claim = _claim(requirement, watched=watched)
     certain = one.counted or claim == "point"
     decided = None
@@ -121,12 +124,13 @@ def _finding(
             "p_fail": number(one.p_fail),
             "p_fail_holm": number(p_fail_holm),
         }
+    if one.value is not None:
         blocked = one.too_few or (smallness if not watched else None)
         if blocked is not None:
             detail["too_few"] = blocked
-        if watched:
-            detail["watched"] = smallness
-            detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement))
+    if claim == "no_harm" and watched and one.value is not None:
+        detail["watched"] = smallness
+        detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement))
     verdict = verdict_of(decided, detail)
     needed = _rows_needed(one, requirement, slices) if verdict is Verdict.INCONCLUSIVE else None
     code = _code(one, decided, detail, verdict)
@@ -163,14 +167,13 @@ def _claim(requirement: Requirement, *, watched: bool) -> Claim:
 def _small(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> str | None:
     """Why the slice counts as small, by rows and positives alone; the whole is never small but by a line's own min_rows."""
     rows = max(small.min_rows if small and one.slice else 0, requirement.min_rows or 0)
-    if one.counted:
-        return None
     if one.rows < rows:
         return f"{one.rows:,} rows; {rows:,} are asked for"
     positives = small.min_positives if small and one.slice else 0
     if one.positives is not None and one.positives < positives:
         return f"{one.positives:,} positive rows; {positives:,} are asked for"
-    if small is not None and small.below == "watch" and one.slice and one.too_few is not None:
+    few = one.minority is not None and one.minority < MIN_MINORITY
+    if small is not None and small.below == "watch" and one.slice and few:
         return one.too_few
     return None
 

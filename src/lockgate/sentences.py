@@ -52,7 +52,8 @@ class Sentence:
         text = f"{self._where} is {self._value(one.candidate)}"
         if one.counted:
             among = f" among {one.rows:,}" if one.rows > 1 else ""
-            return f"{text}{among}; {self._allowed()}"
+            few = f": {self.detail['too_few']}" if self.code == "too_small" else ""
+            return f"{text}{among}{few}; {self._allowed()}"
         text += self._contrast()
         if self.code == "watched":
             seen = self.detail.get("smallest_loss_seen")

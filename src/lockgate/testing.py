@@ -42,9 +42,10 @@ def run_gate(
 
     table: a pandas or Arrow table whose columns `label`, `candidate` and, if there, `champion` hold what is known; other
     columns are for slices. scores: {candidate: column, champion: column} where they are called otherwise. slices: entries
-    as in `data.*.slices`. task: binary or regression; told from the label where it is left out. fields: of the gate.
-    Raises UsageError for an unknown kind, a field that does not fit or a table without the columns; what a gate raises
-    itself becomes its verdict, as in a run.
+    as in `data.*.slices`. task: binary or regression; told from the lines, else from the label, where it is left out.
+    fields: of the gate. For a gate that replays requests, a missing score is a request that was not answered.
+    Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
+    without the columns; what a gate raises itself becomes its verdict, as in a run.
     """
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         gate = _gate(kind, require, fields)
@@ -61,6 +62,7 @@ def run_gate(
             small_slices=small_slices,
             folder=Path(scratch),
         )
+        case.fit(gate)
         return case.ask(gate)
 
 
@@ -110,6 +112,9 @@ class _Known:
         roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
         if "candidate" not in roles:
             raise UsageError("the table has no column 'candidate'", remedy="name it with scores={'candidate': column}")
+        lacking = [name for name in (*roles.values(), cluster, weight) if name is not None and name not in names]
+        if lacking:
+            raise UsageError(f"the table has no column {lacking[0]!r}; it has {', '.join(names)}")
         self.positive, self.threshold_, self.folder = positive, threshold, folder
         self.spec = DatasetSpec.model_validate(
             {
@@ -122,8 +127,29 @@ class _Known:
                 "small_slices": dict(small_slices or {}),
             }
         )
-        self.task = task or _task(self.arrow, label)
+        self.task = task
+        self.label = label
         self.champion = "champion" in roles
+
+    def fit(self, gate: Any) -> None:
+        """Take the gate's task where none was named. Raises UsageError for a line that the table cannot answer."""
+        declared = [spec.slice_name for spec in self.spec.slices]
+        for line in gate.lines:
+            subject = gate.subjects.get(line.subject)
+            needs = set() if subject is None else set(subject.needs)
+            if "label" in needs and self.spec.label is None:
+                raise UsageError(f"{str(line)!r} needs labels, and the table has no column {self.label!r}")
+            if line.scope.kind == "overall":
+                continue
+            if subject is not None and not {"label", "score"} & needs:
+                raise UsageError(f"{str(line)!r}: {subject.name} is not measured by slice; leave the scope out")
+            named = [name for name, _ in line.scope.cell] or ([line.scope.name] if line.scope.name else [])
+            for name in named if declared else named or ["each slice"]:
+                if name not in declared:
+                    known = ", ".join(declared) or "none"
+                    raise UsageError(f"{str(line)!r}: no slice is called {name!r}; declared with slices=: {known}")
+        told = {task for line in gate.lines if (of := gate.subjects.get(line.subject)) for task in of.tasks}
+        self.task = self.task or (told.pop() if len(told) == 1 else _task(self.arrow, self.label))
 
     def ask(self, gate: Any) -> GateResult:
         from lockgate.pipeline import Pipeline
@@ -150,14 +176,14 @@ class _Known:
         return Case(
             candidate=_contender("candidate"),
             champion=_contender("champion") if self.champion else None,
-            task=self.task,
+            task=self.task or "",
             folder=self.folder,
             seed=0,
             datasets=(_DATA,),
             inputs={},
             open_dataset=lambda _: dataset,
             score=lambda _: self._scored(),
-            replay=lambda _: self._scored(),
+            replay=lambda _: self._replayed(),
             sample=_no_model,
             threshold=lambda _: self.threshold_,
         )
@@ -167,6 +193,27 @@ class _Known:
 
         task: Any = self.task
         return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive)
+
+    def _replayed(self) -> Scored:
+        """The same, where a missing score is a request that was not answered."""
+        import numpy as np
+        import pyarrow as pa
+
+        from lockgate.arrays import from_numpy, to_floats, whole
+        from lockgate.scored import Scored
+
+        table, given = self.arrow, dict[str, Any]()
+        for role, name in (self.spec.scores or {}).items():
+            column = whole(table.column(name))
+            if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
+                given[role] = to_floats(column)
+                filled = from_numpy(np.nan_to_num(given[role]))
+                table = table.set_column(table.schema.get_field_index(name), name, filled)
+        task: Any = self.task
+        scored = Scored.from_table(table, self.spec, task=task, positive=self.positive)
+        for asked, values in given.items():
+            setattr(scored, asked, values)
+        return scored
 
 
 def _arrow(table: Any) -> pa.Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lockgate.gate import CONFIDENCE
+from lockgate.estimate import CONFIDENCE
 from lockgate.requirement import Requirement
 
 PERCENTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99, "p999_ms": 0.999}

@@ -1,0 +1,385 @@
+"""From estimates to verdicts: claims, Holm, small slices, rows needed; and every verdict again from its JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockgate import digest
+from lockgate.estimate import Estimate, counted
+from lockgate.evidence import Decided, Finding, Verdict
+from lockgate.judge import askable, judge, verdict_of
+from lockgate.requirement import Requirement, from_mapping, parse
+from lockgate.slices import SmallSlices
+from lockgate.testing import run_gate
+
+WATCH = SmallSlices(min_rows=100, min_positives=0, below="watch")
+BLOCK = SmallSlices(min_rows=100, min_positives=0, below="block")
+BASE = Estimate(
+    requirement="r1", slice=(("geo", "BR"),), rows=1000, positives=400, required=(">=", -0.03), on="difference",
+    method="delong paired, t", candidate=0.9, champion=0.9, interval=(0.88, 0.92), value=0.0, low=-0.01, high=0.01,
+    limit=0.87, p_pass=0.001, p_fail=0.999, se=0.006, n_eff=800.0, variance=0.036, pooled_variance=0.036,
+)  # fmt: skip
+LINE = "auc >= champion - 0.03 on each geo"
+
+
+def one(estimate: Estimate, line: str | Requirement = LINE, *, small: SmallSlices | None = None) -> Finding:
+    requirement = parse(line) if isinstance(line, str) else line
+    return judge("metrics", [("r1", requirement)], [estimate], {}, small=small)[0]
+
+
+def test_a_whole_finding() -> None:
+    """Every field of the contract, as it lies in the evidence."""
+    found = one(replace(BASE, low=-0.04, high=0.04, p_pass=0.1, p_fail=0.9, se=0.024, variance=0.576))
+
+    assert found.to_json() == {
+        "id": "metrics/r1/geo=BR",
+        "requirement": "r1",
+        "subject": "auc",
+        "slice": {"geo": "BR"},
+        "observed": "0.9",
+        "interval": ["0.88", "0.92"],
+        "champion": "0.9",
+        "limit": {"op": ">=", "value": "0.87", "text": "champion - 0.03"},
+        "decided": {
+            "on": "difference", "claim": "not_worse", "estimate": "0.0", "low": "-0.04", "high": "0.04",
+            "required": [">=", "-0.03"], "confidence": "0.95", "se": "0.024", "n_eff": "800.0",
+            "method": "delong paired, t",
+        },
+        "rows": 1000,
+        "positives": 400,
+        "rows_needed": 5481,
+        "verdict": "inconclusive",
+        "code": "not_shown",
+        "reason": "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval -0.04 to 0.04); "
+        "at most 0.03 below is allowed: not shown",
+        "remedy": "about 4,500 more rows would decide",
+        "detail": {"p_pass": "0.1", "p_fail": "0.9", "p_fail_holm": "0.9"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("p_pass", "p_fail", "verdict", "code"),
+    [
+        (0.05, 0.95, Verdict.PASS, "met"),
+        (0.0501, 0.95, Verdict.INCONCLUSIVE, "not_shown"),
+        (0.95, 0.05, Verdict.FAIL, "worse_than_margin"),
+        (0.95, 0.0501, Verdict.INCONCLUSIVE, "not_shown"),
+        (None, None, Verdict.INCONCLUSIVE, "not_shown"),
+    ],
+)
+def test_pass_and_fail_are_claims_of_their_own(p_pass: Any, p_fail: Any, verdict: Verdict, code: str) -> None:
+    """What neither is shown nor refuted is inconclusive."""
+    found = one(replace(BASE, p_pass=p_pass, p_fail=p_fail))
+
+    assert (found.verdict, found.code) == (verdict, code)
+
+
+def test_fail_is_corrected_over_all_findings_of_the_gate() -> None:
+    """One of ten at p = 0.01 is no proof; at 0.005 it is. What lies beyond the limit on its own says so, and is not askable."""
+    others = [replace(BASE, slice=(("geo", str(number)),)) for number in range(9)]
+
+    def judged(p_fail: float) -> Finding:
+        estimates = [replace(BASE, p_pass=0.99, p_fail=p_fail), *others]
+        return judge("metrics", [("r1", parse(LINE))], estimates, {})[0]
+
+    assert judged(0.005).verdict is Verdict.FAIL
+    assert (judged(0.01).verdict, judged(0.01).code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
+    assert not askable(judged(0.01))
+    assert askable(judged(0.2))
+
+
+def test_a_floor_lets_nothing_pass_and_nothing_fail() -> None:
+    """Below what a test needs, its p-values decide nothing, and it takes no part in Holm."""
+    few = replace(BASE, too_few="4 positive rows; the test needs 10")
+    family = judge(
+        "metrics", [("r1", parse(LINE))], [replace(few, p_fail=1e-9, p_pass=1.0), replace(BASE, p_fail=0.05)], {}
+    )
+
+    assert one(few).code == "too_small"
+    assert [found.verdict for found in family] == [Verdict.INCONCLUSIVE, Verdict.FAIL]
+
+
+class TestSmallSlices:
+    """Chosen by rows and positives alone; watch weakens the claim in the open, block leaves it undecided."""
+
+    SMALL = replace(BASE, rows=99, positives=40)
+
+    def test_a_watched_slice_passes_on_no_harm(self) -> None:
+        """Nothing is shown about it but that no loss was seen, and how large an unseen one may be."""
+        found = one(replace(self.SMALL, p_pass=0.4, p_fail=0.6), small=WATCH)
+
+        assert found.decided is not None
+        assert (found.verdict, found.code, found.decided.claim) == (Verdict.PASS, "watched", "no_harm")
+        assert found.detail["watched"] == "99 rows; 100 are asked for"
+        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(0.03 + (1.6449 + 1.2816) * 0.006, rel=1e-3)
+        assert found.reason.endswith("watched, 99 rows; 100 are asked for; a loss under 0.04756 would go unseen")
+
+    def test_a_watched_slice_with_a_significant_loss_fails(self) -> None:
+        """Beyond the margin, after Holm."""
+        assert one(replace(self.SMALL, p_pass=1.0, p_fail=0.01), small=WATCH).verdict is Verdict.FAIL
+
+    def test_a_watched_slice_with_a_loss_short_of_proof_is_inconclusive(self) -> None:
+        """Significant alone, not among the gate's findings."""
+        others = [replace(BASE, slice=(("geo", str(number)),)) for number in range(9)]
+        lost = replace(self.SMALL, p_pass=1.0, p_fail=0.02)
+        found = judge("metrics", [("r1", parse(LINE))], [lost, *others], {}, small=WATCH)[0]
+
+        assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
+
+    def test_a_blocked_slice_is_inconclusive_though_its_test_would_pass(self) -> None:
+        """With the rows that are asked for."""
+        found = one(self.SMALL, small=BLOCK)
+
+        assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "too_small")
+        assert found.reason == (
+            "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval -0.01 to 0.01): "
+            "99 rows; 100 are asked for; at most 0.03 below is allowed"
+        )
+
+    def test_a_blocked_slice_still_fails(self) -> None:
+        """A loss that is proven is proven."""
+        assert one(replace(self.SMALL, p_pass=1.0, p_fail=0.01), small=BLOCK).verdict is Verdict.FAIL
+
+    @pytest.mark.parametrize("small", [WATCH, BLOCK, None])
+    def test_no_rows_are_inconclusive_under_every_policy(self, small: SmallSlices | None) -> None:
+        """An empty slice is never watched."""
+        empty = Estimate(
+            "r1",
+            (("geo", "BR"),),
+            0,
+            None,
+            (">=", -0.03),
+            "difference",
+            "none",
+            problem=("no_rows", "there are no rows"),
+        )
+        found = one(empty, small=small)
+
+        assert (found.verdict, found.code, found.decided, found.rows_needed) == (
+            Verdict.INCONCLUSIVE, "no_rows", None, None,
+        )  # fmt: skip
+
+    def test_positives_make_a_slice_small_too(self) -> None:
+        """Many rows of which few are positive."""
+        policy = SmallSlices(min_rows=0, min_positives=500, below="watch")
+
+        assert one(BASE, small=policy).detail["watched"] == "400 positive rows; 500 are asked for"
+
+    def test_a_class_below_the_floor_of_the_test_is_watched(self) -> None:
+        """Nine positives: the policy's watch covers what no test can decide."""
+        few = replace(BASE, positives=9, minority=9, too_few="9 positive rows; the test needs 10")
+
+        assert one(few, small=WATCH).code == "watched"
+
+    def test_scores_never_make_a_slice_small(self) -> None:
+        """A large slice on which few rows carry the variance is not handed the weaker claim."""
+        few = replace(BASE, n_eff=3.0, minority=400, too_few="3.0 rows carry the variance; the test needs 5")
+        found = one(few, small=WATCH)
+
+        assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "too_small")
+
+    def test_the_whole_is_never_watched(self) -> None:
+        """Fewer rows than the line's own min_rows block all rows, whatever slices do."""
+        whole = replace(BASE, slice=())
+        strict = from_mapping({"metric": "auc", "at_least": "champion - 0.03", "min_rows": 2000})
+
+        assert one(whole, "auc >= champion - 0.03", small=SmallSlices(min_rows=2000, below="watch")).code == "met"
+        assert one(whole, strict, small=WATCH).code == "too_small"
+
+    @pytest.mark.parametrize(("count", "verdict"), [(0, Verdict.INCONCLUSIVE), (1, Verdict.FAIL)])
+    def test_a_count_among_too_few_units_does_not_pass(self, count: int, verdict: Verdict) -> None:
+        """`min_rows` holds for counts: no errors among 50 requests show little; one error is one too many."""
+        line = from_mapping({"metric": "errors", "at_most": 0, "min_rows": 100})
+
+        assert one(counted("r1", line, value=count, units=50), line).verdict is verdict
+
+    def test_a_point_among_too_few_rows_decides_nothing(self) -> None:
+        """`min_rows` and block hold for points: a comparison without an error rate is no excuse for three rows."""
+        line = from_mapping({"metric": "auc", "at_least": 0.5, "claim": "point", "min_rows": 100})
+        point = Estimate("r1", (), 3, 1, (">=", 0.5), "value", "point", candidate=0.9, value=0.9, limit=0.5)
+
+        assert one(point, line).verdict is Verdict.INCONCLUSIVE
+        assert one(replace(point, rows=100), line).verdict is Verdict.PASS
+
+
+class TestRowsNeeded:
+    """So many that all slices of the line would be decided with 90 % power."""
+
+    @staticmethod
+    def needed(slices: int) -> int | None:
+        undecided = [
+            replace(BASE, slice=(("geo", str(place)),), rows=500, p_pass=0.2, p_fail=0.8, variance=0.1)
+            for place in range(slices)
+        ]
+        return judge("metrics", [("r1", parse(LINE))], undecided, {})[0].rows_needed
+
+    def test_they_are_those_of_the_published_table(self) -> None:
+        """Ten percent disagreement, a margin of 0.03: 952 rows for one slice, 1,963 for each of twenty."""
+        import os
+
+        shared = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+        file = shared / "reference_cases.json"
+        if not file.exists():
+            pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
+        known = next(case for case in json.loads(file.read_text())["cases"] if case["id"] == "power_ni_paired")
+
+        for slices, rows in known["expected"].items():
+            assert self.needed(int(slices)) == pytest.approx(rows, abs=known["tolerance"])
+
+    def test_no_number_of_rows_helps_beyond_the_limit(self) -> None:
+        """An absolute line whose value is on the wrong side."""
+        worse = replace(
+            BASE, on="value", required=(">=", 0.95), value=0.9, low=0.88, p_pass=0.9, p_fail=0.1, limit=0.95
+        )
+        found = one(worse, "auc >= 0.95")
+
+        assert found.rows_needed is None
+        assert found.remedy == "more rows will not help at this value; a limit of 0.88 would be met"
+
+    def test_a_small_slice_borrows_the_variance_of_the_whole(self) -> None:
+        """Below thirty effective rows its own is no guide."""
+        few = replace(BASE, rows=20, n_eff=10.0, variance=0.0001, pooled_variance=0.1, p_pass=0.2, p_fail=0.8)
+
+        assert one(few).rows_needed == 952
+
+
+class TestRecomputing:
+    """A stranger recomputes every verdict from `decided` and `detail` as they lie in the JSON."""
+
+    P = st.none() | st.floats(0, 1)
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        p_pass=P, p_fail=P, rows=st.integers(0, 300), few=st.none() | st.just("4 rows; the test needs 5"),
+        small=st.sampled_from([None, WATCH, BLOCK]), claim=st.sampled_from([None, "point", "no_harm", "superior"]),
+        value=st.none() | st.floats(-1, 1), others=st.lists(st.floats(0, 1), max_size=4),
+        confidence=st.sampled_from([None, 0.9, 0.99]), kind=st.sampled_from(["estimated", "counted"]),
+    )  # fmt: skip
+    def test_every_verdict_is_what_its_json_gives(
+        self, p_pass: Any, p_fail: Any, rows: int, few: Any, small: Any, claim: Any, value: Any, others: list[float],
+        confidence: Any, kind: str,
+    ) -> None:  # fmt: skip
+        """And nothing measured is never a pass."""
+        asked: dict[str, Any] = {"metric": "auc", "at_least": "champion - 0.03", "on": "each geo"}
+        line = from_mapping(asked | {"claim": claim, "confidence": confidence})
+        problem = ("no_rows", "there are no rows") if value is None or rows == 0 else None
+        estimate = replace(
+            BASE,
+            rows=rows,
+            p_pass=p_pass,
+            p_fail=p_fail,
+            too_few=few,
+            value=None if problem else value,
+            problem=problem,
+        )
+        if kind == "counted":
+            estimate = counted("r1", line, value=rows % 3, units=rows, champion=1.0)
+        family = [estimate, *(replace(BASE, slice=(("geo", str(p)),), p_fail=p) for p in others)]
+        for found in judge("metrics", [("r1", line)], family, {}, small=small):
+            stored = json.loads(digest.canonical(found.to_json()))
+            decided = None if stored["decided"] is None else Decided.from_json(stored["decided"])
+
+            assert verdict_of(decided, stored["detail"]).value == stored["verdict"]
+            assert Finding.from_json(stored) == found
+            assert found.verdict is not Verdict.PASS or (found.rows > 0 and found.decided is not None)
+            assert found.reason
+
+
+def test_nothing_decided_is_inconclusive() -> None:
+    """No numbers, no verdict."""
+    assert verdict_of(None, {}) is Verdict.INCONCLUSIVE
+
+
+def table(draw: np.random.Generator, n: int, *, worse: float, slices: int = 1) -> dict[str, Any]:
+    """A champion right 80 % of the time, and a candidate that disagrees on 10 % of rows and is `worse` by so much."""
+    label = draw.random(n) < 0.5
+    champion = draw.random(n) < 0.8
+    lose, win = (0.1 + worse) / 2, (0.1 - worse) / 2
+    candidate = np.where(champion, draw.random(n) >= lose / 0.8, draw.random(n) < win / 0.2)
+    return {
+        "label": label.astype(int),
+        "candidate": np.where(candidate, label, ~label).astype(float),
+        "champion": np.where(champion, label, ~label).astype(float),
+        "part": draw.integers(0, slices, n).astype(str),
+    }
+
+
+def scored(draw: np.random.Generator, n: int, *, worse: float) -> dict[str, Any]:
+    """Two binormal scores of one latent trait whose AUCs differ by about `worse`, 20 % positives."""
+    from scipy import special
+
+    label = draw.random(n) < 0.2
+    shared = draw.normal(size=n)
+
+    def score(auc: float) -> Any:
+        return 2**0.5 * special.ndtri(auc) * label + 0.9**0.5 * shared + 0.1**0.5 * draw.normal(size=n)
+
+    return {"label": label.astype(int), "champion": score(0.85), "candidate": score(0.85 - worse)}
+
+
+def decide(make: Any, line: str, *, worse: float, n: int, runs: int) -> dict[Verdict, float]:
+    """The share of each verdict of a metric among runs with a known truth."""
+    from lockgate.estimate import estimate
+    from lockgate.metrics import METRICS
+
+    class Rows:
+        def __init__(self, columns: dict[str, Any]) -> None:
+            self.labels = columns["label"] == 1
+            self.candidate, self.champion = columns["candidate"], columns["champion"]
+            self.rows = len(self.labels)
+            self.weights = self.clusters = None
+            self.slices = ()
+
+    counts = dict.fromkeys(Verdict, 0.0)
+    asked = [("r1", parse(line))]
+    for run in range(runs):
+        rows: Any = Rows(make(np.random.default_rng(run), n, worse=worse))
+        found = estimate(rows, asked, METRICS, threshold={"candidate": 0.5, "champion": 0.5})
+        counts[judge("metrics", asked, found, {})[0].verdict] += 1 / runs
+    return counts
+
+
+SIMULATED = [(table, "accuracy >= champion - 0.03", 1000), (scored, "auc >= champion - 0.03", 1500)]
+
+
+@pytest.mark.parametrize(("make", "line", "n"), SIMULATED)
+def test_a_candidate_worse_by_the_margin_passes_one_time_in_twenty(make: Any, line: str, n: int) -> None:
+    """At the least favourable point: at most 5 % pass, and at most 5 % fail, within three standard errors of 400 runs."""
+    found = decide(make, line, worse=0.03, n=n, runs=400)
+    most = 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
+
+    assert 0 < found[Verdict.PASS] <= most
+    assert 0 < found[Verdict.FAIL] <= most
+
+
+@pytest.mark.parametrize(("make", "line", "n"), SIMULATED)
+def test_equal_models_pass_and_twice_the_margin_fails(make: Any, line: str, n: int) -> None:
+    """With rows enough nearly always, and the other verdict never."""
+    equal = decide(make, line, worse=0.0, n=4 * n, runs=100)
+    bad = decide(make, line, worse=0.06, n=4 * n, runs=100)
+
+    assert (equal[Verdict.PASS] >= 0.95, equal[Verdict.FAIL]) == (True, 0.0)
+    assert (bad[Verdict.FAIL] >= 0.95, bad[Verdict.PASS]) == (True, 0.0)
+
+
+def test_a_run_with_one_bad_slice_passes_one_time_in_twenty() -> None:
+    """Ten slices, one of them worse by the margin, the others better: no correction is needed for a pass."""
+    passed = 0
+    for run in range(40):
+        draw = np.random.default_rng(run)
+        parts = [
+            table(draw, 400, worse=0.03 if part == 0 else -0.09) | {"part": [str(part)] * 400} for part in range(10)
+        ]
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        asked = run_gate("metrics", table=whole, slices=["part"], require=["accuracy >= champion - 0.03 on each slice"])
+        passed += asked.verdict is Verdict.PASS
+
+    assert passed <= 7
