@@ -288,7 +288,7 @@ class Evidence:
                     remedy="use the version of lockgate that wrote it, or evaluate again",
                 )
             _ = (evidence.gates, evidence.verdict, evidence.opens, document["model"]["name"], document["run"]["id"])
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             raise EvidenceError(
                 f"these bytes are not evidence: {error!r}", remedy="evaluate again with gate run"
             ) from error
