@@ -1,0 +1,143 @@
+"""The story that `gate demo` plays, as somebody who tries lockgate for the first time sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import pytest
+
+from .checkout import CHAMPION, Answer, Checkout, findings, verdicts
+from .conftest import alone
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        alone(monkeypatch)
+        yield Checkout(tmp_path_factory.mktemp("stage"), base=None, data=None)
+
+
+@pytest.fixture(scope="module")
+def played(stage: Checkout) -> tuple[Answer, Answer]:
+    """The demo twice in the same folder."""
+    return stage.call("demo"), stage.call("demo")
+
+
+@pytest.fixture
+def after(stage: Checkout, played: tuple[Answer, Answer], monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """The demo's folder, as the second time left it."""
+    alone(monkeypatch)
+    monkeypatch.chdir(stage.folder / ".demo")
+    return stage
+
+
+def test_the_demo_ends_well_and_names_the_report(stage: Checkout, played: tuple[Answer, Answer]) -> None:
+    """It stops the bad candidate on its slice and its tail, and may be played again where it was played."""
+    for answer in played:
+        assert answer.code == 0, answer.stderr + answer.stdout
+        report = re.search(r"Open the report that stopped the bad candidate:\n  (\S+)\n", answer.stdout)
+        assert report is not None
+        assert re.search(
+            r"^fail +metrics +auc on country=BR is 0\.\d+, 0\.\d+ below the champion's", answer.stderr, re.M
+        )
+        assert re.search(r"^fail +latency +p99_ms is ", answer.stderr, re.M)
+    text = (stage.folder / report[1]).read_text()
+    assert text.startswith("# ❌ fail: fraud version 2\n")
+    assert "auc on country=BR is 0." in text
+    assert stage.processes == []
+
+
+def test_the_demo_leaves_the_good_candidate_in_production(after: Checkout) -> None:
+    """With the champion standing by, and the ledger and the aliases in agreement."""
+    answer = after.gate("status", "fraud", "--json")
+
+    state = json.loads(answer.stdout)
+    assert answer.code == 0
+    assert (state["production"]["version"], state["standby"]["version"]) == ("3", "1")
+    assert state["aliases"] == {"production": "3", "previous": "1", "staging": "3"}
+    assert state["problems"] == []
+    assert state["epoch"] == 6
+
+
+def test_the_report_of_the_demo_is_there_in_every_format(after: Checkout) -> None:
+    """Of the newest run, of a digest, of a folder: the same evidence."""
+    latest = Path(".gate/latest").resolve()
+    digest = "sha256:" + (latest / "evidence.sha256").read_text().split()[0]
+
+    markdown = after.gate("report").stdout
+    junit = Xml.fromstring(after.gate("report", digest, "--format", "junit").stdout)
+    document = json.loads(after.gate("report", str(latest), "--format", "json").stdout)
+
+    assert markdown.startswith("# ✅ pass: fraud version 3\n\nHeld against version 1.")
+    assert [suite.get("name") for suite in junit] == ["signature", "metadata", "metrics", "latency", "shadow"]
+    assert {suite.get("failures") for suite in junit} == {"0"}
+    assert document["digest"] == digest
+    assert document["evidence"] == json.loads((latest / "evidence.json").read_text())
+
+
+def test_the_demo_refuses_a_folder_that_is_not_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It empties the folder that it plays in."""
+    alone(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    mine = Checkout(tmp_path, base=None, data=None)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.tex").write_text("years of work")
+
+    answer = mine.gate("demo", "--folder", "thesis")
+
+    assert answer.code == 2
+    assert "is not a folder of the demo" in answer.stderr
+    assert (tmp_path / "thesis" / "chapter.tex").read_text() == "years of work"
+
+
+def test_what_init_writes_passes_check(checkout: Checkout) -> None:
+    """For each task, before anything is edited."""
+    for model, task in (("fraud", "binary"), ("hours", "regression")):
+        wrote = checkout.gate("init", "--yes", "--model", model, "--task", task)
+        checked = checkout.gate("check", f"gates/{model}.yaml")
+
+        assert (wrote.code, checked.code) == (0, 0), wrote.stderr + checked.stderr
+        assert checked.stdout == f"gates/{model}.yaml: ok (2 gates, 6 requirements)\n"
+
+
+def test_a_pipeline_of_init_runs_once_its_names_are_right(checkout: Checkout) -> None:
+    """Only the data, the label and the version had to be said."""
+    checkout.gate("init", "--yes", "--model", "fraud", "--data", "data/holdout.parquet", "--label", "y")
+    Path("models/fraud.version").write_text("2\n")
+
+    ended = checkout.gate("run")
+
+    assert verdicts(checkout.evidence)["metrics"] == "inconclusive", ended.stderr
+    assert checkout.evidence["model"]["candidate"]["version"] == "2"
+
+
+def test_on_a_first_promotion_relative_lines_are_not_asked(checkout: Checkout) -> None:
+    """Nobody holds Production yet, and the gate's first sentence says what was left out."""
+    checkout.write()
+
+    ended = checkout.gate("run")
+
+    gate = checkout.evidence["gates"][0]
+    assert ended.code == 0, ended.stderr
+    assert list(findings(checkout.evidence)) == ["metrics/r1/overall"]
+    assert checkout.evidence["model"]["champion"] is None
+    assert "fraud version 2 against no champion" in ended.stderr
+    assert re.search(r"1 .*not asked", gate["reason"]), gate["reason"]
+    assert gate["reason"] in ended.stderr
+
+
+def test_a_version_cannot_be_better_than_itself(checkout: Checkout) -> None:
+    """The champion asked as candidate is held against itself, on the same rows, and equals itself."""
+    checkout.write()
+    checkout.gate("adopt", "fraud", "--version", CHAMPION, "--reason", "it runs")
+
+    ended = checkout.gate("run", "--candidate", f"version={CHAMPION}")
+
+    found = findings(checkout.evidence)["metrics/r2/country=BR"]
+    assert ended.code == 0
+    assert found["observed"] == found["champion"]
+    assert float(found["decided"]["estimate"]) == 0
