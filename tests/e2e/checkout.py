@@ -31,6 +31,13 @@ SCORED = {**HOLDOUT, "scores": {"candidate": "p_new", "champion": "p_old"}}
 METRICS = {"gate": "metrics", "data": "holdout", "require": LINES}
 
 
+class _Plain(yaml.SafeDumper):
+    """Writes a value twice rather than once with an alias, which pipelines may not have."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
 @dataclass(frozen=True)
 class Answer:
     """What one call of `gate` ended with."""
@@ -90,8 +97,8 @@ class Checkout:
         """Write the pipeline and commit it."""
         path = self.folder / "gates" / f"{name}.yaml"
         path.parent.mkdir(exist_ok=True)
-        text = yaml.safe_dump({key: value for key, value in self.policy(**more).items() if value is not None})
-        path.write_text(text)
+        said = {key: value for key, value in self.policy(**more).items() if value is not None}
+        path.write_text(yaml.dump(said, Dumper=_Plain, sort_keys=False))
         self.git("add", "gates")
         self.git("commit", "-q", "--no-verify", "--allow-empty", "-m", f"gates of {name}")
         return path
