@@ -115,7 +115,7 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
     import numpy as np
 
     from lockgate.stats.influence import bound, spread
-    from lockgate.stats.latency import quantile_bounds, quantile_p_values
+    from lockgate.stats.latency import quantile_p_values
 
     if not math.isfinite(candidate):
         return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
@@ -127,6 +127,9 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
     null = requirement.limit.value
     if requirement.subject == "mean_ms":
         error = spread(values - candidate, clusters=blocks)
+        if error.n_eff <= 1:
+            few = f"{len(timed.candidate)} blocks do not differ enough to say how far the mean may be off"
+            return replace(blank, value=candidate, p_pass=1.0, p_fail=1.0, method="none", too_few=few)
         bounds = bound(candidate, error, null=null, confidence=confidence)
         return replace(
             blank,
@@ -141,22 +144,43 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
             method="t by block",
         )
     p = PERCENTILES[requirement.subject]
-    exact = quantile_bounds(values, p, confidence=2 * confidence - 1)
-    p_pass, p_fail = quantile_p_values(values, p, null)
-    over = (values > null).astype(np.float64)
-    error = spread(over - over.mean(), clusters=blocks)
-    if error.se > 0 and error.n_eff > 1:
-        # requests that lie close together in time resemble each other: the share over the limit, by block, must agree
-        shares = bound(float(over.mean()), error, null=1 - p, confidence=confidence)
-        p_pass, p_fail = max(p_pass, shares.p_below), max(p_fail, shares.p_above)
+
+    def p_values(limit: float) -> tuple[float, float]:
+        p_pass, p_fail = quantile_p_values(values, p, limit)
+        over = (values > limit).astype(np.float64)
+        error = spread(over - over.mean(), clusters=blocks)
+        if error.se > 0 and error.n_eff > 1:
+            # requests close together in time resemble each other: the share over the limit, by block, must agree
+            shares = bound(float(over.mean()), error, null=1 - p, confidence=confidence)
+            p_pass, p_fail = max(p_pass, shares.p_below), max(p_fail, shares.p_above)
+        return p_pass, p_fail
+
+    low, high = _ends(np.unique(values[np.isfinite(values)]), p_values, alpha=1 - confidence)
+    p_pass, p_fail = p_values(null)
     return replace(
         blank,
         value=candidate,
-        low=exact.low,
-        high=exact.high,
-        interval=(exact.low, exact.high),
+        low=low,
+        high=high,
+        interval=(low, high),
         p_pass=p_pass,
         p_fail=p_fail,
         n_eff=float(len(values)),
         method="exact order statistics, and the share over the limit by block",
+    )
+
+
+def _ends(
+    values: NDArray[np.float64], p_values: Callable[[float], tuple[float, float]], *, alpha: float
+) -> tuple[float | None, float | None]:
+    """The measured values between which the tests leave the percentile; None where no value is an end.
+
+    values: sorted, each once. A limit at the upper end, or above, is met; one below the lower end is violated.
+    """
+    from bisect import bisect_left
+
+    met = bisect_left(range(len(values)), x=True, key=lambda place: p_values(float(values[place]))[0] <= alpha)
+    kept = bisect_left(range(len(values)), x=True, key=lambda place: p_values(float(values[place]))[1] > alpha)
+    return (float(values[kept]) if 0 < kept < len(values) else None), (
+        float(values[met]) if met < len(values) else None
     )

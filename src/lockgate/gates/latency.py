@@ -174,8 +174,6 @@ class _Run:
         self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
         data = gate.data or (case.datasets[0] if case.datasets else None)
         self.drives: dict[tuple[int, str], list[Drive]] = {}
-        for contender in case.contenders:
-            contender.model.load()
         self.facts = {role: contender.model.load() for role, contender in self.roles.items()}
         self.batches: dict[str, pa.RecordBatch] = {
             role: case.sample(contender, data, max(1000, *self.load.sizes)) for role, contender in self.roles.items()

@@ -49,28 +49,9 @@ class Signature(Gate):
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.judge import judge
 
-        asked = self.asked(case)
-        estimates = [self._estimate(case, name, line) for name, line in asked]
-        for finding in judge(self.title, asked, estimates, self.subjects):
-            what = [str(one) for one in finding.detail.get("found", [])]
-            if finding.verdict is Verdict.PASS:
-                shown = "; ".join(finding.detail.get("fine", []))
-                reason = f"{finding.subject.replace('_', ' ')}: none among {finding.rows}{' (' + shown + ')' if shown else ''}"
-                yield replace(finding, reason=reason)
-            elif finding.verdict is Verdict.FAIL:
-                yield replace(
-                    finding,
-                    code=finding.subject,
-                    reason=f"{finding.subject.replace('_', ' ')}: {'; '.join(what)}",
-                    remedy=_REMEDY[finding.subject],
-                )
-            else:
-                why = finding.detail.get("why")
-                yield replace(
-                    finding,
-                    reason=f"{finding.subject.replace('_', ' ')}: {why}" if why else finding.reason,
-                    remedy=_REMEDY[finding.subject],
-                )
+        for name, line in self.asked(case):
+            estimate = self._estimate(case, name, line)
+            yield from map(_told, judge(self.title, [(name, line)], [estimate], self.subjects))
 
     def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
         from lockgate.estimate import counted
@@ -95,6 +76,20 @@ class Signature(Gate):
         if any(column.get("type") == "tensor" for column in columns.values()):
             return 0, [], {"why": "the signature is of tensors, which have no columns to hold against the data"}
         return len(columns), schema_diff.unfit(columns, _arrow_types(case, name), case.inputs), {}
+
+
+def _told(finding: Finding) -> Finding:
+    """The finding in the words of what was counted."""
+    what = finding.subject.replace("_", " ")
+    found = "; ".join(str(one) for one in finding.detail.get("found", []))
+    if finding.verdict is Verdict.PASS:
+        fine = "; ".join(finding.detail.get("fine", []))
+        said = f"{found}; {finding.limit.text} allowed" if found else f"none among {finding.rows}"
+        return replace(finding, reason=f"{what}: {said}{f' ({fine})' if fine else ''}")
+    if finding.verdict is Verdict.FAIL:
+        return replace(finding, code=finding.subject, reason=f"{what}: {found}", remedy=_REMEDY[finding.subject])
+    why = finding.detail.get("why")
+    return replace(finding, reason=f"{what}: {why}" if why else finding.reason, remedy=_REMEDY[finding.subject])
 
 
 def _arrow_types(case: Case, name: str) -> dict[str, str]:

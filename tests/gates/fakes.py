@@ -1,0 +1,156 @@
+"""A case built of small fakes: versions with facts, and models whose answers and times follow a known law."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lockgate.dataset import Dataset, DatasetSpec
+from lockgate.errors import ModelFault
+from lockgate.evidence import GateResult
+from lockgate.gate import Case, Contender, Gate
+from lockgate.model import Drive, LoadFacts, LoadPlan, Usage
+from lockgate.pipeline import Pipeline
+from lockgate.registry import ModelVersion, VersionFacts
+from lockgate.run import Asking, now
+from lockgate.runfolder import RunFolder
+
+COLUMNS = [{"name": "age", "type": "long", "required": True}, {"name": "city", "type": "string", "required": False}]
+SIGNATURE: dict[str, Any] = {"inputs": COLUMNS, "outputs": [{"name": "p", "type": "double"}], "params": []}
+
+
+@dataclass
+class FakeModel:
+    """Answers every row with 0.5; a request takes `law(random)` milliseconds, and fails where that is infinite."""
+
+    law: Callable[[random.Random], float] = lambda draw: 10.0
+    load_seconds: float = 1.5
+    rss_bytes: int | None = 200_000_000
+    fault: ModelFault | None = None
+    seed: int = 0
+    driven: int = 0
+
+    def load(self) -> LoadFacts:
+        return LoadFacts(self.load_seconds, "3.11.9", {"mlflow": "3.1.0"})
+
+    def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            if self.fault is not None:
+                raise self.fault
+            yield pa.RecordBatch.from_pydict({"prediction": [0.5] * batch.num_rows})
+
+    def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
+        """Requests far enough apart not to queue."""
+        self.driven += 1
+        draw = random.Random(self.seed * 1_000_003 + self.driven)
+        took = [self.law(draw) for _ in range(plan.requests)]
+        sent = tuple(float(place) for place in range(plan.requests))
+        failed = tuple(each == float("inf") for each in took)
+        done = tuple(
+            start + (0.001 if bad else each / 1000) for start, each, bad in zip(sent, took, failed, strict=True)
+        )
+        return Drive(sent, sent, done, failed, "KeyError: 'age'" if any(failed) else None)
+
+    def usage(self) -> Usage:
+        return Usage(self.rss_bytes, 1.0)
+
+    def close(self) -> None:
+        pass
+
+
+def facts(version: ModelVersion, folder: Path, **known: Any) -> VersionFacts:
+    """Facts of a version that lacks nothing, but for what is said."""
+    example = folder / "input_example.json"
+    example.write_text('{"columns": ["age", "city"], "data": [[30, "Graz"], [40, "Linz"]]}')
+    given: dict[str, Any] = {
+        "signature": SIGNATURE,
+        "input_example": example,
+        "requirements": ("scikit-learn==1.5.0",),
+        "flavors": ("python_function",),
+        "python_version": "3.11.9",
+        "run": {"run_id": "abc"},
+        "commit": "0123abc",
+        "metrics": {"auc": 0.9},
+        "datasets": ({"name": "train", "digest": "d1"},),
+        "tags": {},
+    }
+    return VersionFacts(version, folder, **(given | known))
+
+
+def case_of(
+    folder: Path,
+    *,
+    candidate: FakeModel | None = None,
+    champion: FakeModel | None = None,
+    candidate_facts: Mapping[str, Any] | None = None,
+    champion_facts: Mapping[str, Any] | None = None,
+    alone: bool = False,
+    table: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, str] | None = None,
+) -> Case:
+    """A case of two versions beside a table in a file, where one is given. folder: of one run alone."""
+    folder.mkdir(exist_ok=True)
+
+    def contender(role: Any, model: FakeModel | None, known: Mapping[str, Any] | None) -> Contender:
+        version = ModelVersion("fraud", "7" if role == "candidate" else "6", "sha256:" + "0" * 64)
+        home = folder / role
+        home.mkdir(exist_ok=True)
+        return Contender(
+            role, version, fetch=lambda: home, read=lambda files: facts(version, files, **(known or {})),
+            start=lambda files: model or FakeModel(),
+        )  # fmt: skip
+
+    if table is not None:
+        pq.write_table(pa.table(dict(table)), folder / "d.parquet")
+    spec = DatasetSpec.model_validate({"path": "d.parquet"})
+
+    def sample(of: Contender, name: str | None, rows: int) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pydict({"age": [30, 40], "city": ["Graz", "Linz"]})
+
+    return Case(
+        candidate=contender("candidate", candidate, candidate_facts),
+        champion=None if alone else contender("champion", champion, champion_facts),
+        task="binary",
+        folder=folder,
+        seed=11,
+        datasets=() if table is None else ("holdout",),
+        inputs=dict(inputs or {}),
+        open_dataset=lambda name: Dataset(name, spec, folder),
+        score=lambda name: (_ for _ in ()).throw(AssertionError("nothing is scored here")),
+        replay=lambda name: (_ for _ in ()).throw(AssertionError("nothing is replayed here")),
+        sample=sample,
+        threshold=lambda role: 0.5,
+    )
+
+
+def pipeline_of(*gates: Gate, **known: Any) -> Pipeline:
+    """A pipeline of these gates, with no file behind it."""
+    fields: dict[str, Any] = {"model": "fraud", "task": "binary", "gates": gates, **known}
+    return Pipeline.model_construct(**fields)
+
+
+def asking(case: Case, *gates: Gate, only: tuple[str, ...] = (), observe: bool = False, **known: Any) -> Asking:
+    """A run of these gates over a case."""
+    return Asking(
+        pipeline=pipeline_of(*gates, **known),
+        case=case,
+        folder=RunFolder(case.folder),
+        nonce="n",
+        started_at=now(),
+        circumstances={},
+        only=only,
+        observe=observe,
+    )
+
+
+def ask(case: Case, gate: Gate) -> GateResult:
+    """What one gate says, exactly as in a run."""
+    run = asking(case, gate)
+    run.ask_all()
+    return run.results[0]

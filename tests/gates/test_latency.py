@@ -1,0 +1,200 @@
+"""Is the candidate fast enough, and in the tail?"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from gates.fakes import FakeModel, ask, case_of, pipeline_of
+from lockgate.evidence import GateResult, Verdict
+from lockgate.gates.latency import Latency
+
+Law = Callable[[random.Random], float]
+
+
+def lognormal(times: float = 1.0, *, sigma: float = 0.2) -> Law:
+    return lambda draw: 10 * times * math.exp(draw.gauss(0, sigma))
+
+
+def gate(*lines: Any, **load: Any) -> Latency:
+    given = {
+        "gate": "latency",
+        "require": list(lines),
+        "load": {"closed": {"concurrency": 1}, "requests": 2000, **load},
+    }
+    return Latency.model_validate(given)
+
+
+def timed(
+    folder: Path,
+    *lines: Any,
+    candidate: Law | None = None,
+    champion: Law | None = None,
+    alone: bool = False,
+    **load: Any,
+) -> GateResult:
+    case = case_of(
+        folder,
+        candidate=FakeModel(candidate or lognormal(), seed=1),
+        champion=FakeModel(champion or lognormal(), seed=2),
+        alone=alone,
+    )
+    return ask(case, gate(*lines, **load))
+
+
+@pytest.mark.parametrize(("times", "verdict"), [(1.0, Verdict.PASS), (1.1, Verdict.INCONCLUSIVE), (1.3, Verdict.FAIL)])
+def test_a_ratio_is_decided_on_its_bound(tmp_path: Path, times: float, verdict: Verdict) -> None:
+    """Equal models pass at a tenth more; slower by just that is not shown either way; slower by a third fails."""
+    found = timed(tmp_path, "p95_ms <= champion * 1.10", candidate=lognormal(times), requests=4000).findings[0]
+
+    assert found.decided is not None
+    assert found.decided.high is not None
+    assert found.verdict is verdict, found.reason
+    assert (found.decided.on, found.decided.required) == ("ratio", ("<=", 1.1))
+    assert (found.decided.high <= 1.1) == (verdict is Verdict.PASS)
+
+
+@pytest.mark.parametrize("subject", ["p50_ms", "p90_ms", "p95_ms", "p99_ms", "mean_ms"])
+def test_a_limit_in_milliseconds_is_met_where_its_interval_ends_below(tmp_path: Path, subject: str) -> None:
+    """The finding's own end is what decides: a limit at it passes, one a little below does not."""
+
+    def against(limit: float) -> Any:
+        return timed(tmp_path / str(limit), f"{subject} <= {limit!r}", alone=True).findings[0]
+
+    first = against(20.0)
+    assert first.decided is not None
+    end = first.decided.high
+    assert end is not None
+    assert against(end * (1 + 1e-9)).verdict is Verdict.PASS
+    below = against(end * (1 - 1e-3))
+    assert below.verdict is Verdict.INCONCLUSIVE
+    assert below.reason.endswith("is allowed: not shown")
+
+
+def test_a_whole_run_is_told(tmp_path: Path) -> None:
+    """Counted facts beside estimated ones, the circumstances, and every raw request on disk."""
+    result = timed(
+        tmp_path, "p50_ms <= champion * 2", "errors <= 0", "load_seconds <= 2", "rss_mb <= champion * 1.5", requests=500
+    )
+    raw = pq.read_table(tmp_path / "latency" / "latency.parquet").to_pydict()
+
+    assert result.verdict is Verdict.PASS, result.reason
+    assert [(one.subject, one.observed, one.champion) for one in result.findings[1:]] == [
+        ("errors", 0.0, 0.0),
+        ("load_seconds", 1.5, 1.5),
+        ("rss_mb", 200.0, 200.0),
+    ]
+    assert result.context["load"] == "closed loop, one request at a time: service time"
+    assert result.context["requests"] == 500
+    assert result.context["data"] == "input example"
+    assert sorted(raw) == ["batch", "block", "done_s", "failed", "intended_s", "model", "sent_s"]
+    assert len(raw["model"]) == 1000
+    assert sorted(set(raw["block"])) == list(range(20))
+
+
+def test_errors_are_counted_and_the_first_is_shown(tmp_path: Path) -> None:
+    """One failed request is one too many, and the champion's are not the candidate's."""
+    result = timed(
+        tmp_path, "errors <= 0", candidate=lambda draw: math.inf if draw.random() < 0.01 else 10.0, requests=1000
+    )
+    found = result.findings[0]
+
+    assert (found.verdict, found.code, found.champion) == (Verdict.FAIL, "exceeded", 0.0)
+    assert (found.observed or 0) > 0
+    assert found.detail["first_error"] == "KeyError: 'age'"
+
+
+def test_a_failed_request_is_slower_than_any_limit(tmp_path: Path) -> None:
+    """Two in a hundred fail: there is no p99, and nothing passes."""
+    found = timed(
+        tmp_path, "p99_ms <= 1000", "p99_ms <= champion * 5", "mean_ms <= 1000",
+        candidate=lambda draw: math.inf if draw.random() < 0.02 else 10.0,
+    ).findings  # fmt: skip
+
+    assert [(one.code, one.verdict) for one in found] == [("requests_failed", Verdict.INCONCLUSIVE)] * 3
+
+
+def test_a_runner_too_noisy_to_tell_says_so(tmp_path: Path) -> None:
+    """The champion differs from itself by more than the limit: neither pass nor fail."""
+    wild = lognormal(sigma=2.5)
+    found = timed(tmp_path, "p99_ms <= champion * 1.05", candidate=wild, champion=wild, requests=400).findings[0]
+
+    assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "too_small")
+    assert (
+        "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of" in found.reason
+    )
+
+
+def test_a_load_above_what_the_model_bears_measures_the_queue(tmp_path: Path) -> None:
+    """At a rate beyond the champion's own, the remedy names a lower one."""
+    case = case_of(tmp_path, candidate=FakeModel(lognormal()), champion=FakeModel(lognormal()))
+    result = ask(
+        case,
+        Latency.model_validate({"gate": "latency", "require": ["p50_ms <= champion * 2", "errors <= 0"], "load": {"rate": "200/s", "requests": 500}}),
+    )  # fmt: skip
+
+    assert [one.verdict for one in result.findings] == [Verdict.INCONCLUSIVE, Verdict.PASS]
+    assert "the champion answers about 9" in result.reason
+    assert "lower load.rate to 4" in result.reason
+
+
+def test_times_that_never_vary_break_nothing(tmp_path: Path) -> None:
+    """A law without spread: the ratio is exact, and a mean without any spread is not decided."""
+    still: Law = lambda draw: 10.0  # noqa: E731
+    ratio, mean = timed(
+        tmp_path, "p50_ms <= champion * 1.5", "mean_ms <= 20", candidate=still, champion=still
+    ).findings  # fmt: skip
+
+    assert ratio.verdict is Verdict.PASS
+    assert mean.verdict is not Verdict.FAIL
+    assert mean.observed == pytest.approx(10.0)
+
+
+def test_batches_are_measured_each_on_its_own(tmp_path: Path) -> None:
+    """A line says for which."""
+    result = timed(
+        tmp_path, "p50_ms(batch=32) <= champion * 2", "p50_ms(batch=1) <= 100", batch_size=[1, 32], requests=200
+    )
+
+    assert [one.subject for one in result.findings] == ["p50_ms(batch=32)", "p50_ms(batch=1)"]
+    assert result.verdict is Verdict.PASS
+    assert sorted(path.name for path in (tmp_path / "exhibits").iterdir()) == [
+        "latency-ecdf-batch-1.json",
+        "latency-ecdf-batch-32.json",
+    ]
+
+
+def test_a_point_ratio_needs_no_quiet_runner(tmp_path: Path) -> None:
+    """And says that it has no error rate."""
+    line = {"metric": "p50_ms", "at_most": "champion * 1.5", "claim": "point"}
+    found = timed(tmp_path, line, requests=100).findings[0]
+
+    assert found.decided is not None
+    assert (found.verdict, found.decided.method, found.decided.confidence) == (Verdict.PASS, "point", None)
+
+
+COMPLAINTS = [
+    (["p99_ms <= 20"], {"requests": 200}, "'p99_ms <= 20': 200 requests can never decide it; write load: {requests: 299} or more"),
+    (["p999_ms <= champion * 2"], {}, "'p999_ms <= champion * 2': 2,000 requests can never decide it; write load: {requests: 2995} or more"),
+    (["p50_ms(batch=8) <= 20"], {}, "'p50_ms(batch=8) <= 20': no load of batch_size 8 is sent; known: 1"),
+    (["p50_ms <= 20"], {"batch_size": [1, 8]}, "'p50_ms <= 20' does not say for which batch; write p50_ms(batch=1)"),
+    (["p50_ms <= champion + 5"], {}, "'p50_ms <= champion + 5': times of two models are compared by a factor; write champion * 1.1"),
+    (["p99_ms <= 20", "errors <= 0"], {"requests": 299}, None),
+    ([{"metric": "p99_ms", "at_most": 20, "claim": "point"}], {"requests": 10}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "load", "said"), COMPLAINTS)
+def test_what_no_run_could_decide_is_refused_beforehand(
+    lines: list[Any], load: dict[str, Any], said: str | None
+) -> None:
+    """With the rewrite, at the line's own place."""
+    asked = gate(*lines, **load)
+
+    assert list(asked.complaints(pipeline_of(asked))) == ([] if said is None else [(("require", 0), said)])

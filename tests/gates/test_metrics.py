@@ -1,0 +1,207 @@
+"""Does the candidate hold on labelled data, overall and on every slice?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from lockgate.evidence import Verdict
+from lockgate.testing import run_gate
+
+
+def table(n: int = 2000, *, seed: int = 3) -> dict[str, Any]:
+    """Two good models of a label that a tenth of rows have; Brazil is a tenth of the rows."""
+    draw = np.random.default_rng(seed)
+    label = (draw.random(n) < 0.3).astype(int)
+    champion = np.clip(0.5 * label + draw.normal(0.25, 0.12, n), 0, 1)
+    return {
+        "label": label,
+        "candidate": np.clip(champion + draw.normal(0, 0.01, n), 0, 1),
+        "champion": champion,
+        "geo": np.where(draw.random(n) < 0.25, "BR", "US"),
+        "late": draw.random(n) < 0.5,
+    }
+
+
+def ruined(n: int = 4000) -> dict[str, Any]:
+    """Better on average, and without a clue about Brazil."""
+    rows = table(n)
+    there = rows["geo"] == "BR"
+    draw = np.random.default_rng(1)
+    rows["candidate"] = np.where(there, draw.random(n), rows["label"] * 0.9 + 0.05)
+    rows["champion"] = np.clip(rows["champion"] + draw.normal(0, 0.2, n), 0, 1)
+    return rows
+
+
+def test_the_values_are_scikit_learns_on_every_slice() -> None:
+    """Observed values, rows and slices as Python values; overall findings have an empty slice."""
+    rows = table()
+    found = run_gate("metrics", table=rows, slices=["geo"], require=["auc >= 0.5", "auc >= 0.5 on each geo"]).findings
+
+    assert [one.slice for one in found] == [{}, {"geo": "BR"}, {"geo": "US"}]
+    for one in found:
+        inside = np.ones(2000, bool) if not one.slice else rows["geo"] == one.slice["geo"]
+        assert one.observed == pytest.approx(roc_auc_score(rows["label"][inside], rows["candidate"][inside]), abs=1e-12)
+        assert one.rows == int(inside.sum())
+        assert isinstance(one.interval, tuple)
+        assert one.interval[0] is not None
+        assert one.interval[1] is not None
+        assert one.interval[0] < one.observed < one.interval[1]
+
+
+def test_a_candidate_that_ruins_one_slice_is_stopped_there_by_name() -> None:
+    """The average is better; the slice is not."""
+    result = run_gate(
+        "metrics", table=ruined(), slices=["geo"],
+        require=["auc >= champion - 0.03 on each slice", "accuracy >= 0.8"],
+    )  # fmt: skip
+
+    assert [(one.slice, one.verdict) for one in result.findings if one.verdict is not Verdict.PASS] == [
+        ({"geo": "BR"}, Verdict.FAIL)
+    ]
+    assert result.verdict is Verdict.FAIL
+    assert result.reason.startswith("auc on geo=BR is 0.5")
+    assert "below the champion's" in result.reason
+
+
+def test_a_slice_too_small_to_judge_is_inconclusive() -> None:
+    """Forty rows cannot show that a model is good; the number that could is said."""
+    result = run_gate("metrics", table=table(40), require=["accuracy >= champion - 0.01"])
+
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.findings[0].rows_needed is None or result.findings[0].rows_needed > 40
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        {name: column[:0] for name, column in table().items()},
+        table() | {"label": np.zeros(2000, dtype=int)},
+        table() | {"candidate": np.full(2000, 0.3), "champion": np.full(2000, 0.3)},
+    ],
+    ids=["no rows", "one class", "constant scores"],
+)
+def test_what_cannot_be_measured_never_passes(rows: dict[str, Any]) -> None:
+    """No rows, no positives, scores that say nothing: an AUC that is asked for is not shown."""
+    result = run_gate("metrics", table=rows, slices=["geo"], require=["auc >= 0.6", "auc >= 0.6 on each geo"])
+
+    assert result.verdict in (Verdict.INCONCLUSIVE, Verdict.FAIL)
+    assert Verdict.PASS not in {one.verdict for one in result.findings}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_score_that_is_no_number_breaks_the_gate(value: float) -> None:
+    """One NaN among two thousand scores, and nothing is measured."""
+    rows = table()
+    rows["candidate"][7] = value
+    result = run_gate("metrics", table=rows, require=["auc >= 0.5"])
+
+    assert (result.verdict, result.findings) == (Verdict.ERROR, ())
+    assert "candidate's score" in result.reason
+
+
+def test_a_declared_value_without_rows_is_inconclusive() -> None:
+    """Luxembourg was promised and is not there."""
+    result = run_gate(
+        "metrics", table=table(), slices=[{"column": "geo", "values": ["US", "LU"]}], require=["auc >= 0.5 on each geo"]
+    )
+
+    assert {one.slice["geo"]: (one.verdict, one.code) for one in result.findings} == {
+        "US": (Verdict.PASS, "met"),
+        "LU": (Verdict.INCONCLUSIVE, "no_rows"),
+    }
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reason == "auc on geo=LU: there are no rows"
+
+
+def test_where_slices_and_cells_are_judged_on_their_rows() -> None:
+    """A condition, and two slices crossed in a line."""
+    rows = table()
+    result = run_gate(
+        "metrics", table=rows, slices=["geo", {"name": "evening", "where": {"late": True}}],
+        require=["auc >= 0.5 on slice evening", "auc >= 0.5 on geo=BR & evening=true"],
+    )  # fmt: skip
+
+    assert [(one.id, one.rows) for one in result.findings] == [
+        ("metrics/r1/evening=true", int(rows["late"].sum())),
+        ("metrics/r2/geo=BR&evening=true", int((rows["late"] & (rows["geo"] == "BR")).sum())),
+    ]
+
+
+def test_lines_relative_to_nobody_are_not_asked_and_the_reason_says_so() -> None:
+    """On a first promotion there is no champion; what is absolute decides."""
+    rows = {name: column for name, column in table().items() if name != "champion"}
+    both = run_gate("metrics", table=rows, require=["auc >= champion - 0.03", "auc >= 0.6"])
+    neither = run_gate("metrics", table=rows, require=["auc >= champion - 0.03", "recall >= champion - 0.1"])
+
+    assert [one.requirement for one in both.findings] == ["r2"]
+    assert both.verdict is Verdict.PASS
+    assert both.reason == "1 finding holds; 1 line that compares with a champion not asked: there is none yet"
+    assert neither.verdict is Verdict.INCONCLUSIVE
+    assert neither.reason == "nothing was measured; 2 lines that compare with a champion not asked: there is none yet"
+
+
+def test_a_point_comparison_says_that_it_is_one() -> None:
+    """In the finding, in the decision and in the gate's first sentence."""
+    line = {"metric": "auc", "at_least": "champion - 0.03", "claim": "point"}
+    result = run_gate("metrics", table=table(200), require=[line])
+    found = result.findings[0]
+
+    assert found.decided is not None
+    assert (found.verdict, found.decided.claim, found.decided.confidence) == (Verdict.PASS, "point", None)
+    assert found.interval is None
+    assert found.reason.endswith("(a point comparison, without an error rate)")
+    assert result.reason == "1 finding holds; 1 compared by points, without an error rate"
+
+
+def test_small_slices_are_watched_in_the_open() -> None:
+    """The first sentence tells how many are proven, how many watched, and what would go unseen."""
+    rows = table()
+    asked: dict[str, Any] = {"table": rows, "slices": ["geo"], "require": ["auc >= champion - 0.01 on each geo"]}
+    watched = run_gate("metrics", **asked, small_slices={"min_rows": 1000, "below": "watch"})
+    blocked = run_gate("metrics", **asked, small_slices={"min_rows": 1000, "below": "block"})
+
+    assert {one.slice["geo"]: one.code for one in watched.findings} == {"BR": "watched", "US": "met"}
+    assert watched.verdict is Verdict.PASS
+    assert watched.reason.startswith("1 proven, 1 watched; a loss under 0.01")
+    assert {one.slice["geo"]: one.code for one in blocked.findings} == {"BR": "too_small", "US": "met"}
+    assert blocked.verdict is Verdict.INCONCLUSIVE
+
+
+def test_regression_is_told_from_the_lines() -> None:
+    """Whole numbers as labels, and a metric of errors: a regression."""
+    draw = np.random.default_rng(0)
+    label = draw.integers(0, 50, 500)
+    rows = {"label": label, "candidate": label + draw.normal(0, 1, 500)}
+    result = run_gate("metrics", table=rows, require=["mae <= 1.2", "rmse <= 1.4", "r2 >= 0.9"])
+
+    assert [one.subject for one in result.findings] == ["mae", "rmse", "r2"]
+    assert result.verdict is Verdict.PASS
+    assert result.findings[0].observed == pytest.approx(float(np.abs(rows["candidate"] - label).mean()))
+
+
+def test_a_threshold_in_the_line_wins() -> None:
+    """recall(threshold=0.7) is another question than recall."""
+    result = run_gate("metrics", table=table(), require=["recall >= 0.1", "recall(threshold=0.7) >= 0.1"])
+    first, second = (one.observed or 0.0 for one in result.findings)
+
+    assert [one.subject for one in result.findings] == ["recall", "recall(threshold=0.7)"]
+    assert second < first
+
+
+def test_rows_of_one_user_count_once() -> None:
+    """The same rows ten times over prove no more than once, when the cluster is named."""
+    rows = {name: np.repeat(column, 10) for name, column in table(60).items()} | {"user": np.repeat(np.arange(60), 10)}
+    naive = run_gate("metrics", table=rows, require=["brier <= champion + 0.05"])
+    honest = run_gate("metrics", table=rows, cluster="user", require=["brier <= champion + 0.05"])
+    alone = run_gate("metrics", table=table(60), require=["brier <= champion + 0.05"])
+    se = [result.findings[0].decided.se for result in (naive, honest, alone) if result.findings[0].decided]
+
+    assert se[0] is not None
+    assert se[1] is not None
+    assert se[2] is not None
+    assert se[1] == pytest.approx(se[2], rel=0.03)
+    assert se[0] < 0.4 * se[1]

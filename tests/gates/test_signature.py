@@ -1,0 +1,116 @@
+"""The candidate's signature and input example, against the champion's and the data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gates.fakes import COLUMNS, SIGNATURE, FakeModel, ask, case_of
+from lockgate.errors import ModelFault
+from lockgate.evidence import GateResult, Verdict
+from lockgate.gates.signature import Signature
+
+TABLE = {"age": [30, 40], "city": ["Graz", "Linz"]}
+
+
+def signed(folder: Path, *, require: Any = None, **case: Any) -> GateResult:
+    case.setdefault("table", TABLE)
+    return ask(case_of(folder, **case), Signature.model_validate({"gate": "signature", "require": require}))
+
+
+def with_inputs(*columns: dict[str, Any]) -> dict[str, Any]:
+    return {"signature": SIGNATURE | {"inputs": list(columns)}}
+
+
+def test_a_version_that_changed_nothing_passes(tmp_path: Path) -> None:
+    """Four counts, each with the number of units looked at."""
+    result = signed(tmp_path)
+
+    assert result.verdict is Verdict.PASS
+    assert [(one.subject, one.observed, one.rows, one.reason) for one in result.findings] == [
+        ("missing", 0.0, 2, "missing: none among 2"),
+        ("breaking_changes", 0.0, 3, "breaking changes: none among 3"),
+        ("data_mismatches", 0.0, 2, "data mismatches: none among 2"),
+        ("example_errors", 0.0, 2, "example errors: none among 2"),
+    ]
+
+
+def test_breaking_changes_are_named(tmp_path: Path) -> None:
+    """Removed, retyped and newly required inputs; an added optional one is fine, and said."""
+    changed = with_inputs(
+        {"name": "city", "type": "long", "required": True}, {"name": "vip", "type": "boolean", "required": False}
+    )
+    found = signed(tmp_path, candidate_facts=changed, table=None).findings[1]
+
+    assert (found.verdict, found.code, found.observed) == (Verdict.FAIL, "breaking_changes", 3.0)
+    assert found.reason == (
+        "breaking changes: input age removed; input city retyped from string to long; input city newly required"
+    )
+    assert found.detail["fine"] == ["input vip added optional"]
+    assert found.remedy is not None
+    assert found.remedy.startswith("keep the old column")
+
+
+def test_data_that_does_not_fit_is_named_by_column(tmp_path: Path) -> None:
+    """A required column that is missing, and one of another type; `inputs` renames."""
+    found = signed(tmp_path, table={"Age": ["x"], "city": [1]}).findings[2]
+    renamed = signed(tmp_path / "renamed", table={"Age": [1], "city": ["x"]}, inputs={"age": "Age"}).findings[2]
+
+    assert (
+        found.reason == "data mismatches: input age is not in the data; input city is string, in the data it is int64"
+    )
+    assert renamed.verdict is Verdict.PASS
+
+
+def test_what_is_missing_is_counted_and_the_rest_is_inconclusive(tmp_path: Path) -> None:
+    """Without a signature there is nothing to compare, which is never a pass."""
+    result = signed(tmp_path, candidate_facts={"signature": None, "input_example": None})
+
+    assert [(one.verdict, one.reason) for one in result.findings] == [
+        (Verdict.FAIL, "missing: a signature; an input example"),
+        (Verdict.INCONCLUSIVE, "breaking changes: the candidate has no signature to compare"),
+        (Verdict.INCONCLUSIVE, "data mismatches: there is no signature to hold against the data"),
+        (Verdict.INCONCLUSIVE, "example errors: there is no input example to predict on"),
+    ]
+
+
+def test_without_data_nothing_is_held_against_it(tmp_path: Path) -> None:
+    """Inconclusive, with the reason."""
+    found = signed(tmp_path, table=None).findings[2]
+
+    assert (found.verdict, found.reason) == (
+        Verdict.INCONCLUSIVE, "data mismatches: there is no data to hold the signature against",
+    )  # fmt: skip
+
+
+def test_an_example_that_the_model_refuses_fails(tmp_path: Path) -> None:
+    """With the model's own words; a process that died breaks the gate, which keeps the findings made before."""
+    refusing = FakeModel(fault=ModelFault("ValueError: age is missing", alive=True))
+    dead = FakeModel(fault=ModelFault("the model was killed", stderr="boom", remedy="more memory"))
+    refused = signed(tmp_path, candidate=refusing)
+    broken = signed(tmp_path / "dead", candidate=dead)
+
+    assert refused.findings[3].reason == "example errors: ValueError: age is missing"
+    assert (refused.verdict, broken.verdict) == (Verdict.FAIL, Verdict.ERROR)
+    assert [one.subject for one in broken.findings] == ["missing", "breaking_changes", "data_mismatches"]
+    assert broken.context["broken"] == {"remedy": "more memory", "stderr": "boom"}
+
+
+def test_on_a_first_promotion_nothing_is_compared(tmp_path: Path) -> None:
+    """The line on breaking changes is not asked."""
+    result = signed(tmp_path, alone=True)
+
+    assert [one.subject for one in result.findings] == ["missing", "data_mismatches", "example_errors"]
+    assert result.verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("limit", [0, 1])
+def test_a_limit_may_allow_some(tmp_path: Path, limit: int) -> None:
+    """One removed input, where one is allowed."""
+    changed = with_inputs(COLUMNS[0])
+    result = signed(tmp_path, candidate_facts=changed, require=[f"breaking_changes <= {limit}"])
+
+    assert result.verdict is (Verdict.PASS if limit else Verdict.FAIL)
+    assert result.findings[0].reason == "breaking changes: input city removed" + ("; 1 allowed" if limit else "")
