@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate import __version__, digest
 from lockgate.errors import LockgateError, ModelFault
-from lockgate.evidence import SCHEMA, Evidence, Exhibit, Finding, GateResult, Opens, Verdict
+from lockgate.evidence import SCHEMA, Evidence, Exhibit, Finding, FindingLimit, GateResult, Opens, Verdict
 from lockgate.gate import Case, Context, Gate
 from lockgate.judge import askable
 from lockgate.registry import utc_text
 from lockgate.runfolder import RunFolder
 from lockgate.sentences import summary
+from lockgate.slices import finding_id
 
 if TYPE_CHECKING:
     from lockgate.gate import Waiver
     from lockgate.pipeline import Pipeline
+    from lockgate.requirement import Requirement
 
 
 @dataclass
@@ -71,9 +73,7 @@ class Asking:
         if unmet:
             shown = ", ".join(f"{name} ({said[name]})" if name in said else f"{name} (not asked)" for name in unmet)
             return replace(blank, reason=f"not asked: it needs {shown}")
-        findings, exhibits, context, error = self._check(gate)
-        for exhibit in exhibits:
-            self.exhibits.append(self.folder.keep_exhibit(exhibit))
+        findings, context, error = self._check(gate)
         if error is not None:
             context = context | {"broken": error[1]}
             return replace(
@@ -84,26 +84,34 @@ class Asking:
                 findings=tuple(findings),
                 context=context,
             )
+        put = gate.asked(self.case)
+        answered = {finding.requirement for finding in findings}
+        if findings:
+            findings += [_silence(gate.title, name, line) for name, line in put if name not in answered]
         held = [finding for finding in findings if self._waiver(finding.id) is None]
-        not_asked = len(asked) - len(gate.asked(self.case))
-        reason = summary(held, not_asked=not_asked)
-        if len(held) < len(findings):
-            reason = f"{len(findings) - len(held)} waived; {reason}"
+        reason = summary(held, not_asked=len(asked) - len(put))
         verdict = Verdict.worst(finding.verdict for finding in held)
-        return replace(blank, verdict=verdict, reason=reason, findings=tuple(findings), context=context)
+        away = len(findings) - len(held)
+        if away:
+            reason = f"{away} waived; {reason}" if held else f"{away} waived, and nothing else was found"
+        counts = blank.counts and (bool(held) or not away)
+        return replace(blank, counts=counts, verdict=verdict, reason=reason, findings=tuple(findings), context=context)
 
-    def _check(
-        self, gate: Gate
-    ) -> tuple[list[Finding], list[Exhibit], dict[str, Any], tuple[str, dict[str, Any]] | None]:
-        """What the gate yielded, and (sentence, more) where it broke; findings made before that are kept."""
-        findings, exhibits, context = list[Finding](), list[Exhibit](), dict[str, Any]()
+    def _check(self, gate: Gate) -> tuple[list[Finding], dict[str, Any], tuple[str, dict[str, Any]] | None]:
+        """What the gate yielded, and (sentence, more) where it broke; findings made before that are kept.
+
+        What could not be written as evidence, such as a NaN in a detail, breaks the gate here and not the run later.
+        """
+        findings, context = list[Finding](), dict[str, Any]()
         try:
             for one in gate.check(self.case):
                 if isinstance(one, Finding):
+                    digest.canonical(one.to_json())
                     findings.append(one)
                 elif isinstance(one, Exhibit):
-                    exhibits.append(one)
+                    self.exhibits.append(self.folder.keep_exhibit(one))
                 elif isinstance(one, Context):
+                    digest.canonical(dict(one.values))
                     context |= one.values
                 else:
                     raise TypeError(f"a gate yields Finding, Exhibit or Context, not {type(one).__name__}")
@@ -111,11 +119,11 @@ class Asking:
             more: dict[str, Any] = {"remedy": error.remedy}
             if isinstance(error, ModelFault):
                 more["stderr"] = error.stderr
-            return findings, exhibits, context, (error.what, more)
+            return findings, context, (error.what, more)
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
             what = f"the gate {gate.gate!r} broke: {type(error).__name__}: {error}"
-            return findings, exhibits, context, (what, {"remedy": "this is a defect of the gate; report it"})
-        return findings, exhibits, context, None
+            return findings, context, (what, {"remedy": "this is a defect of the gate; report it"})
+        return findings, context, None
 
     def _waiver(self, subject: str) -> Waiver | None:
         today = self.started_at.date()
@@ -223,6 +231,27 @@ class Asking:
             if result.verdict is Verdict.INCONCLUSIVE and (not undecided or not set(undecided) <= set(asks)):
                 return "no"
         return "by_owner"
+
+
+def _silence(gate: str, name: str, line: Requirement) -> Finding:
+    """What stands for a line that a gate was asked and said nothing about: a line unanswered is never met."""
+    return Finding(
+        id=finding_id(gate, name, ()),
+        requirement=name,
+        subject=line.asked,
+        slice={},
+        observed=None,
+        interval=None,
+        champion=None,
+        limit=FindingLimit(line.op, None, str(line.limit)),
+        decided=None,
+        rows=0,
+        positives=None,
+        rows_needed=None,
+        verdict=Verdict.INCONCLUSIVE,
+        code="not_measured",
+        reason=f"nothing was found about {str(line)!r}",
+    )
 
 
 def now() -> datetime:
