@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.sentences import short
@@ -13,7 +14,7 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
 def text(value: str) -> str:
     """Untrusted text as Markdown shows it literally, on one line: no markup, no HTML, no mention, no link."""
-    flat = " ".join(value.split())
+    flat = _plain(" ".join(value.split()))
     escaped = _SPECIAL.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
     return escaped.replace("@", "@\u200b").replace("://", ":\u200b//")
 
@@ -60,11 +61,11 @@ def _gate(gate: GateResult) -> list[str]:
         remedy = f" _{text(finding.remedy)}._" if finding.remedy else ""
         lines.append(f"* **{finding.verdict}** {text(finding.reason)}.{remedy}")
     broken = gate.context.get("broken")
-    if broken:
+    if isinstance(broken, Mapping):
         lines.append(f"* **error** {text(gate.reason)}. {text(str(broken.get('remedy') or ''))}")
         if broken.get("stderr"):
             lines += ["", *(f"      {line}" for line in _plain(str(broken["stderr"])).splitlines()[-20:])]
-    if bad or broken:
+    if lines[-1]:
         lines.append("")
     if gate.findings:
         lines += [
@@ -104,7 +105,7 @@ def _waivers(evidence: Evidence) -> list[str]:
 
 def _basis(evidence: Evidence) -> list[str]:
     document = evidence.document
-    lines = ["## What this stands on", "", f"* evidence `{evidence.digest}`", f"* run `{evidence.run_id}`"]
+    lines = ["## What this stands on", "", f"* evidence `{evidence.digest}`", f"* run `{text(evidence.run_id)}`"]
     for role in ("candidate", "champion"):
         version = document["model"][role]
         if version is not None:
@@ -134,7 +135,7 @@ def _basis(evidence: Evidence) -> list[str]:
             "",
             f"If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
             f"most {(1 - lowest) * 100:g} %, however many there are."
-            + (f" This does not cover findings that are {' or '.join(weaker)}." if weaker else "")
+            + (f" Not covered: {', '.join(weaker)}." if weaker else "")
             + " Facts counted on this run carry no such rate.",
         ]
     return lines
