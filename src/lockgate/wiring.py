@@ -232,7 +232,6 @@ class Bench:
         self.environ, self.cancelled, self.progress = environ, cancelled, progress
         self._stack = stack
         self.opened: dict[str, Dataset] = {}
-        self.made: dict[str, Scored] = {}
         self.case: Case
 
     def choose(self, selector: CandidateSelector | None) -> None:
@@ -307,11 +306,10 @@ class Bench:
         key = f"{name}-replayed" if replayed else name
         path = self.folder.path / "scored" / f"{key}.parquet"
         dataset = self.case.dataset(name)
-        kept = (self.folder.state().get("scored") or {}).get(key)
+        kept = self._kept_scores.get(key)
         if kept is not None and path.is_file():
             scored = Scored.open(path, slices=dataset.slices)
-            if scored.sha256 == kept:
-                self.made[key] = scored
+            if scored.sha256 == kept["sha256"]:
                 return scored
         roles = {} if dataset.spec.scores else {one.role: one for one in self.case.contenders}
         columns = self._columns(dataset, list(roles.values()))
@@ -337,9 +335,14 @@ class Bench:
             may_fail=replayed,
             progress=None if tell is None else lambda done, total: tell(f"scoring {name}", done, total),
         )
-        self.made[key] = scored
-        self.folder.mark("running", scored={**(self.folder.state().get("scored") or {}), key: scored.sha256})
+        self.folder.mark("running", scored={**self._kept_scores, key: {"sha256": scored.sha256, "rows": scored.rows}})
         return scored
+
+    @property
+    def _kept_scores(self) -> dict[str, dict[str, Any]]:
+        """What was scored in this run, also before it was resumed: key → sha256 and rows."""
+        kept: dict[str, dict[str, Any]] = self.folder.state().get("scored") or {}
+        return kept
 
     def _fed(self, how: Callable[[Iterator[Any]], Iterator[Any]]) -> Callable[[Iterator[Any]], Iterator[Any]]:
         """The same, given data batches: their columns renamed to what the signature calls them."""
@@ -433,9 +436,7 @@ class Bench:
 
     def scored(self) -> list[dict[str, Any]]:
         """The entries of `scored` in the evidence."""
-        return [
-            {"data": name, "sha256": scored.sha256, "rows": scored.rows} for name, scored in sorted(self.made.items())
-        ]
+        return [{"data": name, **kept} for name, kept in sorted(self._kept_scores.items())]
 
     def digests(self) -> dict[str, Any]:
         """What a resumed run must find as it was: policy, models, and the data that gates name."""
@@ -518,6 +519,4 @@ def prove_way_back(
                 remedy=remedy,
             ) from error
         if rows != batch.num_rows or not rows:
-            raise Refused(
-                f"the way back is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy
-            )
+            raise Refused(f"the way back is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy)

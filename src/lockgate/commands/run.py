@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from threading import Event
+
     from lockgate.evidence import Evidence
     from lockgate.pipeline import Pipeline
     from lockgate.registry import CandidateSelector, Registry
@@ -100,6 +105,7 @@ class _Session:
             )
         try:
             with (
+                _ended_by_signals(stop),
                 self.screen.progress() as progress,
                 wiring.open_case(
                     self.pipeline,
@@ -190,6 +196,22 @@ class _Session:
             self.screen.say(line)
 
 
+@contextmanager
+def _ended_by_signals(stop: Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop` at once, so that nobody goes on waiting for a model while the run is unwound."""
+
+    def end(number: int, frame: Any) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _lean_memory() -> None:
     """Let Arrow give memory back: its default pool keeps twice what the tables need."""
     import pyarrow as pa
@@ -228,8 +250,12 @@ def _moment(text: str) -> Any:
 
 
 def _unchanged(state: dict[str, Any], inputs: dict[str, Any], folder: RunFolder) -> Evidence | None:
-    """Evidence that the run had already written, None where gates are still to be asked. Raises UsageError."""
+    """Evidence that the run had already written, None where gates are still to be asked: also those that broke.
+
+    Raises UsageError where the run cannot go on.
+    """
     from lockgate.errors import UsageError
+    from lockgate.evidence import Verdict
 
     if state.get("inputs") is None or "nonce" not in state:
         raise UsageError(f"run {folder.run_id} ended before it chose its versions", remedy="start anew with gate run")
@@ -239,7 +265,10 @@ def _unchanged(state: dict[str, Any], inputs: dict[str, Any], folder: RunFolder)
             f"run {folder.run_id} cannot go on: {', '.join(changed)} changed since it began",
             remedy="start anew with gate run",
         )
-    return folder.evidence() if state.get("state") == "finished" else None
+    if state.get("state") != "finished":
+        return None
+    evidence = folder.evidence()
+    return None if evidence.verdict is Verdict.ERROR else evidence
 
 
 def _circumstances(root: Path) -> dict[str, Any]:
