@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
 _MOST = 12
+_LAST, _WIDTH = 8, 300
 
 
 class Screen:
@@ -62,7 +63,7 @@ class Screen:
         self._line(result.verdict, result.name + shown, result.reason)
         told: set[str] = set()
         for finding in _in_the_way(result)[:_MOST]:
-            if finding.reason != result.reason:
+            if finding.reason not in result.reason:
                 self.console.print(Text(f"{'':14}- {finding.reason}", style=_STYLE[finding.verdict.value]))
             if finding.remedy and finding.remedy not in told:
                 told.add(finding.remedy)
@@ -73,7 +74,7 @@ class Screen:
         broken = result.context.get("broken") or {}
         if broken.get("remedy"):
             self.console.print(Text(f"{'':14}{broken['remedy']}", style="dim"))
-        for line in str(broken.get("stderr") or "").splitlines()[-6:]:
+        for line in _last_lines(str(broken.get("stderr") or "")):
             self.console.print(Text(f"{'':14}| {line}", style="dim"))
 
     def _line(self, verdict: Verdict, name: str, reason: str) -> None:
@@ -97,6 +98,15 @@ class Screen:
         if evidence.opens != "no":
             accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
             self.console.print(Text(f"next     gate approve {evidence.digest} --key FILE{accept}"))
+
+
+def _last_lines(stderr: str) -> list[str]:
+    """What a model wrote last, as plain text; of a crash also what it wrote before the dump of its threads."""
+    plain = ("".join(filter(str.isprintable, Text.from_ansi(line).plain)) for line in stderr.splitlines())
+    lines = [line for line in plain if line.strip() and not line.startswith("Extension modules: ")]
+    crash = next((place for place, line in enumerate(lines) if line.startswith("Fatal Python error: ")), None)
+    shown = lines[-_LAST:] if crash is None else lines[max(0, crash - 2) : crash - 2 + _LAST]
+    return [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in shown]
 
 
 def _in_the_way(result: GateResult) -> list[Finding]:
