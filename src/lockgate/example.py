@@ -40,7 +40,7 @@ def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBa
         kind = _ARROW.get(str(types.get(name)))
         try:
             arrays.append(pa.array(values, type=None if kind is None else pa.type_for_alias(kind)))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as error:
             raise DataError(f"column {name} of the input example does not fit the signature: {error}") from error
         names.append(name)
     return pa.RecordBatch.from_arrays(arrays, names=names)

@@ -1,0 +1,56 @@
+"""The points of a picture: scikit-learn's curves, thinned."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from lockgate.dataset import DatasetSpec
+from lockgate.evidence import Exhibit
+from lockgate.exhibits import curves
+from lockgate.scored import Scored
+
+
+def drawn(n: int, subjects: set[str], *, label: Any = None, ties: bool = False) -> tuple[dict[str, Any], list[Exhibit]]:
+    draw = np.random.default_rng(0)
+    y = (draw.random(n) < 0.3).astype(int) if label is None else np.full(n, label)
+    table = {"y": y, "candidate": (draw.random(n) + 0.3 * y).round(1 if ties else 9), "champion": draw.random(n)}
+    spec = DatasetSpec.model_validate({"path": "t", "label": "y"})
+    return table, list(curves("m", Scored.from_table(pa.table(table), spec, task="binary", positive=1), subjects))
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_small_curves_hold_every_point(ties: bool) -> None:
+    """Both models, ties taken together."""
+    table, (roc, pr) = drawn(60, {"auc", "average_precision"}, ties=ties)
+    fpr, tpr, _ = roc_curve(table["y"], table["candidate"], drop_intermediate=False)
+    precision, recall, _ = precision_recall_curve(table["y"], table["candidate"])
+
+    assert (roc.name, pr.name, roc.columns) == (
+        "m/roc",
+        "m/precision_recall",
+        ("model", "false_positive_rate", "true_positive_rate"),
+    )
+    ours = {one.name: np.array([point[1:] for point in one.points if point[0] == "candidate"]) for one in (roc, pr)}
+    np.testing.assert_allclose(ours["m/roc"], np.column_stack([fpr, tpr]))
+    np.testing.assert_allclose(ours["m/precision_recall"], np.column_stack([recall, precision])[-2::-1])
+    assert {point[0] for point in roc.points} == {"candidate", "champion"}
+
+
+def test_large_curves_are_thinned_and_keep_their_ends() -> None:
+    """At most 2,000 points in all."""
+    _, (roc,) = drawn(20_000, {"auc"})
+    points = [point[1:] for point in roc.points if point[0] == "candidate"]
+
+    assert len(roc.points) <= 2000
+    assert (points[0], points[-1]) == ((0.0, 0.0), (1.0, 1.0))
+
+
+@pytest.mark.parametrize(("subjects", "label"), [({"recall"}, None), ({"auc"}, 0)])
+def test_no_curve_where_there_is_none(subjects: set[str], label: Any) -> None:
+    """Nobody asked for it, or there is one class."""
+    assert drawn(60, subjects, label=label)[1] == []

@@ -1,0 +1,51 @@
+"""Rows on which two models decide differently."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.dataset import DatasetSpec
+from lockgate.flips import Flips, flip_rate
+from lockgate.metrics.influence import Undefined
+from lockgate.scored import Scored
+
+SCORES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30)
+
+
+def scored(rows: list[tuple[float, float]]) -> Scored:
+    table = {"candidate": [row[0] for row in rows], "champion": [row[1] for row in rows]}
+    return Scored.from_table(
+        pa.table(table), DatasetSpec.model_validate({"path": "t"}), task="binary", positive=1
+    )  # fmt: skip
+
+
+@given(SCORES, st.floats(0, 1), st.floats(0, 1))
+def test_each_model_decides_at_its_own_threshold(rows: list[tuple[float, float]], ours: float, theirs: float) -> None:
+    """A score at the threshold is positive."""
+    flips = Flips.of(scored(rows), candidate=ours, champion=theirs)
+    expected = [(a >= ours) != (b >= theirs) for a, b in rows]
+
+    assert flips.candidate.tolist() == [float(one) for one in expected]
+    assert flip_rate(None, flips.candidate, None, None).value == pytest.approx(np.mean(expected))
+    assert flip_rate(None, flips.candidate, None, None).counts == (sum(expected), len(rows))
+
+
+def test_a_request_that_one_did_not_answer_is_no_flip() -> None:
+    """Nor a row of the rate; where none is left there is no rate."""
+    nan = float("nan")
+
+    assert flip_rate(None, np.array([1.0, nan, 0.0, nan]), None, None).counts == (1, 2)
+    with pytest.raises(Undefined) as caught:
+        flip_rate(None, np.array([nan, nan]), None, None)
+    assert caught.value.code == "no_answers"
+
+
+def test_weights_weigh_requests() -> None:
+    """A share of weight, without exact counts."""
+    measured = flip_rate(None, np.array([1.0, 0.0]), np.array([1.0, 3.0]), None)
+
+    assert (measured.value, measured.counts) == (0.25, None)

@@ -1,0 +1,78 @@
+"""From the name in a pipeline to the class behind it."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from lockgate import plugins
+from lockgate.errors import UsageError
+from lockgate.gate import Gate
+from lockgate.gates.metrics import Metrics
+
+SHIPPED = {"signature", "metadata", "metrics", "latency", "shadow"}
+MINE = "from lockgate.gate import Gate\nclass Mine(Gate):\n    limit: int = 3\nclass Other: pass\n"
+
+
+def test_shipped_gates_are_installed_under_their_own_names() -> None:
+    """File name = entry point = `gate:` value."""
+    found = plugins.installed(plugins.GATES)
+
+    assert set(found) >= SHIPPED
+    assert {name: found[name].value for name in SHIPPED} == {
+        name: f"lockgate.gates.{name}:{name.capitalize()}" for name in SHIPPED
+    }
+    assert plugins.gate_class("metrics", root=Path()) is Metrics
+
+
+def test_a_gate_may_lie_in_a_file_of_the_project(tmp_path: Path) -> None:
+    """Read once; another file of a similar name is another gate."""
+    (tmp_path / "gates").mkdir()
+    (tmp_path / "gates" / "mine.py").write_text(MINE)
+    (tmp_path / "gates_mine.py").write_text(MINE)
+    mine = plugins.gate_class("./gates/mine.py:Mine", root=tmp_path)
+
+    assert issubclass(mine, Gate)
+    assert plugins.gate_class("./gates/mine.py:Mine", root=tmp_path) is mine
+    assert plugins.gate_class("./gates_mine.py:Mine", root=tmp_path) is not mine
+    assert mine(gate="./gates/mine.py:Mine").title == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("metrix", "no gate is called 'metrix'; known: latency, .*; did you mean 'metrics'"),
+        ("./mine.py:Other", "'./mine.py:Other' is not a gate: it must be a class derived from"),
+        ("./mine.py:Nobody", "mine.py has no 'Nobody'"),
+        ("./none.py:Mine", "there is no file ./none.py below the project's root"),
+        ("../mine.py:Mine", "there is no file ../mine.py below the project's root"),
+        ("./broken.py:Mine", "could not be loaded: ZeroDivisionError"),
+        ("./syntax.py:Mine", "could not be loaded: SyntaxError"),
+    ],
+)
+def test_what_is_no_gate_is_refused(tmp_path: Path, kind: str, said: str) -> None:
+    """With what is known, or what is wrong with the file; nothing outside the project is read."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (tmp_path / "mine.py").write_text(MINE)
+    (root / "mine.py").write_text(MINE)
+    (root / "broken.py").write_text("1 / 0")
+    (root / "syntax.py").write_text("class")
+    with pytest.raises(UsageError, match=said):
+        plugins.gate_class(kind, root=root)
+
+
+def test_an_installed_gate_that_does_not_load_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken third party is an error of usage, with the remedy."""
+    broken = {"theirs": EntryPoint("theirs", "not_there.gates:Theirs", plugins.GATES)}
+    monkeypatch.setattr(plugins, "installed", lambda group: broken)
+    with pytest.raises(UsageError, match=r"could not be loaded: ModuleNotFoundError.*reinstall the package"):
+        plugins.gate_class("theirs", root=Path())
+
+
+def test_an_unknown_registry_is_called_one() -> None:
+    """The word fits the group."""
+    with pytest.raises(UsageError, match=r"no registry is called 'mlflov'; known: .*; did you mean 'mlflow'"):
+        plugins.load(plugins.REGISTRIES, "mlflov")

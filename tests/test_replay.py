@@ -1,0 +1,74 @@
+"""Recorded requests, of which some fail without taking others with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockgate.errors import DataError, ModelFault
+from lockgate.model import Output
+from lockgate.replay import replay
+
+
+class Picky:
+    """Scores x; raises where a batch holds a negative x, answers NaN for zero, dies at 99."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self.calls += 1
+            values = batch.column("x").to_pylist()
+            if 99.0 in values:
+                raise ModelFault("the model was killed")
+            if any(value < 0 for value in values):
+                raise ModelFault("ValueError: negative", alive=True)
+            yield pa.RecordBatch.from_pydict({"p": [float("nan") if value == 0 else value / 10 for value in values]})
+
+
+def ask(model: Any, values: list[float], *, size: int = 5) -> list[float]:
+    batches = [pa.RecordBatch.from_pydict({"x": values[start : start + size]}) for start in range(0, len(values), size)]
+    how = replay(model, spec=Output(), task="binary", positive=1, need_scores=True)
+    return [float(score) for part in how(iter(batches)) for score in part]
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([-1.0, 0.0, 3.0, 7.0]), max_size=40), st.integers(1, 9))
+def test_only_the_failing_requests_have_no_score(values: list[float], size: int) -> None:
+    """Whatever they stand beside, each request's answer is its own."""
+    expected = [value / 10 if value > 0 else np.nan for value in values]
+
+    np.testing.assert_array_equal(ask(Picky(), values, size=size), expected)
+
+
+def test_a_missing_score_costs_no_further_call() -> None:
+    """NaN in an answer is known by its row."""
+    model = Picky()
+    ask(model, [3.0, 0.0, 7.0, 0.0], size=4)
+
+    assert model.calls == 1
+
+
+def test_a_process_that_broke_is_not_asked_on() -> None:
+    """The fault itself comes out."""
+    with pytest.raises(ModelFault, match="killed"):
+        ask(Picky(), [3.0, 99.0])
+
+
+def test_class_labels_where_scores_are_needed_are_refused() -> None:
+    """A mistake of the pipeline, not a thousand failed requests."""
+
+    class Labels:
+        def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                yield pa.RecordBatch.from_pydict({"p": [1] * batch.num_rows})
+
+    with pytest.raises(DataError, match="class labels"):
+        ask(Labels(), [3.0, 7.0])
