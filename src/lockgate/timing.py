@@ -111,11 +111,10 @@ def _ratio(blank: Estimate, requirement: Requirement, timed: Timed, *, seed: int
 
 
 def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate: float) -> Estimate:
-    """A percentile by exact order statistics, a mean by its blocks; the weaker of two tests where blocks disagree."""
+    """A percentile by order statistics, a mean by its blocks; either knows how much blocks differ."""
     import numpy as np
 
     from lockgate.stats.influence import bound, spread
-    from lockgate.stats.latency import quantile_p_values
 
     if not math.isfinite(candidate):
         return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
@@ -144,17 +143,9 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
             method="t by block",
         )
     p = PERCENTILES[requirement.subject]
-
-    def p_values(limit: float) -> tuple[float, float]:
-        p_pass, p_fail = quantile_p_values(values, p, limit)
-        over = (values > limit).astype(np.float64)
-        error = spread(over - over.mean(), clusters=blocks)
-        if error.se > 0 and error.n_eff > 1:
-            # requests close together in time resemble each other: the share over the limit, by block, must agree
-            shares = bound(float(over.mean()), error, null=1 - p, confidence=confidence)
-            p_pass, p_fail = max(p_pass, shares.p_below), max(p_fail, shares.p_above)
-        return p_pass, p_fail
-
+    over = (values > candidate).astype(np.float64)
+    effect = max(1.0, spread(over - over.mean(), clusters=blocks).design_effect or 1.0)
+    p_values = _quantile_test(values, p, effect=effect)
     low, high = _ends(np.unique(values[np.isfinite(values)]), p_values, alpha=1 - confidence)
     p_pass, p_fail = p_values(null)
     return replace(
@@ -165,9 +156,27 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
         interval=(low, high),
         p_pass=p_pass,
         p_fail=p_fail,
-        n_eff=float(len(values)),
-        method="exact order statistics, and the share over the limit by block",
+        n_eff=len(values) / effect,
+        method="order statistics, fewer by the design effect of blocks",
+        detail={"design_effect": number(effect), "blocks": len(timed.candidate)},
     )
+
+
+def _quantile_test(values: NDArray[np.float64], p: float, *, effect: float) -> Callable[[float], tuple[float, float]]:
+    """limit → (p_pass, p_fail) of `p-quantile <= limit`, exact for independent values, whose effect is 1.
+
+    Requests that lie close together in time resemble each other; they then count as fewer, by `effect`.
+    """
+    import numpy as np
+    from scipy import special
+
+    def p_values(limit: float) -> tuple[float, float]:
+        n, over = len(values) / effect, int(np.count_nonzero(values > limit)) / effect
+        p_pass = float(special.betaincc(over + 1, n - over, 1 - p)) if over < n else 1.0
+        p_fail = float(special.betainc(over, n - over + 1, 1 - p)) if over else 1.0
+        return p_pass, p_fail
+
+    return p_values
 
 
 def _ends(

@@ -1,0 +1,134 @@
+"""What a person who is about to be blocked reads: whole sentences."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockgate.estimate import Estimate, counted
+from lockgate.evidence import Finding, Verdict
+from lockgate.judge import judge
+from lockgate.requirement import Subject, from_mapping, parse
+from lockgate.sentences import rounded, short, summary
+
+SUBJECTS = {
+    "p99_ms": Subject("p99_ms", "lower", unit="ms"),
+    "errors": Subject("errors", "lower", counted=True, unit="requests"),
+}
+WORSE = Estimate(
+    "r1", (("geo", "BR"),), 4210, 388, (">=", -0.01), "difference", "delong paired, t", candidate=0.771, champion=0.802,
+    interval=(0.75, 0.79), value=-0.031, low=-0.044, high=-0.018, limit=0.792, p_pass=0.999, p_fail=0.001, se=0.0079,
+    n_eff=400.0, variance=0.26, pooled_variance=0.26,
+)  # fmt: skip
+OWN = replace(
+    WORSE, slice=(), required=(">=", 0.8), on="value", value=0.771, low=0.75, high=0.79, limit=0.8, champion=None,
+)  # fmt: skip
+RATIO = replace(
+    WORSE, slice=(), required=("<=", 1.1), on="ratio", candidate=13.2, champion=10.0, value=1.32, low=1.2, high=1.45, limit=11.0,
+)  # fmt: skip
+
+SENTENCES: list[tuple[Any, Any, str]] = [
+    (
+        "auc >= champion - 0.01 on each geo", WORSE,
+        "auc on geo=BR is 0.771, 0.031 below the champion's 0.802 (90 % interval 0.018–0.044); at most 0.01 below is allowed",
+    ),
+    (
+        "auc >= champion * 0.95 on each geo", replace(WORSE, value=0.0091, low=-0.002, high=0.02, required=(">=", 0.0)),
+        "auc on geo=BR is 0.771, 0.0091 above 0.95 × the champion's 0.802 (90 % interval -0.002 to 0.02); "
+        "at least champion * 0.95 is asked",
+    ),
+    ("auc >= 0.8", OWN, "auc is 0.771 observed; at 95 % confidence at most 0.79; at least 0.8 is asked"),
+    (
+        "auc >= 0.7", replace(OWN, required=(">=", 0.7), p_pass=0.001, p_fail=0.99),
+        "auc is 0.771 observed; at 95 % confidence at least 0.75; at least 0.7 is asked",
+    ),
+    (
+        "auc >= 0.77", replace(OWN, required=(">=", 0.77), p_pass=0.4, p_fail=0.6),
+        "auc is 0.771 observed; at 95 % confidence at least 0.75; at least 0.77 is asked: not shown",
+    ),
+    (
+        "p99_ms <= champion * 1.1", RATIO,
+        "p99_ms is 13.2 ms, 1.32 times the champion's 10 ms (90 % interval 1.2–1.45); at most 1.1 times is allowed",
+    ),
+    ("errors <= 0", counted("r1", parse("errors <= 0"), value=3, units=3000), "errors is 3 requests among 3,000; at most 0 requests is allowed"),
+    ("errors <= 0", counted("r1", parse("errors <= 0"), value=0, units=0), "errors: nothing was there to be counted"),
+    (
+        {"metric": "auc", "at_least": 0.8, "claim": "point"},
+        replace(OWN, p_pass=None, p_fail=None, low=None, high=None, se=None, n_eff=None, method="point"),
+        "auc is 0.771; at least 0.8 is asked (a point comparison, without an error rate)",
+    ),
+    (
+        "auc >= 0.8 on each geo",
+        Estimate("r1", (("geo", "LU"),), 41, 0, (">=", 0.8), "value", "none", problem=("one_class", "there are no positive rows")),
+        "auc on geo=LU: there are no positive rows (41 rows)",
+    ),
+]  # fmt: skip
+
+
+def judged(line: Any, estimate: Estimate) -> Finding:
+    asked = parse(line) if isinstance(line, str) else from_mapping(line)
+    return judge("metrics", [("r1", asked)], [estimate], SUBJECTS)[0]
+
+
+@pytest.mark.parametrize(("line", "estimate", "said"), SENTENCES, ids=[said[:50] for _, _, said in SENTENCES])
+def test_the_sentence_has_number_interval_limit_and_place(line: Any, estimate: Estimate, said: str) -> None:
+    """Read aloud, it says what was seen and what was asked."""
+    assert judged(line, estimate).reason == said
+
+
+REMEDIES: list[tuple[Any, Any, str | None]] = [
+    ("auc >= champion - 0.01 on each geo", WORSE, None),
+    (
+        "auc >= champion - 0.01 on each geo", replace(WORSE, value=0.0, p_pass=0.1, p_fail=0.9),
+        "about 19,000 more rows would decide",
+    ),
+    (
+        "auc >= 0.8", replace(OWN, p_pass=0.9, p_fail=0.1),
+        "more rows will not help at this value; a limit of 0.75 would be met",
+    ),
+    (
+        "auc >= 0.8 on each geo",
+        Estimate("r1", (("geo", "LU"),), 0, None, (">=", 0.8), "value", "none", problem=("no_rows", "there are no rows")),
+        "add rows of this slice to the data, or take the value out of the declared ones",
+    ),
+    ("errors <= 0", counted("r1", parse("errors <= 0"), value=0, units=0), None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "estimate", "said"), REMEDIES)
+def test_the_remedy_says_what_would_help(line: Any, estimate: Estimate, said: str | None) -> None:
+    """Only where something undecided could be decided."""
+    assert judged(line, estimate).remedy == said
+
+
+def test_a_gate_begins_with_its_worst_finding() -> None:
+    """And how many more there are; a pass says how many hold, and on what weaker claims."""
+    fail = judged("auc >= champion - 0.01 on each geo", WORSE)
+    good = replace(fail, verdict=Verdict.PASS, code="met")
+
+    assert summary([good, fail, fail]) == f"{fail.reason}; and 1 more"
+    assert summary([good]) == "1 finding holds"
+    assert summary([good, good], not_asked=1) == (
+        "all 2 findings hold; 1 line that compares with a champion not asked: there is none yet"
+    )
+    assert summary([], not_asked=2) == (
+        "nothing was measured; 2 lines that compare with a champion not asked: there is none yet"
+    )
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_for_the_eye_is_near_the_number(value: float) -> None:
+    """Four figures, fewer for what is very small."""
+    assert float(short(value).replace(",", "")) == pytest.approx(value, rel=0.06 if abs(value) < 1e-4 else 6e-4)
+
+
+@given(st.integers(1, 10**12))
+def test_a_count_for_the_eye_is_rounded_up_by_a_tenth_at_most(count: int) -> None:
+    """What is asked for is enough."""
+    shown = int(rounded(count).replace(",", ""))
+
+    assert count <= shown <= max(count * 1.1, count + 1)

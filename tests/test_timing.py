@@ -1,0 +1,125 @@
+"""Latency from blocks of timed requests: ends, tests and floors."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockgate.requirement import from_mapping, parse
+from lockgate.stats.latency import quantile_bounds, quantile_p_values
+from lockgate.timing import Timed, estimate_latency
+from lockgate.timing_limits import PERCENTILES, least_requests
+
+
+def blocks(seed: int, *, count: int = 20, size: int = 100, drift: float = 0.0, times: float = 1.0) -> Any:
+    """Log-normal latencies around 10 ms, each block off by a factor of its own."""
+    draw = np.random.default_rng(seed)
+    return tuple(times * 10 * np.exp(draw.normal(0, 0.3, size) + draw.normal(0, drift)) for _ in range(count))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 9999), subject=st.sampled_from([*PERCENTILES, "mean_ms"]), drift=st.sampled_from([0.0, 0.2]),
+    place=st.floats(0.5, 3.0),
+)  # fmt: skip
+def test_the_upper_end_meets_a_limit_where_the_test_passes(seed: int, subject: str, drift: float, place: float) -> None:
+    """For percentiles and the mean, blocks alike or not."""
+    line = parse(f"{subject} <= {10 * place!r}")
+    one = estimate_latency("r1", line, Timed(blocks(seed, drift=drift), None), seed=0)
+
+    assert one.p_pass is not None
+    met = one.high is not None and math.isfinite(one.high) and one.high <= one.required[1]
+    assert (one.p_pass <= 0.05) == met
+    assert one.low is None or one.value is None or one.low <= one.value
+
+
+def test_blocks_that_are_alike_have_the_exact_interval() -> None:
+    """Order statistics, where time plays no part; a drifting run is bounded less tightly."""
+    alike, drifting = (Timed(blocks(3, size=200, drift=drift), None) for drift in (0.0, 0.3))
+    line = parse("p50_ms <= 20")
+
+    def reach(timed: Timed) -> float:
+        one = estimate_latency("r1", line, timed, seed=0)
+        exact = quantile_bounds(np.concatenate(timed.candidate), 0.5, confidence=0.9).high
+        assert one.high is not None
+        assert exact is not None
+        assert one.high >= exact
+        return one.high / exact
+
+    assert reach(alike) < 1.02
+    assert reach(drifting) > 1.02
+
+
+def test_independent_requests_are_tested_exactly() -> None:
+    """With blocks that agree, p-values are those of the exact test."""
+    timed = Timed(blocks(8, count=1, size=50) * 20, None)
+    one = estimate_latency("r1", parse("p90_ms <= 16"), timed, seed=0)
+
+    assert one.detail["design_effect"] == "1.0"
+    assert (one.p_pass, one.p_fail) == pytest.approx(quantile_p_values(np.concatenate(timed.candidate), 0.9, 16.0))
+
+
+@pytest.mark.parametrize("subject", ["p50_ms", "p99_ms"])
+def test_one_slow_request_does_not_undo_a_generous_limit(subject: str) -> None:
+    """3,000 requests of which one is over the limit show that the p99 is under it."""
+    timed = [np.full(150, 10.0) + np.arange(150) / 1000 for _ in range(20)]
+    timed[7][3] = 500.0
+    one = estimate_latency("r1", parse(f"{subject} <= 100"), Timed(timed, None), seed=0)
+
+    assert one.p_pass is not None
+    assert one.p_pass < 1e-6
+
+
+def test_a_ratio_of_equal_blocks_is_one() -> None:
+    """Without any spread between them."""
+    same = blocks(1)
+    one = estimate_latency("r1", parse("p95_ms <= champion * 1.1"), Timed(same, same), seed=0)
+
+    assert (one.value, one.low, one.high, one.p_pass) == (1.0, 1.0, 1.0, 0.0)
+    assert one.candidate == one.champion == quantile_bounds(np.concatenate(same), 0.95).value
+
+
+def test_the_same_seed_gives_the_same_numbers() -> None:
+    """The halves are drawn from the seed."""
+    line, timed = parse("p95_ms <= champion * 1.1"), Timed(blocks(1), blocks(2))
+
+    assert estimate_latency("r1", line, timed, seed=4) == estimate_latency("r1", line, timed, seed=4)
+    assert estimate_latency("r1", line, timed, seed=4) != estimate_latency("r1", line, timed, seed=5)
+
+
+@pytest.mark.parametrize("timed", [(np.array([10.0]),), tuple(np.full(5, 10.0) for _ in range(20))])
+def test_a_mean_without_spread_is_not_decided(timed: Any) -> None:
+    """One block, or blocks that do not differ at all, do not say how far the mean may be off."""
+    one = estimate_latency("r1", parse("mean_ms <= 20"), Timed(timed, None), seed=0)
+
+    assert (one.value, one.p_pass, one.p_fail, one.high) == (10.0, 1.0, 1.0, None)
+    assert one.too_few is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "least"),
+    [
+        ("p95_ms <= 5", 59),
+        ("p99_ms <= 5", 299),
+        ("p999_ms <= 5", 2995),
+        ("p50_ms <= 5", 5),
+        ("mean_ms <= 5", None),
+        ("errors <= 0", None),
+    ],
+)
+def test_the_fewest_requests_of_a_line(line: str, least: int | None) -> None:
+    """Wilks's numbers; at another confidence others, and none for a point."""
+    assert least_requests(parse(line)) == least
+
+
+def test_confidence_and_claim_move_the_fewest_requests() -> None:
+    """99 % confidence of a p99 takes 459."""
+    sure = {"metric": "p99_ms", "at_most": 5, "confidence": 0.99}
+
+    assert least_requests(from_mapping(sure)) == 459
+    assert least_requests(from_mapping({"metric": "p99_ms", "at_most": 5, "claim": "point"})) is None
