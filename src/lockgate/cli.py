@@ -76,6 +76,7 @@ def run(args: list[str] | None = None) -> int:
     from lockgate.errors import LockgateError, PipelineError
 
     signal.signal(signal.SIGTERM, _interrupt)
+    stdout = sys.stdout
     try:
         code: Any = gate.main(args=args, prog_name="gate", standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -86,9 +87,10 @@ def run(args: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("gate: interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 141
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return 141  # click wraps stdout and leaves where nobody reads it any more
     except PipelineError as error:
         for complaint in error.complaints:
             click.echo(complaint, err=True)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command("report")
 @click.argument("what", required=False, metavar="[DIGEST|DIR]")
-@click.option("--format", "form", type=click.Choice(["md", "junit", "json"]), default="md", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["md", "junit", "json"]), default="md", show_default=True, help="As what."
+)
 @click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
 def command(what: str | None, form: str, pipeline: Path | None) -> None:
     """Print the report of a digest or a run folder, of the newest run without one."""

@@ -225,15 +225,15 @@ def _selector(text: str) -> CandidateSelector:
     from lockgate.errors import UsageError
     from lockgate.registry import CandidateSelector
 
-    key, sign, value = text.partition("=")
+    key, _, value = text.partition("=")
+    name, colon, content = value.partition(":")
     meant: Any = value
     if key == "tag":
-        name, _, content = value.partition(":")
-        meant = {name: content}
-    elif key == "newest":
+        meant = {name: content} if name and colon else None
+    elif text in ("newest", "newest=true"):
         meant = True
     try:
-        if not sign and key != "newest":
+        if not meant:
             raise ValueError
         return CandidateSelector.model_validate({key: meant})
     except (ValidationError, ValueError):
