@@ -1,0 +1,36 @@
+"""The gate's own path over a table: scored, estimate, judge."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.dataset import DatasetSpec
+from lockgate.estimate import estimate
+from lockgate.evidence import Finding
+from lockgate.judge import judge
+from lockgate.metrics import METRICS
+from lockgate.metrics.catalog import SUBJECTS
+from lockgate.requirement import parse
+from lockgate.scored import Scored
+
+SEED = 20261121
+
+
+def drawing(*name: object) -> np.random.Generator:
+    """Random numbers that belong to a name, whoever draws them and in whatever order."""
+    return np.random.default_rng([SEED, zlib.crc32(repr(name).encode())])
+
+
+def ask(table: Mapping[str, Any], lines: Sequence[str], *, task: Any, cluster: str | None = None) -> tuple[Finding, ...]:
+    """The findings of these lines on a table with the columns label, candidate and champion."""
+    roles = {role: role for role in ("candidate", "champion") if role in table}
+    spec = DatasetSpec.model_validate({"path": "table", "label": "label", "cluster": cluster, "scores": roles})
+    scored = Scored.from_table(pa.table(dict(table)), spec, task=task, positive=1)
+    asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines, start=1)]
+    estimates = estimate(scored, asked, METRICS, threshold={"candidate": 0.5, "champion": 0.5})
+    return judge("metrics", asked, estimates, SUBJECTS)
