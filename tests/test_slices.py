@@ -84,10 +84,8 @@ def test_what_cannot_be_meant_is_refused(entries: list[Any], message: str) -> No
     assert message in str(refused.value)
 
 
-def test_merging_small_slices_is_refused_until_it_exists() -> None:
-    """It is never accepted and ignored."""
-    with pytest.raises(ValidationError, match="not available yet: merged slices"):
-        SmallSlices(below="merge")
+def test_small_slices_block_unless_something_else_is_written() -> None:
+    """The strictest of the three is the default."""
     assert SmallSlices().below == "block"
 
 

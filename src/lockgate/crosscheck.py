@@ -334,6 +334,8 @@ class _Lines:
             return
         declared = {spec.slice_name: spec for spec in self.dataset.slices}
         where = f"data.{self.data_name}"
+        if self.dataset.small_slices.below == "merge" and not getattr(self.cls, "by_group", False):
+            yield f"{text}: {where} merges small slices, which {self.draft.title} does not; write below: watch or block"
         if scope.kind == "each_slice":
             if not declared:
                 yield f"{text}: {where} declares no slices; write slices: there, or leave the scope out"

@@ -20,7 +20,7 @@ from lockgate.output import OutputSpec
 from lockgate.pipeline import Pipeline
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
 from lockgate.signoff import Owner, SignoffPolicy
-from lockgate.slices import Condition, SliceSpec, SmallSlices
+from lockgate.slices import Condition, SliceSpec
 
 Json = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -54,7 +54,6 @@ _MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
     PromotionPolicy: {"when": {"const": "approved"}, "way_back": {"const": "prove"}},
     RegistrySpec: {"lifecycle": {"const": "aliases"}},
     SignoffPolicy: {"require": {"additionalProperties": {"type": "integer", "minimum": 0}}},
-    SmallSlices: {"below": {"enum": ["watch", "block"]}},
 }
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from copy import copy
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -26,6 +27,7 @@ from lockgate.rows import checked_rows
 from lockgate.slices import FIXED_COLUMNS, Slice
 
 Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]
+Group = tuple[Slice, tuple[str, ...], Array]
 
 SCHEMA = "lockgate/scored/v1"
 ROLES = ("candidate", "champion")
@@ -129,6 +131,14 @@ class Scored:
         if name not in self._codes:
             self._codes[name] = self._coded(next(declared for declared in self.slices if declared.name == name))
         return self._codes[name]
+
+    def regrouped(self, groups: Mapping[str, Group]) -> Scored:
+        """The same rows with other labels for some slices: name → (slice, labels, (n,) int32 indices into them)."""
+        _ = (self.labels, self.candidate, self.champion, self.weights, self.clusters)  # read once, for both
+        view = copy(self)
+        view.slices = tuple(groups[one.name][0] if one.name in groups else one for one in self.slices)
+        view._codes = self._codes | {name: (labels, codes) for name, (_, labels, codes) in groups.items()}
+        return view
 
     def _coded(self, declared: Slice) -> tuple[tuple[str, ...], Array]:
         column = self._column(declared.name)

@@ -161,21 +161,16 @@ SliceEntry = Annotated[SliceSpec, BeforeValidator(_entry, json_schema_input_type
 SliceEntries = Annotated[tuple[SliceEntry, ...], AfterValidator(_no_name_twice)]
 
 
-def _below(value: Any) -> Any:
-    if value == "merge":
-        raise ValueError("not available yet: merged slices arrive with the statistics release; write watch or block")
-    return value
-
-
 class SmallSlices(Config):
     """From how many rows and positives on a slice is judged like a large one, and what becomes of the others.
 
-    watch: held to the weaker claim `no_harm`, and shown as watched. block: inconclusive, with the rows needed.
+    watch: held to the weaker claim `no_harm`, and shown as watched. merge: pooled into one slice `other`, which is then
+    judged like any other; declared values and `where` slices stay by themselves. block: inconclusive, with the rows needed.
     """
 
     min_rows: int = Field(default=0, ge=0)
     min_positives: int = Field(default=0, ge=0)
-    below: Annotated[Literal["watch", "merge", "block"], BeforeValidator(_below)] = "block"
+    below: Literal["watch", "merge", "block"] = "block"
 
 
 def _number_text(value: float) -> str:

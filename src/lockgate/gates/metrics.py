@@ -16,14 +16,14 @@ class Metrics(Gate):
 
     subjects: ClassVar[Mapping[str, Subject]] = SUBJECTS
     asks_models: ClassVar[bool] = True
+    by_group: ClassVar[bool] = True  # slices may be merged
 
     gate: Literal["metrics"] = "metrics"
     data: str
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.estimate import estimate
+        from lockgate.answers import answers
         from lockgate.exhibits import curves
-        from lockgate.judge import judge
         from lockgate.metrics import METRICS
 
         asked = self.asked(case)
@@ -31,6 +31,6 @@ class Metrics(Gate):
             return
         scored = case.scored(self.data)
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
-        estimates = estimate(scored, asked, METRICS, threshold=threshold)
-        yield from judge(self.title, asked, estimates, self.subjects, small=case.dataset(self.data).spec.small_slices)
+        small = case.dataset(self.data).spec.small_slices
+        yield from answers(self.title, scored, asked, METRICS, self.subjects, threshold=threshold, small=small)
         yield from curves(self.title, scored, {line.subject for _, line in asked})
