@@ -1,1 +1,57 @@
-"""The statistics that verdicts rest on: plain functions of arrays and counts."""
+"""The statistics that verdicts rest on: plain functions of arrays and counts, each importable from here.
+
+`confidence` is that of the two-sided interval, as in textbooks; gates speak of one-sided confidence and convert. Results
+are frozen, and every interval has `.low` and `.high`. Inputs that make no sense raise ValueError. Importing this package
+loads nothing; a function loads numpy and scipy.special when it is first named.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lockgate.stats.textbook import (
+        benjamini_hochberg,
+        clopper_pearson,
+        holm,
+        min_n_for_quantile,
+        quantile_ranks,
+        tango,
+        wilson,
+    )
+
+__all__ = [
+    "wilson",
+    "clopper_pearson",
+    "tango",
+    "holm",
+    "benjamini_hochberg",
+    "quantile_ranks",
+    "min_n_for_quantile",
+]
+
+_ROOMS = {
+    "textbook": (
+        "benjamini_hochberg",
+        "clopper_pearson",
+        "holm",
+        "min_n_for_quantile",
+        "quantile_ranks",
+        "tango",
+        "wilson",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the file of a function when it is first named."""
+    for room, functions in _ROOMS.items():
+        if name in functions:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{room}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
