@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lockgate.stats.auc import average_precision, delong, delong_paired
     from lockgate.stats.textbook import (
         benjamini_hochberg,
         clopper_pearson,
@@ -25,6 +26,9 @@ __all__ = [
     "wilson",
     "clopper_pearson",
     "tango",
+    "delong",
+    "delong_paired",
+    "average_precision",
     "holm",
     "benjamini_hochberg",
     "quantile_ranks",
@@ -32,6 +36,7 @@ __all__ = [
 ]
 
 _ROOMS = {
+    "auc": ("average_precision", "delong", "delong_paired"),
     "textbook": (
         "benjamini_hochberg",
         "clopper_pearson",
