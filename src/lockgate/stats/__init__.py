@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockgate.stats.auc import average_precision, delong, delong_paired
+    from lockgate.stats.paired import mcnemar, tost_paired
     from lockgate.stats.textbook import (
         benjamini_hochberg,
         clopper_pearson,
@@ -26,17 +27,20 @@ __all__ = [
     "wilson",
     "clopper_pearson",
     "tango",
+    "mcnemar",
     "delong",
     "delong_paired",
     "average_precision",
     "holm",
     "benjamini_hochberg",
+    "tost_paired",
     "quantile_ranks",
     "min_n_for_quantile",
 ]
 
 _ROOMS = {
     "auc": ("average_precision", "delong", "delong_paired"),
+    "paired": ("mcnemar", "tost_paired"),
     "textbook": (
         "benjamini_hochberg",
         "clopper_pearson",
