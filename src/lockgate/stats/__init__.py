@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lockgate.stats.auc import average_precision, delong, delong_paired
+    from lockgate.stats.distance import jensen_shannon, psi_under_no_drift, wasserstein
     from lockgate.stats.paired import mcnemar, tost_paired
     from lockgate.stats.textbook import (
         benjamini_hochberg,
@@ -36,10 +37,14 @@ __all__ = [
     "tost_paired",
     "quantile_ranks",
     "min_n_for_quantile",
+    "jensen_shannon",
+    "wasserstein",
+    "psi_under_no_drift",
 ]
 
 _ROOMS = {
     "auc": ("average_precision", "delong", "delong_paired"),
+    "distance": ("jensen_shannon", "psi_under_no_drift", "wasserstein"),
     "paired": ("mcnemar", "tost_paired"),
     "textbook": (
         "benjamini_hochberg",
