@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lockgate.stats.auc import average_precision, delong, delong_paired
     from lockgate.stats.distance import jensen_shannon, psi_under_no_drift, wasserstein
     from lockgate.stats.paired import mcnemar, tost_paired
+    from lockgate.stats.sequential import bernoulli_confidence_sequence, normal_mixture_bound
     from lockgate.stats.textbook import (
         benjamini_hochberg,
         clopper_pearson,
@@ -40,12 +41,15 @@ __all__ = [
     "jensen_shannon",
     "wasserstein",
     "psi_under_no_drift",
+    "normal_mixture_bound",
+    "bernoulli_confidence_sequence",
 ]
 
 _ROOMS = {
     "auc": ("average_precision", "delong", "delong_paired"),
     "distance": ("jensen_shannon", "psi_under_no_drift", "wasserstein"),
     "paired": ("mcnemar", "tost_paired"),
+    "sequential": ("bernoulli_confidence_sequence", "normal_mixture_bound"),
     "textbook": (
         "benjamini_hochberg",
         "clopper_pearson",

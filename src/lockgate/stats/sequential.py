@@ -1,0 +1,98 @@
+"""Bounds that hold at every look, so that one may look after each row and stop when the answer is clear.
+
+Both are mixtures (Robbins 1970), tuned to be narrowest at one chosen time and valid at all of them. Values agree with
+the package confseq's own tests.
+"""
+
+from __future__ import annotations
+
+import math
+
+from scipy import special
+
+from lockgate.stats.inputs import check_count, check_open_share, check_positive
+from lockgate.stats.proportions import Interval
+
+
+def normal_mixture_bound(v: float, *, alpha: float, v_opt: float, two_sided: bool = True) -> float:
+    """What a sum with variance v stays below at all times, with probability 1 − alpha or more.
+
+    v: accumulated variance so far, t·σ²; v_opt: the v at which the bound is to be tightest. two_sided: whether the sum's
+    absolute value is bounded, or the sum itself from above. Exact for normal summands, asymptotic for others.
+    Raises ValueError unless v >= 0, v_opt > 0 and 0 < alpha < 1 (one-sided: < 0.5).
+    Source: Howard, Ramdas, McAuliffe & Sekhon 2021, propositions 5 and 6, with their approximate rho.
+    """
+    check_positive("v_opt", v_opt)
+    check_open_share("alpha", alpha)
+    if not 0 <= v < math.inf:
+        raise ValueError(f"v is an accumulated variance, zero or more; it is {v}")
+    if two_sided:
+        rho = _tuned(v_opt, alpha)
+        return math.sqrt((v + rho) * (math.log1p(v / rho) - 2 * math.log(alpha)))
+    if alpha >= 0.5:
+        raise ValueError(f"a one-sided bound needs an alpha below 0.5; it is {alpha}")
+    rho = _tuned(v_opt, 2 * alpha)
+    target = -math.log(alpha) + math.log1p(v / rho) / 2 - math.log(2)
+    # In units of sqrt(v + rho), x²/2 + ln Φ(x) rises from −ln 2 at zero, and lies above x²/2 − ln 2.
+    low, high = 0.0, math.sqrt(2 * (target + math.log(2)))
+    for _ in range(200):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        if middle * middle / 2 + float(special.log_ndtr(middle)) < target:
+            low = middle
+        else:
+            high = middle
+    return high * math.sqrt(v + rho)
+
+
+def bernoulli_confidence_sequence(k: float, n: int, *, alpha: float, n_opt: float) -> Interval:
+    """The interval of a share after n of many answers; all intervals together hold it with probability 1 − alpha.
+
+    k: successes among n, or the sum of n answers between 0 and 1. n_opt: the n at which it is to be narrowest. Looking
+    at every answer costs nothing; early on the interval is [0, 1].
+    Raises ValueError unless 0 <= k <= n, n >= 1, n_opt > 0 and 0 < alpha < 1.
+    Source: Howard, Ramdas, McAuliffe & Sekhon 2021, the beta-binomial mixture, with the prior Beta(r/(1 − p), r/p) at
+    each p and r = max(rho(n_opt·p(1 − p), alpha) − p(1 − p), p(1 − p)/1000).
+    """
+    check_count("n", n, at_least=1)
+    check_open_share("alpha", alpha)
+    check_positive("n_opt", n_opt)
+    if not 0 <= k <= n:
+        raise ValueError(f"{k} of {n} is no share")
+    strength = max(
+        _tuned(n_opt, alpha) - 1, 1e-3
+    )  # r is p(1 − p) times this, so the prior is Beta(strength·p, strength·q)
+    low = _lower_end(k, n, strength, alpha)
+    return Interval(k / n, low, 1 - _lower_end(n - k, n, strength, alpha))
+
+
+def _tuned(v: float, alpha: float) -> float:
+    """The approximate rho at which the two-sided normal mixture is tightest at v."""
+    log = -math.log(alpha)
+    return v / (2 * log + math.log1p(2 * log))
+
+
+def _lower_end(k: float, n: int, strength: float, alpha: float) -> float:
+    """The smallest p that is not refuted: the log of the mixture over the likelihood at p is convex in p.
+
+    One success refutes no p above zero: near zero the quotient is strength/(strength + n − 1), below 1.
+    """
+    if k <= 1:
+        return 0.0
+    threshold, low, high = -math.log(alpha), 0.0, k / n
+    for _ in range(1100):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        if _log_wealth(middle, k, n, strength) > threshold:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _log_wealth(p: float, k: float, n: int, strength: float) -> float:
+    a, b = strength * p, strength * (1 - p)
+    mixture = float(special.betaln(a + k, b + n - k) - special.betaln(a, b))
+    return mixture - float(special.xlogy(k, p) + special.xlog1py(n - k, -p))
