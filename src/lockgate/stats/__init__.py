@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lockgate.stats.auc import average_precision, delong, delong_paired
     from lockgate.stats.distance import jensen_shannon, psi_under_no_drift, wasserstein
     from lockgate.stats.paired import mcnemar, tost_paired
+    from lockgate.stats.power import rows_needed
     from lockgate.stats.sequential import bernoulli_confidence_sequence, normal_mixture_bound
     from lockgate.stats.textbook import (
         benjamini_hochberg,
@@ -43,12 +44,14 @@ __all__ = [
     "psi_under_no_drift",
     "normal_mixture_bound",
     "bernoulli_confidence_sequence",
+    "rows_needed",
 ]
 
 _ROOMS = {
     "auc": ("average_precision", "delong", "delong_paired"),
     "distance": ("jensen_shannon", "psi_under_no_drift", "wasserstein"),
     "paired": ("mcnemar", "tost_paired"),
+    "power": ("rows_needed",),
     "sequential": ("bernoulli_confidence_sequence", "normal_mixture_bound"),
     "textbook": (
         "benjamini_hochberg",
