@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lockgate.stats.auc import average_precision, delong, delong_paired
     from lockgate.stats.distance import jensen_shannon, psi_under_no_drift, wasserstein
+    from lockgate.stats.loadgen import backfilled, loadgen_min_under_limit, mlperf_queries
     from lockgate.stats.paired import mcnemar, tost_paired
     from lockgate.stats.power import rows_needed
     from lockgate.stats.sequential import bernoulli_confidence_sequence, normal_mixture_bound
@@ -39,6 +40,9 @@ __all__ = [
     "tost_paired",
     "quantile_ranks",
     "min_n_for_quantile",
+    "loadgen_min_under_limit",
+    "mlperf_queries",
+    "backfilled",
     "jensen_shannon",
     "wasserstein",
     "psi_under_no_drift",
@@ -50,6 +54,7 @@ __all__ = [
 _ROOMS = {
     "auc": ("average_precision", "delong", "delong_paired"),
     "distance": ("jensen_shannon", "psi_under_no_drift", "wasserstein"),
+    "loadgen": ("backfilled", "loadgen_min_under_limit", "mlperf_queries"),
     "paired": ("mcnemar", "tost_paired"),
     "power": ("rows_needed",),
     "sequential": ("bernoulli_confidence_sequence", "normal_mixture_bound"),
