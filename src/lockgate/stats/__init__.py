@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lockgate.stats.loadgen import backfilled, loadgen_min_under_limit, mlperf_queries
     from lockgate.stats.paired import mcnemar, tost_paired
     from lockgate.stats.power import rows_needed
+    from lockgate.stats.ranks import hodges_lehmann, mann_whitney, wilcoxon_signed_rank
     from lockgate.stats.sequential import bernoulli_confidence_sequence, normal_mixture_bound
     from lockgate.stats.textbook import (
         benjamini_hochberg,
@@ -49,6 +50,9 @@ __all__ = [
     "normal_mixture_bound",
     "bernoulli_confidence_sequence",
     "rows_needed",
+    "wilcoxon_signed_rank",
+    "mann_whitney",
+    "hodges_lehmann",
 ]
 
 _ROOMS = {
@@ -57,6 +61,7 @@ _ROOMS = {
     "loadgen": ("backfilled", "loadgen_min_under_limit", "mlperf_queries"),
     "paired": ("mcnemar", "tost_paired"),
     "power": ("rows_needed",),
+    "ranks": ("hodges_lehmann", "mann_whitney", "wilcoxon_signed_rank"),
     "sequential": ("bernoulli_confidence_sequence", "normal_mixture_bound"),
     "textbook": (
         "benjamini_hochberg",
