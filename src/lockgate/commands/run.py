@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from lockgate.pipeline import Pipeline
     from lockgate.registry import CandidateSelector, Registry
     from lockgate.runfolder import RunFolder
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h: what is larger goes back to the system when it is freed
 
 
 @click.command("run")
@@ -213,10 +215,14 @@ def _ended_by_signals(stop: Event) -> Iterator[None]:
 
 
 def _lean_memory() -> None:
-    """Let Arrow give memory back: its default pool keeps twice what the tables need."""
+    """Let Arrow and the C library give memory back: left alone, both keep twice what the tables need."""
+    import ctypes
+
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
+    with suppress(AttributeError, OSError):  # glibc alone has it
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 16)
 
 
 def _selector(text: str) -> CandidateSelector:
