@@ -66,7 +66,9 @@ def build(folder: Path, *, rows: int) -> None:
 
 
 def environ() -> dict[str, str]:
-    return {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    """Ours, with bytecode kept as where lockgate is installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "GIT_CONFIG_GLOBAL": "/dev/null", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def seconds(command: Sequence[str], *, folder: Path) -> float:
