@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 TRAIN_ROWS, HOLDOUT_ROWS, TRAFFIC_ROWS = 60_000, 50_000, 3_000
 COUNTRIES = ("US", "EU", "BR")
-PAUSE_MS, STALL_MS, STALL_EVERY = 4.0, 60.0, 20
+PAUSE_MS, STALL_MS, STALL_EVERY = 6.0, 110.0, 20
 
 
 @dataclass(frozen=True)
