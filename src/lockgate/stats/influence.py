@@ -58,7 +58,8 @@ def spread(psi: Floats, *, clusters: NDArray[Any] | None = None) -> Spread:
     if squares <= 0 or not math.isfinite(squares):
         return Spread(0.0, 0.0, 0.0, units, count)
     scaled = parts / math.sqrt(squares)
-    fourth, third = float(np.sum(scaled**4)), float(np.sum(scaled**3))
+    second = scaled * scaled
+    fourth, third = float(np.dot(second, second)), float(np.dot(second, scaled))
     effect = variance / plain if count is not None and plain > 0 else None
     return Spread(math.sqrt(variance), 1.0 / fourth, third, units, count, effect)
 
