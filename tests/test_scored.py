@@ -360,6 +360,68 @@ def test_models_are_asked_at_the_same_time(tmp_path: Path) -> None:
     assert done == [(4, 4)]
 
 
+def test_crossings_follow_from_their_parts_and_take_no_column(tmp_path: Path) -> None:
+    """The file holds the parts; quantiles are cut over all batches together."""
+    rows = 100_000
+    table = {
+        "x": np.arange(rows)[::-1] / rows,
+        "y": np.arange(rows) % 2,
+        "geo": [["BR", "US"][n % 2] for n in range(rows)],
+    }
+    scored = build(
+        tmp_path,
+        table,
+        label="y",
+        slices=["geo", {"column": "x", "name": "q", "quantiles": 2}, {"cross": ["geo", "q"]}],
+    )
+    labels, codes = scored.codes("geo×q")
+
+    assert pq.read_schema(tmp_path / "out" / "s.parquet").names == ["label", "candidate", "champion", "geo", "q"]
+    assert scored.codes("q")[0] == ("(-inf,0.5)", "[0.5,inf)")
+    assert np.bincount(codes).tolist() == [25_000] * 4
+    assert [scored.slices[2].key(label) for label in labels] == [
+        (("geo", geo), ("q", band)) for geo in ("BR", "US") for band in ("(-inf,0.5)", "[0.5,inf)")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("slices", "message", "remedy"),
+    [
+        (["x"], "slice 'x': column 'x' has 65,536 values in the first 65,536 rows, and at most 1,000 are judged", "bins or quantiles"),
+        ([{"column": "k", "max": 12}], "column 'k' has 13 values", "a larger max"),
+        (["k", "m", {"cross": ["k", "m"], "max": 90}], "slice 'k×m': crossing k and m gives 91 slices, and at most 90", "fewer values"),
+    ],
+)  # fmt: skip
+def test_too_many_slices_are_refused_before_a_model_is_asked(
+    tmp_path: Path, slices: list[Any], message: str, remedy: str
+) -> None:
+    """What, how many, and what to do."""
+    rows = np.arange(100_000)
+    asked: list[int] = []
+
+    def never(batches: Batches) -> Answers:
+        asked.append(1)
+        yield from (np.zeros(batch.num_rows) for batch in batches)
+
+    with pytest.raises(DataError, match=message) as refused:
+        build(tmp_path, {"x": rows / 1e6, "k": rows % 13, "m": rows % 7}, slices=slices, ask={"candidate": never})
+
+    assert remedy in str(refused.value.remedy)
+    assert asked == []
+
+
+def test_as_many_slices_as_the_maximum_are_judged(tmp_path: Path) -> None:
+    """The bound is meant inclusively, and a larger one may be written."""
+    rows = np.arange(3_000)
+
+    scored = build(
+        tmp_path, {"x": rows / 1e6, "k": rows % 13, "m": rows % 7},
+        slices=[{"column": "x", "max": 3_000}, {"column": "k", "max": 13}, "m", {"cross": ["k", "m"], "max": 91}],
+    )  # fmt: skip
+
+    assert [len(scored.codes(one.name)[0]) for one in scored.slices] == [3_000, 13, 7, 91]
+
+
 def test_no_model_runs_far_ahead_of_the_other(tmp_path: Path) -> None:
     """Memory stays bounded by a few batches, however slow one of them is."""
     taken = {"candidate": 0, "champion": 0}

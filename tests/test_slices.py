@@ -16,7 +16,16 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from lockgate.errors import DataError
-from lockgate.slices import Slice, SliceEntries, SmallSlices, bin_labels, finding_id, slice_text
+from lockgate.slices import (
+    Slice,
+    SliceEntries,
+    SmallSlices,
+    bin_labels,
+    finding_id,
+    quantile_edges,
+    resolved,
+    slice_text,
+)
 
 ENTRIES: TypeAdapter[Any] = TypeAdapter(SliceEntries)
 
@@ -51,9 +60,17 @@ def test_the_four_kinds_of_the_design_are_read() -> None:
     ("entries", "message"),
     [
         ([{"column": "a", "find": {"depth": 2}}], "not available yet: slices that are found"),
-        ([{"cross": ["a", "b"]}], "not available yet: crossed slices"),
-        ([{"name": "q", "column": "a", "quantiles": 4}], "not available yet: quantile bins"),
-        ([{"column": "a", "max": 10}], "not available yet: a maximum of slices"),
+        ([{"cross": ["a", "b"]}], "cross names 'a', which is no slice here; declared: none"),
+        (["geo", {"cross": ["geo", "chanel"]}, "channel"], "did you mean 'channel'?"),
+        (["a", "b", {"cross": ["a", "b"]}, {"cross": ["a×b", "a"]}], "which is a crossing itself"),
+        (["a", "b", {"cross": ["a", "b"]}, {"name": "c", "cross": ["b", "a"]}], "crossed twice: b, a"),
+        (["a", {"cross": ["a", "a"]}], "crossed with itself"),
+        (["a", {"cross": ["a"]}], "cross names 1 of the 2 to 4 slices that it needs"),
+        (["a", "b", {"cross": ["a", "b"], "column": "c"}], "leave `column` out"),
+        ([{"column": "a", "quantiles": 1}], "greater than or equal to 2"),
+        ([{"name": "q", "column": "a", "quantiles": 4, "bins": [1]}], "not by bins and quantiles"),
+        ([{"column": "a", "max": 0}], "greater than or equal to 1"),
+        ([{"column": "a", "values": [1, 2], "max": 10}], "`values` says itself how many slices there are"),
         (["a", "a"], "slices have the same name: a"),
         (["a", {"column": "b", "name": "a"}], "slices have the same name: a"),
         ([{"name": "b", "column": "a", "bins": [0, 10, 10]}], "bins must increase, and 10 comes after 10"),
@@ -196,6 +213,117 @@ def test_all_labels_are_known_to_the_order_of_the_declaration(values: list[str |
         assert set(found) <= set(order)
         assert len(set(order)) == len(order)
         assert order[: len(one.values or ())] == (one.values or ())
+
+
+def test_quantile_bins_are_bins_whose_edges_are_data() -> None:
+    """Of about as many rows each, labelled like declared bins, in the order of the numbers."""
+    entry = {"name": "q", "column": "a", "quantiles": 4}
+    values = [None, *range(100, 0, -1), float("nan")]
+    found = labels(entry, a=pa.array(values, pa.float64()))
+    (one,) = declared(entry)
+
+    assert one.order(found) == ("(-inf,26)", "[26,51)", "[51,76)", "[76,inf)", "(missing)")
+    assert [found.count(label) for label in one.order(found)] == [25, 25, 25, 25, 2]
+    assert one.mergeable
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([5.0, 5.0, 5.0], ["(-inf,inf)"]),
+        ([0.0] * 9 + [1.0], ["(-inf,inf)"]),
+        ([0.0] * 5 + [1.0] * 5, ["(-inf,1)", "[1,inf)"]),
+        ([None, None], ["(missing)"]),
+        ([1.0, float("inf"), float("-inf"), 2.0], ["(-inf,2)", "[2,inf)"]),
+        ([], []),
+    ],
+)
+def test_values_that_repeat_make_fewer_quantile_bins(values: list[float | None], expected: list[str]) -> None:
+    """No bin is empty by construction, and no value is in two."""
+    entry = {"column": "a", "quantiles": 4}
+    (one,) = declared(entry)
+
+    assert list(one.order(labels(entry, a=pa.array(values, pa.float64())))) == expected
+
+
+def test_quantiles_need_numbers() -> None:
+    """A text has no order that anybody meant."""
+    with pytest.raises(DataError, match="has the type string, and quantiles need numbers"):
+        labels({"column": "a", "quantiles": 4}, a=["x"])
+
+
+@given(st.lists(st.floats(-1e6, 1e6, allow_nan=False).map(lambda x: x + 0.0), max_size=60), st.integers(2, 7))
+def test_quantile_edges_increase_and_leave_no_bin_empty(values: list[float], bins: int) -> None:
+    """Whatever the numbers."""
+    numbers = np.array(values, float)
+    edges = quantile_edges(numbers, bins)
+    counts = np.bincount(np.searchsorted(np.array(edges), numbers, side="right"), minlength=len(edges) + 1)
+
+    assert list(edges) == sorted(set(edges))
+    assert len(edges) < bins
+    assert not values or counts.min() > 0
+
+
+def crossed(*entries: Any, **columns: Any) -> tuple[Slice, list[str], list[str]]:
+    """(the last declaration, its labels in order, the label of each row)."""
+    slices = resolved(declared(*entries))
+    batch = pa.RecordBatch.from_pydict(columns)
+    coded = []
+    for part in slices[-1].parts:
+        given = part.assign(batch)
+        names = part.order(given.dictionary.to_pylist())
+        coded.append((names, np.array([names.index(label) for label in given.to_pylist()], np.int32)))
+    order, codes = slices[-1].combine(coded)
+    return slices[-1], list(order), [order[code] for code in codes]
+
+
+def test_a_crossing_is_named_by_its_parts() -> None:
+    """Its key holds a pair of each, whatever signs the values have."""
+    one, order, rows = crossed(
+        "geo", "channel", {"cross": ["geo", "channel"]}, geo=["BR", "é&=", "BR", None], channel=["web", "app", "web", "app"]
+    )  # fmt: skip
+
+    assert one.name == "geo×channel"
+    assert rows == ["geo=BR&channel=web", "geo=%C3%A9%26%3D&channel=app", "geo=BR&channel=web", "geo=%28missing%29&channel=app"]  # fmt: skip
+    assert sorted(order) == sorted(set(rows))
+    assert [one.key(label) for label in rows[:2]] == [
+        (("geo", "BR"), ("channel", "web")), (("geo", "é&="), ("channel", "app")),
+    ]  # fmt: skip
+    assert one.key("other") == (("geo×channel", "other"),)
+
+
+def test_a_crossing_of_what_was_named_promises_every_combination() -> None:
+    """One without rows is inconclusive later; rows outside either slice are in none of the crossing's."""
+    one, order, rows = crossed(
+        {"column": "geo", "values": ["BR", "US"]}, {"name": "young", "where": {"age": {"lt": 30}}},
+        {"name": "both", "cross": ["geo", "young"]}, geo=["BR", "BR", "SE"], age=[20, 40, 20],
+    )  # fmt: skip
+
+    assert one.values == ("geo=BR&young=true", "geo=US&young=true")
+    assert order == ["geo=BR&young=true", "geo=US&young=true", "(other)"]
+    assert rows == ["geo=BR&young=true", "(other)", "(other)"]
+    assert not one.mergeable
+
+
+def test_a_crossing_with_what_is_found_promises_nothing_and_may_merge() -> None:
+    """Only combinations that rows have are judged."""
+    one, order, _ = crossed(
+        {"column": "geo", "values": ["BR", "US"]}, "channel", {"cross": ["geo", "channel"]}, geo=["BR"], channel=["web"]
+    )
+
+    assert (one.values, order, one.mergeable) == (None, ["geo=BR&channel=web"], True)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.integers(0, 3)), max_size=30))
+def test_every_row_is_in_the_crossing_that_its_parts_say(rows: list[tuple[str, str, int]]) -> None:
+    """A partition, by plain comparison."""
+    columns = {name: [row[place] for row in rows] for place, name in enumerate("pqr")}
+    one, order, found = crossed("p", "q", "r", {"name": "all", "cross": ["p", "q", "r"]}, **{
+        name: pa.array(values, pa.int64() if name == "r" else pa.string()) for name, values in columns.items()
+    })  # fmt: skip
+
+    assert [one.key(label) for label in found] == [(("p", p), ("q", q), ("r", str(r))) for p, q, r in rows]
+    assert len(set(order)) == len(order)
 
 
 def test_slices_have_names_that_can_stand_in_an_id() -> None:

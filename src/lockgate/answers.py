@@ -1,4 +1,4 @@
-"""What the lines of a gate come to on scored rows: small slices merged, everything estimated, then judged."""
+"""What the lines of a gate come to on scored rows: small slices merged, crossed ones under their names, all judged."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from lockgate.estimate import Estimate, estimate
 from lockgate.evidence import Finding
 from lockgate.judge import judge
 from lockgate.requirement import Requirement, Subject
-from lockgate.slices import SmallSlices
+from lockgate.slices import SliceKey, SmallSlices
 
 if TYPE_CHECKING:
     from lockgate.merging import Pool
     from lockgate.metrics.influence import Metric
     from lockgate.scored import Scored
+    from lockgate.slices import Slice
 
 
 def answers(
@@ -47,6 +48,10 @@ def answers(
     named = {name for name, _ in cells}
     pooled = [None if one.requirement in named else _pool(one, pools) for one in estimates]
     told = [one if pool is None else _listing(one, pool) for one, pool in zip(estimates, pooled, strict=True)]
+    kinds = {one.name: one for one in scored.slices}
+    told = [
+        one if one.requirement in named or not one.slice else replace(one, slice=_key(kinds, one.slice)) for one in told
+    ]
     found = judge(gate, asked, told, subjects, small=small)
     return tuple(
         one if pool is None else replace(one, reason=f"{one.reason} ({pool})")
@@ -60,3 +65,9 @@ def _pool(one: Estimate, pools: Sequence[Pool]) -> Pool | None:
 
 def _listing(one: Estimate, pool: Pool) -> Estimate:
     return replace(one, detail={**one.detail, "members": list(pool.members), "member_rows": list(pool.rows)})
+
+
+def _key(slices: Mapping[str, Slice], key: SliceKey) -> SliceKey:
+    """The parts of a crossed slice, each under its own name."""
+    ((name, label),) = key
+    return slices[name].key(label)

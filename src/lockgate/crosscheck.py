@@ -336,6 +336,10 @@ class _Lines:
         where = f"data.{self.data_name}"
         if self.dataset.small_slices.below == "merge" and not getattr(self.cls, "by_group", False):
             yield f"{text}: {where} merges small slices, which {self.draft.title} does not; write below: watch or block"
+        if not getattr(self.cls, "by_group", False):
+            for name, spec in declared.items():
+                if spec.cross is not None and (scope.kind == "each_slice" or scope.name == name):
+                    yield f"{text}: {name!r} of {where} is crossed, which {self.draft.title} does not judge"
         if scope.kind == "each_slice":
             if not declared:
                 yield f"{text}: {where} declares no slices; write slices: there, or leave the scope out"
@@ -350,6 +354,14 @@ class _Lines:
                 yield from self._value(declared[name], value, text)
 
     def _value(self, spec: SliceSpec, value: str, text: str) -> Iterator[str]:
+        if spec.cross is not None:
+            cell = " & ".join(f"{name}=…" for name in spec.cross)
+            yield f"{text}: {spec.slice_name!r} is a crossing; write {cell}"
+        elif spec.quantiles is not None:
+            yield (
+                f"{text}: the bins of {spec.slice_name!r} are not known before the data is read; "
+                f"write each {spec.slice_name}, or declare bins"
+            )
         known = Slice.of(spec).values
         if known is not None and value not in known:
             yield (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +15,7 @@ from lockgate.arrays import Array
 from lockgate.dataset import Dataset
 from lockgate.errors import DataError
 from lockgate.output import Task
-from lockgate.slices import Slice
+from lockgate.slices import OTHER, Slice, resolved
 
 
 def checked_rows(
@@ -41,7 +42,9 @@ def checked_rows(
     for role, column in scores.items():
         columns[role] = _Numbers(dataset, column, f"{role}'s score", remedy="each row needs a finite score")
     for declared in dataset.slices:
-        columns[declared.name] = _Labelled(dataset, declared)
+        if declared.columns:
+            made = _Quantiles if declared.kind == "quantiles" else _Labelled
+            columns[declared.name] = made(dataset, declared)
     purposes = {column: each.what for each in reversed(columns.values()) for column in each.needs}
     dataset.need(purposes)
     if not purposes:
@@ -51,7 +54,9 @@ def checked_rows(
         for each in columns.values():
             each.add(batch, rows)
         rows += batch.num_rows
-    return rows, {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
+    done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
+    _refuse_large_crossings(dataset, done)
+    return rows, done
 
 
 class _Column(Protocol):
@@ -258,18 +263,65 @@ class _Labelled:
         self._codes = _Codes()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        try:
+        with _speaking_of(self._dataset, self._declared):
             self._codes.add(self._declared.assign(batch))
-        except (DataError, pa.ArrowException) as error:
-            what = (
-                error.what if isinstance(error, DataError) else f"slice {self._declared.name!r}: cannot be read as text"
+        most, found = self._declared.most, len(self._codes.distinct)
+        if most is not None and found > most:
+            rows = before + batch.num_rows
+            raise DataError(
+                f"data {self._dataset.name!r}: slice {self._declared.name!r}: column {self.needs[0]!r} has {found:,} values "
+                f"in the first {rows:,} rows, and at most {most:,} are judged",
+                remedy="declare bins or quantiles of a number, the values that matter, or a larger max: each is judged alone",
             )
-            remedy = error.remedy if isinstance(error, DataError) else "store the column as UTF-8 text"
-            raise DataError(f"data {self._dataset.name!r}: {what}", remedy=remedy) from error
 
     def done(self) -> pa.Array:
         texts = [str(text) for text in self._codes.distinct]
         return pa.DictionaryArray.from_arrays(arrays.from_numpy(self._codes.all()), arrays.from_texts(texts))
+
+
+class _Quantiles:
+    """The bin of each row, which is known when all rows are."""
+
+    def __init__(self, dataset: Dataset, declared: Slice) -> None:
+        self.what, self.needs = f"column of slice {declared.name!r}", declared.columns
+        self._dataset, self._declared = dataset, declared
+        self._numbers: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        with _speaking_of(self._dataset, self._declared):
+            self._numbers.append(self._declared.numbers(batch))
+
+    def done(self) -> pa.Array:
+        return self._declared.cut(np.concatenate([*self._numbers, np.zeros(0)]))
+
+
+@contextmanager
+def _speaking_of(dataset: Dataset, declared: Slice) -> Iterator[None]:
+    try:
+        yield
+    except (DataError, pa.ArrowException) as error:
+        what = error.what if isinstance(error, DataError) else f"slice {declared.name!r}: cannot be read as text"
+        remedy = error.remedy if isinstance(error, DataError) else "store the column as UTF-8 text"
+        raise DataError(f"data {dataset.name!r}: {what}", remedy=remedy) from error
+
+
+def _refuse_large_crossings(dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> None:
+    for declared in resolved(dataset.slices):
+        if not declared.parts:
+            continue
+        coded = []
+        for part in declared.parts:
+            column = columns[part.name]
+            coded.append((tuple(column.dictionary.to_pylist()), arrays.to_numpy(column.indices)))
+        labels, _ = declared.combine(coded)
+        found, most = len(labels) - (OTHER in labels), declared.most or 0
+        if found > most:
+            names = " and ".join(part.name for part in declared.parts)
+            raise DataError(
+                f"data {dataset.name!r}: slice {declared.name!r}: crossing {names} gives {found:,} slices, and at most "
+                f"{most:,} are judged",
+                remedy="cross slices of fewer values, or write a larger max: each is judged alone",
+            )
 
 
 class _Codes:

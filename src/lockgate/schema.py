@@ -6,6 +6,7 @@ Made of the same types as the parser. It cannot see positions, names that point 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,12 @@ _MORE: Mapping[type, Json] = {
     },
     SignoffPolicy: {"dependentRequired": {"groups": ["require"]}},
     SliceSpec: {
-        **_not_both(("values", "bins"), ("values", "where"), ("bins", "where"), ("column", "where")),
-        "anyOf": [{"required": ["column"]}, {"required": ["name", "where"]}],
+        **_not_both(
+            *combinations(("values", "bins", "quantiles", "where", "cross"), 2),
+            *(("column", key) for key in ("where", "cross")),
+            *(("max", key) for key in ("values", "bins", "quantiles", "where")),
+        ),
+        "anyOf": [{"required": ["column"]}, {"required": ["name", "where"]}, {"required": ["cross"]}],
         "dependentRequired": {"bins": ["name"], "where": ["name"]},
     },
 }
@@ -53,6 +58,7 @@ _MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
     DatasetSpec: {"scores": {"required": ["candidate"]}, "digest": {"pattern": "^sha256:[0-9a-f]{64}$"}},
     PromotionPolicy: {"when": {"const": "approved"}, "way_back": {"const": "prove"}},
     RegistrySpec: {"lifecycle": {"const": "aliases"}},
+    SliceSpec: {"cross": {"minItems": 2, "maxItems": 4}},
     SignoffPolicy: {"require": {"additionalProperties": {"type": "integer", "minimum": 0}}},
 }
 

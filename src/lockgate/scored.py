@@ -24,7 +24,7 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.lockstep import in_lockstep
 from lockgate.output import Task
 from lockgate.rows import checked_rows
-from lockgate.slices import FIXED_COLUMNS, Slice
+from lockgate.slices import FIXED_COLUMNS, Slice, resolved
 
 Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]
 Group = tuple[Slice, tuple[str, ...], Array]
@@ -36,7 +36,8 @@ _BATCH_CELLS = 1 << 19
 
 
 class Scored:
-    """The scored table: `id, label, weight, cluster, candidate, champion` as far as they exist, then one label a slice.
+    """The scored table: `id, label, weight, cluster, candidate, champion` as far as they exist, then one label a slice
+    declaration that reads columns; crossings follow from those.
 
     Views are read when first asked for. labels: (n,) bool for a binary task, true where positive; float64 for a
     regression. candidate, champion: (n,) float64, NaN where a replayed request failed. weights: (n,) float64. clusters:
@@ -54,7 +55,7 @@ class Scored:
         self._column = columns
         self._sha256 = sha256
         self.rows = rows
-        self.slices = tuple(slices)
+        self.slices = resolved(slices)
         self._codes: dict[str, tuple[tuple[str, ...], Array]] = {}
 
     @classmethod
@@ -65,7 +66,7 @@ class Scored:
                 names, rows = file.schema_arrow.names, file.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path} is not a scored table", remedy="run the pipeline again") from error
-        lacking = [declared.name for declared in slices if declared.name not in names]
+        lacking = [declared.name for declared in slices if declared.columns and declared.name not in names]
         if lacking:
             raise DataError(f"{path} has no slice {lacking[0]!r}", remedy="run the pipeline again")
 
@@ -141,6 +142,8 @@ class Scored:
         return view
 
     def _coded(self, declared: Slice) -> tuple[tuple[str, ...], Array]:
+        if declared.parts:
+            return declared.combine([self.codes(part.name) for part in declared.parts])
         column = self._column(declared.name)
         assert column is not None  # noqa: S101  # `open` looked
         if not pa.types.is_dictionary(column.type):
@@ -218,7 +221,7 @@ class _Known:
     @property
     def table(self) -> pa.Table:
         order = [name for name in FIXED_COLUMNS if name in self.columns]
-        order += [declared.name for declared in self.slices]
+        order += [declared.name for declared in self.slices if declared.columns]
         return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
 
 

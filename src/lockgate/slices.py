@@ -5,26 +5,31 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from lockgate.config import Config, later
-from lockgate.errors import DataError
+from lockgate.errors import DataError, guess
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 MISSING = "(missing)"
 OTHER = "(other)"
+MOST = 1_000
+_KINDS = ("values", "bins", "quantiles", "where", "cross")
 FIXED_COLUMNS = ("id", "label", "weight", "cluster", "candidate", "champion")
 
 SliceKey = tuple[tuple[str, str], ...]
-Kind = Literal["values", "declared", "bins", "where"]
+Kind = Literal["values", "declared", "bins", "quantiles", "where", "cross"]
+Coded = tuple[tuple[str, ...], "NDArray[np.int32]"]
 
 
 def _scalar(value: Any) -> Any:
@@ -88,49 +93,44 @@ WhereCondition = Annotated[
 
 
 class SliceSpec(Config):
-    """One entry of `slices:`: every value of a column, declared values, bins of a number, or a condition on rows."""
+    """One entry of `slices:`: every value of a column, declared values, bins of a number, a condition on rows, or a
+    crossing of other entries.
+
+    quantiles: how many bins of about as many rows; their edges come from the data of the run. max: how many values or
+    crossed values a run may find before it refuses, 1,000 by default.
+    """
 
     column: Name | None = None
     name: Name | None = None
     values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
     bins: tuple[Edge, ...] | None = Field(default=None, min_length=1)
+    quantiles: int | None = Field(default=None, ge=2, le=100)
     where: dict[Name, WhereCondition] | None = Field(default=None, min_length=1)
+    cross: tuple[Name, ...] | None = None
+    max: int | None = Field(default=None, ge=1)
     find: later("slices that are found, not declared, arrive with the statistics release") = None  # type: ignore[valid-type]
-    cross: later("crossed slices arrive with the statistics release; write them as `where`") = None  # type: ignore[valid-type]
-    quantiles: later("quantile bins arrive with the statistics release; write the edges as `bins`") = None  # type: ignore[valid-type]
-    max: later("a maximum of slices arrives with the statistics release") = None  # type: ignore[valid-type]
 
     @model_validator(mode="after")
     def _one_kind(self) -> SliceSpec:
-        given = [key for key in ("values", "bins", "where") if getattr(self, key) is not None]
+        given = [key for key in _KINDS if getattr(self, key) is not None]
         if len(given) > 1:
-            raise ValueError(f"a slice is declared by one of values, bins and where, not by {' and '.join(given)}")
+            raise ValueError(
+                f"a slice is declared by one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}, not by {' and '.join(given)}"
+            )
+        if self.max is not None and given not in ([], ["cross"]):
+            raise ValueError(
+                f"max is for what is found in the data; `{given[0]}` says itself how many slices there are"
+            )
         if self.where is not None:
-            if self.name is None:
-                raise ValueError(
-                    "a slice with `where` needs a name, for example {name: risky_new, where: {age: {lt: 30}}}"
-                )
-            if self.column is not None:
-                raise ValueError("a slice with `where` names its columns there; leave `column` out")
+            self._fits_where()
+        elif self.cross is not None:
+            self._fits_cross(self.cross)
         elif self.column is None:
             raise ValueError("a slice needs a column, or a name and `where`")
         if self.bins is not None:
-            if self.name is None:
-                raise ValueError(
-                    "a slice with `bins` needs a name, for example {name: amount_band, column: amount, bins: [0, 10]}"
-                )
-            for low, high in pairwise(self.bins):
-                if not low < high:
-                    raise ValueError(f"bins must increase, and {_number_text(high)} comes after {_number_text(low)}")
+            self._fits_bins(self.bins)
         if self.values is not None:
-            labels = [value_text(value) for value in self.values]
-            twice = sorted({label for label in labels if labels.count(label) > 1})
-            if twice:
-                raise ValueError(f"values are declared twice: {', '.join(twice)}")
-            if OTHER in labels:
-                raise ValueError(
-                    f"{OTHER} is the name of the rows outside the declared values and cannot be one of them"
-                )
+            self._fits_values(self.values)
         if self.slice_name in FIXED_COLUMNS:
             raise ValueError(
                 f"a slice cannot be called {self.slice_name!r}, which is a column of the scored table; "
@@ -138,9 +138,40 @@ class SliceSpec(Config):
             )
         return self
 
+    def _fits_where(self) -> None:
+        if self.name is None:
+            raise ValueError("a slice with `where` needs a name, for example {name: risky_new, where: {age: {lt: 30}}}")
+        if self.column is not None:
+            raise ValueError("a slice with `where` names its columns there; leave `column` out")
+
+    def _fits_cross(self, crossed: tuple[str, ...]) -> None:
+        if self.column is not None:
+            raise ValueError("a slice with `cross` names other slices there; leave `column` out")
+        if not 2 <= len(crossed) <= 4:
+            raise ValueError(f"cross names {len(crossed)} of the 2 to 4 slices that it needs")
+        if len(set(crossed)) < len(crossed):
+            raise ValueError(f"a slice is crossed with itself: {', '.join(crossed)}")
+
+    def _fits_bins(self, bins: tuple[float, ...]) -> None:
+        if self.name is None:
+            raise ValueError(
+                "a slice with `bins` needs a name, for example {name: amount_band, column: amount, bins: [0, 10]}"
+            )
+        for low, high in pairwise(bins):
+            if not low < high:
+                raise ValueError(f"bins must increase, and {_number_text(high)} comes after {_number_text(low)}")
+
+    def _fits_values(self, values: tuple[Any, ...]) -> None:
+        labels = [value_text(value) for value in values]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"values are declared twice: {', '.join(twice)}")
+        if OTHER in labels:
+            raise ValueError(f"{OTHER} is the name of the rows outside the declared values and cannot be one of them")
+
     @property
     def slice_name(self) -> str:
-        return self.name or self.column or ""
+        return self.name or self.column or "×".join(self.cross or ())
 
 
 def _entry(value: Any) -> Any:
@@ -149,16 +180,28 @@ def _entry(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-def _no_name_twice(entries: tuple[SliceSpec, ...]) -> tuple[SliceSpec, ...]:
+def _fit_each_other(entries: tuple[SliceSpec, ...]) -> tuple[SliceSpec, ...]:
     names = [entry.slice_name for entry in entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"slices have the same name: {', '.join(twice)}; give one of them `name: …`")
+    single = [entry.slice_name for entry in entries if entry.cross is None]
+    crossings: list[set[str]] = []
+    for crossed in (entry.cross for entry in entries if entry.cross is not None):
+        for name in crossed:
+            if name not in single:
+                what = "is a crossing itself" if name in names else "is no slice here"
+                raise ValueError(
+                    f"cross names {name!r}, which {what}; declared: {', '.join(single) or 'none'}{guess(name, single)}"
+                )
+        if set(crossed) in crossings:
+            raise ValueError(f"the same slices are crossed twice: {', '.join(crossed)}")
+        crossings.append(set(crossed))
     return entries
 
 
 SliceEntry = Annotated[SliceSpec, BeforeValidator(_entry, json_schema_input_type=str | SliceSpec)]
-SliceEntries = Annotated[tuple[SliceEntry, ...], AfterValidator(_no_name_twice)]
+SliceEntries = Annotated[tuple[SliceEntry, ...], AfterValidator(_fit_each_other)]
 
 
 class SmallSlices(Config):
@@ -192,8 +235,8 @@ def value_text(value: Any) -> str:
 class Slice:
     """One declaration: it gives every row of the data one label.
 
-    columns: the data columns that it reads. values: the labels that are judged even where no row has them, in the order
-    of the declaration; None where only what is found is judged.
+    columns: the data columns that it reads; a crossing reads none, its labels come from those of its `parts`. values: the
+    labels that are judged even where no row has them, in the order of the declaration; None where only what is found is.
     """
 
     name: str
@@ -201,14 +244,20 @@ class Slice:
     columns: tuple[str, ...]
     values: tuple[str, ...] | None
     spec: SliceSpec
+    parts: tuple[Slice, ...] = ()
 
     @classmethod
     def of(cls, spec: SliceSpec) -> Slice:
+        """The declaration by itself; a crossing learns its parts from `resolved`."""
+        if spec.cross is not None:
+            return cls(spec.slice_name, "cross", (), None, spec)
         if spec.where is not None:
             return cls(spec.slice_name, "where", tuple(spec.where), ("true",), spec)
         columns = (spec.column or "",)
         if spec.bins is not None:
             return cls(spec.slice_name, "bins", columns, bin_labels(spec.bins)[1:-1], spec)
+        if spec.quantiles is not None:
+            return cls(spec.slice_name, "quantiles", columns, None, spec)
         if spec.values is not None:
             return cls(spec.slice_name, "declared", columns, tuple(map(value_text, spec.values)), spec)
         return cls(spec.slice_name, "values", columns, None, spec)
@@ -216,12 +265,62 @@ class Slice:
     @property
     def mergeable(self) -> bool:
         """Whether small ones may be pooled: what was declared by name never is."""
-        return self.kind in ("values", "bins")
+        return self.kind in ("values", "bins", "quantiles") or any(part.mergeable for part in self.parts)
+
+    @property
+    def most(self) -> int | None:
+        """How many labels the data may have; None where the declaration says itself how many there are."""
+        return (self.spec.max or MOST) if self.kind in ("values", "cross") else None
+
+    def judges(self, label: str) -> bool:
+        """Whether the rows of a label are a slice, and not those outside all of them."""
+        return label == "true" if self.kind == "where" else label != OTHER
+
+    def key(self, label: str) -> SliceKey:
+        """What a label stands for: `country=BR&channel=web` of a crossing is both of its parts."""
+        if self.kind != "cross" or "=" not in label:
+            return ((self.name, label),)
+        pairs = (pair.partition("=") for pair in label.split("&"))
+        return tuple((unquote(name), unquote(value)) for name, _, value in pairs)
+
+    def combine(self, coded: Sequence[Coded]) -> Coded:
+        """(labels, (n,) codes) of a crossing from those of its parts, in their order.
+
+        A row that is in no slice of some part is in `(other)`. Promised combinations come first, with rows or without.
+        """
+        import numpy as np
+
+        sizes = [len(labels) for labels, _ in coded]
+        combined = np.zeros(coded[0][1].size, np.int64)
+        for size, (_, codes) in zip(sizes, coded, strict=True):
+            combined = combined * size + codes
+        if math.prod(sizes) <= _DENSE:
+            found = np.flatnonzero(np.bincount(combined, minlength=1))
+            place = np.zeros(int(found[-1]) + 1 if found.size else 1, np.int64)
+            place[found] = np.arange(found.size)
+            inverse = place[combined]
+        else:
+            found, inverse = np.unique(combined, return_inverse=True)
+        names = [self._crossed(int(one), sizes, [labels for labels, _ in coded]) for one in found]
+        order = list(dict.fromkeys([*(self.values or ()), *(name for name in names if name != OTHER), *names]))
+        known = {name: code for code, name in enumerate(order)}
+        lookup = np.array([known[name] for name in names], np.int32)
+        return tuple(order), lookup[inverse] if names else np.zeros(0, np.int32)
+
+    def _crossed(self, code: int, sizes: Sequence[int], labels: Sequence[Sequence[str]]) -> str:
+        pairs: list[tuple[str, str]] = []
+        for part, size, known in zip(reversed(self.parts), reversed(sizes), reversed(labels), strict=True):
+            code, rest = divmod(code, size)
+            if not part.judges(known[rest]):
+                return OTHER
+            pairs.append((part.name, known[rest]))
+        return slice_text(tuple(reversed(pairs)))
 
     def assign(self, batch: pa.RecordBatch) -> pa.DictionaryArray:
         """The label of every row, none of them null: every row is in exactly one slice of a declaration.
 
         values: the value's text. declared: the declared value or `(other)`. bins: the bin, the outer ones included.
+        quantiles: the bin, when the batch holds all rows there are. A crossing is not assigned but combined.
         where: `true` or `false`; a comparison with a missing value is false. Elsewhere `(missing)` is a label too.
         Raises DataError where a column's type does not fit the declaration.
         """
@@ -229,8 +328,18 @@ class Slice:
             return self._assign_where(batch, self.spec.where)
         column = _plain(batch.column(self.columns[0]))
         if self.spec.bins is not None:
-            return self._assign_bins(column, self.spec.bins)
+            return self._cut(self._numbers(column), self.spec.bins)
+        if self.spec.quantiles is not None:
+            return self.cut(self._numbers(column))
         return self._assign_values(column)
+
+    def numbers(self, batch: pa.RecordBatch) -> NDArray[np.float64]:
+        """The column that quantiles are taken of, NaN where a value is missing. Raises DataError."""
+        return self._numbers(_plain(batch.column(self.columns[0])))
+
+    def cut(self, numbers: NDArray[np.float64]) -> pa.DictionaryArray:
+        """The bin of every row, by quantiles of all of them."""
+        return self._cut(numbers, quantile_edges(numbers, self.spec.quantiles or 2))
 
     def order(self, found: Iterable[str]) -> tuple[str, ...]:
         """All labels in the order in which they are shown: the declared ones always, then what else rows have.
@@ -243,6 +352,8 @@ class Slice:
         elif self.spec.where is not None:
             known = ("true", "false")
         labels = set(found)
+        if self.kind == "quantiles":
+            known = tuple(sorted(labels - {MISSING}, key=_low_edge))
         always = {*(self.values or ()), *(("false",) if self.spec.where is not None else ())}
         return (*(label for label in known if label in labels | always), *sorted(labels.difference(known)))
 
@@ -259,14 +370,18 @@ class Slice:
             labels = [declared.get(label, OTHER) for label in labels]
         return _encoded(labels, encoded.indices)
 
-    def _assign_bins(self, column: pa.Array, edges: Sequence[float]) -> pa.DictionaryArray:
+    def _numbers(self, column: pa.Array) -> NDArray[np.float64]:
+        from lockgate import arrays
+
+        if not _is_number(column.type):
+            raise self._unfit(column, f"{self.kind} need numbers")
+        return arrays.to_floats(column)
+
+    def _cut(self, numbers: NDArray[np.float64], edges: Sequence[float]) -> pa.DictionaryArray:
         import numpy as np
 
         from lockgate import arrays
 
-        if not _is_number(column.type):
-            raise self._unfit(column, "bins need numbers")
-        numbers = arrays.to_floats(column)
         codes = np.searchsorted(np.asarray(edges, float), numbers, side="right").astype(np.int32)
         codes[np.isnan(numbers)] = len(edges) + 1
         return _encoded([*bin_labels(edges), MISSING], arrays.from_numpy(codes))
@@ -319,6 +434,22 @@ class Slice:
         )
 
 
+def resolved(slices: Iterable[Slice]) -> tuple[Slice, ...]:
+    """The same slices, crossings with their parts; combinations of what was named are promised, with rows or without."""
+    slices = tuple(slices)
+    known = {one.name: one for one in slices}
+    return tuple(
+        one if one.spec.cross is None else _crossing(one, [known[name] for name in one.spec.cross]) for one in slices
+    )
+
+
+def _crossing(one: Slice, parts: Sequence[Slice]) -> Slice:
+    named = all(part.kind in ("declared", "where") for part in parts)
+    combined = product(*([(part.name, value) for value in part.values or ()] for part in parts))
+    return replace(one, parts=tuple(parts), values=tuple(map(slice_text, combined)) if named else None)
+
+
+_DENSE = 1 << 22
 _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
     "lt": operator.lt,
     "le": operator.le,
@@ -406,9 +537,27 @@ def _microseconds(asked: Any) -> int | None:
 
 def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:
     """`(-inf,0)`, `[0,10)`, `[10,inf)` for the edges 0 and 10: every number has a bin."""
+    if not len(edges):
+        return ("(-inf,inf)",)
     texts = [_number_text(edge) for edge in edges]
     inner = (f"[{low},{high})" for low, high in pairwise(texts))
     return (f"(-inf,{texts[0]})", *inner, f"[{texts[-1]},inf)")
+
+
+def quantile_edges(numbers: NDArray[np.float64], bins: int) -> tuple[float, ...]:
+    """The values that split the finite numbers into `bins` parts of about as many rows; fewer where values repeat."""
+    import numpy as np
+
+    finite = numbers[np.isfinite(numbers)]
+    if not finite.size:
+        return ()
+    ranks = sorted({part * finite.size // bins for part in range(1, bins)})
+    edges = np.unique(np.partition(finite, ranks)[ranks])
+    return tuple(float(edge) + 0.0 for edge in edges[edges > finite.min()])
+
+
+def _low_edge(label: str) -> float:
+    return float(label[1:].partition(",")[0])
 
 
 def slice_text(key: SliceKey) -> str:

@@ -131,6 +131,55 @@ def test_where_slices_and_cells_are_judged_on_their_rows() -> None:
     ]
 
 
+def test_crossed_slices_are_found_under_the_names_of_their_parts() -> None:
+    """Both in the id and in the finding's slice; quantile bins cross like everything else."""
+    rows = table() | {"amount": np.arange(2000)}
+    result = run_gate(
+        "metrics", table=rows, require=["auc >= 0.5 on each market"],
+        slices=["geo", {"column": "amount", "quantiles": 2}, {"name": "market", "cross": ["geo", "amount"]}],
+    )  # fmt: skip
+
+    assert [(one.id, one.slice) for one in result.findings] == [
+        (f"metrics/r1/geo={geo}&amount={encoded}", {"geo": geo, "amount": band})
+        for geo in ("BR", "US")
+        for band, encoded in (("(-inf,1000)", "%28-inf%2C1000%29"), ("[1000,inf)", "%5B1000%2Cinf%29"))
+    ]
+    assert [one.rows for one in result.findings] == [
+        int(((rows["geo"] == geo) & ((rows["amount"] < 1000) == low)).sum())
+        for geo in ("BR", "US")
+        for low in (True, False)
+    ]
+
+
+def test_a_combination_that_was_named_and_has_no_rows_is_inconclusive() -> None:
+    """It was promised, like a declared value."""
+    result = run_gate(
+        "metrics", table=table(), require=["accuracy >= 0.5 on each slice"],
+        slices=[{"column": "geo", "values": ["US", "LU"]}, {"name": "late", "where": {"late": True}}, {"cross": ["geo", "late"]}],
+    )  # fmt: skip
+
+    assert {one.id.removeprefix("metrics/r1/"): one.code for one in result.findings} == {
+        "geo=US": "met", "geo=LU": "no_rows", "late=true": "met", "geo=US&late=true": "met", "geo=LU&late=true": "no_rows",
+    }  # fmt: skip
+
+
+def test_small_crossings_merge_where_one_part_was_not_named() -> None:
+    """Under the crossing's own name; rows outside every slice stay outside."""
+    rows = table() | {"city": np.where(np.arange(2000) < 1900, "A", np.where(np.arange(2000) < 1960, "B", "C"))}
+    result = run_gate(
+        "metrics", table=rows, require=["accuracy >= 0.5 on each both"],
+        slices=[{"column": "geo", "values": ["US"]}, "city", {"name": "both", "cross": ["geo", "city"]}],
+        small_slices={"min_rows": 200, "below": "merge"},
+    )  # fmt: skip
+    us = rows["geo"] == "US"
+
+    assert [(one.id, one.rows) for one in result.findings] == [
+        ("metrics/r1/geo=US&city=A", int((us & (rows["city"] == "A")).sum())),
+        ("metrics/r1/both=other", int((us & (rows["city"] != "A")).sum())),
+    ]
+    assert result.findings[1].detail["members"] == ["geo=US&city=B", "geo=US&city=C"]
+
+
 def test_lines_relative_to_nobody_are_not_asked_and_the_reason_says_so() -> None:
     """On a first promotion there is no champion; what is absolute decides."""
     rows = {name: column for name, column in table().items() if name != "champion"}
