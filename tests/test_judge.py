@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ BASE = Estimate(
     limit=0.87, p_pass=0.001, p_fail=0.999, se=0.006, n_eff=800.0, variance=0.036, pooled_variance=0.036,
 )  # fmt: skip
 LINE = "auc >= champion - 0.03 on each geo"
+Z95, Z90 = 1.6448536269514722, 1.2815515655446004
 
 
 def one(estimate: Estimate, line: str | Requirement = LINE, *, small: SmallSlices | None = None) -> Finding:
@@ -60,8 +62,10 @@ def test_a_whole_finding() -> None:
         "code": "not_shown",
         "reason": "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval -0.04 to 0.04); "
         "at most 0.03 below is allowed: not shown",
-        "remedy": "about 4,500 more rows would decide",
-        "detail": {"p_pass": "0.1", "p_fail": "0.9", "p_fail_holm": "0.9"},
+        "remedy": "about 4,500 more rows, or a tolerance of 0.071, would decide",
+        "detail": {
+            "p_pass": "0.1", "p_fail": "0.9", "p_fail_holm": "0.9", "smallest_tolerance": found.detail["smallest_tolerance"],
+        },
     }  # fmt: skip
 
 
@@ -210,6 +214,88 @@ class TestSmallSlices:
         assert one(replace(point, rows=100), line).verdict is Verdict.PASS
 
 
+def said(claim: str, limit: str = "champion - 0.03", **more: Any) -> Requirement:
+    return from_mapping({"metric": "auc", "at_least": limit, "on": "each geo", "claim": claim, **more})
+
+
+class TestClaims:
+    """What a line claims is what its verdict says: a gain, no loss, or a comparison of points."""
+
+    GAIN = replace(BASE, required=(">=", 0.01), value=0.02, low=0.011, high=0.03, p_pass=0.02, p_fail=0.98)
+
+    @pytest.mark.parametrize(
+        ("p_pass", "p_fail", "verdict"),
+        [(0.05, 0.95, Verdict.PASS), (0.06, 0.94, Verdict.INCONCLUSIVE), (0.97, 0.03, Verdict.FAIL)],
+    )
+    def test_a_gain_is_shown_by_its_lower_bound(self, p_pass: float, p_fail: float, verdict: Verdict) -> None:
+        """And refuted like any other claim."""
+        found = one(replace(self.GAIN, p_pass=p_pass, p_fail=p_fail), said("superior", "champion + 0.01"))
+
+        assert (found.verdict, found.decided and found.decided.claim) == (verdict, "superior")
+
+    def test_the_rows_for_a_gain_follow_the_gain_that_is_seen(self) -> None:
+        """Equal models never show one; a tolerance would not be a gain."""
+        seen = replace(self.GAIN, p_pass=0.1, p_fail=0.9, variance=0.3)
+        line = said("superior", "champion + 0.01")
+
+        assert one(seen, line).rows_needed == math.ceil(0.3 * ((Z95 + Z90) / 0.01) ** 2)
+        assert one(replace(seen, value=0.005), line).rows_needed is None
+        assert "smallest_tolerance" not in one(seen, line).detail
+
+    def test_no_harm_passes_where_no_loss_is_significant(self) -> None:
+        """And says the smallest one that would have been."""
+        found = one(replace(BASE, p_pass=0.4, p_fail=0.6), said("no_harm"))
+
+        assert (found.verdict, found.code) == (Verdict.PASS, "no_loss_seen")
+        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(0.03 + (Z95 + Z90) * 0.006, rel=1e-3)
+        assert "watched" not in found.detail
+
+    def test_no_harm_fails_on_a_loss_after_holm(self) -> None:
+        """One that is significant alone leaves it inconclusive, and cannot be asked through."""
+        others = [replace(BASE, slice=(("geo", str(number)),)) for number in range(9)]
+
+        def judged(p_fail: float) -> Finding:
+            lost = replace(BASE, p_pass=1.0, p_fail=p_fail)
+            return judge("metrics", [("r1", said("no_harm"))], [lost, *others], {})[0]
+
+        assert judged(0.005).verdict is Verdict.FAIL
+        assert (judged(0.02).verdict, judged(0.02).code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
+        assert not askable(judged(0.02))
+
+    @pytest.mark.parametrize(
+        "unseen",
+        [
+            replace(BASE, p_pass=None, p_fail=None),
+            replace(BASE, value=None, p_pass=None, p_fail=None, rows=0, problem=("no_rows", "there are no rows")),
+            replace(
+                BASE, p_pass=1.0, p_fail=1.0, method="none", too_few="1.0 rows carry the variance; the test needs 5"
+            ),
+        ],
+    )
+    def test_where_nothing_could_be_seen_no_harm_is_inconclusive(self, unseen: Estimate) -> None:
+        """Nothing measured is never a pass, of the weaker claim either."""
+        assert one(unseen, said("no_harm")).verdict is Verdict.INCONCLUSIVE
+
+    def test_no_harm_keeps_to_the_rows_that_are_asked_for(self) -> None:
+        """`min_rows` and block hold for it; only the policy's watch makes a small slice pass."""
+        small = replace(BASE, rows=99, p_pass=0.4, p_fail=0.6)
+
+        assert one(small, said("no_harm", min_rows=100)).code == "too_small"
+        assert one(small, said("no_harm"), small=BLOCK).code == "too_small"
+        assert one(small, said("no_harm"), small=WATCH).code == "watched"
+
+    def test_the_tolerance_that_would_be_decided_is_that_of_the_plan(self) -> None:
+        """Two models that differ on 5 % of rows: facts' table, one slice and twenty."""
+        for slices, published in ((1, 0.021), (20, 0.030)):
+            undecided = [
+                replace(BASE, slice=(("geo", str(place)),), p_pass=0.2, p_fail=0.8, variance=0.05)
+                for place in range(slices)
+            ]
+            found = judge("metrics", [("r1", parse("auc >= champion - 0.01 on each geo"))], undecided, {})[0]
+
+            assert float(found.detail["smallest_tolerance"]) == pytest.approx(published, abs=0.0005)
+
+
 class TestRowsNeeded:
     """So many that all slices of the line would be decided with 90 % power."""
 
@@ -288,9 +374,31 @@ class TestRecomputing:
             decided = None if stored["decided"] is None else Decided.from_json(stored["decided"])
 
             assert verdict_of(decided, stored["detail"]).value == stored["verdict"]
+            assert five_lines(stored["decided"], stored["detail"]) == stored["verdict"]
             assert Finding.from_json(stored) == found
             assert found.verdict is not Verdict.PASS or (found.rows > 0 and found.decided is not None)
             assert found.reason
+
+
+def five_lines(decided: dict[str, Any] | None, detail: dict[str, Any]) -> str:
+    """docs/evidence.md, written down once more."""
+    if decided is None or decided["estimate"] is None:
+        return "inconclusive"
+    few, p_pass, p_fail, p_holm = (detail.get(key) for key in ("too_few", "p_pass", "p_fail", "p_fail_holm"))
+    op, required = decided["required"]
+    if decided["confidence"] is None:
+        estimate = float(decided["estimate"])
+        met = estimate >= float(required) if op == ">=" else estimate <= float(required)
+        if few and (met or decided["claim"] == "point"):
+            return "inconclusive"
+        return "pass" if met else "fail"
+    alpha = 1 - float(decided["confidence"])
+    if p_holm is not None and float(p_holm) <= alpha:
+        return "fail"
+    if decided["claim"] == "no_harm":
+        unseen = p_fail is not None and float(p_fail) > alpha
+        return "pass" if unseen and (not few or detail.get("watched")) else "inconclusive"
+    return "pass" if not few and p_pass is not None and float(p_pass) <= alpha else "inconclusive"
 
 
 def test_nothing_decided_is_inconclusive() -> None:

@@ -51,17 +51,19 @@ def refused(line: str | dict[str, object], *, champion: bool = True, confidence:
         (
             "auc >= champion",
             "'auc >= champion' leaves no margin: a candidate equal to the champion would pass 5 % of the time; "
-            "write a tolerance, 'auc >= champion - 0.01'",
+            "write a tolerance, 'auc >= champion - 0.01', "
+            "or {metric: auc, at_least: champion, claim: superior} where a gain is asked",
         ),
         (
             "p99_ms <= champion * 1",
             "'p99_ms <= champion * 1' leaves no margin: a candidate equal to the champion would pass 5 % of the time; "
-            "write a tolerance, 'p99_ms <= champion + 0.01'",
+            "write a tolerance, 'p99_ms <= champion + 0.01', "
+            "or {metric: p99_ms, at_most: champion * 1, claim: superior} where a gain is asked",
         ),
         (
             "auc >= champion + 0.01",
-            "'auc >= champion + 0.01' asks for a gain over the champion, which is claim: superior and not available "
-            "yet; write a tolerance, 'auc >= champion - 0.01'",
+            "'auc >= champion + 0.01' asks for a gain over the champion, which is a claim of its own; "
+            "write {metric: auc, at_least: champion + 0.01, claim: superior}, or a tolerance, 'auc >= champion - 0.01'",
         ),
         (
             "r2 >= champion * 0.9",
@@ -100,6 +102,9 @@ def test_what_cannot_be_satisfied_is_rewritten(line: str, message: str) -> None:
         "positives >= 0.1",
         {"metric": "auc", "at_least": "champion", "claim": "point"},
         {"metric": "recall", "at_least": 1, "claim": "point"},
+        {"metric": "auc", "at_least": "champion", "claim": "superior"},
+        {"metric": "p99_ms", "at_most": "champion * 0.9", "claim": "superior"},
+        {"metric": "auc", "at_least": "champion", "claim": "no_harm"},
     ],
 )
 def test_what_data_can_satisfy_is_left_alone(line: str | dict[str, object]) -> None:
@@ -112,6 +117,18 @@ def test_without_a_champion_nothing_is_relative() -> None:
     assert refused("auc >= champion - 0.01", champion=False) == [
         "'auc >= champion - 0.01' compares with a champion, and there is none here; "
         "write a number, or give the pipeline champion: {alias: production, else: none}"
+    ]
+
+
+def test_a_claim_that_its_limit_denies_is_refused() -> None:
+    """A gain is no tolerance, and no harm is no gain."""
+    assert refused({"metric": "auc", "at_least": "champion * 0.9", "claim": "superior"}) == [
+        "'auc >= champion * 0.9': claim superior asks for a gain, and this line allows a loss; "
+        "write {metric: auc, at_least: champion, claim: superior}, or leave claim out"
+    ]
+    assert refused({"metric": "auc", "at_least": "champion + 0.1", "claim": "no_harm"}) == [
+        "'auc >= champion + 0.1' asks for a gain over the champion, which is a claim of its own; "
+        "write {metric: auc, at_least: champion + 0.1, claim: superior}, or a tolerance, 'auc >= champion - 0.01'"
     ]
 
 

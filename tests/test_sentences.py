@@ -13,7 +13,7 @@ from lockgate.estimate import Estimate, counted
 from lockgate.evidence import Finding, Verdict
 from lockgate.judge import judge
 from lockgate.requirement import Subject, from_mapping, parse
-from lockgate.sentences import rounded, short, summary
+from lockgate.sentences import loosened, rounded, rounded_up, short, summary
 
 SUBJECTS = {
     "p99_ms": Subject("p99_ms", "lower", unit="ms"),
@@ -48,11 +48,28 @@ SENTENCES: list[tuple[Any, Any, str]] = [
     ),
     (
         "auc >= 0.77", replace(OWN, required=(">=", 0.77), p_pass=0.4, p_fail=0.6),
-        "auc is 0.771 observed; at 95 % confidence at least 0.75; at least 0.77 is asked: not shown",
+        "auc is 0.771 observed; at 95 % confidence at least 0.75: 0.77 not shown",
     ),
     (
         "p99_ms <= champion * 1.1", RATIO,
         "p99_ms is 13.2 ms, 1.32 times the champion's 10 ms (90 % interval 1.2–1.45); at most 1.1 times is allowed",
+    ),
+    (
+        {"metric": "auc", "at_least": "champion + 0.01", "on": "each geo", "claim": "superior"}, replace(WORSE, required=(">=", 0.01)),
+        "auc on geo=BR is 0.771, 0.031 below the champion's 0.802 (90 % interval 0.018–0.044); "
+        "a gain of 0.01 over the champion is asked",
+    ),
+    (
+        {"metric": "auc", "at_least": "champion", "claim": "superior"},
+        replace(WORSE, slice=(), required=(">=", 0.0), value=0.01, low=-0.001, high=0.02, p_pass=0.06, p_fail=0.94),
+        "auc is 0.771, 0.01 above the champion's 0.802 (90 % interval -0.001 to 0.02); "
+        "a gain over the champion is asked: not shown",
+    ),
+    (
+        {"metric": "auc", "at_least": "champion - 0.01", "on": "each geo", "claim": "no_harm"},
+        replace(WORSE, value=-0.005, low=-0.018, high=0.008, p_pass=0.3, p_fail=0.7),
+        "auc on geo=BR is 0.771, 0.005 below the champion's 0.802 (90 % interval -0.008 to 0.018); at most 0.01 below is "
+        "allowed: no such loss was seen, and a loss under 0.03312 would go unseen",
     ),
     ("errors <= 0", counted("r1", parse("errors <= 0"), value=3, units=3000), "errors is 3 requests among 3,000; at most 0 requests is allowed"),
     ("errors <= 0", counted("r1", parse("errors <= 0"), value=0, units=0), "errors: nothing was there to be counted"),
@@ -84,11 +101,23 @@ REMEDIES: list[tuple[Any, Any, str | None]] = [
     ("auc >= champion - 0.01 on each geo", WORSE, None),
     (
         "auc >= champion - 0.01 on each geo", replace(WORSE, value=0.0, p_pass=0.1, p_fail=0.9),
-        "about 19,000 more rows would decide",
+        "about 19,000 more rows, or a tolerance of 0.023, would decide",
     ),
     (
         "auc >= 0.8", replace(OWN, p_pass=0.9, p_fail=0.1),
         "more rows will not help at this value; a limit of 0.75 would be met",
+    ),
+    (
+        "auc >= 0.76", replace(OWN, required=(">=", 0.76), low=0.7463, p_pass=0.2, p_fail=0.8),
+        "about 19,000 fresh rows, or a limit of 0.74, would decide",
+    ),
+    (
+        "p99_ms <= 15", replace(OWN, required=("<=", 15.0), value=12.1, high=16.31, p_pass=0.2, p_fail=0.8, variance=None, pooled_variance=None),
+        "more of them, or a limit of 17 ms, would decide",
+    ),
+    (
+        {"metric": "auc", "at_least": "champion * 0.99", "on": "each geo"}, replace(WORSE, value=0.0, p_pass=0.1, p_fail=0.9),
+        "about 31,000 more rows, or champion * 0.971, would decide",
     ),
     (
         "auc >= 0.8 on each geo",
@@ -115,6 +144,9 @@ def test_a_gate_begins_with_its_worst_finding() -> None:
     assert summary([good, good], not_asked=1) == (
         "all 2 findings hold; 1 line that compares with a champion not asked: there is none yet"
     )
+    assert summary([good, replace(good, code="no_loss_seen", detail={"smallest_loss_seen": "0.04"})]) == (
+        "1 proven, 1 without a loss seen; a loss under 0.04 would go unseen"
+    )
     assert summary([], not_asked=2) == (
         "nothing was measured; 2 lines that compare with a champion not asked: there is none yet"
     )
@@ -132,3 +164,21 @@ def test_a_count_for_the_eye_is_rounded_up_by_a_tenth_at_most(count: int) -> Non
     shown = int(rounded(count).replace(",", ""))
 
     assert count <= shown <= max(count * 1.1, count + 1)
+
+
+@given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_a_limit_that_is_offered_would_be_met(bound: float, value: float) -> None:
+    """It lies beyond the bound, seen from the value, and not further than the value is."""
+    offered = loosened(bound, value)
+    slack = 1e-9 * max(1.0, abs(bound), abs(value))
+
+    assert min(abs(offered - bound), abs(value - bound) + slack) == abs(offered - bound)
+    assert (offered - bound) * (value - bound) <= slack
+
+
+@given(st.floats(1e-12, 1e6))
+def test_a_tolerance_that_is_offered_is_enough(tolerance: float) -> None:
+    """Rounded up to two figures."""
+    shown = rounded_up(tolerance)
+
+    assert tolerance * (1 - 1e-9) <= shown <= tolerance * 1.1 * (1 + 1e-9)

@@ -23,8 +23,8 @@ def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
 
     A count or a point is compared with the limit; fewer rows than were asked for (`too_few`) let neither pass, and no
     point fail. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha; a `no_harm` claim passes unless
-    p_fail <= alpha; every other claim passes where p_pass <= alpha and nothing is `too_few`. Whatever else there is, is
-    inconclusive.
+    p_fail <= alpha, and with `too_few` only where it is watched; every other claim passes where p_pass <= alpha and
+    nothing is `too_few`. Whatever else there is, is inconclusive.
     """
     if decided is None or decided.estimate is None:
         return Verdict.INCONCLUSIVE
@@ -40,11 +40,11 @@ def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
     )
     if p_fail_holm is not None and p_fail_holm <= alpha:
         return Verdict.FAIL
-    if p_fail is not None and decided.claim == "no_harm":
-        return Verdict.INCONCLUSIVE if p_fail <= alpha else Verdict.PASS
-    if detail.get("too_few") is None and p_pass is not None and p_pass <= alpha:
-        return Verdict.PASS
-    return Verdict.INCONCLUSIVE
+    few = detail.get("too_few") is not None
+    if decided.claim == "no_harm":
+        unseen = p_fail is not None and p_fail > alpha and (not few or detail.get("watched") is not None)
+        return Verdict.PASS if unseen else Verdict.INCONCLUSIVE
+    return Verdict.PASS if not few and p_pass is not None and p_pass <= alpha else Verdict.INCONCLUSIVE
 
 
 def judge(
@@ -128,11 +128,15 @@ def _finding(
         blocked = one.too_few or (smallness if not watched else None)
         if blocked is not None:
             detail["too_few"] = blocked
-    if claim == "no_harm" and watched and one.value is not None:
-        detail["watched"] = smallness
+    if claim == "no_harm" and one.value is not None:
+        if watched:
+            detail["watched"] = smallness
         detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement))
     verdict = verdict_of(decided, detail)
     needed = _rows_needed(one, requirement, slices) if verdict is Verdict.INCONCLUSIVE else None
+    tolerance = None if verdict is not Verdict.INCONCLUSIVE else _smallest_tolerance(one, requirement, slices)
+    if tolerance is not None and detail.get("too_few") is None:
+        detail["smallest_tolerance"] = number(tolerance)
     code = _code(one, decided, detail, verdict)
     speaker = Sentence(requirement, one, subject, claim, code, detail, needed, smallness)
     return Finding(
@@ -157,9 +161,7 @@ def _finding(
 
 
 def _claim(requirement: Requirement, *, watched: bool) -> Claim:
-    if requirement.claim == "point":
-        return "point"
-    if watched:
+    if watched and requirement.claim != "point":
         return "no_harm"
     return requirement.claim or ("not_worse" if requirement.limit.relative else "at_limit")
 
@@ -184,7 +186,9 @@ def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], ver
     if decided is None:
         return "not_measured"
     if verdict is Verdict.PASS:
-        return "watched" if decided.claim == "no_harm" and "watched" in detail else "met"
+        if decided.claim == "no_harm":
+            return "watched" if "watched" in detail else "no_loss_seen"
+        return "met"
     if verdict is Verdict.FAIL:
         relative = decided.on in ("difference", "ratio")
         return "exceeded" if one.counted else ("worse_than_margin" if relative else "beyond_limit")
@@ -206,31 +210,57 @@ def _quantiles(requirement: Requirement, slices: int) -> tuple[float, float]:
 def _rows_needed(one: Estimate, requirement: Requirement, slices: int) -> int | None:
     """Rows of the slice with which all slices of the line would be decided with 90 % power; None where no number would.
 
-    For relative lines the models are taken to be equal, for absolute ones the observed distance is taken to be true.
+    For lines on a tolerance the models are taken to be equal; for absolute ones, and for a gain, the observed distance is
+    taken to be true. Nothing is needed for `no_harm`: more rows do not decide it, they sharpen it.
     """
-    if one.counted or requirement.claim == "point" or one.on == "ratio":
+    variance = _variance(one)
+    if variance is None or requirement.claim in ("point", "no_harm"):
         return None
-    own = one.variance if one.n_eff is not None and one.n_eff >= 30 and one.too_few is None else None
-    variance = own or one.pooled_variance
-    if not variance:
-        return None
-    op, required = one.required
-    if one.on == "difference":
-        if requirement.limit.sign == "*":
-            if one.champion is None:
-                return None
-            distance = abs(1 - requirement.limit.value) * abs(one.champion)
-        else:
-            distance = -required if op == ">=" else required
-    else:
+    distance = _tolerance(one, requirement)
+    if one.on == "value" or requirement.claim == "superior":
         if one.value is None:
             return None
+        op, required = one.required
         distance = one.value - required if op == ">=" else required - one.value
-    if distance <= 0:
+    if distance is None or distance <= 0:
         return None
     za, zb = _quantiles(requirement, slices)
     rows = math.ceil(variance * ((za + zb) / distance) ** 2)
     return rows if one.rows < rows < 2**53 else None
+
+
+def _variance(one: Estimate) -> float | None:
+    """Of one row's influence: the slice's own where it can be trusted, else that of all rows."""
+    if one.counted or one.on == "ratio":
+        return None
+    own = one.variance if one.n_eff is not None and one.n_eff >= 30 and one.too_few is None else None
+    return own or one.pooled_variance or None
+
+
+def _tolerance(one: Estimate, requirement: Requirement) -> float | None:
+    """How much worse than the champion the line allows, in the metric's units; below zero where it asks for a gain."""
+    if one.on != "difference":
+        return None
+    op, required = one.required
+    if requirement.limit.sign != "*":
+        return -required if op == ">=" else required
+    if one.champion is None:
+        return None
+    factor = requirement.limit.value
+    return (1 - factor if op == ">=" else factor - 1) * abs(one.champion)
+
+
+def _smallest_tolerance(one: Estimate, requirement: Requirement, slices: int) -> float | None:
+    """The smallest tolerance that rows as many as these decide with 90 % power on all slices of the line, equal models.
+
+    In the metric's units; of a factor, its distance from 1. None for other lines than those on a tolerance.
+    """
+    variance, asked = _variance(one), _tolerance(one, requirement)
+    if variance is None or not asked or asked < 0 or requirement.claim not in (None, "not_worse") or not one.rows:
+        return None
+    za, zb = _quantiles(requirement, slices)
+    smallest = (za + zb) * math.sqrt(variance / one.rows)
+    return smallest / abs(one.champion) if requirement.limit.sign == "*" and one.champion else smallest
 
 
 def _smallest_loss(one: Estimate, requirement: Requirement) -> float | None:
@@ -241,5 +271,4 @@ def _smallest_loss(one: Estimate, requirement: Requirement) -> float | None:
     if se == 0 and one.pooled_variance:
         se = math.sqrt(one.pooled_variance / max(one.rows, 1))
     za, zb = _quantiles(requirement, 1)
-    room = abs(one.required[1]) if one.on == "difference" else 0.0
-    return room + (za + zb) * se
+    return max(0.0, (_tolerance(one, requirement) or 0.0) + (za + zb) * se)

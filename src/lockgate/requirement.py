@@ -30,7 +30,6 @@ _LIMIT = re.compile(
 _BARE = re.compile(r"[^\s\"&=(),]+(?: +[^\s\"&=(),]+)*")
 _BARE_GAP = re.compile(_NAME)
 _BARE_VALUE = re.compile(r"[^\s\"&=]+(?: +[^\s\"&=]+)*")
-_AVAILABLE: tuple[RequirementClaim, ...] = ("not_worse", "point")
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\""
 _WORD = rf"(?:{_QUOTED}|{_BARE.pattern})"
 _CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{_BARE_VALUE.pattern})"
@@ -54,7 +53,7 @@ JSON_SCHEMA: Mapping[str, Any] = {
                 "at_most": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
                 "on": {"type": "string", "pattern": rf"^\s*{SCOPE_PATTERN}\s*$"},
                 "gap_over": {"not": {}, "description": "not available yet: gaps arrive with the statistics release"},
-                "claim": {"enum": list(_AVAILABLE)},
+                "claim": {"enum": list(CLAIMS)},
                 "confidence": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
                 "min_rows": {"type": "integer", "minimum": 1},
                 "if_inconclusive": {"const": "ask"},

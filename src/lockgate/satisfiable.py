@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from lockgate.requirement import Op, Requirement, RequirementLimit, Subject, number_text
+from lockgate.requirement import Op, Requirement, RequirementLimit, Subject, number_text, to_mapping
 
 
 def refusals(requirement: Requirement, subject: Subject, *, champion: bool, confidence: float) -> list[str]:
@@ -40,7 +40,7 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
             )
         elif limit.sign == "*" and limit.value <= 0:
             found.append(f"{text!r}: the factor must be above zero")
-        elif not wrong_way and not subject.counted and requirement.claim not in ("superior", "point"):
+        elif not wrong_way and not subject.counted and requirement.claim != "point":
             found += _without_room(requirement, text, confidence)
         return found
     if requirement.claim in ("superior", "not_worse", "no_harm"):
@@ -67,19 +67,32 @@ def _without_room(requirement: Requirement, text: str, confidence: float) -> lis
     limit = requirement.limit
     margin = {None: 0.0, "*": limit.value - 1.0}.get(limit.sign, limit.margin)
     room = -margin if requirement.op == ">=" else margin
-    if room > 0:
+    example = _with_margin(replace(requirement, claim=None))
+    if requirement.claim == "superior":
+        if room <= 0:
+            return []
+        return [
+            f"{text!r}: claim superior asks for a gain, and this line allows a loss; "
+            f"write {_gain(replace(requirement, limit=RequirementLimit(relative=True)))}, or leave claim out"
+        ]
+    if room > 0 or (room == 0 and requirement.claim == "no_harm"):
         return []
-    example = _with_margin(requirement)
     if room == 0:
         share = f"{(1 - confidence) * 100:g} %"
         return [
             f"{text!r} leaves no margin: a candidate equal to the champion would pass {share} of the time; "
-            f"write a tolerance, {str(example)!r}"
+            f"write a tolerance, {str(example)!r}, or {_gain(requirement)} where a gain is asked"
         ]
     return [
-        f"{text!r} asks for a gain over the champion, which is claim: superior and not available yet; "
-        f"write a tolerance, {str(example)!r}"
+        f"{text!r} asks for a gain over the champion, which is a claim of its own; "
+        f"write {_gain(requirement)}, or a tolerance, {str(example)!r}"
     ]
+
+
+def _gain(requirement: Requirement) -> str:
+    """The line in the mapping form, with claim: superior."""
+    said = to_mapping(replace(requirement, claim="superior"))
+    return f"{{{', '.join(f'{key}: {value}' for key, value in said.items())}}}"
 
 
 def _turned(limit: RequirementLimit) -> RequirementLimit:

@@ -11,6 +11,8 @@ from lockgate.estimate import CONFIDENCE, Estimate
 from lockgate.evidence import Claim, Finding, Verdict
 from lockgate.requirement import Requirement, Subject
 
+_WOULD = " would go unseen"
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -56,17 +58,25 @@ class Sentence:
             return f"{text}{among}{few}; {self._allowed()}"
         text += self._contrast()
         if self.code == "watched":
-            seen = self.detail.get("smallest_loss_seen")
-            unseen = f"; a loss under {short(float(seen))} would go unseen" if seen is not None else ""
-            return f"{text}: watched, {self.smallness}{unseen}"
+            return f"{text}: watched, {self.smallness}; {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
             return f"{text}: {self.detail['too_few']}; {self._allowed()}"
+        if verdict is Verdict.INCONCLUSIVE and one.on == "value" and self.code != "beyond_unadjusted":
+            return f"{text}: {self._limit()} not shown"
         text = f"{text}; {self._allowed()}"
         if self.code == "beyond_unadjusted":
             return f"{text}. Its own interval lies wholly beyond the limit, short of proof among this gate's findings"
+        if self.code == "no_loss_seen":
+            return f"{text}: no such loss was seen, and {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE:
             return f"{text}: not shown"
         return text + (" (a point comparison, without an error rate)" if self.claim == "point" else "")
+
+    def _unseen(self) -> str:
+        seen = self.detail.get("smallest_loss_seen")
+        return (
+            "nothing says how large a loss" + _WOULD if seen is None else f"a loss under {short(float(seen))}{_WOULD}"
+        )
 
     def _contrast(self) -> str:
         one = self.one
@@ -93,14 +103,20 @@ class Sentence:
             return " observed, and nothing bounds it"
         return f" observed; at {self._confidence * 100:g} % confidence {word} {self._value(bound)}"
 
+    def _limit(self) -> str:
+        limit = self.requirement.limit
+        return str(limit) if limit.relative or limit.percent else self._value(limit.value)
+
     def _allowed(self) -> str:
         limit, up = self.requirement.limit, self.requirement.op == ">="
+        if self.claim == "superior" and limit.sign != "*":
+            gain = f"a gain of {short(abs(limit.margin))}" if limit.margin else "a gain"
+            return f"{gain} over the champion is asked"
         if self.one.on == "ratio":
             return f"at most {short(limit.value)} times is allowed" if not up else f"at least {limit} is asked"
         if limit.relative and limit.sign in ("-", "+") and (limit.sign == "-") == up:
             return f"at most {short(abs(limit.margin))} {'below' if up else 'above'} is allowed"
-        shown = str(limit) if limit.relative or limit.percent else self._value(limit.value)
-        return f"{'at least' if up else 'at most'} {shown} is {'asked' if up else 'allowed'}"
+        return f"{'at least' if up else 'at most'} {self._limit()} is {'asked' if up else 'allowed'}"
 
     def remedy(self, verdict: Verdict) -> str | None:
         """What would decide an inconclusive finding."""
@@ -113,17 +129,44 @@ class Sentence:
             return "add rows of this slice in which the metric is defined, or waive the finding with a reason"
         if self.code == "not_probabilities":
             return "let the model return probabilities, or ask for a metric of ranks such as auc"
+        if one.on == "value" and one.value is not None:
+            other = self._other_limit(one.value)
+            if other is not None:
+                return other
         if self.needed is not None:
-            return f"about {rounded(self.needed - one.rows)} more rows would decide"
+            tolerance = self._other_tolerance()
+            return f"about {rounded(self.needed - one.rows)} more rows{tolerance} would decide"
         if one.value is None or one.on == "ratio":
             return None
-        if one.on == "value":
-            bound = one.low if self.requirement.op == ">=" else one.high
-            if bound is not None and math.isfinite(bound):
-                return f"more rows will not help at this value; a limit of {short(bound)} would be met"
         if self.code == "too_small":
             return "more rows of this slice would decide"
         return "more rows of the same kind are unlikely to help; look at what changed on these rows"
+
+    def _other_limit(self, value: float) -> str | None:
+        """What would decide an absolute line: fresh rows where the value is on the right side, and a limit within reach."""
+        up = self.requirement.op == ">="
+        bound = self.one.low if up else self.one.high
+        if bound is None or not math.isfinite(bound) or self.code == "too_small":
+            return None
+        reach = f"a limit of {self._value(loosened(bound, value))}"
+        if self.needed is not None:
+            return f"about {rounded(self.needed)} fresh rows, or {reach}, would decide"
+        limit = self.requirement.limit.value
+        if (value > limit) if up else (value < limit):
+            return f"more of them, or {reach}, would decide"
+        return f"more rows will not help at this value; {reach} would be met"
+
+    def _other_tolerance(self) -> str:
+        found = self.detail.get("smallest_tolerance")
+        return "" if found is None else f", or {tolerance_text(self.requirement, float(found))},"
+
+
+def tolerance_text(requirement: Requirement, tolerance: float) -> str:
+    """`a tolerance of 0.034`, of a factor `champion * 1.06`: rounded up, so that it is enough."""
+    enough = rounded_up(tolerance)
+    if requirement.limit.sign == "*":
+        return f"champion * {1 - enough if requirement.op == '>=' else 1 + enough:.6g}"
+    return f"a tolerance of {enough:.6g}"
 
 
 def summary(findings: Sequence[Finding], *, not_asked: int = 0) -> str:
@@ -142,13 +185,17 @@ def summary(findings: Sequence[Finding], *, not_asked: int = 0) -> str:
         worst = [finding for finding in findings if finding.verdict is verdict]
         more = f"; and {len(worst) - 1} more" if len(worst) > 1 else ""
         return "; ".join([worst[0].reason + more, *extra])
-    watched = [one for one in findings if one.code == "watched"]
-    if not watched:
+    unseen = [one for one in findings if one.code in ("watched", "no_loss_seen")]
+    if not unseen:
         return "; ".join(["1 finding holds" if len(findings) == 1 else f"all {len(findings)} findings hold", *extra])
-    losses = [float(one.detail["smallest_loss_seen"]) for one in watched if one.detail.get("smallest_loss_seen")]
+    losses = [float(one.detail["smallest_loss_seen"]) for one in unseen if one.detail.get("smallest_loss_seen")]
     if losses:
-        extra.insert(0, f"a loss under {short(max(losses))} would go unseen")
-    return "; ".join([f"{len(findings) - len(watched)} proven, {len(watched)} watched", *extra])
+        extra.insert(0, f"a loss under {short(max(losses))}{_WOULD}")
+    watched = sum(1 for one in unseen if one.code == "watched")
+    shares = [f"{len(findings) - len(unseen)} proven"]
+    shares += [f"{watched} watched"] if watched else []
+    shares += [f"{len(unseen) - watched} without a loss seen"] if len(unseen) > watched else []
+    return "; ".join([", ".join(shares), *extra])
 
 
 def short(value: float | None) -> str:
@@ -158,6 +205,24 @@ def short(value: float | None) -> str:
     if value != 0 and abs(value) < 1e-4:
         return f"{value:.2g}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def loosened(bound: float, value: float) -> float:
+    """A round number beyond the bound, seen from the value: what a limit could be so that it is met."""
+    width = abs(value - bound)
+    if width <= 1e-9 * max(1.0, abs(bound)):
+        return bound
+    step = 10.0 ** math.floor(math.log10(width))
+    near = (math.floor(bound / step) if bound < value else math.ceil(bound / step)) * step
+    return float(f"{near:.12g}") if near else bound
+
+
+def rounded_up(tolerance: float) -> float:
+    """A tolerance with two figures, never a smaller one."""
+    if tolerance <= 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(tolerance)) - 1)
+    return float(f"{math.ceil(tolerance / step - 1e-9) * step:.12g}")
 
 
 def rounded(count: int) -> str:
