@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.estimate import Estimate, counted
-from lockgate.evidence import Finding, Verdict
+from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.judge import judge
 from lockgate.requirement import Subject, from_mapping, parse
-from lockgate.sentences import loosened, rounded, rounded_up, short, summary
+from lockgate.sentences import loosened, risk_sentence, rounded, rounded_up, short, summary
 
 SUBJECTS = {
     "p99_ms": Subject("p99_ms", "lower", unit="ms"),
@@ -182,3 +182,71 @@ def test_a_tolerance_that_is_offered_is_enough(tolerance: float) -> None:
     shown = rounded_up(tolerance)
 
     assert tolerance * (1 - 1e-9) <= shown <= tolerance * 1.1 * (1 + 1e-9)
+
+
+def run_of(*gates: GateResult, **more: Any) -> Evidence:
+    document = {"run": {}, "waivers": [], "gates": [gate.to_json() for gate in gates], **more}
+    return Evidence(document, b"")
+
+
+def gate_of(*findings: Finding, name: str = "metrics", counts: bool = True) -> GateResult:
+    return GateResult(name, "metrics", counts, Verdict.PASS, "", findings=findings)
+
+
+PASSED = judged("auc >= 0.7", replace(OWN, required=(">=", 0.7), p_pass=0.001, p_fail=0.99))
+RATE = (
+    "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most "
+    "{} %, however many there are. {}Facts counted on this run carry no such rate."
+)
+
+
+def with_claim(claim: Any, **more: Any) -> Finding:
+    assert PASSED.decided is not None
+    return replace(PASSED, decided=replace(PASSED.decided, claim=claim, **more))
+
+
+class TestRisk:
+    """One sentence for the run, and every finding that it does not cover is named."""
+
+    def test_the_loosest_line_is_the_runs(self) -> None:
+        """However many lines there are."""
+        said = risk_sentence(run_of(gate_of(PASSED, with_claim("not_worse", confidence=0.9), PASSED)))
+
+        assert said == RATE.format(10, "")
+
+    @pytest.mark.parametrize(
+        ("finding", "said"),
+        [
+            (with_claim("point", confidence=None), "metrics/r1 (compared by points)"),
+            (with_claim("no_harm"), "metrics/r1 (held to no_harm)"),
+            (replace(with_claim("no_harm"), code="watched"), "metrics/r1 (watched)"),
+            (with_claim("at_limit", method="bootstrap, approximate"), "metrics/r1 (by an approximate method)"),
+        ],
+    )
+    def test_what_carries_no_rate_is_named(self, finding: Finding, said: str) -> None:
+        """And alone it leaves no rate at all."""
+        assert risk_sentence(run_of(gate_of(PASSED, finding))) == RATE.format(5, f"Not covered: {said}. ")
+        assert risk_sentence(run_of(gate_of(finding))) == f"Nothing that counts here carries an error rate ({said})."
+
+    def test_warnings_and_waivers_are_named(self) -> None:
+        """A waiver that expired is none."""
+        other = replace(PASSED, id="metrics/r2/overall", requirement="r2")
+        waivers = [
+            {"finding": "metrics/r2/overall", "expired": False}, {"finding": "latency", "expired": False},
+            {"finding": "metrics/r1/overall", "expired": True},
+        ]  # fmt: skip
+        run = run_of(
+            gate_of(PASSED, other), gate_of(PASSED, name="calm", counts=False),
+            gate_of(name="latency", counts=False), waivers=waivers,
+        )  # fmt: skip
+
+        assert risk_sentence(run) == RATE.format(
+            5, "Not covered: metrics/r2/overall, latency (waived); calm (does not count). "
+        )
+
+    def test_counts_alone_need_no_sentence(self) -> None:
+        """They are facts of the run."""
+        count = judged("errors <= 0", counted("r1", parse("errors <= 0"), value=0, units=3000))
+
+        assert risk_sentence(run_of(gate_of(count))) is None
+        assert risk_sentence(run_of()) is None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lockgate.estimate import CONFIDENCE, Estimate
-from lockgate.evidence import Claim, Finding, Verdict
+from lockgate.evidence import Claim, Evidence, Finding, GateResult, Verdict
 from lockgate.requirement import Requirement, Subject
 
 _WOULD = " would go unseen"
@@ -196,6 +196,67 @@ def summary(findings: Sequence[Finding], *, not_asked: int = 0) -> str:
     shares += [f"{watched} watched"] if watched else []
     shares += [f"{len(unseen) - watched} without a loss seen"] if len(unseen) > watched else []
     return "; ".join([", ".join(shares), *extra])
+
+
+def risk_sentence(evidence: Evidence) -> str | None:
+    """What a pass of this run risks, said once; what carries no such rate is named. None where nothing was estimated."""
+    covered: list[Finding] = []
+    weaker: dict[str, dict[str, int]] = {}
+    waived = {str(one["finding"]) for one in evidence.document.get("waivers") or () if not one.get("expired")}
+    estimated = False
+    for gate in evidence.gates:
+        if gate.name in waived or any(one.id in waived for one in gate.findings):
+            named = [gate.name] if gate.name in waived else [one.id for one in gate.findings if one.id in waived]
+            weaker.setdefault("waived", {}).update(dict.fromkeys(named, 1))
+        elif not gate.counts:
+            weaker.setdefault("does not count", {})[gate.name] = 1
+        for one in gate.findings:
+            if one.decided is None or one.decided.on == "count":
+                continue
+            estimated = True
+            kind = _weaker(gate, one, waived)
+            if kind is None:
+                covered.append(one)
+            elif kind:
+                lines = weaker.setdefault(kind, {})
+                lines[f"{gate.name}/{one.requirement}"] = lines.get(f"{gate.name}/{one.requirement}", 0) + 1
+    if not estimated:
+        return None
+    named = [
+        f"{', '.join(name if count == 1 else f'{count} of {name}' for name, count in lines.items())} ({kind})"
+        for kind, lines in weaker.items()
+    ]
+    if not covered:
+        return f"Nothing that counts here carries an error rate ({'; '.join(named)})."
+    return " ".join(
+        [
+            "If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
+            f"most {_percent(_alpha(covered))}, however many there are.",
+            *([f"Not covered: {'; '.join(named)}."] if named else []),
+            "Facts counted on this run carry no such rate.",
+        ]
+    )
+
+
+def _alpha(findings: Sequence[Finding]) -> float:
+    return max(1 - one.decided.confidence for one in findings if one.decided and one.decided.confidence)
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.4g} %"
+
+
+def _weaker(gate: GateResult, one: Finding, waived: set[str]) -> str | None:
+    """Why an estimated finding is outside the run's error rate; None where it is inside, empty where that was said."""
+    if not gate.counts or one.id in waived or one.decided is None:
+        return ""
+    if one.decided.confidence is None:
+        return "compared by points"
+    if one.decided.claim == "no_harm":
+        return "watched" if "watched" in one.detail or one.code == "watched" else "held to no_harm"
+    if "approximate" in one.decided.method or "bootstrap" in one.decided.method:
+        return "by an approximate method"
+    return None
 
 
 def short(value: float | None) -> str:

@@ -65,7 +65,7 @@ Held against version 6. It opens nothing.
 * policy `sha256:p`
 
 If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 5 %, \
-however many there are. Not covered: 1 watched. Facts counted on this run carry no such rate.
+however many there are. Not covered: metrics/r1 (watched); metadata (does not count). Facts counted on this run carry no such rate.
 """
 
 JUNIT = """\

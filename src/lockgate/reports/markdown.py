@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from lockgate.evidence import Evidence, Finding, GateResult, Verdict
-from lockgate.sentences import short
+from lockgate.sentences import risk_sentence, short
 
 _MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
@@ -114,37 +114,10 @@ def _basis(evidence: Evidence) -> list[str]:
         f"* data {text(one['name'])}: {one['rows']:,} rows `{text(one['digest'])}`" for one in document.get("data", [])
     ]
     lines.append(f"* policy `{text(document['policy']['sha256'])}`")
-    estimated = [
-        one
-        for gate in evidence.gates
-        if gate.counts
-        for one in gate.findings
-        if one.decided is not None and one.decided.confidence is not None and one.decided.claim != "no_harm"
-    ]
-    if estimated:
-        lowest = min(one.decided.confidence for one in estimated if one.decided and one.decided.confidence)
-        weaker = [
-            f"{count} {what}"
-            for what, count in (
-                ("watched", _claims(evidence, "no_harm")),
-                ("compared by points", _claims(evidence, "point")),
-            )
-            if count
-        ]
-        lines += [
-            "",
-            f"If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
-            f"most {(1 - lowest) * 100:g} %, however many there are."
-            + (f" Not covered: {', '.join(weaker)}." if weaker else "")
-            + " Facts counted on this run carry no such rate.",
-        ]
+    risk = risk_sentence(evidence)
+    if risk is not None:
+        lines += ["", text(risk)]
     return lines
-
-
-def _claims(evidence: Evidence, claim: str) -> int:
-    return sum(
-        1 for gate in evidence.gates for one in gate.findings if one.decided is not None and one.decided.claim == claim
-    )
 
 
 def _plain(value: str) -> str:
