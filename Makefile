@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench bench-decisions clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
@@ -34,6 +34,10 @@ $(VENV)/.runtime: $(VENV)/.base pyproject.toml
 $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
 	touch $@
+
+# Seeded simulations of the gate's decisions, their tables and bars (docs/decisions.md); SIMS=n for fewer or more.
+bench-decisions: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m bench.decisions
 
 clean:
 	rm -rf $(VENV) .demo .gate .pytest_cache .mypy_cache .ruff_cache

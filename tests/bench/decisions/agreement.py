@@ -48,7 +48,9 @@ class AgreementCell:
                 table = as_table(counts, run, draw=drawing("rows", self.cell.name, scenario, run))
                 line = f"accuracy >= champion - {self.cell.margin} on each slice"
                 result = run_gate("metrics", table=table, require=[line], slices=["part"])
-                expected = Verdict.FAIL if said.failed[run] else Verdict.PASS if said.passed[run] else Verdict.INCONCLUSIVE
+                expected = (
+                    Verdict.FAIL if said.failed[run] else Verdict.PASS if said.passed[run] else Verdict.INCONCLUSIVE
+                )
                 apart += result.verdict is not expected or len(result.findings) != self.cell.slices
                 runs += 1
                 for place, finding in enumerate(result.findings):

@@ -26,7 +26,9 @@ def drawing(*name: object) -> np.random.Generator:
     return np.random.default_rng([SEED, zlib.crc32(repr(name).encode())])
 
 
-def ask(table: Mapping[str, Any], lines: Sequence[str], *, task: Any, cluster: str | None = None) -> tuple[Finding, ...]:
+def ask(
+    table: Mapping[str, Any], lines: Sequence[str], *, task: Any, cluster: str | None = None
+) -> tuple[Finding, ...]:
     """The findings of these lines on a table with the columns label, candidate and champion."""
     roles = {role: role for role in ("candidate", "champion") if role in table}
     spec = DatasetSpec.model_validate({"path": "table", "label": "label", "cluster": cluster, "scores": roles})

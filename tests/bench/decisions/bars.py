@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 ALPHA = 0.05
 
@@ -17,13 +17,17 @@ def standard_error(rate: float, sims: int) -> float:
 
 @dataclass(frozen=True)
 class Bar:
-    """One number held against one limit. `at` says on which cell it was found."""
+    """One number held against one limit. `at` says on which cell it was found.
+
+    binding: whether a miss fails the benchmark; else it is an aim, printed as such.
+    """
 
     what: str
     found: float
     side: Literal["<=", ">="]
     limit: float
     at: str
+    binding: bool = True
 
     @property
     def met(self) -> bool:
@@ -31,22 +35,8 @@ class Bar:
         return self.found <= self.limit if self.side == "<=" else self.found >= self.limit
 
     def __str__(self) -> str:
-        word = "bar met" if self.met else "bar missed"
+        word = f"{'bar' if self.binding else 'aim'} {'met' if self.met else 'missed'}"
         return f"{word:<10}  {self.what}: {self.found:.4f} {self.side} {self.limit:.4f}  ({self.at})"
-
-
-class Row(Protocol):
-    """What one cell came to: its line of the table, and its bars."""
-
-    def __str__(self) -> str: ...
-    @property
-    def bars(self) -> tuple[Bar, ...]: ...
-
-
-class Cell(Protocol):
-    """One point of a grid; `run` draws from a seed of the cell's own, so that nothing depends on who runs it."""
-
-    def run(self) -> Any: ...
 
 
 def worst(bars: Iterable[Bar]) -> list[Bar]:

@@ -13,7 +13,9 @@ from .rules import p_values
 
 
 @cache
-def slice_rates(rows: int, disc: float, difference: float, *, margin: float, fail_level: float = ALPHA) -> tuple[float, float]:
+def slice_rates(
+    rows: int, disc: float, difference: float, *, margin: float, fail_level: float = ALPHA
+) -> tuple[float, float]:
     """(P(pass), P(fail at fail_level)) of `accuracy >= champion - margin` on a slice.
 
     disc: the share of rows on which the models disagree, difference: how much better the candidate is. Given how many rows
@@ -23,7 +25,9 @@ def slice_rates(rows: int, disc: float, difference: float, *, margin: float, fai
     weight = stats.binom.pmf(many, rows, disc)
     many, weight = many[weight > 1e-12], weight[weight > 1e-12]
     share = (disc + difference) / 2 / disc
-    fewest = np.array([_first(int(d), lambda b, d=int(d): p_values(b, d - b, rows, margin=margin)[0] <= ALPHA) for d in many])
+    fewest = np.array(
+        [_first(int(d), lambda b, d=int(d): p_values(b, d - b, rows, margin=margin)[0] <= ALPHA) for d in many]
+    )
     most = np.array(
         [_first(int(d), lambda b, d=int(d): p_values(b, d - b, rows, margin=margin)[1] > fail_level) - 1 for d in many]
     )

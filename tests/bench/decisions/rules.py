@@ -1,7 +1,7 @@
 """Four ways to promote from the counts of paired answers, the gate's among them, and what an oracle would do.
 
-Every rule reads `Counts` and says, run by run, whether it promotes. Source of the peers' rules: facts on decisions, §2; they
-are reproduced here, their programs are not run.
+Every rule reads `Counts` and says, run by run, whether it promotes. The peers' rules are reproduced from their code and
+documentation; their programs are not run.
 """
 
 from __future__ import annotations

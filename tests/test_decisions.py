@@ -1,0 +1,147 @@
+"""The short version of the decision benchmarks: few cells, fixed seeds, bounds of four standard errors and more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from multiprocessing import get_context
+
+import pytest
+
+from bench.decisions import exact, rules
+from bench.decisions.__main__ import report
+from bench.decisions.agreement import AgreementCell
+from bench.decisions.bars import Bar
+from bench.decisions.cells import Cell, run
+from bench.decisions.losses import LossCell
+from bench.decisions.scores import ScoreCell
+from bench.decisions.shares import PAIRS, ShareCell
+
+TWENTY = ShareCell(disc=0.1, margin=0.03, slices=20, rows=2_000, sims=600)
+
+
+@pytest.fixture
+def nothing_remembered() -> Iterator[None]:
+    """No enumeration outlives a test that changes the rule."""
+    exact.slice_rates.cache_clear()
+    yield
+    exact.slice_rates.cache_clear()
+
+
+def test_a_regression_at_the_margin_is_promoted_one_time_in_twenty() -> None:
+    """However many slices are fine; a comparison of the points promotes every second one."""
+    found = TWENTY.run()
+
+    assert 0.015 <= found.promoted["D"]["gate"] <= 0.085
+    assert 0.015 <= found.promoted["C"]["gate"] <= 0.085
+    assert found.promoted["D"]["point"] >= 0.40
+    assert found.promoted["D"]["kayenta"] >= 0.85
+    assert found.promoted["G"]["gate"] == 0.0
+
+
+def test_equal_models_pass_about_as_often_as_an_oracle_would_let_them() -> None:
+    """Twenty slices of 2,000 rows decide at this margin, and nine times in ten they do."""
+    found = TWENTY.run()
+
+    assert found.promoted["A"]["gate"] >= 0.85
+    assert abs(found.promoted["A"]["gate"] - found.promoted["A"]["oracle"]) <= 0.04
+    assert found.failed["A"] == 0.0
+
+
+def test_a_slice_at_twice_the_margin_fails_the_gate() -> None:
+    """One of twenty, after Holm; and slices exactly at the margin seldom do."""
+    found = TWENTY.run()
+
+    assert found.failed["E"] >= 0.90
+    assert found.promoted["E"]["gate"] == 0.0
+    assert found.failed["G"] <= 0.09
+
+
+@pytest.mark.parametrize(("disc", "margin"), PAIRS)
+@pytest.mark.parametrize("rows", [200, 2_000, 10_000])
+def test_one_slice_keeps_its_rates_by_enumeration(disc: float, margin: float, rows: int) -> None:
+    """Without simulation: the false pass at the margin is at most 0.055, the power within 0.03 of the oracle's."""
+    false, _ = exact.slice_rates(rows, disc, -margin, margin=margin)
+    power, _ = exact.slice_rates(rows, disc, 0.0, margin=margin)
+
+    assert 0.03 <= false <= 0.055
+    if rows * disc >= 40:
+        assert power >= rules.oracle_power(rows, disc, margin=margin) - 0.03
+
+
+@pytest.mark.parametrize(
+    "cell", [ShareCell(0.02, 0.01, 1, 200, 3), ShareCell(0.1, 0.03, 20, 500, 1), ShareCell(0.3, 0.05, 100, 200, 1)]
+)
+def test_counts_and_tables_are_judged_alike(cell: ShareCell) -> None:
+    """What is simulated on counts is what the gate says of the rows."""
+    found = AgreementCell(cell).run()
+
+    assert found.runs == 6 * cell.sims
+    assert found.apart == 0
+    assert found.differ <= 1e-9
+
+
+def test_an_auc_at_the_margin_is_seldom_promoted() -> None:
+    """A hundred positives; the point is a coin's flip."""
+    found = ScoreCell(area=0.85, correlation=0.9, prevalence=0.1, positives=100, sims=600, equal_sims=100).run().found
+
+    assert 0.01 <= found.false <= 0.11
+    assert found.by_point >= 0.40
+    assert found.power >= 0.10
+
+
+def test_heavy_losses_in_clusters_are_seldom_promoted() -> None:
+    """Who is not told of the clusters promotes several times too often."""
+    found = LossCell(shape="tail", sigma=1.2, icc=0.6, clusters=200, rows=2_000, sims=400, equal_sims=50).run()
+
+    assert 0.005 <= found.found.false <= 0.12
+    assert found.naive is not None
+    assert found.naive >= 0.14
+
+
+def test_results_do_not_depend_on_who_computes_them() -> None:
+    """Every cell has a seed of its own: two workers in another order say what one says."""
+    cells: list[Cell] = [
+        ShareCell(0.1, 0.03, 20, 200, 50),
+        ScoreCell(0.7, 0.8, 0.5, 20, 20, 4),
+        LossCell("pair", 0.6, 0.3, 20, 200, 20, 4),
+    ]
+    alone = [str(run(cell)) for cell in cells]
+    with get_context("spawn").Pool(2) as pool:
+        together = pool.map(run, cells[::-1])
+
+    assert [str(row) for row in together[::-1]] == alone
+
+
+@pytest.mark.usefixtures("nothing_remembered")
+def test_a_gate_that_compares_points_misses_the_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bars can be missed."""
+
+    def points(b: int, c: int, rows: int, *, margin: float) -> tuple[float, float]:
+        return (0.0, 1.0) if b - c >= -margin * rows else (1.0, 0.5)
+
+    monkeypatch.setattr(rules, "p_values", points)
+    monkeypatch.setattr(exact, "p_values", points)
+    found = ShareCell(0.1, 0.03, 20, 2_000, 100).run()
+    missed = {bar.what for bar in found.bars if not bar.met}
+
+    assert missed == {"G1 false promotion at the least favourable point", "G1 fails a slice at -2 margin"}
+
+
+@pytest.mark.usefixtures("nothing_remembered")
+def test_a_simulation_that_differs_from_its_enumeration_misses_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ways to the same number watch each other."""
+    monkeypatch.setattr(rules, "p_values", lambda b, c, rows, *, margin: (0.01, 1.0))
+    found = ShareCell(0.1, 0.03, 1, 500, 200).run()
+
+    assert {bar.what for bar in found.bars if not bar.met} == {
+        "G1 simulation and enumeration apart, in standard errors"
+    }
+
+
+@pytest.mark.parametrize(("binding", "code"), [(True, 1), (False, 0)])
+def test_a_missed_bar_fails_the_benchmark(binding: bool, code: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """An aim that is missed is said, and fails nothing."""
+    bars = [Bar("kept", 0.04, "<=", 0.05, "here"), Bar("broken", 0.06, "<=", 0.05, "there", binding=binding)]
+
+    assert report(bars, seconds=1.0) == code
+    assert f"{'bar' if binding else 'aim'} missed  broken: 0.0600 <= 0.0500  (there)" in capsys.readouterr().out
