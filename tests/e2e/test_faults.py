@@ -289,6 +289,16 @@ def test_a_run_does_not_go_on_over_something_else(
     assert kept(run) == before
 
 
+def test_a_run_goes_on_only_as_it_was_called(waiting: Checkout) -> None:
+    """What was begun to be held against the candidate is not finished as a mere look."""
+    run = stopped(waiting, data={"holdout": SCORED})
+
+    answer = waiting.gate("run", "--resume", "--observe")
+
+    assert answer.code == 2
+    assert f"run {run.name} was called as `gate run` and goes on only like that" in answer.stderr
+
+
 def test_there_must_be_a_run_to_go_on_with(waiting: Checkout) -> None:
     """Of this pipeline."""
     waiting.write(data={"holdout": SCORED})

@@ -100,10 +100,9 @@ class _Session:
         left = self._left() if self.resume else None
         folder = left or RunFolder.new(self.pipeline.root, new_run_id(started))
         stop = threading.Event()
-        asked = [self.pipeline.path.name, *(f"--only {name}" for name in self.only)]
         if left is None:
             folder.mark(
-                "running", pipeline=str(self.pipeline.path.absolute()), asked=asked, started_at=started.isoformat()
+                "running", pipeline=str(self.pipeline.path.absolute()), asked=self._how, started_at=started.isoformat()
             )
         try:
             with (
@@ -157,13 +156,25 @@ class _Session:
         folder.mark("finished")
         return evidence, folder
 
+    @property
+    def _how(self) -> list[str]:
+        """What was asked of this run besides the whole pipeline."""
+        return [*(f"--only {name}" for name in self.only), *(["--observe"] if self.observing else [])]
+
     def _left(self) -> RunFolder:
         from lockgate.errors import UsageError
         from lockgate.runfolder import runs
 
         mine = str(self.pipeline.path.absolute())
         for run in runs(self.pipeline.root):
-            if run.state().get("pipeline") == mine:
+            state = run.state()
+            if state.get("pipeline") == mine:
+                if state.get("asked") != self._how:
+                    called = " ".join(["gate run", *(state.get("asked") or [])])
+                    raise UsageError(
+                        f"run {run.run_id} was called as `{called}` and goes on only like that",
+                        remedy="call it with the same --only and --observe, or start anew with gate run",
+                    )
                 return run
         raise UsageError("there is no run of this pipeline to go on with", remedy="start one with gate run")
 
