@@ -95,7 +95,7 @@ def test_data_of_another_digest_is_not_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "path", "message"),
     [
-        ({}, "data/holdout.csv", "does not exist below .*correct the path"),
+        ({}, "data/holdout.csv", "does not exist.*correct the path"),
         ({"data/holdout.csv": "a\n1\n"}, "data/holdot.csv", r"did you mean 'holdout\.csv'\?"),
         ({}, "data/*.csv", "data/[*].csv matches no file"),
         ({"data/_x": ""}, "data", "is a folder without data files"),

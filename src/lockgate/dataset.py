@@ -195,15 +195,15 @@ class Dataset:
             siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
             near = get_close_matches(path.name, siblings, n=1)
             raise self._wrong(
-                f"does not exist below {self.root}",
+                "does not exist",
                 remedy=f"did you mean {near[0]!r}?"
                 if near
-                else "correct the path; relative ones start at the repository",
+                else "correct the path; relative ones start at the root of the repository",
             )
         matches = glob.glob(self.spec.path, root_dir=self.root, recursive=True)  # noqa: PTH207  # the root is no pattern
         found = sorted({file for match in matches if (file := self.root / match).is_file()}, key=Path.as_posix)
         if not found:
-            raise self._wrong("matches no file", remedy="correct the glob; relative ones start at the repository")
+            raise self._wrong("matches no file", remedy="correct the glob; relative ones start at the root of the repository")
         return found
 
     @cached_property
