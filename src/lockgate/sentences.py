@@ -124,6 +124,8 @@ class Sentence:
         if verdict is not Verdict.INCONCLUSIVE or one.counted:
             return None
         if self.code == "no_rows":
+            if not one.slice:
+                return "give data with rows"
             return "add rows of this slice to the data, or take the value out of the declared ones"
         if self.code in ("one_class", "undefined", "constant_label"):
             return "add rows of this slice in which the metric is defined, or waive the finding with a reason"
