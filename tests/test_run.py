@@ -333,8 +333,8 @@ def test_the_whole_evidence(run: Run, tmp_path: Path) -> None:
     assert list(seconds) == ["a"]
     assert document == {
         "schema": "lockgate/evidence/v1",
-        "run": {"id": "run", "nonce": "n", "finished_at": "2026-11-21T00:00:00.000Z"},
-        "policy": {"sha256": "", "files": [], "variables": {}, "mode": "enforce", "only": []},
+        "run": {"id": "run", "nonce": "n", "finished_at": "2026-11-21T00:00:00.000Z", "looks": {}},
+        "policy": {"sha256": "", "files": [], "variables": {}, "mode": "enforce", "only": [], "reuse": None},
         "model": {
             "name": "fraud",
             "candidate": {"version": "7", "digest": "sha256:77", "run_id": "run7"},

@@ -198,8 +198,11 @@ def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], ver
 
 
 def askable(finding: Finding) -> bool:
-    """Whether an owner may accept this inconclusive finding: not where its own interval lies wholly beyond the limit."""
-    return finding.verdict is Verdict.INCONCLUSIVE and finding.code != "beyond_unadjusted"
+    """Whether an owner may accept this inconclusive finding.
+
+    Not where its own interval lies wholly beyond the limit, nor where its rows were looked at too often to tell.
+    """
+    return finding.verdict is Verdict.INCONCLUSIVE and finding.code not in ("beyond_unadjusted", "budget_spent")
 
 
 def _quantiles(requirement: Requirement, slices: int) -> tuple[float, float]:

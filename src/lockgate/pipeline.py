@@ -24,7 +24,7 @@ from lockgate.crosscheck import Draft
 from lockgate.dataset import DatasetSpec
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence import Asked
-from lockgate.gate import Gate, Waiver
+from lockgate.gate import CONFIDENCE, Gate, Waiver
 from lockgate.ledger import PromotionPolicy
 from lockgate.output import OutputSpec
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
@@ -87,6 +87,14 @@ InputColumn = Annotated[
         lambda value: {"column": value} if isinstance(value, str) else value, json_schema_input_type=str | InputSpec
     ),
 ]
+
+
+class Reuse(Config):
+    """How often the same rows may be looked at. Each look is tested at alpha / budget, so that all together keep alpha."""
+
+    budget: int = Field(ge=1, le=1000)
+
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_\-]{0,63}$")]
 ModelName = Annotated[
     str,
@@ -137,7 +145,7 @@ class Pipeline(Config):
     extends: str | None = Field(default=None, min_length=1)
     per_row: later(f"a metric of one's own {STATISTICS}") = None  # type: ignore[valid-type]
     query: later(f"ranking by query {STATISTICS}") = None  # type: ignore[valid-type]
-    reuse: later(f"a budget of looks at the same data {STATISTICS}") = None  # type: ignore[valid-type]
+    reuse: Reuse | None = None
     notify: later("notifications arrive with the GitHub release") = None  # type: ignore[valid-type]
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
@@ -219,6 +227,31 @@ def text(requirement: Requirement) -> str:
     )
 
 
+def looks_at_rows(gate: Gate, line: Requirement) -> bool:
+    """Whether a line is decided on the rows of a data set, with an error rate: what a budget of looks is spent on."""
+    subject = gate.subjects.get(line.subject)
+    return (
+        subject is not None
+        and not subject.counted
+        and line.claim != "point"
+        and bool({"label", "score"} & set(subject.needs))
+    )
+
+
+def _budgeted(draft: Draft, budget: int) -> Draft:
+    """The gate with each line that looks at rows at the confidence 1 − alpha / budget."""
+    gate = draft.gate
+    if gate is None or not any(looks_at_rows(gate, line) for line in gate.lines):
+        return draft
+
+    def tested(line: Requirement) -> Requirement:
+        if not looks_at_rows(gate, line):
+            return line
+        return replace(line, confidence=round(1 - (1 - (line.confidence or CONFIDENCE)) / budget, 12))
+
+    return replace(draft, gate=gate.model_copy(update={"require": tuple(tested(line) for line in gate.lines)}))
+
+
 def root_of(path: Path) -> Path:
     """Where relative paths begin: the nearest folder above that holds `.git`, else the working directory."""
     for folder in path.absolute().parents:
@@ -252,6 +285,8 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
     early = [*merged.complaints, *substituted.complaints]
     pipeline, refused, late = _validated(tree)
     drafts, found = _gates(tree, root)
+    if pipeline.reuse is not None:
+        drafts = [_budgeted(draft, pipeline.reuse.budget) for draft in drafts]
     late += found
     late += crosscheck.complaints(tree, pipeline, drafts, refused=refused)
     gates = tuple(draft.gate for draft in drafts if draft.gate is not None)

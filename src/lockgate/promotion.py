@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lockgate import digest
+from lockgate import digest, looks
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, RegistryError, Waiting
 from lockgate.evidence import Evidence, Verdict
 from lockgate.ledger import (
@@ -289,6 +289,7 @@ def published_facts(evidence: Evidence) -> dict[str, str]:
         "verdict": evidence.verdict.value,
         "opens": evidence.opens,
         "run_id": evidence.run_id,
+        "data": looks.fact(evidence),
         "at": utc_text(finished_at(evidence)),
     }
 

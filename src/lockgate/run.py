@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from lockgate import __version__, digest
+from lockgate import __version__, digest, looks
 from lockgate.errors import LockgateError, ModelFault
 from lockgate.evidence import SCHEMA, Evidence, Exhibit, Finding, FindingLimit, GateResult, Opens, Verdict
 from lockgate.gate import Case, Context, Gate
@@ -30,7 +30,8 @@ class Asking:
     """One run in progress: the pipeline, its case, its folder, and what the gates said so far.
 
     inputs: digests of policy, models and data, which a resumed run must find unchanged. circumstances: of this run alone
-    (git, ci, machine). only: names of the gates to ask, all where empty; observe: nothing is opened. now: of the clock.
+    (git, ci, machine). only: names of the gates to ask, all where empty; observe: nothing is opened. published: facts of
+    everything that is published of the model, by which looks at the same rows are counted; None where nobody can tell.
     """
 
     pipeline: Pipeline
@@ -41,14 +42,17 @@ class Asking:
     circumstances: Mapping[str, Any]
     only: tuple[str, ...] = ()
     observe: bool = False
+    published: looks.Published | None = None
     tell: Callable[[GateResult], None] = lambda result: None
     results: list[GateResult] = field(default_factory=list)
     exhibits: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    taken: looks.Looks = field(default_factory=dict)
 
     def ask_all(self) -> None:
         """Ask the gates in their order; what a resumed run finds finished is not asked again."""
         gates = [gate for gate in self.pipeline.gates if not self.only or gate.title in self.only]
+        self.taken = looks.count(looks.names(self.pipeline, gates), self.published)
         for gate in gates:
             kept = self._kept(gate)
             if kept is None:
@@ -89,7 +93,7 @@ class Asking:
         if findings:
             findings += [_silence(gate.title, name, line) for name, line in put if name not in answered]
         held = [finding for finding in findings if self._waiver(finding.id) is None]
-        reason = summary(held, not_asked=len(asked) - len(put))
+        reason = summary(held, not_asked=len(asked) - len(put), look=looks.words(self.pipeline, gate, self.taken))
         verdict = Verdict.worst(finding.verdict for finding in held)
         away = len(findings) - len(held)
         if away:
@@ -107,7 +111,7 @@ class Asking:
             for one in gate.check(self.case):
                 if isinstance(one, Finding):
                     digest.canonical(one.to_json())
-                    findings.append(one)
+                    findings.append(looks.within_budget(self.pipeline, gate, one, self.taken))
                 elif isinstance(one, Exhibit):
                     self.exhibits.append(self.folder.keep_exhibit(one))
                 elif isinstance(one, Context):
@@ -166,6 +170,7 @@ class Asking:
                     "finished_at": utc_text(finished_at),
                     "seconds": {name: f"{seconds:.3f}" for name, seconds in sorted(self.seconds.items())},
                     "tool": f"lockgate {__version__}",
+                    "looks": self._looked(),
                     **self.circumstances,
                 },
                 "policy": {
@@ -174,6 +179,7 @@ class Asking:
                     "variables": dict(pipeline.variables),
                     "mode": "observe" if self.observe else "enforce",
                     "only": list(self.only),
+                    "reuse": None if pipeline.reuse is None else {"budget": pipeline.reuse.budget},
                 },
                 "model": {
                     "name": pipeline.model,
@@ -200,6 +206,16 @@ class Asking:
                 "opens": self._opens(verdict, counting, asks),
             }
         )
+
+    def _looked(self) -> dict[str, int | None]:
+        """Which look this was at each data set whose rows decided something, or would have."""
+        judged = {
+            result.name
+            for result in self.results
+            if any(one.decided is not None and one.decided.confidence is not None for one in result.findings)
+        }
+        gates = [gate for gate in self.pipeline.gates if gate.title in judged]
+        return {name: self.taken.get(name) for name in sorted(looks.names(self.pipeline, gates))}
 
     def _asks(self, counting: Sequence[GateResult]) -> list[str]:
         asking = {

@@ -171,8 +171,8 @@ def tolerance_text(requirement: Requirement, tolerance: float) -> str:
     return f"a tolerance of {enough:.6g}"
 
 
-def summary(findings: Sequence[Finding], *, not_asked: int = 0) -> str:
-    """The first sentence of a gate: what decided it, and every weaker claim that it rests on."""
+def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None = None) -> str:
+    """The first sentence of a gate: what decided it, every weaker claim that it rests on, and which look it was."""
     extra = []
     if not_asked:
         lines = "line that compares" if not_asked == 1 else "lines that compare"
@@ -180,6 +180,8 @@ def summary(findings: Sequence[Finding], *, not_asked: int = 0) -> str:
     points = sum(1 for one in findings if one.decided is not None and one.decided.claim == "point")
     if points:
         extra.append(f"{points} compared by points, without an error rate")
+    if look is not None:
+        extra.append(look)
     if not findings:
         return "; ".join(["nothing was measured", *extra])
     verdict = Verdict.worst(finding.verdict for finding in findings)
@@ -233,7 +235,8 @@ def risk_sentence(evidence: Evidence) -> str | None:
     return " ".join(
         [
             "If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
-            f"most {_percent(_alpha(covered))}, however many there are.",
+            f"most {percent(_alpha(covered))}, however many there are.",
+            *_over_all_looks(evidence, _alpha(covered)),
             *([f"Not covered: {'; '.join(named)}."] if named else []),
             "Facts counted on this run carry no such rate.",
         ]
@@ -244,8 +247,27 @@ def _alpha(findings: Sequence[Finding]) -> float:
     return max(1 - one.decided.confidence for one in findings if one.decided and one.decided.confidence)
 
 
-def _percent(share: float) -> str:
-    return f"{share * 100:.4g} %"
+def _over_all_looks(evidence: Evidence, alpha: float) -> list[str]:
+    """What it comes to over every time that somebody looked: risk ≤ looks × alpha."""
+    counted = (evidence.document.get("run") or {}).get("looks") or {}
+    budget = ((evidence.document.get("policy") or {}).get("reuse") or {}).get("budget")
+    said = []
+    for name, look in sorted(counted.items()):
+        if look is None:
+            said.append(f"How often {name} was looked at before is unknown, and so is the risk over all looks.")
+        elif budget is not None:
+            said.append(f"Look {look} of {budget} at {name}: over all {budget} at most {percent(budget * alpha)}.")
+        elif look * alpha < 1:
+            times = "1 look" if look == 1 else f"{look} looks"
+            said.append(f"{times} at {name}, this one included: risk ≤ {percent(look * alpha)} over all of them.")
+        else:
+            said.append(f"{look} looks at {name}, this one included: nothing is promised over so many.")
+    return said
+
+
+def percent(share: float) -> str:
+    """`99 %`, with at most six figures."""
+    return f"{share * 100:.6g} %"
 
 
 def _weaker(gate: GateResult, one: Finding, waived: set[str]) -> str | None:

@@ -43,6 +43,7 @@ def test_published_evidence_comes_back_with_its_bytes(models: Models, tmp_path: 
             "verdict": "pass",
             "opens": "yes",
             "run_id": about.run_id,
+            "data": "[]",
             "at": "2026-11-21T12:00:00.000Z",
         }
     ]
