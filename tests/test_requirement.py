@@ -79,7 +79,7 @@ def test_a_mapping_is_read_back_as_it_was_written(requirement: Requirement) -> N
     assert from_mapping(to_mapping(requirement)) == requirement
 
 
-@given(LINES)
+@given(st.one_of(LINES, GAPS))
 def test_the_schema_accepts_every_line_that_is_written(requirement: Requirement) -> None:
     """An editor with the schema does not underline what the parser reads."""
     assert re.search(JSON_SCHEMA["anyOf"][0]["pattern"], str(requirement))

@@ -45,6 +45,20 @@ def refused(line: str | dict[str, object], *, champion: bool = True, confidence:
             "'recall >= 1 on each slice': no number of rows shows that a rate is exactly 1; "
             "write 'recall >= 99.9% on each slice' (from 2,995 rows on)",
         ),
+        (
+            "recall gap over geo >= 0.05",
+            "'recall gap over geo >= 0.05' asks for a gap; slices are to be close: write 'recall gap over geo <= 0.05'",
+        ),
+        (
+            "recall gap over geo <= 0",
+            "'recall gap over geo <= 0': no number of rows shows that slices are exactly equal; leave some room, "
+            "'recall gap over geo <= 0.05'",
+        ),
+        (
+            "recall gap over geo <= 0%",
+            "'recall gap over geo <= 0%': no number of rows shows that slices are exactly equal; leave some room, "
+            "'recall gap over geo <= 5%'",
+        ),
         ("auc >= 1", "'auc >= 1': no number of rows shows that auc is exactly 1; leave some room"),
         ("auc >= 90", "'auc >= 90' can never be met: auc lies between 0 and 1"),
         ("r2 >= 2", "'r2 >= 2' can never be met: r2 lies between anything and 1"),

@@ -257,9 +257,6 @@ class _Lines:
         return any(subject is not None and {"label", "score"} & set(subject.needs) for subject in subjects)
 
     def _line(self, line: Requirement) -> Iterator[str]:
-        if line.gap is not None:
-            yield f"{str(line)!r}: not available yet: gap lines arrive with the statistics release"
-            return
         subjects: Mapping[str, Subject] = self.cls.subjects
         subject = subjects.get(line.subject)
         if subject is None:
@@ -269,6 +266,7 @@ class _Lines:
         yield from self._arguments(line, subject)
         yield from self._given(line, subject)
         yield from self._scope(line, subject)
+        yield from self._gap(line, subject)
         if subject.counted and (line.claim or line.confidence):
             key = "claim" if line.claim else "confidence"
             yield f"{str(line)!r}: {subject.name} is counted and decided exactly; leave {key} out"
@@ -348,6 +346,22 @@ class _Lines:
                 yield f"{text}: {name!r} has several values; write each {name} or {name}=value"
             elif value is not None:
                 yield from self._value(declared[name], value, text)
+
+    def _gap(self, line: Requirement, subject: Subject) -> Iterator[str]:
+        text = repr(str(line))
+        if line.gap is None or not self.data_known:
+            return
+        if not getattr(self.cls, "by_group", False) or not {"label", "score"} & set(subject.needs):
+            yield f"{text}: {self.draft.title} does not compare the slices of {subject.name}; leave `gap over` out"
+            return
+        if self.dataset is None:
+            return
+        declared = {spec.slice_name: spec for spec in self.dataset.slices}
+        if line.gap not in declared:
+            known = ", ".join(declared) or "none"
+            yield f"{text}: data.{self.data_name} has no slice {line.gap!r}; declared: {known}{guess(line.gap, declared)}"
+        elif len(declared[line.gap].values or (1, 2)) < 2:
+            yield f"{text}: the slice {line.gap!r} has one value, and a gap needs two"
 
     def _value(self, spec: SliceSpec, value: str, text: str) -> Iterator[str]:
         if spec.cross is not None:

@@ -37,13 +37,14 @@ _ARGUMENT = rf"(?:{_NAME}\s*=\s*)?{_WORD}"
 LIMIT_PATTERN = rf"(?:{_NUMBER}\s*%?|champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?)"
 SCOPE_PATTERN = rf"(?:overall|each\s+slice|(?:each|slice)\s+{_WORD}|{_CELL}(?:\s*&\s*{_CELL})*)"
 SUBJECT_PATTERN = rf"\s*{_NAME}\s*(?:\(\s*(?:{_ARGUMENT}(?:\s*,\s*{_ARGUMENT})*\s*)?\))?\s*"
+GAP_PATTERN = rf"\bgap\s+over\s+(?:{_NAME}|{_QUOTED})\s*[<>]=\s*{_NUMBER}\s*%?\s*(?:\bon\s+overall\s*)?"
 JSON_SCHEMA: Mapping[str, Any] = {
     "anyOf": [
         {
             "type": "string",
             "maxLength": 1000,
-            "pattern": rf"^{SUBJECT_PATTERN}[<>]=\s*{LIMIT_PATTERN}\s*(?:\bon\s+{SCOPE_PATTERN}\s*)?$",
-            "examples": ["auc >= champion - 0.01 on each slice", "errors <= 0"],
+            "pattern": rf"^{SUBJECT_PATTERN}(?:{GAP_PATTERN}|[<>]=\s*{LIMIT_PATTERN}\s*(?:\bon\s+{SCOPE_PATTERN}\s*)?)$",
+            "examples": ["auc >= champion - 0.01 on each slice", "errors <= 0", "recall gap over geography <= 0.05"],
         },
         {
             "type": "object",
@@ -52,7 +53,7 @@ JSON_SCHEMA: Mapping[str, Any] = {
                 "at_least": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
                 "at_most": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
                 "on": {"type": "string", "pattern": rf"^\s*{SCOPE_PATTERN}\s*$"},
-                "gap_over": {"not": {}, "description": "not available yet: gaps arrive with the statistics release"},
+                "gap_over": {"type": "string", "minLength": 1},
                 "claim": {"enum": list(CLAIMS)},
                 "confidence": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
                 "min_rows": {"type": "integer", "minimum": 1},
@@ -60,6 +61,17 @@ JSON_SCHEMA: Mapping[str, Any] = {
             },
             "required": ["metric"],
             "oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}],
+            "dependentSchemas": {
+                "gap_over": {
+                    "properties": {
+                        **{
+                            side: {"anyOf": [{"type": "number"}, {"pattern": rf"^\s*{_NUMBER}\s*%?\s*$"}]}
+                            for side in ("at_least", "at_most")
+                        },
+                        "on": {"pattern": r"^\s*overall\s*$"},
+                    }
+                }
+            },
             "additionalProperties": False,
         },
     ]

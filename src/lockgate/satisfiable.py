@@ -50,6 +50,14 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
         )
     low, high = subject.bounds
     value = limit.value
+    if requirement.gap and requirement.op == ">=":
+        found.append(f"{text!r} asks for a gap; slices are to be close: write {str(replace(requirement, op='<='))!r}")
+    elif requirement.gap and value <= 0 and requirement.claim != "point":
+        room = replace(limit, number=5.0 if limit.percent else 0.05)
+        found.append(
+            f"{text!r}: no number of rows shows that slices are exactly equal; leave some room, "
+            f"{str(replace(requirement, limit=room))!r}"
+        )
     if not wrong_way and not requirement.gap:
         unreachable = (requirement.op == ">=" and high is not None and value > high) or (
             requirement.op == "<=" and low is not None and value < low

@@ -16,7 +16,7 @@ class Metrics(Gate):
 
     subjects: ClassVar[Mapping[str, Subject]] = SUBJECTS
     asks_models: ClassVar[bool] = True
-    by_group: ClassVar[bool] = True  # slices may be merged and crossed
+    by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
 
     gate: Literal["metrics"] = "metrics"
     data: str

@@ -8,6 +8,6 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     if name != "METRICS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lockgate.metrics import classification, regression
+    from lockgate.metrics import classification, rates, regression
 
-    return {**classification.METRICS, **regression.METRICS}
+    return {**classification.METRICS, **rates.metrics(), **regression.METRICS}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from lockgate.metrics import rates
 from lockgate.requirement import Subject
 
 
@@ -33,6 +34,7 @@ SUBJECTS: Mapping[str, Subject] = {
         _thresholded("precision"),
         _thresholded("recall"),
         _thresholded("f1", proportion=False),
+        *rates.SUBJECTS.values(),
         _scored("auc", "higher", bounds=(0, 1)),
         _scored("average_precision", "higher", bounds=(0, 1)),
         _scored("log_loss", "lower", bounds=(0, None)),
