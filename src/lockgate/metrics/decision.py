@@ -1,0 +1,74 @@
+"""How a metric is decided that neither counts nor influence values decide: by a rule of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+from scipy import special
+
+from lockgate.metrics.influence import Measured, Metric
+
+MIN_CLUSTERS = 10
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One comparison with a number, in the metric's own units.
+
+    value: what is compared, which need not be the number that is shown. low, high: two-sided at 2·confidence − 1.
+    p_above, p_below: one-sided p-values of the claims that the truth lies above, below the number. se: such that
+    (high − value) / quantile; it shrinks with the root of the rows. too_few: why nothing may be decided.
+    """
+
+    value: float
+    low: float
+    high: float
+    p_above: float
+    p_below: float
+    se: float | None
+    n_eff: float | None
+    method: str
+    too_few: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+Decide = Callable[[Measured, Measured | None, float, NDArray[Any] | None, float, float], Decision]
+"""(candidate, champion, factor, clusters, null, confidence) → candidate, or candidate − factor · champion, beside null.
+
+champion: None for the candidate's own value. clusters: (n,) codes or None. confidence: one-sided."""
+
+
+@dataclass(frozen=True)
+class OwnMetric(Metric):
+    """A metric with a rule of its own, or whose argument is not called threshold.
+
+    argument: of the line, given to `measure` in place of a threshold. decide: in place of counts and influence values,
+    which are zero then and say nothing.
+    """
+
+    argument: str = "threshold"
+    decide: Decide | None = None
+
+
+def unvaried(value: float, units: int, *, null: float, confidence: float, method: str) -> Decision:
+    """Where nothing varies: the claim is that 95 % of all rows behave as seen, from as many units on as show it."""
+    unseen = 0.95**units
+    shown = unseen <= 1 - confidence and value != null
+    return Decision(
+        value,
+        value if shown else -math.inf,
+        value if shown else math.inf,
+        unseen if value > null else 1.0,
+        unseen if value < null else 1.0,
+        0.0,
+        float(units),
+        method,
+    )
+
+
+def normal_quantile(confidence: float) -> float:
+    return float(special.ndtri(confidence))
