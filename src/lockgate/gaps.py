@@ -78,15 +78,17 @@ class Gap:
         return replace(found, reason=self._reason(found))
 
     def _reason(self, found: Finding) -> str:
-        (high, low), (above, below) = self.pair or ("", ""), self.values or (0.0, 0.0)
-        text = f"{self.asked} is {short(above - below)}: {short(above)} on {high}, {short(below)} on {low}"
+        (upper, lower), (above, below) = self.pair or ("", ""), self.values or (0.0, 0.0)
+        text = f"{self.asked} is {short(above - below)}: {short(above)} on {upper}, {short(below)} on {lower}"
         point = found.decided is None or found.decided.confidence is None
         percent = f"at {(self.line.confidence or CONFIDENCE) * 100:g} % confidence"
         beyond = found.verdict is Verdict.INCONCLUSIVE and found.code == "beyond_unadjusted"
         if (found.verdict is Verdict.FAIL or beyond) and not point:
             text += f"; {percent} at least {short(self.estimate.low)}"
         elif not point:
-            text += f"; {percent} at most {short(self.estimate.high)}"
+            high = self.estimate.high
+            bounded = high is not None and math.isfinite(high)
+            text += f"; {percent} at most {short(high)}" if bounded else "; nothing bounds it"
             if self.widest not in (None, self.pair) and found.verdict is Verdict.INCONCLUSIVE and self.widest:
                 text += f" ({self.widest[0]} over {self.widest[1]})"
         text += f"; at most {self.line.limit} is allowed"
@@ -288,7 +290,8 @@ class _Pairs:
             return "more rows are unlikely to help at this gap; look at what differs between these slices"
         now = known[pair[0]].rows + known[pair[1]].rows
         steps = normal.inv_cdf(self.confidence) + normal.inv_cdf(POWER)
-        needed = now * (steps * float(self.se[pair]) / room) ** 2
+        ratio = steps * float(self.se[pair]) / room
+        needed = now * ratio * ratio
         if math.isfinite(needed) and needed > now:
             return f"about {rounded(math.ceil(needed - now))} more rows of {labels[pair[0]]} and {labels[pair[1]]} would decide"
         return f"more rows of {weak[0] if weak else labels[pair[1]]} would decide"
