@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from lockgate.requirement import Requirement
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lockgate.metrics.influence import Measured, Metric
+    from lockgate.metrics.influence import Measured, Metric, Summary
+    from lockgate.sliced import Sliced
     from lockgate.slices import Slice, SliceKey
     from lockgate.stats.influence import Spread
 
@@ -141,33 +144,58 @@ def estimate(
     metrics: Mapping[str, Metric],
     *,
     threshold: Mapping[str, float | None],
+    threads: int | None = None,
 ) -> tuple[Estimate, ...]:
     """Estimates of every requirement on every slice that it names, in the order of requirements, then slices.
 
     asked: (rN, requirement) on metrics of `metrics`; relative ones need scored.champion. threshold: of each role's scores.
+    threads: how many may be used, one a processor by default; the estimates do not depend on it.
     """
+    from lockgate.sliced import OVERALL, Sliced
+
+    cells, codes = _cells(scored, asked)
+    sliced = Sliced(
+        scored,
+        [*((OVERALL, line) for _, line in asked), *((cell.place, line) for cell in cells for _, line in cell.asked)],
+        metrics,
+        threshold=threshold,
+        codes=codes,
+        threads=threads or os.cpu_count() or 1,
+    )
     found: dict[tuple[str, SliceKey], Estimate] = {}
     pooled: dict[str, float | None] = {}
-    overall = _Rows(scored, None, threshold, metrics)
+    overall = _Rows(scored, None, OVERALL, threshold, metrics, sliced)
     for name, requirement in asked:
         whole = overall.estimate(name, requirement, ())
         pooled[name] = whole.variance
         if requirement.scope.kind == "overall":
             found[name, ()] = replace(whole, pooled_variance=whole.variance)
-    for key, members, names in _cells(scored, asked):
-        rows = _Rows(scored, members, threshold, metrics)
-        for name, requirement in names:
-            found[name, key] = replace(rows.estimate(name, requirement, key), pooled_variance=pooled[name])
+    members = {name: _Members(column, count) for name, (count, column) in codes.items()}
+    for cell in cells:
+        rows = _Rows(scored, partial(members[cell.place[0]], cell.place[1]), cell.place, threshold, metrics, sliced)
+        for name, requirement in cell.asked:
+            found[name, cell.key] = rows.estimate(name, requirement, cell.key, pooled_variance=pooled[name])
     order = {name: place for place, (name, _) in enumerate(asked)}
     return tuple(sorted(found.values(), key=lambda one: order[one.requirement]))
 
 
+@dataclass(frozen=True)
+class _Cell:
+    """A slice: what it is called, the code of its rows in which slicing, and the lines asked there."""
+
+    key: SliceKey
+    place: tuple[int, int]
+    asked: list[tuple[str, Requirement]]
+
+
 def _cells(
     scored: Rows, asked: Sequence[tuple[str, Requirement]]
-) -> Iterator[tuple[SliceKey, NDArray[np.intp], list[tuple[str, Requirement]]]]:
-    """(slice, its row numbers, the requirements asked there), each slice once, in order of declaration."""
+) -> tuple[list[_Cell], dict[int, tuple[int, NDArray[Any]]]]:
+    """(slices, each once, in order of declaration; number of a slicing, from 1 → (how many codes, the code of every row))."""
     import numpy as np
 
+    cells: list[_Cell] = []
+    codes: dict[int, tuple[int, NDArray[Any]]] = {}
     for declared in scored.slices:
         names = [
             (name, requirement)
@@ -177,54 +205,139 @@ def _cells(
         ]
         if not names:
             continue
-        labels, codes = scored.codes(declared.name)
-        order = np.argsort(codes, kind="stable")
-        ends = np.searchsorted(codes[order], np.arange(len(labels) + 1))
+        labels, column = scored.codes(declared.name)
+        codes[len(codes) + 1] = len(labels), column
+        counts = np.bincount(column, minlength=len(labels))
         for code, label in enumerate(labels):
-            members = order[ends[code] : ends[code + 1]]
             if label not in (declared.values or ()) and (
-                declared.kind == "where" or label == OTHER or not members.size
+                declared.kind == "where" or label == OTHER or not counts[code]
             ):
                 continue
-            yield ((declared.name, label),), members, names
+            cells.append(_Cell(((declared.name, label),), (len(codes), code), names))
     for name, requirement in asked:
         if requirement.scope.kind == "cell":
             inside = np.ones(scored.rows, dtype=bool)
-            for column, value in requirement.scope.cell:
-                labels, codes = scored.codes(column)
-                inside &= codes == (labels.index(value) if value in labels else -1)
-            yield requirement.scope.cell, np.flatnonzero(inside), [(name, requirement)]
+            for slicing, value in requirement.scope.cell:
+                labels, column = scored.codes(slicing)
+                inside &= column == (labels.index(value) if value in labels else -1)
+            codes[len(codes) + 1] = 2, inside.view(np.uint8)
+            cells.append(_Cell(requirement.scope.cell, (len(codes), 1), [(name, requirement)]))
+    return cells, codes
+
+
+class _Members:
+    """The row numbers of each code, found when they are first asked for."""
+
+    def __init__(self, codes: NDArray[Any], labels: int) -> None:
+        import numpy as np
+
+        self.codes, self.counts = codes, np.bincount(codes, minlength=labels)
+
+    def __call__(self, code: int) -> NDArray[np.intp]:
+        end = int(self.ends[code])
+        return self.order[end - int(self.counts[code]) : end]
+
+    @cached_property
+    def ends(self) -> NDArray[np.intp]:
+        return self.counts.cumsum()
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        import numpy as np
+
+        return np.argsort(self.codes.astype(np.uint16) if len(self.counts) <= 1 << 16 else self.codes, kind="stable")
 
 
 class _Rows:
-    """Some rows of a scored table; what one requirement computes on them, the next one finds."""
+    """Some rows of a scored table; what one requirement computes on them, the next one finds.
+
+    members: gives their numbers, None for all rows. place: theirs in `sliced`, which may know their sums without them.
+    """
 
     def __init__(
         self,
         scored: Rows,
-        members: NDArray[np.intp] | None,
+        members: Callable[[], NDArray[np.intp]] | None,
+        place: tuple[int, int],
         threshold: Mapping[str, float | None],
         metrics: Mapping[str, Metric],
+        sliced: Sliced,
     ) -> None:
-        def pick(column: NDArray[Any] | None) -> NDArray[Any] | None:
-            return column if column is None or members is None else column[members]
-
-        self.labels = pick(scored.labels)
-        self.scores = {"candidate": pick(scored.candidate), "champion": pick(scored.champion)}
-        self.weights, self.clusters = pick(scored.weights), pick(scored.clusters)
-        self.rows = scored.rows if members is None else int(members.size)
+        self.scored, self._members = scored, members
         self.threshold, self.metrics = threshold, metrics
+        self.sliced, self.place = sliced, place
         self.measured: dict[tuple[str, str, float | None], Measured] = {}
 
-    @property
+    @cached_property
+    def members(self) -> NDArray[np.intp] | None:
+        return None if self._members is None else self._members()
+
+    def pick(self, column: NDArray[Any] | None) -> NDArray[Any] | None:
+        return column if column is None or self.members is None else column[self.members]
+
+    @cached_property
+    def labels(self) -> NDArray[Any] | None:
+        return self.pick(self.scored.labels)
+
+    @cached_property
+    def scores(self) -> dict[str, NDArray[Any] | None]:
+        return {"candidate": self.pick(self.scored.candidate), "champion": self.pick(self.scored.champion)}
+
+    @cached_property
+    def weights(self) -> NDArray[Any] | None:
+        return self.pick(self.scored.weights)
+
+    @cached_property
+    def clusters(self) -> NDArray[Any] | None:
+        return self.pick(self.scored.clusters)
+
+    @cached_property
+    def rows(self) -> int:
+        size = self.sliced.size(self.place)
+        if size is not None:
+            return size[0]
+        return self.scored.rows if self.members is None else int(self.members.size)
+
+    @cached_property
     def positives(self) -> int | None:
         import numpy as np
 
+        size = self.sliced.size(self.place)
+        if size is not None:
+            return size[1]
         if self.labels is None or self.labels.dtype != bool:
             return None
         return int(np.count_nonzero(self.labels))
 
-    def measure(self, role: str, requirement: Requirement) -> Measured:
+    def measure(self, role: str, requirement: Requirement) -> Summary:
+        """One model's metric here. Raises Undefined."""
+        if self.sliced.takes(requirement):
+            return self.sliced.measure(self.place, role, requirement)
+        return self._summary(self.metrics[requirement.subject], self._measured(role, requirement))
+
+    def contrast(self, requirement: Requirement, factor: float) -> Summary:
+        """Candidate minus `factor` times champion here. Raises Undefined."""
+        if self.sliced.takes(requirement):
+            return self.sliced.contrast(self.place, requirement, factor)
+        import numpy as np
+
+        metric = self.metrics[requirement.subject]
+        candidate, champion = (self._measured(role, requirement) for role in ("candidate", "champion"))
+        value = candidate.value - factor * champion.value
+        base = None if candidate.base is None or champion.base is None else candidate.base | champion.base
+        disagree = None
+        if metric.paired_share and factor == 1.0 and candidate.hits is not None and self.scored.clusters is None:
+            first, second = candidate.hits, champion.hits
+            disagree = (
+                int(np.count_nonzero(first & ~second & candidate.base)),  # type: ignore[operator]
+                int(np.count_nonzero(second & ~first & candidate.base)),  # type: ignore[operator]
+                int(np.count_nonzero(candidate.base)),  # type: ignore[arg-type]
+            )
+        return self._reduced(
+            metric, value, candidate.psi - factor * champion.psi, candidate, champion, base=base, disagree=disagree
+        )
+
+    def _measured(self, role: str, requirement: Requirement) -> Measured:
         argument = requirement.argument("threshold")
         threshold = self.threshold.get(role) if argument is None else float(argument)
         key = (role, requirement.subject, threshold)
@@ -234,7 +347,38 @@ class _Rows:
             self.measured[key] = self.metrics[requirement.subject].measure(labels, scores, self.weights, threshold)
         return self.measured[key]
 
-    def estimate(self, name: str, requirement: Requirement, key: SliceKey) -> Estimate:
+    def _summary(self, metric: Metric, measured: Measured) -> Summary:
+        counts = None if self.scored.clusters is not None else measured.counts
+        return self._reduced(metric, measured.value, measured.psi, measured, base=measured.base, counts=counts)
+
+    def _reduced(
+        self, metric: Metric, value: float, psi: NDArray[np.float64], *measured: Measured, base: Any, **known: Any
+    ) -> Summary:
+        """What is left of influence values when they are summed up."""
+        import numpy as np
+
+        from lockgate.metrics.influence import Summary
+        from lockgate.stats.influence import spread
+
+        size = max(max(abs(one.value), float(np.abs(one.psi).max())) for one in measured)
+        return Summary(value, spread(psi, clusters=self.clusters), size, self._units(metric, base), **known)
+
+    def _units(self, metric: Metric, base: NDArray[np.bool_] | None) -> int:
+        """The rows or clusters that carry a metric, those of the smaller class where it needs both."""
+        import numpy as np
+
+        groups = [np.ones(self.rows, dtype=bool) if base is None else base]
+        if metric.minority and self.labels is not None:
+            groups = [self.labels, ~self.labels]
+        clusters = self.clusters
+        return min(
+            int(np.count_nonzero(group)) if clusters is None else int(np.unique(clusters[group]).size)
+            for group in groups
+        )
+
+    def estimate(
+        self, name: str, requirement: Requirement, key: SliceKey, *, pooled_variance: float | None = None
+    ) -> Estimate:
         from lockgate.metrics.influence import Undefined
 
         on, null = contrast(requirement)
@@ -248,6 +392,7 @@ class _Rows:
             on=on,
             method="none",
             limit=absolute_limit(requirement, None),
+            pooled_variance=pooled_variance,
         )
         if self.rows == 0:
             return replace(blank, problem=("no_rows", "there are no rows"))
@@ -267,7 +412,7 @@ class _Rows:
             except Undefined as why:
                 return replace(known, problem=(why.code, f"of the champion: {why}"))
             known = replace(known, champion=champion.value, limit=absolute_limit(requirement, champion.value))
-            test = _paired(self, metric, candidate, champion, requirement, null=null, confidence=confidence)
+            test = _paired(self, metric, requirement, null=null, confidence=confidence)
         if requirement.claim == "point":
             return replace(known, value=test.value, method="point")
         up = requirement.op == ">="
@@ -302,21 +447,20 @@ class _Test:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _own(rows: _Rows, metric: Metric, measured: Measured, *, null: float, confidence: float) -> _Test:
+def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confidence: float) -> _Test:
     """One model's value against a number."""
-    from lockgate.stats.influence import bound, spread
+    from lockgate.stats.influence import bound
     from lockgate.stats.proportions import binomial_at_least, binomial_at_most, clopper_pearson
 
-    counts = measured.counts
-    if counts is not None and rows.clusters is None:
-        k, n = counts
+    if measured.counts is not None:
+        k, n = measured.counts
         exact = clopper_pearson(k, n, confidence=2 * confidence - 1)
         above, below = binomial_at_least(k, n, null), binomial_at_most(k, n, null)
         se = math.sqrt(exact.value * (1 - exact.value) / n)
         return _Test(exact.value, exact.low, exact.high, above, below, se, float(n), "clopper-pearson")
-    error = spread(measured.psi, clusters=rows.clusters)
-    if _still(error, rows, measured):
-        return _constant(rows, metric, measured.value, base=measured.base, null=null, confidence=confidence)
+    error = measured.error
+    if _still(rows, measured):
+        return _constant(metric, measured, null=null, confidence=confidence)
     if error.n_eff <= 1:
         return _Test(
             measured.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error)
@@ -338,28 +482,17 @@ def _own(rows: _Rows, metric: Metric, measured: Measured, *, null: float, confid
     )
 
 
-def _paired(
-    rows: _Rows,
-    metric: Metric,
-    candidate: Measured,
-    champion: Measured,
-    requirement: Requirement,
-    *,
-    null: float,
-    confidence: float,
-) -> _Test:
+def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: float, confidence: float) -> _Test:
     """Candidate minus champion (or minus a factor of it) on the same rows."""
-    from lockgate.stats.influence import bound, spread
+    from lockgate.stats.influence import bound
 
     factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
-    if metric.paired_share and factor == 1.0 and candidate.hits is not None and rows.clusters is None:
-        return _tango(candidate, champion, null=null, confidence=confidence)
-    value = candidate.value - factor * champion.value
-    psi = candidate.psi - factor * champion.psi
-    error = spread(psi, clusters=rows.clusters)
-    if _still(error, rows, candidate, champion):
-        base = None if candidate.base is None or champion.base is None else candidate.base | champion.base
-        return _constant(rows, metric, value, base=base, null=null, confidence=confidence, identical=True)
+    found = rows.contrast(requirement, factor)
+    if found.disagree is not None:
+        return _tango(*found.disagree, null=null, confidence=confidence)
+    value, error = found.value, found.error
+    if _still(rows, found):
+        return _constant(metric, found, null=null, confidence=confidence, identical=True)
     scale: Literal["skew", "plain"] = "skew" if metric.scale == "skew" else "plain"
     if error.n_eff <= 1:
         return _Test(value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error))
@@ -380,17 +513,12 @@ def _paired(
     )
 
 
-def _tango(candidate: Measured, champion: Measured, *, null: float, confidence: float) -> _Test:
-    import numpy as np
+def _tango(b: int, c: int, n: int, *, null: float, confidence: float) -> _Test:
+    """b, c: rows that only the candidate, only the champion got right, of n."""
     from scipy import special
 
     from lockgate.stats.proportions import tango, tango_z
 
-    base = candidate.base
-    first, second = candidate.hits, champion.hits
-    b = int(np.count_nonzero(first & ~second & base))  # type: ignore[operator]
-    c = int(np.count_nonzero(second & ~first & base))  # type: ignore[operator]
-    n = int(np.count_nonzero(base))  # type: ignore[arg-type]
     interval = tango(n - b - c, b, c, 0, confidence=2 * confidence - 1)
     z = tango_z(b, c, n, null)
     se = math.sqrt(max((b + c) / n - interval.value**2, 0.0) / n)
@@ -409,40 +537,18 @@ def _tango(candidate: Measured, champion: Measured, *, null: float, confidence: 
     )
 
 
-def _still(error: Spread, rows: _Rows, *measured: Measured) -> bool:
+def _still(rows: _Rows, found: Summary) -> bool:
     """Whether nothing varies from row to row, but for the last digits of a float."""
-    import numpy as np
-
-    size = max(max(abs(one.value), float(np.abs(one.psi).max())) for one in measured)
-    return error.se * math.sqrt(rows.rows) <= 1e-12 * size
+    return found.error.se * math.sqrt(rows.rows) <= 1e-12 * found.size
 
 
-def _constant(
-    rows: _Rows,
-    metric: Metric,
-    value: float,
-    *,
-    base: NDArray[np.bool_] | None,
-    null: float,
-    confidence: float,
-    identical: bool = False,
-) -> _Test:
+def _constant(metric: Metric, found: Summary, *, null: float, confidence: float, identical: bool = False) -> _Test:
     """Nothing varies on these rows: a share of at most 1 − alpha^(1/m) of all rows could behave otherwise.
 
-    m: the rows that carry the metric (`base`), or those of the smaller class where it needs both, or their clusters. For
-    metrics within 0 and 1 that share bounds the value too; for others the claim is that 95 % of all rows behave as seen,
-    and below the number of rows that shows it nothing bounds the value.
+    m: the units that carry the metric. For metrics within 0 and 1 that share bounds the value too; for others the claim is
+    that 95 % of all rows behave as seen, and below the number of rows that shows it nothing bounds the value.
     """
-    import numpy as np
-
-    carrying = np.ones(rows.rows, dtype=bool) if base is None else base
-    groups = [carrying]
-    if metric.minority and rows.labels is not None:
-        groups = [rows.labels, ~rows.labels]
-    units = min(
-        int(np.count_nonzero(group)) if rows.clusters is None else int(np.unique(rows.clusters[group]).size)
-        for group in groups
-    )
+    value, units = found.value, found.units
     alpha = 1 - confidence
     bounded = metric.scale == "logit" or metric.name == "brier"
     share = 1 - alpha ** (1 / max(units, 1))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.metrics.influence import Bools, Floats, Measured, Metric, Undefined, mean_of, ratio_of
+from lockgate.stats.influence import dot
 
 
 def _decided(scores: Floats, threshold: float | None) -> Bools:
@@ -29,17 +30,17 @@ def _share(hits: Bools, base: Bools, weights: Floats | None, what: str) -> Measu
 def accuracy(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
     """The share of rows decided as labelled."""
     decided = _decided(scores, threshold)
-    return _share(decided == labels, np.ones(labels.size, dtype=bool), weights, "rows")
+    return _share(decided == labels, np.ones(labels.size, dtype=bool), weights, SHARES_AMONG[accuracy])
 
 
 def recall(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
     """The share of positive rows that are found."""
-    return _share(_decided(scores, threshold), labels, weights, "positive rows")
+    return _share(_decided(scores, threshold), labels, weights, SHARES_AMONG[recall])
 
 
 def precision(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
     """The share of rows decided positive that are."""
-    return _share(labels, _decided(scores, threshold), weights, "rows that the model calls positive")
+    return _share(labels, _decided(scores, threshold), weights, SHARES_AMONG[precision])
 
 
 def f1(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
@@ -47,22 +48,39 @@ def f1(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: 
     decided = _decided(scores, threshold)
     true = (decided & labels).astype(np.float64)
     below = decided.astype(np.float64) + labels.astype(np.float64)
-    found = ratio_of(2 * true, below, weights, what="positive rows, labelled or decided")
+    found = ratio_of(2 * true, below, weights, what=SHARES_AMONG[f1])
     return Measured(found.value, found.psi, base=decided | labels)
 
 
 def log_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
     """Mean of −log p(label), with p clipped to the machine epsilon of a float64."""
     _probabilities(scores, "log_loss")
+    return mean_of(log_losses(labels, scores), weights)
+
+
+def log_losses(labels: Any, scores: Floats) -> Floats:
+    """−log p(label) of each row; labels: of each row, or one for all."""
     tiny = np.finfo(np.float64).eps
     clipped = np.clip(scores, tiny, 1 - tiny)
-    return mean_of(-np.log(np.where(labels, clipped, 1 - clipped)), weights)
+    if labels.ndim:
+        clipped = np.where(labels, clipped, 1 - clipped)
+    elif not labels:
+        np.subtract(1, clipped, out=clipped)
+    np.log(clipped, out=clipped)
+    return np.negative(clipped, out=clipped)
 
 
 def brier(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
     """Mean of (p − label)²."""
     _probabilities(scores, "brier")
-    return mean_of((scores - labels) ** 2, weights)
+    return mean_of(squared_errors(labels, scores), weights)
+
+
+def squared_errors(labels: Any, scores: Floats) -> Floats:
+    """(p − label)² of each row; labels: of each row, or one for all."""
+    errors: Floats = scores - labels.astype(np.float64)
+    errors *= errors
+    return errors
 
 
 def _probabilities(scores: Floats, metric: str) -> None:
@@ -105,7 +123,7 @@ def auc(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold:
     below_negative = np.cumsum(run_negative) - 0.5 * run_negative
     below_positive = np.cumsum(run_positive) - 0.5 * run_positive
     placement = np.where(ordered_label, below_negative[run] / negative, 1 - below_positive[run] / positive)
-    area = float(np.dot(positives, placement)) / positive
+    area = dot(positives, placement) / positive
     n = labels.size
     class_total = np.where(ordered_label, positive, negative)
     n_positive = int(np.count_nonzero(labels))
@@ -137,7 +155,7 @@ def average_precision(
         precision_at = np.where(at_least > 0, found / at_least, 0.0)
         first = np.where(at_least > 0, run_positive / total / at_least, 0.0)
         second = np.where(at_least > 0, run_positive / total * precision_at / at_least, 0.0)
-    value = float(np.dot(run_positive, precision_at)) / positive
+    value = dot(run_positive, precision_at) / positive
     a1, a2 = np.cumsum(first), np.cumsum(second)
     label = labels[order].astype(np.float64)
     raw = (label * (precision_at[run] - value + a1[run]) - a2[run]) / prevalence
@@ -145,6 +163,14 @@ def average_precision(
     psi[order] = raw * ordered_weight * (n / total)
     return Measured(value, psi * np.sqrt(n / (n - 1) if n > 1 else 1.0))
 
+
+# What a share is taken of, for where there is none.
+SHARES_AMONG = {
+    accuracy: "rows",
+    recall: "positive rows",
+    precision: "rows that the model calls positive",
+    f1: "positive rows, labelled or decided",
+}
 
 METRICS = {
     metric.name: metric

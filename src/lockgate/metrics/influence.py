@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.stats.influence import Spread, dot
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -43,6 +45,24 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Summary:
+    """What tests need to know of one model's metric on some rows, or of its difference from another model's there.
+
+    size: about the largest of |value| and |ψ|, beside which a spread may be nothing but rounding. units: the rows or
+    clusters that carry the value, those of the smaller class where it needs both. counts: (k, n) of a plain share of
+    independent rows. disagree: (only the candidate's, only the champion's, n) hits of a difference of two such shares;
+    `error` is not looked at where either is there.
+    """
+
+    value: float
+    error: Spread
+    size: float
+    units: int
+    counts: tuple[int, int] | None = None
+    disagree: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
 class Metric:
     """How a metric is computed and on which scale one model's value is bounded.
 
@@ -68,7 +88,7 @@ def mean_of(values: Floats, weights: Floats | None) -> Measured:
     total = float(weights.sum())
     if total <= 0:
         raise Undefined("no_weight", "all weights are zero")
-    mean = float(np.dot(weights, values)) / total
+    mean = dot(weights, values) / total
     return Measured(mean, (values - mean) * weights * (n / total) * _small(n))
 
 

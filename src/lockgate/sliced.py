@@ -1,0 +1,578 @@
+"""Metrics of independent rows of one weight on all slices at once: sums by slice, and no array of influences is kept.
+
+Rows are put in order once: positives first, then by the cell of several slicings together, so that a cell is a run of
+rows and a slice is made of runs. Means and shares are summed by run and added up by slice; ranks need a sort a slice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.metrics import classification
+from lockgate.metrics.influence import Metric, Summary, Undefined
+from lockgate.ranked import BLOCK, Ranking, difference, order_keys, rank
+from lockgate.requirement import Requirement
+from lockgate.stats.influence import Spread, Sums
+
+if TYPE_CHECKING:
+    from lockgate.estimate import Rows
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+Place = tuple[int, int]
+
+OVERALL: Place = (0, 0)
+MOST_ROWS = 1 << 30
+ROLES = ("candidate", "champion")
+_MOST_CELLS = 1 << 16
+_ROWS_A_CELL = 16
+_BLOCKS_A_TASK = 8
+_FEW_ROWS = 50_000
+_NOTHING = Sums(0.0, 0.0, 0.0)
+_UNTOLD = Spread(0.0, 0.0, 0.0, 0)
+
+_RANKED: Mapping[Any, str] = {
+    classification.auc: "auc",
+    classification.average_precision: "average_precision",
+}
+_LOSSES: Mapping[Any, Callable[[Any, Floats], Floats]] = {
+    classification.log_loss: classification.log_losses,
+    classification.brier: classification.squared_errors,
+}
+# (above, below) of a share by [label, decided]: a row counts `above` among `below`.
+_SHARES: Mapping[Any, tuple[Floats, Floats]] = {
+    classification.accuracy: (np.array([[1.0, 0], [0, 1]]), np.ones((2, 2))),
+    classification.recall: (np.array([[0.0, 0], [0, 1]]), np.array([[0.0, 0], [1, 1]])),
+    classification.precision: (np.array([[0.0, 0], [0, 1]]), np.array([[0.0, 1], [0, 1]])),
+    classification.f1: (np.array([[0.0, 0], [0, 2]]), np.array([[0.0, 1], [1, 2]])),
+}
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Per slice: rows, mean, and the sums of the second to fourth powers of what deviates from it."""
+
+    rows: Floats
+    mean: Floats
+    second: Floats
+    third: Floats
+    fourth: Floats
+
+    def pooled(self, codes: Array, slices: int) -> Moments:
+        """Of the unions of parts of one code; exact where nothing varies."""
+
+        def total(values: Floats) -> Floats:
+            return np.bincount(codes, values, slices).astype(np.float64, copy=False)
+
+        rows = total(self.rows)
+        some = np.maximum(rows, 1.0)
+        mean = total(self.rows * self.mean) / some
+        mean += total(self.rows * (self.mean - mean[codes])) / some
+        off = self.mean - mean[codes]
+        square = off * off
+        second = total(self.second + self.rows * square)
+        third = total(self.third + off * (3 * self.second + self.rows * square))
+        fourth = total(self.fourth + 4 * off * self.third + square * (6 * self.second + self.rows * square))
+        return Moments(rows, mean, second, third, fourth)
+
+    def sums(self, code: int) -> Sums:
+        return Sums(float(self.second[code]), float(self.third[code]), float(self.fourth[code]))
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    """What is left of a slice when its ranks are gone. values, own: by (metric, role); pairs: by (metric, factor)."""
+
+    values: Mapping[tuple[str, str], float]
+    own: Mapping[tuple[str, str], Sums]
+    pairs: Mapping[tuple[str, float], Sums]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the lines need. ranked: the places of AUC and average precision. factors: by metric, of its paired lines."""
+
+    ranked: frozenset[Place]
+    factors: Mapping[Any, frozenset[float]]
+    losses: tuple[Any, ...]
+    cuts: tuple[tuple[float | None, float | None], ...]
+    paired: bool
+
+
+class Sliced:
+    """All sums that lines on `scored` need, of the slicings in `codes` and overall.
+
+    asked: the lines of each place. codes: slicing, from 1 → (number of its slices, (n,) code of each row). threads: how many may
+    be used.
+    """
+
+    def __init__(
+        self,
+        scored: Rows,
+        asked: Sequence[tuple[Place, Requirement]],
+        metrics: Mapping[str, Metric],
+        *,
+        threshold: Mapping[str, float | None],
+        codes: Mapping[int, tuple[int, Array]],
+        threads: int,
+    ) -> None:
+        self._metrics, self._threshold = metrics, threshold
+        self._whole = _qualifies(scored)
+        self._unit = {role: self._whole and _within_unit(getattr(scored, role)) for role in ROLES}
+        self._finite = {role: self._whole and _finite(getattr(scored, role)) for role in ROLES}
+        taken = [(place, line) for place, line in asked if self.takes(line)]
+        self._ranks: dict[Place, _Ranked] = {}
+        self._moments: dict[tuple[int, Any, Any], Moments] = {}
+        self._counts: dict[tuple[int, Any], NDArray[np.int64]] = {}
+        self._rows: dict[int, tuple[Array, Array]] = {}
+        if taken:
+            _Work(self, scored, taken, codes, threads).run()
+
+    def takes(self, line: Requirement) -> bool:
+        """Whether a line is answered here."""
+        measure = self._metrics[line.subject].measure
+        if not any(measure is known for known in (*_RANKED, *_LOSSES, *_SHARES)):
+            return False
+        roles = ROLES if line.limit.relative else ROLES[:1]
+        if not all(self._finite[role] for role in roles):
+            return False
+        if measure in _LOSSES:
+            return all(self._unit[role] for role in roles)
+        if measure in _SHARES:
+            return all(self.cut(line, role) is not None for role in roles)
+        return measure in _RANKED
+
+    def cut(self, line: Requirement, role: str) -> float | None:
+        """The score from which on a row of this role is decided positive."""
+        argument = line.argument("threshold")
+        return self._threshold.get(role) if argument is None else float(argument)
+
+    def cuts(self, line: Requirement) -> tuple[float | None, float | None]:
+        """Of both roles; None for a champion that is not asked."""
+        return self.cut(line, "candidate"), self.cut(line, "champion") if line.limit.relative else None
+
+    def measure(self, place: Place, role: str, line: Requirement) -> Summary:
+        """One model's metric on a slice. Raises Undefined."""
+        measure = self._metrics[line.subject].measure
+        rows, positives = self.size(place) or (0, 0)
+        if measure in _RANKED:
+            self._needs_both(rows, positives)
+            found, key = self._ranks[place], (_RANKED[measure], role)
+            return _summary(
+                found.values[key], found.own.get(key, _NOTHING), rows, units=min(positives, rows - positives)
+            )
+        if measure in _LOSSES:
+            moments = self._moments[place[0], measure, role]
+            return _summary(
+                float(moments.mean[place[1]]), moments.sums(place[1]).scaled(_small(rows)), rows, units=rows
+            )
+        return self._share(measure, place, self._decided(place, line, role), rows)
+
+    def contrast(self, place: Place, line: Requirement, factor: float) -> Summary:
+        """Candidate minus `factor` times champion on a slice, where both are defined."""
+        metric = self._metrics[line.subject]
+        rows, positives = self.size(place) or (0, 0)
+        candidate, champion = (self.measure(place, role, line) for role in ROLES)
+        value = candidate.value - factor * champion.value
+        size = max(candidate.size, abs(champion.value))
+        if metric.measure in _RANKED:
+            sums = self._ranks[place].pairs[_RANKED[metric.measure], factor]
+            return _summary(value, sums, rows, units=min(positives, rows - positives), size=size)
+        if metric.measure in _LOSSES:
+            moments = self._moments[place[0], metric.measure, factor]
+            sums = moments.sums(place[1]).scaled(_small(rows))
+            return _summary(value, sums, rows, units=rows, size=size)
+        table = self._counts[place[0], self.cuts(line)][place[1]]
+        if metric.paired_share and factor == 1.0:
+            return _disagreement(metric.measure, table, value)
+        above, below = _SHARES[metric.measure]
+        psi = np.zeros((2, 2, 2))
+        for axis, (one, sign) in enumerate(((candidate, 1.0), (champion, -factor))):
+            counts = table.sum(axis=2 - axis)
+            psi += sign * np.expand_dims(_ratio_influence(above, below, counts, one.value, rows), 2 - axis)
+        carries = np.expand_dims(below > 0, 2) | np.expand_dims(below > 0, 1)
+        sums = Sums.of(psi.ravel(), table.ravel().astype(np.float64))
+        return _summary(value, sums, rows, units=int(table[carries].sum()), size=size)
+
+    def size(self, place: Place) -> tuple[int, int] | None:
+        """(rows, positives) of a slice; None where nothing is known of it."""
+        if place[0] not in self._rows:
+            return None
+        rows, positives = self._rows[place[0]]
+        return int(rows[place[1]]), int(positives[place[1]])
+
+    def _needs_both(self, rows: int, positives: int) -> None:
+        if positives in (0, rows):
+            raise Undefined("one_class", f"there are no {'positive' if not positives else 'negative'} rows")
+
+    def _decided(self, place: Place, line: Requirement, role: str) -> NDArray[np.int64]:
+        """[label, decided] rows of a slice."""
+        table = self._counts[place[0], self.cuts(line)][place[1]]
+        counts: NDArray[np.int64] = table.sum(axis=2 if role == "candidate" else 1)
+        return counts
+
+    def _share(self, measure: Any, place: Place, counts: NDArray[np.int64], rows: int) -> Summary:
+        above, below = _SHARES[measure]
+        total = float((below * counts).sum())
+        if total <= 0:
+            raise Undefined("undefined", f"there are no {classification.SHARES_AMONG[measure]}")
+        value = float((above * counts).sum()) / total
+        units = int(counts[below > 0].sum())
+        psi = _ratio_influence(above, below, counts, value, rows)
+        found = _summary(value, Sums.of(psi.ravel(), counts.ravel().astype(np.float64)), rows, units=units)
+        if measure is classification.f1:
+            return found
+        return Summary(value, found.error, found.size, units, counts=(int((above * counts).sum()), units))
+
+
+def _summary(value: float, sums: Sums, rows: int, *, units: int, size: float | None = None) -> Summary:
+    largest = max(abs(value) if size is None else size, sums.fourth**0.25)
+    return Summary(value, sums.spread(rows), largest, units)
+
+
+def _ratio_influence(above: Floats, below: Floats, counts: NDArray[np.int64], value: float, rows: int) -> Floats:
+    scale = rows / float((below * counts).sum()) * _small(rows)
+    return (above - value * below) * scale
+
+
+def _disagreement(measure: Any, table: NDArray[np.int64], value: float) -> Summary:
+    """Of hits on the same rows: [label, decided by the candidate, by the champion]."""
+    above, below = _SHARES[measure]
+    judged = [label for label in (0, 1) if below[label].any()]
+    only_candidate = only_champion = 0
+    for label in judged:
+        hit = int(above[label, 1])
+        only_candidate += int(table[label, hit, 1 - hit])
+        only_champion += int(table[label, 1 - hit, hit])
+    n = int(table[judged].sum())
+    return Summary(value, _UNTOLD, abs(value), n, disagree=(only_candidate, only_champion, n))
+
+
+def _small(rows: int) -> float:
+    return math.sqrt(rows / (rows - 1)) if rows > 1 else 1.0
+
+
+def _qualifies(scored: Rows) -> bool:
+    labels = scored.labels
+    plain = scored.weights is None and scored.clusters is None
+    return plain and labels is not None and labels.dtype == bool and 0 < scored.rows < MOST_ROWS
+
+
+def _finite(scores: Array | None) -> bool:
+    return scores is not None and bool(np.isfinite(scores.min()) and np.isfinite(scores.max()))
+
+
+def _within_unit(scores: Array | None) -> bool:
+    return scores is not None and bool(scores.min() >= 0 and scores.max() <= 1)
+
+
+class _Work:
+    """From rows to sums, on all threads that are given."""
+
+    def __init__(
+        self,
+        into: Sliced,
+        scored: Rows,
+        asked: Sequence[tuple[Place, Requirement]],
+        codes: Mapping[int, tuple[int, Array]],
+        threads: int,
+    ) -> None:
+        self.into, self.threads = into, threads if scored.rows >= _FEW_ROWS else 1
+        self.rows = scored.rows
+        self.slices = {0: 1} | {name: count for name, (count, _) in codes.items()}
+        self.wanted = _wanted(into, asked)
+        self.roles = ROLES if self.wanted.paired else ROLES[:1]
+        labels = scored.labels
+        assert labels is not None  # noqa: S101  # it qualified
+        self.positives = int(np.count_nonzero(labels))
+        self.bundles = _bundles(self.slices, self.rows)
+        cells = _cells(self.bundles[0], {name: column for name, (_, column) in codes.items()}, self.slices, self.rows)
+        cells[~labels] += math.prod(self.slices[name] for name in self.bundles[0])
+        order = _sorted_by(cells)
+        del cells
+        self.codes: dict[int, Array] = {0: np.zeros(0, np.uint8)}
+        for name, (count, column) in codes.items():
+            self.codes[name] = column.astype(_narrow(count))[order]
+        self.keys, self.scores = {}, {}
+        for role in self.roles:
+            given: Any = getattr(scored, role)
+            keys = order_keys(given)
+            self.keys[role] = keys[order]
+            same = np.array_equal(keys.view(np.float32), given)
+            self.scores[role] = self.keys[role].view(np.float32) if same else given[order]
+
+    def run(self) -> None:
+        if self.threads == 1:
+            self._run(_Inline())
+            return
+        with ThreadPoolExecutor(self.threads) as pool:
+            self._run(pool)
+
+    def _run(self, pool: Executor) -> None:
+        ranks: dict[Place, Future[_Ranked]] = {}
+        if OVERALL in self.wanted.ranked and 0 < self.positives < self.rows:
+            whole = slice(0, self.positives), slice(self.positives, self.rows)
+            ranks[OVERALL] = pool.submit(self._rank, *whole)
+        for number, bundle in enumerate(self.bundles):
+            self._sum(pool, bundle, first=number == 0)
+        for name in dict.fromkeys(name for name, _ in sorted(self.wanted.ranked)):
+            if name:
+                ranks |= self._rank_all(pool, name)
+        self.into._ranks = {place: future.result() for place, future in ranks.items()}
+
+    def _rank_all(self, pool: Executor, name: int) -> Iterator[tuple[Place, Future[_Ranked]]]:
+        """The ranking of each slice that has both classes, the largest first."""
+        codes, split = self.codes[name], self.positives
+        halves = [pool.submit(np.argsort, part, kind="stable") for part in (codes[:split], codes[split:])]
+        rows, positives = (column.astype(np.int64) for column in self.into._rows[name])
+        ends, negative_ends = np.cumsum(positives), np.cumsum(rows - positives)
+        first, second = (half.result() for half in halves)
+        second += split
+        for code in np.argsort(-rows, kind="stable"):
+            some, others = int(positives[code]), int(rows[code] - positives[code])
+            if some and others and (name, int(code)) in self.wanted.ranked:
+                members = first[ends[code] - some : ends[code]]
+                rest = second[negative_ends[code] - others : negative_ends[code]]
+                yield (name, int(code)), pool.submit(self._rank, members, rest)
+
+    def _rank(self, members: Any, rest: Any) -> _Ranked:
+        """members, rest: positive and negative rows of a slice."""
+        wanted, found = self.wanted, dict[str, Ranking]()
+        for role in self.roles:
+            keys = self.keys[role]
+            some = keys[members]
+            found[role] = rank(np.concatenate([some, keys[rest]]), some.size, aligned=wanted.paired)
+        candidate = found["candidate"]
+        own = {
+            ("auc", "candidate"): candidate.auc_sums,
+            ("average_precision", "candidate"): candidate.average_precision_sums,
+        }
+        values = {
+            (name, role): float(getattr(ranking, name))
+            for role, ranking in found.items()
+            for name in ("auc", "average_precision")
+        }
+        pairs: dict[tuple[str, float], Sums] = {}
+        auc = wanted.factors.get(classification.auc, frozenset())
+        average = wanted.factors.get(classification.average_precision, frozenset())
+        for factor in sorted(auc | average):
+            one, two = difference(
+                candidate, found["champion"], factor=factor, auc=factor in auc, average_precision=factor in average
+            )
+            pairs |= {("auc", factor): one or _NOTHING, ("average_precision", factor): two or _NOTHING}
+        return _Ranked(values, own, pairs)
+
+    def _sum(self, pool: Executor, bundle: Sequence[int], *, first: bool) -> None:
+        """Rows, shares and means of the slicings of a bundle, and of all rows with the first."""
+        order = None
+        cells = _cells(bundle, self.codes, self.slices, self.rows)
+        if not first:
+            cells[self.positives :] += math.prod(self.slices[name] for name in bundle)
+            order = _sorted_by(cells)
+            cells = cells[order]
+        edge = cells[1:] != cells[:-1]
+        edge[self.positives - 1 : self.positives] = True
+        edge[BLOCK - 1 :: BLOCK] = True
+        starts = np.concatenate([[0], np.flatnonzero(edge) + 1])
+        del cells, edge
+        lengths = np.diff(starts, append=self.rows).astype(np.float64)
+        scores = {role: column if order is None else column[order] for role, column in self.scores.items()}
+        step = BLOCK * _BLOCKS_A_TASK
+        sums = _Runs(self.wanted, scores, starts, self.positives)
+        parts = [pool.submit(sums.over, low, min(low + step, self.rows)) for low in range(0, self.rows, step)]
+        places = starts if order is None else order[starts]
+        positive = np.where(starts < self.positives, lengths, 0.0)
+        where = {name: self.codes[name][places] for name in bundle if name}
+        if first:
+            where[0] = np.zeros(starts.size, np.uint8)
+        for name, codes in where.items():
+            count = self.slices[name]
+            self.into._rows[name] = np.bincount(codes, lengths, count), np.bincount(codes, positive, count)
+        found = [part.result() for part in parts]
+        for key in sums.variables:
+            columns = (np.concatenate(each) for each in zip(*(part.moments[key] for part in found), strict=True))
+            moments = Moments(lengths, *columns)
+            for name, codes in where.items():
+                self.into._moments[name, *key] = moments.pooled(codes, self.slices[name])
+        for cuts in self.wanted.cuts:
+            each = np.concatenate([part.decided[cuts] for part in found], axis=1)
+            for name, codes in where.items():
+                self.into._counts[name, cuts] = _tables(
+                    each, codes, self.slices[name], starts < self.positives, lengths
+                )
+
+
+def _wanted(into: Sliced, asked: Iterable[tuple[Place, Requirement]]) -> Wanted:
+    ranked, factors = set[Place](), dict[Any, set[float]]()
+    losses, cuts = dict[Any, None](), dict[tuple[float | None, float | None], None]()
+    for place, line in asked:
+        measure = into._metrics[line.subject].measure
+        if measure in _RANKED:
+            ranked.add(place)
+        elif measure in _LOSSES:
+            losses[measure] = None
+        else:
+            cuts[into.cuts(line)] = None
+        if line.limit.relative:
+            factors.setdefault(measure, set()).add(line.limit.value if line.limit.sign == "*" else 1.0)
+    return Wanted(
+        frozenset(ranked),
+        {measure: frozenset(values) for measure, values in factors.items()},
+        tuple(losses),
+        tuple(cuts),
+        any(line.limit.relative for _, line in asked),
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    moments: Mapping[tuple[Any, Any], tuple[Floats, Floats, Floats, Floats]]
+    decided: Mapping[Any, NDArray[np.int64]]
+
+
+class _Runs:
+    """Sums of each run of rows; a run lies within one block and one class."""
+
+    def __init__(self, wanted: Wanted, scores: Mapping[str, Array], starts: NDArray[np.int64], positives: int) -> None:
+        self.wanted, self.scores, self.starts, self.positives = wanted, scores, starts, positives
+        self.variables = [
+            (loss, kind) for loss in wanted.losses for kind in ("candidate", *self._others(loss))
+        ]  # a role: its own values; a factor: the difference
+
+    def _others(self, loss: Any) -> tuple[Any, ...]:
+        factors = self.wanted.factors.get(loss)
+        return ("champion", *sorted(factors)) if factors else ()
+
+    def over(self, low: int, high: int) -> _Part:
+        """Of the runs in the blocks from row `low` to `high`."""
+        moments: dict[tuple[Any, Any], list[tuple[Floats, ...]]] = {key: [] for key in self.variables}
+        decided: dict[Any, list[NDArray[np.int64]]] = {cuts: [] for cuts in self.wanted.cuts}
+        for start in range(low, high, BLOCK):
+            self._block(start, min(start + BLOCK, high), moments, decided)
+        return _Part(
+            {key: tuple(map(np.concatenate, zip(*parts, strict=True))) for key, parts in moments.items()},  # type: ignore[misc]
+            {cuts: np.concatenate(parts, axis=1) for cuts, parts in decided.items()},
+        )
+
+    def _block(self, low: int, high: int, moments: Mapping[Any, Any], decided: Mapping[Any, Any]) -> None:
+        first, last = np.searchsorted(self.starts, [low, high])
+        starts = self.starts[first:last] - low
+        lengths = np.diff(starts, append=high - low)
+        run = np.repeat(np.arange(starts.size), lengths)
+        scores = {role: column[low:high].astype(np.float64) for role, column in self.scores.items()}
+        for cuts in self.wanted.cuts:
+            decided[cuts].append(_decisions(scores, cuts, starts))
+        labels = (
+            np.arange(low, high) < self.positives if low < self.positives < high else np.bool_(low < self.positives)
+        )
+        for loss in self.wanted.losses:
+            others = self._others(loss)
+            values = {role: _LOSSES[loss](labels, scores[role]) for role in ("candidate", *others[:1])}
+            for factor in others[1:]:
+                off = values["champion"] * factor
+                values[factor] = np.subtract(values["candidate"], off, out=off)
+            for kind, column in values.items():
+                if kind == "champion":
+                    nothing = np.zeros(starts.size)
+                    mean = np.add.reduceat(column, starts) / lengths
+                    moments[loss, kind].append((mean, nothing, nothing, nothing))
+                else:
+                    moments[loss, kind].append(_run_moments(column, starts, lengths, run))
+
+
+def _run_moments(
+    values: Floats, starts: NDArray[np.int64], lengths: NDArray[np.int64], run: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean and central sums of each run; overwrites the values."""
+    mean = np.add.reduceat(values, starts) / lengths
+    values -= mean[run]
+    rest = np.add.reduceat(values, starts) / lengths
+    square = values * values
+    second = np.add.reduceat(square, starts) - lengths * rest * rest
+    values *= square
+    third = np.add.reduceat(values, starts)
+    square *= square
+    return mean + rest, np.maximum(second, 0.0), third, np.add.reduceat(square, starts)
+
+
+def _decisions(scores: Mapping[str, Floats], cuts: Any, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(3, runs): rows decided positive by the candidate, by the champion, by both; a block has under 2²⁰ rows."""
+    first = scores["candidate"] >= cuts[0]
+    second = np.zeros_like(first) if cuts[1] is None else scores["champion"] >= cuts[1]
+    packed = first.astype(np.int64)
+    packed += second.astype(np.int64) << 20
+    packed += (first & second).astype(np.int64) << 40
+    counts = np.add.reduceat(packed, starts)
+    low = (1 << 20) - 1
+    return np.stack([counts & low, counts >> 20 & low, counts >> 40])
+
+
+def _tables(
+    each: NDArray[np.int64], codes: Array, slices: int, positive: NDArray[np.bool_], lengths: Floats
+) -> NDArray[np.int64]:
+    """[slice, label, decided by the candidate, decided by the champion] rows."""
+    table = np.zeros((slices, 2, 2, 2), np.int64)
+    for label, runs in enumerate((~positive, positive)):
+        rows, one, two, both = (
+            np.bincount(codes[runs], column[runs], slices).astype(np.int64) for column in (lengths, *each)
+        )
+        table[:, label, 1, 1], table[:, label, 1, 0] = both, one - both
+        table[:, label, 0, 1], table[:, label, 0, 0] = two - both, rows - one - two + both
+    return table
+
+
+def _bundles(slices: Mapping[int, int], rows: int) -> list[list[int]]:
+    """Slicings whose cells are few beside the rows; the first bundle is the one that rows are ordered by."""
+    most = min(_MOST_CELLS, max(1, rows // _ROWS_A_CELL))
+    bundles: list[tuple[int, list[int]]] = []
+    for name, count in sorted(slices.items(), key=lambda one: -one[1]):
+        for place, (cells, names) in enumerate(bundles):
+            if cells * count <= most:
+                bundles[place] = (cells * count, [*names, name])
+                break
+        else:
+            bundles.append((count, [name]))
+    bundles.sort(key=lambda one: -len(one[1]))
+    return [names for _, names in bundles]
+
+
+def _cells(
+    bundle: Sequence[int], codes: Mapping[int, Array], slices: Mapping[int, int], rows: int
+) -> NDArray[np.uint32]:
+    """(n,) which cell of its slicings a row is in."""
+    cells = np.zeros(rows, np.uint32)
+    for name in bundle:
+        if name:
+            cells *= np.uint32(slices[name])
+            cells += codes[name].astype(np.uint32)
+    return cells
+
+
+def _sorted_by(cells: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """The rows in the order of their cells, then of their numbers."""
+    packed = cells.astype(np.uint64)
+    packed <<= np.uint64(32)
+    packed |= np.arange(cells.size, dtype=np.uint64)
+    packed.sort()
+    packed &= np.uint64(0xFFFFFFFF)
+    return packed.view(np.int64)
+
+
+def _narrow(count: int) -> type[np.unsignedinteger[Any]]:
+    return np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32
+
+
+class _Inline(Executor):
+    """Does at once what it is given."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done

@@ -1,0 +1,166 @@
+"""Sums by slice are those of the rows: what is fast says what is slow."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from lockgate import sliced
+from lockgate.estimate import Estimate, estimate
+from lockgate.metrics import METRICS
+from lockgate.metrics.influence import Metric
+from lockgate.requirement import parse
+from lockgate.slices import Slice, SliceSpec
+
+LINES = [
+    f"{name} {op} {limit}"
+    for name, op, limits in (
+        ("auc", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
+        ("average_precision", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
+        ("log_loss", "<=", ("0.6", "champion + 0.05", "champion * 1.1")),
+        ("brier", "<=", ("0.2", "champion + 0.05", "champion * 1.1")),
+        ("accuracy", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
+        ("recall", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
+        ("precision", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
+        ("f1", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
+        ("recall(threshold=0.3)", ">=", ("0.6", "champion - 0.05")),
+    )
+    for limit in limits
+]
+SCOPES = ["", " on each slice", " on geo=v0", " on geo=v1 & wide=v2"]
+
+
+class Table:
+    """Rows for `estimate`, made of arrays."""
+
+    weights = None
+    clusters = None
+
+    def __init__(
+        self, labels: NDArray[np.bool_], candidate: NDArray[Any], champion: NDArray[Any] | None, codes: dict[str, Any]
+    ) -> None:
+        self.rows, self.labels, self.candidate, self.champion = labels.size, labels, candidate, champion
+        self._codes = codes
+        self.slices = tuple(
+            Slice.of(
+                SliceSpec.model_validate(
+                    {"column": name, "values": ["v0", "nobody"]} if name == "geo" else {"column": name}
+                )
+            )
+            for name in codes
+        )
+
+    def codes(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+        return self._codes[name]
+
+
+def codes(draw: np.random.Generator, rows: int, many: int) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """Uneven slices, the last one without a row."""
+    share = np.sort(draw.random(many))[::-1] ** 3 + 1e-3
+    found = draw.choice(many, rows, p=share / share.sum())
+    return (*(f"v{place}" for place in range(many)), "nobody"), found.astype(np.int32)
+
+
+def table(seed: int, rows: int, *, kind: str, prevalence: float) -> Table:
+    """Two models that agree, mostly; kind: how their scores look."""
+    draw = np.random.default_rng(seed)
+    labels = draw.random(rows) < prevalence
+    first = np.clip(0.3 * labels + draw.normal(0.4, 0.2, rows), 0, 1)
+    second = np.clip(first + draw.normal(0, 0.05, rows), 0, 1)
+    known = {"geo": codes(draw, rows, 3), "wide": codes(draw, rows, 12), "pair": codes(draw, rows, 2)}
+    if kind == "float32":
+        first, second = first.astype(np.float32).astype(float), second.astype(np.float32).astype(float)
+    elif kind == "tied":
+        first, second = first.round(1), second.round(1)
+    elif kind == "constant":
+        first = np.full(rows, 0.3)
+    elif kind == "identical":
+        second = first
+    elif kind == "constant by slice":
+        first = known["geo"][1] / 7 + 0.1 * labels
+    elif kind == "ranks":
+        first, second = first * 20 - 7, second * -3e30
+        first[::7] = -0.0
+        first[3::7] = 0.0
+    return Table(labels, first, second, known)
+
+
+def slow() -> dict[str, Metric]:
+    """The same metrics under functions that nobody knows."""
+
+    def unknown(metric: Metric) -> Any:
+        return lambda *rows: metric.measure(*rows)
+
+    return {name: replace(metric, measure=unknown(metric)) for name, metric in METRICS.items()}
+
+
+def both(rows: Any, lines: list[str], **more: Any) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+    asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines)]
+    threshold = {"candidate": 0.5, "champion": 0.45}
+    return (
+        estimate(rows, asked, METRICS, threshold=threshold, **more),
+        estimate(rows, asked, slow(), threshold=threshold),
+    )
+
+
+def assert_close(fast: Estimate, exact: Estimate) -> None:
+    """All fields alike; numbers to 1e-9 of their size, or of the value's where they are sums to nothing."""
+    for name, wanted in asdict(exact).items():
+        found = getattr(fast, name)
+        if wanted is not None and (isinstance(wanted, float) or name == "interval"):
+            assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12), (name, fast, exact)
+        else:
+            assert found == wanted, (name, fast, exact)
+
+
+KINDS = ["float64", "float32", "tied", "constant", "identical", "constant by slice", "ranks"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 10_000), rows=st.integers(1, 700), kind=st.sampled_from(KINDS),
+    prevalence=st.sampled_from([0.0, 0.02, 0.3, 0.5, 0.95, 1.0]),
+)  # fmt: skip
+def test_sums_say_what_rows_say(seed: int, rows: int, kind: str, prevalence: float) -> None:
+    """With ties, slices of one class or no rows, constant scores and such outside 0 to 1, by every method."""
+    lines = [line + scope for line in LINES for scope in SCOPES]
+    for fast, exact in zip(*both(table(seed, rows, kind=kind, prevalence=prevalence), lines), strict=True):
+        assert_close(fast, exact)
+
+
+@pytest.mark.parametrize("kind", ["float64", "tied", "ranks"])
+def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows in many blocks, on one thread or three, give the same bits, and those of the rows."""
+    monkeypatch.setattr(sliced, "_FEW_ROWS", 1000)
+    rows = table(5, 150_000, kind=kind, prevalence=0.2)
+    lines = [line + scope for line in LINES[::2] for scope in SCOPES[:2]]
+    one, exact = both(rows, lines, threads=1)
+    three, _ = both(rows, lines, threads=3)
+
+    assert one == three
+    for fast, slow in zip(one, exact, strict=True):
+        assert_close(fast, slow)
+
+
+def test_rows_without_a_champion_are_summed_too() -> None:
+    """Absolute lines need one model."""
+    rows = table(1, 500, kind="float64", prevalence=0.3)
+    rows.champion = None
+    lines = [line + scope for line in LINES if "champion" not in line for scope in SCOPES]
+    for fast, exact in zip(*both(rows, lines), strict=True):
+        assert_close(fast, exact)
+
+
+def test_a_score_that_is_missing_is_left_to_the_metric() -> None:
+    """One NaN, and nothing is summed."""
+    rows = table(1, 500, kind="float64", prevalence=0.3)
+    rows.candidate[3] = np.nan
+    asked = [((0, 0), parse("auc >= 0.5"))]
+
+    assert not sliced.Sliced(rows, asked, METRICS, threshold={}, codes={}, threads=1).takes(asked[0][1])
