@@ -59,7 +59,11 @@ def test_the_four_kinds_of_the_design_are_read() -> None:
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
-        ([{"column": "a", "find": {"depth": 2}}], "not available yet: slices that are found"),
+        ([{"column": "a", "find": {"depth": 2}}], "`find` stands by itself, and column beside it"),
+        ([{"find": {"depth": 2}}], "there are none; declare columns beside it"),
+        (["a", {"find": {}}, {"find": {}}], "find is written twice"),
+        (["a", {"find": {"depth": 4}}], "less than or equal to 3"),
+        (["a", {"find": {}}, {"cross": ["a", "(found)"]}], "which is no slice here"),
         ([{"cross": ["a", "b"]}], "cross names 'a', which is no slice here; declared: none"),
         (["geo", {"cross": ["geo", "chanel"]}, "channel"], "did you mean 'channel'?"),
         (["a", "b", {"cross": ["a", "b"]}, {"cross": ["a×b", "a"]}], "which is a crossing itself"),

@@ -326,7 +326,7 @@ class _Lines:
             return
         if self.dataset is None:
             return
-        declared = {spec.slice_name: spec for spec in self.dataset.slices}
+        declared = {spec.slice_name: spec for spec in self.dataset.slices if spec.find is None}
         where = f"data.{self.data_name}"
         if self.dataset.small_slices.below == "merge" and not getattr(self.cls, "by_group", False):
             yield f"{text}: {where} merges small slices, which {self.draft.title} does not; write below: watch or block"
@@ -356,7 +356,7 @@ class _Lines:
             return
         if self.dataset is None:
             return
-        declared = {spec.slice_name: spec for spec in self.dataset.slices}
+        declared = {spec.slice_name: spec for spec in self.dataset.slices if spec.find is None}
         if line.gap not in declared:
             known = ", ".join(declared) or "none"
             yield f"{text}: data.{self.data_name} has no slice {line.gap!r}; declared: {known}{guess(line.gap, declared)}"

@@ -50,7 +50,12 @@ _MORE: Mapping[type, Json] = {
             *(("column", key) for key in ("where", "cross")),
             *(("max", key) for key in ("values", "bins", "quantiles", "where")),
         ),
-        "anyOf": [{"required": ["column"]}, {"required": ["name", "where"]}, {"required": ["cross"]}],
+        "anyOf": [
+            {"required": ["column"]},
+            {"required": ["name", "where"]},
+            {"required": ["cross"]},
+            {"required": ["find"], "maxProperties": 1},
+        ],
         "dependentRequired": {"bins": ["name"], "where": ["name"]},
     },
 }

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
-from lockgate.config import Config, later
+from lockgate.config import Config
 from lockgate.errors import DataError, guess
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _KINDS = ("values", "bins", "quantiles", "where", "cross")
 FIXED_COLUMNS = ("id", "label", "weight", "cluster", "candidate", "champion")
 
 SliceKey = tuple[tuple[str, str], ...]
-Kind = Literal["values", "declared", "bins", "quantiles", "where", "cross"]
+Kind = Literal["values", "declared", "bins", "quantiles", "where", "cross", "found"]
 Coded = tuple[tuple[str, ...], "NDArray[np.int32]"]
 
 
@@ -92,9 +92,20 @@ WhereCondition = Annotated[
 ]
 
 
+class FindSpec(Config):
+    """Which conjunctions of the other slices are searched for losses; what is found is shown and never judged.
+
+    depth: of how many slices at most one value each. worst: how many are shown. min_rows: of a conjunction.
+    """
+
+    depth: int = Field(default=2, ge=1, le=3)
+    worst: int = Field(default=10, ge=1, le=200)
+    min_rows: int = Field(default=50, ge=10)
+
+
 class SliceSpec(Config):
     """One entry of `slices:`: every value of a column, declared values, bins of a number, a condition on rows, or a
-    crossing of other entries.
+    crossing of other entries; or, with `find`, a search among the others.
 
     quantiles: how many bins of about as many rows; their edges come from the data of the run. max: how many values or
     crossed values a run may find before it refuses, 1,000 by default.
@@ -108,7 +119,7 @@ class SliceSpec(Config):
     where: dict[Name, WhereCondition] | None = Field(default=None, min_length=1)
     cross: tuple[Name, ...] | None = None
     max: int | None = Field(default=None, ge=1)
-    find: later("slices that are found, not declared, arrive with the statistics release") = None  # type: ignore[valid-type]
+    find: FindSpec | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> SliceSpec:
@@ -117,6 +128,11 @@ class SliceSpec(Config):
             raise ValueError(
                 f"a slice is declared by one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}, not by {' and '.join(given)}"
             )
+        if self.find is not None:
+            others = sorted(self.model_fields_set - {"find"})
+            if others:
+                raise ValueError(f"`find` stands by itself, and {others[0]} beside it has no meaning")
+            return self
         if self.max is not None and given not in ([], ["cross"]):
             raise ValueError(
                 f"max is for what is found in the data; `{given[0]}` says itself how many slices there are"
@@ -171,7 +187,7 @@ class SliceSpec(Config):
 
     @property
     def slice_name(self) -> str:
-        return self.name or self.column or "×".join(self.cross or ())
+        return self.name or self.column or ("(found)" if self.find is not None else "×".join(self.cross or ()))
 
 
 def _entry(value: Any) -> Any:
@@ -181,6 +197,11 @@ def _entry(value: Any) -> Any:
 
 
 def _fit_each_other(entries: tuple[SliceSpec, ...]) -> tuple[SliceSpec, ...]:
+    if sum(entry.find is not None for entry in entries) > 1:
+        raise ValueError("find is written twice; one search is made of all other slices")
+    if entries and all(entry.find is not None for entry in entries):
+        raise ValueError("find searches among the other slices, and there are none; declare columns beside it")
+    entries_found, entries = entries, tuple(entry for entry in entries if entry.find is None)
     names = [entry.slice_name for entry in entries]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -197,7 +218,7 @@ def _fit_each_other(entries: tuple[SliceSpec, ...]) -> tuple[SliceSpec, ...]:
         if set(crossed) in crossings:
             raise ValueError(f"the same slices are crossed twice: {', '.join(crossed)}")
         crossings.append(set(crossed))
-    return entries
+    return entries_found
 
 
 SliceEntry = Annotated[SliceSpec, BeforeValidator(_entry, json_schema_input_type=str | SliceSpec)]
@@ -249,8 +270,8 @@ class Slice:
     @classmethod
     def of(cls, spec: SliceSpec) -> Slice:
         """The declaration by itself; a crossing learns its parts from `resolved`."""
-        if spec.cross is not None:
-            return cls(spec.slice_name, "cross", (), None, spec)
+        if spec.cross is not None or spec.find is not None:
+            return cls(spec.slice_name, "found" if spec.cross is None else "cross", (), None, spec)
         if spec.where is not None:
             return cls(spec.slice_name, "where", tuple(spec.where), ("true",), spec)
         columns = (spec.column or "",)
@@ -435,8 +456,11 @@ class Slice:
 
 
 def resolved(slices: Iterable[Slice]) -> tuple[Slice, ...]:
-    """The same slices, crossings with their parts; combinations of what was named are promised, with rows or without."""
-    slices = tuple(slices)
+    """What is judged: crossings have their parts, and a search is left out.
+
+    Combinations of what was named are promised, with rows or without.
+    """
+    slices = tuple(one for one in slices if one.kind != "found")
     known = {one.name: one for one in slices}
     return tuple(
         one if one.spec.cross is None else _crossing(one, [known[name] for name in one.spec.cross]) for one in slices

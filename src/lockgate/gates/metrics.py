@@ -24,6 +24,7 @@ class Metrics(Gate):
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.answers import answers
         from lockgate.exhibits import curves
+        from lockgate.found_slices import found_slices
         from lockgate.metrics import METRICS
 
         asked = self.asked(case)
@@ -33,4 +34,8 @@ class Metrics(Gate):
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
         small = case.dataset(self.data).spec.small_slices
         yield from answers(self.title, scored, asked, METRICS, self.subjects, threshold=threshold, small=small)
+        found = found_slices(scored, case.dataset(self.data).spec, threshold=threshold)
+        if found is not None:
+            yield Context(found.note)
+            yield found.table(self.title)
         yield from curves(self.title, scored, {line.subject for _, line in asked})
