@@ -34,7 +34,7 @@ def main() -> int:
         "G1": (shares.HEADER, list(shares.grid(sims))),
         "G2": (scores.HEADER, list(scores.grid(sims))),
         "G3": (losses.HEADER, list(losses.grid(sims))),
-        "G4": (calibration.note(), []),
+        "G4": (calibration.note(), list(calibration.grid(sims))),
     }
     bars: list[Bar] = []
     with get_context("spawn").Pool(given.workers) as pool:
