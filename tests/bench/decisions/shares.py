@@ -180,7 +180,7 @@ def grid(sims: int) -> list[ShareCell]:
 
 
 def by_scenario(row: ShareRow) -> str:
-    """P(promote) of every rule under every scenario, as the table of the facts has it."""
+    """P(promote) of every rule under every scenario."""
     lines = [
         f"G1  P(promote) by what is true: {row.cell.name}",
         f"{'':16}" + "".join(f"{name:>7}" for name in SCENARIOS),
