@@ -1,0 +1,143 @@
+"""A metric of one's own: a Python function of (labels, scores, rows), declared by name beside the lines that ask for it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lockgate.config import Config
+from lockgate.digest import sha256_file
+from lockgate.errors import GateBroken, UsageError
+from lockgate.requirement import Subject
+
+if TYPE_CHECKING:
+    from lockgate.dataset import Dataset
+    from lockgate.metrics.influence import Metric
+    from lockgate.scored import Scored
+
+Columns = Mapping[str, Any]
+Ask = Callable[[Any, Any, Columns], Any]
+
+
+class Function(Config):
+    """What a pipeline says of a function: where it is, which way is better, and what it reads.
+
+    It is called with labels (bool, or float for a regression), one model's scores and `rows`, the named columns of the
+    data; all are numpy arrays of the same rows. It answers one number, or with `per_row` one for each row.
+    """
+
+    function: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")
+    better: Literal["higher", "lower"]
+    per_row: bool = False
+    columns: tuple[str, ...] = ()
+    bounds: tuple[float | None, float | None] = (None, None)
+    unit: str = ""
+
+    def subject(self, name: str) -> Subject:
+        return Subject(
+            name, self.better, unit=self.unit, bounds=self.bounds, needs=("label", "score"), proportion=False
+        )
+
+    def load(self, root: Path) -> Loaded:
+        """The function, from its file below the root. Raises UsageError."""
+        name, _, attribute = self.function.rpartition(":")
+        path = (root / name).resolve()
+        if not path.is_relative_to(root.resolve()) or not path.is_file():
+            raise UsageError(f"function {self.function!r}: there is no file {name} below the project's root")
+        spec = importlib.util.spec_from_file_location(f"lockgate_function_{path.stem}", path)
+        if spec is None or spec.loader is None:
+            raise UsageError(f"function {self.function!r}: {name} is no Python file")
+        module = importlib.util.module_from_spec(spec)
+        sha256 = sha256_file(path)
+        try:
+            spec.loader.exec_module(module)
+        except Exception as error:
+            raise UsageError(f"function {self.function!r} could not be loaded: {_said(error)}") from error
+        ask = getattr(module, attribute, None)
+        if not callable(ask):
+            raise UsageError(f"function {self.function!r}: {name} has no function {attribute!r}")
+        return Loaded(ask, sha256)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A function, and the SHA-256 of the file that it came from."""
+
+    ask: Ask
+    sha256: str
+
+
+def subjects(functions: Mapping[str, Function]) -> dict[str, Subject]:
+    return {name: function.subject(name) for name, function in functions.items()}
+
+
+def complaints(
+    functions: Mapping[str, Function], known: Mapping[str, Subject], weight: str | None
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """What cannot be accepted, each with its path below the gate. weight: the data's column of weights."""
+    for name, function in functions.items():
+        if name in known:
+            yield ("functions", name), f"functions: {name} is a metric already; give yours a name of its own"
+        if weight is not None and not function.per_row and weight not in function.columns:
+            yield (
+                ("functions", name),
+                f"functions: the data is weighted by {weight!r}, and {name} does not read it; "
+                f"write columns: [{weight}], or per_row: true",
+            )
+
+
+def metrics(
+    functions: Mapping[str, Function], scored: Scored, dataset: Dataset, *, root: Path, seed: int
+) -> tuple[Scored, dict[str, Metric], dict[str, str]]:
+    """(the scored table as these metrics want it, the metrics by name, name → SHA-256 of the function's file).
+
+    The table's scores are row numbers, by which a function finds what it reads; its rows and slices are the same. seed: of
+    resampling; the same rows are drawn for both models. Raises UsageError, DataError, GateBroken.
+    """
+    from lockgate.metrics.resampling import Asked, own_metric, placed
+
+    loaded = {name: function.load(root) for name, function in functions.items()}
+    wanted = dict.fromkeys(column for function in functions.values() for column in function.columns)
+    columns = _columns(dataset, list(wanted), scored.rows)
+    found = {
+        name: own_metric(
+            name,
+            Asked(loaded[name].ask, scored, {column: columns[column] for column in function.columns}),
+            per_row=function.per_row,
+            seed=seed,
+        )
+        for name, function in functions.items()
+    }
+    return placed(scored), found, {name: one.sha256 for name, one in loaded.items()}
+
+
+def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
+    """Each column as one array: numbers as float64 with NaN for what is missing, all else as Python values."""
+    import numpy as np
+    import pyarrow as pa
+
+    from lockgate import arrays
+
+    if not names:
+        return {}
+    batches = list(dataset.batches(names))
+    found: dict[str, Any] = {}
+    for place, name in enumerate(names):
+        parts = [batch.column(place) for batch in batches]
+        kind = parts[0].type if parts else pa.null()
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            found[name] = np.concatenate([arrays.to_floats(part) for part in parts])
+        else:
+            found[name] = np.array([value for part in parts for value in part.to_pylist()] or [], dtype=object)
+        if found[name].shape != (rows,):
+            raise GateBroken(f"column {name!r} has {found[name].size:,} rows, and {rows:,} were scored")
+    return found
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
