@@ -65,6 +65,7 @@ def test_a_whole_finding() -> None:
         "remedy": "about 4,500 more rows, or a tolerance of 0.071, would decide",
         "detail": {
             "p_pass": "0.1", "p_fail": "0.9", "p_fail_holm": "0.9", "smallest_tolerance": found.detail["smallest_tolerance"],
+            "outlook": "hopeless at champion - 0.03: 1,000 rows, 400 positive decide a tolerance of 0.071 with 90 % power",
         },
     }  # fmt: skip
 

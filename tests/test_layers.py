@@ -19,7 +19,7 @@ LINES: dict[int, tuple[str, ...]] = {
     2: ("evidence", "requirement", "arrays", "slices", "registry"),
     3: ("signoff", "ledger", "stats", "satisfiable", "schema_diff"),
     4: ("model", "lockstep", "sources", "dataset", "output", "rows", "scored", "merging", "metrics", "example", "replay"),
-    5: ("ranked", "sliced", "estimate", "flips", "timing_limits", "timing", "exhibits", "sentences", "judge", "gaps", "answers", "found_slices"),
+    5: ("ranked", "sliced", "estimate", "flips", "timing_limits", "timing", "exhibits", "sentences", "judge", "plan", "gaps", "answers", "found_slices"),
     6: ("gate", "plugins"),
     7: ("yamlfile", "wording", "variables", "extends", "crosscheck", "pipeline", "schema"),
     8: ("gates", "targets", "registries", "channels", "reports"),

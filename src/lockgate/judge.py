@@ -11,7 +11,7 @@ from lockgate.digest import number
 from lockgate.estimate import CONFIDENCE, MIN_MINORITY, Estimate
 from lockgate.evidence import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.requirement import Requirement, Subject
-from lockgate.sentences import Sentence
+from lockgate.sentences import Sentence, outlook_words
 from lockgate.slices import SmallSlices, finding_id
 from lockgate.stats.multiple import holm
 
@@ -99,8 +99,8 @@ def _finding(
     slices: int,
     small: SmallSlices | None,
 ) -> Finding:
-    smallness = _small(one, requirement, small)
-    watched = smallness is not None and small is not None and small.below == "watch" and bool(one.slice)
+    few = smallness(one, requirement, small)
+    watched = few is not None and small is not None and small.below == "watch" and bool(one.slice)
     claim = _claim(requirement, watched=watched)
     certain = one.counted or claim == "point"
     decided = None
@@ -125,20 +125,27 @@ def _finding(
             "p_fail_holm": number(p_fail_holm),
         }
     if one.value is not None:
-        blocked = one.too_few or (smallness if not watched else None)
+        blocked = one.too_few or (few if not watched else None)
         if blocked is not None:
             detail["too_few"] = blocked
     if claim == "no_harm" and one.value is not None:
         if watched:
-            detail["watched"] = smallness
+            detail["watched"] = few
         detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement))
     verdict = verdict_of(decided, detail)
     needed = _rows_needed(one, requirement, slices) if verdict is Verdict.INCONCLUSIVE else None
     tolerance = None if verdict is not Verdict.INCONCLUSIVE else _smallest_tolerance(one, requirement, slices)
     if tolerance is not None and detail.get("too_few") is None:
         detail["smallest_tolerance"] = number(tolerance)
+        detail["outlook"] = outlook_words(
+            requirement,
+            rows=one.rows,
+            positives=one.positives,
+            smallest=tolerance,
+            decidable=tolerance <= _asked(requirement),
+        )
     code = _code(one, decided, detail, verdict)
-    speaker = Sentence(requirement, one, subject, claim, code, detail, needed, smallness)
+    speaker = Sentence(requirement, one, subject, claim, code, detail, needed, few)
     return Finding(
         id=finding_id(gate, one.requirement, one.slice),
         requirement=one.requirement,
@@ -166,7 +173,7 @@ def _claim(requirement: Requirement, *, watched: bool) -> Claim:
     return requirement.claim or ("not_worse" if requirement.limit.relative else "at_limit")
 
 
-def _small(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> str | None:
+def smallness(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> str | None:
     """Why the slice counts as small, by rows and positives alone; the whole is never small but by a line's own min_rows."""
     rows = max(small.min_rows if small and one.slice else 0, requirement.min_rows or 0)
     if one.rows < rows:
@@ -205,9 +212,12 @@ def askable(finding: Finding) -> bool:
     return finding.verdict is Verdict.INCONCLUSIVE and finding.code not in ("beyond_unadjusted", "budget_spent")
 
 
-def _quantiles(requirement: Requirement, slices: int) -> tuple[float, float]:
+def quantiles(requirement: Requirement | None, slices: int) -> tuple[float, float]:
+    """Normal quantiles of the line's confidence, and of the power with which each of its slices must pass."""
     normal = NormalDist()
-    return normal.inv_cdf(requirement.confidence or CONFIDENCE), normal.inv_cdf(POWER ** (1 / max(slices, 1)))
+    return normal.inv_cdf((requirement and requirement.confidence) or CONFIDENCE), normal.inv_cdf(
+        POWER ** (1 / max(slices, 1))
+    )
 
 
 def _rows_needed(one: Estimate, requirement: Requirement, slices: int) -> int | None:
@@ -227,7 +237,7 @@ def _rows_needed(one: Estimate, requirement: Requirement, slices: int) -> int | 
         distance = one.value - required if op == ">=" else required - one.value
     if distance is None or distance <= 0:
         return None
-    za, zb = _quantiles(requirement, slices)
+    za, zb = quantiles(requirement, slices)
     rows = math.ceil(variance * ((za + zb) / distance) ** 2)
     return rows if one.rows < rows < 2**53 else None
 
@@ -261,9 +271,15 @@ def _smallest_tolerance(one: Estimate, requirement: Requirement, slices: int) ->
     variance, asked = _variance(one), _tolerance(one, requirement)
     if variance is None or not asked or asked < 0 or requirement.claim not in (None, "not_worse") or not one.rows:
         return None
-    za, zb = _quantiles(requirement, slices)
+    za, zb = quantiles(requirement, slices)
     smallest = (za + zb) * math.sqrt(variance / one.rows)
     return smallest / abs(one.champion) if requirement.limit.sign == "*" and one.champion else smallest
+
+
+def _asked(requirement: Requirement) -> float:
+    """The tolerance of a line as `_smallest_tolerance` gives it."""
+    limit = requirement.limit
+    return abs(1 - limit.value) if limit.sign == "*" else abs(limit.margin)
 
 
 def _smallest_loss(one: Estimate, requirement: Requirement) -> float | None:
@@ -273,5 +289,5 @@ def _smallest_loss(one: Estimate, requirement: Requirement) -> float | None:
     se = one.se
     if se == 0 and one.pooled_variance:
         se = math.sqrt(one.pooled_variance / max(one.rows, 1))
-    za, zb = _quantiles(requirement, 1)
+    za, zb = quantiles(requirement, 1)
     return max(0.0, (_tolerance(one, requirement) or 0.0) + (za + zb) * se)

@@ -10,6 +10,7 @@ from typing import Any
 from lockgate.estimate import CONFIDENCE, Estimate
 from lockgate.evidence import Claim, Evidence, Finding, GateResult, Verdict
 from lockgate.requirement import Requirement, Subject
+from lockgate.slices import SliceKey
 
 _WOULD = " would go unseen"
 
@@ -32,7 +33,7 @@ class Sentence:
 
     @property
     def _where(self) -> str:
-        shown = " & ".join(f"{name}={value}" for name, value in self.one.slice)
+        shown = slice_words(self.one.slice)
         return f"{self.requirement.asked} on {shown}" if shown else self.requirement.asked
 
     @property
@@ -161,6 +162,23 @@ class Sentence:
     def _other_tolerance(self) -> str:
         found = self.detail.get("smallest_tolerance")
         return "" if found is None else f", or {tolerance_text(self.requirement, float(found))},"
+
+
+def slice_words(key: SliceKey) -> str:
+    """`geography=BR & sex=Male`; nothing for all rows."""
+    return " & ".join(f"{name}={value}" for name, value in key)
+
+
+def outlook_words(
+    requirement: Requirement, *, rows: int, positives: int | None, smallest: float, decidable: bool
+) -> str:
+    """What these rows can decide of a line on a tolerance: the words of `gate plan`, and of a finding left undecided.
+
+    smallest: tolerance that all slices of the line meet with 90 % power; of a factor, its distance from 1.
+    """
+    counted = f"{rows:,} rows" + ("" if positives is None else f", {positives:,} positive")
+    status = "decidable" if decidable else f"hopeless at {requirement.limit}"
+    return f"{status}: {counted} decide {tolerance_text(requirement, smallest)} with 90 % power"
 
 
 def tolerance_text(requirement: Requirement, tolerance: float) -> str:

@@ -1,57 +1,256 @@
-"""`gate plan [PIPELINE]`: what would be asked, of which versions."""
+"""`gate plan [PIPELINE]`: what would be asked, of which versions, how long it takes, and what the data can decide."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from lockgate.gate import Gate
+    from lockgate.pipeline import Pipeline
+    from lockgate.plan import Outlook
+    from lockgate.registry import ModelVersion, Registry
+    from lockgate.requirement import Requirement
+    from lockgate.scored import Scored
+
+_MOST = 12
+_WORST = ("hopeless", "unknown", "watched", "decidable")
 
 
 @click.command("plan")
 @click.argument("pipeline", required=False, type=click.Path(path_type=Path))
 @click.option("--candidate", metavar="KEY=VALUE", help="Another candidate: version=8, alias=x, tag=key:value, …")
+@click.option("--score", is_flag=True, help="Let the champion score the data, and plan with what it says.")
+@click.option(
+    "--disagreement",
+    metavar="SHARE",
+    default="5%",
+    show_default=True,
+    help="The share of rows on which the two models are assumed to decide differently.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(pipeline: Path | None, candidate: str | None, *, as_json: bool) -> None:
-    """Show the versions that would meet, the gates in order, and every line that would be asked or not."""
-    from lockgate import wiring
+def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
+    """Show the versions that would meet, the gates in order, every line, and what these rows can decide of it."""
+    from lockgate import looks, wiring
     from lockgate.commands.run import _selector
+    from lockgate.errors import UsageError
     from lockgate.pipeline import load, root_of
 
     here = root_of(Path.cwd() / "gates")
     of = load(pipeline or wiring.only_pipeline(here), environ=os.environ)
+    share = _share(disagreement)
     registry = wiring.open_registry(of)
     chosen = wiring.select_candidate(of, registry, None if candidate is None else _selector(candidate))
     champion = wiring.select_champion(of, registry)
-    gates: list[dict[str, Any]] = []
-    for gate in of.gates:
-        lines = [
-            {
-                "id": name,
-                "text": str(line),
-                "asked": champion is not None or not gate.needs_champion(line),
-            }
-            for name, line in gate.numbered
-        ]
-        gates.append(
-            {"name": gate.title, "kind": gate.gate, "severity": gate.severity, "data": of.data_of(gate), "lines": lines}
-        )
+    if score and champion is None:
+        raise UsageError("--score asks the champion, and there is none yet", remedy="plan from counts, without --score")
+    planned = _Planned(of, registry, champion if score else None, disagreement=share)
+    gates = [planned.gate(gate, champion) for gate in of.gates]
+    taken = looks.count(looks.names(of, of.gates), registry.evidence(of.model).all)
     document = {
         "model": of.model,
         "candidate": chosen.version,
         "champion": None if champion is None else champion.version,
+        "looks": taken,
+        "assumed": planned.assumed,
         "gates": gates,
     }
     if as_json:
-        click.echo(json.dumps(document, indent=1))
+        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
     against = "no champion" if champion is None else f"champion version {champion.version}"
     click.echo(f"{chosen} against {against}")
     for entry in gates:
-        where = f" on {entry['data']}" if entry["data"] else ""
-        weight = "" if entry["severity"] == "block" else f" ({entry['severity']})"
-        click.echo(f"{entry['name']}{where}{weight}")
-        for line in entry["lines"]:
-            click.echo(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not asked: no champion yet"))
+        _show(entry)
+    if planned.assumed is not None:
+        click.echo(planned.assumed)
+    for name, look in taken.items():
+        click.echo(f"this would be look {'number unknown' if look is None else look} at {name}")
+
+
+def _show(entry: Mapping[str, Any]) -> None:
+    where = f" on {entry['data']}" if entry["data"] else ""
+    weight = "" if entry["severity"] == "block" else f" ({entry['severity']})"
+    takes = "" if entry["seconds"] is None else f": about {entry['seconds']:,.0f} s of requests"
+    click.echo(f"{entry['name']}{where}{weight}{takes}")
+    if entry["unread"] is not None:
+        click.echo(f"  what its rows can decide is not known: {entry['unread']}")
+    for line in entry["lines"]:
+        click.echo(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not asked: no champion yet"))
+        found = sorted(line["outlook"], key=lambda one: _WORST.index(one["status"]))
+        for one in found[:_MOST]:
+            click.echo(f"      {one['place']}: {one['words']}")
+            if one["champion"]:
+                click.echo(f"        the champion itself: {one['champion']}")
+        if len(found) > _MOST:
+            rest = [one["status"] for one in found[_MOST:]]
+            click.echo(
+                f"      and {', '.join(f'{rest.count(status)} {status}' for status in _WORST if status in rest)}"
+            )
+
+
+class _Planned:
+    """The outlook of each gate. scored_by: the champion, where it is to score the data; None plans from counts."""
+
+    def __init__(
+        self, pipeline: Pipeline, registry: Registry, scored_by: ModelVersion | None, *, disagreement: float
+    ) -> None:
+        self.pipeline, self.registry, self.scored_by = pipeline, registry, scored_by
+        self.disagreement = disagreement
+        self.assumed: str | None = None
+        self._champions: dict[str, tuple[Scored, float | None]] | None = None
+
+    def gate(self, gate: Gate, champion: ModelVersion | None) -> dict[str, Any]:
+        from lockgate.errors import LockgateError
+
+        asked = [(name, line) for name, line in gate.numbered if champion is not None or not gate.needs_champion(line)]
+        found: dict[str, list[Outlook]] = {}
+        unread = None
+        try:
+            found = self._outlooks(gate, asked)
+        except LockgateError as error:
+            unread = error.what
+        names = {name for name, _ in asked}
+        return {
+            "name": gate.title,
+            "kind": gate.gate,
+            "severity": gate.severity,
+            "data": self.pipeline.data_of(gate),
+            "seconds": _seconds(gate, models=1 if champion is None else 2),
+            "unread": unread,
+            "lines": [
+                {
+                    "id": name,
+                    "text": str(line),
+                    "asked": name in names,
+                    "outlook": [{"place": one.place, **one.to_json()} for one in found.get(name, ())],
+                }
+                for name, line in gate.numbered
+            ],
+        }
+
+    def _outlooks(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
+        from lockgate.pipeline import looks_at_rows
+        from lockgate.plan import as_absolute, assumptions, outlooks
+
+        data = self.pipeline.data_of(gate)
+        lines = [(name, line) for name, line in asked if looks_at_rows(gate, line) and line.gap is None]
+        lines = [(name, line) for name, line in lines if "label" in gate.subjects[line.subject].needs]
+        if data is None or not lines:
+            return {}
+        small = self.pipeline.data[data].small_slices
+        alone = [(name, as_absolute(line)) for name, line in lines]
+        counts = _estimates(self._counted(data), alone, small, threshold=0.5)
+        own = {}
+        if self.scored_by is not None:
+            scored, threshold = self._champion(data)
+            own = _estimates(scored, alone, small, threshold=threshold)
+        self.assumed = assumptions(self.disagreement, scored=self.scored_by is not None)
+        return {
+            name: outlooks(
+                name, line, gate.subjects[line.subject], counts[name], small=small,
+                own={one.slice: one for one in own.get(name, ())}, disagreement=self.disagreement,
+            )
+            for name, line in lines
+        }  # fmt: skip
+
+    def _counted(self, name: str) -> Scored:
+        """The rows with labels and slices alone; the label stands where scores would."""
+        from lockgate import arrays
+        from lockgate.dataset import Dataset
+        from lockgate.rows import checked_rows
+        from lockgate.scored import Scored
+
+        without = {"id": None, "keep_ids": False, "weight": None, "cluster": None, "scores": None}
+        dataset = Dataset(name, self.pipeline.data[name].model_copy(update=without), self.pipeline.root)
+        task: Any = self.pipeline.task
+        rows, columns = checked_rows(dataset, task=task, positive=self.pipeline.positive, salt=b"", scores={})
+        if "label" in columns:
+            labels = arrays.to_numpy(arrays.whole(columns["label"]))
+            columns["candidate"] = columns["champion"] = arrays.from_numpy(labels.astype(float))
+        return Scored(columns.get, rows=rows, sha256=lambda: "", slices=dataset.slices)
+
+    def _champion(self, name: str) -> tuple[Scored, float | None]:
+        """(what the champion says about the rows, its threshold)."""
+        if self._champions is None:
+            self._champions = self._score()
+        return self._champions[name]
+
+    def _score(self) -> dict[str, tuple[Scored, float | None]]:
+        """The champion alone, in the candidate's place, on all data that a line is decided on."""
+        import tempfile
+        from copy import copy
+
+        from lockgate import looks, wiring
+        from lockgate.registry import CandidateSelector
+        from lockgate.runfolder import RunFolder
+
+        assert self.scored_by is not None  # noqa: S101  # asked for
+        alone = self.pipeline.model_copy(update={"champion": "none"})
+        found = {}
+        with (
+            tempfile.TemporaryDirectory(prefix="lockgate-") as folder,
+            wiring.open_case(
+                alone,
+                self.registry,
+                RunFolder(Path(folder)),
+                environ=os.environ,
+                candidate=CandidateSelector(version=int(self.scored_by.version)),
+            ) as bench,
+        ):
+            for name in looks.names(self.pipeline, self.pipeline.gates):
+                scored = copy(bench.case.scored(name))
+                if scored.champion is not None:  # scores that lie in the data: the candidate's are not looked at
+                    scored.candidate = scored.champion
+                _ = (scored.labels, scored.candidate, scored.weights, scored.clusters)
+                for declared in scored.slices:
+                    scored.codes(declared.name)
+                found[name] = scored, bench.case.threshold("candidate")
+        return found
+
+
+def _estimates(
+    scored: Scored, lines: Sequence[tuple[str, Requirement]], small: Any, *, threshold: float | None
+) -> dict[str, list[Any]]:
+    """Estimates by line, of the slices that the gate would judge: small ones merged where that is the policy."""
+    from dataclasses import replace
+
+    from lockgate.estimate import estimate
+    from lockgate.merging import merged
+    from lockgate.metrics import METRICS
+
+    whole, _ = merged(scored, small)
+    cells = [(name, line) for name, line in lines if line.scope.kind == "cell"]
+    others = [each for each in lines if each not in cells]
+    known = {"candidate": threshold, "champion": threshold}
+    found: dict[str, list[Any]] = {}
+    for rows, asked in ((whole, others), (scored, cells)):
+        declared = {one.name: one for one in rows.slices}
+        for one in estimate(rows, asked, METRICS, threshold=known) if asked else ():
+            key = declared[one.slice[0][0]].key(one.slice[0][1]) if len(one.slice) == 1 else one.slice
+            found.setdefault(one.requirement, []).append(replace(one, slice=key))
+    return found
+
+
+def _seconds(gate: Gate, *, models: int) -> float | None:
+    """How long a gate sends requests, where its load says how many a second."""
+    load: Any = getattr(gate, "load", None)
+    rate = getattr(load, "arrival_rate", None)
+    return None if not rate else float(load.requests * len(load.sizes) * models / rate)
+
+
+def _share(text: str) -> float:
+    from lockgate.errors import UsageError
+
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise UsageError(f"--disagreement {text!r} is no share of rows", remedy="write one like 5% or 0.05")
+    return share

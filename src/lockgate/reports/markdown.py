@@ -59,7 +59,8 @@ def _gate(gate: GateResult) -> list[str]:
     bad = sorted((one for one in gate.findings if one.verdict is not Verdict.PASS), key=lambda one: -one.verdict.rank)
     for finding in bad:
         remedy = f" _{text(finding.remedy)}._" if finding.remedy else ""
-        lines.append(f"* **{finding.verdict}** {text(finding.reason)}.{remedy}")
+        outlook = f" {text(str(finding.detail['outlook']))}." if finding.detail.get("outlook") else ""
+        lines.append(f"* **{finding.verdict}** {text(finding.reason)}.{remedy}{outlook}")
     broken = gate.context.get("broken")
     if isinstance(broken, Mapping):
         lines.append(f"* **error** {text(gate.reason)}. {text(str(broken.get('remedy') or ''))}")

@@ -1,0 +1,110 @@
+"""What rows can decide, from counts: the published tables, by the code that plans."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lockgate.estimate import Estimate
+from lockgate.metrics.catalog import SUBJECTS
+from lockgate.plan import Outlook, outlooks, smallest_for
+from lockgate.requirement import from_mapping, parse
+from lockgate.slices import SmallSlices
+
+
+def counted(rows: int, positives: int | None = None, *, geo: str = "BR") -> Estimate:
+    return Estimate("r1", (("geo", geo),), rows, positives, (">=", 0.0), "value", "point")
+
+
+def planned(line: Any, *counts: Estimate, **more: Any) -> list[Outlook]:
+    asked = parse(line) if isinstance(line, str) else from_mapping(line)
+    return outlooks("r1", asked, SUBJECTS[asked.subject], counts, **more)
+
+
+@pytest.mark.parametrize(
+    ("rows", "slices", "tolerance"),
+    [
+        (300, 1, 0.038), (300, 20, 0.054), (300, 130, 0.062), (1000, 1, 0.021), (1000, 20, 0.030), (1000, 130, 0.034),
+        (3000, 1, 0.012), (3000, 20, 0.017), (3000, 130, 0.020), (10000, 1, 0.0065), (10000, 20, 0.0094), (10000, 130, 0.011),
+    ],
+)  # fmt: skip
+def test_the_smallest_tolerance_is_that_of_the_published_table(rows: int, slices: int, tolerance: float) -> None:
+    """Accuracy, models that disagree on 5 % of rows, 90 % power for all slices."""
+    counts = [counted(rows, geo=str(place)) for place in range(slices)]
+    [first, *_] = planned("accuracy >= champion - 0.01 on each slice", *counts)
+
+    assert first.smallest == pytest.approx(tolerance, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("rows", "observed"), [(100, 0.960), (300, 0.930), (1000, 0.916), (3000, 0.909), (10000, 0.905)]
+)
+def test_what_must_be_observed_is_that_of_the_published_table(rows: int, observed: float) -> None:
+    """Accuracy of at least 0.90."""
+    [found] = planned("accuracy >= 0.90", counted(rows))
+
+    assert found.observed == pytest.approx(observed, abs=0.0006)
+
+
+@pytest.mark.parametrize(("rows", "tolerance", "passing"), [(1000, 0.02, 0.40), (1000, 0.05, 0.93), (3000, 0.02, 0.80)])
+def test_an_assumed_area_is_near_the_simulated_one(rows: int, tolerance: float, passing: float) -> None:
+    """AUC 0.85, 5 % positives, scores that correlate 0.9: the share of equal models that pass, within ten points."""
+    from statistics import NormalDist
+
+    [found] = planned(f"auc >= champion - {tolerance}", counted(rows, rows // 20))
+    assert found.smallest is not None
+    error = found.smallest / (1.6449 + 1.2816)
+
+    assert NormalDist().cdf(tolerance / error - 1.6449) == pytest.approx(passing, abs=0.10)
+
+
+@pytest.mark.parametrize(
+    ("line", "count", "status", "words"),
+    [
+        ("auc >= champion - 0.1", counted(900, 9), "hopeless", "hopeless: 9 positive rows; the test needs 10"),
+        ("auc >= 0.9", counted(0, 0), "hopeless", "hopeless: there are no rows"),
+        ("recall >= 0.99", counted(900, 90), "hopeless", "hopeless: not even 1 observed on 900 rows would show it"),
+        ("recall >= 0.60", counted(900, 90), "decidable", "decidable: passes from an observed 0.7 up"),
+        ("auc >= 0.80", counted(1000, 100), "decidable", "decidable: passes from an observed 0.8455 up"),
+        ("log_loss <= 0.4", counted(900, 90), "unknown", "not planned from counts: gate plan --score asks the champion"),
+        (
+            "accuracy >= champion - 0.01", counted(900, 90), "hopeless",
+            "hopeless at champion - 0.01: 900 rows, 90 positive decide a tolerance of 0.022 with 90 % power",
+        ),
+        (
+            {"metric": "accuracy", "at_least": "champion - 0.01", "claim": "no_harm"}, counted(900, 90), "decidable",
+            "decidable: 900 rows, 90 positive decide a tolerance of 0.022 with 90 % power",
+        ),
+        (
+            "auc >= champion * 0.95", counted(1000, 100), "decidable",
+            "decidable: 1,000 rows, 100 positive decide champion * 0.962 with 90 % power",
+        ),
+    ],
+)  # fmt: skip
+def test_each_slice_has_its_words(line: Any, count: Estimate, status: str, words: str) -> None:
+    """And its status."""
+    [found] = planned(line, count)
+
+    assert (found.status, found.words) == (status, words)
+
+
+def test_watched_slices_take_no_part_in_the_power_of_the_others() -> None:
+    """Small ones are held to less, and the others need not pass together with them."""
+    small = SmallSlices(min_rows=100, below="watch")
+    alone = planned("accuracy >= champion - 0.03 on each slice", counted(2000))
+    beside = planned(
+        "accuracy >= champion - 0.03 on each slice", counted(2000), counted(40, geo="LU"), small=small
+    )  # fmt: skip
+
+    assert beside[0].smallest == alone[0].smallest
+    assert (beside[1].status, beside[1].words) == ("watched", "watched: 40 rows; 100 are asked for")
+
+
+def test_what_init_writes_is_what_plan_finds_decidable() -> None:
+    """One formula."""
+    [found] = planned("auc >= champion - 0.5", counted(3000, 300))
+
+    assert smallest_for("auc", rows=3000, positives=300) == found.smallest
+    assert smallest_for("auc", rows=3000, positives=9) is None
+    assert smallest_for("rmse", rows=1000, positives=None) == pytest.approx(0.0293, abs=0.0001)
