@@ -86,3 +86,40 @@ def test_without_a_terminal_nothing_is_asked() -> None:
     """A job that waits for an answer would wait forever."""
     with pytest.raises(UsageError, match="init needs the name of the registered model; write gate init --model NAME"):
         init()
+
+
+def table(rows: int, positives: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"y": [int(place < positives) for place in range(rows)], "age": list(range(rows))}
+    pq.write_table(pa.table(columns), "rows.parquet")
+
+
+@pytest.mark.parametrize(
+    ("rows", "positives", "lines", "said"),
+    [
+        (3000, 300, ["auc >= champion - 0.019", "average_precision >= champion - 0.034"], "smallest tolerances that 3,000 rows, 300 of"),
+        (100000, 5000, ["auc >= champion - 0.0046", "average_precision >= champion - 0.0083"], "that 100,000 rows, 5,000 of"),
+        (3000, 9, ["auc >= champion - 0.03", "average_precision >= champion - 0.05"], "3,000 rows, 9 of them positive, are too few"),
+    ],
+)  # fmt: skip
+def test_the_tolerance_is_the_smallest_that_the_rows_decide(
+    rows: int, positives: int, lines: list[str], said: str
+) -> None:
+    """Rounded up, and the comment beside it says for how many rows."""
+    table(rows, positives)
+    init("--model", "fraud", "--data", "rows.parquet", "--label", "y", "--yes")
+    text = Path("gates/fraud.yaml").read_text()
+
+    assert [str(line) for line in pipeline.load(Path("gates/fraud.yaml"), environ={}).gates[1].lines] == lines
+    assert said in text
+
+
+def test_the_tolerance_of_a_regression_is_a_factor() -> None:
+    """Of the champion's own error."""
+    table(1000, 500)
+    init("--model", "price", "--task", "regression", "--data", "rows.parquet", "--label", "age", "--yes")
+    lines = pipeline.load(Path("gates/price.yaml"), environ={}).gates[1].lines
+
+    assert [str(line) for line in lines] == ["rmse <= champion * 1.03", "mae <= champion * 1.032"]

@@ -28,7 +28,7 @@ gates:
   - gate: signature
   - gate: metrics
     data: holdout
-    require:                                 # a tolerance that your rows can decide: see `gate plan`
+    require:                                 # {tolerances}
 {lines}
   # - gate: latency
   #   require: [p99_ms <= champion * 1.5, errors <= 0]
@@ -42,11 +42,16 @@ gates:
 promotion: {{when: approved, soak: 48h, retain: 30d}}
 """
 _TASKS = {
-    "binary": (
-        "positive: 1\nthreshold: 0.5                             # scores at or above it are positive\n",
-        ("auc >= champion - 0.03", "average_precision >= champion - 0.05"),
-    ),
-    "regression": ("", ("rmse <= champion * 1.05", "mae <= champion * 1.05")),
+    "binary": "positive: 1\nthreshold: 0.5                             # scores at or above it are positive\n",
+    "regression": "",
+}
+# subject → the line, with its tolerance where the rows are not known
+_LINES = {
+    "binary": {
+        "auc": ("auc >= champion - {}", 0.03),
+        "average_precision": ("average_precision >= champion - {}", 0.05),
+    },
+    "regression": {"rmse": ("rmse <= champion * {}", 0.05), "mae": ("mae <= champion * {}", 0.05)},
 }
 
 
@@ -95,14 +100,54 @@ def command(model: str | None, task: str | None, data: str | None, label: str | 
 
 
 def _text(model: str, *, task: str, data: str, label: str, version: Path) -> str:
-    about_task, lines = _TASKS[task]
+    lines, tolerances = _lines(task, data, label)
     return _TEMPLATE.format(
         model=model.replace("\n", " "),
         model_text=json.dumps(model, ensure_ascii=False),
         task=task,
-        about_task=about_task,
+        about_task=_TASKS[task],
         version_text=json.dumps(version.as_posix()),
         data_text=json.dumps(data, ensure_ascii=False),
         label_text=json.dumps(label, ensure_ascii=False),
+        tolerances=tolerances,
         lines="\n".join(f"      - {line}" for line in lines),
     )
+
+
+def _lines(task: str, data: str, label: str) -> tuple[list[str], str]:
+    """The lines, each with the smallest tolerance that the rows decide, and the comment that says on what that stands."""
+    from lockgate.errors import LockgateError
+    from lockgate.plan import smallest_for
+    from lockgate.sentences import rounded_up
+
+    try:
+        rows, positives = _count(task, data, label)
+    except LockgateError:
+        rows, positives = 0, None
+    lines, known = [], rows > 0
+    for subject, (line, otherwise) in _LINES[task].items():
+        smallest = smallest_for(subject, rows=rows, positives=positives) if rows else None
+        known = known and smallest is not None
+        tolerance = otherwise if smallest is None else rounded_up(smallest)
+        lines.append(line.format(f"{1 + tolerance:.6g}" if task == "regression" else f"{tolerance:.6g}"))
+    counted = f"{rows:,} rows" + ("" if positives is None else f", {positives:,} of them positive,")
+    if known:
+        return lines, f"the smallest tolerances that {counted} can decide: see `gate plan`"
+    if rows:
+        return lines, f"{counted} are too few to decide any tolerance: see `gate plan`"
+    return lines, "a tolerance that your rows can decide: see `gate plan`"
+
+
+def _count(task: str, data: str, label: str) -> tuple[int, int | None]:
+    """(rows, positives) of the data; positives only of a binary label. Raises LockgateError where it cannot be read."""
+    from typing import Any
+
+    from lockgate import arrays
+    from lockgate.dataset import Dataset, DatasetSpec
+    from lockgate.pipeline import root_of
+    from lockgate.rows import checked_rows
+
+    dataset = Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
+    kind: Any = task
+    rows, columns = checked_rows(dataset, task=kind, positive=1, salt=b"", scores={})
+    return rows, int(arrays.to_numpy(arrays.whole(columns["label"])).sum()) if task == "binary" else None
