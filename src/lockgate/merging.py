@@ -56,7 +56,9 @@ def merged(scored: Scored, small: SmallSlices) -> tuple[Scored, tuple[Pool, ...]
         if not declared.mergeable:
             continue
         labels, codes = scored.codes(declared.name)
-        pooled = _small(labels, codes, scored.labels, small) & np.array([declared.judges(label) for label in labels], bool)
+        pooled = _small(labels, codes, scored.labels, small) & np.array(
+            [declared.judges(label) for label in labels], bool
+        )
         if pooled.any():
             groups[declared.name], pool = _pooled(declared, labels, codes, pooled)
             pools.append(pool)

@@ -23,6 +23,8 @@ ORACLES: dict[str, Callable[[Any, Any, Any], float]] = {
     "accuracy": lambda y, s, w: sk.accuracy_score(y, s >= 0.5, sample_weight=w),
     "precision": lambda y, s, w: sk.precision_score(y, s >= 0.5, sample_weight=w),
     "recall": lambda y, s, w: sk.recall_score(y, s >= 0.5, sample_weight=w),
+    "positive_rate": lambda y, s, w: np.average(s >= 0.5, weights=w),
+    "false_positive_rate": lambda y, s, w: 1 - sk.recall_score(~y, s < 0.5, sample_weight=w),
     "f1": lambda y, s, w: sk.f1_score(y, s >= 0.5, sample_weight=w),
     "auc": lambda y, s, w: sk.roc_auc_score(y, s, sample_weight=w),
     "average_precision": lambda y, s, w: sk.average_precision_score(y, s, sample_weight=w),
@@ -70,7 +72,7 @@ def test_a_binary_metric_is_scikit_learns(name: str, case: Case) -> None:
     """With ties, weights and constant scores; where scikit-learn warns and puts in a number, there is none."""
     labels, scores, weights = case
     decided, ranked = scores >= 0.5, name in ("auc", "average_precision")
-    carrying = {"recall": labels, "precision": decided, "f1": labels | decided}.get(name, ~labels | labels)
+    carrying = {"recall": labels, "precision": decided, "f1": labels | decided, "false_positive_rate": ~labels}.get(name, ~labels | labels)
     if not carrying.any() or (ranked and len(set(labels.tolist())) == 1):
         with pytest.raises(Undefined):
             METRICS[name].measure(labels, scores, weights, 0.5)
