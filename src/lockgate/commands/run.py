@@ -138,6 +138,7 @@ class _Session:
                         only=self.only,
                         observe=self.observing,
                         tell=self.screen.gate,
+                        published=registry.evidence(self.pipeline.model).all,
                     )
                     self.screen.about(bench.case)
                     asking.ask_all()

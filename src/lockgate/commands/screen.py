@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from lockgate.sentences import risk_sentence
+
 if TYPE_CHECKING:
     from lockgate.evidence import Evidence, Finding, GateResult, Verdict
     from lockgate.gate import Case
@@ -93,6 +95,9 @@ class Screen:
         elif evidence.opens == "by_owner":
             line.append(f"  ({len(evidence.asks)} undecided, which the owner may accept)", style="default")
         self.console.print(line)
+        risk = risk_sentence(evidence)
+        if risk is not None:
+            self.console.print(Text(risk, style="dim"))
         shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
         self.console.print(Text(f"evidence {evidence.digest}\nreport   {shown / 'report.md'}"))
         if evidence.opens != "no":
