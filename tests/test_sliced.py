@@ -29,6 +29,8 @@ LINES = [
         ("recall", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
         ("precision", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
         ("f1", ">=", ("0.6", "champion - 0.05", "champion * 0.9")),
+        ("positive_rate", "<=", ("0.6", "champion + 0.05", "champion * 1.1")),
+        ("false_positive_rate", "<=", ("0.6", "champion + 0.05", "champion * 1.1")),
         ("recall(threshold=0.3)", ">=", ("0.6", "champion - 0.05")),
     )
     for limit in limits

@@ -229,23 +229,22 @@ class _Members:
     """The row numbers of each code, found when they are first asked for."""
 
     def __init__(self, codes: NDArray[Any], labels: int) -> None:
-        import numpy as np
-
-        self.codes, self.counts = codes, np.bincount(codes, minlength=labels)
+        self.codes, self.labels = codes, labels
 
     def __call__(self, code: int) -> NDArray[np.intp]:
-        end = int(self.ends[code])
-        return self.order[end - int(self.counts[code]) : end]
+        return self.order[self.ends[code] : self.ends[code + 1]]
 
     @cached_property
     def ends(self) -> NDArray[np.intp]:
-        return self.counts.cumsum()
+        import numpy as np
+
+        return np.concatenate([[0], np.bincount(self.codes, minlength=self.labels).cumsum()])
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
         import numpy as np
 
-        return np.argsort(self.codes.astype(np.uint16) if len(self.counts) <= 1 << 16 else self.codes, kind="stable")
+        return np.argsort(self.codes.astype(np.uint16) if self.labels <= 1 << 16 else self.codes, kind="stable")
 
 
 class _Rows:
@@ -383,53 +382,55 @@ class _Rows:
 
         on, null = contrast(requirement)
         positives = self.positives
-        blank = Estimate(
-            requirement=name,
-            slice=key,
-            rows=self.rows,
-            positives=positives,
-            required=(requirement.op, null),
-            on=on,
-            method="none",
-            limit=absolute_limit(requirement, None),
-            pooled_variance=pooled_variance,
-        )
+        known: dict[str, Any] = {
+            "requirement": name,
+            "slice": key,
+            "rows": self.rows,
+            "positives": positives,
+            "required": (requirement.op, null),
+            "on": on,
+            "method": "none",
+            "limit": absolute_limit(requirement, None),
+            "pooled_variance": pooled_variance,
+        }
         if self.rows == 0:
-            return replace(blank, problem=("no_rows", "there are no rows"))
+            return Estimate(**known, problem=("no_rows", "there are no rows"))
         metric = self.metrics[requirement.subject]
         try:
             candidate = self.measure("candidate", requirement)
         except Undefined as why:
-            return replace(blank, problem=(why.code, str(why)))
+            return Estimate(**known, problem=(why.code, str(why)))
         confidence = requirement.confidence or CONFIDENCE
         own = _own(self, metric, candidate, null=null if on == "value" else candidate.value, confidence=confidence)
-        known = replace(blank, candidate=candidate.value, interval=(own.low, own.high))
+        known |= {"candidate": candidate.value, "interval": (own.low, own.high)}
         if on == "value":
             test = own
         else:
             try:
                 champion = self.measure("champion", requirement)
             except Undefined as why:
-                return replace(known, problem=(why.code, f"of the champion: {why}"))
-            known = replace(known, champion=champion.value, limit=absolute_limit(requirement, champion.value))
+                return Estimate(**known, problem=(why.code, f"of the champion: {why}"))
+            known |= {"champion": champion.value, "limit": absolute_limit(requirement, champion.value)}
             test = _paired(self, metric, requirement, null=null, confidence=confidence)
+        known |= {"value": test.value, "method": "point"}
         if requirement.claim == "point":
-            return replace(known, value=test.value, method="point")
+            return Estimate(**known)
         up = requirement.op == ">="
-        return replace(
-            known,
-            value=test.value,
-            low=test.low,
-            high=test.high,
-            p_pass=test.p_above if up else test.p_below,
-            p_fail=test.p_below if up else test.p_above,
-            se=test.se,
-            n_eff=test.n_eff,
-            method=test.method,
-            minority=None if not metric.minority or positives is None else min(positives, self.rows - positives),
-            variance=None if not test.se else test.se**2 * self.rows,
-            too_few=test.too_few,
-            detail=test.detail,
+        return Estimate(
+            **known
+            | {
+                "low": test.low,
+                "high": test.high,
+                "p_pass": test.p_above if up else test.p_below,
+                "p_fail": test.p_below if up else test.p_above,
+                "se": test.se,
+                "n_eff": test.n_eff,
+                "method": test.method,
+                "minority": None if not metric.minority or positives is None else min(positives, self.rows - positives),
+                "variance": None if not test.se else test.se**2 * self.rows,
+                "too_few": test.too_few,
+                "detail": test.detail,
+            }
         )
 
 

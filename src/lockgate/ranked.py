@@ -61,28 +61,34 @@ class Ranking:
     reached: Ints
 
     def auc_influence(self, steps: Ints, *, positive: bool) -> Floats:
-        """ψ of the AUC for rows of one class, with DeLong's factor for that class."""
-        positives, negatives = self.positives, self.rows - self.positives
-        own, other = (positives, negatives) if positive else (negatives, positives)
-        scale = self.rows / own * float(np.sqrt(own / max(own - 1, 1)))
-        psi: Floats = (self.reached[steps] if positive else steps) * np.float64(scale / (2 * other))
-        if positive:
-            psi -= scale * self.auc
-        else:
-            np.subtract(scale * (1 - self.auc), psi, out=psi)
-        return psi
+        """ψ of the AUC for rows of one class."""
+        return _auc_influence(self.rows, self.positives, self.auc, self.reached[steps] if positive else steps, positive)
 
     def average_precision_influence(self, steps: Ints, *, positive: bool) -> Floats:
         """ψ of average precision for rows of one class."""
-        scale = self.rows / self.positives * float(np.sqrt(self.rows / (self.rows - 1)))
-        if positive:
-            psi: Floats = self.gained[steps]
-            psi -= self.average_precision
-        else:
-            psi = self.passed[steps]
-            scale = -scale
-        psi *= scale
-        return psi
+        known = (self.gained if positive else self.passed)[steps]
+        return _average_precision_influence(self.rows, self.positives, self.average_precision, known, positive)
+
+
+def _auc_influence(rows: int, positives: int, auc: float, places: Ints, positive: bool) -> Floats:
+    """With DeLong's factor for the class."""
+    own, other = (positives, rows - positives) if positive else (rows - positives, positives)
+    scale = rows / own * float(np.sqrt(own / max(own - 1, 1)))
+    psi: Floats = places * np.float64(scale / (2 * other))
+    if positive:
+        psi -= scale * auc
+    else:
+        np.subtract(scale * (1 - auc), psi, out=psi)
+    return psi
+
+
+def _average_precision_influence(rows: int, positives: int, value: float, psi: Floats, positive: bool) -> Floats:
+    """In place of what is known of each row."""
+    scale = rows / positives * float(np.sqrt(rows / (rows - 1)))
+    if positive:
+        psi -= value
+    psi *= scale if positive else -scale
+    return psi
 
 
 def rank(keys: Keys, positives: int, *, aligned: bool) -> Ranking:
@@ -184,9 +190,10 @@ class _Table:
             yield step, first, end, positives, (end - first) - positives
 
     def ranking(self, steps: Ints | None) -> Ranking:
-        passed, gained = np.empty(2 * self.positives + 1), np.empty(2 * self.positives + 1)
-        reached = np.empty(2 * self.positives + 1, np.int32)
+        known = 2 * self.positives + 1 if steps is not None else 0
+        passed, gained, reached = np.empty(known), np.empty(known), np.empty(known, np.int32)
         below, average, first_sum, second_sum = 0, 0.0, 0.0, 0.0
+        pieces = []
         for step, first, end, positives, negatives in self.pieces():
             at_least = self.rows - first
             precision = (self.positives - (step - positives) / 2) / at_least
@@ -197,24 +204,23 @@ class _Table:
             one += first_sum
             two += second_sum
             first_sum, second_sum = float(one[-1]), float(two[-1])
-            passed[step] = two
-            gained[step] = precision + one - two
-            reached[step] = first + end - step
-        found = Ranking(
-            rows=self.rows,
-            positives=self.positives,
-            auc=1 - below / (2 * self.positives * (self.rows - self.positives)),
-            average_precision=average / self.positives,
-            auc_sums=Sums(0.0, 0.0, 0.0),
-            average_precision_sums=Sums(0.0, 0.0, 0.0),
-            steps=steps,
-            passed=passed,
-            gained=gained,
-            reached=reached,
+            precision += one
+            precision -= two
+            passes = (first + end - step).astype(np.int32)
+            pieces.append((step, passes, positives, negatives, two, precision))
+            if steps is not None:
+                passed[step], gained[step], reached[step] = two, precision, passes
+        auc = 1 - below / (2 * self.positives * (self.rows - self.positives))
+        average /= self.positives
+        auc_sums = average_sums = Sums(0.0, 0.0, 0.0)
+        shape = self.rows, self.positives
+        for step, passes, positives, negatives, two, precision in pieces:
+            for counts, places, worth, positive in (
+                (positives, passes, precision, True),
+                (negatives, step, two, False),
+            ):
+                auc_sums += Sums.of(_auc_influence(*shape, auc, places, positive), counts)
+                average_sums += Sums.of(_average_precision_influence(*shape, average, worth, positive), counts)
+        return Ranking(
+            *shape, auc, average, auc_sums, average_sums, steps=steps, passed=passed, gained=gained, reached=reached
         )
-        auc = average_precision = Sums(0.0, 0.0, 0.0)
-        for step, _, _, positives, negatives in self.pieces():
-            for counts, positive in ((positives, True), (negatives, False)):
-                auc += Sums.of(found.auc_influence(step, positive=positive), counts)
-                average_precision += Sums.of(found.average_precision_influence(step, positive=positive), counts)
-        return Ranking(**{**vars(found), "auc_sums": auc, "average_precision_sums": average_precision})

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.metrics import classification
+from lockgate.metrics import classification, rates
 from lockgate.metrics.influence import Metric, Summary, Undefined
 from lockgate.ranked import BLOCK, Ranking, difference, order_keys, rank
 from lockgate.requirement import Requirement
@@ -52,7 +52,10 @@ _SHARES: Mapping[Any, tuple[Floats, Floats]] = {
     classification.recall: (np.array([[0.0, 0], [0, 1]]), np.array([[0.0, 0], [1, 1]])),
     classification.precision: (np.array([[0.0, 0], [0, 1]]), np.array([[0.0, 1], [0, 1]])),
     classification.f1: (np.array([[0.0, 0], [0, 2]]), np.array([[0.0, 1], [1, 2]])),
+    rates.positive_rate: (np.array([[0.0, 1], [0, 1]]), np.ones((2, 2))),
+    rates.false_positive_rate: (np.array([[0.0, 1], [0, 0]]), np.array([[1.0, 1], [0, 0]])),
 }
+_AMONG = {**classification.SHARES_AMONG, rates.positive_rate: "rows", rates.false_positive_rate: "negative rows"}
 
 
 @dataclass(frozen=True)
@@ -222,7 +225,7 @@ class Sliced:
         above, below = _SHARES[measure]
         total = float((below * counts).sum())
         if total <= 0:
-            raise Undefined("undefined", f"there are no {classification.SHARES_AMONG[measure]}")
+            raise Undefined("undefined", f"there are no {_AMONG[measure]}")
         value = float((above * counts).sum()) / total
         units = int(counts[below > 0].sum())
         psi = _ratio_influence(above, below, counts, value, rows)
