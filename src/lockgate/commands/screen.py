@@ -96,7 +96,7 @@ class Screen:
             line.append(f"  ({len(evidence.asks)} undecided, which the owner may accept)", style="default")
         self.console.print(line)
         risk = risk_sentence(evidence)
-        if risk is not None:
+        if risk is not None and evidence.verdict.value == "pass":
             self.console.print(Text(risk, style="dim"))
         shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
         self.console.print(Text(f"evidence {evidence.digest}\nreport   {shown / 'report.md'}"))
