@@ -23,7 +23,7 @@ LINES: dict[int, tuple[str, ...]] = {
     6: ("gate", "plugins"),
     7: ("yamlfile", "wording", "variables", "extends", "crosscheck", "pipeline", "schema"),
     8: ("gates", "targets", "registries", "channels", "reports"),
-    9: ("runfolder", "looks", "run", "promotion", "standby", "audit"),
+    9: ("selection", "runfolder", "looks", "run", "promotion", "standby", "audit"),
     10: ("wiring",),
     11: ("demo", "cli", "commands", "testing"),
 }

@@ -40,13 +40,14 @@ def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagr
     from lockgate.commands.run import _selector
     from lockgate.errors import UsageError
     from lockgate.pipeline import load, root_of
+    from lockgate.selection import select_champion
 
     here = root_of(Path.cwd() / "gates")
     of = load(pipeline or wiring.only_pipeline(here), environ=os.environ)
     share = _share(disagreement)
     registry = wiring.open_registry(of)
-    chosen = wiring.select_candidate(of, registry, None if candidate is None else _selector(candidate))
-    champion = wiring.select_champion(of, registry)
+    chosen = wiring.choose_candidate(of, registry, None if candidate is None else _selector(candidate))
+    champion = select_champion(of, registry)
     if score and champion is None:
         raise UsageError("--score asks the champion, and there is none yet", remedy="plan from counts, without --score")
     planned = _Planned(of, registry, champion if score else None, disagreement=share)
