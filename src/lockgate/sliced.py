@@ -34,7 +34,7 @@ ROLES = ("candidate", "champion")
 _MOST_CELLS = 1 << 16
 _ROWS_A_CELL = 16
 _BLOCKS_A_TASK = 8
-_FEW_ROWS = 50_000
+_FEW_ROWS = 300_000
 _NOTHING = Sums(0.0, 0.0, 0.0)
 _UNTOLD = Spread(0.0, 0.0, 0.0, 0)
 
@@ -127,11 +127,13 @@ class Sliced:
         threads: int,
     ) -> None:
         self._metrics, self._threshold = metrics, threshold
+        self._taken: dict[Any, bool] = {}
         self._whole = _qualifies(scored)
         self._unit = {role: self._whole and _within_unit(getattr(scored, role)) for role in ROLES}
         self._finite = {role: self._whole and _finite(getattr(scored, role)) for role in ROLES}
         taken = [(place, line) for place, line in asked if self.takes(line)]
         self._ranks: dict[Place, _Ranked] = {}
+        self._summaries: dict[Any, Summary] = {}
         self._moments: dict[tuple[int, Any, Any], Moments] = {}
         self._counts: dict[tuple[int, Any], NDArray[np.int64]] = {}
         self._rows: dict[int, tuple[Array, Array]] = {}
@@ -140,6 +142,12 @@ class Sliced:
 
     def takes(self, line: Requirement) -> bool:
         """Whether a line is answered here."""
+        key = line.subject, line.args, line.limit.relative
+        if key not in self._taken:
+            self._taken[key] = self._takes(line)
+        return self._taken[key]
+
+    def _takes(self, line: Requirement) -> bool:
         measure = self._metrics[line.subject].measure
         if not any(measure is known for known in (*_RANKED, *_LOSSES, *_SHARES)):
             return False
@@ -163,6 +171,12 @@ class Sliced:
 
     def measure(self, place: Place, role: str, line: Requirement) -> Summary:
         """One model's metric on a slice. Raises Undefined."""
+        key = place, role, line.subject, line.args, line.limit.relative
+        if key not in self._summaries:
+            self._summaries[key] = self._measure(place, role, line)
+        return self._summaries[key]
+
+    def _measure(self, place: Place, role: str, line: Requirement) -> Summary:
         measure = self._metrics[line.subject].measure
         rows, positives = self.size(place) or (0, 0)
         if measure in _RANKED:

@@ -38,6 +38,8 @@ class Spread:
 
 def dot(one: Floats, other: Floats) -> float:
     """Σ one · other in the same order on every machine: in pieces for which no BLAS starts threads."""
+    if one.size < _PIECE:
+        return float(np.dot(one, other))
     whole = one.size // _PIECE * _PIECE
     pieces = np.vecdot(one[:whole].reshape(-1, _PIECE), other[:whole].reshape(-1, _PIECE))
     return float(pieces.sum()) + float(np.dot(one[whole:], other[whole:]))
