@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lockgate import plugins, satisfiable, wording
@@ -222,6 +222,7 @@ class _Lines:
         self.declared = list(data.value) if data is not None and isinstance(data.value, dict) else []
         self.pipeline, self.draft, self.refused = pipeline, draft, refused
         self.cls: Any = draft.cls
+        self.subjects: Mapping[str, Subject] = getattr(draft.gate or draft.cls, "subjects", {})
         self.takes_data = draft.cls is not None and "data" in draft.cls.model_fields
         named = draft.text("data")
         self.data_name = named or (self.declared[0] if len(self.declared) == 1 else None)
@@ -253,11 +254,11 @@ class _Lines:
         return bool(self.cls.model_fields["data"].is_required())
 
     def _asks_for_rows(self) -> bool:
-        subjects = [self.cls.subjects.get(line.subject) for _, _, line in self.draft.lines()]
+        subjects = [self.subjects.get(line.subject) for _, _, line in self.draft.lines()]
         return any(subject is not None and {"label", "score"} & set(subject.needs) for subject in subjects)
 
     def _line(self, line: Requirement) -> Iterator[str]:
-        subjects: Mapping[str, Subject] = self.cls.subjects
+        subjects = self.subjects
         subject = subjects.get(line.subject)
         if subject is None:
             known = ", ".join(sorted(subjects)) or "none"
@@ -294,6 +295,10 @@ class _Lines:
                 yield f"{str(line)!r}: {subject.name} takes {takes}, not {given}{guess(name or '', subject.args)}"
             elif isinstance(value, str | bool):
                 yield f"{str(line)!r}: {meant} must be a number, and is {value!r}"
+        for name in set(subject.args) & set(subject.needs) - {"threshold"}:
+            if not line.args:
+                example = replace(line, args=((name, 0.9),))
+                yield f"{str(line)!r}: {subject.name} needs {name}; write for example {str(example)!r}"
 
     def _given(self, line: Requirement, subject: Subject) -> Iterator[str]:
         text, task = repr(str(line)), self.pipeline.task

@@ -337,14 +337,31 @@ class _Rows:
         )
 
     def _measured(self, role: str, requirement: Requirement) -> Measured:
-        argument = requirement.argument("threshold")
+        argument = requirement.argument(getattr(self.metrics[requirement.subject], "argument", "threshold"))
         threshold = self.threshold.get(role) if argument is None else float(argument)
         key = (role, requirement.subject, threshold)
         if key not in self.measured:
-            labels: Any = self.labels
-            scores: Any = self.scores[role]
-            self.measured[key] = self.metrics[requirement.subject].measure(labels, scores, self.weights, threshold)
+            metric, labels = self.metrics[requirement.subject], self.labels
+            scores: Any = self._places(role) if getattr(metric, "placed", False) else self.scores[role]
+            self.measured[key] = metric.measure(labels, scores, self.weights, threshold)  # type: ignore[arg-type]
         return self.measured[key]
+
+    def _places(self, role: str) -> NDArray[np.float64]:
+        """Row numbers, the champion's counted on from the candidate's."""
+        import numpy as np
+
+        rows = np.arange(self.scored.rows) if self.members is None else self.members
+        return rows.astype(np.float64) + (self.scored.rows if role == "champion" else 0)
+
+    def _decided(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> _Test | None:
+        """By the metric's own rule, where it has one."""
+        decide = getattr(self.metrics[requirement.subject], "decide", None)
+        if decide is None:
+            return None
+        factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
+        champion = self._measured("champion", requirement) if paired else None
+        found = decide(self._measured("candidate", requirement), champion, factor, self.clusters, null, confidence)
+        return _Test(**vars(found))
 
     def _summary(self, metric: Metric, measured: Measured) -> Summary:
         counts = None if self.scored.clusters is not None else measured.counts
@@ -401,7 +418,10 @@ class _Rows:
         except Undefined as why:
             return Estimate(**known, problem=(why.code, str(why)))
         confidence = requirement.confidence or CONFIDENCE
-        own = _own(self, metric, candidate, null=null if on == "value" else candidate.value, confidence=confidence)
+        own_null = null if on == "value" else candidate.value
+        own = self._decided(requirement, paired=False, null=own_null, confidence=confidence) or _own(
+            self, metric, candidate, null=own_null, confidence=confidence
+        )
         known |= {"candidate": candidate.value, "interval": (own.low, own.high)}
         if on == "value":
             test = own
@@ -411,7 +431,9 @@ class _Rows:
             except Undefined as why:
                 return Estimate(**known, problem=(why.code, f"of the champion: {why}"))
             known |= {"champion": champion.value, "limit": absolute_limit(requirement, champion.value)}
-            test = _paired(self, metric, requirement, null=null, confidence=confidence)
+            test = self._decided(requirement, paired=True, null=null, confidence=confidence) or _paired(
+                self, metric, requirement, null=null, confidence=confidence
+            )
         known |= {"value": test.value, "method": "point"}
         if requirement.claim == "point":
             return Estimate(**known)

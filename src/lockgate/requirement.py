@@ -432,7 +432,8 @@ class Subject:
     possible value. args: names of the arguments it takes. tasks: where it makes sense, empty for every one. needs: of
     score, label, threshold, champion, what must be there; `no champion` says that the champion has no such value of its
     own. rewrite: shown when a rate of this subject is held to zero. proportion: whether a value between 0 and 1 is a
-    share of units, so that the units needed are known.
+    share of units, so that the units needed are known. instead: what is asked where models or slices are to be compared,
+    which this subject's bound does not do.
     """
 
     name: str
@@ -445,3 +446,4 @@ class Subject:
     needs: tuple[str, ...] = ()
     rewrite: str | None = None
     proportion: bool = True
+    instead: str | None = None

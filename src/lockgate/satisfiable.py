@@ -25,6 +25,13 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
         found.append(
             f"{text!r} asks for a worse model: {subject.name} is better when {subject.better}; write {str(turned)!r}"
         )
+    if subject.instead is not None and (limit.relative or requirement.gap):
+        other = str(replace(requirement, subject=subject.instead))
+        what = "relative calibration is told by paired losses" if limit.relative else "slices are compared by losses"
+        return [
+            *found,
+            f"{text!r}: {subject.name} is decided against a number only; {what}: write {other!r}, or one on log_loss",
+        ]
     if limit.relative:
         if "no champion" in subject.needs:
             found.append(f"{text!r}: {subject.name} compares with the champion already; write a number")

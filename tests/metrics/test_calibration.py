@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lockgate.metrics.calibration import METRICS, Binned, binned, calibration_error, debiased, decide, equal_mass
 from lockgate.metrics.decision import Decision
 from lockgate.metrics.influence import Undefined
+from lockgate.testing import run_gate
 
 Floats = NDArray[np.float64]
 
@@ -201,3 +202,37 @@ def test_the_metric_decides_by_itself() -> None:
     assert metric.decide is decide
     assert isinstance(found, Binned)
     assert not found.psi.any()
+
+
+def test_a_gate_shows_the_plug_in_and_decides_the_bound() -> None:
+    """Overall and by slice; the upper end of what was decided meets the limit exactly where it passes."""
+    labels, scores = model(4000, np.random.default_rng(9))
+    rows = {"label": labels.astype(int), "candidate": scores, "geo": np.where(np.arange(4000) % 4 == 0, "BR", "US")}
+    rows["candidate"][::4] = np.clip(rows["candidate"][::4] - 0.15, 0, 1)
+    found = run_gate(
+        "metrics", table=rows, slices=["geo"],
+        require=["calibration_error <= 0.08", "calibration_error <= 0.05 on each geo", "calibration_error <= 0.01"],
+    ).findings  # fmt: skip
+
+    assert [(one.slice, one.verdict.value) for one in found] == [
+        ({}, "pass"), ({"geo": "BR"}, "fail"), ({"geo": "US"}, "pass"), ({}, "fail"),
+    ]  # fmt: skip
+    for one in found:
+        inside = rows["geo"] == one.slice["geo"] if one.slice else np.ones(4000, bool)
+        assert one.decided is not None
+        assert one.decided.high is not None
+        assert one.observed == calibration_error(labels[inside], rows["candidate"][inside], None, None).value
+        assert (one.verdict.value == "pass") == (one.decided.high <= one.decided.required[1])
+        assert one.decided.estimate < one.observed
+
+
+def test_too_few_rows_say_how_many_would_decide() -> None:
+    """The spread shrinks with the root of the rows; a perfect model would then pass."""
+    labels, scores = model(300, np.random.default_rng(10))
+    (found,) = run_gate(
+        "metrics", table={"label": labels.astype(int), "candidate": scores}, require=["calibration_error <= 0.05"]
+    ).findings
+
+    assert found.verdict.value == "inconclusive"
+    assert found.rows_needed is not None
+    assert 300 < found.rows_needed < 10_000

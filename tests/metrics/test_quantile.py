@@ -77,7 +77,7 @@ class Table:
         raise KeyError(name)
 
 
-@pytest.mark.parametrize("line", ["quantile_loss(0.9) <= champion + 0.01", "quantile_loss(0.9) <= 0.2"])
+@pytest.mark.parametrize("line", ["quantile_loss(0.9) <= champion + 0.01", "quantile_loss(q=0.9) <= 0.2"])
 def test_a_line_on_a_quantile_is_decided(line: str) -> None:
     """On the mean of its losses, with the correction for skewness; the right model passes."""
     none = {"candidate": None, "champion": None}

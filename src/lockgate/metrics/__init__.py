@@ -8,6 +8,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     if name != "METRICS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lockgate.metrics import classification, rates, regression
+    from lockgate.metrics import calibration, classification, quantile, rates, regression
 
-    return {**classification.METRICS, **rates.metrics(), **regression.METRICS}
+    families = (classification.METRICS, calibration.METRICS, rates.metrics(), regression.METRICS, quantile.METRICS)
+    return {name: metric for family in families for name, metric in family.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from lockgate.metrics import rates
@@ -39,8 +40,18 @@ SUBJECTS: Mapping[str, Subject] = {
         _scored("average_precision", "higher", bounds=(0, 1)),
         _scored("log_loss", "lower", bounds=(0, None)),
         _scored("brier", "lower", bounds=(0, 1)),
+        replace(_scored("calibration_error", "lower", bounds=(0, 1)), instead="brier"),
         _scored("rmse", "lower", bounds=(0, None), task="regression"),
         _scored("mae", "lower", bounds=(0, None), task="regression"),
         _scored("r2", "higher", bounds=(None, 1), task="regression"),
+        Subject(
+            "quantile_loss",
+            "lower",
+            bounds=(0, None),
+            args=("q",),
+            tasks=("regression",),
+            needs=("label", "score", "q"),
+            proportion=False,
+        ),
     )
 }
