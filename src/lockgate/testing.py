@@ -170,9 +170,9 @@ class _Known:
         return asking.results[0]
 
     def _case(self) -> Case:
-        from lockgate.dataset import Dataset
+        from lockgate.dataset import TableDataset
 
-        dataset = Dataset(_DATA, self.spec, self.folder)
+        dataset = TableDataset(self.arrow, self.spec)
         return Case(
             candidate=_contender("candidate"),
             champion=_contender("champion") if self.champion else None,

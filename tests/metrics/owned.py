@@ -1,15 +1,9 @@
-"""Functions that a team might write, and a small gate that asks for one of them by name."""
+"""Functions that a team might write."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, ClassVar
-
-from lockgate.evidence import Exhibit, Finding
-from lockgate.gate import Case, Context, Gate
-from lockgate.metrics import custom
-from lockgate.requirement import Subject
+from collections.abc import Mapping
+from typing import Any
 
 
 def profit(labels: Any, scores: Any, rows: Mapping[str, Any]) -> float:
@@ -34,27 +28,3 @@ def broken(labels: Any, scores: Any, rows: Mapping[str, Any]) -> float:
 
 NOT_A_FUNCTION = 3
 FILE = "tests/metrics/owned.py"
-FUNCTIONS = {"cost": custom.Function(function=f"{FILE}:cost", better="lower", per_row=True)}
-
-
-class Owned(Gate):
-    """The metrics gate, as far as functions are concerned."""
-
-    subjects: ClassVar[Mapping[str, Subject]] = custom.subjects(FUNCTIONS)
-    asks_models: ClassVar[bool] = True
-    by_group: ClassVar[bool] = True
-
-    data: str
-
-    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.answers import answers
-
-        dataset = case.dataset(self.data)
-        scored, metrics, files = custom.metrics(
-            FUNCTIONS, case.scored(self.data), dataset, root=Path.cwd(), seed=case.seed
-        )
-        yield Context({"functions": files})
-        yield from answers(
-            self.title, scored, self.asked(case), metrics, self.subjects,
-            threshold={"candidate": None, "champion": None}, small=dataset.spec.small_slices,
-        )  # fmt: skip

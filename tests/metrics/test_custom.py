@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from lockgate.metrics.catalog import SUBJECTS
 from lockgate.metrics.custom import Function
 from lockgate.metrics.decision import Decision, OwnMetric
 from lockgate.metrics.influence import Metric, Undefined, mean_of
-from lockgate.metrics.resampling import Asked, Resampled, decide, own_metric, placed, resampled
+from lockgate.metrics.resampling import Asked, Resampled, decide, own_metric, resampled
 from lockgate.scored import Scored
 from lockgate.testing import run_gate
 
@@ -49,6 +50,12 @@ def opened(rows: dict[str, Any], **spec: Any) -> tuple[Scored, TableDataset]:
         {"path": "table", "label": "label", "scores": {"candidate": "candidate", "champion": "champion"}, **spec}
     )
     return Scored.from_table(known, given, task="binary", positive=1), TableDataset(known, given)
+
+
+def placed(scored: Scored) -> Any:
+    """What a metric is given in place of scores."""
+    rows = np.arange(scored.rows, dtype=float)
+    return SimpleNamespace(labels=scored.labels, clusters=scored.clusters, candidate=rows, champion=rows + scored.rows)
 
 
 def held(
@@ -94,7 +101,8 @@ def test_a_gate_asks_for_a_function_by_its_name(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(ROOT)
     rows = table(4000)
     found = run_gate(
-        f"./{FILE}:Owned", table=rows, slices=["geo"], task="binary",
+        "metrics", table=rows, slices=["geo"],
+        functions={"cost": {"function": f"./{FILE}:cost", "better": "lower", "per_row": True}},
         require=["cost <= 0", "cost <= champion + 0.3 on each geo", "cost <= champion - 1"],
     )  # fmt: skip
 
@@ -106,6 +114,31 @@ def test_a_gate_asks_for_a_function_by_its_name(monkeypatch: pytest.MonkeyPatch)
         assert one.decided is not None
         assert "skew-corrected" in one.decided.method
     assert [one.verdict for one in found.findings] == [Verdict.PASS, Verdict.PASS, Verdict.PASS, Verdict.FAIL]
+
+
+def test_a_function_of_whole_rows_is_decided_by_resampling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads columns of the data, stands beside the built-in metrics, and says that its interval is approximate."""
+    monkeypatch.chdir(ROOT)
+    rows = table(2000)
+    asked = ["at_risk <= champion + 0.1 on each geo", "auc >= 0.5", "at_risk <= 0.5", "at_risk <= champion - 0.3"]
+    found = run_gate(
+        "metrics", table=rows, slices=["geo"], require=asked,
+        functions={
+            "at_risk": {"function": f"{FILE}:amount_at_risk", "better": "lower", "columns": ["amount"]},
+            "unasked": {"function": "nowhere.py:f", "better": "lower"},
+        },
+    )  # fmt: skip
+    risks = [one for one in found.findings if one.subject == "at_risk"]
+
+    assert [(one.requirement, one.verdict.value) for one in found.findings] == [
+        ("r1", "pass"), ("r1", "pass"), ("r2", "pass"), ("r3", "pass"), ("r4", "fail"),
+    ]  # fmt: skip
+    for one in risks:
+        inside = rows["geo"] == one.slice["geo"] if one.slice else np.ones(2000, bool)
+        part = {name: values[inside] for name, values in rows.items()}
+        assert one.observed == pytest.approx(amount_at_risk(part["label"], part["candidate"], part))
+        assert one.decided is not None
+        assert one.decided.method == "bootstrap of 500, t, approximate"
 
 
 def test_the_interval_of_a_function_is_that_of_a_mean_where_it_is_one() -> None:
@@ -188,10 +221,9 @@ def test_a_function_reads_columns_of_the_data(tmp_path: Path) -> None:
         "    return rows['amount'][rows['geo'] == 'BR'].sum() / len(scores)\n"
     )
     function = Function(function="./mine.py:mine", better="higher", columns=("count", "geo", "amount"))
-    view, found, files = custom.metrics({"mine": function}, scored, dataset, root=tmp_path, seed=1)
+    view: Any = placed(scored)
+    found, files = custom.metrics({"mine": function}, scored, dataset, root=tmp_path, seed=1)
     at, labels, candidate = np.arange(40, 60), view.labels, view.candidate
-    assert labels is not None
-    assert candidate is not None
 
     inside = (rows["geo"] == "BR")[at]
     assert found["mine"].measure(labels[at], candidate[at], None, None).value == pytest.approx(

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
 
 from lockgate.evidence import Exhibit, Finding
 from lockgate.gate import Case, Context, Gate
+from lockgate.metrics import custom
 from lockgate.metrics.catalog import SUBJECTS
 from lockgate.requirement import Subject
+
+if TYPE_CHECKING:
+    from lockgate.pipeline import Pipeline
+
+FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
+
+
+class _Subjects:
+    """The metrics of the catalog, and those that a gate's own functions bring."""
+
+    def __get__(self, gate: Metrics | None, _: type[Gate]) -> Mapping[str, Subject]:
+        return SUBJECTS if gate is None else {**SUBJECTS, **custom.subjects(gate.functions)}
 
 
 class Metrics(Gate):
     """Offline metrics of `data`, absolute and beside the champion on the same rows."""
 
-    subjects: ClassVar[Mapping[str, Subject]] = SUBJECTS
+    subjects: ClassVar[Any] = _Subjects()
     asks_models: ClassVar[bool] = True
     by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
 
     gate: Literal["metrics"] = "metrics"
     data: str
+    functions: dict[FunctionName, custom.Function] = Field(default_factory=dict)
+
+    def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        data = pipeline.data.get(self.data)
+        return custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.answers import answers
@@ -33,7 +53,14 @@ class Metrics(Gate):
         scored = case.scored(self.data)
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
         small = case.dataset(self.data).spec.small_slices
-        yield from answers(self.title, scored, asked, METRICS, self.subjects, threshold=threshold, small=small)
+        metrics, wanted = dict(METRICS), {line.subject for _, line in asked}
+        functions = {name: function for name, function in self.functions.items() if name in wanted}
+        if functions:
+            dataset = case.dataset(self.data)
+            own, files = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
+            metrics |= own
+            yield Context({"functions": files})
+        yield from answers(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)
         found = found_slices(scored, case.dataset(self.data).spec, threshold=threshold)
         if found is not None:
             yield Context(found.note)

@@ -93,13 +93,12 @@ def complaints(
 
 def metrics(
     functions: Mapping[str, Function], scored: Scored, dataset: Dataset, *, root: Path, seed: int
-) -> tuple[Scored, dict[str, Metric], dict[str, str]]:
-    """(the scored table as these metrics want it, the metrics by name, name → SHA-256 of the function's file).
+) -> tuple[dict[str, Metric], dict[str, str]]:
+    """(the metrics by name, name → SHA-256 of the function's file).
 
-    The table's scores are row numbers, by which a function finds what it reads; its rows and slices are the same. seed: of
-    resampling; the same rows are drawn for both models. Raises UsageError, DataError, GateBroken.
+    seed: of resampling; the same rows are drawn for both models. Raises UsageError, DataError, GateBroken.
     """
-    from lockgate.metrics.resampling import Asked, own_metric, placed
+    from lockgate.metrics.resampling import Asked, own_metric
 
     loaded = {name: function.load(root) for name, function in functions.items()}
     wanted = dict.fromkeys(column for function in functions.values() for column in function.columns)
@@ -113,7 +112,7 @@ def metrics(
         )
         for name, function in functions.items()
     }
-    return placed(scored), found, {name: one.sha256 for name, one in loaded.items()}
+    return found, {name: one.sha256 for name, one in loaded.items()}
 
 
 def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:

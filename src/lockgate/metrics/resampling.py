@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +29,6 @@ MOST_UNDEFINED = 0.01
 Array = NDArray[Any]
 
 
-def placed(scored: Scored) -> Scored:
-    """The same rows, whose scores are row numbers: the candidate's from 0 on, the champion's from the number of rows on."""
-    view: Any = copy(scored)
-    view.candidate = None if scored.candidate is None else np.arange(scored.rows, dtype=np.float64)
-    view.champion = None if scored.champion is None else np.arange(scored.rows, 2 * scored.rows, dtype=np.float64)
-    found: Scored = view
-    return found
-
-
 @dataclass(frozen=True)
 class Asked:
     """A function and all that it may look at. columns: (n,) arrays by name."""
@@ -57,7 +47,7 @@ class Asked:
         )
 
     def places(self, scores: Floats) -> tuple[str, Array]:
-        """(role, row numbers) behind the scores of a placed table."""
+        """(role, row numbers) behind what stands for scores."""
         rows = scores.astype(np.int64)
         return ("champion", rows - self.scored.rows) if rows[0] >= self.scored.rows else ("candidate", rows)
 
@@ -71,7 +61,7 @@ class Resampled(Measured):
 
 
 def own_metric(name: str, asked: Asked, *, per_row: bool, seed: int, resamples: int = RESAMPLES) -> Metric:
-    """The metric of a function on a placed table; with `per_row` the mean of its values, exact as the built-in means."""
+    """The metric of a function; with `per_row` the mean of its values, exact as the built-in means."""
     if per_row:
         known: dict[str, Floats] = {}
 
@@ -83,7 +73,7 @@ def own_metric(name: str, asked: Asked, *, per_row: bool, seed: int, resamples: 
                 known[role] = _each_row(name, asked, role)
             return mean_of(known[role][rows], weights)
 
-        return OwnMetric(name, mean, "skew")
+        return OwnMetric(name, mean, "skew", placed=True)
 
     def whole(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
         if not scores.size:
@@ -98,7 +88,7 @@ def own_metric(name: str, asked: Asked, *, per_row: bool, seed: int, resamples: 
         size = rows.size if units is None else int(np.unique(units).size)
         return Resampled(value, np.zeros(rows.size), answers=answers, units=size)
 
-    return OwnMetric(name, whole, "plain", decide=decide)
+    return OwnMetric(name, whole, "plain", decide=decide, placed=True)
 
 
 def resampled(rows: int, clusters: Array | None, times: int, seed: int) -> Iterator[Array]:
