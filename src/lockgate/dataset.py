@@ -203,7 +203,9 @@ class Dataset:
         matches = glob.glob(self.spec.path, root_dir=self.root, recursive=True)  # noqa: PTH207  # the root is no pattern
         found = sorted({file for match in matches if (file := self.root / match).is_file()}, key=Path.as_posix)
         if not found:
-            raise self._wrong("matches no file", remedy="correct the glob; relative ones start at the root of the repository")
+            raise self._wrong(
+                "matches no file", remedy="correct the glob; relative ones start at the root of the repository"
+            )
         return found
 
     @cached_property
