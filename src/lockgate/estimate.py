@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from lockgate.metrics.comparison import Decision
 from lockgate.requirement import Requirement
 from lockgate.slices import OTHER
 
@@ -353,15 +354,17 @@ class _Rows:
         rows = np.arange(self.scored.rows) if self.members is None else self.members
         return rows.astype(np.float64) + (self.scored.rows if role == "champion" else 0)
 
-    def _decided(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> _Test | None:
+    def _decided(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> Decision | None:
         """By the metric's own rule, where it has one."""
         decide = getattr(self.metrics[requirement.subject], "decide", None)
         if decide is None:
             return None
         factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
         champion = self._measured("champion", requirement) if paired else None
-        found = decide(self._measured("candidate", requirement), champion, factor, self.clusters, null, confidence)
-        return _Test(**vars(found))
+        found: Decision = decide(
+            self._measured("candidate", requirement), champion, factor, self.clusters, null, confidence
+        )
+        return found
 
     def _summary(self, metric: Metric, measured: Measured) -> Summary:
         counts = None if self.scored.clusters is not None else measured.counts
@@ -456,21 +459,7 @@ class _Rows:
         )
 
 
-@dataclass(frozen=True)
-class _Test:
-    value: float
-    low: float
-    high: float
-    p_above: float
-    p_below: float
-    se: float | None
-    n_eff: float | None
-    method: str
-    too_few: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-
-def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confidence: float) -> _Test:
+def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confidence: float) -> Decision:
     """One model's value against a number."""
     from lockgate.stats.influence import bound
     from lockgate.stats.proportions import binomial_at_least, binomial_at_most, clopper_pearson
@@ -480,18 +469,18 @@ def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confide
         exact = clopper_pearson(k, n, confidence=2 * confidence - 1)
         above, below = binomial_at_least(k, n, null), binomial_at_most(k, n, null)
         se = math.sqrt(exact.value * (1 - exact.value) / n)
-        return _Test(exact.value, exact.low, exact.high, above, below, se, float(n), "clopper-pearson")
+        return Decision(exact.value, exact.low, exact.high, above, below, se, float(n), "clopper-pearson")
     error = measured.error
     if _still(rows, measured):
         return _constant(metric, measured, null=null, confidence=confidence)
     if error.n_eff <= 1:
-        return _Test(
+        return Decision(
             measured.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error)
         )
     bounds = bound(measured.value, error, null=null, confidence=confidence, scale=metric.scale)
     name = {"auc": "delong"}.get(metric.name, "influence")
     scale = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[metric.scale]
-    return _Test(
+    return Decision(
         measured.value,
         bounds.low,
         bounds.high,
@@ -505,7 +494,7 @@ def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confide
     )
 
 
-def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: float, confidence: float) -> _Test:
+def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: float, confidence: float) -> Decision:
     """Candidate minus champion (or minus a factor of it) on the same rows."""
     from lockgate.stats.influence import bound
 
@@ -518,11 +507,13 @@ def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: floa
         return _constant(metric, found, null=null, confidence=confidence, identical=True)
     scale: Literal["skew", "plain"] = "skew" if metric.scale == "skew" else "plain"
     if error.n_eff <= 1:
-        return _Test(value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error))
+        return Decision(
+            value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error)
+        )
     bounds = bound(value, error, null=null, confidence=confidence, scale=scale)
     name = {"auc": "delong paired"}.get(metric.name, "influence paired")
     corrected = ", skew-corrected" if scale == "skew" else ""
-    return _Test(
+    return Decision(
         value,
         bounds.low,
         bounds.high,
@@ -536,7 +527,7 @@ def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: floa
     )
 
 
-def _tango(b: int, c: int, n: int, *, null: float, confidence: float) -> _Test:
+def _tango(b: int, c: int, n: int, *, null: float, confidence: float) -> Decision:
     """b, c: rows that only the candidate, only the champion got right, of n."""
     from scipy import special
 
@@ -546,7 +537,7 @@ def _tango(b: int, c: int, n: int, *, null: float, confidence: float) -> _Test:
     z = tango_z(b, c, n, null)
     se = math.sqrt(max((b + c) / n - interval.value**2, 0.0) / n)
     few = f"{n} rows; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
-    return _Test(
+    return Decision(
         interval.value,
         interval.low,
         interval.high,
@@ -565,7 +556,7 @@ def _still(rows: _Rows, found: Summary) -> bool:
     return found.error.se * math.sqrt(rows.rows) <= 1e-12 * found.size
 
 
-def _constant(metric: Metric, found: Summary, *, null: float, confidence: float, identical: bool = False) -> _Test:
+def _constant(metric: Metric, found: Summary, *, null: float, confidence: float, identical: bool = False) -> Decision:
     """Nothing varies on these rows: a share of at most 1 − alpha^(1/m) of all rows could behave otherwise.
 
     m: the units that carry the metric. For metrics within 0 and 1 that share bounds the value too; for others the claim is
@@ -585,7 +576,7 @@ def _constant(metric: Metric, found: Summary, *, null: float, confidence: float,
         low, high = (value, value) if unseen <= alpha and value != null else (-math.inf, math.inf)
         above, below = (unseen if value > null else 1.0), (unseen if value < null else 1.0)
     method = "identical on every row" if identical else "the same on every row"
-    return _Test(value, low, high, above, below, 0.0, float(units), f"{method}, exact")
+    return Decision(value, low, high, above, below, 0.0, float(units), f"{method}, exact")
 
 
 def _floor(rows: _Rows, metric: Metric, error: Spread) -> str | None:

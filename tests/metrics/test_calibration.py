@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lockgate.metrics.calibration import METRICS, Binned, binned, calibration_error, debiased, decide, equal_mass
-from lockgate.metrics.decision import Decision
+from lockgate.metrics.comparison import Decision
 from lockgate.metrics.influence import Undefined
 from lockgate.testing import run_gate
 

@@ -19,8 +19,9 @@ from lockgate.errors import GateBroken, UsageError
 from lockgate.evidence import Verdict
 from lockgate.metrics import custom
 from lockgate.metrics.catalog import SUBJECTS
+from lockgate.metrics.comparison import Decision
 from lockgate.metrics.custom import Function
-from lockgate.metrics.decision import Decision, OwnMetric
+from lockgate.metrics.decision import OwnMetric
 from lockgate.metrics.influence import Metric, Undefined, mean_of
 from lockgate.metrics.resampling import Asked, Resampled, decide, own_metric, resampled
 from lockgate.scored import Scored

@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
 from scipy import special
 
+from lockgate.metrics.comparison import Decision
 from lockgate.metrics.influence import Measured, Metric
 
 MIN_CLUSTERS = 10
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One comparison with a number, in the metric's own units.
-
-    value: what is compared, which need not be the number that is shown. low, high: two-sided at 2·confidence − 1.
-    p_above, p_below: one-sided p-values of the claims that the truth lies above, below the number. se: such that
-    (high − value) / quantile; it shrinks with the root of the rows. too_few: why nothing may be decided.
-    """
-
-    value: float
-    low: float
-    high: float
-    p_above: float
-    p_below: float
-    se: float | None
-    n_eff: float | None
-    method: str
-    too_few: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 Decide = Callable[[Measured, Measured | None, float, NDArray[Any] | None, float, float], Decision]

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.errors import GateBroken
-from lockgate.metrics.decision import MIN_CLUSTERS, Decision, OwnMetric, unvaried
+from lockgate.metrics.comparison import Decision
+from lockgate.metrics.decision import MIN_CLUSTERS, OwnMetric, unvaried
 from lockgate.metrics.influence import Floats, Measured, Metric, Undefined, mean_of
 
 if TYPE_CHECKING:
