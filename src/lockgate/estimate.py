@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lockgate.metrics.influence import Measured, Metric, Summary
     from lockgate.sliced import Sliced
     from lockgate.slices import Slice, SliceKey
-    from lockgate.stats.influence import Spread
+    from lockgate.stats.influence import Scale, Spread
 
     class Rows(Protocol):
         """What `estimate` needs of a scored table: aligned (n,) columns, and the slice code of every row."""
@@ -461,7 +461,6 @@ class _Rows:
 
 def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confidence: float) -> Decision:
     """One model's value against a number."""
-    from lockgate.stats.influence import bound
     from lockgate.stats.proportions import binomial_at_least, binomial_at_most, clopper_pearson
 
     if measured.counts is not None:
@@ -470,49 +469,24 @@ def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confide
         above, below = binomial_at_least(k, n, null), binomial_at_most(k, n, null)
         se = math.sqrt(exact.value * (1 - exact.value) / n)
         return Decision(exact.value, exact.low, exact.high, above, below, se, float(n), "clopper-pearson")
-    error = measured.error
     if _still(rows, measured):
         return _constant(metric, measured, null=null, confidence=confidence)
-    if error.n_eff <= 1:
-        return Decision(
-            measured.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error)
-        )
-    bounds = bound(measured.value, error, null=null, confidence=confidence, scale=metric.scale)
     name = {"auc": "delong"}.get(metric.name, "influence")
-    scale = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[metric.scale]
-    return Decision(
-        measured.value,
-        bounds.low,
-        bounds.high,
-        bounds.p_above,
-        bounds.p_below,
-        error.se,
-        error.n_eff,
-        f"{name}, t{scale}{_by_cluster(error)}",
-        _floor(rows, metric, error),
-        _cluster_detail(error),
-    )
+    return _by_t(rows, metric, measured, name, metric.scale, null=null, confidence=confidence)
 
 
-def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: float, confidence: float) -> Decision:
-    """Candidate minus champion (or minus a factor of it) on the same rows."""
+def _by_t(
+    rows: _Rows, metric: Metric, found: Summary, name: str, scale: Scale, *, null: float, confidence: float
+) -> Decision:
+    """A value with its spread against a number, by t; unbounded where no more than one row carries the variance."""
     from lockgate.stats.influence import bound
 
-    factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
-    found = rows.contrast(requirement, factor)
-    if found.disagree is not None:
-        return _tango(*found.disagree, null=null, confidence=confidence)
     value, error = found.value, found.error
-    if _still(rows, found):
-        return _constant(metric, found, null=null, confidence=confidence, identical=True)
-    scale: Literal["skew", "plain"] = "skew" if metric.scale == "skew" else "plain"
+    floor = _floor(rows, metric, error)
     if error.n_eff <= 1:
-        return Decision(
-            value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", _floor(rows, metric, error)
-        )
+        return Decision(value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", floor)
     bounds = bound(value, error, null=null, confidence=confidence, scale=scale)
-    name = {"auc": "delong paired"}.get(metric.name, "influence paired")
-    corrected = ", skew-corrected" if scale == "skew" else ""
+    spoken = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[scale]
     return Decision(
         value,
         bounds.low,
@@ -521,10 +495,23 @@ def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: floa
         bounds.p_below,
         error.se,
         error.n_eff,
-        f"{name}, t{corrected}{_by_cluster(error)}",
-        _floor(rows, metric, error),
+        f"{name}, t{spoken}{_by_cluster(error)}",
+        floor,
         _cluster_detail(error),
     )
+
+
+def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: float, confidence: float) -> Decision:
+    """Candidate minus champion (or minus a factor of it) on the same rows."""
+    factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
+    found = rows.contrast(requirement, factor)
+    if found.disagree is not None:
+        return _tango(*found.disagree, null=null, confidence=confidence)
+    if _still(rows, found):
+        return _constant(metric, found, null=null, confidence=confidence, identical=True)
+    scale: Scale = "skew" if metric.scale == "skew" else "plain"
+    name = {"auc": "delong paired"}.get(metric.name, "influence paired")
+    return _by_t(rows, metric, found, name, scale, null=null, confidence=confidence)
 
 
 def _tango(b: int, c: int, n: int, *, null: float, confidence: float) -> Decision:
