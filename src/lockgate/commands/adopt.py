@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -20,6 +19,7 @@ def command(model: str, version: int, reason: str, pipeline: Path | None, as_jso
     from lockgate import wiring
     from lockgate.channels import git
     from lockgate.commands import found
+    from lockgate.run import now
     from lockgate.standby import adopt
 
     of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
@@ -30,8 +30,6 @@ def command(model: str, version: int, reason: str, pipeline: Path | None, as_jso
         reason=reason,
         promotion=of.promotion,
         actor=git.who(of.root),
-        clock=found.now,
+        clock=now,
     )
-    click.echo("\n".join(outcome.lines), err=as_json)
-    if as_json:
-        click.echo(json.dumps(outcome.to_json(), indent=1))
+    found.tell(outcome, as_json=as_json)

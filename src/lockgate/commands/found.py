@@ -1,20 +1,23 @@
-"""What the commands that move a version look for: the evidence a digest names, its votes, and who is asking."""
+"""What commands share: the evidence that a digest names, its votes, a version by its selector, and telling the outcome."""
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
 
 from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.evidence import Evidence
     from lockgate.pipeline import Pipeline
-    from lockgate.registry import Registry
+    from lockgate.promotion import Outcome
+    from lockgate.registry import CandidateSelector, Registry
     from lockgate.signoff import Ballot
 
 
@@ -30,10 +33,6 @@ class Found:
     @property
     def votes(self) -> Path | None:
         return None if self.folder is None else self.folder / "votes"
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def root() -> Path:
@@ -87,3 +86,34 @@ def ballot(found: Found) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
     commit = (found.evidence.document["run"].get("git") or {}).get("commit")
     authors = git.authors(str(commit), found.pipeline.root) if commit else ()
     return Ballot(votes, objections, authors), [pair for pair in here if pair not in there]
+
+
+def tell(outcome: Outcome, *, as_json: bool) -> None:
+    """Say what became of a request: words on stdout, or words on stderr and one JSON document on stdout."""
+    click.echo("\n".join(outcome.lines), err=as_json)
+    if as_json:
+        click.echo(json.dumps(outcome.to_json(), indent=1))
+
+
+def selector(text: str) -> CandidateSelector:
+    """What `--candidate KEY=VALUE` names. Raises UsageError."""
+    from pydantic import ValidationError
+
+    from lockgate.registry import CandidateSelector
+
+    key, _, value = text.partition("=")
+    name, colon, content = value.partition(":")
+    meant: Any = value
+    if key == "tag":
+        meant = {name: content} if name and colon else None
+    elif text in ("newest", "newest=true"):
+        meant = True
+    try:
+        if not meant:
+            raise ValueError
+        return CandidateSelector.model_validate({key: meant})
+    except (ValidationError, ValueError):
+        raise UsageError(
+            f"--candidate {text!r} names no version",
+            remedy="write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest",
+        ) from None

@@ -37,7 +37,7 @@ _WORST = ("hopeless", "unknown", "watched", "decidable")
 def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
     """Show the versions that would meet, the gates in order, every line, and what these rows can decide of it."""
     from lockgate import looks, wiring
-    from lockgate.commands.run import _selector
+    from lockgate.commands import found
     from lockgate.errors import UsageError
     from lockgate.pipeline import load, root_of
     from lockgate.selection import select_champion
@@ -46,7 +46,7 @@ def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagr
     of = load(pipeline or wiring.only_pipeline(here), environ=os.environ)
     share = _share(disagreement)
     registry = wiring.open_registry(of)
-    chosen = wiring.choose_candidate(of, registry, None if candidate is None else _selector(candidate))
+    chosen = wiring.choose_candidate(of, registry, None if candidate is None else found.selector(candidate))
     champion = select_champion(of, registry)
     if score and champion is None:
         raise UsageError("--score asks the champion, and there is none yet", remedy="plan from counts, without --score")

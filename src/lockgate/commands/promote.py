@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -22,6 +21,7 @@ def command(digest: str | None, pipeline: Path | None, as_json: bool) -> None:
     from lockgate.commands import found
     from lockgate.promotion import promote
     from lockgate.registry import ChampionSelector
+    from lockgate.run import now
     from lockgate.signoff import SignoffPolicy
 
     about = found.evidence(digest, pipeline)
@@ -36,13 +36,11 @@ def command(digest: str | None, pipeline: Path | None, as_json: bool) -> None:
             policy_digest=of.policy_digest,
             ballot=votes,
             actor=git.who(of.root),
-            clock=found.now,
+            clock=now,
             scratch=Path(scratch),
             prove=lambda outgoing: wiring.prove_way_back(of, about.registry, outgoing, environ=os.environ),
             folder=about.folder,
             votes=unpublished,
             follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
         )
-    click.echo("\n".join(outcome.lines), err=as_json)
-    if as_json:
-        click.echo(json.dumps(outcome.to_json(), indent=1))
+    found.tell(outcome, as_json=as_json)

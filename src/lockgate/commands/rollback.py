@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -21,6 +20,7 @@ def command(model: str, reason: str, to: int | None, withdrawn_ok: bool, pipelin
     from lockgate import wiring
     from lockgate.channels import git
     from lockgate.commands import found
+    from lockgate.run import now
     from lockgate.standby import rollback
 
     of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
@@ -32,8 +32,6 @@ def command(model: str, reason: str, to: int | None, withdrawn_ok: bool, pipelin
         withdrawn_ok=withdrawn_ok,
         promotion=of.promotion,
         actor=git.who(of.root),
-        clock=found.now,
+        clock=now,
     )
-    click.echo("\n".join(outcome.lines), err=as_json)
-    if as_json:
-        click.echo(json.dumps(outcome.to_json(), indent=1))
+    found.tell(outcome, as_json=as_json)

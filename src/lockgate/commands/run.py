@@ -43,6 +43,7 @@ def command(
 ) -> int:
     """Ask every gate of PIPELINE about the candidate. Without PIPELINE: the only one in gates/."""
     from lockgate import wiring
+    from lockgate.commands import found
     from lockgate.errors import UsageError
     from lockgate.pipeline import load, root_of
 
@@ -54,7 +55,7 @@ def command(
         raise UsageError(
             f"the pipeline has no gate {unknown[0]!r}; its gates are {', '.join(gate.title for gate in of.gates)}"
         )
-    selector = None if candidate is None else _selector(candidate)
+    selector = None if candidate is None else found.selector(candidate)
     observing = observe or of.mode == "observe"
     _lean_memory()
     session = _Session(of, observing=observing, only=only, selector=selector, resume=resume)
@@ -235,30 +236,6 @@ def _lean_memory() -> None:
     pa.set_memory_pool(pa.system_memory_pool())
     with suppress(AttributeError, OSError):  # glibc alone has it
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 16)
-
-
-def _selector(text: str) -> CandidateSelector:
-    from pydantic import ValidationError
-
-    from lockgate.errors import UsageError
-    from lockgate.registry import CandidateSelector
-
-    key, _, value = text.partition("=")
-    name, colon, content = value.partition(":")
-    meant: Any = value
-    if key == "tag":
-        meant = {name: content} if name and colon else None
-    elif text in ("newest", "newest=true"):
-        meant = True
-    try:
-        if not meant:
-            raise ValueError
-        return CandidateSelector.model_validate({key: meant})
-    except (ValidationError, ValueError):
-        raise UsageError(
-            f"--candidate {text!r} names no version",
-            remedy="write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest",
-        ) from None
 
 
 def _moment(text: str) -> Any:

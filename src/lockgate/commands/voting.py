@@ -26,6 +26,7 @@ def cast(
     """Sign a vote and store it beside the evidence, or in `out`; returns what people are told. Raises Refused."""
     from lockgate.channels import ssh
     from lockgate.registry import Identity
+    from lockgate.run import now
     from lockgate.signoff import SignoffPolicy, Vote
 
     about = found.evidence(digest, pipeline)
@@ -46,7 +47,7 @@ def cast(
         model=about.evidence.model,
         accepting=accepting,
         reason=reason,
-        at=found.now(),
+        at=now(),
         by=Identity("ssh", signer.id, owner.name),
     )
     signature = ssh.sign(vote.bytes, key)
@@ -64,9 +65,10 @@ def cast(
 
 
 def _can_be_approved(policy: SignoffPolicy, evidence: Evidence, accepting: int | None) -> None:
+    from lockgate.run import now
     from lockgate.signoff import why_closed
 
-    closed = why_closed(policy, evidence, found.now())
+    closed = why_closed(policy, evidence, now())
     if closed is not None:
         raise Refused(closed.reason, code=closed.code, remedy=closed.remedy)
     asked = len(evidence.asks) if evidence.opens == "by_owner" else 0
