@@ -56,8 +56,9 @@ def test_blocks_that_are_alike_have_the_exact_interval() -> None:
 
 
 def test_independent_requests_are_tested_exactly() -> None:
-    """With blocks that agree, p-values are those of the exact test."""
-    timed = Timed(blocks(8, count=1, size=50) * 20, None)
+    """With blocks that agree, in which slow requests do not follow each other, p-values are those of the exact test."""
+    spaced = np.sort(blocks(8, count=1, size=50)[0]).reshape(10, 5).T.ravel()
+    timed = Timed((spaced,) * 20, None)
     one = estimate_latency("r1", parse("p90_ms <= 16"), timed, seed=0)
 
     assert one.detail["design_effect"] == "1.0"
@@ -73,6 +74,37 @@ def test_one_slow_request_does_not_undo_a_generous_limit(subject: str) -> None:
 
     assert one.p_pass is not None
     assert one.p_pass < 1e-6
+
+
+def test_requests_that_resemble_their_neighbours_count_as_fewer() -> None:
+    """Slow ones in a row say little more than one of them: the same values in another order are bounded more widely."""
+    draw = np.random.default_rng(4)
+    calm = [10 * np.exp(draw.normal(0, 0.1, 150)) for _ in range(20)]
+    bursts = [np.sort(block) for block in calm]
+    line = parse("p90_ms <= 12")
+    alone, together = (estimate_latency("r1", line, Timed(one, None), seed=0) for one in (calm, bursts))
+
+    assert float(together.detail["autocorrelation_time"]) > 5 > float(alone.detail["autocorrelation_time"])
+    assert together.p_pass is not None
+    assert alone.p_pass is not None
+    assert together.p_pass > alone.p_pass
+    assert together.n_eff is not None
+    assert together.n_eff < 3000 / 5
+
+
+@pytest.mark.parametrize("line", ["p50_ms <= 100", "mean_ms <= 100", "p50_ms <= champion * 3"])
+def test_a_model_that_slows_down_is_not_decided(line: str) -> None:
+    """From the first block to the last it loses a third: what it will be later was not measured."""
+    steady = blocks(5, size=200)
+    slowing = tuple(block * (1 + place / 60) for place, block in enumerate(steady))
+    kept = estimate_latency("r1", parse(line), Timed(slowing, blocks(6, size=200)), seed=0)
+    free = estimate_latency("r1", parse(line), Timed(steady, blocks(6, size=200)), seed=0)
+
+    assert (kept.few_code, kept.too_few and kept.too_few.endswith("from block to block it rose")) == (
+        "not_steady",
+        True,
+    )
+    assert free.too_few is None
 
 
 def test_a_ratio_of_equal_blocks_is_one() -> None:

@@ -59,7 +59,8 @@ class Estimate:
     limit: what the candidate's own value is held against. p_pass, p_fail: one-sided p-values of the claims that the
     requirement is met, and that it is violated; None for counts and where nothing could be tested.
     minority: rows of the smaller class where the metric needs both. variance: of one row's influence, of this slice;
-    pooled_variance of all rows. too_few: why the test's own floor is not reached. problem: (code, why) where there is no value.
+    pooled_variance of all rows. too_few: why the test's own floor is not reached, or what else keeps it from being decided;
+    few_code: that in a word. problem: (code, why) where there is no value.
     """
 
     requirement: str
@@ -85,6 +86,7 @@ class Estimate:
     variance: float | None = None
     pooled_variance: float | None = None
     too_few: str | None = None
+    few_code: str = "too_small"
     problem: tuple[str, str] | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 

@@ -201,7 +201,7 @@ def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], ver
         return "exceeded" if one.counted else ("worse_than_margin" if relative else "beyond_limit")
     if one.p_fail is not None and one.p_fail <= 1 - (decided.confidence or CONFIDENCE) and one.too_few is None:
         return "beyond_unadjusted"
-    return "too_small" if detail.get("too_few") is not None else "not_shown"
+    return "not_shown" if detail.get("too_few") is None else one.few_code if one.too_few is not None else "too_small"
 
 
 def askable(finding: Finding) -> bool:

@@ -14,6 +14,14 @@ from lockgate.slices import SliceKey
 
 _WOULD = " would go unseen"
 
+# What helps where the way of measuring kept a line from being decided.
+_CIRCUMSTANCES = {
+    "too_noisy": "measure on a machine that does nothing else, with more requests, or allow a larger factor",
+    "not_steady": "raise load.warmup, or measure longer on a machine that does nothing else",
+    "load_generator": "lower load.rate, or measure on a machine with a free core",
+    "saturated": "lower load.rate",
+}
+
 
 @dataclass(frozen=True)
 class Sentence:
@@ -55,7 +63,7 @@ class Sentence:
         text = f"{self._where} is {self._value(one.candidate)}"
         if one.counted:
             among = f" among {one.rows:,}" if one.rows > 1 else ""
-            few = f": {self.detail['too_few']}" if self.code == "too_small" else ""
+            few = f": {self.detail['too_few']}" if verdict is Verdict.INCONCLUSIVE and "too_few" in self.detail else ""
             return f"{text}{among}{few}; {self._allowed()}"
         text += self._contrast()
         if self.code == "watched":
@@ -132,6 +140,8 @@ class Sentence:
             return "add rows of this slice in which the metric is defined, or waive the finding with a reason"
         if self.code == "not_probabilities":
             return "let the model return probabilities, or ask for a metric of ranks such as auc"
+        if self.code in _CIRCUMSTANCES:
+            return _CIRCUMSTANCES[self.code]
         if one.on == "value" and one.value is not None:
             other = self._other_limit(one.value)
             if other is not None:

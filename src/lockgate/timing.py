@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lockgate.digest import number
 from lockgate.estimate import CONFIDENCE, Estimate, absolute_limit
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Blocks = Sequence[NDArray[np.float64]]
+    Statistic = Callable[[NDArray[np.float64]], float]
+
+RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer
+UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothing is decided
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def estimate_latency(name: str, requirement: Requirement, timed: Timed, *, seed:
     return _absolute(blank, requirement, timed, candidate)
 
 
-def statistic(subject: str) -> Callable[[NDArray[np.float64]], float]:
+def statistic(subject: str) -> Statistic:
     """The function from latencies to the subject's value."""
     from lockgate.stats.latency import mean, percentile
 
@@ -88,26 +92,58 @@ def _ratio(blank: Estimate, requirement: Requirement, timed: Timed, *, seed: int
         return replace(known, problem=("requests_failed", "so many requests failed that it is infinite"))
     p_pass, p_fail = ratio.p_values(requirement.limit.value)
     noise = aa_noise(timed.champion, value, seed=seed)
-    too_noisy = None
-    if requirement.claim != "point" and (noise is None or noise >= requirement.limit.value):
-        too_noisy = (
-            "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of "
-            f"{math.inf if noise is None else noise:.3g}, and {requirement.limit.value:g} is the limit"
-        )
-    point = requirement.claim == "point"
+    if requirement.claim == "point":
+        return replace(
+            known, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point",
+            detail={"noise_factor": number(noise), "blocks": len(timed.candidate)},
+        )  # fmt: skip
+    kept = _noisy(noise, requirement.limit.value) or _unsteady(
+        [math.log(value(one) / value(other)) for one, other in _answered(timed, value)], "the ratio of the two"
+    )
     return replace(
         known,
         value=ratio.estimate,
-        low=None if point else ratio.low,
-        high=None if point else ratio.high,
-        p_pass=None if point else p_pass,
-        p_fail=None if point else p_fail,
+        low=ratio.low,
+        high=ratio.high,
+        p_pass=p_pass,
+        p_fail=p_fail,
         se=ratio.log_se,
         n_eff=float(ratio.df + 1),
-        method="point" if point else "pooled ratio, half-sampled blocks, t",
-        too_few=too_noisy,
+        method="pooled ratio, half-sampled blocks, t",
         detail={"noise_factor": number(noise), "blocks": len(timed.candidate)},
+        **_kept(kept),
     )
+
+
+def _kept(kept: tuple[str, str] | None) -> dict[str, Any]:
+    """(code, why) of what keeps a line from being decided, as an estimate holds it."""
+    return {} if kept is None else {"few_code": kept[0], "too_few": kept[1]}
+
+
+def _noisy(noise: float | None, limit: float) -> tuple[str, str] | None:
+    if noise is not None and noise < limit:
+        return None
+    return "too_noisy", (
+        "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of "
+        f"{math.inf if noise is None else noise:.3g}, and {limit:g} is the limit"
+    )
+
+
+def _answered(timed: Timed, value: Statistic) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Pairs of blocks in which both models have the statistic."""
+    pairs = zip(timed.candidate, timed.champion or (), strict=False)
+    return [pair for pair in pairs if all(len(one) and 0 < value(one) < math.inf for one in pair)]
+
+
+def _unsteady(values: Sequence[float], what: str) -> tuple[str, str] | None:
+    """values: of one block after the other."""
+    from lockgate.stats.steadiness import mann_kendall
+
+    if mann_kendall(values) > UNSTEADY:
+        return None
+    half = len(values) // 2
+    way = "rose" if sum(values[-half:]) > sum(values[:half]) else "fell"
+    return "not_steady", f"{what} did not hold still: from block to block it {way}"
 
 
 def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate: float) -> Estimate:
@@ -115,6 +151,8 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
     import numpy as np
 
     from lockgate.stats.influence import bound, spread
+    from lockgate.stats.latency import percentile
+    from lockgate.stats.steadiness import autocorrelation_time
 
     if not math.isfinite(candidate):
         return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
@@ -124,6 +162,8 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
     values = np.concatenate(timed.candidate)
     blocks = np.repeat(np.arange(len(timed.candidate)), [len(block) for block in timed.candidate])
     null = requirement.limit.value
+    middle = percentile(0.5)
+    steady = _unsteady([middle(block) for block in timed.candidate if len(block)], "the model's own median")
     if requirement.subject == "mean_ms":
         error = spread(values - candidate, clusters=blocks)
         if error.n_eff <= 1:
@@ -141,10 +181,14 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
             se=error.se,
             n_eff=error.n_eff,
             method="t by block",
+            **_kept(steady),
         )
     p = PERCENTILES[requirement.subject]
-    over = (values > candidate).astype(np.float64)
-    effect = max(1.0, spread(over - over.mean(), clusters=blocks).design_effect or 1.0)
+    over = [(block > candidate).astype(np.float64) for block in timed.candidate]
+    repeats = autocorrelation_time(over)
+    exceeding = np.concatenate(over)
+    design = spread(exceeding - exceeding.mean(), clusters=blocks).design_effect or 1.0
+    effect = max(1.0, design, repeats if repeats > RESEMBLING else 1.0)
     p_values = _quantile_test(values, p, effect=effect)
     low, high = _ends(np.unique(values[np.isfinite(values)]), p_values, alpha=1 - confidence)
     p_pass, p_fail = p_values(null)
@@ -157,8 +201,13 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
         p_pass=p_pass,
         p_fail=p_fail,
         n_eff=len(values) / effect,
-        method="order statistics, fewer by the design effect of blocks",
-        detail={"design_effect": number(effect), "blocks": len(timed.candidate)},
+        method="order statistics, fewer by how much requests resemble each other",
+        detail={
+            "design_effect": number(effect),
+            "autocorrelation_time": number(repeats),
+            "blocks": len(timed.candidate),
+        },
+        **_kept(steady),
     )
 
 

@@ -125,7 +125,7 @@ def test_a_runner_too_noisy_to_tell_says_so(tmp_path: Path) -> None:
     wild = lognormal(sigma=2.5)
     found = timed(tmp_path, "p99_ms <= champion * 1.05", candidate=wild, champion=wild, requests=400).findings[0]
 
-    assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "too_small")
+    assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "too_noisy")
     assert (
         "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of" in found.reason
     )
