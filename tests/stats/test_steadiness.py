@@ -41,10 +41,10 @@ def test_a_trend_is_found_and_chance_is_not() -> None:
 def test_the_time_of_an_autoregression_is_found(keeps: float, time: float) -> None:
     """(1 + r) / (1 − r) for a first-order autoregression, from blocks of its own."""
     draw = np.random.default_rng(8)
-    blocks = np.empty((40, 500))
-    blocks[:, 0] = draw.normal(size=40) / np.sqrt(1 - keeps**2)
+    blocks = np.empty((200, 500))
+    blocks[:, 0] = draw.normal(size=200) / np.sqrt(1 - keeps**2)
     for place in range(1, 500):
-        blocks[:, place] = keeps * blocks[:, place - 1] + draw.normal(size=40)
+        blocks[:, place] = keeps * blocks[:, place - 1] + draw.normal(size=200)
 
     assert autocorrelation_time(list(blocks)) == pytest.approx(time, rel=0.15)
 
