@@ -433,7 +433,8 @@ class Subject:
     score, label, threshold, champion, what must be there; `no champion` says that the champion has no such value of its
     own. rewrite: shown when a rate of this subject is held to zero. proportion: whether a value between 0 and 1 is a
     share of units, so that the units needed are known. instead: what is asked where models or slices are to be compared,
-    which this subject's bound does not do.
+    which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
+    the argument.
     """
 
     name: str
@@ -447,3 +448,4 @@ class Subject:
     rewrite: str | None = None
     proportion: bool = True
     instead: str | None = None
+    firmer: str | None = None

@@ -129,9 +129,17 @@ class Sentence:
 
     def remedy(self, verdict: Verdict) -> str | None:
         """What would decide an inconclusive finding."""
-        one = self.one
-        if verdict is not Verdict.INCONCLUSIVE or one.counted:
+        if verdict is not Verdict.INCONCLUSIVE or self.one.counted:
             return None
+        found = self._remedy()
+        firmer = self.subject.firmer if self.subject else None
+        if firmer is None:
+            return found
+        stead = f"{firmer.format(*(value for _, value in self.requirement.args))} has exact bounds"
+        return f"{found}; {stead}" if found else stead
+
+    def _remedy(self) -> str | None:
+        one = self.one
         if self.code == "no_rows":
             if not one.slice:
                 return "give data with rows"

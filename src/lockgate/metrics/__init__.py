@@ -8,7 +8,14 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     if name != "METRICS":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from lockgate.metrics import calibration, classification, quantile, rates, regression
+    from lockgate.metrics import at_precision, calibration, classification, quantile, rates, regression
 
-    families = (classification.METRICS, calibration.METRICS, rates.metrics(), regression.METRICS, quantile.METRICS)
+    families = (
+        classification.METRICS,
+        calibration.METRICS,
+        rates.metrics(),
+        regression.METRICS,
+        quantile.METRICS,
+        at_precision.METRICS,
+    )
     return {name: metric for family in families for name, metric in family.items()}
