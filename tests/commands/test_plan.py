@@ -183,3 +183,19 @@ def test_data_that_cannot_be_read_stops_no_plan(desk: Desk) -> None:
     assert answer.exit_code == 0
     assert "  what its rows can decide is not known: data 'holdout': data.parquet does not exist" in answer.stdout
     assert "latency on holdout: about 30 s of requests" in answer.stdout
+
+
+def test_a_function_of_ones_own_is_planned_without_numbers(desk: Desk) -> None:
+    """Nothing is known of it beforehand; the lines beside it are told as ever."""
+    promoted(desk)
+    text = PIPELINE.format(model=desk.model, below="watch").replace(
+        "    require:\n      - acc",
+        "    functions: {profit: {function: mine.py:profit, better: higher}}\n    require:\n"
+        "      - profit >= champion - 1\n      - recall_at_precision(0.8) >= 0.5\n      - acc",
+    )
+    desk.pipeline.write_text(text)
+    found = planned(desk)
+
+    assert found["gates"][0]["unread"] is None
+    assert outlook(found, "r1") == {}
+    assert outlook(found, "r3")

@@ -136,12 +136,17 @@ class _Planned:
         }
 
     def _outlooks(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
+        from lockgate.metrics import METRICS
         from lockgate.pipeline import looks_at_rows
         from lockgate.plan import as_absolute, assumptions, outlooks
 
         data = self.pipeline.data_of(gate)
         lines = [(name, line) for name, line in asked if looks_at_rows(gate, line) and line.gap is None]
-        lines = [(name, line) for name, line in lines if "label" in gate.subjects[line.subject].needs]
+        lines = [
+            (name, line)
+            for name, line in lines
+            if line.subject in METRICS and "label" in gate.subjects[line.subject].needs
+        ]
         if data is None or not lines:
             return {}
         small = self.pipeline.data[data].small_slices
