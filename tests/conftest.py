@@ -3,6 +3,36 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))
+
+METRICS = """
+STATE = "a text"
+
+def profit(labels, scores, rows):
+    return float(((scores < 0.5) * (1 - 11 * labels)).mean())
+"""
+
+
+@pytest.fixture
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package of a third party that brings metrics, as an installer lays it down."""
+    from lockgate import plugins
+
+    folder = tmp_path / "site"
+    info = folder / "acme_metrics-1.2.dist-info"
+    info.mkdir(parents=True)
+    (folder / "acme_metrics.py").write_text(METRICS)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-metrics\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(
+        f"[{plugins.METRICS}]\nacme_profit = acme_metrics:profit\nacme_state = acme_metrics:STATE\n"
+    )
+    monkeypatch.syspath_prepend(str(folder))
+    plugins.installed.cache_clear()
+    yield
+    plugins.installed.cache_clear()
+    sys.modules.pop("acme_metrics", None)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 from lockgate import plugins
+from lockgate.digest import sha256
 from lockgate.errors import UsageError
-from lockgate.gate import Gate
+from lockgate.gate import Gate, gate_class
 from lockgate.gates.metrics import Metrics
 
 SHIPPED = {"signature", "metadata", "metrics", "latency", "shadow"}
@@ -24,7 +26,7 @@ def test_shipped_gates_are_installed_under_their_own_names() -> None:
     assert {name: found[name].value for name in SHIPPED} == {
         name: f"lockgate.gates.{name}:{name.capitalize()}" for name in SHIPPED
     }
-    assert plugins.gate_class("metrics", root=Path()) is Metrics
+    assert gate_class("metrics", root=Path()) is Metrics
 
 
 def test_a_gate_may_lie_in_a_file_of_the_project(tmp_path: Path) -> None:
@@ -32,11 +34,11 @@ def test_a_gate_may_lie_in_a_file_of_the_project(tmp_path: Path) -> None:
     (tmp_path / "gates").mkdir()
     (tmp_path / "gates" / "mine.py").write_text(MINE)
     (tmp_path / "gates_mine.py").write_text(MINE)
-    mine = plugins.gate_class("./gates/mine.py:Mine", root=tmp_path)
+    mine = gate_class("./gates/mine.py:Mine", root=tmp_path)
 
     assert issubclass(mine, Gate)
-    assert plugins.gate_class("./gates/mine.py:Mine", root=tmp_path) is mine
-    assert plugins.gate_class("./gates_mine.py:Mine", root=tmp_path) is not mine
+    assert gate_class("./gates/mine.py:Mine", root=tmp_path) is mine
+    assert gate_class("./gates_mine.py:Mine", root=tmp_path) is not mine
     assert mine(gate="./gates/mine.py:Mine").title == "Mine"
 
 
@@ -61,7 +63,7 @@ def test_what_is_no_gate_is_refused(tmp_path: Path, kind: str, said: str) -> Non
     (root / "broken.py").write_text("1 / 0")
     (root / "syntax.py").write_text("class")
     with pytest.raises(UsageError, match=said):
-        plugins.gate_class(kind, root=root)
+        gate_class(kind, root=root)
 
 
 def test_an_installed_gate_that_does_not_load_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,10 +71,36 @@ def test_an_installed_gate_that_does_not_load_names_its_package(monkeypatch: pyt
     broken = {"theirs": EntryPoint("theirs", "not_there.gates:Theirs", plugins.GATES)}
     monkeypatch.setattr(plugins, "installed", lambda group: broken)
     with pytest.raises(UsageError, match=r"could not be loaded: ModuleNotFoundError.*reinstall the package"):
-        plugins.gate_class("theirs", root=Path())
+        gate_class("theirs", root=Path())
 
 
 def test_an_unknown_registry_is_called_one() -> None:
     """The word fits the group."""
     with pytest.raises(UsageError, match=r"no registry is called 'mlflov'; known: .*; did you mean 'mlflow'"):
         plugins.load(plugins.REGISTRIES, "mlflov")
+
+
+def test_a_file_that_changed_is_run_anew(tmp_path: Path) -> None:
+    """What was hashed is what runs, also where its size and time are those of before; one that did not change runs once."""
+    path = tmp_path / "mine.py"
+    path.write_text("value = 1\n")
+    before = path.stat()
+    file = plugins.ProjectFile("mine.py:value", tmp_path, "function")
+    first = file.load()
+    path.write_text("value = 2\n")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    assert first == (1, sha256(b"value = 1\n"))
+    assert file.load() == (2, sha256(b"value = 2\n"))
+    assert file.digest == sha256(b"value = 2\n")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_package_is_named_with_its_version(acme: None) -> None:
+    """As it is installed."""
+    assert plugins.distribution(plugins.METRICS, "acme_profit") == "acme-metrics 1.2"
+    assert plugins.unknown(plugins.METRICS, "acme_profit") is None
+    with pytest.raises(UsageError, match=r"no metric is called 'acme_profits'; known: acme_profit, .*did you mean"):
+        plugins.distribution(plugins.METRICS, "acme_profits")
+    with pytest.raises(UsageError, match=r"no metric is called 'none'; known: acme_profit, acme_state"):
+        plugins.load(plugins.METRICS, "none")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from lockgate import plugins
 from lockgate.config import Config
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.estimate import CONFIDENCE as CONFIDENCE
 from lockgate.evidence import Exhibit, Finding
 from lockgate.registry import ModelVersion, VersionFacts
@@ -111,9 +112,30 @@ class Gate(Config):
         """What this gate cannot accept in its pipeline: (path below the gate, sentence). Nothing may be read or opened."""
         return ()
 
+    def origins(self, root: Path) -> Mapping[str, str]:
+        """The code of others that it would run: name → SHA-256 of its file, or its package and version.
+
+        A resumed run must find it as it was. Raises UsageError where there is none.
+        """
+        return {}
+
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         """Yield what was found. Raises LockgateError where it could not be asked; what came before is kept."""
         raise NotImplementedError
+
+
+def gate_class(kind: str, *, root: Path) -> type[Gate]:
+    """The class of a gate: an installed kind, or `./file.py:Class` below the project's root.
+
+    Raises UsageError where there is none, or where it is no gate.
+    """
+    if plugins.ProjectFile.named_by(kind):
+        found, _ = plugins.ProjectFile(kind, root, "gate").load()
+    else:
+        found = plugins.load(plugins.GATES, kind)
+    if not (isinstance(found, type) and issubclass(found, Gate)):
+        raise UsageError(f"{kind!r} is not a gate: it must be a class derived from lockgate.gate.Gate")
+    return found
 
 
 @dataclass(frozen=True)

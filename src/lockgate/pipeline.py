@@ -24,7 +24,7 @@ from lockgate.crosscheck import Draft
 from lockgate.dataset import DatasetSpec
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence import Asked
-from lockgate.gate import CONFIDENCE, Gate, Waiver
+from lockgate.gate import CONFIDENCE, Gate, Waiver, gate_class
 from lockgate.ledger import PromotionPolicy
 from lockgate.output import OutputSpec
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
@@ -362,7 +362,7 @@ def _gate(node: Node, index: int, root: Path) -> tuple[Draft, list[tuple[Path_, 
         reason = crosscheck.LATER_GATES[kind.value]
         return draft, [(("gate",), Complaint(kind.at, f"not available yet: {reason}"))]
     try:
-        cls = plugins.gate_class(kind.value, root=root)
+        cls = gate_class(kind.value, root=root)
     except UsageError as error:
         return draft, [(("gate",), Complaint(kind.at, str(error)))]
     try:

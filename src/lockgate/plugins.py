@@ -1,19 +1,24 @@
-"""From the name in a pipeline to the class behind it, by entry point or by file."""
+"""What others bring, behind a name in a pipeline: an entry point of an installed package, or a file of the project."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import dataclass
 from functools import cache
+from importlib.abc import SourceLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from lockgate.digest import sha256
 from lockgate.errors import UsageError, guess
-from lockgate.gate import Gate
 
 GATES = "lockgate.gates"
 REGISTRIES = "lockgate.registries"
+METRICS = "lockgate.metrics"
+_WORDS = {GATES: "gate", REGISTRIES: "registry", METRICS: "metric"}
 
 
 @cache
@@ -25,53 +30,109 @@ def installed(group: str) -> dict[str, EntryPoint]:
     return dict(sorted(found.items()))
 
 
+def unknown(group: str, kind: str) -> str | None:
+    """What is said of a name that nothing installed goes by: the known ones, and the meant one guessed."""
+    known = installed(group)
+    if kind in known:
+        return None
+    return f"no {_WORDS[group]} is called {kind!r}; known: {', '.join(known) or 'none'}{guess(kind, known)}"
+
+
 def load(group: str, kind: str) -> Any:
     """The object behind `kind`. Raises UsageError that lists the known ones and guesses the meant one."""
-    known = installed(group)
-    if kind not in known:
-        word = group.rpartition(".")[2]
-        raise UsageError(
-            f"no {word.removesuffix('s') if word != 'registries' else 'registry'} is called {kind!r}; "
-            f"known: {', '.join(known)}{guess(kind, known)}"
-        )
+    what = unknown(group, kind)
+    if what is not None:
+        raise UsageError(what)
+    entry = installed(group)[kind]
     try:
-        return known[kind].load()
+        return entry.load()
     except Exception as error:
         raise UsageError(
-            f"{kind!r} is installed and could not be loaded: {type(error).__name__}: {error}",
-            remedy=f"reinstall the package that brings {known[kind].value}",
+            f"{kind!r} is installed and could not be loaded: {_said(error)}",
+            remedy=f"reinstall the package that brings {entry.value}",
         ) from error
 
 
-def gate_class(kind: str, *, root: Path) -> type[Gate]:
-    """The class of a gate: an installed kind, or `./file.py:Class` below the project's root.
-
-    Raises UsageError where there is none, or where it is no gate.
-    """
-    found = _from_file(kind, root) if ".py:" in kind else load(GATES, kind)
-    if not (isinstance(found, type) and issubclass(found, Gate)):
-        raise UsageError(f"{kind!r} is not a gate: it must be a class derived from lockgate.gate.Gate")
-    return found
+def distribution(group: str, kind: str) -> str:
+    """`acme-metrics 1.2`: the installed package that brings `kind`, with its version. Raises UsageError."""
+    what = unknown(group, kind)
+    if what is not None:
+        raise UsageError(what)
+    package = installed(group)[kind].dist
+    return "unknown" if package is None else f"{package.name} {package.version}"
 
 
-def _from_file(kind: str, root: Path) -> Any:
-    name, _, attribute = kind.rpartition(":")
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()) or not path.is_file():
-        raise UsageError(f"gate {kind!r}: there is no file {name} below the project's root")
-    module_name = "lockgate_gate_" + "_".join(path.with_suffix("").relative_to(root.resolve()).parts)
-    module = sys.modules.get(module_name)
-    if module is None or getattr(module, "__file__", None) != str(path):
-        spec = importlib.util.spec_from_file_location(module_name, path)
-        if spec is None or spec.loader is None:
-            raise UsageError(f"gate {kind!r}: {name} is no Python file")
+@dataclass(frozen=True)
+class ProjectFile:
+    """`./file.py:name` below the project's root. word: how people call what it names, `gate`."""
+
+    text: str
+    root: Path
+    word: str
+
+    @staticmethod
+    def named_by(text: str) -> bool:
+        return ".py:" in text
+
+    @property
+    def _name(self) -> str:
+        return self.text.rpartition(":")[0]
+
+    @property
+    def path(self) -> Path:
+        """Of the file. Raises UsageError where it is not there, or not below the root."""
+        path = (self.root / self._name).resolve()
+        if not path.is_relative_to(self.root.resolve()) or not path.is_file():
+            raise self._wrong(f"there is no file {self._name} below the project's root")
+        return path
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file's bytes; nothing of it is run."""
+        return sha256(self.path.read_bytes())
+
+    def load(self) -> tuple[Any, str]:
+        """(the object, SHA-256 of the bytes that were run). A file that did not change is run once."""
+        path = self.path
+        data = path.read_bytes()
+        module = self._module(path, data)
+        attribute = self.text.rpartition(":")[2]
+        if not hasattr(module, attribute):
+            raise self._wrong(f"{self._name} has no {attribute!r}")
+        return getattr(module, attribute), sha256(data)
+
+    def _module(self, path: Path, data: bytes) -> ModuleType:
+        name = "lockgate_file_" + "_".join(path.with_suffix("").relative_to(self.root.resolve()).parts)
+        known = sys.modules.get(name)
+        if known is not None and known.__file__ == str(path) and getattr(known.__loader__, "data", None) == data:
+            return known
+        spec = importlib.util.spec_from_file_location(name, path, loader=_Bytes(path, data))
+        assert spec is not None and spec.loader is not None  # noqa: S101, PT018  # it has a loader: ours
         module = importlib.util.module_from_spec(spec)
-        sys.modules[module_name] = module
+        sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
         except Exception as error:
-            del sys.modules[module_name]
-            raise UsageError(f"gate {kind!r} could not be loaded: {type(error).__name__}: {error}") from error
-    if not hasattr(module, attribute):
-        raise UsageError(f"gate {kind!r}: {name} has no {attribute!r}")
-    return getattr(module, attribute)
+            del sys.modules[name]
+            raise UsageError(f"{self.word} {self.text!r} could not be loaded: {_said(error)}") from error
+        return module
+
+    def _wrong(self, what: str) -> UsageError:
+        return UsageError(f"{self.word} {self.text!r}: {what}")
+
+
+class _Bytes(SourceLoader):
+    """Runs exactly the bytes that were hashed; a compiled copy that lies beside the file may be older."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self.path, self.data = path, data
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.path)
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self.data
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

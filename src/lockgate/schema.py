@@ -15,7 +15,7 @@ from pydantic.json_schema import models_json_schema
 from lockgate import plugins
 from lockgate.dataset import DatasetSpec
 from lockgate.errors import UsageError
-from lockgate.gate import Gate
+from lockgate.gate import Gate, gate_class
 from lockgate.ledger import PromotionPolicy
 from lockgate.output import OutputSpec
 from lockgate.pipeline import Pipeline
@@ -113,7 +113,7 @@ def _installed(root: Path) -> dict[str, type[Gate]]:
     classes = {}
     for kind in plugins.installed(plugins.GATES):
         try:
-            classes[kind] = plugins.gate_class(kind, root=root)
+            classes[kind] = gate_class(kind, root=root)
         except UsageError:
             continue
     return classes

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate import plugins
 from lockgate.errors import UsageError
 from lockgate.evidence import GateResult
-from lockgate.gate import Case, Contender
+from lockgate.gate import Case, Contender, gate_class
 from lockgate.registry import ModelVersion, VersionFacts
 from lockgate.requirement import Requirement
 
@@ -69,7 +68,7 @@ def run_gate(
 def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Any:
     from pydantic import ValidationError
 
-    cls = plugins.gate_class(kind, root=Path.cwd())
+    cls = gate_class(kind, root=Path.cwd())
     given: dict[str, Any] = {"gate": kind, **fields}
     if require:
         given["require"] = tuple(require)

@@ -374,7 +374,7 @@ class Bench:
         return [{"data": name, **kept} for name, kept in sorted(self._kept_scores.items())]
 
     def digests(self) -> dict[str, Any]:
-        """What a resumed run must find as it was: policy, models, and the data that gates name."""
+        """What a resumed run must find as it was: policy, models, the data that gates name, and functions of one's own."""
         case = self.case
         named = {name for gate in self.pipeline.gates if (name := self.pipeline.data_of(gate)) is not None}
         data = {}
@@ -390,7 +390,19 @@ class Bench:
             if case.champion is None
             else [case.champion.version.version, case.champion.version.digest],
             "data": data,
+            "functions": self._origins(),
         }
+
+    def _origins(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for gate in self.pipeline.gates:
+            try:
+                origins = dict(gate.origins(self.pipeline.root))
+            except UsageError as error:
+                origins = {"unreadable": error.what}
+            if origins:
+                found[gate.title] = origins
+        return found
 
 
 def _plain_output() -> Any:

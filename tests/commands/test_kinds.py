@@ -39,3 +39,10 @@ def test_json_is_one_document() -> None:
         "tasks": ["binary"],
         "needs": ["label", "score", "threshold"],
     }
+
+
+def test_a_metric_of_a_package_is_listed_with_its_version(acme: None) -> None:
+    """By the name under which a pipeline asks for it."""
+    assert "metric: acme_profit acme_metrics:profit (acme-metrics 1.2)\n" in CliRunner().invoke(command).stdout
+    document = json.loads(CliRunner().invoke(command, ["--json"]).stdout)
+    assert {"name": "acme_profit", "from": "acme_metrics:profit", "package": "acme-metrics 1.2"} in document["metrics"]

@@ -17,6 +17,7 @@ from lockgate.dataset import DatasetSpec, TableDataset
 from lockgate.digest import sha256_file
 from lockgate.errors import GateBroken, UsageError
 from lockgate.evidence import Verdict
+from lockgate.gates.metrics import Metrics
 from lockgate.metrics import custom
 from lockgate.metrics.catalog import SUBJECTS
 from lockgate.metrics.comparison import Decision
@@ -325,8 +326,8 @@ def test_columns_reach_a_function_of_whole_rows() -> None:
     [
         ("nowhere.py:profit", "there is no file nowhere.py below the project's root"),
         ("../owned.py:profit", "there is no file ../owned.py below the project's root"),
-        (f"{FILE}:nothing", f"{FILE} has no function 'nothing'"),
-        (f"{FILE}:NOT_A_FUNCTION", f"{FILE} has no function 'NOT_A_FUNCTION'"),
+        (f"{FILE}:nothing", f"{FILE} has no 'nothing'"),
+        (f"{FILE}:NOT_A_FUNCTION", "cannot be called: it is of type int"),
     ],
 )
 def test_a_function_that_is_not_there_is_said(function: str, why: str) -> None:
@@ -389,3 +390,33 @@ def test_influence_values_of_a_function_of_whole_rows_are_zero() -> None:
     assert metric.decide is decide
     assert isinstance(found, Resampled)
     assert not found.psi.any()
+
+
+def test_a_package_brings_a_function_by_its_entry_point(acme: None) -> None:
+    """Asked for by that name; the evidence, and what a resumed run must find, name the package and its version."""
+    given = {"profit": {"function": "acme_profit", "better": "higher"}}
+    rows = table(500)
+    found = run_gate("metrics", table=rows, functions=given, require=["profit >= champion - 1"])
+
+    assert found.verdict is Verdict.PASS
+    assert found.context["functions"] == {"profit": "acme-metrics 1.2"}
+    assert found.findings[0].observed == pytest.approx(profit(rows["label"], rows["candidate"], {}))
+    gate = Metrics.model_validate(
+        {"data": "holdout", "functions": {**given, "cost": {"function": f"{FILE}:cost", "better": "lower"}}}
+    )
+    assert gate.origins(ROOT) == {"profit": "acme-metrics 1.2", "cost": sha256_file(ROOT / FILE)}
+
+
+def test_an_entry_point_that_is_no_function_is_said(acme: None) -> None:
+    """As soon as it is loaded; one that is not installed, without loading anything."""
+    with pytest.raises(UsageError, match="'acme_state' cannot be called: it is of type str"):
+        Function(function="acme_state", better="higher").load(ROOT)
+
+    absent = {"profit": Function(function="acme_profits", better="higher")}
+    assert list(custom.complaints(absent, SUBJECTS, None)) == [
+        (
+            ("functions", "profit", "function"),
+            "functions: no metric is called 'acme_profits'; known: acme_profit, acme_state; did you mean "
+            "'acme_profit'?; a file is named as ./file.py:function",
+        )
+    ]

@@ -1,4 +1,4 @@
-"""`gate kinds`: which gates and registries are installed, and what can be asked of them."""
+"""`gate kinds`: which gates, registries and metrics are installed, and what can be asked of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import click
 @click.command("kinds")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(as_json: bool) -> None:
-    """List the gates and registries that are installed, and the subjects that each gate knows."""
+    """List the gates, registries and metrics that are installed, and the subjects that each gate knows."""
     from lockgate import plugins
 
     gates = [_gate(kind) for kind in plugins.installed(plugins.GATES)]
     registries = [{"kind": kind, "from": entry.value} for kind, entry in plugins.installed(plugins.REGISTRIES).items()]
+    metrics = [
+        {"name": name, "from": entry.value, "package": plugins.distribution(plugins.METRICS, name)}
+        for name, entry in plugins.installed(plugins.METRICS).items()
+    ]
     if as_json:
-        click.echo(json.dumps({"gates": gates, "registries": registries}, indent=1))
+        click.echo(json.dumps({"gates": gates, "registries": registries, "metrics": metrics}, indent=1))
         return
     for gate in gates:
         click.echo(f"gate: {gate['kind']:12} {gate['summary']}")
@@ -27,14 +31,16 @@ def command(as_json: bool) -> None:
             click.echo(f"  {subject['name']:20} {_spoken(subject)}")
     for registry in registries:
         click.echo(f"registry: {registry['kind']:8} {registry['from']}")
+    for metric in metrics:
+        click.echo(f"metric: {metric['name']:10} {metric['from']} ({metric['package']})")
 
 
 def _gate(kind: str) -> dict[str, Any]:
-    from lockgate import plugins
     from lockgate.errors import UsageError
+    from lockgate.gate import gate_class
 
     try:
-        found = plugins.gate_class(kind, root=Path.cwd())
+        found = gate_class(kind, root=Path.cwd())
     except UsageError as error:
         return {"kind": kind, "summary": str(error), "subjects": [], "default_require": []}
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
@@ -41,6 +42,9 @@ class Metrics(Gate):
         data = pipeline.data.get(self.data)
         return custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
 
+    def origins(self, root: Path) -> Mapping[str, str]:
+        return custom.origins(self.functions, root)
+
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.answers import answers
         from lockgate.exhibits import curves
@@ -57,9 +61,9 @@ class Metrics(Gate):
         functions = {name: function for name, function in self.functions.items() if name in wanted}
         if functions:
             dataset = case.dataset(self.data)
-            own, files = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
+            own, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
             metrics |= own
-            yield Context({"functions": files})
+            yield Context({"functions": origins})
         yield from answers(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)
         found = found_slices(scored, case.dataset(self.data).spec, threshold=threshold)
         if found is not None:

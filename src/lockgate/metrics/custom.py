@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from lockgate import plugins
 from lockgate.config import Config
-from lockgate.digest import sha256_file
 from lockgate.errors import GateBroken, UsageError
+from lockgate.plugins import ProjectFile
 from lockgate.requirement import Subject
 
 if TYPE_CHECKING:
@@ -27,11 +27,13 @@ Ask = Callable[[Any, Any, Columns], Any]
 class Function(Config):
     """What a pipeline says of a function: where it is, which way is better, and what it reads.
 
+    function: `./file.py:name` below the project's root, or the name of an entry point of the group `lockgate.metrics`.
+
     It is called with labels (bool, or float for a regression), one model's scores and `rows`, the named columns of the
     data; all are numpy arrays of the same rows. It answers one number, or with `per_row` one for each row.
     """
 
-    function: str = Field(pattern=r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$")
+    function: str = Field(pattern=r"^([^:]+\.py:[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_\-]*)$")
     better: Literal["higher", "lower"]
     per_row: bool = False
     columns: tuple[str, ...] = ()
@@ -43,46 +45,55 @@ class Function(Config):
             name, self.better, unit=self.unit, bounds=self.bounds, needs=("label", "score"), proportion=False
         )
 
+    @property
+    def in_file(self) -> bool:
+        """Whether a file of the project holds it; else an installed package does."""
+        return ProjectFile.named_by(self.function)
+
+    def origin(self, root: Path) -> str:
+        """SHA-256 of its file below the root, or its package and version. Raises UsageError."""
+        if self.in_file:
+            return ProjectFile(self.function, root, "function").digest
+        return plugins.distribution(plugins.METRICS, self.function)
+
     def load(self, root: Path) -> Loaded:
-        """The function, from its file below the root. Raises UsageError."""
-        name, _, attribute = self.function.rpartition(":")
-        path = (root / name).resolve()
-        if not path.is_relative_to(root.resolve()) or not path.is_file():
-            raise UsageError(f"function {self.function!r}: there is no file {name} below the project's root")
-        spec = importlib.util.spec_from_file_location(f"lockgate_function_{path.stem}", path)
-        if spec is None or spec.loader is None:
-            raise UsageError(f"function {self.function!r}: {name} is no Python file")
-        module = importlib.util.module_from_spec(spec)
-        sha256 = sha256_file(path)
-        try:
-            spec.loader.exec_module(module)
-        except Exception as error:
-            raise UsageError(f"function {self.function!r} could not be loaded: {_said(error)}") from error
-        ask = getattr(module, attribute, None)
+        """The function. Raises UsageError."""
+        if self.in_file:
+            ask, origin = ProjectFile(self.function, root, "function").load()
+        else:
+            ask, origin = plugins.load(plugins.METRICS, self.function), self.origin(root)
         if not callable(ask):
-            raise UsageError(f"function {self.function!r}: {name} has no function {attribute!r}")
-        return Loaded(ask, sha256)
+            raise UsageError(f"function {self.function!r} cannot be called: it is of type {type(ask).__name__}")
+        return Loaded(ask, origin)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A function, and the SHA-256 of the file that it came from."""
+    """A function, and what it came from: the SHA-256 of a file, or a package and its version."""
 
     ask: Ask
-    sha256: str
+    origin: str
 
 
 def subjects(functions: Mapping[str, Function]) -> dict[str, Subject]:
     return {name: function.subject(name) for name, function in functions.items()}
 
 
+def origins(functions: Mapping[str, Function], root: Path) -> dict[str, str]:
+    """name → what its function comes from, nothing of it run. Raises UsageError."""
+    return {name: function.origin(root) for name, function in functions.items()}
+
+
 def complaints(
     functions: Mapping[str, Function], known: Mapping[str, Subject], weight: str | None
-) -> Iterator[tuple[tuple[str, str], str]]:
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """What cannot be accepted, each with its path below the gate. weight: the data's column of weights."""
     for name, function in functions.items():
         if name in known:
             yield ("functions", name), f"functions: {name} is a metric already; give yours a name of its own"
+        what = None if function.in_file else plugins.unknown(plugins.METRICS, function.function)
+        if what is not None:
+            yield ("functions", name, "function"), f"functions: {what}; a file is named as ./file.py:function"
         if weight is not None and not function.per_row and weight not in function.columns:
             yield (
                 ("functions", name),
@@ -94,7 +105,7 @@ def complaints(
 def metrics(
     functions: Mapping[str, Function], scored: Scored, dataset: Dataset, *, root: Path, seed: int
 ) -> tuple[dict[str, Metric], dict[str, str]]:
-    """(the metrics by name, name → SHA-256 of the function's file).
+    """(the metrics by name, name → what its function came from).
 
     seed: of resampling; the same rows are drawn for both models. Raises UsageError, DataError, GateBroken.
     """
@@ -112,7 +123,7 @@ def metrics(
         )
         for name, function in functions.items()
     }
-    return found, {name: one.sha256 for name, one in loaded.items()}
+    return found, {name: one.origin for name, one in loaded.items()}
 
 
 def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
@@ -136,7 +147,3 @@ def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
         if found[name].shape != (rows,):
             raise GateBroken(f"column {name!r} has {found[name].size:,} rows, and {rows:,} were scored")
     return found
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
