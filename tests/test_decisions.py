@@ -68,6 +68,24 @@ def test_one_slice_keeps_its_rates_by_enumeration(disc: float, margin: float, ro
         assert power >= rules.oracle_power(rows, disc, margin=margin) - 0.03
 
 
+@pytest.mark.parametrize(("disc", "margin"), PAIRS)
+@pytest.mark.parametrize(("slices", "rows"), [(1, 200), (20, 500), (100, 1_000), (500, 1_000), (500, 5_000)])
+def test_slices_at_the_margin_seldom_fail(disc: float, margin: float, slices: int, rows: int) -> None:
+    """Far in its tail too, where Holm reads it; without its skewness taken out it is up to 0.09 at disagreement 0.02."""
+    at_margin = exact.run_rates(rows, disc, margin=margin, slices=slices, one=-margin, rest=-margin)
+
+    assert at_margin[1] <= 0.054
+
+
+@pytest.mark.parametrize(("disc", "margin"), PAIRS)
+def test_a_loss_of_twice_the_margin_is_found_as_often_as_can_be(disc: float, margin: float) -> None:
+    """Nine times in ten among twenty slices of 2,000 rows, or within three points of what any test of that level could."""
+    possible = exact.best_possible_fail(2_000, disc, margin=margin, slices=20)
+    _, failed = exact.run_rates(2_000, disc, margin=margin, slices=20, one=-2 * margin, rest=0.0)
+
+    assert failed >= min(0.90, possible - 0.03)
+
+
 @pytest.mark.parametrize(
     "cell", [ShareCell(0.02, 0.01, 1, 200, 3), ShareCell(0.1, 0.03, 20, 500, 1), ShareCell(0.3, 0.05, 100, 200, 1)]
 )
@@ -138,10 +156,12 @@ def test_a_simulation_that_differs_from_its_enumeration_misses_a_bar(monkeypatch
     }
 
 
-@pytest.mark.parametrize(("binding", "code"), [(True, 1), (False, 0)])
-def test_a_missed_bar_fails_the_benchmark(binding: bool, code: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """An aim that is missed is said, and fails nothing."""
-    bars = [Bar("kept", 0.04, "<=", 0.05, "here"), Bar("broken", 0.06, "<=", 0.05, "there", binding=binding)]
+@pytest.mark.parametrize(("found", "code", "word"), [(0.06, 1, "missed"), (0.05, 0, "met   ")])
+def test_a_missed_bar_fails_the_benchmark(
+    found: float, code: int, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And is said."""
+    bars = [Bar("kept", 0.04, "<=", 0.05, "here"), Bar("held", found, "<=", 0.05, "there")]
 
     assert report(bars, seconds=1.0) == code
-    assert f"{'bar' if binding else 'aim'} missed  broken: 0.0600 <= 0.0500  (there)" in capsys.readouterr().out
+    assert f"bar {word}  held: {found:.4f} <= 0.0500  (there)" in capsys.readouterr().out

@@ -456,6 +456,31 @@ def decide(make: Any, line: str, *, worse: float, n: int, runs: int) -> dict[Ver
     return counts
 
 
+def test_an_interval_beyond_the_limit_is_never_asked_through() -> None:
+    """Nine rows lost of 500, none won: the score interval ends beyond -0.01, the skew-corrected p-value stays above 0.05."""
+    label = np.ones(500, dtype=int)
+    lost = {"label": label, "champion": label * 0.9, "candidate": np.where(np.arange(500) < 9, 0.1, 0.9)}
+    [found] = run_gate("metrics", table=lost, require=["accuracy >= champion - 0.01"]).findings
+    assert found.decided is not None
+    assert found.decided.high is not None
+    assert found.decided.high < -0.01
+    assert float(found.detail["p_fail"]) > 0.05
+    assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
+    assert not askable(found)
+
+
+def test_a_line_the_other_way_around_is_corrected_alike() -> None:
+    """What `<=` calls a violation is the mirror of what `>=` does, p-values to the last digit."""
+    label = np.ones(500, dtype=int)
+    lost = {"label": label, "champion": label * 0.9, "candidate": np.where(np.arange(500) < 12, 0.1, 0.9)}
+    swapped = lost | {"champion": lost["candidate"], "candidate": lost["champion"]}
+    [one] = run_gate("metrics", table=lost, require=["accuracy >= champion - 0.01"]).findings
+    [other] = run_gate("metrics", table=swapped, require=["accuracy <= champion + 0.01"]).findings
+
+    assert [one.detail[key] for key in ("p_pass", "p_fail")] == [other.detail[key] for key in ("p_pass", "p_fail")]
+    assert one.verdict is other.verdict is Verdict.FAIL
+
+
 SIMULATED = [(table, "accuracy >= champion - 0.03", 1000), (scored, "auc >= champion - 0.03", 1500)]
 
 

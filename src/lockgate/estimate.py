@@ -508,7 +508,7 @@ def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: floa
     factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
     found = rows.contrast(requirement, factor)
     if found.disagree is not None:
-        return _tango(*found.disagree, null=null, confidence=confidence)
+        return _tango(*found.disagree, null=null, confidence=confidence, up=requirement.op == ">=")
     if _still(rows, found):
         return _constant(metric, found, null=null, confidence=confidence, identical=True)
     scale: Scale = "skew" if metric.scale == "skew" else "plain"
@@ -516,22 +516,20 @@ def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: floa
     return _by_t(rows, metric, found, name, scale, null=null, confidence=confidence)
 
 
-def _tango(b: int, c: int, n: int, *, null: float, confidence: float) -> Decision:
-    """b, c: rows that only the candidate, only the champion got right, of n."""
-    from scipy import special
-
-    from lockgate.stats.proportions import tango, tango_z
+def _tango(b: int, c: int, n: int, *, null: float, confidence: float, up: bool) -> Decision:
+    """b, c: rows that only the candidate, only the champion got right, of n. up: whether more is what the line asks for."""
+    from lockgate.stats.proportions import tango, tango_p
 
     interval = tango(n - b - c, b, c, 0, confidence=2 * confidence - 1)
-    z = tango_z(b, c, n, null)
+    met, violated = tango_p(b, c, n, null) if up else tango_p(c, b, n, -null)
     se = math.sqrt(max((b + c) / n - interval.value**2, 0.0) / n)
     few = f"{n} rows; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
     return Decision(
         interval.value,
         interval.low,
         interval.high,
-        float(special.ndtr(-z)),
-        float(special.ndtr(z)),
+        met if up else violated,
+        violated if up else met,
         se,
         float(n),
         "tango score",

@@ -199,9 +199,19 @@ def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], ver
     if verdict is Verdict.FAIL:
         relative = decided.on in ("difference", "ratio")
         return "exceeded" if one.counted else ("worse_than_margin" if relative else "beyond_limit")
-    if one.p_fail is not None and one.p_fail <= 1 - (decided.confidence or CONFIDENCE) and one.too_few is None:
+    if one.too_few is None and _beyond(one, decided):
         return "beyond_unadjusted"
     return "not_shown" if detail.get("too_few") is None else one.few_code if one.too_few is not None else "too_small"
+
+
+def _beyond(one: Estimate, decided: Decided) -> bool:
+    """Whether the finding on its own speaks against the requirement: by its p-value, or by the interval that is shown."""
+    if one.p_fail is None:
+        return False
+    op, required = decided.required
+    end = one.high if op == ">=" else one.low
+    outside = end is not None and (end < required if op == ">=" else end > required)
+    return outside or one.p_fail <= 1 - (decided.confidence or CONFIDENCE)
 
 
 def askable(finding: Finding) -> bool:

@@ -12,7 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from lockgate.stats.proportions import binomial_at_least, binomial_at_most, clopper_pearson, tango, tango_z, wilson
+from lockgate.stats.proportions import (
+    binomial_at_least,
+    binomial_at_most,
+    clopper_pearson,
+    tango,
+    tango_p,
+    tango_z,
+    wilson,
+)
 
 _SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
@@ -94,6 +102,31 @@ def test_the_difference_turned_around_is_the_difference_negated(b: int, c: int, 
     one, other = tango(same, b, c, 0), tango(same, c, b, 0)
 
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
+
+
+def test_far_out_the_claim_of_a_loss_is_as_likely_as_the_binomial_says() -> None:
+    """All disagreement is the champion's: the binomial is exact, the plain score calls it four times too unlikely."""
+    n, margin, c = 1000, 0.01, 20
+    exact, plain = binomial_at_least(c, n, margin), float(special.ndtr(tango_z(0, c, n, -margin)))
+    _, corrected = tango_p(0, c, n, -margin)
+
+    assert plain < exact / 3
+    assert corrected == pytest.approx(exact, rel=0.1)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    n=st.integers(1, 150), disagree=st.floats(0, 1), delta=st.integers(-99, 99).map(lambda hundredths: hundredths / 100)
+)  # fmt: skip
+def test_more_for_the_candidate_never_speaks_more_against_it(n: int, disagree: float, delta: float) -> None:
+    """Both p-values keep the order of the counts, and the first is the plain score test's."""
+    d = round(n * disagree)
+    found = [tango_p(b, d - b, n, delta) for b in range(d + 1)]
+    above, below = [one for one, _ in found], [other for _, other in found]
+
+    assert above == sorted(above, reverse=True)
+    assert below == sorted(below)
+    assert above == [float(special.ndtr(-tango_z(b, d - b, n, delta))) for b in range(d + 1)]
 
 
 @pytest.mark.parametrize("ask", [lambda: clopper_pearson(1, 0), lambda: wilson(3, 2), lambda: tango(0, 0, 0, 0)])

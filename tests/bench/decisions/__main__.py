@@ -59,20 +59,13 @@ def main() -> int:
 
 def mark(row: Row) -> str:
     """What stands at the end of a row."""
-    missed = [bar for bar in row.bars if not bar.met]
-    if any(bar.binding for bar in missed):
-        return "bar missed"
-    return "bar met, aim missed" if missed else "bar met"
+    return "bar met" if all(bar.met for bar in row.bars) else "bar missed"
 
 
 def report(bars: list[Bar], *, seconds: float) -> int:
-    """Print of every kind the bar that is nearest to its limit, then all that are missed; 1 if one of them binds."""
+    """Print of every kind the bar that is nearest to its limit, then all that are missed; 1 if there is one."""
     missed = [bar for bar in bars if not bar.met]
-    binding = [bar for bar in missed if bar.binding]
-    held = sum(bar.binding for bar in bars)
-    print(
-        f"Bars: {held:,} held, {len(binding):,} missed; aims: {len(bars) - held:,} held, {len(missed) - len(binding):,} missed."
-    )
+    print(f"Bars: {len(bars):,} asked, {len(missed):,} missed.")
     print("The nearest of every kind:")
     for bar in worst(bars):
         print(f"  {bar}")
@@ -81,7 +74,7 @@ def report(bars: list[Bar], *, seconds: float) -> int:
         for bar in missed:
             print(f"  {bar}")
     print(f"{seconds:.0f} seconds")
-    return 1 if binding else 0
+    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -17,17 +17,13 @@ def standard_error(rate: float, sims: int) -> float:
 
 @dataclass(frozen=True)
 class Bar:
-    """One number held against one limit. `at` says on which cell it was found.
-
-    binding: whether a miss fails the benchmark; else it is an aim, printed as such.
-    """
+    """One number held against one limit. `at` says on which cell it was found."""
 
     what: str
     found: float
     side: Literal["<=", ">="]
     limit: float
     at: str
-    binding: bool = True
 
     @property
     def met(self) -> bool:
@@ -35,7 +31,7 @@ class Bar:
         return self.found <= self.limit if self.side == "<=" else self.found >= self.limit
 
     def __str__(self) -> str:
-        word = f"{'bar' if self.binding else 'aim'} {'met' if self.met else 'missed'}"
+        word = f"bar {'met' if self.met else 'missed'}"
         return f"{word:<10}  {self.what}: {self.found:.4f} {self.side} {self.limit:.4f}  ({self.at})"
 
 
