@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench bench-decisions clean
+.PHONY: demo test check bench bench-decisions bench-latency clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
@@ -38,6 +38,10 @@ $(VENV)/.dev: $(VENV)/.runtime
 # Seeded simulations of the gate's decisions, their tables and bars (docs/decisions.md); SIMS=n for fewer or more.
 bench-decisions: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.decisions
+
+# The same of the latency gate (docs/gates/latency.md).
+bench-latency: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m bench.latency
 
 clean:
 	rm -rf $(VENV) .demo .gate .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""How often the latency gate decides wrongly: laws of known percentiles through its own decision code."""

@@ -1,0 +1,52 @@
+"""`python -m bench.latency`: run the grids on all cores, print the tables and the bars; exit 1 if one is missed.
+
+SIMS=n asks for fewer or more simulations. `--only L3` runs one benchmark.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from multiprocessing import get_context
+
+from bench.decisions.__main__ import mark, report
+from bench.decisions.bars import Bar
+from bench.decisions.cells import Cell, run
+
+from . import limits, ratios, stalls
+
+SIMS = 1_000
+
+
+def main() -> int:
+    """Print everything; 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(prog="bench.latency", description=__doc__)
+    parser.add_argument("--only", choices=("L1", "L3", "L4"))
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    sims = int(os.environ.get("SIMS", SIMS))
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # workers read it when they start; the cores are taken by processes
+    began = time.monotonic()
+    kinds: dict[str, tuple[str, list[Cell]]] = {
+        "L1": (limits.HEADER, list(limits.grid(sims))),
+        "L3": (ratios.HEADER, list(ratios.grid(sims))),
+        "L4": (stalls.HEADER, list(stalls.grid())),
+    }
+    bars: list[Bar] = []
+    with get_context("spawn").Pool(given.workers) as pool:
+        for name, (header, cells) in kinds.items():
+            if given.only not in (None, name):
+                continue
+            print(header, flush=True)
+            for row in pool.imap(run, cells):
+                print(f"{row}  | {mark(row)}", flush=True)
+                bars += row.bars
+            print(flush=True)
+    return report(bars, seconds=time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
