@@ -36,6 +36,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "sliced",
         "estimate",
         "flips",
+        "machine",
         "timing_limits",
         "timing",
         "exhibits",

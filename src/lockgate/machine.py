@@ -1,0 +1,184 @@
+"""What machine was it measured on, and what else did it do meanwhile?
+
+Read from Linux's /proc and /sys; elsewhere less is known, and what is not known is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROC, SYS = Path("/proc"), Path("/sys")
+GPU_TIMEOUT_S = 5.0
+BUSY_SHARE = 0.05
+MOST_NAMED = 3
+_GPU_FIELDS = "name,driver_version,memory.total,utilization.gpu"
+
+
+def described(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
+    """The machine as it is now: processor, cores, memory, limits of the container, governor, graphics processors.
+
+    Integers, strings and lists of them only, so that it can stand in evidence.
+    """
+    known: dict[str, Any] = {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(proc) or platform.processor() or platform.machine(),
+        "cpus": os.cpu_count() or 0,
+        "usable_cpus": _usable(),
+        "cpu_limit": _cpu_limit(sys),
+        "memory_mb": _memory_mb(proc),
+        "memory_limit_mb": _memory_limit_mb(sys),
+        "governor": _text(sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "load_average": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else None,
+        "gpus": _gpus(),
+    }
+    return {name: value for name, value in known.items() if value not in (None, [], "")}
+
+
+def short(facts: Mapping[str, Any]) -> str:
+    """The machine in a few words: `Xeon Gold 6548Y, 2 of 8 processors`."""
+    cpus, usable = facts.get("cpus", 0), facts.get("usable_cpus", 0)
+    count = f"{usable} of {cpus}" if usable and usable != cpus else f"{cpus}"
+    return f"{facts.get('processor', 'an unknown processor')}, {count} processor{'' if cpus == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The machine's processor time so far, by whom it was used; `since` says what happened between two of them.
+
+    total, idle, stolen: clock ticks of all processors. used: process id → (name, ticks, its parent).
+    """
+
+    total: int
+    idle: int
+    stolen: int
+    used: Mapping[int, tuple[str, int, int]]
+
+    def since(self, before: Watch, *, own: int) -> dict[str, Any]:
+        """Shares of the machine's processor time: others' beside the process `own` and its children, and stolen.
+
+        others: names of the programs that used 5 % of a processor or more, the greediest first. Empty where nothing is known.
+        """
+        passed = self.total - before.total
+        if passed <= 0:
+            return {}
+        processors = os.cpu_count() or 1
+        family = self._family(own)
+        spent = {
+            pid: ticks - before.used.get(pid, (name, 0, 0))[1]
+            for pid, (name, ticks, _) in self.used.items()
+            if pid not in family
+        }
+        ours = sum(
+            ticks - before.used.get(pid, ("", 0, 0))[1] for pid, (_, ticks, _) in self.used.items() if pid in family
+        )
+        busy = passed - (self.idle - before.idle)
+        named = [
+            f"{self.used[pid][0]} {100 * ticks * processors / passed:.0f} %"
+            for pid, ticks in sorted(spent.items(), key=lambda one: -one[1])
+            if ticks * processors >= BUSY_SHARE * passed
+        ]
+        return {
+            "others_share": f"{max(0.0, min(1.0, (busy - ours) / passed)):.3f}",
+            "stolen_share": f"{(self.stolen - before.stolen) / passed:.3f}",
+            "others": named[:MOST_NAMED],
+        }
+
+    def _family(self, own: int) -> set[int]:
+        """A process and all that descend from it."""
+        children: dict[int, list[int]] = {}
+        for pid, (_, _, parent) in self.used.items():
+            children.setdefault(parent, []).append(pid)
+        found, rest = set[int](), [own]
+        while rest:
+            pid = rest.pop()
+            if pid not in found:
+                found.add(pid)
+                rest += children.get(pid, [])
+        return found
+
+
+def watch(proc: Path = PROC) -> Watch:
+    """How much processor time was used so far, and by whom; nothing where there is no /proc."""
+    first = (_text(proc / "stat") or "").split("\n", 1)[0].split()
+    ticks = [int(word) for word in first[1:9]] if first[:1] == ["cpu"] else []
+    if len(ticks) < 8:
+        return Watch(0, 0, 0, {})
+    used = {}
+    for folder in proc.iterdir():
+        if folder.name.isdigit():
+            known = _process(folder)
+            if known is not None:
+                used[int(folder.name)] = known
+    return Watch(sum(ticks), ticks[3] + ticks[4], ticks[7], used)
+
+
+def _process(folder: Path) -> tuple[str, int, int] | None:
+    """(name, ticks, parent) of a process; None when it ended meanwhile."""
+    text = _text(folder / "stat")
+    if text is None or ")" not in text:
+        return None
+    name, _, rest = text.partition("(")[2].rpartition(")")
+    fields = rest.split()
+    return name, int(fields[11]) + int(fields[12]), int(fields[1])
+
+
+def _processor(proc: Path) -> str | None:
+    for line in (_text(proc / "cpuinfo") or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == "model name":
+            return value.strip()
+    return None
+
+
+def _usable() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+
+
+def _memory_mb(proc: Path) -> int | None:
+    for line in (_text(proc / "meminfo") or "").splitlines():
+        if line.startswith("MemTotal:"):
+            return int(line.split()[1]) // 1000
+    return None
+
+
+def _cpu_limit(sys: Path) -> str | None:
+    """Processors that the container may use, by either version of control groups."""
+    quota, _, period = (_text(sys / "fs/cgroup/cpu.max") or "").partition(" ")
+    if not period:
+        quota = _text(sys / "fs/cgroup/cpu/cpu.cfs_quota_us") or ""
+        period = _text(sys / "fs/cgroup/cpu/cpu.cfs_period_us") or ""
+    if not quota.isdigit() or not period.isdigit() or not int(period):
+        return None
+    return f"{int(quota) / int(period):g}"
+
+
+def _memory_limit_mb(sys: Path) -> int | None:
+    text = _text(sys / "fs/cgroup/memory.max") or _text(sys / "fs/cgroup/memory/memory.limit_in_bytes") or ""
+    return int(text) // 1_000_000 if text.isdigit() and int(text) < 1 << 60 else None
+
+
+def _gpus() -> list[str]:
+    """What nvidia-smi says of each; none without it."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    command = [program, f"--query-gpu={_GPU_FIELDS}", "--format=csv,noheader"]
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=GPU_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in ended.stdout.splitlines() if line.strip()] if ended.returncode == 0 else []
+
+
+def _text(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return None
