@@ -58,7 +58,7 @@ INTERCHANGEABLE = LINES[8]
 # The parts of one member, which may use each other: files of one registry, of one target.
 PARTS = {
     "registries": ("mlflow", "mlflow_"),
-    "targets": ("process", "link", "faults", "environment"),
+    "targets": ("process", "link", "faults", "environment", "host", "load"),
 }
 # Commands show reports and speak to git and ssh themselves; the demo fills a registry of its own; what a lock may name
 # is told by the pipeline's own keys. The MLflow client takes its timeouts from the environment and from nowhere else.
@@ -227,11 +227,11 @@ def test_scipy_stats_is_imported_nowhere() -> None:
 
 
 def edge(name: str) -> bool:
-    return name in ("cli", "targets.host") or name.split(".")[0] == "commands"
+    return name in ("cli", "targets.host", "targets.load_engine") or name.split(".")[0] == "commands"
 
 
 def test_only_the_edge_prints_exits_and_reads_the_environment() -> None:
-    """`print`, `exit` and `environ` live in cli, commands and the host."""
+    """`print`, `exit` and `environ` live in cli, commands and in what runs as a process of its own."""
     found = []
     for name, path in MODULES.items():
         if edge(name) or name in TOUCH_THE_ENVIRONMENT:
@@ -254,6 +254,11 @@ def test_only_the_edge_prints_exits_and_reads_the_environment() -> None:
 def test_the_host_imports_nothing_of_ours() -> None:
     """It runs under the model's own interpreter, where we are not installed."""
     assert [one for one in imports(MODULES["targets.host"]) if one.startswith("lockgate")] == []
+
+
+def test_the_load_engine_imports_nothing_of_ours() -> None:
+    """It is a process of its own, with as little in it as a load needs."""
+    assert [one for one in imports(MODULES["targets.load_engine"]) if one.startswith("lockgate")] == []
 
 
 def test_numpy_is_imported_by_what_computes() -> None:

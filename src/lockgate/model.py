@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
+
+    Seconds = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,15 @@ class Output:
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """One block of requests to be driven beside the model.
+    """One block of requests to be driven at a model.
 
-    requests: how many, `rows` rows each, taken in turn from the batch that comes with the plan.
-    rate: arrivals a second of an open loop, whose latency counts from the intended send time; None is a closed loop
-    with one request at a time, whose latency is service time. arrivals: poisson | constant. seed: of the arrival times.
-    warmup: requests sent before, not recorded.
+    requests: how many at most, `rows` rows each, taken in turn from the batch that comes with the plan.
+    duration_s: no request is meant to go later than this after the block's start; None leaves `requests` alone to end it.
+    rate: arrivals a second of an open loop, whose latency counts from the intended send time; None is a closed loop of
+    `concurrency` workers, each of which sends when its last request was answered: its latency is service time.
+    concurrency: over HTTP, an open loop begins with that many connections and opens more where it needs them; in
+    process, an open loop asks the model for one answer at a time.
+    arrivals: poisson | constant. seed: of the arrival times. warmup: requests sent before, not recorded.
     """
 
     requests: int
@@ -36,30 +42,34 @@ class LoadPlan:
     arrivals: Literal["poisson", "constant"] = "poisson"
     seed: int = 0
     warmup: int = 0
+    concurrency: int = 1
+    duration_s: float | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drive:
     """What a block of requests showed. One entry a request, in order of sending.
 
-    intended_s, sent_s, done_s: (n,) seconds since the block began, by a monotonic clock beside the model.
+    intended_s, sent_s, done_s: (n,) seconds since the block began, by one monotonic clock.
     failed: (n,) bool; a failed request has a done time of its own and counts as infinitely slow.
+    lag_s: (n,) how much later the load generator sent a request than it could have: after its intended time, and after
+    something was free to take it (the model in process, a connection over HTTP). Its own fault, and nobody else's.
     A closed loop intends a request at the moment it sends it.
     """
 
-    intended_s: tuple[float, ...]
-    sent_s: tuple[float, ...]
-    done_s: tuple[float, ...]
-    failed: tuple[bool, ...]
+    intended_s: Seconds
+    sent_s: Seconds
+    done_s: Seconds
+    failed: NDArray[np.bool_]
+    lag_s: Seconds
     first_error: str | None = None
 
     @property
-    def latency_ms(self) -> tuple[float, ...]:
+    def latency_ms(self) -> Seconds:
         """(n,) milliseconds from the intended time to the answer; infinite for a request that failed."""
-        return tuple(
-            math.inf if failed else (done - intended) * 1000
-            for intended, done, failed in zip(self.intended_s, self.done_s, self.failed, strict=True)
-        )
+        import numpy as np
+
+        return np.where(self.failed, np.inf, (self.done_s - self.intended_s) * 1000)
 
 
 @dataclass(frozen=True)

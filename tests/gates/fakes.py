@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -35,6 +36,7 @@ class FakeModel:
     fault: ModelFault | None = None
     seed: int = 0
     driven: int = 0
+    lag_s: float = 0.0
 
     def load(self) -> LoadFacts:
         return LoadFacts(self.load_seconds, "3.11.9", {"mlflow": "3.1.0"})
@@ -50,12 +52,11 @@ class FakeModel:
         self.driven += 1
         draw = random.Random(self.seed * 1_000_003 + self.driven)
         took = [self.law(draw) for _ in range(plan.requests)]
-        sent = tuple(float(place) for place in range(plan.requests))
-        failed = tuple(each == float("inf") for each in took)
-        done = tuple(
-            start + (0.001 if bad else each / 1000) for start, each, bad in zip(sent, took, failed, strict=True)
-        )
-        return Drive(sent, sent, done, failed, "KeyError: 'age'" if any(failed) else None)
+        sent = np.arange(plan.requests, dtype=np.float64)
+        failed = np.isinf(took)
+        done = sent + np.where(failed, 1.0, took) / 1000
+        lag = np.full(plan.requests, self.lag_s)
+        return Drive(sent, sent, done, failed, lag, "KeyError: 'age'" if failed.any() else None)
 
     def usage(self) -> Usage:
         return Usage(self.rss_bytes, 1.0)

@@ -93,7 +93,7 @@ def test_a_whole_run_is_told(tmp_path: Path) -> None:
     assert result.context["load"] == "closed loop, one request at a time: service time"
     assert result.context["requests"] == 500
     assert result.context["data"] == "input example"
-    assert sorted(raw) == ["batch", "block", "done_s", "failed", "intended_s", "model", "sent_s"]
+    assert sorted(raw) == ["batch", "block", "done_s", "failed", "intended_s", "lag_s", "model", "sent_s"]
     assert len(raw["model"]) == 1000
     assert sorted(set(raw["block"])) == list(range(20))
 

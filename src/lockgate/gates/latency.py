@@ -210,33 +210,30 @@ class _Run:
 
     def _keep(self) -> None:
         """Every raw request, as `latency/<gate>.parquet` in the run's folder."""
+        import numpy as np
         import pyarrow as pa
         import pyarrow.parquet as parquet
 
-        columns: dict[str, list[Any]] = {
-            name: [] for name in ("model", "batch", "block", "intended_s", "sent_s", "done_s", "failed")
-        }
+        blocks = []
         for (size, role), drives in self.drives.items():
             for block, drive in enumerate(drives):
                 count = len(drive.sent_s)
-                columns["model"] += [role] * count
-                columns["batch"] += [size] * count
-                columns["block"] += [block] * count
-                columns["intended_s"] += drive.intended_s
-                columns["sent_s"] += drive.sent_s
-                columns["done_s"] += drive.done_s
-                columns["failed"] += drive.failed
+                columns = {
+                    "model": pa.array([role]).take(pa.array(np.zeros(count, np.int32))),
+                    "batch": np.full(count, size),
+                    "block": np.full(count, block),
+                    **{name: getattr(drive, name) for name in ("intended_s", "sent_s", "done_s", "failed", "lag_s")},
+                }
+                blocks.append(pa.table(columns))
         path = self.case.folder / "latency" / f"{self.title}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(pa.table(columns), path)
+        parquet.write_table(pa.concat_tables(blocks), path)
 
     def timed(self) -> dict[int, Timed]:
-        import numpy as np
-
         from lockgate.timing import Timed
 
         def blocks(size: int, role: str) -> Any:
-            return tuple(np.asarray(drive.latency_ms) for drive in self.drives[size, role])
+            return tuple(drive.latency_ms for drive in self.drives[size, role])
 
         return {
             size: Timed(blocks(size, "candidate"), blocks(size, "champion") if "champion" in self.roles else None)
@@ -262,7 +259,7 @@ class _Run:
             rss = self.roles[role].model.usage().rss_bytes
             return (0.0, 0) if rss is None else (rss / 1e6, 1)
         drives = self.drives[batch, role]
-        return float(sum(sum(drive.failed) for drive in drives)), sum(len(drive.failed) for drive in drives)
+        return float(sum(drive.failed.sum() for drive in drives)), sum(len(drive.failed) for drive in drives)
 
     def overloaded(self) -> str | None:
         """Why an open loop measured the queue before the champion, or the only model, rather than the model."""
@@ -271,11 +268,7 @@ class _Run:
         if rate is None:
             return None
         for size in self.load.sizes:
-            busy = sum(
-                done - sent
-                for drive in self.drives[size, role]
-                for sent, done in zip(drive.sent_s, drive.done_s, strict=True)
-            )
+            busy = sum(float((drive.done_s - drive.sent_s).sum()) for drive in self.drives[size, role])
             count = sum(len(drive.sent_s) for drive in self.drives[size, role])
             if count and busy / count * rate > 0.9:
                 able = count / busy if busy else math.inf

@@ -175,46 +175,118 @@ class Host:
             except Exception:  # a failing warm-up is not recorded; the same request fails again below
                 pass
             self.progress()
-        due = None if plan["rate"] is None else arrivals(plan)
-        intended, sent, done, failed = [], [], [], []
-        first_error = None
-        clock = time.perf_counter
-        start = reported = clock()
-        for i in range(plan["requests"]):
-            request = frames[i % len(frames)]
-            error = None
+        block = Block(self, plan, frames)
+        block.run()
+        sent, lag = block.sent, [0.0] * len(block.sent)
+        due = sent if block.due is None else block.due
+        if block.due is not None:
+            free = [0.0, *block.done[:-1]]
+            lag = [went - max(meant, ready) for went, meant, ready in zip(sent, due, free)]
+        columns = {"intended": due, "sent": sent, "done": block.done, "failed": block.failed, "lag": lag}
+        arrays = [
+            pa.array(values, pa.bool_() if name == "failed" else pa.float64()) for name, values in columns.items()
+        ]
+        return block.first_error, pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+class Block:
+    """One block of requests that is being sent: an open loop one at a time, a closed loop by as many threads as asked.
+
+    The times are seconds since the block's start, in order of sending.
+    """
+
+    def __init__(self, host: Host, plan: dict[str, Any], frames: list[Any]) -> None:
+        self.host, self.plan, self.frames = host, plan, frames
+        self.due = None if plan["rate"] is None else arrivals(plan)
+        self.sent: list[float] = []
+        self.done: list[float] = []
+        self.failed: list[bool] = []
+        self.first_error: str | None = None
+        self.start = 0.0
+
+    def run(self) -> None:
+        """Send everything, and report progress now and then meanwhile."""
+        if self.due is None and self.plan["concurrency"] > 1:
+            self._threads(self.plan["concurrency"])
+        else:
+            self._one_by_one()
+
+    def _one_by_one(self) -> None:
+        due, frames, clock = self.due, self.frames, time.perf_counter
+        count = self.plan["requests"] if due is None else len(due)
+        end = self.plan["duration_s"] if due is None else None
+        self.start = reported = clock()
+        for i in range(count):
             if due is not None:
-                _wait_until(start + due[i])
-            before = clock()
-            try:
-                answer = self.ask(request, None)
-                after = clock()
-                _check_rows(answer, len(request))
-            except Exception as raised:  # a request that fails is a fact of the block, which goes on
-                after = clock()
-                error = raised
-            sent.append(before - start)
-            intended.append(sent[-1] if due is None else due[i])
-            done.append(after - start)
-            failed.append(error is not None)
-            if error is not None and first_error is None:
-                first_error = "%s: %s" % (type(error).__name__, _text(error))
+                _wait_until(self.start + due[i])
+            elif end is not None and clock() - self.start > end:
+                return
+            before, after, error = self._timed(frames[i % len(frames)])
+            self._record(before, after, error)
             if after - reported > PROGRESS_S:
-                self.progress()
+                self.host.progress()
                 reported = clock()
-        times = {"intended": intended, "sent": sent, "done": done}
-        arrays = [pa.array(values, pa.float64()) for values in times.values()] + [pa.array(failed, pa.bool_())]
-        return first_error, pa.RecordBatch.from_arrays(arrays, names=[*times, "failed"])
+
+    def _threads(self, workers: int) -> None:
+        """Each worker keeps its own times; they are brought into the order of sending at the end."""
+        frames, clock, end = self.frames, time.perf_counter, self.plan["duration_s"]
+        places = iter(range(self.plan["requests"]))  # next() on it is one step for all threads
+        told: list[list[Any]] = [[] for _ in range(workers)]
+        ended: list[BaseException] = []
+
+        def work(mine: list[Any]) -> None:
+            try:
+                for i in places:
+                    if ended or (end is not None and clock() - self.start > end):
+                        return
+                    mine.append(self._timed(frames[i % len(frames)]))
+            except BaseException as error:  # a thread would swallow a model's SystemExit
+                ended.append(error)
+
+        threads = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in told]
+        self.start = clock()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(PROGRESS_S)
+                self.host.progress()
+        if ended:
+            raise ended[0]
+        for before, after, error in sorted((each for mine in told for each in mine), key=lambda each: each[0]):
+            self._record(before, after, error)
+
+    def _timed(self, request: Any) -> tuple[float, float, Exception | None]:
+        """When it was asked, when it was answered, and what was wrong with the answer."""
+        clock = time.perf_counter
+        before = clock()
+        try:
+            answer = self.host.ask(request, None)
+            after = clock()
+            _check_rows(answer, len(request))
+        except Exception as raised:  # a request that fails is a fact of the block, which goes on
+            return before, clock(), raised
+        return before, after, None
+
+    def _record(self, before: float, after: float, error: Exception | None) -> None:
+        self.sent.append(before - self.start)
+        self.done.append(after - self.start)
+        self.failed.append(error is not None)
+        if error is not None and self.first_error is None:
+            self.first_error = "%s: %s" % (type(error).__name__, _text(error))
 
 
 def arrivals(plan: dict[str, Any]) -> list[float]:
     """Intended send times in seconds since the block's start, at the plan's rate; one seed, one sequence of times."""
-    if plan["arrivals"] == "constant":
-        return [i / plan["rate"] for i in range(plan["requests"])]
+    last = float("inf") if plan["duration_s"] is None else plan["duration_s"]
     draw = random.Random(plan["seed"])
-    times, now = [], 0.0
-    for _ in range(plan["requests"]):
-        now += draw.expovariate(plan["rate"])
+    constant = plan["arrivals"] == "constant"
+    times: list[float] = []
+    now = 0.0
+    for i in range(plan["requests"]):
+        now = i / plan["rate"] if constant else now + draw.expovariate(plan["rate"])
+        if now > last:
+            break
         times.append(now)
     return times
 

@@ -139,8 +139,8 @@ class ProcessModel:
         asked = self._ask({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
         frame = self._answer(asked, seconds=self._timeout_s + pause)
         times = _batch(frame)
-        intended, sent, done, failed = (tuple(times.column(name).to_pylist()) for name in times.schema.names)
-        return Drive(intended, sent, done, failed, frame.header["first_error"])
+        intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
+        return Drive(intended, sent, done, failed, lag, frame.header["first_error"])
 
     def usage(self) -> Usage:
         """What the process used so far; loads the model where that was not done."""
