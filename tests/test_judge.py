@@ -17,7 +17,7 @@ from lockgate import digest
 from lockgate.estimate import Estimate, counted
 from lockgate.evidence import Decided, Finding, Verdict
 from lockgate.judge import askable, judge, verdict_of
-from lockgate.requirement import Requirement, from_mapping, parse
+from lockgate.requirement import Requirement, Subject, from_mapping, parse
 from lockgate.slices import SmallSlices
 from lockgate.testing import run_gate
 
@@ -148,6 +148,67 @@ class TestSmallSlices:
             "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval -0.01 to 0.01): "
             "99 rows; 100 are asked for; at most 0.03 below is allowed"
         )
+
+    def test_the_rows_needed_are_those_that_the_policy_asks_for(self) -> None:
+        """Though fewer would do for the power: 31 of 99 rows are positive, and 40 positive rows are asked for."""
+        policy = SmallSlices(min_rows=100, min_positives=40, below="block")
+        alike = replace(BASE, rows=99, variance=0.0001, pooled_variance=0.0001)
+
+        assert one(replace(alike, positives=40), small=policy).rows_needed == 100
+        assert one(replace(alike, positives=31), small=policy).rows_needed == 128
+        assert one(replace(alike, positives=40), small=policy).remedy == "about 1 more rows would decide"
+
+    @pytest.mark.parametrize(
+        ("few", "needed"),
+        [
+            ({"minority": 2, "too_few": "2 positive rows; the test needs 10"}, 495),
+            ({"n_eff": 1.98, "too_few": "2.0 rows carry the variance; the test needs 5"}, 250),
+            ({"n_eff": 9.0, "method": "identical on every row, exact"}, 1082),
+        ],
+    )
+    def test_the_rows_needed_reach_the_floor_of_the_test(self, few: dict[str, Any], needed: int) -> None:
+        """In the slice's own proportion of classes; of equal answers, as many as would have shown one that differs."""
+        alike = replace(BASE, rows=99, positives=40, variance=None, pooled_variance=0.0001)
+
+        assert one(replace(alike, **few), small=BLOCK).rows_needed == needed
+
+    @pytest.mark.parametrize(
+        ("more", "seen"),
+        [
+            ({"method": "tango score", "n_eff": 97.0, "se": 0.001}, 0.1299),  # (L − 0.03)² = 8.564·L(1 − L)/97
+            ({"minority": 2, "too_few": "2 positive rows; the test needs 10"}, 0.8178),
+            ({"minority": 2, "champion": 0.6, "too_few": "2 positive rows; the test needs 10"}, 0.6),
+            ({"champion": 0.0}, 0.0),
+        ],
+    )
+    def test_a_loss_that_few_rows_would_hide_is_not_made_small_by_how_alike_they_are(
+        self, more: dict[str, Any], seen: float
+    ) -> None:
+        """A share that falls by L varies by L(1 − L), and nothing loses more than it has."""
+        subject = Subject("auc", "higher", bounds=(0, 1))
+        few = replace(self.SMALL, p_pass=0.4, p_fail=0.6, **more)
+        (found,) = judge("metrics", [("r1", parse(LINE))], [few], {"auc": subject}, small=WATCH)
+
+        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(seen, abs=1e-4)
+        assert ("there is nothing to lose" in found.reason) == (seen == 0.0)
+
+    def test_below_the_floor_of_the_test_nothing_bounds_a_loss_that_has_no_end(self) -> None:
+        """Of a metric without an upper end, on rows of which few carry the variance."""
+        few = replace(
+            self.SMALL, p_pass=0.4, p_fail=0.6, n_eff=2.0, too_few="2.0 rows carry the variance; the test needs 5"
+        )
+        (found,) = judge("metrics", [("r1", parse(LINE))], [few], {}, small=WATCH)
+
+        assert found.detail["smallest_loss_seen"] is None
+        assert found.reason.endswith("nothing says how large a loss would go unseen")
+
+    def test_a_slice_without_a_value_has_no_outlook(self) -> None:
+        """Nothing is promised of rows of one class."""
+        none = replace(
+            BASE, value=None, candidate=None, positives=0, problem=("one_class", "there are no positive rows")
+        )
+
+        assert "outlook" not in one(none, small=BLOCK).detail
 
     def test_a_blocked_slice_still_fails(self) -> None:
         """A loss that is proven is proven."""

@@ -41,6 +41,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "timing",
         "exhibits",
         "sentences",
+        "obstacles",
         "judge",
         "plan",
         "gaps",

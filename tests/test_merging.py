@@ -138,7 +138,7 @@ def test_a_value_that_is_called_other_is_not_mixed_with_the_pool() -> None:
 
 
 def test_many_members_are_listed_whole_in_the_detail() -> None:
-    """The sentence names the largest."""
+    """The sentence names the largest; the report lists all."""
     counts = {"US": 500} | {f"c{number:02}": 5 + number for number in range(30)}
     result = run_gate(
         "metrics", table=table(counts), slices=["country"], require=["accuracy >= 0.5 on each slice"],
@@ -148,7 +148,7 @@ def test_many_members_are_listed_whole_in_the_detail() -> None:
 
     assert len(other.detail["members"]) == 30
     assert sum(other.detail["member_rows"]) == other.rows
-    assert other.reason.endswith("c18 23, and 18 more)")
+    assert other.reason.endswith("with its rows: c29 34, c28 33, c27 32, and 27 more)")
 
 
 @pytest.mark.parametrize("below", ["watch", "block"])

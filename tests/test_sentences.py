@@ -13,7 +13,7 @@ from lockgate.estimate import Estimate, counted
 from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.judge import judge
 from lockgate.requirement import Subject, from_mapping, parse
-from lockgate.sentences import loosened, risk_sentence, rounded, rounded_up, short, summary
+from lockgate.sentences import loosened, risk_sentence, rounded, rounded_up, short, summary, worst_first
 
 SUBJECTS = {
     "p99_ms": Subject("p99_ms", "lower", unit="ms"),
@@ -150,6 +150,41 @@ def test_a_gate_begins_with_its_worst_finding() -> None:
     assert summary([], not_asked=2) == (
         "nothing was measured; 2 lines that compare with a champion not asked: there is none yet"
     )
+
+
+def test_a_gate_says_what_else_is_open_and_what_is_only_watched() -> None:
+    """How many are undecided, how many of them for want of rows, and which slices were merged into one."""
+    fail = judged("auc >= champion - 0.01 on each geo", WORSE)
+    open_ = replace(fail, verdict=Verdict.INCONCLUSIVE, code="not_shown", reason="is open", detail={"p_fail": "0.2"})
+    small = replace(open_, code="too_small", reason="is small")
+    watched = replace(fail, verdict=Verdict.PASS, code="watched", detail={"smallest_loss_seen": "0.04"})
+    unknown = replace(watched, detail={"smallest_loss_seen": None})
+    pool = replace(watched, code="met", slice={"geo": "other"}, detail={"members": ["LU", "MT"]})
+
+    assert summary([fail, open_, small, small]) == f"{fail.reason}; 3 undecided, 2 of them too small to judge"
+    assert summary([small, open_, small]) == "is open; and 2 more, 2 of them too small to judge"
+    assert summary([small, small]) == "is small; and 1 more, all too small to judge"
+    assert summary([watched, open_]) == "is open; 1 watched; a loss under 0.04 would go unseen"
+    assert summary([watched, unknown]) == (
+        "0 proven, 2 watched; a loss under 0.04 would go unseen; on 1 of them nothing says how large a loss would go unseen"
+    )
+    assert summary([pool]) == "1 finding holds; geo=other is 2 small slices judged as one"
+
+
+def test_the_worst_comes_first() -> None:
+    """A failure, then what lies beyond the limit, what is open, and what has too few rows; the surest harm first."""
+    fail = judged("auc >= champion - 0.01 on each geo", WORSE)
+
+    def open_(code: str, p_fail: str | None) -> Finding:
+        return replace(fail, verdict=Verdict.INCONCLUSIVE, code=code, detail={"p_fail": p_fail})
+
+    ordered = [
+        replace(fail, detail={"p_fail": "0.0001"}), fail, open_("beyond_unadjusted", "0.04"), open_("not_shown", "0.1"),
+        open_("not_shown", "0.9"), open_("too_small", "0.01"), replace(open_("one_class", None), rows=9),
+        replace(open_("one_class", None), rows=8),
+    ]  # fmt: skip
+
+    assert worst_first([*reversed(ordered), replace(fail, verdict=Verdict.PASS)]) == ordered
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

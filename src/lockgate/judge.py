@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from lockgate.digest import number
-from lockgate.estimate import CONFIDENCE, MIN_MINORITY, Estimate
+from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, Estimate
 from lockgate.evidence import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.requirement import Requirement, Subject
 from lockgate.sentences import Sentence, outlook_words
@@ -131,11 +131,11 @@ def _finding(
     if claim == "no_harm" and one.value is not None:
         if watched:
             detail["watched"] = few
-        detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement))
+        detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement, subject))
     verdict = verdict_of(decided, detail)
-    needed = _rows_needed(one, requirement, slices) if verdict is Verdict.INCONCLUSIVE else None
+    needed = _rows_needed(one, requirement, slices, small=small) if verdict is Verdict.INCONCLUSIVE else None
     tolerance = None if verdict is not Verdict.INCONCLUSIVE else _smallest_tolerance(one, requirement, slices)
-    if tolerance is not None and detail.get("too_few") is None:
+    if tolerance is not None and one.problem is None and detail.get("too_few") is None:
         detail["smallest_tolerance"] = number(tolerance)
         detail["outlook"] = outlook_words(
             requirement,
@@ -230,14 +230,14 @@ def quantiles(requirement: Requirement | None, slices: int) -> tuple[float, floa
     )
 
 
-def _rows_needed(one: Estimate, requirement: Requirement, slices: int) -> int | None:
+def _rows_needed(one: Estimate, requirement: Requirement, slices: int, *, small: SmallSlices | None) -> int | None:
     """Rows of the slice with which all slices of the line would be decided with 90 % power; None where no number would.
 
     For lines on a tolerance the models are taken to be equal; for absolute ones, and for a gain, the observed distance is
-    taken to be true. Nothing is needed for `no_harm`: more rows do not decide it, they sharpen it.
+    taken to be true. Never fewer than the policy and the test ask for. Nothing is needed for `no_harm`: more rows do not
+    decide it, they sharpen it.
     """
-    variance = _variance(one)
-    if variance is None or requirement.claim in ("point", "no_harm"):
+    if requirement.claim in ("point", "no_harm"):
         return None
     distance = _tolerance(one, requirement)
     if one.on == "value" or requirement.claim == "superior":
@@ -245,11 +245,31 @@ def _rows_needed(one: Estimate, requirement: Requirement, slices: int) -> int | 
             return None
         op, required = one.required
         distance = one.value - required if op == ">=" else required - one.value
-    if distance is None or distance <= 0:
+    variance = _variance(one)
+    if distance is None or distance <= 0 or (variance is None and one.value is None):
         return None
     za, zb = quantiles(requirement, slices)
-    rows = math.ceil(variance * ((za + zb) / distance) ** 2)
+    by_power = (variance or 0.0) * ((za + zb) / distance) ** 2
+    rows = max(math.ceil(by_power), _least_rows(one, requirement, small, distance=distance))
     return rows if one.rows < rows < 2**53 else None
+
+
+def _least_rows(one: Estimate, requirement: Requirement, small: SmallSlices | None, *, distance: float) -> int:
+    """Rows of the slice's own kind that the policy and the floors of the test ask for, whatever the power.
+
+    Where the models do not differ on any row, as many as would have shown a share of `distance` that does.
+    """
+    of_policy = small if one.slice else None
+    least = max(of_policy.min_rows if of_policy else 0, requirement.min_rows or 0)
+    asked: list[tuple[float, float | None]] = [
+        (of_policy.min_positives if of_policy else 0, one.positives),
+        (MIN_MINORITY, one.minority),
+        (MIN_EFFECTIVE_ROWS, one.n_eff if one.too_few is not None else None),
+    ]
+    if one.method.startswith("identical") and distance < 1:
+        alpha = 1 - (requirement.confidence or CONFIDENCE)
+        asked.append((math.log(alpha) / math.log1p(-distance), one.n_eff))
+    return max([least, *(math.ceil(one.rows * floor / have) for floor, have in asked if have and have < floor)])
 
 
 def _variance(one: Estimate) -> float | None:
@@ -292,12 +312,32 @@ def _asked(requirement: Requirement) -> float:
     return abs(1 - limit.value) if limit.sign == "*" else abs(limit.margin)
 
 
-def _smallest_loss(one: Estimate, requirement: Requirement) -> float | None:
-    """The smallest loss that this slice would show with 90 % power, in the metric's units."""
+def _smallest_loss(one: Estimate, requirement: Requirement, subject: Subject | None) -> float | None:
+    """The smallest loss that this slice would show with 90 % power, in the metric's units, at most what can be lost.
+
+    A share that falls by L varies by at least L(1 − L) a row, however alike the models are on the rows that were seen;
+    a slice below the floor of its test is taken to know no more than a share of as many rows would.
+    """
     if one.se is None or one.on == "ratio":
         return None
-    se = one.se
+    tolerance, se = max(_tolerance(one, requirement) or 0.0, 0.0), one.se
     if se == 0 and one.pooled_variance:
         se = math.sqrt(one.pooled_variance / max(one.rows, 1))
-    za, zb = quantiles(requirement, 1)
-    return max(0.0, (_tolerance(one, requirement) or 0.0) + (za + zb) * se)
+    steps = sum(quantiles(requirement, 1))
+    loss = tolerance + steps * se
+    within = subject is not None and subject.bounds == (0, 1)
+    if one.too_few is not None and not within:
+        return None
+    if within and (one.too_few is not None or one.method.startswith(("tango", "identical"))):
+        carrying = [have for have in (one.n_eff, one.minority) if have]
+        loss = max(loss, _share_seen(tolerance, steps**2 / min(carrying)) if carrying else 1.0)
+    before = one.champion if one.on == "difference" else one.required[1]
+    if not within or before is None:
+        return loss
+    return min(loss, max(before if requirement.op == ">=" else 1 - before, 0.0))
+
+
+def _share_seen(tolerance: float, ratio: float) -> float:
+    """The loss L with L − tolerance = √(ratio · L(1 − L)), ratio being the squared quantiles over the rows."""
+    middle = 2 * tolerance + ratio
+    return (middle + math.sqrt(max(middle**2 - 4 * (1 + ratio) * tolerance**2, 0.0))) / (2 * (1 + ratio))

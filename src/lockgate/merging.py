@@ -18,7 +18,7 @@ POOLED = "other"
 # Where no number is written: fewer cannot be tested at all (facts: the floors of the tests).
 FLOOR_OF_A_CLASS = 10
 FLOOR_OF_ROWS = 10
-_NAMED = 12
+_NAMED, _FEW = 12, 3
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ class Pool:
         return ((self.name, self.label),)
 
     def __str__(self) -> str:
-        """The members, the largest first, as a sentence lists them."""
+        """The members, the largest first, as a sentence lists them; of many the first few, since a report lists all."""
         order = sorted(range(len(self.members)), key=lambda place: (-self.rows[place], self.members[place]))
-        shown = [f"{self.members[place]} {self.rows[place]:,}" for place in order[:_NAMED]]
-        more = [f"and {len(order) - _NAMED} more"] if len(order) > _NAMED else []
+        named = len(order) if len(order) <= _NAMED else _FEW
+        shown = [f"{self.members[place]} {self.rows[place]:,}" for place in order[:named]]
+        more = [f"and {len(order) - named} more"] if len(order) > named else []
         return f"{self.label} is what is small, with its rows: {', '.join([*shown, *more])}"
 
 

@@ -13,6 +13,7 @@ from lockgate.requirement import Requirement, Subject
 from lockgate.slices import SliceKey
 
 _WOULD = " would go unseen"
+_WEAKER = ("watched", "no_loss_seen")
 
 # What helps where the way of measuring kept a line from being decided.
 _CIRCUMSTANCES = {
@@ -83,9 +84,9 @@ class Sentence:
 
     def _unseen(self) -> str:
         seen = self.detail.get("smallest_loss_seen")
-        return (
-            "nothing says how large a loss" + _WOULD if seen is None else f"a loss under {short(float(seen))}{_WOULD}"
-        )
+        if seen is None:
+            return "nothing says how large a loss" + _WOULD
+        return f"a loss under {short(float(seen))}{_WOULD}" if float(seen) else "there is nothing to lose"
 
     def _contrast(self) -> str:
         one = self.one
@@ -154,6 +155,8 @@ class Sentence:
             other = self._other_limit(one.value)
             if other is not None:
                 return other
+        if self.code == "beyond_unadjusted":
+            return "look at what changed on these rows; more of them would most likely prove it"
         if self.needed is not None:
             tolerance = self._other_tolerance()
             return f"about {rounded(self.needed - one.rows)} more rows{tolerance} would decide"
@@ -207,35 +210,77 @@ def tolerance_text(requirement: Requirement, tolerance: float) -> str:
     return f"a tolerance of {enough:.6g}"
 
 
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings that are no pass: errors and failures, then what looks bad, what is open, and what is too small to tell.
+
+    Among equals, the one that is surest to be worse than allowed comes first, then the one with the most rows.
+    """
+    order = {"beyond_unadjusted": 0, "budget_spent": 0, "not_shown": 1}
+
+    def key(one: Finding) -> tuple[int, int, float, int]:
+        told = order.get(one.code, 2) if one.verdict is Verdict.INCONCLUSIVE else 0
+        p_fail = one.detail.get("p_fail")
+        return -one.verdict.rank, told, 1.0 if p_fail is None else float(p_fail), -one.rows
+
+    return sorted((one for one in findings if one.verdict is not Verdict.PASS), key=key)
+
+
 def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None = None) -> str:
     """The first sentence of a gate: what decided it, every weaker claim that it rests on, and which look it was."""
-    extra = []
+    if not findings:
+        said = ["nothing was measured"]
+    elif all(one.verdict is Verdict.PASS for one in findings):
+        said = [_passed(findings), *_unseen_losses(findings)]
+    else:
+        said = _stopped(findings)
+    merged = {
+        slice_words(tuple(one.slice.items())): len(one.detail["members"])
+        for one in findings
+        if one.slice and one.detail.get("members")
+    }
+    said += [f"{place} is {count} small slices judged as one" for place, count in merged.items()]
     if not_asked:
         lines = "line that compares" if not_asked == 1 else "lines that compare"
-        extra.append(f"{not_asked} {lines} with a champion not asked: there is none yet")
+        said.append(f"{not_asked} {lines} with a champion not asked: there is none yet")
     points = sum(1 for one in findings if one.decided is not None and one.decided.claim == "point")
     if points:
-        extra.append(f"{points} compared by points, without an error rate")
-    if look is not None:
-        extra.append(look)
-    if not findings:
-        return "; ".join(["nothing was measured", *extra])
-    verdict = Verdict.worst(finding.verdict for finding in findings)
-    if verdict is not Verdict.PASS:
-        worst = [finding for finding in findings if finding.verdict is verdict]
-        more = f"; and {len(worst) - 1} more" if len(worst) > 1 else ""
-        return "; ".join([worst[0].reason + more, *extra])
-    unseen = [one for one in findings if one.code in ("watched", "no_loss_seen")]
+        said.append(f"{points} compared by points, without an error rate")
+    return "; ".join([*said, *([look] if look is not None else [])])
+
+
+def _passed(findings: Sequence[Finding]) -> str:
+    unseen = [one for one in findings if one.code in _WEAKER]
     if not unseen:
-        return "; ".join(["1 finding holds" if len(findings) == 1 else f"all {len(findings)} findings hold", *extra])
-    losses = [float(one.detail["smallest_loss_seen"]) for one in unseen if one.detail.get("smallest_loss_seen")]
-    if losses:
-        extra.insert(0, f"a loss under {short(max(losses))}{_WOULD}")
+        return "1 finding holds" if len(findings) == 1 else f"all {len(findings)} findings hold"
     watched = sum(1 for one in unseen if one.code == "watched")
     shares = [f"{len(findings) - len(unseen)} proven"]
     shares += [f"{watched} watched"] if watched else []
     shares += [f"{len(unseen) - watched} without a loss seen"] if len(unseen) > watched else []
-    return "; ".join([", ".join(shares), *extra])
+    return ", ".join(shares)
+
+
+def _stopped(findings: Sequence[Finding]) -> list[str]:
+    """The worst finding, then how many others stand in the way and why, then what is only watched."""
+    bad = worst_first(findings)
+    same = sum(1 for one in bad if one.verdict is bad[0].verdict)
+    undecided = [one for one in bad if one.verdict is Verdict.INCONCLUSIVE]
+    said = [bad[0].reason]
+    said += [f"and {same - 1} more"] if same > 1 else []
+    said += [f"{len(undecided)} undecided"] if undecided and bad[0].verdict is not Verdict.INCONCLUSIVE else []
+    small = sum(1 for one in undecided if one.code == "too_small")
+    if small and len(undecided) > 1:
+        said[-1] += f", {small} of them too small to judge" if small < len(undecided) else ", all too small to judge"
+    watched = sum(1 for one in findings if one.code == "watched")
+    return [*said, *([f"{watched} watched", *_unseen_losses(findings)] if watched else [])]
+
+
+def _unseen_losses(findings: Sequence[Finding]) -> list[str]:
+    """How large a loss could be on what is not proven."""
+    seen = [one.detail.get("smallest_loss_seen") for one in findings if one.code in _WEAKER]
+    known = [float(value) for value in seen if value is not None]
+    told = [f"a loss under {short(max(known))}{_WOULD}"] if any(known) else []
+    unknown = len(seen) - len(known)
+    return told + ([f"on {unknown} of them nothing says how large a loss{_WOULD}"] if unknown else [])
 
 
 def risk_sentence(evidence: Evidence) -> str | None:

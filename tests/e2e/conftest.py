@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
+from . import census
 from .checkout import Checkout
 
 HERE = Path(__file__).parent
@@ -44,6 +45,14 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`mlflow.db` with the versions of `fraud`, `models/` with their files, and `data/`."""
     return once(tmp_path_factory, "shelf", fill)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with `income` (a champion and two candidates) and `hours` (two regressions), and the holdout."""
+    if not (census.SHARED / "adult_train.csv.gz").exists():
+        pytest.skip("the census is not beside the project; LOCKGATE_SHARED_DATA names its folder")
+    return once(tmp_path_factory, "trained", census.train)
 
 
 def fill(folder: Path) -> None:

@@ -78,7 +78,9 @@ JUNIT = """\
 auc on geo=BR is 0.8712, 0.0511 below the champion's 0.9223
 look at these rows</failure>
     </testcase>
-    <testcase classname="metrics" name="metrics/r1/geo=LU" />
+    <testcase classname="metrics" name="metrics/r1/geo=LU">
+      <system-out>auc on geo=LU: watched</system-out>
+    </testcase>
     <testcase classname="metrics" name="metrics/r1/geo=XX">
       <error message="inconclusive: auc on geo=XX: there are no rows" type="no_rows">auc on geo=XX: there are no rows</error>
     </testcase>
@@ -103,7 +105,7 @@ def test_the_whole_markdown() -> None:
 
 
 def test_the_whole_junit() -> None:
-    """fail is a failure, error and inconclusive are errors, what does not count is skipped."""
+    """fail is a failure, error and inconclusive are errors, what does not count is skipped; what is only watched says so."""
     assert FORMATS["junit"].render(WHOLE).splitlines() == JUNIT.splitlines()
 
 

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from lockgate.obstacles import obstacles
 from lockgate.sentences import risk_sentence
 
 if TYPE_CHECKING:
-    from lockgate.evidence import Evidence, Finding, GateResult, Verdict
+    from lockgate.evidence import Evidence, GateResult, Verdict
     from lockgate.gate import Case
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
-_MOST = 12
+_MOST, _NAMED = 12, 6
 _LAST, _WIDTH = 8, 300
 
 
@@ -64,13 +65,14 @@ class Screen:
         shown = "" if result.counts else " (does not count)"
         self._line(result.verdict, result.name + shown, result.reason)
         told: set[str] = set()
-        for finding in _in_the_way(result)[:_MOST]:
-            if finding.reason not in result.reason:
-                self.console.print(Text(f"{'':14}- {finding.reason}", style=_STYLE[finding.verdict.value]))
-            if finding.remedy and finding.remedy not in told:
-                told.add(finding.remedy)
-                self.console.print(Text(f"{'':16}{finding.remedy}", style="dim"))
-        hidden = len(_in_the_way(result)) - _MOST
+        in_the_way = obstacles(result, named=_NAMED)
+        for one in in_the_way[:_MOST]:
+            if one.reason not in result.reason:
+                self.console.print(Text(f"{'':14}- {one.reason}", style=_STYLE[one.verdict.value]))
+            if one.remedy and one.remedy not in told:
+                told.add(one.remedy)
+                self.console.print(Text(f"{'':16}{one.remedy}", style="dim"))
+        hidden = sum(len(one.findings) for one in in_the_way[_MOST:])
         if hidden > 0:
             self.console.print(Text(f"{'':14}… and {hidden} more; see the report", style="dim"))
         broken = result.context.get("broken") or {}
@@ -112,11 +114,3 @@ def _last_lines(stderr: str) -> list[str]:
     crash = next((place for place, line in enumerate(lines) if line.startswith("Fatal Python error: ")), None)
     shown = lines[-_LAST:] if crash is None else lines[max(0, crash - 2) : crash - 2 + _LAST]
     return [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in shown]
-
-
-def _in_the_way(result: GateResult) -> list[Finding]:
-    """The findings that are not a pass, the worst first."""
-    return sorted(
-        (finding for finding in result.findings if finding.verdict.value != "pass"),
-        key=lambda finding: -finding.verdict.rank,
-    )

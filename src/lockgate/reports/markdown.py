@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from lockgate.evidence import Evidence, Finding, GateResult, Verdict
+from lockgate.evidence import Evidence, Finding, GateResult
+from lockgate.obstacles import merged, obstacles, watched
 from lockgate.sentences import risk_sentence, short
 
 _MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
@@ -56,11 +57,12 @@ def _gate_row(gate: GateResult) -> str:
 
 def _gate(gate: GateResult) -> list[str]:
     lines = [f"## {text(gate.name)}", ""]
-    bad = sorted((one for one in gate.findings if one.verdict is not Verdict.PASS), key=lambda one: -one.verdict.rank)
-    for finding in bad:
-        remedy = f" _{text(finding.remedy)}._" if finding.remedy else ""
-        outlook = f" {text(str(finding.detail['outlook']))}." if finding.detail.get("outlook") else ""
-        lines.append(f"* **{finding.verdict}** {text(finding.reason)}.{remedy}{outlook}")
+    for one in obstacles(gate):
+        remedy = f" _{text(one.remedy)}._" if one.remedy else ""
+        outlook = f" {text(one.outlook)}." if one.outlook else ""
+        lines.append(f"* **{one.verdict}** {text(one.reason)}.{remedy}{outlook}")
+    lines += [f"* **watched** {text(said)}." for said in watched(gate)]
+    lines += [f"* **merged** {text(said)}." for said in merged(gate)]
     broken = gate.context.get("broken")
     if isinstance(broken, Mapping):
         lines.append(f"* **error** {text(gate.reason)}. {text(str(broken.get('remedy') or ''))}")
