@@ -285,3 +285,14 @@ class TestRisk:
 
         assert risk_sentence(run_of(gate_of(count))) is None
         assert risk_sentence(run_of()) is None
+
+
+def test_what_is_worse_than_allowed_on_its_own_is_looked_at_first() -> None:
+    """More rows would prove the loss, and not decide for the candidate."""
+    line = parse("auc >= champion - 0.01 on each geo")
+    lost = replace(WORSE, p_fail=0.02)
+    others = [replace(WORSE, slice=(("geo", str(n)),), value=0.0, low=-0.005, high=0.005, p_fail=0.9) for n in range(9)]
+    found = judge("metrics", [("r1", line)], [lost, *others], SUBJECTS)[0]
+
+    assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
+    assert found.remedy == "look at what changed on these rows; more of them would most likely prove it"

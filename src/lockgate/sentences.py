@@ -155,7 +155,7 @@ class Sentence:
             other = self._other_limit(one.value)
             if other is not None:
                 return other
-        if self.code == "beyond_unadjusted":
+        if self.code == "beyond_unadjusted" and not self._met:
             return "look at what changed on these rows; more of them would most likely prove it"
         if self.needed is not None:
             tolerance = self._other_tolerance()
@@ -165,6 +165,13 @@ class Sentence:
         if self.code == "too_small":
             return "more rows of this slice would decide"
         return "more rows of the same kind are unlikely to help; look at what changed on these rows"
+
+    @property
+    def _met(self) -> bool:
+        """Whether the number itself, without its interval, is what was asked."""
+        op, required = self.one.required
+        value = required if self.one.value is None else self.one.value
+        return value >= required if op == ">=" else value <= required
 
     def _other_limit(self, value: float) -> str | None:
         """What would decide an absolute line: fresh rows where the value is on the right side, and a limit within reach."""
