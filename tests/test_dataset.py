@@ -109,8 +109,6 @@ def test_data_of_another_digest_is_not_read(folder: Path) -> None:
         ),
         ({"data/a.csv": "a\n1\n", "data/b.csv": ""}, "data", r"data/b\.csv: is empty"),
         ({"a.txt": "a\n1\n"}, "a.txt", "holds a file of no known format"),
-        ({}, "s3://bucket/key.parquet", "is remote, and only local files can be read so far; copy it to this machine"),
-        ({}, "https://host/key.csv", "is remote"),
     ],
 )
 def test_what_cannot_be_found_says_what_was_looked_for(

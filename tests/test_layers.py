@@ -22,6 +22,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "model",
         "lockstep",
         "sources",
+        "remote",
         "dataset",
         "output",
         "rows",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import re
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from lockgate import digest as digests
+from lockgate import remote
 from lockgate.config import Config, Duration, later
 from lockgate.errors import DataError
 from lockgate.slices import Name, Slice, SliceEntries, SmallSlices
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from lockgate.sources import Contents, DataFile
 
 Role = Literal["candidate", "champion"]
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 
 
 def _digest(text: str) -> str:
@@ -58,18 +59,30 @@ class DatasetSpec(Config):
             raise ValueError("`last` is no time at all; write a span like 7d")
         if self.keep_ids and self.id is None:
             raise ValueError("`keep_ids` needs `id`, the column that holds them")
+        if remote.is_url(self.path) and not self.path.partition("://")[2]:
+            raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
         if self.scores is not None and "candidate" not in self.scores:
             raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")
         return self
 
 
 class Dataset:
-    """The rows of one entry of `data:`. root: where relative paths start. Everything is read when first asked for."""
+    """The rows of one entry of `data:`. Everything is read when first asked for, and what is remote is copied then, once.
 
-    def __init__(self, name: str, spec: DatasetSpec, root: Path) -> None:
+    root: where relative paths start. scratch: where copies go, a folder of our own where None.
+    """
+
+    def __init__(self, name: str, spec: DatasetSpec, root: Path, *, scratch: Path | None = None) -> None:
         self.name = name
         self.spec = spec
         self.root = root
+        self._scratch = scratch
+        self._failed: DataError | None = None
+
+    @property
+    def shown(self) -> str:
+        """Where the data lies, as people may see it: no secret of an address is in it."""
+        return remote.shown(self.spec.path)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
@@ -86,11 +99,13 @@ class Dataset:
 
         Raises DataError where the pipeline names another one.
         """
-        path = self.root / self.spec.path
-        if path.is_file():
+        path = self.root / self._local
+        if self._remote:
+            found = self._copy.digest
+        elif path.is_file():
             found = digests.sha256_file(path)
         else:
-            base = path if path.is_dir() else self.root / _fixed_part(self.spec.path)
+            base = path if path.is_dir() else self.root / _fixed_part(self._local)
             found = digests.files_digest(
                 (file.relative_to(base).as_posix(), digests.sha256_file(file), file.stat().st_size)
                 for file in self.files
@@ -162,11 +177,10 @@ class Dataset:
     def _files(self) -> tuple[DataFile, ...]:
         from lockgate.sources import FORMATS, DataFile
 
-        if _URL.match(self.spec.path):
-            raise self._wrong(
-                "is remote, and only local files can be read so far", remedy="copy it to this machine first"
-            )
-        files = tuple(DataFile(path, self._shown(path)) for path in self._paths())
+        if self._remote:
+            files = tuple(DataFile(file.path, file.name) for file in self._copy.files)
+        else:
+            files = tuple(DataFile(path, self._shown(path)) for path in self._paths())
         unknown = [file.name for file in files if file.format is None]
         if unknown:
             raise self._wrong(
@@ -178,8 +192,31 @@ class Dataset:
             raise self._wrong(f"mixes {' and '.join(formats)} files", remedy="name one format by a glob")
         return files
 
+    @property
+    def _local(self) -> str:
+        """The path where it is one of this machine, a file:// address too."""
+        return remote.local(self.spec.path) or self.spec.path
+
+    @property
+    def _remote(self) -> bool:
+        return remote.is_url(self._local)
+
+    @cached_property
+    def _copy(self) -> remote.Copy:
+        """What the address names. A failure is final: a server that hangs is not asked again at every turn."""
+        if self._failed is not None:
+            raise self._failed
+        if self._scratch is None:
+            self._held = tempfile.TemporaryDirectory(prefix="lockgate-data-")  # removed with this object
+        folder = Path(self._held.name) if self._scratch is None else self._scratch / self.name
+        try:
+            return remote.copy(self.spec.path, folder)
+        except DataError as error:
+            self._failed = self._wrong(error.what, remedy=error.remedy)
+            raise self._failed from error
+
     def _paths(self) -> list[Path]:
-        path = self.root / self.spec.path
+        path = self.root / self._local
         if path.is_file():
             return [path]
         if path.is_dir():
@@ -191,7 +228,7 @@ class Dataset:
             if not inside:
                 raise self._wrong("is a folder without data files", remedy="put files in it, or correct the path")
             return sorted(inside, key=lambda file: file.relative_to(path).as_posix())
-        if not glob.has_magic(self.spec.path):
+        if not glob.has_magic(self._local):
             siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
             near = get_close_matches(path.name, siblings, n=1)
             raise self._wrong(
@@ -200,7 +237,7 @@ class Dataset:
                 if near
                 else "correct the path; relative ones start at the root of the repository",
             )
-        matches = glob.glob(self.spec.path, root_dir=self.root, recursive=True)  # noqa: PTH207  # the root is no pattern
+        matches = glob.glob(self._local, root_dir=self.root, recursive=True)  # noqa: PTH207  # the root is no pattern
         found = sorted({file for match in matches if (file := self.root / match).is_file()}, key=Path.as_posix)
         if not found:
             raise self._wrong(
@@ -309,7 +346,7 @@ class Dataset:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
     def _wrong(self, what: str, *, remedy: str | None = None) -> DataError:
-        return DataError(f"data {self.name!r}: {self.spec.path} {what}", remedy=remedy)
+        return DataError(f"data {self.name!r}: {self.shown} {what}", remedy=remedy)
 
 
 class TableDataset(Dataset):

@@ -371,6 +371,4 @@ def _repeats(values: Array) -> bool:
 
 
 def _wrong(dataset: Dataset, what: str, column: str, why: str, *, remedy: str) -> DataError:
-    return DataError(
-        f"data {dataset.name!r}: the {what} (column {column!r} of {dataset.spec.path}) {why}", remedy=remedy
-    )
+    return DataError(f"data {dataset.name!r}: the {what} (column {column!r} of {dataset.shown}) {why}", remedy=remedy)

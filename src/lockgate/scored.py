@@ -264,7 +264,7 @@ def _asked(
                     progress(done, rows)
         if done != rows or done != sum(sizes):
             raise DataError(
-                f"data {dataset.name!r}: {dataset.spec.path} changed while it was read",
+                f"data {dataset.name!r}: {dataset.shown} changed while it was read",
                 remedy="run again when nobody writes to it",
             )
     return {role: arrays.from_numpy(values) for role, values in scores.items()}

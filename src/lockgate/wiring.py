@@ -229,7 +229,7 @@ class Bench:
     def _open_dataset(self, name: str) -> Dataset:
         from lockgate.dataset import Dataset
 
-        dataset = Dataset(name, self.pipeline.data[name], self.pipeline.root)
+        dataset = Dataset(name, self.pipeline.data[name], self.pipeline.root, scratch=self.scratch / "data")
         self.opened[name] = dataset
         return dataset
 
@@ -362,9 +362,7 @@ class Bench:
         entries = []
         for name, dataset in sorted(self.opened.items()):
             try:
-                entries.append(
-                    {"name": name, "path": dataset.spec.path, "digest": dataset.digest, "rows": dataset.count()}
-                )
+                entries.append({"name": name, "path": dataset.shown, "digest": dataset.digest, "rows": dataset.count()})
             except LockgateError:
                 continue
         return entries

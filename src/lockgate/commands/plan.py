@@ -105,6 +105,7 @@ class _Planned:
         self.disagreement = disagreement
         self.assumed: str | None = None
         self._champions: dict[str, tuple[Scored, float | None]] | None = None
+        self._rows: dict[str, Scored] = {}
 
     def gate(self, gate: Gate, champion: ModelVersion | None) -> dict[str, Any]:
         from lockgate.errors import LockgateError
@@ -151,7 +152,9 @@ class _Planned:
             return {}
         small = self.pipeline.data[data].small_slices
         alone = [(name, as_absolute(line)) for name, line in lines]
-        counts = _estimates(self._counted(data), alone, small, threshold=0.5)
+        if data not in self._rows:
+            self._rows[data] = self._counted(data)
+        counts = _estimates(self._rows[data], alone, small, threshold=0.5)
         own = {}
         if self.scored_by is not None:
             scored, threshold = self._champion(data)
