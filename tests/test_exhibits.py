@@ -41,6 +41,25 @@ def test_small_curves_hold_every_point(ties: bool) -> None:
     assert {point[0] for point in roc.points} == {"candidate", "champion"}
 
 
+def test_a_curve_of_a_rare_class_turns_where_its_rows_are() -> None:
+    """Thirty positives among 20,000 rows: each of them is a point, and every point is one of scikit-learn's."""
+    draw = np.random.default_rng(3)
+    y = np.zeros(20_000, bool)
+    y[:30] = True
+    scores = (draw.random(y.size) + 0.5 * y).round(3)
+    spec = DatasetSpec.model_validate({"path": "t", "label": "y"})
+    scored = Scored.from_table(pa.table({"y": y, "candidate": scores}), spec, task="binary", positive=True)
+    for labels, wanted in ((y, scores), (~y, -scores)):
+        scored.labels, scored.candidate = labels, wanted
+        (roc,) = curves("m", scored, {"auc"})
+        fpr, tpr, _ = roc_curve(labels, wanted, drop_intermediate=False)
+        found = {point[1:] for point in roc.points}
+
+        assert found <= set(zip(fpr.tolist(), tpr.tolist(), strict=True))
+        rare = 1 if labels is y else 0
+        assert len({point[rare] for point in found}) == len(set((tpr if rare else fpr).tolist()))
+
+
 def test_large_curves_are_thinned_and_keep_their_ends() -> None:
     """At most 2,000 points in all."""
     _, (roc,) = drawn(20_000, {"auc"})

@@ -17,6 +17,7 @@ from lockgate.metrics import METRICS
 from lockgate.metrics.influence import Metric
 from lockgate.requirement import parse
 from lockgate.slices import Slice, SliceSpec
+from lockgate.stats.influence import Sums
 
 LINES = [
     f"{name} {op} {limit}"
@@ -166,3 +167,10 @@ def test_a_score_that_is_missing_is_left_to_the_metric() -> None:
     asked = [((0, 0), parse("auc >= 0.5"))]
 
     assert not sliced.Sliced(rows, asked, METRICS, threshold={}, codes={}, threads=1).takes(asked[0][1])
+
+
+def test_a_sum_of_fourth_powers_that_rounds_below_zero_has_no_complex_root() -> None:
+    """Parts of slices are pooled by differences, which may leave a little less than nothing."""
+    found = sliced._summary(0.3, Sums(1e-30, 0.0, -1e-40), 100, units=100)
+
+    assert (found.size, found.error.se) == (0.3, 0.0)

@@ -46,15 +46,45 @@ def _counted(
     """(positives, negatives) with a score at or above each distinct score, from the highest down, by weight."""
     import numpy as np
 
-    order = np.argsort(scores)[::-1]
-    ordered, label = scores[order], labels[order]
-    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), labels.size - 1)
     if weights is None:
-        true = np.cumsum(label, dtype=np.int64)[last].astype(np.float64)
-        return true, last + 1.0 - true
-    weight = weights[order]
-    true = np.cumsum(np.where(label, weight, 0.0))[last]
-    return true, np.cumsum(np.where(label, 0.0, weight))[last]
+        return _counted_rows(labels, scores)
+    order = np.argsort(scores)[::-1]
+    ordered, weight = scores[order], weights[order]
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), labels.size - 1)
+    true = np.cumsum(np.where(labels[order], weight, 0.0))[last]
+    return true, np.cumsum(np.where(labels[order], 0.0, weight))[last]
+
+
+def _counted_rows(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The same where each row counts once, at scores evenly spread over all rows and over those of the rarer class."""
+    import numpy as np
+
+    from lockgate.ranked import order_keys
+
+    keys = order_keys(scores)
+    bits: NDArray[Any] = keys.astype(np.uint64) if keys.max() >> np.uint32(31) else keys
+    one = bits.dtype.type(1)
+    bits = bits << one
+    bits |= labels
+    bits.sort()
+    rare = np.flatnonzero((bits & one).astype(np.bool_))
+    few = 2 * rare.size <= bits.size
+    if not few:
+        rare = np.flatnonzero(~(bits & one).astype(np.bool_))
+    places = np.arange(bits.size)
+    if bits.size > MOST_POINTS:
+        places = np.concatenate([_spread(bits.size), rare[_spread(rare.size)]])
+    starts = np.unique(np.searchsorted(bits, bits[places] & ~one))[::-1]
+    found = rare.size - np.searchsorted(rare, starts) * 1.0
+    others = bits.size - starts - found
+    return (found, others) if few else (others, found)
+
+
+def _spread(size: int) -> NDArray[Any]:
+    """Places from the first to the last of `size`, half as many as a curve may have."""
+    import numpy as np
+
+    return np.linspace(0, size - 1, min(MOST_POINTS // 2, size)).round().astype(np.int64)
 
 
 def _curve(true: NDArray[Any], false: NDArray[Any], *, roc: bool) -> list[tuple[float, float]]:

@@ -250,7 +250,7 @@ class Sliced:
 
 
 def _summary(value: float, sums: Sums, rows: int, *, units: int, size: float | None = None) -> Summary:
-    largest = max(abs(value) if size is None else size, sums.fourth**0.25)
+    largest = max(abs(value) if size is None else size, max(sums.fourth, 0.0) ** 0.25)
     return Summary(value, sums.spread(rows), largest, units)
 
 
