@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lockgate import sliced
+from lockgate import ranked, sliced
 from lockgate.estimate import Estimate, estimate
 from lockgate.metrics import METRICS
 from lockgate.metrics.influence import Metric
@@ -141,6 +141,7 @@ def test_sums_say_what_rows_say(seed: int, rows: int, kind: str, prevalence: flo
 def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows in many blocks, on one thread or three, give the same bits, and those of the rows."""
     monkeypatch.setattr(sliced, "_FEW_ROWS", 1000)
+    monkeypatch.setattr(ranked, "BLOCK", 1 << 12)
     rows = table(5, 150_000, kind=kind, prevalence=0.2)
     lines = [line + scope for line in LINES[::2] for scope in SCOPES[:2]]
     one, exact = both(rows, lines, threads=1)

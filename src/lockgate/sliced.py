@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 
 from lockgate.metrics import classification, rates
 from lockgate.metrics.influence import Metric, Summary, Undefined
-from lockgate.ranked import BLOCK, Ranking, difference, order_keys, rank
+from lockgate.ranked import (
+    BLOCK,
+    MOST_SLICES,
+    MOST_TOGETHER,
+    Ranking,
+    Slices,
+    difference,
+    order_keys,
+    rank,
+    sorted_places,
+)
 from lockgate.requirement import Requirement
 from lockgate.stats.influence import Spread, Sums
 
@@ -333,58 +343,20 @@ class _Work:
             self._run(pool)
 
     def _run(self, pool: Executor) -> None:
-        ranks: dict[Place, Future[_Ranked]] = {}
-        if OVERALL in self.wanted.ranked and 0 < self.positives < self.rows:
-            whole = slice(0, self.positives), slice(self.positives, self.rows)
-            ranks[OVERALL] = pool.submit(self._rank, *whole)
+        places = pool.submit(sorted_places, self.keys["candidate"]) if self.wanted.ranked else None
         for number, bundle in enumerate(self.bundles):
             self._sum(pool, bundle, first=number == 0)
-        for name in dict.fromkeys(name for name, _ in sorted(self.wanted.ranked)):
-            if name:
-                ranks |= self._rank_all(pool, name)
-        self.into._ranks = {place: future.result() for place, future in ranks.items()}
-
-    def _rank_all(self, pool: Executor, name: int) -> Iterator[tuple[Place, Future[_Ranked]]]:
-        """The ranking of each slice that has both classes, the largest first."""
-        codes, split = self.codes[name], self.positives
-        halves = [pool.submit(np.argsort, part, kind="stable") for part in (codes[:split], codes[split:])]
-        rows, positives = (column.astype(np.int64) for column in self.into._rows[name])
-        ends, negative_ends = np.cumsum(positives), np.cumsum(rows - positives)
-        first, second = (half.result() for half in halves)
-        second += split
-        for code in np.argsort(-rows, kind="stable"):
-            some, others = int(positives[code]), int(rows[code] - positives[code])
-            if some and others and (name, int(code)) in self.wanted.ranked:
-                members = first[ends[code] - some : ends[code]]
-                rest = second[negative_ends[code] - others : negative_ends[code]]
-                yield (name, int(code)), pool.submit(self._rank, members, rest)
-
-    def _rank(self, members: Any, rest: Any) -> _Ranked:
-        """members, rest: positive and negative rows of a slice."""
-        wanted, found = self.wanted, dict[str, Ranking]()
-        for role in self.roles:
-            keys = self.keys[role]
-            some = keys[members]
-            found[role] = rank(np.concatenate([some, keys[rest]]), some.size, aligned=wanted.paired)
-        candidate = found["candidate"]
-        own = {
-            ("auc", "candidate"): candidate.auc_sums,
-            ("average_precision", "candidate"): candidate.average_precision_sums,
-        }
-        values = {
-            (name, role): float(getattr(ranking, name))
-            for role, ranking in found.items()
-            for name in ("auc", "average_precision")
-        }
-        pairs: dict[tuple[str, float], Sums] = {}
-        auc = wanted.factors.get(classification.auc, frozenset())
-        average = wanted.factors.get(classification.average_precision, frozenset())
-        for factor in sorted(auc | average):
-            one, two = difference(
-                candidate, found["champion"], factor=factor, auc=factor in auc, average_precision=factor in average
-            )
-            pairs |= {("auc", factor): one or _NOTHING, ("average_precision", factor): two or _NOTHING}
-        return _Ranked(values, own, pairs)
+        if places is None:
+            return
+        ranked = _Ranks(self, places.result())
+        del places
+        tasks = [
+            task
+            for name in dict.fromkeys(name for name, _ in sorted(self.wanted.ranked))
+            for task in ranked.tasks(pool, name)
+        ]
+        for task in tasks:
+            self.into._ranks |= task.result()
 
     def _sum(self, pool: Executor, bundle: Sequence[int], *, first: bool) -> None:
         """Rows, shares and means of the slicings of a bundle, and of all rows with the first."""
@@ -424,6 +396,89 @@ class _Work:
                 self.into._counts[name, cuts] = _tables(
                     each, codes, self.slices[name], starts < self.positives, lengths
                 )
+
+
+class _Ranks:
+    """AUC and average precision of slices, from rows in the order of the candidate's scores."""
+
+    def __init__(self, work: _Work, places: NDArray[np.int64]) -> None:
+        self.wanted, self.places = work.wanted, places
+        self.rows, self.codes, self.sizes = work.rows, work.codes, work.into._rows
+        self.whole = Slices(np.array([work.rows]), np.array([work.positives]))
+        negative = places >= work.positives
+        self.bits = {}
+        for role, keys in work.keys.items():
+            bits = keys.take(places)
+            bits <<= np.uint32(1)
+            bits |= negative
+            self.bits[role] = bits
+
+    def tasks(self, pool: Executor, name: int) -> Iterator[Future[Mapping[Place, _Ranked]]]:
+        """The ranking of slices that have both classes, large ones alone and first."""
+        if not name:
+            if 0 < self.whole.positives[0] < self.rows:
+                yield pool.submit(self._rank, None, self.whole, [OVERALL])
+            return
+        order = pool.submit(self._by_slice, name).result()
+        rows, positives = (column.astype(np.int64) for column in self.sizes[name])
+        ends = np.concatenate([[0], np.cumsum(rows)])
+        both = (positives > 0) & (positives < rows)
+        for low, high in sorted(_together(rows), key=lambda ends: -int(rows[slice(*ends)].sum())):
+            asked = [
+                (name, code) if both[code] and (name, code) in self.wanted.ranked else None for code in range(low, high)
+            ]
+            if any(asked):
+                yield pool.submit(
+                    self._rank, order[ends[low] : ends[high]], Slices(rows[low:high], positives[low:high]), asked
+                )
+
+    def _by_slice(self, name: int) -> NDArray[np.int32]:
+        return np.argsort(self.codes[name].take(self.places), kind="stable").astype(np.int32)
+
+    def _rank(
+        self, members: NDArray[np.int32] | None, slices: Slices, asked: Sequence[Place | None]
+    ) -> Mapping[Place, _Ranked]:
+        """members: the rows of the slices, one slice after the other, ascending in each; all rows if None."""
+        wanted = self.wanted
+        found = {
+            role: rank(
+                bits if members is None else bits.take(members, mode="clip"),
+                slices, ordered=role == "candidate", sums=role == "candidate", groups=wanted.paired,
+            )
+            for role, bits in self.bits.items()
+        }  # fmt: skip
+        candidate = found["candidate"]
+        own = {"auc": candidate.auc_sums, "average_precision": candidate.average_precision_sums}
+        pairs = {
+            (name, factor): self._difference(found, f"{name}_psi", slices, factor)
+            for measure, name in _RANKED.items()
+            for factor in wanted.factors.get(measure, ())
+        }
+        return {
+            place: _Ranked(
+                {(name, role): float(getattr(one, name)[number]) for role, one in found.items() for name in own},
+                {(name, "candidate"): sums[number] for name, sums in own.items()},
+                {key: sums[number] for key, sums in pairs.items()},
+            )
+            for number, place in enumerate(asked)
+            if place is not None
+        }
+
+    def _difference(self, found: Mapping[str, Ranking], name: str, slices: Slices, factor: float) -> tuple[Sums, ...]:
+        one, other = (getattr(found[role], name) for role in ROLES)
+        groups: Any = [found[role].groups for role in ROLES]
+        return difference(one, other, groups, slices, factor)
+
+
+def _together(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """From and to which slices are ranked at once."""
+    low = total = 0
+    for code, size in enumerate(rows.tolist()):
+        if code > low and (total + size > MOST_TOGETHER or code - low == MOST_SLICES):
+            yield low, code
+            low, total = code, 0
+        total += size
+    yield low, rows.size
 
 
 def _wanted(into: Sliced, asked: Iterable[tuple[Place, Requirement]]) -> Wanted:
