@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,13 @@ def test_canonical_bytes_read_back_and_do_not_depend_on_order(value: Any) -> Non
 
     assert json.loads(data) == value
     assert digest.canonical(turned(value)) == data
+
+
+@given(st.recursive(JSON | st.floats(allow_nan=False, allow_infinity=False), st.lists, max_leaves=5))
+def test_canonical_bytes_are_those_of_the_reference(value: Any) -> None:
+    """Fast or slow, with control characters, keys of any script, tuples and floats."""
+    for one in (value, {"key": value, "kéy": (value,)}):
+        assert digest.canonical(one) == rfc8785.dumps(one)
 
 
 def test_canonical_json_is_rfc_8785() -> None:

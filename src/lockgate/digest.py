@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,10 +26,24 @@ def sha256_file(path: Path) -> str:
 
 def canonical(value: Json) -> bytes:
     """The value as canonical JSON (RFC 8785). Raises ValueError for floats that are not finite and for foreign types."""
+    if _plain(value):
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     import rfc8785
 
     encoded: bytes = rfc8785.dumps(value)
     return encoded
+
+
+def _plain(value: Json) -> bool:
+    """Whether the encoder of the language, which is fast, writes the value as RFC 8785 does: no floats, plain keys."""
+    kind = type(value)
+    if kind is str or value is None or kind is bool:
+        return True
+    if kind is int:
+        return abs(value) < 1 << 53
+    if kind is dict:
+        return all(type(key) is str and key.isascii() for key in value) and all(map(_plain, value.values()))
+    return kind in (list, tuple) and all(map(_plain, value))
 
 
 def files_digest(files: Iterable[tuple[str, str, int]]) -> str:
