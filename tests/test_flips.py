@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.dataset import DatasetSpec
-from lockgate.flips import Flips, flip_rate
+from lockgate.flips import flip_rate, flips
 from lockgate.metrics.influence import Undefined
 from lockgate.scored import Scored
 
@@ -26,12 +26,12 @@ def scored(rows: list[tuple[float, float]]) -> Scored:
 @given(SCORES, st.floats(0, 1), st.floats(0, 1))
 def test_each_model_decides_at_its_own_threshold(rows: list[tuple[float, float]], ours: float, theirs: float) -> None:
     """A score at the threshold is positive."""
-    flips = Flips.of(scored(rows), candidate=ours, champion=theirs)
+    found = flips(scored(rows), candidate=ours, champion=theirs).candidate
     expected = [(a >= ours) != (b >= theirs) for a, b in rows]
 
-    assert flips.candidate.tolist() == [float(one) for one in expected]
-    assert flip_rate(None, flips.candidate, None, None).value == pytest.approx(np.mean(expected))
-    assert flip_rate(None, flips.candidate, None, None).counts == (sum(expected), len(rows))
+    assert found.tolist() == [float(one) for one in expected]
+    assert flip_rate(None, found, None, None).value == pytest.approx(np.mean(expected))
+    assert flip_rate(None, found, None, None).counts == (sum(expected), len(rows))
 
 
 def test_a_request_that_one_did_not_answer_is_no_flip() -> None:

@@ -192,6 +192,21 @@ class TestSmallSlices:
         assert float(found.detail["smallest_loss_seen"]) == pytest.approx(seen, abs=1e-4)
         assert ("there is nothing to lose" in found.reason) == (seen == 0.0)
 
+    @pytest.mark.parametrize(
+        ("line", "seen"), [("auc <= 0.05 on each geo", 0.1839), ("auc >= 0.8 on each geo", 0.2648)]
+    )
+    def test_a_rate_that_varies_nowhere_is_seen_only_when_it_is_far_off(self, line: str, seen: float) -> None:
+        """24 rows without a mistake: z₀.₉₅·√(l(1 − l)/24) + z₀.₉·√(r(1 − r)/24) beyond the limit l, at rate r."""
+        limit = parse(line)
+        few = replace(
+            self.SMALL, rows=24, required=(limit.op, limit.limit.value), on="value", method="clopper-pearson", se=0.0,
+            n_eff=24.0, pooled_variance=0.01, p_pass=0.4, p_fail=0.6,
+        )  # fmt: skip
+        subject = Subject("auc", "lower" if limit.op == "<=" else "higher", bounds=(0, 1))
+        (found,) = judge("metrics", [("r1", limit)], [few], {"auc": subject}, small=WATCH)
+
+        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(seen, abs=2e-4)
+
     def test_below_the_floor_of_the_test_nothing_bounds_a_loss_that_has_no_end(self) -> None:
         """Of a metric without an upper end, on rows of which few carry the variance."""
         few = replace(

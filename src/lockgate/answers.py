@@ -32,11 +32,12 @@ def answers(
     *,
     threshold: Mapping[str, float | None],
     small: SmallSlices,
+    counted: Sequence[Estimate] = (),
 ) -> tuple[Finding, ...]:
     """Findings of all lines, in the order of requirements, then slices; one of each gap line.
 
-    gate: its name in the evidence. threshold: of each role's scores. A cell that a line names is judged on its own rows,
-    merged or not.
+    gate: its name in the evidence. threshold: of each role's scores. counted: estimates of lines that are no metric's, to
+    be judged with the rest. A cell that a line names is judged on its own rows, merged or not.
     """
     from lockgate.merging import merged
 
@@ -49,7 +50,8 @@ def answers(
     cells = [(name, line) for name, line in asked if line.scope.kind == "cell"]
     both = _both_sides(whole, [line.gap for _, line in gaps])
     inner = [each for name, line in gaps for each in by_slice(name, line, slices=_count(both, line))]
-    others = [each for each in asked if each not in gaps and each not in cells]
+    known = {one.requirement for one in counted}
+    others = [each for each in asked if each not in gaps and each not in cells and each[0] not in known]
     # One call where the slices are the same: what one line measures on a slice, the next one finds.
     measured = (
         estimates(whole, [*others, *inner]) if both is whole else [*estimates(whole, others), *estimates(both, inner)]
@@ -58,7 +60,7 @@ def answers(
     plain = [_told(one, whole, pools) for one in measured if one.requirement in named]
     found = {name: _gap(name, line, measured, both, small) for name, line in gaps}
     place = {name: number for number, (name, _) in enumerate(asked)}
-    every = [*plain, *estimates(scored, cells), *(one.estimate for one in found.values())]
+    every = [*plain, *estimates(scored, cells), *(one.estimate for one in found.values()), *counted]
     every.sort(key=lambda one: place[one.requirement])
     return tuple(
         _worded(finding, found.get(finding.requirement), pools)

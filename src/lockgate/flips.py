@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lockgate.metrics.influence import Floats, Measured, Metric, Undefined, ratio_of
 
 if TYPE_CHECKING:
     from lockgate.scored import Scored
-    from lockgate.slices import Slice
 
 
-@dataclass(frozen=True)
-class Flips:
-    """A scored table whose `candidate` is 1 where the decisions differ, 0 where they agree, NaN where one is missing."""
+def flips(scored: Scored, *, candidate: float, champion: float) -> Scored:
+    """The same rows with one score, `candidate`: 1 where the decisions differ, 0 where they agree, NaN where one is missing.
 
-    scored: Scored
-    candidate: Floats
-    labels: None = None
-    champion: None = None
-
-    @classmethod
-    def of(cls, scored: Scored, *, candidate: float, champion: float) -> Flips:
-        """The flips of a scored table at each role's own threshold; scored.champion must be there."""
-        if scored.candidate is None or scored.champion is None:
-            raise ValueError("flips need the scores of two models")
-        differ = (scored.candidate >= candidate) != (scored.champion >= champion)
-        missing = np.isnan(scored.candidate) | np.isnan(scored.champion)
-        return cls(scored, np.where(missing, np.nan, differ.astype(np.float64)))
-
-    @property
-    def rows(self) -> int:
-        return self.scored.rows
-
-    @property
-    def weights(self) -> Floats | None:
-        return self.scored.weights
-
-    @property
-    def clusters(self) -> NDArray[Any] | None:
-        return self.scored.clusters
-
-    @property
-    def slices(self) -> tuple[Slice, ...]:
-        return self.scored.slices
-
-    def codes(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-        return self.scored.codes(name)
+    candidate, champion: each role's own threshold. Raises ValueError without the scores of two models.
+    """
+    if scored.candidate is None or scored.champion is None:
+        raise ValueError("flips need the scores of two models")
+    differ = (scored.candidate >= candidate) != (scored.champion >= champion)
+    missing = np.isnan(scored.candidate) | np.isnan(scored.champion)
+    view = copy(scored)
+    view.candidate = np.where(missing, np.nan, differ.astype(np.float64))
+    view.labels = view.champion = None
+    return view
 
 
 def flip_rate(labels: Any, scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:

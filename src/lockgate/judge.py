@@ -334,7 +334,26 @@ def _smallest_loss(one: Estimate, requirement: Requirement, subject: Subject | N
     before = one.champion if one.on == "difference" else one.required[1]
     if not within or before is None:
         return loss
-    return min(loss, max(before if requirement.op == ">=" else 1 - before, 0.0))
+    worst = 0.0 if requirement.op == ">=" else 1.0
+    if one.method == "clopper-pearson" and one.n_eff:
+        loss = max(loss, _rate_seen(before, worst, one.n_eff, quantiles(requirement, 1)))
+    return min(loss, abs(worst - before))
+
+
+def _rate_seen(limit: float, worst: float, rows: float, steps: tuple[float, float]) -> float:
+    """How far from the limit, towards the worst value, a rate of so many rows is seen; the whole way where not before.
+
+    steps: the quantiles of the error rate and of the power, for the variance at the limit and at that distance from it.
+    """
+    way = worst - limit
+    at_limit = steps[0] * math.sqrt(max(limit * (1 - limit), 0.0) / rows)
+    near, far = 0.0, 1.0
+    for _ in range(50):
+        middle = (near + far) / 2
+        rate = limit + way * middle
+        seen = abs(way) * middle >= at_limit + steps[1] * math.sqrt(max(rate * (1 - rate), 0.0) / rows)
+        near, far = (near, middle) if seen else (middle, far)
+    return abs(way) * far
 
 
 def _share_seen(tolerance: float, ratio: float) -> float:

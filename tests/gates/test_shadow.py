@@ -105,3 +105,108 @@ def test_counts_have_no_slices() -> None:
     """Errors on each slice are refused rather than counted over all."""
     with pytest.raises(UsageError, match="not measured by slice"):
         run_gate("shadow", table=requests(100), slices=["geo"], require=["errors <= 0 on each geo"])
+
+
+SMALL = ["BR"] * 2500 + ["US"] * 3400 + ["LU"] * 60 + ["MT"] * 40
+
+
+def by_country(*, flipped: dict[str, float], **more: Any) -> dict[str, Any]:
+    """Six thousand requests of four countries, two of them small, with a share of flips in each."""
+    draw = np.random.default_rng(5)
+    geo = draw.permutation(SMALL)
+    champion = draw.random(geo.size)
+    turned = draw.random(geo.size) < np.array([flipped.get(name, 0.0) for name in geo])
+    return {
+        "candidate": np.where(turned, (champion < 0.5) * 0.8 + 0.1, champion), "champion": champion, "geo": geo,
+        "device": draw.choice(["ios", "android"], geo.size), "amount": draw.gamma(2.0, 10.0, geo.size), **more,
+    }  # fmt: skip
+
+
+EVERYWHERE = {"BR": 0.005, "US": 0.005}
+
+
+@pytest.mark.parametrize(
+    ("below", "codes"),
+    [
+        ("watch", {"BR": "met", "US": "met", "LU": "watched", "MT": "watched"}),
+        ("merge", {"BR": "met", "US": "met", "other": "too_small"}),
+        ("block", {"BR": "met", "US": "met", "LU": "too_small", "MT": "too_small"}),
+    ],
+)
+def test_small_slices_of_requests_are_watched_merged_or_blocked(below: str, codes: dict[str, str]) -> None:
+    """As those of labelled rows, with every merged one named; a pool that is still small is inconclusive."""
+    found = run_gate(
+        "shadow", table=by_country(flipped=EVERYWHERE), slices=["geo"], require=["flip_rate <= 0.05 on each slice"],
+        small_slices={"min_rows": 200, "below": below},
+    ).findings  # fmt: skip
+
+    assert {one.slice["geo"]: one.code for one in found} == codes
+    assert [one.detail.get("members") for one in found if "other" in one.slice.values()] == (
+        [["LU", "MT"]] if below == "merge" else []
+    )
+    assert all("a loss under" in one.reason for one in found if one.code == "watched")
+
+
+def test_a_pool_of_requests_is_large_enough_where_its_members_are_together() -> None:
+    """A hundred requests without a flip."""
+    result = run_gate(
+        "shadow", table=by_country(flipped=EVERYWHERE), slices=["geo"], require=["flip_rate <= 0.05 on each slice"],
+        small_slices={"min_rows": 100, "below": "merge"},
+    )  # fmt: skip
+
+    assert result.verdict is Verdict.PASS
+    assert result.reason == "all 3 findings hold; geo=other is 2 small slices judged as one"
+    assert "with its rows: LU 60, MT 40" in result.findings[-1].reason
+
+
+def test_requests_are_crossed_binned_and_named_cell_by_cell() -> None:
+    """Each flip rate is that of its rows."""
+    rows = by_country(flipped=EVERYWHERE)
+    differ = (rows["candidate"] >= 0.5) != (rows["champion"] >= 0.5)
+    found = run_gate(
+        "shadow", table=rows, slices=["geo", "device", {"column": "amount", "quantiles": 4}, {"cross": ["geo", "device"]}],
+        require=["flip_rate <= 0.05 on each geo×device", "flip_rate <= 0.05 on each amount", "flip_rate <= 0.5 on geo=LU & device=ios"],
+    ).findings  # fmt: skip
+    crossed = [one for one in found if one.requirement == "r1"]
+    bins = [one for one in found if one.requirement == "r2"]
+    (cell,) = (one for one in found if one.requirement == "r3")
+
+    assert len(crossed) == 8
+    for one in (*crossed, cell):
+        inside = (rows["geo"] == one.slice["geo"]) & (rows["device"] == one.slice["device"])
+        assert (one.rows, one.observed) == (inside.sum(), differ[inside].mean())
+    assert [one.rows for one in bins] == [1500] * 4
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.005, Verdict.PASS), (0.06, Verdict.FAIL)])
+def test_flips_are_held_close_between_slices(share: float, verdict: Verdict) -> None:
+    """The gap names the pair; counted lines stand beside it, in the order that they were asked."""
+    rows = by_country(flipped={"BR": share, "US": 0.005})
+    keep = np.isin(rows["geo"], ["BR", "US"])
+    rows = {name: column[keep] for name, column in rows.items()}
+    gap, errors, inside = run_gate(
+        "shadow", table=rows, slices=["geo", {"name": "risky", "where": {"geo": "BR"}}],
+        require=["flip_rate gap over geo <= 0.02", "errors <= 0", "flip_rate gap over risky <= 0.02"],
+    ).findings  # fmt: skip
+    differ = (rows["candidate"] >= 0.5) != (rows["champion"] >= 0.5)
+    brazil = rows["geo"] == "BR"
+
+    assert (gap.verdict, errors.verdict, inside.verdict) == (verdict, Verdict.PASS, verdict)
+    assert gap.observed == pytest.approx(abs(differ[brazil].mean() - differ[~brazil].mean()), abs=1e-12)
+    assert inside.observed == pytest.approx(gap.observed, abs=1e-12)
+    assert gap.subject == "flip_rate gap over geo"
+
+
+def test_weights_and_clusters_of_requests_count_by_slice() -> None:
+    """A weighted share, bounded by the spread between users."""
+    draw = np.random.default_rng(6)
+    rows = by_country(flipped=EVERYWHERE, w=draw.choice([0.5, 2.0], len(SMALL)), user=draw.integers(0, 500, len(SMALL)))
+    differ = (rows["candidate"] >= 0.5) != (rows["champion"] >= 0.5)
+    found = run_gate(
+        "shadow", table=rows, slices=["geo"], require=["flip_rate <= 0.05 on each geo"], weight="w", cluster="user",
+    ).findings  # fmt: skip
+    by_geo = {one.slice["geo"]: one for one in found}
+    inside = rows["geo"] == "BR"
+
+    assert by_geo["BR"].observed == pytest.approx(np.average(differ[inside], weights=rows["w"][inside]), abs=1e-12)
+    assert by_geo["BR"].detail["clusters"] == len(set(rows["user"][inside]))

@@ -44,37 +44,38 @@ class Shadow(Gate):
         )
     }
     asks_models: ClassVar[bool] = True
+    by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
 
     gate: Literal["shadow"] = "shadow"
     data: str
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.estimate import estimate
-        from lockgate.flips import FLIP_RATE, Flips
-        from lockgate.judge import judge
+        from lockgate.answers import answers
+        from lockgate.flips import FLIP_RATE
 
         asked = self.asked(case)
         if not asked:
             return
         scored = case.replayed(self.data)
-        rates = [(name, line) for name, line in asked if line.subject == "flip_rate"]
-        estimates: list[Estimate] = []
-        if rates:
-            thresholds = {role: case.threshold(role) for role in ("candidate", "champion")}
-            if None in thresholds.values():
-                raise GateBroken(
-                    "flip_rate needs to know which scores are positive", remedy="give the pipeline a threshold"
-                )
-            flips = Flips.of(scored, candidate=thresholds["candidate"] or 0.0, champion=thresholds["champion"] or 0.0)
-            estimates += estimate(flips, rates, {"flip_rate": FLIP_RATE}, threshold={})
-        for name, line in asked:
-            if line.subject != "flip_rate":
-                estimates.append(self._count(case, scored, name, line))
-        places = {name: place for place, (name, _) in enumerate(asked)}
-        estimates.sort(key=lambda one: places[one.requirement])
-        yield from judge(self.title, asked, estimates, self.subjects, small=case.dataset(self.data).spec.small_slices)
+        counted = [self._count(scored, name, line) for name, line in asked if line.subject != "flip_rate"]
+        flipped = scored if len(counted) == len(asked) else self._flips(case, scored)
+        yield from answers(
+            self.title, flipped, asked, {"flip_rate": FLIP_RATE}, self.subjects, threshold={},
+            small=case.dataset(self.data).spec.small_slices, counted=counted,
+        )  # fmt: skip
 
-    def _count(self, case: Case, scored: Scored, name: str, line: Requirement) -> Estimate:
+    def _flips(self, case: Case, scored: Scored) -> Scored:
+        from lockgate.flips import flips
+
+        thresholds = [case.threshold(role) for role in ("candidate", "champion")]
+        known = [one for one in thresholds if one is not None]
+        if len(known) < len(thresholds):
+            raise GateBroken(
+                "flip_rate needs to know which scores are positive", remedy="give the pipeline a threshold"
+            )
+        return flips(scored, candidate=known[0], champion=known[1])
+
+    def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np
 
         from lockgate.estimate import counted

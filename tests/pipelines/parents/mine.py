@@ -16,3 +16,11 @@ class Licence(Gate):
     default_require: ClassVar[tuple[str, ...]] = ("licences <= 0",)
 
     word: str
+
+
+class Spread(Gate):
+    """A gate that looks at scores, one slice at a time."""
+
+    subjects: ClassVar[Mapping[str, Subject]] = {"spread": Subject("spread", "lower", bounds=(0, 1), needs=("score",))}
+
+    data: str
