@@ -40,6 +40,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "machine",
         "timing_limits",
         "timing",
+        "schedule",
         "exhibits",
         "sentences",
         "obstacles",

@@ -64,6 +64,20 @@ def estimate_latency(name: str, requirement: Requirement, timed: Timed, *, seed:
     return _absolute(blank, requirement, timed, candidate)
 
 
+def without_value(one: Estimate, problem: tuple[str, str]) -> Estimate:
+    """The same line where nothing was measured that could be held against it; `problem` is the code and the reason."""
+    return Estimate(
+        requirement=one.requirement,
+        slice=one.slice,
+        rows=one.rows,
+        positives=one.positives,
+        required=one.required,
+        on=one.on,
+        method="none",
+        problem=problem,
+    )
+
+
 def statistic(subject: str) -> Statistic:
     """The function from latencies to the subject's value."""
     from lockgate.stats.latency import mean, percentile

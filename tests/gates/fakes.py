@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class FakeModel:
     seed: int = 0
     driven: int = 0
     lag_s: float = 0.0
+    plans: list[LoadPlan] = field(default_factory=list)
 
     def load(self) -> LoadFacts:
         return LoadFacts(self.load_seconds, "3.11.9", {"mlflow": "3.1.0"})
@@ -48,14 +49,16 @@ class FakeModel:
             yield pa.RecordBatch.from_pydict({"prediction": [0.5] * batch.num_rows})
 
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
-        """Requests far enough apart not to queue."""
+        """Requests far enough apart not to queue; a hundred a second where the plan has an end in time."""
         self.driven += 1
+        self.plans.append(plan)
+        requests = plan.requests if plan.duration_s is None else round(plan.duration_s * 100)
         draw = random.Random(self.seed * 1_000_003 + self.driven)
-        took = [self.law(draw) for _ in range(plan.requests)]
-        sent = np.arange(plan.requests, dtype=np.float64)
+        took = [self.law(draw) for _ in range(requests)]
+        sent = np.arange(requests, dtype=np.float64)
         failed = np.isinf(took)
         done = sent + np.where(failed, 1.0, took) / 1000
-        lag = np.full(plan.requests, self.lag_s)
+        lag = np.full(requests, self.lag_s)
         return Drive(sent, sent, done, failed, lag, "KeyError: 'age'" if failed.any() else None)
 
     def usage(self) -> Usage:

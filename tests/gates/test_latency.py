@@ -144,6 +144,34 @@ def test_a_load_above_what_the_model_bears_measures_the_queue(tmp_path: Path) ->
     assert "lower load.rate to 4" in result.reason
 
 
+def test_a_load_that_did_not_go_when_it_should_has_no_number(tmp_path: Path) -> None:
+    """Two milliseconds late beside ten: no verdict is made of such times, whoever they favour; counts stand."""
+    case = case_of(tmp_path, candidate=FakeModel(lognormal(0.5), lag_s=0.002), champion=FakeModel(lognormal()))
+    result = ask(case, gate("p50_ms <= champion * 2", "p50_ms <= 100", "errors <= 0"))
+
+    assert [one.verdict for one in result.findings] == [Verdict.INCONCLUSIVE, Verdict.INCONCLUSIVE, Verdict.PASS]
+    assert [one.code for one in result.findings] == ["load_generator", "load_generator", "met"]
+    assert [one.observed for one in result.findings] == [None, None, 0.0]
+    assert "the load generator was late: it sent 1 % of the requests to the candidate 2 ms after" in result.reason
+    assert result.context["lag_p99_ms"] == {"candidate, batch 1": "2.0", "champion, batch 1": "0.0"}
+
+
+def test_a_duration_is_shared_by_the_blocks(tmp_path: Path) -> None:
+    """Ten seconds at 100 a second are a thousand requests; a closed loop takes what it gets in half a second a block."""
+    asked = Latency.model_validate({"gate": "latency", "load": {"rate": "100/s", "duration": "10s"}})
+    closed = Latency.model_validate(
+        {"gate": "latency", "require": ["p50_ms <= 20"], "load": {"closed": {"concurrency": 4}, "duration": "10s"}}
+    )
+    model = FakeModel(lognormal())
+    result = ask(case_of(tmp_path, candidate=model, alone=True), closed)
+
+    assert asked.load.planned == 1000
+    assert closed.load.planned is None
+    assert {(plan.duration_s, plan.concurrency, plan.rate) for plan in model.plans} == {(0.5, 4, None)}
+    assert result.context["load"] == "closed loop, 4 requests at a time: service time"
+    assert result.context["requests"] == 20 * 50
+
+
 def test_times_that_never_vary_break_nothing(tmp_path: Path) -> None:
     """A law without spread: the ratio is exact, and a mean without any spread is not decided."""
     still: Law = lambda draw: 10.0  # noqa: E731

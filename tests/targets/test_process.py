@@ -255,6 +255,38 @@ def test_a_closed_loop_counts_service_time_alone(calm: ProcessModel, do: Do) -> 
     assert all(latency >= 50 for latency in drive.latency_ms[::2])
 
 
+def test_a_closed_loop_may_keep_several_requests_under_way(calm: ProcessModel, do: Do) -> None:
+    """Four workers, each with one request at a time: stalls of 50 ms lie beside each other."""
+    before = one(calm, do("calls"))["prediction"][0]
+    drive = calm.drive(LoadPlan(requests=12, concurrency=4), do("stall"))
+    after = one(calm, do("calls"))["prediction"][0]
+
+    assert after - before == 13
+    assert drive.sent_s.tolist() == sorted(drive.sent_s)
+    under_way = [int(((drive.sent_s <= sent) & (drive.done_s > sent)).sum()) for sent in drive.sent_s]
+    assert max(under_way) == 4
+    assert (drive.intended_s == drive.sent_s).all()
+    assert (drive.lag_s == 0).all()
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_duration_ends_a_closed_loop(calm: ProcessModel, do: Do, concurrency: int) -> None:
+    """Nothing is begun later; at 50 ms each, three requests fit for every worker."""
+    drive = calm.drive(LoadPlan(requests=1000, duration_s=0.11, concurrency=concurrency), do("stall"))
+
+    assert concurrency <= len(drive.sent_s) <= 3 * concurrency
+    assert drive.sent_s.max() <= 0.12
+
+
+def test_lag_is_the_clocks_and_not_the_models(calm: ProcessModel, do: Do) -> None:
+    """Requests that wait behind a stall went as soon as they could."""
+    drive = calm.drive(LoadPlan(requests=10, rate=500.0, arrivals="constant"), do("stall", *["answer"] * 9))
+
+    free = np.maximum(drive.intended_s[1:], drive.done_s[:-1])
+    assert (drive.sent_s[1:] - drive.intended_s[1:]).max() > 0.03
+    assert drive.lag_s[1:] == pytest.approx(drive.sent_s[1:] - free)
+
+
 def test_poisson_arrivals_are_those_of_their_seed(calm: ProcessModel, do: Do) -> None:
     """The same seed gives the same times, another one others; nothing is sent before its time."""
     plans = [LoadPlan(requests=20, rate=1000.0, seed=seed) for seed in (1, 1, 2)]

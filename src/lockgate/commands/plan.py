@@ -247,10 +247,12 @@ def _estimates(
 
 
 def _seconds(gate: Gate, *, models: int) -> float | None:
-    """How long a gate sends requests, where its load says how many a second."""
+    """How long a gate sends requests, where its load says how long, or how many a second."""
     load: Any = getattr(gate, "load", None)
-    rate = getattr(load, "arrival_rate", None)
-    return None if not rate else float(load.requests * len(load.sizes) * models / rate)
+    if load is None or (load.duration is None and load.arrival_rate is None):
+        return None
+    seconds = load.requests / load.arrival_rate if load.duration is None else load.duration.total_seconds()
+    return float(seconds * len(load.sizes) * models)
 
 
 def _share(text: str) -> float:

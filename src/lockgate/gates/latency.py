@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate import units
-from lockgate.config import Config, later
+from lockgate.config import Config, Duration
 from lockgate.errors import GateBroken
 from lockgate.evidence import Exhibit, Finding
 from lockgate.gate import Case, Contender, Context, Gate
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from lockgate.timing import Timed
 
 BLOCKS = 20
+MOST = 1_000_000
+CONNECTIONS = 8
 
 
 def _rate(value: Any) -> Any:
@@ -40,9 +42,9 @@ Rate = Annotated[
 
 
 class Closed(Config):
-    """One request after the other: what is measured is service time."""
+    """So many workers, each of which sends when its last request was answered: what is measured is service time."""
 
-    concurrency: Literal[1] = 1
+    concurrency: int = Field(default=1, ge=1, le=1000)
 
 
 class Load(Config):
@@ -51,15 +53,21 @@ class Load(Config):
     rate: Rate | None = None
     arrivals: Literal["poisson", "constant"] = "poisson"
     closed: Closed | None = None
-    requests: int = Field(default=3000, ge=1, le=1_000_000)
+    requests: int = Field(default=3000, ge=1, le=MOST)
     warmup: int = Field(default=20, ge=0, le=100_000)
     batch_size: int | tuple[int, ...] = Field(default=1)
-    duration: later("a load by duration arrives with the latency release; write requests") = None  # type: ignore[valid-type]
+    duration: Duration | None = None
 
     @model_validator(mode="after")
     def _one_loop(self) -> Load:
         if self.rate is not None and self.closed is not None:
             raise ValueError("give rate (an open loop) or closed, not both")
+        if self.duration is not None and "requests" in self.model_fields_set:
+            raise ValueError("give requests or duration, not both")
+        if self.duration is not None and not 1 <= self.duration.total_seconds() <= 86400:
+            raise ValueError("duration is that of all blocks of one model together, from 1s to 24h")
+        if self.planned is not None and self.planned > MOST:
+            raise ValueError(f"rate and duration make {self.planned:,} requests; {MOST:,} are the most")
         if any(not 1 <= size <= 100_000 for size in self.sizes) or len(set(self.sizes)) != len(self.sizes):
             raise ValueError("batch_size is a number of rows, or several different ones, each from 1 to 100,000")
         return self
@@ -74,9 +82,18 @@ class Load(Config):
         return None if self.closed is not None else self.rate or 100.0
 
     @property
+    def planned(self) -> int | None:
+        """How many requests a model gets; None where a closed loop goes on for a duration."""
+        if self.duration is None:
+            return self.requests
+        rate = self.arrival_rate
+        return None if rate is None else max(1, math.floor(rate * self.duration.total_seconds()))
+
+    @property
     def spoken(self) -> str:
         if self.closed is not None:
-            return "closed loop, one request at a time: service time"
+            many = self.closed.concurrency
+            return f"closed loop, {'one request' if many == 1 else f'{many} requests'} at a time: service time"
         return f"open loop, {self.arrival_rate:g} requests a second, {self.arrivals} arrivals: response time"
 
 
@@ -124,15 +141,16 @@ class Latency(Gate):
             if line.op == ">=":
                 continue
             least = least_requests(line)
-            if least is not None and self.load.requests < least:
+            planned = self.load.planned
+            if least is not None and planned is not None and planned < least:
                 yield (
                     where,
-                    f"{str(line)!r}: {self.load.requests:,} requests can never decide it; write load: {{requests: {least}}} or more",
+                    f"{str(line)!r}: {planned:,} requests can never decide it; write load: {{requests: {least}}} or more",
                 )
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.judge import judge
-        from lockgate.timing import estimate_latency
+        from lockgate.timing import estimate_latency, without_value
 
         asked = self.asked(case)
         if not asked:
@@ -149,21 +167,15 @@ class Latency(Gate):
                 estimates.append(run.count(name, line, batch))
             else:
                 estimates.append(estimate_latency(name, line, timed[batch], seed=case.seed))
-        overloaded = run.overloaded()
-        if overloaded:
-            estimates = [one if one.counted else _blocked(one, overloaded) for one in estimates]
+        problem = run.off_schedule()
+        if problem is not None:
+            estimates = [one if one.counted else without_value(one, problem) for one in estimates]
         yield from judge(self.title, asked, estimates, self.subjects)
         yield from run.exhibits(self.title, timed)
 
 
 def _listed(sizes: tuple[int, ...]) -> str:
     return ", ".join(map(str, sizes))
-
-
-def _blocked(one: Estimate, why: str) -> Estimate:
-    from dataclasses import replace
-
-    return replace(one, too_few=why)
 
 
 class _Run:
@@ -185,11 +197,13 @@ class _Run:
         from lockgate.model import LoadPlan
 
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
-        blocks = min(BLOCKS, self.load.requests)
-        share, rest = divmod(self.load.requests, blocks)
-        total = len(self.load.sizes) * blocks * len(self.roles)
+        load = self.load
+        requests = load.planned or MOST
+        blocks = min(BLOCKS, requests)
+        share, rest = divmod(requests, blocks)
+        total = len(load.sizes) * blocks * len(self.roles)
         done = 0
-        for size in self.load.sizes:
+        for size in load.sizes:
             for block in range(blocks):
                 turn = sorted(self.roles)
                 order.shuffle(turn)
@@ -197,10 +211,12 @@ class _Run:
                     plan = LoadPlan(
                         requests=share + (block < rest),
                         rows=size,
-                        rate=self.load.arrival_rate,
-                        arrivals=self.load.arrivals,
+                        rate=load.arrival_rate,
+                        arrivals=load.arrivals,
                         seed=self.case.seed + block,
-                        warmup=self.load.warmup if block == 0 else 1,
+                        warmup=load.warmup if block == 0 else max(1, min(load.warmup, share // 20)),
+                        concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
+                        duration_s=load.duration.total_seconds() / blocks if load.duration and load.closed else None,
                     )
                     drive = self.roles[role].model.drive(plan, self.batches[role])
                     self.drives.setdefault((size, role), []).append(drive)
@@ -261,31 +277,34 @@ class _Run:
         drives = self.drives[batch, role]
         return float(sum(drive.failed.sum() for drive in drives)), sum(len(drive.failed) for drive in drives)
 
-    def overloaded(self) -> str | None:
-        """Why an open loop measured the queue before the champion, or the only model, rather than the model."""
-        rate = self.load.arrival_rate
-        role = "champion" if "champion" in self.roles else "candidate"
-        if rate is None:
-            return None
+    def off_schedule(self) -> tuple[str, str] | None:
+        """(code, why) where the times are those of the load generator, or of a queue before the champion or only model."""
+        from lockgate.schedule import late, saturated
+
+        why = None
+        for (_, role), drives in self.drives.items():
+            why = why or late(drives, role=role)
+        if why is not None:
+            return "load_generator", why
+        rate, role = self.load.arrival_rate, "champion" if "champion" in self.roles else "candidate"
         for size in self.load.sizes:
-            busy = sum(float((drive.done_s - drive.sent_s).sum()) for drive in self.drives[size, role])
-            count = sum(len(drive.sent_s) for drive in self.drives[size, role])
-            if count and busy / count * rate > 0.9:
-                able = count / busy if busy else math.inf
-                return (
-                    f"the {role} answers about {able:.3g} requests a second and {rate:g} were sent, so the queue was "
-                    f"measured and not the model; lower load.rate to {able / 2:.2g}/s"
-                )
-        return None
+            why = why or (rate and saturated(self.drives[size, role], role=role, rate=rate)) or None
+        return None if why is None else ("saturated", why)
 
     def context(self) -> dict[str, Any]:
         import os
         import platform
 
+        from lockgate.digest import number
+        from lockgate.schedule import lag_ms
+
         return {
             "layer": "in process: pyfunc predict in a process of its own, the clock beside it",
             "load": self.load.spoken,
-            "requests": self.load.requests,
+            "requests": max(sum(len(drive.sent_s) for drive in drives) for drives in self.drives.values()),
+            "lag_p99_ms": {
+                f"{role}, batch {size}": number(lag_ms(drives)) for (size, role), drives in self.drives.items()
+            },
             "batch_sizes": list(self.load.sizes),
             "data": self.data or "input example",
             "machine": {"cpus": os.cpu_count() or 0, "processor": platform.machine(), "system": platform.system()},

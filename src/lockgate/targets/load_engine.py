@@ -25,6 +25,7 @@ from typing import Any
 
 HEAD = struct.Struct("!QQ")
 SPIN_S = 0.0001
+READ, WRITE = 1, 2  # as selectors and libcurl both write them
 BATCH = 4  # sent between two looks for answers, so that a late schedule does not open ever more connections
 BODY_LENGTH = 2000
 
@@ -72,7 +73,7 @@ class Engine:
         self.idle: list[Any] = []
         self.made = 0
         self.limit = min(spec["connections"], _files() - 64)
-        self.watch = Watch(lifeline)
+        self.watch = (EpollWatch if hasattr(select, "epoll") else Watch)(lifeline)
         self.multi = pycurl.CurlMulti()
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
         self.multi.setopt(pycurl.M_TIMERFUNCTION, self._timer)
@@ -173,7 +174,7 @@ class Engine:
         self._finished(found)  # a request may also end while another is sent, and no socket tells of it
         if found:
             return found
-        happened = self.watch.wait(min(until, self.deadline), clock)
+        happened = self.watch.wait(min(until, self.deadline))
         for descriptor, mask in happened:
             multi.socket_action(descriptor, mask)
             self._finished(found)
@@ -245,44 +246,73 @@ class Engine:
 
 
 class Watch:
-    """Sockets that libcurl waits for, and our parent."""
+    """Descriptors that are waited for: libcurl's sockets, and the pipe from our parent."""
 
     def __init__(self, lifeline: int) -> None:
-        self.selector = selectors.DefaultSelector()
-        self.all = self.selector.fileno()
         self.lifeline = lifeline
         self.known: dict[int, int] = {}
-        self.selector.register(lifeline, selectors.EVENT_READ)
+        self.selector = selectors.DefaultSelector()
+        self.whole = self.selector.fileno()
+        self.set(lifeline, READ)
 
     def set(self, descriptor: int, mask: int) -> None:
         """Wait for reading (1), writing (2), both, or nothing."""
-        before = self.known.get(descriptor, 0)
-        if mask == before:
-            return
-        self.known[descriptor] = mask
-        if not mask:
+        before = self.known.pop(descriptor, 0)
+        if mask:
+            self.known[descriptor] = mask
+        if before and not mask:
             self.selector.unregister(descriptor)
-        elif before:
-            self.selector.modify(descriptor, mask)
-        else:
-            self.selector.register(descriptor, mask)
+        elif mask != before:
+            (self.selector.modify if before else self.selector.register)(descriptor, mask)
 
-    def wait(self, until: float, clock: Any) -> list[tuple[int, int]]:
-        """(descriptor, mask) of what happened; nothing where nothing did until then."""
+    def look(self, seconds: float | None) -> list[tuple[int, int]]:
+        """(descriptor, mask) of what happened."""
+        return [(key.fd, mask) for key, mask in self.selector.select(seconds)]
+
+    def wait(self, until: float) -> list[tuple[int, int]]:
+        """(descriptor, mask) of what happened; nothing where nothing did until then. Ends us when our parent ended."""
         while True:
-            left = until - clock()
+            left = until - time.perf_counter()
             if left == math.inf:
-                happened = self.selector.select()
+                happened = self.look(None)
             else:
                 if left > SPIN_S:
-                    select.select([self.all], [], [], left - SPIN_S)  # finer than what epoll calls a timeout
-                happened = self.selector.select(0)
+                    select.select([self.whole], [], [], left - SPIN_S)  # finer than what epoll calls a timeout
+                happened = self.look(0)
             if happened:
-                if any(key.fd == self.lifeline for key, _ in happened):
+                if any(descriptor == self.lifeline for descriptor, _ in happened):
                     os._exit(1)
-                return [(key.fd, mask) for key, mask in happened]
-            if clock() >= until:
+                return happened
+            if time.perf_counter() >= until:
                 return []
+
+
+class EpollWatch(Watch):
+    """The same on Linux, at a third of the cost."""
+
+    def __init__(self, lifeline: int) -> None:
+        self.lifeline = lifeline
+        self.known = {}
+        self.epoll = select.epoll()
+        self.whole = self.epoll.fileno()
+        self.set(lifeline, READ)
+
+    def set(self, descriptor: int, mask: int) -> None:
+        before = self.known.pop(descriptor, 0)
+        if mask:
+            self.known[descriptor] = mask
+        if before and not mask:
+            self.epoll.unregister(descriptor)
+        elif mask != before:
+            events = (select.EPOLLIN if mask & READ else 0) | (select.EPOLLOUT if mask & WRITE else 0)
+            (self.epoll.modify if before else self.epoll.register)(descriptor, events)
+
+    def look(self, seconds: float | None) -> list[tuple[int, int]]:
+        read, write = ~select.EPOLLOUT, ~select.EPOLLIN  # an error is news for whoever reads or writes
+        return [
+            (descriptor, (READ if events & read else 0) | (WRITE if events & write else 0))
+            for descriptor, events in self.epoll.poll(seconds)
+        ]
 
 
 def _files() -> int:

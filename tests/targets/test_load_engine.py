@@ -1,0 +1,71 @@
+"""What the load engine waits with, on every system that we run on."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from lockgate.targets.load_engine import READ, WRITE, EpollWatch, Watch
+
+Pair = tuple[socket.socket, socket.socket]
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    one, other = socket.socketpair()
+    with one, other:
+        yield one, other
+
+
+@pytest.fixture(params=[Watch, EpollWatch])
+def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
+    lifeline, ours = os.pipe()
+    yield request.param(lifeline)
+    os.close(lifeline)
+    os.close(ours)
+
+
+def soon() -> float:
+    return time.perf_counter() + 0.001
+
+
+def test_only_what_was_asked_for_is_told(watch: Watch, pair: Pair) -> None:
+    """Reading, writing, both, and nothing any more."""
+    one, other = pair
+    here = one.fileno()
+
+    watch.set(here, READ)
+    assert watch.wait(soon()) == []
+    watch.set(here, WRITE)
+    assert watch.wait(soon()) == [(here, WRITE)]
+    other.send(b"x")
+    watch.set(here, READ | WRITE)
+    assert watch.wait(soon()) == [(here, READ | WRITE)]
+    watch.set(here, READ)
+    assert watch.wait(float("inf")) == [(here, READ)]
+    watch.set(here, 0)
+    watch.set(here, 0)
+    assert watch.wait(soon()) == []
+
+
+def test_the_other_end_that_hangs_up_is_news_for_a_reader(watch: Watch, pair: Pair) -> None:
+    """A broken connection wakes whoever waits for it."""
+    one, other = pair
+    watch.set(one.fileno(), READ)
+    other.close()
+
+    ((descriptor, mask),) = watch.wait(float("inf"))
+    assert descriptor == one.fileno()
+    assert mask & READ
+
+
+def test_it_never_returns_before_its_time(watch: Watch) -> None:
+    """Not by a nanosecond, however it waits: nothing is sent early."""
+    for seconds in (0.0, 0.00005, 0.002):
+        until = time.perf_counter() + seconds
+        assert watch.wait(until) == []
+        assert time.perf_counter() >= until
