@@ -41,6 +41,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "timing_limits",
         "timing",
         "schedule",
+        "timing_rates",
         "exhibits",
         "sentences",
         "obstacles",

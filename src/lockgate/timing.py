@@ -31,10 +31,13 @@ class Timed:
     """Latencies of one batch size in milliseconds, a block at a time; a failed request is infinite.
 
     candidate, champion: blocks of (n,) float; block i of one was measured beside block i of the other.
+    seconds, champion_s: how long each block took, where rates are asked.
     """
 
     candidate: Blocks
     champion: Blocks | None
+    seconds: Sequence[float] = ()
+    champion_s: Sequence[float] = ()
 
     @property
     def requests(self) -> int:
@@ -60,7 +63,8 @@ def estimate_latency(name: str, requirement: Requirement, timed: Timed, *, seed:
         limit=absolute_limit(requirement, None),
     )
     if limit.relative:
-        return _ratio(blank, requirement, timed, seed=seed)
+        assert timed.champion is not None  # noqa: S101  # relative lines are asked only beside a champion
+        return estimate_ratio(blank, requirement, timed.candidate, timed.champion, value, seed=seed)
     return _absolute(blank, requirement, timed, candidate)
 
 
@@ -85,46 +89,51 @@ def statistic(subject: str) -> Statistic:
     return mean if subject == "mean_ms" else percentile(PERCENTILES[subject])
 
 
-def _ratio(blank: Estimate, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+def estimate_ratio(
+    blank: Estimate, requirement: Requirement, candidate: Blocks, champion: Blocks, value: Statistic, *, seed: int
+) -> Estimate:
+    """The candidate's statistic over the champion's, by pairs of blocks; value: of the values of some blocks together."""
     import numpy as np
 
     from lockgate.stats.latency import aa_noise, pooled_ratio
 
     confidence = requirement.confidence or CONFIDENCE
-    value = statistic(requirement.subject)
-    assert timed.champion is not None  # noqa: S101  # relative lines are asked only beside a champion
-    champion = value(np.concatenate(timed.champion))
+    beside = value(np.concatenate(champion))
     known = replace(
         blank,
-        champion=champion if math.isfinite(champion) else None,
-        limit=absolute_limit(requirement, champion if math.isfinite(champion) else None),
+        candidate=_finite(value(np.concatenate(candidate))),
+        champion=_finite(beside),
+        limit=absolute_limit(requirement, _finite(beside)),
     )
-    ratio = pooled_ratio(timed.candidate, timed.champion, value, seed=seed, confidence=2 * confidence - 1)
+    ratio = pooled_ratio(candidate, champion, value, seed=seed, confidence=2 * confidence - 1)
     if ratio.estimate is None:
         return replace(known, problem=("no_answers", "requests of both models failed; there is nothing to compare"))
     if ratio.estimate == math.inf:
         return replace(known, problem=("requests_failed", "so many requests failed that it is infinite"))
-    p_pass, p_fail = ratio.p_values(requirement.limit.value)
-    noise = aa_noise(timed.champion, value, seed=seed)
+    limit = requirement.limit.value
+    below, above = ratio.p_values(limit)
+    up = requirement.op == ">="
+    noise = aa_noise(champion, value, seed=seed)
+    detail = {"noise_factor": number(noise), "blocks": len(candidate)}
     if requirement.claim == "point":
         return replace(
-            known, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point",
-            detail={"noise_factor": number(noise), "blocks": len(timed.candidate)},
-        )  # fmt: skip
-    kept = _noisy(noise, requirement.limit.value) or _unsteady(
-        [math.log(value(one) / value(other)) for one, other in _answered(timed, value)], "the ratio of the two"
+            known, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point", detail=detail
+        )
+    kept = _noisy(noise, limit, up=up) or _unsteady(
+        [math.log(value(one) / value(other)) for one, other in _answered(candidate, champion, value)],
+        "the ratio of the two",
     )
     return replace(
         known,
         value=ratio.estimate,
         low=ratio.low,
         high=ratio.high,
-        p_pass=p_pass,
-        p_fail=p_fail,
+        p_pass=above if up else below,
+        p_fail=below if up else above,
         se=ratio.log_se,
         n_eff=float(ratio.df + 1),
         method="pooled ratio, half-sampled blocks, t",
-        detail={"noise_factor": number(noise), "blocks": len(timed.candidate)},
+        detail=detail,
         **_kept(kept),
     )
 
@@ -134,8 +143,12 @@ def _kept(kept: tuple[str, str] | None) -> dict[str, Any]:
     return {} if kept is None else {"few_code": kept[0], "too_few": kept[1]}
 
 
-def _noisy(noise: float | None, limit: float) -> tuple[str, str] | None:
-    if noise is not None and noise < limit:
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | None:
+    if noise is not None and noise < (1 / limit if up else limit):
         return None
     return "too_noisy", (
         "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of "
@@ -143,9 +156,9 @@ def _noisy(noise: float | None, limit: float) -> tuple[str, str] | None:
     )
 
 
-def _answered(timed: Timed, value: Statistic) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _answered(candidate: Blocks, champion: Blocks, value: Statistic) -> list[tuple[NDArray[np.float64], ...]]:
     """Pairs of blocks in which both models have the statistic."""
-    pairs = zip(timed.candidate, timed.champion or (), strict=False)
+    pairs = zip(candidate, champion, strict=True)
     return [pair for pair in pairs if all(len(one) and 0 < value(one) < math.inf for one in pair)]
 
 
