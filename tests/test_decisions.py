@@ -12,6 +12,7 @@ from bench.decisions.__main__ import report
 from bench.decisions.agreement import AgreementCell
 from bench.decisions.bars import Bar
 from bench.decisions.cells import Cell, run
+from bench.decisions.foretold import ForetoldCell
 from bench.decisions.losses import LossCell
 from bench.decisions.scores import ScoreCell
 from bench.decisions.shares import PAIRS, ShareCell
@@ -114,6 +115,20 @@ def test_heavy_losses_in_clusters_are_seldom_promoted() -> None:
     assert 0.005 <= found.found.false <= 0.12
     assert found.naive is not None
     assert found.naive >= 0.14
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        ForetoldCell("accuracy", 300, 60, 150),
+        ForetoldCell("precision", 1_000, 400, 150),
+        ForetoldCell("auc", 200, 100, 150),
+        ForetoldCell("average_precision", 600, 60, 150),
+    ],
+)
+def test_equal_models_pass_as_often_as_the_plan_foretells(cell: ForetoldCell) -> None:
+    """Nine times in ten at the smallest tolerance that it names; four standard errors of 150 draws are ten points."""
+    assert 0.90 - 0.10 <= cell.run().passed <= 0.99
 
 
 def test_results_do_not_depend_on_who_computes_them() -> None:

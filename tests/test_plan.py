@@ -25,16 +25,17 @@ def planned(line: Any, *counts: Estimate, **more: Any) -> list[Outlook]:
 @pytest.mark.parametrize(
     ("rows", "slices", "tolerance"),
     [
-        (300, 1, 0.038), (300, 20, 0.054), (300, 130, 0.062), (1000, 1, 0.021), (1000, 20, 0.030), (1000, 130, 0.034),
-        (3000, 1, 0.012), (3000, 20, 0.017), (3000, 130, 0.020), (10000, 1, 0.0065), (10000, 20, 0.0094), (10000, 130, 0.011),
+        (300, 1, 0.0405), (300, 20, 0.0594), (300, 130, 0.0682), (1000, 1, 0.0212), (1000, 20, 0.0307), (1000, 130, 0.0352),
+        (3000, 1, 0.0121), (3000, 20, 0.0174), (3000, 130, 0.0199), (10000, 1, 0.0066), (10000, 20, 0.0094), (10000, 130, 0.0108),
     ],
 )  # fmt: skip
-def test_the_smallest_tolerance_is_that_of_the_published_table(rows: int, slices: int, tolerance: float) -> None:
-    """Accuracy, models that disagree on 5 % of rows, 90 % power for all slices."""
+def test_the_smallest_tolerance_is_that_of_the_enumeration(rows: int, slices: int, tolerance: float) -> None:
+    """Accuracy, models that disagree on 5 % of rows, 90 % power for all slices (docs/decisions.md): never less, at most 4 % more."""
     counts = [counted(rows, geo=str(place)) for place in range(slices)]
     [first, *_] = planned("accuracy >= champion - 0.01 on each slice", *counts)
 
-    assert first.smallest == pytest.approx(tolerance, rel=0.03)
+    assert first.smallest is not None
+    assert 0.99 * tolerance <= first.smallest <= 1.04 * tolerance
 
 
 @pytest.mark.parametrize(
@@ -63,22 +64,29 @@ def test_an_assumed_area_is_near_the_simulated_one(rows: int, tolerance: float, 
     ("line", "count", "status", "words"),
     [
         ("auc >= champion - 0.1", counted(900, 9), "hopeless", "hopeless: 9 positive rows; the test needs 10"),
+        (
+            "auc >= champion - 0.3", counted(400, 20), "hopeless",
+            "hopeless: so few rows carry the difference that the 5 which the test needs are often not there",
+        ),
+        ("precision >= champion - 0.3", counted(400, 80), "hopeless",
+            "hopeless: so few rows carry the difference that the 5 which the test needs are often not there",
+        ),
         ("auc >= 0.9", counted(0, 0), "hopeless", "hopeless: there are no rows"),
         ("recall >= 0.99", counted(900, 90), "hopeless", "hopeless: not even 1 observed on 900 rows would show it"),
         ("recall >= 0.60", counted(900, 90), "decidable", "decidable: passes from an observed 0.7 up"),
-        ("auc >= 0.80", counted(1000, 100), "decidable", "decidable: passes from an observed 0.8455 up"),
+        ("auc >= 0.80", counted(1000, 100), "decidable", "decidable: passes from an observed 0.8385 up"),
         ("log_loss <= 0.4", counted(900, 90), "unknown", "not planned from counts: gate plan --score asks the champion"),
         (
             "accuracy >= champion - 0.01", counted(900, 90), "hopeless",
-            "hopeless at champion - 0.01: 900 rows, 90 positive decide a tolerance of 0.022 with 90 % power",
+            "hopeless at champion - 0.01: 900 rows, 90 positive decide a tolerance of 0.023 with 90 % power",
         ),
         (
             {"metric": "accuracy", "at_least": "champion - 0.01", "claim": "no_harm"}, counted(900, 90), "decidable",
-            "decidable: 900 rows, 90 positive decide a tolerance of 0.022 with 90 % power",
+            "decidable: 900 rows, 90 positive decide a tolerance of 0.023 with 90 % power",
         ),
         (
             "auc >= champion * 0.95", counted(1000, 100), "decidable",
-            "decidable: 1,000 rows, 100 positive decide champion * 0.962 with 90 % power",
+            "decidable: 1,000 rows, 100 positive decide champion * 0.964 with 90 % power",
         ),
     ],
 )  # fmt: skip
@@ -107,4 +115,4 @@ def test_what_init_writes_is_what_plan_finds_decidable() -> None:
 
     assert smallest_for("auc", rows=3000, positives=300) == found.smallest
     assert smallest_for("auc", rows=3000, positives=9) is None
-    assert smallest_for("rmse", rows=1000, positives=None) == pytest.approx(0.0293, abs=0.0001)
+    assert smallest_for("rmse", rows=1000, positives=None) == pytest.approx(0.0295, abs=0.0001)

@@ -48,6 +48,7 @@ CONFIDENCE = 0.95
 MIN_EFFECTIVE_ROWS = 5.0
 MIN_MINORITY = 10
 MIN_CLUSTERS = 10
+TANGO = "tango score"
 
 
 @dataclass(frozen=True)
@@ -532,7 +533,7 @@ def _tango(b: int, c: int, n: int, *, null: float, confidence: float, up: bool) 
         violated if up else met,
         se,
         float(n),
-        "tango score",
+        TANGO,
         few,
         {"only_candidate": b, "only_champion": c},
     )

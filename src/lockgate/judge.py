@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from lockgate.digest import number
-from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, Estimate
+from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO, Estimate
 from lockgate.evidence import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.requirement import Requirement, Subject
 from lockgate.sentences import Sentence, outlook_words
@@ -224,10 +224,16 @@ def askable(finding: Finding) -> bool:
 
 def quantiles(requirement: Requirement | None, slices: int) -> tuple[float, float]:
     """Normal quantiles of the line's confidence, and of the power with which each of its slices must pass."""
-    normal = NormalDist()
-    return normal.inv_cdf((requirement and requirement.confidence) or CONFIDENCE), normal.inv_cdf(
-        POWER ** (1 / max(slices, 1))
-    )
+    asked, normal = aim(requirement, slices), NormalDist()
+    return normal.inv_cdf(1 - asked["alpha"]), normal.inv_cdf(asked["power"])
+
+
+def aim(requirement: Requirement | None, slices: int) -> dict[str, float]:
+    """alpha of a line, and the power with which each of its slices must pass, so that all of them do with 90 %."""
+    return {
+        "alpha": 1 - ((requirement and requirement.confidence) or CONFIDENCE),
+        "power": float(POWER ** (1 / max(slices, 1))),
+    }
 
 
 def _rows_needed(one: Estimate, requirement: Requirement, slices: int, *, small: SmallSlices | None) -> int | None:
@@ -239,8 +245,11 @@ def _rows_needed(one: Estimate, requirement: Requirement, slices: int, *, small:
     """
     if requirement.claim in ("point", "no_harm"):
         return None
+    from lockgate.stats.power import rows_by_score, rows_by_t
+
     distance = _tolerance(one, requirement)
-    if one.on == "value" or requirement.claim == "superior":
+    by_difference = one.on != "value" and requirement.claim != "superior"
+    if not by_difference:
         if one.value is None:
             return None
         op, required = one.required
@@ -248,9 +257,12 @@ def _rows_needed(one: Estimate, requirement: Requirement, slices: int, *, small:
     variance = _variance(one)
     if distance is None or distance <= 0 or (variance is None and one.value is None):
         return None
-    za, zb = quantiles(requirement, slices)
-    by_power = (variance or 0.0) * ((za + zb) / distance) ** 2
-    rows = max(math.ceil(by_power), _least_rows(one, requirement, small, distance=distance))
+    rows, share = _least_rows(one, requirement, small, distance=distance), _effective(one) / max(one.rows, 1)
+    if variance and by_difference and one.method == TANGO:
+        carrying = rows_by_score(variance * share, margin=distance, **aim(requirement, slices))
+        rows = max(rows, math.ceil(carrying / share))
+    elif variance:
+        rows = max(rows, rows_by_t(variance, margin=distance, n_eff_share=share, **aim(requirement, slices)))
     return rows if one.rows < rows < 2**53 else None
 
 
@@ -270,6 +282,11 @@ def _least_rows(one: Estimate, requirement: Requirement, small: SmallSlices | No
         alpha = 1 - (requirement.confidence or CONFIDENCE)
         asked.append((math.log(alpha) / math.log1p(-distance), one.n_eff))
     return max([least, *(math.ceil(one.rows * floor / have) for floor, have in asked if have and have < floor)])
+
+
+def _effective(one: Estimate) -> float:
+    """Rows that carry the variance (of a share, those that it is taken of), at least as many as the test asks for."""
+    return float(one.rows) if one.n_eff is None else max(one.n_eff, MIN_EFFECTIVE_ROWS)
 
 
 def _variance(one: Estimate) -> float | None:
@@ -301,8 +318,13 @@ def _smallest_tolerance(one: Estimate, requirement: Requirement, slices: int) ->
     variance, asked = _variance(one), _tolerance(one, requirement)
     if variance is None or not asked or asked < 0 or requirement.claim not in (None, "not_worse") or not one.rows:
         return None
-    za, zb = quantiles(requirement, slices)
-    smallest = (za + zb) * math.sqrt(variance / one.rows)
+    from lockgate.stats.power import margin_by_score, margin_by_t
+
+    if one.method == TANGO:
+        carrying = _effective(one)
+        smallest = margin_by_score(carrying, variance * carrying / one.rows, **aim(requirement, slices))
+    else:
+        smallest = margin_by_t(math.sqrt(variance / one.rows), n_eff=_effective(one), **aim(requirement, slices))
     return smallest / abs(one.champion) if requirement.limit.sign == "*" and one.champion else smallest
 
 

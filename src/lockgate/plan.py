@@ -12,8 +12,8 @@ from statistics import NormalDist
 from typing import Any, Literal
 
 from lockgate.digest import number
-from lockgate.estimate import CONFIDENCE, MIN_MINORITY, Estimate
-from lockgate.judge import judge, quantiles, smallness
+from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, Estimate
+from lockgate.judge import aim, judge, smallness
 from lockgate.requirement import Requirement, RequirementLimit, Subject
 from lockgate.sentences import outlook_words, short, slice_words
 from lockgate.slices import SliceKey, SmallSlices
@@ -23,9 +23,10 @@ CORRELATION = 0.9
 DISAGREEMENT = 0.05
 AUC, AVERAGE_PRECISION = 0.85, 0.80
 _AP_VARIANCE = 0.04  # of the paired difference, a positive row, at AP 0.8 and scores that correlate 0.9: simulated
-_BY_ROW = ("accuracy", "flip_rate")
-_BY_POSITIVE = ("recall", "precision")
+_AP_EFFECTIVE = {0.1: 4.5, 1.0: 7.0}  # share of positives up to → positive rows that make an effective one: simulated
 _BOTH_CLASSES = ("auc", "average_precision")
+_PAIRED = ("accuracy", "recall", "false_positive_rate", "positive_rate")  # by Tango's test where nothing is weighed
+_LOSS_KURTOSIS = {"rmse": 9.0, "mae": 6.0}  # of the difference of two normal errors, squared and absolute
 
 
 @dataclass(frozen=True)
@@ -140,13 +141,14 @@ class _Line:
                 else "a point has no error rate"
             )
             return replace(blank, words=f"not planned: {why}")
-        value, variance = self._value(one), self._variance(one)
-        limit = self.requirement.limit
-        if variance is None or (limit.sign == "*" and value is None):
+        value, limit = self._value(one), self.requirement.limit
+        smallest = self._smallest(one)
+        if smallest is None or (limit.sign == "*" and value is None):
             return replace(blank, words="not planned from counts: gate plan --score measures the champion")
+        if math.isinf(smallest):
+            few = f"so few rows carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs are often not there"
+            return replace(blank, status="hopeless", words=f"hopeless: {few}")
         tolerance = abs(1 - limit.value) * abs(value or 0.0) if limit.sign == "*" else abs(limit.margin)
-        za, zb = quantiles(self.requirement, self.slices)
-        smallest = (za + zb) * math.sqrt(variance / one.rows)
         shown = smallest / abs(value) if limit.sign == "*" and value else smallest
         decidable = smallest <= tolerance or self.requirement.claim == "no_harm"
         words = outlook_words(
@@ -161,19 +163,25 @@ class _Line:
             return known.candidate
         return {"auc": AUC, "average_precision": AVERAGE_PRECISION}.get(self.requirement.subject)
 
-    def _variance(self, one: Estimate) -> float | None:
-        """Of the difference, a row."""
-        subject, positives = self.requirement.subject, one.positives or 0
-        if subject in _BY_ROW:
-            return self.disagreement
-        if subject in _BY_POSITIVE:
-            return self.disagreement * one.rows / positives if positives else None
-        known = self.own.get(one.slice)
-        if known is not None:
-            return 2 * (1 - CORRELATION) * known.variance if known.variance else None
-        if subject == "auc":
-            return 2 * (1 - CORRELATION) * _auc_variance(AUC, positives, one.rows - positives) * one.rows
-        return _AP_VARIANCE * one.rows / positives if subject == "average_precision" and positives else None
+    def _smallest(self, one: Estimate) -> float | None:
+        """The smallest tolerance that all slices meet with 90 %; infinite where the test's own floor forbids it."""
+        from lockgate.stats.power import margin_by_score
+
+        subject, known = self.requirement.subject, self.own.get(one.slice)
+        carrying = _carrying(subject, one)
+        if carrying is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
+            return (
+                margin_by_score(carrying, self.disagreement, **aim(self.requirement, self.slices)) if carrying else None
+            )
+        if carrying is not None:
+            error = Error(math.sqrt(self.disagreement / carrying), self.disagreement * carrying) if carrying else None
+        elif known is not None and subject != "auc":
+            error = None
+            if known.se and known.n_eff is not None:
+                error = Error(math.sqrt(2 * (1 - CORRELATION)) * known.se, known.n_eff)
+        else:
+            error = _ranked(subject, one.rows, one.positives, known)
+        return None if error is None else error.smallest(self.requirement, self.slices)
 
     def _absolute(self, blank: Outlook, one: Estimate) -> Outlook:
         observed = self._observed(one)
@@ -192,10 +200,9 @@ class _Line:
         """What must be observed so that the line passes; NaN where nothing would do, None where that is not known."""
         subject, positives = self.requirement.subject, one.positives or 0
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
-        if subject in _BY_ROW or subject in _BY_POSITIVE:
-            return _share_to_pass(
-                limit, one.rows if subject in _BY_ROW else positives, alpha=alpha, up=self.requirement.op == ">="
-            )
+        carrying = _carrying(subject, one)
+        if carrying is not None:
+            return _share_to_pass(limit, carrying, alpha=alpha, up=self.requirement.op == ">=")
         if subject == "auc" and self.requirement.op == ">=" and 0 < limit < 1:
             return _auc_to_pass(limit, positives, one.rows - positives, alpha=alpha)
         known = self.own.get(one.slice)
@@ -205,11 +212,53 @@ class _Line:
         return limit + away if math.isfinite(away) else None
 
 
-def _auc_variance(auc: float, positives: int, negatives: int) -> float:
-    """Source: Hanley & McNeil 1982. With less than about 50 rows of a class it promises more than the gate's own t does."""
-    first, second = auc / (2 - auc), 2 * auc**2 / (1 + auc)
-    spread = auc * (1 - auc) + (positives - 1) * (first - auc**2) + (negatives - 1) * (second - auc**2)
-    return spread / (positives * negatives)
+@dataclass(frozen=True)
+class Error:
+    """What is known beforehand of a difference: its standard error, and how many rows will carry it.
+
+    scatter: of the logarithm of those from sample to sample; 0 where they can be taken as given.
+    """
+
+    se: float
+    n_eff: float
+    scatter: float = 0.0
+
+    def smallest(self, requirement: Requirement | None, slices: int) -> float:
+        """The smallest tolerance with 90 % for all slices, the test's own floor included; infinite where none is."""
+        from lockgate.stats.power import margin_by_t
+
+        asked = aim(requirement, slices)
+        room = math.log(max(self.n_eff, 1e-9) / MIN_EFFECTIVE_ROWS)
+        above = NormalDist().cdf(room / self.scatter) if self.scatter else float(room >= 0)
+        if above <= asked["power"]:
+            return math.inf
+        return margin_by_t(self.se, n_eff=self.n_eff, alpha=asked["alpha"], power=asked["power"] / above)
+
+
+def _carrying(subject: str, one: Estimate) -> int | None:
+    """Rows of which a share is taken; None for what is no share."""
+    positives = one.positives or 0
+    known = {"accuracy": one.rows, "positive_rate": one.rows, "false_positive_rate": one.rows - positives}
+    return known.get(subject, positives if subject in ("recall", "precision") else None)
+
+
+def _ranked(subject: str, rows: int, positives: int | None, known: Estimate | None = None) -> Error | None:
+    """Of the difference of two AUCs or average precisions, scores alike as is assumed. known: the champion's own."""
+    from lockgate.stats.placements import placements
+
+    if positives is None or not 0 < positives < rows:
+        return None
+    if subject == "auc":
+        area = AUC if known is None or known.candidate is None else min(max(known.candidate, 0.5), 0.999)
+        pair = placements(area, correlation=CORRELATION)
+        se, n_eff = pair.se(positives, rows - positives), pair.n_eff(positives, rows - positives)
+        if known is not None and known.se and known.n_eff is not None:  # its own, clusters and weights included
+            se, n_eff = known.se * math.sqrt(pair.variance / placements(area).variance), min(n_eff, known.n_eff)
+        return Error(se, n_eff, 1.1 / math.sqrt(n_eff))
+    if subject == "average_precision":
+        row = next(row for share, row in _AP_EFFECTIVE.items() if positives <= share * rows)
+        return Error(math.sqrt(_AP_VARIANCE / positives), 2.5 + positives / row, 0.5)
+    return None
 
 
 def _share_to_pass(limit: float, rows: int, *, alpha: float, up: bool) -> float:
@@ -229,14 +278,20 @@ def _share_to_pass(limit: float, rows: int, *, alpha: float, up: bool) -> float:
 
 
 def _auc_to_pass(limit: float, positives: int, negatives: int, *, alpha: float) -> float:
-    z = NormalDist().inv_cdf(1 - alpha)
+    """The observed AUC from which on the logit bound meets the limit, by t with the rows that carry such an AUC."""
+    from scipy import special
+
+    from lockgate.stats.placements import placements
 
     def bound(auc: float) -> float:
-        error = math.sqrt(_auc_variance(auc, positives, negatives)) / (auc * (1 - auc))
-        return math.log(auc / (1 - auc)) - z * error - math.log(limit / (1 - limit))
+        law = placements(auc)
+        n_eff = law.n_eff(positives, negatives)
+        error = law.se(positives, negatives) / (auc * (1 - auc))
+        return math.log(auc / (1 - auc)) - float(special.stdtrit(n_eff - 1, 1 - alpha)) * error - logit
 
-    steps = (limit + (1 - limit) * place / 2000 for place in range(1, 2000))  # near 1 the approximation turns around
-    return next((auc for auc in steps if bound(auc) >= 0), math.nan)
+    logit = math.log(limit / (1 - limit))
+    steps = (limit + (1 - limit) * place / 400 for place in range(1, 400))  # near 1 the approximation turns around
+    return next((auc for auc in steps if bound(auc) >= 0), math.nan) if positives and negatives else math.nan
 
 
 def assumptions(disagreement: float, *, scored: bool) -> str:
@@ -248,16 +303,18 @@ def assumptions(disagreement: float, *, scored: bool) -> str:
 
 
 def smallest_for(subject: str, *, rows: int, positives: int | None, slices: int = 1) -> float | None:
-    """The smallest tolerance that so many rows decide on a line of its own, None where that is not known from counts.
+    """The smallest tolerance that so many rows decide on a line of its own, None where that is not known or there is none.
 
     Of rmse and mae, as a share of the champion's value, for normal errors.
     """
-    za, zb = quantiles(None, slices)
     relative = {"rmse": 0.5, "mae": math.pi / 2 - 1}.get(subject)
     if relative is not None:
-        return (za + zb) * math.sqrt(2 * (1 - CORRELATION) * relative / rows) if rows >= MIN_MINORITY else None
-    if positives is None or min(positives, rows - positives) < MIN_MINORITY:
-        return None
-    if subject == "auc":
-        return (za + zb) * math.sqrt(2 * (1 - CORRELATION) * _auc_variance(AUC, positives, rows - positives))
-    return (za + zb) * math.sqrt(_AP_VARIANCE / positives) if subject == "average_precision" else None
+        error: Error | None = Error(
+            math.sqrt(2 * (1 - CORRELATION) * relative / max(rows, 1)), rows / _LOSS_KURTOSIS[subject], 0.3
+        )
+    elif positives is None or min(positives, rows - positives) < MIN_MINORITY:
+        error = None
+    else:
+        error = _ranked(subject, rows, positives)
+    smallest = math.inf if error is None else error.smallest(None, slices)
+    return smallest if math.isfinite(smallest) else None

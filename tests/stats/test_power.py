@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.stats import rows_needed, tango
+from lockgate.stats.power import margin_by_score, margin_by_t, rows_by_score, rows_by_t
 
 
 @pytest.mark.parametrize(("slices", "rows"), [(1, 952), (20, 1963), (100, 2475), (500, 2971)])
@@ -50,3 +53,25 @@ def test_more_is_needed_for_less_room_and_for_more_slices(
 def test_no_number_of_rows_shows_what_is_not_so(difference: float) -> None:
     """A candidate that is worse by the margin or more is never shown to be within it."""
     assert rows_needed(variance=0.1, margin=0.02, difference=difference) is None
+
+
+@given(rows=st.integers(50, 20_000), disagreement=st.floats(0.01, 0.5), power=st.floats(0.6, 0.999))
+def test_a_margin_and_its_rows_are_one_statement(rows: int, disagreement: float, power: float) -> None:
+    """For Tango's test and for t: the rows that a margin needs are those at which it is the smallest."""
+    asked = {"alpha": 0.05, "power": power}
+    score, t = margin_by_score(rows, disagreement, **asked), margin_by_t(0.5 / rows**0.5, n_eff=rows / 4, **asked)
+
+    if score < 1:
+        assert rows_by_score(disagreement, margin=score, **asked) == pytest.approx(rows, abs=1 + 1e-5 * rows)
+    if t < 1:
+        assert abs(rows_by_t(0.25, margin=t, n_eff_share=0.25, **asked) - rows) <= 1
+
+
+def test_small_samples_cost_more_than_the_normal_approximation_says() -> None:
+    """And large ones nothing more."""
+    plain = 1.6449 + 1.2816
+
+    assert margin_by_t(1.0, n_eff=6, alpha=0.05, power=0.9) > 1.2 * plain
+    assert margin_by_t(1.0, n_eff=1e6, alpha=0.05, power=0.9) == pytest.approx(plain, rel=1e-3)
+    assert margin_by_t(1.0, n_eff=1.0, alpha=0.05, power=0.9) == math.inf
+    assert margin_by_score(300, 0.05, alpha=0.05, power=0.9) > 1.08 * plain * (0.05 / 300) ** 0.5

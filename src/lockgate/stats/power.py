@@ -7,6 +7,7 @@ import math
 from scipy import special
 
 from lockgate.stats.inputs import check_count, check_open_share
+from lockgate.stats.proportions import null_variance
 
 
 def rows_needed(
@@ -38,3 +39,63 @@ def rows_needed(
     if room <= 0:
         return None
     return max(1, math.ceil(variance * (max(quantiles, 0.0) / room) ** 2))
+
+
+def margin_by_t(se: float, *, n_eff: float, alpha: float, power: float) -> float:
+    """The smallest loss that is excluded with this power where there is none, by t with n_eff − 1 degrees of freedom.
+
+    se: of the difference. power: of this one comparison. Infinite where n_eff leaves no freedom.
+    Source: the normal approximation to the noncentral t, Johnson & Welch 1940.
+    """
+    return se * _steps(n_eff - 1, alpha, power)
+
+
+def margin_by_score(rows: float, disagreement: float, *, alpha: float, power: float) -> float:
+    """The same for paired shares by Tango's test: two models that disagree on this share of so many rows; at most 1.
+
+    The test takes its variance under the loss that it is to exclude, which is larger than the true one by more, the fewer
+    rows disagree. Source: the score test's normal power with both variances.
+    """
+    low, high = 0.0, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (low, middle) if _rows(disagreement, middle, alpha, power) <= rows else (middle, high)
+    return high
+
+
+def rows_by_t(variance: float, *, margin: float, n_eff_share: float, alpha: float, power: float) -> int:
+    """The fewest rows with which `margin_by_t` comes down to the margin.
+
+    variance: of one row's contribution. n_eff_share: effective rows a row, which stays the same when rows are added.
+    """
+
+    def enough(rows: int) -> bool:
+        return margin_by_t(math.sqrt(variance / rows), n_eff=n_eff_share * rows, alpha=alpha, power=power) <= margin
+
+    high = 1
+    while not enough(high) and high < 1 << 60:
+        high *= 2
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def rows_by_score(disagreement: float, *, margin: float, alpha: float, power: float) -> int:
+    """The fewest rows with which `margin_by_score` comes down to the margin."""
+    return max(1, math.ceil(_rows(disagreement, margin, alpha, power)))
+
+
+def _rows(disagreement: float, margin: float, alpha: float, power: float) -> float:
+    under_null, truly = math.sqrt(max(null_variance(disagreement, -margin), 0.0)), math.sqrt(disagreement)
+    reach = float(special.ndtri(1 - alpha)) * under_null + float(special.ndtri(power)) * truly
+    return (max(reach, 0.0) / margin) ** 2
+
+
+def _steps(freedom: float, alpha: float, power: float) -> float:
+    """How many standard errors a loss must be away to be excluded with this power."""
+    if freedom <= 0:
+        return math.inf
+    t = float(special.stdtrit(freedom, 1 - alpha))
+    return t + float(special.ndtri(power)) * math.sqrt(1 + t * t / (2 * freedom))

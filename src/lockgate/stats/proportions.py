@@ -82,18 +82,27 @@ def tango_p(b: int, c: int, n: int, delta: float) -> tuple[float, float]:
 
 def _score(b: int, c: int, n: int, delta: float) -> tuple[float, float]:
     """(the statistic, the skewness of its numerator), both under the likeliest shares with a difference of delta."""
-    big_a = 2.0 * n
-    big_b = -b - c + (2.0 * n - b + c) * delta
-    big_c = -c * delta * (1 - delta)
-    root = math.sqrt(max(big_b * big_b - 4 * big_a * big_c, 0.0))
-    q = max((root - big_b) / (2 * big_a), 0.0)
-    disagree = 2 * q + delta
+    disagree = _restricted(b, c, n, delta)
     variance = disagree - delta * delta
     distance = b - c - n * delta
     if n * variance <= 0:
         return (0.0 if distance == 0 else math.copysign(math.inf, distance)), 0.0
     third = delta - 3 * delta * disagree + 2 * delta**3
     return distance / math.sqrt(n * variance), third / (variance * math.sqrt(n * variance))
+
+
+def null_variance(disagree: float, delta: float) -> float:
+    """Of one row's b − c, as `tango_z` takes it under a difference of delta where the truth is 0. disagree: share of rows."""
+    return _restricted(disagree / 2, disagree / 2, 1.0, delta) - delta * delta
+
+
+def _restricted(b: float, c: float, n: float, delta: float) -> float:
+    """The likeliest share of rows that disagree if the difference is delta."""
+    big_a = 2.0 * n
+    big_b = -b - c + (2.0 * n - b + c) * delta
+    big_c = -c * delta * (1 - delta)
+    root = math.sqrt(max(big_b * big_b - 4 * big_a * big_c, 0.0))
+    return 2 * max((root - big_b) / (2 * big_a), 0.0) + delta
 
 
 def tango(a: int, b: int, c: int, d: int, *, confidence: float = 0.95) -> Interval:

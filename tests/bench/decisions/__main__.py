@@ -11,7 +11,7 @@ import sys
 import time
 from multiprocessing import get_context
 
-from . import agreement, calibration, honest, losses, scores, shares
+from . import agreement, calibration, foretold, honest, losses, scores, shares
 from .bars import Bar, worst
 from .cells import Cell, Row, run
 
@@ -21,7 +21,7 @@ SIMS = 4_000
 def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
-    parser.add_argument("--only", choices=("G1", "G2", "G3", "G4", "paths"))
+    parser.add_argument("--only", choices=("paths", "G1", "G2", "G3", "G4", "P"))
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
@@ -34,7 +34,8 @@ def main() -> int:
         "G1": (shares.HEADER, list(shares.grid(sims))),
         "G2": (scores.HEADER, list(scores.grid(sims))),
         "G3": (losses.HEADER, list(losses.grid(sims))),
-        "G4": (calibration.note(), list(calibration.grid(sims))),
+        "G4": (calibration.HEADER, list(calibration.grid(sims))),
+        "P": (foretold.HEADER, list(foretold.grid(sims))),
     }
     bars: list[Bar] = []
     with get_context("spawn").Pool(given.workers) as pool:

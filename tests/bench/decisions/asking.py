@@ -26,13 +26,19 @@ def drawing(*name: object) -> np.random.Generator:
     return np.random.default_rng([SEED, zlib.crc32(repr(name).encode())])
 
 
+def scored(table: Mapping[str, Any], *, task: Any, cluster: str | None = None) -> Scored:
+    """A table with the columns label, candidate and (or not) champion."""
+    roles = {role: role for role in ("candidate", "champion") if role in table}
+    spec = DatasetSpec.model_validate({"path": "table", "label": "label", "cluster": cluster, "scores": roles})
+    return Scored.from_table(pa.table(dict(table)), spec, task=task, positive=1)
+
+
 def ask(
     table: Mapping[str, Any], lines: Sequence[str], *, task: Any, cluster: str | None = None
 ) -> tuple[Finding, ...]:
     """The findings of these lines on a table with the columns label, candidate and champion."""
-    roles = {role: role for role in ("candidate", "champion") if role in table}
-    spec = DatasetSpec.model_validate({"path": "table", "label": "label", "cluster": cluster, "scores": roles})
-    scored = Scored.from_table(pa.table(dict(table)), spec, task=task, positive=1)
     asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines, start=1)]
-    estimates = estimate(scored, asked, METRICS, threshold={"candidate": 0.5, "champion": 0.5})
+    estimates = estimate(
+        scored(table, task=task, cluster=cluster), asked, METRICS, threshold={"candidate": 0.5, "champion": 0.5}
+    )
     return judge("metrics", asked, estimates, SUBJECTS)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from lockgate.evidence import Finding, Verdict
-from lockgate.metrics import METRICS
 
 from .asking import ask, drawing
 from .bars import Bar, standard_error
@@ -21,11 +20,6 @@ HEADER = """G4  calibration_error <= limit, scores beta(2, 5), labels true with 
     same rates where the error that is shown, root of the mean squared gap in bins, is held against the limit itself.
                                                   | plug-in
  limit    rows  sims  false failed power undecided | false power"""
-
-
-def note() -> str:
-    """What is printed above the table, or in place of it."""
-    return HEADER if "calibration_error" in METRICS else "G4 waits for calibration_error"
 
 
 @dataclass(frozen=True)
@@ -93,7 +87,5 @@ class CalibrationRow:
 
 
 def grid(sims: int) -> list[CalibrationCell]:
-    """All cells, none while nothing can be asked."""
-    if "calibration_error" not in METRICS:
-        return []
+    """All cells."""
     return [CalibrationCell(limit, rows, max(2, sims // 2)) for limit in LIMITS for rows in ROWS]

@@ -26,11 +26,11 @@ SLICES = (1, 20, 130)
 
 
 @cache
-def shift_of_precision(value: float) -> float:
-    """How far normal scores of the two classes are apart when this is the average precision."""
+def shift_of_precision(value: float, positive: float = POSITIVE) -> float:
+    """How far normal scores of the two classes are apart when this is the average precision, at a share of positives."""
 
     def precision(at: float, shift: float) -> float:
-        found, raised = POSITIVE * stats.norm.sf(at - shift), (1 - POSITIVE) * stats.norm.sf(at)
+        found, raised = positive * stats.norm.sf(at - shift), (1 - positive) * stats.norm.sf(at)
         return float(stats.norm.pdf(at - shift) * found / (found + raised))
 
     def off(shift: float) -> float:

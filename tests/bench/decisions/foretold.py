@@ -1,0 +1,143 @@
+"""P: does a plan keep its word? At the smallest tolerance that `gate plan` names, equal models should pass 9 times in 10.
+
+The plan sees counts alone (of log loss and Brier score the champion's own estimate too); then models are drawn that are as
+unlike as it assumes, and the gate is asked about each draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from lockgate.estimate import Estimate, estimate
+from lockgate.evidence import Verdict
+from lockgate.metrics import METRICS
+from lockgate.metrics.catalog import SUBJECTS
+from lockgate.plan import AUC, CORRELATION, DISAGREEMENT, as_absolute, outlooks
+from lockgate.requirement import parse
+
+from . import honest
+from .asking import ask, drawing, scored
+from .bars import Bar, standard_error
+from .scores import binormal, shift_of_area
+
+POWER = 0.90
+SHORT, OVER = 0.04, 0.08  # by how much fewer, or more, may pass than was foretold
+SHARES = ("accuracy", "recall", "precision", "false_positive_rate")
+HEADER = f"""P   the smallest tolerance that gate plan names for a line on equal models, and how often they pass there (foretold: {POWER})
+ metric               rows positives  sims  tolerance  passed undecided"""
+
+
+@dataclass(frozen=True)
+class ForetoldCell:
+    """`sims` draws of equal models, on a line whose tolerance the plan chose."""
+
+    metric: str
+    rows: int
+    positives: int
+    sims: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}, {self.positives:,} positives of {self.rows:,} rows"
+
+    def line(self, tolerance: float) -> str:
+        up = SUBJECTS[self.metric].better == "higher"
+        return f"{self.metric} {'>=' if up else '<='} champion {'-' if up else '+'} {tolerance:.6f}"
+
+    def table(self, draw: np.random.Generator) -> dict[str, Any]:
+        """Equal models as unlike as the plan takes them to be, by decisions or by scores."""
+        if self.metric in SHARES:
+            return self._decisions(draw)
+        shift = (
+            honest.shift_of_precision(0.80, self.positives / self.rows) if self.metric == "average_precision" else None
+        )
+        shift = shift_of_area(AUC) if shift is None else shift
+        one, other, label = binormal(
+            draw, rows=self.rows, positives=self.positives, correlation=CORRELATION, shifts=(shift, shift)
+        )
+        if self.metric in ("log_loss", "brier"):  # the probabilities that belong to such scores
+            odds = np.log(self.positives / (self.rows - self.positives))
+            one, other = (special.expit(shift * score - shift**2 / 2 + odds) for score in (one, other))
+        return {"label": label, "candidate": one, "champion": other}
+
+    def _decisions(self, draw: np.random.Generator) -> dict[str, Any]:
+        label = np.arange(self.rows) < self.positives
+        right = draw.random(self.rows) < 0.8
+        differ = draw.random(self.rows) < DISAGREEMENT
+        swap = draw.random(self.rows) < 0.5
+        candidate, champion = np.where(differ, swap, right), np.where(differ, ~swap, right)
+        return {
+            "label": label.astype(int),
+            "candidate": np.where(candidate == label, 0.9, 0.1),
+            "champion": np.where(champion == label, 0.9, 0.1),
+        }
+
+    def tolerance(self, table: Mapping[str, Any]) -> float:
+        """As `gate plan` finds it from the rows; with the champion's scores where counts do not say."""
+        line = parse(self.line(0.5))
+        blank = Estimate("r1", (), self.rows, self.positives, (">=", 0.0), "value", "point")
+        own = {}
+        if self.metric in ("log_loss", "brier"):
+            alone = scored({"label": table["label"], "candidate": table["champion"]}, task="binary")
+            [known] = estimate(alone, [("r1", as_absolute(line))], METRICS, threshold={"candidate": 0.5})
+            own = {(): known}
+        [found] = outlooks("r1", line, SUBJECTS[self.metric], [blank], own=own)
+        assert found.smallest is not None, found.words
+        return found.smallest
+
+    def run(self) -> ForetoldRow:
+        draw = drawing("foretold", self.name)
+        verdicts, tolerances = [], []
+        for _ in range(self.sims):
+            table = self.table(draw)
+            tolerances.append(self.tolerance(table))
+            verdicts.append(ask(table, [self.line(tolerances[-1])], task="binary")[0].verdict)
+        return ForetoldRow(
+            self,
+            float(np.median(tolerances)),
+            verdicts.count(Verdict.PASS) / self.sims,
+            verdicts.count(Verdict.INCONCLUSIVE) / self.sims,
+        )
+
+
+@dataclass(frozen=True)
+class ForetoldRow:
+    cell: ForetoldCell
+    tolerance: float
+    passed: float
+    undecided: float
+
+    def __str__(self) -> str:
+        cell = self.cell
+        return (
+            f" {cell.metric:<20}{cell.rows:>6,}{cell.positives:>9,}{cell.sims:>6}     {self.tolerance:6.4f}"
+            f"   {self.passed:5.3f}     {self.undecided:5.3f}"
+        )
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        luck = 2 * standard_error(POWER, self.cell.sims)
+        return (
+            Bar("P fewer pass than was foretold", POWER - self.passed, "<=", SHORT + luck, self.cell.name),
+            Bar("P more pass than was foretold", self.passed - POWER, "<=", OVER + luck, self.cell.name),
+        )
+
+
+def grid(sims: int) -> Iterator[ForetoldCell]:
+    """Small samples, where a plan is easily wrong, and some larger ones."""
+    runs = max(2, sims // 8)
+    for rows, positives in ((300, 60), (1_000, 200), (3_000, 600)):
+        yield ForetoldCell("accuracy", rows, positives, runs)
+    for metric in ("recall", "precision", "false_positive_rate"):
+        yield ForetoldCell(metric, 1_000, 400, runs)
+    for rows, positives in ((200, 60), (600, 60), (1_000, 50), (3_000, 600)):
+        yield ForetoldCell("auc", rows, positives, runs)
+        yield ForetoldCell("average_precision", rows, positives, runs)
+    for metric in ("log_loss", "brier"):
+        yield ForetoldCell(metric, 500, 100, runs)
+        yield ForetoldCell(metric, 3_000, 600, runs)
