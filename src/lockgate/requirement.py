@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from lockgate.errors import guess
 
@@ -15,6 +15,7 @@ Op = Literal[">=", "<="]
 RequirementClaim = Literal["not_worse", "superior", "no_harm", "point"]
 CLAIMS: tuple[RequirementClaim, ...] = ("not_worse", "superior", "no_harm", "point")
 Value = str | float | int | bool
+Kind = TypeVar("Kind")
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _NAME = r"[A-Za-z_][A-Za-z0-9_.\-]*"
@@ -169,6 +170,10 @@ class Requirement:
             return self.subject
         inside = ", ".join((f"{name}=" if name else "") + _value_text(value) for name, value in self.args)
         return f"{self.subject}({inside})"
+
+    def among(self, named: Mapping[str, Kind]) -> Kind:
+        """What is known by the subject with its arguments, else by the subject alone. Raises KeyError."""
+        return named[self.asked] if self.asked in named else named[self.subject]
 
     def __str__(self) -> str:
         gap = f" gap over {_quoted(self.gap, _BARE_GAP)}" if self.gap else ""
@@ -434,7 +439,8 @@ class Subject:
     own. rewrite: shown when a rate of this subject is held to zero. proportion: whether a value between 0 and 1 is a
     share of units, so that the units needed are known. instead: what is asked where models or slices are to be compared,
     which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
-    the argument.
+    the argument. words: the arguments that are words and no numbers, each with those that it may be, none for any.
+    counted_in: of what its rows are, rows or queries.
     """
 
     name: str
@@ -449,3 +455,5 @@ class Subject:
     proportion: bool = True
     instead: str | None = None
     firmer: str | None = None
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    counted_in: str = "rows"
