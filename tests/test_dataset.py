@@ -189,7 +189,7 @@ def test_a_time_that_is_none_is_an_error(tmp_path: Path, values: list[Any], mess
         ({"path": "a", "keep_ids": True}, "`keep_ids` needs `id`"),
         ({"path": "a", "scores": {"champion": "p"}}, "`scores` names no candidate"),
         ({"path": "a", "scores": {"challenger": "p"}}, "'candidate' or 'champion'"),
-        ({"path": "a", "query": "q"}, "not available yet: ranking by query"),
+        ({"path": "a", "query": " "}, "a name is needed"),
         ({"path": "a", "lable": "y"}, "Extra inputs are not permitted"),
     ],
 )

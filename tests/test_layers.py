@@ -29,6 +29,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "scored",
         "merging",
         "metrics",
+        "queries",
         "example",
         "replay",
     ),

@@ -56,6 +56,11 @@ def from_numpy(values: Array) -> pa.Array:
     return pa.Array.from_buffers(_ARROW[values.dtype.str[1:]](), len(values), [None, pa.py_buffer(contiguous)], 0)
 
 
+def firsts(codes: Array) -> Array:
+    """The first row of each code, for whole numbers from 0 in order of appearance."""
+    return np.flatnonzero(np.diff(np.maximum.accumulate(codes), prepend=-1)) if codes.size else np.zeros(0, np.int64)
+
+
 def from_texts(texts: Sequence[str]) -> pa.Array:
     """Texts as an Arrow string array without nulls."""
     encoded = [text.encode() for text in texts]

@@ -70,6 +70,7 @@ def complaints(
     found = [
         *_registry(tree, pipeline),
         *_task(tree, pipeline, refused),
+        *_queries(tree, pipeline, refused),
         *_titles(drafts),
         *_needs(drafts),
         *_waivers(tree, drafts),
@@ -114,6 +115,13 @@ def _task(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:
                 (key,),
                 Complaint(_at(tree, key).named_at, f"{key} is for classification; task: {pipeline.task} has none"),
             )
+
+
+def _queries(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:
+    for name, data in pipeline.data.items():
+        if data.query is not None and pipeline.task != "ranking" and ("task",) not in refused:
+            what = f"query is for task: ranking, and this one is {pipeline.task}; leave it out"
+            yield ("data", name, "query"), Complaint(_at(tree, "data", name, "query").at, what)
 
 
 def _titles(drafts: list[Draft]) -> Found:
@@ -293,6 +301,10 @@ class _Lines:
                 takes = ", ".join(subject.args) or "no arguments"
                 given = repr(name) if name else repr(value)
                 yield f"{str(line)!r}: {subject.name} takes {takes}, not {given}{guess(name or '', subject.args)}"
+            elif meant in subject.words:
+                known = subject.words[meant]
+                if known and value not in known:
+                    yield f"{str(line)!r}: {meant} must be {' or '.join(known)}, and is {value!r}"
             elif isinstance(value, str | bool):
                 yield f"{str(line)!r}: {meant} must be a number, and is {value!r}"
         for name in set(subject.args) & set(subject.needs) - {"threshold"}:
@@ -318,6 +330,9 @@ class _Lines:
         if self.dataset is not None and self.data_known:
             if "label" in subject.needs and self.dataset.label is None:
                 yield f"{text}: {subject.name} needs labels, and data.{self.data_name} names no label column"
+            if "query" in subject.needs and self.dataset.query is None:
+                where = f"data.{self.data_name}"
+                yield f"{text}: {subject.name} is judged by query, and {where} names no query column; write query: there"
             scores = self.dataset.scores
             if scores is not None and "champion" not in scores and (line.limit.relative or "champion" in subject.needs):
                 yield f"{text} compares with a champion, and data.{self.data_name}.scores names no column of its scores"

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lockgate import digest as digests
 from lockgate import remote
-from lockgate.config import Config, Duration, later
+from lockgate.config import Config, Duration
 from lockgate.errors import DataError
 from lockgate.slices import Name, Slice, SliceEntries, SmallSlices
 
@@ -49,7 +49,7 @@ class DatasetSpec(Config):
     time: Name | None = None
     keep_ids: bool = False
     scores: dict[Role, Name] | None = Field(default=None, min_length=1)
-    query: later("ranking by query arrives with the statistics release") = None  # type: ignore[valid-type]
+    query: Name | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetSpec:

@@ -90,6 +90,7 @@ class Estimate:
     few_code: str = "too_small"
     problem: tuple[str, str] | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+    counted_in: str = "rows"
 
 
 def counted(
@@ -269,7 +270,7 @@ class _Rows:
         self.scored, self._members = scored, members
         self.threshold, self.metrics = threshold, metrics
         self.sliced, self.place = sliced, place
-        self.measured: dict[tuple[str, str, float | None], Measured] = {}
+        self.measured: dict[tuple[str, Metric, float | None], Measured] = {}
 
     @cached_property
     def members(self) -> NDArray[np.intp] | None:
@@ -316,7 +317,7 @@ class _Rows:
         """One model's metric here. Raises Undefined."""
         if self.sliced.takes(requirement):
             return self.sliced.measure(self.place, role, requirement)
-        return self._summary(self.metrics[requirement.subject], self._measured(role, requirement))
+        return self._summary(requirement.among(self.metrics), self._measured(role, requirement))
 
     def contrast(self, requirement: Requirement, factor: float) -> Summary:
         """Candidate minus `factor` times champion here. Raises Undefined."""
@@ -324,13 +325,14 @@ class _Rows:
             return self.sliced.contrast(self.place, requirement, factor)
         import numpy as np
 
-        metric = self.metrics[requirement.subject]
+        metric = requirement.among(self.metrics)
         candidate, champion = (self._measured(role, requirement) for role in ("candidate", "champion"))
         value = candidate.value - factor * champion.value
         base = None if candidate.base is None or champion.base is None else candidate.base | champion.base
         disagree = None
-        if metric.paired_share and factor == 1.0 and candidate.hits is not None and self.scored.clusters is None:
-            first, second = candidate.hits, champion.hits
+        first, second = candidate.hits, champion.hits
+        shares = metric.paired_share and first is not None and second is not None
+        if shares and factor == 1.0 and self.scored.clusters is None:
             disagree = (
                 int(np.count_nonzero(first & ~second & candidate.base)),  # type: ignore[operator]
                 int(np.count_nonzero(second & ~first & candidate.base)),  # type: ignore[operator]
@@ -341,11 +343,13 @@ class _Rows:
         )
 
     def _measured(self, role: str, requirement: Requirement) -> Measured:
-        argument = requirement.argument(getattr(self.metrics[requirement.subject], "argument", "threshold"))
+        metric = requirement.among(self.metrics)
+        named = getattr(metric, "argument", "threshold")
+        argument = None if named is None else requirement.argument(named)
         threshold = self.threshold.get(role) if argument is None else float(argument)
-        key = (role, requirement.subject, threshold)
+        key = (role, metric, threshold)
         if key not in self.measured:
-            metric, labels = self.metrics[requirement.subject], self.labels
+            labels = self.labels
             scores: Any = self._places(role) if getattr(metric, "placed", False) else self.scores[role]
             self.measured[key] = metric.measure(labels, scores, self.weights, threshold)  # type: ignore[arg-type]
         return self.measured[key]
@@ -359,7 +363,7 @@ class _Rows:
 
     def _decided(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> Decision | None:
         """By the metric's own rule, where it has one."""
-        decide = getattr(self.metrics[requirement.subject], "decide", None)
+        decide = getattr(requirement.among(self.metrics), "decide", None)
         if decide is None:
             return None
         factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
@@ -371,7 +375,9 @@ class _Rows:
 
     def _summary(self, metric: Metric, measured: Measured) -> Summary:
         counts = None if self.scored.clusters is not None else measured.counts
-        return self._reduced(metric, measured.value, measured.psi, measured, base=measured.base, counts=counts)
+        return self._reduced(
+            metric, measured.value, measured.psi, measured, base=measured.base, counts=counts, detail=measured.detail
+        )
 
     def _reduced(
         self, metric: Metric, value: float, psi: NDArray[np.float64], *measured: Measured, base: Any, **known: Any
@@ -404,6 +410,7 @@ class _Rows:
         from lockgate.metrics.influence import Undefined
 
         on, null = contrast(requirement)
+        metric = requirement.among(self.metrics)
         positives = self.positives
         known: dict[str, Any] = {
             "requirement": name,
@@ -415,10 +422,10 @@ class _Rows:
             "method": "none",
             "limit": absolute_limit(requirement, None),
             "pooled_variance": pooled_variance,
+            "counted_in": metric.counted_in,
         }
         if self.rows == 0:
-            return Estimate(**known, problem=("no_rows", "there are no rows"))
-        metric = self.metrics[requirement.subject]
+            return Estimate(**known, problem=("no_rows", f"there are no {metric.counted_in}"))
         try:
             candidate = self.measure("candidate", requirement)
         except Undefined as why:
@@ -428,7 +435,7 @@ class _Rows:
         own = self._decided(requirement, paired=False, null=own_null, confidence=confidence) or _own(
             self, metric, candidate, null=own_null, confidence=confidence
         )
-        known |= {"candidate": candidate.value, "interval": (own.low, own.high)}
+        known |= {"candidate": candidate.value, "interval": (own.low, own.high), "detail": candidate.detail}
         if on == "value":
             test = own
         else:
@@ -457,7 +464,7 @@ class _Rows:
                 "minority": None if not metric.minority or positives is None else min(positives, self.rows - positives),
                 "variance": None if not test.se else test.se**2 * self.rows,
                 "too_few": test.too_few,
-                "detail": test.detail,
+                "detail": {**candidate.detail, **test.detail},
             }
         )
 
@@ -509,22 +516,23 @@ def _paired(rows: _Rows, metric: Metric, requirement: Requirement, *, null: floa
     factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
     found = rows.contrast(requirement, factor)
     if found.disagree is not None:
-        return _tango(*found.disagree, null=null, confidence=confidence, up=requirement.op == ">=")
+        up = requirement.op == ">="
+        return _tango(*found.disagree, null=null, confidence=confidence, up=up, counted_in=metric.counted_in)
     if _still(rows, found):
         return _constant(metric, found, null=null, confidence=confidence, identical=True)
-    scale: Scale = "skew" if metric.scale == "skew" else "plain"
+    scale: Scale = "skew" if metric.scale == "skew" or metric.mean else "plain"
     name = {"auc": "delong paired"}.get(metric.name, "influence paired")
     return _by_t(rows, metric, found, name, scale, null=null, confidence=confidence)
 
 
-def _tango(b: int, c: int, n: int, *, null: float, confidence: float, up: bool) -> Decision:
+def _tango(b: int, c: int, n: int, *, null: float, confidence: float, up: bool, counted_in: str) -> Decision:
     """b, c: rows that only the candidate, only the champion got right, of n. up: whether more is what the line asks for."""
     from lockgate.stats.proportions import tango, tango_p
 
     interval = tango(n - b - c, b, c, 0, confidence=2 * confidence - 1)
     met, violated = tango_p(b, c, n, null) if up else tango_p(c, b, n, -null)
     se = math.sqrt(max((b + c) / n - interval.value**2, 0.0) / n)
-    few = f"{n} rows; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
+    few = f"{n} {counted_in}; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
     return Decision(
         interval.value,
         interval.low,
@@ -563,7 +571,8 @@ def _constant(metric: Metric, found: Summary, *, null: float, confidence: float,
         unseen = 0.95**units
         low, high = (value, value) if unseen <= alpha and value != null else (-math.inf, math.inf)
         above, below = (unseen if value > null else 1.0), (unseen if value < null else 1.0)
-    method = "identical on every row" if identical else "the same on every row"
+    one = "query" if metric.counted_in == "queries" else "row"
+    method = f"{'identical' if identical else 'the same'} on every {one}"
     return Decision(value, low, high, above, below, 0.0, float(units), f"{method}, exact")
 
 
@@ -575,7 +584,7 @@ def _floor(rows: _Rows, metric: Metric, error: Spread) -> str | None:
     if error.clusters is not None and error.clusters < MIN_CLUSTERS:
         return f"{error.clusters} clusters; the test needs {MIN_CLUSTERS}"
     if error.n_eff < MIN_EFFECTIVE_ROWS:
-        return f"{error.n_eff:.1f} rows carry the variance; the test needs {MIN_EFFECTIVE_ROWS:g}"
+        return f"{error.n_eff:.1f} {metric.counted_in} carry the variance; the test needs {MIN_EFFECTIVE_ROWS:g}"
     return None
 
 

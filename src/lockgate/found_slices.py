@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -90,13 +90,26 @@ class Search:
         }
 
 
-def found_slices(scored: Scored, spec: DatasetSpec, *, threshold: Mapping[str, float | None]) -> Search | None:
-    """What `find` asks for; None where it was not written."""
+def found_slices(
+    scored: Scored,
+    spec: DatasetSpec,
+    *,
+    threshold: Mapping[str, float | None],
+    losses: Callable[[], tuple[Scored, str, Floats, Floats | None]] | None = None,
+) -> Search | None:
+    """What `find` asks for; None where it was not written.
+
+    losses: (the rows that are searched, the name of a loss, of each row of the candidate, of the champion) where it is not
+    a loss of labels and scores.
+    """
     asked = next((entry.find for entry in spec.slices if entry.find is not None), None)
     if asked is None:
         return None
-    losses = _losses(scored, threshold)
-    return Search(0, asked.depth, "none", "nothing", (), 0) if losses is None else search(scored, asked, *losses)
+    if losses is not None:
+        rows, name, own, before = losses()
+        return search(rows, asked, name, own, before)
+    known = _losses(scored, threshold)
+    return Search(0, asked.depth, "none", "nothing", (), 0) if known is None else search(scored, asked, *known)
 
 
 def search(scored: Scored, asked: FindSpec, loss: str, candidate: Floats, champion: Floats | None) -> Search:

@@ -129,7 +129,7 @@ def gap(
     known = [one for one in own if one.candidate is not None and strict[one.slice].low is not None]
     blank = Estimate(
         requirement=name, slice=(), rows=rows, positives=None, required=(line.op, line.limit.value), on="difference",
-        method="none", limit=line.limit.value,
+        method="none", limit=line.limit.value, counted_in=own[0].counted_in if own else "rows",
     )  # fmt: skip
     lacking = [one for one in own if one.problem is not None]
     if len(known) < 2:
@@ -283,18 +283,19 @@ class _Pairs:
         weak: list[str],
     ) -> str:
         """What would decide an undecided line."""
+        rows = known[0].counted_in
         if lacking:
-            return f"add rows of {lacking[0]} in which the metric is defined, or declare slices without it"
+            return f"add {rows} of {lacking[0]} in which the metric is defined, or declare slices without it"
         room, normal = self.limit - float(self.difference[pair]), NormalDist()
         if room <= 0:
-            return "more rows are unlikely to help at this gap; look at what differs between these slices"
+            return f"more {rows} are unlikely to help at this gap; look at what differs between these slices"
         now = known[pair[0]].rows + known[pair[1]].rows
         steps = normal.inv_cdf(self.confidence) + normal.inv_cdf(POWER)
         ratio = steps * float(self.se[pair]) / room
         needed = now * ratio * ratio
         if math.isfinite(needed) and needed > now:
-            return f"about {rounded(math.ceil(needed - now))} more rows of {labels[pair[0]]} and {labels[pair[1]]} would decide"
-        return f"more rows of {weak[0] if weak else labels[pair[1]]} would decide"
+            return f"about {rounded(math.ceil(needed - now))} more {rows} of {labels[pair[0]]} and {labels[pair[1]]} would decide"
+        return f"more {rows} of {weak[0] if weak else labels[pair[1]]} would decide"
 
 
 def _over(above: Floats, below: Floats) -> Floats:
@@ -328,7 +329,7 @@ def _small(one: Estimate, line: Requirement, small: SmallSlices) -> str | None:
     """Why a slice is too small to be proven, by rows and positives, or by the floor of its test."""
     rows = max(small.min_rows, line.min_rows or 0)
     if one.rows < rows:
-        return f"{one.rows:,} rows; {rows:,} are asked for"
+        return f"{one.rows:,} {one.counted_in}; {rows:,} are asked for"
     if one.positives is not None and one.positives < small.min_positives:
         return f"{one.positives:,} positive rows; {small.min_positives:,} are asked for"
     return one.too_few

@@ -118,6 +118,8 @@ def _finding(
             method=one.method,
         )
     detail: dict[str, Any] = dict(one.detail)
+    if one.counted_in != "rows":
+        detail["counted_in"] = one.counted_in
     if not certain and one.value is not None:
         detail |= {
             "p_pass": number(one.p_pass),
@@ -143,6 +145,7 @@ def _finding(
             positives=one.positives,
             smallest=tolerance,
             decidable=tolerance <= _asked(requirement),
+            counted_in=one.counted_in,
         )
     code = _code(one, decided, detail, verdict)
     speaker = Sentence(requirement, one, subject, claim, code, detail, needed, few)
@@ -177,7 +180,7 @@ def smallness(one: Estimate, requirement: Requirement, small: SmallSlices | None
     """Why the slice counts as small, by rows and positives alone; the whole is never small but by a line's own min_rows."""
     rows = max(small.min_rows if small and one.slice else 0, requirement.min_rows or 0)
     if one.rows < rows:
-        return f"{one.rows:,} rows; {rows:,} are asked for"
+        return f"{one.rows:,} {one.counted_in}; {rows:,} are asked for"
     positives = small.min_positives if small and one.slice else 0
     if one.positives is not None and one.positives < positives:
         return f"{one.positives:,} positive rows; {positives:,} are asked for"

@@ -29,6 +29,7 @@ class Pool:
     label: str
     members: tuple[str, ...]
     rows: tuple[int, ...]
+    counted_in: str = "rows"
 
     @property
     def key(self) -> SliceKey:
@@ -40,7 +41,7 @@ class Pool:
         named = len(order) if len(order) <= _NAMED else _FEW
         shown = [f"{self.members[place]} {self.rows[place]:,}" for place in order[:named]]
         more = [f"and {len(order) - named} more"] if len(order) > named else []
-        return f"{self.label} is what is small, with its rows: {', '.join([*shown, *more])}"
+        return f"{self.label} is what is small, with its {self.counted_in}: {', '.join([*shown, *more])}"
 
 
 def merged(scored: Scored, small: SmallSlices) -> tuple[Scored, tuple[Pool, ...]]:
@@ -62,7 +63,7 @@ def merged(scored: Scored, small: SmallSlices) -> tuple[Scored, tuple[Pool, ...]
         )
         if pooled.any():
             groups[declared.name], pool = _pooled(declared, labels, codes, pooled)
-            pools.append(pool)
+            pools.append(replace(pool, counted_in=scored.counted_in))
     return scored.regrouped(groups), tuple(pools)
 
 

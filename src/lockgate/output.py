@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lockgate.arrays import Array
 
-Task = Literal["binary", "regression"]
+Task = Literal["binary", "regression", "ranking"]
 
 _PROBABILITIES = (
     'write output: {method: predict_proba} into the pipeline, or log the model with pyfunc_predict_fn="predict_proba"'
@@ -144,7 +144,7 @@ def _numbers(
     kind = column.type
     number = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if task == "regression" or pa.types.is_null(kind):
+    if task in ("regression", "ranking") or pa.types.is_null(kind):
         if not (number or pa.types.is_null(kind)):
             raise DataError(f"the model's output column {name!r} is {kind}; a prediction of a number is needed")
         return arrays.to_floats(column)

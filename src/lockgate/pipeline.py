@@ -32,7 +32,7 @@ from lockgate.requirement import Requirement, to_mapping
 from lockgate.signoff import SignoffPolicy
 from lockgate.yamlfile import Complaint, Node, Path_
 
-LATER_TASKS = ("multiclass", "ranking", "custom")
+LATER_TASKS = ("multiclass", "custom")
 STATISTICS = "arrives with the statistics release"
 
 
@@ -46,7 +46,7 @@ def _model_name(name: str) -> str:
 
 def _task(task: Any) -> Any:
     if task in LATER_TASKS:
-        raise ValueError(f"not available yet: {task} {STATISTICS}; now there are binary and regression")
+        raise ValueError(f"not available yet: {task} {STATISTICS}; now there are binary, regression and ranking")
     return task
 
 
@@ -125,7 +125,7 @@ class Pipeline(Config):
 
     model: ModelName = Field(min_length=1)
     description: str = ""
-    task: Annotated[Literal["binary", "regression"], BeforeValidator(_task)]
+    task: Annotated[Literal["binary", "regression", "ranking"], BeforeValidator(_task)]
     positive: str | int | float | bool = 1
     threshold: float | TagThreshold | None = None
     registry: RegistrySpec
@@ -144,7 +144,6 @@ class Pipeline(Config):
     locked: tuple[str, ...] = ()
     extends: str | None = Field(default=None, min_length=1)
     per_row: later(f"a metric of one's own {STATISTICS}") = None  # type: ignore[valid-type]
-    query: later(f"ranking by query {STATISTICS}") = None  # type: ignore[valid-type]
     reuse: Reuse | None = None
     notify: later("notifications arrive with the GitHub release") = None  # type: ignore[valid-type]
 

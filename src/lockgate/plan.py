@@ -125,7 +125,7 @@ class _Line:
     def outlook(self, one: Estimate, small: SmallSlices | None) -> Outlook:
         blank = Outlook(self.name, one.slice, one.rows, one.positives, "unknown", "")
         if one.rows == 0:
-            return replace(blank, status="hopeless", words="hopeless: there are no rows")
+            return replace(blank, status="hopeless", words=f"hopeless: there are no {one.counted_in}")
         few = smallness(one, self.requirement, small)
         if _watched(one, self.requirement, small):
             return replace(blank, status="watched", words=f"watched: {few}")
@@ -152,7 +152,12 @@ class _Line:
         shown = smallest / abs(value) if limit.sign == "*" and value else smallest
         decidable = smallest <= tolerance or self.requirement.claim == "no_harm"
         words = outlook_words(
-            self.requirement, rows=one.rows, positives=one.positives, smallest=shown, decidable=decidable
+            self.requirement,
+            rows=one.rows,
+            positives=one.positives,
+            smallest=shown,
+            decidable=decidable,
+            counted_in=one.counted_in,
         )
         status: Status = "decidable" if decidable else "hopeless"
         return replace(blank, status=status, words=words, tolerance=tolerance, smallest=smallest)
@@ -191,7 +196,9 @@ class _Line:
         if math.isnan(observed):
             best = "1" if up else "0"
             return replace(
-                blank, status="hopeless", words=f"hopeless: not even {best} observed on {one.rows:,} rows would show it"
+                blank,
+                status="hopeless",
+                words=f"hopeless: not even {best} observed on {one.rows:,} {one.counted_in} would show it",
             )
         from_on = f"passes from an observed {short(observed)} {'up' if up else 'down'}"
         return replace(blank, status="decidable", words=f"decidable: {from_on}", observed=observed)

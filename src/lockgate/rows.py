@@ -33,18 +33,27 @@ def checked_rows(
     if spec.label is not None:
         if task == "binary":
             columns["label"] = _Labels(dataset, spec.label, positive=positive)
+        elif task == "ranking":
+            columns["label"] = _Relevance(dataset, spec.label)
         else:
             columns["label"] = _Numbers(dataset, spec.label, "label", remedy="a regression needs a number a row")
     if spec.weight is not None:
         columns["weight"] = _Numbers(dataset, spec.weight, "weight", floor=0.0, remedy="weights are numbers from 0 on")
     if spec.cluster is not None:
-        columns["cluster"] = _Clusters(dataset, spec.cluster)
+        columns["cluster"] = _Codes(
+            dataset, spec.cluster, "cluster", remedy="give each row that belongs to no other a cluster of its own"
+        )
+    queries = None
+    if spec.query is not None and task == "ranking":
+        columns["query"] = queries = _Codes(dataset, spec.query, "query", remedy="give every row the query it answers")
     for role, column in scores.items():
         columns[role] = _Numbers(dataset, column, f"{role}'s score", remedy="each row needs a finite score")
     for declared in dataset.slices:
         if declared.columns:
-            made = _Quantiles if declared.kind == "quantiles" else _Labelled
-            columns[declared.name] = made(dataset, declared)
+            quantiles = declared.kind == "quantiles"
+            columns[declared.name] = (
+                _Quantiles(dataset, declared, queries) if quantiles else _Labelled(dataset, declared)
+            )
     purposes = {column: each.what for each in reversed(columns.values()) for column in each.needs}
     dataset.need(purposes)
     if not purposes:
@@ -54,7 +63,10 @@ def checked_rows(
         for each in columns.values():
             each.add(batch, rows)
         rows += batch.num_rows
+    whats = {name: (each.what, each.needs[0]) for name, each in columns.items()}
     done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
+    if queries is not None:
+        _refuse_split_queries(dataset, done, whats)
     _refuse_large_crossings(dataset, done)
     return rows, done
 
@@ -126,6 +138,25 @@ class _Numbers:
             "is infinite" if self._floor == -np.inf else "is negative or infinite", remedy=self._remedy
         )
         return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0)]))
+
+
+class _Relevance(_Numbers):
+    """How relevant each row is to its query: a number from 0 on, or true and false."""
+
+    def __init__(self, dataset: Dataset, column: str) -> None:
+        super().__init__(
+            dataset,
+            column,
+            "label",
+            floor=0.0,
+            remedy="the label of a ranking is a relevance, a number from 0 (none) on",
+        )
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = _plain(batch.column(self.needs[0]))
+        if pa.types.is_boolean(column.type):
+            batch = pa.RecordBatch.from_arrays([column.cast(pa.uint8())], names=[self.needs[0]])
+        super().add(batch, before)
 
 
 class _Labels:
@@ -231,16 +262,14 @@ class _Ids:
             )  # fmt: skip
 
 
-class _Clusters:
+class _Codes:
     """Which rows belong together, as whole numbers in order of appearance, so that no user's name is stored."""
 
-    what = "cluster"
-
-    def __init__(self, dataset: Dataset, column: str) -> None:
-        self.needs = (column,)
-        self._dataset = dataset
-        self._missing = _Faults(dataset, self.what, column)
-        self._codes = _Codes()
+    def __init__(self, dataset: Dataset, column: str, what: str, *, remedy: str) -> None:
+        self.what, self.needs = what, (column,)
+        self._dataset, self._remedy = dataset, remedy
+        self._missing = _Faults(dataset, what, column)
+        self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         column = _plain(batch.column(self.needs[0]))
@@ -250,8 +279,11 @@ class _Clusters:
         )
 
     def done(self) -> pa.Array:
-        self._missing.refuse("is missing", remedy="give each row that belongs to no other a cluster of its own")
-        return arrays.from_numpy(self._codes.all())
+        self._missing.refuse("is missing", remedy=self._remedy)
+        return arrays.from_numpy(self.all())
+
+    def all(self) -> Array:
+        return self._codes.all()
 
 
 class _Labelled:
@@ -260,7 +292,7 @@ class _Labelled:
     def __init__(self, dataset: Dataset, declared: Slice) -> None:
         self.what, self.needs = f"column of slice {declared.name!r}", declared.columns
         self._dataset, self._declared = dataset, declared
-        self._codes = _Codes()
+        self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         with _speaking_of(self._dataset, self._declared):
@@ -280,11 +312,11 @@ class _Labelled:
 
 
 class _Quantiles:
-    """The bin of each row, which is known when all rows are."""
+    """The bin of each row, which is known when all rows are; quantiles are of queries where there are any."""
 
-    def __init__(self, dataset: Dataset, declared: Slice) -> None:
+    def __init__(self, dataset: Dataset, declared: Slice, queries: _Codes | None) -> None:
         self.what, self.needs = f"column of slice {declared.name!r}", declared.columns
-        self._dataset, self._declared = dataset, declared
+        self._dataset, self._declared, self._queries = dataset, declared, queries
         self._numbers: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
@@ -292,7 +324,9 @@ class _Quantiles:
             self._numbers.append(self._declared.numbers(batch))
 
     def done(self) -> pa.Array:
-        return self._declared.cut(np.concatenate([*self._numbers, np.zeros(0)]))
+        numbers = np.concatenate([*self._numbers, np.zeros(0)])
+        among = None if self._queries is None else numbers[arrays.firsts(self._queries.all())]
+        return self._declared.cut(numbers, among=among)
 
 
 @contextmanager
@@ -303,6 +337,27 @@ def _speaking_of(dataset: Dataset, declared: Slice) -> Iterator[None]:
         what = error.what if isinstance(error, DataError) else f"slice {declared.name!r}: cannot be read as text"
         remedy = error.remedy if isinstance(error, DataError) else "store the column as UTF-8 text"
         raise DataError(f"data {dataset.name!r}: {what}", remedy=remedy) from error
+
+
+def _refuse_split_queries(
+    dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray], whats: Mapping[str, tuple[str, str]]
+) -> None:
+    """What is said of a query must be the same in all of its rows: its weight, its cluster, the slices that it is in."""
+    queries = arrays.to_numpy(columns["query"])
+    first = arrays.firsts(queries)[queries] if queries.size else queries
+    for name, (what, column) in whats.items():
+        if name in ("id", "label", "query", "candidate", "champion"):
+            continue
+        given = columns[name]
+        values = arrays.to_numpy(given.indices if pa.types.is_dictionary(given.type) else given)
+        split = values != values[first]
+        if split.any():
+            row = int(split.argmax())
+            one, other = dataset.row(int(first[row]) + 1), dataset.row(row + 1)
+            raise _wrong(
+                dataset, what, column, f"differs within a query: {one} and {other} are of one query",
+                remedy="a query is judged as a whole: name a column that says something of the query, not of its rows",
+            )  # fmt: skip
 
 
 def _refuse_large_crossings(dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> None:
@@ -324,7 +379,7 @@ def _refuse_large_crossings(dataset: Dataset, columns: Mapping[str, pa.Array | p
             )
 
 
-class _Codes:
+class _Distinct:
     """Dictionary arrays under one dictionary, in order of appearance."""
 
     def __init__(self) -> None:

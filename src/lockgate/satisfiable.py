@@ -131,7 +131,7 @@ def _at_edge(requirement: Requirement, subject: Subject, text: str, confidence: 
         rewrite = f"{str(replace(requirement, limit=near))!r} (from {units_needed:,} {units} on)"
         counted = f"{subject.rewrite!r}, counted on this run, or " if subject.rewrite else ""
         return f"{text!r}: no number of rows shows that a rate is exactly {edge}; write {counted}{rewrite}"
-    return f"{text!r}: no number of rows shows that {subject.name} is exactly {edge}; leave some room"
+    return f"{text!r}: no number of {subject.counted_in} shows that {subject.name} is exactly {edge}; leave some room"
 
 
 def _end(value: float | None) -> str:

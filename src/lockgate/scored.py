@@ -36,12 +36,13 @@ _BATCH_CELLS = 1 << 19
 
 
 class Scored:
-    """The scored table: `id, label, weight, cluster, candidate, champion` as far as they exist, then one label a slice
-    declaration that reads columns; crossings follow from those.
+    """The scored table: `id, label, weight, cluster, query, candidate, champion` as far as they exist, then one label a
+    slice declaration that reads columns; crossings follow from those.
 
     Views are read when first asked for. labels: (n,) bool for a binary task, true where positive; float64 for a
-    regression. candidate, champion: (n,) float64, NaN where a replayed request failed. weights: (n,) float64. clusters:
-    (n,) int32, rows of one number belong together. Each is None where the data has none.
+    regression or a ranking. candidate, champion: (n,) float64, NaN where a replayed request failed. weights: (n,)
+    float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data has none.
+    counted_in: of what its rows are.
     """
 
     def __init__(
@@ -51,8 +52,9 @@ class Scored:
         rows: int,
         sha256: Callable[[], str],
         slices: Sequence[Slice],
+        counted_in: str = "rows",
     ) -> None:
-        self._column = columns
+        self._column, self.counted_in = columns, counted_in
         self._sha256 = sha256
         self.rows = rows
         self.slices = resolved(slices)
@@ -123,6 +125,10 @@ class Scored:
     @cached_property
     def clusters(self) -> Array | None:
         return self._values("cluster")
+
+    @cached_property
+    def queries(self) -> Array | None:
+        return self._values("query")
 
     def codes(self, name: str) -> tuple[tuple[str, ...], Array]:
         """(labels, (n,) int32 indices into them) of a slice: each row has one label.

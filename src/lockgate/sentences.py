@@ -57,7 +57,7 @@ class Sentence:
         """What was seen, against what was asked."""
         one = self.one
         if one.problem is not None:
-            rows = f" ({one.rows:,} rows)" if one.rows else ""
+            rows = f" ({one.rows:,} {one.counted_in})" if one.rows else ""
             return f"{self._where}: {one.problem[1]}{rows}"
         if one.value is None:
             return f"{self._where} was not measured"
@@ -140,13 +140,13 @@ class Sentence:
         return f"{found}; {stead}" if found else stead
 
     def _remedy(self) -> str | None:
-        one = self.one
+        one, rows = self.one, self.one.counted_in
         if self.code == "no_rows":
             if not one.slice:
                 return "give data with rows"
-            return "add rows of this slice to the data, or take the value out of the declared ones"
+            return f"add {rows} of this slice to the data, or take the value out of the declared ones"
         if self.code in ("one_class", "undefined", "constant_label"):
-            return "add rows of this slice in which the metric is defined, or waive the finding with a reason"
+            return f"add {rows} of this slice in which the metric is defined, or waive the finding with a reason"
         if self.code == "not_probabilities":
             return "let the model return probabilities, or ask for a metric of ranks such as auc"
         if self.code in _CIRCUMSTANCES:
@@ -156,15 +156,15 @@ class Sentence:
             if other is not None:
                 return other
         if self.code == "beyond_unadjusted" and not self._met:
-            return "look at what changed on these rows; more of them would most likely prove it"
+            return f"look at what changed on these {rows}; more of them would most likely prove it"
         if self.needed is not None:
             tolerance = self._other_tolerance()
-            return f"about {rounded(self.needed - one.rows)} more rows{tolerance} would decide"
+            return f"about {rounded(self.needed - one.rows)} more {rows}{tolerance} would decide"
         if one.value is None or one.on == "ratio":
             return None
         if self.code == "too_small":
-            return "more rows of this slice would decide"
-        return "more rows of the same kind are unlikely to help; look at what changed on these rows"
+            return f"more {rows} of this slice would decide"
+        return f"more {rows} of the same kind are unlikely to help; look at what changed on these {rows}"
 
     @property
     def _met(self) -> bool:
@@ -181,11 +181,11 @@ class Sentence:
             return None
         reach = f"a limit of {self._value(loosened(bound, value))}"
         if self.needed is not None:
-            return f"about {rounded(self.needed)} fresh rows, or {reach}, would decide"
+            return f"about {rounded(self.needed)} fresh {self.one.counted_in}, or {reach}, would decide"
         limit = self.requirement.limit.value
         if (value > limit) if up else (value < limit):
             return f"more of them, or {reach}, would decide"
-        return f"more rows will not help at this value; {reach} would be met"
+        return f"more {self.one.counted_in} will not help at this value; {reach} would be met"
 
     def _other_tolerance(self) -> str:
         found = self.detail.get("smallest_tolerance")
@@ -198,13 +198,13 @@ def slice_words(key: SliceKey) -> str:
 
 
 def outlook_words(
-    requirement: Requirement, *, rows: int, positives: int | None, smallest: float, decidable: bool
+    requirement: Requirement, *, rows: int, positives: int | None, smallest: float, decidable: bool, counted_in: str
 ) -> str:
     """What these rows can decide of a line on a tolerance: the words of `gate plan`, and of a finding left undecided.
 
     smallest: tolerance that all slices of the line meet with 90 % power; of a factor, its distance from 1.
     """
-    counted = f"{rows:,} rows" + ("" if positives is None else f", {positives:,} positive")
+    counted = f"{rows:,} {counted_in}" + ("" if positives is None else f", {positives:,} positive")
     status = "decidable" if decidable else f"hopeless at {requirement.limit}"
     return f"{status}: {counted} decide {tolerance_text(requirement, smallest)} with 90 % power"
 

@@ -158,7 +158,7 @@ class Sliced:
         return self._taken[key]
 
     def _takes(self, line: Requirement) -> bool:
-        measure = self._metrics[line.subject].measure
+        measure = line.among(self._metrics).measure
         if not any(measure is known for known in (*_RANKED, *_LOSSES, *_SHARES)):
             return False
         roles = ROLES if line.limit.relative else ROLES[:1]
@@ -187,7 +187,7 @@ class Sliced:
         return self._summaries[key]
 
     def _measure(self, place: Place, role: str, line: Requirement) -> Summary:
-        measure = self._metrics[line.subject].measure
+        measure = line.among(self._metrics).measure
         rows, positives = self.size(place) or (0, 0)
         if measure in _RANKED:
             self._needs_both(rows, positives)
@@ -204,7 +204,7 @@ class Sliced:
 
     def contrast(self, place: Place, line: Requirement, factor: float) -> Summary:
         """Candidate minus `factor` times champion on a slice, where both are defined."""
-        metric = self._metrics[line.subject]
+        metric = line.among(self._metrics)
         rows, positives = self.size(place) or (0, 0)
         candidate, champion = (self.measure(place, role, line) for role in ROLES)
         value = candidate.value - factor * champion.value
@@ -485,7 +485,7 @@ def _wanted(into: Sliced, asked: Iterable[tuple[Place, Requirement]]) -> Wanted:
     ranked, factors = set[Place](), dict[Any, set[float]]()
     losses, cuts = dict[Any, None](), dict[tuple[float | None, float | None], None]()
     for place, line in asked:
-        measure = into._metrics[line.subject].measure
+        measure = line.among(into._metrics).measure
         if measure in _RANKED:
             ranked.add(place)
         elif measure in _LOSSES:

@@ -25,7 +25,7 @@ MISSING = "(missing)"
 OTHER = "(other)"
 MOST = 1_000
 _KINDS = ("values", "bins", "quantiles", "where", "cross")
-FIXED_COLUMNS = ("id", "label", "weight", "cluster", "candidate", "champion")
+FIXED_COLUMNS = ("id", "label", "weight", "cluster", "query", "candidate", "champion")
 
 SliceKey = tuple[tuple[str, str], ...]
 Kind = Literal["values", "declared", "bins", "quantiles", "where", "cross", "found"]
@@ -358,9 +358,9 @@ class Slice:
         """The column that quantiles are taken of, NaN where a value is missing. Raises DataError."""
         return self._numbers(_plain(batch.column(self.columns[0])))
 
-    def cut(self, numbers: NDArray[np.float64]) -> pa.DictionaryArray:
-        """The bin of every row, by quantiles of all of them."""
-        return self._cut(numbers, quantile_edges(numbers, self.spec.quantiles or 2))
+    def cut(self, numbers: NDArray[np.float64], *, among: NDArray[np.float64] | None = None) -> pa.DictionaryArray:
+        """The bin of every row, by quantiles of all of them, or of those that are given."""
+        return self._cut(numbers, quantile_edges(numbers if among is None else among, self.spec.quantiles or 2))
 
     def order(self, found: Iterable[str]) -> tuple[str, ...]:
         """All labels in the order in which they are shown: the declared ones always, then what else rows have.

@@ -34,6 +34,7 @@ def run_gate(
     label: str = "label",
     cluster: str | None = None,
     weight: str | None = None,
+    query: str | None = None,
     small_slices: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> GateResult:
@@ -41,7 +42,8 @@ def run_gate(
 
     table: a pandas or Arrow table whose columns `label`, `candidate` and, if there, `champion` hold what is known; other
     columns are for slices. scores: {candidate: column, champion: column} where they are called otherwise. slices: entries
-    as in `data.*.slices`. task: binary or regression; told from the lines, else from the label, where it is left out.
+    as in `data.*.slices`. task: binary, regression or ranking; told from the lines, else from the label, where it is left out.
+    query: the column that says which rows of a ranking belong to one query.
     fields: of the gate. For a gate that replays requests, a missing score is a request that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
     without the columns; what a gate raises itself becomes its verdict, as in a run.
@@ -58,6 +60,7 @@ def run_gate(
             label=label,
             cluster=cluster,
             weight=weight,
+            query=query,
             small_slices=small_slices,
             folder=Path(scratch),
         )
@@ -101,6 +104,7 @@ class _Known:
         label: str,
         cluster: str | None,
         weight: str | None,
+        query: str | None,
         small_slices: Mapping[str, Any] | None,
         folder: Path,
     ) -> None:
@@ -111,7 +115,7 @@ class _Known:
         roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
         if "candidate" not in roles:
             raise UsageError("the table has no column 'candidate'", remedy="name it with scores={'candidate': column}")
-        lacking = [name for name in (*roles.values(), cluster, weight) if name is not None and name not in names]
+        lacking = [name for name in (*roles.values(), cluster, weight, query) if name is not None and name not in names]
         if lacking:
             raise UsageError(f"the table has no column {lacking[0]!r}; it has {', '.join(names)}")
         self.positive, self.threshold_, self.folder = positive, threshold, folder
@@ -121,6 +125,7 @@ class _Known:
                 "label": label if label in names else None,
                 "cluster": cluster,
                 "weight": weight,
+                "query": query,
                 "slices": tuple(slices),
                 "scores": roles,
                 "small_slices": dict(small_slices or {}),
@@ -138,6 +143,8 @@ class _Known:
             needs = set() if subject is None else set(subject.needs)
             if "label" in needs and self.spec.label is None:
                 raise UsageError(f"{str(line)!r} needs labels, and the table has no column {self.label!r}")
+            if "query" in needs and self.spec.query is None:
+                raise UsageError(f"{str(line)!r} is judged by query; name the column of queries with query=")
             if line.scope.kind == "overall":
                 continue
             if subject is not None and not {"label", "score"} & needs:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from lockgate.metrics import METRICS
+from lockgate.metrics import METRICS, ranking
 from lockgate.metrics.catalog import SUBJECTS
 from lockgate.metrics.influence import Undefined
+from lockgate.metrics.retrieval import MEASURES
 
 Floats = NDArray[np.float64]
 Case = tuple[NDArray[Any], Floats, Floats | None]
@@ -61,7 +62,8 @@ def regression(draw: st.DrawFn) -> Case:
 
 def test_the_catalog_names_what_is_computed() -> None:
     """A subject without a metric, or a metric without a subject, would be found too late."""
-    assert set(SUBJECTS) == set(METRICS)
+    assert set(SUBJECTS) == {*METRICS, *MEASURES}
+    assert set(ranking.SUBJECTS) == set(MEASURES)
     assert set(ORACLES) < set(METRICS)
 
 

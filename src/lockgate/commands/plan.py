@@ -137,7 +137,7 @@ class _Planned:
         }
 
     def _outlooks(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
-        from lockgate.metrics import METRICS
+        from lockgate.metrics import METRICS, ranking
         from lockgate.pipeline import looks_at_rows
         from lockgate.plan import as_absolute, assumptions, outlooks
 
@@ -146,7 +146,7 @@ class _Planned:
         lines = [
             (name, line)
             for name, line in lines
-            if line.subject in METRICS and "label" in gate.subjects[line.subject].needs
+            if line.subject in {*METRICS, *ranking.SUBJECTS} and "label" in gate.subjects[line.subject].needs
         ]
         if data is None or not lines:
             return {}
@@ -216,7 +216,7 @@ class _Planned:
                 scored = copy(bench.case.scored(name))
                 if scored.champion is not None:  # scores that lie in the data: the candidate's are not looked at
                     scored.candidate = scored.champion
-                _ = (scored.labels, scored.candidate, scored.weights, scored.clusters)
+                _ = (scored.labels, scored.candidate, scored.weights, scored.clusters, scored.queries)
                 for declared in scored.slices:
                     scored.codes(declared.name)
                 found[name] = scored, bench.case.threshold("candidate")
@@ -232,7 +232,12 @@ def _estimates(
     from lockgate.estimate import estimate
     from lockgate.merging import merged
     from lockgate.metrics import METRICS
+    from lockgate.queries import ByQuery
 
+    metrics = METRICS
+    if scored.queries is not None:
+        queries = ByQuery(scored)
+        scored, metrics = queries.rows, queries.metrics([line for _, line in lines])
     whole, _ = merged(scored, small)
     cells = [(name, line) for name, line in lines if line.scope.kind == "cell"]
     others = [each for each in lines if each not in cells]
@@ -240,7 +245,7 @@ def _estimates(
     found: dict[str, list[Any]] = {}
     for rows, asked in ((whole, others), (scored, cells)):
         declared = {one.name: one for one in rows.slices}
-        for one in estimate(rows, asked, METRICS, threshold=known) if asked else ():
+        for one in estimate(rows, asked, metrics, threshold=known) if asked else ():
             key = declared[one.slice[0][0]].key(one.slice[0][1]) if len(one.slice) == 1 else one.slice
             found.setdefault(one.requirement, []).append(replace(one, slice=key))
     return found

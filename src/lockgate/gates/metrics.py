@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from lockgate.errors import GateBroken
 from lockgate.evidence import Exhibit, Finding
 from lockgate.gate import Case, Context, Gate
-from lockgate.metrics import custom
+from lockgate.metrics import custom, ranking
 from lockgate.metrics.catalog import SUBJECTS
 from lockgate.requirement import Subject
 
 if TYPE_CHECKING:
     from lockgate.pipeline import Pipeline
 
+_NO_FUNCTIONS = "a function of one's own is asked of rows, and a ranking is judged by query; leave it out"
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
 
 
@@ -40,7 +42,12 @@ class Metrics(Gate):
 
     def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
         data = pipeline.data.get(self.data)
-        return custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
+        yield from custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
+        if pipeline.task == ranking.TASK:
+            yield from ((("functions", name), f"functions: {name}: {_NO_FUNCTIONS}") for name in self.functions)
+            for number, line in enumerate(self.lines):
+                if line.subject in ranking.SUBJECTS:
+                    yield from ((("require", number), what) for what in ranking.out_of_range(line))
 
     def origins(self, root: Path) -> Mapping[str, str]:
         return custom.origins(self.functions, root)
@@ -59,13 +66,23 @@ class Metrics(Gate):
         small = case.dataset(self.data).spec.small_slices
         metrics, wanted = dict(METRICS), {line.subject for _, line in asked}
         functions = {name: function for name, function in self.functions.items() if name in wanted}
+        losses = None
+        if case.task == ranking.TASK:
+            from lockgate.queries import ByQuery
+
+            if functions:
+                raise GateBroken(_NO_FUNCTIONS)
+            queries = ByQuery(scored)
+            scored, metrics = queries.rows, queries.metrics([line for _, line in asked])
+            losses = queries.losses
+            yield Context({"queries": scored.rows})
         if functions:
             dataset = case.dataset(self.data)
             own, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
             metrics |= own
             yield Context({"functions": origins})
         yield from answers(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)
-        found = found_slices(scored, case.dataset(self.data).spec, threshold=threshold)
+        found = found_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
         if found is not None:
             yield Context(found.note)
             yield found.table(self.title)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from lockgate.metrics import rates
+from lockgate.metrics import ranking, rates
 from lockgate.requirement import Subject
 
 
@@ -36,6 +36,7 @@ SUBJECTS: Mapping[str, Subject] = {
         _thresholded("recall"),
         _thresholded("f1", proportion=False),
         *rates.SUBJECTS.values(),
+        *ranking.SUBJECTS.values(),
         _scored("auc", "higher", bounds=(0, 1)),
         _scored("average_precision", "higher", bounds=(0, 1)),
         Subject(

@@ -26,12 +26,12 @@ champion: None for the candidate's own value. clusters: (n,) codes or None. conf
 class OwnMetric(Metric):
     """A metric with a rule of its own, or whose argument is not called threshold.
 
-    argument: of the line, given to `measure` in place of a threshold. decide: in place of counts and influence values,
+    argument: of the line, given to `measure` in place of a threshold; None where it takes none. decide: in place of counts and influence values,
     which are zero then and say nothing. placed: `measure` is given row numbers for scores, by which it finds what it reads:
     the candidate's from 0 on, the champion's from the number of all rows on.
     """
 
-    argument: str = "threshold"
+    argument: str | None = "threshold"
     decide: Decide | None = None
     placed: bool = False
 

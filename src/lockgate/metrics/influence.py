@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,14 @@ class Measured:
     """value: of the metric. psi: (n,) influence of each row, mean zero, small-sample factors included.
 
     base: (n,) bool, the rows that a share is taken over; None where it is all of them. hits: (n,) bool, only of a plain
-    share of unweighted rows, for exact counts and for a paired comparison.
+    share of unweighted rows, for exact counts and for a paired comparison. detail: what a finding says besides.
     """
 
     value: float
     psi: Floats
     hits: Bools | None = None
     base: Bools | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def counts(self) -> tuple[int, int] | None:
@@ -51,7 +52,7 @@ class Summary:
     size: about the largest of |value| and |ψ|, beside which a spread may be nothing but rounding. units: the rows or
     clusters that carry the value, those of the smaller class where it needs both. counts: (k, n) of a plain share of
     independent rows. disagree: (only the candidate's, only the champion's, n) hits of a difference of two such shares;
-    `error` is not looked at where either is there.
+    `error` is not looked at where either is there. detail: what a finding says besides.
     """
 
     value: float
@@ -60,6 +61,7 @@ class Summary:
     units: int
     counts: tuple[int, int] | None = None
     disagree: tuple[int, int, int] | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Metric:
     """How a metric is computed and on which scale one model's value is bounded.
 
     measure(labels, scores, weights, threshold) -> Measured; raises Undefined.
-    minority: whether the smaller class must be large enough before anything is decided.
+    minority: whether the smaller class must be large enough before anything is decided. mean: whether the value is a mean
+    of one number a row on any scale, so that a difference is corrected for skewness. counted_in: of what its rows are.
     """
 
     name: str
@@ -75,6 +78,8 @@ class Metric:
     scale: Literal["logit", "skew", "plain"]
     minority: bool = False
     paired_share: bool = False
+    mean: bool = False
+    counted_in: str = "rows"
 
 
 def mean_of(values: Floats, weights: Floats | None) -> Measured:
