@@ -63,7 +63,7 @@ INTERCHANGEABLE = LINES[8]
 # The parts of one member, which may use each other: files of one registry, of one target.
 PARTS = {
     "registries": ("mlflow", "mlflow_"),
-    "targets": ("process", "link", "faults", "environment", "host", "load"),
+    "targets": ("process", "link", "child", "faults", "environment"),
 }
 # Commands show reports and speak to git and ssh themselves; the demo fills a registry of its own; what a lock may name
 # is told by the pipeline's own keys. The MLflow client takes its timeouts from the environment and from nowhere else.

@@ -2,6 +2,7 @@
 
 Started as `python host.py REQUESTS ANSWERS LIFELINE`, three inherited descriptors. It imports nothing of lockgate,
 needs mlflow and pyarrow (pandas comes with mlflow), and keeps to the syntax of Python 3.8. stdout is the model's.
+`python host.py run LIFELINE COMMAND…` only runs a command, which then ends with the lifeline too.
 
 A frame is `LGF1`, the length of a JSON header (u32), the length of a payload (u64), both big-endian, then the two. A
 payload is an Arrow IPC stream of one batch. Every request gets one answer with its `id`; frames that only say
@@ -18,6 +19,7 @@ import random
 import resource
 import signal
 import struct
+import subprocess
 import sys
 import threading
 import time
@@ -81,6 +83,13 @@ def main(requests: int, answers: int, lifeline: int) -> None:
             reply, out = {"error": _described(error)}, b""
         reply["id"] = header["id"]
         write_frame(answers, reply, out)
+
+
+def run(lifeline: int, command: list[str]) -> int:
+    """Run a command to its end, which comes with the lifeline's at the latest; its exit code."""
+    _die_with_parent(lifeline)
+    code = subprocess.call(command)
+    return code if code >= 0 else 128 - code
 
 
 class Host:
@@ -549,7 +558,10 @@ def _read(descriptor: int, size: int) -> memoryview | None:
 
 if __name__ == "__main__":
     # the model's own children must not hold these pipes open
-    descriptors = [int(text) for text in sys.argv[1:4]]
+    alone = sys.argv[1:2] == ["run"]
+    descriptors = [int(text) for text in (sys.argv[2:3] if alone else sys.argv[1:4])]
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)  # noqa: FBT003
+    if alone:
+        sys.exit(run(descriptors[0], sys.argv[3:]))
     main(*descriptors)

@@ -1,4 +1,4 @@
-"""One process of a model and the line to it: start it, exchange frames, end it with everything that it started."""
+"""The line to the process of a model: frames out, frames back, none of them waited for without limit."""
 
 from __future__ import annotations
 
@@ -9,23 +9,18 @@ import os
 import select
 import signal
 import struct
-import subprocess
-import threading
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, cast
+from typing import Any, Literal
+
+from lockgate.targets.child import Child
 
 MAGIC = b"LGF1"
 HEAD = struct.Struct("!4sIQ")
-MARK = "LOCKGATE_HOST"
 _PIPE_BYTES = 2**20
-_TAIL_BYTES = 8 * 2**10
-_TAIL_LINES = 40
-_TERM_SECONDS = 2.0
 _LOOK_SECONDS = 0.1
 
 
@@ -49,41 +44,23 @@ class Frame:
 
 
 class Link:
-    """A process in a session of its own and three pipes: requests, answers, and a lifeline that says we are still here.
+    """A child process and three pipes: requests, answers, and the child's lifeline.
 
-    Writing never blocks, so that a process that answers while it is sent more cannot stand against us. Whatever happens
-    to us, the process ends: by `end`, when this object is collected, when the interpreter exits, or with the lifeline.
+    Writing never blocks, so that a process that answers while it is sent more cannot stand against us.
     """
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None) -> None:
         """Start `command` with three descriptors as its last arguments. Raises OSError."""
-        mark = uuid.uuid4().hex
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
-        lifeline, self._lifeline = os.pipe()
-        theirs = (requests, answers, lifeline)
         try:
-            self._process = subprocess.Popen(
-                [*command, *map(str, theirs)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**env, MARK: mark},
-                cwd=cwd,
-                pass_fds=theirs,
-                start_new_session=True,
-                bufsize=0,
-            )
+            self._child = Child(command, env=env, cwd=cwd, inherited=(requests, answers))
         except BaseException:
-            for descriptor in (self._requests, self._answers, self._lifeline):
-                os.close(descriptor)
+            _close(self._requests, self._answers)
             raise
         finally:
-            for descriptor in theirs:
-                os.close(descriptor)
-        self._tail = _Tail(cast("IO[bytes]", self._process.stdout))
-        ours = (self._requests, self._answers, self._lifeline)
-        self._end = weakref.finalize(self, _end, self._process, ours, mark, os.getpid())
+            _close(requests, answers)
+        self._close = weakref.finalize(self, _close, self._requests, self._answers)
         self._outgoing: list[memoryview] = []
         self._incoming = _Incoming()
         for descriptor in (self._requests, self._answers):
@@ -94,16 +71,16 @@ class Link:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._child.pid
 
     @property
     def alive(self) -> bool:
-        return self._end.alive
+        return self._child.alive
 
     @property
     def stderr(self) -> str:
         """The last lines that the process wrote, to stderr or stdout."""
-        return self._tail.text()
+        return self._child.stderr
 
     def send(self, header: Mapping[str, Any], payload: Any = b"") -> None:
         """Queue a frame; payload: any buffer. What the pipe does not take now goes out while an answer is awaited."""
@@ -137,7 +114,7 @@ class Link:
                     return frame
             elif ended:
                 raise self._gone()
-            ended = self._process.poll() is not None
+            ended = self._child.returncode is not None
             if cancelled():
                 raise LinkDown("cancelled", None)
             if left <= 0:
@@ -146,8 +123,8 @@ class Link:
 
     def end(self) -> None:
         """End the process, its group and its strays, and reap it; safe to call twice."""
-        self._end()
-        self._tail.join()
+        self._close()
+        self._child.end()
 
     def _write(self) -> None:
         try:
@@ -165,19 +142,16 @@ class Link:
 
     def _gone(self) -> LinkDown:
         """The pipe of answers is closed: because the process ended, or because the model closed what is not its own."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(_TERM_SECONDS)
-        self._tail.join()
-        code = self._process.returncode
+        code = self._child.wait()
         return LinkDown("closed" if code is None else "ended", code)
 
     def _ask_where(self) -> None:
         """Let the silent process write the stack of its threads, for the last lines that people will read."""
-        before = self._tail.size
+        before = self._child.written
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR1)
         until = time.monotonic() + 0.5
-        while self._tail.size == before and time.monotonic() < until:
+        while self._child.written == before and time.monotonic() < until:
             time.sleep(0.02)
         time.sleep(0.05)
 
@@ -219,67 +193,6 @@ class _Incoming:
             return Frame(header, payload)
 
 
-class _Tail:
-    """The last lines of a process, read all the time so that its pipe never fills."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
-        self._data = b""
-        self.size = 0
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._read, name="stderr of a model", daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        poll = select.poll()
-        poll.register(self._stream, select.POLLIN)
-        while poll.poll():
-            with self._lock:
-                data = os.read(self._stream.fileno(), 65536)
-                self.size += len(data)
-                self._data = (self._data + data)[-_TAIL_BYTES:]
-                if not data:
-                    self._stream.close()
-                    return
-
-    def join(self) -> None:
-        self._thread.join(timeout=1.0)
-
-    def text(self) -> str:
-        """What was written until now: all that lies in the pipe is read first."""
-        until = time.monotonic() + 0.2
-        while time.monotonic() < until:
-            with self._lock:
-                if self._stream.closed or not select.select([self._stream], [], [], 0)[0]:
-                    break
-            time.sleep(0.001)
-        lines = self._data.decode("utf-8", "replace").splitlines()
-        return "\n".join(lines[-_TAIL_LINES:])
-
-
-def _end(process: subprocess.Popen[bytes], descriptors: Sequence[int], mark: str, owner: int) -> None:
-    if os.getpid() != owner:
-        return  # a fork of us: the process is not its to end
-    for descriptor in descriptors[:2]:
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
         os.close(descriptor)
-    _signal_group(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_TERM_SECONDS)
-    _signal_group(process.pid, signal.SIGKILL)
-    _kill_strays(mark)
-    process.wait()
-    os.close(descriptors[2])
-
-
-def _signal_group(group: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, number)
-
-
-def _kill_strays(mark: str) -> None:
-    """Kill what the model started and took out of its group: it inherited the mark in its environment (Linux only)."""
-    wanted = f"{MARK}={mark}".encode()
-    for environment in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if wanted in environment.read_bytes().split(b"\0"):
-                os.kill(int(environment.parent.name), signal.SIGKILL)
