@@ -19,6 +19,7 @@ LINES: dict[int, tuple[str, ...]] = {
     2: ("evidence", "requirement", "arrays", "slices", "registry"),
     3: ("signoff", "ledger", "stats", "satisfiable", "schema_diff"),
     4: (
+        "target",
         "model",
         "lockstep",
         "sources",
@@ -63,7 +64,10 @@ INTERCHANGEABLE = LINES[8]
 # The parts of one member, which may use each other: files of one registry, of one target.
 PARTS = {
     "registries": ("mlflow", "mlflow_"),
-    "targets": ("process", "link", "child", "faults", "environment"),
+    "targets": (
+        *("process", "link", "child", "faults", "environment", "declared", "host", "load"),
+        *("server", "serve", "http", "jsonrows", "invocations", "v2", "v1", "template"),
+    ),
 }
 # Commands show reports and speak to git and ssh themselves; the demo fills a registry of its own; what a lock may name
 # is told by the pipeline's own keys. The MLflow client takes its timeouts from the environment and from nowhere else.

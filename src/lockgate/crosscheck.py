@@ -12,6 +12,7 @@ from lockgate.errors import guess
 from lockgate.gate import CONFIDENCE, Gate
 from lockgate.requirement import Requirement, RequirementError, Subject, from_mapping, parse
 from lockgate.slices import Slice, SliceSpec
+from lockgate.target import Server
 from lockgate.yamlfile import Complaint, Node, Path_
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def complaints(
         *_needs(drafts),
         *_waivers(tree, drafts),
         *_locks(tree, drafts),
+        *_targets(tree, pipeline, drafts, refused),
     ]
     for draft in drafts:
         found += _Lines(tree, pipeline, draft, refused).complaints()
@@ -122,6 +124,20 @@ def _queries(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:
         if data.query is not None and pipeline.task != "ranking" and ("task",) not in refused:
             what = f"query is for task: ranking, and this one is {pipeline.task}; leave it out"
             yield ("data", name, "query"), Complaint(_at(tree, "data", name, "query").at, what)
+
+
+def _targets(tree: Node, pipeline: Pipeline, drafts: list[Draft], refused: set[Path_]) -> Found:
+    if not {("target",), ("champion",)} & refused:
+        places: list[tuple[Path_, Any]] = [(("target",), pipeline.target)]
+        places += [((*draft.path, "target"), draft.gate.place) for draft in drafts if draft.gate is not None]
+        for path, target in places:
+            if isinstance(target, Server) and target.champion is None and pipeline.has_champion:
+                what = "target does not say where the champion answers; write champion: URL beside candidate"
+                yield path, Complaint(_at(tree, *path).named_at, what)
+    asks_method = pipeline.output is not None and pipeline.output.method is not None
+    if asks_method and pipeline.target != "process" and not {("target",), ("output",)} & refused:
+        what = "a server answers as it was deployed, so output names no method of its model"
+        yield ("output", "method"), Complaint(_at(tree, "output", "method").at, what)
 
 
 def _titles(drafts: list[Draft]) -> Found:

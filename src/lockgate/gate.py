@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.dataset import Dataset
-    from lockgate.model import Model
+    from lockgate.model import LoadFacts, Model
     from lockgate.pipeline import Pipeline
     from lockgate.scored import Scored
+    from lockgate.target import Target
 
 
 def _requirement(value: Any) -> Requirement:
@@ -92,6 +93,11 @@ class Gate(Config):
         """What is asked: `require`, else the gate's own lines."""
         return tuple(parse(line) for line in self.default_require) if self.require is None else self.require
 
+    @property
+    def place(self) -> Target | None:
+        """Where this gate asks the models, None for the pipeline's own place."""
+        return getattr(self, "target", None)
+
     def asked(self, case: Case) -> list[tuple[str, Requirement]]:
         """(rN, requirement) of the lines that can be asked: those that need a champion only where there is one."""
         return [
@@ -155,11 +161,12 @@ class Contender:
         *,
         fetch: Callable[[], Path],
         read: Callable[[Path], VersionFacts],
-        start: Callable[[Path], Model],
+        start: Callable[[Path, Target | None], Model],
     ) -> None:
         self.role = role
         self.version = version
         self._fetch, self._read, self._start = fetch, read, start
+        self._started: list[tuple[Target | None, Model]] = []
 
     @cached_property
     def files(self) -> Path:
@@ -171,10 +178,29 @@ class Contender:
         """What the registry and the files say, nothing loaded."""
         return self._read(self.files)
 
-    @cached_property
+    @property
     def model(self) -> Model:
-        """The model in a process of its own; it may not have been started yet (`Model.load`)."""
-        return self._start(self.files)
+        """The model where the pipeline says that it answers; it may not have been started yet (`Model.load`)."""
+        return self.at(None)
+
+    def at(self, target: Target | None) -> Model:
+        """The model where a gate says that it answers, which is the pipeline's place where None."""
+        for known, model in self._started:
+            if known == target:
+                return model
+        model = self._start(self.files, target)
+        self._started.append((target, model))
+        return model
+
+    def answered(self, target: Target | None) -> LoadFacts | None:
+        """Where it answered and what was learned of that place; None where it was not asked, or did not start."""
+        for known, model in self._started:
+            if known == target:
+                try:
+                    return model.load()
+                except LockgateError:
+                    return None
+        return None
 
 
 class Case:

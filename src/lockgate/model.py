@@ -76,13 +76,16 @@ class Drive:
 class LoadFacts:
     """What loading the model cost and where it answers.
 
-    load_seconds: of loading alone, the libraries that the model needs included, the start of its process not.
-    python: its version. versions: of the libraries beside the model, by the name that pip knows.
+    load_seconds: of loading alone, the libraries that the model needs included, the start of its process not; of a server
+    that we start, until it is ready. python: its version. versions: of the libraries beside the model, by the name that
+    pip knows; of a server, what it says of itself. where: which layer answers, and where the clock stands. What cannot
+    be known of a server is None.
     """
 
-    load_seconds: float
-    python: str
+    load_seconds: float | None
+    python: str | None
     versions: Mapping[str, str] = field(default_factory=dict)
+    where: str = ""
 
 
 @dataclass(frozen=True)

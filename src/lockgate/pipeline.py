@@ -30,6 +30,7 @@ from lockgate.output import OutputSpec
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
 from lockgate.requirement import Requirement, to_mapping
 from lockgate.signoff import SignoffPolicy
+from lockgate.target import Target
 from lockgate.yamlfile import Complaint, Node, Path_
 
 LATER_TASKS = ("multiclass", "custom")
@@ -48,18 +49,6 @@ def _task(task: Any) -> Any:
     if task in LATER_TASKS:
         raise ValueError(f"not available yet: {task} {STATISTICS}; now there are binary, regression and ranking")
     return task
-
-
-def _environment(value: Any) -> Any:
-    if value == "declared":
-        raise ValueError("not available yet: the model's declared environment arrives with the serving targets")
-    return value
-
-
-def _target(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        raise ValueError("not available yet: servers as targets arrive with the latency release; write target: process")
-    return value
 
 
 class TagThreshold(Config):
@@ -136,8 +125,8 @@ class Pipeline(Config):
     signoff: SignoffPolicy | None = None
     promotion: PromotionPolicy = Field(default_factory=PromotionPolicy)
     mode: Literal["observe"] | None = None
-    environment: Annotated[Literal["current"] | PythonEnvironment, BeforeValidator(_environment)] = "current"
-    target: Annotated[Literal["process"], BeforeValidator(_target)] = "process"
+    environment: Literal["current", "declared"] | PythonEnvironment = "current"
+    target: Target = "process"
     output: OutputSpec | None = None
     inputs: dict[str, InputColumn] = Field(default_factory=dict)
     waive: tuple[Waiver, ...] = ()

@@ -127,7 +127,19 @@ class Asking:
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
             what = f"the gate {gate.gate!r} broke: {type(error).__name__}: {error}"
             return findings, context, (what, {"remedy": "this is a defect of the gate; report it"})
-        return findings, context, None
+        return findings, context | self._answered(gate), None
+
+    def _answered(self, gate: Gate) -> dict[str, Any]:
+        """Where the models answered that the gate asked, and what was learned there; nothing where none was asked."""
+        if not gate.asks_models:
+            return {}
+        known = {one.role: one.answered(gate.place) for one in self.case.contenders}
+        models = {
+            role: {"where": facts.where, "python": facts.python, "versions": dict(facts.versions)}
+            for role, facts in known.items()
+            if facts is not None
+        }
+        return {"models": models} if models else {}
 
     def _waiver(self, subject: str) -> Waiver | None:
         today = self.started_at.date()

@@ -22,6 +22,7 @@ from lockgate.pipeline import Pipeline
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
 from lockgate.signoff import Owner, SignoffPolicy
 from lockgate.slices import Condition, SliceSpec
+from lockgate.target import Server
 
 Json = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -30,6 +31,11 @@ _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 def _not_both(*pairs: tuple[str, str]) -> Json:
     return {"allOf": [{"not": {"required": list(pair)}} for pair in pairs]}
+
+
+def _only_for(protocols: tuple[str, ...], *keys: str) -> Json:
+    speaks = {"properties": {"protocol": {"enum": list(protocols)}}, "required": ["protocol"]}
+    return {"if": speaks, "else": {"not": {"anyOf": [{"required": [key]} for key in keys]}}}
 
 
 # What validators ask beyond the types, in the words of JSON Schema.
@@ -42,6 +48,13 @@ _MORE: Mapping[type, Json] = {
     Owner: {
         "anyOf": [{"required": ["id"]}, {"required": ["key"]}, {"required": ["email"]}],
         "dependentRequired": {"github": ["id"]},
+    },
+    Server: {
+        "allOf": [
+            _only_for(("json",), "body", "output") | {"then": {"required": ["path", "body"]}},
+            _only_for(("v2", "v1"), "model", "version"),
+            _only_for(("v2",), "tensor"),
+        ]
     },
     SignoffPolicy: {"dependentRequired": {"groups": ["require"]}},
     SliceSpec: {

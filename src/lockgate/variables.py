@@ -11,7 +11,7 @@ from lockgate.yamlfile import Complaint, Node, Path_, Step
 
 _VARIABLE = re.compile(r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<text>[^{}]*))?\})?")
 ADDRESSES = frozenset({"path", "uri", "url", "file", "python", "folder", "host", "webhook"})
-_INSIDE = frozenset({"candidate", "headers", "env"})
+_INSIDE = frozenset({"candidate", "env", "target"})
 _NEVER = frozenset({"require", "severity", "waive", "signoff", "promotion"})
 
 

@@ -20,6 +20,7 @@ from lockgate.pipeline import Pipeline, PythonEnvironment, TagThreshold, load
 from lockgate.registry import CandidateSelector, ModelVersion, Registry
 from lockgate.runfolder import RunFolder, find, salt
 from lockgate.selection import select_candidate, select_champion
+from lockgate.target import Serve, Server, Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lockgate.dataset import Dataset
     from lockgate.model import Model
     from lockgate.scored import Scored
+    from lockgate.targets.server import Wire
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -201,17 +203,28 @@ class Bench:
     def _contender(self, role: Any, version: ModelVersion, fetched: tuple[Path, str]) -> Contender:
         files, digest = fetched
         known = replace(version, digest=digest)
-        return Contender(
+        contender = Contender(
             role,
             known,
             fetch=lambda: files,
             read=lambda folder: self.registry.facts(known, folder),
-            start=lambda folder: self._start(role, folder),
+            start=lambda folder, target: self._start(contender, folder, target),
         )
+        return contender
 
-    def _start(self, role: str, files: Path) -> Model:
+    def _start(self, contender: Contender, files: Path, target: Target | None) -> Model:
+        tell = self.progress
+        if self.pipeline.environment == "declared" and tell is not None:
+            tell(f"environment of {contender.role}", 0, None)
         model = start_model(
-            self.pipeline, files, role=role, environ=self.environ, scratch=self.scratch, cancelled=self.cancelled
+            self.pipeline,
+            files,
+            role=contender.role,
+            environ=self.environ,
+            scratch=self.scratch,
+            cancelled=self.cancelled,
+            target=target,
+            signature=lambda: (contender.facts.signature or {}).get("inputs"),
         )
         self._stack.callback(model.close)
         return model
@@ -417,24 +430,101 @@ def start_model(
     environ: Mapping[str, str],
     scratch: Path,
     cancelled: Callable[[], bool] | None = None,
+    target: Target | None = None,
+    signature: Callable[[], Any] = lambda: None,
 ) -> Model:
-    """The model of those files in a process of its own, under the interpreter that the pipeline names."""
-    from lockgate.targets.process import ProcessModel, job_python
+    """The model of those files where `target` says, else where the pipeline says; not started yet, or not waited for.
 
-    if isinstance(pipeline.environment, PythonEnvironment):
-        named = pipeline.environment.python
-        python = str(pipeline.resolve(named)) if "/" in named else named
-    else:
-        python = job_python(environ)
+    signature: the input columns of the version, asked only for a server.
+    """
+    place = target or pipeline.target
+    if isinstance(place, Server):
+        return _server(pipeline, place, role=role, cancelled=cancelled, signature=signature())
+    python, environ = _interpreter(pipeline, files, role=role, environ=environ, cancelled=cancelled)
     folder = scratch / f"{role}-work"
     folder.mkdir(exist_ok=True)
+    if isinstance(place, Serve):
+        from lockgate.targets.serve import ServedModel
+
+        return ServedModel(
+            files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, signature=signature(),
+            timeout_s=place.timeout.total_seconds(), ready_s=place.ready.total_seconds(),
+        )  # fmt: skip
+    from lockgate.targets.process import ProcessModel
+
     return ProcessModel(files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled)
+
+
+def _server(
+    pipeline: Pipeline, target: Server, *, role: str, cancelled: Callable[[], bool] | None, signature: Any
+) -> Model:
+    from lockgate.targets.http import Client
+    from lockgate.targets.server import ServerModel
+
+    address = target.url(role)
+    if address is None:
+        raise UsageError(f"target does not say where the {role} answers", remedy=f"write {role}: URL into target")
+    client = Client(
+        address,
+        name=role,
+        headers={name: value.get_secret_value() for name, value in target.headers.items()},
+        timeout_s=target.timeout.total_seconds(),
+        ca_file=None if target.ca is None else str(pipeline.resolve(target.ca)),
+        cancelled=cancelled,
+    )
+    wire = _wire(pipeline, target, role)
+    wire.path = target.path or wire.path
+    wire.health = target.health or wire.health
+    return ServerModel(client, wire, signature=signature, ready_s=target.ready.total_seconds())
+
+
+def _wire(pipeline: Pipeline, target: Server, role: str) -> Wire:
+    """The protocol that a server speaks, about the model that it is asked for."""
+    model, version = target.named("model", role) or pipeline.model, target.named("version", role)
+    if target.protocol == "v2":
+        from lockgate.targets.v2 import OpenInference
+
+        return OpenInference(model, version=version, tensor=target.tensor)
+    if target.protocol == "v1":
+        from lockgate.targets.v1 import Instances
+
+        return Instances(model, version=version)
+    if target.protocol == "mlflow":
+        from lockgate.targets.invocations import Invocations
+
+        return Invocations()
+    from lockgate.targets.template import Template
+
+    return Template(body=target.body, output=target.output, one_row=target.one_row)
+
+
+def _interpreter(
+    pipeline: Pipeline,
+    files: Path,
+    *,
+    role: str,
+    environ: Mapping[str, str],
+    cancelled: Callable[[], bool] | None,
+) -> tuple[str, Mapping[str, str]]:
+    """The python that the pipeline names, and the environment it is started in."""
+    from lockgate.targets.environment import job_python
+
+    if pipeline.environment == "declared":
+        from lockgate.targets.declared import declared_python, without_ours
+
+        cache = pipeline.root / ".gate" / "environments"
+        python = declared_python(files, cache=cache, environ=environ, name=role, cancelled=cancelled)
+        return python, without_ours(environ)
+    if isinstance(pipeline.environment, PythonEnvironment):
+        named = pipeline.environment.python
+        return (str(pipeline.resolve(named)) if "/" in named else named), environ
+    return job_python(environ), environ
 
 
 def prove_way_back(
     pipeline: Pipeline, registry: Registry, version: ModelVersion, *, environ: Mapping[str, str]
 ) -> None:
-    """Ask a version its input example (else a row of the data), as it would be asked after a rollback.
+    """Ask a version its input example (else a row of the data) in a process of its own, from the files to roll back to.
 
     Raises Refused where it does not answer, or has nothing to answer to.
     """
@@ -442,7 +532,7 @@ def prove_way_back(
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-")))
         bench = Bench(
-            pipeline,
+            pipeline.model_copy(update={"target": "process"}),
             registry,
             RunFolder(scratch),
             scratch,

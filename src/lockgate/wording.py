@@ -63,11 +63,15 @@ def complaints(error: ValidationError | None, tree: Node, model: Any) -> list[tu
     return found
 
 
-def known_keys(model: Any) -> list[str]:
-    """The keys that may be written in a mapping of this type; those that arrive later are left out."""
+def known_keys(model: Any, *, members: Path_ = ()) -> list[str]:
+    """The keys that may be written in a mapping of this type; those that arrive later are left out.
+
+    members: names of types, of which the ones that a union has are meant.
+    """
+    configs = _configs(model)
     return [
         info.alias or name
-        for config in _configs(model)
+        for config in [one for one in configs if one.__name__ in members] or configs
         for name, info in config.model_fields.items()
         if not any(isinstance(mark, Later) for mark in info.metadata)
     ]
@@ -166,7 +170,7 @@ def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], mode
         where = f"{name} has no {rest[-1]}" if path else f"{rest[-1]} is missing"
         return node.named_at, f"{where}, which is needed"
     if kind == "extra_forbidden":
-        known = known_keys(type_at(model, path[:-1]))
+        known = known_keys(type_at(model, path[:-1]), members=rest)
         return node.named_at, (
             f"there is no key {name!r} here; known: {', '.join(sorted(known)) or 'none'}{guess(name, known)}"
         )

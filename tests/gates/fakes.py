@@ -107,7 +107,7 @@ def case_of(
         home.mkdir(exist_ok=True)
         return Contender(
             role, version, fetch=lambda: home, read=lambda files: facts(version, files, **(known or {})),
-            start=lambda files: model or FakeModel(),
+            start=lambda files, target: model or FakeModel(),
         )  # fmt: skip
 
     if table is not None:

@@ -15,6 +15,7 @@ from lockgate.errors import GateBroken
 from lockgate.evidence import Exhibit, Finding
 from lockgate.gate import Case, Contender, Context, Gate
 from lockgate.requirement import Requirement, Subject
+from lockgate.target import Server, Target
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 BLOCKS = 20
 MOST = 1_000_000
 CONNECTIONS = 8
+_OF_OUR_PROCESSES = ("load_seconds", "rss_mb", "cpu_seconds_per_1k")
 
 
 def _rate(value: Any) -> Any:
@@ -121,13 +123,23 @@ class Latency(Gate):
     gate: Literal["latency"] = "latency"
     data: str | None = None
     load: Load = Load()
+    target: Target | None = None
 
     def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What is wrong with the gate as a whole, each with its place: batches never sent, runs too short to decide."""
         from lockgate.timing_limits import least_requests
 
+        asked_at = self.target or pipeline.target
+        if isinstance(asked_at, Server) and asked_at.one_row and self.load.sizes != (1,):
+            yield ("load",), "target sends one row a request ($row, $record), so batch_size is 1"
         for place, line in enumerate(self.lines):
             where = ("require", place) if self.require is not None else ()
+            if isinstance(asked_at, Server) and line.subject in _OF_OUR_PROCESSES:
+                yield (
+                    where,
+                    f"{str(line)!r}: a server that you run does not tell its {line.subject}; "
+                    "ask where we start the model: target: process, or {serve: mlflow}",
+                )
             batch = line.argument("batch")
             if batch is not None and batch not in self.load.sizes:
                 yield where, f"{str(line)!r}: no load of batch_size {batch} is sent; known: {_listed(self.load.sizes)}"
@@ -186,7 +198,8 @@ class _Run:
         self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
         data = gate.data or (case.datasets[0] if case.datasets else None)
         self.drives: dict[tuple[int, str], list[Drive]] = {}
-        self.facts = {role: contender.model.load() for role, contender in self.roles.items()}
+        self.models = {role: contender.at(gate.target) for role, contender in self.roles.items()}
+        self.facts = {role: model.load() for role, model in self.models.items()}
         self.batches: dict[str, pa.RecordBatch] = {
             role: case.sample(contender, data, max(1000, *self.load.sizes)) for role, contender in self.roles.items()
         }
@@ -218,7 +231,7 @@ class _Run:
                         concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
                         duration_s=load.duration.total_seconds() / blocks if load.duration and load.closed else None,
                     )
-                    drive = self.roles[role].model.drive(plan, self.batches[role])
+                    drive = self.models[role].drive(plan, self.batches[role])
                     self.drives.setdefault((size, role), []).append(drive)
                     done += 1
                     self.case.progress(f"{self.title}: block", done, total)
@@ -270,9 +283,10 @@ class _Run:
 
     def _counted(self, subject: str, role: str, batch: int) -> tuple[float, int]:
         if subject == "load_seconds":
-            return self.facts[role].load_seconds, 1
+            seconds = self.facts[role].load_seconds
+            return (0.0, 0) if seconds is None else (seconds, 1)
         if subject == "rss_mb":
-            rss = self.roles[role].model.usage().rss_bytes
+            rss = self.models[role].usage().rss_bytes
             return (0.0, 0) if rss is None else (rss / 1e6, 1)
         drives = self.drives[batch, role]
         return float(sum(drive.failed.sum() for drive in drives)), sum(len(drive.failed) for drive in drives)
@@ -299,7 +313,6 @@ class _Run:
         from lockgate.schedule import lag_ms
 
         return {
-            "layer": "in process: pyfunc predict in a process of its own, the clock beside it",
             "load": self.load.spoken,
             "requests": max(sum(len(drive.sent_s) for drive in drives) for drives in self.drives.values()),
             "lag_p99_ms": {
@@ -308,9 +321,6 @@ class _Run:
             "batch_sizes": list(self.load.sizes),
             "data": self.data or "input example",
             "machine": {"cpus": os.cpu_count() or 0, "processor": platform.machine(), "system": platform.system()},
-            "models": {
-                role: {"python": facts.python, "versions": dict(facts.versions)} for role, facts in self.facts.items()
-            },
         }
 
     def exhibits(self, title: str, timed: Mapping[int, Timed]) -> Iterator[Exhibit]:

@@ -95,6 +95,18 @@ class Child:
         self._tail.join()
         return self._process.returncode
 
+    def used(self) -> tuple[int | None, float | None]:
+        """(peak resident bytes of its largest process, processor seconds of all that live), None where /proc is not."""
+        rss, ticks = list[int](), list[int]()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == self.pid:  # the session that it leads
+                    ticks += [int(fields[11]) + int(fields[12])]
+                    status = (folder / "status").read_text()
+                    rss += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")]
+        return max(rss, default=None), sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
+
     def end(self) -> None:
         """End the process, its group and its strays, and reap it; safe to call twice."""
         self._end()

@@ -15,6 +15,7 @@ from lockgate.errors import ModelFault
 from lockgate.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.targets import faults
 from lockgate.targets.environment import check_python, job_python, model_environment
+from lockgate.targets.jsonrows import joined
 from lockgate.targets.link import Frame, Link, LinkDown
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = ["ProcessModel", "check_python", "job_python", "model_environment"]
 
 _HOST = Path(__file__).with_name("host.py")
 _AHEAD = 2
+IN_PROCESS = "in process: pyfunc predict in a process of its own, the clock beside it"
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class ProcessModel:
             except ModelFault as fault:
                 self._end(fault)
                 raise
-            self._facts = LoadFacts(header["seconds"], header["python"], header["versions"])
+            self._facts = LoadFacts(header["seconds"], header["python"], header["versions"], where=IN_PROCESS)
         return self._facts
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
@@ -126,7 +128,7 @@ class ProcessModel:
             asked = waiting.popleft()
             answered.append(_batch(self._answer(asked)))
             if asked.whole:
-                yield self._joined(answered)
+                yield joined(answered, name=self.name, stderr=self.stderr)
                 answered = []
 
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
@@ -210,26 +212,6 @@ class ProcessModel:
             starts = range(0, max(1, batch.num_rows), step)
             for start in starts:
                 yield batch.slice(start, step), start == starts[-1]
-
-    def _joined(self, answers: list[pa.RecordBatch]) -> pa.RecordBatch:
-        import pyarrow as pa
-
-        first = answers[0]
-        if len(answers) == 1:
-            return first
-        if any(answer.schema.names != first.schema.names for answer in answers):
-            what = f"{self.name} answered parts of one batch with different columns"
-            raise ModelFault(what, remedy="let predict return the same columns for any rows", stderr=self.stderr)
-        try:
-            table = pa.concat_tables(
-                map(pa.Table.from_batches, ([one] for one in answers)), promote_options="permissive"
-            )
-        except pa.ArrowException as error:
-            what = f"{self.name} answered parts of one batch with different types ({error})"
-            raise ModelFault(
-                what, remedy="let predict return the same types for any rows", stderr=self.stderr
-            ) from error
-        return table.combine_chunks().to_batches()[0]
 
 
 def _stream(batch: pa.RecordBatch) -> Any:

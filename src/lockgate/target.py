@@ -1,0 +1,179 @@
+"""Where does a model answer? `target:` of a pipeline, as people write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, SecretStr, Tag, model_validator
+
+from lockgate.config import Config, Duration
+from lockgate.errors import guess
+
+PLACEHOLDERS = ("$rows", "$records", "$columns", "$by_column", "$row", "$record")
+_ONE_ROW = ("$row", "$record")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _url(text: str) -> str:
+    """The address of a server; what is wrong is said without repeating it, because it may hold a password."""
+    if "${" in text:
+        return text  # its variables are only known when it runs
+    try:
+        parts = urlsplit(text)
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError("an address of a server is needed, such as http://127.0.0.1:8080")
+    if parts.query or parts.fragment:
+        raise ValueError("an address of a server ends before ? and #; write the rest as path:")
+    return text.rstrip("/")
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or "#" in text or any(sign.isspace() for sign in text):
+        raise ValueError("a path begins with /, and holds no # and no spaces")
+    return text
+
+
+def _header(value: SecretStr) -> SecretStr:
+    if re.search(r"[\r\n\0]", value.get_secret_value()):
+        raise ValueError("the value of a header stands on one line")
+    return value
+
+
+def _headers(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
+    for name in headers:
+        if not _HEADER.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a header; write letters, digits and dashes")
+        if name.lower() in ("content-type", "content-length", "host", "transfer-encoding", "connection"):
+            raise ValueError(f"the header {name} is ours to write")
+    return headers
+
+
+Url = Annotated[str, AfterValidator(_url)]
+UrlPath = Annotated[str, AfterValidator(_path)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header)]
+Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$")]
+
+
+class ByRole(Config):
+    """A name that is not the same for candidate and champion."""
+
+    candidate: Part
+    champion: Part | None = None
+
+
+Named = Annotated[
+    ByRole,
+    BeforeValidator(
+        lambda value: {"candidate": value, "champion": value} if isinstance(value, str) else value,
+        json_schema_input_type=Part | ByRole,
+    ),
+]
+
+
+class Serve(Config):
+    """A server that we start from the version's files, on a free port of this machine, and end."""
+
+    serve: Literal["mlflow"]
+    ready: Duration = timedelta(minutes=3)
+    timeout: Duration = timedelta(seconds=60)
+
+
+class Server(Config):
+    """Servers that somebody else runs, one for the candidate and one for the champion.
+
+    protocol: what they speak. model, version: their names in the path of v2 and v1. path: instead of the protocol's own.
+    tensor: v2 only, all columns as one tensor of that name. body, output: json only, what is sent, in which `$rows`
+    and its like stand for the rows, and where in the answer the predictions are. health: the path that answers 2xx when
+    the server is ready. ready: how long that may take. timeout: of one answer.
+    """
+
+    protocol: Literal["mlflow", "v2", "v1", "json"]
+    candidate: Url
+    champion: Url | None = None
+    model: Named | None = None
+    version: Named | None = None
+    tensor: str | None = Field(default=None, min_length=1)
+    path: UrlPath | None = None
+    health: UrlPath | None = None
+    headers: Annotated[dict[str, HeaderValue], AfterValidator(_headers)] = Field(default_factory=dict)
+    body: Any = None
+    output: str | None = Field(default=None, min_length=1)
+    ca: str | None = Field(default=None, min_length=1)
+    ready: Duration = timedelta(seconds=30)
+    timeout: Duration = timedelta(seconds=60)
+
+    @model_validator(mode="after")
+    def _keys_of_the_protocol(self) -> Server:
+        for keys, protocols in (
+            (("body", "output"), ("json",)),
+            (("model", "version"), ("v2", "v1")),
+            (("tensor",), ("v2",)),
+        ):
+            for key in keys:
+                if getattr(self, key) is not None and self.protocol not in protocols:
+                    raise ValueError(f"{key} is for protocol: {' and '.join(protocols)}, and this is {self.protocol}")
+        if self.protocol == "json":
+            _check_body(self.body)
+            if self.path is None:
+                raise ValueError("protocol: json needs a path, such as path: /predict")
+        return self
+
+    @property
+    def one_row(self) -> bool:
+        """Whether a request holds one row, because the body says `$row` or `$record`."""
+        return any(text in _ONE_ROW for text in _texts(self.body))
+
+    def url(self, role: str) -> str | None:
+        """Where the role's server is, None where nobody said."""
+        return self.candidate if role == "candidate" else self.champion
+
+    def named(self, key: Literal["model", "version"], role: str) -> str | None:
+        """The name of the model or of its version in the path."""
+        of: ByRole | None = getattr(self, key)
+        return None if of is None else of.candidate if role == "candidate" else of.champion or of.candidate
+
+
+def shown(url: str) -> str:
+    """An address without what may be a secret in it: user, password, query."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def _texts(body: Any) -> Iterator[str]:
+    if isinstance(body, str):
+        yield body
+    for below in body.values() if isinstance(body, dict) else body if isinstance(body, list) else ():
+        yield from _texts(below)
+
+
+def _check_body(body: Any) -> None:
+    """Raises ValueError for a body in which no rows would be sent, or a placeholder that is none."""
+    asked = [text for text in _texts(body) if text.startswith("$") and not text.startswith("$$")]
+    for text in asked:
+        if text not in PLACEHOLDERS:
+            known = ", ".join(PLACEHOLDERS)
+            raise ValueError(f"body: {text!r} stands for nothing; known: {known}; a $ of one's own is written $$"
+                             + guess(text, PLACEHOLDERS))  # fmt: skip
+    if not set(asked) - {"$columns"}:
+        raise ValueError("protocol: json needs a body that holds the rows, such as body: {rows: $records}")
+    if any(text in _ONE_ROW for text in asked) and {*asked} - {*_ONE_ROW, "$columns"}:
+        raise ValueError("body: $row and $record are one row a request; $rows, $records and $by_column are all of them")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "Serve" if "serve" in value else "Server"
+    return type(value).__name__ if isinstance(value, Serve | Server) else "process"
+
+
+Target = Annotated[
+    Annotated[Literal["process"], Tag("process")] | Annotated[Serve, Tag("Serve")] | Annotated[Server, Tag("Server")],
+    Discriminator(_kind),
+]
