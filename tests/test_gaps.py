@@ -41,21 +41,46 @@ def asked(rows: dict[str, Any], *lines: Any, slices: Any = ("geo",), **more: Any
     return list(run_gate("metrics", table=rows, slices=list(slices), require=list(lines), **more).findings)
 
 
-def test_gaps_are_fairlearns_differences() -> None:
-    """Demographic parity, equal opportunity and equalised odds, on the same rows."""
-    rows = table(hurt=0.1)
+FAIRNESS = [
+    "positive_rate gap over geo <= 0.5",
+    "recall gap over geo <= 0.5",
+    "false_positive_rate gap over geo <= 0.5",
+]
+
+
+@pytest.mark.parametrize("groups", [2, 3, 7])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gaps_are_fairlearns_differences(groups: int, weighted: bool) -> None:
+    """Demographic parity, equal opportunity and equalised odds, of two groups and of more, with weights and without."""
+    rows = table({f"g{place}": 900 - 100 * place for place in range(groups)}, seed=groups)
+    draw = np.random.default_rng(groups)
+    rows["candidate"] = np.clip(
+        rows["candidate"] + 0.05 * draw.normal(size=groups)[np.unique(rows["geo"], return_inverse=True)[1]], 0, 1
+    )
+    rows["w"] = draw.choice([0.25, 1.0, 4.0], rows["geo"].size)
     decided = rows["candidate"] >= 0.5
     given: dict[str, Any] = {"y_true": rows["label"], "y_pred": decided, "sensitive_features": rows["geo"]}
-    parity, found, false = asked(
-        rows,
-        "positive_rate gap over geo <= 0.5",
-        "recall gap over geo <= 0.5",
-        "false_positive_rate gap over geo <= 0.5",
-    )
+    if weighted:
+        given["sample_weight"] = rows["w"]
+    parity, found, false = asked(rows, *FAIRNESS, weight="w" if weighted else None)
 
     assert parity.observed == pytest.approx(demographic_parity_difference(**given), abs=1e-12)
     assert found.observed == pytest.approx(equal_opportunity_difference(**given), abs=1e-12)
     assert max(found.observed or 0, false.observed or 0) == pytest.approx(equalized_odds_difference(**given), abs=1e-12)
+    assert parity.detail["pairs_compared"] == groups * (groups - 1)
+
+
+def test_a_fair_share_of_weights_is_not_a_fair_share_of_rows() -> None:
+    """The same decisions, and another gap, since the rows of one group that are refused weigh more."""
+    rows = table()
+    refused = (rows["geo"] == "BR") & (rows["candidate"] < 0.5)
+    rows["w"] = np.where(refused, 4.0, 1.0)
+    (plain,), (heavy,) = (asked(rows, FAIRNESS[0], weight=weight) for weight in (None, "w"))
+
+    assert plain.observed is not None
+    assert heavy.observed is not None
+    assert heavy.observed > plain.observed + 0.1
+    assert heavy.detail["pair"][1] == "BR"
 
 
 def test_a_gap_is_one_finding_that_names_the_pair() -> None:

@@ -157,7 +157,7 @@ class TestSmallSlices:
 
         assert one(replace(alike, positives=40), small=policy).rows_needed == 100
         assert one(replace(alike, positives=31), small=policy).rows_needed == 128
-        assert one(replace(alike, positives=40), small=policy).remedy == "about 1 more rows would decide"
+        assert one(replace(alike, positives=40), small=policy).remedy == "about 1 more row would decide"
 
     @pytest.mark.parametrize(
         ("few", "needed"),

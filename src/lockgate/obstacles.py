@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lockgate.evidence import Finding, GateResult, Verdict
-from lockgate.sentences import rounded, rounded_up, slice_words, worst_first
+from lockgate.sentences import counted_words, rounded, rounded_up, slice_words, worst_first
 
 _ALIKE = 3  # fewer are told one by one
 _NAMED = 50
@@ -85,7 +85,7 @@ def _alike(one: Finding) -> tuple[str, ...]:
 def _said(one: Finding) -> str:
     """The reason without the place and the number of rows."""
     place = f"{one.subject} on {slice_words(tuple(one.slice.items()))}: "
-    return one.reason.removeprefix(place).removesuffix(f" ({one.rows:,} rows)")
+    return one.reason.removeprefix(place).removesuffix(f" ({_rows(one)})")
 
 
 def _together(gate: GateResult, group: list[Finding], *, named: int) -> Obstacle:
@@ -128,7 +128,7 @@ def _label(one: Finding, *, full: bool) -> str:
 
 
 def _rows(one: Finding) -> str:
-    return f"{one.rows:,} row{'' if one.rows == 1 else 's'}"
+    return counted_words(one.rows, str(one.detail.get("counted_in", "rows")))
 
 
 def _rows_and_more(one: Finding) -> str:

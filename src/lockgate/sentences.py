@@ -13,6 +13,7 @@ from lockgate.requirement import Requirement, Subject
 from lockgate.slices import SliceKey
 
 _WOULD = " would go unseen"
+_ONE = {"rows": "row", "queries": "query"}
 _WEAKER = ("watched", "no_loss_seen")
 
 # What helps where the way of measuring kept a line from being decided.
@@ -57,7 +58,7 @@ class Sentence:
         """What was seen, against what was asked."""
         one = self.one
         if one.problem is not None:
-            rows = f" ({one.rows:,} {one.counted_in})" if one.rows else ""
+            rows = f" ({counted_words(one.rows, one.counted_in)})" if one.rows else ""
             return f"{self._where}: {one.problem[1]}{rows}"
         if one.value is None:
             return f"{self._where} was not measured"
@@ -159,7 +160,8 @@ class Sentence:
             return f"look at what changed on these {rows}; more of them would most likely prove it"
         if self.needed is not None:
             tolerance = self._other_tolerance()
-            return f"about {rounded(self.needed - one.rows)} more {rows}{tolerance} would decide"
+            more = counted_words(self.needed - one.rows, rows).rpartition(" ")[2]
+            return f"about {rounded(self.needed - one.rows)} more {more}{tolerance} would decide"
         if one.value is None or one.on == "ratio":
             return None
         if self.code == "too_small":
@@ -190,6 +192,11 @@ class Sentence:
     def _other_tolerance(self) -> str:
         found = self.detail.get("smallest_tolerance")
         return "" if found is None else f", or {tolerance_text(self.requirement, float(found))},"
+
+
+def counted_words(count: int, counted_in: str = "rows") -> str:
+    """`1 row`, `1,037 rows`, `3 queries`."""
+    return f"{count:,} {_ONE.get(counted_in, counted_in) if count == 1 else counted_in}"
 
 
 def slice_words(key: SliceKey) -> str:

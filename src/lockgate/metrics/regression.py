@@ -33,7 +33,8 @@ def r2(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: 
     errors = mean_of((scores - labels) ** 2, weights)
     middle = mean_of(labels.astype(np.float64), weights).value
     variance = mean_of((labels - middle) ** 2, weights)
-    if variance.value <= 0:
+    # Equal labels need not equal their mean, to the last digit.
+    if variance.value <= 0 or np.ptp(labels if weights is None else labels[weights > 0]) == 0:
         raise Undefined("constant_label", "the label does not vary on these rows")
     share = errors.value / variance.value
     return Measured(1 - share, -(errors.psi - share * variance.psi) / variance.value)
