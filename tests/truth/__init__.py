@@ -50,6 +50,11 @@ class Truth:
         """(answers,) from the last byte of a request to the first of its answer, as it really happened, in turn."""
         return np.array(self._get("/served").split(), np.float64)
 
+    @property
+    def stalls_ms(self) -> NDArray[np.float64]:
+        """(stalls,) how long each really took."""
+        return np.array(self._get("/stalls").split(), np.float64)
+
     def _get(self, path: str) -> str:
         with urllib.request.urlopen(self.url + path, timeout=30) as answer:
             return str(answer.read().decode())

@@ -16,6 +16,7 @@
  * POST anything: an answer by the law. POST /redirect, /close, /never, /echo: a 302, a connection that breaks, silence,
  * a 400 that repeats the request's headers. GET /count: "requests answers errors connections", of POSTs. GET /served:
  * of each answer in turn, the milliseconds from the request's last byte to the answer's first, as it really happened.
+ * GET /stalls: how many milliseconds each stall really took.
  *
  * One thread. Delays wait in a heap, so that one answer never waits for another; stalls really block.
  */
@@ -52,8 +53,8 @@ typedef struct {
 static Peer peers[FDS];
 static Due *heap;
 static int waiting, heap_room;
-static float *served;
-static size_t served_room;
+static float *served, stalls[10000];
+static size_t served_room, stalled;
 static size_t requests, answers, errors, connections;
 static int poller, listener, timer;
 static double queue_free;
@@ -177,6 +178,14 @@ static void post(int fd, const char *path, size_t whole) {
     else push(one);
 }
 
+static void list(int fd, const float *values, size_t count) {
+    char *text = malloc(count * 16 + 1), *place = text;
+    if (!text) die("memory");
+    for (size_t i = 0; i < count; i++) place += snprintf(place, 16, "%.5g\n", values[i]);
+    say(fd, "200 OK", text, place - text);
+    free(text);
+}
+
 static void listen_to(int fd) {
     Peer *peer = &peers[fd];
     ssize_t count = read(fd, peer->data + peer->filled, ROOM - peer->filled);
@@ -196,10 +205,9 @@ static void listen_to(int fd) {
         int size = snprintf(text, sizeof text, "%zu %zu %zu %zu", requests, answers, errors, connections);
         say(fd, "200 OK", text, size);
     } else if (!strncmp(peer->data, "GET /served ", 12)) {
-        char *text = malloc(answers * 16 + 1), *place = text;
-        for (size_t i = 0; i < answers; i++) place += snprintf(place, 16, "%.5g\n", served[i]);
-        say(fd, "200 OK", text, place - text);
-        free(text);
+        list(fd, served, answers);
+    } else if (!strncmp(peer->data, "GET /stalls ", 12)) {
+        list(fd, stalls, stalled);
     } else if (!strncmp(peer->data, "POST ", 5)) {
         post(fd, peer->data + 5, whole - 4);
     } else {
@@ -252,6 +260,7 @@ int main(int count, char **words) {
         if (moment >= stall) {
             struct timespec left = {(time_t)(stall_ms / 1000), (long)(fmod(stall_ms, 1000) * 1e6)};
             nanosleep(&left, 0);
+            if (stalled < sizeof stalls / sizeof *stalls) stalls[stalled++] = (now() - moment) * 1000;
             stall = fmax(stall + period_ms / 1000, now());
         }
         for (int i = 0; i < found; i++) {

@@ -86,7 +86,8 @@ class Engine:
         while sent < count:
             wave = 1 if sent == 0 else min(self.spec["concurrency"], count - sent)
             for i in range(sent, sent + wave):
-                self._send(i)
+                self._add(i)
+            self._go()  # all at once, so that no answer frees a connection for the next
             running = wave
             while running:
                 for curl, _, _ in self._answers(math.inf):
@@ -160,12 +161,18 @@ class Engine:
                 going -= 1
 
     def _send(self, place: int) -> None:
+        self._add(place)
+        self._go()
+
+    def _add(self, place: int) -> None:
         curl = self.idle.pop() if self.idle else self._made()
         curl.place = place
         curl.said.clear()
         curl.setopt(self.pycurl.POSTFIELDS, self.bodies[place % len(self.bodies)])
         self.multi.add_handle(curl)
-        self.multi.socket_action(self.pycurl.SOCKET_TIMEOUT, 0)  # so that it goes now
+
+    def _go(self) -> None:
+        self.multi.socket_action(self.pycurl.SOCKET_TIMEOUT, 0)  # libcurl would rather wait to be called back
 
     def _answers(self, until: float) -> list[tuple[Any, float, str | None]]:
         """(handle, moment, error) of what was answered: waits for something to happen, and no longer than `until`."""
