@@ -49,9 +49,10 @@ def drive_http(
     """POST the bodies in turn to `url` as the plan says, over HTTP/1.1 with connections kept, and time each request.
 
     A request failed where its connection broke, nothing came within timeout_s, or the status is not 2xx (a redirect is
-    not followed, so it failed); `first_error` says which, without the values of headers. An open loop opens as many
-    connections as it needs, up to a thousand; a request that finds them all busy waits for one, which is part of its
-    latency and none of its lag. Certificates are checked against ca_file, else those that this machine trusts; no proxy is used.
+    not followed, so it failed); `first_error` says which, without the values of headers. A connection that the server
+    closed between two requests is replaced, which is no failure. An open loop opens as many connections as it needs, up
+    to a thousand; a request that finds them all busy waits for one, which is part of its latency and none of its lag.
+    Certificates are checked against ca_file, else those that this machine trusts; no proxy is used.
     cancelled: asked ten times a second; the load ends at once where it says so.
 
     Raises ModelFault where nothing can be sent at all: no bodies, a header that is none, an engine that ended. Drive's
@@ -120,6 +121,8 @@ def _run(
             answer = _all_of(engine.stdout, until=time.monotonic() + seconds, cancelled=cancelled)
         finally:
             engine.kill()
+            with suppress(BrokenPipeError):
+                engine.stdin.close()  # what it no longer read
         said = engine.stderr.read().decode(errors="replace")
     if len(answer) < _HEAD.size:
         raise ModelFault("the load generator ended before it had sent its requests", stderr=said)
