@@ -21,6 +21,7 @@ LINES: dict[int, tuple[str, ...]] = {
     4: (
         "target",
         "model",
+        "load",
         "lockstep",
         "sources",
         "remote",
@@ -44,6 +45,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "timing",
         "schedule",
         "timing_rates",
+        "timing_exhibits",
         "exhibits",
         "sentences",
         "obstacles",
@@ -53,7 +55,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "answers",
         "found_slices",
     ),
-    6: ("gate",),
+    6: ("gate", "interleaved"),
     7: ("yamlfile", "wording", "variables", "extends", "crosscheck", "pipeline", "schema"),
     8: ("gates", "targets", "registries", "channels", "reports"),
     9: ("selection", "runfolder", "looks", "run", "promotion", "standby", "audit"),
@@ -275,7 +277,7 @@ def test_numpy_is_imported_by_what_computes() -> None:
     heavy = ("numpy", "scipy", "pyarrow", "mlflow", "pandas", "requests", "jinja2")
     light = [
         *LINES[1],
-        *LINES[6],
+        "gate",
         *LINES[7],
         "evidence",
         "requirement",

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     Blocks = Sequence[NDArray[np.float64]]
 
 
+RATES = ("throughput_rps", "error_rate")
+
+
 def estimate_rate(name: str, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
     """The estimate of one line such as `error_rate <= 0.1%` or `throughput_rps >= champion * 0.9`."""
     limit = requirement.limit

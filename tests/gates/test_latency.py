@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable
@@ -74,7 +75,7 @@ def test_a_limit_in_milliseconds_is_met_where_its_interval_ends_below(tmp_path: 
     assert against(end * (1 + 1e-9)).verdict is Verdict.PASS
     below = against(end * (1 - 1e-3))
     assert below.verdict is Verdict.INCONCLUSIVE
-    assert below.reason.endswith(" ms not shown")
+    assert " ms not shown; measured on " in below.reason
 
 
 def test_a_whole_run_is_told(tmp_path: Path) -> None:
@@ -195,6 +196,8 @@ def test_batches_are_measured_each_on_its_own(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "exhibits").iterdir()) == [
         "latency-ecdf-batch-1.json",
         "latency-ecdf-batch-32.json",
+        "latency-timeline-batch-1.json",
+        "latency-timeline-batch-32.json",
     ]
 
 
@@ -226,3 +229,76 @@ def test_what_no_run_could_decide_is_refused_beforehand(
     asked = gate(*lines, **load)
 
     assert list(asked.complaints(pipeline_of(asked))) == ([] if said is None else [(("require", 0), said)])
+
+
+def test_what_is_counted_holds_for_this_run(tmp_path: Path) -> None:
+    """The slowest request, the size of the files, processor time; a champion's beside it."""
+    (tmp_path / "case").mkdir()
+    case = case_of(tmp_path / "case", candidate=FakeModel(lognormal()), champion=FakeModel(lognormal()))
+    (case.candidate.files / "weights.bin").write_bytes(b"0" * 3_000_000)
+    lines = ["max_ms <= 1000", "model_mb <= 4", "cpu_seconds_per_1k <= 1", "first_prediction_ms <= 100", "gpus >= 1"]
+    found = ask(case, gate(*lines, requests=400)).findings
+
+    assert [one.subject for one in found] == [line.split()[0] for line in lines]
+    assert found[0].observed is not None
+    assert 10 < found[0].observed < 30
+    assert (found[1].observed, found[1].verdict) == (3.0, Verdict.PASS)
+    assert (found[2].observed, found[2].rows) == (0.0, 400 + 20 + 19 * found_warmup(400))
+    assert (found[3].verdict, found[3].code) == (Verdict.INCONCLUSIVE, "nothing_counted")
+    assert found[4].decided is not None
+    assert found[4].decided.on == "count"
+
+
+def found_warmup(requests: int) -> int:
+    """Requests before each block but the first, which are sent and not measured."""
+    return max(1, min(20, requests // 20 // 20))
+
+
+def test_rates_are_asked_as_times_are(tmp_path: Path) -> None:
+    """Two in a hundred fail: fewer than five are, more than one beside a champion that never fails, and one in a thousand."""
+    failing: Law = lambda draw: math.inf if draw.random() < 0.02 else 10.0  # noqa: E731
+    result = timed(
+        tmp_path, "error_rate <= 5%", "error_rate <= champion + 0.01", "error_rate <= 0.1%",
+        candidate=failing, requests=3000,
+    )  # fmt: skip
+
+    assert [one.verdict for one in result.findings] == [Verdict.PASS, Verdict.FAIL, Verdict.FAIL]
+    assert result.findings[1].decided is not None
+    assert result.findings[1].decided.on == "difference"
+
+
+@pytest.mark.parametrize(
+    ("line", "load", "what"),
+    [
+        ("throughput_rps >= 50", {"rate": "100/s"}, "write load: {closed: {concurrency: 4}} to learn how many"),
+        ("error_rate <= champion * 1.1", {}, "a champion without errors leaves no room for a factor"),
+        ("throughput_rps >= champion - 3", {}, "rates of two models are compared by a factor; write champion * 0.9"),
+        ("p50_ms <= champion + 3", {}, "times of two models are compared by a factor; write champion * 1.1"),
+        ("error_rate <= 0.1%", {"requests": 400}, "400 requests can never decide it; write load: {requests: 2995}"),
+    ],
+)
+def test_a_rate_that_cannot_be_told_like_that_is_refused(line: str, load: dict[str, Any], what: str) -> None:
+    """Before anything is sent."""
+    made = Latency.model_validate({"gate": "latency", "require": [line], "load": load or {"closed": {}}})
+    complaints = [text for _, text in made.complaints(pipeline_of(made))]
+
+    assert len(complaints) == 1
+    assert what in complaints[0]
+
+
+def test_the_distribution_is_drawn_with_its_bounds_and_limits(tmp_path: Path) -> None:
+    """Shares lie within their intervals, the limit of a percentile beside them; the timeline has every block."""
+    timed(tmp_path, "p95_ms <= 40", requests=2000)
+    shown = {path.stem: json.loads(path.read_text()) for path in (tmp_path / "exhibits").iterdir()}
+    points = shown["latency-ecdf-batch-1"]["points"]
+    limits = [point for point in points if point[0] == "p95_ms <= 40"]
+    shares = [[float(cell) for cell in point[1:]] for point in points if point[0] == "candidate"]
+
+    assert limits == [["p95_ms <= 40", "40.0", "0.95", None, None]]
+    assert all(low <= share <= high for _, share, low, high in shares)
+    assert shares[-1][1] == 1.0
+    timeline = shown["latency-timeline-batch-1"]["points"]
+    assert {(model, block) for model, block, *_ in timeline} == {
+        (model, block) for model in ("candidate", "champion") for block in range(20)
+    }
+    assert len(timeline) <= 2000

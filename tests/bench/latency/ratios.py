@@ -12,8 +12,9 @@ import numpy as np
 from bench.decisions.asking import drawing
 from bench.decisions.bars import ALPHA, Bar, standard_error
 from lockgate.evidence import Finding
-from lockgate.gates.latency import BLOCKS, Latency
+from lockgate.gates.latency import Latency
 from lockgate.judge import judge
+from lockgate.load import BLOCKS
 from lockgate.requirement import parse
 from lockgate.timing import Timed, estimate_latency, statistic
 

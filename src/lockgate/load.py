@@ -1,0 +1,83 @@
+"""How requests are sent: how many, how large, and when. Light, for static checks."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from lockgate import units
+from lockgate.config import Config, Duration
+
+BLOCKS = 20
+MOST = 1_000_000
+CONNECTIONS = 8
+
+
+def _rate(value: Any) -> Any:
+    return units.rate(value) if isinstance(value, str) else value
+
+
+Rate = Annotated[
+    float,
+    BeforeValidator(
+        _rate, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*/\s*(s|m|min|h)\s*$")]
+    ),
+]
+
+
+class Closed(Config):
+    """So many workers, each of which sends when its last request was answered: what is measured is service time."""
+
+    concurrency: int = Field(default=1, ge=1, le=1000)
+
+
+class Load(Config):
+    """How requests arrive: an open loop at a rate (response time, from the intended send time), or a closed loop."""
+
+    rate: Rate | None = None
+    arrivals: Literal["poisson", "constant"] = "poisson"
+    closed: Closed | None = None
+    requests: int = Field(default=3000, ge=1, le=MOST)
+    warmup: int = Field(default=20, ge=0, le=100_000)
+    batch_size: int | tuple[int, ...] = Field(default=1)
+    duration: Duration | None = None
+
+    @model_validator(mode="after")
+    def _one_loop(self) -> Load:
+        if self.rate is not None and self.closed is not None:
+            raise ValueError("give rate (an open loop) or closed, not both")
+        if self.duration is not None and "requests" in self.model_fields_set:
+            raise ValueError("give requests or duration, not both")
+        if self.duration is not None and not 1 <= self.duration.total_seconds() <= 86400:
+            raise ValueError("duration is that of all blocks of one model together, from 1s to 24h")
+        if self.planned is not None and self.planned > MOST:
+            raise ValueError(f"rate and duration make {self.planned:,} requests; {MOST:,} are the most")
+        if any(not 1 <= size <= 100_000 for size in self.sizes) or len(set(self.sizes)) != len(self.sizes):
+            raise ValueError("batch_size is a number of rows, or several different ones, each from 1 to 100,000")
+        return self
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return (self.batch_size,) if isinstance(self.batch_size, int) else self.batch_size
+
+    @property
+    def arrival_rate(self) -> float | None:
+        """Requests a second of the open loop; None for a closed one."""
+        return None if self.closed is not None else self.rate or 100.0
+
+    @property
+    def planned(self) -> int | None:
+        """How many requests a model gets; None where a closed loop goes on for a duration."""
+        if self.duration is None:
+            return self.requests
+        rate = self.arrival_rate
+        return None if rate is None else max(1, math.floor(rate * self.duration.total_seconds()))
+
+    @property
+    def spoken(self) -> str:
+        if self.closed is not None:
+            many = self.closed.concurrency
+            return f"closed loop, {'one request' if many == 1 else f'{many} requests'} at a time: service time"
+        return f"open loop, {self.arrival_rate:g} requests a second, {self.arrivals} arrivals: response time"
