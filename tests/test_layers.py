@@ -26,6 +26,8 @@ LINES: dict[int, tuple[str, ...]] = {
         "sources",
         "remote",
         "dataset",
+        "classes",
+        "class_scores",
         "output",
         "rows",
         "scored",

@@ -41,7 +41,7 @@ def ask(column: str = "x", *, add: float = 0.0) -> Callable[[Batches], Answers]:
 def build(folder: Path, table: dict[str, Any], *, task: Any = "binary", positive: Any = 1, **spec: Any) -> Scored:
     """Both models asked about a table that lies in a file."""
     models = spec.pop("ask", {"candidate": ask(), "champion": ask(add=0.5)})
-    options = {key: spec.pop(key) for key in ("may_fail", "columns", "progress") if key in spec}
+    options = {key: spec.pop(key) for key in ("may_fail", "columns", "progress", "classes") if key in spec}
     pq.write_table(pa.table(table), folder / "d.parquet")
     dataset = Dataset("holdout", DatasetSpec.model_validate({"path": "d.parquet", **spec}), folder)
     return build_scored(
@@ -564,3 +564,99 @@ scored.labels, scored.candidate, scored.weights, scored.clusters, scored.codes("
 print("pandas" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+OF_CLASSES: dict[str, Any] = {
+    "team": ["b", "a", "c", "a"],
+    "geo": ["BR", "US", "US", "BR"],
+    "p_a": [0.1, 0.5, 0.2, 0.9],
+    "p_b": [0.7, 0.2, 0.2, 0.1],
+    "p_c": [0.2, 0.3, 0.6, 0.0],
+    "old": ["b", "a", "a", "a"],
+}
+SHARES = {"c": "p_c", "a": "p_a", "b": "p_b"}
+
+
+def test_several_classes_are_a_list_of_scores_in_a_fixed_order(tmp_path: Path) -> None:
+    """Labels are places among the classes, whose names the file holds; the same table is the same bytes."""
+    spec: dict[str, Any] = {"label": "team", "scores": {"candidate": SHARES, "champion": "old"}, "slices": ["geo"]}
+    classes = ("a", "b", "c")
+    scored = build(tmp_path, OF_CLASSES, task="multiclass", classes=classes, **spec)
+    file = pq.ParquetFile(tmp_path / "out" / "s.parquet")
+    known = Scored.from_table(
+        pa.table(OF_CLASSES), DatasetSpec.model_validate({"path": "t", **spec}), task="multiclass", positive=None
+    )
+
+    assert file.schema_arrow.field("candidate").type == pa.list_(pa.float64(), 3)
+    assert file.schema_arrow.field("label").type == file.schema_arrow.field("champion").type == pa.int32()
+    assert file.metadata.metadata[b"lockgate.classes"] == b'["a", "b", "c"]'
+    assert scored.classes == known.classes == classes
+    for one in (scored, known):
+        assert one.labels is not None
+        assert one.labels.tolist() == [1, 0, 2, 0]
+        assert one.candidate is not None
+        assert one.candidate.tolist() == [[0.1, 0.7, 0.2], [0.5, 0.2, 0.3], [0.2, 0.2, 0.6], [0.9, 0.1, 0.0]]
+        assert one.champion is not None
+        assert one.champion.tolist() == [1, 0, 0, 0]
+        assert one.codes("geo")[0] == ("BR", "US")
+    assert scored.sha256 == known.sha256
+
+
+def test_models_answer_with_scores_of_classes_or_with_classes(tmp_path: Path) -> None:
+    """Each as it can; batches are put together."""
+
+    def matrix(batches: Batches) -> Answers:
+        for batch in batches:
+            yield np.column_stack([np.array(batch.column(name).to_pylist()) for name in ("p_a", "p_b", "p_c")])
+
+    def places(batches: Batches) -> Answers:
+        for batch in batches:
+            yield np.array(["abc".index(name) for name in batch.column("old").to_pylist()], float)
+
+    scored = build(
+        tmp_path, OF_CLASSES, task="multiclass", classes=("a", "b", "c"), label="team",
+        ask={"candidate": matrix, "champion": places},
+    )  # fmt: skip
+
+    assert scored.candidate is not None
+    assert scored.candidate[0].tolist() == [0.1, 0.7, 0.2]
+    assert scored.champion is not None
+    assert (scored.champion.dtype, scored.champion.tolist()) == (np.int32, [1, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"team": ["b", "a", "d", "a"]}, "is 'd', which is none of the classes (a, b, c), in 1 row: row 3"),
+        ({"team": ["b", None, "c", "a"]}, "the label (column 'team' of d.parquet) is missing in 1 row: row 2"),
+        ({"old": ["b", "a", "x", "x"]}, "the champion's answer (column 'old' of d.parquet) is 'x', which is none"),
+        (
+            {"p_b": [0.7, None, 0.2, 0.1]},
+            "the candidate's score of class b (column 'p_b' of d.parquet) is missing in 1 row",
+        ),
+    ],
+)
+def test_rows_without_a_known_class_are_refused(tmp_path: Path, change: Any, said: str) -> None:
+    """With the first of them, and what it holds."""
+    with pytest.raises(DataError) as caught:
+        build(
+            tmp_path, OF_CLASSES | change, task="multiclass", classes=("a", "b", "c"), label="team",
+            scores={"candidate": SHARES, "champion": "old"},
+        )  # fmt: skip
+
+    assert said in str(caught.value)
+
+
+def test_scores_of_other_classes_than_the_labels_are_refused(tmp_path: Path) -> None:
+    """A class of the label that nobody scores, and one that is scored and that no label has."""
+    for scores, said in (
+        ({"a": "p_a", "b": "p_b"}, "scores of the candidate scores no class 'c'; it scores a, b"),
+        ({**SHARES, "d": "p_a"}, "scores of the candidate scores the class 'd', which is none; known: a, b, c"),
+    ):
+        with pytest.raises(DataError) as caught:
+            build(
+                tmp_path, OF_CLASSES, task="multiclass", classes=("a", "b", "c"), label="team",
+                scores={"candidate": scores},
+            )  # fmt: skip
+
+        assert said in str(caught.value)

@@ -61,6 +61,16 @@ def firsts(codes: Array) -> Array:
     return np.flatnonzero(np.diff(np.maximum.accumulate(codes), prepend=-1)) if codes.size else np.zeros(0, np.int64)
 
 
+def to_matrix(column: pa.Array, width: int) -> Array:
+    """(n, width) float64 of lists of that many numbers each, none of them missing."""
+    return to_numpy(column.flatten()).reshape(-1, width)
+
+
+def from_matrix(values: Array) -> pa.Array:
+    """(n, width) numbers as an Arrow array of lists of that many."""
+    return pa.FixedSizeListArray.from_arrays(from_numpy(values.reshape(-1)), values.shape[1])
+
+
 def from_texts(texts: Sequence[str]) -> pa.Array:
     """Texts as an Arrow string array without nulls."""
     encoded = [text.encode() for text in texts]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lockgate import plugins, satisfiable, wording
+from lockgate.classes import mismatch
 from lockgate.dataset import DatasetSpec
 from lockgate.errors import guess
 from lockgate.gate import CONFIDENCE, Gate
@@ -108,15 +109,38 @@ def _registry(tree: Node, pipeline: Pipeline) -> Found:
         yield ("registry", "kind"), Complaint(_at(tree, "registry", "kind").at, what)
 
 
+_OF_ONE_TASK = {
+    "positive": ("binary", "{key} is for task: binary; task: {task} has none"),
+    "threshold": ("binary", "{key} is for task: binary; task: {task} has none"),
+    "classes": ("multiclass", "{key} are for task: multiclass; task: {task} has none"),
+}
+
+
 def _task(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:
-    if ("task",) in refused or pipeline.task == "binary":
+    if ("task",) in refused:
         return
-    for key in ("positive", "threshold"):
-        if key in pipeline.model_fields_set and tree.child(key) is not None:
-            yield (
-                (key,),
-                Complaint(_at(tree, key).named_at, f"{key} is for classification; task: {pipeline.task} has none"),
-            )
+    for key, (task, why) in _OF_ONE_TASK.items():
+        if pipeline.task != task and key in pipeline.model_fields_set and tree.child(key) is not None:
+            yield (key,), Complaint(_at(tree, key).named_at, why.format(key=key, task=pipeline.task))
+    several = pipeline.task == "multiclass"
+    if several and pipeline.output is not None and pipeline.output.label is not None:
+        what = "the class of output is the positive one of two; task: multiclass takes the scores of all: leave it out"
+        yield ("output", "class"), Complaint(_at(tree, "output", "class").at, what)
+    for name, data in pipeline.data.items():
+        for role, given in (data.scores or {}).items():
+            unfit = _known_scores(given, name, role, pipeline)
+            if unfit:
+                yield ("data", name, "scores", role), Complaint(_at(tree, "data", name, "scores", role).at, unfit)
+
+
+def _known_scores(given: str | Mapping[str, str], data: str, role: str, pipeline: Pipeline) -> str | None:
+    """Why scores that lie in the data are not those of the task's classes."""
+    if isinstance(given, str):
+        return None
+    if pipeline.task != "multiclass":
+        return f"data.{data}.scores.{role}: a column for each class is for task: multiclass; write one column"
+    wrong = mismatch(list(given), pipeline.classes, who=f"data.{data}.scores.{role}") if pipeline.classes else None
+    return None if wrong is None else wrong.what
 
 
 def _queries(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:
@@ -284,6 +308,8 @@ class _Lines:
     def _line(self, line: Requirement) -> Iterator[str]:
         subjects = self.subjects
         subject = subjects.get(line.subject)
+        if subject is not None and ("task",) not in self.refused:
+            subject = subject.in_task(self.pipeline.task)
         if subject is None:
             known = ", ".join(sorted(subjects)) or "none"
             yield (f"{self.draft.title} knows no {line.subject!r}; known: {known}{guess(line.subject, subjects)}")
@@ -320,7 +346,9 @@ class _Lines:
             elif meant in subject.words:
                 known = subject.words[meant]
                 if known and value not in known:
-                    yield f"{str(line)!r}: {meant} must be {' or '.join(known)}, and is {value!r}"
+                    named = "class" in subject.args and value not in ("macro", "micro")
+                    of_class = f"; of one class it is {subject.name}(class={value})" if named else ""
+                    yield f"{str(line)!r}: {meant} must be {' or '.join(known)}, and is {value!r}{of_class}"
             elif isinstance(value, str | bool):
                 yield f"{str(line)!r}: {meant} must be a number, and is {value!r}"
         for name in set(subject.args) & set(subject.needs) - {"threshold"}:
@@ -350,6 +378,12 @@ class _Lines:
                 where = f"data.{self.data_name}"
                 yield f"{text}: {subject.name} is judged by query, and {where} names no query column; write query: there"
             scores = self.dataset.scores
+            labels_only = [role for role, given in (scores or {}).items() if isinstance(given, str)]
+            if task == "multiclass" and "score" in subject.needs and labels_only:
+                yield (
+                    f"{text}: {subject.name} needs a score of each class, and data.{self.data_name}.scores.{labels_only[0]} "
+                    f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"
+                )
             if scores is not None and "champion" not in scores and (line.limit.relative or "champion" in subject.needs):
                 yield f"{text} compares with a champion, and data.{self.data_name}.scores names no column of its scores"
 

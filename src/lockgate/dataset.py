@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lockgate.sources import Contents, DataFile
 
 Role = Literal["candidate", "champion"]
+ClassColumns = Annotated[dict[Name, Name], Field(min_length=2)]
 
 
 def _digest(text: str) -> str:
@@ -48,7 +49,7 @@ class DatasetSpec(Config):
     last: Duration | None = None
     time: Name | None = None
     keep_ids: bool = False
-    scores: dict[Role, Name] | None = Field(default=None, min_length=1)
+    scores: dict[Role, Name | ClassColumns] | None = Field(default=None, min_length=1)
     query: Name | None = None
 
     @model_validator(mode="after")

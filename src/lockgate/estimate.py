@@ -313,6 +313,38 @@ class _Rows:
             return None
         return int(np.count_nonzero(self.labels))
 
+    def positives_of(self, metric: Metric) -> int | None:
+        """The rows that count as positive: of the class that the metric is of, where there are several."""
+        import numpy as np
+
+        of = getattr(metric, "of", None)
+        if of is None or self.labels is None:
+            return self.positives
+        return int(np.count_nonzero(self.labels == of))
+
+    def minority(self, metric: Metric) -> tuple[int, str] | None:
+        """(rows, what they are) of the smallest group of rows that a metric needs enough of; None where it needs none."""
+        if not metric.minority:
+            return None
+        if hasattr(metric, "of"):
+            return min((int(group.sum()), name) for name, group in self._groups(metric).items())
+        positives = self.positives
+        if positives is None:
+            return None
+        kind = "positive" if positives <= self.rows - positives else "negative"
+        return min(positives, self.rows - positives), f"{kind} rows"
+
+    def _groups(self, metric: Metric) -> dict[str, NDArray[np.bool_]]:
+        """The groups of rows, each by its name, of which a metric needs enough."""
+        labels: Any = self.labels
+        if not hasattr(metric, "of"):
+            return {"positive rows": labels, "negative rows": ~labels}
+        classes: tuple[str, ...] = getattr(metric, "classes", ())
+        if metric.of is None:
+            return {f"rows of class {name}": labels == place for place, name in enumerate(classes)}
+        name = classes[metric.of]
+        return {f"rows of class {name}": labels == metric.of, f"rows of other classes than {name}": labels != metric.of}
+
     def measure(self, role: str, requirement: Requirement) -> Summary:
         """One model's metric here. Raises Undefined."""
         if self.sliced.takes(requirement):
@@ -389,7 +421,11 @@ class _Rows:
         from lockgate.stats.influence import spread
 
         size = max(max(abs(one.value), float(np.abs(one.psi).max())) for one in measured)
-        return Summary(value, spread(psi, clusters=self.clusters), size, self._units(metric, base), **known)
+        error = spread(psi, clusters=self.clusters)
+        hidden = max((one.unseen(psi, self.clusters) for one in measured if hasattr(one, "unseen")), default=0.0)
+        if hidden and error.se > 0:
+            error = replace(error, se=math.hypot(error.se, math.sqrt(hidden)))
+        return Summary(value, error, size, self._units(metric, base), **known)
 
     def _units(self, metric: Metric, base: NDArray[np.bool_] | None) -> int:
         """The rows or clusters that carry a metric, those of the smaller class where it needs both."""
@@ -397,7 +433,7 @@ class _Rows:
 
         groups = [np.ones(self.rows, dtype=bool) if base is None else base]
         if metric.minority and self.labels is not None:
-            groups = [self.labels, ~self.labels]
+            groups = list(self._groups(metric).values())
         clusters = self.clusters
         return min(
             int(np.count_nonzero(group)) if clusters is None else int(np.unique(clusters[group]).size)
@@ -411,12 +447,11 @@ class _Rows:
 
         on, null = contrast(requirement)
         metric = requirement.among(self.metrics)
-        positives = self.positives
         known: dict[str, Any] = {
             "requirement": name,
             "slice": key,
             "rows": self.rows,
-            "positives": positives,
+            "positives": self.positives_of(metric),
             "required": (requirement.op, null),
             "on": on,
             "method": "none",
@@ -461,7 +496,7 @@ class _Rows:
                 "se": test.se,
                 "n_eff": test.n_eff,
                 "method": test.method,
-                "minority": None if not metric.minority or positives is None else min(positives, self.rows - positives),
+                "minority": None if (fewest := self.minority(metric)) is None else fewest[0],
                 "variance": None if not test.se else test.se**2 * self.rows,
                 "too_few": test.too_few,
                 "detail": {**candidate.detail, **test.detail},
@@ -577,10 +612,9 @@ def _constant(metric: Metric, found: Summary, *, null: float, confidence: float,
 
 
 def _floor(rows: _Rows, metric: Metric, error: Spread) -> str | None:
-    positives = rows.positives
-    if metric.minority and positives is not None and min(positives, rows.rows - positives) < MIN_MINORITY:
-        kind = "positive" if positives <= rows.rows - positives else "negative"
-        return f"{min(positives, rows.rows - positives)} {kind} rows; the test needs {MIN_MINORITY}"
+    fewest = rows.minority(metric)
+    if fewest is not None and fewest[0] < MIN_MINORITY:
+        return f"{fewest[0]} {fewest[1]}; the test needs {MIN_MINORITY}"
     if error.clusters is not None and error.clusters < MIN_CLUSTERS:
         return f"{error.clusters} clusters; the test needs {MIN_CLUSTERS}"
     if error.n_eff < MIN_EFFECTIVE_ROWS:

@@ -143,6 +143,8 @@ def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str,
         return None
     binary = labels.dtype == bool
     given = [scores] if before is None else [scores, before]
+    if scored.classes:
+        return _of_classes(labels, given)
     if not binary or all(each.min() >= 0 and each.max() <= 1 for each in given):
         squared = [np.asarray((each - labels) ** 2, np.float64) for each in given]
         return ("brier" if binary else "squared_error"), squared[0], None if before is None else squared[1]
@@ -151,6 +153,17 @@ def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str,
         return None
     wrong = [((each >= limit) != labels).astype(np.float64) for each, limit in zip(given, limits, strict=True)]
     return "error_rate", wrong[0], None if before is None else wrong[1]
+
+
+def _of_classes(labels: NDArray[Any], given: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
+    from lockgate.class_scores import decided
+    from lockgate.metrics.multiclass import row_losses
+
+    shares = all(each.ndim == 2 and each.min() >= 0 and each.max() <= 1 for each in given)
+    losses = [
+        row_losses("brier", labels, each) if shares else (decided(each) != labels).astype(np.float64) for each in given
+    ]
+    return "brier" if shares else "error_rate", losses[0], losses[1] if losses[1:] else None
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,14 @@ class Gap:
         """`recall gap over geography`."""
         return str(self.line).removesuffix(f" {self.line.op} {self.line.limit}")
 
+    @property
+    def spoken(self) -> str:
+        return self.line.spoken + self.asked.removeprefix(self.line.asked)
+
     def told(self, found: Finding) -> Finding:
         """The finding that `judge` made of the estimate, in the words of pairs."""
         if found.decided is None or self.pair is None or self.values is None:
-            return replace(found, subject=self.asked, reason=f"{self.asked}: {(self.estimate.problem or ('', ''))[1]}")
+            return replace(found, subject=self.asked, reason=f"{self.spoken}: {(self.estimate.problem or ('', ''))[1]}")
         code, verdict = found.code, found.verdict
         if verdict is Verdict.PASS and self.watched is not None:
             # No rate stands behind the pairs that are only watched, and so behind none of the whole.
@@ -79,7 +83,7 @@ class Gap:
 
     def _reason(self, found: Finding) -> str:
         (upper, lower), (above, below) = self.pair or ("", ""), self.values or (0.0, 0.0)
-        text = f"{self.asked} is {short(above - below)}: {short(above)} on {upper}, {short(below)} on {lower}"
+        text = f"{self.spoken} is {short(above - below)}: {short(above)} on {upper}, {short(below)} on {lower}"
         point = found.decided is None or found.decided.confidence is None
         percent = f"at {(self.line.confidence or CONFIDENCE) * 100:g} % confidence"
         beyond = found.verdict is Verdict.INCONCLUSIVE and found.code == "beyond_unadjusted"

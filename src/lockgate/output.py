@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lockgate.arrays import Array
 
-Task = Literal["binary", "regression", "ranking"]
+Task = Literal["binary", "multiclass", "regression", "ranking"]
 
 _PROBABILITIES = (
     'write output: {method: predict_proba} into the pipeline, or log the model with pyfunc_predict_fn="predict_proba"'
@@ -43,7 +43,14 @@ class OutputSpec(Config):
 
 
 def ask(
-    model: Model, *, spec: Output, task: Task, positive: Any, need_scores: bool, may_fail: bool = False
+    model: Model,
+    *,
+    spec: Output,
+    task: Task,
+    positive: Any,
+    need_scores: bool,
+    classes: Sequence[str] = (),
+    may_fail: bool = False,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
     """What `build_scored` asks for: batches in, the scores of each out, in order. Raises as `score_of` does."""
 
@@ -51,7 +58,8 @@ def ask(
         row = 0
         for answer in model.predict(batches, method=spec.method):
             yield score_of(
-                answer, spec=spec, task=task, positive=positive, need_scores=need_scores, may_fail=may_fail, rows_before=row
+                answer, spec=spec, task=task, positive=positive, need_scores=need_scores, classes=classes,
+                may_fail=may_fail, rows_before=row,
             )  # fmt: skip
             row += answer.num_rows
 
@@ -65,6 +73,7 @@ def score_of(
     task: Task,
     positive: Any,
     need_scores: bool,
+    classes: Sequence[str] = (),
     may_fail: bool = False,
     rows_before: int = 0,
 ) -> Array:
@@ -72,11 +81,18 @@ def score_of(
 
     answer: the columns of a frame; `prediction` for a vector; `0`, `1`, … for a matrix. positive: the label that counts
     as positive. need_scores: whether class labels will not do; where they do, they become 1.0 (positive) and 0.0.
-    rows_before: rows answered in earlier batches, for messages.
+    rows_before: rows answered in earlier batches, for messages. Where the task is multiclass, as `class_scores` says, of
+    these classes.
     Raises DataError where the score cannot be told or is a class label, ModelFault where one is missing or infinite.
     """
     import numpy as np
 
+    if task == "multiclass":
+        from lockgate.class_scores import class_scores
+
+        return class_scores(
+            answer, spec=spec, classes=classes, need_scores=need_scores, may_fail=may_fail, rows_before=rows_before
+        )
     name, chosen = _column(answer, spec=spec, task=task, positive=positive)
     scores = _numbers(
         answer.column(name), name, chosen=chosen, task=task, positive=positive, need_scores=need_scores,

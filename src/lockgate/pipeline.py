@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from lockgate import crosscheck, digest, extends, plugins, variables, wording
+from lockgate.classes import class_text
 from lockgate.config import Config, later
 from lockgate.crosscheck import Draft
 from lockgate.dataset import DatasetSpec
@@ -33,7 +34,7 @@ from lockgate.signoff import SignoffPolicy
 from lockgate.target import Target
 from lockgate.yamlfile import Complaint, Node, Path_
 
-LATER_TASKS = ("multiclass", "custom")
+LATER_TASKS = ("custom",)
 STATISTICS = "arrives with the statistics release"
 
 
@@ -45,9 +46,17 @@ def _model_name(name: str) -> str:
     return name
 
 
+def _distinct(classes: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((name for place, name in enumerate(classes) if name in classes[:place]), None)
+    if twice is not None:
+        raise ValueError(f"the class {twice!r} is named twice")
+    return classes
+
+
 def _task(task: Any) -> Any:
     if task in LATER_TASKS:
-        raise ValueError(f"not available yet: {task} {STATISTICS}; now there are binary, regression and ranking")
+        known = "binary, multiclass, regression and ranking"
+        raise ValueError(f"not available yet: {task} {STATISTICS}; now there are {known}")
     return task
 
 
@@ -84,6 +93,14 @@ class Reuse(Config):
     budget: int = Field(ge=1, le=1000)
 
 
+ClassName = Annotated[
+    str,
+    BeforeValidator(
+        lambda value: class_text(value) if isinstance(value, bool | int | float) else value,
+        json_schema_input_type=str | int | float | bool,
+    ),
+    StringConstraints(min_length=1),
+]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_\-]{0,63}$")]
 ModelName = Annotated[
     str,
@@ -114,8 +131,9 @@ class Pipeline(Config):
 
     model: ModelName = Field(min_length=1)
     description: str = ""
-    task: Annotated[Literal["binary", "regression", "ranking"], BeforeValidator(_task)]
+    task: Annotated[Literal["binary", "multiclass", "regression", "ranking"], BeforeValidator(_task)]
     positive: str | int | float | bool = 1
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_distinct)] = ()
     threshold: float | TagThreshold | None = None
     registry: RegistrySpec
     candidate: CandidateSelector | None = None

@@ -25,7 +25,13 @@ AUC, AVERAGE_PRECISION = 0.85, 0.80
 _AP_VARIANCE = 0.04  # of the paired difference, a positive row, at AP 0.8 and scores that correlate 0.9: simulated
 _AP_EFFECTIVE = {0.1: 4.5, 1.0: 7.0}  # share of positives up to → positive rows that make an effective one: simulated
 _BOTH_CLASSES = ("auc", "average_precision")
-_PAIRED = ("accuracy", "recall", "false_positive_rate", "positive_rate")  # by Tango's test where nothing is weighed
+_PAIRED = (
+    "accuracy",
+    "top_k_accuracy",
+    "recall",
+    "false_positive_rate",
+    "positive_rate",
+)  # by Tango's test where nothing is weighed
 _LOSS_KURTOSIS = {"rmse": 9.0, "mae": 6.0}  # of the difference of two normal errors, squared and absolute
 
 
@@ -173,14 +179,14 @@ class _Line:
         from lockgate.stats.power import margin_by_score
 
         subject, known = self.requirement.subject, self.own.get(one.slice)
-        carrying = _carrying(subject, one)
+        carrying = _carrying(self.requirement, one)
         if carrying is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
             return (
                 margin_by_score(carrying, self.disagreement, **aim(self.requirement, self.slices)) if carrying else None
             )
         if carrying is not None:
             error = Error(math.sqrt(self.disagreement / carrying), self.disagreement * carrying) if carrying else None
-        elif known is not None and subject != "auc":
+        elif known is not None and (subject != "auc" or one.positives is None):
             error = None
             if known.se and known.n_eff is not None:
                 error = Error(math.sqrt(2 * (1 - CORRELATION)) * known.se, known.n_eff)
@@ -207,10 +213,10 @@ class _Line:
         """What must be observed so that the line passes; NaN where nothing would do, None where that is not known."""
         subject, positives = self.requirement.subject, one.positives or 0
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
-        carrying = _carrying(subject, one)
+        carrying = _carrying(self.requirement, one)
         if carrying is not None:
             return _share_to_pass(limit, carrying, alpha=alpha, up=self.requirement.op == ">=")
-        if subject == "auc" and self.requirement.op == ">=" and 0 < limit < 1:
+        if subject == "auc" and one.positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
             return _auc_to_pass(limit, positives, one.rows - positives, alpha=alpha)
         known = self.own.get(one.slice)
         if known is None or known.value is None or known.low is None or known.high is None:
@@ -242,11 +248,16 @@ class Error:
         return margin_by_t(self.se, n_eff=self.n_eff, alpha=asked["alpha"], power=asked["power"] / above)
 
 
-def _carrying(subject: str, one: Estimate) -> int | None:
-    """Rows of which a share is taken; None for what is no share."""
-    positives = one.positives or 0
-    known = {"accuracy": one.rows, "positive_rate": one.rows, "false_positive_rate": one.rows - positives}
-    return known.get(subject, positives if subject in ("recall", "precision") else None)
+def _carrying(requirement: Requirement, one: Estimate) -> int | None:
+    """Rows of which a share is taken; None for what is no share, such as a mean over classes."""
+    subject, positives = requirement.subject, one.positives
+    micro = positives is None and requirement.argument("average") == "micro"
+    if micro or subject in ("accuracy", "top_k_accuracy", "positive_rate"):
+        return one.rows
+    if positives is None:
+        return None
+    known = {"recall": positives, "precision": positives, "false_positive_rate": one.rows - positives}
+    return known.get(subject)
 
 
 def _ranked(subject: str, rows: int, positives: int | None, known: Estimate | None = None) -> Error | None:

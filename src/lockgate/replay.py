@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
@@ -18,13 +18,17 @@ ROWS = 1024
 
 
 def replay(
-    model: Model, *, spec: Output, task: Task, positive: Any, need_scores: bool
+    model: Model, *, spec: Output, task: Task, positive: Any, need_scores: bool, classes: Sequence[str] = ()
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
     """What `build_scored` asks for: the scores of each batch, NaN where the model raised or gave no number.
+
+    Of several classes, which one was decided: its place among them.
 
     A batch that fails is halved until the failing requests stand alone. Raises ModelFault where the process itself broke.
     """
     import numpy as np
+
+    from lockgate.class_scores import decided
 
     def answers(batch: pa.RecordBatch) -> Array:
         try:
@@ -33,7 +37,12 @@ def replay(
             if not fault.alive:
                 raise
         else:
-            return score_of(answer, spec=spec, task=task, positive=positive, need_scores=need_scores, may_fail=True)
+            several = task == "multiclass"
+            scores = score_of(
+                answer, spec=spec, task=task, positive=positive, need_scores=need_scores and not several, classes=classes,
+                may_fail=True,
+            )  # fmt: skip
+            return decided(scores) if several else scores
         if batch.num_rows <= 1:
             return np.full(batch.num_rows, np.nan)
         half = batch.num_rows // 2

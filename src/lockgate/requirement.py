@@ -171,6 +171,16 @@ class Requirement:
         inside = ", ".join((f"{name}=" if name else "") + _value_text(value) for name, value in self.args)
         return f"{self.subject}({inside})"
 
+    @property
+    def spoken(self) -> str:
+        """The subject as a sentence says it: `macro recall`, `recall of class fraud`, else as it was asked."""
+        words = {given or "average": value for given, value in self.args}
+        if set(words) == {"class"}:
+            return f"{self.subject} of class {words['class']}"
+        if set(words) == {"average"} and words["average"] in ("macro", "micro"):
+            return f"{words['average']} {self.subject}"
+        return self.asked
+
     def among(self, named: Mapping[str, Kind]) -> Kind:
         """What is known by the subject with its arguments, else by the subject alone. Raises KeyError."""
         return named[self.asked] if self.asked in named else named[self.subject]
@@ -440,7 +450,7 @@ class Subject:
     share of units, so that the units needed are known. instead: what is asked where models or slices are to be compared,
     which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
     the argument. words: the arguments that are words and no numbers, each with those that it may be, none for any.
-    counted_in: of what its rows are, rows or queries.
+    counted_in: of what its rows are, rows or queries. by_task: what the subject is in a task where it differs.
     """
 
     name: str
@@ -457,3 +467,11 @@ class Subject:
     firmer: str | None = None
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     counted_in: str = "rows"
+    by_task: Mapping[str, Subject] = field(default_factory=dict, hash=False)
+
+    def in_task(self, task: str) -> Subject:
+        return self.by_task.get(task, self)
+
+    def arguments(self, line: Requirement) -> dict[str, Value]:
+        """The arguments of a line by name; a single one without a name is the first that the subject takes."""
+        return {given or self.args[0]: value for given, value in line.args if given or self.args}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from lockgate import arrays
 from lockgate.arrays import Array
+from lockgate.class_scores import coded
+from lockgate.classes import class_text, mismatch
 from lockgate.dataset import Dataset
 from lockgate.errors import DataError
 from lockgate.output import Task
@@ -19,11 +21,17 @@ from lockgate.slices import OTHER, Slice, resolved
 
 
 def checked_rows(
-    dataset: Dataset, *, task: Task, positive: Any, salt: bytes, scores: Mapping[str, str]
+    dataset: Dataset,
+    *,
+    task: Task,
+    positive: Any,
+    salt: bytes,
+    scores: Mapping[str, str | Mapping[str, str]],
+    classes: Sequence[str] = (),
 ) -> tuple[int, dict[str, pa.Array | pa.ChunkedArray]]:
     """(number of rows, column of the scored table → its values) of all that the data itself says.
 
-    scores: role → data column. Raises DataError, which counts the rows at fault and names the first by its number, and
+    scores: role → data column, or class → data column where there are several classes. Raises DataError, which counts the rows at fault and names the first by its number, and
     never quotes an id.
     """
     spec = dataset.spec
@@ -31,7 +39,9 @@ def checked_rows(
     if spec.id is not None:
         columns["id"] = _Ids(dataset, spec.id, salt=salt, keep=spec.keep_ids)
     if spec.label is not None:
-        if task == "binary":
+        if task == "multiclass":
+            columns["label"] = _Classes(dataset, spec.label, "label", classes)
+        elif task == "binary":
             columns["label"] = _Labels(dataset, spec.label, positive=positive)
         elif task == "ranking":
             columns["label"] = _Relevance(dataset, spec.label)
@@ -46,8 +56,13 @@ def checked_rows(
     queries = None
     if spec.query is not None and task == "ranking":
         columns["query"] = queries = _Codes(dataset, spec.query, "query", remedy="give every row the query it answers")
-    for role, column in scores.items():
-        columns[role] = _Numbers(dataset, column, f"{role}'s score", remedy="each row needs a finite score")
+    for role, given in scores.items():
+        if not isinstance(given, str):
+            columns[role] = _Scores(dataset, given, role, classes)
+        elif task == "multiclass":
+            columns[role] = _Classes(dataset, given, f"{role}'s answer", classes)
+        else:
+            columns[role] = _Numbers(dataset, given, f"{role}'s score", remedy="each row needs a finite score")
     for declared in dataset.slices:
         if declared.columns:
             quantiles = declared.kind == "quantiles"
@@ -217,6 +232,63 @@ class _Labels:
 
     def _wrong(self, what: str, *, remedy: str) -> DataError:
         return _wrong(self._dataset, self.what, self.needs[0], what, remedy=remedy)
+
+
+class _Classes:
+    """A class in each row, as its place among those that there are."""
+
+    def __init__(self, dataset: Dataset, column: str, what: str, classes: Sequence[str]) -> None:
+        self.what, self.needs = what, (column,)
+        self._dataset, self._classes = dataset, classes
+        self._missing = _Faults(dataset, what, column)
+        self._unknown = _Faults(dataset, what, column)
+        self._found: dict[str, None] = {}
+        self._values: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = _plain(batch.column(self.needs[0]))
+        if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+            raise _wrong(
+                self._dataset, self.what, self.needs[0], f"holds {column.type}",
+                remedy="a class is a text, a whole number, or true or false",
+            )  # fmt: skip
+        missing, places = arrays.is_missing(column), coded(column, self._classes)
+        unknown = (places < 0) & ~missing
+        self._missing.add(missing, before)
+        self._unknown.add(unknown, before)
+        if unknown.any() and not self._found:
+            self._found[class_text(column[int(unknown.argmax())].as_py())] = None
+        self._values.append(places.astype(np.int32))
+
+    def done(self) -> pa.Array:
+        self._missing.refuse("is missing", remedy="leave rows without a class out, or fill it in")
+        self._unknown.refuse(
+            f"is {next(iter(self._found), '')!r}, which is none of the classes ({', '.join(self._classes[:20])}),",
+            remedy="write it into classes: of the pipeline where the models know it, or mend the column",
+        )
+        return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0, np.int32)]))
+
+
+class _Scores:
+    """A score of each class in each row, in the order of the classes; `given`: class → column."""
+
+    def __init__(self, dataset: Dataset, given: Mapping[str, str], role: str, classes: Sequence[str]) -> None:
+        wrong = mismatch(list(given), classes, who=f"data {dataset.name!r}: scores of the {role}")
+        if wrong is not None:
+            raise wrong
+        self._columns = [
+            _Numbers(dataset, given[name], f"{role}'s score of class {name}", remedy="each row needs a finite score")
+            for name in classes
+        ]
+        self.what = f"{role}'s score"
+        self.needs = tuple(column.needs[0] for column in self._columns)
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        for column in self._columns:
+            column.add(batch, before)
+
+    def done(self) -> pa.Array:
+        return arrays.from_matrix(np.column_stack([arrays.to_numpy(column.done()) for column in self._columns]))
 
 
 class _Ids:

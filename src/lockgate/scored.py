@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from lockgate import arrays
 from lockgate import digest as digests
 from lockgate.arrays import Array
+from lockgate.classes import label_classes
 from lockgate.dataset import Dataset, DatasetSpec, TableDataset
 from lockgate.errors import DataError, ModelFault
 from lockgate.lockstep import in_lockstep
@@ -30,6 +32,7 @@ Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]
 Group = tuple[Slice, tuple[str, ...], Array]
 
 SCHEMA = "lockgate/scored/v1"
+_CLASSES = "lockgate.classes"
 ROLES = ("candidate", "champion")
 _GROUP_ROWS = 1 << 17
 _BATCH_CELLS = 1 << 19
@@ -40,9 +43,10 @@ class Scored:
     slice declaration that reads columns; crossings follow from those.
 
     Views are read when first asked for. labels: (n,) bool for a binary task, true where positive; float64 for a
-    regression or a ranking. candidate, champion: (n,) float64, NaN where a replayed request failed. weights: (n,)
-    float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data has none.
-    counted_in: of what its rows are.
+    regression or a ranking; with several `classes` int32, the place of the row's class among them. candidate, champion:
+    (n,) float64, NaN where a replayed request failed; with several classes (n, classes), or (n,) places of those answered.
+    weights: (n,) float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data
+    has none. counted_in: of what its rows are.
     """
 
     def __init__(
@@ -52,11 +56,13 @@ class Scored:
         rows: int,
         sha256: Callable[[], str],
         slices: Sequence[Slice],
+        classes: Sequence[str] = (),
         counted_in: str = "rows",
     ) -> None:
         self._column, self.counted_in = columns, counted_in
         self._sha256 = sha256
         self.rows = rows
+        self.classes = tuple(classes)
         self.slices = resolved(slices)
         self._codes: dict[str, tuple[tuple[str, ...], Array]] = {}
 
@@ -66,6 +72,7 @@ class Scored:
         try:
             with pq.ParquetFile(str(path)) as file:
                 names, rows = file.schema_arrow.names, file.metadata.num_rows
+                classes = json.loads((file.metadata.metadata or {}).get(_CLASSES.encode(), b"[]"))
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path} is not a scored table", remedy="run the pipeline again") from error
         lacking = [declared.name for declared in slices if declared.columns and declared.name not in names]
@@ -78,27 +85,39 @@ class Scored:
             with pq.ParquetFile(str(path), read_dictionary=[name] if name not in FIXED_COLUMNS else None) as file:
                 return file.read([name]).column(name)
 
-        return cls(column, rows=rows, sha256=lambda: digests.sha256_file(path), slices=slices)
+        return cls(column, rows=rows, sha256=lambda: digests.sha256_file(path), slices=slices, classes=classes)
 
     @classmethod
-    def from_table(cls, table: pa.Table, spec: DatasetSpec, *, task: Task, positive: Any, salt: bytes = b"") -> Scored:
+    def from_table(
+        cls,
+        table: pa.Table,
+        spec: DatasetSpec,
+        *,
+        task: Task,
+        positive: Any,
+        classes: Sequence[str] = (),
+        salt: bytes = b"",
+    ) -> Scored:
         """A table whose scores are known: `spec.scores`, else its columns `candidate` and, if there, `champion`.
 
-        The columns that `spec` names are checked like those of a file; its path is not looked at. Raises DataError.
+        classes: of a multiclass task, those of the label where they are not given. The columns that `spec` names are checked like those of a file; its path is not looked at. Raises DataError.
         """
         if spec.scores is None:
             spec = spec.model_copy(update={"scores": {role: role for role in ROLES if role in table.column_names}})
-        known = _known(TableDataset(table, spec), task=task, positive=positive, salt=salt)
+        dataset = TableDataset(table, spec)
+        if task == "multiclass" and not classes:
+            classes = label_classes(dataset)
+        known = _known(dataset, task=task, positive=positive, salt=salt, classes=classes)
         held = known.table
 
         def sha256() -> str:
             sink = pa.BufferOutputStream()
-            _write(sink, _batches(held))
+            _write(sink, _batches(held), known.classes)
             return digests.sha256(sink.getvalue())
 
         return cls(
             lambda name: held.column(name) if name in held.column_names else None,
-            rows=known.rows, sha256=sha256, slices=known.slices,
+            rows=known.rows, sha256=sha256, slices=known.slices, classes=known.classes,
         )  # fmt: skip
 
     @cached_property
@@ -168,7 +187,11 @@ class Scored:
 
     def _values(self, name: str) -> Array | None:
         column = self._column(name)
-        return None if column is None else arrays.to_numpy(arrays.whole(column))
+        if column is None:
+            return None
+        whole = arrays.whole(column)
+        nested = pa.types.is_nested(whole.type)
+        return arrays.to_matrix(whole, len(self.classes)) if nested else arrays.to_numpy(whole)
 
 
 def build_scored(
@@ -179,6 +202,7 @@ def build_scored(
     positive: Any,
     salt: bytes,
     path: Path,
+    classes: Sequence[str] = (),
     columns: Sequence[str] | None = None,
     may_fail: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -186,25 +210,27 @@ def build_scored(
     """Check the data, ask the models about its rows, write the scored table, and open it.
 
     ask: role → the model's scores of each batch; the roles are asked at the same time, each in a thread. The data's own
-    columns are checked whole before any model is asked; where `data.*.scores` names columns, no model is. columns: what
-    models are given, all by default. may_fail: NaN stands for a request that failed and is kept, which is what a replay
+    columns are checked whole before any model is asked; where `data.*.scores` names columns, no model is. classes: of a
+    multiclass task, in the order of the scores. columns: what models are given, all by default. may_fail: NaN stands for a request that failed and is kept, which is what a replay
     wants; else it is refused. progress: (rows done, rows). Without rows no model is asked.
     Raises DataError, ModelFault, and whatever an `ask` raises.
     """
-    known = _known(dataset, task=task, positive=positive, salt=salt)
+    known = _known(dataset, task=task, positive=positive, salt=salt, classes=classes)
     if not dataset.spec.scores:
-        known.columns |= _asked(dataset, ask, known.rows, columns=columns, may_fail=may_fail, progress=progress)
-    write_scored(path, _batches(known.table))
+        known.columns |= _asked(
+            dataset, ask, known.rows, columns=columns, may_fail=may_fail, whole=bool(classes), progress=progress
+        )
+    write_scored(path, _batches(known.table), classes=known.classes)
     return Scored.open(path, slices=dataset.slices)
 
 
-def write_scored(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
+def write_scored(path: Path, batches: Iterable[pa.RecordBatch], *, classes: Sequence[str] = ()) -> None:
     """Write a scored table, at least one batch of it, whole or not at all; equal rows make equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            _write(file, batches)
+            _write(file, batches, classes)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).replace(path)
@@ -221,8 +247,14 @@ def write_scored(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
 class _Known:
     """The columns of the scored table that are known so far."""
 
-    def __init__(self, rows: int, columns: dict[str, pa.Array | pa.ChunkedArray], slices: tuple[Slice, ...]) -> None:
-        self.rows, self.columns, self.slices = rows, columns, slices
+    def __init__(
+        self,
+        rows: int,
+        columns: dict[str, pa.Array | pa.ChunkedArray],
+        slices: tuple[Slice, ...],
+        classes: Sequence[str],
+    ) -> None:
+        self.rows, self.columns, self.slices, self.classes = rows, columns, slices, classes
 
     @property
     def table(self) -> pa.Table:
@@ -231,10 +263,10 @@ class _Known:
         return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
 
 
-def _known(dataset: Dataset, *, task: Task, positive: Any, salt: bytes) -> _Known:
+def _known(dataset: Dataset, *, task: Task, positive: Any, salt: bytes, classes: Sequence[str]) -> _Known:
     scores = {str(role): column for role, column in (dataset.spec.scores or {}).items()}
-    rows, columns = checked_rows(dataset, task=task, positive=positive, salt=salt, scores=scores)
-    return _Known(rows, columns, dataset.slices)
+    rows, columns = checked_rows(dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes)
+    return _Known(rows, columns, dataset.slices, classes)
 
 
 def _asked(
@@ -244,9 +276,10 @@ def _asked(
     *,
     columns: Sequence[str] | None,
     may_fail: bool,
+    whole: bool,
     progress: Callable[[int, int], None] | None,
 ) -> dict[str, pa.Array]:
-    scores = {role: np.full(rows, np.nan) for role in ask}
+    scores: dict[str, Array] = {}
     sizes: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -262,6 +295,8 @@ def _asked(
                 if done + sizes[place] > rows:
                     break
                 for role, given in answer.items():
+                    if role not in scores:
+                        scores[role] = np.full((rows, *given.shape[1:]), np.nan)
                     scores[role][done : done + sizes[place]] = _fitting(
                         role, given, sizes[place], done, may_fail=may_fail
                     )
@@ -273,20 +308,28 @@ def _asked(
                 f"data {dataset.name!r}: {dataset.shown} changed while it was read",
                 remedy="run again when nobody writes to it",
             )
-    return {role: arrays.from_numpy(values) for role, values in scores.items()}
+    return {role: _column(scores.get(role, np.zeros(rows)), whole=whole and not may_fail) for role in ask}
+
+
+def _column(scores: Array, *, whole: bool) -> pa.Array:
+    """As the table holds them. whole: of labels, which are places of classes."""
+    if scores.ndim == 2:
+        return arrays.from_matrix(scores)
+    return arrays.from_numpy(scores.astype(np.int32) if whole else scores)
 
 
 def _fitting(role: str, given: Array, rows: int, before: int, *, may_fail: bool) -> Array:
-    if given.shape != (rows,):
+    if given.shape[:1] != (rows,):
         raise ModelFault(
             f"the {role} answered {given.shape[0] if given.ndim else 0:,} scores for {rows:,} rows",
             remedy="a model gives one answer for each row, in order",
         )
-    broken = ~np.isfinite(given)
+    broken: Array = ~np.isfinite(given)
     if not broken.any():
         return given
     if may_fail:
         return np.where(broken, np.nan, given)
+    broken = np.asarray(broken.reshape(rows, -1).any(axis=1))
     raise ModelFault(
         f"the {role}'s scores are NaN or infinite in {int(broken.sum()):,} of rows {before + 1:,} to {before + rows:,}, "
         f"first in row {before + int(broken.argmax()) + 1:,}",
@@ -294,16 +337,19 @@ def _fitting(role: str, given: Array, rows: int, before: int, *, may_fail: bool)
     )
 
 
-def _write(sink: Any, batches: Iterable[pa.RecordBatch]) -> None:
+def _write(sink: Any, batches: Iterable[pa.RecordBatch], classes: Sequence[str]) -> None:
     """Row groups of one size and texts without dictionaries of their own: the bytes depend on the rows alone."""
     groups = _groups(_decoded(batch) for batch in batches)
     first = next(groups)
     schema = first.schema
     texts = [name for name in schema.names if name not in FIXED_COLUMNS]
+    fixed = any(pa.types.is_fixed_size_list(kind) for kind in schema.types)  # which is in no other place of the file
     with pq.ParquetWriter(
-        sink, schema, compression="zstd", use_dictionary=texts, write_statistics=False, store_schema=False
+        sink, schema, compression="zstd", use_dictionary=texts, write_statistics=False, store_schema=fixed
     ) as writer:
         writer.add_key_value_metadata({"lockgate.schema": SCHEMA})
+        if classes:
+            writer.add_key_value_metadata({_CLASSES: json.dumps(list(classes), ensure_ascii=False)})
         for group in chain([first], groups):
             writer.write_table(group.cast(schema), row_group_size=_GROUP_ROWS)
 

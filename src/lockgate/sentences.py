@@ -44,7 +44,7 @@ class Sentence:
     @property
     def _where(self) -> str:
         shown = slice_words(self.one.slice)
-        return f"{self.requirement.asked} on {shown}" if shown else self.requirement.asked
+        return f"{self.requirement.spoken} on {shown}" if shown else self.requirement.spoken
 
     @property
     def _confidence(self) -> float:
@@ -148,6 +148,8 @@ class Sentence:
             return f"add {rows} of this slice to the data, or take the value out of the declared ones"
         if self.code in ("one_class", "undefined", "constant_label"):
             return f"add {rows} of this slice in which the metric is defined, or waive the finding with a reason"
+        if self.code == "labels_only":
+            return "let both models answer with a probability of each class: output: {method: predict_proba}"
         if self.code == "not_probabilities":
             return "let the model return probabilities, or ask for a metric of ranks such as auc"
         if self.code in _CIRCUMSTANCES:

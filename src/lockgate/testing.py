@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lockgate.classes import class_text
 from lockgate.errors import UsageError
 from lockgate.evidence import GateResult
 from lockgate.gate import Case, Contender, gate_class
@@ -25,11 +26,12 @@ def run_gate(
     kind: str,
     *,
     table: Any = None,
-    scores: Mapping[str, str] | None = None,
+    scores: Mapping[str, str | Mapping[str, str]] | None = None,
     require: Sequence[str | Mapping[str, Any] | Requirement] = (),
     slices: Sequence[Any] = (),
     task: str | None = None,
     positive: Any = 1,
+    classes: Sequence[Any] = (),
     threshold: float | None = 0.5,
     label: str = "label",
     cluster: str | None = None,
@@ -41,9 +43,10 @@ def run_gate(
     """The result of one gate of `kind` on a table.
 
     table: a pandas or Arrow table whose columns `label`, `candidate` and, if there, `champion` hold what is known; other
-    columns are for slices. scores: {candidate: column, champion: column} where they are called otherwise. slices: entries
-    as in `data.*.slices`. task: binary, regression or ranking; told from the lines, else from the label, where it is left out.
-    query: the column that says which rows of a ranking belong to one query.
+    columns are for slices. scores: {candidate: column, champion: column} where they are called otherwise, or
+    {candidate: {class: column, …}}. slices: entries as in `data.*.slices`. task: binary, multiclass, regression or ranking;
+    told from the lines, else from the scores and the label, where it is left out. classes: of task multiclass, else those
+    of the label. query: the column that says which rows of a ranking belong to one query.
     fields: of the gate. For a gate that replays requests, a missing score is a request that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
     without the columns; what a gate raises itself becomes its verdict, as in a run.
@@ -56,6 +59,7 @@ def run_gate(
             slices=slices,
             task=task,
             positive=positive,
+            classes=classes,
             threshold=threshold,
             label=label,
             cluster=cluster,
@@ -96,10 +100,11 @@ class _Known:
         self,
         table: Any,
         *,
-        scores: Mapping[str, str] | None,
+        scores: Mapping[str, str | Mapping[str, str]] | None,
         slices: Sequence[Any],
         task: str | None,
         positive: Any,
+        classes: Sequence[Any],
         threshold: float | None,
         label: str,
         cluster: str | None,
@@ -115,10 +120,13 @@ class _Known:
         roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
         if "candidate" not in roles:
             raise UsageError("the table has no column 'candidate'", remedy="name it with scores={'candidate': column}")
-        lacking = [name for name in (*roles.values(), cluster, weight, query) if name is not None and name not in names]
+        columns = [name for given in roles.values() for name in ([given] if isinstance(given, str) else given.values())]
+        lacking = [name for name in (*columns, cluster, weight, query) if name is not None and name not in names]
         if lacking:
             raise UsageError(f"the table has no column {lacking[0]!r}; it has {', '.join(names)}")
         self.positive, self.threshold_, self.folder = positive, threshold, folder
+        self.classes = tuple(class_text(name) for name in classes)
+        self.several = bool(classes) or any(not isinstance(given, str) for given in roles.values())
         self.spec = DatasetSpec.model_validate(
             {
                 "path": "table",
@@ -154,8 +162,11 @@ class _Known:
                 if name not in declared:
                     known = ", ".join(declared) or "none"
                     raise UsageError(f"{str(line)!r}: no slice is called {name!r}; declared with slices=: {known}")
-        told = {task for line in gate.lines if (of := gate.subjects.get(line.subject)) for task in of.tasks}
-        self.task = self.task or (told.pop() if len(told) == 1 else _task(self.arrow, self.label))
+        told = [set(of.tasks) for line in gate.lines if (of := gate.subjects.get(line.subject)) and of.tasks]
+        possible = set.intersection(*told) if told else set()
+        if self.several:
+            possible &= {"multiclass"}
+        self.task = self.task or (possible.pop() if len(possible) == 1 else _task(self.arrow, self.label))
 
     def ask(self, gate: Any) -> GateResult:
         from lockgate.pipeline import Pipeline
@@ -198,7 +209,7 @@ class _Known:
         from lockgate.scored import Scored
 
         task: Any = self.task
-        return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive)
+        return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive, classes=self.classes)
 
     def _replayed(self) -> Scored:
         """The same, where a missing score is a request that was not answered."""
@@ -211,6 +222,7 @@ class _Known:
         table, given = self.arrow, dict[str, Any]()
         for role, name in (self.spec.scores or {}).items():
             column = whole(table.column(name))
+            assert isinstance(name, str)  # noqa: S101  # replays are of one score
             if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
                 given[role] = to_floats(column)
                 filled = from_numpy(np.nan_to_num(given[role]))

@@ -259,6 +259,7 @@ class Bench:
             scored = Scored.open(path, slices=dataset.slices)
             if scored.sha256 == kept["sha256"]:
                 return scored
+        classes = self._classes(dataset)
         roles = {} if dataset.spec.scores else {one.role: one for one in self.case.contenders}
         columns = self._columns(dataset, list(roles.values()))
         asks: dict[str, Any] = {}
@@ -269,6 +270,7 @@ class Bench:
                 task=self.pipeline.task,
                 positive=self.pipeline.positive,
                 need_scores=self._needs_scores(name),
+                classes=classes,
             )
             asks[role] = self._fed(how)
         tell = self.progress
@@ -279,6 +281,7 @@ class Bench:
             positive=self.pipeline.positive,
             salt=salt(self.pipeline.root),
             path=path,
+            classes=classes,
             columns=columns,
             may_fail=replayed,
             progress=None if tell is None else lambda done, total: tell(f"scoring {name}", done, total),
@@ -325,13 +328,22 @@ class Bench:
                     dataset.need({source: f"input {column['name']} of the {contender.role}'s signature"})
         return list(wanted)
 
+    def _classes(self, dataset: Dataset) -> tuple[str, ...]:
+        """The classes of a multiclass task, in the order of its scores; none of any other."""
+        from lockgate.classes import label_classes
+
+        if self.pipeline.task != "multiclass":
+            return ()
+        return self.pipeline.classes or label_classes(dataset)
+
     def _needs_scores(self, name: str) -> bool:
         """Whether a line on the data ranks or weighs scores, so that class labels will not do."""
         for gate in self.pipeline.gates:
             if self.pipeline.data_of(gate) != name:
                 continue
             for line in gate.lines:
-                subject = gate.subjects.get(line.subject)
+                named = gate.subjects.get(line.subject)
+                subject = None if named is None else named.in_task(self.pipeline.task)
                 if subject is not None and "score" in subject.needs and "threshold" not in subject.needs:
                     return True
         return False

@@ -18,8 +18,8 @@ def test_every_installed_gate_is_listed_with_its_subjects() -> None:
     for kind in plugins.installed(plugins.GATES):
         assert f"gate: {kind:12} " in found.stdout
     assert (
-        "  recall               estimated; better when higher; takes threshold; for binary; "
-        "needs label, score, threshold\n"
+        "  recall               estimated; better when higher; takes threshold; for binary, multiclass; "
+        "in multiclass takes average, class; needs label, score, threshold\n"
     ) in found.stdout
     assert "registry: mlflow   lockgate.registries.mlflow:MlflowRegistry\n" in found.stdout
 
@@ -36,8 +36,9 @@ def test_json_is_one_document() -> None:
         "claim": "estimated",
         "unit": "",
         "args": ["threshold"],
-        "tasks": ["binary"],
+        "tasks": ["binary", "multiclass"],
         "needs": ["label", "score", "threshold"],
+        "by_task": {"multiclass": {"args": []}},
     }
 
 

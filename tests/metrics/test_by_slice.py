@@ -26,7 +26,7 @@ def line(name: str) -> str:
 
 
 def names(task: str) -> list[str]:
-    return [name for name, subject in SUBJECTS.items() if subject.tasks == (task,) and name in ORACLES]
+    return [name for name, subject in SUBJECTS.items() if task in subject.tasks and name in ORACLES]
 
 
 def scores(draw: st.DrawFn, kind: st.SearchStrategy[float], rows: int) -> np.ndarray[Any, Any]:

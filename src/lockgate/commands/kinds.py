@@ -55,6 +55,7 @@ def _gate(kind: str) -> dict[str, Any]:
                 "args": list(subject.args),
                 "tasks": list(subject.tasks),
                 "needs": [need for need in subject.needs if need != "no champion"],
+                "by_task": {task: {"args": list(of.args)} for task, of in subject.by_task.items()},
             }
             for subject in found.subjects.values()
         ],
@@ -72,6 +73,7 @@ def _spoken(subject: dict[str, Any]) -> str:
         parts.append(f"takes {', '.join(subject['args'])}")
     if subject["tasks"]:
         parts.append(f"for {', '.join(subject['tasks'])}")
+    parts += [f"in {task} takes {', '.join(of['args']) or 'none'}" for task, of in subject["by_task"].items()]
     if subject["needs"]:
         parts.append(f"needs {', '.join(subject['needs'])}")
     return "; ".join(parts)

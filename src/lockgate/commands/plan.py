@@ -170,7 +170,10 @@ class _Planned:
 
     def _counted(self, name: str) -> Scored:
         """The rows with labels and slices alone; the label stands where scores would."""
+        import numpy as np
+
         from lockgate import arrays
+        from lockgate.classes import label_classes
         from lockgate.dataset import Dataset
         from lockgate.rows import checked_rows
         from lockgate.scored import Scored
@@ -178,11 +181,17 @@ class _Planned:
         without = {"id": None, "keep_ids": False, "weight": None, "cluster": None, "scores": None}
         dataset = Dataset(name, self.pipeline.data[name].model_copy(update=without), self.pipeline.root)
         task: Any = self.pipeline.task
-        rows, columns = checked_rows(dataset, task=task, positive=self.pipeline.positive, salt=b"", scores={})
+        classes = self.pipeline.classes or (label_classes(dataset) if task == "multiclass" else ())
+        rows, columns = checked_rows(
+            dataset, task=task, positive=self.pipeline.positive, salt=b"", scores={}, classes=classes
+        )
         if "label" in columns:
             labels = arrays.to_numpy(arrays.whole(columns["label"]))
-            columns["candidate"] = columns["champion"] = arrays.from_numpy(labels.astype(float))
-        return Scored(columns.get, rows=rows, sha256=lambda: "", slices=dataset.slices)
+            sure = (
+                arrays.from_matrix(np.eye(len(classes))[labels]) if classes else arrays.from_numpy(labels.astype(float))
+            )
+            columns["candidate"] = columns["champion"] = sure
+        return Scored(columns.get, rows=rows, sha256=lambda: "", slices=dataset.slices, classes=classes)
 
     def _champion(self, name: str) -> tuple[Scored, float | None]:
         """(what the champion says about the rows, its threshold)."""
@@ -231,10 +240,12 @@ def _estimates(
 
     from lockgate.estimate import estimate
     from lockgate.merging import merged
-    from lockgate.metrics import METRICS
+    from lockgate.metrics import METRICS, multiclass
     from lockgate.queries import ByQuery
 
-    metrics = METRICS
+    metrics = dict(METRICS)
+    if scored.classes:
+        metrics |= multiclass.metrics([line for _, line in lines], scored.classes)
     if scored.queries is not None:
         queries = ByQuery(scored)
         scored, metrics = queries.rows, queries.metrics([line for _, line in lines])

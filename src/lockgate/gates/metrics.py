@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints
 from lockgate.errors import GateBroken
 from lockgate.evidence import Exhibit, Finding
 from lockgate.gate import Case, Context, Gate
-from lockgate.metrics import custom, ranking
+from lockgate.metrics import averages, custom, ranking
 from lockgate.metrics.catalog import SUBJECTS
 from lockgate.requirement import Subject
 
@@ -48,6 +48,9 @@ class Metrics(Gate):
             for number, line in enumerate(self.lines):
                 if line.subject in ranking.SUBJECTS:
                     yield from ((("require", number), what) for what in ranking.out_of_range(line))
+        if pipeline.task == "multiclass":
+            for number, line in enumerate(self.lines):
+                yield from ((("require", number), what) for what in averages.complaints(line, pipeline.classes))
 
     def origins(self, root: Path) -> Mapping[str, str]:
         return custom.origins(self.functions, root)
@@ -65,6 +68,10 @@ class Metrics(Gate):
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
         small = case.dataset(self.data).spec.small_slices
         metrics, wanted = dict(METRICS), {line.subject for _, line in asked}
+        if scored.classes:
+            from lockgate.metrics import multiclass
+
+            metrics |= multiclass.metrics([line for _, line in asked], scored.classes)
         functions = {name: function for name, function in self.functions.items() if name in wanted}
         losses = None
         if case.task == ranking.TASK:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Literal
 
-from lockgate.metrics import ranking, rates
+from lockgate.metrics import averages, ranking, rates
 from lockgate.requirement import Subject
 
 
@@ -28,8 +28,16 @@ def _scored(
     return Subject(name, better, bounds=bounds, tasks=(task,), needs=("label", "score"), proportion=False)
 
 
+def _of_classes(subject: Subject) -> Subject:
+    """The same, with what it is where there are several classes."""
+    several = averages.SUBJECTS.get(subject.name)
+    if several is None:
+        return subject
+    return replace(subject, tasks=(*subject.tasks, "multiclass"), by_task={"multiclass": several})
+
+
 SUBJECTS: Mapping[str, Subject] = {
-    subject.name: subject
+    subject.name: _of_classes(subject)
     for subject in (
         _thresholded("accuracy"),
         _thresholded("precision"),
@@ -55,6 +63,7 @@ SUBJECTS: Mapping[str, Subject] = {
         _scored("rmse", "lower", bounds=(0, None), task="regression"),
         _scored("mae", "lower", bounds=(0, None), task="regression"),
         _scored("r2", "higher", bounds=(None, 1), task="regression"),
+        replace(averages.SUBJECTS["top_k_accuracy"], tasks=()),
         Subject(
             "quantile_loss",
             "lower",

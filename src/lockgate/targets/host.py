@@ -113,7 +113,7 @@ class Host:
         batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
         if verb == "predict":
             frame = self.frame(batch)
-            answer = as_batch(self.ask(frame, header["method"]), batch.num_rows)
+            answer = as_batch(self.ask(frame, header["method"]), batch.num_rows, self.classes())
             return {"rows": answer.num_rows}, _stream(answer)
         first_error, times = self.drive(header["plan"], self.frame(batch))
         return {"first_error": first_error}, _stream(times)
@@ -172,6 +172,16 @@ class Host:
         if self.first_prediction_s is None:
             self.first_prediction_s = time.perf_counter() - began
         return answer
+
+    def classes(self) -> list[Any] | None:
+        """What a classifier of scikit-learn's kind calls the columns of its answer, where it has more than two."""
+        try:
+            found: Any = getattr(self.model.get_raw_model(), "classes_", None)
+        except (AttributeError, NotImplementedError):
+            return None
+        if getattr(found, "ndim", None) != 1 or len(found) < 3:
+            return None
+        return [value.item() if hasattr(value, "item") else value for value in found]
 
     def drive(self, plan: dict[str, Any], frame: Any) -> tuple[str | None, Any]:
         """Send the plan's requests and time each: (first error, batch of intended, sent, done, failed)."""
@@ -329,11 +339,16 @@ def fitted(name: str, column: Any, want: Any) -> Any:
     return cast
 
 
-def as_batch(answer: Any, rows: int) -> Any:
-    """What a model returned, as an Arrow batch of `rows` rows. Raises BadAnswer."""
+def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
+    """What a model returned, as an Arrow batch of `rows` rows; a matrix of `classes` columns has their names.
+
+    Raises BadAnswer.
+    """
     import pyarrow as pa
 
     columns = _answer_columns(answer)
+    if classes is not None and [name for name, _ in columns] == list(range(len(classes))):
+        columns = [(name, values) for name, (_, values) in zip(classes, columns)]
     names = [str(name) for name, _ in columns]
     if len(set(names)) < len(names):
         raise BadAnswer("the model returned two columns of one name: %s" % ", ".join(names))

@@ -1,0 +1,89 @@
+"""Which column of an answer is whose class, and what is refused because it cannot be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from lockgate.class_scores import class_scores, coded, decided
+from lockgate.errors import LockgateError
+from lockgate.model import Output
+
+CLASSES = ("a", "b", "c")
+
+
+def scores(
+    answer: dict[str, Any], *, classes: tuple[str, ...] = CLASSES, column: str | None = None, **more: Any
+) -> Any:
+    options = {"need_scores": True} | more
+    return class_scores(pa.RecordBatch.from_pydict(answer), spec=Output(column=column), classes=classes, **options)
+
+
+@pytest.mark.parametrize(
+    ("answer", "classes"),
+    [
+        ({"a": [0.5], "b": [0.3], "c": [0.2]}, CLASSES),
+        ({"c": [0.2], "a": [0.5], "b": [0.3]}, CLASSES),
+        ({"0": [0.5], "1": [0.3], "2": [0.2]}, CLASSES),
+        ({"0": [0.5], "1": [0.3], "2": [0.2]}, ("0", "1", "2")),
+        ({"1": [0.3], "2": [0.2], "0": [0.5]}, ("0", "1", "2")),
+        ({"1.0": [0.5], "2.0": [0.3], "3.0": [0.2]}, ("1", "2", "3")),
+        ({"0": [0.5], "1": [0.3], "2": [0.2]}, ("2", "3", "4")),
+    ],
+)
+def test_a_column_belongs_to_the_class_it_is_named_after(answer: Any, classes: tuple[str, ...]) -> None:
+    """In whatever order; columns that are numbered only are in the order of the classes."""
+    assert scores(answer, classes=classes).tolist() == [[0.5, 0.3, 0.2]]
+
+
+@pytest.mark.parametrize("values", [["b", "a"], pa.array(["b", "a"]).dictionary_encode()])
+def test_an_answer_of_one_column_is_a_label(values: Any) -> None:
+    """As the place of the class; so is the column that `output` names among others."""
+    assert scores({"prediction": values}, need_scores=False).tolist() == [1.0, 0.0]
+    assert scores({"x": [1, 2], "team": values}, column="team", need_scores=False).tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "more", "said"),
+    [
+        ({"a": [0.5], "b": [0.5]}, {}, "the model scores no class 'c'; it scores a, b"),
+        ({"a": [0.5], "b": [0.3], "c": [0.1], "d": [0.1]}, {}, "scores the class 'd', which is none; known: a, b, c"),
+        ({"0": [0.5], "1": [0.5]}, {}, "the model scores no class 'a'; it scores 0, 1"),
+        ({"a": ["x"], "b": [0.3], "c": [0.2]}, {}, "output column 'a' is string; a number for each class is needed"),
+        ({"a": [0.5, None], "b": [0.3, 0.3], "c": [0.2, 0.2]}, {}, "scores are NaN, infinite or missing in 1 of rows 1 to 2, "),
+        ({"prediction": ["b"]}, {}, "output column 'prediction' holds class labels, and a score of each class is needed"),
+        ({"prediction": ["b", "x"]}, {"need_scores": False}, "first in row 2 ('x'); the classes are a, b, c"),
+        ({"prediction": ["b", None]}, {"need_scores": False, "rows_before": 10}, "first in row 12 ('None')"),
+        ({"prediction": ["b"]}, {"column": "team"}, "has no column 'team', which `output: {column: …}` names"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_refused(answer: Any, more: Any, said: str) -> None:
+    """With the answer's columns, the row, the classes."""
+    with pytest.raises(LockgateError) as caught:
+        scores(answer, **more)
+
+    assert said in str(caught.value)
+
+
+def test_where_rows_may_fail_the_others_are_kept() -> None:
+    """As requests of a replay may."""
+    whole = {"a": [0.5, None], "b": [0.3, 0.3], "c": [0.2, 0.2]}
+    found = scores(whole, may_fail=True)
+
+    assert np.isnan(found).tolist() == [[False] * 3, [True] * 3]
+    assert np.isnan(decided(found)).tolist() == [False, True]
+    assert np.isnan(scores({"prediction": ["b", "x"]}, may_fail=True, need_scores=False)).tolist() == [False, True]
+
+
+def test_the_first_of_equal_scores_is_decided() -> None:
+    """As numpy's argmax and scikit-learn's predict do."""
+    assert decided(np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])).tolist() == [0, 1]
+
+
+def test_a_number_is_the_class_of_its_text() -> None:
+    """1 and 1.0 are one class, and so is the text."""
+    for column in (pa.array([1, 2, 7]), pa.array([1.0, 2.0, 0.5]), pa.array(["1", "2", None])):
+        assert coded(column, ("1", "2")).tolist() == [0, 1, -1]
