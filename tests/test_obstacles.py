@@ -41,6 +41,18 @@ def test_slices_that_are_too_small_are_told_together() -> None:
     assert (second.remedy, len(second.findings)) == (ADVICE, 3)
 
 
+def test_slices_of_a_ranking_are_told_in_queries() -> None:
+    """What is there, what more is needed, and what to add."""
+    of_queries = {"p_fail": "0.5", "counted_in": "queries"}
+    each = (small("LU", 40), small("CY", 7), small("MT", 1, needed=None))
+    (told,) = obstacles(gate_of(*(replace(one, detail=of_queries) for one in each)))
+
+    assert told.reason.endswith(
+        "too small to judge: LU (40 queries, about 260 more needed), CY (7 queries, about 300 more needed), MT (1 query)"
+    )
+    assert str(told.remedy).startswith("add that many queries, or let small_slices")
+
+
 def test_slices_without_a_value_are_told_together_where_the_reason_is_the_same() -> None:
     """No positive rows is another reason than no rows."""
 

@@ -129,6 +129,11 @@ class Finding:
     remedy: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def counted_in(self) -> str:
+        """Of what `rows` and `rows_needed` are: rows, or queries."""
+        return str(self.detail.get("counted_in", "rows"))
+
     def to_json(self) -> dict[str, Any]:
         return {
             "id": self.id,

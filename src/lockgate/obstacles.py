@@ -67,7 +67,9 @@ def merged(gate: GateResult) -> list[str]:
             parts = sorted(zip(members, rows, strict=False), key=lambda part: (-part[1], part[0]))
             listed = ", ".join(f"{name} {count:,}" for name, count in parts)
             what = slice_words(tuple(one.slice.items())) or one.subject
-            pools.setdefault(tuple(members), f"{what} is {len(members)} small slices judged as one, rows: {listed}")
+            pools.setdefault(
+                tuple(members), f"{what} is {len(members)} small slices judged as one, {one.counted_in}: {listed}"
+            )
     return list(pools.values())
 
 
@@ -99,7 +101,7 @@ def _together(gate: GateResult, group: list[Finding], *, named: int) -> Obstacle
     return Obstacle(
         first.verdict,
         f"{line}: {_slices(group)} too small to judge: {listed}",
-        "add that many rows, or let small_slices of the data say what becomes of small ones: "
+        f"add that many {first.counted_in}, or let small_slices of the data say what becomes of small ones: "
         "below: watch (a significant loss fails), below: merge (judged as one slice)",
         ordered,
     )
@@ -128,7 +130,7 @@ def _label(one: Finding, *, full: bool) -> str:
 
 
 def _rows(one: Finding) -> str:
-    return counted_words(one.rows, str(one.detail.get("counted_in", "rows")))
+    return counted_words(one.rows, one.counted_in)
 
 
 def _rows_and_more(one: Finding) -> str:

@@ -152,7 +152,7 @@ class _Line:
         if smallest is None or (limit.sign == "*" and value is None):
             return replace(blank, words="not planned from counts: gate plan --score measures the champion")
         if math.isinf(smallest):
-            few = f"so few rows carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs are often not there"
+            few = f"so few {one.counted_in} carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs are often not there"
             return replace(blank, status="hopeless", words=f"hopeless: {few}")
         tolerance = abs(1 - limit.value) * abs(value or 0.0) if limit.sign == "*" else abs(limit.margin)
         shown = smallest / abs(value) if limit.sign == "*" and value else smallest

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lockgate.evidence import Evidence, Finding, GateResult
 from lockgate.obstacles import merged, obstacles, watched
-from lockgate.sentences import risk_sentence, short
+from lockgate.sentences import counted_words, risk_sentence, short
 
 _MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
 _SPECIAL = re.compile(r"([\\`*_\[\]|~])")
@@ -91,7 +91,8 @@ def _finding_row(finding: Finding) -> str:
     verdict = "watched" if finding.code == "watched" else str(finding.verdict)
     asked = text(f"{finding.limit.op} {finding.limit.text}")
     name = text(finding.id.split("/", 1)[1] if "/" in finding.id else finding.id)
-    return f"| {name} {text(finding.subject)} | {verdict} | {observed} | {ends} | {champion} | {asked} | {finding.rows:,} |"
+    rows = f"{finding.rows:,}" if finding.counted_in == "rows" else counted_words(finding.rows, finding.counted_in)
+    return f"| {name} {text(finding.subject)} | {verdict} | {observed} | {ends} | {champion} | {asked} | {rows} |"
 
 
 def _waivers(evidence: Evidence) -> list[str]:
