@@ -39,6 +39,7 @@ LINES: dict[int, tuple[str, ...]] = {
     ),
     5: (
         "ranked",
+        "binned",
         "sliced",
         "estimate",
         "flips",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -36,6 +37,7 @@ LINES = [
     )
     for limit in limits
 ]
+LINES += ["calibration_error <= 0.1"]
 SCOPES = ["", " on each slice", " on geo=v0", " on geo=v1 & wide=v2"]
 
 
@@ -103,8 +105,10 @@ def slow() -> dict[str, Metric]:
     return {name: replace(metric, measure=unknown(metric)) for name, metric in METRICS.items()}
 
 
-def both(rows: Any, lines: list[str], **more: Any) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
-    asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines)]
+def both(
+    rows: Any, lines: list[str], *, claim: Any = None, **more: Any
+) -> tuple[tuple[Estimate, ...], tuple[Estimate, ...]]:
+    asked = [(f"r{place}", replace(parse(line), claim=claim)) for place, line in enumerate(lines)]
     threshold = {"candidate": 0.5, "champion": 0.45}
     return (
         estimate(rows, asked, METRICS, threshold=threshold, **more),
@@ -112,12 +116,22 @@ def both(rows: Any, lines: list[str], **more: Any) -> tuple[tuple[Estimate, ...]
     )
 
 
+def numbers(detail: Mapping[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in detail.items()}
+
+
 def assert_close(fast: Estimate, exact: Estimate) -> None:
-    """All fields alike; numbers to 1e-9 of their size, or of the value's where they are sums to nothing."""
+    """All fields alike; numbers to 1e-9 of their size, or of the value's where they are sums to nothing.
+
+    Fewer than five rows may differ by next to nothing, of which rounding is a larger part.
+    """
+    few = exact.n_eff is not None and exact.n_eff < 5
     for name, wanted in asdict(exact).items():
         found = getattr(fast, name)
         if wanted is not None and (isinstance(wanted, float) or name == "interval"):
-            assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12), (name, fast, exact)
+            assert found == pytest.approx(wanted, rel=1e-5 if few else 1e-9, abs=1e-12), (name, fast, exact)
+        elif name == "detail":
+            assert numbers(found) == pytest.approx(numbers(wanted), rel=1e-9, abs=1e-12), (fast, exact)
         else:
             assert found == wanted, (name, fast, exact)
 
@@ -137,13 +151,30 @@ def test_sums_say_what_rows_say(seed: int, rows: int, kind: str, prevalence: flo
         assert_close(fast, exact)
 
 
-@pytest.mark.parametrize("kind", ["float64", "tied", "ranks"])
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 10_000), rows=st.integers(1, 300), kind=st.sampled_from(KINDS))
+def test_points_are_those_of_the_rows(seed: int, rows: int, kind: str) -> None:
+    """Where no line asks for more than two numbers, fewer sums are made."""
+    lines = [line + scope for line in LINES for scope in SCOPES]
+    for fast, exact in zip(*both(table(seed, rows, kind=kind, prevalence=0.3), lines, claim="point"), strict=True):
+        assert_close(fast, exact)
+
+
+@pytest.mark.parametrize("line", ["auc >= champion - 0.1", "calibration_error <= 0.1", "brier <= champion + 0.05"])
+def test_one_line_is_answered_as_among_others(line: str) -> None:
+    """Only what it needs is summed."""
+    lines = [line + scope for scope in SCOPES]
+    for fast, exact in zip(*both(table(3, 400, kind="float64", prevalence=0.3), lines), strict=True):
+        assert_close(fast, exact)
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "tied", "ranks"])
 def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows in many blocks, on one thread or three, give the same bits, and those of the rows."""
     monkeypatch.setattr(sliced, "_FEW_ROWS", 1000)
     monkeypatch.setattr(ranked, "BLOCK", 1 << 12)
     rows = table(5, 150_000, kind=kind, prevalence=0.2)
-    lines = [line + scope for line in LINES[::2] for scope in SCOPES[:2]]
+    lines = [line + scope for line in LINES[::4] for scope in SCOPES[:2]]
     one, exact = both(rows, lines, threads=1)
     three, _ = both(rows, lines, threads=3)
 

@@ -36,14 +36,14 @@ def canonical(value: Json) -> bytes:
 
 def _plain(value: Json) -> bool:
     """Whether the encoder of the language, which is fast, writes the value as RFC 8785 does: no floats, plain keys."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind is str or value is None or kind is bool:
         return True
     if kind is int:
-        return abs(value) < 1 << 53
+        return -(1 << 53) < int(value) < 1 << 53
     if kind is dict:
         return all(type(key) is str and key.isascii() for key in value) and all(map(_plain, value.values()))
-    return kind in (list, tuple) and all(map(_plain, value))
+    return (kind is list or kind is tuple) and all(map(_plain, value))
 
 
 def files_digest(files: Iterable[tuple[str, str, int]]) -> str:

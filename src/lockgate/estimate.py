@@ -400,9 +400,9 @@ class _Rows:
             return None
         factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
         champion = self._measured("champion", requirement) if paired else None
-        found: Decision = decide(
-            self._measured("candidate", requirement), champion, factor, self.clusters, null, confidence
-        )
+        summed = self.sliced.takes(requirement)
+        candidate = self.sliced.bins(self.place) if summed else self._measured("candidate", requirement)
+        found: Decision = decide(candidate, champion, factor, self.clusters, null, confidence)
         return found
 
     def _summary(self, metric: Metric, measured: Measured) -> Summary:
@@ -467,10 +467,13 @@ class _Rows:
             return Estimate(**known, problem=(why.code, str(why)))
         confidence = requirement.confidence or CONFIDENCE
         own_null = null if on == "value" else candidate.value
+        known |= {"candidate": candidate.value, "detail": candidate.detail}
+        if requirement.claim == "point" and getattr(metric, "decide", None) is None:
+            return self._point(requirement, known, candidate.value)
         own = self._decided(requirement, paired=False, null=own_null, confidence=confidence) or _own(
             self, metric, candidate, null=own_null, confidence=confidence
         )
-        known |= {"candidate": candidate.value, "interval": (own.low, own.high), "detail": candidate.detail}
+        known["interval"] = own.low, own.high
         if on == "value":
             test = own
         else:
@@ -502,6 +505,20 @@ class _Rows:
                 "detail": {**candidate.detail, **test.detail},
             }
         )
+
+    def _point(self, requirement: Requirement, known: dict[str, Any], value: float) -> Estimate:
+        """Two numbers beside each other, for which nothing but them is computed."""
+        from lockgate.metrics.influence import Undefined
+
+        if known["on"] == "value":
+            return Estimate(**known | {"value": value, "method": "point"})
+        try:
+            champion = self.measure("champion", requirement).value
+        except Undefined as why:
+            return Estimate(**known, problem=(why.code, f"of the champion: {why}"))
+        factor = requirement.limit.value if requirement.limit.sign == "*" else 1.0
+        known |= {"champion": champion, "limit": absolute_limit(requirement, champion)}
+        return Estimate(**known | {"value": value - factor * champion, "method": "point"})
 
 
 def _own(rows: _Rows, metric: Metric, measured: Summary, *, null: float, confidence: float) -> Decision:

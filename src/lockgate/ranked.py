@@ -101,7 +101,7 @@ def rank(bits: Keys, slices: Slices, *, ordered: bool, sums: bool, groups: bool)
     a slice. sums: whether those of influence are wanted; groups: what `difference` needs.
     """
     shift = 0 if ordered else int(bits.size).bit_length()
-    runs = _Runs.of(_packed(bits, slices, shift), slices, shift)
+    runs = _Runs.of(packed(bits, slices, shift), slices, shift)
     found = _Worth(runs, slices, sums=sums, influence=groups).ranking()
     return Ranking(**found, groups=runs.groups(ordered=ordered) if groups else None)
 
@@ -142,18 +142,18 @@ def _reduced(values: NDArray[Any], starts: Ints) -> NDArray[Any]:
     return found
 
 
-def _packed(bits: Keys, slices: Slices, shift: int) -> NDArray[Any]:
+def packed(bits: Keys, slices: Slices, shift: int) -> NDArray[Any]:
     """Slice, key, class and number of each row in one integer, in order; no number where rows are in order."""
     if slices.alone and not shift:
         return bits
-    packed = bits.astype(np.uint64)
+    found = bits.astype(np.uint64)
     if not slices.alone:
-        packed |= np.repeat(np.arange(slices.rows.size, dtype=np.uint64) << np.uint64(32), slices.rows)
+        found |= np.repeat(np.arange(slices.rows.size, dtype=np.uint64) << np.uint64(32), slices.rows)
     if shift:
-        packed <<= np.uint64(shift)
-        packed |= np.arange(bits.size, dtype=np.uint64)
-        packed.sort()
-    return packed
+        found <<= np.uint64(shift)
+        found |= np.arange(bits.size, dtype=np.uint64)
+        found.sort()
+    return found
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.metrics import classification, rates
+from lockgate.binned import bin_sums
+from lockgate.metrics import calibration, classification, rates
+from lockgate.metrics.calibration import BinSums
 from lockgate.metrics.influence import Metric, Summary, Undefined
 from lockgate.ranked import (
     BLOCK,
@@ -106,13 +109,22 @@ class _Ranked:
     values: Mapping[tuple[str, str], float]
     own: Mapping[tuple[str, str], Sums]
     pairs: Mapping[tuple[str, float], Sums]
+    bins: BinSums | None = None
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the lines need. ranked: the places of AUC and average precision. factors: by metric, of its paired lines."""
+    """What the lines need.
 
-    ranked: frozenset[Place]
+    ordered: the places whose rows must be in the order of scores; ranks, bins: whether for ranks, for calibration. decided:
+    the metrics of which more than a value is asked. factors: by metric, of such lines that compare two models. paired:
+    whether any line does.
+    """
+
+    ordered: frozenset[Place]
+    ranks: bool
+    bins: bool
+    decided: frozenset[Any]
     factors: Mapping[Any, frozenset[float]]
     losses: tuple[Any, ...]
     cuts: tuple[tuple[float | None, float | None], ...]
@@ -159,6 +171,8 @@ class Sliced:
 
     def _takes(self, line: Requirement) -> bool:
         measure = line.among(self._metrics).measure
+        if measure is calibration.calibration_error:
+            return not line.limit.relative and self._finite["candidate"] and self._unit["candidate"]
         if not any(measure is known for known in (*_RANKED, *_LOSSES, *_SHARES)):
             return False
         roles = ROLES if line.limit.relative else ROLES[:1]
@@ -195,6 +209,9 @@ class Sliced:
             return _summary(
                 found.values[key], found.own.get(key, _NOTHING), rows, units=min(positives, rows - positives)
             )
+        if measure is calibration.calibration_error:
+            value = self.bins(place).bins.root_mean_square_gap
+            return Summary(value, _UNTOLD, abs(value), rows)
         if measure in _LOSSES:
             moments = self._moments[place[0], measure, role]
             return _summary(
@@ -227,6 +244,12 @@ class Sliced:
         carries = np.expand_dims(below > 0, 2) | np.expand_dims(below > 0, 1)
         sums = Sums.of(psi.ravel(), table.ravel().astype(np.float64))
         return _summary(value, sums, rows, units=int(table[carries].sum()), size=size)
+
+    def bins(self, place: Place) -> BinSums:
+        """What the candidate's calibration on a slice is decided by."""
+        found = self._ranks[place].bins
+        assert found is not None  # noqa: S101  # it was asked
+        return found
 
     def size(self, place: Place) -> tuple[int, int] | None:
         """(rows, positives) of a slice; None where nothing is known of it."""
@@ -327,13 +350,14 @@ class _Work:
         self.codes: dict[int, Array] = {0: np.zeros(0, np.uint8)}
         for name, (count, column) in codes.items():
             self.codes[name] = column.astype(_narrow(count))[order]
-        self.keys, self.scores = {}, {}
+        self.keys, self.scores, self.exact = {}, {}, {}
         for role in self.roles:
             given: Any = getattr(scored, role)
             keys = order_keys(given)
             self.keys[role] = keys[order]
             same = np.array_equal(keys.view(np.float32), given)
             self.scores[role] = self.keys[role].view(np.float32) if same else given[order]
+            self.exact[role] = same
 
     def run(self) -> None:
         if self.threads == 1:
@@ -343,7 +367,7 @@ class _Work:
             self._run(pool)
 
     def _run(self, pool: Executor) -> None:
-        places = pool.submit(sorted_places, self.keys["candidate"]) if self.wanted.ranked else None
+        places = pool.submit(sorted_places, self.keys["candidate"]) if self.wanted.ordered else None
         for number, bundle in enumerate(self.bundles):
             self._sum(pool, bundle, first=number == 0)
         if places is None:
@@ -352,7 +376,7 @@ class _Work:
         del places
         tasks = [
             task
-            for name in dict.fromkeys(name for name, _ in sorted(self.wanted.ranked))
+            for name in dict.fromkeys(name for name, _ in sorted(self.wanted.ordered))
             for task in ranked.tasks(pool, name)
         ]
         for task in tasks:
@@ -412,20 +436,23 @@ class _Ranks:
             bits <<= np.uint32(1)
             bits |= negative
             self.bits[role] = bits
+        told = work.exact["candidate"] or not self.wanted.bins
+        self.scores = None if told else work.scores["candidate"].take(places)
 
     def tasks(self, pool: Executor, name: int) -> Iterator[Future[Mapping[Place, _Ranked]]]:
         """The ranking of slices that have both classes, large ones alone and first."""
         if not name:
-            if 0 < self.whole.positives[0] < self.rows:
+            if self.wanted.bins or 0 < self.whole.positives[0] < self.rows:
                 yield pool.submit(self._rank, None, self.whole, [OVERALL])
             return
         order = pool.submit(self._by_slice, name).result()
         rows, positives = (column.astype(np.int64) for column in self.sizes[name])
         ends = np.concatenate([[0], np.cumsum(rows)])
-        both = (positives > 0) & (positives < rows)
+        told = rows > 0 if self.wanted.bins else (positives > 0) & (positives < rows)
         for low, high in sorted(_together(rows), key=lambda ends: -int(rows[slice(*ends)].sum())):
             asked = [
-                (name, code) if both[code] and (name, code) in self.wanted.ranked else None for code in range(low, high)
+                (name, code) if told[code] and (name, code) in self.wanted.ordered else None
+                for code in range(low, high)
             ]
             if any(asked):
                 yield pool.submit(
@@ -439,28 +466,37 @@ class _Ranks:
         self, members: NDArray[np.int32] | None, slices: Slices, asked: Sequence[Place | None]
     ) -> Mapping[Place, _Ranked]:
         """members: the rows of the slices, one slice after the other, ascending in each; all rows if None."""
-        wanted = self.wanted
+        bits = {role: _taken(each, members) for role, each in self.bits.items()}
+        bins = list[BinSums | None]()
+        if self.wanted.bins:
+            bins += bin_sums(bits["candidate"], _taken(self.scores, members), slices)
+        if not self.wanted.ranks:
+            return {
+                place: _Ranked({}, {}, {}, binned)
+                for place, binned in zip(asked, bins, strict=True)
+                if place is not None
+            }
+        decided = not self.wanted.decided.isdisjoint(_RANKED)
+        factors = [
+            (name, factor) for measure, name in _RANKED.items() for factor in self.wanted.factors.get(measure, ())
+        ]
         found = {
             role: rank(
-                bits if members is None else bits.take(members, mode="clip"),
-                slices, ordered=role == "candidate", sums=role == "candidate", groups=wanted.paired,
+                each, slices, ordered=role == "candidate", sums=decided and role == "candidate", groups=bool(factors)
             )
-            for role, bits in self.bits.items()
-        }  # fmt: skip
+            for role, each in bits.items()
+        }
         candidate = found["candidate"]
         own = {"auc": candidate.auc_sums, "average_precision": candidate.average_precision_sums}
-        pairs = {
-            (name, factor): self._difference(found, f"{name}_psi", slices, factor)
-            for measure, name in _RANKED.items()
-            for factor in wanted.factors.get(measure, ())
-        }
+        pairs = {key: self._difference(found, f"{key[0]}_psi", slices, key[1]) for key in factors}
         return {
             place: _Ranked(
                 {(name, role): float(getattr(one, name)[number]) for role, one in found.items() for name in own},
-                {(name, "candidate"): sums[number] for name, sums in own.items()},
+                {(name, "candidate"): sums[number] for name, sums in own.items() if sums},
                 {key: sums[number] for key, sums in pairs.items()},
+                binned,
             )
-            for number, place in enumerate(asked)
+            for number, (place, binned) in enumerate(zip_longest(asked, bins))
             if place is not None
         }
 
@@ -468,6 +504,10 @@ class _Ranks:
         one, other = (getattr(found[role], name) for role in ROLES)
         groups: Any = [found[role].groups for role in ROLES]
         return difference(one, other, groups, slices, factor)
+
+
+def _taken(column: Any, members: NDArray[np.int32] | None) -> Any:
+    return column if column is None or members is None else column.take(members, mode="clip")
 
 
 def _together(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
@@ -482,20 +522,27 @@ def _together(rows: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
 
 
 def _wanted(into: Sliced, asked: Iterable[tuple[Place, Requirement]]) -> Wanted:
-    ranked, factors = set[Place](), dict[Any, set[float]]()
+    ordered, factors = set[Place](), dict[Any, set[float]]()
     losses, cuts = dict[Any, None](), dict[tuple[float | None, float | None], None]()
+    measures, decided = set[Any](), set[Any]()
     for place, line in asked:
         measure = line.among(into._metrics).measure
-        if measure in _RANKED:
-            ranked.add(place)
+        measures.add(measure)
+        if measure in _RANKED or measure is calibration.calibration_error:
+            ordered.add(place)
         elif measure in _LOSSES:
             losses[measure] = None
         else:
             cuts[into.cuts(line)] = None
-        if line.limit.relative:
-            factors.setdefault(measure, set()).add(line.limit.value if line.limit.sign == "*" else 1.0)
+        if line.claim != "point":
+            decided.add(measure)
+            if line.limit.relative:
+                factors.setdefault(measure, set()).add(line.limit.value if line.limit.sign == "*" else 1.0)
     return Wanted(
-        frozenset(ranked),
+        frozenset(ordered),
+        any(measure in _RANKED for measure in measures),
+        calibration.calibration_error in measures,
+        frozenset(decided),
         {measure: frozenset(values) for measure, values in factors.items()},
         tuple(losses),
         tuple(cuts),
@@ -519,8 +566,7 @@ class _Runs:
         ]  # a role: its own values; a factor: the difference
 
     def _others(self, loss: Any) -> tuple[Any, ...]:
-        factors = self.wanted.factors.get(loss)
-        return ("champion", *sorted(factors)) if factors else ()
+        return ("champion", *sorted(self.wanted.factors.get(loss, ()))) if self.wanted.paired else ()
 
     def over(self, low: int, high: int) -> _Part:
         """Of the runs in the blocks from row `low` to `high`."""
@@ -551,7 +597,7 @@ class _Runs:
                 off = values["champion"] * factor
                 values[factor] = np.subtract(values["candidate"], off, out=off)
             for kind, column in values.items():
-                if kind == "champion":
+                if kind == "champion" or loss not in self.wanted.decided:
                     nothing = np.zeros(starts.size)
                     mean = np.add.reduceat(column, starts) / lengths
                     moments[loss, kind].append((mean, nothing, nothing, nothing))

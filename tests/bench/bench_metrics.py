@@ -2,9 +2,10 @@
 
     python tests/bench/bench_metrics.py [rows …] [--slices N] [--rounds N]
 
-131 groups: three columns of 5, 20 and 100 values, a number in 6 bins. points: AUC, average precision, log loss, Brier and
-recall at a threshold of one model, all rows and every group. gate: the same of two models on the same rows, with
-intervals and verdicts, by `run_gate`. warm: without imports and data, after one call on 2,000 rows. cold: the process.
+131 groups: three columns of 5, 20 and 100 values, a number in 6 bins. points: AUC, average precision, log loss, Brier,
+recall at a threshold and calibration error of one model, all rows and every group. gate: the same of two models on the
+same rows, with intervals and verdicts, by `run_gate`; of calibration, the candidate's. warm: without imports and data,
+after one call on 2,000 rows. cold: the process.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ GOALS = {  # (rows, what) → at least so many times as fast as pandas with scik
 }
 HIGHER = ("auc", "average_precision", "recall")
 LOWER = ("log_loss", "brier")
+CALIBRATION = "calibration_error"
 THRESHOLD = 0.5
 
 
@@ -87,7 +89,19 @@ def peer(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
             sk.log_loss(label, score, labels=[0, 1]),
             sk.brier_score_loss(label, score),
             sk.recall_score(label, score >= THRESHOLD),
+            calibration_error(label, score),
         ]
+
+    def calibration_error(label: Any, score: Any) -> float:
+        """Ten bins of equal mass, equal scores in the bin of their middle; the root of the mean squared gap."""
+        order = np.argsort(score)
+        ordered = score[order].astype(np.float64)
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        ends = np.append(starts[1:], ordered.size)
+        place = np.repeat(((starts + ends) / 2 * 10 / ordered.size).astype(int), ends - starts)
+        rows = np.bincount(place, minlength=10)
+        gap = np.bincount(place, label[order] - ordered, 10) / np.maximum(rows, 1)
+        return float(np.sqrt((rows * gap**2).sum() / rows.sum()))
 
     def work() -> int:
         found = [points(frame)]
@@ -113,7 +127,9 @@ def table(folder: Path, slices: int, rows: int | None) -> tuple[Any, list[Any]]:
 
 
 def points(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
-    """The estimates of one model."""
+    """The points of one model, for lines that ask for no more."""
+    from dataclasses import replace
+
     from lockgate.dataset import DatasetSpec
     from lockgate.estimate import estimate
     from lockgate.metrics import METRICS
@@ -125,8 +141,9 @@ def points(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
     scored = Scored.from_table(data, spec, task="binary", positive=1)
     for column in (scored.labels, scored.candidate, *(scored.codes(each.name) for each in scored.slices)):
         assert column is not None
-    lines = [f"{name} >= 0.5" for name in HIGHER] + [f"{name} <= 0.5" for name in LOWER]
-    asked = [(line, parse(line)) for line in (*lines, *(f"{line} on each slice" for line in lines))]
+    lines = [f"{name} >= 0.5" for name in HIGHER] + [f"{name} <= 0.5" for name in (*LOWER, CALIBRATION)]
+    lines += [f"{line} on each slice" for line in lines]
+    asked = [(line, replace(parse(line), claim="point")) for line in lines]
     return lambda: len(estimate(scored, asked, METRICS, threshold={"candidate": THRESHOLD}))
 
 
@@ -136,6 +153,7 @@ def gate(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
 
     data, entries = table(folder, slices, rows)
     lines = [f"{name} >= champion - 0.02" for name in HIGHER] + [f"{name} <= champion + 0.02" for name in LOWER]
+    lines.append(f"{CALIBRATION} <= 0.5")
     require = [*lines, *(f"{line} on each slice" for line in lines)]
     return lambda: len(run_gate("metrics", table=data, slices=entries, require=require, threshold=THRESHOLD).findings)
 
@@ -196,7 +214,7 @@ def show(rows: int, slices: int, rounds: int, found: Mapping[tuple[str, bool], l
     def middle(kind: str, measure: str) -> float:
         return median(one[measure] for one in found[kind, measure == "warm"])
 
-    print(f"{rows:,} rows, {slices} groups, 5 metrics, median of {rounds}")
+    print(f"{rows:,} rows, {slices} groups, 6 metrics, median of {rounds}")
     for what in ("points warm", "points cold", "gate warm", "gate cold"):
         kind, measure = what.split()
         ours, theirs = middle(kind, measure), middle("peer", measure)

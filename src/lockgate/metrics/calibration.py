@@ -53,6 +53,18 @@ class Bins:
         return float(np.abs(self.gap).max())
 
 
+@dataclass(frozen=True)
+class BinSums:
+    """All that the bound needs of independent rows: the bins, and of each the sum of the squares of `Binned.part`."""
+
+    bins: Bins
+    noise: Floats
+
+    @property
+    def size(self) -> int:
+        return int(self.bins.rows.sum())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Binned(Measured):
     """The plug-in error as `value`, and what its bound is made of; `psi` is zero.
@@ -63,6 +75,14 @@ class Binned(Measured):
     bins: Bins
     part: Floats
     place: Ints
+
+    @property
+    def size(self) -> int:
+        return self.psi.size
+
+    @property
+    def noise(self) -> Floats:
+        return np.bincount(self.place, self.part**2).astype(np.float64, copy=False)
 
 
 def equal_mass(scores: Floats, weights: Floats | None, *, bins: int = BINS) -> Ints:
@@ -125,18 +145,20 @@ class Debiased:
     se: float
 
 
-def debiased(measured: Binned, clusters: NDArray[Any] | None) -> Debiased:
+def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> Debiased:
     """E² = Σ w (g² − v) and SE² = Σ w² max(4 g² v − 2 v², 2 v²) over bins, v the variance of a bin's gap.
 
     Clusters make v that of sums by cluster, and add what bins have in common. A bin in which all labels are the same hides
     its variance: there SE² takes v as if four rows, or clusters, could go the other way, which bounds a single bin of n
     by 3/n, as no such row among n does.
     """
-    bins, place, part = measured.bins, measured.place, measured.part
+    bins = measured.bins
     together = np.zeros((bins.gap.size, bins.gap.size))
     if clusters is None:
-        variance, units = np.bincount(place, part**2) * _small(bins.rows), bins.effective
+        variance, units = measured.noise * _small(bins.rows), bins.effective
     else:
+        assert isinstance(measured, Binned)  # noqa: S101  # sums are of independent rows
+        place, part = measured.place, measured.part
         names, code = np.unique(clusters, return_inverse=True)
         cell, index = np.unique(code * bins.gap.size + place, return_inverse=True)
         total, owner, column = np.bincount(index, part), cell // bins.gap.size, cell % bins.gap.size
@@ -162,7 +184,7 @@ def _small(rows: NDArray[np.int64]) -> Floats:
 
 
 def decide(
-    candidate: Measured,
+    candidate: Measured | BinSums,
     champion: Measured | None,
     factor: float,
     clusters: NDArray[Any] | None,
@@ -170,7 +192,7 @@ def decide(
     confidence: float,
 ) -> Decision:
     """The debiased squared error beside the square of a limit; bounds are shown as roots."""
-    assert isinstance(candidate, Binned)  # noqa: S101  # measured above
+    assert isinstance(candidate, Binned | BinSums)  # noqa: S101  # measured above
     assert champion is None  # noqa: S101  # `gate check` refuses such lines
     found, quantile = debiased(candidate, clusters), normal_quantile(confidence)
     value, low, high = (_root(found.squared + sign * quantile * found.se) for sign in (0, -1, 1))
@@ -183,7 +205,7 @@ def decide(
         float(special.ndtr(-statistic)),
         float(special.ndtr(statistic)),
         (high - value) / quantile,
-        float(candidate.psi.size),
+        float(candidate.size),
         "debiased squared error, 10 equal-mass bins, approximate" + ("" if clusters is None else ", by cluster"),
         _too_few(bins, clusters),
         {
