@@ -17,6 +17,7 @@ from lockgate.stats.influence import Sums
 
 Keys = NDArray[np.uint32]
 Ints = NDArray[np.int64]
+Counts = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 BLOCK = 1 << 16
@@ -166,10 +167,10 @@ class _Runs:
 
     packed: NDArray[Any]
     shift: int
-    start: Ints
-    positives: Ints
-    ties: Ints
-    gap: Ints
+    start: Counts
+    positives: Counts
+    ties: Counts
+    gap: Counts
     ends: Ints
 
     @classmethod
@@ -179,12 +180,12 @@ class _Runs:
         key = packed[places] >> move
         first = np.flatnonzero(np.concatenate([np.ones(min(1, key.size), bool), key[1:] != key[:-1]]))
         start, key = places[first], key[first]
-        positives = np.diff(first, append=places.size)
+        positives = np.diff(first, append=places.size).astype(np.int32)
         del places, first
         after = start + positives
         key |= one
         tied = np.flatnonzero(packed[np.minimum(after, packed.size - 1)] >> move == key)
-        ties = np.zeros(start.size, np.int64)
+        ties = np.zeros(start.size, np.int32)
         last = (key[tied] << move) | ((one << move) - one)
         ties[tied] = np.searchsorted(packed, last, side="right") - after[tied]
         edges = slices.starts
@@ -200,7 +201,7 @@ class _Runs:
         return cls(packed, shift, start, positives, ties, gap, ends)
 
     @property
-    def sizes(self) -> Ints:
+    def sizes(self) -> Counts:
         """(runs · 3,) rows of each group: those of the gap, the positives, and the negatives that tie with them."""
         return np.column_stack([self.gap, self.positives, self.ties]).ravel()
 
@@ -217,22 +218,25 @@ class _Runs:
         return found
 
 
-def _counts(start: Ints, edges: Ints) -> Ints:
+def _counts(start: Counts, edges: Ints) -> Ints:
     """How many of the ascending starts lie before each edge and not before the one before."""
     return np.diff(np.searchsorted(start, edges))
 
 
-def _with_ends(values: Ints, place: Ints, last: Ints, of_last: Any) -> Ints:
-    whole = np.empty(values.size + last.size, np.int64)
+def _with_ends(values: Counts, place: Ints, last: Ints, of_last: Any) -> Counts:
+    whole = np.empty(values.size + last.size, np.int32)
     whole[place] = values
     whole[last] = of_last
     return whole
 
 
-def _positives(packed: NDArray[Any], shift: int) -> Ints:
+def _positives(packed: NDArray[Any], shift: int) -> Counts:
     bit = packed.dtype.type(1 << shift)
     return np.concatenate(
-        [np.flatnonzero((packed[low : low + BLOCK] & bit) == 0) + low for low in range(0, packed.size, BLOCK)]
+        [
+            (np.flatnonzero((packed[low : low + BLOCK] & bit) == 0) + low).astype(np.int32)
+            for low in range(0, packed.size, BLOCK)
+        ]
     )
 
 

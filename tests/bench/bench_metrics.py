@@ -170,11 +170,12 @@ def job(name: str, folder: Path, slices: int, *, warm: bool) -> None:
     if warm:
         JOBS[name](folder, slices, WARMING)()
     work = JOBS[name](folder, slices, None)
-    before = time.perf_counter()
+    before, used = time.perf_counter(), time.process_time()
     done = work()
     now = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"warm": now - before, "cold": now - STARTED, "peak": peak, "done": done}))
+    spent = {"warm": now - before, "cold": now - STARTED, "processor": time.process_time() - used}
+    print(json.dumps(spent | {"peak": peak, "done": done}))
 
 
 def timed(name: str, folder: Path, slices: int, *, warm: bool) -> dict[str, float]:

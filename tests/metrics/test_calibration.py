@@ -221,7 +221,8 @@ def test_a_gate_shows_the_plug_in_and_decides_the_bound() -> None:
         inside = rows["geo"] == one.slice["geo"] if one.slice else np.ones(4000, bool)
         assert one.decided is not None
         assert one.decided.high is not None
-        assert one.observed == calibration_error(labels[inside], rows["candidate"][inside], None, None).value
+        plug_in = calibration_error(labels[inside], rows["candidate"][inside], None, None).value
+        assert one.observed == pytest.approx(plug_in, rel=1e-12)
         assert (one.verdict.value == "pass") == (one.decided.high <= one.decided.required[1])
         assert one.decided.estimate < one.observed
 
