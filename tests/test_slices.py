@@ -127,6 +127,26 @@ def test_a_value_is_shown_as_people_write_it(values: list[Any], expected: list[s
     assert labels("a", a=pa.array(values, pa.null()) if not any(v is not None for v in values) else values) == expected
 
 
+@pytest.mark.parametrize(
+    "spec", ["a", {"column": "a", "values": ["1", "y", "nobody"]}, {"column": "a", "values": [1, 2]}]
+)
+@pytest.mark.parametrize(
+    "values", [["x", "1", None, "y", "x"], [1.0, None, 2.0, float("nan"), 1.0], [3, 1, None, 1, 2], [True, None, False, True]]
+)  # fmt: skip
+def test_a_column_of_codes_has_the_labels_of_its_values(spec: Any, values: list[Any]) -> None:
+    """Also in part of a column, with codes that no row has, and of a value that stands twice."""
+    plain = pa.array([*values, *values])
+    coded = plain.dictionary_encode()
+    twice = pa.DictionaryArray.from_arrays(
+        pa.array([4, 1, None, 2, 0], pa.int8()),
+        pa.array([values[0], values[1], values[0], values[1], values[0], values[3]]),
+    )
+    for column in (coded, coded.slice(1, 6), coded.slice(2, 1), twice):
+        assert labels(spec, a=column) == labels(spec, a=column.dictionary_decode())
+        found = declared(spec)[0].assign(pa.RecordBatch.from_pydict({"a": column})).dictionary.to_pylist()
+        assert sorted(found) == sorted(set(labels(spec, a=column)))
+
+
 def test_a_dictionary_column_is_a_column_like_others() -> None:
     """pandas writes categories so."""
     assert labels("a", a=pa.array(["x", None, "x"]).dictionary_encode()) == ["x", "(missing)", "x"]

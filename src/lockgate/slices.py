@@ -347,7 +347,10 @@ class Slice:
         """
         if self.spec.where is not None:
             return self._assign_where(batch, self.spec.where)
-        column = _plain(batch.column(self.columns[0]))
+        column = batch.column(self.columns[0])
+        if self.kind in ("values", "declared") and _is_coded(column):
+            return self._assign_coded(column)
+        column = _plain(column)
         if self.spec.bins is not None:
             return self._cut(self._numbers(column), self.spec.bins)
         if self.spec.quantiles is not None:
@@ -379,17 +382,40 @@ class Slice:
         return (*(label for label in known if label in labels | always), *sorted(labels.difference(known)))
 
     def _assign_values(self, column: pa.Array) -> pa.DictionaryArray:
-        import pyarrow as pa
+        from lockgate import arrays
 
         if not _has_text(column.type):
             raise self._unfit(column, "a slice needs texts, numbers, true/false or dates")
         encoded = column.dictionary_encode(null_encoding="encode")
-        labels = _texts(encoded.dictionary)
-        if self.spec.values is not None:
-            floating = pa.types.is_floating(column.type)
-            declared = {_as_stored(value, floating=floating): value_text(value) for value in self.spec.values}
-            labels = [declared.get(label, OTHER) for label in labels]
-        return _encoded(labels, encoded.indices)
+        return _encoded(self._labels(encoded.dictionary), arrays.to_numpy(encoded.indices))
+
+    def _assign_coded(self, column: pa.DictionaryArray) -> pa.DictionaryArray:
+        """The same of a column that is stored by codes, of which those count that a row has."""
+        import numpy as np
+        import pyarrow as pa
+
+        from lockgate import arrays
+
+        if not _has_text(column.dictionary.type):
+            raise self._unfit(_plain(column), "a slice needs texts, numbers, true/false or dates")
+        codes, known = arrays.to_numpy(column.indices), len(column.dictionary)
+        if column.indices.null_count:
+            codes = np.where(arrays.is_missing(column.indices), known, codes)
+        used = np.flatnonzero(np.bincount(codes, minlength=known + 1))
+        place = np.zeros(known + 1, np.int32)
+        place[used] = np.arange(used.size)
+        labels = [*self._labels(column.dictionary), *self._labels(pa.nulls(1, column.dictionary.type))]
+        return _encoded([labels[code] for code in used], place[codes])
+
+    def _labels(self, distinct: pa.Array) -> list[str]:
+        import pyarrow as pa
+
+        labels = _texts(distinct)
+        if self.spec.values is None:
+            return labels
+        floating = pa.types.is_floating(distinct.type)
+        declared = {_as_stored(value, floating=floating): value_text(value) for value in self.spec.values}
+        return [declared.get(label, OTHER) for label in labels]
 
     def _numbers(self, column: pa.Array) -> NDArray[np.float64]:
         from lockgate import arrays
@@ -401,11 +427,9 @@ class Slice:
     def _cut(self, numbers: NDArray[np.float64], edges: Sequence[float]) -> pa.DictionaryArray:
         import numpy as np
 
-        from lockgate import arrays
-
         codes = np.searchsorted(np.asarray(edges, float), numbers, side="right").astype(np.int32)
         codes[np.isnan(numbers)] = len(edges) + 1
-        return _encoded([*bin_labels(edges), MISSING], arrays.from_numpy(codes))
+        return _encoded([*bin_labels(edges), MISSING], codes)
 
     def _assign_where(self, batch: pa.RecordBatch, where: Mapping[str, Condition]) -> pa.DictionaryArray:
         import numpy as np
@@ -418,7 +442,7 @@ class Slice:
             holds &= ~arrays.is_missing(column)
             for key, asked in condition.comparisons:
                 holds &= self._compared(column, key, asked, name=name)
-        return _encoded(["false", "true"], arrays.from_numpy(holds.astype(np.int32)))
+        return _encoded(["false", "true"], holds.astype(np.int32))
 
     def _compared(self, column: pa.Array, key: str, asked: Any, *, name: str) -> Any:
         """(n,) bool: `column key asked`; what it says for missing values is undefined."""
@@ -490,6 +514,13 @@ def _plain(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
+def _is_coded(column: pa.Array) -> bool:
+    """Whether a column is stored by codes, and not by more of them than it has rows."""
+    import pyarrow as pa
+
+    return pa.types.is_dictionary(column.type) and len(column.dictionary) <= max(len(column), 1)
+
+
 def _is_number(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
@@ -532,7 +563,7 @@ def _as_stored(value: Any, *, floating: bool) -> str:
     return _number_text(value) if number else value_text(value)
 
 
-def _encoded(labels: Sequence[str], indices: pa.Array) -> pa.DictionaryArray:
+def _encoded(labels: Sequence[str], indices: NDArray[Any]) -> pa.DictionaryArray:
     """Dictionary codes with each label once, though several codes may share one."""
     import numpy as np
     import pyarrow as pa
@@ -541,7 +572,7 @@ def _encoded(labels: Sequence[str], indices: pa.Array) -> pa.DictionaryArray:
 
     distinct = {label: code for code, label in enumerate(dict.fromkeys(labels))}
     lookup = np.array([distinct[label] for label in labels], np.int32)
-    codes = lookup[arrays.to_numpy(indices)] if len(indices) else np.zeros(0, np.int32)
+    codes = lookup[indices] if indices.size else np.zeros(0, np.int32)
     return pa.DictionaryArray.from_arrays(arrays.from_numpy(codes), arrays.from_texts(list(distinct)))
 
 
