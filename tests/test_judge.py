@@ -150,6 +150,19 @@ class TestSmallSlices:
             "99 rows; 100 are asked for; at most 0.03 below is allowed"
         )
 
+    def test_watched_slices_take_no_part_in_the_power_of_the_others(self) -> None:
+        """They need not be proven; where they are blocked, the line passes only with them."""
+        large = replace(BASE, p_pass=0.2, low=-0.05, high=0.05, variance=0.5, pooled_variance=0.5)
+        tiny = [replace(self.SMALL, slice=(("geo", f"s{number}"),), p_pass=0.4, p_fail=0.6) for number in range(38)]
+
+        def needed(others: list[Estimate], small: SmallSlices) -> int | None:
+            return judge("metrics", [("r1", parse(LINE))], [large, *others], {}, small=small)[0].rows_needed
+
+        alone = needed([], WATCH)
+        assert alone is not None
+        assert needed(tiny, WATCH) == alone
+        assert (needed(tiny, BLOCK) or 0) > alone
+
     def test_the_rows_needed_are_those_that_the_policy_asks_for(self) -> None:
         """Though fewer would do for the power: 31 of 99 rows are positive, and 40 positive rows are asked for."""
         policy = SmallSlices(min_rows=100, min_positives=40, below="block")

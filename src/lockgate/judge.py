@@ -70,7 +70,8 @@ def judge(
     adjusted = dict(zip(tested, holm([_known(estimates[place].p_fail) for place in tested]), strict=True))
     siblings: dict[str, int] = {}
     for one in estimates:
-        siblings[one.requirement] = siblings.get(one.requirement, 0) + 1
+        held = not watched(one, lines[one.requirement], small)
+        siblings[one.requirement] = siblings.get(one.requirement, 0) + held
     return tuple(
         _finding(
             gate,
@@ -100,8 +101,8 @@ def _finding(
     small: SmallSlices | None,
 ) -> Finding:
     few = smallness(one, requirement, small)
-    watched = few is not None and small is not None and small.below == "watch" and bool(one.slice)
-    claim = _claim(requirement, watched=watched)
+    weak = watched(one, requirement, small)
+    claim = _claim(requirement, watched=weak)
     certain = one.counted or claim == "point"
     decided = None
     if one.value is not None:
@@ -127,11 +128,11 @@ def _finding(
             "p_fail_holm": number(p_fail_holm),
         }
     if one.value is not None:
-        blocked = one.too_few or (few if not watched else None)
+        blocked = one.too_few or (few if not weak else None)
         if blocked is not None:
             detail["too_few"] = blocked
     if claim == "no_harm" and one.value is not None:
-        if watched:
+        if weak:
             detail["watched"] = few
         detail["smallest_loss_seen"] = number(_smallest_loss(one, requirement, subject))
     verdict = verdict_of(decided, detail)
@@ -188,6 +189,12 @@ def smallness(one: Estimate, requirement: Requirement, small: SmallSlices | None
     if small is not None and small.below == "watch" and one.slice and few:
         return one.too_few
     return None
+
+
+def watched(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> bool:
+    """Whether the policy holds a slice to `no_harm` because it is small; the others of its line are planned without it."""
+    few = small is not None and small.below == "watch" and bool(one.slice)
+    return few and smallness(one, requirement, small) is not None
 
 
 def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], verdict: Verdict) -> str:

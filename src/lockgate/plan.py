@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from lockgate.digest import number
 from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, Estimate
-from lockgate.judge import aim, judge, smallness
+from lockgate.judge import aim, judge, smallness, watched
 from lockgate.requirement import Requirement, RequirementLimit, Subject
 from lockgate.sentences import outlook_words, short, slice_words
 from lockgate.slices import SliceKey, SmallSlices
@@ -88,7 +88,7 @@ def outlooks(
     disagreement: the share of rows on which the two models are assumed to decide differently.
     """
     counts = [_with_minority(one, requirement) for one in counts]
-    held = [one for one in counts if not _watched(one, requirement, small)]
+    held = [one for one in counts if not watched(one, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
     said = {} if requirement.limit.relative or not own else _champion(name, requirement, subject, list(own.values()))
     return [replace(line.outlook(one, small), champion=said.get(one.slice)) for one in counts]
@@ -104,10 +104,6 @@ def as_absolute(requirement: Requirement) -> Requirement:
     """The line on the champion alone, so that its own value and variance are measured."""
     limit = RequirementLimit(relative=False, number=0.5) if requirement.limit.relative else requirement.limit
     return replace(requirement, limit=limit, claim=None)
-
-
-def _watched(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> bool:
-    return small is not None and small.below == "watch" and bool(one.slice) and bool(smallness(one, requirement, small))
 
 
 def _with_minority(one: Estimate, requirement: Requirement) -> Estimate:
@@ -133,7 +129,7 @@ class _Line:
         if one.rows == 0:
             return replace(blank, status="hopeless", words=f"hopeless: there are no {one.counted_in}")
         few = smallness(one, self.requirement, small)
-        if _watched(one, self.requirement, small):
+        if watched(one, self.requirement, small):
             return replace(blank, status="watched", words=f"watched: {few}")
         if few or one.too_few:
             return replace(blank, status="hopeless", words=f"hopeless: {few or one.too_few}")
