@@ -69,11 +69,13 @@ class Gate(Config):
     """One named question about a candidate. A gate's fields are its YAML; `check` answers.
 
     A gate's class says which subjects its lines may have (`subjects`), which lines are asked where `require` is left
-    out (`default_require`), and whether it asks models to predict (`asks_models`).
+    out (`default_require`), what to do where nothing at all is asked (`nothing_asked`), and whether it asks models to
+    predict (`asks_models`).
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
     default_require: ClassVar[tuple[str, ...]] = ()
+    nothing_asked: ClassVar[str] = ""
     asks_models: ClassVar[bool] = False
 
     gate: str
@@ -103,6 +105,13 @@ class Gate(Config):
         return [
             (name, line) for name, line in self.numbered if case.champion is not None or not self.needs_champion(line)
         ]
+
+    def told_by(self, case: Case) -> Gate:
+        """The gate with the lines that the candidate's own metadata asks where the pipeline names none; else itself.
+
+        Raises LockgateError where the metadata cannot be read.
+        """
+        return self
 
     @property
     def numbered(self) -> list[tuple[str, Requirement]]:

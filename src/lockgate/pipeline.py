@@ -208,12 +208,12 @@ class Pipeline(Config):
         named = getattr(gate, "data", None)
         return str(named) if named else next(iter(self.data)) if len(self.data) == 1 else None
 
-    def asked(self, title: str) -> tuple[Asked, ...]:
-        """The requirements of a gate as evidence names them, r1 the first."""
+    def asked(self, title: str, told: Gate | None = None) -> tuple[Asked, ...]:
+        """The requirements of a gate as evidence names them, r1 the first; `told` has lines that no file has."""
         places = self._origin.lines.get(title, ())
         return tuple(
             Asked(f"r{number + 1}", text(line), *(places[number] if number < len(places) else (0, None)))
-            for number, line in enumerate(self.gate(title).lines)
+            for number, line in enumerate((told or self.gate(title)).lines)
         )
 
     def resolve(self, path: str) -> Path:

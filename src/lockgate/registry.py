@@ -71,6 +71,7 @@ class VersionFacts:
 
     signature: {"inputs": [column…], "outputs": [column…], "params": […]} with columns as the registry's JSON has them
     (`name`, `type`, `required`), None where there is none. input_example: path of the file inside `files`, or None.
+    metadata: what whoever logged the model wrote into it.
     """
 
     version: ModelVersion
@@ -85,6 +86,7 @@ class VersionFacts:
     metrics: Mapping[str, float]
     datasets: tuple[Mapping[str, str], ...]
     tags: Mapping[str, str]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Registry(Protocol):

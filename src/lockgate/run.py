@@ -66,6 +66,7 @@ class Asking:
             self.tell(result)
 
     def _ask(self, gate: Gate) -> GateResult:
+        written = gate
         asked = self.pipeline.asked(gate.title)
         blank = GateResult(gate.title, gate.gate, gate.severity != "warn", Verdict.INCONCLUSIVE, "", asked)
         waived = self._waiver(gate.title)
@@ -77,17 +78,20 @@ class Asking:
         if unmet:
             shown = ", ".join(f"{name} ({said[name]})" if name in said else f"{name} (not asked)" for name in unmet)
             return replace(blank, reason=f"not asked: it needs {shown}")
-        findings, context, error = self._check(gate)
-        if error is not None:
-            context = context | {"broken": error[1]}
-            return replace(
-                blank,
-                counts=True,  # a warning may be overruled by the model, not by a breakdown
-                verdict=Verdict.ERROR,
-                reason=error[0],
-                findings=tuple(findings),
-                context=context,
-            )
+        try:
+            gate = gate.told_by(self.case) if gate.require is None else gate
+        except LockgateError as error:
+            return _broken(blank, error.what, {"remedy": error.remedy})
+        if gate is not written:
+            asked = self.pipeline.asked(gate.title, gate)
+            blank = replace(blank, requirements=asked)
+        findings, context, broken = self._check(gate)
+        if gate is not written:
+            context = context | {"asked_by": "the candidate's own metadata"}
+        if broken is not None:
+            return replace(_broken(blank, *broken, context), findings=tuple(findings))
+        if gate.nothing_asked and not asked and not findings:
+            return replace(blank, reason=f"nothing is asked: {gate.nothing_asked}", context=context)
         put = gate.asked(self.case)
         answered = {finding.requirement for finding in findings}
         if findings:
@@ -259,6 +263,14 @@ class Asking:
             if result.verdict is Verdict.INCONCLUSIVE and (not undecided or not set(undecided) <= set(asks)):
                 return "no"
         return "by_owner"
+
+
+def _broken(
+    blank: GateResult, why: str, more: Mapping[str, Any], context: Mapping[str, Any] | None = None
+) -> GateResult:
+    """A gate that could not be asked, or broke. It counts: a warning may be overruled by the model, not by a breakdown."""
+    known = {**(context or {}), "broken": dict(more)}
+    return replace(blank, counts=True, verdict=Verdict.ERROR, reason=why, context=known)
 
 
 def _silence(gate: str, name: str, line: Requirement) -> Finding:

@@ -302,3 +302,49 @@ def test_the_distribution_is_drawn_with_its_bounds_and_limits(tmp_path: Path) ->
         (model, block) for model in ("candidate", "champion") for block in range(20)
     }
     assert len(timeline) <= 2000
+
+
+def test_a_model_that_says_how_it_is_to_be_served_is_held_to_it(tmp_path: Path) -> None:
+    """Where the pipeline names no line: the budget at a batch size, memory; the evidence shows them and who asked."""
+    serving = {"p95_ms": 40, "batch": 32, "rss_mb": 150}
+    case = case_of(tmp_path, candidate=FakeModel(lognormal()), candidate_facts={"metadata": {"serving": serving}})
+    result = ask(case, Latency.model_validate({"gate": "latency", "load": {"closed": {}, "requests": 400}}))
+
+    assert [one.text for one in result.requirements] == ["p95_ms(batch=32) <= 40", "rss_mb <= 150"]
+    assert [one.verdict for one in result.findings] == [Verdict.PASS, Verdict.FAIL]
+    assert result.context["asked_by"] == "the candidate's own metadata"
+    assert result.context["batch_sizes"] == [32]
+
+
+def test_lines_of_the_pipeline_win_over_the_models(tmp_path: Path) -> None:
+    """The team's policy is not the model's to soften."""
+    known = {"metadata": {"serving": {"p50_ms": 1000}}}
+    case = case_of(tmp_path, candidate=FakeModel(lognormal()), candidate_facts=known)
+
+    assert [one.subject for one in ask(case, gate("errors <= 0", requests=200)).findings] == ["errors"]
+
+
+def test_nothing_asked_is_no_pass(tmp_path: Path) -> None:
+    """Neither the pipeline nor the model names a requirement."""
+    result = ask(case_of(tmp_path), Latency.model_validate({"gate": "latency"}))
+
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reason.startswith("nothing is asked: write require, or log the model with metadata=")
+
+
+@pytest.mark.parametrize(
+    ("serving", "what"),
+    [
+        ([1], "which is no map"),
+        ({"p99ms": 5}, "asks for serving: p99ms, which nothing measures; known: batch, p50_ms"),
+        ({"p99_ms": "fast"}, "serving.p99_ms: 'fast', which is no number"),
+        ({"p99_ms": 5, "batch": 0}, "serving.batch: 0, which is no number"),
+    ],
+)
+def test_metadata_that_asks_for_nothing_measurable_breaks_the_gate(tmp_path: Path, serving: Any, what: str) -> None:
+    """With what to write instead."""
+    case = case_of(tmp_path, candidate_facts={"metadata": {"serving": serving}})
+    result = ask(case, Latency.model_validate({"gate": "latency"}))
+
+    assert result.verdict is Verdict.ERROR
+    assert what in result.reason

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from lockgate.errors import GateBroken
+from lockgate.errors import GateBroken, RegistryError
 from lockgate.evidence import Exhibit, Finding
 from lockgate.gate import Case, Context, Gate
 from lockgate.load import Load
-from lockgate.requirement import Requirement, Subject
+from lockgate.requirement import Requirement, Subject, parse
 from lockgate.target import Server, Target
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ class Latency(Gate):
             Subject("gpus", "higher", counted=True, bounds=(0, None)),
         )
     }
+    nothing_asked: ClassVar[str] = (
+        "write require, or log the model with metadata={'serving': {'p99_ms': 50, 'batch': 32, 'rss_mb': 500}}"
+    )
     asks_models: ClassVar[bool] = True
 
     gate: Literal["latency"] = "latency"
@@ -86,6 +89,17 @@ class Latency(Gate):
                     where,
                     f"{str(line)!r}: {planned:,} requests can never decide it; write load: {{requests: {least}}} or more",
                 )
+
+    def told_by(self, case: Case) -> Gate:
+        """With the serving requirements of the candidate's metadata, `{"serving": {"p99_ms": 50, "batch": 32, …}}`.
+
+        A number is the most that its subject may be, of throughput_rps and gpus the least. Raises RegistryError for what
+        is no such requirement.
+        """
+        serving = case.candidate.facts.metadata.get("serving")
+        if serving is None:
+            return self
+        return self.model_copy(update=_serving(self, serving))
 
     def _misfits(self, line: Requirement) -> Iterator[str]:
         """What the subject of a line cannot be asked like that."""
@@ -140,3 +154,34 @@ class Latency(Gate):
 
 def _listed(sizes: tuple[int, ...]) -> str:
     return ", ".join(map(str, sizes))
+
+
+def _serving(gate: Latency, serving: Any) -> dict[str, Any]:
+    """The fields of the gate that the model's metadata decides: its lines, and the size of a batch."""
+    remedy = "log the model with metadata={'serving': {'p99_ms': 50, 'batch': 32}}, or write require in the pipeline"
+    if not isinstance(serving, Mapping) or not serving:
+        raise RegistryError(f"the model's metadata has serving: {serving!r}, which is no map", remedy=remedy)
+    unknown = sorted(str(name) for name in serving if name != "batch" and name not in gate.subjects)
+    if unknown:
+        known = ", ".join(["batch", *gate.subjects])
+        what = f"the model's metadata asks for serving: {', '.join(unknown)}, which nothing measures; known: {known}"
+        raise RegistryError(what, remedy=remedy)
+    wrong = [name for name, value in serving.items() if isinstance(value, bool) or not isinstance(value, int | float)]
+    if wrong or not isinstance(serving.get("batch", 1), int) or serving.get("batch", 1) < 1:
+        named = wrong[0] if wrong else "batch"
+        raise RegistryError(
+            f"the model's metadata has serving.{named}: {serving[named]!r}, which is no number", remedy=remedy
+        )
+    batch = serving.get("batch")
+    load = gate.load if batch is None else gate.load.model_copy(update={"batch_size": batch})
+    return {
+        "load": load,
+        "require": tuple(
+            _serving_line(gate.subjects[name], value, batch) for name, value in serving.items() if name != "batch"
+        ),
+    }
+
+
+def _serving_line(subject: Subject, value: float, batch: int | None) -> Requirement:
+    sized = f"(batch={batch})" if batch is not None and "batch" in subject.args else ""
+    return parse(f"{subject.name}{sized} {'>=' if subject.better == 'higher' else '<='} {value!r}")

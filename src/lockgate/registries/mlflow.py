@@ -101,6 +101,7 @@ class MlflowRegistry:
             metrics={} if run is None else {name: float(value) for name, value in run.data.metrics.items()},
             datasets=() if run is None else _datasets(run),
             tags=dict(version.tags),
+            metadata=facts.metadata(model),
         )
 
     def set_alias(self, name: str, alias: str, version: str) -> None:

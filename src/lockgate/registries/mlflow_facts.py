@@ -60,6 +60,12 @@ def requirements(files: Path) -> tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
+def metadata(model: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What was given as `metadata=` when the model was logged."""
+    stored = model.get("metadata")
+    return stored if isinstance(stored, dict) else {}
+
+
 def flavors(model: Mapping[str, Any]) -> tuple[str, ...]:
     stored = model.get("flavors")
     return tuple(sorted(str(name) for name in stored)) if isinstance(stored, dict) else ()
