@@ -83,6 +83,28 @@ def test_answers_that_take_ever_longer_are_a_queue() -> None:
     assert "lower load.rate to 41/s" in why
 
 
+def several(rng: np.random.Generator, *, busy: float, n: int) -> Drive:
+    """Poisson arrivals at one worker whose answers are seen to overlap: what a server with a queue of its own shows."""
+    intended = np.cumsum(rng.exponential(1 / 100, n))
+    took = rng.exponential(busy / 100, n)
+    done = np.zeros(n)
+    for i in range(n):
+        done[i] = max(intended[i], done[i - 1] if i else 0.0) + took[i]
+    return Drive(intended, intended, done, np.zeros(n, bool), np.zeros(n))
+
+
+@pytest.mark.parametrize("n", [30, 150])
+@pytest.mark.parametrize(("busy", "queue"), [(0.5, False), (0.7, False), (1.5, True), (2.0, True)])
+def test_the_ordinary_waiting_of_a_busy_server_is_no_queue(busy: float, queue: bool, n: int) -> None:
+    """At seven tenths requests wait now and then; at one and a half, ever longer. In short blocks as in long ones."""
+    seen = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        seen.append(saturated([several(rng, busy=busy, n=n) for _ in range(20)], role="champion", rate=100.0) is None)
+
+    assert seen == [not queue] * 20
+
+
 def test_one_slow_answer_at_the_end_is_no_queue() -> None:
     """Nor are noisy times: medians of tenths are compared, over all blocks."""
     last = np.where(np.arange(150) == 149, 500.0, 5.0)

@@ -15,6 +15,7 @@ LAG_MS = 1.0
 LAG_SHARE = 0.05
 DELIVERED = 0.98
 BUSY = 0.9
+QUEUE = 3.0
 
 
 def lag_ms(drives: Sequence[Drive]) -> float:
@@ -25,9 +26,9 @@ def lag_ms(drives: Sequence[Drive]) -> float:
 def late(drives: Sequence[Drive], *, role: str) -> str | None:
     """Why the load generator did not keep its schedule; None where it did.
 
-    drives: all blocks of one model, each of one request or more. Of its lag, 99 % must lie within 1 ms, or within 5 % of the median latency where
-    that is more; and at the end of a block it must be so far that it sent at 98 % of the asked rate at least. Whatever
-    waited for something else (the model in process, a connection) is no lag.
+    drives: all blocks of one model, each of one request or more. Of its lag, 99 % must lie within 1 ms, or within 5 % of
+    the median latency where that is more; and at the end of a block it must be so far that it sent at 98 % of the asked
+    rate at least. Whatever waited for something else (the model in process, a connection) is no lag.
     """
     times = np.concatenate([(drive.done_s - drive.intended_s) for drive in drives]) * 1000
     tail, allowed = lag_ms(drives), max(LAG_MS, LAG_SHARE * float(np.median(times)))
@@ -46,20 +47,23 @@ def late(drives: Sequence[Drive], *, role: str) -> str | None:
 def saturated(drives: Sequence[Drive], *, role: str, rate: float) -> str | None:
     """Why an open loop measured a queue rather than who answered; None where it did not.
 
-    One that answers a request at a time, busy above nine tenths of the time, is a queue. So is one whose answers take
-    longer at the end of the blocks than at their beginning, by 2 % of a block's length: it answers less than 98 % of
-    what arrives. A tenth of a block is looked at on either side, by its median.
+    One that answers a request at a time, busy above nine tenths of the time, is a queue. One that answers several is a
+    queue where answers take longer at the end of the blocks than at their beginning, by 2 % of a block's length, which
+    is to answer less than 98 % of what arrives, and by three times what they took at the beginning, below which it may
+    be the ordinary waiting of a busy server. A tenth of a block is looked at on either side, by its median.
     """
-    able = rate / BUSY
     if all((drive.sent_s[1:] >= drive.done_s[:-1]).all() for drive in drives):
-        able = 1 / max(float(np.mean(np.concatenate([drive.done_s - drive.sent_s for drive in drives]))), 1e-9)
-    whole = [drive for drive in drives if len(drive.sent_s) >= 10]
-    length = _length(whole)
-    growth = sum(_growth(drive) for drive in whole)
-    if length and growth > (1 - DELIVERED) * length:
-        able = min(able, rate / (1 + growth / length))
-    if able >= rate / BUSY:
-        return None
+        busy = float(np.mean(np.concatenate([drive.done_s - drive.sent_s for drive in drives])))
+        able = 1 / max(busy, 1e-9)
+        if able >= rate / BUSY:
+            return None
+    else:
+        whole = [drive for drive in drives if len(drive.sent_s) >= 10]
+        length = _length(whole)
+        first, last = (sum(map(end, whole)) for end in (_first, _last))
+        if last - first <= max((1 - DELIVERED) * length, QUEUE * first):
+            return None
+        able = rate / (1 + (last - first) / length)
     return (
         f"the {role} answers about {able:.3g} requests a second and {rate:g} were sent, so the queue was measured and "
         f"not the model; lower load.rate to {able / 2:.2g}/s"
@@ -71,8 +75,11 @@ def _length(drives: Sequence[Drive]) -> float:
     return sum(float(drive.intended_s[-1]) for drive in drives)
 
 
-def _growth(drive: Drive) -> float:
-    """By how many seconds the answers at a block's end took longer than those at its beginning."""
-    took = drive.done_s - drive.intended_s
-    tenth = len(took) // 10
-    return float(np.median(took[-tenth:]) - np.median(took[:tenth]))
+def _first(drive: Drive) -> float:
+    """How many seconds the answers at a block's beginning took."""
+    return float(np.median((drive.done_s - drive.intended_s)[: len(drive.done_s) // 10]))
+
+
+def _last(drive: Drive) -> float:
+    """How many seconds the answers at a block's end took."""
+    return float(np.median((drive.done_s - drive.intended_s)[-(len(drive.done_s) // 10) :]))

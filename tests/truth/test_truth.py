@@ -6,12 +6,18 @@ may exceed widely; `tests/bench/bench_load.py` holds both tightly.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from gates.fakes import FakeModel, ask, case_of
+from lockgate.evidence import Verdict
+from lockgate.gates.latency import Latency
 from lockgate.model import Drive, LoadPlan
 from lockgate.schedule import saturated
 from lockgate.targets import load
@@ -20,6 +26,17 @@ from truth import Truth, server
 
 def drive(truth: Truth, **plan: Any) -> Drive:
     return load.drive_http(LoadPlan(**plan), url=truth.url, headers={}, bodies=[b"{}"], timeout_s=30.0)
+
+
+class Served(FakeModel):
+    """A model that answers over HTTP."""
+
+    def __init__(self, truth: Truth) -> None:
+        super().__init__()
+        self.truth = truth
+
+    def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
+        return drive(self.truth, **asdict(plan))
 
 
 def waiting_ms(truth: Truth, *, rate: float, seconds: float) -> NDArray[np.float64]:
@@ -93,6 +110,24 @@ def test_more_than_a_server_is_able_to_answer_is_a_queue_and_named_so() -> None:
     assert why is not None
     assert 150 < float(why.removeprefix("the champion answers about ").split()[0]) < 250
     assert saturated([borne], role="champion", rate=400.0) is None
+
+
+def test_a_gate_makes_no_verdict_of_a_queue(tmp_path: Path) -> None:
+    """The same through the gate's own blocks: saturated, no number, and the errors counted all the same."""
+    asked = Latency.model_validate(
+        {"gate": "latency", "require": ["p90_ms <= 1000", "errors <= 0"], "load": {"rate": "400/s", "requests": 600}}
+    )
+    with server(rate=200.0) as truth:
+        result = ask(case_of(tmp_path, candidate=Served(truth), alone=True), asked)
+        count = truth.count
+
+    found = {one.subject: one for one in result.findings}
+    if found["p90_ms"].code != "load_generator":  # on a machine too busy to send 400 a second, which is the truth too
+        assert found["p90_ms"].code == "saturated"
+        assert "lower load.rate to " in found["p90_ms"].reason
+    assert (found["p90_ms"].verdict, found["p90_ms"].observed) == (Verdict.INCONCLUSIVE, None)
+    assert found["errors"].verdict is Verdict.PASS
+    assert count.requests == 600 + 20 + 19
 
 
 def test_a_slow_first_answer_belongs_to_the_warm_up() -> None:
