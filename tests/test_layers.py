@@ -54,6 +54,8 @@ LINES: dict[int, tuple[str, ...]] = {
         "obstacles",
         "judge",
         "plan",
+        "plan_gaps",
+        "plan_requests",
         "gaps",
         "answers",
         "found_slices",

@@ -48,7 +48,7 @@ def answers(
 
     gaps = [(name, line) for name, line in asked if line.gap is not None]
     cells = [(name, line) for name, line in asked if line.scope.kind == "cell"]
-    both = _both_sides(whole, [line.gap for _, line in gaps])
+    both = both_sides(whole, [line.gap for _, line in gaps])
     inner = [each for name, line in gaps for each in by_slice(name, line, slices=_count(both, line))]
     known = {one.requirement for one in counted}
     others = [each for each in asked if each not in gaps and each not in cells and each[0] not in known]
@@ -105,7 +105,7 @@ def _slice(scored: Scored, name: str) -> Slice:
     return declared[name]
 
 
-def _both_sides(scored: Scored, names: Sequence[str | None]) -> Scored:
+def both_sides(scored: Scored, names: Sequence[str | None]) -> Scored:
     """The same rows where a gap over a `where` slice compares those inside with those outside."""
     wanted = [one for one in scored.slices if one.kind == "where" and one.name in names]
     if not wanted:

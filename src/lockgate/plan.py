@@ -15,7 +15,7 @@ from lockgate.digest import number
 from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, Estimate
 from lockgate.judge import aim, judge, smallness, watched
 from lockgate.requirement import Requirement, RequirementLimit, Subject
-from lockgate.sentences import outlook_words, short, slice_words
+from lockgate.sentences import outlook_words, rounded_up, short, slice_words
 from lockgate.slices import SliceKey, SmallSlices
 
 Status = Literal["decidable", "watched", "hopeless", "unknown"]
@@ -87,7 +87,7 @@ def outlooks(
 
     disagreement: the share of rows on which the two models are assumed to decide differently.
     """
-    counts = [_with_minority(one, requirement) for one in counts]
+    counts = [with_minority(one, requirement) for one in counts]
     held = [one for one in counts if not watched(one, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
     said = {} if requirement.limit.relative or not own else _champion(name, requirement, subject, list(own.values()))
@@ -106,7 +106,8 @@ def as_absolute(requirement: Requirement) -> Requirement:
     return replace(requirement, limit=limit, claim=None)
 
 
-def _with_minority(one: Estimate, requirement: Requirement) -> Estimate:
+def with_minority(one: Estimate, requirement: Requirement) -> Estimate:
+    """The same counts with what the test of a metric that needs both classes would say of them."""
     if requirement.subject not in _BOTH_CLASSES or one.positives is None:
         return one
     fewer = min(one.positives, one.rows - one.positives)
@@ -128,6 +129,8 @@ class _Line:
         blank = Outlook(self.name, one.slice, one.rows, one.positives, "unknown", "")
         if one.rows == 0:
             return replace(blank, status="hopeless", words=f"hopeless: there are no {one.counted_in}")
+        if self.requirement.claim == "point":
+            return replace(blank, words="not planned: a point has no error rate")
         few = smallness(one, self.requirement, small)
         if watched(one, self.requirement, small):
             return replace(blank, status="watched", words=f"watched: {few}")
@@ -136,13 +139,8 @@ class _Line:
         return self._relative(blank, one) if self.requirement.limit.relative else self._absolute(blank, one)
 
     def _relative(self, blank: Outlook, one: Estimate) -> Outlook:
-        if self.requirement.claim in ("superior", "point"):
-            why = (
-                "a gain depends on the candidate"
-                if self.requirement.claim == "superior"
-                else "a point has no error rate"
-            )
-            return replace(blank, words=f"not planned: {why}")
+        if self.requirement.claim == "superior":
+            return replace(blank, words=f"not planned: {self._unplanned(one)}")
         value, limit = self._value(one), self.requirement.limit
         smallest = self._smallest(one)
         if smallest is None or (limit.sign == "*" and value is None):
@@ -164,6 +162,12 @@ class _Line:
         status: Status = "decidable" if decidable else "hopeless"
         return replace(blank, status=status, words=words, tolerance=tolerance, smallest=smallest)
 
+    def _unplanned(self, one: Estimate) -> str:
+        smallest = self._smallest(one)
+        if smallest is None or math.isinf(smallest) or self.requirement.limit.sign == "*":
+            return "a gain depends on the candidate"
+        return f"a gain depends on the candidate; one of {short(rounded_up(smallest + abs(self.requirement.limit.margin)))} is shown with 90 % power"
+
     def _value(self, one: Estimate) -> float | None:
         known = self.own.get(one.slice)
         if known is not None:
@@ -175,13 +179,13 @@ class _Line:
         from lockgate.stats.power import margin_by_score
 
         subject, known = self.requirement.subject, self.own.get(one.slice)
-        carrying = _carrying(self.requirement, one)
-        if carrying is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
+        carried = carrying(self.requirement, one)
+        if carried is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
             return (
-                margin_by_score(carrying, self.disagreement, **aim(self.requirement, self.slices)) if carrying else None
+                margin_by_score(carried, self.disagreement, **aim(self.requirement, self.slices)) if carried else None
             )
-        if carrying is not None:
-            error = Error(math.sqrt(self.disagreement / carrying), self.disagreement * carrying) if carrying else None
+        if carried is not None:
+            error = Error(math.sqrt(self.disagreement / carried), self.disagreement * carried) if carried else None
         elif known is not None and (subject != "auc" or one.positives is None):
             error = None
             if known.se and known.n_eff is not None:
@@ -209,9 +213,9 @@ class _Line:
         """What must be observed so that the line passes; NaN where nothing would do, None where that is not known."""
         subject, positives = self.requirement.subject, one.positives or 0
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
-        carrying = _carrying(self.requirement, one)
-        if carrying is not None:
-            return _share_to_pass(limit, carrying, alpha=alpha, up=self.requirement.op == ">=")
+        carried = carrying(self.requirement, one)
+        if carried is not None:
+            return _share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
         if subject == "auc" and one.positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
             return _auc_to_pass(limit, positives, one.rows - positives, alpha=alpha)
         known = self.own.get(one.slice)
@@ -244,11 +248,11 @@ class Error:
         return margin_by_t(self.se, n_eff=self.n_eff, alpha=asked["alpha"], power=asked["power"] / above)
 
 
-def _carrying(requirement: Requirement, one: Estimate) -> int | None:
+def carrying(requirement: Requirement, one: Estimate) -> int | None:
     """Rows of which a share is taken; None for what is no share, such as a mean over classes."""
     subject, positives = requirement.subject, one.positives
     micro = positives is None and requirement.argument("average") == "micro"
-    if micro or subject in ("accuracy", "top_k_accuracy", "positive_rate"):
+    if micro or subject in ("accuracy", "top_k_accuracy", "positive_rate", "flip_rate"):
         return one.rows
     if positives is None:
         return None

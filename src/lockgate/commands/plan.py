@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lockgate.scored import Scored
 
 _MOST = 12
+_BLOCKS = 20  # of each batch size, by turns of the models
 _WORST = ("hopeless", "unknown", "watched", "decidable")
 
 
@@ -78,6 +79,8 @@ def _show(entry: Mapping[str, Any]) -> None:
     where = f" on {entry['data']}" if entry["data"] else ""
     weight = "" if entry["severity"] == "block" else f" ({entry['severity']})"
     takes = "" if entry["seconds"] is None else f": about {entry['seconds']:,.0f} s of requests"
+    if entry["seconds"] is None and entry["requests"] is not None:
+        takes = f": {entry['requests']:,} requests, {entry['at_once']} at a time; {entry['requests'] / 1000 / entry['at_once']:,.3g} s for every ms that one takes"
     click.echo(f"{entry['name']}{where}{weight}{takes}")
     if entry["unread"] is not None:
         click.echo(f"  what its rows can decide is not known: {entry['unread']}")
@@ -114,16 +117,22 @@ class _Planned:
         found: dict[str, list[Outlook]] = {}
         unread = None
         try:
-            found = self._outlooks(gate, asked)
+            found = self._on_rows(gate, asked)
         except LockgateError as error:
             unread = error.what
+        for name, line in asked:
+            if name not in found and (unread is None or gate.subjects[line.subject].counted or hasattr(gate, "load")):
+                found[name] = [self._without_rows(gate, name, line)]
         names = {name for name, _ in asked}
+        models = 1 if champion is None else 2
         return {
             "name": gate.title,
             "kind": gate.gate,
             "severity": gate.severity,
             "data": self.pipeline.data_of(gate),
-            "seconds": _seconds(gate, models=1 if champion is None else 2),
+            "seconds": _seconds(gate, models=models),
+            "requests": _requests(gate, models=models),
+            "at_once": _at_once(gate),
             "unread": unread,
             "lines": [
                 {
@@ -136,37 +145,62 @@ class _Planned:
             ],
         }
 
-    def _outlooks(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
-        from lockgate.metrics import METRICS, ranking
-        from lockgate.pipeline import looks_at_rows
+    def _without_rows(self, gate: Gate, name: str, line: Requirement) -> Outlook:
+        """What can be said of a line that is not decided on the rows of a data set, or of whose rows nothing is foretold."""
+        from lockgate.plan import Outlook
+        from lockgate.plan_requests import counted_outlook, timed_outlook
+
+        subject = gate.subjects[line.subject]
+        load: Any = getattr(gate, "load", None)
+        if load is not None:
+            return timed_outlook(name, line, subject, requests=load.planned, blocks=_BLOCKS)
+        if subject.counted:
+            data = self.pipeline.data_of(gate)
+            rows = self._rows[data].rows if data in self._rows and getattr(gate, "by_group", False) else None
+            return counted_outlook(name, line, units=rows, unit="requests")
+        return Outlook(name, (), 0, None, "unknown", "not planned: how much it varies is known when it has been asked")
+
+    def _on_rows(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
+        """By line, of those that rows of a data set decide."""
+        from lockgate.metrics import ranking
         from lockgate.plan import as_absolute, assumptions, outlooks
+        from lockgate.plan_gaps import gap_outlook, inner
+        from lockgate.plan_requests import flip_outlook
 
         data = self.pipeline.data_of(gate)
-        lines = [(name, line) for name, line in asked if looks_at_rows(gate, line) and line.gap is None]
-        lines = [
-            (name, line)
-            for name, line in lines
-            if line.subject in {*METRICS, *ranking.SUBJECTS} and "label" in gate.subjects[line.subject].needs
-        ]
-        if data is None or not lines:
+        if data is None or not getattr(gate, "by_group", False):
             return {}
         small = self.pipeline.data[data].small_slices
-        alone = [(name, as_absolute(line)) for name, line in lines]
+        planned = {*_metrics(), *ranking.SUBJECTS}
+        lines = [(name, line) for name, line in asked if line.subject in planned]
         if data not in self._rows:
             self._rows[data] = self._counted(data)
-        counts = _estimates(self._rows[data], alone, small, threshold=0.5)
-        own = {}
-        if self.scored_by is not None:
+        alone = [(name, as_absolute(inner(line) if line.gap else line)) for name, line in lines]
+        gaps = [line.gap for _, line in lines if line.gap]
+        counts = _estimates(self._rows[data], alone, small, threshold=0.5, gaps=gaps)
+        own: dict[str, list[Any]] = {}
+        labelled = [each for each, (_, line) in zip(alone, lines, strict=True) if _labelled(gate, line)]
+        if self.scored_by is not None and labelled:
             scored, threshold = self._champion(data)
-            own = _estimates(scored, alone, small, threshold=threshold)
-        self.assumed = assumptions(self.disagreement, scored=self.scored_by is not None)
-        return {
-            name: outlooks(
-                name, line, gate.subjects[line.subject], counts[name], small=small,
-                own={one.slice: one for one in own.get(name, ())}, disagreement=self.disagreement,
-            )
-            for name, line in lines
-        }  # fmt: skip
+            own = _estimates(scored, labelled, small, threshold=threshold, gaps=gaps)
+        if lines:
+            self.assumed = assumptions(self.disagreement, scored=self.scored_by is not None)
+            grouped = self.pipeline.data[data].cluster
+            if grouped is not None and not own:
+                self.assumed += f"; rows of one {grouped} are counted as if each were of its own"
+        found: dict[str, list[Outlook]] = {}
+        for name, line in lines:
+            known = {one.slice: one for one in own.get(name, ())}
+            if line.gap is not None:
+                found[name] = [gap_outlook(name, line, counts.get(name, []), small=small, own=known)]
+                continue
+            found[name] = outlooks(
+                name, line, gate.subjects[line.subject], counts.get(name, []), small=small, own=known,
+                disagreement=self.disagreement,
+            )  # fmt: skip
+            if line.subject == "flip_rate":
+                found[name] = [flip_outlook(one, line, disagreement=self.disagreement) for one in found[name]]
+        return found
 
     def _counted(self, name: str) -> Scored:
         """The rows with labels and slices alone; the label stands where scores would."""
@@ -190,7 +224,9 @@ class _Planned:
             sure = (
                 arrays.from_matrix(np.eye(len(classes))[labels]) if classes else arrays.from_numpy(labels.astype(float))
             )
-            columns["candidate"] = columns["champion"] = sure
+        else:
+            sure = arrays.from_numpy(np.zeros(rows))
+        columns["candidate"] = columns["champion"] = sure
         return Scored(columns.get, rows=rows, sha256=lambda: "", slices=dataset.slices, classes=classes)
 
     def _champion(self, name: str) -> tuple[Scored, float | None]:
@@ -210,6 +246,7 @@ class _Planned:
 
         assert self.scored_by is not None  # noqa: S101  # asked for
         alone = self.pipeline.model_copy(update={"champion": "none"})
+        labelled = [gate for gate in self.pipeline.gates if any(_labelled(gate, line) for line in gate.lines)]
         found = {}
         with (
             tempfile.TemporaryDirectory(prefix="lockgate-") as folder,
@@ -221,7 +258,7 @@ class _Planned:
                 candidate=CandidateSelector(version=int(self.scored_by.version)),
             ) as bench,
         ):
-            for name in looks.names(self.pipeline, self.pipeline.gates):
+            for name in looks.names(self.pipeline, labelled):
                 scored = copy(bench.case.scored(name))
                 if scored.champion is not None:  # scores that lie in the data: the candidate's are not looked at
                     scored.candidate = scored.champion
@@ -232,18 +269,35 @@ class _Planned:
         return found
 
 
+def _metrics() -> dict[str, Any]:
+    from lockgate.flips import FLIP_RATE
+    from lockgate.metrics import METRICS
+
+    return {**METRICS, FLIP_RATE.name: FLIP_RATE}
+
+
+def _labelled(gate: Gate, line: Requirement) -> bool:
+    return "label" in gate.subjects[line.subject].needs
+
+
 def _estimates(
-    scored: Scored, lines: Sequence[tuple[str, Requirement]], small: Any, *, threshold: float | None
+    scored: Scored,
+    lines: Sequence[tuple[str, Requirement]],
+    small: Any,
+    *,
+    threshold: float | None,
+    gaps: Sequence[str],
 ) -> dict[str, list[Any]]:
     """Estimates by line, of the slices that the gate would judge: small ones merged where that is the policy."""
     from dataclasses import replace
 
+    from lockgate.answers import both_sides
     from lockgate.estimate import estimate
     from lockgate.merging import merged
-    from lockgate.metrics import METRICS, multiclass
+    from lockgate.metrics import multiclass
     from lockgate.queries import ByQuery
 
-    metrics = dict(METRICS)
+    metrics = _metrics()
     if scored.classes:
         metrics |= multiclass.metrics([line for _, line in lines], scored.classes)
     if scored.queries is not None:
@@ -251,15 +305,28 @@ def _estimates(
         scored, metrics = queries.rows, queries.metrics([line for _, line in lines])
     whole, _ = merged(scored, small)
     cells = [(name, line) for name, line in lines if line.scope.kind == "cell"]
-    others = [each for each in lines if each not in cells]
+    compared = [(name, line) for name, line in lines if line.scope.kind == "each" and line.scope.name in gaps]
+    others = [each for each in lines if each not in cells and each not in compared]
     known = {"candidate": threshold, "champion": threshold}
     found: dict[str, list[Any]] = {}
-    for rows, asked in ((whole, others), (scored, cells)):
+    for rows, asked in ((whole, others), (both_sides(whole, gaps), compared), (scored, cells)):
         declared = {one.name: one for one in rows.slices}
         for one in estimate(rows, asked, metrics, threshold=known) if asked else ():
             key = declared[one.slice[0][0]].key(one.slice[0][1]) if len(one.slice) == 1 else one.slice
             found.setdefault(one.requirement, []).append(replace(one, slice=key))
     return found
+
+
+def _requests(gate: Gate, *, models: int) -> int | None:
+    """How many requests a gate sends in all, where its load says so."""
+    load: Any = getattr(gate, "load", None)
+    return None if load is None or load.planned is None else int(load.planned * len(load.sizes) * models)
+
+
+def _at_once(gate: Gate) -> int | None:
+    """How many requests of a closed loop are under way together; None for other gates."""
+    closed: Any = getattr(getattr(gate, "load", None), "closed", None)
+    return None if closed is None else int(closed.concurrency)
 
 
 def _seconds(gate: Gate, *, models: int) -> float | None:
