@@ -7,17 +7,21 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from lockgate.dataset import DatasetSpec
 from lockgate.errors import DataError
+from lockgate.estimate import estimate
 from lockgate.metrics.averages import SUBJECTS
 from lockgate.metrics.influence import Measured, Undefined
 from lockgate.metrics.multiclass import Averaged, ClassMetric, metrics
 from lockgate.requirement import parse
+from lockgate.scored import Scored
 from lockgate.stats.influence import spread
 
 Floats = NDArray[np.float64]
@@ -188,7 +192,67 @@ def test_a_class_that_hides_its_variance_is_not_taken_for_certain() -> None:
     assert found.unseen(found.psi, np.repeat(np.arange(104), 3)) == pytest.approx((2 / (4 * 4)) ** 2)
 
 
+def test_a_class_that_is_ranked_without_a_fault_hides_its_variance_too() -> None:
+    """Its own value does not move, whatever the other classes' do."""
+    labels, scores = drawn(5, 400)
+    scores[:, 3] = np.where(labels == 3, 2.0, 0.0) + scores[:, 3] / 10
+    found = measure("auc(macro)", labels, scores)
+    assert isinstance(found, Averaged)
+
+    assert found.still == (3,)
+    assert found.unseen(found.psi, None) == pytest.approx((2 / (int((labels == 3).sum()) * 4)) ** 2)
+
+
+def test_a_rare_class_lets_no_more_models_pass_than_declared() -> None:
+    """15 rows of which a model at the limit finds nine in ten: one time in five it finds them all. 300 samples."""
+    line = parse(f"recall(macro) >= {(0.95 + 0.95 + 0.9) / 3!r}")
+    labels, passing = np.repeat([0, 1, 2], [500, 500, 15]), 0
+    for seed in range(300):
+        hit = np.random.default_rng(seed).random(1015) < np.array([0.95, 0.95, 0.9])[labels]
+        table = pa.table({"label": labels, "candidate": np.where(hit, labels, (labels + 1) % 3)})
+        spec = DatasetSpec(path="table", label="label")
+        scored = Scored.from_table(table, spec, task="multiclass", positive=None)
+        [one] = estimate(scored, [("r1", line)], metrics([line], scored.classes), threshold={}, threads=1)
+        assert one.p_pass is not None
+        passing += one.p_pass <= 0.05
+
+    assert passing / 300 <= 0.05 + 4 * (0.05 * 0.95 / 300) ** 0.5
+
+
 def test_a_class_that_is_none_is_refused_with_those_that_are() -> None:
     """And the one that was meant."""
     with pytest.raises(DataError, match="no class is called 'e'; known: a, b, c, d"):
         metric("recall(class=e)")
+
+
+def told(seed: int, rows: int, loss: float) -> Scored:
+    """Two models whose recalls of three classes are 0.9, 0.8 and 0.7, the candidate's less `loss`; mostly the same hits."""
+    draw = np.random.default_rng(seed)
+    labels = draw.choice(3, rows, p=[0.5, 0.3, 0.2])
+    luck = draw.random(rows)
+    own = np.where(draw.random(rows) < 0.8, luck, draw.random(rows))
+    recall = np.array([0.9, 0.8, 0.7])[labels]
+    chosen = {"champion": luck < recall, "candidate": own < recall - loss}
+    table = {role: np.where(hit, labels, (labels + 1) % 3) for role, hit in chosen.items()} | {"label": labels}
+    return Scored.from_table(
+        pa.table(table), DatasetSpec(path="table", label="label"), task="multiclass", positive=None
+    )
+
+
+def test_the_interval_of_a_macro_average_holds_the_truth_as_often_as_it_says() -> None:
+    """Of one model and of two on the same 300 rows, of 600 samples each: 90 % intervals, within four standard errors."""
+    line, own = parse("recall(macro) >= champion - 0.05"), parse("recall(macro) >= 0.5")
+    asked, holding, passing = [("r1", line), ("r2", own)], np.zeros(2), 0
+    for seed in range(600):
+        scored = told(seed, 300, 0.05)
+        paired, alone = estimate(scored, asked, metrics([line, own], scored.classes), threshold={}, threads=1)
+        for place, (one, truth) in enumerate(((paired, -0.05), (alone, 0.75))):
+            assert one.low is not None
+            assert one.high is not None
+            holding[place] += one.low <= truth <= one.high
+        assert paired.p_pass is not None
+        passing += paired.p_pass <= 0.05
+    error = (0.9 * 0.1 / 600) ** 0.5
+
+    assert np.abs(holding / 600 - 0.9) == pytest.approx(0, abs=4 * error)
+    assert passing / 600 <= 0.05 + 4 * (0.05 * 0.95 / 600) ** 0.5

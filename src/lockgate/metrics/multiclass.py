@@ -51,24 +51,32 @@ class ClassMetric(OwnMetric):
 
 @dataclass(frozen=True, kw_only=True)
 class Averaged(Measured):
-    """A mean over classes. carrier: (n,) the class in whose part of the mean each row stands. classes: how many."""
+    """A mean over classes.
+
+    carrier: (n,) the class in whose part of the mean each row stands. classes: how many. still: those whose own value no
+    row moves; None where a row stands in no other class's part, so that the influence values tell.
+    """
 
     carrier: Array
     classes: int
+    still: tuple[int, ...] | None = None
 
     def unseen(self, psi: Floats, clusters: Array | None) -> float:
         """Variance that classes hide of which no row varies: as if of each two rows, or clusters, could go the other way.
 
         Two standard errors of 2/n are beyond 3/n, the share that can go unseen in n rows at 95 %.
         """
-        moves = np.abs(psi) > 1e-12 * max(1.0, float(np.abs(psi).max(initial=0.0)))
         total = 0.0
-        for each in np.unique(self.carrier).tolist():
+        for each in np.unique(self.carrier).tolist() if self.still is None else self.still:
             rows = self.carrier == each
-            if not moves[rows].any():
+            if self.still is not None or _is_still(psi[rows]):
                 units = int(rows.sum()) if clusters is None else int(np.unique(clusters[rows]).size)
                 total += (2 / (max(units, 2) * self.classes)) ** 2
         return total
+
+
+def _is_still(psi: Floats) -> bool:
+    return float(np.abs(psi).max(initial=0.0)) <= 1e-12
 
 
 def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, ClassMetric]:
@@ -141,14 +149,15 @@ def _macro(name: str, classes: tuple[str, ...]) -> Any:
     def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> Measured:
         for of, called in enumerate(classes):
             _there_are(labels == of, weights, f"rows of class {called}")
-        value, psi, chosen = 0.0, np.zeros(labels.size), decided(scores)
+        value, psi, chosen, still = 0.0, np.zeros(labels.size), decided(scores), list[int]()
         given = scores if name in _OF_SCORES else chosen
         for of, called in enumerate(classes):
             one = _against_rest(name, of, called, labels, given, weights)
             value += one.value / len(classes)
             psi += one.psi / len(classes)
+            still += [of] if _is_still(one.psi) else []
         if name in _OF_SCORES:
-            return Measured(value, psi)
+            return Averaged(value, psi, carrier=labels, classes=len(classes), still=tuple(still))
         carrier = chosen if name == "precision" else labels
         return Averaged(value, psi, carrier=carrier, classes=len(classes))
 
