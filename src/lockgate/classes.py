@@ -26,8 +26,11 @@ def in_order(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda text: (found[text] if numbers else 0, text)))
 
 
-def label_classes(dataset: Dataset) -> tuple[str, ...]:
-    """The classes that the label column holds, in order. Raises DataError where it is no label."""
+def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
+    """The distinct values of the label column, in order of appearance; None for numbers of which there are more than `most`.
+
+    Raises DataError where it is no label of classes.
+    """
     import pyarrow as pa
 
     column = dataset.spec.label
@@ -47,18 +50,32 @@ def label_classes(dataset: Dataset) -> tuple[str, ...]:
                 remedy="a class is a text, a whole number, or true or false",
             )
         found |= dict.fromkeys(value for value in values.unique().to_pylist() if value is not None and value == value)
-        if len(found) > MOST:
-            raise DataError(
-                f"data {dataset.name!r}: the label (column {column!r}) holds more than {MOST:,} classes",
-                remedy="write task: regression for a number, or name the column that holds the class",
-            )
+        if len(found) > most:
+            if any(isinstance(value, int | float) for value in found):
+                return None
+            raise _too_many(dataset, most)
+    return found
+
+
+def label_classes(dataset: Dataset) -> tuple[str, ...]:
+    """The classes that the label column holds, in order. Raises DataError where it is no label of several classes."""
+    found = label_values(dataset, most=MOST)
+    if found is None:
+        raise _too_many(dataset, MOST)
     if len(found) < 2:
         shown = ", ".join(in_order(found)) or "nothing"
         raise DataError(
-            f"data {dataset.name!r}: the label (column {column!r}) holds one class alone ({shown})",
+            f"data {dataset.name!r}: the label (column {dataset.spec.label!r}) holds one class alone ({shown})",
             remedy="write classes: [a, b, c] into the pipeline, all that the models know",
         )
     return in_order(found)
+
+
+def _too_many(dataset: Dataset, most: int) -> DataError:
+    return DataError(
+        f"data {dataset.name!r}: the label (column {dataset.spec.label!r}) holds more than {most:,} classes",
+        remedy="write task: regression for a number, or name the column that holds the class",
+    )
 
 
 def mismatch(scored: Sequence[str], classes: Sequence[str], *, who: str) -> DataError | None:

@@ -279,6 +279,22 @@ def _ranked(subject: str, rows: int, positives: int | None, known: Estimate | No
     return None
 
 
+def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | None:
+    from lockgate.stats.power import margin_by_score
+
+    rows = sum(classes)
+    if subject == "accuracy":
+        return margin_by_score(rows, DISAGREEMENT, **aim(None, slices)) if rows else None
+    if subject != "recall" or min(classes) < MIN_MINORITY:
+        return None
+    # A row on which the models differ moves the mean by 1 / (classes · rows of its class).
+    second, fourth = (
+        sum(DISAGREEMENT * count * (1 / (len(classes) * count)) ** power for count in classes) for power in (2, 4)
+    )
+    smallest = Error(math.sqrt(second), second**2 / fourth).smallest(None, slices)
+    return smallest if math.isfinite(smallest) else None
+
+
 def _share_to_pass(limit: float, rows: int, *, alpha: float, up: bool) -> float:
     """The observed share next to the limit with which the exact bound meets it."""
     from lockgate.stats.proportions import binomial_at_least, binomial_at_most
@@ -320,11 +336,16 @@ def assumptions(disagreement: float, *, scored: bool) -> str:
     return f"assumed: {alike}; the champion's auc is {AUC:g} and its average precision {AVERAGE_PRECISION:g}"
 
 
-def smallest_for(subject: str, *, rows: int, positives: int | None, slices: int = 1) -> float | None:
+def smallest_for(
+    subject: str, *, rows: int, positives: int | None, classes: Sequence[int] = (), slices: int = 1
+) -> float | None:
     """The smallest tolerance that so many rows decide on a line of its own, None where that is not known or there is none.
 
-    Of rmse and mae, as a share of the champion's value, for normal errors.
+    Of rmse and mae, as a share of the champion's value, for normal errors. classes: rows of each of several, for accuracy
+    and for the macro average of recall.
     """
+    if classes:
+        return _of_classes(subject, classes, slices)
     relative = {"rmse": 0.5, "mae": math.pi / 2 - 1}.get(subject)
     if relative is not None:
         error: Error | None = Error(

@@ -21,7 +21,7 @@ def init(*args: str) -> Result:
     return CliRunner().invoke(command, args, catch_exceptions=False)
 
 
-@pytest.mark.parametrize("task", ["binary", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_what_is_written_passes_the_check(task: str) -> None:
     """And nothing can be promoted before somebody wrote who signs."""
     found = init("--model", "fraud", "--task", task, "--yes")
@@ -123,3 +123,45 @@ def test_the_tolerance_of_a_regression_is_a_factor() -> None:
     lines = pipeline.load(Path("gates/price.yaml"), environ={}).gates[1].lines
 
     assert [str(line) for line in lines] == ["rmse <= champion * 1.03", "mae <= champion * 1.032"]
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["a", "b", "c"], "multiclass"),
+        ([0, 1, 2], "multiclass"),
+        ([0.0, 1.0, 2.0, None], "multiclass"),
+        ([f"c{place}" for place in range(50)], "multiclass"),
+        (["no", "yes"], "binary"),
+        ([0, 1], "binary"),
+        ([0.5, 1.5, 2.0], "regression"),
+        (list(range(51)), "regression"),
+        ([f"c{place}" for place in range(51)], "binary"),
+    ],
+)
+def test_the_task_is_told_from_the_label(values: list[object], task: str) -> None:
+    """From 3 to 50 names or whole numbers are classes; where nothing can be told it is binary, as without data."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"y": values * 20}), "rows.parquet")
+    init("--model", "fraud", "--data", "rows.parquet", "--label", "y", "--yes")
+
+    assert pipeline.load(Path("gates/fraud.yaml"), environ={}).task == task
+
+
+def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
+    """The classes are written out, and the smallest of them says what a mean over classes can show."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"team": ["billing"] * 1500 + ["fraud"] * 300 + ["it's"] * 1200}), "rows.parquet")
+    init("--model", "tickets", "--data", "rows.parquet", "--label", "team", "--yes")
+    written = pipeline.load(Path("gates/tickets.yaml"), environ={})
+
+    assert written.classes == ("billing", "fraud", "it's")
+    assert [str(line) for line in written.gates[1].lines] == [
+        "accuracy >= champion - 0.013",
+        "recall(average=macro) >= champion - 0.016",
+    ]
+    assert "that 3,000 rows, 300 of them fraud, can decide" in Path("gates/tickets.yaml").read_text()

@@ -5,9 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import click
+
+if TYPE_CHECKING:
+    from lockgate.dataset import Dataset
 
 _TEMPLATE = """\
 # What a new version of {model} must show before it moves. `gate check` reads this file, `gate run` asks it.
@@ -41,8 +47,11 @@ gates:
 #   require: {{owners: 1}}
 promotion: {{when: approved, soak: 48h, retain: 30d}}
 """
+# At most so many values of a label are classes where nobody says what the task is.
+_MOST_CLASSES = 50
 _TASKS = {
     "binary": "positive: 1\nthreshold: 0.5                             # scores at or above it are positive\n",
+    "multiclass": "{classes}",
     "regression": "",
 }
 # subject → the line, with its tolerance where the rows are not known
@@ -51,13 +60,17 @@ _LINES = {
         "auc": ("auc >= champion - {}", 0.03),
         "average_precision": ("average_precision >= champion - {}", 0.05),
     },
+    "multiclass": {
+        "accuracy": ("accuracy >= champion - {}", 0.03),
+        "recall": ("recall(average=macro) >= champion - {}", 0.05),
+    },
     "regression": {"rmse": ("rmse <= champion * {}", 0.05), "mae": ("mae <= champion * {}", 0.05)},
 }
 
 
 @click.command("init")
 @click.option("--model", help="The registered model's name.")
-@click.option("--task", type=click.Choice(list(_TASKS)), help="What the model does; binary by default.")
+@click.option("--task", type=click.Choice(list(_TASKS)), help="What the model does; told from the label, else binary.")
 @click.option("--data", help="The rows to judge it on; data/holdout.parquet by default.")
 @click.option("--label", help="The column that holds the truth; label by default.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
@@ -73,16 +86,16 @@ def command(model: str | None, task: str | None, data: str | None, label: str | 
             raise UsageError("init needs the name of the registered model", remedy="write gate init --model NAME")
         model = str(click.prompt("Name of the registered model"))
     if asking:
-        task = task or click.prompt("Task", type=click.Choice(list(_TASKS)), default="binary")
         data = data or click.prompt("Rows to judge it on", default="data/holdout.parquet")
         label = label or click.prompt("Column that holds the truth", default="label")
+    data, label = data or "data/holdout.parquet", label or "label"
+    if asking and task is None:
+        task = click.prompt("Task", type=click.Choice(list(_TASKS)), default=_recognised(data, label))
     name = re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._") or "model"
     path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
-    text = _text(
-        model, task=task or "binary", data=data or "data/holdout.parquet", label=label or "label", version=version
-    )
+    text = _text(model, task=task or _recognised(data, label), data=data, label=label, version=version)
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -100,12 +113,13 @@ def command(model: str | None, task: str | None, data: str | None, label: str | 
 
 
 def _text(model: str, *, task: str, data: str, label: str, version: Path) -> str:
-    lines, tolerances = _lines(task, data, label)
+    known = _known(task, data, label)
+    lines, tolerances = _lines(task, known)
     return _TEMPLATE.format(
         model=model.replace("\n", " "),
         model_text=json.dumps(model, ensure_ascii=False),
         task=task,
-        about_task=_TASKS[task],
+        about_task=_TASKS[task].format(classes=_classes(known)),
         version_text=json.dumps(version.as_posix()),
         data_text=json.dumps(data, ensure_ascii=False),
         label_text=json.dumps(label, ensure_ascii=False),
@@ -114,40 +128,88 @@ def _text(model: str, *, task: str, data: str, label: str, version: Path) -> str
     )
 
 
-def _lines(task: str, data: str, label: str) -> tuple[list[str], str]:
+@dataclass(frozen=True)
+class _Known:
+    """What the data says: rows, how many are positive of two classes, and the rows of each of several."""
+
+    rows: int = 0
+    positives: int | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        positives = "" if self.positives is None else f", {self.positives:,} of them positive,"
+        fewest = min(self.classes, key=lambda name: self.classes[name], default="")
+        classes = f", {self.classes[fewest]:,} of them {fewest}," if self.classes else ""
+        return f"{self.rows:,} rows{positives}{classes}"
+
+
+def _classes(known: _Known) -> str:
+    if not known.classes:
+        return "# classes: [a, b, c]                     # those of the label, where no others are named\n"
+    return f"classes: {json.dumps(list(known.classes), ensure_ascii=False)}   # those of the label\n"
+
+
+def _lines(task: str, known: _Known) -> tuple[list[str], str]:
     """The lines, each with the smallest tolerance that the rows decide, and the comment that says on what that stands."""
-    from lockgate.errors import LockgateError
     from lockgate.plan import smallest_for
     from lockgate.sentences import rounded_up
 
-    try:
-        rows, positives = _count(task, data, label)
-    except LockgateError:
-        rows, positives = 0, None
-    lines, known = [], rows > 0
+    lines, decided = [], known.rows > 0
     for subject, (line, otherwise) in _LINES[task].items():
-        smallest = smallest_for(subject, rows=rows, positives=positives) if rows else None
-        known = known and smallest is not None
+        smallest = None
+        if known.rows:
+            counts = tuple(known.classes.values())
+            smallest = smallest_for(subject, rows=known.rows, positives=known.positives, classes=counts)
+        decided = decided and smallest is not None
         tolerance = otherwise if smallest is None else rounded_up(smallest)
         lines.append(line.format(f"{1 + tolerance:.6g}" if task == "regression" else f"{tolerance:.6g}"))
-    counted = f"{rows:,} rows" + ("" if positives is None else f", {positives:,} of them positive,")
-    if known:
-        return lines, f"the smallest tolerances that {counted} can decide: see `gate plan`"
-    if rows:
-        return lines, f"{counted} are too few to decide any tolerance: see `gate plan`"
+    if decided:
+        return lines, f"the smallest tolerances that {known} can decide: see `gate plan`"
+    if known.rows:
+        return lines, f"{known} are too few to decide any tolerance: see `gate plan`"
     return lines, "a tolerance that your rows can decide: see `gate plan`"
 
 
-def _count(task: str, data: str, label: str) -> tuple[int, int | None]:
-    """(rows, positives) of the data; positives only of a binary label. Raises LockgateError where it cannot be read."""
-    from typing import Any
-
-    from lockgate import arrays
+def _dataset(data: str, label: str) -> Dataset:
     from lockgate.dataset import Dataset, DatasetSpec
     from lockgate.pipeline import root_of
+
+    return Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
+
+
+def _recognised(data: str, label: str) -> str:
+    """The task that the label's values speak of: a few names or whole numbers are classes. binary where nothing is known."""
+    from lockgate.classes import label_values
+    from lockgate.errors import LockgateError
+
+    try:
+        found = label_values(_dataset(data, label), most=_MOST_CLASSES)
+    except LockgateError:
+        return "binary"
+    if found is None or any(isinstance(value, float) and not value.is_integer() for value in found):
+        return "regression"
+    return "multiclass" if len(found) > 2 else "binary"
+
+
+def _known(task: str, data: str, label: str) -> _Known:
+    """Nothing where the data cannot be read as the task asks."""
+    import numpy as np
+
+    from lockgate import arrays
+    from lockgate.classes import label_classes
+    from lockgate.errors import LockgateError
     from lockgate.rows import checked_rows
 
-    dataset = Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
-    kind: Any = task
-    rows, columns = checked_rows(dataset, task=kind, positive=1, salt=b"", scores={})
-    return rows, int(arrays.to_numpy(arrays.whole(columns["label"])).sum()) if task == "binary" else None
+    dataset, kind = _dataset(data, label), cast("Any", task)
+    try:
+        classes = label_classes(dataset) if task == "multiclass" else ()
+        rows, columns = checked_rows(dataset, task=kind, positive=1, salt=b"", scores={}, classes=classes)
+    except LockgateError:
+        return _Known()
+    if task == "regression":
+        return _Known(rows)
+    labels = arrays.to_numpy(arrays.whole(columns["label"]))
+    if task == "binary":
+        return _Known(rows, int(labels.sum()))
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    return _Known(rows, classes=dict(zip(classes, counts, strict=True)))
