@@ -78,14 +78,15 @@ class LoadFacts:
 
     load_seconds: of loading alone, the libraries that the model needs included, the start of its process not; of a server
     that we start, until it is ready. python: its version. versions: of the libraries beside the model, by the name that
-    pip knows; of a server, what it says of itself. where: which layer answers, and where the clock stands. What cannot
-    be known of a server is None.
+    pip knows; of a server, what it says of itself. where: which layer answers, and where the clock stands. threads: the
+    variables by which numerical libraries were told how many threads to use. What cannot be known of a server is None.
     """
 
     load_seconds: float | None
     python: str | None
     versions: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
+    threads: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,12 @@ class Asking:
             return {}
         known = {one.role: one.answered(gate.place) for one in self.case.contenders}
         models = {
-            role: {"where": facts.where, "python": facts.python, "versions": dict(facts.versions)}
+            role: {
+                "where": facts.where,
+                "python": facts.python,
+                "versions": dict(facts.versions),
+                "threads": dict(facts.threads),
+            }
             for role, facts in known.items()
             if facts is not None
         }

@@ -221,6 +221,16 @@ def test_loading_tells_what_it_took_and_under_what(calm: ProcessModel) -> None:
     assert calm.load() is facts
 
 
+def test_how_many_threads_libraries_were_told_to_use_is_told(trickster: Callable[..., ProcessModel]) -> None:
+    """As the model's own process sees it; other variables stay where they are."""
+    told = {
+        name: value for name, value in os.environ.items() if not name.endswith("_THREADS") and name != "OMP_WAIT_POLICY"
+    }
+    model = trickster(environ={**told, "OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "2", "API_TOKEN": "t"})
+
+    assert model.load().threads == {"OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "2"}
+
+
 def test_usage_is_that_of_the_models_process(calm: ProcessModel, do: Do) -> None:
     """Peak memory and processor time, and how long the first answer took."""
     one(calm, do("answer"))

@@ -49,6 +49,12 @@ LIBRARIES = (
     "onnxruntime transformers statsmodels"
 ).split()
 
+# What tells numerical libraries how many threads to use; two models are compared under the same.
+THREADS = (
+    "OMP_NUM_THREADS OMP_WAIT_POLICY OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS VECLIB_MAXIMUM_THREADS "
+    "NUMEXPR_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS RAYON_NUM_THREADS"
+).split()
+
 
 class BadInput(Exception):
     """The batch does not fit the model's signature."""
@@ -127,7 +133,13 @@ class Host:
         seconds = time.perf_counter() - began
         schema = self.model.metadata.get_input_schema()
         self.columns = None if schema is None else list(schema.inputs)
-        return {"seconds": seconds, "python": "%d.%d.%d" % sys.version_info[:3], "versions": _versions()}
+        threads = {name: os.environ[name] for name in THREADS if name in os.environ}
+        return {
+            "seconds": seconds,
+            "python": "%d.%d.%d" % sys.version_info[:3],
+            "versions": _versions(),
+            "threads": threads,
+        }
 
     def usage(self) -> dict[str, Any]:
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -104,7 +104,13 @@ class ProcessModel:
             except ModelFault as fault:
                 self._end(fault)
                 raise
-            self._facts = LoadFacts(header["seconds"], header["python"], header["versions"], where=IN_PROCESS)
+            self._facts = LoadFacts(
+                header["seconds"],
+                header["python"],
+                header["versions"],
+                where=IN_PROCESS,
+                threads=header["threads"],
+            )
         return self._facts
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
