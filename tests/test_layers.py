@@ -34,6 +34,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "merging",
         "metrics",
         "queries",
+        "beside",
         "example",
         "replay",
     ),

@@ -269,6 +269,28 @@ def test_nan_is_kept_only_of_requests_that_may_fail(tmp_path: Path) -> None:
         build(tmp_path, table)
 
 
+def test_what_is_said_of_each_row_beside_a_model_stands_beside_its_score(tmp_path: Path) -> None:
+    """Holes are kept; where no score was answered there is none, and no slice is mistaken for such a column."""
+
+    def beside(batches: Batches) -> Any:
+        for batch in batches:
+            yield {"iou": np.where(np.arange(batch.num_rows) == 2, np.nan, 0.5), "": np.ones(batch.num_rows)}
+
+    def alone(batches: Batches) -> Any:
+        for batch in batches:
+            yield {"iou": np.full(batch.num_rows, 0.25)}
+
+    scored = build(tmp_path, TABLE, ask={"candidate": beside, "champion": alone}, slices=["geo"], label="y")
+
+    names = pq.read_schema(tmp_path / "out" / "s.parquet").names
+    assert names == ["label", "candidate", "candidate:iou", "champion:iou", "geo"]
+    assert str(scored.per_row("candidate", "iou").tolist()) == "[0.5, 0.5, nan, 0.5]"
+    assert scored.per_row("champion", "iou").tolist() == [0.25] * 4
+    assert np.isnan(scored.per_row("champion", "dice")).all()
+    assert scored.champion is None
+    assert scored.candidate is not None
+
+
 def test_the_bytes_depend_on_the_rows_alone(tmp_path: Path) -> None:
     """However they came in, in which batches, and however often."""
     table = pa.table({"candidate": np.arange(300_000) / 7, "geo": [str(n % 13) for n in range(300_000)]})

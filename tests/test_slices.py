@@ -91,6 +91,7 @@ def test_the_four_kinds_of_the_design_are_read() -> None:
         ([{"column": "a", "values": [1, "1"]}], "values are declared twice: 1"),
         ([{"column": "a", "values": ["(other)"]}], "cannot be one of them"),
         (["label"], "a slice cannot be called 'label'"),
+        (["champion:iou"], "a slice cannot be called 'champion:iou'"),
         ([""], "a name is needed"),
         ([{"column": "a", "name": " "}], "a name is needed"),
         ([3], "a slice is the name of a column"),

@@ -311,6 +311,8 @@ class _Lines:
         if subject is not None and ("task",) not in self.refused:
             subject = subject.in_task(self.pipeline.task)
         if subject is None:
+            if ("per_row",) in self.refused:
+                return
             known = ", ".join(sorted(subjects)) or "none"
             yield (f"{self.draft.title} knows no {line.subject!r}; known: {known}{guess(line.subject, subjects)}")
             return

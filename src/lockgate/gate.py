@@ -22,6 +22,7 @@ from lockgate.requirement import JSON_SCHEMA, Requirement, RequirementError, Sub
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockgate.beside import RowMetric
     from lockgate.dataset import Dataset
     from lockgate.model import LoadFacts, Model
     from lockgate.pipeline import Pipeline
@@ -127,6 +128,10 @@ class Gate(Config):
         """What this gate cannot accept in its pipeline: (path below the gate, sentence). Nothing may be read or opened."""
         return ()
 
+    def with_row_metrics(self, metrics: Mapping[str, RowMetric]) -> Gate:
+        """The gate as it stands in a pipeline that has these metrics run beside the model."""
+        return self
+
     def origins(self, root: Path) -> Mapping[str, str]:
         """The code of others that it would run: name → SHA-256 of its file, or its package and version.
 
@@ -217,7 +222,8 @@ class Case:
 
     champion is None where nobody holds the place; relative lines are then not asked. folder: of the run; what a gate
     writes there is kept. datasets: the names of the data, in order. inputs: signature column to data column, where the
-    names differ. progress: (text, done, total or None).
+    names differ. row_functions: metric → SHA-256 of the file whose function was run beside the models. progress: (text,
+    done, total or None).
     """
 
     def __init__(
@@ -235,8 +241,10 @@ class Case:
         replay: Callable[[str], Scored],
         sample: Callable[[Contender, str | None, int], pa.RecordBatch],
         threshold: Callable[[str], float | None],
+        row_functions: Callable[[], Mapping[str, str]] = dict,
         progress: Callable[[str, int, int | None], None] | None = None,
     ) -> None:
+        self.row_functions = row_functions
         self.candidate, self.champion = candidate, champion
         self.task, self.folder, self.seed = task, folder, seed
         self.datasets, self.inputs = datasets, inputs

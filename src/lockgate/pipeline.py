@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from lockgate import crosscheck, digest, extends, plugins, variables, wording
+from lockgate.beside import RowMetrics
 from lockgate.classes import class_text
 from lockgate.config import Config, later
 from lockgate.crosscheck import Draft
@@ -150,7 +151,7 @@ class Pipeline(Config):
     waive: tuple[Waiver, ...] = ()
     locked: tuple[str, ...] = ()
     extends: str | None = Field(default=None, min_length=1)
-    per_row: later(f"a metric of one's own {STATISTICS}") = None  # type: ignore[valid-type]
+    per_row: RowMetrics = Field(default_factory=dict)
     reuse: Reuse | None = None
     notify: later("notifications arrive with the GitHub release") = None  # type: ignore[valid-type]
 
@@ -291,6 +292,7 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
     early = [*merged.complaints, *substituted.complaints]
     pipeline, refused, late = _validated(tree)
     drafts, found = _gates(tree, root)
+    drafts = [replace(one, gate=one.gate and one.gate.with_row_metrics(pipeline.per_row)) for one in drafts]
     if pipeline.reuse is not None:
         drafts = [_budgeted(draft, pipeline.reuse.budget) for draft in drafts]
     late += found

@@ -26,9 +26,9 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.lockstep import in_lockstep
 from lockgate.output import Task
 from lockgate.rows import checked_rows
-from lockgate.slices import FIXED_COLUMNS, Slice, resolved
+from lockgate.slices import FIXED_COLUMNS, Slice, is_fixed, resolved
 
-Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]
+Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array | Mapping[str, Array]]]
 Group = tuple[Slice, tuple[str, ...], Array]
 
 SCHEMA = "lockgate/scored/v1"
@@ -39,8 +39,9 @@ _BATCH_CELLS = 1 << 19
 
 
 class Scored:
-    """The scored table: `id, label, weight, cluster, query, candidate, champion` as far as they exist, then one label a
-    slice declaration that reads columns; crossings follow from those.
+    """The scored table: `id, label, weight, cluster, query, candidate, champion` as far as they exist, then `candidate:iou`
+    and the like, what functions of one's own said of each row beside a model, then one label a slice declaration that reads
+    columns; crossings follow from those.
 
     Views are read when first asked for. labels: (n,) bool for a binary task, true where positive; float64 for a
     regression or a ranking; with several `classes` int32, the place of the row's class among them. candidate, champion:
@@ -65,6 +66,7 @@ class Scored:
         self.classes = tuple(classes)
         self.slices = resolved(slices)
         self._codes: dict[str, tuple[tuple[str, ...], Array]] = {}
+        self._per_row: dict[tuple[str, str], Array] = {}
 
     @classmethod
     def open(cls, path: Path, *, slices: Sequence[Slice] = ()) -> Scored:
@@ -82,7 +84,7 @@ class Scored:
         def column(name: str) -> pa.Array | None:
             if name not in names:
                 return None
-            with pq.ParquetFile(str(path), read_dictionary=[name] if name not in FIXED_COLUMNS else None) as file:
+            with pq.ParquetFile(str(path), read_dictionary=None if is_fixed(name) else [name]) as file:
                 return file.read([name]).column(name)
 
         return cls(column, rows=rows, sha256=lambda: digests.sha256_file(path), slices=slices, classes=classes)
@@ -149,6 +151,13 @@ class Scored:
     def queries(self) -> Array | None:
         return self._values("query")
 
+    def per_row(self, role: str, name: str) -> Array:
+        """(n,) float64, what a function of one's own said of each row beside that model; NaN where it said none."""
+        if (role, name) not in self._per_row:
+            values = self._values(f"{role}:{name}")
+            self._per_row[role, name] = np.full(self.rows, np.nan) if values is None else values
+        return self._per_row[role, name]
+
     def codes(self, name: str) -> tuple[tuple[str, ...], Array]:
         """(labels, (n,) int32 indices into them) of a slice: each row has one label.
 
@@ -209,9 +218,10 @@ def build_scored(
 ) -> Scored:
     """Check the data, ask the models about its rows, write the scored table, and open it.
 
-    ask: role → the model's scores of each batch; the roles are asked at the same time, each in a thread. The data's own
-    columns are checked whole before any model is asked; where `data.*.scores` names columns, no model is. classes: of a
-    multiclass task, in the order of the scores. columns: what models are given, all by default. may_fail: NaN stands for a request that failed and is kept, which is what a replay
+    ask: role → the model's scores of each batch, or name → one float a row, the scores under the empty name; the roles are
+    asked at the same time, each in a thread. The data's own columns are checked whole before any model is asked; where
+    `data.*.scores` names columns, no model is. classes: of a multiclass task, in the order of the scores. columns: what
+    models are given, all by default. may_fail: NaN stands for a request that failed and is kept, which is what a replay
     wants; else it is refused. progress: (rows done, rows). Without rows no model is asked.
     Raises DataError, ModelFault, and whatever an `ask` raises.
     """
@@ -259,6 +269,7 @@ class _Known:
     @property
     def table(self) -> pa.Table:
         order = [name for name in FIXED_COLUMNS if name in self.columns]
+        order += sorted(name for name in self.columns if is_fixed(name) and name not in FIXED_COLUMNS)
         order += [declared.name for declared in self.slices if declared.columns]
         return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
 
@@ -279,7 +290,7 @@ def _asked(
     whole: bool,
     progress: Callable[[int, int], None] | None,
 ) -> dict[str, pa.Array]:
-    scores: dict[str, Array] = {}
+    scores: dict[str, Array] = {} if rows else {role: np.zeros(0) for role in ask}
     sizes: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -294,11 +305,11 @@ def _asked(
             for place, answer in enumerate(answers):
                 if done + sizes[place] > rows:
                     break
-                for role, given in answer.items():
+                for role, given in _columns(answer):
                     if role not in scores:
                         scores[role] = np.full((rows, *given.shape[1:]), np.nan)
                     scores[role][done : done + sizes[place]] = _fitting(
-                        role, given, sizes[place], done, may_fail=may_fail
+                        role, given, sizes[place], done, may_fail=may_fail or role not in ask
                     )
                 done += sizes[place]
                 if progress is not None:
@@ -308,7 +319,7 @@ def _asked(
                 f"data {dataset.name!r}: {dataset.shown} changed while it was read",
                 remedy="run again when nobody writes to it",
             )
-    return {role: _column(scores.get(role, np.zeros(rows)), whole=whole and not may_fail) for role in ask}
+    return {name: _column(values, whole=whole and not may_fail and name in ask) for name, values in scores.items()}
 
 
 def _column(scores: Array, *, whole: bool) -> pa.Array:
@@ -316,6 +327,15 @@ def _column(scores: Array, *, whole: bool) -> pa.Array:
     if scores.ndim == 2:
         return arrays.from_matrix(scores)
     return arrays.from_numpy(scores.astype(np.int32) if whole else scores)
+
+
+def _columns(answers: Mapping[str, Array | Mapping[str, Array]]) -> Iterator[tuple[str, Array]]:
+    """(column of the scored table, its values) of what the models answered."""
+    for role, given in answers.items():
+        if isinstance(given, Mapping):
+            yield from ((f"{role}:{name}" if name else role, values) for name, values in given.items())
+        else:
+            yield role, given
 
 
 def _fitting(role: str, given: Array, rows: int, before: int, *, may_fail: bool) -> Array:
@@ -342,7 +362,7 @@ def _write(sink: Any, batches: Iterable[pa.RecordBatch], classes: Sequence[str])
     groups = _groups(_decoded(batch) for batch in batches)
     first = next(groups)
     schema = first.schema
-    texts = [name for name in schema.names if name not in FIXED_COLUMNS]
+    texts = [name for name in schema.names if not is_fixed(name)]
     fixed = any(pa.types.is_fixed_size_list(kind) for kind in schema.types)  # which is in no other place of the file
     with pq.ParquetWriter(
         sink, schema, compression="zstd", use_dictionary=texts, write_statistics=False, store_schema=fixed

@@ -27,6 +27,12 @@ MOST = 1_000
 _KINDS = ("values", "bins", "quantiles", "where", "cross")
 FIXED_COLUMNS = ("id", "label", "weight", "cluster", "query", "candidate", "champion")
 
+
+def is_fixed(name: str) -> bool:
+    """Whether a column of the scored table is not a slice's: `candidate`, and `candidate:iou` of a metric by row."""
+    return name in FIXED_COLUMNS or name.startswith(("candidate:", "champion:"))
+
+
 SliceKey = tuple[tuple[str, str], ...]
 Kind = Literal["values", "declared", "bins", "quantiles", "where", "cross", "found"]
 Coded = tuple[tuple[str, ...], "NDArray[np.int32]"]
@@ -147,7 +153,7 @@ class SliceSpec(Config):
             self._fits_bins(self.bins)
         if self.values is not None:
             self._fits_values(self.values)
-        if self.slice_name in FIXED_COLUMNS:
+        if is_fixed(self.slice_name):
             raise ValueError(
                 f"a slice cannot be called {self.slice_name!r}, which is a column of the scored table; "
                 f"give it another name, for example {{column: …, name: {self.slice_name}_group}}"

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate import plugins
+from lockgate import beside, plugins
 from lockgate.digest import folder_digest
 from lockgate.errors import DataError, GateBroken, LockgateError, Refused, RegistryError, UsageError
 from lockgate.gate import Case, Contender
@@ -25,8 +26,10 @@ from lockgate.target import Serve, Server, Target
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockgate.beside import Beside
     from lockgate.dataset import Dataset
     from lockgate.model import Model
+    from lockgate.requirement import Subject
     from lockgate.scored import Scored
     from lockgate.targets.server import Wire
 
@@ -191,6 +194,7 @@ class Bench:
             replay=lambda name: self._score(name, replayed=True),
             sample=self._sample,
             threshold=self._threshold,
+            row_functions=lambda: self._row_functions,
             progress=self.progress,
         )
 
@@ -263,16 +267,22 @@ class Bench:
         roles = {} if dataset.spec.scores else {one.role: one for one in self.case.contenders}
         columns = self._columns(dataset, list(roles.values()))
         asks: dict[str, Any] = {}
+        what = None if replayed or not roles else self._beside(dataset)
+        if what is not None:
+            dataset.need(dict.fromkeys(what.reads, "column that per_row reads"))
+            columns = None if columns is None else list(dict.fromkeys([*columns, *what.reads]))
+        told: dict[str, Any] = {
+            "spec": self.pipeline.output.output if self.pipeline.output else _plain_output(),
+            "task": self.pipeline.task,
+            "positive": self.pipeline.positive,
+            "need_scores": self._needs_scores(name),
+            "classes": classes,
+        }
         for role, contender in roles.items():
-            how = (replay if replayed else ask)(
-                contender.model,
-                spec=self.pipeline.output.output if self.pipeline.output else _plain_output(),
-                task=self.pipeline.task,
-                positive=self.pipeline.positive,
-                need_scores=self._needs_scores(name),
-                classes=classes,
-            )
-            asks[role] = self._fed(how)
+            if what is None:
+                asks[role] = self._fed((replay if replayed else ask)(contender.model, **told))
+            else:
+                asks[role] = self._fed(beside.ask(contender.model, what, **told), what)
         tell = self.progress
         scored = build_scored(
             dataset,
@@ -295,11 +305,45 @@ class Bench:
         kept: dict[str, dict[str, Any]] = self.folder.state().get("scored") or {}
         return kept
 
-    def _fed(self, how: Callable[[Iterator[Any]], Iterator[Any]]) -> Callable[[Iterator[Any]], Iterator[Any]]:
+    def _fed(
+        self, how: Callable[[Iterator[Any]], Iterator[Any]], what: Beside | None = None
+    ) -> Callable[[Iterator[Any]], Iterator[Any]]:
         """The same, given data batches: their columns renamed to what the signature calls them."""
+        if what is not None:
+            return lambda batches: how(what.fed(batch, self._renamed(batch)) for batch in batches)
         if not self.pipeline.inputs:
             return how
         return lambda batches: how(self._renamed(batch) for batch in batches)
+
+    @cached_property
+    def _row_functions(self) -> Mapping[str, str]:
+        """Metric → SHA-256 of its file, when it was first looked at in this run: what was hashed is what is run."""
+        return beside.origins(self.pipeline.per_row, self.pipeline.root)
+
+    def _beside(self, dataset: Dataset) -> Beside | None:
+        """What lines on the data want run beside the models; None where they want nothing."""
+        asked = self._asked_of(dataset.name)
+        wanted = {name: one for name, one in self.pipeline.per_row.items() if name in asked}
+        if not wanted:
+            return None
+        return beside.beside(
+            wanted,
+            self._row_functions,
+            root=self.pipeline.root,
+            answer=any(
+                subject is None or ("score" in subject.needs and name not in wanted) for name, subject in asked.items()
+            ),
+            label=dataset.spec.label,
+        )
+
+    def _asked_of(self, name: str) -> dict[str, Subject | None]:
+        """The subjects of all lines on a data set; of a gate that does not say which it has, None under its own name."""
+        found: dict[str, Subject | None] = {}
+        for gate in self.pipeline.gates:
+            if self.pipeline.data_of(gate) == name:
+                found |= {line.subject: gate.subjects.get(line.subject) for line in gate.lines}
+                found |= {} if gate.subjects else {gate.title: None}
+        return found
 
     def _renamed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         import pyarrow as pa
@@ -338,15 +382,13 @@ class Bench:
 
     def _needs_scores(self, name: str) -> bool:
         """Whether a line on the data ranks or weighs scores, so that class labels will not do."""
-        for gate in self.pipeline.gates:
-            if self.pipeline.data_of(gate) != name:
-                continue
-            for line in gate.lines:
-                named = gate.subjects.get(line.subject)
-                subject = None if named is None else named.in_task(self.pipeline.task)
-                if subject is not None and "score" in subject.needs and "threshold" not in subject.needs:
-                    return True
-        return False
+        return any(
+            subject is not None
+            and subject.name not in self.pipeline.per_row
+            and "score" in (needs := subject.in_task(self.pipeline.task).needs)
+            and "threshold" not in needs
+            for subject in self._asked_of(name).values()
+        )
 
     def _threshold(self, role: str) -> float | None:
         asked = self.pipeline.threshold
@@ -425,7 +467,11 @@ class Bench:
                 origins = {"unreadable": error.what}
             if origins:
                 found[gate.title] = origins
-        return found
+        try:
+            by_row = dict(self._row_functions)
+        except UsageError as error:
+            by_row = {"unreadable": error.what}
+        return {"gates": found, "per_row": by_row}
 
 
 def _plain_output() -> Any:

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, PrivateAttr, StringConstraints
 
+from lockgate import beside
+from lockgate.beside import RowMetric
 from lockgate.errors import GateBroken
 from lockgate.evidence import Exhibit, Finding
 from lockgate.gate import Case, Context, Gate
@@ -26,7 +28,7 @@ class _Subjects:
     """The metrics of the catalog, and those that a gate's own functions bring."""
 
     def __get__(self, gate: Metrics | None, _: type[Gate]) -> Mapping[str, Subject]:
-        return SUBJECTS if gate is None else {**SUBJECTS, **custom.subjects(gate.functions)}
+        return SUBJECTS if gate is None else gate.all_subjects
 
 
 class Metrics(Gate):
@@ -40,6 +42,18 @@ class Metrics(Gate):
     data: str
     functions: dict[FunctionName, custom.Function] = Field(default_factory=dict)
 
+    _by_row: Mapping[str, RowMetric] = PrivateAttr(default_factory=dict)
+
+    @property
+    def all_subjects(self) -> Mapping[str, Subject]:
+        by_row = {name: metric.subject(name) for name, metric in self._by_row.items()}
+        return {**by_row, **SUBJECTS, **custom.subjects(self.functions)}
+
+    def with_row_metrics(self, metrics: Mapping[str, RowMetric]) -> Gate:
+        gate = self.model_copy()
+        gate._by_row = dict(metrics)
+        return gate
+
     def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
         data = pipeline.data.get(self.data)
         yield from custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
@@ -51,6 +65,24 @@ class Metrics(Gate):
         if pipeline.task == "multiclass":
             for number, line in enumerate(self.lines):
                 yield from ((("require", number), what) for what in averages.complaints(line, pipeline.classes))
+        for name in pipeline.per_row:
+            if name in SUBJECTS or name in self.functions:
+                yield (), f"per_row: {name} is a metric here already; give yours a name of its own"
+        for number, line in enumerate(self.lines):
+            if line.subject in pipeline.per_row and line.subject not in SUBJECTS:
+                yield from (
+                    (("require", number), f"per_row: {line.subject} {what}") for what in self._not_by_row(pipeline)
+                )
+
+    def _not_by_row(self, pipeline: Pipeline) -> Iterator[str]:
+        """Why nothing can be run beside a model of this pipeline."""
+        data = pipeline.data.get(self.data)
+        if pipeline.task == ranking.TASK:
+            yield "is asked of rows, and a ranking is judged by query; leave it out"
+        if pipeline.target != "process":
+            yield "is run in a process of ours, and target: names a server; write target: process"
+        if data is not None and data.scores:
+            yield f"is run beside a model, and data.{self.data}.scores says that none is asked; ask functions: of the gate"
 
     def origins(self, root: Path) -> Mapping[str, str]:
         return custom.origins(self.functions, root)
@@ -88,6 +120,11 @@ class Metrics(Gate):
             own, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
             metrics |= own
             yield Context({"functions": origins})
+        by_row = [name for name in self._by_row if name in wanted]
+        if by_row:
+            metrics |= beside.metrics(by_row, scored)
+            known = case.row_functions()
+            yield Context({"per_row": {name: known[name] for name in by_row}})
         yield from answers(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)
         found = found_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
         if found is not None:

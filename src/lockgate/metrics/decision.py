@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
@@ -34,6 +35,12 @@ class OwnMetric(Metric):
     argument: str | None = "threshold"
     decide: Decide | None = None
     placed: bool = False
+
+
+def placed(scores: NDArray[Any], rows: int) -> tuple[str, NDArray[np.int64]]:
+    """(role, row numbers) behind what stands for the scores of a `placed` metric; rows: of the whole table."""
+    numbers = scores.astype(np.int64)
+    return ("champion", numbers - rows) if numbers[0] >= rows else ("candidate", numbers)
 
 
 def unvaried(value: float, units: int, *, null: float, confidence: float, method: str) -> Decision:

@@ -18,7 +18,7 @@ from scipy import special
 
 from lockgate.errors import GateBroken
 from lockgate.metrics.comparison import Decision
-from lockgate.metrics.decision import MIN_CLUSTERS, OwnMetric, unvaried
+from lockgate.metrics.decision import MIN_CLUSTERS, OwnMetric, placed, unvaried
 from lockgate.metrics.influence import Floats, Measured, Metric, Undefined, mean_of
 
 if TYPE_CHECKING:
@@ -47,11 +47,6 @@ class Asked:
             {name: column[rows] for name, column in self.columns.items()},
         )
 
-    def places(self, scores: Floats) -> tuple[str, Array]:
-        """(role, row numbers) behind what stands for scores."""
-        rows = scores.astype(np.int64)
-        return ("champion", rows - self.scored.rows) if rows[0] >= self.scored.rows else ("candidate", rows)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled(Measured):
@@ -69,7 +64,7 @@ def own_metric(name: str, asked: Asked, *, per_row: bool, seed: int, resamples: 
         def mean(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
             if not scores.size:
                 raise Undefined("no_rows", "there are no rows")
-            role, rows = asked.places(scores)
+            role, rows = placed(scores, asked.scored.rows)
             if role not in known:
                 known[role] = _each_row(name, asked, role)
             return mean_of(known[role][rows], weights)
@@ -79,7 +74,7 @@ def own_metric(name: str, asked: Asked, *, per_row: bool, seed: int, resamples: 
     def whole(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
         if not scores.size:
             raise Undefined("no_rows", "there are no rows")
-        role, rows = asked.places(scores)
+        role, rows = placed(scores, asked.scored.rows)
         clusters = asked.scored.clusters
         units = None if clusters is None else clusters[rows]
         value = _value(name, asked, role, rows)

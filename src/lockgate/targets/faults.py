@@ -47,6 +47,9 @@ def raised(scene: Scene, error: Mapping[str, Any], stderr: str) -> ModelFault:
         return ModelFault(
             what, remedy="let predict return one value, or one row of values, for each row", stderr=stderr, alive=True
         )
+    if kind == "metric":
+        what = f"beside {scene.name}, while {scene.doing}: {error['text']}"
+        return ModelFault(what, remedy="repair the function that per_row names", stderr=stderr, alive=True)
     if scene.doing == "loading":
         what = f"{scene.name} could not be loaded: {text}"
         return ModelFault(what, remedy=f"try mlflow.pyfunc.load_model on it under {scene.python}", stderr=stderr)

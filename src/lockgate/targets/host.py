@@ -64,6 +64,10 @@ class BadAnswer(Exception):
     """The model returned something that is not one answer a row."""
 
 
+class BadMetric(Exception):
+    """A function that is run beside the model broke, or answered something else than one number a row."""
+
+
 def main(requests: int, answers: int, lifeline: int) -> None:
     """Answer frames until the other side closes its end."""
     _die_with_parent(lifeline)
@@ -106,6 +110,7 @@ class Host:
         self.model: Any = None
         self.columns: list[Any] | None = None
         self.first_prediction_s: float | None = None
+        self.modules: dict[tuple[str, str], Any] = {}
 
     def answer(self, header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Any]:
         """The reply's header and payload. Raises whatever the model raises."""
@@ -118,11 +123,47 @@ class Host:
 
         batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
         if verb == "predict":
-            frame = self.frame(batch)
-            answer = as_batch(self.ask(frame, header["method"]), batch.num_rows, self.classes())
+            answer = self.predict(batch, header)
             return {"rows": answer.num_rows}, _stream(answer)
         first_error, times = self.drive(header["plan"], self.frame(batch))
         return {"first_error": first_error}, _stream(times)
+
+    def predict(self, batch: Any, header: dict[str, Any]) -> Any:
+        """The answer to a batch; with `beside`, and what functions of (inputs, answer, labels) say of its rows."""
+        import pyarrow as pa
+
+        beside = header.get("beside")
+        if beside is None:
+            return as_batch(self.ask(self.frame(batch), header["method"]), batch.num_rows, self.classes())
+        own = dict(zip(batch.schema.names, batch.columns))
+        labels = own.pop(beside["label"], None)
+        more = {name: own.pop(there) for there, name in beside["columns"].items()}
+        plain = pa.RecordBatch.from_arrays(list(own.values()), names=list(own))
+        answer = self.ask(self.frame(plain), header["method"])
+        _check_rows(answer, batch.num_rows)
+        inputs = self.frame(plain)  # made anew: a model may have changed what it was given
+        for name, column in more.items():
+            inputs[name] = _decoded(column).to_pandas()
+        labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
+        columns = {}
+        if beside["answer"]:
+            told = as_batch(answer, batch.num_rows, self.classes())
+            columns = dict(zip(told.schema.names, told.columns))
+        for wanted in beside["functions"]:
+            given = (inputs.copy(deep=False), answer, labels)
+            values = each_row(wanted["name"], self.function(wanted), given, header["before"])
+            columns[beside["prefix"] + wanted["name"]] = pa.array(values)
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def function(self, wanted: dict[str, Any]) -> Any:
+        """The function of a file whose bytes are those that were hashed, read once."""
+        key = (wanted["file"], wanted["sha256"])
+        if key not in self.modules:
+            self.modules[key] = _module(wanted)
+        call = getattr(self.modules[key], wanted["attribute"], None)
+        if not callable(call):
+            raise BadMetric("%s has no function %r" % (os.path.basename(wanted["file"]), wanted["attribute"]))
+        return call
 
     def load(self, folder: str) -> dict[str, Any]:
         import mlflow.pyfunc
@@ -375,6 +416,94 @@ def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
+def each_row(name: str, call: Any, given: tuple[Any, Any, Any], before: int) -> Any:
+    """One float for each row of (inputs, answer, labels), as an array. Raises BadMetric, which names the row.
+
+    before: rows of earlier batches.
+    """
+    import numpy
+
+    rows = len(given[0])
+    try:
+        values = numpy.asarray(call(*given), dtype="float64")
+    except Exception as error:
+        first = _first_that_fails(call, given)
+        where = (
+            "in row %d" % (before + first + 1)
+            if first is not None
+            else "in rows %d to %d" % (before + 1, before + rows)
+        )
+        raise BadMetric("%s raised %s, %s" % (name, _last_line(error), where)) from error
+    if values.shape != (rows,):
+        raise BadMetric("%s answered shape %s for %d rows; it answers one number a row" % (name, values.shape, rows))
+    return values
+
+
+def _first_that_fails(call: Any, given: tuple[Any, Any, Any]) -> int | None:
+    """A row, from 0, on which it fails alone, the first where each does so by itself; None where only several make it fail."""
+    low, high = 0, len(given[0])
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _fails(call, given, low, middle):
+            high = middle
+        elif _fails(call, given, middle, high):
+            low = middle
+        else:
+            return None
+    return low
+
+
+def _fails(call: Any, given: tuple[Any, Any, Any], start: int, end: int) -> bool:
+    try:
+        part = [_rows(value, start, end) for value in given]
+    except Exception:  # an answer that cannot be cut does not tell which row it was
+        return False
+    try:
+        call(*part)
+    except Exception:
+        return True
+    return False
+
+
+def _rows(value: Any, start: int, end: int) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {name: _rows(each, start, end) for name, each in value.items()}
+    if hasattr(value, "iloc"):
+        return value.iloc[start:end].reset_index(drop=True)
+    return value[start:end]
+
+
+def _last_line(error: Exception) -> str:
+    """`ValueError: bad mask (masks.py, line 12)`: what it says and where it was raised."""
+    said = _text(error).splitlines()
+    text = "%s: %s" % (type(error).__name__, said[0]) if said else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    return "%s (%s, line %s)" % (text, os.path.basename(frames[-1].filename), frames[-1].lineno)
+
+
+def _module(wanted: dict[str, Any]) -> Any:
+    import hashlib
+    import types
+
+    file = wanted["file"]
+    with open(file, "rb") as source:
+        data = source.read()
+    if "sha256:" + hashlib.sha256(data).hexdigest() != wanted["sha256"]:
+        raise BadMetric("%s changed since the run began" % os.path.basename(file))
+    module = types.ModuleType("lockgate_per_row_" + wanted["sha256"][7:19])
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(data, file, "exec"), module.__dict__)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise BadMetric("%s could not be loaded: %s" % (os.path.basename(file), _last_line(error))) from error
+    return module
+
+
 def _answer_columns(answer: Any) -> list[tuple[Any, Any]]:
     import numpy
     import pandas  # type: ignore[import-untyped,unused-ignore]
@@ -481,6 +610,7 @@ def _described(error: Exception) -> dict[str, Any]:
         (ImportError, "import"),
         (BadInput, "input"),
         (BadAnswer, "answer"),
+        (BadMetric, "metric"),
     ):
         if isinstance(error, types):
             kind = name

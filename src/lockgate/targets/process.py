@@ -21,6 +21,8 @@ from lockgate.targets.link import Frame, Link, LinkDown
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockgate.beside import Beside
+
 __all__ = ["ProcessModel", "check_python", "job_python", "model_environment"]
 
 _HOST = Path(__file__).with_name("host.py")
@@ -115,7 +117,17 @@ class ProcessModel:
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
         """One answer for each batch, in order; while one is worked on, the next is on its way. Raises ModelFault."""
+        return self._predicted(batches, {"verb": "predict", "method": method})
+
+    def predict_beside(
+        self, batches: Iterable[pa.RecordBatch], beside: Beside, *, method: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Likewise, with functions run on each batch in the model's own process: see `beside.AnswersBeside`."""
+        return self._predicted(batches, {"verb": "predict", "method": method, "beside": beside.header})
+
+    def _predicted(self, batches: Iterable[pa.RecordBatch], header: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         self.load()
+        before = 0
         pieces = self._pieces(batches)
         waiting: deque[_Asked] = deque()
         answered: list[pa.RecordBatch] = []
@@ -128,7 +140,8 @@ class ProcessModel:
                     break
                 rows, whole = piece
                 doing = f"predicting {rows.num_rows:,} rows" if rows.num_rows != 1 else "predicting 1 row"
-                waiting.append(self._ask({"verb": "predict", "method": method}, rows, doing=doing, whole=whole))
+                waiting.append(self._ask({**header, "before": before}, rows, doing=doing, whole=whole))
+                before += rows.num_rows
             if not waiting:
                 return
             asked = waiting.popleft()
