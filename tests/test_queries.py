@@ -132,17 +132,54 @@ def test_too_few_queries_are_counted_in_queries() -> None:
 
 
 def test_clusters_are_of_queries() -> None:
-    """Queries of one user are not independent: their sums are what varies."""
+    """Queries of one user are not independent: their sums are what varies, beside those of all users."""
     rows = table()
-    alone, together = (only(ask(rows, "ndcg(5) >= 0.1", **more)).decided for more in ({}, {"cluster": "user"}))
+    theirs = by_query(rows)
+    mean, sums = np.mean(list(theirs.values())), np.zeros(100)
+    for name, value in theirs.items():
+        sums[int(name[1:]) // 3] += value - mean
+    found = only(ask(rows, "ndcg(5) >= 0.1", cluster="user")).decided
 
-    assert alone is not None
-    assert together is not None
-    assert together.method == "influence, t, logit, by cluster"
-    assert together.estimate == alone.estimate
-    assert together.se != alone.se
-    assert together.n_eff is not None
-    assert together.n_eff <= 100
+    assert found is not None
+    assert found.method == "influence, t, logit, by cluster"
+    assert found.estimate == pytest.approx(mean, abs=1e-12)
+    assert found.se == pytest.approx(np.sqrt((sums**2).sum() * 100 / 99) / len(theirs), rel=0.01)
+    assert found.n_eff == pytest.approx((sums**2).sum() ** 2 / (sums**4).sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("line", "claim"),
+    [
+        ("mrr >= champion - 0.05", "not_worse"),
+        ({"metric": "mrr", "at_least": "champion + 0.3", "claim": "superior"}, "superior"),
+        ({"metric": "mrr", "at_least": "champion", "claim": "no_harm"}, "no_harm"),
+        ({"metric": "mrr", "at_least": "champion - 0.05", "claim": "point"}, "point"),
+        ("mrr >= 0.2", "at_limit"),
+    ],
+)
+def test_every_claim_is_made_of_queries(line: Any, claim: str) -> None:
+    """A candidate that puts every relevant row first, beside a champion that orders by chance."""
+    rows = table()
+    rows["champion"], rows["candidate"] = rows["champion"] - rows["label"], rows["label"] + 0.0
+    found = only(ask(rows, line))
+
+    assert found.decided is not None
+    assert (found.decided.claim, found.verdict, found.rows) == (claim, Verdict.PASS, 300)
+
+
+def test_small_slices_are_watched_by_query() -> None:
+    """No significant loss passes as watched, with the loss that would go unseen; a significant one fails."""
+    rows = table()
+    rows["candidate"] = np.where(rows["market"] == "BR", -rows["label"], rows["candidate"])
+    found = ask(
+        rows, "mrr >= champion - 0.05 on each market", slices=["market"],
+        small_slices={"min_rows": 101, "below": "watch"},
+    ).findings  # fmt: skip
+
+    assert [(one.slice["market"], one.verdict, one.code) for one in found] == [
+        ("BR", Verdict.FAIL, "worse_than_margin"), ("LU", Verdict.PASS, "watched"), ("US", Verdict.PASS, "watched"),
+    ]  # fmt: skip
+    assert "watched, 100 queries; 101 are asked for; a loss under" in found[1].reason
 
 
 def test_weights_are_of_queries() -> None:

@@ -445,7 +445,7 @@ class Subject:
     better: the direction in which the value improves, None where neither is. counted: a fact of this run, decided
     exactly; otherwise estimated, decided on a confidence bound. unit: shown behind values. bounds: smallest and largest
     possible value. args: names of the arguments it takes. tasks: where it makes sense, empty for every one. needs: of
-    score, label, threshold, champion, what must be there; `no champion` says that the champion has no such value of its
+    score, label, threshold, query, champion, what must be there; `no champion` says that the champion has no such value of its
     own. rewrite: shown when a rate of this subject is held to zero. proportion: whether a value between 0 and 1 is a
     share of units, so that the units needed are known. instead: what is asked where models or slices are to be compared,
     which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
