@@ -21,7 +21,7 @@ def init(*args: str) -> Result:
     return CliRunner().invoke(command, args, catch_exceptions=False)
 
 
-@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "ranking"])
 def test_what_is_written_passes_the_check(task: str) -> None:
     """And nothing can be promoted before somebody wrote who signs."""
     found = init("--model", "fraud", "--task", task, "--yes")
@@ -165,3 +165,19 @@ def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
         "recall(average=macro) >= champion - 0.016",
     ]
     assert "that 3,000 rows, 300 of them fraud, can decide" in Path("gates/tickets.yaml").read_text()
+
+
+def test_a_ranking_is_judged_by_a_column_of_queries() -> None:
+    """Who names one has a ranking, and no other task. Its tolerances are for `gate plan` to tell."""
+    table(1000, 500)
+    init(
+        "--model", "search", "--data", "rows.parquet", "--label", "age", "--query", "search: id", "--yes"
+    )  # fmt: skip
+    written = pipeline.load(Path("gates/search.yaml"), environ={})
+
+    assert written.task == "ranking"
+    assert written.data["holdout"].query == "search: id"
+    assert [str(line) for line in written.gates[1].lines] == ["ndcg(10) >= champion - 0.01", "mrr >= champion - 0.02"]
+    assert "# a tolerance that your rows can decide: see `gate plan`" in Path("gates/search.yaml").read_text()
+    with pytest.raises(UsageError, match="only a ranking is judged by query"):
+        init("--model", "fraud", "--task", "binary", "--query", "q", "--yes")

@@ -27,7 +27,7 @@ data:
   holdout:
     path: {data_text}
     label: {label_text}
-    # id: row_id                             # when there is one: duplicates are then found
+{about_rows}    # id: row_id                             # when there is one: duplicates are then found
     # slices: [country]                      # each value of these columns is judged on its own
 
 gates:
@@ -53,6 +53,7 @@ _TASKS = {
     "binary": "positive: 1\nthreshold: 0.5                             # scores at or above it are positive\n",
     "multiclass": "{classes}",
     "regression": "",
+    "ranking": "",
 }
 # subject → the line, with its tolerance where the rows are not known
 _LINES = {
@@ -65,6 +66,7 @@ _LINES = {
         "recall": ("recall(average=macro) >= champion - {}", 0.05),
     },
     "regression": {"rmse": ("rmse <= champion * {}", 0.05), "mae": ("mae <= champion * {}", 0.05)},
+    "ranking": {"ndcg": ("ndcg(10) >= champion - {}", 0.01), "mrr": ("mrr >= champion - {}", 0.02)},
 }
 
 
@@ -73,9 +75,18 @@ _LINES = {
 @click.option("--task", type=click.Choice(list(_TASKS)), help="What the model does; told from the label, else binary.")
 @click.option("--data", help="The rows to judge it on; data/holdout.parquet by default.")
 @click.option("--label", help="The column that holds the truth; label by default.")
+@click.option("--query", help="The column that says which rows of a ranking are of one query.")
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-def command(model: str | None, task: str | None, data: str | None, label: str | None, yes: bool, force: bool) -> None:
+def command(
+    model: str | None,
+    task: str | None,
+    data: str | None,
+    label: str | None,
+    query: str | None,
+    yes: bool,
+    force: bool,
+) -> None:
     """Write gates/MODEL.yaml and models/MODEL.version, to be edited."""
     from lockgate import pipeline
     from lockgate.errors import PipelineError, UsageError
@@ -89,13 +100,21 @@ def command(model: str | None, task: str | None, data: str | None, label: str | 
         data = data or click.prompt("Rows to judge it on", default="data/holdout.parquet")
         label = label or click.prompt("Column that holds the truth", default="label")
     data, label = data or "data/holdout.parquet", label or "label"
+    if task is None and query is not None:
+        task = "ranking"
     if asking and task is None:
         task = click.prompt("Task", type=click.Choice(list(_TASKS)), default=_recognised(data, label))
+    if asking and task == "ranking":
+        query = query or click.prompt("Column that says which rows are of one query", default="query")
+    if query is not None and task != "ranking":
+        raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
     name = re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._") or "model"
     path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
-    text = _text(model, task=task or _recognised(data, label), data=data, label=label, version=version)
+    text = _text(
+        model, task=task or _recognised(data, label), data=data, label=label, query=query or "query", version=version
+    )
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -112,7 +131,7 @@ def command(model: str | None, task: str | None, data: str | None, label: str | 
     click.echo(f"next: edit {path}, then gate check, then gate run")
 
 
-def _text(model: str, *, task: str, data: str, label: str, version: Path) -> str:
+def _text(model: str, *, task: str, data: str, label: str, query: str, version: Path) -> str:
     known = _known(task, data, label)
     lines, tolerances = _lines(task, known)
     return _TEMPLATE.format(
@@ -123,6 +142,7 @@ def _text(model: str, *, task: str, data: str, label: str, version: Path) -> str
         version_text=json.dumps(version.as_posix()),
         data_text=json.dumps(data, ensure_ascii=False),
         label_text=json.dumps(label, ensure_ascii=False),
+        about_rows=f"    query: {json.dumps(query, ensure_ascii=False)}\n" if task == "ranking" else "",
         tolerances=tolerances,
         lines="\n".join(f"      - {line}" for line in lines),
     )
@@ -192,7 +212,7 @@ def _recognised(data: str, label: str) -> str:
 
 
 def _known(task: str, data: str, label: str) -> _Known:
-    """Nothing where the data cannot be read as the task asks."""
+    """Nothing where the data cannot be read as the task asks, nor of a ranking, of which counts alone tell nothing."""
     import numpy as np
 
     from lockgate import arrays
@@ -200,6 +220,8 @@ def _known(task: str, data: str, label: str) -> _Known:
     from lockgate.errors import LockgateError
     from lockgate.rows import checked_rows
 
+    if task == "ranking":
+        return _Known()
     dataset, kind = _dataset(data, label), cast("Any", task)
     try:
         classes = label_classes(dataset) if task == "multiclass" else ()
