@@ -1,6 +1,6 @@
 """`python -m bench.latency`: run the grids on all cores, print the tables and the bars; exit 1 if one is missed.
 
-SIMS=n asks for fewer or more simulations. `--only L3` runs one benchmark.
+SIMS=n asks for fewer or more simulations, RUNS=n for runs against live servers. `--only L3` runs one benchmark.
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from bench.decisions.__main__ import mark, report
 from bench.decisions.bars import Bar
 from bench.decisions.cells import Cell, run
 
-from . import limits, ratios, stalls
+from . import limits, live, ratios, stalls
 
 SIMS = 1_000
+RUNS = 100
 
 
 def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.latency", description=__doc__)
-    parser.add_argument("--only", choices=("L1", "L3", "L4"))
+    parser.add_argument("--only", choices=("L1", "L3", "L4", "live"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     sims = int(os.environ.get("SIMS", SIMS))
@@ -45,6 +46,13 @@ def main() -> int:
                 print(f"{row}  | {mark(row)}", flush=True)
                 bars += row.bars
             print(flush=True)
+    if given.only in (None, "live"):  # after the others: it measures, and wants the machine for itself
+        for told in live.run(int(os.environ.get("RUNS", RUNS))):
+            if isinstance(told, Bar):
+                bars.append(told)
+            else:
+                print(told, flush=True)
+        print(flush=True)
     return report(bars, seconds=time.monotonic() - began)
 
 

@@ -1,0 +1,91 @@
+"""Live: two real servers of known laws, asked in interleaved blocks over HTTP and decided as the gate decides.
+
+The slower one is set so that its median, with all that HTTP adds, is the tolerated tenth above the other's: every pass is
+wrong. RUNS=n for fewer or more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from bench.decisions.bars import ALPHA, Bar, standard_error
+from lockgate.evidence import Finding, Verdict
+from lockgate.gates.latency import Latency
+from lockgate.judge import judge
+from lockgate.load import BLOCKS
+from lockgate.model import Drive, LoadPlan
+from lockgate.requirement import parse
+from lockgate.targets.load import drive_http
+from lockgate.timing import Timed, estimate_latency
+from truth import server
+
+REQUESTS = 3_000
+MEDIAN_MS = 0.4
+SIGMA = 0.3
+LIMIT = 1.1
+LINES = [(f"r{place}", parse(f"{subject} <= champion * {LIMIT}")) for place, subject in enumerate(("p50_ms", "p99_ms"))]
+
+HEADER = f"""live  two servers on 127.0.0.1, log-normal times (median {MEDIAN_MS:g} ms, sigma {SIGMA:g}), closed loop, {BLOCKS} pairs of blocks,
+    {REQUESTS:,} requests to each."""
+
+
+def run(runs: int) -> Iterator[str | Bar]:
+    """Lines to print, and bars."""
+    yield HEADER
+    median = _median()
+    overhead = median - MEDIAN_MS
+    slower = (LIMIT * median - overhead) / MEDIAN_MS
+    yield f"    HTTP and the loop add {overhead:.3f} ms, so the law of the slower one is {slower:.3f} times as long"
+    for name, times in (("slower by the limit", slower), ("equal", 1.0)):
+        found: dict[str, Counter[str]] = {str(line): Counter() for _, line in LINES}
+        ratios = []
+        for seed in range(runs):
+            candidate, champion = _pair(times, seed=seed)
+            ratios.append(np.median(np.concatenate(candidate)) / np.median(np.concatenate(champion)))
+            for finding in _findings(candidate, champion, seed=seed):
+                found[str(dict(LINES)[finding.requirement])][_word(finding)] += 1
+        for line, words in found.items():
+            shown = ", ".join(f"{word} {count / runs:.2f}" for word, count in sorted(words.items()))
+            yield f" {name:<20} {line:<26} {shown}   (medians differ by {float(np.mean(ratios)):.3f})"
+            kind, verdict = ("passed at the limit", Verdict.PASS) if times != 1.0 else ("equal, failed", Verdict.FAIL)
+            wrong = words[verdict] / runs
+            yield Bar(f"live: {kind}", wrong, "<=", ALPHA + 2 * standard_error(ALPHA, runs), line)
+
+
+def _word(finding: Finding) -> str:
+    return finding.code if finding.verdict is Verdict.INCONCLUSIVE else finding.verdict
+
+
+def _pair(times: float, *, seed: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    law = {"sigma": SIGMA}
+    with (
+        server(mu=math.log(MEDIAN_MS * times), seed=2 * seed + 1, **law) as one,
+        server(mu=math.log(MEDIAN_MS), seed=2 * seed + 2, **law) as other,
+    ):
+        order = np.random.default_rng(seed)
+        drives: dict[str, list[Drive]] = {one.url: [], other.url: []}
+        for block in range(BLOCKS):
+            for url in order.permutation(list(drives)).tolist():
+                drives[url].append(_drive(url, seed=block))
+    return tuple(tuple(drive.latency_ms for drive in some) for some in drives.values())  # type: ignore[return-value]
+
+
+def _median() -> float:
+    """Of the faster server, end to end, in milliseconds."""
+    with server(mu=math.log(MEDIAN_MS), sigma=SIGMA, seed=1) as one:
+        return float(np.median(np.concatenate([_drive(one.url, seed=block).latency_ms for block in range(BLOCKS)])))
+
+
+def _drive(url: str, *, seed: int) -> Drive:
+    plan = LoadPlan(requests=REQUESTS // BLOCKS, seed=seed, warmup=10)
+    return drive_http(plan, url=url, headers={}, bodies=[b"{}"], timeout_s=10.0)
+
+
+def _findings(candidate: Sequence[np.ndarray], champion: Sequence[np.ndarray], *, seed: int) -> tuple[Finding, ...]:
+    timed = Timed(tuple(candidate), tuple(champion))
+    estimates = [estimate_latency(name, line, timed, seed=seed) for name, line in LINES]
+    return judge("latency", LINES, estimates, Latency.subjects)
