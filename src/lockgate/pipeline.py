@@ -77,7 +77,7 @@ class InputSpec(Config):
     """Which data column feeds a column of the model's signature."""
 
     column: str = Field(min_length=1)
-    decode: later("decoding images and arrays arrives with the serving targets") = None  # type: ignore[valid-type]
+    decode: later("until then let the model read the file that its column names") = None  # type: ignore[valid-type]
 
 
 InputColumn = Annotated[
