@@ -156,6 +156,8 @@ def _sentences(
         return
     if structured and (deeper or any(one["type"] != "literal_error" for _, one in others)):
         others = [(rest, one) for rest, one in others if one["type"] != "literal_error" or "[key]" in rest]
+    if structured and (deeper or any(one["type"] != "too_short" for _, one in group)):
+        others = [each for each in others if each[1]["type"] != "too_short"]  # its entries were refused one by one
     seen = set()
     for rest, one in others:
         sentence = _sentence(node, path, rest, one, model)
@@ -184,7 +186,8 @@ def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], mode
         word, bound = _BOUNDS[kind]
         return node.at, f"{name} must be {word} {ctx[bound]:g}, and is {node.value!r}"
     if kind == "too_short" and isinstance(node.value, list | dict) and node.value:
-        return None  # its entries were refused one by one
+        held = "one entry" if len(node.value) == 1 else f"{len(node.value)} entries"
+        return node.at, f"{name} holds {held}, and at least {ctx['min_length']} are needed"
     if kind in ("too_short", "string_too_short"):
         return node.at, f"{name} is empty; write at least {'one entry' if kind == 'too_short' else 'one character'}"
     if kind == "string_pattern_mismatch":
