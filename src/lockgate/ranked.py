@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ Floats = NDArray[np.float64]
 BLOCK = 1 << 16
 MOST_TOGETHER = 1 << 17
 MOST_SLICES = 1 << 14
+_RUNS = 1 << 14
 _INDEX = np.uint64(0xFFFFFFFF)
 _ONE = np.uint64(1)
 
@@ -59,6 +61,19 @@ def sorted_places(keys: Keys) -> Ints:
     packed.sort()
     packed &= _INDEX
     return packed.view(np.int64)
+
+
+def by_code(codes: NDArray[np.unsignedinteger[Any]], slices: int) -> NDArray[np.int32]:
+    """(n,) the rows slice by slice, ascending in each; n < 2³⁰."""
+    shift = int(codes.size).bit_length()
+    if shift + (slices - 1).bit_length() > 32:
+        return np.argsort(codes, kind="stable").astype(np.int32)
+    found = np.arange(codes.size, dtype=np.uint32)
+    for low in range(0, codes.size, BLOCK):
+        found[low : low + BLOCK] |= codes[low : low + BLOCK].astype(np.uint32) << np.uint32(shift)
+    found.sort()
+    found &= np.uint32((1 << shift) - 1)
+    return found.view(np.int32)
 
 
 @dataclass(frozen=True)
@@ -188,46 +203,48 @@ class _Runs:
         ties = np.zeros(start.size, np.int32)
         last = (key[tied] << move) | ((one << move) - one)
         ties[tied] = np.searchsorted(packed, last, side="right") - after[tied]
-        edges = slices.starts
-        count = _counts(start, edges)
-        place = np.arange(start.size) + np.repeat(np.arange(count.size), count)
-        ends = np.concatenate([[0], np.cumsum(count + 1)])
-        start, positives, ties = (
-            _with_ends(values, place, ends[1:] - 1, last)
-            for values, last in ((start, edges[1:]), (positives, 0), (ties, 0))
-        )
+        ends, whole = _with_ends(start, slices.starts, [positives, ties])
+        start, positives, ties = whole
         gap = start.copy()
         gap[1:] -= (start + positives + ties)[:-1]
         return cls(packed, shift, start, positives, ties, gap, ends)
 
-    @property
-    def sizes(self) -> Counts:
-        """(runs · 3,) rows of each group: those of the gap, the positives, and the negatives that tie with them."""
-        return np.column_stack([self.gap, self.positives, self.ties]).ravel()
+    @cached_property
+    def sizes(self) -> tuple[Counts, ...]:
+        """Rows of the groups of a run: those of the gap, the positives, and negatives that tie with them, if any do."""
+        return (self.gap, self.positives, self.ties) if self.ties.any() else (self.gap, self.positives)
 
     def groups(self, *, ordered: bool) -> NDArray[np.int32]:
-        """(rows,) group of each row as they came."""
-        sizes = self.sizes
-        sorted_groups = np.repeat(np.arange(sizes.size, dtype=np.int32), sizes)
-        if ordered:
-            return sorted_groups
-        found, mask = np.empty_like(sorted_groups), np.uint64((1 << self.shift) - 1)
-        for low in range(0, found.size, BLOCK):
-            block = slice(low, low + BLOCK)
-            found[(self.packed[block] & mask).view(np.int64)] = sorted_groups[block]
+        """(rows,) group of each row as they came; groups are numbered by kind, then by run."""
+        found, mask, runs = np.empty(self.packed.size, np.int32), np.uint64((1 << self.shift) - 1), self.gap.size
+        kinds = np.arange(len(self.sizes), dtype=np.int32) * np.int32(runs)
+        for first in range(0, runs, _RUNS):
+            some = slice(first, first + _RUNS)
+            sizes = np.column_stack([each[some] for each in self.sizes])
+            names = np.add.outer(np.arange(first, first + len(sizes), dtype=np.int32), kinds)
+            values = np.repeat(names.ravel(), sizes.ravel())
+            low = self.start[first] - self.gap[first]
+            rows = slice(low, low + values.size)
+            if ordered:
+                found[rows] = values
+            else:
+                found[(self.packed[rows] & mask).view(np.int64)] = values
         return found
 
 
-def _counts(start: Counts, edges: Ints) -> Ints:
-    """How many of the ascending starts lie before each edge and not before the one before."""
-    return np.diff(np.searchsorted(start, edges))
-
-
-def _with_ends(values: Counts, place: Ints, last: Ints, of_last: Any) -> Counts:
-    whole = np.empty(values.size + last.size, np.int32)
-    whole[place] = values
-    whole[last] = of_last
-    return whole
+def _with_ends(start: Counts, edges: Ints, sizes: list[Counts]) -> tuple[Ints, list[Counts]]:
+    """(place of the first run of each slice, and the end; starts and sizes with the end of each slice as one more run)."""
+    if edges.size == 2:
+        ends = np.array([0, start.size + 1])
+        return ends, [np.append(start, edges[1:].astype(np.int32)), *(np.append(each, np.int32(0)) for each in sizes)]
+    count = np.diff(np.searchsorted(start, edges))
+    ends = np.concatenate([[0], np.cumsum(count + 1)])
+    place = np.arange(start.size) + np.repeat(np.arange(count.size), count)
+    whole = [np.zeros(start.size + count.size, np.int32) for _ in range(1 + len(sizes))]
+    for into, values in zip(whole, [start, *sizes], strict=True):
+        into[place] = values
+    whole[0][ends[1:] - 1] = edges[1:]
+    return ends, whole
 
 
 def _positives(packed: NDArray[Any], shift: int) -> Counts:
@@ -248,25 +265,27 @@ class _Worth:
         self.negatives = slices.rows - slices.positives
 
     def ranking(self) -> dict[str, Any]:
-        step = BLOCK if self.slices.alone else self.runs.start.size
-        passed, owed = [], []
-        below, average, carry = np.zeros(self.slices.rows.size), np.zeros(self.slices.rows.size), (0.0, 0.0, 0.0)
-        for low in range(0, self.runs.start.size, step):
-            block = slice(low, low + step)
-            found, carry = self._block(block, carry)
-            below += found[0]
-            average += found[1]
-            passed.append(found[2])
-            owed.append(found[3])
+        many, shape = self.slices.rows.size, (len(self.runs.sizes), self.runs.gap.size)
+        below, average, carry = np.zeros(many), np.zeros(many), (0.0, 0.0, 0.0)
+        worth = (np.empty(shape), np.empty(shape)) if self.influence or self.sums else None
+        for block in self._blocks():
+            area, precision, carry = self._block(block, carry, worth)
+            below += area
+            average += precision
         some = np.maximum(self.slices.positives, 1)
         auc, average = below / (2.0 * some * np.maximum(self.negatives, 1)), average / some
-        if not (self.influence or self.sums):
-            return {"auc": auc, "average_precision": average}
-        return {"auc": auc, "average_precision": average} | self._influence(auc, average, passed, owed)
+        found = {"auc": auc, "average_precision": average}
+        return found if worth is None else found | self._influence(auc, average, worth)
+
+    def _blocks(self) -> Iterator[slice]:
+        """So few runs that what is made of them stays in cache; all of them where slices are together."""
+        step = _RUNS if self.slices.alone else self.runs.gap.size
+        for low in range(0, self.runs.gap.size, step):
+            yield slice(low, min(low + step, self.runs.gap.size))
 
     def _each(self, values: NDArray[Any]) -> Any:
         """A value of each slice for each of its runs; one value where there is one slice."""
-        return values[0] if self.slices.alone else np.repeat(values, np.diff(self.runs.ends), axis=0)
+        return values[0] if self.slices.alone else np.repeat(values, np.diff(self.runs.ends))
 
     def _sum(self, values: Floats) -> Any:
         return values.sum() if self.slices.alone else _reduced(values, self.runs.ends)
@@ -277,8 +296,11 @@ class _Worth:
             running -= self._each(np.concatenate([[0.0], running[self.runs.ends[1:-1] - 1]]))
         return running
 
-    def _block(self, block: slice, carry: tuple[float, float, float]) -> tuple[Any, tuple[float, float, float]]:
-        positives, ties = self.runs.positives[block].astype(np.float64), self.runs.ties[block]
+    def _block(
+        self, block: slice, carry: tuple[float, float, float], worth: tuple[Floats, Floats] | None
+    ) -> tuple[Any, Any, tuple[float, float, float]]:
+        """Fills in what has been passed and what is owed. carry: running sums over the blocks before."""
+        positives = self.runs.positives[block].astype(np.float64)
         before = self.runs.start[block] - self._each(self.slices.starts[:-1])
         up_to = np.cumsum(positives)
         up_to += carry[0]
@@ -286,27 +308,30 @@ class _Worth:
         below = self._from_slice(up_to) - positives
         at_least = np.maximum(self._each(self.slices.rows) - before, 1)
         precision = (self._each(self.slices.positives) - below) / at_least
-        share = positives / at_least
-        passed = 2 * (before - below)
-        passed += ties
+        passed = before - below
+        passed *= 2
+        passed += self.runs.ties[block]
         area, average = self._sum(positives * passed), self._sum(positives * precision)
-        if not (self.influence or self.sums):
-            return (area, average, None, None), (last, 0.0, 0.0)
+        if worth is None:
+            return area, average, (last, 0.0, 0.0)
+        share = positives / at_least
         one, two = np.cumsum(share), np.cumsum(share * precision)
         one += carry[1]
         two += carry[2]
         carry = last, float(one[-1]), float(two[-1])
         one, two = self._from_slice(one), self._from_slice(two)
-        below *= 2
-        return (
-            area,
-            average,
-            np.column_stack([below, passed, below + positives]),
-            np.column_stack([two - share * precision, precision + one - two, two]),
-        ), carry
+        places, owed = (each[:, block] for each in worth)
+        np.multiply(below, 2, out=places[0])
+        places[1] = passed
+        np.subtract(two, share * precision, out=owed[0])
+        np.subtract(precision + one, two, out=owed[1])
+        if len(places) > 2:
+            np.add(places[0], positives, out=places[2])
+            owed[2] = two
+        return area, average, carry
 
-    def _influence(self, auc: Floats, average: Floats, passed: list[Floats], owed: list[Floats]) -> dict[str, Any]:
-        """With DeLong's factor for the classes; both in place of what they are made of."""
+    def _influence(self, auc: Floats, average: Floats, worth: tuple[Floats, Floats]) -> dict[str, Any]:
+        """With DeLong's factor for the classes; in place of what it is made of."""
         rows, some, others = (
             np.maximum(each, 1).astype(np.float64) for each in (self.slices.rows, self.slices.positives, self.negatives)
         )
@@ -317,27 +342,28 @@ class _Worth:
         minus, nothing = -down / (2 * some), np.zeros_like(up)
         off = down * (1 - auc)
         found: dict[str, Any] = {}
-        for name, blocks, factor, shift in (
-            ("auc", passed, (minus, up / (2 * others), minus), (off, -up * auc, off)),
-            ("average_precision", owed, (-whole, whole, -whole), (nothing, -whole * average, nothing)),
+        for name, psi, factor, shift in (
+            ("auc", worth[0], (minus, up / (2 * others), minus), (off, -up * auc, off)),
+            ("average_precision", worth[1], (-whole, whole, -whole), (nothing, -whole * average, nothing)),
         ):
-            times, plus = self._each(np.column_stack(factor)), self._each(np.column_stack(shift))
-            for block in blocks:
-                block *= times
-                block += plus
+            sums = self._scaled(psi, factor, shift)
             if self.sums:
-                found[f"{name}_sums"] = self._sums(blocks)
+                found[f"{name}_sums"] = sums
             if self.influence:
-                found[f"{name}_psi"] = np.concatenate(blocks).ravel()
-            blocks.clear()
+                found[f"{name}_psi"] = psi.ravel()
         return found
 
-    def _sums(self, blocks: list[Floats]) -> tuple[Sums, ...]:
-        sizes = self.runs.sizes.astype(np.float64)
-        if not self.slices.alone:
-            return tuple(_by_slice(blocks[0].ravel(), sizes, 3 * self.runs.ends))
-        total, done = Sums(0.0, 0.0, 0.0), 0
-        for block in blocks:
-            total += Sums.of(block.ravel(), sizes[done : done + block.size])
-            done += block.size
-        return (total,)
+    def _scaled(self, psi: Floats, factor: Sequence[Floats], shift: Sequence[Floats]) -> tuple[Sums, ...]:
+        """Makes influence of what is worth something, and sums it up by slice where that is wanted."""
+        found = [Sums(0.0, 0.0, 0.0)] * self.slices.rows.size
+        for kind, sizes in enumerate(self.runs.sizes):
+            times, plus = self._each(factor[kind]), self._each(shift[kind])
+            for block in self._blocks():
+                part = psi[kind, block]
+                part *= times
+                part += plus
+                if self.sums:
+                    counts = sizes[block].astype(np.float64)
+                    more = [Sums.of(part, counts)] if self.slices.alone else _by_slice(part, counts, self.runs.ends)
+                    found = [one + other for one, other in zip(found, more, strict=True)]
+        return tuple(found)

@@ -355,7 +355,7 @@ class _Codes:
         return arrays.from_numpy(self.all())
 
     def all(self) -> Array:
-        return self._codes.all()
+        return self._codes.all().astype(np.int32)
 
 
 class _Labelled:
@@ -460,11 +460,15 @@ class _Distinct:
 
     def add(self, encoded: pa.DictionaryArray) -> None:
         texts = encoded.dictionary.to_pylist()
-        lookup = np.array([self.distinct.setdefault(text, len(self.distinct)) for text in texts], np.int32)
-        self._codes.append(lookup[arrays.to_numpy(encoded.indices)])
+        lookup = [self.distinct.setdefault(text, len(self.distinct)) for text in texts]
+        codes, many = arrays.to_numpy(encoded.indices), len(self.distinct)
+        narrow = np.uint8 if many <= 1 << 8 else np.uint16 if many <= 1 << 16 else np.int32
+        known = lookup == list(range(len(lookup)))
+        self._codes.append(codes.astype(narrow) if known else np.array(lookup, narrow)[codes])
 
     def all(self) -> Array:
-        return np.concatenate([*self._codes, np.zeros(0, np.int32)])
+        """(n,) codes, in no more bytes than they need."""
+        return np.concatenate([*self._codes, np.zeros(0, np.uint8)])
 
 
 def _plain(column: pa.Array) -> pa.Array:

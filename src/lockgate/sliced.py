@@ -26,6 +26,7 @@ from lockgate.ranked import (
     MOST_TOGETHER,
     Ranking,
     Slices,
+    by_code,
     difference,
     order_keys,
     rank,
@@ -460,7 +461,7 @@ class _Ranks:
                 )
 
     def _by_slice(self, name: int) -> NDArray[np.int32]:
-        return np.argsort(self.codes[name].take(self.places), kind="stable").astype(np.int32)
+        return by_code(self.codes[name].take(self.places), self.sizes[name][0].size)
 
     def _rank(
         self, members: NDArray[np.int32] | None, slices: Slices, asked: Sequence[Place | None]

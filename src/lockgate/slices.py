@@ -408,9 +408,11 @@ class Slice:
         if column.indices.null_count:
             codes = np.where(arrays.is_missing(column.indices), known, codes)
         used = np.flatnonzero(np.bincount(codes, minlength=known + 1))
+        labels = [*self._labels(column.dictionary), *self._labels(pa.nulls(1, column.dictionary.type))]
+        if used.size and used[-1] == used.size - 1:
+            return _encoded(labels[: used.size], codes)
         place = np.zeros(known + 1, np.int32)
         place[used] = np.arange(used.size)
-        labels = [*self._labels(column.dictionary), *self._labels(pa.nulls(1, column.dictionary.type))]
         return _encoded([labels[code] for code in used], place[codes])
 
     def _labels(self, distinct: pa.Array) -> list[str]:
@@ -577,8 +579,9 @@ def _encoded(labels: Sequence[str], indices: NDArray[Any]) -> pa.DictionaryArray
     from lockgate import arrays
 
     distinct = {label: code for code, label in enumerate(dict.fromkeys(labels))}
-    lookup = np.array([distinct[label] for label in labels], np.int32)
-    codes = lookup[indices] if indices.size else np.zeros(0, np.int32)
+    codes = indices.astype(np.int32, copy=False)
+    if len(distinct) < len(labels) and codes.size:
+        codes = np.array([distinct[label] for label in labels], np.int32)[codes]
     return pa.DictionaryArray.from_arrays(arrays.from_numpy(codes), arrays.from_texts(list(distinct)))
 
 
