@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
 
-test: $(VENV)/.dev
+test: $(VENV)/.servers
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev
@@ -35,6 +35,11 @@ $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
 	touch $@
 
+# Servers that tests start for real, each in an environment of its own.
+$(VENV)/.servers: $(VENV)/.dev $(wildcard tests/environments/*)
+	$(BIN)/python tests/environments/build.py
+	touch $@
+
 # Seeded simulations of the gate's decisions, their tables and bars (docs/decisions.md); SIMS=n for fewer or more.
 bench-decisions: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.decisions
@@ -44,4 +49,4 @@ bench-latency: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.latency
 
 clean:
-	rm -rf $(VENV) .demo .gate .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .servers .demo .gate .pytest_cache .mypy_cache .ruff_cache

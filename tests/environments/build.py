@@ -1,0 +1,44 @@
+"""The environments of servers that tests start for real: pinned in the files beside this one, built once, by uv.
+
+`python tests/environments/build.py` builds all of them; a test that comes first builds the one that it needs.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+SERVERS = ("bentoml", "mlserver")
+_PYTHONS = ((3, 11), (3, 12))  # that all of these servers can be installed under
+_BUILT = Path(os.environ.get("LOCKGATE_TEST_SERVERS") or HERE.parents[1] / ".servers")
+
+
+def environment(name: str) -> Path:
+    """The folder of a server's environment, whose `bin` holds its command."""
+    pins = (HERE / f"{name}.txt").read_bytes()
+    own = sys.version_info[:2]
+    python = sys.executable if own in _PYTHONS else "3.12"
+    key = hashlib.sha256(pins + ".".join(map(str, own)).encode()).hexdigest()[:12]
+    home, done = _BUILT / f"{name}-{key}", _BUILT / f"{name}-{key}.done"
+    _BUILT.mkdir(parents=True, exist_ok=True)
+    with (_BUILT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            uv = [sys.executable, "-m", "uv", "--quiet"]
+            subprocess.run([*uv, "venv", "--python", python, str(home)], check=True)
+            into = ["--python", str(home / "bin" / "python"), "--requirement", str(HERE / f"{name}.txt")]
+            subprocess.run([*uv, "pip", "install", *into], check=True)
+            done.touch()
+    return home
+
+
+if __name__ == "__main__":
+    for server in sys.argv[1:] or SERVERS:
+        print(environment(server))
