@@ -107,3 +107,22 @@ def test_what_broke_once_is_not_tried_again(error: Exception) -> None:
         assert caught.value is error
 
     assert opened == ["d"]
+
+
+def test_a_model_that_could_not_be_started_is_not_started_again() -> None:
+    """Every gate hears the same; another place is another attempt."""
+    asked: list[Any] = []
+
+    def start(files: Path, target: Any) -> Any:
+        asked.append(target)
+        raise ModelFault("no environment")
+
+    nothing: Any = None
+    contender = Contender("candidate", ModelVersion("m", "1"), fetch=Path, read=nothing, start=start)
+    elsewhere: Any = "process"
+    for target in (None, None, elsewhere):
+        with pytest.raises(ModelFault, match="no environment"):
+            contender.at(target)
+
+    assert asked == [None, elsewhere]
+    assert contender.answered(None) is None

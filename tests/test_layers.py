@@ -74,7 +74,7 @@ PARTS = {
     "registries": ("mlflow", "mlflow_"),
     "targets": (
         *("process", "link", "child", "faults", "environment", "declared", "host", "load"),
-        *("server", "serve", "http", "jsonrows", "invocations", "v2", "v1", "template"),
+        *("server", "serve", "http", "refusals", "jsonrows", "invocations", "v2", "v1", "template"),
     ),
 }
 # Commands show reports and speak to git and ssh themselves; the demo fills a registry of its own; what a lock may name

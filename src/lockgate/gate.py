@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from lockgate import plugins
 from lockgate.config import Config
-from lockgate.errors import LockgateError, UsageError
+from lockgate.errors import LockgateError, ModelFault, UsageError
 from lockgate.estimate import CONFIDENCE as CONFIDENCE
 from lockgate.evidence import Exhibit, Finding
 from lockgate.registry import ModelVersion, VersionFacts
@@ -180,7 +180,7 @@ class Contender:
         self.role = role
         self.version = version
         self._fetch, self._read, self._start = fetch, read, start
-        self._started: list[tuple[Target | None, Model]] = []
+        self._started: list[tuple[Target | None, Model | ModelFault]] = []
 
     @cached_property
     def files(self) -> Path:
@@ -201,15 +201,21 @@ class Contender:
         """The model where a gate says that it answers, which is the pipeline's place where None."""
         for known, model in self._started:
             if known == target:
+                if isinstance(model, ModelFault):
+                    raise model  # an environment that could not be built is not built again for every gate
                 return model
-        model = self._start(self.files, target)
-        self._started.append((target, model))
-        return model
+        try:
+            started = self._start(self.files, target)
+        except ModelFault as fault:
+            self._started.append((target, fault))
+            raise
+        self._started.append((target, started))
+        return started
 
     def answered(self, target: Target | None) -> LoadFacts | None:
         """Where it answered and what was learned of that place; None where it was not asked, or did not start."""
         for known, model in self._started:
-            if known == target:
+            if known == target and not isinstance(model, ModelFault):
                 try:
                     return model.load()
                 except LockgateError:

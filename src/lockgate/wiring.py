@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate import beside, plugins
 from lockgate.digest import folder_digest
-from lockgate.errors import DataError, GateBroken, LockgateError, Refused, RegistryError, UsageError
+from lockgate.errors import DataError, GateBroken, LockgateError, ModelFault, Refused, RegistryError, UsageError
 from lockgate.gate import Case, Contender
 from lockgate.pipeline import Pipeline, PythonEnvironment, TagThreshold, load
 from lockgate.registry import CandidateSelector, ModelVersion, Registry
@@ -236,12 +236,12 @@ class Bench:
     def warm_up(self) -> None:
         """Let the models begin to load while the data is read; a model that cannot start says so when it is asked."""
         for contender in self.case.contenders:
-            start = getattr(contender.model, "start", None)
-            if start is not None:
-                try:
+            try:
+                start = getattr(contender.model, "start", None)
+                if start is not None:
                     start()
-                except LockgateError:
-                    continue
+            except ModelFault:
+                continue
 
     def _open_dataset(self, name: str) -> Dataset:
         from lockgate.dataset import Dataset

@@ -16,19 +16,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from lockgate.errors import ModelFault
 from lockgate.target import shown
+from lockgate.targets import refusals
+from lockgate.targets.refusals import Silent
 
 MOST_BYTES = 256 * 2**20
 _SHOWN = 300
 _CONNECT_S = 10.0
 _LOOK_S = 0.1
 _PAUSE_S = 0.2
-_BUSY = (429, 502, 503, 504)
-_NOT_YET = (404, 425, *_BUSY, 500)
+_NOT_YET = (404, 425, *refusals.BUSY, 500)
+
+
+Ended = Literal["cancelled", "slow", "large"]
 
 
 @dataclass(frozen=True)
@@ -38,15 +42,6 @@ class Reply:
     status: int
     location: str | None
     body: bytes
-
-
-class Silent(Exception):
-    """Nobody took the connection, or it broke. `ours`: we ended it, because it was cancelled or too slow."""
-
-    def __init__(self, what: str, *, ours: str | None = None, tls: bool = False) -> None:
-        super().__init__(what)
-        self.ours = ours
-        self.tls = tls
 
 
 class Client:
@@ -97,46 +92,19 @@ class Client:
 
         The fault is `alive` where the server refused this request and may answer the next.
         """
-        what, where = f"{self.name} at {self.url(path)}", f"while {doing}"
-        reply = self._asked("POST", path, body, doing=doing)
-        status, said = reply.status, self.cut(reply.body)
-        if 300 <= status < 400:
-            to = "" if reply.location is None else f" to {shown(reply.location)}"
-            raise ModelFault(
-                f"{what} answered with a redirect{to} (status {status}) {where}; rows are not sent on",
-                remedy="name the address that answers itself",
-            )
-        if status in (401, 403):
-            raise ModelFault(
-                f"{what} refused us (status {status}) {where}{said}",
-                remedy='give it the header that it wants: headers: {Authorization: "Bearer ${TOKEN}"}',
-            )
-        if status in (404, 405):
-            raise ModelFault(
-                f"{what} has nothing that takes a POST there (status {status}) {where}{said}",
-                remedy="look at protocol, path, model and version of target",
-            )
-        if status in _BUSY:
-            raise ModelFault(
-                f"{what} was too busy, or what is behind it is down (status {status}) {where}{said}",
-                remedy="it is asked once and not again; run again when it is up",
-            )
-        if 400 <= status < 500:
-            raise ModelFault(
-                f"{what} refused the request (status {status}) {where}{said}",
-                remedy="hold what is sent (docs/targets.md) against what the server expects",
-                alive=True,
-            )
-        if not 200 <= status < 300:
-            raise ModelFault(f"{what} broke (status {status}) {where}{said}", remedy="its own log says why", alive=True)
+        call = self._call(path, doing, seconds=self.timeout_s)
+        try:
+            reply = self._exchange("POST", path, body, time.monotonic() + self.timeout_s)
+        except Silent as silent:
+            raise refusals.of_silence(call, silent) from silent
+        said = self.cut(reply.body)
+        fault = refusals.of_status(call, reply.status, location=reply.location, said=said)
+        if fault is not None:
+            raise fault
         try:
             return json.loads(reply.body)
         except ValueError as error:
-            raise ModelFault(
-                f"{what} answered with something that is not JSON {where}{said}",
-                remedy="look at protocol and path of target: is it the prediction that answers there?",
-                alive=True,
-            ) from error
+            raise refusals.not_json(call, said=said) from error
 
     def get(self, path: str) -> Any:
         """The JSON document at a path, None where there is none that can be read: nothing depends on it."""
@@ -160,24 +128,21 @@ class Client:
         ended: asked between attempts; what it gives is raised.
         """
         deadline = time.monotonic() + seconds
-        where = self.url(health or "")
+        call = self._call(health or "", "waiting until it is ready", seconds=seconds)
         while True:
             fault = None if ended is None else ended()
             if fault is not None:
                 raise fault
             try:
-                said = self._look(health, deadline)
+                said = self._look(call, health, deadline)
             except Silent as silent:
                 if silent.tls or silent.ours == "cancelled":
-                    raise self._fault(silent, where, "waiting until it is ready") from silent
+                    raise refusals.of_silence(call, silent) from silent
                 said = str(silent)
             if said is None:
                 return
             if time.monotonic() + _PAUSE_S >= deadline:
-                raise ModelFault(
-                    f"{self.name} at {where} was not ready within {seconds:g} s: {said}",
-                    remedy="is the server started, and the address right? ready: 2m waits longer",
-                )
+                raise refusals.not_ready(call, said=said)
             time.sleep(_PAUSE_S)
 
     def cut(self, body: bytes) -> str:
@@ -197,7 +162,7 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _look(self, health: str | None, deadline: float) -> str | None:
+    def _look(self, call: refusals.Call, health: str | None, deadline: float) -> str | None:
         """Why the server is not ready, None when it is. Raises Silent; ModelFault where waiting does not help."""
         until = time.monotonic() + min(max(1.0, deadline - time.monotonic()), _CONNECT_S)
         if health is None:
@@ -209,37 +174,10 @@ class Client:
         said = f"it answers with status {reply.status}{self.cut(reply.body)}"
         if reply.status in _NOT_YET:
             return said
-        raise ModelFault(
-            f"{self.name} at {(self.url(health))} is not asked, because {said}",
-            remedy="look at headers, health, model and version of target",
-        )
+        raise refusals.never_ready(call, said=said)
 
-    def _asked(self, method: str, path: str, body: bytes, *, doing: str) -> Reply:
-        try:
-            return self._exchange(method, path, body, time.monotonic() + self.timeout_s)
-        except Silent as silent:
-            raise self._fault(silent, (self.url(path)), doing) from silent
-
-    def _fault(self, silent: Silent, where: str, doing: str) -> ModelFault:
-        if silent.ours == "cancelled":
-            return ModelFault(f"{self.name} was cancelled while {doing}")
-        what = f"{self.name} at {where}"
-        if silent.ours == "slow":
-            return ModelFault(
-                f"{what} did not answer within {self.timeout_s:g} s while {doing}",
-                remedy="timeout: 5m in target waits longer",
-            )
-        if silent.ours == "large":
-            return ModelFault(
-                f"{what} answered with more than {self._most_bytes // 2**20:,} MiB while {doing}",
-                remedy="let it answer with predictions only",
-            )
-        if silent.tls:
-            return ModelFault(
-                f"{what} is not trusted: {silent}",
-                remedy="name the certificates that it is signed with, ca: FILE in target",
-            )
-        return ModelFault(f"{what} does not answer while {doing}: {silent}", remedy="is it up, and the address right?")
+    def _call(self, path: str, doing: str, *, seconds: float) -> refusals.Call:
+        return refusals.Call(self.name, self.url(path), doing, seconds, self._most_bytes // 2**20)
 
     def _exchange(self, method: str, path: str, body: bytes | None, deadline: float) -> Reply:
         connection = self._open(deadline)
@@ -301,9 +239,9 @@ class Client:
             raise Silent(f"the certificates {self.ca_file} cannot be read ({why})", tls=True) from error
 
     @contextmanager
-    def _bounded(self, connection: http.client.HTTPConnection, deadline: float) -> Iterator[list[str]]:
+    def _bounded(self, connection: http.client.HTTPConnection, deadline: float) -> Iterator[list[Ended]]:
         """Shuts the connection down when time is over or somebody cancelled; why is then in the list."""
-        done, ended, sock = threading.Event(), list[str](), connection.sock
+        done, ended, sock = threading.Event(), list[Ended](), connection.sock
 
         def watch() -> None:
             while not done.wait(max(0.0, min(_LOOK_S, deadline - time.monotonic()))):

@@ -173,11 +173,11 @@ class ServedModel:
         )
 
     def _with_last_words(self, fault: ModelFault) -> ModelFault:
-        if fault.alive:
-            return ModelFault(fault.what, remedy=fault.remedy, stderr=self.stderr, alive=True)
-        said = self._ended() or fault
-        self._end(ModelFault(said.what, remedy=said.remedy, stderr=self.stderr))
-        return self._fault or fault
+        gone = self._ended()
+        if gone is not None:
+            self._end(gone)
+            return gone
+        return ModelFault(fault.what, remedy=fault.remedy, stderr=self.stderr, alive=fault.alive)
 
     def _end(self, fault: ModelFault) -> None:
         self._fault = fault
