@@ -60,7 +60,7 @@ class DatasetSpec(Config):
             raise ValueError("`last` is no time at all; write a span like 7d")
         if self.keep_ids and self.id is None:
             raise ValueError("`keep_ids` needs `id`, the column that holds them")
-        if remote.is_url(self.path) and not self.path.partition("://")[2]:
+        if remote.is_url(self.path) and not remote.names_something(self.path):
             raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
         if self.scores is not None and "candidate" not in self.scores:
             raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")

@@ -57,6 +57,15 @@ def is_url(path: str) -> bool:
     return _URL.match(path) is not None
 
 
+def names_something(url: str) -> bool:
+    """Whether an address can be taken apart, and has a place or a path; nothing is opened."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.netloc or parts.path)
+
+
 def local(path: str) -> str | None:
     """The path that a file:// address names; None for what lies elsewhere, or is no address."""
     if not path.lower().startswith("file://"):
