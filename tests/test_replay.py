@@ -56,6 +56,31 @@ def test_a_missing_score_costs_no_further_call() -> None:
     assert model.calls == 1
 
 
+def test_of_several_classes_it_is_kept_which_one_was_decided() -> None:
+    """From scores or from labels alike; a class that is none is a request without an answer."""
+
+    class Shares:
+        def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                x = batch.column("x").to_pylist()
+                rows = [[value, 0.5, 0.4] for value in x]
+                yield pa.RecordBatch.from_pydict(
+                    {name: [row[place] for row in rows] for place, name in enumerate("bca")}
+                )
+
+    class Names:
+        def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                known = {1.0: "b", 0.0: "c"}
+                yield pa.RecordBatch.from_pydict({"p": [known.get(x, "?") for x in batch.column("x").to_pylist()]})
+
+    batches = [pa.RecordBatch.from_pydict({"x": [1.0, 0.0, float("nan")]})]
+    for model in (Shares(), Names()):
+        asked: Any = model
+        how = replay(asked, spec=Output(), task="multiclass", positive=None, need_scores=True, classes=("a", "b", "c"))
+        np.testing.assert_array_equal(np.concatenate(list(how(iter(batches)))), [1.0, 2.0, np.nan])
+
+
 def test_a_process_that_broke_is_not_asked_on() -> None:
     """The fault itself comes out."""
     with pytest.raises(ModelFault, match="killed"):

@@ -381,7 +381,7 @@ class _Lines:
                 yield f"{text}: {subject.name} is judged by query, and {where} names no query column; write query: there"
             scores = self.dataset.scores
             labels_only = [role for role, given in (scores or {}).items() if isinstance(given, str)]
-            if task == "multiclass" and "score" in subject.needs and labels_only:
+            if task == "multiclass" and {"label", "score"} <= set(subject.needs) and labels_only:
                 yield (
                     f"{text}: {subject.name} needs a score of each class, and data.{self.data_name}.scores.{labels_only[0]} "
                     f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"

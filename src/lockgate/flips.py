@@ -6,7 +6,9 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lockgate.class_scores import decided
 from lockgate.metrics.influence import Floats, Measured, Metric, Undefined, ratio_of
 
 if TYPE_CHECKING:
@@ -21,7 +23,18 @@ def flips(scored: Scored, *, candidate: float, champion: float) -> Scored:
     if scored.candidate is None or scored.champion is None:
         raise ValueError("flips need the scores of two models")
     differ = (scored.candidate >= candidate) != (scored.champion >= champion)
-    missing = np.isnan(scored.candidate) | np.isnan(scored.champion)
+    return _view(scored, differ, np.isnan(scored.candidate) | np.isnan(scored.champion))
+
+
+def flips_of_classes(scored: Scored) -> Scored:
+    """The same of models that tell several classes apart: another class is decided."""
+    if scored.candidate is None or scored.champion is None:
+        raise ValueError("flips need the answers of two models")
+    one, other = decided(scored.candidate), decided(scored.champion)
+    return _view(scored, one != other, np.isnan(one) | np.isnan(other))
+
+
+def _view(scored: Scored, differ: NDArray[Any], missing: NDArray[Any]) -> Scored:
     view = copy(scored)
     view.candidate = np.where(missing, np.nan, differ.astype(np.float64))
     view.labels = view.champion = None

@@ -212,7 +212,9 @@ class _Known:
         return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive, classes=self.classes)
 
     def _replayed(self) -> Scored:
-        """The same, where a missing score is a request that was not answered."""
+        """The same, where a missing score is a request that was not answered; of several classes each must be there."""
+        if self.task == "multiclass":
+            return self._scored()
         import numpy as np
         import pyarrow as pa
 

@@ -385,7 +385,7 @@ class Bench:
         return any(
             subject is not None
             and subject.name not in self.pipeline.per_row
-            and "score" in (needs := subject.in_task(self.pipeline.task).needs)
+            and {"label", "score"} <= (needs := set(subject.in_task(self.pipeline.task).needs))
             and "threshold" not in needs
             for subject in self._asked_of(name).values()
         )

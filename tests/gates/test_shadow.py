@@ -210,3 +210,23 @@ def test_weights_and_clusters_of_requests_count_by_slice() -> None:
 
     assert by_geo["BR"].observed == pytest.approx(np.average(differ[inside], weights=rows["w"][inside]), abs=1e-12)
     assert by_geo["BR"].detail["clusters"] == len(set(rows["user"][inside]))
+
+
+def test_models_of_several_classes_flip_where_another_one_is_decided() -> None:
+    """Plain labels or scores; the rate is bounded as that of two classes, and errors are counted by request."""
+    draw = np.random.default_rng(5)
+    old = draw.choice(["a", "b", "c"], 1_000)
+    new = np.where(
+        np.arange(1_000) < 10, np.roll(np.array(["a", "b", "c"]), 1)[np.searchsorted(["a", "b", "c"], old)], old
+    )
+    shares = {f"p_{name}": (old == name) * 0.6 + 0.2 for name in "abc"}
+    scores = {"candidate": "new", "champion": {name: f"p_{name}" for name in "abc"}}
+    flips, errors = run_gate(
+        "shadow", table={"new": new, **shares}, scores=scores, task="multiclass", classes=["a", "b", "c"],
+        require=["flip_rate <= 0.02", "errors <= 0"],
+    ).findings  # fmt: skip
+
+    assert flips.observed == 0.01
+    assert flips.decided is not None
+    assert flips.decided.method == "clopper-pearson"
+    assert (errors.observed, errors.rows, errors.verdict) == (0.0, 1_000, Verdict.PASS)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Shadow(Gate):
     """Recorded requests of `data`, replayed to candidate and champion.
 
-    flip_rate: the share of requests, answered by both, that the two decide differently at their thresholds. errors:
-    requests that the candidate does not answer. new_errors: those among them that the champion answers.
+    flip_rate: the share of requests, answered by both, that the two decide differently, of two classes at their
+    thresholds. errors: requests that the candidate does not answer. new_errors: those among them that the champion answers.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
@@ -29,8 +29,13 @@ class Shadow(Gate):
                 "flip_rate",
                 "lower",
                 bounds=(0, 1),
-                tasks=("binary",),
+                tasks=("binary", "multiclass"),
                 needs=("score", "threshold", "champion", "no champion"),
+                by_task={
+                    "multiclass": Subject(
+                        "flip_rate", "lower", bounds=(0, 1), needs=("score", "champion", "no champion")
+                    )
+                },
             ),
             Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
             Subject(
@@ -65,8 +70,10 @@ class Shadow(Gate):
         )  # fmt: skip
 
     def _flips(self, case: Case, scored: Scored) -> Scored:
-        from lockgate.flips import flips
+        from lockgate.flips import flips, flips_of_classes
 
+        if scored.classes:
+            return flips_of_classes(scored)
         thresholds = [case.threshold(role) for role in ("candidate", "champion")]
         known = [one for one in thresholds if one is not None]
         if len(known) < len(thresholds):
@@ -78,10 +85,13 @@ class Shadow(Gate):
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np
 
+        from lockgate.class_scores import decided
         from lockgate.estimate import counted
 
-        failed = np.isnan(scored.candidate) if scored.candidate is not None else np.ones(scored.rows, dtype=bool)
-        champion_failed = None if scored.champion is None else np.isnan(scored.champion)
+        failed = (
+            np.isnan(decided(scored.candidate)) if scored.candidate is not None else np.ones(scored.rows, dtype=bool)
+        )
+        champion_failed = None if scored.champion is None else np.isnan(decided(scored.champion))
         if line.subject == "new_errors":
             if champion_failed is None:
                 raise GateBroken("new_errors compares with a champion, and there is none")
