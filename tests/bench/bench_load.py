@@ -73,7 +73,7 @@ def _served(work: Callable[[Truth], Any], **law: float) -> tuple[Any, int]:
 
 def _open(rate: int) -> tuple[float, ...]:
     def work(truth: Truth) -> Drive:
-        plan = LoadPlan(requests=rate * SECONDS, rate=float(rate), seed=3, warmup=32, concurrency=16)
+        plan = LoadPlan(requests=int(rate * SECONDS), rate=float(rate), seed=3, warmup=32, concurrency=16)
         return drive_http(plan, url=truth.url, headers={}, bodies=[b'{"inputs": [[1.0, 2.0]]}'], timeout_s=10.0)
 
     shown, counted = _served(work)

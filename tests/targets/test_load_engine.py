@@ -63,6 +63,39 @@ def test_the_other_end_that_hangs_up_is_news_for_a_reader(watch: Watch, pair: Pa
     assert mask & READ
 
 
+def test_a_number_that_is_given_to_a_new_socket_is_waited_for_anew(watch: Watch) -> None:
+    """Whatever the one before it was waited for, and however it ended."""
+    one, other = socket.socketpair()
+    number = one.fileno()
+    watch.opened(number)
+    watch.set(number, READ)
+    watch.set(number, 0)
+    other.close()
+    new, peer = socket.socketpair()
+    with one, new, peer:
+        os.dup2(new.fileno(), number)  # closes what had the number
+        watch.opened(number)
+        watch.set(number, READ)
+        assert watch.wait(soon()) == []
+        peer.send(b"x")
+        assert watch.wait(float("inf")) == [(number, READ)]
+        watch.set(number, 0)
+
+
+def test_an_idle_socket_that_hangs_up_keeps_nobody_awake(watch: Watch, pair: Pair) -> None:
+    """It is not told of, and may be waited for again."""
+    one, other = pair
+    watch.opened(one.fileno())
+    watch.set(one.fileno(), READ)
+    watch.set(one.fileno(), 0)
+    other.close()
+
+    assert watch.wait(soon()) == []
+    assert watch.look(0) == []
+    watch.set(one.fileno(), READ)
+    assert [descriptor for descriptor, _ in watch.wait(float("inf"))] == [one.fileno()]
+
+
 def test_it_never_returns_before_its_time(watch: Watch) -> None:
     """Not by a nanosecond, however it waits: nothing is sent early."""
     for seconds in (0.0, 0.00005, 0.002):
