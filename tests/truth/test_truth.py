@@ -113,7 +113,7 @@ def test_more_than_a_server_is_able_to_answer_is_a_queue_and_named_so() -> None:
 
 
 def test_a_gate_makes_no_verdict_of_a_queue(tmp_path: Path) -> None:
-    """The same through the gate's own blocks: saturated, no number, and the errors counted all the same."""
+    """The same through the gate's own blocks: no number, a remedy, and the errors counted all the same."""
     asked = Latency.model_validate(
         {"gate": "latency", "require": ["p90_ms <= 1000", "errors <= 0"], "load": {"rate": "400/s", "requests": 600}}
     )
@@ -122,9 +122,8 @@ def test_a_gate_makes_no_verdict_of_a_queue(tmp_path: Path) -> None:
         count = truth.count
 
     found = {one.subject: one for one in result.findings}
-    if found["p90_ms"].code != "load_generator":  # on a machine too busy to send 400 a second, which is the truth too
-        assert found["p90_ms"].code == "saturated"
-        assert "lower load.rate to " in found["p90_ms"].reason
+    assert found["p90_ms"].code in ("saturated", "load_generator")  # the latter on a machine too busy to send so many
+    assert "lower load.rate" in found["p90_ms"].reason
     assert (found["p90_ms"].verdict, found["p90_ms"].observed) == (Verdict.INCONCLUSIVE, None)
     assert found["errors"].verdict is Verdict.PASS
     assert count.requests == 600 + 20 + 19
