@@ -307,6 +307,7 @@ def test_nothing_relevant_anywhere_is_never_a_pass() -> None:
     ("line", "said"),
     [
         ("recall_at >= 0.5", "recall_at needs k"),
+        ("rmse <= 0.5", "rmse is not measured of a ranking"),
         ("ndcg(0) >= 0.5", "k must be a whole number, 1 or more, and is 0"),
         ("mrr(relevant=0) >= 0.5", "relevant must be a label above 0"),
         ("mrr(gain=linear) >= 0.5", "mrr takes k, relevant, not 'gain'"),
@@ -315,7 +316,7 @@ def test_nothing_relevant_anywhere_is_never_a_pass() -> None:
 )
 def test_an_argument_that_says_nothing_is_an_error(line: str, said: str) -> None:
     """Without a pipeline too."""
-    result = ask(table(10), line)
+    result = ask(table(10), line, task="ranking")
 
     assert result.verdict is Verdict.ERROR
     assert said in result.reason

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lockgate.judge import aim, smallness
 from lockgate.plan import AUC, Outlook, carrying, with_minority
 from lockgate.requirement import Requirement, Scope
-from lockgate.sentences import rounded_up, short, slice_words
+from lockgate.sentences import counted_words, rounded_up, short, slice_words
 
 if TYPE_CHECKING:
     from lockgate.estimate import Estimate
@@ -56,8 +56,8 @@ def gap_outlook(
     status = "decidable" if smallest <= line.limit.value else "hopeless"
     where = "where the slices are as the champion's" if own else "where the slices do not differ"
     words = (
-        f"{status}{'' if status == 'decidable' else f' at {line.limit}'}: {slice_words(held[i].slice)} ({held[i].rows:,} rows) and "
-        f"{slice_words(held[j].slice)} ({held[j].rows:,} rows) decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
+        f"{status}{'' if status == 'decidable' else f' at {line.limit}'}: {slice_words(held[i].slice)} ({counted_words(held[i].rows, held[i].counted_in)}) and "
+        f"{slice_words(held[j].slice)} ({counted_words(held[j].rows, held[j].counted_in)}) decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
     )
     if few:
         words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} watched only"

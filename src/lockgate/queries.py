@@ -44,13 +44,14 @@ class ByQuery:
         self._known: dict[tuple[str, str, At], Floats] = {}
 
     def metrics(self, lines: Sequence[Requirement]) -> dict[str, Metric]:
-        """The metric of each line on these subjects, by what is asked. Raises UsageError for what cannot be asked."""
+        """The metric of each line, by what is asked. Raises UsageError for what cannot be asked."""
         found: dict[str, Metric] = {}
         for line in lines:
-            if line.subject in ranking.SUBJECTS:
-                for what in (*ranking.unknown_arguments(line), *ranking.out_of_range(line)):
-                    raise UsageError(what)
-                found[line.asked] = self._metric(line.subject, At.of(line))
+            if line.subject not in ranking.SUBJECTS:
+                raise UsageError(f"{str(line)!r}: {line.subject} is not measured of a ranking")
+            for what in (*ranking.unknown_arguments(line), *ranking.out_of_range(line)):
+                raise UsageError(what)
+            found[line.asked] = self._metric(line.subject, At.of(line))
         return found
 
     def losses(self) -> tuple[Scored, str, Floats, Floats | None]:

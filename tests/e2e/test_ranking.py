@@ -219,8 +219,9 @@ def test_a_classifier_ranks_by_the_column_that_is_named(desk: Checkout) -> None:
 
 
 def test_a_plan_counts_queries(desk: Checkout) -> None:
-    """Beforehand from counts, and with the champion's own numbers."""
-    write(desk)
+    """Beforehand from counts, and with the champion's own numbers; of gaps too."""
+    asked = [*LINES, "ndcg(5) gap over market <= 0.1"]
+    write(desk, gates=[{"gate": "metrics", "data": "judged", "require": asked}])
     counted, scored = (desk.gate("plan", "--json", *more) for more in ((), ("--score",)))
     lines = [
         {one["id"]: one["outlook"] for one in json.loads(each.stdout)["gates"][0]["lines"]}
@@ -231,6 +232,8 @@ def test_a_plan_counts_queries(desk: Checkout) -> None:
     assert {one["rows"] for one in lines[0]["r3"]} == {QUERIES}
     assert {one["status"] for one in lines[0]["r3"]} == {"unknown"}
     assert "600 queries decide a tolerance of" in lines[1]["r3"][0]["words"]
+    assert lines[1]["r5"]
+    assert " rows" not in " ".join(one["words"] for line in lines[1].values() for one in line)
 
 
 def test_a_query_in_two_markets_is_refused_before_any_model_is_asked(desk: Checkout) -> None:
