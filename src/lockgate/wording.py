@@ -188,6 +188,8 @@ def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], mode
     if kind == "too_short" and isinstance(node.value, list | dict) and node.value:
         held = "one entry" if len(node.value) == 1 else f"{len(node.value)} entries"
         return node.at, f"{name} holds {held}, and at least {ctx['min_length']} are needed"
+    if kind == "too_short" and ctx["min_length"] > 1:
+        return node.at, f"{name} is empty; write at least {ctx['min_length']} entries"
     if kind in ("too_short", "string_too_short"):
         return node.at, f"{name} is empty; write at least {'one entry' if kind == 'too_short' else 'one character'}"
     if kind == "string_pattern_mismatch":
