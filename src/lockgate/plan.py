@@ -341,6 +341,7 @@ def smallest_for(
 ) -> float | None:
     """The smallest tolerance that so many rows decide on a line of its own, None where that is not known or there is none.
 
+    slices: how many such lines, or slices, an equal candidate is to pass together.
     Of rmse and mae, as a share of the champion's value, for normal errors. classes: rows of each of several, for accuracy
     and for the macro average of recall.
     """

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from scipy import special
 
+from bench.decisions.asking import ask
 from lockgate import pipeline
 from lockgate.commands.init import command
 from lockgate.errors import PipelineError, UsageError
+from lockgate.evidence import Verdict
+
+SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 
 
 @pytest.fixture(autouse=True)
@@ -99,8 +107,8 @@ def table(rows: int, positives: int) -> None:
 @pytest.mark.parametrize(
     ("rows", "positives", "lines", "said"),
     [
-        (3000, 300, ["auc >= champion - 0.017", "average_precision >= champion - 0.035"], "smallest tolerances that 3,000 rows, 300 of"),
-        (100000, 5000, ["auc >= champion - 0.004", "average_precision >= champion - 0.0083"], "that 100,000 rows, 5,000 of"),
+        (3000, 300, ["auc >= champion - 0.019", "average_precision >= champion - 0.039"], "smallest tolerances that 3,000 rows, 300 of"),
+        (100000, 5000, ["auc >= champion - 0.0045", "average_precision >= champion - 0.0093"], "that 100,000 rows, 5,000 of"),
         (3000, 9, ["auc >= champion - 0.03", "average_precision >= champion - 0.05"], "3,000 rows, 9 of them positive, are too few"),
     ],
 )  # fmt: skip
@@ -122,7 +130,7 @@ def test_the_tolerance_of_a_regression_is_a_factor() -> None:
     init("--model", "price", "--task", "regression", "--data", "rows.parquet", "--label", "age", "--yes")
     lines = pipeline.load(Path("gates/price.yaml"), environ={}).gates[1].lines
 
-    assert [str(line) for line in lines] == ["rmse <= champion * 1.03", "mae <= champion * 1.032"]
+    assert [str(line) for line in lines] == ["rmse <= champion * 1.034", "mae <= champion * 1.036"]
 
 
 @pytest.mark.parametrize(
@@ -161,8 +169,8 @@ def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
 
     assert written.classes == ("billing", "fraud", "it's")
     assert [str(line) for line in written.gates[1].lines] == [
-        "accuracy >= champion - 0.013",
-        "recall(average=macro) >= champion - 0.016",
+        "accuracy >= champion - 0.014",
+        "recall(average=macro) >= champion - 0.018",
     ]
     assert "that 3,000 rows, 300 of them fraud, can decide" in Path("gates/tickets.yaml").read_text()
 
@@ -181,3 +189,36 @@ def test_a_ranking_is_judged_by_a_column_of_queries() -> None:
     assert "# a tolerance that your rows can decide: see `gate plan`" in Path("gates/search.yaml").read_text()
     with pytest.raises(UsageError, match="only a ranking is judged by query"):
         init("--model", "fraud", "--task", "binary", "--query", "q", "--yes")
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_equal_candidates_pass_on_the_census_what_is_written(task: str) -> None:
+    """All lines together, in 85 % of draws and more: models that are alike but for as much noise as the plan assumes."""
+    file = SHARED / "adult_test.csv.gz"
+    if not file.exists():
+        pytest.skip("the census is not beside the project; LOCKGATE_SHARED_DATA names its folder")
+    people = pd.read_csv(file)
+    label = {"binary": "income_over_50k", "regression": "hours_per_week"}[task]
+    rows = 4000
+    people.head(rows).to_csv("rows.csv", index=False)
+    init("--model", "income", "--task", task, "--data", "rows.csv", "--label", label, "--yes")
+    lines = [str(line) for line in pipeline.load(Path("gates/income.yaml"), environ={}).gates[1].lines]
+    truth = people[label].to_numpy(float)
+    known = people["education_num"] + people["age"].clip(upper=50) / 8 + 4 * (people["capital_gain"] > 5000)
+    draw, passed = np.random.default_rng(3), 0
+    if task == "binary":
+        score = special.ndtri((known.rank() - 0.5) / len(known)).to_numpy()
+        spread = np.sqrt(np.mean([score[truth == kind].var() for kind in (0, 1)]))
+    else:
+        score = np.polyval(np.polyfit(known, truth, 1), known)
+        spread = (truth - score).std()
+    noise = spread * np.sqrt(1 / (0.9 if task == "binary" else 0.9**0.5) - 1)  # losses are squares of errors
+    for _ in range(60):
+        drawn = draw.integers(0, len(people), rows)
+        pair = {name: score[drawn] + draw.normal(0, noise, rows) for name in ("candidate", "champion")}
+        if task == "binary":
+            pair = {name: special.expit(one) for name, one in pair.items()}
+        found = ask({"label": truth[drawn], **pair}, lines, task=task)
+        passed += all(one.verdict is Verdict.PASS for one in found)
+
+    assert passed / 60 >= 0.85

@@ -170,16 +170,18 @@ def _classes(known: _Known) -> str:
 
 
 def _lines(task: str, known: _Known) -> tuple[list[str], str]:
-    """The lines, each with the smallest tolerance that the rows decide, and the comment that says on what that stands."""
+    """The lines, with the smallest tolerances that the rows decide together, and the comment that says on what that stands."""
     from lockgate.plan import smallest_for
     from lockgate.sentences import rounded_up
 
-    lines, decided = [], known.rows > 0
+    lines, decided, together = [], known.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them
     for subject, (line, otherwise) in _LINES[task].items():
         smallest = None
         if known.rows:
             counts = tuple(known.classes.values())
-            smallest = smallest_for(subject, rows=known.rows, positives=known.positives, classes=counts)
+            smallest = smallest_for(
+                subject, rows=known.rows, positives=known.positives, classes=counts, slices=together
+            )
         decided = decided and smallest is not None
         tolerance = otherwise if smallest is None else rounded_up(smallest)
         lines.append(line.format(f"{1 + tolerance:.6g}" if task == "regression" else f"{tolerance:.6g}"))
