@@ -6,6 +6,7 @@ import os
 
 import bentoml
 import joblib
+import numpy as np
 
 
 @bentoml.service(workers=1)
@@ -15,4 +16,5 @@ class Fraud:
 
     @bentoml.api
     def predict(self, rows: list[dict]) -> list[list[float]]:
-        return self.model.predict_proba([[row["x1"], row["x2"]] for row in rows]).tolist()
+        table = np.array([[row["x1"], row["x2"], row["country"]] for row in rows], dtype=object)
+        return self.model.predict_proba(table).tolist()

@@ -31,13 +31,16 @@ GATES = [
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`mlflow.db` with two versions of a logistic regression, their files, the same as joblib, and `data/`."""
+    """`mlflow.db` with two versions of a regression on numbers and a text, their files, the same as joblib, and `data/`."""
     import joblib
     import mlflow
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.models import infer_signature
+    from sklearn.compose import make_column_transformer
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
 
     folder = tmp_path_factory.mktemp("trained")
     table = payments()
@@ -46,10 +49,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     client.create_registered_model("fraud")
-    features = pd.DataFrame({name: table.column(name).to_numpy() for name in ("x1", "x2")})
+    features = pd.DataFrame({name: table.column(name).to_pylist() for name in ("x1", "x2", "country")})
     for version, noise in (("1", 0.5), ("2", 0.0)):
-        seen = features + noise * np.random.default_rng(3).normal(size=features.shape)
-        model = LogisticRegression().fit(seen, table.column("y").to_numpy())
+        seen = features.assign(x1=features["x1"] + noise * np.random.default_rng(3).normal(size=len(features)))
+        by_place = make_column_transformer((OneHotEncoder(), [2]), remainder="passthrough")
+        model = make_pipeline(by_place, LogisticRegression()).fit(seen.to_numpy(object), table.column("y").to_numpy())
         mlflow.sklearn.save_model(
             model,
             folder / version,

@@ -31,7 +31,7 @@ class FakeModel:
     """Answers every row with 0.5; a request takes `law(random)` milliseconds, and fails where that is infinite."""
 
     law: Callable[[random.Random], float] = lambda draw: 10.0
-    load_seconds: float = 1.5
+    load_seconds: float | None = 1.5
     rss_bytes: int | None = 200_000_000
     fault: ModelFault | None = None
     seed: int = 0
@@ -40,7 +40,7 @@ class FakeModel:
     plans: list[LoadPlan] = field(default_factory=list)
 
     def load(self) -> LoadFacts:
-        return LoadFacts(self.load_seconds, "3.11.9", {"mlflow": "3.1.0"})
+        return LoadFacts(self.load_seconds, "3.11.9", {"mlflow": "3.1.0"}, where="in a test")
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -348,3 +348,21 @@ def test_metadata_that_asks_for_nothing_measurable_breaks_the_gate(tmp_path: Pat
 
     assert result.verdict is Verdict.ERROR
     assert what in result.reason
+
+
+def test_the_evidence_says_where_the_models_answered(tmp_path: Path) -> None:
+    """Each role, with what was learned there."""
+    result = timed(tmp_path, "errors <= 0", requests=100)
+
+    models = result.context["models"]
+    assert sorted(models) == ["candidate", "champion"]
+    assert {one["where"] for one in models.values()} == {"in a test"}
+    assert models["candidate"]["versions"] == {"mlflow": "3.1.0"}
+
+
+def test_what_a_server_does_not_tell_is_not_taken_for_nothing(tmp_path: Path) -> None:
+    """Neither memory nor the time to load of a server that somebody else runs."""
+    server = FakeModel(lognormal(), load_seconds=None, rss_bytes=None)
+    result = ask(case_of(tmp_path, candidate=server, alone=True), gate("load_seconds <= 5", "rss_mb <= 500"))
+
+    assert [finding.verdict for finding in result.findings] == [Verdict.INCONCLUSIVE] * 2

@@ -346,7 +346,7 @@ def test_tls_where_none_is_spoken() -> None:
 
 def test_user_and_password_of_an_address_are_sent_and_never_shown() -> None:
     """As basic authentication."""
-    with serving(says(500, b"broken")) as web:
+    with serving(says(500, b"broken for ann with s3cret")) as web:
         client = Client(web.url.replace("//", "//ann:s3cret@"), name="candidate")
         with pytest.raises(ModelFault) as caught:
             list(ServerModel(client, Invocations()).predict([ROWS]))

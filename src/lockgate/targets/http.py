@@ -75,6 +75,7 @@ class Client:
         if parts.username is not None and not any(key.lower() == "authorization" for key in self.headers):
             self.headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
         words = {word for value in self.headers.values() for word in (value, *value.split())}
+        words |= {unquote(parts.password or "")}
         self._secrets = sorted((word for word in words if len(word) > 3 and word.lower() not in _SCHEMES), key=len)[
             ::-1
         ]
