@@ -24,7 +24,12 @@ def _url(text: str) -> str:
         return text  # its variables are only known when it runs
     try:
         parts = urlsplit(text)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        fine = (
+            text.isascii()
+            and parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and (parts.port is None or parts.port > 0)
+        )
     except ValueError:
         fine = False
     if not fine:
@@ -35,14 +40,15 @@ def _url(text: str) -> str:
 
 
 def _path(text: str) -> str:
-    if not text.startswith("/") or "#" in text or any(sign.isspace() for sign in text):
-        raise ValueError("a path begins with /, and holds no # and no spaces")
+    if not text.startswith("/") or "#" in text or not text.isascii() or any(sign.isspace() for sign in text):
+        raise ValueError("a path begins with /, and holds no # and no spaces; other signs are written %C3%BC")
     return text
 
 
 def _header(value: SecretStr) -> SecretStr:
-    if re.search(r"[\r\n\0]", value.get_secret_value()):
-        raise ValueError("the value of a header stands on one line")
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("the value of a header is plain ASCII on one line")
     return value
 
 

@@ -16,13 +16,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lockgate.errors import ModelFault
 from lockgate.target import shown
 from lockgate.targets import refusals
-from lockgate.targets.refusals import Silent
+from lockgate.targets.refusals import Ended, Silent
 
 MOST_BYTES = 256 * 2**20
 _SHOWN = 300
@@ -30,9 +30,7 @@ _CONNECT_S = 10.0
 _LOOK_S = 0.1
 _PAUSE_S = 0.2
 _NOT_YET = (404, 425, *refusals.BUSY, 500)
-
-
-Ended = Literal["cancelled", "slow", "large"]
+_SCHEMES = ("bearer", "basic", "token")
 
 
 @dataclass(frozen=True)
@@ -209,7 +207,7 @@ class Client:
     def _open(self, deadline: float) -> http.client.HTTPConnection:
         """A connection that can be written to: the one that is open, unless the server closed it meanwhile."""
         kept = self._connection
-        if kept is not None and kept.sock is not None and not select.select([kept.sock], [], [], 0)[0]:
+        if kept is not None and kept.sock is not None and not _readable(kept.sock):
             return kept
         self.close()
         seconds = max(0.1, min(_CONNECT_S, deadline - time.monotonic()))
@@ -267,7 +265,11 @@ class Client:
             watcher.join()
 
 
-_SCHEMES = ("bearer", "basic", "token")
+def _readable(sock: socket.socket) -> bool:
+    """Whether something came that nobody asked for: usually the connection's end."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _basic(user: str, password: str) -> str:

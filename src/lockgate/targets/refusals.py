@@ -11,12 +11,13 @@ from lockgate.target import shown
 BUSY = (429, 502, 503, 504)
 
 
+Ended = Literal["cancelled", "slow", "large"]
+
+
 class Silent(Exception):
     """Nobody took the connection, or it broke. ours: why we ended it ourselves. tls: it is not believed."""
 
-    def __init__(
-        self, what: str, *, ours: Literal["cancelled", "slow", "large"] | None = None, tls: bool = False
-    ) -> None:
+    def __init__(self, what: str, *, ours: Ended | None = None, tls: bool = False) -> None:
         super().__init__(what)
         self.ours = ours
         self.tls = tls
