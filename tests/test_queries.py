@@ -303,6 +303,15 @@ def test_nothing_relevant_anywhere_is_never_a_pass() -> None:
     )
 
 
+def test_no_queries_at_all_are_never_a_pass() -> None:
+    """A search for slices among none finds none."""
+    rows = {name: column[:0] for name, column in table(1).items()}
+    found = ask(rows, "ndcg >= 0.1", slices=["market", {"find": {"depth": 1}}])
+
+    assert (found.verdict, only(found).reason) == (Verdict.INCONCLUSIVE, "ndcg: there are no queries")
+    assert found.context["found_slices"]["searched"] == 0
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
