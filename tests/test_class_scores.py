@@ -55,8 +55,8 @@ def test_an_answer_of_one_column_is_a_label(values: Any) -> None:
         ({"a": ["x"], "b": [0.3], "c": [0.2]}, {}, "output column 'a' is string; a number for each class is needed"),
         ({"a": [0.5, None], "b": [0.3, 0.3], "c": [0.2, 0.2]}, {}, "scores are NaN, infinite or missing in 1 of rows 1 to 2, "),
         ({"prediction": ["b"]}, {}, "output column 'prediction' holds class labels, and a score of each class is needed"),
-        ({"prediction": ["b", "x"]}, {"need_scores": False}, "first in row 2 ('x'); the classes are a, b, c"),
-        ({"prediction": ["b", None]}, {"need_scores": False, "rows_before": 10}, "first in row 12 ('None')"),
+        ({"prediction": ["b", "x"]}, {"need_scores": False}, "the model's class ('x') is none of a, b, c in 1 of rows 1 to 2, first in row 2"),
+        ({"prediction": ["b", None]}, {"need_scores": False, "rows_before": 10}, "class ('None') is none of a, b, c in 1 of rows 11 to 12, first in row 12"),
         ({"prediction": ["b"]}, {"column": "team"}, "has no column 'team', which `output: {column: …}` names"),
     ],
 )  # fmt: skip

@@ -40,27 +40,28 @@ def class_scores(
             f"the model's answer has no column {spec.column!r}, which `output: {{column: …}}` names; its columns are "
             f"{', '.join(names[:40])}"
         )
-    if spec.column is not None or len(names) == 1:
+    if spec.column is None and len(names) > 1:
+        order = _order(names, classes)
+        scores = np.column_stack([_floats(answer.column(place), names[place]) for place in order])
+        broken = ~np.isfinite(scores).all(axis=1)
+        scores[broken] = np.nan
+        what = "the model's scores are NaN, infinite or missing"
+    else:
+        label = answer.column(spec.column or names[0])
         if need_scores:
             raise labels_only(f"the model's output column {spec.column or names[0]!r}")
-        values = coded(answer.column(spec.column or names[0]), classes)
-        rows, what = values, "class of the answer is missing or unknown"
-        broken = values < 0
-        values = np.where(broken, np.nan, values)
-    else:
-        order = _order(names, classes)
-        rows = np.column_stack([_floats(answer.column(place), names[place]) for place in order])
-        broken = ~np.isfinite(rows).all(axis=1)
-        values, what = np.where(broken[:, None], np.nan, rows), "scores are NaN, infinite or missing"
+        scores = coded(label, classes)
+        broken = scores < 0
+        scores[broken] = np.nan
+        said = str(label[int(broken.argmax())].as_py())[:40] if broken.any() else ""
+        what = f"the model's class ({said!r}) is none of {', '.join(classes[:20])}"
     if broken.any() and not may_fail:
-        first = int(broken.argmax())
-        said = _unknown(answer.column(spec.column or names[0]), first) if values.ndim == 1 else ""
         raise ModelFault(
-            f"the model's {what} in {int(broken.sum()):,} of rows {rows_before + 1:,} to {rows_before + len(values):,}, "
-            f"first in row {rows_before + first + 1:,}{said}; the classes are {', '.join(classes[:20])}",
+            f"{what} in {int(broken.sum()):,} of rows {rows_before + 1:,} to {rows_before + len(scores):,}, "
+            f"first in row {rows_before + int(broken.argmax()) + 1:,}",
             remedy="look at the model's answer for that row; a class that no label has is written into classes:",
         )
-    return values
+    return scores
 
 
 def coded(column: pa.Array, classes: Sequence[str]) -> Array:
@@ -120,8 +121,3 @@ def _floats(column: pa.Array, name: str) -> Array:
             remedy="let the model answer with one column a class, or name the one that holds its label in output: {column: …}",
         )
     return arrays.to_floats(column)
-
-
-def _unknown(column: pa.Array, row: int) -> str:
-    value = column[row].as_py()
-    return f" ({str(value)[:40]!r})"

@@ -49,7 +49,7 @@ class ByQuery:
         for line in lines:
             if line.subject not in ranking.SUBJECTS:
                 raise UsageError(f"{str(line)!r}: {line.subject} is not measured of a ranking")
-            for what in (*ranking.unknown_arguments(line), *ranking.out_of_range(line)):
+            for what in (*ranking.SUBJECTS[line.subject].misfits(line), *ranking.out_of_range(line)):
                 raise UsageError(what)
             found[line.asked] = self._metric(line.subject, At.of(line))
         return found

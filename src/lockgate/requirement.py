@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
 
@@ -475,3 +475,13 @@ class Subject:
     def arguments(self, line: Requirement) -> dict[str, Value]:
         """The arguments of a line by name; a single one without a name is the first that the subject takes."""
         return {given or self.args[0]: value for given, value in line.args if given or self.args}
+
+    def misfits(self, line: Requirement) -> Iterator[str]:
+        """What a line says that the subject does not take."""
+        text, takes = repr(str(line)), ", ".join(self.args) or "no arguments"
+        for given, value in line.args:
+            name = given or (self.args[0] if self.args else None)
+            if name not in self.args:
+                yield f"{text}: {self.name} takes {takes}, not {value if name is None else name!r}"
+            elif self.words.get(name) and value not in self.words[name]:
+                yield f"{text}: {name} must be {' or '.join(self.words[name])}, and is {value!r}"

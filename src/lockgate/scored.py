@@ -102,7 +102,8 @@ class Scored:
     ) -> Scored:
         """A table whose scores are known: `spec.scores`, else its columns `candidate` and, if there, `champion`.
 
-        classes: of a multiclass task, those of the label where they are not given. The columns that `spec` names are checked like those of a file; its path is not looked at. Raises DataError.
+        classes: of a multiclass task, those of the label where they are not given. The columns that `spec` names are
+        checked like those of a file; its path is not looked at. Raises DataError.
         """
         if spec.scores is None:
             spec = spec.model_copy(update={"scores": {role: role for role in ROLES if role in table.column_names}})

@@ -256,3 +256,23 @@ def test_the_interval_of_a_macro_average_holds_the_truth_as_often_as_it_says() -
 
     assert np.abs(holding / 600 - 0.9) == pytest.approx(0, abs=4 * error)
     assert passing / 600 <= 0.05 + 4 * (0.05 * 0.95 / 600) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("recall(threshold=0.5)", "recall takes average, class, not 'threshold'"),
+        ("recall(average=weighted)", "average must be macro or micro, and is 'weighted'"),
+        ("auc(average=micro)", "average must be macro, and is 'micro'"),
+        ("accuracy(3)", "accuracy takes no arguments, not 3"),
+        ("rmse", "rmse is not measured of several classes"),
+        ("recall", "recall of several classes needs average or class"),
+        ("top_k_accuracy(k=4)", "among the first 4 of 4 classes is every row"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_where_no_pipeline_was_checked(asked: str, said: str) -> None:
+    """Never taken for something else."""
+    with pytest.raises(DataError) as caught:
+        metric(asked)
+
+    assert said in str(caught.value)

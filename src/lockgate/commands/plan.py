@@ -295,11 +295,12 @@ def _estimates(
     from lockgate.estimate import estimate
     from lockgate.merging import merged
     from lockgate.metrics import multiclass
+    from lockgate.metrics.catalog import SUBJECTS
     from lockgate.queries import ByQuery
 
     metrics = _metrics()
     if scored.classes:
-        metrics |= multiclass.metrics([line for _, line in lines], scored.classes)
+        metrics |= multiclass.metrics([line for _, line in lines if line.subject in SUBJECTS], scored.classes)
     if scored.queries is not None:
         queries = ByQuery(scored)
         scored, metrics = queries.rows, queries.metrics([line for _, line in lines])

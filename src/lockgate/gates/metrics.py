@@ -103,7 +103,7 @@ class Metrics(Gate):
         if scored.classes:
             from lockgate.metrics import multiclass
 
-            metrics |= multiclass.metrics([line for _, line in asked], scored.classes)
+            metrics |= multiclass.metrics([line for _, line in asked if line.subject in SUBJECTS], scored.classes)
         functions = {name: function for name, function in self.functions.items() if name in wanted}
         losses = None
         if case.task == ranking.TASK:

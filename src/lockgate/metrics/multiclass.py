@@ -42,8 +42,11 @@ _SUMS_TO = 1e-3
 
 @dataclass(frozen=True)
 class ClassMetric(OwnMetric):
-    """A metric of several classes. of: the place of the one that counts as positive. minority: of which groups of rows
-    there must be enough; of all classes where `of` is None."""
+    """A metric of several classes.
+
+    of: the place of the one that counts as positive; None where none does, and rows of all of them are the minority that
+    must be large enough.
+    """
 
     of: int | None = None
     classes: tuple[str, ...] = ()
@@ -80,11 +83,13 @@ def _is_still(psi: Floats) -> bool:
 
 
 def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, ClassMetric]:
-    """The metrics that lines ask for, by their subject with its arguments. Raises DataError for a class that is none."""
+    """The metrics that lines ask for, by their subject with its arguments. Raises DataError for what cannot be asked."""
     found = {}
     for line in lines:
-        if line.subject in averages.SUBJECTS and line.asked not in found:
-            for what in averages.complaints(line, classes):
+        if line.subject not in averages.SUBJECTS:
+            raise DataError(f"{str(line)!r}: {line.subject} is not measured of several classes")
+        if line.asked not in found:
+            for what in (*averages.SUBJECTS[line.subject].misfits(line), *averages.complaints(line, classes)):
                 raise DataError(what)
             found[line.asked] = _metric(line, tuple(classes))
     return found

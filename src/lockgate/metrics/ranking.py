@@ -73,16 +73,6 @@ class At:
         return labels > 0 if self.relevant is None else labels >= self.relevant
 
 
-def unknown_arguments(line: Requirement) -> Iterator[str]:
-    """What a line on one of these subjects says that the subject does not take."""
-    subject, text = SUBJECTS[line.subject], repr(str(line))
-    for name, value in _given(line).items():
-        if name not in subject.args:
-            yield f"{text}: {subject.name} takes {', '.join(subject.args)}, not {name!r}"
-        elif name in subject.words and value not in subject.words[name]:
-            yield f"{text}: {name} must be {' or '.join(subject.words[name])}, and is {value!r}"
-
-
 def out_of_range(line: Requirement) -> Iterator[str]:
     """What its numbers cannot be, and the one that is lacking."""
     given, text = _given(line), repr(str(line))
