@@ -78,6 +78,7 @@ def without_value(one: Estimate, problem: tuple[str, str]) -> Estimate:
         required=one.required,
         on=one.on,
         method="none",
+        counted=one.counted,
         problem=problem,
     )
 

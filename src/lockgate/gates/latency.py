@@ -146,7 +146,10 @@ class Latency(Gate):
                 limits.setdefault(batch, []).append((str(line), limit, PERCENTILES[line.subject]))
         problem = run.off_schedule()
         if problem is not None:
-            estimates = [one if one.counted else without_value(one, problem) for one in estimates]
+            stands = [one.counted and line.subject != "max_ms" for one, (_, line) in zip(estimates, asked, strict=True)]
+            estimates = [
+                one if kept else without_value(one, problem) for one, kept in zip(estimates, stands, strict=True)
+            ]
         for finding in judge(self.title, asked, estimates, self.subjects):
             yield run.placed(finding, self.subjects[dict(asked)[finding.requirement].subject])
         yield from exhibits(self.title, run.drives, limits)
