@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.desk import Desk
-from lockgate.commands.plan import command
+from lockgate.commands.plan import _seconds, command
 from lockgate.errors import UsageError
+from lockgate.gates.latency import Latency
 
 PIPELINE = """\
 model: {model}
@@ -320,3 +321,18 @@ def test_every_line_has_an_outlook(desk: Desk) -> None:
             for line in gate["lines"]:
                 assert line["outlook"], (gate["name"], line["text"])
                 assert all(one["words"] for one in line["outlook"])
+
+
+@pytest.mark.parametrize(
+    ("load", "seconds"),
+    [
+        ({"rate": "200/s", "requests": 3000}, 30.0),
+        ({"rate": "200/s", "requests": 3000, "batch_size": [1, 32]}, 60.0),
+        ({"rate": "200/s", "duration": "2m"}, 240.0),
+        ({"closed": {"concurrency": 4}, "duration": "30s"}, 60.0),
+        ({"closed": {"concurrency": 4}, "requests": 600}, None),
+    ],
+)
+def test_how_long_a_load_takes_is_said_where_it_is_known(load: dict[str, Any], seconds: float | None) -> None:
+    """Two models, each asked for so long at every batch size; a closed loop of requests takes what the models take."""
+    assert _seconds(Latency.model_validate({"gate": "latency", "load": load}), models=2) == seconds
