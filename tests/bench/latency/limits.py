@@ -17,6 +17,7 @@ from lockgate.stats.latency import quantile_p_values
 from lockgate.timing import Timed, estimate_latency
 from lockgate.timing_limits import PERCENTILES, least_requests
 
+from . import SURE
 from .laws import LAWS
 
 BURSTS_ALLOWED = 0.12  # with fifteen bursts in a run, no formula holds the level; docs/gates/latency.md says so
@@ -72,7 +73,7 @@ class LimitRow:
     def bars(self) -> tuple[Bar, ...]:
         level = BURSTS_ALLOWED if self.cell.law == "bursts" else ALPHA
         kind = "L2, bursts" if self.cell.law == "bursts" else "L1"
-        limit = level + 2 * standard_error(level, self.cell.sims)
+        limit = level + SURE * standard_error(level, self.cell.sims)
         return tuple(
             Bar(f"{kind}: {word} at the true percentile", found, "<=", limit, self.cell.name)
             for word, found in (("passed", self.passed), ("failed", self.failed))

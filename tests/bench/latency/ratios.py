@@ -18,6 +18,7 @@ from lockgate.load import BLOCKS
 from lockgate.requirement import parse
 from lockgate.timing import Timed, estimate_latency, statistic
 
+from . import SURE
 from .laws import LAWS
 
 LIMIT = 1.1
@@ -126,8 +127,8 @@ class RatioRow:
         half = max(2, cell.sims // 2)
         kind = "L3, drifting runner" if cell.drifting else "L3"
         bars = [
-            Bar(f"{kind}: passed at the limit", self.rate(LIMIT, "pass"), "<=", level + 2 * standard_error(level, cell.sims), cell.name),
-            Bar(f"{kind}: equal models failed", self.rate(1.0, "fail"), "<=", ALPHA + 2 * standard_error(ALPHA, half), cell.name),
+            Bar(f"{kind}: passed at the limit", self.rate(LIMIT, "pass"), "<=", level + SURE * standard_error(level, cell.sims), cell.name),
+            Bar(f"{kind}: equal models failed", self.rate(1.0, "fail"), "<=", ALPHA + SURE * standard_error(ALPHA, half), cell.name),
         ]  # fmt: skip
         if cell.law == "2 % slow mode" and cell.subject == "p99_ms":
             bars.append(Bar("L3, 2 % slow mode: equal models decided", 1 - self._undecided(), "<=", 0.5, cell.name))
