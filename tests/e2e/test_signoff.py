@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from lockgate import pipeline, wiring
 from promoting import ssh_key
+from targets.web import closed_port
 
 from .checkout import BAD, CHAMPION, GOOD, LINES, METRICS, SCORED, Answer, Checkout, findings, verdicts
 
@@ -65,6 +68,17 @@ def test_approved_evidence_is_promoted_and_rolled_back(desk: Checkout) -> None:
     assert aliases(desk)["production"] == "1"
     assert "was withdrawn after this evidence was made" in late.stderr
     assert desk.processes == []
+
+
+def test_the_way_back_is_proven_from_files_and_not_at_a_server(desk: Checkout) -> None:
+    """A server answers as it is deployed now; after a rollback it is the files that are served."""
+    nobody = f"http://127.0.0.1:{closed_port()}"
+    target = {"protocol": "mlflow", "candidate": nobody, "champion": nobody, "ready": "0s"}
+    path = desk.write(target=target)
+    of = pipeline.load(path, environ=os.environ)
+    registry = wiring.open_registry(of)
+
+    wiring.prove_way_back(of, registry, registry.version("fraud", str(CHAMPION)), environ=os.environ)
 
 
 def test_without_a_vote_it_waits(desk: Checkout) -> None:

@@ -366,3 +366,14 @@ def test_what_a_server_does_not_tell_is_not_taken_for_nothing(tmp_path: Path) ->
     result = ask(case_of(tmp_path, candidate=server, alone=True), gate("load_seconds <= 5", "rss_mb <= 500"))
 
     assert [finding.verdict for finding in result.findings] == [Verdict.INCONCLUSIVE] * 2
+
+
+def test_a_place_of_the_gates_own_is_where_it_asks(tmp_path: Path) -> None:
+    """And the pipeline's place is left alone."""
+    case = case_of(tmp_path, alone=True)
+    served = Latency.model_validate({"gate": "latency", "require": ["errors <= 0"], "target": {"serve": "mlflow"}})
+    result = ask(case, served)
+
+    assert result.verdict is Verdict.PASS
+    assert case.candidate.answered(served.target) is not None
+    assert case.candidate.answered(None) is None
