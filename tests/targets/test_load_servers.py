@@ -161,12 +161,13 @@ def test_the_engine_ends_with_whoever_started_it() -> None:
             assert engine.wait(timeout=60) == 1
 
 
-def test_an_engine_that_breaks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With what it said, whether or not it read what it was given."""
+@pytest.mark.parametrize("told", ["", "print('half a frame of an answer', flush=True)"])
+def test_an_engine_that_breaks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """With what it said, whether or not it read what it was given, and however much it had told."""
     broken = tmp_path / "engine.py"
-    broken.write_text("raise SystemExit('no libcurl here')")
+    broken.write_text(f"{told}\nraise SystemExit('no libcurl here')")
     monkeypatch.setattr(load, "_ENGINE", broken)
-    with pytest.raises(ModelFault, match="the load generator ended before it had sent its requests") as fault:
+    with pytest.raises(ModelFault, match="the load generator ended before it had told what it saw") as fault:
         drive_http(
             LoadPlan(requests=1), url="http://127.0.0.1:9/", headers={}, bodies=[b"x" * 2**20] * 3, timeout_s=1.0
         )

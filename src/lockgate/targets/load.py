@@ -108,7 +108,6 @@ def _run(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={"LC_ALL": "C.UTF-8"},
         start_new_session=True,
     ) as engine:
         assert engine.stdin is not None and engine.stdout is not None and engine.stderr is not None  # noqa: S101, PT018
@@ -124,11 +123,11 @@ def _run(
             with suppress(BrokenPipeError):
                 engine.stdin.close()  # what it no longer read
         said = engine.stderr.read().decode(errors="replace")
-    if len(answer) < _HEAD.size:
-        raise ModelFault("the load generator ended before it had sent its requests", stderr=said)
-    size, rest = _HEAD.unpack_from(answer)
+    size, rest = _HEAD.unpack_from(answer) if len(answer) >= _HEAD.size else (0, 0)
+    if not size or len(answer) < _HEAD.size + size + rest:
+        raise ModelFault("the load generator ended before it had told what it saw", stderr=said)
     told: dict[str, Any] = json.loads(answer[_HEAD.size : _HEAD.size + size])
-    return told, answer[_HEAD.size + size : _HEAD.size + size + rest]
+    return told, answer[_HEAD.size + size :]
 
 
 def _all_of(stream: IO[bytes], *, until: float, cancelled: Callable[[], bool]) -> bytes:
