@@ -358,7 +358,7 @@ def test_what_goes_in_comes_out(tmp_path: Path, rows: list[tuple[bool, float, st
     for declared in scored.slices:
         labels, codes = scored.codes(declared.name)
         masks = [codes == code for code in range(len(labels))]
-        assert codes.dtype == np.int32
+        assert codes.dtype == np.uint8
         assert sum(masks, np.zeros(len(rows), int)).tolist() == [1] * len(rows)
     labels, codes = scored.codes("geo")
     assert [labels[code] for code in codes] == ["(missing)" if row[2] is None else row[2] for row in rows]

@@ -46,6 +46,19 @@ def to_floats(column: pa.Array) -> Array:
     return np.where(is_missing(column), np.nan, values)
 
 
+def narrow(codes: int) -> type[np.unsignedinteger[Any]]:
+    """The type of fewest bytes that holds so many codes, from 0 on."""
+    return np.uint8 if codes <= 1 << 8 else np.uint16 if codes <= 1 << 16 else np.uint32
+
+
+def as_floats(column: pa.Array) -> Array:
+    """As `to_floats`, but float32 stays what it is, and is no copy where nothing is missing."""
+    kind = column.type
+    if column.null_count or not (pa.types.is_float32(kind) or pa.types.is_float64(kind)):
+        return to_floats(column)
+    return to_numpy(column)
+
+
 def from_numpy(values: Array) -> pa.Array:
     """A numeric or bool array as an Arrow array without nulls; numbers are not copied."""
     if values.dtype == np.bool_:

@@ -42,8 +42,13 @@ def _plain(value: Json) -> bool:
     if kind is int:
         return -(1 << 53) < int(value) < 1 << 53
     if kind is dict:
-        return all(type(key) is str and key.isascii() for key in value) and all(map(_plain, value.values()))
-    return (kind is list or kind is tuple) and all(map(_plain, value))
+        for key in value:
+            if type(key) is not str or not key.isascii():
+                return False
+        value = value.values()
+    elif kind is not list and kind is not tuple:
+        return False
+    return all(type(each) is str or _plain(each) for each in value)
 
 
 def files_digest(files: Iterable[tuple[str, str, int]]) -> str:

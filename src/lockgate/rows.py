@@ -141,7 +141,7 @@ class _Numbers:
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
         if not (number or pa.types.is_null(kind)):
             raise _wrong(self._dataset, self.what, self.needs[0], f"holds {kind}, not numbers", remedy=self._remedy)
-        values = arrays.to_floats(column)
+        values = arrays.as_floats(column)
         missing = np.isnan(values)
         self._missing.add(missing, before)
         self._outside.add(np.isinf(values) | (values < self._floor), before)
@@ -152,7 +152,7 @@ class _Numbers:
         self._outside.refuse(
             "is infinite" if self._floor == -np.inf else "is negative or infinite", remedy=self._remedy
         )
-        return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0)]))
+        return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0)], dtype=np.float64))
 
 
 class _Relevance(_Numbers):
@@ -461,8 +461,7 @@ class _Distinct:
     def add(self, encoded: pa.DictionaryArray) -> None:
         texts = encoded.dictionary.to_pylist()
         lookup = [self.distinct.setdefault(text, len(self.distinct)) for text in texts]
-        codes, many = arrays.to_numpy(encoded.indices), len(self.distinct)
-        narrow = np.uint8 if many <= 1 << 8 else np.uint16 if many <= 1 << 16 else np.int32
+        codes, narrow = arrays.to_numpy(encoded.indices), arrays.narrow(len(self.distinct))
         known = lookup == list(range(len(lookup)))
         self._codes.append(codes.astype(narrow) if known else np.array(lookup, narrow)[codes])
 

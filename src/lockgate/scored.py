@@ -160,7 +160,7 @@ class Scored:
         return self._per_row[role, name]
 
     def codes(self, name: str) -> tuple[tuple[str, ...], Array]:
-        """(labels, (n,) int32 indices into them) of a slice: each row has one label.
+        """(labels, (n,) whole numbers, indices into them) of a slice: each row has one label.
 
         The order is `Slice.order`: declared values first, also those that no row has, then what else was found, sorted.
         """
@@ -169,7 +169,7 @@ class Scored:
         return self._codes[name]
 
     def regrouped(self, groups: Mapping[str, Group]) -> Scored:
-        """The same rows with other labels for some slices: name → (slice, labels, (n,) int32 indices into them)."""
+        """The same rows with other labels for some slices: name → (slice, labels, (n,) indices into them)."""
         _ = (self.labels, self.candidate, self.champion, self.weights, self.clusters)  # read once, for both
         view = copy(self)
         view.slices = tuple(groups[one.name][0] if one.name in groups else one for one in self.slices)
@@ -187,10 +187,10 @@ class Scored:
         found = dict.fromkeys(text for chunk in chunks for text in chunk.dictionary.to_pylist())
         labels = declared.order(found)
         place = {label: code for code, label in enumerate(labels)}
-        codes = np.empty(self.rows, np.int32)
+        codes = np.empty(self.rows, arrays.narrow(len(labels)))
         start = 0
         for chunk in chunks:
-            lookup = np.array([place[text] for text in chunk.dictionary.to_pylist()], np.int32)
+            lookup = np.array([place[text] for text in chunk.dictionary.to_pylist()], codes.dtype)
             codes[start : start + len(chunk)] = lookup[arrays.to_numpy(chunk.indices)]
             start += len(chunk)
         return labels, codes

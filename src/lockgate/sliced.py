@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.arrays import narrow
 from lockgate.binned import bin_sums
 from lockgate.metrics import calibration, classification, rates
 from lockgate.metrics.calibration import BinSums
@@ -350,7 +351,7 @@ class _Work:
         del cells
         self.codes: dict[int, Array] = {0: np.zeros(0, np.uint8)}
         for name, (count, column) in codes.items():
-            self.codes[name] = column.astype(_narrow(count))[order]
+            self.codes[name] = column.astype(narrow(count), copy=False)[order]
         self.keys, self.scores, self.exact = {}, {}, {}
         for role in self.roles:
             given: Any = getattr(scored, role)
@@ -375,6 +376,8 @@ class _Work:
             return
         ranked = _Ranks(self, places.result())
         del places
+        self.keys.clear()  # they would only be in the way of what is to come
+        self.scores.clear()
         tasks = [
             task
             for name in dict.fromkeys(name for name, _ in sorted(self.wanted.ordered))
@@ -682,10 +685,6 @@ def _sorted_by(cells: NDArray[np.uint32]) -> NDArray[np.int64]:
     packed.sort()
     packed &= np.uint64(0xFFFFFFFF)
     return packed.view(np.int64)
-
-
-def _narrow(count: int) -> type[np.unsignedinteger[Any]]:
-    return np.uint8 if count <= 1 << 8 else np.uint16 if count <= 1 << 16 else np.uint32
 
 
 class _Inline(Executor):

@@ -117,13 +117,14 @@ def peer(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
 def table(folder: Path, slices: int, rows: int | None) -> tuple[Any, list[Any]]:
     import pyarrow as pa
 
-    columns = read(folder, rows)
+    from lockgate import arrays  # pyarrow's own ways import pandas, which a gate that reads a file does not
+
+    columns = {name: arrays.from_numpy(column) for name, column in read(folder, rows).items()}
     for number, count in enumerate(values(slices)):
-        texts = pa.array([f"v{place:03d}" for place in range(count)])
-        codes = pa.array(columns[f"slice{number}"])
-        columns[f"slice{number}"] = pa.DictionaryArray.from_arrays(codes, texts)
+        texts = arrays.from_texts([f"v{place:03d}" for place in range(count)])
+        columns[f"slice{number}"] = pa.DictionaryArray.from_arrays(columns[f"slice{number}"], texts)
     bands = {"name": "band", "column": "amount", "bins": EDGES}
-    return pa.table(columns), ["slice0", "slice1", "slice2", bands]
+    return pa.Table.from_arrays([*columns.values()], names=[*columns]), ["slice0", "slice1", "slice2", bands]
 
 
 def points(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
