@@ -55,9 +55,9 @@ def _ranks(order: Ints, scores: NDArray[Any]) -> Keys:
 
 def sorted_places(keys: Keys) -> Ints:
     """The rows in the order of their keys, then of their numbers; fewer than 2³²."""
-    packed = keys.astype(np.uint64)
-    packed <<= np.uint64(32)
-    packed |= np.arange(keys.size, dtype=np.uint64)
+    packed = np.arange(keys.size, dtype=np.uint64)
+    for low in range(0, keys.size, BLOCK):
+        packed[low : low + BLOCK] |= keys[low : low + BLOCK].astype(np.uint64) << np.uint64(32)
     packed.sort()
     packed &= _INDEX
     return packed.view(np.int64)

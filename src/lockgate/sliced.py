@@ -46,8 +46,8 @@ Place = tuple[int, int]
 OVERALL: Place = (0, 0)
 MOST_ROWS = 1 << 30
 ROLES = ("candidate", "champion")
-_MOST_CELLS = 1 << 16
-_ROWS_A_CELL = 16
+_MOST_CELLS = 1 << 17
+_ROWS_A_CELL = 8
 _BLOCKS_A_TASK = 8
 _FEW_ROWS = 300_000
 _NOTHING = Sums(0.0, 0.0, 0.0)
@@ -347,7 +347,7 @@ class _Work:
         self.bundles = _bundles(self.slices, self.rows)
         cells = _cells(self.bundles[0], {name: column for name, (_, column) in codes.items()}, self.slices, self.rows)
         cells[~labels] += math.prod(self.slices[name] for name in self.bundles[0])
-        order = _sorted_by(cells)
+        order = sorted_places(cells)
         del cells
         self.codes: dict[int, Array] = {0: np.zeros(0, np.uint8)}
         for name, (count, column) in codes.items():
@@ -392,7 +392,7 @@ class _Work:
         cells = _cells(bundle, self.codes, self.slices, self.rows)
         if not first:
             cells[self.positives :] += math.prod(self.slices[name] for name in bundle)
-            order = _sorted_by(cells)
+            order = sorted_places(cells)
             cells = cells[order]
         edge = cells[1:] != cells[:-1]
         edge[self.positives - 1 : self.positives] = True
@@ -675,16 +675,6 @@ def _cells(
             cells *= np.uint32(slices[name])
             cells += codes[name].astype(np.uint32)
     return cells
-
-
-def _sorted_by(cells: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """The rows in the order of their cells, then of their numbers."""
-    packed = cells.astype(np.uint64)
-    packed <<= np.uint64(32)
-    packed |= np.arange(cells.size, dtype=np.uint64)
-    packed.sort()
-    packed &= np.uint64(0xFFFFFFFF)
-    return packed.view(np.int64)
 
 
 class _Inline(Executor):

@@ -5,7 +5,7 @@
 131 groups: three columns of 5, 20 and 100 values, a number in 6 bins. points: AUC, average precision, log loss, Brier,
 recall at a threshold and calibration error of one model, all rows and every group. gate: the same of two models on the
 same rows, with intervals and verdicts, by `run_gate`; of calibration, the candidate's. warm: without imports and data,
-after one call on 2,000 rows. cold: the process.
+after one call on 2,000 rows. cold: the process. processor: of all threads, which a busy machine changes least.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def main() -> None:
 
 def show(rows: int, slices: int, rounds: int, found: Mapping[tuple[str, bool], list[dict[str, float]]]) -> None:
     def middle(kind: str, measure: str) -> float:
-        return median(one[measure] for one in found[kind, measure == "warm"])
+        return median(one[measure] for one in found[kind, measure in ("warm", "processor")])
 
     print(f"{rows:,} rows, {slices} groups, 6 metrics, median of {rounds}")
     for what in ("points warm", "points cold", "gate warm", "gate cold"):
@@ -222,6 +222,11 @@ def show(rows: int, slices: int, rounds: int, found: Mapping[tuple[str, bool], l
         ours, theirs = middle(kind, measure), middle("peer", measure)
         goal = f"   goal: at least {GOALS[rows, what]}" if (rows, what) in GOALS else ""
         print(f"  {what:12} {ours:8.3f} s   pandas + scikit-learn {theirs:8.3f} s   × {theirs / ours:6.1f}{goal}")
+    for kind in ("points", "gate"):
+        ours, theirs = middle(kind, "processor"), middle("peer", "processor")
+        print(
+            f"  processor time of {kind:6} {ours:6.2f} s   pandas + scikit-learn {theirs:6.2f} s   × {theirs / ours:6.1f}"
+        )
     print(f"  gate / points, warm {middle('gate', 'warm') / middle('points', 'warm'):5.1f}   aim: at most 6")
     theirs = middle("peer", "peak")
     for kind in ("points", "gate"):
