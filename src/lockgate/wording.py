@@ -156,7 +156,7 @@ def _sentences(
         return
     if structured and (deeper or any(one["type"] != "literal_error" for _, one in others)):
         others = [(rest, one) for rest, one in others if one["type"] != "literal_error" or "[key]" in rest]
-    if structured and (deeper or any(one["type"] != "too_short" for _, one in group)):
+    if structured and (deeper or any(one["type"] != "too_short" for _, one in others)):
         others = [each for each in others if each[1]["type"] != "too_short"]  # its entries were refused one by one
     seen = set()
     for rest, one in others:
