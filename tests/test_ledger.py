@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -53,7 +54,7 @@ def write(*moves: tuple[Kind, str | None], done: bool = True) -> dict[str, str]:
         )
         keys[f"epoch-{entry.epoch}"] = entry.bytes.decode()
         if done or number < len(moves) - 1:
-            keys[f"done-{entry.epoch}"] = Done(entry.epoch, entry.sha256, CI, entry.at).bytes.decode()
+            keys[f"done-{entry.epoch}"] = chain.mark(entry, actor=CI, at=entry.at).bytes.decode()
     return keys
 
 
@@ -171,11 +172,15 @@ def test_there_is_never_more_than_one_production(moves: list[tuple[Kind, str]]) 
 
 @given(moves, st.data())
 def test_an_edited_entry_is_always_named(moves: list[tuple[Kind, str]], data: st.DataObject) -> None:
-    """Any other value under any key, done or not, is found, and the entries before it are still read."""
+    """Any other value under any key, done or not, is found, and the entries before it are still read.
+
+    All but who finished the very last entry, and when: nothing follows that yet, and only a copy elsewhere can tell.
+    """
     keys = write(*moves)
     key = data.draw(st.sampled_from(sorted(keys)))
     document = json.loads(keys[key])
-    field = data.draw(st.sampled_from(sorted(set(document) - ({"actor", "at"} if key.startswith("done") else set()))))
+    unseen = {"actor", "at", "prev"} if key == f"done-{len(moves)}" else set()
+    field = data.draw(st.sampled_from(sorted(set(document) - unseen)))
     document[field] = data.draw(st.sampled_from(["x", 99, None]).filter(lambda value: value != document[field]))
     keys[key] = digest.canonical(document).decode()
 
@@ -183,8 +188,8 @@ def test_an_edited_entry_is_always_named(moves: list[tuple[Kind, str]], data: st
 
     number = key.partition("-")[2]
     assert chain.bad is not None
-    assert chain.bad.startswith((f"epoch-{number} ", f"done-{number} "))
-    with pytest.raises(Refused, match=f"-{number} ") as refused:
+    assert re.search(rf"\b(epoch|done)-{number}\b", chain.bad)
+    with pytest.raises(Refused, match="does not hold together") as refused:
         chain.whole()
     assert refused.value.code == "ledger_broken"
 

@@ -20,6 +20,7 @@ COMMANDS = {
     "reject": "Sign a veto on evidence.",
     "promote": "Make the evaluated and approved candidate Production.",
     "rollback": "Make the standby, or another retained version, Production.",
+    "archive": "Let the standby go once Production has held for its soak.",
     "adopt": "Begin the ledger with the version that is Production now.",
     "status": "Show where everything stands.",
     "report": "Show evidence as a document.",

@@ -102,29 +102,43 @@ class Entry:
 
 @dataclass(frozen=True)
 class Done:
-    """That an entry was carried out: by whom, when, and, as `entry`, the SHA-256 of which bytes."""
+    """That an entry was carried out: by whom, when, and, as `entry`, the SHA-256 of which bytes.
+
+    prev: SHA-256 of the bytes of the mark before, so that an edited one is seen by the next; None in the first, and in
+    what an older lockgate wrote.
+    """
 
     epoch: int
     entry: str
     actor: Identity
     at: datetime
+    prev: str | None = None
+    stored: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
     def bytes(self) -> bytes:
+        if self.stored is not None:
+            return self.stored
         return digest.canonical(
             {
                 "schema": SCHEMA,
                 "epoch": self.epoch,
+                "prev": self.prev,
                 "entry": self.entry,
                 "actor": self.actor.to_json(),
                 "at": utc_text(self.at),
             }
         )
 
+    @property
+    def sha256(self) -> str:
+        return digest.sha256(self.bytes)
+
     @classmethod
     def read(cls, text: str) -> Done:
         value = _document(text)
-        return cls(int(value["epoch"]), value["entry"], Identity.from_json(value["actor"]), utc(value["at"]))
+        actor = Identity.from_json(value["actor"])
+        return cls(int(value["epoch"]), value["entry"], actor, utc(value["at"]), value.get("prev"), text.encode())
 
 
 @dataclass(frozen=True)
@@ -175,6 +189,11 @@ class Chain:
         epoch, prev = (self.last.epoch + 1, self.last.sha256) if self.last else (1, None)
         return Entry(epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease)
 
+    def mark(self, entry: Entry, *, actor: Identity, at: datetime) -> Done:
+        """What says that the entry, the last of this chain, was carried out."""
+        before = self.done.get(entry.epoch - 1)
+        return Done(entry.epoch, entry.sha256, actor, at, None if before is None else before.sha256)
+
 
 def read_chain(keys: Mapping[str, str]) -> Chain:
     """The chain that the stored keys make: numbering, hashes and the Production that each entry says it came from."""
@@ -206,6 +225,9 @@ def read_chain(keys: Mapping[str, str]) -> Chain:
             return Chain(tuple(entries), done, f"done-{epoch} cannot be read ({error})")
         if (mark.epoch, mark.entry) != (epoch, entry.sha256):
             return Chain(tuple(entries), done, f"epoch-{epoch} is not the entry that done-{epoch} speaks of")
+        if mark.prev is not None and (epoch == 1 or mark.prev != done[epoch - 1].sha256):
+            where = f"the bytes of done-{epoch - 1}: one of the two was edited" if epoch > 1 else "nothing"
+            return Chain(tuple(entries), done, f"done-{epoch} does not follow {where}")
         done[epoch] = mark
         place = place.after(entry)
     return Chain(tuple(entries), done)
@@ -231,7 +253,8 @@ class Standing:
     standby: what a rollback goes to, None where nothing is left. staging: the version that waits for sign-off.
     states, since: of each version the ledger names, and the moment it got there.
     line: versions that held Production and may again, latest first. evidence: on what each version was let in.
-    withdrawn_at: the last time each was withdrawn. dead: digests that open nothing any more.
+    left: how and when each version was last let go from Production or standby. withdrawn_at: the last time each was
+    withdrawn. dead: digests that open nothing any more.
     """
 
     production: str | None = None
@@ -241,6 +264,7 @@ class Standing:
     since: Mapping[str, datetime] = field(default_factory=dict)
     line: tuple[str, ...] = ()
     evidence: Mapping[str, str] = field(default_factory=dict)
+    left: Mapping[str, tuple[State, datetime]] = field(default_factory=dict)
     withdrawn_at: Mapping[str, datetime] = field(default_factory=dict)
     dead: frozenset[str] = frozenset()
 
@@ -257,9 +281,15 @@ class Standing:
     def state(self, version: str) -> State:
         return self.states.get(version, "none")
 
+    def is_withdrawn(self, version: str) -> bool:
+        """Whether a rollback took it out of Production and nothing brought it back; evaluating it anew does not."""
+        in_use = self.state(version) in ("production", "standby")
+        return not in_use and version in self.left and self.left[version][0] == "withdrawn"
+
     def retain_until(self, version: str, retain: timedelta) -> datetime | None:
-        """Until when an archived or withdrawn version is kept, None for one that is in use or unknown."""
-        return self.since[version] + retain if self.state(version) in ("archived", "withdrawn") else None
+        """Until when a version that left Production is kept, None for one that is in use again or never held it."""
+        in_use = self.state(version) in ("production", "standby")
+        return None if in_use or version not in self.left else self.left[version][1] + retain
 
     def after(self, entry: Entry) -> Standing:
         """The standing once the entry is done."""
@@ -276,17 +306,15 @@ class Standing:
 
     def _staged(self, entry: Entry, version: str) -> Standing:
         changes: dict[str, State] = {}
-        if self.staging not in (None, version) and self.state(str(self.staging)) == "staging":
-            changes[str(self.staging)] = "none"
+        if self.staging not in (None, version):
+            changes |= self._unstaged()
         if self.state(version) not in ("production", "standby"):
             changes[version] = "staging"
         return self._moved(entry.at, changes, staging=version, evidence=self._knowing(version, entry.evidence))
 
     def _promoted(self, entry: Entry, version: str) -> Standing:
         outgoing = self.production if self.production != version else None
-        changes: dict[str, State] = {}
-        if self.staging is not None and self.state(self.staging) == "staging":
-            changes[self.staging] = "none"
+        changes = self._unstaged()
         if self.standby is not None and outgoing is not None:
             changes[self.standby] = "archived"
         if outgoing is not None:
@@ -333,24 +361,44 @@ class Standing:
     def _kept(self, version: str, at: datetime) -> bool:
         """Whether every policy still keeps this version: retention has a floor."""
         until = self.retain_until(version, RETAIN_FLOOR)
-        return self.state(version) != "withdrawn" and (until is None or at <= until)
+        return not self.is_withdrawn(version) and (until is None or at <= until)
+
+    def _unstaged(self) -> dict[str, State]:
+        """What becomes of the version that waits for sign-off once it does not: what it was before."""
+        if self.staging is None or self.state(self.staging) != "staging":
+            return {}
+        return {self.staging: self.left[self.staging][0] if self.staging in self.left else "none"}
 
     def _knowing(self, version: str, evidence: str | None) -> Mapping[str, str]:
         return self.evidence if evidence is None else {**self.evidence, version: evidence}
 
     def _moved(self, at: datetime, changes: Mapping[str, State], **fields: Any) -> Standing:
         moved = {version: state for version, state in changes.items() if self.state(version) != state}
+        let_go: dict[str, tuple[State, datetime]] = {
+            version: (state, at)
+            for version, state in moved.items()
+            if state in ("archived", "withdrawn") and self.state(version) in ("production", "standby")
+        }
         return replace(
-            self, states={**self.states, **moved}, since={**self.since, **dict.fromkeys(moved, at)}, **fields
+            self,
+            states={**self.states, **moved},
+            since={**self.since, **dict.fromkeys(moved, at)},
+            left={**self.left, **let_go} if let_go else self.left,
+            **fields,
         )
 
 
 def standing(entries: Iterable[Entry], at: datetime | None = None) -> Standing:
-    """Where every version stood at a moment, now if none is given. entries: those that are done, in order."""
+    """Where every version stood at a moment, now if none is given. entries: those that are done, in order.
+
+    The order of the entries counts, not that of clocks which disagree: all up to the last one from before the moment.
+    """
+    known = list(entries)
+    if at is not None:
+        known = known[: max((place for place, entry in enumerate(known, start=1) if entry.at <= at), default=0)]
     place = Standing()
-    for entry in entries:
-        if at is None or entry.at <= at:
-            place = place.after(entry)
+    for entry in known:
+        place = place.after(entry)
     return place
 
 
@@ -412,8 +460,10 @@ def next_step(chain: Chain, seen: Mapping[str, str], wanted: Entry | None, now: 
         if not ours and now < unfinished.lease_ends:
             return InProgress(unfinished)
         aliases = standing(chain.finished).after(unfinished).aliases
-        if unfinished.kind == "staged":  # staging repairs nothing else behind anybody's back
+        if unfinished.kind == "staged":  # neither this nor archiving repairs anything else behind anybody's back
             aliases = {"staging": aliases["staging"]}
+        if unfinished.kind == "archived":
+            aliases = {"previous": aliases["previous"]}
         return Finish(unfinished) if agrees(seen, aliases) else Apply(unfinished, aliases)
     if wanted is None:
         return Settled(chain.last)

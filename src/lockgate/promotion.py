@@ -166,7 +166,7 @@ def carry_out(
         elif isinstance(step, Finish):
             ours = wanted is not None and step.entry.bytes == wanted.bytes
             _tag(registry, model, step.entry, place.standing, (tags or {}) if ours else {})
-            mark = Done(step.entry.epoch, step.entry.sha256, actor, clock())
+            mark = place.chain.mark(step.entry, actor=actor, at=clock())
             stored = Done.read(ledger.put_if_absent(f"done-{step.entry.epoch}", mark.bytes.decode()))
             chain = place.chain
             place = replace(place, chain=replace(chain, done={**chain.done, stored.epoch: stored}))

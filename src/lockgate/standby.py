@@ -125,7 +125,7 @@ def _may_return(
             code="never_production",
             remedy="evaluate it with gate run and use gate promote",
         )
-    if before.state(version) == "withdrawn" and not withdrawn_ok:
+    if before.is_withdrawn(version) and not withdrawn_ok:
         raise Refused(
             f"version {version} was withdrawn on {utc_text(before.withdrawn_at[version])}",
             code="withdrawn_target",

@@ -66,15 +66,18 @@ def find_pipeline(
     Raises UsageError where none or several fit, with the list.
     """
     if path is not None:
-        return load(path, environ=environ)
+        named = load(path, environ=environ)
+        if model not in (None, named.model):
+            raise UsageError(f"{path} is about {named.model}, not {model}", remedy="name the pipeline of that model")
+        return named
     if model is None and digest is not None:
         found = find(root, digest)
         if found is not None:
             evidence = found.evidence()
             model = evidence.model
-            named = root / str(evidence.document["policy"]["files"][0]["path"])
-            if named.is_file():
-                return load(named, environ=environ)
+            file = root / str(evidence.document["policy"]["files"][0]["path"])
+            if file.is_file():
+                return load(file, environ=environ)
     fitting: list[Path] = []
     for candidate in pipelines(root):
         try:
