@@ -83,8 +83,8 @@ class Moments:
     third: Floats
     fourth: Floats
 
-    def pooled(self, codes: Array, slices: int) -> Moments:
-        """Of the unions of parts of one code; exact where nothing varies."""
+    def pooled(self, codes: Array, slices: int, *, deviates: bool) -> Moments:
+        """Of the unions of parts of one code; exact where nothing varies. deviates: whether more than the mean is wanted."""
 
         def total(values: Floats) -> Floats:
             return np.bincount(codes, values, slices).astype(np.float64, copy=False)
@@ -93,6 +93,8 @@ class Moments:
         some = np.maximum(rows, 1.0)
         mean = total(self.rows * self.mean) / some
         mean += total(self.rows * (self.mean - mean[codes])) / some
+        if not deviates:
+            return Moments(rows, mean, *[np.zeros(slices)] * 3)
         off = self.mean - mean[codes]
         square = off * off
         second = total(self.second + self.rows * square)
@@ -417,7 +419,7 @@ class _Work:
             columns = (np.concatenate(each) for each in zip(*(part.moments[key] for part in found), strict=True))
             moments = Moments(lengths, *columns)
             for name, codes in where.items():
-                self.into._moments[name, *key] = moments.pooled(codes, self.slices[name])
+                self.into._moments[name, *key] = moments.pooled(codes, self.slices[name], deviates=sums.deviates(*key))
         for cuts in self.wanted.cuts:
             each = np.concatenate([part.decided[cuts] for part in found], axis=1)
             for name, codes in where.items():
@@ -569,6 +571,10 @@ class _Runs:
             (loss, kind) for loss in wanted.losses for kind in ("candidate", *self._others(loss))
         ]  # a role: its own values; a factor: the difference
 
+    def deviates(self, loss: Any, kind: Any) -> bool:
+        """Whether a line asks for more than the mean."""
+        return kind != "champion" and loss in self.wanted.decided
+
     def _others(self, loss: Any) -> tuple[Any, ...]:
         return ("champion", *sorted(self.wanted.factors.get(loss, ()))) if self.wanted.paired else ()
 
@@ -601,7 +607,7 @@ class _Runs:
                 off = values["champion"] * factor
                 values[factor] = np.subtract(values["candidate"], off, out=off)
             for kind, column in values.items():
-                if kind == "champion" or loss not in self.wanted.decided:
+                if not self.deviates(loss, kind):
                     nothing = np.zeros(starts.size)
                     mean = np.add.reduceat(column, starts) / lengths
                     moments[loss, kind].append((mean, nothing, nothing, nothing))
