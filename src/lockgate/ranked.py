@@ -26,7 +26,6 @@ MOST_TOGETHER = 1 << 17
 MOST_SLICES = 1 << 14
 _RUNS = 1 << 14
 _INDEX = np.uint64(0xFFFFFFFF)
-_ONE = np.uint64(1)
 
 
 def order_keys(scores: NDArray[Any]) -> Keys:

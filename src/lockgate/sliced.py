@@ -1,7 +1,8 @@
 """Metrics of independent rows of one weight on all slices at once: sums by slice, and no array of influences is kept.
 
 Rows are put in order once: positives first, then by the cell of several slicings together, so that a cell is a run of
-rows and a slice is made of runs. Means and shares are summed by run and added up by slice; ranks need a sort a slice.
+rows and a slice is made of runs. Means and shares are summed by run and added up by slice. For ranks and calibration rows
+are put in the order of the candidate's scores once, and every slicing takes its slices from there.
 """
 
 from __future__ import annotations
