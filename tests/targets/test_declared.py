@@ -73,7 +73,8 @@ def test_a_model_answers_under_what_it_declares(tmp_path: Path) -> None:
         if line.startswith(("mlflow-skinny=", "pandas=", "pyarrow=", "numpy="))
     ]
     (folder / "requirements.txt").write_text("\n".join(lines))
-    cache, seen = tmp_path / "environments", environ(PYTHONPATH="src")
+    beside = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # where our own set-up installs uv
+    cache, seen = tmp_path / "environments", environ(PYTHONPATH="src", PATH=beside)
 
     python = declared_python(folder, cache=cache, environ=seen)
     with ProcessModel(folder, python=python, environ=without_ours(seen), scratch=tmp_path) as model:
@@ -222,12 +223,13 @@ def test_the_build_ends_with_us(files: Path, uv: dict[str, str], tmp_path: Path)
         "import os, sys; from pathlib import Path; from lockgate.targets.declared import declared_python;"
         "declared_python(Path(sys.argv[1]), cache=Path(sys.argv[2]), environ=os.environ)"
     )
+    before = survivors()
     us = subprocess.Popen(
         [sys.executable, "-c", code, str(files), str(tmp_path / "cache")], env={**uv, "UV_HANGS": "1"}
     )
     while len(calls(tmp_path)) < 2:
         assert us.poll() is None
-    watched = {pid: os.pidfd_open(pid) for pid in survivors() - {us.pid}}
+    watched = {pid: os.pidfd_open(pid) for pid in survivors() - before - {us.pid}}
     us.kill()
     us.wait()
 
