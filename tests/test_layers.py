@@ -17,7 +17,7 @@ ROOT = Path(lockgate.__file__).parent
 LINES: dict[int, tuple[str, ...]] = {
     1: ("errors", "units", "digest", "config", "plugins"),
     2: ("evidence", "requirement", "arrays", "slices", "registry"),
-    3: ("signoff", "ledger", "soak", "stats", "satisfiable", "schema_diff"),
+    3: ("signoff", "ledger", "soak", "projection", "stats", "satisfiable", "schema_diff"),
     4: (
         "target",
         "model",

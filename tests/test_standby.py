@@ -200,6 +200,25 @@ def test_adopting_begins_the_ledger_with_what_runs(models: Models, tmp_path: Pat
     assert bench.refusal().code == "no_standby"
 
 
+def test_adopting_tells_which_aliases_it_took(models: Models, tmp_path: Path) -> None:
+    """`previous` of a model that somebody kept by hand names a version that the ledger does not know."""
+    bench = Bench.__new__(Bench)
+    bench.models, bench.registry, bench.folder, bench.clock = models, models.registry, tmp_path, Clock()
+    bench.model = models.new()
+    for _ in range(2):
+        models.register(bench.model)
+    for alias, version in (("production", "2"), ("previous", "1")):
+        bench.registry.set_alias(bench.model, alias, version)
+
+    outcome = bench.adopt("2")
+    bench.registry.set_alias(bench.model, "production", "1")
+    with pytest.raises(Refused, match="--repair points the alias back") as moved:
+        bench.adopt("2")
+
+    assert outcome.lines[-1] == "the alias previous pointed to version 1, which is not in the ledger, and was moved"
+    assert moved.value.code == "already_begun"
+
+
 def test_nothing_is_rolled_back_or_adopted_out_of_nowhere(models: Models, tmp_path: Path) -> None:
     """Without a ledger and without the version."""
     bench = Bench.__new__(Bench)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lockgate.ledger import Chain, Entry, Standing, agrees, read_chain, standing
+from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing, agrees, read_chain, standing
 from lockgate.registry import Registry, utc_text
+from lockgate.soak import Soak, soak_of
+from lockgate.units import duration_text
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Status:
 
     model: str
     at: datetime
+    promotion: PromotionPolicy
     chain: Chain
     standing: Standing
     aliases: dict[str, str]
@@ -26,18 +29,31 @@ class Status:
         return self.chain.unfinished
 
     @property
+    def soak(self) -> Soak | None:
+        """What `gate archive` waits for; None where nothing stands by."""
+        return soak_of(self.chain, self.promotion.soak)
+
+    @property
+    def kept(self) -> dict[str, datetime]:
+        """Versions that left Production, and until when each is kept; those whose time has passed are not named."""
+        found = {
+            version: until
+            for version in self.standing.left
+            if (until := self.standing.retain_until(version, self.promotion.retain)) is not None and until >= self.at
+        }
+        return dict(sorted(found.items(), key=lambda one: int(one[0])))
+
+    @property
     def lines(self) -> list[str]:
         """What people are told."""
         place = self.standing
         lines = [self._line("Production", place.production), self._line("Staging", place.staging)]
-        lines.append(self._line("standby", place.standby))
-        if place.production is not None and place.standby is None:
-            lines.append("  no standby is left: the alias previous equals production")
-        rest: dict[str, list[str]] = {}
-        for version, state in place.states.items():
-            if state in ("archived", "withdrawn"):
-                rest.setdefault(state, []).append(version)
-        lines += [f"{state:<11} {', '.join(sorted(found, key=int))}" for state, found in sorted(rest.items())]
+        lines += [self._line("standby", place.standby), *self._about_the_standby()]
+        for state in ("archived", "withdrawn"):
+            versions = sorted((one for one, found in place.states.items() if found == state), key=int)
+            lines += [f"{state:<11} {', '.join(self._with_retention(version) for version in versions)}"] * bool(
+                versions
+            )
         return [self.model, *lines, *(f"! {problem}" for problem in self.problems)]
 
     def to_json(self) -> dict[str, Any]:
@@ -48,17 +64,38 @@ class Status:
             "production": self._version(self.standing.production),
             "standby": self._version(self.standing.standby),
             "staging": self._version(self.standing.staging),
+            "archive_due_at": None if self.soak is None else utc_text(self.soak.ends),
             "aliases": self.aliases,
             "epoch": self.chain.last.epoch if self.chain.last else 0,
             "unfinished": self.unfinished.to_json() if self.unfinished else None,
             "versions": {version: str(state) for version, state in sorted(self.standing.states.items())},
+            "retain_until": {version: utc_text(until) for version, until in self.kept.items()},
             "problems": list(self.problems),
         }
 
     def entry_of(self, version: str) -> Entry | None:
-        """The last entry that moved a version to where it is."""
-        entries = reversed(self.chain.finished)
-        return next((entry for entry in entries if version in (entry.target, entry.source)), None)
+        """The entry that speaks for a version: what made it Production last, else what staged it."""
+        mine = [entry for entry in self.chain.finished if entry.target == version]
+        moves = [entry for entry in mine if entry.kind in MOVES]
+        staged = [entry for entry in mine if entry.kind == "staged"]
+        wanted = staged if self.standing.state(version) == "staging" else moves or staged
+        return wanted[-1] if wanted else None
+
+    def _about_the_standby(self) -> list[str]:
+        place, soak = self.standing, self.soak
+        if soak is None:
+            return ["  no standby is left: the alias previous equals production"] if place.production else []
+        if soak.is_over(self.at):
+            return [f"  gate archive {self.model} is due since {utc_text(soak.ends)}"]
+        for_how_long = duration_text(self.promotion.soak)
+        return [
+            f"  stays until {utc_text(soak.ends)}, when version {soak.production} will have held for {for_how_long}; "
+            f"then gate archive {self.model} lets it go"
+        ]
+
+    def _with_retention(self, version: str) -> str:
+        until = self.kept.get(version)
+        return version if until is None else f"{version} (kept until {utc_text(until)})"
 
     def _line(self, word: str, version: str | None) -> str:
         if version is None:
@@ -66,8 +103,9 @@ class Status:
         entry, since = self.entry_of(version), self.standing.since.get(version)
         when = f" since {utc_text(since)}" if since is not None else ""
         who = f", {entry.kind.replace('_', ' ')} by {entry.actor}" if entry is not None else ""
+        then = f" on {utc_text(entry.at)}" if entry is not None and entry.at != since else ""
         why = f": {entry.reason}" if entry is not None and entry.reason else ""
-        return f"{word:<11} version {version}{when}{who}{why}"
+        return f"{word:<11} version {version}{when}{who}{then}{why}"
 
     def _version(self, version: str | None) -> dict[str, Any] | None:
         if version is None:
@@ -84,12 +122,12 @@ class Status:
         }
 
 
-def status(registry: Registry, model: str, *, now: datetime) -> Status:
+def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: datetime) -> Status:
     """Read ledger and aliases, and say where they differ. Raises Refused for a deleted ledger."""
     aliases = dict(registry.aliases(model))
     chain = read_chain(registry.ledger(model).keys())
     place = standing(chain.finished)
-    return Status(model, now, chain, place, aliases, tuple(_problems(model, chain, place, aliases, now)))
+    return Status(model, now, promotion, chain, place, aliases, tuple(_problems(model, chain, place, aliases, now)))
 
 
 def _problems(model: str, chain: Chain, place: Standing, aliases: dict[str, str], now: datetime) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lockgate import digest, looks
+from lockgate import digest, looks, projection
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, RegistryError, Waiting
 from lockgate.evidence import Evidence, Verdict
 from lockgate.ledger import (
@@ -165,7 +165,7 @@ def carry_out(
             place = replace(place, seen=registry.aliases(model))
         elif isinstance(step, Finish):
             ours = wanted is not None and step.entry.bytes == wanted.bytes
-            _tag(registry, model, step.entry, place.standing, (tags or {}) if ours else {})
+            _tag(registry, model, step.entry, place.chain, (tags or {}) if ours else {})
             mark = place.chain.mark(step.entry, actor=actor, at=clock())
             stored = Done.read(ledger.put_if_absent(f"done-{step.entry.epoch}", mark.bytes.decode()))
             chain = place.chain
@@ -429,18 +429,16 @@ def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str])
             registry.set_alias(model, alias, step.aliases["production"])
 
 
-def _tag(registry: Registry, model: str, entry: Entry, before: Standing, more: Mapping[str, str]) -> None:
-    """Say on the versions what the ledger says, for people and searches."""
-    after = before.after(entry)
-    changed = {version: state for version, state in after.states.items() if before.state(version) != state}
-    for version, state in changed.items():
-        tags = {"lockgate.state": str(state)}
-        if version == entry.target:
-            tags |= {"lockgate.evidence": entry.evidence} if entry.evidence else {}
-            if state == "production":
-                tags |= {"lockgate.promoted_by": str(entry.actor), "lockgate.promoted_at": utc_text(entry.at), **more}
+def _tag(registry: Registry, model: str, entry: Entry, chain: Chain, more: Mapping[str, str]) -> None:
+    """Say on the versions what the ledger says, for people and searches; a repair says everything anew that differs."""
+    if entry.kind == "repaired":
+        shown = {found.version: found.tags for found in registry.versions(model)}
+        wanted = projection.differing_tags(projection.all_tags(chain.finished), shown)
+    else:
+        wanted = projection.tags_after(entry, standing(chain.finished))
+    for version, tags in wanted.items():
         try:
-            registry.set_tags(model, version, tags)
+            registry.set_tags(model, version, {**tags, **(more if version == entry.target else {})})
         except NotFound:
             if version == entry.target:
                 raise
@@ -448,7 +446,9 @@ def _tag(registry: Registry, model: str, entry: Entry, before: Standing, more: M
 
 def _letting_in(chain: Chain, version: str) -> Entry:
     """The entry that put a version where it is."""
-    return next(entry for entry in reversed(chain.entries) if entry.target == version)
+    return next(
+        entry for entry in reversed(chain.entries) if entry.target == version and entry.kind in MOVES | {"staged"}
+    )
 
 
 def _other(entry: Entry, evidence: Evidence) -> tuple[str, ...]:

@@ -83,13 +83,19 @@ def adopt(
     place, forwarded = settle(registry, model, actor=actor, clock=clock)
     before, shown = place.standing, place.seen.get("production")
     if before.production is not None:
-        first = next(entry for entry in reversed(place.chain.entries) if entry.target == before.production)
+        first = next(
+            entry
+            for entry in reversed(place.chain.entries)
+            if entry.kind in MOVES and entry.target == before.production
+        )
         if before.production == version and shown == version:
             return Outcome(model, first, before, already=True, forwarded=forwarded)
         raise Refused(
             f"the ledger of {model} knows version {before.production} as Production since {utc_text(first.at)}",
             code="already_begun",
-            remedy="use gate promote, or gate rollback --to",
+            remedy=f"gate verify {model} --repair points the alias back to it"
+            if before.production == version
+            else "use gate promote, or gate rollback --to",
         )
     if shown not in (None, version):
         raise Refused(
@@ -98,9 +104,14 @@ def adopt(
             remedy=f"adopt version {shown}, or move the alias first",
         )
     registry.version(model, version)
+    taken = [
+        f"the alias {alias} pointed to version {place.seen[alias]}, which is not in the ledger, and was moved"
+        for alias in ("previous", "staging")
+        if place.seen.get(alias, version) not in (version, before.staging)
+    ]
     wanted = place.chain.draft("adopted", target=version, actor=actor, reason=reason, at=clock(), lease=promotion.lease)
     place = carry_out(registry, model, place, wanted, actor=actor, clock=clock)
-    return Outcome(model, wanted, place.standing, forwarded=forwarded)
+    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(taken))
 
 
 def _may_return(

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 import requests
 
-from lockgate import digest, promotion, standby
+from lockgate import audit, digest, promotion, standby
 from lockgate.errors import Denied, NotFound, Refused, RegistryError, Unavailable, UnknownOutcome
 from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registry import ModelVersion
 from lockgate.signoff import Ballot
-from promoting import CI, NOBODY, POLICY, PROMOTION, Clock, evidence, run_folder
+from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, evidence, run_folder
 
 SECONDS = 15
 
@@ -125,6 +125,27 @@ def test_the_whole_way_over_http(server: Server, tmp_path: Path) -> None:
     fetched = MlflowRegistry(server.uri).evidence("fraud").fetch(about.digest, tmp_path / "fetched")
     assert (fetched / "evidence.json").read_bytes() == about.stored
     assert registry.version("fraud", "2").tags["lockgate.state"] == "withdrawn"
+
+
+def test_status_costs_four_requests_at_most(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a registry that nobody has asked yet."""
+    register(server.uri, "asked", 1, tmp_path)
+    standby.adopt(
+        MlflowRegistry(server.uri), "asked", version="1", reason="it runs", promotion=PROMOTION, actor=CI, clock=Clock()
+    )
+    sent: list[str] = []
+    send = requests.Session.send
+
+    def counted(self: requests.Session, request: requests.PreparedRequest, **more: object) -> requests.Response:
+        sent.append(str(request.url))
+        return send(self, request, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(requests.Session, "send", counted)
+
+    found = audit.status(MlflowRegistry(server.uri), "asked", promotion=PROMOTION, now=NOW)
+
+    assert found.standing.production == "1"
+    assert 0 < len(sent) <= 4, sent
 
 
 def test_what_is_missing_is_not_found(server: Server, tmp_path: Path) -> None:

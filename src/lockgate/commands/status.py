@@ -21,7 +21,7 @@ def command(model: str, pipeline: Path | None, as_json: bool) -> None:
     from lockgate.run import now
 
     of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    state = status(wiring.open_registry(of), model, now=now())
+    state = status(wiring.open_registry(of), model, promotion=of.promotion, now=now())
     click.echo(json.dumps(state.to_json(), indent=1) if as_json else "\n".join(state.lines))
     if state.problems:
         raise click.exceptions.Exit(1)
