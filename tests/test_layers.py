@@ -64,7 +64,7 @@ LINES: dict[int, tuple[str, ...]] = {
     6: ("gate", "interleaved"),
     7: ("yamlfile", "wording", "variables", "extends", "crosscheck", "pipeline", "schema"),
     8: ("gates", "targets", "registries", "channels", "reports"),
-    9: ("selection", "runfolder", "looks", "run", "promotion", "standby", "archive", "audit"),
+    9: ("selection", "runfolder", "looks", "run", "promotion", "standby", "archive", "audit", "history"),
     10: ("wiring",),
     11: ("demo", "cli", "commands", "testing"),
 }

@@ -23,6 +23,7 @@ COMMANDS = {
     "archive": "Let the standby go once Production has held for its soak.",
     "adopt": "Begin the ledger with the version that is Production now.",
     "status": "Show where everything stands.",
+    "history": "Show who moved which version, when and why, and what was stopped.",
     "report": "Show evidence as a document.",
     "init": "Write a pipeline for a model of yours.",
     "schema": "Print the JSON Schema of a pipeline.",

@@ -166,7 +166,10 @@ class EvidenceStore(Protocol):
         """The facts, `digest` among them, of the published run of a version that finished last; None without any."""
 
     def all(self) -> Sequence[Mapping[str, str]]:
-        """The facts of everything published, oldest first; `digest` is among them."""
+        """The facts of everything published, oldest first; `digest` is among them.
+
+        `vote.<hash>` holds a vote that is not an approval, so that who objected is known without reading every folder.
+        """
 
 
 class CandidateSelector(Config):

@@ -51,6 +51,20 @@ def test_the_demo_ends_well_and_names_the_report(stage: Checkout, played: tuple[
     assert stage.processes == []
 
 
+def test_the_demo_ends_with_who_moved_what_when_and_why(played: tuple[Answer, Answer]) -> None:
+    """Newest first: the promotion that was signed, the rollback with its reason, and how it began."""
+    table = played[1].stdout.partition("$ gate history fraud\n")[2].splitlines()
+    rows = [re.split(r"  +", line) for line in table[:7]]
+
+    assert rows[0] == ["EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "WHY"]
+    assert [row[0] for row in rows[1:]] == ["6", "5", "4", "3", "2", "1"]
+    assert [row[2] for row in rows[1:]] == ["promoted", "staged", "rolled back", "promoted", "staged", "adopted"]
+    assert rows[1][-1] == "approved by olga@example.org"
+    assert rows[3][-1] == "chargebacks doubled"
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", row[1]) for row in rows[1:])
+    assert {row[4] for row in rows[1:]} == {"Dana, who trains the models (unverified)"}
+
+
 def test_the_demo_leaves_the_good_candidate_in_production(after: Checkout) -> None:
     """With the champion standing by, and the ledger and the aliases in agreement."""
     answer = after.gate("status", "fraud", "--json")

@@ -160,6 +160,7 @@ class _Story:
         self.step("Evaluated again", ["run", "--candidate", "version=3", "--stage"])
         self.sign_and_promote()
         self.step("Where everything stands", ["status", "fraud"])
+        self.step("Who moved what, when and why", ["history", "fraud"])
 
     def sign_and_promote(self) -> None:
         evidence, _ = self.newest()

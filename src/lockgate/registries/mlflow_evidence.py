@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,6 +13,7 @@ from lockgate import digest as digests
 from lockgate.errors import NotFound, RegistryError, UnknownOutcome
 from lockgate.registries import mlflow_experiments as experiments
 from lockgate.registries.mlflow_client import Client
+from lockgate.signoff import Vote
 
 _PREFIX = "lockgate."
 _LONGEST = 5000  # the shortest limit of the databases behind MLflow
@@ -64,6 +66,7 @@ class MlflowEvidence:
                 path = Path(folder, name + suffix)
                 path.write_bytes(data)
                 self._log_artifact(run_id, path, "votes")
+        self._note_objection(run_id, name, vote)
 
     def votes(self, digest: str) -> Sequence[tuple[bytes, bytes]]:
         return [pair for run in self._runs(digest) for pair in self._votes_of(run.info.run_id)]
@@ -74,6 +77,19 @@ class MlflowEvidence:
 
     def all(self) -> Sequence[Mapping[str, str]]:
         return self._all("")
+
+    def _note_objection(self, run_id: str, name: str, vote: bytes) -> None:
+        """Show a vote that is not an approval as a tag, without its reason where it does not fit."""
+        try:
+            read = Vote.read(vote)
+        except ValueError:
+            return
+        if read.verb == "approve":
+            return
+        text = vote.decode()
+        if len(text) > _LONGEST:
+            text = replace(read, reason=f"({len(read.reason):,} characters)", stored=None).bytes.decode()
+        self._client.write(f"the vote {name}", lambda mlflow: mlflow.set_tag(run_id, f"{_PREFIX}vote.{name}", text))
 
     def _votes_of(self, run_id: str) -> list[tuple[bytes, bytes]]:
         listed = self._client.read("votes", lambda mlflow: mlflow.list_artifacts(run_id, "votes"))
