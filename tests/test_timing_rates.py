@@ -14,7 +14,7 @@ from lockgate.requirement import from_mapping, parse
 from lockgate.stats.proportions import clopper_pearson
 from lockgate.timing import Timed
 from lockgate.timing_limits import least_requests
-from lockgate.timing_rates import estimate_rate
+from lockgate.timing_rates import estimate_rate, failed_in_turn
 
 
 def answers(failing: list[int], *, size: int = 150, blocks: int = 20) -> tuple[np.ndarray, ...]:
@@ -59,7 +59,9 @@ def test_errors_beside_the_champions_are_compared_by_pairs(
     candidate: list[int], champion: list[int], passes: bool, fails: bool
 ) -> None:
     """The same request to both: only those count that one of them answered."""
-    timed = Timed(answers(candidate), answers(champion))
+    ours, theirs = answers(candidate), answers(champion)
+    pairs = [failed_in_turn(np.isinf(one), np.isinf(other)) for one, other in zip(ours, theirs, strict=True)]
+    timed = Timed(ours, theirs, pairs=pairs)
     one = estimate_rate("r1", parse("error_rate <= champion + 0.01"), timed, seed=0)
 
     assert one.value == pytest.approx((len(candidate) - len(champion)) / 3000)

@@ -22,6 +22,7 @@ from lockgate.model import Drive, LoadPlan
 from lockgate.requirement import Requirement, Subject
 from lockgate.schedule import lag_ms, late, saturated
 from lockgate.timing import Timed, without_value
+from lockgate.timing_rates import failed_in_turn
 
 if TYPE_CHECKING:
     from lockgate.target import Target
@@ -115,6 +116,12 @@ class Interleaved:
                 blocks(size, "champion") if beside else None,
                 seconds(size, "candidate"),
                 seconds(size, "champion") if beside else (),
+                [
+                    failed_in_turn(one.failed, other.failed)
+                    for one, other in zip(
+                        self.drives[size, "candidate"], self.drives.get((size, "champion"), ()), strict=beside
+                    )
+                ],
             )
             for size in self.load.sizes
         }

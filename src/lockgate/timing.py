@@ -16,11 +16,11 @@ from lockgate.requirement import Requirement
 from lockgate.timing_limits import PERCENTILES
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike
 
-    Blocks = Sequence[NDArray[np.float64]]
-    Statistic = Callable[[NDArray[np.float64]], float]
+    from lockgate.stats.times import Statistic, Times
+
+    Blocks = Sequence[ArrayLike | Times]
 
 RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer
 UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothing is decided
@@ -30,26 +30,35 @@ UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothi
 class Timed:
     """Latencies of one batch size in milliseconds, a block at a time; a failed request is infinite.
 
-    candidate, champion: blocks of (n,) float; block i of one was measured beside block i of the other.
-    seconds, champion_s: how long each block took, where rates are asked.
+    candidate, champion: blocks of (n,) float, or folded; block i of one was measured beside block i of the other.
+    seconds, champion_s: how long each block took, where rates are asked. pairs: (how many requests both models got, of
+    which only the candidate failed, of which only the champion), of each block, where errors are compared.
     """
 
     candidate: Blocks
     champion: Blocks | None
     seconds: Sequence[float] = ()
     champion_s: Sequence[float] = ()
+    pairs: Sequence[tuple[int, int, int]] = ()
 
     @property
     def requests(self) -> int:
-        return sum(len(block) for block in self.candidate)
+        return sum(len(block) for block in measured(self.candidate))
+
+
+def measured(blocks: Blocks) -> list[Times]:
+    """Blocks of latencies, exact where they were given as arrays."""
+    from lockgate.stats.times import times
+
+    return [times(block) for block in blocks]
 
 
 def estimate_latency(name: str, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
     """The estimate of one line such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
-    import numpy as np
+    from lockgate.stats.times import pooled, spanned
 
     value = statistic(requirement.subject)
-    candidate = value(np.concatenate(timed.candidate))
+    candidate = spanned(value, pooled(measured(timed.candidate)))[1]
     limit = requirement.limit
     blank = Estimate(
         requirement=name,
@@ -94,15 +103,15 @@ def estimate_ratio(
     blank: Estimate, requirement: Requirement, candidate: Blocks, champion: Blocks, value: Statistic, *, seed: int
 ) -> Estimate:
     """The candidate's statistic over the champion's, by pairs of blocks; value: of the values of some blocks together."""
-    import numpy as np
-
     from lockgate.stats.latency import aa_noise, pooled_ratio
+    from lockgate.stats.times import pooled, spanned
 
     confidence = requirement.confidence or CONFIDENCE
-    beside = value(np.concatenate(champion))
+    candidate, champion = measured(candidate), measured(champion)
+    beside = spanned(value, pooled(champion))[1]
     known = replace(
         blank,
-        candidate=_finite(value(np.concatenate(candidate))),
+        candidate=_finite(spanned(value, pooled(candidate))[1]),
         champion=_finite(beside),
         limit=absolute_limit(requirement, _finite(beside)),
     )
@@ -121,7 +130,7 @@ def estimate_ratio(
             known, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point", detail=detail
         )
     kept = _noisy(noise, limit, up=up) or _unsteady(
-        [math.log(value(one) / value(other)) for one, other in _answered(candidate, champion, value)],
+        [math.log(one / other) for one, other in _answered(candidate, champion, value)],
         "the ratio of the two",
     )
     return replace(
@@ -157,10 +166,15 @@ def _noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | 
     )
 
 
-def _answered(candidate: Blocks, champion: Blocks, value: Statistic) -> list[tuple[NDArray[np.float64], ...]]:
-    """Pairs of blocks in which both models have the statistic."""
-    pairs = zip(candidate, champion, strict=True)
-    return [pair for pair in pairs if all(len(one) and 0 < value(one) < math.inf for one in pair)]
+def _answered(candidate: Sequence[Times], champion: Sequence[Times], value: Statistic) -> list[tuple[float, ...]]:
+    """The statistic of both models, of each pair of blocks in which both have it."""
+    from lockgate.stats.times import spanned
+
+    pairs = [
+        tuple(spanned(value, one)[1] if len(one) else 0.0 for one in pair)
+        for pair in zip(candidate, champion, strict=True)
+    ]
+    return [pair for pair in pairs if all(0 < one < math.inf for one in pair)]
 
 
 def _unsteady(values: Sequence[float], what: str) -> tuple[str, str] | None:
@@ -178,22 +192,22 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
     """A percentile by order statistics, a mean by its blocks; either knows how much blocks differ."""
     import numpy as np
 
-    from lockgate.stats.influence import bound, spread
+    from lockgate.stats.influence import bound, design_effect, spread_of_blocks
     from lockgate.stats.latency import percentile
-    from lockgate.stats.steadiness import autocorrelation_time
+    from lockgate.stats.times import pooled, resemblance, spanned
 
     if not math.isfinite(candidate):
         return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
     if requirement.claim == "point":
         return replace(blank, value=candidate, method="point")
     confidence = requirement.confidence or CONFIDENCE
-    values = np.concatenate(timed.candidate)
-    blocks = np.repeat(np.arange(len(timed.candidate)), [len(block) for block in timed.candidate])
+    blocks = measured(timed.candidate)
+    sizes = np.array([len(block) for block in blocks], np.float64)
     null = requirement.limit.value
     middle = percentile(0.5)
-    steady = _unsteady([middle(block) for block in timed.candidate if len(block)], "the model's own median")
+    steady = _unsteady([spanned(middle, block)[1] for block in blocks if len(block)], "the model's own median")
     if requirement.subject == "mean_ms":
-        error = spread(values - candidate, clusters=blocks)
+        error = spread_of_blocks(np.array([block.total for block in blocks]), sizes)
         if error.n_eff <= 1:
             few = f"{len(timed.candidate)} blocks do not differ enough to say how far the mean may be off"
             return replace(blank, value=candidate, p_pass=1.0, p_fail=1.0, method="none", too_few=few)
@@ -212,13 +226,12 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
             **_kept(steady),
         )
     p = PERCENTILES[requirement.subject]
-    over = [(block > candidate).astype(np.float64) for block in timed.candidate]
-    repeats = autocorrelation_time(over)
-    exceeding = np.concatenate(over)
-    design = spread(exceeding - exceeding.mean(), clusters=blocks).design_effect or 1.0
-    effect = max(1.0, design, repeats if repeats > RESEMBLING else 1.0)
-    p_values = _quantile_test(values, p, effect=effect)
-    low, high = _ends(np.unique(values[np.isfinite(values)]), p_values, alpha=1 - confidence)
+    repeats = resemblance(blocks, share=p, threshold=candidate).time
+    over = np.array([block.over(candidate)[1] for block in blocks], np.float64)
+    effect = max(design_effect(over, sizes, over), repeats if repeats > RESEMBLING else 1.0)
+    whole = pooled(blocks)
+    p_values = quantile_test(whole, p, effect=effect)
+    low, high = _ends(whole, p_values, alpha=1 - confidence)
     p_pass, p_fail = p_values(null)
     return replace(
         blank,
@@ -228,7 +241,7 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
         interval=(low, high),
         p_pass=p_pass,
         p_fail=p_fail,
-        n_eff=len(values) / effect,
+        n_eff=len(whole) / effect,
         method="order statistics, fewer by how much requests resemble each other",
         detail={
             "design_effect": number(effect),
@@ -239,34 +252,37 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
     )
 
 
-def _quantile_test(values: NDArray[np.float64], p: float, *, effect: float) -> Callable[[float], tuple[float, float]]:
+def quantile_test(times: Times, p: float, *, effect: float) -> Callable[[float], tuple[float, float]]:
     """limit → (p_pass, p_fail) of `p-quantile <= limit`, exact for independent values, whose effect is 1.
 
-    Requests that lie close together in time resemble each other; they then count as fewer, by `effect`.
+    Requests that lie close together in time resemble each other; they then count as fewer, by `effect`. A binned value
+    counts as over the limit for the one claim where it may be, for the other where it must be.
     """
-    import numpy as np
     from scipy import special
 
+    n = len(times) / effect
+
     def p_values(limit: float) -> tuple[float, float]:
-        n, over = len(values) / effect, int(np.count_nonzero(values > limit)) / effect
-        p_pass = float(special.betaincc(over + 1, n - over, 1 - p)) if over < n else 1.0
-        p_fail = float(special.betainc(over, n - over + 1, 1 - p)) if over else 1.0
+        surely, possibly = (count / effect for count in times.over(limit))
+        p_pass = float(special.betaincc(possibly + 1, n - possibly, 1 - p)) if possibly < n else 1.0
+        p_fail = float(special.betainc(surely, n - surely + 1, 1 - p)) if surely else 1.0
         return p_pass, p_fail
 
     return p_values
 
 
 def _ends(
-    values: NDArray[np.float64], p_values: Callable[[float], tuple[float, float]], *, alpha: float
+    times: Times, p_values: Callable[[float], tuple[float, float]], *, alpha: float
 ) -> tuple[float | None, float | None]:
     """The measured values between which the tests leave the percentile; None where no value is an end.
 
-    values: sorted, each once. A limit at the upper end, or above, is met; one below the lower end is violated.
+    A limit at the upper end, or above, is met; one below the lower end is violated.
     """
     from bisect import bisect_left
 
-    met = bisect_left(range(len(values)), x=True, key=lambda place: p_values(float(values[place]))[0] <= alpha)
-    kept = bisect_left(range(len(values)), x=True, key=lambda place: p_values(float(values[place]))[1] > alpha)
-    return (float(values[kept]) if 0 < kept < len(values) else None), (
-        float(values[met]) if met < len(values) else None
-    )
+    import numpy as np
+
+    lows, highs = (np.unique(ends[np.isfinite(ends)]) for ends in times.ranked()[:2])
+    met = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
+    kept = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)
+    return (float(lows[kept]) if 0 < kept < len(lows) else None), (float(highs[met]) if met < len(highs) else None)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from lockgate.digest import number
 from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, Estimate, absolute_limit
 from lockgate.requirement import Requirement
-from lockgate.timing import Timed, estimate_ratio
+from lockgate.timing import Timed, estimate_ratio, measured
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Blocks = Sequence[NDArray[np.float64]]
+    from lockgate.stats.times import Times
 
 
 RATES = ("throughput_rps", "error_rate")
@@ -44,7 +44,8 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: Timed, *, seed
 
     from lockgate.stats.influence import bound, spread
 
-    candidate, champion = _answered(timed.candidate, timed.seconds), _answered(timed.champion or (), timed.champion_s)
+    candidate = _answered(measured(timed.candidate), timed.seconds)
+    champion = _answered(measured(timed.champion or ()), timed.champion_s)
     value = _per_second(np.concatenate(candidate))
     if requirement.limit.relative:
         return estimate_ratio(blank, requirement, candidate, champion, _per_second, seed=seed)
@@ -74,11 +75,11 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: Timed, *, seed
     )
 
 
-def _answered(blocks: Blocks, seconds: Sequence[float]) -> list[NDArray[np.float64]]:
+def _answered(blocks: Sequence[Times], seconds: Sequence[float]) -> list[NDArray[np.float64]]:
     """(1, 2) requests answered and seconds taken, of each block."""
     import numpy as np
 
-    return [np.array([[float(np.isfinite(block).sum()), taken]]) for block, taken in zip(blocks, seconds, strict=True)]
+    return [np.array([[float(len(block) - block.failed), taken]]) for block, taken in zip(blocks, seconds, strict=True)]
 
 
 def _per_second(table: NDArray[np.float64]) -> float:
@@ -88,33 +89,33 @@ def _per_second(table: NDArray[np.float64]) -> float:
 
 def _errors(blank: Estimate, requirement: Requirement, timed: Timed) -> Estimate:
     """The share of failed requests: by the binomial law, or beside the champion's by pairs of the same request."""
-    import numpy as np
-
-    failed = [np.isinf(block) for block in timed.candidate]
-    rate = _share(failed)
+    blocks = measured(timed.candidate)
+    rate = _share(blocks)
     if not requirement.limit.relative:
         known = replace(blank, candidate=rate, value=rate, limit=absolute_limit(requirement, None))
-        return known if requirement.claim == "point" else _binomial(known, requirement, failed)
-    others = [np.isinf(block) for block in timed.champion or ()]
-    champion = _share(others)
+        return known if requirement.claim == "point" else _binomial(known, requirement, blocks)
+    champion = _share(measured(timed.champion or ()))
     known = replace(blank, candidate=rate, champion=champion, limit=absolute_limit(requirement, champion))
     if requirement.claim == "point":
         return replace(known, value=rate - champion)
-    return _paired(known, requirement, failed, others)
+    return _paired(known, requirement, timed.pairs)
 
 
-def _share(failed: Sequence[NDArray[np.bool_]]) -> float:
-    total = sum(len(block) for block in failed)
-    return sum(int(block.sum()) for block in failed) / total if total else 0.0
+def _share(blocks: Sequence[Times]) -> float:
+    total = sum(len(block) for block in blocks)
+    return sum(block.failed for block in blocks) / total if total else 0.0
 
 
-def _binomial(known: Estimate, requirement: Requirement, failed: Sequence[NDArray[np.bool_]]) -> Estimate:
+def _binomial(known: Estimate, requirement: Requirement, blocks: Sequence[Times]) -> Estimate:
     """Clopper–Pearson, for as many requests as these are worth: failures that come together count as fewer."""
+    import numpy as np
     from scipy import special
 
-    effect = _effect([block.astype(float) for block in failed])
-    n = sum(len(block) for block in failed) / effect
-    k = sum(int(block.sum()) for block in failed) / effect
+    from lockgate.stats.influence import design_effect
+
+    failed, sizes = np.array([(block.failed, len(block)) for block in blocks], np.float64).T
+    effect = design_effect(failed, sizes, failed)
+    n, k = float(sizes.sum()) / effect, float(failed.sum()) / effect
     alpha = 1 - (requirement.confidence or CONFIDENCE)
     limit = requirement.limit.value
     low = float(special.betaincinv(k, n - k + 1, alpha)) if k else 0.0
@@ -128,29 +129,27 @@ def _binomial(known: Estimate, requirement: Requirement, failed: Sequence[NDArra
         p_fail=float(special.betainc(k, n - k + 1, limit)) if k else 1.0,
         n_eff=n,
         method="clopper-pearson",
-        detail={"failed": sum(int(block.sum()) for block in failed), "design_effect": number(effect)},
+        detail={"failed": int(failed.sum()), "design_effect": number(effect)},
         **_floor(n),
     )
 
 
-def _paired(
-    known: Estimate, requirement: Requirement, failed: Sequence[NDArray[np.bool_]], others: Sequence[NDArray[np.bool_]]
-) -> Estimate:
+def _paired(known: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]]) -> Estimate:
     """Tango's score test: request i of a block has the same rows for both models, and is due at the same moment."""
     import numpy as np
 
+    from lockgate.stats.influence import design_effect
     from lockgate.stats.proportions import tango, tango_p
 
-    pairs = [(one[: len(other)], other[: len(one)]) for one, other in zip(failed, others, strict=True)]
-    effect = _effect([one.astype(float) - other for one, other in pairs])
-    first, second = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    only, spared = int((first & ~second).sum()), int((second & ~first).sum())
-    n, b, c = (round(count / effect) for count in (len(first), only, spared))
+    sizes, candidate, champion = np.array(pairs, np.float64).T
+    effect = design_effect(candidate - champion, sizes, candidate + champion)
+    total, only, spared = (int(column.sum()) for column in (sizes, candidate, champion))
+    n, b, c = (round(count / effect) for count in (total, only, spared))
     interval = tango(n - b - c, b, c, 0, confidence=2 * (requirement.confidence or CONFIDENCE) - 1)
     more, fewer = tango_p(b, c, n, known.required[1])
     return replace(
         known,
-        value=float(first.mean() - second.mean()),
+        value=(only - spared) / total,
         low=interval.low,
         high=interval.high,
         p_pass=fewer,
@@ -162,15 +161,13 @@ def _paired(
     )
 
 
-def _effect(blocks: Sequence[NDArray[np.float64]]) -> float:
-    """How many requests count as one, by how much blocks differ; 1 where they do not, or where nothing failed."""
-    import numpy as np
+def failed_in_turn(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """(pairs, only the first failed, only the second) of one block, whose request i is the same for both models.
 
-    from lockgate.stats.influence import spread
-
-    values = np.concatenate(blocks)
-    codes = np.repeat(np.arange(len(blocks)), [len(block) for block in blocks])
-    return max(1.0, spread(values - values.mean(), clusters=codes).design_effect or 1.0)
+    A closed loop that ends by time sends more to the faster model; what is beyond the shorter is no pair.
+    """
+    one, other = one[: len(other)], other[: len(one)]
+    return len(one), int((one & ~other).sum()), int((other & ~one).sum())
 
 
 def _floor(n: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ scheme then serves every metric, one model or the difference of two, with weight
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -100,6 +100,29 @@ def spread(psi: Floats, *, clusters: NDArray[Any] | None = None) -> Spread:
     fourth, third = dot(second, second), dot(second, scaled)
     effect = variance / plain if count is not None and plain > 0 else None
     return Spread(math.sqrt(variance), 1.0 / fourth, third, units, count, effect)
+
+
+def spread_of_blocks(sums: Floats, sizes: Floats) -> Spread:
+    """Of the mean of all values, as `spread` of them by cluster, of which only these sums and numbers are known.
+
+    sums, sizes: (blocks,) the sum of each block's values and how many there are.
+    """
+    blocks, rows = sums.size, float(sizes.sum())
+    if blocks < 2 or not np.isfinite(sums).all():
+        return Spread(0.0, 0.0, 0.0, blocks, blocks)
+    parts = (sums - sizes * (float(sums.sum()) / rows)) * (blocks / rows) * math.sqrt(blocks / (blocks - 1))
+    return replace(spread(parts), clusters=blocks)
+
+
+def design_effect(sums: Floats, sizes: Floats, squares: Floats) -> float:
+    """How many values count as one, by how much blocks differ: never below 1, and 1 where nothing varies.
+
+    squares: (blocks,) the sum of each block's squared values, for indicators the sums themselves.
+    """
+    rows = float(sizes.sum())
+    mean = float(sums.sum()) / rows
+    plain = (float(squares.sum()) / rows - mean * mean) / rows
+    return max(1.0, spread_of_blocks(sums, sizes).se ** 2 / plain) if plain > 0 else 1.0
 
 
 @dataclass(frozen=True)

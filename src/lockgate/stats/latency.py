@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
-Floats = NDArray[np.float64]
-Statistic = Callable[[Floats], float]
+from lockgate.stats.times import Counted, Exact, Floats, Span, Statistic, Times, pooled, spanned, times
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,8 @@ class Ratio:
 
     estimate: None where it does not exist (nothing measured, or infinite on both sides), inf where only the candidate's
     is infinite. log_se: standard error of its logarithm, None where infinities leave no bound, and then low and high
-    are None. df: degrees of freedom of its t distribution, blocks - 1.
+    are None. df: degrees of freedom of its t distribution, blocks - 1. slack: how far the logarithm of the estimate may be
+    off because values were binned, to either side; log_se, low and high hold it already.
     """
 
     estimate: float | None
@@ -56,6 +56,7 @@ class Ratio:
     df: int
     low: float | None
     high: float | None
+    slack: float = 0.0
 
     def p_values(self, limit: float) -> tuple[float, float]:
         """(p_pass, p_fail): how surprising the blocks were if the true ratio were at least, or at most, `limit`.
@@ -65,27 +66,32 @@ class Ratio:
         if self.estimate is None or self.log_se is None or limit <= 0:
             return 1.0, 1.0
         distance = math.log(self.estimate) - math.log(limit)
-        if self.log_se == 0.0:
-            return (0.0, 1.0) if distance < 0 else (1.0, 0.0) if distance > 0 else (1.0, 1.0)
-        below = float(special.stdtr(self.df, distance / self.log_se))
-        above = float(special.stdtr(self.df, -distance / self.log_se))
+        below, above = (self._tail(away + self.slack, self.log_se) for away in (distance, -distance))
         return below, above
 
+    def _tail(self, distance: float, log_se: float) -> float:
+        """The p-value of the claim that something lies below zero which is seen at this distance from it."""
+        if log_se == 0.0:
+            return 0.0 if distance < 0 else 1.0
+        return float(special.stdtr(self.df, distance / log_se))
 
-def percentile(p: float) -> Statistic:
+
+def percentile(p: float) -> Callable[[Floats | Counted], float]:
     """The statistic that gives the p-quantile: the smallest value that at least a share p of them do not exceed."""
     _check_share(p)
 
-    def smallest(values: Floats) -> float:
+    def smallest(values: Floats | Counted) -> float:
         rank = max(1, math.ceil(p * len(values) - 1e-9))
+        if isinstance(values, Counted):
+            return float(values.values[np.searchsorted(np.cumsum(values.counts), rank)])
         return float(np.partition(values, rank - 1)[rank - 1])
 
     return smallest
 
 
-def mean(values: Floats) -> float:
+def mean(values: Floats | Counted) -> float:
     """The statistic that gives the mean, infinite as soon as one value is."""
-    return float(np.mean(values))
+    return values.total / len(values) if isinstance(values, Counted) else float(np.mean(values))
 
 
 def quantile_ranks(n: int, p: float, *, confidence: float = 0.95) -> Ranks:
@@ -142,8 +148,8 @@ def quantile_p_values(values: ArrayLike, p: float, limit: float) -> tuple[float,
 
 
 def pooled_ratio(
-    candidate_blocks: Sequence[ArrayLike],
-    champion_blocks: Sequence[ArrayLike],
+    candidate_blocks: Sequence[ArrayLike | Times],
+    champion_blocks: Sequence[ArrayLike | Times],
     statistic: Statistic,
     *,
     seed: int,
@@ -155,7 +161,8 @@ def pooled_ratio(
     Block i of one model was measured beside block i of the other, in random order; twenty pairs or more are meant. The
     standard error comes from dividing the pairs into random halves `splits` times: the two halves' log-ratios differ by
     twice as much as the whole is off. Medians over blocks of per-block percentiles would be wrong where a law has two
-    modes, one of them rare; pooled percentiles are not.
+    modes, one of them rare; pooled percentiles are not. Of folded blocks every ratio is known between two numbers, and
+    each contrast counts with the most that it may be.
     Raises ValueError where the numbers of blocks differ.
     Source: half-sampling as in McCarthy 1969, over blocks as in Kalibera & Jones 2013.
     """
@@ -165,29 +172,36 @@ def pooled_ratio(
             f"{len(candidate)} blocks of the candidate cannot be paired with {len(champion)} of the champion"
         )
     df = max(0, len(candidate) - 1)
-    whole = _log_ratio(candidate, champion, statistic)
-    if math.isnan(whole):
+    least, most = _log_ratio(candidate, champion, statistic)
+    if math.isnan(least):
         return Ratio(None, None, df, None, None)
-    estimate = math.exp(whole)
-    if math.isinf(whole) or df < 1:
-        return Ratio(estimate, None, df, None, None)
+    if math.isinf(least) or math.isinf(most) or df < 1:
+        return Ratio(math.exp(most), None, df, None, None)
+    whole, slack = (least + most) / 2, (most - least) / 2
 
     def contrast(half: list[int], rest: list[int]) -> float:
-        first = _log_ratio([candidate[i] for i in half], [champion[i] for i in half], statistic)
-        return first - _log_ratio([candidate[i] for i in rest], [champion[i] for i in rest], statistic)
+        return _apart(
+            _log_ratio([candidate[i] for i in half], [champion[i] for i in half], statistic),
+            _log_ratio([candidate[i] for i in rest], [champion[i] for i in rest], statistic),
+        )
 
     contrasts = np.array([contrast(*halves) for halves in _halves(len(candidate), seed=seed, splits=splits)])
     if not np.isfinite(contrasts).all():
-        return Ratio(estimate, None, df, None, None)
+        return Ratio(math.exp(whole), None, df, None, None, slack)
     half, rest = len(candidate) // 2, len(candidate) - len(candidate) // 2
     shrink = math.sqrt(1 / len(candidate) / (1 / half + 1 / rest))  # a half where the halves are equal
     log_se = float(np.sqrt(np.mean(contrasts**2))) * shrink
-    reach = float(special.stdtrit(df, (1 + confidence) / 2)) * log_se
-    return Ratio(estimate, log_se, df, math.exp(whole - reach), math.exp(whole + reach))
+    reach = float(special.stdtrit(df, (1 + confidence) / 2)) * log_se + slack
+    return Ratio(math.exp(whole), log_se, df, math.exp(whole - reach), math.exp(whole + reach), slack)
 
 
 def aa_noise(
-    champion_blocks: Sequence[ArrayLike], statistic: Statistic, *, seed: int, splits: int = 200, share: float = 0.95
+    champion_blocks: Sequence[ArrayLike | Times],
+    statistic: Statistic,
+    *,
+    seed: int,
+    splits: int = 200,
+    share: float = 0.95,
 ) -> float | None:
     """By which factor the champion differs from itself: 1.07 says that two halves of its blocks lie within 7 %.
 
@@ -199,7 +213,7 @@ def aa_noise(
         return None
     apart = np.array(
         [
-            abs(_log_ratio([blocks[i] for i in half], [blocks[i] for i in rest], statistic))
+            _apart((0.0, 0.0), _log_ratio([blocks[i] for i in half], [blocks[i] for i in rest], statistic))
             for half, rest in _halves(len(blocks), seed=seed, splits=splits)
         ]
     )
@@ -212,27 +226,31 @@ def _halves(count: int, *, seed: int, splits: int) -> list[tuple[list[int], list
     return [(order[: count // 2], order[count // 2 :]) for order in orders]
 
 
-def _log_ratio(candidate: Sequence[Floats], champion: Sequence[Floats], statistic: Statistic) -> float:
-    """NaN where there is no ratio: no values, infinite or zero on both sides."""
-    over, under = np.concatenate(candidate or [np.zeros(0)]), np.concatenate(champion or [np.zeros(0)])
+def _log_ratio(candidate: Sequence[Times], champion: Sequence[Times], statistic: Statistic) -> Span:
+    """Between which numbers it lies; NaN where there is no ratio: no values, infinite or zero on both sides."""
+    over, under = pooled(candidate), pooled(champion)
     if not len(over) or not len(under):
-        return math.nan
-    top, bottom = statistic(over), statistic(under)
-    if top == bottom and (math.isinf(top) or top == 0):
-        return math.nan
+        return math.nan, math.nan
+    top, bottom = spanned(statistic, over), spanned(statistic, under)
+    if top == bottom and (math.isinf(top[0]) or top[1] == 0):
+        return math.nan, math.nan
     with np.errstate(divide="ignore"):
-        return float(np.log(top) - np.log(bottom))
+        return float(np.log(top[0]) - np.log(bottom[1])), float(np.log(top[1]) - np.log(bottom[0]))
 
 
-def _blocks(blocks: Sequence[ArrayLike]) -> list[Floats]:
-    return [_latencies(block) for block in blocks]
+def _apart(one: Span, other: Span) -> float:
+    """The most that two numbers may differ."""
+    return max(abs(one[1] - other[0]), abs(one[0] - other[1]))
+
+
+def _blocks(blocks: Sequence[ArrayLike | Times]) -> list[Times]:
+    return [times(block) for block in blocks]
 
 
 def _latencies(values: ArrayLike) -> Floats:
-    data = np.asarray(values, dtype=np.float64)
-    if np.isnan(data).any() or (data < 0).any():
-        raise ValueError("a latency is a time of zero or more, infinite for a failed request")
-    return data
+    block = times(values)
+    assert isinstance(block, Exact)  # noqa: S101  # values are no folded block
+    return block.values
 
 
 def _check_share(p: float) -> None:

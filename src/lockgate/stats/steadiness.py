@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,37 +35,64 @@ def mann_kendall(values: ArrayLike) -> float:
 
 
 def autocorrelation_time(blocks: Sequence[ArrayLike]) -> float:
-    """How many values in a row say what one independent value would: 1 + 2 Σ ρ(lag), never below 1.
+    """How many values in a row say what one independent value would, as `Resemblance.time` of the values about their mean.
 
-    blocks: (n,) values each, in order of time; nothing is assumed of how one block follows another. The sum ends where
-    two neighbouring correlations are no longer positive together. 1 where nothing varies.
-    Source: Geyer 1992, Practical Markov chain Monte Carlo (initial positive sequence).
+    blocks: (n,) values each, in order of time; nothing is assumed of how one block follows another.
     """
     data = [np.asarray(block, dtype=np.float64) for block in blocks]
-    rows = sum(len(block) for block in data)
-    if not rows:
-        return 1.0
-    mean = sum(float(block.sum()) for block in data) / rows
-    centred = [block - mean for block in data]
-    longest = max(len(block) for block in data)
-    products = np.zeros(longest)
-    for block in centred:
-        products[: len(block)] += _products(block)
-    if products[0] <= 0:
-        return 1.0
-    # A lag has fewer pairs than rows; without the correction short blocks would look less correlated than they are.
-    pairs = np.zeros(longest)
-    for block in centred:
-        pairs[: len(block)] += np.arange(len(block), 0, -1)
-    correlations = products / pairs * (rows / products[0])
-    correlations = correlations[: max(1, longest // 2)]
-    time = -1.0
-    for lag in range(0, len(correlations) - 1, 2):
-        both = float(correlations[lag] + correlations[lag + 1])
-        if both <= 0:
-            break
-        time += 2 * both
-    return max(1.0, time)
+    mean = sum(float(block.sum()) for block in data) / max(1, sum(len(block) for block in data))
+    return Resemblance.of([block - mean for block in data]).time
+
+
+@dataclass(frozen=True, eq=False)
+class Resemblance:
+    """How values follow each other. [lag] of products: the sum of products of values that lie so far apart, of pairs:
+    how many such pairs there were."""
+
+    products: NDArray[np.float64]
+    pairs: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, centred: Sequence[NDArray[np.float64]], *, lags: int | None = None) -> Resemblance:
+        """centred: blocks of values about their mean, in order of time. Up to half the longest block, at most `lags`."""
+        longest = max((len(block) for block in centred), default=0)
+        products, pairs = np.zeros(longest), np.zeros(longest)
+        for block in centred:
+            if len(block):
+                products[: len(block)] += _products(block)
+                pairs[: len(block)] += np.arange(len(block), 0, -1)
+        kept = max(1, longest // 2) if lags is None else min(lags, max(1, longest // 2))
+        return cls(products[:kept].copy(), pairs[:kept].copy())
+
+    @classmethod
+    def together(cls, parts: Iterable[Resemblance]) -> Resemblance:
+        """Of all parts; nothing is assumed of how one follows another."""
+        some = list(parts)
+        longest = max((len(part.pairs) for part in some), default=0)
+        products, pairs = np.zeros(longest), np.zeros(longest)
+        for part in some:
+            products[: len(part.pairs)] += part.products
+            pairs[: len(part.pairs)] += part.pairs
+        return cls(products, pairs)
+
+    @property
+    def time(self) -> float:
+        """How many values in a row say what one independent value would: 1 + 2 Σ ρ(lag), never below 1.
+
+        The sum ends where two neighbouring correlations are no longer positive together. 1 where nothing varies.
+        Source: Geyer 1992, Practical Markov chain Monte Carlo (initial positive sequence).
+        """
+        if not len(self.products) or self.products[0] <= 0:
+            return 1.0
+        # A lag has fewer pairs than rows; without the correction short blocks would look less correlated than they are.
+        correlations = self.products / self.pairs * (self.pairs[0] / self.products[0])
+        time = -1.0
+        for lag in range(0, len(correlations) - 1, 2):
+            both = float(correlations[lag] + correlations[lag + 1])
+            if both <= 0:
+                break
+            time += 2 * both
+        return max(1.0, time)
 
 
 def _products(values: NDArray[np.float64]) -> NDArray[np.float64]:
