@@ -10,6 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+pytest_plugins = ["servers"]
+
 METRICS = """
 STATE = "a text"
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+
+from servers import MlflowServer
 
 from .checkout import (
     CHAMPION,
@@ -81,50 +78,13 @@ def until(true: Callable[[], object], running: subprocess.Popen[Any], log: Path 
         time.sleep(0.05)
 
 
-class Server:
-    """A real MLflow server over the checkout's database, which may be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.log = folder, folder / "server.log"
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.uri = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}"]
-        command += ["--artifacts-destination", str(self.folder / "served")]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        until(self.healthy, self.process, self.log)
-
-    def healthy(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    def kill(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(timeout=30)
-
-
 @pytest.fixture
-def server(checkout: Checkout) -> Iterator[Server]:
-    made = Server(checkout.folder)
+def server(checkout: Checkout) -> Iterator[MlflowServer]:
+    """A server over the checkout's database."""
+    made = MlflowServer(checkout.folder, checkout.uri)
     try:
         made.start()
+        made.wait()
         yield made
     finally:
         made.kill()
@@ -143,7 +103,7 @@ def kept(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((run / "gates").glob("*.json"))}
 
 
-def test_a_registry_that_dies_costs_seconds_and_nothing_measured(waiting: Checkout, server: Server) -> None:
+def test_a_registry_that_dies_costs_seconds_and_nothing_measured(waiting: Checkout, server: MlflowServer) -> None:
     """Exit 4, the evidence is on disk; when the registry is back, the same run is staged."""
     waiting.write(gates=GATES, registry={"kind": "mlflow", "uri": server.uri})
     running = waiting.start("run", "--stage")
@@ -159,6 +119,7 @@ def test_a_registry_that_dies_costs_seconds_and_nothing_measured(waiting: Checko
     assert waiting.processes == []
 
     server.start()
+    server.wait()
     resumed = waiting.call("run", "--resume", "--stage")
     status = waiting.call("status", "fraud")
 

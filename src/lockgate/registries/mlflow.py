@@ -14,13 +14,14 @@ from typing import Any
 
 from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
 from lockgate.registries import mlflow_facts as facts
-from lockgate.registries.mlflow_client import Client
+from lockgate.registries.mlflow_client import Client, Stores
 from lockgate.registries.mlflow_evidence import MlflowEvidence
 from lockgate.registries.mlflow_ledger import MlflowLedger
 from lockgate.registry import EvidenceStore, LedgerStore, ModelVersion, VersionFacts, utc_text
 
 _COMMIT = "mlflow.source.git.commit"
 _DOWNLOAD_MARK = "registered_model_meta"
+_PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
 
 
 class MlflowRegistry:
@@ -32,13 +33,18 @@ class MlflowRegistry:
         self._client = Client(uri)
         self._ledgers: dict[str, MlflowLedger] = {}
         self._evidence: dict[str, MlflowEvidence] = {}
+        self._read: dict[tuple[str, str], Mapping[str, str]] = {}  # tags as they were read since they were last set
 
     def version(self, name: str, version: str) -> ModelVersion:
         if not version.isdecimal():
             raise NotFound(f"{name} has no version {version!r}", remedy="versions are whole numbers")
-        return _version(
-            self._client.read(f"version {version} of {name}", lambda mlflow: mlflow.get_model_version(name, version))
+        found = _version(
+            self._client.read(
+                f"version {version} of {name}", lambda mlflow: mlflow.models.get_model_version(name, version)
+            )
         )
+        self._read[name, version] = found.tags
+        return found
 
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         number = self.aliases(name).get(alias)
@@ -62,7 +68,9 @@ class MlflowRegistry:
         return None if run is None else run.data.tags.get(_COMMIT) or None
 
     def aliases(self, name: str) -> Mapping[str, str]:
-        model = self._client.read(f"the model {name}", lambda mlflow: mlflow.get_registered_model(name))
+        model = self._client.read(f"the model {name}", lambda mlflow: mlflow.models.get_registered_model(name))
+        if model._tags.get(_PROMPT, "").lower() == "true":
+            raise NotFound(f"{name} is a prompt, not a model", remedy="check the name of the model")
         return {str(alias): str(version) for alias, version in model.aliases.items()}
 
     def fetch(self, version: ModelVersion, folder: Path) -> Path:
@@ -70,10 +78,10 @@ class MlflowRegistry:
         shutil.rmtree(target, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
 
-        def download(mlflow: Any) -> None:
+        def download(mlflow: Stores) -> None:
             from mlflow.artifacts import download_artifacts
 
-            uri = mlflow.get_model_version_download_uri(version.name, version.version)
+            uri = mlflow.models.get_model_version_download_uri(version.name, version.version)
             with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as landing:
                 stored = Path(download_artifacts(artifact_uri=uri, dst_path=landing))
                 stored.replace(target)
@@ -108,7 +116,7 @@ class MlflowRegistry:
         try:
             self._client.write(
                 f"the alias {alias} of {name}",
-                lambda mlflow: mlflow.set_registered_model_alias(name, alias, version),
+                lambda mlflow: mlflow.models.set_registered_model_alias(name, alias, version),
             )
         except (NotFound, Denied, Unavailable):
             raise
@@ -124,7 +132,10 @@ class MlflowRegistry:
                 raise
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        known = self._read.pop((name, version), {})
         for key, value in tags.items():
+            if known.get(key) == value:  # each costs a request
+                continue
             self._client.write(f"the tag {key} of {name} version {version}", _set_tag(name, version, key, value))
 
     def ledger(self, name: str) -> LedgerStore:
@@ -139,7 +150,7 @@ class MlflowRegistry:
         if not run_id:
             return None
         try:
-            return self._client.read(f"the run of {version}", lambda mlflow: mlflow.get_run(run_id))
+            return self._client.read(f"the run of {version}", lambda mlflow: mlflow.runs.get_run(run_id))
         except NotFound:
             return None
 
@@ -155,12 +166,16 @@ def _version(found: Any) -> ModelVersion:
     )
 
 
-def _page(name: str, token: str | None) -> Callable[[Any], Any]:
-    return lambda mlflow: mlflow.search_model_versions(f"name = {_quoted(name)}", max_results=1000, page_token=token)
+def _page(name: str, token: str | None) -> Callable[[Stores], Any]:
+    return lambda mlflow: mlflow.models.search_model_versions(
+        f"name = {_quoted(name)}", max_results=1000, page_token=token
+    )
 
 
-def _set_tag(name: str, version: str, key: str, value: str) -> Callable[[Any], None]:
-    return lambda mlflow: mlflow.set_model_version_tag(name, version, key, value)
+def _set_tag(name: str, version: str, key: str, value: str) -> Callable[[Stores], None]:
+    from mlflow.entities.model_registry import ModelVersionTag
+
+    return lambda mlflow: mlflow.models.set_model_version_tag(name, version, ModelVersionTag(key, value))
 
 
 def _run_facts(run: Any) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The one door to MLflow: patience that ends, no chatter, and its errors in our words.
 
 Reads are tried three times within a deadline. Writes are tried once: a repeated write can undo somebody else's.
+What is asked are MLflow's own stores, one request a question: its client asks for the model first before each write.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -21,7 +23,7 @@ from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, Unknow
 
 READ_SECONDS = 5
 READ_TRIES = 3
-READ_DEADLINE_SECONDS = 10
+READ_DEADLINE_SECONDS = 20
 WRITE_SECONDS = 25  # a server on SQLite may wait 20 s for its lock
 
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
@@ -46,6 +48,8 @@ with warnings.catch_warnings():
     import requests
     import sqlalchemy.exc
     from mlflow.exceptions import MlflowException
+    from mlflow.tracking._model_registry import utils as model_stores
+    from mlflow.tracking._tracking_service import utils as run_stores
 
 for _name in ("mlflow", "alembic", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.ERROR)
@@ -63,6 +67,21 @@ _PASSWORD = re.compile(r"//[^/@\s]+@")
 _writes = threading.Lock()
 
 
+@dataclass(frozen=True)
+class Stores:
+    """MLflow's stores at one address: registered models, and runs with their experiments."""
+
+    uri: str
+    models: Any
+    runs: Any
+
+    def artifacts(self, uri: str) -> Any:
+        """The files below an address that a run or a version names."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        return get_artifact_repository(uri, tracking_uri=self.uri, registry_uri=self.uri)
+
+
 class Client:
     """MLflow at one address. `uri` is used for models and runs alike."""
 
@@ -74,7 +93,7 @@ class Client:
                 remedy="name a server (https://…) or a database (sqlite:///mlflow.db)",
             )
         self.uri = uri
-        self._client: Any = None
+        self._stores: Stores | None = None
         if self.database is not None and not self.database.parent.is_dir():
             raise RegistryError(
                 f"the folder of {shown(uri)} does not exist", remedy=f"make {self.database.parent} first"
@@ -87,7 +106,7 @@ class Client:
             Path(self.uri.partition(":///")[2].partition("?")[0]).resolve() if self.uri.startswith("sqlite") else None
         )
 
-    def read(self, what: str, ask: Callable[[Any], T]) -> T:
+    def read(self, what: str, ask: Callable[[Stores], T]) -> T:
         """The answer to a question. `what` completes "while reading …". Raises NotFound, Denied, Unavailable."""
         began = time.monotonic()
         for attempt in range(1, READ_TRIES + 1):
@@ -101,7 +120,7 @@ class Client:
             time.sleep(0.2 * attempt)
         raise AssertionError("unreachable")
 
-    def write(self, what: str, do: Callable[[Any], T]) -> T:
+    def write(self, what: str, do: Callable[[Stores], T]) -> T:
         """Do it once. `what` completes "while writing …". Raises UnknownOutcome where it may have happened."""
         with _patience(WRITE_SECONDS):
             try:
@@ -109,16 +128,18 @@ class Client:
             except _FAULTS as fault:
                 raise _error(fault, f"while writing {what}", self.uri, write=True) from fault
 
-    def _call(self, ask: Callable[[Any], T]) -> T:
+    def _call(self, ask: Callable[[Stores], T]) -> T:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if mlflow.get_tracking_uri() != self.uri:
                 mlflow.set_tracking_uri(self.uri)
             if mlflow.get_registry_uri() != self.uri:
                 mlflow.set_registry_uri(self.uri)
-            if self._client is None:
-                self._client = mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-            return ask(self._client)
+            if self._stores is None:
+                self._stores = Stores(
+                    self.uri, model_stores._get_store(self.uri, self.uri), run_stores._get_store(self.uri)
+                )
+            return ask(self._stores)
 
 
 def shown(uri: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from lockgate import digest as digests
 from lockgate.errors import NotFound, RegistryError, UnknownOutcome
 from lockgate.registries import mlflow_experiments as experiments
-from lockgate.registries.mlflow_client import Client
+from lockgate.registries.mlflow_client import Client, Stores
 from lockgate.signoff import Vote
 
 _PREFIX = "lockgate."
@@ -30,24 +30,33 @@ class MlflowEvidence:
         self._model = model
         self._name = f"lockgate-evidence/{model}"
         self._experiment_id: str | None = None
+        self._known: dict[str, Any] = {}  # complete runs by digest: they stay what they are
 
     def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
+        from mlflow.entities import Param, RunStatus
+
+        if digest in self._known:
+            return
         runs = self._runs(digest)
         if any(_complete(run) for run in runs):
             return
-        run_id = runs[0].info.run_id if runs else self._make_run(digest, facts)
-        self._upload(run_id, folder, files)
-        self._client.write(f"evidence {digest}", lambda mlflow: mlflow.log_param(run_id, "digest", digest))
-        self._client.write(f"evidence {digest}", lambda mlflow: mlflow.update_run(run_id, status="FINISHED"))
+        run = runs[0] if runs else self._make_run(digest, facts)
+        run_id, now = str(run.info.run_id), int(time.time() * 1000)
+        self._upload(run, folder, files)
+        self._client.write(f"evidence {digest}", lambda mlflow: mlflow.runs.log_param(run_id, Param("digest", digest)))
+        self._client.write(
+            f"evidence {digest}", lambda mlflow: mlflow.runs.update_run_info(run_id, RunStatus.FINISHED, now, None)
+        )
+        self._known[digest] = run
 
     def published(self, digest: str) -> bool:
-        return any(_complete(run) for run in self._runs(digest))
+        return digest in self._known or any(_complete(run) for run in self._runs(digest))
 
     def fetch(self, digest: str, folder: Path) -> Path:
-        run_id = self._run_id(digest)
+        place = self._run(digest).info.artifact_uri
         folder.mkdir(parents=True, exist_ok=True)
         self._client.read(
-            f"evidence {digest}", lambda mlflow: mlflow.download_artifacts(run_id, "", str(folder.resolve()))
+            f"evidence {digest}", lambda mlflow: mlflow.artifacts(place).download_artifacts("", str(folder.resolve()))
         )
         stored = folder / "evidence.json"
         if not stored.is_file() or digests.sha256_file(stored) != digest:
@@ -58,18 +67,18 @@ class MlflowEvidence:
         return folder
 
     def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None:
-        run_id = self._run_id(digest)
+        run = self._run(digest)
         name = digests.sha256(vote).removeprefix("sha256:")
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
             # the signature first: a vote never lies there without it
             for suffix, data in ((".sig", signature), (".json", vote)):
                 path = Path(folder, name + suffix)
                 path.write_bytes(data)
-                self._log_artifact(run_id, path, "votes")
-        self._note_objection(run_id, name, vote)
+                self._log_artifact(run, path, "votes")
+        self._note_objection(str(run.info.run_id), name, vote)
 
     def votes(self, digest: str) -> Sequence[tuple[bytes, bytes]]:
-        return [pair for run in self._runs(digest) for pair in self._votes_of(run.info.run_id)]
+        return [pair for run in self._runs(digest) for pair in self._votes_of(run.info.artifact_uri)]
 
     def newest(self, version: str) -> Mapping[str, str] | None:
         found = [facts for facts in self._all(f"tags.`{_PREFIX}version` = '{version}'") if "at" in facts]
@@ -89,53 +98,69 @@ class MlflowEvidence:
         text = vote.decode()
         if len(text) > _LONGEST:
             text = replace(read, reason=f"({len(read.reason):,} characters)", stored=None).bytes.decode()
-        self._client.write(f"the vote {name}", lambda mlflow: mlflow.set_tag(run_id, f"{_PREFIX}vote.{name}", text))
+        from mlflow.entities import RunTag
 
-    def _votes_of(self, run_id: str) -> list[tuple[bytes, bytes]]:
-        listed = self._client.read("votes", lambda mlflow: mlflow.list_artifacts(run_id, "votes"))
-        if not listed:
-            return []
+        tag = RunTag(f"{_PREFIX}vote.{name}", text)
+        self._client.write(f"the vote {name}", lambda mlflow: mlflow.runs.set_tag(run_id, tag))
+
+    def _votes_of(self, place: str) -> list[tuple[bytes, bytes]]:
+        listed = self._client.read("votes", lambda mlflow: mlflow.artifacts(place).list_artifacts("votes"))
+        stored = {PurePosixPath(one.path).name: self._bytes(place, one.path) for one in listed}
+        return [
+            (stored[name], stored.get(f"{PurePosixPath(name).stem}.sig", b""))
+            for name in sorted(stored)
+            if name.endswith(".json")
+        ]
+
+    def _bytes(self, place: str, path: str) -> bytes:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-            self._client.read("votes", lambda mlflow: mlflow.download_artifacts(run_id, "votes", folder))
-            votes = sorted(Path(folder, "votes").glob("*.json"))
-            return [(vote.read_bytes(), _bytes(vote.with_suffix(".sig"))) for vote in votes]
+            local = Path(folder, "vote")
+            self._client.read("votes", lambda mlflow: mlflow.artifacts(place)._download_file(path, str(local)))
+            return local.read_bytes()
 
-    def _make_run(self, digest: str, facts: Mapping[str, str]) -> str:
+    def _make_run(self, digest: str, facts: Mapping[str, str]) -> Any:
         for name, value in facts.items():
             if len(value) > _LONGEST:
                 raise RegistryError(f"the fact {name} has {len(value):,} characters; {_LONGEST:,} fit")
+        from mlflow.entities import RunTag
+
         experiment_id = self._experiment(make=True)
         tags = {f"{_PREFIX}{name}": value for name, value in facts.items()} | {f"{_PREFIX}digest": digest}
         name = facts.get("run_id", digest)
         try:
-            run = self._client.write(
+            return self._client.write(
                 f"evidence {digest}",
-                lambda mlflow: mlflow.create_run(
-                    experiment_id, start_time=int(time.time() * 1000), tags=tags, run_name=name
+                lambda mlflow: mlflow.runs.create_run(
+                    experiment_id,
+                    user_id="unknown",
+                    start_time=int(time.time() * 1000),
+                    tags=[RunTag(key, value) for key, value in tags.items()],
+                    run_name=name,
                 ),
             )
         except UnknownOutcome:  # the tag tells whether it was made
             made = self._runs(digest)
             if not made:
                 raise
-            return str(made[0].info.run_id)
-        return str(run.info.run_id)
+            return made[0]
 
-    def _upload(self, run_id: str, folder: Path, files: Sequence[str]) -> None:
+    def _upload(self, run: Any, folder: Path, files: Sequence[str]) -> None:
         for name in files:
             relative = PurePosixPath(name)
             if relative.is_absolute() or ".." in relative.parts:
                 raise ValueError(f"{name} lies outside the run folder")
             parent = relative.parent.as_posix()
-            self._log_artifact(run_id, folder / name, None if parent == "." else parent)
+            self._log_artifact(run, folder / name, None if parent == "." else parent)
 
-    def _log_artifact(self, run_id: str, path: Path, place: str | None) -> None:
-        self._client.write(path.name, lambda mlflow: mlflow.log_artifact(run_id, str(path), place))
+    def _log_artifact(self, run: Any, path: Path, place: str | None) -> None:
+        root = run.info.artifact_uri
+        self._client.write(path.name, lambda mlflow: mlflow.artifacts(root).log_artifact(str(path), place))
 
-    def _run_id(self, digest: str) -> str:
-        for run in self._runs(digest):
-            if _complete(run):
-                return str(run.info.run_id)
+    def _run(self, digest: str) -> Any:
+        if digest not in self._known:
+            self._runs(digest)
+        if digest in self._known:
+            return self._known[digest]
         raise NotFound(
             f"no evidence {digest} is published for {self._model}",
             remedy="publish it with gate run --stage, or name the pipeline it belongs to with --pipeline",
@@ -146,7 +171,7 @@ class MlflowEvidence:
         if not digests.is_digest(digest):
             raise NotFound(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits")
         found = self._search(f"tags.`{_PREFIX}digest` = '{digest}'")
-        return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+        return sorted(found, key=_first)
 
     def _all(self, condition: str) -> list[Mapping[str, str]]:
         facts = [_facts(run) for run in self._search(condition) if _complete(run)]
@@ -163,7 +188,11 @@ class MlflowEvidence:
             runs += page
             token = page.token
             if not token:
-                return runs
+                break
+        for run in sorted(runs, key=_first):
+            if _complete(run):
+                self._known.setdefault(_facts(run)["digest"], run)
+        return runs
 
     def _experiment(self, *, make: bool) -> str | None:
         if self._experiment_id is None:
@@ -179,8 +208,16 @@ class MlflowEvidence:
         return self._experiment_id
 
 
-def _page(experiment_id: str, condition: str, token: str | None) -> Callable[[Any], Any]:
-    return lambda mlflow: mlflow.search_runs([experiment_id], condition, max_results=1000, page_token=token)
+def _page(experiment_id: str, condition: str, token: str | None) -> Callable[[Stores], Any]:
+    from mlflow.entities import ViewType
+
+    return lambda mlflow: mlflow.runs.search_runs(
+        [experiment_id], condition, ViewType.ACTIVE_ONLY, max_results=1000, page_token=token
+    )
+
+
+def _first(run: Any) -> tuple[int, str]:
+    return run.info.start_time, run.info.run_id
 
 
 def _complete(run: Any) -> bool:
@@ -189,7 +226,3 @@ def _complete(run: Any) -> bool:
 
 def _facts(run: Any) -> dict[str, str]:
     return {key.removeprefix(_PREFIX): value for key, value in run.data.tags.items() if key.startswith(_PREFIX)}
-
-
-def _bytes(path: Path) -> bytes:
-    return path.read_bytes() if path.is_file() else b""

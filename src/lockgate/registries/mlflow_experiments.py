@@ -11,11 +11,13 @@ from lockgate.registries.mlflow_client import Client
 
 def find(client: Client, name: str) -> Any | None:
     """The experiment of a name, deleted ones included; None where there never was one."""
-    return client.read(f"the experiment {name}", lambda mlflow: mlflow.get_experiment_by_name(name))
+    return client.read(f"the experiment {name}", lambda mlflow: mlflow.runs.get_experiment_by_name(name))
 
 
 def ensure(client: Client, name: str, tags: Mapping[str, str] | None = None) -> Any:
     """The experiment of a name, made with these tags where it was missing; somebody else's stands as it is."""
+    from mlflow.entities import ExperimentTag
+
     experiment = find(client, name)
     if experiment is not None:
         return experiment
@@ -23,8 +25,10 @@ def ensure(client: Client, name: str, tags: Mapping[str, str] | None = None) -> 
     try:
         client.write(
             f"the experiment {name}",
-            lambda mlflow: mlflow.create_experiment(
-                name, artifact_location=_artifact_location(client, name), tags=dict(tags or {})
+            lambda mlflow: mlflow.runs.create_experiment(
+                name,
+                artifact_location=_artifact_location(client, name),
+                tags=[ExperimentTag(key, value) for key, value in (tags or {}).items()],
             ),
         )
     except (Denied, Unavailable):

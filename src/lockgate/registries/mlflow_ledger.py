@@ -38,10 +38,12 @@ class MlflowLedger:
                 code="entry_too_long",
                 remedy="shorten the reason",
             )
+        from mlflow.entities import Param
+
         run_id = self._find() or self._begin()
         try:
             self._client.write(
-                f"{key} of the ledger of {self._model}", lambda mlflow: mlflow.log_param(run_id, key, value)
+                f"{key} of the ledger of {self._model}", lambda mlflow: mlflow.runs.log_param(run_id, Param(key, value))
             )
         except Denied:
             raise
@@ -78,7 +80,7 @@ class MlflowLedger:
 
     def _params(self, run_id: str) -> Mapping[str, str]:
         try:
-            run = self._client.read(f"the ledger of {self._model}", lambda mlflow: mlflow.get_run(run_id))
+            run = self._client.read(f"the ledger of {self._model}", lambda mlflow: mlflow.runs.get_run(run_id))
         except NotFound as error:
             raise self._deleted(f"its run {run_id} is gone") from error
         if experiments.is_deleted(run.info):
@@ -96,7 +98,9 @@ class MlflowLedger:
         now = int(time.time() * 1000)
         run = self._client.write(
             f"the ledger of {self._model}",
-            lambda mlflow: mlflow.create_run(room.experiment_id, start_time=now, run_name=f"ledger of {self._model}"),
+            lambda mlflow: mlflow.runs.create_run(
+                room.experiment_id, user_id="unknown", start_time=now, tags=[], run_name=f"ledger of {self._model}"
+            ),
         )
         experiments.ensure(self._client, self._name, {_POINTER: run.info.run_id})
         begun = self._find()
@@ -113,7 +117,7 @@ class MlflowLedger:
 
         begun = self._client.read(
             f"the ledger of {self._model}",
-            lambda mlflow: mlflow.search_runs(
+            lambda mlflow: mlflow.runs.search_runs(
                 [room.experiment_id], "params.`epoch-1` != ''", run_view_type=ViewType.ALL, max_results=1
             ),
         )

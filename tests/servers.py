@@ -1,0 +1,173 @@
+"""MLflow servers that tests start for themselves, on SQLite and on PostgreSQL, and may freeze, kill and start again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+PATIENCE_S = 120
+SYSTEM = Path("/usr/lib/postgresql")  # where Debian keeps the programs that are on nobody's PATH
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class MlflowServer:
+    """`mlflow server` over a store; `options` and `environ` are added to its command."""
+
+    def __init__(self, folder: Path, store: str, *options: str, environ: Mapping[str, str] | None = None) -> None:
+        self.folder, self.store, self.log = folder, store, folder / "server.log"
+        self.options, self.environ = options, environ or {}
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Begin; `wait` tells when it answers."""
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "1", "--backend-store-uri", self.store]
+        command += ["--artifacts-destination", str(self.folder / "served"), *self.options]
+        environ = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **self.environ}
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                command, cwd=self.folder, env=environ, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.healthy():
+            assert self.process is not None
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+
+    def healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the server and everything that it started."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+
+    def kill(self) -> None:
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(timeout=30)
+
+
+class Postgres:
+    """A PostgreSQL cluster in a temporary folder. Where we are root it runs as another user, as it demands."""
+
+    def __init__(self) -> None:
+        self.programs = programs()
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="lockgate-pg-"))
+        self.process: subprocess.Popen[bytes] | None = None
+        self.user: str | None = None
+        if os.geteuid() == 0:
+            self.user = "postgres" if "postgres" in {one.pw_name for one in pwd.getpwall()} else "nobody"
+            shutil.chown(self.folder, self.user)
+
+    def start(self) -> None:
+        data = self.folder / "data"
+        self._run("initdb", "--auth", "trust", "--username", "gate", "--no-sync", "-E", "UTF8", "--pgdata", str(data))
+        with (self.folder / "log").open("wb") as log:
+            place = ["-D", str(data), "-k", str(self.folder), "-h", "127.0.0.1", "-p", str(self.port)]
+            self.process = subprocess.Popen(
+                [str(self.programs / "postgres"), *place, "-F"],
+                cwd=self.folder,
+                user=self.user,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._ready():
+            assert self.process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
+    def database(self, name: str) -> str:
+        """The address of a new, empty database."""
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "gate", name)
+        return f"postgresql://gate@127.0.0.1:{self.port}/{name}"
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(timeout=30)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _ready(self) -> bool:
+        command = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [str(self.programs / program), *arguments],
+            cwd=self.folder,
+            user=self.user,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs. Skips the test, saying why, where there is none."""
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).resolve().parent
+    installed = sorted(SYSTEM.glob("*/bin/initdb"))
+    if not installed:
+        pytest.skip("PostgreSQL is not installed here (no initdb): apt-get install postgresql")
+    return installed[-1].parent
+
+
+@pytest.fixture(scope="session")
+def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A server on SQLite that all tests of a worker share; whoever freezes it wakes it again."""
+    folder = tmp_path_factory.mktemp("sqlite-server")
+    yield from _served(MlflowServer(folder, f"sqlite:///{folder}/m.db"))
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """The same on a PostgreSQL of our own."""
+    cluster = Postgres()
+    try:
+        cluster.start()
+        yield from _served(MlflowServer(tmp_path_factory.mktemp("postgres-server"), cluster.database("registry")))
+    finally:
+        cluster.stop()
+
+
+def _served(server: MlflowServer) -> Iterator[MlflowServer]:
+    try:
+        server.start()
+        server.wait()
+        yield server
+    finally:
+        server.kill()
