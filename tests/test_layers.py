@@ -41,6 +41,10 @@ LINES: dict[int, tuple[str, ...]] = {
     5: (
         "ranked",
         "binned",
+        "summable",
+        "runs",
+        "ranked_slices",
+        "tally",
         "sliced",
         "estimate",
         "flips",

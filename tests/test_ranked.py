@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.ranked import Slices, by_code, difference, order_keys, rank
-from lockgate.sliced import _together
 
 SCORES = st.lists(
     st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 0.1, 0.5]), max_size=40
@@ -37,16 +36,6 @@ def test_rows_come_slice_by_slice_and_ascend_in_each(slices: int) -> None:
     codes = np.random.default_rng(1).integers(0, slices, 5000).astype(np.uint32)
 
     assert (by_code(codes, slices) == np.argsort(codes, kind="stable")).all()
-
-
-@given(st.lists(st.sampled_from([0, 1, 50_000, 100_000, 200_000]), min_size=1, max_size=12))
-def test_every_slice_is_ranked_once_and_few_rows_together(sizes: list[int]) -> None:
-    """A large slice is alone."""
-    rows = np.array(sizes)
-    parts = list(_together(rows))
-
-    assert [code for low, high in parts for code in range(low, high)] == list(range(rows.size))
-    assert all(high - low == 1 or rows[low:high].sum() <= 1 << 17 for low, high in parts)
 
 
 def drawn(seed: int) -> tuple[Slices, list[Any]]:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lockgate import ranked, sliced
+from lockgate import ranked, sliced, tally
 from lockgate.estimate import Estimate, estimate
 from lockgate.metrics import METRICS
 from lockgate.metrics.influence import Metric
@@ -173,7 +173,7 @@ def test_one_line_is_answered_as_among_others(line: str) -> None:
 @pytest.mark.parametrize("kind", ["float64", "float32", "tied", "ranks"])
 def test_threads_change_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows in many blocks, on one thread or three, give the same bits, and those of the rows."""
-    monkeypatch.setattr(sliced, "_FEW_ROWS", 1000)
+    monkeypatch.setattr(tally, "_FEW_ROWS", 1000)
     monkeypatch.setattr(ranked, "BLOCK", 1 << 12)
     monkeypatch.setattr(ranked, "_RUNS", 1 << 10)
     rows = table(5, 150_000, kind=kind, prevalence=0.2)

@@ -156,7 +156,8 @@ def estimate(
     asked: (rN, requirement) on metrics of `metrics`; relative ones need scored.champion. threshold: of each role's scores.
     threads: how many may be used, one a processor by default; the estimates do not depend on it.
     """
-    from lockgate.sliced import OVERALL, Sliced
+    from lockgate.sliced import Sliced
+    from lockgate.summable import OVERALL
 
     cells, codes = _cells(scored, asked)
     sliced = Sliced(
