@@ -123,10 +123,10 @@ def test_what_others_left_is_finished_first(bench: Bench) -> None:
     bench.clock.forward(hours=49)
     found = call(bench)
 
-    assert [one.epoch for one in found.forwarded] == [4]
+    assert [left.entry.epoch for left in found.forwarded] == [4]
     assert found.entry is None
     assert bench.aliases == {"production": "4", "previous": "3", "staging": "4"}
-    assert found.lines[0] == "finished what was left: epoch 4 (promoted by ci (unverified))"
+    assert found.lines[0].startswith("finished what was left: epoch 4 (version 4 promoted by ci (unverified) at ")
 
 
 def test_an_archiving_that_somebody_is_at_is_left_to_them(bench: Bench) -> None:
@@ -143,7 +143,7 @@ def test_an_archiving_that_somebody_is_at_is_left_to_them(bench: Bench) -> None:
     after = call(bench)
 
     assert during.lines[0].startswith(f"{bench.model}: nothing is due: ci (unverified) is archiving version 2; unless")
-    assert [one.epoch for one in after.forwarded] == [4]
+    assert [left.entry.epoch for left in after.forwarded] == [4]
     assert bench.state("2") == "archived"
     assert bench.aliases["previous"] == "3"
 

@@ -17,7 +17,7 @@ ROOT = Path(lockgate.__file__).parent
 LINES: dict[int, tuple[str, ...]] = {
     1: ("errors", "units", "digest", "config", "plugins"),
     2: ("evidence", "requirement", "arrays", "slices", "registry"),
-    3: ("signoff", "ledger", "soak", "projection", "stats", "satisfiable", "schema_diff"),
+    3: ("signoff", "serving", "way_back", "ledger", "soak", "projection", "stats", "satisfiable", "schema_diff"),
     4: (
         "target",
         "model",
@@ -72,7 +72,7 @@ LINES: dict[int, tuple[str, ...]] = {
     6: ("gate", "interleaved"),
     7: ("yamlfile", "wording", "variables", "extends", "crosscheck", "pipeline", "schema"),
     8: ("gates", "targets", "registries", "channels", "reports"),
-    9: ("selection", "runfolder", "looks", "run", "promotion", "standby", "archive", "audit", "history"),
+    9: ("selection", "runfolder", "looks", "run", "switch", "promotion", "standby", "archive", "audit", "history"),
     10: ("wiring",),
     11: ("demo", "cli", "commands", "testing"),
 }

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.exceptions import MlflowException
 
-from lockgate import digest, promotion
+from lockgate import digest, promotion, standby
 from lockgate.channels import ssh
-from lockgate.errors import ModelFault, NotFound, Refused, Waiting
+from lockgate.errors import ModelFault, NotFound, Refused, ServingFault, Waiting
 from lockgate.evidence import Evidence
-from lockgate.ledger import Done, read_chain, standing
+from lockgate.ledger import Done, Entry, PromotionPolicy, read_chain, standing
 from lockgate.promotion import Outcome
 from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registry import ModelVersion
+from lockgate.registry import Identity, ModelVersion
 from lockgate.signoff import Ballot, SignoffPolicy
+from lockgate.way_back import Answered
 from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder, signed, ssh_key
 
 
@@ -371,6 +374,234 @@ def replace_registry(models: Models, at: int, *, after: bool) -> Models:
     crashing.__dict__.update(models.__dict__)
     crashing.registry = Crashing(MlflowRegistry(models.uri), at, after=after)  # type: ignore[assignment]
     return crashing
+
+
+class Serving:
+    """A switch that writes down what it was told, and may break."""
+
+    def __init__(self) -> None:
+        self.broken, self.calls = False, list[tuple[str, str | None]]()
+
+    def __call__(self, entry: Entry) -> str:
+        self.calls.append((entry.kind, entry.target))
+        if self.broken:
+            raise ServingFault("the switch ./switch.sh ended with 3", remedy="mend what it says")
+        return "serving was turned over"
+
+
+def test_serving_is_turned_over_before_the_entry_is_done(bench: Bench) -> None:
+    """And what came of it is told instead of `serving was not checked`."""
+    marks: list[bool] = []
+
+    def turn_over(entry: Entry) -> str:
+        keys, aliases = bench.snapshot
+        marks.append("done-2" not in keys and aliases["production"] == "2")
+        return "serving was turned over"
+
+    outcome = bench.promote(turn_over=turn_over)
+
+    assert marks == [True]
+    assert outcome.notes == ("serving was turned over",)
+
+
+def test_a_switch_that_breaks_leaves_the_entry_to_the_next_command(bench: Bench) -> None:
+    """At once: nobody waits for the lease of somebody who gave up. The switch runs again, and nothing else does."""
+    serving = Serving()
+    serving.broken = True
+    with pytest.raises(ServingFault) as failed:
+        bench.promote(turn_over=serving)
+    keys, aliases = bench.snapshot
+    with pytest.raises(ServingFault):
+        bench.promote(turn_over=serving)
+    serving.broken = False
+
+    outcome = bench.promote(turn_over=serving)
+
+    assert failed.value.what == (
+        f"the registry shows version 2 of {bench.model} as Production, and serving does not: "
+        "the switch ./switch.sh ended with 3"
+    )
+    assert failed.value.remedy == (
+        f'mend what it says, then run the same command again; or leave that version with gate rollback {bench.model} --reason "…"'
+    )
+    assert ("done-2" in keys, aliases["production"]) == (False, "2")
+    assert json.loads(keys["failed-2"])["note"] == "the switch ./switch.sh ended with 3"
+    assert serving.calls == [("promoted", "2")] * 3
+    assert outcome.already
+    assert [left.line[:34] for left in outcome.forwarded] == ["finished what was left: epoch 2 (v"]
+    assert len(read_chain(bench.snapshot[0]).entries) == 2
+
+
+def test_an_interrupted_switch_gives_up_its_hold(bench: Bench) -> None:
+    """Ctrl-C while it runs."""
+
+    def interrupted(entry: Entry) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.promote(turn_over=interrupted)
+
+    assert json.loads(bench.snapshot[0]["failed-2"])["note"] == "KeyboardInterrupt"
+    assert bench.promote().already
+
+
+def test_whoever_turned_serving_over_too_late_turns_it_back(bench: Bench) -> None:
+    """While our switch hung, others rolled back: it is run once more, for what is Production now."""
+    serving = Serving()
+
+    def hanging(entry: Entry) -> str:
+        said = serving(entry)
+        if entry.target == "2":
+            bench.clock.forward(minutes=11)
+            rollback = {"reason": "it hangs", "promotion": PROMOTION, "actor": CI, "clock": bench.clock}
+            standby.rollback(MlflowRegistry(bench.models.uri), bench.model, **rollback, turn_over=serving)  # type: ignore[arg-type]
+        return said
+
+    outcome = bench.promote(turn_over=hanging)
+
+    assert serving.calls == [("promoted", "2"), ("rolled_back", "1"), ("rolled_back", "1")]
+    assert outcome.standing.production == "1"
+    assert outcome.notes[-1].startswith("meanwhile epoch 3 (version 1 rolled back by ci (unverified)")
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("at", range(1, 8))
+def test_serving_follows_wherever_a_promotion_crashes(bench: Bench, at: int, after: bool) -> None:
+    """The switch has run for what is Production when the next command is done, whoever ran it."""
+    serving = Serving()
+    real, bench.models = bench.models, replace_registry(bench.models, at, after=after)
+    with pytest.raises(Crash):
+        bench.promote(turn_over=serving)
+    bench.models = real
+    bench.clock.forward(minutes=11)
+
+    bench.promote(turn_over=serving)
+
+    assert bench.snapshot[1]["production"] == "2"
+    assert serving.calls[-1] == ("promoted", "2")
+    assert len(serving.calls) in (1, 2)
+
+
+def test_a_version_that_is_deleted_while_it_is_promoted_is_given_up(bench: Bench) -> None:
+    """By whoever promoted it, or by the next command; the aliases are back where they were."""
+    mlflow = bench.models.mlflow
+
+    class Deleting(Crashing):
+        def writing(self, call: Any) -> Any:
+            def write(*arguments: Any, **more: Any) -> Any:
+                if call.__name__ == "set_alias":
+                    with suppress(MlflowException):
+                        mlflow.delete_model_version(bench.model, "2")
+                return call(*arguments, **more)
+
+            return write
+
+    real = bench.models
+    bench.models = replace_registry(bench.models, 99, after=False)
+    bench.models.registry = Deleting(MlflowRegistry(real.uri), 99)  # type: ignore[assignment]
+    with pytest.raises(Refused) as refused:
+        bench.promote()
+    bench.models = real
+    third = real.register(bench.model)
+
+    bench.promote(evidence(bench.model, third, champion=bench.first))
+
+    assert refused.value.code == "target_gone"
+    chain = read_chain(bench.snapshot[0])
+    assert [chain.ending(entry) for entry in chain.entries] == ["done", "abandoned", "done"]
+    assert chain.done[2].note == "version 2 is gone from the registry"
+    assert bench.snapshot[1] == {"production": "3", "previous": "1", "staging": "3"}
+
+
+def test_a_version_that_was_deleted_after_a_crash_does_not_hold_up_the_next(bench: Bench) -> None:
+    """It is given up, and told; after that everything goes on."""
+    real, bench.models = bench.models, replace_registry(bench.models, 5, after=True)
+    with pytest.raises(Crash):
+        bench.promote()
+    bench.models = real
+    claimed, aliases = bench.snapshot
+    bench.models.mlflow.delete_model_version(bench.model, "2")
+    bench.clock.forward(minutes=11)
+    third = real.register(bench.model)
+
+    outcome = bench.promote(evidence(bench.model, third, champion=bench.first))
+
+    assert ("done-2" in claimed, "epoch-2" in claimed, aliases["production"]) == (False, True, "2")
+    assert outcome.lines[0].startswith("gave up what was left: epoch 2 (version 2 promoted by ci (unverified) at ")
+    assert bench.snapshot[1] == {"production": "3", "previous": "1", "staging": "3"}
+
+
+def test_the_way_back_is_waived_until_its_day(bench: Bench) -> None:
+    """The champion is not asked; that stands in the ledger. Afterwards the promotion is refused."""
+
+    def broken(version: ModelVersion) -> None:
+        raise ModelFault("it needs a wheel that is gone")
+
+    def policy(until: str) -> PromotionPolicy:
+        return PromotionPolicy.model_validate({"way_back": f"waived: its wheel is gone, until {until}"})
+
+    assert bench.refusal(prove=broken).code == "way_back"
+    assert bench.refusal(prove=broken, promotion=policy("2026-11-20")).code == "waiver_expired"
+    outcome = bench.promote(prove=broken, promotion=policy("2026-11-21"))
+
+    said = "the way back is waived: its wheel is gone, until 2026-11-21"
+    assert outcome.notes[0] == said
+    assert json.loads(bench.snapshot[0]["epoch-2"])["reason"] == f"the policy says that nobody signs; {said}"
+
+
+def test_a_proof_from_another_job_stands_for_asking(bench: Bench) -> None:
+    """For half an hour, for these files; the job that promotes asks nothing."""
+
+    def answer(version: ModelVersion) -> Answered:
+        return Answered("input example", 1, digest.folder_digest(bench.models.files(version)))
+
+    def never(version: ModelVersion) -> None:
+        raise AssertionError("a model was asked")
+
+    reader = Identity("unverified", "reader@example.org", "reader")
+    proof = promotion.prove(bench.models.registry, bench.evidence, answer=answer, by=reader, clock=bench.clock)
+    other = evidence(bench.model, bench.second, champion=bench.first)
+    bench.clock.forward(minutes=29)
+    assert bench.refusal(other, prove=never, proof=proof).code == "proof"
+    weights = bench.models.files(bench.first) / "weights.txt"
+    kept = weights.read_text()
+    weights.write_text("other weights")
+    assert bench.refusal(prove=never, proof=proof).code == "way_back"
+    assert (
+        bench.refusal(evidence(bench.model, bench.second), prove=never, proof=proof, follows_production=False).code
+        == "proof"
+    )
+    weights.write_text(kept)
+
+    outcome = bench.promote(prove=never, proof=proof)
+
+    assert outcome.notes[0].startswith("the way back was proven by reader (unverified) on 2026-11-21T12:01:0")
+    assert outcome.notes[0] in json.loads(bench.snapshot[0]["epoch-2"])["reason"]
+
+
+def test_an_old_proof_is_no_proof(bench: Bench) -> None:
+    """It says how to make another."""
+    answer = Answered("input example", 1, digest.folder_digest(bench.models.files(bench.first)))
+    proof = promotion.prove(
+        bench.models.registry, bench.evidence, answer=lambda version: answer, by=CI, clock=bench.clock
+    )
+    bench.clock.forward(minutes=31)
+
+    refused = bench.refusal(proof=proof)
+
+    assert refused.code == "proof"
+    assert f"gate promote {bench.evidence.digest} --prove-only FILE" in str(refused)
+
+
+def test_where_nothing_holds_production_there_is_nothing_to_prove(models: Models, clock: Clock) -> None:
+    """The proof says so, and counts."""
+    model = models.new()
+    about = evidence(model, models.register(model))
+
+    proof = promotion.prove(models.registry, about, answer=lambda version: 1 / 0, by=CI, clock=clock)  # type: ignore[arg-type,return-value]
+
+    assert proof.version is None
+    assert proof.objection(model=model, evidence=about.digest, outgoing=None, now=clock()) is None
 
 
 def test_who_comes_second_is_told(bench: Bench) -> None:

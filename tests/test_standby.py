@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lockgate import promotion, standby
-from lockgate.errors import NotFound, Refused, UsageError
-from lockgate.ledger import read_chain
+from lockgate.errors import NotFound, Refused, ServingFault, UsageError
+from lockgate.ledger import Entry, read_chain
 from lockgate.promotion import Outcome
 from lockgate.signoff import Ballot
 from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
@@ -45,7 +45,7 @@ class Bench:
             clock=self.clock,
         )
 
-    def promote(self, after: int, before: int, about: Any = None) -> Outcome:
+    def promote(self, after: int, before: int, about: Any = None, **more: Any) -> Outcome:
         about = about or evidence(
             self.model, self.versions[after], champion=self.versions[before], finished=self.clock()
         )
@@ -63,6 +63,7 @@ class Bench:
             scratch=self.folder / "scratch",
             prove=lambda version: None,
             folder=folder if folder.exists() else run_folder(about, folder),
+            **more,
         )
 
     def rollback(self, **more: Any) -> Outcome:
@@ -229,3 +230,87 @@ def test_nothing_is_rolled_back_or_adopted_out_of_nowhere(models: Models, tmp_pa
     with pytest.raises(NotFound):
         bench.adopt("1")
     assert bench.registry.ledger(bench.model).keys() == {}
+
+
+class Stop(Exception):
+    """The process ends here."""
+
+
+def stuck(bench: Bench, to: str) -> Entry:
+    """A promotion that was claimed and applied, and whose switch breaks."""
+    version = bench.models.register(bench.model)
+    assert version.version == to
+    bench.versions.append(version)
+
+    def broken(entry: Entry) -> str:
+        raise ServingFault("the switch hung", remedy="mend it")
+
+    with pytest.raises(ServingFault):
+        bench.promote(int(to) - 1, int(to) - 2, turn_over=broken)
+    entry = read_chain(bench.registry.ledger(bench.model).keys()).unfinished
+    assert entry is not None
+    return entry
+
+
+def test_a_promotion_whose_switch_cannot_work_is_rolled_back_at_once(bench: Bench) -> None:
+    """Its own switch is not run again; that of the rollback is. The version that never served is withdrawn."""
+    turned: list[str | None] = []
+    left = stuck(bench, "4")
+
+    def turn_over(entry: Entry) -> str:
+        turned.append(entry.target)
+        return "serving was turned over"
+
+    outcome = bench.rollback(turn_over=turn_over)
+
+    chain = read_chain(bench.registry.ledger(bench.model).keys())
+    assert chain.ending(left) == "unswitched"
+    assert turned == ["3"]
+    assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
+    assert bench.state("4") == "withdrawn"
+    assert outcome.lines[0].startswith("closed what was left: epoch 4 (version 4 promoted by")
+    assert outcome.lines[-1] == "serving was turned over"
+
+
+def test_a_rollback_that_broke_off_is_finished_by_repeating_it(bench: Bench) -> None:
+    """It goes one version back, not two."""
+
+    def killed(entry: Entry) -> str:
+        raise Stop
+
+    with pytest.raises(Stop):
+        bench.rollback(turn_over=killed)
+
+    outcome = bench.rollback()
+
+    assert bench.aliases["production"] == "2"
+    assert "that was the rollback which had been left unfinished; nothing further was rolled back" in outcome.lines
+    assert len(read_chain(bench.registry.ledger(bench.model).keys()).entries) == 4
+
+
+def test_a_rollback_whose_switch_cannot_work_gives_way_to_another_version(bench: Bench) -> None:
+    """By naming one."""
+
+    def broken(entry: Entry) -> str:
+        raise ServingFault("the switch hung", remedy="mend it")
+
+    with pytest.raises(ServingFault, match=r"gate rollback fraud-.* --to VERSION"):
+        bench.rollback(turn_over=broken)
+
+    bench.rollback(to="1", turn_over=lambda entry: f"{entry.target} serves")
+
+    assert bench.aliases["production"] == "1"
+    assert [bench.state(version) for version in "123"] == ["production", "withdrawn", "withdrawn"]
+
+
+def test_a_second_rollback_in_a_row_is_told(bench: Bench) -> None:
+    """With who made the first, and how to undo the second."""
+    bench.rollback()
+
+    told = bench.rollback().lines
+
+    assert any(
+        line.startswith("this was a second rollback in a row: ci (unverified) had gone from version 3 to 2 on ")
+        and line.endswith(f'gate rollback {bench.model} --to 2 --withdrawn-ok --reason "…"')
+        for line in told
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 from lockgate.errors import Refused, Waiting
 from lockgate.ledger import Entry, PromotionPolicy, Standing
-from lockgate.promotion import Clock, carry_out, look, settle
+from lockgate.promotion import Clock, Left, TurnOver, carry_out, look, settle
 from lockgate.registry import Identity, Registry, utc_text
 from lockgate.soak import Soak, soak_of
 from lockgate.units import duration_text
@@ -31,7 +31,7 @@ class Archiving:
     entry: Entry | None = None
     soak: Soak | None = None
     other: Entry | None = None
-    forwarded: tuple[Entry, ...] = ()
+    forwarded: tuple[Left, ...] = ()
 
     @property
     def retain_until(self) -> datetime | None:
@@ -41,10 +41,7 @@ class Archiving:
     @property
     def lines(self) -> list[str]:
         """What people are told."""
-        lines = [
-            f"finished what was left: epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor})"
-            for entry in self.forwarded
-        ]
+        lines = [left.line for left in self.forwarded]
         if self.entry is not None and self.retain_until is not None:
             return [
                 *lines,
@@ -82,19 +79,27 @@ class Archiving:
             "standby": self.standing.standby,
             "due_at": None if self.soak is None else utc_text(self.soak.ends),
             "waits_for": None if self.entry is not None else self.waits_for,
-            "finished": [entry.to_json() for entry in self.forwarded],
+            "finished": [left.to_json() for left in self.forwarded],
         }
 
 
-def archive(registry: Registry, model: str, *, promotion: PromotionPolicy, actor: Identity, clock: Clock) -> Archiving:
+def archive(
+    registry: Registry,
+    model: str,
+    *,
+    promotion: PromotionPolicy,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None = None,
+) -> Archiving:
     """Archive the standby if its time has come; called again it finds nothing to do.
 
-    Raises Waiting while somebody moves a version otherwise, Refused where the registry does not show the Production
+    turn_over: makes serving follow what others left unfinished, None where the policy has no switch. Raises Waiting while somebody moves a version otherwise, Refused where the registry does not show the Production
     whose soak is counted.
     """
     while True:
         try:
-            return _archive(registry, model, promotion=promotion, actor=actor, clock=clock)
+            return _archive(registry, model, promotion=promotion, actor=actor, clock=clock, turn_over=turn_over)
         except Waiting:
             place = look(registry, model)
             other = place.chain.unfinished
@@ -107,8 +112,16 @@ def archive(registry: Registry, model: str, *, promotion: PromotionPolicy, actor
                 raise
 
 
-def _archive(registry: Registry, model: str, *, promotion: PromotionPolicy, actor: Identity, clock: Clock) -> Archiving:
-    place, forwarded = settle(registry, model, actor=actor, clock=clock)
+def _archive(
+    registry: Registry,
+    model: str,
+    *,
+    promotion: PromotionPolicy,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None,
+) -> Archiving:
+    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
     soak, now = soak_of(place.chain, promotion.soak), clock()
     if soak is None or not soak.is_over(now):
         return Archiving(model, now, promotion, place.standing, soak=soak, forwarded=forwarded)
@@ -129,5 +142,5 @@ def _archive(registry: Registry, model: str, *, promotion: PromotionPolicy, acto
         at=now,
         lease=promotion.lease,
     )
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock)
+    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
     return Archiving(model, now, promotion, place.standing, entry=wanted, forwarded=forwarded)

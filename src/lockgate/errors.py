@@ -98,6 +98,10 @@ class UnknownOutcome(RegistryError):
     """A write whose answer was lost: it may have happened, so it is read back, never repeated blindly."""
 
 
+class ServingFault(LockgateError):
+    """Serving could not be turned over, or does not answer as it should."""
+
+
 def guess(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where one of the known words is close, else nothing."""
     import difflib

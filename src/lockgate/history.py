@@ -86,7 +86,8 @@ class History:
         }
 
     def _row(self, entry: Entry) -> tuple[str, ...]:
-        left = "" if entry.epoch in self.chain.done else " (not done)"
+        ending = self.chain.ending(entry)
+        left = "" if ending == "done" else f" ({ending or 'not done'})"
         way = entry.target or entry.source or ""
         if entry.kind == "archived":
             way = entry.source or ""
@@ -251,7 +252,7 @@ def standing_at(chain: Chain, moment: datetime, model: str) -> Moment:
 def entry_json(chain: Chain, entry: Entry) -> dict[str, Any]:
     """An entry with its hash, and who finished it when."""
     mark = chain.done.get(entry.epoch)
-    done = None if mark is None else {"at": utc_text(mark.at), "by": mark.actor.to_json()}
+    done = None if mark is None else {"at": utc_text(mark.at), "by": mark.actor.to_json(), "ending": mark.ending}
     return {**entry.to_json(), "sha256": entry.sha256, "done": done}
 
 

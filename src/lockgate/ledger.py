@@ -13,20 +13,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from lockgate import digest, units
-from lockgate.config import Config, Duration, later
+from lockgate.config import Config, Duration
 from lockgate.errors import Refused
 from lockgate.registry import Identity, State, utc, utc_text
+from lockgate.serving import SwitchSpec
+from lockgate.way_back import Waived, waived
 
 SCHEMA = "lockgate/ledger/v1"
 RETAIN_FLOOR = timedelta(days=30)
 
 Kind = Literal["adopted", "staged", "promoted", "rolled_back", "archived", "override", "repaired"]
 
-_KEY = re.compile(r"(epoch|done)-([1-9][0-9]*)")
+Ending = Literal["done", "unswitched", "abandoned", "failed"]
+
+_KEY = re.compile(r"(epoch|done|failed)-([1-9][0-9]*)")
 MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
+_REPAIRED = {"staged": ("staging",), "archived": ("previous",)}  # these repair nothing else behind anybody's back
+TURNS = frozenset({"promoted", "override", "rolled_back", "repaired"})  # what serving has to follow
 
 
 @dataclass(frozen=True)
@@ -102,10 +108,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Done:
-    """That an entry was carried out: by whom, when, and, as `entry`, the SHA-256 of which bytes.
+    """What became of an entry: by whom, when, and, as `entry`, the SHA-256 of which bytes.
 
-    prev: SHA-256 of the bytes of the mark before, so that an edited one is seen by the next; None in the first, and in
-    what an older lockgate wrote.
+    prev: SHA-256 of the bytes of the mark `done` before, so that an edited one is seen by the next; None in the first,
+    and in what an older lockgate wrote. ending: `done`; `unswitched`: the registry followed, serving did not, and a
+    rollback took over; `abandoned`: it could never be carried out and counts for nothing. `failed`, under `failed-N`,
+    ends no entry: whoever claimed it gave up for now, so that nobody need wait for its lease. note: why, unless done.
     """
 
     epoch: int
@@ -113,12 +121,15 @@ class Done:
     actor: Identity
     at: datetime
     prev: str | None = None
+    ending: Ending = "done"
+    note: str = ""
     stored: bytes | None = field(default=None, repr=False, compare=False)
 
     @property
     def bytes(self) -> bytes:
         if self.stored is not None:
             return self.stored
+        more = {} if self.ending == "done" else {"ending": self.ending, "note": self.note}
         return digest.canonical(
             {
                 "schema": SCHEMA,
@@ -127,6 +138,7 @@ class Done:
                 "entry": self.entry,
                 "actor": self.actor.to_json(),
                 "at": utc_text(self.at),
+                **more,
             }
         )
 
@@ -137,17 +149,32 @@ class Done:
     @classmethod
     def read(cls, text: str) -> Done:
         value = _document(text)
-        actor = Identity.from_json(value["actor"])
-        return cls(int(value["epoch"]), value["entry"], actor, utc(value["at"]), value.get("prev"), text.encode())
+        ending = value.get("ending", "done")
+        if ending not in get_args(Ending):
+            raise ValueError(f"its ending is {ending!r}; known are {', '.join(get_args(Ending))}")
+        return cls(
+            epoch=int(value["epoch"]),
+            entry=value["entry"],
+            actor=Identity.from_json(value["actor"]),
+            at=utc(value["at"]),
+            prev=value.get("prev"),
+            ending=ending,
+            note=str(value.get("note", "")),
+            stored=text.encode(),
+        )
 
 
 @dataclass(frozen=True)
 class Chain:
-    """The ledger as far as it holds together. `bad` names the first entry that does not, None where all is well."""
+    """The ledger as far as it holds together. `bad` names the first entry that does not, None where all is well.
+
+    done: epoch → what ended it. failed: epoch → the first time that somebody who carried it out gave up.
+    """
 
     entries: tuple[Entry, ...] = ()
     done: Mapping[int, Done] = field(default_factory=dict)
     bad: str | None = None
+    failed: Mapping[int, Done] = field(default_factory=dict)
 
     @property
     def last(self) -> Entry | None:
@@ -160,7 +187,33 @@ class Chain:
 
     @property
     def finished(self) -> tuple[Entry, ...]:
-        return tuple(entry for entry in self.entries if entry.epoch in self.done)
+        """The entries that count, in order: those that ended and were not abandoned."""
+        return tuple(entry for entry in self.entries if self.ending(entry) not in (None, "abandoned"))
+
+    def ending(self, entry: Entry) -> Ending | None:
+        """How an entry ended, None while it is not."""
+        mark = self.done.get(entry.epoch)
+        return None if mark is None else mark.ending
+
+    def held_until(self, entry: Entry) -> datetime:
+        """Until when others leave an unfinished entry to whoever claimed it."""
+        failed = self.failed.get(entry.epoch)
+        return entry.lease_ends if failed is None else min(failed.at, entry.lease_ends)
+
+    def late_writer(self, alias: str, version: str) -> Entry | None:
+        """The last entry whose writer may have set the alias after that entry was over; None where there is none.
+
+        A writer that is alive ends its entry within its lease, and nobody else touches it before. So only where somebody
+        else ended the entry, after the lease or after it was given up, can a writer still wake that set out to do this.
+        """
+        place, found = Standing(), None
+        for entry in self.entries:
+            mark, after = self.done.get(entry.epoch), place.after(entry)
+            if mark is not None and after.aliases.get(alias) == version:
+                left = mark.at >= self.held_until(entry) or mark.ending == "abandoned"
+                found = entry if left else found
+            place = place if mark is None or mark.ending == "abandoned" else after
+        return found
 
     def whole(self) -> Chain:
         """This chain. Raises Refused where it is broken: nothing moves on a record that does not hold together."""
@@ -189,10 +242,10 @@ class Chain:
         epoch, prev = (self.last.epoch + 1, self.last.sha256) if self.last else (1, None)
         return Entry(epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease)
 
-    def mark(self, entry: Entry, *, actor: Identity, at: datetime) -> Done:
-        """What says that the entry, the last of this chain, was carried out."""
+    def mark(self, entry: Entry, *, actor: Identity, at: datetime, ending: Ending = "done", note: str = "") -> Done:
+        """What says how the entry, the last of this chain, ended."""
         before = self.done.get(entry.epoch - 1)
-        return Done(entry.epoch, entry.sha256, actor, at, None if before is None else before.sha256)
+        return Done(entry.epoch, entry.sha256, actor, at, None if before is None else before.sha256, ending, note)
 
 
 def read_chain(keys: Mapping[str, str]) -> Chain:
@@ -201,6 +254,7 @@ def read_chain(keys: Mapping[str, str]) -> Chain:
     numbers = sorted({int(number) for _, number in found})
     entries: list[Entry] = []
     done: dict[int, Done] = {}
+    failed: dict[int, Done] = {}
     place = Standing()
     for epoch in range(1, (numbers[-1] if numbers else 0) + 1):
         problem: str | None = None
@@ -215,22 +269,29 @@ def read_chain(keys: Mapping[str, str]) -> Chain:
         if problem is not None:
             return Chain(tuple(entries), done, f"epoch-{epoch} {problem}")
         entries.append(entry)
+        for word, text, marks in (("failed", found.get(("failed", str(epoch))), failed), ("done", finish, done)):
+            if text is None:
+                continue
+            try:
+                mark = Done.read(text)
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                return Chain(tuple(entries), done, f"{word}-{epoch} cannot be read ({error})", failed)
+            if (mark.epoch, mark.entry) != (epoch, entry.sha256):
+                problem = f"epoch-{epoch} is not the entry that {word}-{epoch} speaks of"
+            elif (mark.ending == "failed") != (word == "failed"):
+                problem = f"{word}-{epoch} says that it is {mark.ending}"
+            elif mark.prev is not None and (epoch == 1 or mark.prev != done[epoch - 1].sha256):
+                where = f"the bytes of done-{epoch - 1}: one of the two was edited" if epoch > 1 else "nothing"
+                problem = f"{word}-{epoch} does not follow {where}"
+            if problem is not None:
+                return Chain(tuple(entries), done, problem, failed)
+            marks[epoch] = mark
         if finish is None:
             if epoch < numbers[-1]:
-                return Chain(tuple(entries), done, f"done-{epoch} is missing")
+                return Chain(tuple(entries), done, f"done-{epoch} is missing", failed)
             break
-        try:
-            mark = Done.read(finish)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            return Chain(tuple(entries), done, f"done-{epoch} cannot be read ({error})")
-        if (mark.epoch, mark.entry) != (epoch, entry.sha256):
-            return Chain(tuple(entries), done, f"epoch-{epoch} is not the entry that done-{epoch} speaks of")
-        if mark.prev is not None and (epoch == 1 or mark.prev != done[epoch - 1].sha256):
-            where = f"the bytes of done-{epoch - 1}: one of the two was edited" if epoch > 1 else "nothing"
-            return Chain(tuple(entries), done, f"done-{epoch} does not follow {where}")
-        done[epoch] = mark
-        place = place.after(entry)
-    return Chain(tuple(entries), done)
+        place = place if done[epoch].ending == "abandoned" else place.after(entry)
+    return Chain(tuple(entries), done, failed=failed)
 
 
 def _misfit(entry: Entry, epoch: int, before: Entry | None, place: Standing) -> str | None:
@@ -411,17 +472,25 @@ class Claim:
 
 @dataclass(frozen=True)
 class Apply:
-    """Put the registry's aliases where the entry says."""
+    """Put the registry's aliases where the entry says; where it is to be abandoned, back to where they were."""
 
     entry: Entry
     aliases: Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Finish:
-    """The registry shows what the entry says: write `done-N`."""
+class Switch:
+    """The registry shows what the entry says: turn serving over. It may have been done before, by somebody who died."""
 
     entry: Entry
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do for the entry: write `done-N`, with how it ended."""
+
+    entry: Entry
+    ending: Ending = "done"
 
 
 @dataclass(frozen=True)
@@ -445,26 +514,43 @@ class Settled:
     entry: Entry | None
 
 
-Step = Claim | Apply | Finish | InProgress | Overtaken | Settled
+Step = Claim | Apply | Switch | Finish | InProgress | Overtaken | Settled
+Turn = Literal["nothing", "due", "turned", "left"]
 
 
-def next_step(chain: Chain, seen: Mapping[str, str], wanted: Entry | None, now: datetime) -> Step:
+def next_step(
+    chain: Chain,
+    seen: Mapping[str, str],
+    wanted: Entry | None,
+    now: datetime,
+    *,
+    turn: Turn = "nothing",
+    gone: frozenset[str] = frozenset(),
+) -> Step:
     """What to do next, given the ledger, the aliases seen in the registry, and the entry that we want to stand.
 
     wanted: drafted on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
-    it is rolled forward after its lease.
+    it is rolled forward once nobody holds it any more. turn: whether serving is still to be turned over, was by us, or
+    is left as it is for an entry that takes over. gone: versions that the registry has no longer; an entry that names
+    one can never be carried out, and is abandoned.
     """
     unfinished = chain.unfinished
     if unfinished is not None:
         ours = wanted is not None and wanted.bytes == unfinished.bytes
-        if not ours and now < unfinished.lease_ends:
+        if not ours and now < chain.held_until(unfinished):
             return InProgress(unfinished)
-        aliases = standing(chain.finished).after(unfinished).aliases
-        if unfinished.kind == "staged":  # neither this nor archiving repairs anything else behind anybody's back
-            aliases = {"staging": aliases["staging"]}
-        if unfinished.kind == "archived":
-            aliases = {"previous": aliases["previous"]}
-        return Finish(unfinished) if agrees(seen, aliases) else Apply(unfinished, aliases)
+        before = standing(chain.finished)
+        lost = unfinished.target in gone
+        aliases = (before if lost else before.after(unfinished)).aliases
+        repaired = _REPAIRED.get(unfinished.kind, aliases)
+        aliases = {alias: version for alias, version in aliases.items() if alias in repaired and version not in gone}
+        if not agrees(seen, aliases):
+            return Apply(unfinished, aliases)
+        if lost:
+            return Finish(unfinished, "abandoned")
+        if unfinished.kind not in TURNS or turn in ("nothing", "turned"):
+            return Finish(unfinished)
+        return Finish(unfinished, "unswitched") if turn == "left" else Switch(unfinished)
     if wanted is None:
         return Settled(chain.last)
     if any(entry.bytes == wanted.bytes for entry in chain.entries):
@@ -490,7 +576,7 @@ class PromotionPolicy(Config):
     retain: Duration = RETAIN_FLOOR
     lease: Duration = timedelta(minutes=10)
     way_back: str = "prove"
-    switch: later("turning serving over with promotion.switch") = None  # type: ignore[valid-type]
+    switch: SwitchSpec | None = None
 
     @field_validator("when")
     @classmethod
@@ -501,12 +587,23 @@ class PromotionPolicy(Config):
 
     @field_validator("way_back")
     @classmethod
-    def _proven(cls, value: str) -> str:
-        if value.startswith("waived:"):
-            raise ValueError("not available yet: waiving the proof of the way back; use way_back: prove")
-        if value != "prove":
-            raise ValueError(f"{value!r} is not a way back; write prove")
+    def _proven_or_waived(cls, value: str) -> str:
+        waived(value)
         return value
+
+    @model_validator(mode="after")
+    def _lease_outlasts_the_switch(self) -> PromotionPolicy:
+        if self.switch is not None and self.lease <= self.switch.timeout:
+            raise ValueError(
+                f"others would take over after {units.duration_text(self.lease)} (lease) while the switch may still run "
+                f"({units.duration_text(self.switch.timeout)}); make lease longer, at least a minute more"
+            )
+        return self
+
+    @property
+    def waived(self) -> Waived | None:
+        """Why the way back need not be proven, and until when; None where it must be."""
+        return waived(self.way_back)
 
     @field_validator("retain")
     @classmethod

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from lockgate import digest, looks, projection
-from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, RegistryError, Waiting
+from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, RegistryError, ServingFault, Waiting
 from lockgate.evidence import Evidence, Verdict
 from lockgate.ledger import (
     MOVES,
+    TURNS,
     Apply,
     Chain,
     Claim,
     Done,
+    Ending,
     Entry,
     Finish,
     InProgress,
@@ -25,6 +28,9 @@ from lockgate.ledger import (
     PromotionPolicy,
     Settled,
     Standing,
+    Switch,
+    Turn,
+    agrees,
     next_step,
     read_chain,
     standing,
@@ -32,12 +38,16 @@ from lockgate.ledger import (
 from lockgate.registry import Identity, ModelVersion, Registry, utc, utc_text
 from lockgate.runfolder import RunFolder
 from lockgate.signoff import Ballot, Decision, SignoffPolicy, decide
+from lockgate.way_back import Answered, Proof, Waived
 
 Clock = Callable[[], datetime]
-Prove = Callable[[ModelVersion], None]
+T = TypeVar("T")
+Prove = Callable[[ModelVersion], object]
+TurnOver = Callable[[Entry], str]
 
 SERVING = "serving was not checked"
 _APPLY_TRIES = 3
+_SETTLE_TRIES = 4
 _WORDS = {
     "adopted": "adopted as Production",
     "staged": "Staging",
@@ -49,7 +59,28 @@ _WORDS = {
     "production": "Production",
     "staging": "Staging",
 }
+_NOTE = 500  # characters of a failure that the ledger keeps
 _TAG_SIGNS = re.compile(r"[^\w\-. :/]")
+
+
+@dataclass(frozen=True)
+class Left:
+    """An entry that others had left unfinished, and how it ended now."""
+
+    entry: Entry
+    ending: Ending
+
+    @property
+    def line(self) -> str:
+        what = _sentence(self.entry)
+        if self.ending == "abandoned":
+            return f"gave up what was left: {what}, because version {self.entry.target} is gone from the registry"
+        if self.ending == "unswitched":
+            return f"closed what was left: {what}, which had not turned serving over"
+        return f"finished what was left: {what}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.entry.to_json(), "ending": self.ending}
 
 
 @dataclass(frozen=True)
@@ -60,13 +91,13 @@ class Outcome:
     entry: Entry
     standing: Standing
     already: bool = False
-    forwarded: tuple[Entry, ...] = ()
+    forwarded: tuple[Left, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
     def lines(self) -> list[str]:
         """What people are told."""
-        finished = [f"finished what was left: {_sentence(entry)}" for entry in self.forwarded]
+        finished = [left.line for left in self.forwarded]
         entry, state = self.entry, self.standing
         at, version = utc_text(entry.at), entry.target or entry.source
         if self.already:
@@ -92,17 +123,18 @@ class Outcome:
             "production": self.standing.production,
             "standby": self.standing.standby,
             "staging": self.standing.staging,
-            "finished": [entry.to_json() for entry in self.forwarded],
+            "finished": [left.to_json() for left in self.forwarded],
             "notes": list(self.notes),
         }
 
 
 @dataclass(frozen=True)
 class Place:
-    """The ledger and the aliases of a model as they were read last."""
+    """The ledger and the aliases of a model as they were read last. said: what turning serving over led to."""
 
     chain: Chain
     seen: Mapping[str, str]
+    said: tuple[str, ...] = ()
 
     @property
     def standing(self) -> Standing:
@@ -114,13 +146,65 @@ def look(registry: Registry, model: str) -> Place:
     return Place(read_chain(registry.ledger(model).keys()).whole(), registry.aliases(model))
 
 
-def settle(registry: Registry, model: str, *, actor: Identity, clock: Clock) -> tuple[Place, tuple[Entry, ...]]:
-    """Read where things stand, after finishing what others left. Raises Waiting while theirs is in progress."""
+def settle(
+    registry: Registry,
+    model: str,
+    *,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None,
+) -> tuple[Place, tuple[Left, ...]]:
+    """Read where things stand, after finishing what others left and undoing what a late writer did.
+
+    turn_over: makes serving follow an entry, None where the policy has no switch. Raises Waiting while an entry of
+    others is in progress.
+    """
     place = look(registry, model)
-    left = place.chain.unfinished
-    if left is None:
-        return place, ()
-    return carry_out(registry, model, place, None, actor=actor, clock=clock), (left,)
+    finished: list[Left] = []
+    for _ in range(_SETTLE_TRIES):
+        left = place.chain.unfinished
+        wanted = _put_back(place, actor, clock()) if left is None else None
+        if left is None and wanted is None:
+            return place, tuple(finished)
+        place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+        entry = left or wanted
+        if entry is not None:
+            finished.append(Left(entry, place.chain.ending(entry) or "done"))
+    raise RegistryError(
+        f"the aliases of {model} do not stay where the ledger has them: {dict(place.seen)}",
+        remedy="see who else sets them, then run the same command again",
+    )
+
+
+def _put_back(place: Place, actor: Identity, now: datetime) -> Entry | None:
+    """The entry that repairs what a late writer did; None where all is well, or where the ledger cannot explain it.
+
+    Somebody who claimed an entry, froze, and woke when others had finished it, sets the alias of its own entry. Any
+    other difference was made by hand, and is for people to look at.
+    """
+    meant, last = place.standing.aliases, place.chain.last
+    wrong = {alias: version for alias, version in place.seen.items() if meant.get(alias, version) != version}
+    if agrees(place.seen, meant):  # `previous` may equal Production
+        return None
+    late = {alias: place.chain.late_writer(alias, version) for alias, version in wrong.items()}
+    if last is None or not wrong or any(writer is None for writer in late.values()):
+        return None
+    what = ", ".join(
+        f"{alias} had been set to version {wrong[alias]} too late, by a writer of epoch {writer.epoch} that others had ended"
+        for alias, writer in late.items()
+        if writer is not None
+    )
+    production = place.standing.production
+    return place.chain.draft(
+        "repaired",
+        source=place.seen.get("production"),
+        target=production,
+        actor=actor,
+        evidence=None if production is None else place.standing.evidence.get(production),
+        reason=f"put back: {what}",
+        at=now,
+        lease=last.lease,
+    )
 
 
 def carry_out(
@@ -131,20 +215,31 @@ def carry_out(
     *,
     actor: Identity,
     clock: Clock,
+    turn_over: TurnOver | None,
+    leave_serving: bool = False,
     tags: Mapping[str, str] | None = None,
 ) -> Place:
     """Take steps until the wanted entry stands, or, without one, until nothing is left unfinished.
 
-    tags: further ones for the wanted version. Raises Waiting while somebody else is at it, Refused if they came first.
+    leave_serving: end what is unfinished without turning serving over, because another entry takes over at once.
+    tags: further ones for the wanted version. Raises Waiting while somebody else is at it, Refused if they came first
+    or the version is gone, ServingFault where serving does not follow: the entry then stays unfinished.
     """
     ledger = registry.ledger(model)
+    turn: Turn = "nothing" if turn_over is None else "left" if leave_serving else "due"
+    gone: frozenset[str] = frozenset()
+    turned: Entry | None = None
     applied = 0
     while True:
-        step = next_step(place.chain, place.seen, wanted, clock())
+        if _lost_hold(place.chain, wanted, clock()):
+            place = replace(look(registry, model), said=place.said)
+        step = next_step(place.chain, place.seen, wanted, clock(), turn=turn, gone=gone)
         if isinstance(step, Settled):
-            return place
+            if wanted is not None and place.chain.ending(wanted) == "abandoned":
+                raise _is_gone(model, wanted)
+            return place if turned is None or turn_over is None else _follow(place, turned, turn_over)
         if isinstance(step, InProgress):
-            raise _in_progress(step.entry)
+            raise _in_progress(step.entry, place.chain)
         if isinstance(step, Overtaken):
             raise Refused(
                 f"{_sentence(step.entry)} came first",
@@ -161,15 +256,78 @@ def carry_out(
                     remedy=f"see who else sets the aliases of {model}, then run the same command again",
                 )
             applied += 1
-            _apply(registry, model, step, place.seen)
+            try:
+                _apply(registry, model, step, place.seen)
+            except NotFound:
+                gone = _gone(registry, model, (step.entry.target, *step.aliases.values()), gone)
             place = replace(place, seen=registry.aliases(model))
+        elif isinstance(step, Switch) and turn_over is not None:
+            place = replace(place, said=(_turned(registry, model, place, step.entry, turn_over, actor, clock),))
+            turn, turned = "turned", step.entry
         elif isinstance(step, Finish):
             ours = wanted is not None and step.entry.bytes == wanted.bytes
-            _tag(registry, model, step.entry, place.chain, (tags or {}) if ours else {})
-            mark = place.chain.mark(step.entry, actor=actor, at=clock())
-            stored = Done.read(ledger.put_if_absent(f"done-{step.entry.epoch}", mark.bytes.decode()))
+            if step.ending != "abandoned":
+                try:
+                    _tag(registry, model, step.entry, place.chain, (tags or {}) if ours else {})
+                except NotFound:
+                    gone = _gone(registry, model, (step.entry.target,), gone)
+                    continue
+            note = f"version {step.entry.target} is gone from the registry" if step.ending == "abandoned" else ""
+            mark = place.chain.mark(step.entry, actor=actor, at=clock(), ending=step.ending, note=note)
+            stored = ledger.put_if_absent(f"done-{step.entry.epoch}", mark.bytes.decode())
             chain = place.chain
-            place = replace(place, chain=replace(chain, done={**chain.done, stored.epoch: stored}))
+            place = replace(place, chain=replace(chain, done={**chain.done, mark.epoch: Done.read(stored)}))
+            if stored != mark.bytes.decode():  # somebody else ended it, and may have gone on since
+                place = replace(look(registry, model), said=place.said)
+
+
+def _lost_hold(chain: Chain, wanted: Entry | None, now: datetime) -> bool:
+    """Whether our own entry may have been taken over: then the ledger is read anew before anything more is written."""
+    left = chain.unfinished
+    return wanted is not None and left is not None and left.bytes == wanted.bytes and now >= left.lease_ends
+
+
+def _turned(
+    registry: Registry, model: str, place: Place, entry: Entry, turn_over: TurnOver, actor: Identity, clock: Clock
+) -> str:
+    """Turn serving over. Where that fails, `failed-N` lets others go on at once; the entry stays unfinished."""
+    try:
+        return turn_over(entry)
+    except BaseException as failure:
+        what = failure.what if isinstance(failure, LockgateError) else type(failure).__name__
+        note = what.partition("\n")[0][:_NOTE]
+        mark = place.chain.mark(entry, actor=actor, at=clock(), ending="failed", note=note)
+        with suppress(RegistryError):  # its lease ends anyway
+            registry.ledger(model).put_if_absent(f"failed-{entry.epoch}", mark.bytes.decode())
+        if not isinstance(failure, ServingFault):
+            raise
+        other = " --to VERSION" if entry.kind == "rolled_back" else ""
+        raise ServingFault(
+            f"the registry shows version {entry.target} of {model} as Production, and serving does not: {failure.what}",
+            remedy=f"{failure.remedy}, then run the same command again; or leave that version with "
+            f'gate rollback {model}{other} --reason "…"',
+        ) from failure
+
+
+def _follow(place: Place, entry: Entry, turn_over: TurnOver) -> Place:
+    """Turn serving over once more where, while we did, others ended our entry and moved on: ours may have come last."""
+    newest = next((one for one in reversed(place.chain.finished) if one.kind in TURNS), None)
+    if newest is None or newest.epoch <= entry.epoch:
+        return place
+    return replace(place, said=(*place.said, turn_over(newest)))
+
+
+def _gone(registry: Registry, model: str, versions: Iterable[str | None], known: frozenset[str]) -> frozenset[str]:
+    """Which of these versions the registry has no longer. Raises NotFound where all that is not yet known is there."""
+    missing = set[str]()
+    for version in {version for version in versions if version is not None} - known:
+        try:
+            registry.version(model, version)
+        except NotFound:
+            missing.add(version)
+    if not missing:
+        raise NotFound(f"the registry says that a version of {model} is gone, and shows all", remedy="try again")
+    return known | missing
 
 
 def promote(
@@ -184,19 +342,23 @@ def promote(
     clock: Clock,
     scratch: Path,
     prove: Prove,
+    proof: Proof | None = None,
+    turn_over: TurnOver | None = None,
     folder: Path | None = None,
     votes: Sequence[tuple[bytes, bytes]] = (),
     follows_production: bool = True,
 ) -> Outcome:
     """Make the evidence's candidate Production, if everything that it rests on still holds.
 
-    scratch: where model files are downloaded to. prove: raises where the outgoing version does not answer any more.
+    scratch: where model files are downloaded to. prove: raises where the outgoing version does not answer any more;
+    not asked where `proof`, from another job, says that it did, or where the policy waives it.
+    turn_over: makes serving follow, None where the policy has no switch.
     folder: the run folder, published with `votes` (bytes, signature) where they are not yet in the registry.
     follows_production: whether the policy compares with whoever holds Production, so that it must be who it was.
     Raises Waiting or Refused with a stable code; nothing is moved then.
     """
     model, version = evidence.model, str(evidence.candidate["version"])
-    place, forwarded = settle(registry, model, actor=actor, clock=clock)
+    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
     if place.standing.production == version and place.seen.get("production") == version:
         entry = _letting_in(place.chain, version)
         return Outcome(model, entry, place.standing, already=True, forwarded=forwarded, notes=_other(entry, evidence))
@@ -206,7 +368,16 @@ def promote(
     _newest(registry, evidence)
     _same_champion(evidence, place, follows_production=follows_production)
     _same_files(registry, evidence, scratch)
-    _way_back(registry, evidence, place.standing, scratch, prove)
+    way_back = _way_back(
+        registry,
+        evidence,
+        place.standing,
+        scratch,
+        prove=prove,
+        proof=proof,
+        waived=promotion.waived,
+        now=clock(),
+    )
     publish(registry, evidence, folder, votes=votes)
     wanted = place.chain.draft(
         "promoted",
@@ -215,12 +386,25 @@ def promote(
         actor=actor,
         evidence=evidence.digest,
         votes=decision.counted,
-        reason=decision.reason,
+        reason="; ".join([decision.reason, *([way_back] if way_back else [])]),
         at=clock(),
         lease=promotion.lease,
     )
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, tags=metric_tags(evidence))
-    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=(SERVING,))
+    place = carry_out(
+        registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over, tags=metric_tags(evidence)
+    )
+    notes = (*([way_back] if way_back else []), *after(wanted, place))
+    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=notes)
+
+
+def after(wanted: Entry, place: Place) -> tuple[str, ...]:
+    """What is to be said once an entry that moves Production stands: of serving, and of what others did meanwhile."""
+    notes = list(place.said or (SERVING,))
+    if place.standing.production != wanted.target and place.chain.last is not None:
+        notes.append(
+            f"meanwhile {_sentence(place.chain.last)} followed: version {place.standing.production} is Production now"
+        )
+    return tuple(notes)
 
 
 def record_staging(
@@ -231,6 +415,7 @@ def record_staging(
     promotion: PromotionPolicy,
     actor: Identity,
     clock: Clock,
+    turn_over: TurnOver | None = None,
 ) -> Outcome:
     """Publish the evidence of a pass and record its candidate as Staging. Raises Refused for any other verdict."""
     if evidence.verdict is not Verdict.PASS or evidence.opens != "yes":
@@ -241,7 +426,7 @@ def record_staging(
         )
     model, version = evidence.model, str(evidence.candidate["version"])
     publish(registry, evidence, folder)
-    place, forwarded = settle(registry, model, actor=actor, clock=clock)
+    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
     before = place.standing
     if before.production == version or (
         before.staging == version
@@ -259,7 +444,7 @@ def record_staging(
         at=clock(),
         lease=promotion.lease,
     )
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock)
+    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
     return Outcome(model, wanted, place.standing, forwarded=forwarded)
 
 
@@ -391,29 +576,92 @@ def _same_files(registry: Registry, evidence: Evidence, scratch: Path) -> None:
         )
 
 
-def _way_back(registry: Registry, evidence: Evidence, place: Standing, scratch: Path, prove: Prove) -> None:
-    """The outgoing version has the files it was compared with, and it answers."""
+def prove(
+    registry: Registry, evidence: Evidence, *, answer: Callable[[ModelVersion], Answered], by: Identity, clock: Clock
+) -> Proof:
+    """Prove the way back for a job that may move things and shall run no model. It needs to read the registry only.
+
+    answer: asks a version its input example and says what it answered to; raises where it does not answer.
+    """
+    production = look(registry, evidence.model).standing.production
+    if production is None:
+        return Proof(evidence.model, evidence.digest, None, None, None, 0, clock(), by)
+    outgoing = registry.version(evidence.model, production)
+    found = _answers(outgoing, answer)
+    _compared_files(evidence, outgoing, found.files)
+    return Proof(evidence.model, evidence.digest, production, found.files, found.asked, found.rows, clock(), by)
+
+
+def _way_back(
+    registry: Registry,
+    evidence: Evidence,
+    place: Standing,
+    scratch: Path,
+    *,
+    prove: Prove,
+    proof: Proof | None,
+    waived: Waived | None,
+    now: datetime,
+) -> str | None:
+    """The outgoing version has the files it was compared with, and it answers. Returns what is to be recorded of that."""
     if place.production is None:
-        return
+        return None
     try:
         outgoing = registry.version(evidence.model, place.production)
-        champion = evidence.champion
-        if champion is not None and str(champion["version"]) == place.production:
-            found = digest.folder_digest(registry.fetch(outgoing, scratch))
-            if found != champion.get("digest"):
-                raise Refused(
-                    f"there is no way back: the files of {outgoing} are {found} now, "
-                    f"and were {champion.get('digest')} when the candidate was compared with them",
-                    code="way_back",
-                    remedy="find out who changed them; a rollback would not bring back what ran before",
-                )
-        prove(outgoing)
+        compared = evidence.champion is not None and str(evidence.champion["version"]) == place.production
+        if compared or proof is not None:
+            files = digest.folder_digest(registry.fetch(outgoing, scratch))
+            _compared_files(evidence, outgoing, files)
+    except NotFound as error:
+        raise _no_way_back(place.production, error) from error
+    if proof is not None:
+        objection = proof.objection(model=evidence.model, evidence=evidence.digest, outgoing=place.production, now=now)
+        if objection is None and proof.files != files:
+            objection = f"the files of {outgoing} are {files} now, and were {proof.files} when they answered"
+        if objection is not None:
+            raise Refused(
+                f"the proof of the way back does not count: {objection}",
+                code="proof",
+                remedy=f"make one anew with gate promote {evidence.digest} --prove-only FILE",
+            )
+        return f"the way back was proven by {proof.by} on {utc_text(proof.at)}"
+    if waived is not None:
+        if not waived.holds(now):
+            raise Refused(
+                f"the way back is no longer waived: {waived}",
+                code="waiver_expired",
+                remedy=f"mend version {place.production}, or set a later day in promotion.way_back and evaluate again",
+            )
+        return f"the way back is waived: {waived}"
+    _answers(outgoing, prove)
+    return None
+
+
+def _answers(outgoing: ModelVersion, ask: Callable[[ModelVersion], T]) -> T:
+    try:
+        return ask(outgoing)
     except (ModelFault, NotFound) as error:
-        raise Refused(
-            f"there is no way back: version {place.production} is Production and does not answer: {error.what}",
-            code="way_back",
-            remedy=error.remedy or "repair it first; without it a rollback has nowhere to go",
-        ) from error
+        raise _no_way_back(outgoing.version, error) from error
+
+
+def _no_way_back(version: str, error: LockgateError) -> Refused:
+    return Refused(
+        f"there is no way back: version {version} is Production and does not answer: {error.what}",
+        code="way_back",
+        remedy=error.remedy or "repair it first; without it a rollback has nowhere to go",
+    )
+
+
+def _compared_files(evidence: Evidence, outgoing: ModelVersion, found: str) -> None:
+    champion = evidence.champion
+    if champion is None or str(champion["version"]) != outgoing.version or found == champion.get("digest"):
+        return
+    raise Refused(
+        f"there is no way back: the files of {outgoing} are {found} now, "
+        f"and were {champion.get('digest')} when the candidate was compared with them",
+        code="way_back",
+        remedy="find out who changed them; a rollback would not bring back what ran before",
+    )
 
 
 def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str]) -> None:
@@ -455,11 +703,20 @@ def _other(entry: Entry, evidence: Evidence) -> tuple[str, ...]:
     return () if entry.evidence == evidence.digest else (f"it got there on other evidence: {entry.evidence or 'none'}",)
 
 
-def _in_progress(entry: Entry) -> Waiting:
+def _in_progress(entry: Entry, chain: Chain) -> Waiting:
     return Waiting(
         f"{_sentence(entry)} is in progress",
         code="in_progress",
-        remedy=f"try again; unless it is done by {utc_text(entry.lease_ends)}, the next command finishes it",
+        remedy=f"try again; unless it is done by {utc_text(chain.held_until(entry))}, the next command finishes it",
+    )
+
+
+def _is_gone(model: str, entry: Entry) -> Refused:
+    return Refused(
+        f"version {entry.target} of {model} was deleted from the registry meanwhile, so {_sentence(entry)} was given up "
+        "and counts for nothing",
+        code="target_gone",
+        remedy="register the model again, as a new version, and evaluate that",
     )
 
 

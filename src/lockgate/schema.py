@@ -20,12 +20,14 @@ from lockgate.ledger import PromotionPolicy
 from lockgate.output import OutputSpec
 from lockgate.pipeline import Pipeline
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
+from lockgate.serving import CheckSpec, SwitchSpec
 from lockgate.signoff import Owner, SignoffPolicy
 from lockgate.slices import Condition, SliceSpec
 from lockgate.target import Server
 
 Json = dict[str, Any]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_WAY_BACK = r"^(prove|waived:\s*\S.*,\s*until\s+[0-9]{4}-[0-9]{2}-[0-9]{2}\s*)$"
 _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 
 
@@ -57,6 +59,7 @@ _MORE: Mapping[type, Json] = {
         ]
     },
     SignoffPolicy: {"dependentRequired": {"groups": ["require"]}},
+    SwitchSpec: {"anyOf": [{"required": ["run"]}, {"required": ["check"]}]},
     SliceSpec: {
         **_not_both(
             *combinations(("values", "bins", "quantiles", "where", "cross"), 2),
@@ -74,8 +77,10 @@ _MORE: Mapping[type, Json] = {
 }
 _MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
     DatasetSpec: {"scores": {"required": ["candidate"]}, "digest": {"pattern": "^sha256:[0-9a-f]{64}$"}},
-    PromotionPolicy: {"when": {"const": "approved"}, "way_back": {"const": "prove"}},
+    PromotionPolicy: {"when": {"const": "approved"}, "way_back": {"pattern": _WAY_BACK}},
     RegistrySpec: {"lifecycle": {"const": "aliases"}},
+    SwitchSpec: {"run": {"minItems": 1}},
+    CheckSpec: {"url": {"pattern": "^https?://[^\\s/]"}, "expect": {"minLength": 1}},
     SliceSpec: {"cross": {"minItems": 2, "maxItems": 4}},
     SignoffPolicy: {"require": {"additionalProperties": {"type": "integer", "minimum": 0}}},
 }

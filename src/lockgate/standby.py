@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lockgate.errors import NotFound, Refused, UsageError
-from lockgate.ledger import MOVES, Chain, PromotionPolicy, Standing
-from lockgate.promotion import SERVING, Clock, Outcome, carry_out, settle
+from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing
+from lockgate.promotion import Clock, Left, Outcome, Place, TurnOver, after, carry_out, look, settle
 from lockgate.registry import Identity, Registry, utc_text
 
 
@@ -18,13 +18,21 @@ def rollback(
     promotion: PromotionPolicy,
     actor: Identity,
     clock: Clock,
+    turn_over: TurnOver | None = None,
 ) -> Outcome:
     """Make the standby, or the retained version `to`, Production; the one that leaves is withdrawn.
 
+    turn_over: makes serving follow, None where the policy has no switch.
     Raises Refused with a stable code where there is nothing to go back to.
     """
     reason = _given(reason)
-    place, forwarded = settle(registry, model, actor=actor, clock=clock)
+    place, forwarded = _cleared(registry, model, to, actor=actor, clock=clock, turn_over=turn_over)
+    if forwarded and forwarded[0].entry.kind == "rolled_back" and forwarded[0].ending == "done":
+        entry = forwarded[0].entry
+        said = ("that was the rollback which had been left unfinished; nothing further was rolled back",)
+        return Outcome(
+            model, entry, place.standing, forwarded=forwarded, already=True, notes=(*said, *after(entry, place))
+        )
     before = place.standing
     if before.production is None:
         raise Refused(
@@ -59,13 +67,53 @@ def rollback(
         at=clock(),
         lease=promotion.lease,
     )
-    notes = [SERVING]
-    if place.seen.get("production") != before.production:
-        notes.insert(0, f"the alias production had been moved by hand, to {place.seen.get('production') or 'nothing'}")
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock)
+    found = _found(place, before)
+    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+    notes = [*found, *_again(model, wanted, place.chain)]
     if place.standing.standby is None:
-        notes.insert(0, "no standby is left: the alias previous equals production")
-    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(notes))
+        notes.append("no standby is left: the alias previous equals production")
+    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=(*notes, *after(wanted, place)))
+
+
+def _cleared(
+    registry: Registry, model: str, to: str | None, *, actor: Identity, clock: Clock, turn_over: TurnOver | None
+) -> tuple[Place, tuple[Left, ...]]:
+    """Where things stand once an unfinished entry is out of the way.
+
+    A rollback that was left unfinished is finished: whoever repeats the command wants that one, not a second. Anything
+    else is ended without turning serving over to a version that is to be left anyway.
+    """
+    place = look(registry, model)
+    left = place.chain.unfinished
+    if left is None:
+        return place, ()
+    same = to == left.target or (to is None and left.kind == "rolled_back")
+    place = carry_out(
+        registry, model, place, None, actor=actor, clock=clock, turn_over=turn_over, leave_serving=not same
+    )
+    return place, (Left(left, place.chain.ending(left) or "done"),)
+
+
+def _found(place: Place, before: Standing) -> list[str]:
+    """What is told of an alias that does not show what the ledger says; a rollback goes on all the same."""
+    shown = place.seen.get("production")
+    if shown == before.production:
+        return []
+    late = None if shown is None else place.chain.late_writer("production", shown)
+    if late is not None:
+        return [f"the alias production showed version {shown}, set too late by a writer of epoch {late.epoch}"]
+    return [f"the alias production had been moved by hand, to {shown or 'nothing'}"]
+
+
+def _again(model: str, wanted: Entry, chain: Chain) -> list[str]:
+    """What is told of a second rollback in a row, which goes one version further back."""
+    before = next((one for one in reversed(chain.finished) if one.epoch < wanted.epoch and one.kind in MOVES), None)
+    if before is None or before.kind != "rolled_back" or wanted.source != before.target:
+        return []
+    return [
+        f"this was a second rollback in a row: {before.actor} had gone from version {before.source} to {before.target} on "
+        f'{utc_text(before.at)}; if once was meant: gate rollback {model} --to {before.target} --withdrawn-ok --reason "…"'
+    ]
 
 
 def adopt(
@@ -77,10 +125,11 @@ def adopt(
     promotion: PromotionPolicy,
     actor: Identity,
     clock: Clock,
+    turn_over: TurnOver | None = None,
 ) -> Outcome:
     """Begin the ledger with the version that is Production already. Raises Refused where it begins elsewhere."""
     reason = _given(reason)
-    place, forwarded = settle(registry, model, actor=actor, clock=clock)
+    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
     before, shown = place.standing, place.seen.get("production")
     if before.production is not None:
         first = next(
@@ -110,7 +159,7 @@ def adopt(
         if place.seen.get(alias, version) not in (version, before.staging)
     ]
     wanted = place.chain.draft("adopted", target=version, actor=actor, reason=reason, at=clock(), lease=promotion.lease)
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock)
+    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
     return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(taken))
 
 

@@ -22,12 +22,14 @@ from lockgate.registry import CandidateSelector, ModelVersion, Registry
 from lockgate.runfolder import RunFolder, find, salt
 from lockgate.selection import select_candidate, select_champion
 from lockgate.target import Serve, Server, Target
+from lockgate.way_back import Answered
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.beside import Beside
     from lockgate.dataset import Dataset
+    from lockgate.ledger import Entry
     from lockgate.model import Model
     from lockgate.requirement import Subject
     from lockgate.scored import Scored
@@ -582,12 +584,26 @@ def _interpreter(
     return job_python(environ), environ
 
 
+def turn_over(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:
+    """What makes serving follow an entry of the ledger; None where the pipeline has no promotion.switch."""
+    from lockgate import switch
+    from lockgate.targets.environment import is_secret
+
+    spec = pipeline.promotion.switch
+    if spec is None:
+        return None
+    secrets = {value for name, value in environ.items() if len(value) > 5 and is_secret(name, value)}
+    return lambda entry: switch.turn_over(
+        spec, entry, model=pipeline.model, root=pipeline.root, environ=environ, secrets=secrets
+    )
+
+
 def prove_way_back(
     pipeline: Pipeline, registry: Registry, version: ModelVersion, *, environ: Mapping[str, str]
-) -> None:
+) -> Answered:
     """Ask a version its input example (else a row of the data) in a process of its own, from the files to roll back to.
 
-    Raises Refused where it does not answer, or has nothing to answer to.
+    Returns what it answered to. Raises Refused where it does not answer, or has nothing to answer to.
     """
     remedy = "mend its environment, or log the model again with an input example and promote that first"
     with ExitStack() as stack:
@@ -616,3 +632,4 @@ def prove_way_back(
             ) from error
         if rows != batch.num_rows or not rows:
             raise Refused(f"the way back is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy)
+        return Answered(source or "input example", rows, str(outgoing.version.digest))

@@ -11,9 +11,11 @@ from click.testing import CliRunner, Result
 
 from lockgate import wiring
 from lockgate.channels import ssh
+from lockgate.digest import folder_digest
 from lockgate.evidence import Evidence
 from lockgate.pipeline import load
 from lockgate.registry import ModelVersion
+from lockgate.way_back import Answered
 from promoting import Models, evidence, run_folder, ssh_key
 
 PIPELINE = """\
@@ -28,7 +30,7 @@ signoff:
   groups: {{owners: [{{key: "{key}"}}]}}
   require: {{owners: 1}}
   separation_of_duties: false
-"""
+{more}"""
 
 
 class Desk:
@@ -38,16 +40,26 @@ class Desk:
         self.folder = folder
         self.models = Models(f"sqlite:///{folder}/m.db", folder)
         self.model = self.models.new()
+        self.asked: list[str] = []
         self.key = ssh_key(folder, "alice")
         (folder / ".git").mkdir()
         (folder / "gates").mkdir()
         self.pipeline = folder / "gates" / "fraud.yaml"
-        self.pipeline.write_text(PIPELINE.format(model=self.model, key=ssh.public_key(self.key)))
+        self.write()
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(wiring, "prove_way_back", lambda *arguments, **more: None)
+        monkeypatch.setattr(wiring, "prove_way_back", self.answer)
+
+    def write(self, more: str = "") -> None:
+        """The pipeline, with further lines."""
+        self.pipeline.write_text(PIPELINE.format(model=self.model, key=ssh.public_key(self.key), more=more))
 
     def register(self) -> ModelVersion:
         return self.models.register(self.model)
+
+    def answer(self, pipeline: Any, registry: Any, version: ModelVersion, *, environ: Any) -> Answered:
+        """What asking a version would find; models answer in tests/e2e."""
+        self.asked.append(version.version)
+        return Answered("input example", 1, folder_digest(self.models.files(version)))
 
     def evaluate(self, version: ModelVersion, *, champion: ModelVersion | None = None, **more: Any) -> Evidence:
         """What `gate run` leaves behind."""

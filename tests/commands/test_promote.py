@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
-from lockgate.commands import approve, promote, reject
-from lockgate.errors import Refused, Waiting
+from lockgate.commands import adopt, approve, promote, reject, rollback
+from lockgate.errors import Refused, ServingFault, UsageError, Waiting
 from lockgate.runfolder import RunFolder
 
 from .desk import Desk
@@ -79,3 +80,67 @@ def test_rejected_or_edited_is_refused(desk: Desk) -> None:
     assert isinstance(changed, Refused)
     assert (veto.code, changed.code) == ("rejected", "policy_changed")
     assert "production" not in desk.aliases
+
+
+SWITCH = """\
+promotion:
+  switch: {{run: ["{python}", switch.py]}}
+"""
+
+
+def test_serving_is_turned_over_by_the_pipelines_command(desk: Desk) -> None:
+    """For a promotion and for a rollback; one that fails ends with 4 and can be finished by the same command."""
+    (desk.folder / "switch.py").write_text(
+        "import os, sys\nfrom pathlib import Path\n"
+        "with Path('served').open('a') as served:\n"
+        "    served.write(' '.join(os.environ['LOCKGATE_' + name] for name in ('KIND', 'FROM', 'VERSION')) + '\\n')\n"
+        "sys.exit(Path('broken').exists())\n"
+    )
+    desk.write(SWITCH.format(python=sys.executable))
+    first, second = desk.register(), desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    about = desk.evaluate(second, champion=first)
+    desk.gate(approve.command, about.digest, "--key", desk.key)
+    (desk.folder / "broken").touch()
+    failed = desk.gate(promote.command, about.digest).exception
+    (desk.folder / "broken").unlink()
+
+    finished = desk.gate(promote.command, about.digest)
+    back = desk.gate(rollback.command, desk.model, "--reason", "stalls")
+
+    assert isinstance(failed, ServingFault)
+    assert failed.exit_code == 4
+    assert finished.stdout.startswith("finished what was left: epoch 2 (version 2 promoted by ")
+    assert back.stdout.splitlines()[-1] == f"serving was turned over by {sys.executable}; what answers was not checked"
+    assert (desk.folder / "served").read_text() == "promoted 1 2\npromoted 1 2\nrolled_back 2 1\n"
+
+
+def test_a_proof_is_made_in_one_job_and_used_in_another(desk: Desk) -> None:
+    """The first moves nothing, the second asks nothing."""
+    first, second = desk.register(), desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    about = desk.evaluate(second, champion=first)
+    desk.gate(approve.command, about.digest, "--key", desk.key)
+
+    proven = desk.gate(promote.command, about.digest, "--prove-only", "proof.json")
+    aliases, asked = desk.aliases, list(desk.asked)
+    ended = desk.gate(promote.command, about.digest, "--proof", "proof.json")
+
+    assert proven.stdout.startswith("version 1 answered 1 rows; gate promote sha256:"), proven.exception
+    assert (aliases["production"], asked, desk.asked) == ("1", ["1"], ["1"])
+    assert ended.exit_code == 0, ended.exception
+    assert "the way back was proven by " in ended.stdout
+
+
+def test_other_files_are_no_proof(desk: Desk) -> None:
+    """Wrong usage, with the command that makes one."""
+    about = desk.evaluate(desk.register())
+    (desk.folder / "proof.json").write_text("{}")
+
+    both = desk.gate(promote.command, about.digest, "--proof", "proof.json", "--prove-only", "x").exception
+    other = desk.gate(promote.command, about.digest, "--proof", "proof.json").exception
+    absent = desk.gate(promote.command, about.digest, "--proof", "absent.json").exception
+
+    assert [isinstance(one, UsageError) for one in (both, other, absent)] == [True] * 3, (both, other, absent)
+    assert "proof.json is no proof of the way back" in str(other)
+    assert not (desk.folder / "x").exists()

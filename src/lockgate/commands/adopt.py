@@ -31,5 +31,6 @@ def command(model: str, version: int, reason: str, pipeline: Path | None, as_jso
         promotion=of.promotion,
         actor=git.who(of.root),
         clock=now,
+        turn_over=wiring.turn_over(of, environ=os.environ),
     )
     found.tell(outcome, as_json=as_json)

@@ -22,7 +22,14 @@ def command(model: str, pipeline: Path | None, as_json: bool) -> None:
     from lockgate.run import now
 
     of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    done = archive(wiring.open_registry(of), of.model, promotion=of.promotion, actor=git.who(of.root), clock=now)
+    done = archive(
+        wiring.open_registry(of),
+        of.model,
+        promotion=of.promotion,
+        actor=git.who(of.root),
+        clock=now,
+        turn_over=wiring.turn_over(of, environ=os.environ),
+    )
     click.echo("\n".join(done.lines), err=as_json)
     if as_json:
         click.echo(json.dumps(done.to_json(), indent=1))

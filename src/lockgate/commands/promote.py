@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from lockgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from lockgate.commands.found import Found
+    from lockgate.way_back import Proof
 
 
 @click.command("promote")
 @click.argument("digest", required=False)
+@click.option("--proof", type=click.Path(path_type=Path), help="A proof of the way back, at most 30 minutes old.")
+@click.option(
+    "--prove-only", type=click.Path(path_type=Path), help="Prove the way back, write that here, move nothing."
+)
 @click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(digest: str | None, pipeline: Path | None, as_json: bool) -> None:
-    """Promote the candidate of the evidence DIGEST, or of the newest run, after verifying everything again."""
+def command(
+    digest: str | None, proof: Path | None, prove_only: Path | None, pipeline: Path | None, as_json: bool
+) -> None:
+    """Promote the candidate of the evidence DIGEST, or of the newest run, after verifying everything again.
+
+    With --prove-only FILE in a job that may only read, and --proof FILE in the one that may promote, the latter runs no
+    model.
+    """
     import tempfile
 
     from lockgate import wiring
@@ -24,7 +41,12 @@ def command(digest: str | None, pipeline: Path | None, as_json: bool) -> None:
     from lockgate.run import now
     from lockgate.signoff import SignoffPolicy
 
+    if proof is not None and prove_only is not None:
+        raise UsageError("--proof uses a proof and --prove-only makes one", remedy="give one of the two")
     about = found.evidence(digest, pipeline)
+    if prove_only is not None:
+        _prove(about, prove_only, as_json=as_json)
+        return
     votes, unpublished = found.ballot(about)
     of, champion = about.pipeline, about.pipeline.champion
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
@@ -37,6 +59,8 @@ def command(digest: str | None, pipeline: Path | None, as_json: bool) -> None:
             ballot=votes,
             actor=git.who(of.root),
             clock=now,
+            proof=None if proof is None else _read(proof),
+            turn_over=wiring.turn_over(of, environ=os.environ),
             scratch=Path(scratch),
             prove=lambda outgoing: wiring.prove_way_back(of, about.registry, outgoing, environ=os.environ),
             folder=about.folder,
@@ -44,3 +68,34 @@ def command(digest: str | None, pipeline: Path | None, as_json: bool) -> None:
             follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
         )
     found.tell(outcome, as_json=as_json)
+
+
+def _prove(about: Found, path: Path, *, as_json: bool) -> None:
+    from lockgate import wiring
+    from lockgate.channels import git
+    from lockgate.promotion import prove
+    from lockgate.run import now
+
+    made = prove(
+        about.registry,
+        about.evidence,
+        answer=lambda outgoing: wiring.prove_way_back(about.pipeline, about.registry, outgoing, environ=os.environ),
+        by=git.who(about.pipeline.root),
+        clock=now,
+    )
+    path.write_bytes(made.bytes)
+    who = "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
+    click.echo(f"{who}; gate promote {made.evidence} --proof {path} may be called for 30 minutes", err=as_json)
+    if as_json:
+        click.echo(made.bytes.decode())
+
+
+def _read(path: Path) -> Proof:
+    from lockgate.way_back import Proof
+
+    try:
+        return Proof.read(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} is no proof of the way back: {error}", remedy="make one with gate promote --prove-only FILE"
+        ) from error

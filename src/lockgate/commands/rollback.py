@@ -33,5 +33,6 @@ def command(model: str, reason: str, to: int | None, withdrawn_ok: bool, pipelin
         promotion=of.promotion,
         actor=git.who(of.root),
         clock=now,
+        turn_over=wiring.turn_over(of, environ=os.environ),
     )
     found.tell(outcome, as_json=as_json)

@@ -191,6 +191,7 @@ class _Session:
 
     def stage(self, evidence: Evidence, folder: RunFolder, registry: Registry) -> None:
         """Publish; on a pass record Staging. An observed or partial run is published and opens nothing."""
+        from lockgate import wiring
         from lockgate.channels import git
         from lockgate.promotion import publish, record_staging
         from lockgate.run import now
@@ -206,6 +207,7 @@ class _Session:
             promotion=self.pipeline.promotion,
             actor=git.who(self.pipeline.root),
             clock=now,
+            turn_over=wiring.turn_over(self.pipeline, environ=os.environ),
         )
         for line in outcome.lines:
             self.screen.say(line)

@@ -1,0 +1,128 @@
+"""Is there a way back: the proof that the outgoing version still answers, and the words that waive it for a while."""
+
+from __future__ import annotations
+
+import builtins
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from lockgate import digest
+from lockgate.registry import Identity, utc, utc_text
+
+SCHEMA = "lockgate/proof/v1"
+GOOD_FOR = timedelta(minutes=30)
+CLOCK_SKEW = timedelta(minutes=10)
+
+_WAIVED = re.compile(r"waived:\s*(?P<reason>\S.*?)\s*,\s*until\s+(?P<until>[0-9]{4}-[0-9]{2}-[0-9]{2})\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Waived:
+    """Why the way back is not proven, and the last day (UTC) on which that holds."""
+
+    reason: str
+    until: date
+
+    def holds(self, now: datetime) -> bool:
+        return utc(utc_text(now)).date() <= self.until
+
+    def __str__(self) -> str:
+        return f"{self.reason}, until {self.until.isoformat()}"
+
+
+def waived(text: str) -> Waived | None:
+    """What `promotion.way_back` says: None for `prove`. Raises ValueError for what is neither."""
+    if text == "prove":
+        return None
+    match = _WAIVED.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a way back; write prove, or "waived: REASON, until 2026-12-31"')
+    try:
+        return Waived(match["reason"], date.fromisoformat(match["until"]))
+    except ValueError as error:
+        raise ValueError(f"{match['until']!r} is no day; write one like 2026-12-31") from error
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a version answered to: the input example or the data of that name, how many rows, from files of that digest."""
+
+    asked: str
+    rows: int
+    files: str
+
+
+@dataclass(frozen=True)
+class Proof:
+    """That the version which is to leave Production answered, as somebody with no right to move anything found out.
+
+    evidence: the digest that is to be promoted. version, files: the outgoing version and the digest of its files; None
+    where nothing held Production. asked: what it answered to, `input example` or the name of data, and how many rows.
+    """
+
+    model: str
+    evidence: str
+    version: str | None
+    files: str | None
+    asked: str | None
+    rows: int
+    at: datetime
+    by: Identity
+
+    @property
+    def bytes(self) -> bytes:
+        return digest.canonical(
+            {
+                "schema": SCHEMA,
+                "model": self.model,
+                "evidence": self.evidence,
+                "version": self.version,
+                "files": self.files,
+                "asked": self.asked,
+                "rows": self.rows,
+                "at": utc_text(self.at),
+                "by": self.by.to_json(),
+            }
+        )
+
+    @classmethod
+    def read(cls, data: builtins.bytes) -> Proof:
+        """A proof from its bytes. Raises ValueError for anything that is not one."""
+        try:
+            value: Mapping[str, Any] = json.loads(data)
+            if value["schema"] != SCHEMA:
+                raise ValueError(f"its schema is {value['schema']!r}; this lockgate reads {SCHEMA}")
+            return cls(
+                model=str(value["model"]),
+                evidence=str(value["evidence"]),
+                version=None if value["version"] is None else str(value["version"]),
+                files=None if value["files"] is None else str(value["files"]),
+                asked=None if value["asked"] is None else str(value["asked"]),
+                rows=int(value["rows"]),
+                at=utc(value["at"]),
+                by=Identity.from_json(value["by"]),
+            )
+        except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
+            raise ValueError(f"these bytes are not a proof: {error!r}") from error
+
+    def objection(self, *, model: str, evidence: str, outgoing: str | None, now: datetime) -> str | None:
+        """Why it does not prove the way back from this evidence to this version now; None where it does."""
+        if (self.model, self.evidence) != (model, evidence):
+            return f"it is about {self.model} and {self.evidence}"
+        if self.version != outgoing:
+            return f"it is about {_named(self.version)}, and {_named(outgoing)} holds Production"
+        if outgoing is not None and (self.rows < 1 or not digest.is_digest(self.files or "")):
+            return "it names no rows that were answered, or no files that answered them"
+        if now > self.at + GOOD_FOR:
+            return f"it was made on {utc_text(self.at)}, and is good for 30 minutes"
+        if now < self.at - CLOCK_SKEW:
+            return f"it is dated {utc_text(self.at)}, which is still to come"
+        return None
+
+
+def _named(version: str | None) -> str:
+    return "nothing" if version is None else f"version {version}"
