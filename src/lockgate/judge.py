@@ -8,8 +8,9 @@ from statistics import NormalDist
 from typing import Any
 
 from lockgate.digest import number
-from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO, Estimate
+from lockgate.estimate import CONFIDENCE, Estimate
 from lockgate.evidence import Claim, Decided, Finding, FindingLimit, Verdict
+from lockgate.metrics.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO
 from lockgate.requirement import Requirement, Subject
 from lockgate.sentences import Sentence, outlook_words
 from lockgate.slices import SmallSlices, finding_id

@@ -12,8 +12,9 @@ from statistics import NormalDist
 from typing import Any, Literal
 
 from lockgate.digest import number
-from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, MIN_MINORITY, Estimate
+from lockgate.estimate import CONFIDENCE, Estimate
 from lockgate.judge import aim, judge, smallness, watched
+from lockgate.metrics.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY
 from lockgate.requirement import Requirement, RequirementLimit, Subject
 from lockgate.sentences import outlook_words, rounded_up, short, slice_words
 from lockgate.slices import SliceKey, SmallSlices

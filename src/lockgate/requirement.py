@@ -118,6 +118,11 @@ class RequirementLimit:
         """What is added to the champion's value; only for relative limits without a factor."""
         return -self.value if self.sign == "-" else self.value
 
+    @property
+    def factor(self) -> float:
+        """What the champion's value is multiplied with; 1 where it is not."""
+        return self.value if self.sign == "*" else 1.0
+
     def __str__(self) -> str:
         if not self.relative:
             return number_text(self.number or 0.0) + ("%" if self.percent else "")

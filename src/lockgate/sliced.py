@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lockgate.cells import Rows
 from lockgate.metrics import calibration, classification
 from lockgate.metrics.calibration import BinSums
 from lockgate.metrics.influence import Metric, Summary, Undefined
@@ -16,9 +17,6 @@ from lockgate.requirement import Requirement
 from lockgate.stats.influence import Spread, Sums
 from lockgate.summable import AMONG, LOSSES, RANKED, ROLES, SHARES, Cuts, Place, wanted
 from lockgate.tally import Tally, tally
-
-if TYPE_CHECKING:
-    from lockgate.estimate import Rows
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]

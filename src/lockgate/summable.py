@@ -78,7 +78,7 @@ def wanted(
         if line.claim != "point":
             decided.add(measure)
             if line.limit.relative:
-                factors.setdefault(measure, set()).add(line.limit.value if line.limit.sign == "*" else 1.0)
+                factors.setdefault(measure, set()).add(line.limit.factor)
     return Wanted(
         frozenset(ordered),
         any(measure in RANKED for measure in measures),

@@ -11,19 +11,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.arrays import narrow
+from lockgate.cells import Rows
 from lockgate.ranked import BLOCK, order_keys, sorted_places
 from lockgate.ranked_slices import Ranked, RankedSlices
 from lockgate.runs import Moments, Runs, tables
 from lockgate.summable import ROLES, Place, Wanted
-
-if TYPE_CHECKING:
-    from lockgate.estimate import Rows
 
 Array = NDArray[Any]
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lockgate.digest import number
-from lockgate.estimate import CONFIDENCE, MIN_EFFECTIVE_ROWS, Estimate, absolute_limit
+from lockgate.estimate import CONFIDENCE, Estimate, absolute_limit
+from lockgate.metrics.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.requirement import Requirement
 from lockgate.timing import Timed, estimate_ratio, measured
 

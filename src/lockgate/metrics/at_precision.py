@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.metrics.comparison import Decision
-from lockgate.metrics.decision import MIN_CLUSTERS, OwnMetric, unvaried
+from lockgate.metrics.comparison import MIN_CLUSTERS, Decision
+from lockgate.metrics.decision import OwnMetric, unvaried
 from lockgate.metrics.influence import Bools, Floats, Measured, Undefined
 from lockgate.metrics.resampling import RESAMPLES, resampled
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.metrics.comparison import Decision
-from lockgate.metrics.decision import MIN_CLUSTERS, OwnMetric, normal_quantile
+from lockgate.metrics.comparison import MIN_CLUSTERS, Decision
+from lockgate.metrics.decision import OwnMetric, normal_quantile
 from lockgate.metrics.influence import Floats, Measured, Undefined
 
 BINS = 10

@@ -1,10 +1,15 @@
-"""What comes of holding one value, or the difference of two, against a number; light, so that it costs no numpy."""
+"""What comes of holding one value, or the difference of two, against a number, and what that needs; it costs no numpy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+MIN_EFFECTIVE_ROWS = 5.0
+MIN_MINORITY = 10
+MIN_CLUSTERS = 10
+TANGO = "tango score"
 
 
 @dataclass(frozen=True)

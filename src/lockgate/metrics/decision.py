@@ -14,9 +14,6 @@ from scipy import special
 from lockgate.metrics.comparison import Decision
 from lockgate.metrics.influence import Measured, Metric
 
-MIN_CLUSTERS = 10
-
-
 Decide = Callable[[Measured, Measured | None, float, NDArray[Any] | None, float, float], Decision]
 """(candidate, champion, factor, clusters, null, confidence) → candidate, or candidate − factor · champion, beside null.
 

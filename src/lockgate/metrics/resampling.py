@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.errors import GateBroken
-from lockgate.metrics.comparison import Decision
-from lockgate.metrics.decision import MIN_CLUSTERS, OwnMetric, placed, unvaried
+from lockgate.metrics.comparison import MIN_CLUSTERS, Decision
+from lockgate.metrics.decision import OwnMetric, placed, unvaried
 from lockgate.metrics.influence import Floats, Measured, Metric, Undefined, mean_of
 
 if TYPE_CHECKING:
