@@ -15,7 +15,7 @@ ROOT = Path(lockgate.__file__).parent
 
 # A package stands for its modules. Within a line, a module may import those to the left of it.
 LINES: dict[int, tuple[str, ...]] = {
-    1: ("errors", "units", "digest", "config", "plugins"),
+    1: ("errors", "units", "digest", "escaping", "cutting", "config", "plugins"),
     2: ("evidence", "requirement", "arrays", "slices", "registry"),
     3: ("signoff", "serving", "way_back", "ledger", "soak", "projection", "stats", "satisfiable", "schema_diff"),
     4: (
@@ -64,6 +64,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "exhibits",
         "sentences",
         "obstacles",
+        "bars",
         "judge",
         "plan",
         "plan_gaps",
@@ -80,9 +81,10 @@ LINES: dict[int, tuple[str, ...]] = {
     11: ("demo", "cli", "commands", "testing"),
 }
 INTERCHANGEABLE = LINES[8]
-# The parts of one member, which may use each other: files of one registry, of one target.
+# The parts of one member, which may use each other: files of one registry, of one target; a summary is a report cut.
 PARTS = {
     "registries": ("mlflow", "mlflow_"),
+    "reports": ("markdown", "summary"),
     "targets": (
         *("process", "link", "child", "faults", "environment", "declared", "host", "load"),
         *("server", "serve", "http", "refusals", "jsonrows", "invocations", "v2", "v1", "template"),

@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from lockgate.evidence import Evidence, Finding, GateResult
+from lockgate.escaping import markdown as text
+from lockgate.escaping import plain
+from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.obstacles import merged, obstacles, watched
-from lockgate.sentences import counted_words, risk_sentence, short
+from lockgate.sentences import counted_words, risk_sentence, short, worst_first
 
 _MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
-_SPECIAL = re.compile(r"([\\`*_\[\]|~])")
 
 
-def text(value: str) -> str:
-    """Untrusted text as Markdown shows it literally, on one line: no markup, no HTML, no mention, no link."""
-    flat = _plain(" ".join(value.split()))
-    escaped = _SPECIAL.sub(r"\\\1", flat.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-    return escaped.replace("@", "@\u200b").replace("://", ":\u200b//")
+@dataclass(frozen=True)
+class Pieces:
+    """The report in parts, so that whole gates can be left out where only so much fits."""
+
+    head: str
+    table: tuple[str, ...]
+    gates: tuple[str, ...]
+    foot: str
 
 
 def render(evidence: Evidence) -> str:
     """The whole report as Markdown."""
+    parts = pieces(evidence)
+    return "".join([parts.head, *parts.table, "\n", *parts.gates, parts.foot])
+
+
+def pieces(evidence: Evidence, *, most: int | None = None, stderr: bool = True) -> Pieces:
+    """The report in parts. most: findings listed of a gate, None for all; stderr: whether a model's last lines appear."""
     champion = evidence.champion
     against = "no champion" if champion is None else f"version {text(str(champion['version']))}"
-    lines = [
+    head = [
         f"# {_MARK[evidence.verdict.value]}: {text(evidence.model)} version {text(str(evidence.candidate['version']))}",
         "",
         f"Held against {against}. {_opens(evidence)}",
         "",
         "| gate | verdict | |",
         "|---|---|---|",
-        *(_gate_row(gate) for gate in evidence.gates),
-        "",
     ]
-    for gate in evidence.gates:
-        lines += _gate(gate)
-    lines += _waivers(evidence)
-    lines += _basis(evidence)
-    return "\n".join(lines) + "\n"
+    return Pieces(
+        _joined(head),
+        tuple(_joined([_gate_row(gate)]) for gate in evidence.gates),
+        tuple(_joined(_gate(gate, most=most, stderr=stderr)) for gate in evidence.gates),
+        _joined([*_waivers(evidence), *_basis(evidence)]),
+    )
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _opens(evidence: Evidence) -> str:
@@ -55,7 +68,7 @@ def _gate_row(gate: GateResult) -> str:
     return f"| {text(gate.name)} | {shown} | {text(gate.reason)} |"
 
 
-def _gate(gate: GateResult) -> list[str]:
+def _gate(gate: GateResult, *, most: int | None, stderr: bool) -> list[str]:
     lines = [f"## {text(gate.name)}", ""]
     for one in obstacles(gate):
         remedy = f" _{text(one.remedy)}._" if one.remedy else ""
@@ -66,22 +79,29 @@ def _gate(gate: GateResult) -> list[str]:
     broken = gate.context.get("broken")
     if isinstance(broken, Mapping):
         lines.append(f"* **error** {text(gate.reason)}. {text(str(broken.get('remedy') or ''))}")
-        if broken.get("stderr"):
-            lines += ["", *(f"      {line}" for line in _plain(str(broken["stderr"])).splitlines()[-20:])]
+        if stderr and broken.get("stderr"):
+            lines += ["", *(f"      {line}" for line in plain(str(broken["stderr"])).splitlines()[-20:])]
     if lines[-1]:
         lines.append("")
     if gate.findings:
+        shown = gate.findings if most is None else [*worst_first(gate.findings), *_passed(gate)][:most]
+        hidden = len(gate.findings) - len(shown)
         lines += [
             "<details><summary>All findings</summary>",
             "",
             "| finding | verdict | observed | interval | champion | asked | rows |",
             "|---|---|---|---|---|---|---|",
-            *(_finding_row(finding) for finding in gate.findings),
+            *(_finding_row(finding) for finding in shown),
+            *([f"| … and {hidden:,} more | | | | | | |"] if hidden else []),
             "",
             "</details>",
             "",
         ]
     return lines
+
+
+def _passed(gate: GateResult) -> list[Finding]:
+    return [one for one in gate.findings if one.verdict is Verdict.PASS]
 
 
 def _finding_row(finding: Finding) -> str:
@@ -122,7 +142,3 @@ def _basis(evidence: Evidence) -> list[str]:
     if risk is not None:
         lines += ["", text(risk)]
     return lines
-
-
-def _plain(value: str) -> str:
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in value)

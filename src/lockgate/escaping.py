@@ -1,0 +1,60 @@
+"""How does untrusted text stay text where it is shown: in Markdown, in a workflow command, in a step's outputs?"""
+
+from __future__ import annotations
+
+import re
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+# What GitHub's Markdown makes links, mentions, pictures or commands of without any markup; each is broken in two.
+_AUTOMATIC = re.compile(r"(?i)@|www(?=\.)|:(?=//|[a-z0-9_+\-]+:)|\#(?=\d)|gh-(?=\d)|(?:mailto|xmpp):")
+_JOINT = "\u200b"
+_OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
+_OUTPUT_NAME = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+def plain(value: str) -> str:
+    """Text without control signs and signs that turn its direction; line ends stay."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in value)
+
+
+def one_line(value: str) -> str:
+    """Plain text on one line."""
+    return plain(" ".join(value.split()))
+
+
+def markdown(value: str) -> str:
+    """Text as Markdown shows it literally, on one line: no markup, no HTML, no mention, no link, no picture, no formula."""
+    return _SPECIAL.sub(r"\\\1", html(value))
+
+
+def html(value: str) -> str:
+    """The same for a line of HTML in Markdown, in which backslashes escape nothing."""
+    broken = _AUTOMATIC.sub(_in_two, one_line(value))
+    return broken.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def cut(value: str, length: int) -> str:
+    """At most `length` signs of a line, the last one an ellipsis where it went on. To be called before escaping."""
+    line = one_line(value)
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def command_message(value: str) -> str:
+    """Text behind the last `::` of a workflow command."""
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def command_property(value: str) -> str:
+    """Text of one property, such as `title`, of a workflow command."""
+    return command_message(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def output_line(name: str, value: str) -> str:
+    """One line of GITHUB_OUTPUT. Raises ValueError for a value that is neither an enumeration nor a digest."""
+    if not _OUTPUT_NAME.fullmatch(name) or (value and not _OUTPUT.fullmatch(value)):
+        raise ValueError(f"the output {name!r} may not be {value!r}: outputs are a word or sha256: and 64 hex digits")
+    return f"{name}={value}\n"
+
+
+def _in_two(match: re.Match[str]) -> str:
+    return match[0] + _JOINT
