@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench bench-decisions bench-latency clean
+.PHONY: demo test check bench bench-decisions bench-latency soak clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
@@ -47,6 +47,11 @@ bench-decisions: $(VENV)/.dev
 # The same of the latency gate (docs/gates/latency.md).
 bench-latency: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.latency
+
+# Promotions and rollbacks by eight processes that are killed and whose answers get lost (docs/promotion.md); at most ten
+# minutes on each backend, SOAK_PROMOTIONS=n for fewer.
+soak: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python tests/soak.py
 
 clean:
 	rm -rf $(VENV) .servers .demo .gate .pytest_cache .mypy_cache .ruff_cache

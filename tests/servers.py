@@ -80,7 +80,9 @@ class Postgres:
     """A PostgreSQL cluster in a temporary folder. Where we are root it runs as another user, as it demands."""
 
     def __init__(self) -> None:
-        self.programs = programs()
+        found = installed()
+        assert found is not None
+        self.programs = found
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="lockgate-pg-"))
         self.process: subprocess.Popen[bytes] | None = None
@@ -135,15 +137,12 @@ class Postgres:
         assert done.returncode == 0, done.stderr
 
 
-def programs() -> Path:
-    """The folder of PostgreSQL's programs. Skips the test, saying why, where there is none."""
+def installed() -> Path | None:
+    """The folder of PostgreSQL's programs, None where there is none."""
     found = shutil.which("initdb")
     if found is not None:
         return Path(found).resolve().parent
-    installed = sorted(SYSTEM.glob("*/bin/initdb"))
-    if not installed:
-        pytest.skip("PostgreSQL is not installed here (no initdb): apt-get install postgresql")
-    return installed[-1].parent
+    return next((path.parent for path in sorted(SYSTEM.glob("*/bin/initdb"), reverse=True)), None)
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +155,8 @@ def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowSe
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """The same on a PostgreSQL of our own."""
+    if installed() is None:
+        pytest.skip("PostgreSQL is not installed here (no initdb): apt-get install postgresql")
     cluster = Postgres()
     try:
         cluster.start()

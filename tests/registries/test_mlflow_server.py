@@ -209,6 +209,25 @@ def test_reads_are_tried_three_times_and_writes_once(server: MlflowServer) -> No
     ]
 
 
+def test_a_tag_whose_answer_was_lost_is_read_back(server: MlflowServer, tmp_path: Path) -> None:
+    """It is set once; where reading does not show it, its outcome is said to be unknown."""
+    register(server.uri, "tagged", 1, tmp_path)
+    with Proxy(server.uri) as proxy:
+        registry = MlflowRegistry(proxy.uri)
+        proxy.fate = lambda asked: "lose the answer" if asked.writes else "pass"
+        registry.set_tags("tagged", "1", {"lockgate.state": "production"})
+        proxy.fate = lambda asked: "lose the request" if asked.writes else "pass"
+        with pytest.raises(UnknownOutcome):
+            registry.set_tags("tagged", "1", {"lockgate.state": "standby"})
+
+    assert registry_tags(server, "tagged") == {"lockgate.state": "production"}
+    assert [asked.writes for asked in proxy.asked] == [True, False, True, False]
+
+
+def registry_tags(server: MlflowServer, model: str) -> dict[str, str]:
+    return dict(MlflowRegistry(server.uri).version(model, "1").tags)
+
+
 def test_a_prompt_is_no_model(server: MlflowServer) -> None:
     """They share their names in MLflow; one cannot be promoted."""
     from mlflow import MlflowClient

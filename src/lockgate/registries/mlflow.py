@@ -136,7 +136,15 @@ class MlflowRegistry:
         for key, value in tags.items():
             if known.get(key) == value:  # each costs a request
                 continue
-            self._client.write(f"the tag {key} of {name} version {version}", _set_tag(name, version, key, value))
+            try:
+                self._client.write(f"the tag {key} of {name} version {version}", _set_tag(name, version, key, value))
+            except UnknownOutcome as failure:
+                try:
+                    standing = self.version(name, version).tags.get(key)
+                except RegistryError as error:
+                    raise failure from error
+                if standing != value:
+                    raise
 
     def ledger(self, name: str) -> LedgerStore:
         return self._ledgers.setdefault(name, MlflowLedger(self._client, name))

@@ -1,0 +1,260 @@
+"""One model, and many processes that want to move it; each writes down what it asked for and what it was told."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from calls import register
+from lockgate import promotion, standby
+from lockgate.channels import ssh
+from lockgate.errors import LockgateError, Refused, RegistryError, UnknownOutcome, Waiting
+from lockgate.evidence import Evidence
+from lockgate.ledger import Chain, PromotionPolicy, read_chain, standing
+from lockgate.projection import all_tags, differing_tags
+from lockgate.promotion import Outcome
+from lockgate.registries.mlflow import MlflowRegistry
+from lockgate.registry import Identity, ModelVersion
+from lockgate.signoff import Ballot, Owner, SignoffPolicy
+from promoting import POLICY, evidence, run_folder, signed, ssh_key
+
+HURRY = PromotionPolicy(lease="5s")
+PROCESSES = multiprocessing.get_context("forkserver")  # a worker that was killed is back at once
+PROCESSES.set_forkserver_preload(["crowd"])
+
+
+@dataclass(frozen=True)
+class World:
+    """A model whose version 1 is Production, and everything that a process needs to promote another version of it."""
+
+    uri: str
+    model: str
+    folder: Path
+    key: Path
+    versions: tuple[ModelVersion, ...]
+
+    @classmethod
+    def make(cls, uri: str, folder: Path, *, versions: int) -> World:
+        model = f"fraud-{uuid.uuid4().hex[:6]}"
+        made = tuple(register(uri, model, number, folder) for number in range(1, versions + 1))
+        world = cls(uri, model, folder, ssh_key(folder, "olga"), made)
+        standby.adopt(
+            MlflowRegistry(uri), model, version="1", reason="it runs", promotion=HURRY, actor=who("setup"), clock=now
+        )
+        return world
+
+    @property
+    def signoff(self) -> SignoffPolicy:
+        owner = Owner(key=ssh.public_key(self.key))
+        return SignoffPolicy(groups={"owners": (owner,)}, require={"owners": 1}, separation_of_duties=False)
+
+    def evaluate(self, version: ModelVersion) -> tuple[Evidence, Path]:
+        """Fresh evidence about a version, compared with version 1 whoever is Production, and its run folder."""
+        made = evidence(self.model, version, champion=self.versions[0], finished=now())
+        return made, run_folder(made, self.folder / uuid.uuid4().hex)
+
+    def promote(
+        self,
+        registry: MlflowRegistry,
+        made: Evidence,
+        run: Path,
+        *,
+        actor: Identity,
+        clock: promotion.Clock,
+        **more: Any,
+    ) -> Outcome:
+        votes = [signed(made, self.key, at=clock())]
+        read, objections = ssh.read(votes, self.signoff)
+        return promotion.promote(
+            registry,
+            made,
+            **{
+                "signoff": self.signoff,
+                "promotion": HURRY,
+                "policy_digest": POLICY,
+                "ballot": Ballot(read, objections, ()),
+                "actor": actor,
+                "clock": clock,
+                "scratch": self.folder / "scratch" / uuid.uuid4().hex,
+                "prove": lambda version: None,
+                "folder": run,
+                "votes": votes,
+                "follows_production": False,
+                **more,
+            },
+        )
+
+    def rollback(self, registry: MlflowRegistry, *, actor: Identity, clock: promotion.Clock) -> Outcome:
+        return standby.rollback(
+            registry, self.model, reason="it stalls", promotion=HURRY, actor=actor, clock=clock
+        )  # fmt: skip
+
+    def settle(self) -> Outcome:
+        """The next command, after every lease: a promotion of version 2, straight to the server."""
+        made, run = self.evaluate(self.versions[1])
+        return self.promote(MlflowRegistry(self.uri), made, run, actor=who("settler"), clock=after_every_lease)
+
+    @property
+    def chain(self) -> Chain:
+        return read_chain(MlflowRegistry(self.uri).ledger(self.model).keys())
+
+    def differences(self) -> list[str]:
+        """Where ledger and registry do not say the same, with everything carried out; none where all is well."""
+        registry, chain = MlflowRegistry(self.uri), self.chain
+        if chain.bad is not None:
+            return [f"the ledger is broken: {chain.bad}"]
+        if chain.unfinished is not None:
+            return [f"epoch {chain.unfinished.epoch} is unfinished"]
+        meant, seen = standing(chain.finished).aliases, registry.aliases(self.model)
+        found = [
+            f"{name} is {seen.get(name)}, not {version}" for name, version in meant.items() if seen.get(name) != version
+        ]
+        shown = {one.version: one.tags for one in registry.versions(self.model)}
+        wrong = differing_tags(all_tags(chain.finished), shown)
+        return found + [f"version {version} is not tagged {tags}" for version, tags in wrong.items()]
+
+    def lies(self, log: Path) -> list[str]:
+        """What a process was told about its own request, and the ledger knows better."""
+        chain = self.chain
+        bytes_of = {entry.sha256: entry for entry in chain.entries}
+        mine = {entry.actor.id: entry for entry in chain.entries}
+        found = []
+        for one in told(log):
+            entry = mine.get(one["attempt"])
+            if one["told"] == "done" and one["entry"] not in bytes_of:
+                found.append(f"{one['worker']} was told done, and no entry is {one['entry']}")
+            if one["told"] == "done" and one["entry"] in bytes_of and bytes_of[one["entry"]].epoch not in chain.done:
+                found.append(f"{one['worker']} was told done, and epoch {bytes_of[one['entry']].epoch} is not")
+            if one["told"] == "refused" and entry is not None and entry.epoch in chain.done:
+                found.append(f"{one['worker']} was told {one['code']}, and epoch {entry.epoch} is its own")
+            if one["told"] == "broke":
+                found.append(f"{one['worker']} broke: {one['code']}")
+        return found
+
+
+class Watch:
+    """Looks at the registry all the time, from a thread; `wrong` are samples without exactly one Production."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.samples, self.wrong = world, 0, list[str]()
+        self.enough = threading.Event()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.enough.set()
+        self.thread.join()
+
+    def _look(self) -> None:
+        registry = MlflowRegistry(self.world.uri)
+        while not self.enough.wait(0.1):
+            try:
+                holds = registry.aliases(self.world.model).get("production")
+                staged = [one.version for one in _versions(self.world) if one.current_stage == "Production"]
+            except RegistryError:  # the server is away: nobody sees anything
+                continue
+            self.samples += 1
+            if holds is None or len(staged) > 1:
+                self.wrong.append(f"the alias production is {holds}, and in stage Production are {staged}")
+
+
+def _versions(world: World) -> list[Any]:
+    from mlflow import MlflowClient
+
+    return list(MlflowClient(world.uri, world.uri).search_model_versions(f"name = '{world.model}'"))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def after_every_lease() -> datetime:
+    return now() + 2 * HURRY.lease
+
+
+def who(attempt: str, name: str = "somebody") -> Identity:
+    return Identity("unverified", attempt, name)
+
+
+def told(log: Path) -> Iterator[dict[str, Any]]:
+    """Everything that processes wrote down. A line that was cut by a SIGKILL says nothing."""
+    for path in sorted(log.glob("*.jsonl")):
+        for line in path.read_text().splitlines():
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue
+
+
+class Worker:
+    """One process of several: moves its own versions, or rolls back, and writes down what it was told."""
+
+    def __init__(self, world: World, uri: str, number: int, workers: int, log: Path, life: int) -> None:
+        self.world, self.registry = world, MlflowRegistry(uri)
+        self.name = f"worker {number}"
+        self.own = world.versions[1:][number::workers]
+        self.path = log / f"{number}-{life}.jsonl"
+        self.draw = random.Random(f"{number}-{life}")
+        self.known: dict[str, tuple[Evidence, Path]] = {}
+
+    def once(self) -> str:
+        """One promotion or rollback. Answers with what it was told."""
+        attempt = uuid.uuid4().hex
+        actor = who(attempt, self.name)
+        back = self.draw.random() < 0.25
+        said: dict[str, Any] = {"worker": self.name, "attempt": attempt, "asked": "rollback" if back else "promote"}
+        self._write(said | {"told": "nothing yet"})
+        version = self.draw.choice(self.own)
+        try:
+            if back:
+                outcome = self.world.rollback(self.registry, actor=actor, clock=now)
+            else:
+                if version.version not in self.known:
+                    self.known[version.version] = self.world.evaluate(version)
+                made, run = self.known[version.version]
+                outcome = self.world.promote(self.registry, made, run, actor=actor, clock=now)
+            said |= {"told": "already" if outcome.already else "done", "entry": outcome.entry.sha256}
+        except (Waiting, Refused) as refusal:
+            if refusal.code in ("withdrawn", "not_newest"):
+                self.known.pop(version.version, None)
+            said |= {"told": "refused", "code": refusal.code}
+        except UnknownOutcome:
+            said |= {"told": "unknown"}
+        except RegistryError as error:
+            said |= {"told": "no answer", "code": error.what}
+        except LockgateError as error:
+            said |= {"told": "broke", "code": f"{type(error).__name__}: {error.what}"}
+        self._write(said)
+        return str(said["told"])
+
+    def _write(self, said: dict[str, Any]) -> None:
+        with self.path.open("a") as file:
+            file.write(json.dumps(said) + "\n")
+
+
+def work(world: World, uri: str, number: int, workers: int, log: Path, life: int) -> None:
+    """The life of one process, until somebody writes `stop`."""
+    worker = Worker(world, uri, number, workers, log, life)
+    while not (log / "stop").exists():
+        if worker.once() == "refused":
+            time.sleep(worker.draw.random() * 0.3)
+
+
+def counts(log: Path) -> Counter[str]:
+    """What was told, and how often."""
+    found = Counter(one["told"] for one in told(log))
+    found["killed"] = found.pop("nothing yet", 0) - sum(found.values())
+    return found
