@@ -66,6 +66,8 @@ LINES: dict[int, tuple[str, ...]] = {
         "obstacles",
         "bars",
         "judge",
+        "plan_error",
+        "plan_limits",
         "plan",
         "plan_gaps",
         "plan_requests",

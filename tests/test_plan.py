@@ -8,7 +8,8 @@ import pytest
 
 from lockgate.estimate import Estimate
 from lockgate.metrics.catalog import SUBJECTS
-from lockgate.plan import Outlook, outlooks, smallest_for
+from lockgate.plan import Outlook, outlooks
+from lockgate.plan_error import smallest_for
 from lockgate.requirement import from_mapping, parse
 from lockgate.slices import SmallSlices
 

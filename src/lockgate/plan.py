@@ -1,39 +1,27 @@
-"""What can these rows decide? Beforehand, from counts alone, or with the champion's own scores; never with the candidate's.
-
-Without scores the variance of a row is assumed: how often two models disagree, how alike their scores are.
-"""
+"""What can these rows decide? Beforehand, from counts alone, or with the champion's own scores; never with the candidate's."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any, Literal
 
 from lockgate.digest import number
 from lockgate.estimate import CONFIDENCE, Estimate
 from lockgate.judge import aim, judge, smallness, watched
 from lockgate.metrics.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY
+from lockgate.plan_error import AUC, AVERAGE_PRECISION, CORRELATION, DISAGREEMENT, Error, carrying, ranked_error
+from lockgate.plan_limits import auc_to_pass, share_to_pass
 from lockgate.requirement import Requirement, RequirementLimit, Subject
 from lockgate.sentences import outlook_words, rounded_up, short, slice_words
 from lockgate.slices import SliceKey, SmallSlices
+from lockgate.stats.power import margin_by_score
 
 Status = Literal["decidable", "watched", "hopeless", "unknown"]
-CORRELATION = 0.9
-DISAGREEMENT = 0.05
-AUC, AVERAGE_PRECISION = 0.85, 0.80
-_AP_VARIANCE = 0.04  # of the paired difference, a positive row, at AP 0.8 and scores that correlate 0.9: simulated
-_AP_EFFECTIVE = {0.1: 4.5, 1.0: 7.0}  # share of positives up to → positive rows that make an effective one: simulated
 _BOTH_CLASSES = ("auc", "average_precision")
-_PAIRED = (
-    "accuracy",
-    "top_k_accuracy",
-    "recall",
-    "false_positive_rate",
-    "positive_rate",
-)  # by Tango's test where nothing is weighed
-_LOSS_KURTOSIS = {"rmse": 9.0, "mae": 6.0}  # of the difference of two normal errors, squared and absolute
+# By Tango's test where nothing is weighed.
+_PAIRED = ("accuracy", "top_k_accuracy", "recall", "false_positive_rate", "positive_rate")
 
 
 @dataclass(frozen=True)
@@ -177,8 +165,6 @@ class _Line:
 
     def _smallest(self, one: Estimate) -> float | None:
         """The smallest tolerance that all slices meet with 90 %; infinite where the test's own floor forbids it."""
-        from lockgate.stats.power import margin_by_score
-
         subject, known = self.requirement.subject, self.own.get(one.slice)
         carried = carrying(self.requirement, one)
         if carried is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
@@ -192,7 +178,7 @@ class _Line:
             if known.se and known.n_eff is not None:
                 error = Error(math.sqrt(2 * (1 - CORRELATION)) * known.se, known.n_eff)
         else:
-            error = _ranked(subject, one.rows, one.positives, known)
+            error = ranked_error(subject, one.rows, one.positives, known)
         return None if error is None else error.smallest(self.requirement, self.slices)
 
     def _absolute(self, blank: Outlook, one: Estimate) -> Outlook:
@@ -216,117 +202,14 @@ class _Line:
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
         carried = carrying(self.requirement, one)
         if carried is not None:
-            return _share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
+            return share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
         if subject == "auc" and one.positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
-            return _auc_to_pass(limit, positives, one.rows - positives, alpha=alpha)
+            return auc_to_pass(limit, positives, one.rows - positives, alpha=alpha)
         known = self.own.get(one.slice)
         if known is None or known.value is None or known.low is None or known.high is None:
             return None
         away = known.value - known.low if self.requirement.op == ">=" else known.value - known.high
         return limit + away if math.isfinite(away) else None
-
-
-@dataclass(frozen=True)
-class Error:
-    """What is known beforehand of a difference: its standard error, and how many rows will carry it.
-
-    scatter: of the logarithm of those from sample to sample; 0 where they can be taken as given.
-    """
-
-    se: float
-    n_eff: float
-    scatter: float = 0.0
-
-    def smallest(self, requirement: Requirement | None, slices: int) -> float:
-        """The smallest tolerance with 90 % for all slices, the test's own floor included; infinite where none is."""
-        from lockgate.stats.power import margin_by_t
-
-        asked = aim(requirement, slices)
-        room = math.log(max(self.n_eff, 1e-9) / MIN_EFFECTIVE_ROWS)
-        above = NormalDist().cdf(room / self.scatter) if self.scatter else float(room >= 0)
-        if above <= asked["power"]:
-            return math.inf
-        return margin_by_t(self.se, n_eff=self.n_eff, alpha=asked["alpha"], power=asked["power"] / above)
-
-
-def carrying(requirement: Requirement, one: Estimate) -> int | None:
-    """Rows of which a share is taken; None for what is no share, such as a mean over classes."""
-    subject, positives = requirement.subject, one.positives
-    micro = positives is None and requirement.argument("average") == "micro"
-    if micro or subject in ("accuracy", "top_k_accuracy", "positive_rate", "flip_rate"):
-        return one.rows
-    if positives is None:
-        return None
-    known = {"recall": positives, "precision": positives, "false_positive_rate": one.rows - positives}
-    return known.get(subject)
-
-
-def _ranked(subject: str, rows: int, positives: int | None, known: Estimate | None = None) -> Error | None:
-    """Of the difference of two AUCs or average precisions, scores alike as is assumed. known: the champion's own."""
-    from lockgate.stats.placements import placements
-
-    if positives is None or not 0 < positives < rows:
-        return None
-    if subject == "auc":
-        area = AUC if known is None or known.candidate is None else min(max(known.candidate, 0.5), 0.999)
-        pair = placements(area, correlation=CORRELATION)
-        se, n_eff = pair.se(positives, rows - positives), pair.n_eff(positives, rows - positives)
-        if known is not None and known.se and known.n_eff is not None:  # its own, clusters and weights included
-            se, n_eff = known.se * math.sqrt(pair.variance / placements(area).variance), min(n_eff, known.n_eff)
-        return Error(se, n_eff, 1.1 / math.sqrt(n_eff))
-    if subject == "average_precision":
-        row = next(row for share, row in _AP_EFFECTIVE.items() if positives <= share * rows)
-        return Error(math.sqrt(_AP_VARIANCE / positives), 2.5 + positives / row, 0.5)
-    return None
-
-
-def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | None:
-    from lockgate.stats.power import margin_by_score
-
-    rows = sum(classes)
-    if subject == "accuracy":
-        return margin_by_score(rows, DISAGREEMENT, **aim(None, slices)) if rows else None
-    if subject != "recall" or min(classes) < MIN_MINORITY:
-        return None
-    # A row on which the models differ moves the mean by 1 / (classes · rows of its class).
-    second, fourth = (
-        sum(DISAGREEMENT * count * (1 / (len(classes) * count)) ** power for count in classes) for power in (2, 4)
-    )
-    smallest = Error(math.sqrt(second), second**2 / fourth).smallest(None, slices)
-    return smallest if math.isfinite(smallest) else None
-
-
-def _share_to_pass(limit: float, rows: int, *, alpha: float, up: bool) -> float:
-    """The observed share next to the limit with which the exact bound meets it."""
-    from lockgate.stats.proportions import binomial_at_least, binomial_at_most
-
-    def meets(hits: int) -> bool:
-        return (binomial_at_least(hits, rows, limit) if up else binomial_at_most(hits, rows, limit)) <= alpha
-
-    if rows < 1 or not meets(rows if up else 0):
-        return math.nan
-    good, bad = (rows, -1) if up else (0, rows + 1)
-    while abs(good - bad) > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if meets(middle) else (good, middle)
-    return good / rows
-
-
-def _auc_to_pass(limit: float, positives: int, negatives: int, *, alpha: float) -> float:
-    """The observed AUC from which on the logit bound meets the limit, by t with the rows that carry such an AUC."""
-    from scipy import special
-
-    from lockgate.stats.placements import placements
-
-    def bound(auc: float) -> float:
-        law = placements(auc)
-        n_eff = law.n_eff(positives, negatives)
-        error = law.se(positives, negatives) / (auc * (1 - auc))
-        return math.log(auc / (1 - auc)) - float(special.stdtrit(n_eff - 1, 1 - alpha)) * error - logit
-
-    logit = math.log(limit / (1 - limit))
-    steps = (limit + (1 - limit) * place / 400 for place in range(1, 400))  # near 1 the approximation turns around
-    return next((auc for auc in steps if bound(auc) >= 0), math.nan) if positives and negatives else math.nan
 
 
 def assumptions(disagreement: float, *, scored: bool) -> str:
@@ -335,27 +218,3 @@ def assumptions(disagreement: float, *, scored: bool) -> str:
     if scored:
         return f"assumed: {alike}; the rest is the champion's own"
     return f"assumed: {alike}; the champion's auc is {AUC:g} and its average precision {AVERAGE_PRECISION:g}"
-
-
-def smallest_for(
-    subject: str, *, rows: int, positives: int | None, classes: Sequence[int] = (), slices: int = 1
-) -> float | None:
-    """The smallest tolerance that so many rows decide on a line of its own, None where that is not known or there is none.
-
-    slices: how many such lines, or slices, an equal candidate is to pass together.
-    Of rmse and mae, as a share of the champion's value, for normal errors. classes: rows of each of several, for accuracy
-    and for the macro average of recall.
-    """
-    if classes:
-        return _of_classes(subject, classes, slices)
-    relative = {"rmse": 0.5, "mae": math.pi / 2 - 1}.get(subject)
-    if relative is not None:
-        error: Error | None = Error(
-            math.sqrt(2 * (1 - CORRELATION) * relative / max(rows, 1)), rows / _LOSS_KURTOSIS[subject], 0.3
-        )
-    elif positives is None or min(positives, rows - positives) < MIN_MINORITY:
-        error = None
-    else:
-        error = _ranked(subject, rows, positives)
-    smallest = math.inf if error is None else error.smallest(None, slices)
-    return smallest if math.isfinite(smallest) else None

@@ -9,7 +9,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from lockgate.judge import aim, smallness
-from lockgate.plan import AUC, Outlook, carrying, with_minority
+from lockgate.plan import Outlook, with_minority
+from lockgate.plan_error import AUC, carrying
 from lockgate.requirement import Requirement, Scope
 from lockgate.sentences import counted_words, rounded_up, short, slice_words
 

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.desk import Desk
-from lockgate.commands.plan import _seconds, command
+from lockgate.commands.plan import command
+from lockgate.commands.planned import seconds_of
 from lockgate.errors import UsageError
 from lockgate.gates.latency import Latency
 
@@ -335,4 +336,4 @@ def test_every_line_has_an_outlook(desk: Desk) -> None:
 )
 def test_how_long_a_load_takes_is_said_where_it_is_known(load: dict[str, Any], seconds: float | None) -> None:
     """Two models, each asked for so long at every batch size; a closed loop of requests takes what the models take."""
-    assert _seconds(Latency.model_validate({"gate": "latency", "load": load}), models=2) == seconds
+    assert seconds_of(Latency.model_validate({"gate": "latency", "load": load}), models=2) == seconds

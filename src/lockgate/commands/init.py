@@ -171,7 +171,7 @@ def _classes(known: _Known) -> str:
 
 def _lines(task: str, known: _Known) -> tuple[list[str], str]:
     """The lines, with the smallest tolerances that the rows decide together, and the comment that says on what that stands."""
-    from lockgate.plan import smallest_for
+    from lockgate.plan_error import smallest_for
     from lockgate.sentences import rounded_up
 
     lines, decided, together = [], known.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them

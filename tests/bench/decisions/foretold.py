@@ -17,7 +17,8 @@ from lockgate.estimate import Estimate, estimate
 from lockgate.evidence import Verdict
 from lockgate.metrics import METRICS
 from lockgate.metrics.catalog import SUBJECTS
-from lockgate.plan import AUC, CORRELATION, DISAGREEMENT, as_absolute, outlooks
+from lockgate.plan import as_absolute, outlooks
+from lockgate.plan_error import AUC, CORRELATION, DISAGREEMENT
 from lockgate.requirement import parse
 
 from . import honest
