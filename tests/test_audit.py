@@ -37,10 +37,11 @@ def test_where_all_agrees_nothing_is_a_problem(models: Models, model: str) -> No
     """Who, when and why, for people and for machines."""
     found = status(models.registry, model, promotion=PROMOTION, now=NOW)
 
+    since = text(found.chain.entries[0].at)
     assert found.problems == ()
     assert found.lines == [
         model,
-        "Production  version 1 since 2026-11-21T12:00:00.010Z, adopted by ci (unverified): it runs",
+        f"Production  version 1 since {since}, adopted by ci (unverified): it runs",
         "Staging     nothing",
         "standby     nothing",
         "  no standby is left: the alias previous equals production",

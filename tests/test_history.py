@@ -199,6 +199,19 @@ def test_a_broken_ledger_is_shown_as_far_as_it_holds(bench: Bench) -> None:
     assert found.lines[-1].startswith("! the ledger does not hold together: epoch-4 cannot be read")
 
 
+def test_a_blocked_run_whose_tags_somebody_edited_is_pointed_at(bench: Bench) -> None:
+    """It does not end the history."""
+    failed = stored(bench, verdict="fail", opens="no")
+    experiment = bench.models.mlflow.get_experiment_by_name(f"lockgate-evidence/{bench.model}")
+    run = bench.models.mlflow.search_runs([experiment.experiment_id], f"tags.`lockgate.digest` = '{failed}'")[0]
+    bench.models.mlflow.set_tag(run.info.run_id, "lockgate.at", "yesterday")
+
+    found = history(bench.registry, bench.model, now=bench.clock())
+
+    assert found.blocked == ()
+    assert found.problems == (f"the tags of the evidence {failed} were edited; see gate verify {bench.model}",)
+
+
 def test_a_history_without_its_evidence_is_still_a_history(bench: Bench) -> None:
     """Somebody deleted the experiment: the moves are told, and that the blocked runs are not known."""
     experiment = bench.models.mlflow.get_experiment_by_name(f"lockgate-evidence/{bench.model}")

@@ -163,6 +163,21 @@ def test_targets_that_make_no_sense_are_refused(bench: Bench) -> None:
     assert bench.refusal(to="1").code == "not_retained"
 
 
+def test_a_staged_version_that_somebody_deleted_does_not_stop_a_rollback(bench: Bench) -> None:
+    """Its alias goes with it, and nothing can point there again: staging equals Production."""
+    fourth = bench.models.register(bench.model)
+    about = evidence(bench.model, fourth, champion=bench.versions[2], finished=bench.clock())
+    promotion.record_staging(
+        bench.registry, about, folder=run_folder(about, bench.folder / about.run_id), promotion=PROMOTION, actor=CI,
+        clock=bench.clock,
+    )  # fmt: skip
+    bench.models.mlflow.delete_model_version(bench.model, fourth.version)
+
+    bench.rollback()
+
+    assert bench.aliases == {"production": "2", "previous": "1", "staging": "2"}
+
+
 def test_a_rollback_needs_a_reason(bench: Bench) -> None:
     """For whoever reads the ledger in a year."""
     with pytest.raises(UsageError, match="reason"):

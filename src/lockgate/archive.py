@@ -94,8 +94,8 @@ def archive(
 ) -> Archiving:
     """Archive the standby if its time has come; called again it finds nothing to do.
 
-    turn_over: makes serving follow what others left unfinished, None where the policy has no switch. Raises Waiting while somebody moves a version otherwise, Refused where the registry does not show the Production
-    whose soak is counted.
+    turn_over: makes serving follow what others left unfinished, None where the policy has no switch. Raises Waiting while
+    somebody moves a version otherwise, Refused where the registry does not show the Production whose soak is counted.
     """
     while True:
         try:
@@ -105,7 +105,7 @@ def archive(
             other = place.chain.unfinished
             if other is not None and other.kind != "archived":
                 raise
-            if other is not None and clock() < other.lease_ends:
+            if other is not None and clock() < place.chain.held_until(other):
                 return Archiving(model, clock(), promotion, place.standing, other=other)
         except Refused as refused:
             if refused.code != "overtaken":  # nothing that a person decided is lost: look again at what stands now

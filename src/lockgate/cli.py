@@ -24,6 +24,7 @@ COMMANDS = {
     "adopt": "Begin the ledger with the version that is Production now.",
     "status": "Show where everything stands.",
     "history": "Show who moved which version, when and why, and what was stopped.",
+    "verify": "Hold ledger, registry, evidence and votes against each other.",
     "report": "Show evidence as a document.",
     "init": "Write a pipeline for a model of yours.",
     "schema": "Print the JSON Schema of a pipeline.",

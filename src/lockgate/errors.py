@@ -86,6 +86,10 @@ class NotFound(RegistryError):
     """The registry has no such model, version, alias or file."""
 
 
+class Edited(RegistryError):
+    """What the registry hands out is not what was stored: its digest is another, or it is gone."""
+
+
 class Denied(RegistryError):
     """The registry does not let this credential do that."""
 

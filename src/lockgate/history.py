@@ -192,11 +192,17 @@ def history(registry: Registry, model: str, *, now: datetime) -> History:
     except RegistryError as error:
         problems.append(f"which runs were blocked cannot be read: {error}")
     let_in = {entry.evidence for entry in chain.entries}
-    blocked = [
-        Blocked(facts["version"], facts["verdict"], facts["digest"], facts.get("run_id", ""), utc(facts["at"]))
-        for facts in published
-        if {"version", "verdict", "at"} <= set(facts) and facts["verdict"] != "pass" and facts["digest"] not in let_in
-    ]
+    blocked: list[Blocked] = []
+    for facts in published:
+        if facts.get("verdict") == "pass" or facts["digest"] in let_in:
+            continue
+        try:
+            moment = utc(facts["at"])
+            blocked.append(
+                Blocked(facts["version"], facts["verdict"], facts["digest"], facts.get("run_id", ""), moment)
+            )
+        except (KeyError, ValueError):
+            problems.append(f"the tags of the evidence {facts['digest']} were edited; see gate verify {model}")
     return History(
         model,
         now,

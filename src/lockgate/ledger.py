@@ -561,9 +561,10 @@ def next_step(
 
 
 def agrees(seen: Mapping[str, str], aliases: Mapping[str, str]) -> bool:
-    """Whether the registry shows the aliases; `previous` may equal Production where the older version is gone."""
+    """Whether the registry shows the aliases; any may equal Production where the version it belongs to is gone."""
+    instead = aliases.get("production")
     return all(
-        seen.get(alias) == version or (alias == "previous" and seen.get(alias) == aliases.get("production"))
+        seen.get(alias) == version or (instead is not None and seen.get(alias) == instead)
         for alias, version in aliases.items()
     )
 

@@ -49,10 +49,8 @@ def differing_tags(wanted: Tags, shown: Mapping[str, Mapping[str, str]]) -> Tags
 
 
 def differing_aliases(wanted: Mapping[str, str], seen: Mapping[str, str], existing: Iterable[str]) -> dict[str, str]:
-    """Of the wanted aliases those that point elsewhere, with where they belong; `previous` equals Production where the
-    version that stands by is gone."""
+    """Of the wanted aliases those that point elsewhere, with where they belong: Production, where their version is gone."""
     there = set(existing)
-    aliases = dict(wanted)
-    if "previous" in aliases and aliases["previous"] not in there:
-        aliases["previous"] = aliases["production"]
+    instead = wanted.get("production")
+    aliases = {alias: version if version in there or instead is None else instead for alias, version in wanted.items()}
     return {alias: version for alias, version in aliases.items() if seen.get(alias) != version}

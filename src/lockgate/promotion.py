@@ -55,7 +55,7 @@ _WORDS = {
     "override": "Production, against the rules",
     "rolled_back": "Production again",
     "archived": "Archived",
-    "repaired": "repaired",
+    "repaired": "Production, as the ledger says",
     "production": "Production",
     "staging": "Staging",
 }
@@ -665,14 +665,14 @@ def _compared_files(evidence: Evidence, outgoing: ModelVersion, found: str) -> N
 
 
 def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str]) -> None:
-    """Set what differs, Production first. Where the older version is gone, `previous` equals Production."""
+    """Set what differs, Production first. Where its version is gone, another alias equals Production."""
     for alias, version in step.aliases.items():
         if seen.get(alias) == version:
             continue
         try:
             registry.set_alias(model, alias, version)
         except NotFound:
-            if alias != "previous":
+            if alias == "production" or "production" not in step.aliases:
                 raise
             registry.set_alias(model, alias, step.aliases["production"])
 

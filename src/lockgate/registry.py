@@ -154,7 +154,7 @@ class EvidenceStore(Protocol):
         """Whether everything of this digest is stored."""
 
     def fetch(self, digest: str, folder: Path) -> Path:
-        """Download what was published under a digest. Raises NotFound."""
+        """Download what was published under a digest. Raises NotFound, and Edited where its bytes have another."""
 
     def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None:
         """Store a vote beside the evidence; the same vote twice is one. Raises NotFound for what is not published."""

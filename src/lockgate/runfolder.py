@@ -57,7 +57,7 @@ class RunFolder:
     def keep_exhibit(self, exhibit: Exhibit) -> dict[str, Any]:
         """Write an exhibit; returns its entry in the evidence."""
         data = exhibit.to_bytes()
-        self.write(f"exhibits/{exhibit.name.replace('/', '-')}.json", data)
+        self.write(exhibit_file(exhibit.name), data)
         return {"name": exhibit.name, "kind": exhibit.kind, "sha256": digest.sha256(data)}
 
     def evidence(self) -> Evidence:
@@ -86,6 +86,11 @@ class RunFolder:
         names = [EVIDENCE, "evidence.sha256", "report.md", "report.json", "report.xml"]
         found = [name for name in names if (self.path / name).is_file()]
         return found + sorted(f"exhibits/{path.name}" for path in (self.path / "exhibits").glob("*.json"))
+
+
+def exhibit_file(name: str) -> str:
+    """Where an exhibit lies in its run folder, and where it is published."""
+    return f"exhibits/{name.replace('/', '-')}.json"
 
 
 def new_run_id(now: datetime) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lockgate import digest as digests
-from lockgate.errors import NotFound, RegistryError, UnknownOutcome
+from lockgate.errors import Edited, NotFound, RegistryError, UnknownOutcome
 from lockgate.registries import mlflow_experiments as experiments
 from lockgate.registries.mlflow_client import Client, Stores
 from lockgate.signoff import Vote
@@ -60,7 +60,7 @@ class MlflowEvidence:
         )
         stored = folder / "evidence.json"
         if not stored.is_file() or digests.sha256_file(stored) != digest:
-            raise RegistryError(
+            raise Edited(
                 f"the evidence published as {digest} is gone or was edited since",
                 remedy="evaluate again with gate run; nothing is promoted on it",
             )

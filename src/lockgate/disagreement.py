@@ -1,0 +1,21 @@
+"""One thing that is not as the ledger says it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """code: stable, for machines. where: the thing. what: how it is and how it should be. remedy: what to do about it."""
+
+    code: str
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}"
+
+    def to_json(self) -> dict[str, str]:
+        return {"code": self.code, "where": self.where, "what": self.what, "remedy": self.remedy}

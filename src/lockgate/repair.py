@@ -1,0 +1,58 @@
+"""Put the registry back to what the ledger says; the ledger itself is never changed but by the entry that records this."""
+
+from __future__ import annotations
+
+from lockgate.errors import Refused
+from lockgate.ledger import PromotionPolicy
+from lockgate.projection import all_tags, differing_aliases, differing_tags
+from lockgate.promotion import Clock, Outcome, TurnOver, after, carry_out, settle
+from lockgate.registry import Identity, Registry
+from lockgate.verify import repairs
+
+REASON = "the registry did not show what the ledger says"
+
+
+def repair(
+    registry: Registry,
+    model: str,
+    *,
+    reason: str,
+    promotion: PromotionPolicy,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None = None,
+) -> Outcome | None:
+    """Finish what others left, then set aliases and tags where they differ, as an entry; None where nothing differs.
+
+    turn_over: makes serving follow where Production had been moved, None where the policy has no switch.
+    Raises Refused where the version that the ledger calls Production is gone, Waiting while somebody moves a version.
+    """
+    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
+    production = place.standing.production
+    shown = {one.version: one.tags for one in registry.versions(model)}
+    aliases = differing_aliases(place.standing.aliases, place.seen, shown)
+    done = repairs(aliases, differing_tags(all_tags(place.chain.finished), shown))
+    if not done:
+        if not forwarded:
+            return None
+        return Outcome(model, forwarded[-1].entry, place.standing, already=True, forwarded=forwarded)
+    gone = sorted({version for version in aliases.values() if version not in shown}, key=int)
+    if gone:
+        raise Refused(
+            f"version {', '.join(gone)} of {model} is gone from the registry, so nothing can point to it",
+            code="target_gone",
+            remedy=f'gate rollback {model} --to N --reason "…" goes to a version that is kept',
+        )
+    wanted = place.chain.draft(
+        "repaired",
+        source=place.seen.get("production"),
+        target=production,
+        actor=actor,
+        reason=reason,
+        at=clock(),
+        lease=promotion.lease,
+    )
+    follow = turn_over if "production" in aliases else None
+    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=follow)
+    notes = [f"done: {one}" for one in done] + list(after(wanted, place) if "production" in aliases else ())
+    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(notes))
