@@ -273,7 +273,6 @@ def test_previous_may_equal_production_where_the_older_version_is_gone() -> None
     [
         ({"retain": "29d"}, "at least 30d"),
         ({"lease": "10ms"}, "under 1s"),
-        ({"when": "merged"}, "not available yet"),
         ({"way_back": "no"}, "write prove"),
         ({"way_back": "waived: it is broken, until 2027-02-30"}, "is no day"),
         ({"lease": "90s", "switch": {"run": ["./switch.sh"], "timeout": "90s"}}, "make lease longer"),

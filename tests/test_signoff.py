@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from lockgate import digest
 from lockgate.registry import Identity
-from lockgate.signoff import Ballot, Owner, SignoffPolicy, Vote, decide, fingerprint
+from lockgate.signoff import Ballot, Objection, Obstacle, Owner, SignoffPolicy, Vote, decide, fingerprint, out_of_reach
 from promoting import NOBODY, NOW, evidence
 
 
@@ -166,10 +166,72 @@ def test_an_objection_takes_a_vote_out_and_is_shown() -> None:
     """A channel that does not believe a signature is believed; a rejection with a false signature is none."""
     cast = vote(ALICE)
 
-    decision = decide(policy(), EVIDENCE, Ballot((cast,), {cast.sha256: "its signature is false"}, AUTHOR), NOW)
+    decision = decide(
+        policy(),
+        EVIDENCE,
+        Ballot((cast,), {cast.sha256: Objection("not_signed", "its signature is false")}, AUTHOR),
+        NOW,
+    )
 
     assert decision.state == "pending"
     assert "its signature is false" in decision.reason
+
+
+def test_each_vote_that_does_not_count_says_why_in_one_word() -> None:
+    """For machines; the sentence beside it is for people."""
+    groups = {"owners": [{"key": ALICE}, {"key": BOB}]}
+    cast = (
+        vote(EVE),
+        vote(ALICE, on=evidence()),
+        vote(ALICE, accepting=1),
+        vote(BOB, at=NOW - timedelta(days=8)),
+    )
+
+    decision = decide(policy(groups=groups, separation_of_duties=False), EVIDENCE, Ballot(cast), NOW)
+
+    assert {one.vote: one.code for one in decision.ignored} == dict(
+        zip(cast, ("not_owner", "other_evidence", "accepting", "expired"), strict=True)
+    )
+
+
+def test_who_had_a_hand_in_it_by_account_cannot_approve_and_need_not_be_named() -> None:
+    """An account is known beyond doubt; an email must belong to somebody."""
+    groups = {"owners": [{"github": "ana", "id": 7, "key": ALICE}, {"key": BOB}]}
+    stranger, ana = Identity("github", "99", "eve"), Identity("github", "7", "ana")
+
+    def by(key: str, *accounts: Identity) -> str:
+        return decide(policy(groups=groups), EVIDENCE, Ballot((vote(key),), accounts=accounts), NOW).state
+
+    assert by(ALICE, stranger) == "approved"
+    assert by(ALICE, stranger, ana) == "pending"
+    assert by(BOB, stranger, ana) == "approved"
+
+
+def test_an_obstacle_stops_what_everybody_signed() -> None:
+    """Also where nobody need sign; what can never open stays what it is."""
+    obstacle = Obstacle("superseded", "new_head", "something else lies there now", "evaluate that")
+    votes = Ballot((vote(ALICE), vote(BOB, "reject")), {}, AUTHOR, obstacle=obstacle)
+    closed = evidence(verdict="fail", opens="no")
+
+    decision = decide(policy(), EVIDENCE, votes, NOW)
+
+    assert (decision.state, decision.code, decision.remedy) == ("superseded", "new_head", "evaluate that")
+    assert decide(NOBODY, EVIDENCE, votes, NOW).code == "new_head"
+    assert decide(policy(), closed, votes, NOW).code == "not_open"
+
+
+def test_what_nobody_could_ever_approve_is_known_before_anybody_is_asked() -> None:
+    """The only owner wrote it, or nobody knows who did."""
+    alone = policy(groups={"owners": [{"key": ALICE}]})
+    written = Ballot(authors=("alice@example.org",))
+
+    assert "owners needs 1 and 0 can" in str(out_of_reach(alone, written))
+    assert "cannot be matched" in str(out_of_reach(alone, Ballot(authors=("who@example.org",))))
+    assert "nobody knows" in str(out_of_reach(alone, Ballot()))
+    assert out_of_reach(alone, Ballot(accounts=(Identity("github", "99"),))) is None
+    assert out_of_reach(alone.model_copy(update={"separation_of_duties": False}), written) is None
+    assert out_of_reach(policy(groups={"owners": [{"key": ALICE}, {"key": BOB}]}), written) is None
+    assert out_of_reach(NOBODY, written) is None
 
 
 def test_one_person_fills_one_seat() -> None:
@@ -210,7 +272,7 @@ def test_nothing_is_approved_without_a_quorum_of_distinct_allowed_votes_for_this
     decision = decide(
         policy(require={"owners": quorum}, separation_of_duties=separated),
         EVIDENCE,
-        Ballot(tuple(cast), dict.fromkeys(refused, "no"), authors),
+        Ballot(tuple(cast), dict.fromkeys(refused, Objection("no", "no")), authors),
         NOW,
     )
 
@@ -240,6 +302,10 @@ def test_nothing_is_approved_without_a_quorum_of_distinct_allowed_votes_for_this
     ("given", "said"),
     [
         ({"require": {"owners": 3}}, "which has 2"),
+        (
+            {"groups": {"owners": [{"key": ALICE}], "risk": [{"key": ALICE}]}, "require": {"owners": 1, "risk": 1}},
+            "can never",
+        ),
         ({"require": {"people": 1}}, "not in groups"),
         ({"require": {}}, "groups without require"),
         ({"require": {"owners": -1}}, "0 or more"),

@@ -579,13 +579,6 @@ class PromotionPolicy(Config):
     way_back: str = "prove"
     switch: SwitchSpec | None = None
 
-    @field_validator("when")
-    @classmethod
-    def _approved_first(cls, value: str) -> str:
-        if value == "merged":
-            raise ValueError("not available yet: promoting when a pull request is merged; use when: approved")
-        return value
-
     @field_validator("way_back")
     @classmethod
     def _proven_or_waived(cls, value: str) -> str:

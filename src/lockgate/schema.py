@@ -77,7 +77,7 @@ _MORE: Mapping[type, Json] = {
 }
 _MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
     DatasetSpec: {"scores": {"required": ["candidate"]}, "digest": {"pattern": "^sha256:[0-9a-f]{64}$"}},
-    PromotionPolicy: {"when": {"const": "approved"}, "way_back": {"pattern": _WAY_BACK}},
+    PromotionPolicy: {"way_back": {"pattern": _WAY_BACK}},
     RegistrySpec: {"lifecycle": {"const": "aliases"}},
     SwitchSpec: {"run": {"minItems": 1}},
     CheckSpec: {"url": {"pattern": "^https?://[^\\s/]"}, "expect": {"minLength": 1}},

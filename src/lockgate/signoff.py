@@ -197,6 +197,8 @@ class SignoffPolicy(Config):
             able = sum(owner.may_vote for owner in self.groups.get(group, ()))
             if count > able:
                 raise ValueError(f"require asks {count} of {group}, which has {able} with an id or a key to vote with")
+        if short := _short(self.require, [person for person in self.people() if person.may_vote]):
+            raise ValueError(f"require can never be met, because one person fills one seat: {short}")
         if self.expires <= timedelta(0):
             raise ValueError("expires must be longer than nothing; write one like 7d")
         return self
@@ -246,6 +248,10 @@ class Person:
     def name(self) -> str:
         return self.owners[0].name
 
+    @property
+    def may_vote(self) -> bool:
+        return any(owner.may_vote for owner in self.owners)
+
     def is_(self, identity: Identity) -> bool:
         return any(owner.is_(identity) for owner in self.owners)
 
@@ -254,23 +260,49 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """Why a channel does not believe a vote. `code` is stable, for machines."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why no vote that a channel found opens anything at the moment: what was evaluated is not what lies there now."""
+
+    state: Literal["pending", "refused", "superseded"]
+    code: str
+    reason: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
 class Ballot:
     """What was cast, as the channels found it.
 
-    objections: SHA-256 of a vote → why its channel does not believe it. authors: the emails of the evaluated commit,
-    empty where nobody knows them.
+    objections: SHA-256 of a vote → why its channel does not believe it. authors: emails of who made what was evaluated;
+    each must belong to somebody whom the policy names. accounts: who else had a hand in it, known beyond doubt, and so
+    not asked to be in the policy. Without authors and accounts nobody knows who made it.
     """
 
     votes: tuple[Vote, ...] = ()
-    objections: Mapping[str, str] = field(default_factory=dict)
+    objections: Mapping[str, Objection] = field(default_factory=dict)
     authors: tuple[str, ...] = ()
+    accounts: tuple[Identity, ...] = ()
+    obstacle: Obstacle | None = None
+
+    def made_by(self, person: Person) -> bool:
+        """Whether a person had a hand in what was evaluated."""
+        return any(map(person.wrote, self.authors)) or any(map(person.is_, self.accounts))
 
 
 @dataclass(frozen=True)
 class Ignored:
-    """A vote that does not count, and why."""
+    """A vote that does not count, and why. `code` is stable, for machines."""
 
     vote: Vote
+    code: str
     reason: str
 
 
@@ -278,7 +310,7 @@ class Ignored:
 class Decision:
     """Whether the evidence may be promoted. counted: SHA-256 of the approvals it rests on. missing: group → votes."""
 
-    state: Literal["approved", "pending", "rejected", "expired", "refused"]
+    state: Literal["approved", "pending", "rejected", "expired", "refused", "superseded"]
     code: str
     reason: str
     counted: tuple[str, ...] = ()
@@ -292,6 +324,9 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     closed = why_closed(policy, evidence, now)
     if closed is not None:
         return closed
+    if ballot.obstacle is not None:
+        found = ballot.obstacle
+        return Decision(found.state, found.code, found.reason, remedy=found.remedy)
     if policy.nobody_signs:
         return Decision("approved", "nobody_signs", "the policy says that nobody signs")
     people = policy.people()
@@ -314,11 +349,11 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     for person, vote in newest.items():
         if vote.verb != "approve":
             continue
-        reason = _does_not_count(policy, evidence, ballot, person, vote, now)
-        if reason is None:
+        objection = _does_not_count(policy, evidence, ballot, person, vote, now)
+        if objection is None:
             counted[person] = vote
         else:
-            ignored.append(Ignored(vote, reason))
+            ignored.append(Ignored(vote, objection.code, objection.reason))
             if vote.at + policy.expires <= now:
                 late[person] = vote
     seats = _seats(policy.require, list(counted))
@@ -340,6 +375,21 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         ignored=tuple(ignored),
         remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)} --key FILE",
     )
+
+
+def out_of_reach(policy: SignoffPolicy, ballot: Ballot) -> str | None:
+    """Why nobody could ever approve what these people made, None where somebody can. Votes are not looked at."""
+    if not policy.require or policy.nobody_signs:
+        return None
+    people = policy.people()
+    unknown = _unknown_authors(policy, people, ballot)
+    if unknown is not None:
+        return unknown[0]
+    left = [
+        person for person in people if person.may_vote and not (policy.separation_of_duties and ballot.made_by(person))
+    ]
+    short = _short(policy.require, left)
+    return f"who had a hand in it cannot approve it, and without them there is nobody: {short}" if short else None
 
 
 def why_closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Decision | None:
@@ -396,11 +446,12 @@ def _newest(people: Sequence[Person], evidence: Evidence, ballot: Ballot) -> tup
     for vote in sorted(ballot.votes, key=lambda vote: (vote.at, severity[vote.verb], vote.sha256)):
         person = next((person for person in people if person.is_(vote.by)), None)
         if vote.sha256 in ballot.objections:
-            ignored.append(Ignored(vote, ballot.objections[vote.sha256]))
-        elif (vote.digest, vote.model) != (evidence.digest, evidence.model):
-            ignored.append(Ignored(vote, "it is about other evidence"))
+            objection = ballot.objections[vote.sha256]
+            ignored.append(Ignored(vote, objection.code, objection.reason))
         elif person is None:
-            ignored.append(Ignored(vote, f"{vote.by} is in no group of the policy"))
+            ignored.append(Ignored(vote, "not_owner", f"{vote.by} is in no group of the policy"))
+        elif (vote.digest, vote.model) != (evidence.digest, evidence.model):
+            ignored.append(Ignored(vote, "other_evidence", "it is about other evidence"))
         else:
             newest[person] = vote
     return newest, ignored
@@ -410,7 +461,7 @@ def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ba
     if not policy.separation_of_duties:
         return None
     remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"
-    if not ballot.authors:
+    if not ballot.authors and not ballot.accounts:
         return "nobody knows who wrote the evaluated commit, so nobody can be told apart from its author", remedy
     strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
     if strangers:
@@ -423,16 +474,16 @@ def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ba
 
 def _does_not_count(
     policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, person: Person, vote: Vote, now: datetime
-) -> str | None:
-    if policy.separation_of_duties and any(person.wrote(email) for email in ballot.authors):
-        return f"{person.name} wrote the evaluated commit"
+) -> Objection | None:
+    if policy.separation_of_duties and ballot.made_by(person):
+        return Objection("own_work", f"{person.name} had a hand in what was evaluated")
     if vote.at > now + CLOCK_SKEW:
-        return f"it is dated {utc_text(vote.at)}, which is still to come"
+        return Objection("not_yet", f"it is dated {utc_text(vote.at)}, which is still to come")
     if vote.at + policy.expires <= now:
-        return f"it is from {utc_text(vote.at)} and was good for {duration_text(policy.expires)}"
+        return Objection("expired", f"it is from {utc_text(vote.at)} and was good for {duration_text(policy.expires)}")
     asked = len(evidence.asks) if evidence.opens == "by_owner" else 0
     if (vote.accepting or 0) != asked:
-        return f"it accepts {vote.accepting or 0} undecided findings; the evidence has {asked}"
+        return Objection("accepting", f"it accepts {vote.accepting or 0} undecided findings; the evidence has {asked}")
     return None
 
 
@@ -457,6 +508,16 @@ def _seats(require: Mapping[str, int], people: Sequence[Person]) -> dict[str, li
     for (group, _), person in taken.items():
         seats[group].append(person)
     return seats
+
+
+def _short(require: Mapping[str, int], people: Sequence[Person]) -> str:
+    """Which groups these people cannot fill, nothing where they can."""
+    seats = _seats(require, people)
+    return ", ".join(
+        f"{group} needs {count} and {len(seats[group])} can"
+        for group, count in require.items()
+        if count > len(seats[group])
+    )
 
 
 def _missing_text(missing: Mapping[str, int], ignored: Sequence[Ignored]) -> str:

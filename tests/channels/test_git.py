@@ -44,3 +44,25 @@ def test_a_commit_that_is_not_here_has_no_known_authors(
 def test_who_runs_a_command_is_a_claim(repository: Path) -> None:
     """And marked as such."""
     assert str(git.who(repository)) == "Dev (unverified)"
+
+
+def test_a_commit_is_merged_once_the_default_branch_has_it(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """As the clone knows it; without a remote nobody can say."""
+
+    def git_(*arguments: str, at: Path) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=at, check=True, capture_output=True, text=True
+        ).stdout.strip()  # fmt: skip
+
+    head = git_("rev-parse", "HEAD", at=repository)
+    clone = tmp_path_factory.mktemp("clone")
+    git_("clone", "-q", str(repository), ".", at=clone)
+    person = ["-c", "user.name=D", "-c", "user.email=d@example.org"]
+    git_(*person, "commit", "-q", "--allow-empty", "-m", "more", at=clone)
+
+    assert git.merged(head, clone)
+    assert not git.merged(git_("rev-parse", "HEAD", at=clone), clone)
+    assert not git.merged(head, repository)
+    assert not git.merged("--all", clone)

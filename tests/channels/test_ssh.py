@@ -52,7 +52,7 @@ def test_changed_bytes_other_keys_and_borrowed_names_are_not(alice: Path, eve: P
     comment = replace(hers, by=Identity("github", "583231", "octocat"), stored=None).bytes
 
     def objection(vote: bytes, signature: bytes) -> str:
-        return next(iter(ssh.read([(vote, signature)], policy(alice))[1].values()))
+        return next(iter(ssh.read([(vote, signature)], policy(alice))[1].values())).reason
 
     assert "its signature is not that of" in objection(
         vote.replace(b"approve", b"approve".upper().lower()) + b" ", signature

@@ -35,6 +35,17 @@ def who(root: Path) -> Identity:
         return Identity("unverified", "unknown")
 
 
+def merged(commit: str, root: Path) -> bool:
+    """Whether a commit is in the history of the default branch, as the clone knows it; False where it cannot say.
+
+    A squashed or rebased merge makes new commits, and so is not seen here.
+    """
+    if re.fullmatch(r"[0-9a-f]{7,64}", commit) is None:
+        return False
+    branch = (_git(["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"], root) or "").strip()
+    return bool(branch) and _git(["merge-base", "--is-ancestor", commit, branch], root) is not None
+
+
 def _git(arguments: list[str], root: Path) -> str | None:
     try:
         answer = subprocess.run(

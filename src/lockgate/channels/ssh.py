@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.registry import Identity
-from lockgate.signoff import SignoffPolicy, Vote, fingerprint
+from lockgate.signoff import Objection, SignoffPolicy, Vote, fingerprint
 
 NAMESPACE = "lockgate"
 _SECONDS = 120
@@ -77,13 +77,13 @@ def verify(vote: bytes, signature: bytes, *, identity: Identity, keys: Iterable[
     return None if answer.returncode == 0 else f"its signature is not that of {identity.id}"
 
 
-def read(stored: Sequence[tuple[bytes, bytes]], policy: SignoffPolicy) -> tuple[tuple[Vote, ...], dict[str, str]]:
+def read(stored: Sequence[tuple[bytes, bytes]], policy: SignoffPolicy) -> tuple[tuple[Vote, ...], dict[str, Objection]]:
     """The votes among (vote bytes, signature) pairs, each once, and SHA-256 → objection for those not to be believed.
 
     Bytes that are no vote say nothing and are left out.
     """
     votes: dict[str, Vote] = {}
-    objections: dict[str, str] = {}
+    objections: dict[str, Objection] = {}
     for data, signature in stored:
         try:
             vote = Vote.read(data)
@@ -98,7 +98,7 @@ def read(stored: Sequence[tuple[bytes, bytes]], policy: SignoffPolicy) -> tuple[
             objections.pop(vote.sha256, None)
         elif vote.sha256 not in votes:
             votes[vote.sha256] = vote
-            objections[vote.sha256] = objection
+            objections[vote.sha256] = Objection("not_signed", objection)
     return tuple(votes.values()), objections
 
 

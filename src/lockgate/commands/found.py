@@ -78,14 +78,22 @@ def evidence(digest: str | None, pipeline: Path | None) -> Found:
 def ballot(found: Found) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
     """The votes on the evidence, here and in the registry, and those that only lie here."""
     from lockgate.channels import git, ssh
-    from lockgate.signoff import Ballot, SignoffPolicy
+    from lockgate.signoff import Ballot, Obstacle, SignoffPolicy
 
     here = [] if found.votes is None else ssh.stored_votes(found.votes)
     there = list(found.registry.evidence(found.evidence.model).votes(found.evidence.digest))
     votes, objections = ssh.read([*there, *here], found.pipeline.signoff or SignoffPolicy())
     commit = (found.evidence.document["run"].get("git") or {}).get("commit")
     authors = git.authors(str(commit), found.pipeline.root) if commit else ()
-    return Ballot(votes, objections, authors), [pair for pair in here if pair not in there]
+    obstacle = None
+    if found.pipeline.promotion.when == "merged" and not (commit and git.merged(str(commit), found.pipeline.root)):
+        obstacle = Obstacle(
+            "pending",
+            "not_merged",
+            f"the evaluated commit {commit} is not in the history of origin's default branch here",
+            "merge it and fetch; after a squash or a rebase evaluate what was merged",
+        )
+    return Ballot(votes, objections, authors, obstacle=obstacle), [pair for pair in here if pair not in there]
 
 
 def tell(outcome: Outcome, *, as_json: bool) -> None:
