@@ -110,6 +110,7 @@ LINES: dict[int, tuple[str, ...]] = {
 INTERCHANGEABLE = LINES[8]
 # The parts of one member, which may use each other: files of one registry, of one target; a summary is a report cut.
 PARTS = {
+    "channels": ("github",),
     "registries": ("mlflow", "mlflow_"),
     "reports": ("markdown", "summary"),
     "targets": (

@@ -1,0 +1,152 @@
+"""What does a decision about a pull request rest on? Everything read anew, each time, from GitHub and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from lockgate.channels import github_artifact, github_comments, github_pull
+from lockgate.channels.github import GitHub
+from lockgate.channels.github_values import (
+    Artifact,
+    ChangedFile,
+    Comment,
+    CommentEvent,
+    Commit,
+    GitHubError,
+    PullRequest,
+    WorkflowRun,
+)
+from lockgate.evidence import Evidence
+from lockgate.signoff import Ballot, Decision, SignoffPolicy, Vote, decide
+
+WORKFLOW = ".github/workflows/gate.yml"
+EVIDENCE = "evidence.json"
+RECORD = "record.jsonl"
+_RECORD_BYTES = 8 * 2**20
+
+
+def artifact_name(number: int) -> str:
+    """Under this name the gate leaves the evidence of a pull request, and each decision what it must not forget."""
+    return f"gate-{number:d}"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the default branch says: the policy, and of which pipeline. watched: what no pull request may touch."""
+
+    model: str
+    policy_digest: str
+    signoff: SignoffPolicy
+    when: Literal["approved", "merged"] = "approved"
+    workflow: str = WORKFLOW
+    watched: Sequence[str] = github_pull.WATCHED
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A pull request at one moment. run, evidence: of its newest commit, None where there is none (yet)."""
+
+    pull: PullRequest
+    comments: tuple[Comment, ...]
+    commits: tuple[Commit, ...]
+    files: tuple[ChangedFile, ...]
+    run: WorkflowRun | None
+    evidence: Evidence | None
+    recorded: tuple[Vote, ...] = ()
+
+    def ballot(self, asked: Asked, event: CommentEvent | None = None) -> Ballot:
+        """The votes on the evidence, and what stands against it. Raises ValueError without evidence."""
+        if self.evidence is None or self.run is None:
+            raise ValueError("there is no evidence to vote on")
+        return github_comments.ballot(
+            self.pull,
+            self.comments,
+            commits=self.commits,
+            runs=[self.run],
+            evidence=self.evidence,
+            policy=asked.signoff,
+            recorded=self.recorded,
+            event=event,
+            obstacle=github_pull.obstacle(
+                self.pull,
+                self.files,
+                self.run,
+                evidence=self.evidence,
+                workflow=asked.workflow,
+                model=asked.model,
+                policy_digest=asked.policy_digest,
+                watched=asked.watched,
+                when=asked.when,
+            ),
+        )
+
+    def decision(self, asked: Asked, now: datetime, event: CommentEvent | None = None) -> Decision:
+        """What follows from all of it."""
+        if self.evidence is None or self.run is None:
+            return Decision(
+                "pending",
+                "no_evidence",
+                f"there is no evidence of {self.pull.head.sha[:12]}, the newest commit of pull request {self.pull.number}",
+                remedy="let the gate workflow run to its end",
+            )
+        return decide(asked.signoff, self.evidence, self.ballot(asked, event), now)
+
+    def record(self, event: CommentEvent | None = None) -> bytes:
+        """What the next decision must know, even where comments change until then; empty where there is nothing."""
+        if self.evidence is None:
+            return b"".join(vote.bytes + b"\n" for vote in self.recorded)
+        return github_comments.record(self.comments, event, self.evidence, self.recorded)
+
+
+def look(hub: GitHub, number: int, *, workflow: str = WORKFLOW) -> Seen:
+    """Read a pull request and its evidence. workflow: path of the one that makes it. Raises GitHubError for any doubt."""
+    pull = hub.pull(number)
+    comments = hub.comments(number)
+    commits, files = hub.commits(pull), hub.files(pull)
+    run = hub.newest_run(workflow, pull.head.sha)
+    left = hub.artifacts(artifact_name(number))
+    return Seen(
+        pull,
+        comments,
+        commits,
+        files,
+        run,
+        None if run is None else _evidence(hub, pull, run, left),
+        _recorded(hub, pull, left),
+    )
+
+
+def _evidence(hub: GitHub, pull: PullRequest, run: WorkflowRun, left: Sequence[Artifact]) -> Evidence | None:
+    """The newest evidence of the run; what an earlier attempt left is told apart later, by what it says of itself."""
+    for artifact in left:
+        made = artifact.workflow_run
+        if made is not None and made.id == run.id:
+            if made.repository_id != pull.base.repo.id or made.head_sha != pull.head.sha:
+                raise GitHubError(f"the artifact {artifact.name} is not of this repository or not of {pull.head.sha}")
+            found = github_artifact.unzip(hub.download(artifact), {EVIDENCE: github_artifact.EVIDENCE_BYTES})
+            if EVIDENCE not in found:
+                raise GitHubError(f"the artifact {artifact.name} of run {run.id} holds no {EVIDENCE}")
+            return github_artifact.evidence(found[EVIDENCE])
+    return None
+
+
+def _recorded(hub: GitHub, pull: PullRequest, left: Sequence[Artifact]) -> tuple[Vote, ...]:
+    """What earlier decisions kept. They run on the default branch; the runs of a pull request say its own branch."""
+    here, branch = pull.base.repo.id, pull.base.repo.default_branch
+    for artifact in left:
+        made = artifact.workflow_run
+        if (
+            made is None
+            or artifact.expired
+            or (made.repository_id, made.head_repository_id, made.head_branch) != (here, here, branch)
+        ):
+            continue
+        found = github_artifact.unzip(hub.download(artifact), {RECORD: _RECORD_BYTES})
+        try:
+            return github_comments.read_record(found.get(RECORD, b""))
+        except ValueError as error:
+            raise GitHubError(f"the record of earlier decisions cannot be read: {error}") from error
+    return ()
