@@ -20,7 +20,8 @@ from lockgate.gaps import by_slice, gap, spans
 from lockgate.judge import judge, verdict_of
 from lockgate.metrics import METRICS
 from lockgate.requirement import parse
-from lockgate.slices import Slice, SliceSpec, SmallSlices
+from lockgate.slice_spec import SliceSpec, SmallSlices
+from lockgate.slices import Slice
 from lockgate.stats.proportions import clopper_pearson
 from lockgate.testing import run_gate
 

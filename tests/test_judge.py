@@ -19,7 +19,7 @@ from lockgate.estimate import Estimate, counted
 from lockgate.evidence import Decided, Finding, Verdict
 from lockgate.judge import askable, judge, verdict_of
 from lockgate.requirement import Requirement, Subject, from_mapping, parse
-from lockgate.slices import SmallSlices
+from lockgate.slice_spec import SmallSlices
 from lockgate.testing import run_gate
 
 WATCH = SmallSlices(min_rows=100, min_positives=0, below="watch")

@@ -19,7 +19,7 @@ from lockgate.judge import verdict_of
 from lockgate.pipeline import Pipeline, Reuse
 from lockgate.run import Asking, now
 from lockgate.sentences import risk_sentence
-from lockgate.slices import finding_id
+from lockgate.slice_names import finding_id
 from promoting import evidence
 
 TEXT = """\

@@ -14,7 +14,7 @@ from lockgate.dataset import DatasetSpec
 from lockgate.evidence import Verdict
 from lockgate.merging import merged
 from lockgate.scored import Scored
-from lockgate.slices import SmallSlices
+from lockgate.slice_spec import SmallSlices
 from lockgate.testing import run_gate
 
 COUNTRIES = {"US": 1200, "BR": 900, "LU": 40, "MT": 30, "CY": 25}

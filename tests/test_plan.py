@@ -11,7 +11,7 @@ from lockgate.metrics.catalog import SUBJECTS
 from lockgate.plan import Outlook, outlooks
 from lockgate.plan_error import smallest_for
 from lockgate.requirement import from_mapping, parse
-from lockgate.slices import SmallSlices
+from lockgate.slice_spec import SmallSlices
 
 
 def counted(rows: int, positives: int | None = None, *, geo: str = "BR") -> Estimate:

@@ -17,7 +17,8 @@ from lockgate.estimate import Estimate, estimate
 from lockgate.metrics import METRICS
 from lockgate.metrics.influence import Metric
 from lockgate.requirement import parse
-from lockgate.slices import Slice, SliceSpec
+from lockgate.slice_spec import SliceSpec
+from lockgate.slices import Slice
 from lockgate.stats.influence import Sums
 
 LINES = [

@@ -16,16 +16,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from lockgate.errors import DataError
-from lockgate.slices import (
-    Slice,
-    SliceEntries,
-    SmallSlices,
-    bin_labels,
-    finding_id,
-    quantile_edges,
-    resolved,
-    slice_text,
-)
+from lockgate.slice_names import bin_labels, finding_id, slice_text
+from lockgate.slice_spec import SliceEntries, SmallSlices
+from lockgate.slices import Slice, quantile_edges, resolved
 
 ENTRIES: TypeAdapter[Any] = TypeAdapter(SliceEntries)
 

@@ -12,7 +12,7 @@ from lockgate.evidence import Finding
 from lockgate.gaps import Gap, by_slice, gap, spans
 from lockgate.judge import judge
 from lockgate.requirement import Requirement, Subject
-from lockgate.slices import SmallSlices
+from lockgate.slice_spec import SmallSlices
 
 if TYPE_CHECKING:
     from lockgate.merging import Pool

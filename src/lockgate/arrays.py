@@ -101,6 +101,27 @@ def from_fixed_width(joined: str, width: int) -> pa.Array:
     return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers, 0)
 
 
+def plain(column: pa.Array) -> pa.Array:
+    """The values, of a column that is stored by codes."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """Whether a type is of numbers; true and false are none."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a type is of texts, however they are laid out."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def has_text(kind: pa.DataType) -> bool:
+    """Whether the values of a type can be written as texts that name them: no bytes, no lists."""
+    spoken = pa.types.is_null(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)
+    return bool(spoken or is_number(kind) or is_text(kind))
+
+
 _ARROW = {
     "i1": pa.int8, "i2": pa.int16, "i4": pa.int32, "i8": pa.int64,
     "u1": pa.uint8, "u2": pa.uint16, "u4": pa.uint32, "u8": pa.uint64,

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.requirement import Requirement
-from lockgate.slices import OTHER, Slice, SliceKey
+from lockgate.slice_names import OTHER, SliceKey
+from lockgate.slices import Slice
 from lockgate.summable import Place
 
 

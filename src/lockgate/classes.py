@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import DataError, guess
-from lockgate.slices import value_text
+from lockgate.slice_names import value_text
 
 if TYPE_CHECKING:
     from lockgate.dataset import Dataset

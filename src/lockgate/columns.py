@@ -50,11 +50,6 @@ class Faults:
             )  # fmt: skip
 
 
-def plain(column: pa.Array) -> pa.Array:
-    """Without a dictionary."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
 def texts_of(dataset: Dataset, what: str, name: str, column: pa.Array) -> pa.Array:
     """As text. Raises DataError for a type that has none."""
     try:

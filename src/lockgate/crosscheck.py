@@ -12,7 +12,8 @@ from lockgate.dataset import DatasetSpec
 from lockgate.errors import guess
 from lockgate.gate import CONFIDENCE, Gate
 from lockgate.requirement import Requirement, RequirementError, Subject, from_mapping, parse
-from lockgate.slices import Slice, SliceSpec
+from lockgate.slice_spec import SliceSpec
+from lockgate.slices import Slice
 from lockgate.target import Server
 from lockgate.yamlfile import Complaint, Node, Path_
 

@@ -18,7 +18,8 @@ from lockgate import digest as digests
 from lockgate import remote
 from lockgate.config import Config, Duration
 from lockgate.errors import DataError
-from lockgate.slices import Name, Slice, SliceEntries, SmallSlices
+from lockgate.slice_spec import Name, SliceEntries, SmallSlices
+from lockgate.slices import Slice
 
 if TYPE_CHECKING:
     import pyarrow as pa

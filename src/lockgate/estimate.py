@@ -13,8 +13,8 @@ from lockgate.requirement import Requirement
 if TYPE_CHECKING:
     from lockgate.cells import Rows
     from lockgate.metrics.influence import Metric
+    from lockgate.slice_names import SliceKey
     from lockgate.slice_rows import SliceRows
-    from lockgate.slices import SliceKey
 
 CONFIDENCE = 0.95
 

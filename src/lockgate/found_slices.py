@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from lockgate.digest import number
 from lockgate.estimate import CONFIDENCE
 from lockgate.evidence import Exhibit
-from lockgate.slices import SliceKey
+from lockgate.slice_names import SliceKey
 from lockgate.stats.multiple import benjamini_hochberg
 
 if TYPE_CHECKING:
     from lockgate.dataset import DatasetSpec
     from lockgate.scored import Scored
-    from lockgate.slices import FindSpec
+    from lockgate.slice_spec import FindSpec
 
 Floats = NDArray[np.float64]
 MOST_SEARCHED = 1_000_000

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from lockgate.slices import Slice, SmallSlices
+    from lockgate.slice_spec import SmallSlices
+    from lockgate.slices import Slice
 
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from lockgate import arrays
 from lockgate.arrays import Array
-from lockgate.columns import Faults, plain, texts_of, wrong
+from lockgate.columns import Faults, texts_of, wrong
 from lockgate.dataset import Dataset
 
 
@@ -28,7 +28,7 @@ class Ids:
         self._ids: list[pa.Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = plain(batch.column(self.needs[0]))
+        column = arrays.plain(batch.column(self.needs[0]))
         self._missing.add(arrays.is_missing(column), before)
         texts = texts_of(self._dataset, self.what, self.needs[0], column)
         digests = b"".join(map(self._digest, _bytes_of(texts)))

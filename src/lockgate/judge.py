@@ -13,7 +13,8 @@ from lockgate.evidence import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.metrics.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO
 from lockgate.requirement import Requirement, Subject
 from lockgate.sentences import Sentence, outlook_words
-from lockgate.slices import SmallSlices, finding_id
+from lockgate.slice_names import finding_id
+from lockgate.slice_spec import SmallSlices
 from lockgate.stats.multiple import holm
 
 POWER = 0.9

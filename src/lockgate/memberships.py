@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from lockgate import arrays
 from lockgate.arrays import Array
-from lockgate.columns import Faults, plain, texts_of
+from lockgate.columns import Faults, texts_of
 from lockgate.dataset import Dataset
 from lockgate.errors import DataError
 from lockgate.slices import Slice
@@ -27,7 +27,7 @@ class Codes:
         self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = plain(batch.column(self.needs[0]))
+        column = arrays.plain(batch.column(self.needs[0]))
         self._missing.add(arrays.is_missing(column), before)
         self._codes.add(
             texts_of(self._dataset, self.what, self.needs[0], column).dictionary_encode(null_encoding="encode")

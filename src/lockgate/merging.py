@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockgate.arrays import Array
-from lockgate.slices import SliceKey
+from lockgate.slice_names import SliceKey
 
 if TYPE_CHECKING:
     from lockgate.scored import Group, Scored
-    from lockgate.slices import Slice, SmallSlices
+    from lockgate.slice_spec import SmallSlices
+    from lockgate.slices import Slice
 
 POOLED = "other"
 # Where no number is written: fewer cannot be tested at all (facts: the floors of the tests).

@@ -12,7 +12,7 @@ from lockgate import arrays
 from lockgate.arrays import Array
 from lockgate.class_scores import coded
 from lockgate.classes import class_text, mismatch
-from lockgate.columns import Faults, plain, wrong
+from lockgate.columns import Faults, wrong
 from lockgate.dataset import Dataset
 from lockgate.errors import DataError
 
@@ -28,10 +28,9 @@ class Numbers:
         self._values: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = plain(batch.column(self.needs[0]))
+        column = arrays.plain(batch.column(self.needs[0]))
         kind = column.type
-        number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        if not (number or pa.types.is_null(kind)):
+        if not (arrays.is_number(kind) or pa.types.is_null(kind)):
             raise wrong(self._dataset, self.what, self.needs[0], f"holds {kind}, not numbers", remedy=self._remedy)
         values = arrays.as_floats(column)
         missing = np.isnan(values)
@@ -60,7 +59,7 @@ class Relevance(Numbers):
         )
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = plain(batch.column(self.needs[0]))
+        column = arrays.plain(batch.column(self.needs[0]))
         if pa.types.is_boolean(column.type):
             batch = pa.RecordBatch.from_arrays([column.cast(pa.uint8())], names=[self.needs[0]])
         super().add(batch, before)
@@ -79,7 +78,7 @@ class Labels:
         self._values: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = plain(batch.column(self.needs[0]))
+        column = arrays.plain(batch.column(self.needs[0]))
         if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise self._wrong(f"holds {column.type}", remedy="a binary label is a number, a text, or true and false")
         missing = arrays.is_missing(column)
@@ -138,7 +137,7 @@ class Classes:
         self._values: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = plain(batch.column(self.needs[0]))
+        column = arrays.plain(batch.column(self.needs[0]))
         if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise wrong(
                 self._dataset, self.what, self.needs[0], f"holds {column.type}",

@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from lockgate.config import Config
 from lockgate.errors import DataError, ModelFault
 from lockgate.model import Model, Output
-from lockgate.slices import Name, Scalar, value_text
+from lockgate.slice_names import value_text
+from lockgate.slice_spec import Name, Scalar
 
 if TYPE_CHECKING:
     import pyarrow as pa

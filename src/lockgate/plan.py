@@ -15,7 +15,8 @@ from lockgate.plan_error import AUC, AVERAGE_PRECISION, CORRELATION, DISAGREEMEN
 from lockgate.plan_limits import auc_to_pass, share_to_pass
 from lockgate.requirement import Requirement, RequirementLimit, Subject
 from lockgate.sentences import outlook_words, rounded_up, short, slice_words
-from lockgate.slices import SliceKey, SmallSlices
+from lockgate.slice_names import SliceKey
+from lockgate.slice_spec import SmallSlices
 from lockgate.stats.power import margin_by_score
 
 Status = Literal["decidable", "watched", "hopeless", "unknown"]

@@ -16,7 +16,8 @@ from lockgate.sentences import counted_words, rounded_up, short, slice_words
 
 if TYPE_CHECKING:
     from lockgate.estimate import Estimate
-    from lockgate.slices import SliceKey, SmallSlices
+    from lockgate.slice_names import SliceKey
+    from lockgate.slice_spec import SmallSlices
 
 WORST_SHARE = 0.5
 

@@ -18,7 +18,7 @@ from lockgate.metrics.ranking import At
 from lockgate.metrics.retrieval import MEASURES, Order, Queries
 from lockgate.requirement import Requirement
 from lockgate.scored import Scored
-from lockgate.slices import FIXED_COLUMNS
+from lockgate.slice_spec import FIXED_COLUMNS
 
 UNIT = "queries"
 

@@ -15,7 +15,8 @@ from lockgate.ids import Ids
 from lockgate.memberships import Codes, Labelled, Quantiles
 from lockgate.outcomes import Classes, Labels, Numbers, Relevance, Scores
 from lockgate.output import Task
-from lockgate.slices import OTHER, resolved
+from lockgate.slice_names import OTHER
+from lockgate.slices import resolved
 
 
 def checked_rows(

@@ -17,7 +17,7 @@ from lockgate.judge import askable
 from lockgate.registry import utc_text
 from lockgate.runfolder import RunFolder
 from lockgate.sentences import summary
-from lockgate.slices import finding_id
+from lockgate.slice_names import finding_id
 
 if TYPE_CHECKING:
     from lockgate.gate import Waiver

@@ -22,7 +22,7 @@ from lockgate.pipeline import Pipeline
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
 from lockgate.serving import CheckSpec, SwitchSpec
 from lockgate.signoff import Owner, SignoffPolicy
-from lockgate.slices import Condition, SliceSpec
+from lockgate.slice_spec import Condition, SliceSpec
 from lockgate.target import Server
 
 Json = dict[str, Any]

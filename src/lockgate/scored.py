@@ -26,7 +26,8 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.lockstep import in_lockstep
 from lockgate.output import Task
 from lockgate.rows import checked_rows
-from lockgate.slices import FIXED_COLUMNS, Slice, is_fixed, resolved
+from lockgate.slice_spec import FIXED_COLUMNS, is_fixed
+from lockgate.slices import Slice, resolved
 
 Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array | Mapping[str, Array]]]
 Group = tuple[Slice, tuple[str, ...], Array]
@@ -376,10 +377,7 @@ def _write(sink: Any, batches: Iterable[pa.RecordBatch], classes: Sequence[str])
 
 
 def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    columns = [
-        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column for column in batch.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+    return pa.RecordBatch.from_arrays([arrays.plain(column) for column in batch.columns], names=batch.schema.names)
 
 
 def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:

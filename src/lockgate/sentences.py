@@ -10,7 +10,7 @@ from typing import Any
 from lockgate.estimate import CONFIDENCE, Estimate
 from lockgate.evidence import Claim, Evidence, Finding, GateResult, Verdict
 from lockgate.requirement import Requirement, Subject
-from lockgate.slices import SliceKey
+from lockgate.slice_names import SliceKey
 
 _WOULD = " would go unseen"
 _ONE = {"rows": "row", "queries": "query"}
