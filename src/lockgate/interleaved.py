@@ -5,26 +5,28 @@ from __future__ import annotations
 import math
 import os
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as parquet
 
 from lockgate.digest import number
 from lockgate.estimate import Estimate, counted
 from lockgate.evidence import Finding
 from lockgate.gate import Case, Contender
-from lockgate.load import BLOCKS, CONNECTIONS, MOST, Load
+from lockgate.load import CONNECTIONS, Load
 from lockgate.machine import described, short, watch
+from lockgate.measured import EXACT, FOLDED, Measured, Stretch
 from lockgate.model import Drive, LoadPlan
+from lockgate.raw import RawRequests
 from lockgate.requirement import Requirement, Subject
-from lockgate.schedule import lag_ms, late, saturated
+from lockgate.schedule import late, saturated
 from lockgate.timing import Timed, without_value
 from lockgate.timing_rates import failed_in_turn
+from lockgate.turns import Turns
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lockgate.target import Target
 
 _OF_A_MACHINE = ("ms", "s", "requests/s")
@@ -37,7 +39,8 @@ class Interleaved:
         self.load, self.case, self.title = load, case, title
         self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
         data = data or (case.datasets[0] if case.datasets else None)
-        self.drives: dict[tuple[int, str], list[Drive]] = {}
+        self.measured = {(size, role): Measured(blocks=load.blocks) for size in load.sizes for role in self.roles}
+        self.pairs: dict[int, list[tuple[int, int, int]]] = {size: [] for size in load.sizes}
         self.models = {role: contender.at(target) for role, contender in self.roles.items()}
         self.sent = dict.fromkeys(self.roles, 0)
         self.facts = {role: model.load() for role, model in self.models.items()}
@@ -57,71 +60,62 @@ class Interleaved:
 
     def _drive(self) -> None:
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
-        load = self.load
-        requests = load.planned or MOST
-        blocks = min(BLOCKS, requests)
-        share, rest = divmod(requests, blocks)
-        total = len(load.sizes) * blocks * len(self.roles)
-        done = 0
-        for size in load.sizes:
-            for block in range(blocks):
-                turn = sorted(self.roles)
-                order.shuffle(turn)
-                for role in turn:
-                    plan = LoadPlan(
-                        requests=share + (block < rest),
-                        rows=size,
-                        rate=load.arrival_rate,
-                        arrivals=load.arrivals,
-                        seed=self.case.seed + block,
-                        warmup=load.warmup if block == 0 else max(1, min(load.warmup, share // 20)),
-                        concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
-                        duration_s=load.duration.total_seconds() / blocks if load.duration and load.closed else None,
-                    )
-                    drive = self.models[role].drive(plan, self.batches[role])
-                    self.drives.setdefault((size, role), []).append(drive)
-                    self.sent[role] += plan.warmup + len(drive.sent_s)
-                    done += 1
-                    self.case.progress(f"{self.title}: block", done, total)
-        self._keep()
+        sizes, done = self.load.sizes, 0
+        with RawRequests(self.case.folder / "latency", self.title) as raw:
+            for place, size in enumerate(sizes):
+                turns = Turns(self.load)
+                rest = (len(sizes) - place - 1) * turns.left * len(self.roles)
+                while turns.left:
+                    turn = sorted(self.roles)
+                    order.shuffle(turn)
+                    end = done + turns.left * len(self.roles) + rest
+                    drives: dict[str, Drive] = {}
+                    for role in turn:
+                        drives[role] = self._block(turns, role=role, size=size)
+                        raw.keep(drives[role], role=role, batch=size, block=turns.done)
+                        done += 1
+                        self.case.progress(f"{self.title}: block", done, end)
+                    turns.took(list(drives.values()))
+                    self._take(size, drives)
 
-    def _keep(self) -> None:
-        """Every raw request, as `latency/<gate>.parquet` in the run's folder."""
-        blocks = []
-        for (size, role), drives in self.drives.items():
-            for block, drive in enumerate(drives):
-                count = len(drive.sent_s)
-                columns = {
-                    "model": pa.array([role]).take(pa.array(np.zeros(count, np.int32))),
-                    "batch": np.full(count, size),
-                    "block": np.full(count, block),
-                    **{name: getattr(drive, name) for name in ("intended_s", "sent_s", "done_s", "failed", "lag_s")},
-                }
-                blocks.append(pa.table(columns))
-        path = self.case.folder / "latency" / f"{self.title}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(pa.concat_tables(blocks), path)
+    def _block(self, turns: Turns, *, role: str, size: int) -> Drive:
+        load = self.load
+        plan = LoadPlan(
+            requests=turns.requests,
+            rows=size,
+            rate=load.arrival_rate,
+            arrivals=load.arrivals,
+            seed=self.case.seed + turns.done,
+            warmup=turns.warmup,
+            concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
+            duration_s=turns.seconds,
+        )
+        drive = self.models[role].drive(plan, self.batches[role])
+        self.sent[role] += plan.warmup + len(drive.sent_s)
+        return drive
+
+    def _take(self, size: int, drives: Mapping[str, Drive]) -> None:
+        """What stays in memory of a block; beyond a million requests of a model both are folded, block by block."""
+        for role, drive in drives.items():
+            self.measured[size, role].add(drive)
+        if "champion" in drives:
+            self.pairs[size].append(failed_in_turn(drives["candidate"].failed, drives["champion"].failed))
+        known = [self.measured[size, role] for role in drives]
+        if any(one.requests > EXACT for one in known):
+            for one in known:
+                one.fold()
 
     def timed(self) -> dict[int, Timed]:
-        def blocks(size: int, role: str) -> Any:
-            return tuple(drive.latency_ms for drive in self.drives[size, role])
+        def of(size: int, role: str) -> list[Stretch]:
+            return self.measured[size, role].stretches if role in self.roles else []
 
-        def seconds(size: int, role: str) -> tuple[float, ...]:
-            return tuple(float(drive.done_s.max() - drive.sent_s.min()) for drive in self.drives[size, role])
-
-        beside = "champion" in self.roles
         return {
             size: Timed(
-                blocks(size, "candidate"),
-                blocks(size, "champion") if beside else None,
-                seconds(size, "candidate"),
-                seconds(size, "champion") if beside else (),
-                [
-                    failed_in_turn(one.failed, other.failed)
-                    for one, other in zip(
-                        self.drives[size, "candidate"], self.drives.get((size, "champion"), ()), strict=beside
-                    )
-                ],
+                [one.times for one in of(size, "candidate")],
+                [one.times for one in of(size, "champion")] or None,
+                [one.seconds for one in of(size, "candidate")],
+                [one.seconds for one in of(size, "champion")],
+                self.pairs[size],
             )
             for size in self.load.sizes
         }
@@ -132,7 +126,7 @@ class Interleaved:
         champion = values["champion"][0] if "champion" in values and math.isfinite(values["champion"][0]) else None
         detail = {}
         if line.subject == "errors":
-            first = next((one.first_error for one in self.drives[batch, "candidate"] if one.first_error), None)
+            first = self.measured[batch, "candidate"].first_error
             detail = {"first_error": first} if first else {}
         found = counted(name, line, value=value, units=units, champion=champion, detail=detail)
         if math.isinf(value):
@@ -142,12 +136,11 @@ class Interleaved:
     def _counted(self, subject: str, role: str, batch: int) -> tuple[float, int]:
         """(value, how many things were looked at): none where nobody could tell."""
         usage = self.models[role].usage()
-        drives = self.drives[batch, role]
-        requests = sum(len(drive.failed) for drive in drives)
+        measured = self.measured[batch, role]
         if subject == "errors":
-            return float(sum(drive.failed.sum() for drive in drives)), requests
+            return float(measured.failed), measured.requests
         if subject == "max_ms":
-            return max(float(drive.latency_ms.max()) for drive in drives), requests
+            return measured.longest_ms, measured.requests
         if subject == "cpu_seconds_per_1k":
             spent, sent = self.cpu_seconds[role], self.sent[role]
             return (0.0, 0) if spent is None else (1000 * spent / sent, sent)
@@ -176,21 +169,22 @@ class Interleaved:
     def off_schedule(self) -> tuple[str, str] | None:
         """(code, why) where the times are those of the load generator, or of a queue before the champion or only model."""
         why = None
-        for (_, role), drives in self.drives.items():
-            why = why or late(drives, role=role)
+        for (_, role), measured in self.measured.items():
+            why = why or late(measured.pace, role=role)
         if why is not None:
             return "load_generator", why
         rate, role = self.load.arrival_rate, "champion" if "champion" in self.roles else "candidate"
         for size in self.load.sizes:
-            why = why or (rate and saturated(self.drives[size, role], role=role, rate=rate)) or None
+            why = why or (rate and saturated(self.measured[size, role].pace, role=role, rate=rate)) or None
         return None if why is None else ("saturated", why)
 
     def context(self) -> dict[str, Any]:
         return {
             "load": self.load.spoken,
-            "requests": max(sum(len(drive.sent_s) for drive in drives) for drives in self.drives.values()),
+            "requests": max(one.requests for one in self.measured.values()),
+            **({"values": FOLDED} if any(one.folded for one in self.measured.values()) else {}),
             "lag_p99_ms": {
-                f"{role}, batch {size}": number(lag_ms(drives)) for (size, role), drives in self.drives.items()
+                f"{role}, batch {size}": number(one.pace.lag_p99_ms) for (size, role), one in self.measured.items()
             },
             "batch_sizes": list(self.load.sizes),
             "data": self.data or "input example",

@@ -11,7 +11,10 @@ from lockgate import units
 from lockgate.config import Config, Duration
 
 BLOCKS = 20
-MOST = 1_000_000
+BLOCK = 50_000  # requests of a block at most, so that one fits in memory and a long run takes turns more often
+SLOT_S = 60.0  # of a block that ends by time, at most
+MOST = 100_000_000
+BYTES = 24  # of a raw request on disk
 CONNECTIONS = 8
 
 
@@ -74,6 +77,14 @@ class Load(Config):
             return self.requests
         rate = self.arrival_rate
         return None if rate is None else max(1, math.floor(rate * self.duration.total_seconds()))
+
+    @property
+    def blocks(self) -> int:
+        """Into how many blocks the requests of a model are divided; where time alone ends the load, at least so many."""
+        if self.planned is not None:
+            return min(self.planned, max(BLOCKS, math.ceil(self.planned / BLOCK)))
+        seconds = 0.0 if self.duration is None else self.duration.total_seconds()
+        return max(BLOCKS, math.ceil(seconds / SLOT_S))
 
     @property
     def spoken(self) -> str:

@@ -337,3 +337,16 @@ def test_every_line_has_an_outlook(desk: Desk) -> None:
 def test_how_long_a_load_takes_is_said_where_it_is_known(load: dict[str, Any], seconds: float | None) -> None:
     """Two models, each asked for so long at every batch size; a closed loop of requests takes what the models take."""
     assert seconds_of(Latency.model_validate({"gate": "latency", "load": load}), models=2) == seconds
+
+
+@pytest.mark.parametrize(("duration", "said"), [("1m", ""), ("2h", "; 0.2 GB of raw requests are kept")])
+def test_a_long_load_says_how_much_it_will_keep(desk: Desk, duration: str, said: str) -> None:
+    """3.6 million requests to each model, 24 bytes each; of a short one nothing is said. In 72 blocks, not 20 longer ones."""
+    text = desk.pipeline.read_text().replace("rate: 200/s, requests: 3000", f"rate: 500/s, duration: {duration}")
+    desk.pipeline.write_text(text)
+    promoted(desk)
+    shown = desk.gate(command)
+    seconds = {"1m": "120", "2h": "14,400"}[duration]
+
+    assert f"latency on holdout: about {seconds} s of requests{said}\n" in shown.stdout
+    assert ("how much 72 blocks of 50,000 requests a model differ" in shown.stdout) == bool(said)

@@ -28,7 +28,10 @@ SIGNATURE: dict[str, Any] = {"inputs": COLUMNS, "outputs": [{"name": "p", "type"
 
 @dataclass
 class FakeModel:
-    """Answers every row with 0.5; a request takes `law(random)` milliseconds, and fails where that is infinite."""
+    """Answers every row with 0.5; a request takes `law(random)` milliseconds, and fails where that is infinite.
+
+    interrupted: the number of the block in which somebody presses Ctrl-C.
+    """
 
     law: Callable[[random.Random], float] = lambda draw: 10.0
     load_seconds: float | None = 1.5
@@ -37,6 +40,7 @@ class FakeModel:
     seed: int = 0
     driven: int = 0
     lag_s: float = 0.0
+    interrupted: int = 0
     plans: list[LoadPlan] = field(default_factory=list)
 
     def load(self) -> LoadFacts:
@@ -52,6 +56,8 @@ class FakeModel:
         """Requests far enough apart not to queue; a hundred a second where the plan has an end in time."""
         self.driven += 1
         self.plans.append(plan)
+        if self.interrupted and self.driven == self.interrupted:
+            raise KeyboardInterrupt
         requests = plan.requests if plan.duration_s is None else round(plan.duration_s * 100)
         draw = random.Random(self.seed * 1_000_003 + self.driven)
         took = [self.law(draw) for _ in range(requests)]

@@ -377,3 +377,37 @@ def test_a_place_of_the_gates_own_is_where_it_asks(tmp_path: Path) -> None:
     assert result.verdict is Verdict.PASS
     assert case.candidate.answered(served.target) is not None
     assert case.candidate.answered(None) is None
+
+
+def test_an_interrupted_load_leaves_what_was_measured(tmp_path: Path) -> None:
+    """Four whole blocks of both models, readable, under a name that says it is not all; nothing under the other name."""
+    case = case_of(tmp_path, candidate=FakeModel(interrupted=5), champion=FakeModel(interrupted=5))
+    with pytest.raises(KeyboardInterrupt):
+        ask(case, gate("errors <= 0", requests=200))
+    raw = pq.read_table(tmp_path / "latency" / "latency.partial.parquet")
+
+    assert [path.name for path in (tmp_path / "latency").iterdir()] == ["latency.partial.parquet"]
+    assert raw.num_rows in (80, 90)
+    assert set(raw["block"].to_pylist()) <= set(range(5))
+    assert set(raw["model"].to_pylist()) == {"candidate", "champion"}
+
+
+LINES = ["p99_ms <= 30", "mean_ms <= 11", "p95_ms <= champion * 1.2", "error_rate <= 1%", "error_rate <= champion + 0.01", "max_ms <= 1000"]  # fmt: skip
+
+
+def test_a_long_run_is_decided_on_bins_as_a_short_one_on_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same verdicts, numbers within half a permille; the evidence says that values were counted in bins."""
+    exact = timed(tmp_path / "exact", *LINES)
+    monkeypatch.setattr("lockgate.interleaved.EXACT", 700)
+    folded = timed(tmp_path / "folded", *LINES)
+
+    assert [one.verdict for one in folded.findings] == [one.verdict for one in exact.findings]
+    assert [one.observed for one in folded.findings] == pytest.approx(
+        [one.observed for one in exact.findings], rel=6e-4
+    )
+    assert "values" not in exact.context
+    assert folded.context["values"] == "counted in bins half a permille wide; claims hold for either edge"
+    one, other = (pq.read_table(tmp_path / name / "latency" / "latency.parquet") for name in ("exact", "folded"))
+    assert one == other

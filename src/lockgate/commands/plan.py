@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 _MOST = 12
+_LARGE = 100_000_000  # bytes on disk that are worth a word
 _WORST = ("hopeless", "unknown", "watched", "decidable")
 
 
@@ -73,7 +74,9 @@ def _show(entry: Mapping[str, Any]) -> None:
     takes = "" if entry["seconds"] is None else f": about {entry['seconds']:,.0f} s of requests"
     if entry["seconds"] is None and entry["requests"] is not None:
         takes = f": {entry['requests']:,} requests, {entry['at_once']} at a time; {entry['requests'] / 1000 / entry['at_once']:,.3g} s for every ms that one takes"
-    click.echo(f"{entry['name']}{where}{weight}{takes}")
+    raw = entry["raw_bytes"] or 0
+    kept = f"; {raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE else ""
+    click.echo(f"{entry['name']}{where}{weight}{takes}{kept}")
     if entry["unread"] is not None:
         click.echo(f"  what its rows can decide is not known: {entry['unread']}")
     for line in entry["lines"]:

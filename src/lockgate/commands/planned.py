@@ -50,6 +50,7 @@ class Planned:
             "data": self.pipeline.data_of(gate),
             "seconds": seconds_of(gate, models=models),
             "requests": requests_of(gate, models=models),
+            "raw_bytes": raw_bytes_of(gate, models=models),
             "at_once": at_once_of(gate),
             "unread": unread,
             "lines": [
@@ -65,14 +66,13 @@ class Planned:
 
     def _without_rows(self, gate: Gate, name: str, line: Requirement) -> Outlook:
         """What can be said of a line that is not decided on the rows of a data set, or of whose rows nothing is foretold."""
-        from lockgate.load import BLOCKS
         from lockgate.plan import Outlook
         from lockgate.plan_requests import counted_outlook, timed_outlook
 
         subject = gate.subjects[line.subject]
         load: Any = getattr(gate, "load", None)
         if load is not None:
-            return timed_outlook(name, line, subject, requests=load.planned, blocks=BLOCKS)
+            return timed_outlook(name, line, subject, requests=load.planned, blocks=load.blocks)
         if subject.counted:
             data = self.pipeline.data_of(gate)
             rows = self._rows[data].rows if data in self._rows and getattr(gate, "by_group", False) else None
@@ -241,6 +241,14 @@ def requests_of(gate: Gate, *, models: int) -> int | None:
     """How many requests a gate sends in all, where its load says so."""
     load: Any = getattr(gate, "load", None)
     return None if load is None or load.planned is None else int(load.planned * len(load.sizes) * models)
+
+
+def raw_bytes_of(gate: Gate, *, models: int) -> int | None:
+    """About how large the file of all its requests will be."""
+    from lockgate.load import BYTES
+
+    requests = requests_of(gate, models=models)
+    return None if requests is None else requests * BYTES
 
 
 def at_once_of(gate: Gate) -> int | None:

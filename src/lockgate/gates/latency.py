@@ -152,7 +152,7 @@ class Latency(Gate):
             ]
         for finding in judge(self.title, asked, estimates, self.subjects):
             yield run.placed(finding, self.subjects[dict(asked)[finding.requirement].subject])
-        yield from exhibits(self.title, run.drives, limits)
+        yield from exhibits(self.title, run.measured, limits)
 
 
 def _listed(sizes: tuple[int, ...]) -> str:
