@@ -26,6 +26,7 @@ COMMANDS = {
     "history": "Show who moved which version, when and why, and what was stopped.",
     "verify": "Hold ledger, registry, evidence and votes against each other.",
     "report": "Show evidence as a document.",
+    "github": "What the GitHub Action calls.",
     "init": "Write a pipeline for a model of yours.",
     "schema": "Print the JSON Schema of a pipeline.",
     "kinds": "List the gates and registries that are installed.",

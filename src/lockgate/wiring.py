@@ -55,6 +55,13 @@ def only_pipeline(root: Path) -> Path:
     raise UsageError(f"gates/ holds several pipelines: {listed}", remedy="name one of them")
 
 
+def secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """What must not be read in a log: the values that models are not shown either, by their names."""
+    from lockgate.targets import environment
+
+    return environment.secrets(environ)
+
+
 def find_pipeline(
     *,
     root: Path,

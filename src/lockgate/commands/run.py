@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,34 @@ def command(
     as_json: bool,
 ) -> int:
     """Ask every gate of PIPELINE about the candidate. Without PIPELINE: the only one in gates/."""
+    run = ask(pipeline, candidate=candidate, only=only, resume=resume, observe=observe, stage=stage, as_json=as_json)
+    return run.exit_code
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that came to its end. observed: it was only to be looked at, and ends well whatever it found."""
+
+    evidence: Evidence
+    folder: RunFolder
+    observed: bool
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.observed else self.evidence.verdict.exit_code
+
+
+def ask(
+    pipeline: Path | None,
+    *,
+    candidate: str | None = None,
+    only: tuple[str, ...] = (),
+    resume: bool = False,
+    observe: bool = False,
+    stage: bool = False,
+    as_json: bool = False,
+) -> Run:
+    """What `gate run` does, told on stderr, with as_json also on stdout."""
     from lockgate import wiring
     from lockgate.commands import found
     from lockgate.errors import UsageError
@@ -66,7 +95,7 @@ def command(
     session.show(evidence, folder)
     if stage:
         session.stage(evidence, folder, registry)
-    return 0 if observing else evidence.verdict.exit_code
+    return Run(evidence, folder, observing)
 
 
 class _Session:

@@ -19,7 +19,18 @@ _NEEDED = ("mlflow", "pyarrow", "pandas")
 
 
 def job_python(environ: Mapping[str, str]) -> str:
-    """The job's own python: `$VIRTUAL_ENV/bin/python`, else `python`, else `python3` on its PATH. Raises UsageError."""
+    """The job's own python: `$GATE_PYTHON`, else `$VIRTUAL_ENV/bin/python`, else `python` or `python3` on its PATH.
+
+    Raises UsageError.
+    """
+    if environ.get("GATE_PYTHON"):
+        named = shutil.which(environ["GATE_PYTHON"], path=environ.get("PATH", os.defpath))
+        if named is None:
+            raise UsageError(
+                f"GATE_PYTHON names {environ['GATE_PYTHON']!r}, which is no program here",
+                remedy="name the python that the models need, by its path or by a name on PATH",
+            )
+        return named
     if environ.get("VIRTUAL_ENV"):
         own = Path(environ["VIRTUAL_ENV"]) / "bin" / "python"
         if os.access(own, os.X_OK):
@@ -76,10 +87,18 @@ def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ())
 
 def is_secret(name: str, value: str) -> bool:
     """Whether the rule of `model_environment` leaves the variable out."""
-    upper = name.upper()
     return (
-        upper.startswith(_SECRET_PREFIXES)
-        or _SECRET_PARTS.search(upper) is not None
-        or _SECRET_WORDS.search(upper) is not None
+        name.upper().startswith(_SECRET_PREFIXES)
+        or _names_a_secret(name)
         or _URL_WITH_PASSWORD.search(value) is not None
     )
+
+
+def secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The values of variables whose names say that they are secret, each once."""
+    return tuple(dict.fromkeys(value for name, value in environ.items() if value and _names_a_secret(name)))
+
+
+def _names_a_secret(name: str) -> bool:
+    upper = name.upper()
+    return _SECRET_PARTS.search(upper) is not None or _SECRET_WORDS.search(upper) is not None

@@ -1,0 +1,172 @@
+"""`gate github …`: what action.yml calls; each tells the runner what became of it in outputs, summary and log."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import click
+
+from lockgate.escaping import command_message, cut, markdown
+
+if TYPE_CHECKING:
+    from lockgate.commands.run import Run
+    from lockgate.commands.runner import Runner
+    from lockgate.errors import LockgateError
+
+T = TypeVar("T")
+
+
+class Moved(Protocol):
+    """What became of a request that moves a version."""
+
+    @property
+    def lines(self) -> Sequence[str]: ...
+
+
+_PIPELINE = click.option(
+    "--pipeline", envvar="GATE_PIPELINE", type=click.Path(path_type=Path), help="The pipeline; the only one in gates/."
+)
+_MODEL = click.option("--model", envvar="GATE_MODEL", required=True, help="The registered model's name.")
+
+
+@click.group("github", help="What the GitHub Action calls. Options are also taken from the variables GATE_….")
+def command() -> None:
+    pass
+
+
+@command.command("run")
+@_PIPELINE
+@click.option("--candidate", envvar="GATE_CANDIDATE", metavar="KEY=VALUE", help="Another candidate, as in gate run.")
+@click.option(
+    "--evidence",
+    "folder",
+    envvar="GATE_EVIDENCE",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for evidence, report and exhibits: what may be uploaded. It is made anew.",
+)
+def run(pipeline: Path | None, candidate: str | None, folder: Path) -> int:
+    """Ask every gate as `gate run` does; show it as summary and annotations, and set verdict, opens and digest."""
+    from lockgate.commands import run as asking
+    from lockgate.errors import LockgateError
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    runner, done = _step(lambda: asking.ask(pipeline, candidate=candidate))
+    if isinstance(done, LockgateError):
+        return _broken(runner, done, verdict="error", opens="no")
+    _keep(done, folder)
+    _show(runner, done)
+    return done.exit_code
+
+
+@command.command("rollback")
+@_PIPELINE
+@_MODEL
+@click.option("--reason", envvar="GATE_REASON", required=True, help="Why, for whoever reads it later.")
+@click.option("--to", envvar="GATE_TO", type=click.IntRange(min=1), help="Another version instead of the standby.")
+def rollback(pipeline: Path | None, model: str, reason: str, to: int | None) -> int:
+    """Make the standby Production again, as `gate rollback` does, in the name of who started the run."""
+    from lockgate.standby import rollback as roll_back
+
+    call = partial(roll_back, reason=reason, to=None if to is None else str(to))
+    return _move(call, pipeline=pipeline, model=model, state="rolled_back")
+
+
+@command.command("archive")
+@_PIPELINE
+@_MODEL
+def archive(pipeline: Path | None, model: str) -> int:
+    """Let the standby go once Production has held for its soak, as `gate archive` does; for a schedule."""
+    from lockgate.archive import archive as let_go
+
+    return _move(let_go, pipeline=pipeline, model=model, state="done")
+
+
+def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, state: str) -> int:
+    """Move a version in the name of who started the run, and tell the runner."""
+    from lockgate import wiring
+    from lockgate.channels import git
+    from lockgate.commands import found, runner
+    from lockgate.errors import LockgateError
+    from lockgate.run import now
+
+    def work() -> tuple[str, ...]:
+        of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+        moved = call(
+            wiring.open_registry(of),
+            of.model,
+            promotion=of.promotion,
+            actor=runner.who(os.environ) or git.who(of.root),
+            clock=now,
+            turn_over=wiring.turn_over(of, environ=os.environ),
+        )
+        for line in moved.lines:
+            runner.say(line)
+        return tuple(moved.lines)
+
+    here, done = _step(work)
+    if isinstance(done, LockgateError):
+        return _broken(here, done, state="refused" if done.exit_code == 1 else "error")
+    here.show("".join(f"* {markdown(line)}\n" for line in done))
+    here.tell({"state": state})
+    return 0
+
+
+def _step(work: Callable[[], T]) -> tuple[Runner, T | LockgateError]:
+    """Do something whose words may be anybody's: nothing that it writes to the log is a command to the runner."""
+    from lockgate import wiring
+    from lockgate.commands.runner import Runner, commands_off, mask, say
+    from lockgate.errors import LockgateError
+
+    runner = Runner.take(os.environ)
+    mask(wiring.secrets(os.environ))
+    with commands_off():
+        try:
+            return runner, work()
+        except LockgateError as error:
+            say(f"gate: {error.what}")
+            if error.remedy:
+                say(f"      {error.remedy}")
+            return runner, error
+
+
+def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
+    from lockgate.commands.runner import say
+
+    what = "\n".join(part for part in (error.what, error.remedy) if part)
+    say(f"::error title=gate::{command_message(what)}")
+    lines = "".join(f"* {markdown(cut(line, 2_000))}\n" for line in what.splitlines()[:100])
+    runner.show(f"### 💥 The gates could not be asked\n\n{lines}")
+    runner.tell(outputs)
+    return error.exit_code
+
+
+def _keep(done: Run, folder: Path) -> None:
+    """What may be uploaded: never a row of data or a raw request."""
+    for name in done.folder.publishable:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(done.folder.path / name, folder / name)
+
+
+def _show(runner: Runner, done: Run) -> None:
+    from lockgate.commands.runner import say
+    from lockgate.reports.annotations import render as annotations
+    from lockgate.reports.summary import render as summary
+
+    shown = annotations(done.evidence).removesuffix("\n")
+    if shown:
+        say(shown)
+    runner.show(summary(done.evidence))
+    runner.tell(
+        {
+            "verdict": done.evidence.verdict.value,
+            "opens": done.evidence.opens,
+            "evidence-digest": done.evidence.digest,
+        }
+    )
