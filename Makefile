@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check bench bench-decisions bench-latency soak clean
+.PHONY: demo test check locks bench bench-decisions bench-latency soak clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
@@ -17,6 +17,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
 	$(BIN)/gate check gates/*.yaml
+	$(BIN)/zizmor --offline --quiet action.yml .github/workflows
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 bench: $(VENV)/.dev
 	for file in tests/bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
@@ -52,6 +55,12 @@ bench-latency: $(VENV)/.dev
 # minutes on each backend, SOAK_PROMOTIONS=n for fewer.
 soak: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python tests/soak.py
+
+# What action.yml installs, with the hashes of every file that an index may offer for it.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt
+locks: $(VENV)/.dev
+	$(LOCK) locks/decide.in -o locks/decide.txt
+	$(LOCK) pyproject.toml locks/run.in -o locks/run.txt
 
 clean:
 	rm -rf $(VENV) .servers .demo .gate .pytest_cache .mypy_cache .ruff_cache
