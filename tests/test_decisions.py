@@ -8,7 +8,6 @@ from multiprocessing import get_context
 import pytest
 
 from bench.decisions import exact, rules
-from bench.decisions.__main__ import report
 from bench.decisions.agreement import AgreementCell
 from bench.decisions.bars import Bar
 from bench.decisions.cells import Cell, run
@@ -16,6 +15,7 @@ from bench.decisions.foretold import ForetoldCell
 from bench.decisions.losses import LossCell
 from bench.decisions.scores import ScoreCell
 from bench.decisions.shares import PAIRS, ShareCell
+from bench.grids import report
 
 TWENTY = ShareCell(disc=0.1, margin=0.03, slices=20, rows=2_000, sims=600)
 

@@ -9,11 +9,12 @@ import argparse
 import os
 import sys
 import time
-from multiprocessing import get_context
+
+from bench.grids import Grids, printed, report, workers
 
 from . import agreement, calibration, foretold, honest, losses, scores, shares
-from .bars import Bar, worst
-from .cells import Cell, Row, run
+from .bars import Bar
+from .cells import run
 
 SIMS = 4_000
 
@@ -26,56 +27,26 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     sims = int(os.environ.get("SIMS", SIMS))
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # workers read it when they start; the cores are taken by processes
     began = time.monotonic()
-    kinds: dict[str, tuple[str, list[Cell]]] = {
-        "paths": (agreement.HEADER, list(agreement.grid())),
-        "G1": (shares.HEADER, list(shares.grid(sims))),
-        "G2": (scores.HEADER, list(scores.grid(sims))),
-        "G3": (losses.HEADER, list(losses.grid(sims))),
-        "G4": (calibration.HEADER, list(calibration.grid(sims))),
-        "P": (foretold.HEADER, list(foretold.grid(sims))),
+    kinds: Grids = {
+        "paths": (agreement.HEADER, agreement.grid()),
+        "G1": (shares.HEADER, shares.grid(sims)),
+        "G2": (scores.HEADER, scores.grid(sims)),
+        "G3": (losses.HEADER, losses.grid(sims)),
+        "G4": (calibration.HEADER, calibration.grid(sims)),
+        "P": (foretold.HEADER, foretold.grid(sims)),
     }
     bars: list[Bar] = []
-    with get_context("spawn").Pool(given.workers) as pool:
+    with workers(given.workers) as pool:
         if given.honest:
             print(honest.text(pool.map(run, honest.grid(sims))))
             return 0
-        for name, (header, cells) in kinds.items():
-            if given.only not in (None, name):
-                continue
-            print(header, flush=True)
-            rows: list[Row] = []
-            for row in pool.imap(run, cells):
-                print(f"{row}  | {mark(row)}", flush=True)
-                rows.append(row)
-                bars += row.bars
+        for rows in printed(pool, kinds, only=given.only):
             for row in rows:
+                bars += row.bars
                 if isinstance(row, shares.ShareRow) and row.cell.in_detail:
                     print(f"\n{shares.by_scenario(row)}")
-            print(flush=True)
     return report(bars, seconds=time.monotonic() - began)
-
-
-def mark(row: Row) -> str:
-    """What stands at the end of a row."""
-    return "bar met" if all(bar.met for bar in row.bars) else "bar missed"
-
-
-def report(bars: list[Bar], *, seconds: float) -> int:
-    """Print of every kind the bar that is nearest to its limit, then all that are missed; 1 if there is one."""
-    missed = [bar for bar in bars if not bar.met]
-    print(f"Bars: {len(bars):,} asked, {len(missed):,} missed.")
-    print("The nearest of every kind:")
-    for bar in worst(bars):
-        print(f"  {bar}")
-    if missed:
-        print("All that are missed:")
-        for bar in missed:
-            print(f"  {bar}")
-    print(f"{seconds:.0f} seconds")
-    return 1 if missed else 0
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ import argparse
 import os
 import sys
 import time
-from multiprocessing import get_context
 
-from bench.decisions.__main__ import mark, report
 from bench.decisions.bars import Bar
-from bench.decisions.cells import Cell, run
+from bench.grids import Grids, printed, report, workers
 
 from . import limits, live, ratios, stalls
 
@@ -28,24 +26,16 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     sims = int(os.environ.get("SIMS", SIMS))
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # workers read it when they start; the cores are taken by processes
     began = time.monotonic()
-    kinds: dict[str, tuple[str, list[Cell]]] = {
-        "L1": (limits.HEADER, list(limits.grid(sims))),
-        "L3": (ratios.HEADER, list(ratios.grid(sims))),
-        "L4": (stalls.HEADER, list(stalls.grid())),
+    kinds: Grids = {
+        "L1": (limits.HEADER, limits.grid(sims)),
+        "L3": (ratios.HEADER, ratios.grid(sims)),
+        "L4": (stalls.HEADER, stalls.grid()),
     }
     bars: list[Bar] = []
-    with get_context("spawn").Pool(given.workers) as pool:
-        for name, (header, cells) in kinds.items():
-            if given.only not in (None, name):
-                continue
-            print(header, flush=True)
-            for row in pool.imap(run, cells):
-                print(f"{row}  | {mark(row)}", flush=True)
-                bars += row.bars
-            print(flush=True)
+    with workers(given.workers) as pool:
+        for rows in printed(pool, kinds, only=given.only):
+            bars += [bar for row in rows for bar in row.bars]
     if given.only in (None, "live"):  # after the others: it measures, and wants the machine for itself
         for told in live.run(int(os.environ.get("RUNS", RUNS))):
             if isinstance(told, Bar):
