@@ -45,6 +45,11 @@ def job_python(environ: Mapping[str, str]) -> str:
     )
 
 
+def interpreter(python: str) -> str:
+    """What a process of any folder starts by: a name is looked up on PATH, a path becomes absolute, its links unfollowed."""
+    return os.path.abspath(python) if os.sep in python else python  # noqa: PTH100  # a link may be an environment's own
+
+
 def check_python(python: str, *, environ: Mapping[str, str]) -> None:
     """Raises ModelFault where `python` does not run or lacks what is needed beside a model; imports nothing there."""
     look = f"import importlib.util as u; print(*[n for n in {_NEEDED!r} if u.find_spec(n) is None])"

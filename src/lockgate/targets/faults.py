@@ -30,6 +30,12 @@ class Scene:
     seconds: float
 
 
+def no_python(name: str, python: str, error: OSError) -> ModelFault:
+    """The fault of a model whose process does not even start."""
+    what = f"{name} has no python to answer under: {python} does not start ({error.strerror})"
+    return ModelFault(what, remedy="name one that does with environment: {python: PATH}")
+
+
 def raised(scene: Scene, error: Mapping[str, Any], stderr: str) -> ModelFault:
     """The fault of a model whose process lives and reported `error`."""
     kind, text = error["kind"], f"{error['type']}: {error['text']}" if error["text"] else str(error["type"])

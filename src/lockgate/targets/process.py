@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.errors import ModelFault
 from lockgate.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.targets import faults
-from lockgate.targets.environment import check_python, job_python, model_environment
+from lockgate.targets.environment import check_python, interpreter, job_python, model_environment
 from lockgate.targets.jsonrows import joined
 from lockgate.targets.link import Frame, Link, LinkDown
 
@@ -68,7 +67,7 @@ class ProcessModel:
     ) -> None:
         self.name = name
         self._folder = folder
-        self._python = os.path.abspath(python) if os.sep in python else python  # noqa: PTH100  # links must stay
+        self._python = interpreter(python)
         self._env = model_environment(environ, keep=keep)
         self._scratch = scratch
         self._timeout_s = timeout_s
@@ -90,8 +89,7 @@ class ProcessModel:
         try:
             self._link = Link([self._python, str(_HOST)], env=self._env, cwd=self._scratch)
         except OSError as error:
-            what = f"{self.name} has no python to answer under: {self._python} does not start ({error.strerror})"
-            self._fault = ModelFault(what, remedy="name one that does with environment: {python: PATH}")
+            self._fault = faults.no_python(self.name, self._python, error)
             raise self._fault from error
         self._loading = self._ask({"verb": "load", "folder": str(self._folder.absolute())}, doing="loading")
 

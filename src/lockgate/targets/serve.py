@@ -13,7 +13,7 @@ from lockgate.errors import ModelFault
 from lockgate.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.targets import faults
 from lockgate.targets.child import Child
-from lockgate.targets.environment import model_environment
+from lockgate.targets.environment import interpreter, model_environment
 from lockgate.targets.http import Client
 from lockgate.targets.invocations import Invocations
 from lockgate.targets.link import LinkDown
@@ -50,7 +50,7 @@ class ServedModel:
     ) -> None:
         self.name = name
         self._folder, self._scratch, self._signature = folder, scratch, signature
-        self._python = os.path.abspath(python) if os.sep in python else python  # noqa: PTH100  # links must stay
+        self._python = interpreter(python)
         self._env = _found_beside(self._python, model_environment(environ, keep=keep))
         self._timeout_s, self._ready_s = timeout_s, ready_s
         self._cancelled = cancelled or (lambda: False)
@@ -149,8 +149,7 @@ class ServedModel:
                 cwd=self._scratch,
             )
         except OSError as error:
-            what = f"{self.name} has no python to answer under: {self._python} does not start ({error.strerror})"
-            self._fault = ModelFault(what, remedy="name one that does with environment: {python: PATH}")
+            self._fault = faults.no_python(self.name, self._python, error)
             raise self._fault from error
         self._client = Client(
             f"http://127.0.0.1:{port}", name=self.name, timeout_s=self._timeout_s, cancelled=self._cancelled
