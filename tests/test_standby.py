@@ -163,6 +163,27 @@ def test_targets_that_make_no_sense_are_refused(bench: Bench) -> None:
     assert bench.refusal(to="1").code == "not_retained"
 
 
+def test_a_rollback_that_broke_off_behind_a_staged_version_is_finished_whole(bench: Bench) -> None:
+    """It had set production only, which previous then equals: nothing is taken for done that is not."""
+    fourth = bench.models.register(bench.model)
+    about = evidence(bench.model, fourth, champion=bench.versions[2], finished=bench.clock())
+    promotion.record_staging(
+        bench.registry, about, folder=run_folder(about, bench.folder / about.run_id), promotion=PROMOTION, actor=CI,
+        clock=bench.clock,
+    )  # fmt: skip
+    ledger = bench.registry.ledger(bench.model)
+    entry = read_chain(ledger.keys()).draft(
+        "rolled_back", source="3", target="2", actor=CI, at=bench.clock(), lease=PROMOTION.lease, reason="stalls"
+    )
+    ledger.put_if_absent(f"epoch-{entry.epoch}", entry.bytes.decode())
+    bench.registry.set_alias(bench.model, "production", "2")
+    bench.clock.forward(hours=1)
+
+    bench.rollback()
+
+    assert bench.aliases == {"production": "2", "previous": "1", "staging": "4"}
+
+
 def test_a_staged_version_that_somebody_deleted_does_not_stop_a_rollback(bench: Bench) -> None:
     """Its alias goes with it, and nothing can point there again: staging equals Production."""
     fourth = bench.models.register(bench.model)

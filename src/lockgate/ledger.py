@@ -544,7 +544,7 @@ def next_step(
         aliases = (before if lost else before.after(unfinished)).aliases
         repaired = _REPAIRED.get(unfinished.kind, aliases)
         aliases = {alias: version for alias, version in aliases.items() if alias in repaired and version not in gone}
-        if not agrees(seen, aliases):
+        if any(seen.get(alias) != version for alias, version in aliases.items()):
             return Apply(unfinished, aliases)
         if lost:
             return Finish(unfinished, "abandoned")

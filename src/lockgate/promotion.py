@@ -257,7 +257,7 @@ def carry_out(
                 )
             applied += 1
             try:
-                _apply(registry, model, step, place.seen)
+                gone |= _apply(registry, model, step, place.seen)
             except NotFound:
                 gone = _gone(registry, model, (step.entry.target, *step.aliases.values()), gone)
             place = replace(place, seen=registry.aliases(model))
@@ -664,8 +664,9 @@ def _compared_files(evidence: Evidence, outgoing: ModelVersion, found: str) -> N
     )
 
 
-def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str]) -> None:
-    """Set what differs, Production first. Where its version is gone, another alias equals Production."""
+def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str]) -> frozenset[str]:
+    """Set what differs, Production first. Where its version is gone, which is returned, another alias equals Production."""
+    lost = set[str]()
     for alias, version in step.aliases.items():
         if seen.get(alias) == version:
             continue
@@ -674,7 +675,9 @@ def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str])
         except NotFound:
             if alias == "production" or "production" not in step.aliases:
                 raise
+            lost.add(version)
             registry.set_alias(model, alias, step.aliases["production"])
+    return frozenset(lost)
 
 
 def _tag(registry: Registry, model: str, entry: Entry, chain: Chain, more: Mapping[str, str]) -> None:
