@@ -272,7 +272,9 @@ def test_an_outgoing_version_that_cannot_come_back_stops(bench: Bench) -> None:
     weights.write_text(kept)
     bench.models.mlflow.delete_model_version(bench.model, "1")
     bench.models.mlflow.set_registered_model_alias(bench.model, "production", "2")
-    assert bench.refusal().code == "moved_by_hand"
+    refused = bench.refusal()
+    assert refused.code == "moved_by_hand"
+    assert f"gate verify {bench.model} --repair points it back" in str(refused)
 
 
 def test_an_alias_moved_by_hand_is_for_people_to_look_at(bench: Bench) -> None:

@@ -552,7 +552,7 @@ def _same_champion(evidence: Evidence, place: Place, *, follows_production: bool
             f"the ledger says that version {production} is Production, the alias points to "
             + (f"version {shown}" if shown else "nothing"),
             code="moved_by_hand",
-            remedy=f"find out who moved it, and set the alias production of {evidence.model} back to {production}",
+            remedy=f"find out who moved it; gate verify {evidence.model} --repair points it back to version {production}",
         )
     compared = None if evidence.champion is None else str(evidence.champion["version"])
     if follows_production and compared != production:
