@@ -406,3 +406,20 @@ def test_a_gate_that_broke_is_asked_again(waiting: Checkout) -> None:
     assert (waiting.run, waiting.evidence["run"]["nonce"]) == (run, nonce)
     assert before == {"metrics.json": kept(run)["metrics.json"]}
     assert verdicts(waiting.evidence) == {"metrics": "pass", "Wait": "pass"}
+
+
+def test_an_interrupted_load_leaves_the_blocks_that_were_measured(checkout: Checkout) -> None:
+    """Two hours were asked; it ends at once, and what was measured until then is on disk, complete."""
+    load = {"closed": {"concurrency": 1}, "duration": "2h"}
+    checkout.write(gates=[{"gate": "latency", "load": load, "require": ["p50_ms <= 1000"]}])
+    checkout.gate("adopt", "fraud", "--version", CHAMPION, "--reason", "it runs")
+    running = checkout.start("run")
+    until(lambda: list(checkout.folder.glob(".gate/**/latency.partial.parquet")), running)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=30)
+
+    assert (running.returncode, "Traceback" in said) == (130, False), said
+    assert checkout.processes == []
+    [kept] = checkout.folder.glob(".gate/**/latency.partial.parquet")
+    assert parquet.read_table(kept).column_names[:3] == ["model", "batch", "block"]
+    assert not list(checkout.folder.glob(".gate/**/latency.parquet"))
