@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lockgate.binned import bin_sums
 from lockgate.metrics.calibration import BinSums
-from lockgate.ranked import MOST_SLICES, MOST_TOGETHER, Keys, Ranking, Slices, by_code, difference, rank
+from lockgate.ranked import BLOCK, MOST_SLICES, MOST_TOGETHER, Keys, Ranking, Slices, by_code, difference, rank
 from lockgate.stats.influence import Sums
 from lockgate.summable import OVERALL, RANKED, ROLES, Place, Wanted
 
@@ -50,7 +50,7 @@ class RankedSlices:
         sizes: Mapping[int, tuple[Array, Array]],
         scores: Array | None,
     ) -> None:
-        self.wanted, self.places = wanted, places
+        self.wanted, self.places = wanted, places.astype(np.int32)  # kept as long as there are slices to come
         self.rows, self.codes, self.sizes = places.size, codes, sizes
         self.whole = Slices(np.array([places.size]), np.array([positives]))
         negative = places >= positives
@@ -83,7 +83,10 @@ class RankedSlices:
                 )
 
     def _by_slice(self, name: int) -> NDArray[np.int32]:
-        return by_code(self.codes[name].take(self.places), self.sizes[name][0].size)
+        codes = np.empty(self.rows, self.codes[name].dtype)
+        for low in range(0, self.rows, BLOCK):  # places are widened to be taken by, which costs twice their size
+            codes[low : low + BLOCK] = self.codes[name].take(self.places[low : low + BLOCK])
+        return by_code(codes, self.sizes[name][0].size)
 
     def _rank(
         self, members: NDArray[np.int32] | None, slices: Slices, asked: Sequence[Place | None]
