@@ -17,7 +17,7 @@ from lockgate.errors import UsageError
 from lockgate.evidence import Evidence, GateResult, Verdict
 from lockgate.registry import Identity
 from lockgate.reports.comment import Asked, Place, render
-from lockgate.signoff import Decision, Owner, SignoffPolicy, Vote
+from lockgate.signoff import Ballot, Decision, Ignored, Owner, SignoffPolicy, Vote
 from reports.evidence import EVIL, WHOLE
 from reports.story import ASKING, LATENCY, METRICS, PASSING, PLACE, POLICY, SIGNATURE, STOPPED, told
 from test_escaping import AUTOMATIC, MARKDOWN, NASTY, Page, hostile
@@ -51,8 +51,8 @@ def test_the_line_to_copy_names_the_digest_and_what_it_accepts() -> None:
 
 def test_who_may_approve_is_mentioned_and_who_made_it_is_not() -> None:
     """An author is not asked to sign their own work, unless the policy lets them."""
-    asked = Asked(POLICY, excluded=(OCTOCAT,))
-    alone = Asked(POLICY.model_copy(update={"separation_of_duties": False}), excluded=(OCTOCAT,))
+    asked = Asked(POLICY, ballot=Ballot(accounts=(OCTOCAT,)))
+    alone = Asked(POLICY.model_copy(update={"separation_of_duties": False}), ballot=Ballot(accounts=(OCTOCAT,)))
 
     assert "1 of owners (@hubot) and 1 of risk (@monalisa) must" in render(PASSING, place=PLACE, asked=asked)
     assert "(@octocat, @hubot)" in render(PASSING, place=PLACE, asked=alone)
@@ -73,6 +73,10 @@ def test_only_what_can_be_a_login_is_mentioned() -> None:
         ({"decision": Decision("approved", "approved", "approved by octocat")}, "### ✅ fraud version 7 is approved"),
         ({"decision": Decision("rejected", "rejected", "octocat rejected it")}, "### ⛔ fraud version 7 was rejected"),
         ({"decision": Decision("expired", "votes_expired", "too late")}, "### ⌛ fraud version 7 waited too long"),
+        (
+            {"decision": Decision("superseded", "new_head", "4c1d was pushed")},
+            "### ♻️ fraud version 7 is not what was evaluated any more",
+        ),
         ({"done": "fraud version 7 is Production since 04:30"}, "### 🚀 fraud version 7 is promoted"),
     ],
 )
@@ -89,7 +93,7 @@ def test_it_says_what_became_of_it(more: dict[str, Any], said: str) -> None:
 def test_votes_that_do_not_count_are_listed_and_what_is_missing_is_said() -> None:
     """One of two is there; the other's vote was for older evidence."""
     vote = Vote("approve", PASSING.digest, "fraud", None, "", datetime(2026, 11, 21, tzinfo=UTC), OCTOCAT)
-    ignored = _ignored(vote)
+    ignored = Ignored(vote, "other_evidence", "it is about other evidence")
     decision = Decision(
         "pending", "votes_missing", "1 approval of risk missing\n  and more", missing={"risk": 1}, ignored=(ignored,)
     )
@@ -97,15 +101,6 @@ def test_votes_that_do_not_count_are_listed_and_what_is_missing_is_said() -> Non
 
     assert "**pending**: 1 approval of risk missing\n" in shown
     assert "'s approve does not count: it is about other evidence" in shown
-
-
-def _ignored(vote: Vote) -> Any:
-    from dataclasses import fields
-
-    from lockgate.signoff import Ignored
-
-    given = {"vote": vote, "code": "other_evidence", "reason": "it is about other evidence"}
-    return Ignored(**{field.name: given[field.name] for field in fields(Ignored)})
 
 
 @pytest.mark.parametrize(

@@ -57,12 +57,58 @@ def run(pipeline: Path | None, candidate: str | None, folder: Path) -> int:
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    runner, done = _step(lambda: asking.ask(pipeline, candidate=candidate))
+    runner, done = _step(lambda _: asking.ask(pipeline, candidate=candidate))
     if isinstance(done, LockgateError):
         return _broken(runner, done, verdict="error", opens="no")
     _keep(done, folder)
     _show(runner, done)
     return done.exit_code
+
+
+@command.command("comment")
+@_PIPELINE
+def comment(pipeline: Path | None) -> int:
+    """Keep the one comment of a pull request right. Runs nothing of it, and reads what its gate left as data."""
+    return _decide(pipeline, record=None)
+
+
+@command.command("decide")
+@_PIPELINE
+@click.option(
+    "--record",
+    envvar="GATE_RECORD",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for what the next decision must not forget; it is to be uploaded.",
+)
+def decide(pipeline: Path | None, record: Path) -> int:
+    """Decide by a pull request's comments, all read anew, whether its evidence is approved. Neither model nor registry."""
+    return _decide(pipeline, record=record)
+
+
+def _decide(pipeline: Path | None, *, record: Path | None) -> int:
+    from lockgate.commands.pull import Desk, keep_record
+    from lockgate.commands.runner import say
+    from lockgate.errors import LockgateError
+    from lockgate.run import now
+
+    def work(runner: Runner) -> dict[str, str]:
+        desk = Desk.open(os.environ, pipeline)
+        seen = desk.look()
+        decision = desk.decision(seen, now())
+        if record is not None:
+            keep_record(seen, desk.event, record)
+            desk.answer()
+        desk.stick(seen, desk.comment(seen, decision), runner)
+        say(f"{decision.state}: {decision.reason}")
+        digest = "" if seen.evidence is None else seen.evidence.digest
+        return {"state": decision.state, "reason-code": decision.code, "evidence-digest": digest}
+
+    runner, outputs = _step(work)
+    if isinstance(outputs, LockgateError):
+        return _broken(runner, outputs, state="error")
+    runner.tell(outputs)
+    return 0
 
 
 @command.command("rollback")
@@ -96,7 +142,7 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
     from lockgate.errors import LockgateError
     from lockgate.run import now
 
-    def work() -> tuple[str, ...]:
+    def work(_: Runner) -> tuple[str, ...]:
         of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
         moved = call(
             wiring.open_registry(of),
@@ -118,7 +164,7 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
     return 0
 
 
-def _step(work: Callable[[], T]) -> tuple[Runner, T | LockgateError]:
+def _step(work: Callable[[Runner], T]) -> tuple[Runner, T | LockgateError]:
     """Do something whose words may be anybody's: nothing that it writes to the log is a command to the runner."""
     from lockgate import wiring
     from lockgate.commands.runner import Runner, commands_off, mask, say
@@ -128,7 +174,7 @@ def _step(work: Callable[[], T]) -> tuple[Runner, T | LockgateError]:
     mask(wiring.secrets(os.environ))
     with commands_off():
         try:
-            return runner, work()
+            return runner, work(runner)
         except LockgateError as error:
             say(f"gate: {error.what}")
             if error.remedy:
@@ -142,7 +188,7 @@ def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
     what = "\n".join(part for part in (error.what, error.remedy) if part)
     say(f"::error title=gate::{command_message(what)}")
     lines = "".join(f"* {markdown(cut(line, 2_000))}\n" for line in what.splitlines()[:100])
-    runner.show(f"### 💥 The gates could not be asked\n\n{lines}")
+    runner.show(f"### 💥 Something broke\n\n{lines}")
     runner.tell(outputs)
     return error.exit_code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from lockgate.bars import LEGEND, bars
@@ -14,13 +14,14 @@ from lockgate.errors import UsageError
 from lockgate.escaping import cut, html, markdown
 from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.obstacles import Obstacle, merged, obstacles, watched
-from lockgate.registry import Identity, utc
+from lockgate.registry import utc
 from lockgate.sentences import short, slice_words
-from lockgate.signoff import Decision, Person, SignoffPolicy
+from lockgate.signoff import Ballot, Decision, Person, SignoffPolicy
 
 LIMIT = 60_000
 _GATES, _SLICES, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400
 _MARK = {"pass": "✅", "inconclusive": "❔", "fail": "❌", "error": "💥"}
+_CLOSED = ("approved", "expired", "superseded", "refused")
 _MARKER = re.compile(r"<!-- [A-Za-z0-9:/._%+ ]+ -->")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
 _URL = re.compile(r"https://[A-Za-z0-9.\-]+(?::\d+)?/[A-Za-z0-9._/\-]+")
@@ -48,11 +49,11 @@ class Place:
 class Asked:
     """What the pull request's comments came to so far.
 
-    excluded: who may not vote on this work, such as its authors. done: what the promotion said, None before it.
+    ballot: the votes, and who had a hand in the work. done: what the promotion said, None before it.
     """
 
     policy: SignoffPolicy
-    excluded: tuple[Identity, ...] = ()
+    ballot: Ballot = field(default_factory=Ballot)
     decision: Decision | None = None
     done: str | None = None
 
@@ -102,6 +103,8 @@ def _state(evidence: Evidence, asked: Asked | None) -> tuple[str, str]:
         return "⛔", "was rejected"
     if decision is not None and decision.state == "expired":
         return "⌛", "waited too long"
+    if decision is not None and decision.state == "superseded":
+        return "♻️", "is not what was evaluated any more"
     if evidence.opens == "yes":
         return "✅", "passes every gate that counts"
     if evidence.opens == "by_owner":
@@ -224,10 +227,10 @@ def _folded(gate: GateResult) -> Iterator[str]:
 def _signoff(evidence: Evidence, asked: Asked | None) -> list[str]:
     if asked is None:
         return ["", "---", "The default branch has no pipeline for this model yet: nothing can be approved here."]
+    if evidence.opens == "no" and asked.done is None:
+        return ["", "---", "Nothing to approve: " + _why_not(evidence)]
     lines = ["", "---", *_decided(asked)]
-    if evidence.opens == "no":
-        return [*lines, "Nothing to approve: " + _why_not(evidence)]
-    if asked.done is not None or (asked.decision is not None and asked.decision.state in ("approved", "expired")):
+    if asked.done is not None or (asked.decision is not None and asked.decision.state in _CLOSED):
         return lines
     if not asked.policy.require:
         return [*lines, "The pipeline says nothing about who signs, so nothing can be promoted."]
@@ -264,7 +267,8 @@ def _decided(asked: Asked) -> list[str]:
     decision = asked.decision
     if decision is None:
         return []
-    lines = [f"**{decision.state}**: {_text(decision.reason.split(chr(10))[0])}", ""]
+    remedy = f". {_text(decision.remedy)}" if decision.remedy and decision.state in ("refused", "superseded") else ""
+    lines = [f"**{decision.state}**: {_text(decision.reason.splitlines()[0])}{remedy}", ""]
     lines += [
         f"* {_text(str(one.vote.by), 80)}'s {one.vote.verb} does not count: {_text(one.reason, 200)}"
         for one in decision.ignored[-_IGNORED:]
@@ -287,8 +291,7 @@ def _who(asked: Asked) -> str:
 
 
 def _may(person: Person, asked: Asked) -> bool:
-    able = any(owner.may_vote for owner in person.owners)
-    return able and not (asked.policy.separation_of_duties and any(person.is_(one) for one in asked.excluded))
+    return person.may_vote and not (asked.policy.separation_of_duties and asked.ballot.made_by(person))
 
 
 def _mention(person: Person) -> str:

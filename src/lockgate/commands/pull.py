@@ -1,0 +1,175 @@
+"""What does a job do about a pull request: it looks at it anew, decides, keeps the one comment right, and tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lockgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from lockgate.channels.github import GitHub
+    from lockgate.channels.github_seen import Asked, Seen
+    from lockgate.channels.github_values import CommentEvent
+    from lockgate.commands.runner import Runner
+    from lockgate.pipeline import Pipeline
+    from lockgate.signoff import Decision
+
+_KNOWN = (
+    "I know `/gate approve sha256:…` with all 64 digits, alone in its line (and `accepting N undecided` behind it where "
+    "the comment above says so), `/gate reject`, `/gate revoke` and `/gate status`."
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The repository that this job belongs to, and the pull request that its event is about.
+
+    pipeline: of the default branch, which alone is checked out here; None where it has none yet.
+    """
+
+    hub: GitHub
+    number: int
+    event: CommentEvent | None
+    path: Path
+    pipeline: Pipeline | None
+
+    @classmethod
+    def open(cls, environ: Mapping[str, str], path: Path | None) -> Desk:
+        """Raises UsageError where this is no job of a pull request."""
+        from lockgate import wiring
+        from lockgate.channels.github import API, GitHub
+        from lockgate.commands import found
+        from lockgate.pipeline import load
+
+        told = _event(environ)
+        number, event = _about(told)
+        here = found.root()
+        if path is None:
+            path = wiring.only_pipeline(here)
+        hub = GitHub(
+            environ.get("GITHUB_REPOSITORY", ""),
+            environ.get("GATE_TOKEN", ""),
+            api=environ.get("GITHUB_API_URL") or API,
+        )
+        return cls(hub, number, event, path, load(path, environ=None) if path.is_file() else None)
+
+    @property
+    def asked(self) -> Asked | None:
+        """What the default branch says."""
+        from lockgate.channels.github_seen import Asked
+        from lockgate.signoff import SignoffPolicy
+
+        of = self.pipeline
+        if of is None:
+            return None
+        return Asked(of.model, of.policy_digest, of.signoff or SignoffPolicy(), when=of.promotion.when)
+
+    def look(self) -> Seen:
+        from lockgate.channels.github_seen import look
+
+        return look(self.hub, self.number)
+
+    def decision(self, seen: Seen, now: datetime) -> Decision:
+        from lockgate.signoff import Decision
+
+        asked = self.asked
+        if asked is None:
+            return Decision(
+                "refused", "no_pipeline", "the default branch has no pipeline for this model yet",
+                remedy="bring it there by a pull request of its own",
+            )  # fmt: skip
+        return seen.decision(asked, now, self.event)
+
+    def comment(self, seen: Seen, decision: Decision, *, done: str | None = None) -> str:
+        """The comment as it should stand, also where there is no evidence to tell of."""
+        from lockgate.reports import comment
+
+        marker = f"<!-- gate:v1 {seen.pull.base.repo.id}/{self.number}/{quote(self.path.stem, safe='').replace('-', '%2D')} -->"
+        if seen.evidence is None:
+            return f"{marker}\n{_nothing(seen, decision)}"
+        older = dict.fromkeys(one.vote.digest for one in reversed(decision.ignored) if one.code == "other_evidence")
+        place = comment.Place(
+            marker,
+            run_url=None if seen.run is None else seen.run.html_url,
+            commit=seen.pull.head.sha,
+            replaced=tuple(older),
+        )
+        told = self.asked
+        said = None
+        if told is not None:
+            said = comment.Asked(told.signoff, seen.ballot(told, self.event), decision, done)
+        return comment.render(seen.evidence, place=place, asked=said)
+
+    def stick(self, seen: Seen, body: str, runner: Runner) -> None:
+        """Write the one comment; where the token may not, as in a pull request from a fork, into the summary."""
+        from lockgate.channels.github_values import GitHubError
+        from lockgate.commands.runner import say
+
+        try:
+            self.hub.stick(self.number, body, marker=body.partition("\n")[0], comments=seen.comments)
+        except GitHubError as error:
+            if error.status != 403:
+                raise
+            say("gate: the token may not comment here; the job's summary has what the comment would have")
+            runner.show(body)
+
+    def answer(self) -> None:
+        """Tell somebody of the policy that their command is none; others may write what they like."""
+        from lockgate.channels.github_comments import command
+
+        event = self.event
+        if event is None or event.action != "created" or event.comment.user is None or self.asked is None:
+            return
+        said = command(event.comment.body)
+        if said is not None and said.verb == "unknown" and self.asked.signoff.owner_of(event.comment.user.identity):
+            self.hub.say(self.number, _KNOWN)
+
+
+def keep_record(seen: Seen, event: CommentEvent | None, folder: Path) -> None:
+    """What the next decision must not forget, as the file that the job uploads."""
+    from lockgate.channels.github_seen import RECORD
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / RECORD).write_bytes(seen.record(event))
+
+
+def _nothing(seen: Seen, decision: Decision) -> str:
+    from lockgate.escaping import markdown
+
+    return f"### ⏳ Nothing to approve yet\n\n{markdown(decision.reason)}; {markdown(decision.remedy or '')}.\n"
+
+
+def _event(environ: Mapping[str, str]) -> bytes:
+    path = environ.get("GITHUB_EVENT_PATH")
+    if not path:
+        raise UsageError("GITHUB_EVENT_PATH is not set", remedy="call this in a workflow that GitHub started")
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"GITHUB_EVENT_PATH cannot be read: {error}") from error
+
+
+def _about(told: bytes) -> tuple[int, CommentEvent | None]:
+    """The pull request of an event, and the event where it is about a comment."""
+    import json
+
+    from lockgate.channels.github_values import CommentEvent, read
+
+    try:
+        document: Any = json.loads(told)
+    except (ValueError, RecursionError):
+        document = None
+    pull = document.get("pull_request") if isinstance(document, dict) else None
+    if isinstance(pull, dict) and type(pull.get("number")) is int:
+        return pull["number"], None
+    if not isinstance(document, dict) or "comment" not in document:
+        raise UsageError("the event is of no pull request", remedy="call this on pull_request or issue_comment")
+    event = read(CommentEvent, told, what="the event")
+    if event.issue.pull_request is None:
+        raise UsageError("the comment is below an issue, not a pull request")
+    return event.issue.number, event
