@@ -111,6 +111,80 @@ def _decide(pipeline: Path | None, *, record: Path | None) -> int:
     return 0
 
 
+_DIGEST = click.option("--digest", envvar="GATE_DIGEST", required=True, help="The evidence that was approved.")
+_PROOF = click.option(
+    "--proof",
+    envvar="GATE_PROOF",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the proof, from the job that makes it to the one that needs it.",
+)
+
+
+@command.command("prove")
+@_PIPELINE
+@_DIGEST
+@_PROOF
+def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
+    """Once approved: prove the way back, in a job that may only read the registry."""
+    from lockgate.channels import git
+    from lockgate.commands import approved, found
+    from lockgate.commands.pull import Desk
+    from lockgate.commands.runner import say, who
+    from lockgate.errors import LockgateError
+
+    def work(_: Runner) -> str:
+        desk = Desk.open(os.environ, pipeline)
+        by = who(os.environ) or git.who(found.root())
+        said = approved.prove(approved.Approved.of(desk, desk.look(), digest), proof, by)
+        say(said)
+        return said
+
+    runner, done = _step(work)
+    if isinstance(done, LockgateError):
+        return _broken(runner, done, state=_refusal(done))
+    runner.show(f"* {markdown(done)}\n")
+    runner.tell({"state": "proven"})
+    return 0
+
+
+@command.command("promote")
+@_PIPELINE
+@_DIGEST
+@_PROOF
+def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
+    """Once approved and proven: move the version, as `gate promote` does. Runs no model; everything is read anew."""
+    import tempfile
+
+    from lockgate.channels import git
+    from lockgate.commands import approved, found
+    from lockgate.commands.pull import Desk
+    from lockgate.commands.runner import say, who
+    from lockgate.errors import LockgateError
+
+    def work(runner: Runner) -> tuple[str, ...]:
+        desk = Desk.open(os.environ, pipeline)
+        actor = who(os.environ) or git.who(found.root())
+        seen = desk.look()
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+            outcome = approved.telling(
+                desk,
+                seen,
+                runner,
+                lambda: approved.promote(approved.Approved.of(desk, seen, digest), proof, actor, Path(scratch)),
+            )
+        for line in outcome.lines:
+            say(line)
+        return tuple(outcome.lines)
+
+    runner, done = _step(work)
+    if isinstance(done, LockgateError):
+        return _broken(runner, done, state=_refusal(done))
+    runner.show("".join(f"* {markdown(line)}\n" for line in done))
+    runner.tell({"state": "promoted"})
+    return 0
+
+
 @command.command("rollback")
 @_PIPELINE
 @_MODEL
@@ -158,7 +232,7 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
 
     here, done = _step(work)
     if isinstance(done, LockgateError):
-        return _broken(here, done, state="refused" if done.exit_code == 1 else "error")
+        return _broken(here, done, state=_refusal(done))
     here.show("".join(f"* {markdown(line)}\n" for line in done))
     here.tell({"state": state})
     return 0
@@ -191,6 +265,10 @@ def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
     runner.show(f"### 💥 Something broke\n\n{lines}")
     runner.tell(outputs)
     return error.exit_code
+
+
+def _refusal(error: LockgateError) -> str:
+    return {1: "refused", 3: "pending"}.get(error.exit_code, "error")
 
 
 def _keep(done: Run, folder: Path) -> None:

@@ -1,0 +1,143 @@
+"""What do the jobs behind an approval do: prove the way back with what may only read, then move the version, running no model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.errors import LockgateError, Refused, UsageError
+
+if TYPE_CHECKING:
+    from lockgate.channels.github_seen import Asked, Seen
+    from lockgate.commands.pull import Desk
+    from lockgate.commands.runner import Runner
+    from lockgate.evidence import Evidence
+    from lockgate.promotion import Outcome
+    from lockgate.registry import Identity, ModelVersion
+    from lockgate.signoff import Ballot, Decision
+    from lockgate.way_back import Answered
+
+PROOF = "proof.json"
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A pull request whose evidence is approved at this moment: what an earlier job said of it is read anew."""
+
+    desk: Desk
+    seen: Seen
+    evidence: Evidence
+    asked: Asked
+    decision: Decision
+
+    @classmethod
+    def of(cls, desk: Desk, seen: Seen, digest: str) -> Approved:
+        """Raises Refused where it is not, or not that evidence."""
+        from lockgate.run import now
+
+        decision, asked = desk.decision(seen, now()), desk.asked
+        if seen.evidence is None or asked is None or decision.state != "approved":
+            raise Refused(decision.reason, code=decision.code, remedy=decision.remedy)
+        if seen.evidence.digest != digest:
+            raise Refused(
+                f"{digest} was approved, and the evidence of pull request {desk.number} is {seen.evidence.digest}",
+                code="digest_mismatch",
+                remedy="ask for sign-off on the newest evidence",
+            )
+        return cls(desk, seen, seen.evidence, asked, decision)
+
+    @property
+    def ballot(self) -> Ballot:
+        return self.seen.ballot(self.asked, self.desk.event)
+
+    @property
+    def votes(self) -> list[tuple[bytes, bytes]]:
+        """The bytes of every vote, to be kept where CI's own artifacts end. A comment has no signature."""
+        return [(vote.bytes, b"") for vote in self.ballot.votes]
+
+
+def prove(approved: Approved, folder: Path, by: Identity) -> str:
+    """Ask the version that would be the way back, and leave the proof in the folder; says what was found."""
+    from lockgate import promotion, wiring
+    from lockgate.pipeline import load
+    from lockgate.run import now
+
+    of = load(approved.desk.path, environ=os.environ)
+    registry = wiring.open_registry(of)
+
+    def answer(outgoing: ModelVersion) -> Answered:
+        return wiring.prove_way_back(of, registry, outgoing, environ=os.environ)
+
+    made = promotion.prove(registry, approved.evidence, answer=answer, by=by, clock=now)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PROOF).write_bytes(made.bytes)
+    return "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
+
+
+def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:
+    """Move the version on the proof that lies in the folder. Runs no model."""
+    from lockgate import promotion, wiring
+    from lockgate.pipeline import load
+    from lockgate.registry import ChampionSelector
+    from lockgate.run import now
+    from lockgate.signoff import SignoffPolicy
+    from lockgate.way_back import Proof
+
+    of = load(approved.desk.path, environ=os.environ)
+    try:
+        proof = Proof.read((folder / PROOF).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"there is no proof of the way back: {error}", remedy="run the job that proves it") from error
+    return promotion.promote(
+        wiring.open_registry(of),
+        approved.evidence,
+        signoff=of.signoff or SignoffPolicy(),
+        promotion=of.promotion,
+        policy_digest=of.policy_digest,
+        ballot=approved.ballot,
+        actor=actor,
+        clock=now,
+        proof=proof,
+        turn_over=wiring.turn_over(of, environ=os.environ),
+        scratch=scratch,
+        prove=_not_here,
+        folder=_run_folder(approved.evidence, scratch / "run"),
+        votes=approved.votes,
+        follows_production=isinstance(of.champion, ChampionSelector) and of.champion.alias == "production",
+    )
+
+
+def telling(desk: Desk, seen: Seen, runner: Runner, work: Callable[[], Outcome]) -> Outcome:
+    """Do it, and let the comment say what became of it."""
+    from lockgate.run import now
+    from lockgate.signoff import Decision
+
+    try:
+        outcome = work()
+    except LockgateError as error:
+        code = error.code if isinstance(error, Refused) else "not_promoted"
+        desk.stick(seen, desk.comment(seen, Decision("refused", code, error.what, remedy=error.remedy)), runner)
+        raise
+    done = "; ".join(outcome.lines)
+    desk.stick(seen, desk.comment(seen, desk.decision(seen, now()), done=done), runner)
+    return outcome
+
+
+def _not_here(outgoing: ModelVersion) -> None:
+    raise Refused("this job runs no model, and so proves no way back", code="no_proof", remedy="give it a proof")
+
+
+def _run_folder(evidence: Evidence, path: Path) -> Path:
+    """The evidence and its reports, as a run leaves them. Nothing of it is named by what strangers wrote."""
+    from lockgate.reports import FORMATS
+    from lockgate.runfolder import RunFolder
+
+    path.mkdir()
+    folder = RunFolder(path)
+    folder.keep_evidence(evidence)
+    for report in FORMATS.values():
+        folder.write(report.file, report.render(evidence).encode())
+    return path
