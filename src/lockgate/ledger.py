@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast, get_args
@@ -307,6 +307,16 @@ def _misfit(entry: Entry, epoch: int, before: Entry | None, place: Standing) -> 
     return None
 
 
+STAGES: Mapping[State, str] = {
+    "production": "Production",
+    "staging": "Staging",
+    "standby": "Archived",  # MLflow has only four; the tag `lockgate.state` tells
+    "archived": "Archived",
+    "withdrawn": "Archived",
+    "none": "None",
+}
+
+
 @dataclass(frozen=True)
 class Standing:
     """Where every version of a model stands.
@@ -338,6 +348,25 @@ class Standing:
             "staging": self.staging or self.production,
         }
         return {alias: version for alias, version in wanted.items() if version is not None}
+
+    def stages_due(self, shown: Mapping[str, str], versions: Collection[str] | None = None) -> dict[str, str]:
+        """version → stage for what a mirror of this standing shows otherwise; the move to Production comes first.
+
+        shown: version → stage of all versions there are. versions: those that are looked at, all where it is None. A
+        version that the ledger does not know is left where it is, unless that is Production.
+        """
+        due = {}
+        for version in sorted(shown, key=lambda one: one != self.production):
+            known = version in self.states
+            stage = STAGES[self.state(version)] if known else "Archived"
+            strange = shown[version] != stage and (known or shown[version] == "Production")
+            if strange and (versions is None or version in versions):
+                due[version] = stage
+        return due
+
+    def changed(self, before: Standing) -> set[str]:
+        """The versions that stand elsewhere than before."""
+        return {version for version, state in self.states.items() if before.state(version) != state}
 
     def state(self, version: str) -> State:
         return self.states.get(version, "none")
@@ -472,10 +501,14 @@ class Claim:
 
 @dataclass(frozen=True)
 class Apply:
-    """Put the registry's aliases where the entry says; where it is to be abandoned, back to where they were."""
+    """Put the registry's aliases where the entry says; where it is to be abandoned, back to where they were.
+
+    stages: version → stage for those that the mirror shows otherwise; none where stages do not mirror the aliases.
+    """
 
     entry: Entry
     aliases: Mapping[str, str]
+    stages: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -526,13 +559,14 @@ def next_step(
     *,
     turn: Turn = "nothing",
     gone: frozenset[str] = frozenset(),
+    stages: Mapping[str, str] | None = None,
 ) -> Step:
     """What to do next, given the ledger, the aliases seen in the registry, and the entry that we want to stand.
 
     wanted: drafted on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
     it is rolled forward once nobody holds it any more. turn: whether serving is still to be turned over, was by us, or
     is left as it is for an entry that takes over. gone: versions that the registry has no longer; an entry that names
-    one can never be carried out, and is abandoned.
+    one can never be carried out, and is abandoned. stages: version → stage as seen, where stages mirror the aliases.
     """
     unfinished = chain.unfinished
     if unfinished is not None:
@@ -541,11 +575,14 @@ def next_step(
             return InProgress(unfinished)
         before = standing(chain.finished)
         lost = unfinished.target in gone
-        aliases = (before if lost else before.after(unfinished)).aliases
+        after = before if lost else before.after(unfinished)
+        aliases = after.aliases
         repaired = _REPAIRED.get(unfinished.kind, aliases)
         aliases = {alias: version for alias, version in aliases.items() if alias in repaired and version not in gone}
-        if any(seen.get(alias) != version for alias, version in aliases.items()):
-            return Apply(unfinished, aliases)
+        looked_at = after.changed(before) if unfinished.kind in _REPAIRED else None
+        due = {} if stages is None else after.stages_due(stages, looked_at)
+        if due or any(seen.get(alias) != version for alias, version in aliases.items()):
+            return Apply(unfinished, aliases, due)
         if lost:
             return Finish(unfinished, "abandoned")
         if unfinished.kind not in TURNS or turn in ("nothing", "turned"):

@@ -130,10 +130,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Place:
-    """The ledger and the aliases of a model as they were read last. said: what turning serving over led to."""
+    """The ledger and the aliases of a model as they were read last.
+
+    stages: version → stage where those mirror the aliases, None elsewhere. said: what turning serving over led to.
+    """
 
     chain: Chain
     seen: Mapping[str, str]
+    stages: Mapping[str, str] | None = None
     said: tuple[str, ...] = ()
 
     @property
@@ -143,7 +147,8 @@ class Place:
 
 def look(registry: Registry, model: str) -> Place:
     """Read ledger and aliases. Raises Refused where the ledger is broken or deleted."""
-    return Place(read_chain(registry.ledger(model).keys()).whole(), registry.aliases(model))
+    chain = read_chain(registry.ledger(model).keys()).whole()
+    return Place(chain, registry.aliases(model), registry.stages(model))
 
 
 def settle(
@@ -182,29 +187,41 @@ def _put_back(place: Place, actor: Identity, now: datetime) -> Entry | None:
     Somebody who claimed an entry, froze, and woke when others had finished it, sets the alias of its own entry. Any
     other difference was made by hand, and is for people to look at.
     """
-    meant, last = place.standing.aliases, place.chain.last
-    wrong = {alias: version for alias, version in place.seen.items() if meant.get(alias, version) != version}
-    if agrees(place.seen, meant):  # `previous` may equal Production
+    here, last = place.standing, place.chain.last
+    if last is None:
         return None
+    wrong = {} if agrees(place.seen, here.aliases) else _differing(place.seen, here.aliases)
     late = {alias: place.chain.late_writer(alias, version) for alias, version in wrong.items()}
-    if last is None or not wrong or any(writer is None for writer in late.values()):
+    if any(writer is None for writer in late.values()):
         return None
-    what = ", ".join(
+    what = [
         f"{alias} had been set to version {wrong[alias]} too late, by a writer of epoch {writer.epoch} that others had ended"
         for alias, writer in late.items()
         if writer is not None
-    )
-    production = place.standing.production
+    ]
+    stages = {} if place.stages is None or here.production is None else here.stages_due(place.stages)
+    what += [f"version {version} stood in the stage {(place.stages or {}).get(version)}" for version in stages]
+    if not what:
+        return None
+    production = here.production
     return place.chain.draft(
         "repaired",
         source=place.seen.get("production"),
         target=production,
         actor=actor,
-        evidence=None if production is None else place.standing.evidence.get(production),
-        reason=f"put back: {what}",
+        evidence=None if production is None else here.evidence.get(production),
+        reason=f"put back: {', '.join(what)}",
         at=now,
         lease=last.lease,
     )
+
+
+def _differing(seen: Mapping[str, str], meant: Mapping[str, str]) -> dict[str, str]:
+    """alias → where it points, for those that should point elsewhere."""
+    wanted = {alias: version for alias, version in meant.items() if alias in seen}
+    return {
+        alias: seen[alias] for alias, version in wanted.items() if seen[alias] not in (version, meant.get("production"))
+    }
 
 
 def carry_out(
@@ -233,7 +250,7 @@ def carry_out(
     while True:
         if _lost_hold(place.chain, wanted, clock()):
             place = replace(look(registry, model), said=place.said)
-        step = next_step(place.chain, place.seen, wanted, clock(), turn=turn, gone=gone)
+        step = next_step(place.chain, place.seen, wanted, clock(), turn=turn, gone=gone, stages=place.stages)
         if isinstance(step, Settled):
             if wanted is not None and place.chain.ending(wanted) == "abandoned":
                 raise _is_gone(model, wanted)
@@ -257,10 +274,10 @@ def carry_out(
                 )
             applied += 1
             try:
-                gone |= _apply(registry, model, step, place.seen)
+                gone |= _apply(registry, model, step, place)
             except NotFound:
                 gone = _gone(registry, model, (step.entry.target, *step.aliases.values()), gone)
-            place = replace(place, seen=registry.aliases(model))
+            place = replace(place, seen=registry.aliases(model), stages=registry.stages(model))
         elif isinstance(step, Switch) and turn_over is not None:
             place = replace(place, said=(_turned(registry, model, place, step.entry, turn_over, actor, clock),))
             turn, turned = "turned", step.entry
@@ -393,8 +410,30 @@ def promote(
     place = carry_out(
         registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over, tags=metric_tags(evidence)
     )
+    place, late = undone(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+    forwarded = (*forwarded, *late)
     notes = (*([way_back] if way_back else []), *after(wanted, place))
     return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=notes)
+
+
+def undone(
+    registry: Registry,
+    model: str,
+    place: Place,
+    wanted: Entry,
+    *,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None,
+) -> tuple[Place, tuple[Left, ...]]:
+    """Where others ended our entry and moved on: put back what we may have set too late ourselves."""
+    if place.standing.production == wanted.target:
+        return place, ()
+    try:
+        settled, late = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
+    except Waiting:  # whoever is at it now, or the next command, finds it and puts it back
+        return place, ()
+    return replace(settled, said=place.said), late
 
 
 def after(wanted: Entry, place: Place) -> tuple[str, ...]:
@@ -664,11 +703,12 @@ def _compared_files(evidence: Evidence, outgoing: ModelVersion, found: str) -> N
     )
 
 
-def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str]) -> frozenset[str]:
-    """Set what differs, Production first. Where its version is gone, which is returned, another alias equals Production."""
+def _apply(registry: Registry, model: str, step: Apply, place: Place) -> frozenset[str]:
+    """Set what differs, the alias production first. Where its version is gone, which is returned, another alias equals
+    Production."""
     lost = set[str]()
     for alias, version in step.aliases.items():
-        if seen.get(alias) == version:
+        if place.seen.get(alias) == version:
             continue
         try:
             registry.set_alias(model, alias, version)
@@ -677,6 +717,12 @@ def _apply(registry: Registry, model: str, step: Apply, seen: Mapping[str, str])
                 raise
             lost.add(version)
             registry.set_alias(model, alias, step.aliases["production"])
+    moved = "Production" in step.stages.values()
+    for version, stage in step.stages.items():
+        if moved and stage == "Archived" and (place.stages or {}).get(version) == "Production":
+            continue  # it left with the same write that brought the other one in; reading back shows it
+        with suppress(NotFound):  # deleted since it was looked at
+            registry.set_stage(model, version, stage)
     return frozenset(lost)
 
 

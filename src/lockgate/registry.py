@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from lockgate.config import Config
 
@@ -116,6 +116,12 @@ class Registry(Protocol):
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias to a version. Raises NotFound where the version is gone."""
 
+    def stages(self, name: str) -> Mapping[str, str] | None:
+        """version → stage, of all versions, where the registry mirrors the aliases in stages; None where it does not."""
+
+    def set_stage(self, name: str, version: str, stage: str) -> None:
+        """Move a version to a stage, once. `Production` archives whatever else stands there, in the same write."""
+
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Set tags on a version. Tags are for people and searches: nothing is ever decided from them."""
 
@@ -216,10 +222,3 @@ class RegistrySpec(Config):
     kind: str = "mlflow"
     uri: str
     lifecycle: Literal["aliases", "stages"] = "aliases"
-
-    @field_validator("lifecycle")
-    @classmethod
-    def _aliases_first(cls, value: str) -> str:
-        if value == "stages":
-            raise ValueError("not available yet: mirroring the alias in MLflow's stages; use lifecycle: aliases")
-        return value

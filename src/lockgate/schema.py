@@ -19,7 +19,7 @@ from lockgate.gate import Gate, gate_class
 from lockgate.ledger import PromotionPolicy
 from lockgate.output import OutputSpec
 from lockgate.pipeline import Pipeline
-from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
+from lockgate.registry import CandidateSelector, ChampionSelector
 from lockgate.serving import CheckSpec, SwitchSpec
 from lockgate.signoff import Owner, SignoffPolicy
 from lockgate.slice_spec import Condition, SliceSpec
@@ -78,7 +78,6 @@ _MORE: Mapping[type, Json] = {
 _MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
     DatasetSpec: {"scores": {"required": ["candidate"]}, "digest": {"pattern": "^sha256:[0-9a-f]{64}$"}},
     PromotionPolicy: {"way_back": {"pattern": _WAY_BACK}},
-    RegistrySpec: {"lifecycle": {"const": "aliases"}},
     SwitchSpec: {"run": {"minItems": 1}},
     CheckSpec: {"url": {"pattern": "^https?://[^\\s/]"}, "expect": {"minLength": 1}},
     SliceSpec: {"cross": {"minItems": 2, "maxItems": 4}},

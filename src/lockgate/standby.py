@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockgate.errors import NotFound, Refused, UsageError
 from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing
-from lockgate.promotion import Clock, Left, Outcome, Place, TurnOver, after, carry_out, look, settle
+from lockgate.promotion import Clock, Left, Outcome, Place, TurnOver, after, carry_out, look, settle, undone
 from lockgate.registry import Identity, Registry, utc_text
 
 
@@ -69,6 +69,8 @@ def rollback(
     )
     found = _found(place, before)
     place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+    place, late = undone(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+    forwarded = (*forwarded, *late)
     notes = [*found, *_again(model, wanted, place.chain)]
     if place.standing.standby is None:
         notes.append("no standby is left: the alias previous equals production")
@@ -151,6 +153,13 @@ def adopt(
             f"the alias production points to version {shown}, not to {version}",
             code="alias_elsewhere",
             remedy=f"adopt version {shown}, or move the alias first",
+        )
+    holders = [one for one, stage in (place.stages or {}).items() if stage == "Production"]
+    if holders and version not in holders:
+        raise Refused(
+            f"the stage Production holds version {', '.join(holders)}, not {version}",
+            code="stage_elsewhere",
+            remedy=f"adopt version {holders[0]}, or move version {version} there first",
         )
     registry.version(model, version)
     taken = [

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
+from lockgate.errors import Denied, NotFound, Refused, RegistryError, Unavailable, UnknownOutcome
 from lockgate.registries import mlflow_facts as facts
 from lockgate.registries.mlflow_client import Client, Stores
 from lockgate.registries.mlflow_evidence import MlflowEvidence
@@ -25,12 +25,11 @@ _PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
 
 
 class MlflowRegistry:
-    """The port Registry over MLflow. lifecycle: only `aliases`; mirroring the alias in stages comes later."""
+    """The port Registry over MLflow. lifecycle: `aliases`, or `stages`: MLflow's stages mirror the aliases."""
 
     def __init__(self, uri: str, *, lifecycle: str = "aliases") -> None:
-        if lifecycle != "aliases":
-            raise RegistryError(f"lifecycle: {lifecycle} is not available yet", remedy="use lifecycle: aliases")
         self._client = Client(uri)
+        self._mirrors = lifecycle == "stages"
         self._ledgers: dict[str, MlflowLedger] = {}
         self._evidence: dict[str, MlflowEvidence] = {}
         self._read: dict[tuple[str, str], Mapping[str, str]] = {}  # tags as they were read since they were last set
@@ -51,17 +50,20 @@ class MlflowRegistry:
         return None if number is None else self.version(name, number)
 
     def versions(self, name: str) -> Sequence[ModelVersion]:
-        found: list[ModelVersion] = []
-        token: str | None = None
-        while True:
-            page = self._client.read(f"the versions of {name}", _page(name, token))
-            found += [_version(one) for one in page]
-            token = page.token
-            if not token:
-                break
+        found = [_version(one) for one in self._pages(name)]
         if not found:
             self.aliases(name)  # raises NotFound for a model that nobody registered
         return sorted(found, key=lambda one: int(one.version), reverse=True)
+
+    def _pages(self, name: str) -> list[Any]:
+        found: list[Any] = []
+        token: str | None = None
+        while True:
+            page = self._client.read(f"the versions of {name}", _page(name, token))
+            found += page
+            token = page.token
+            if not token:
+                return found
 
     def commit_of(self, version: ModelVersion) -> str | None:
         run = self._run(version)
@@ -130,6 +132,37 @@ class MlflowRegistry:
                 ) from failure
             if standing != version:
                 raise
+
+    def stages(self, name: str) -> Mapping[str, str] | None:
+        if not self._mirrors:
+            return None
+        found = {str(one.version): one.current_stage for one in self._pages(name)}
+        if not all(found.values()):
+            raise self._no_stages(name)
+        return found
+
+    def set_stage(self, name: str, version: str, stage: str) -> None:
+        alone = stage == "Production"  # one transaction of the server's: there is no moment with two, or with none
+        try:
+            self._client.write(
+                f"the stage of {name} version {version}",
+                lambda mlflow: mlflow.models.transition_model_version_stage(name, version, stage, alone),
+            )
+        except (NotFound, Denied, Unavailable):
+            raise
+        except RegistryError as failure:  # the answer was lost, or the registry knows no stages
+            shown = (self.stages(name) or {}).get(version)
+            if shown is None:
+                raise self._no_stages(name) from failure
+            if shown != stage:
+                raise
+
+    def _no_stages(self, name: str) -> Refused:
+        return Refused(
+            f"the registry at {self._client.shown} keeps no stages of {name}, and lifecycle: stages mirrors them there",
+            code="no_stages",
+            remedy="use lifecycle: aliases",
+        )
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         known = self._read.pop((name, version), {})

@@ -100,6 +100,10 @@ class Client:
             )
 
     @property
+    def shown(self) -> str:
+        return shown(self.uri)
+
+    @property
     def database(self) -> Path | None:
         """The file of a local SQLite store, None for any other."""
         return (
