@@ -15,6 +15,8 @@ import numpy as np
 class Steady(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         self.config = dict(context.model_config)
+        if "marker" in self.config:
+            pathlib.Path(self.config["marker"]).touch()
         if "needs" in self.config:
             importlib.import_module(self.config["needs"])
 
