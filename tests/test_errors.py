@@ -23,6 +23,8 @@ CODES = {
     "Denied": 4,
     "Unavailable": 4,
     "UnknownOutcome": 4,
+    "Edited": 4,
+    "ServingFault": 4,
 }
 
 

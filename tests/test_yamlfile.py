@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -79,11 +78,8 @@ def test_every_value_and_key_has_its_place() -> None:
     ],
 )
 def test_what_attacks_or_surprises_is_refused(text: str, message: str) -> None:
-    """The refusal says where, and comes in less than a second."""
-    begun = time.monotonic()
-
+    """The refusal says where; what would grow without end is refused before it does."""
     assert refusal(text) == message
-    assert time.monotonic() - begun < 1
 
 
 def test_what_is_refused_value_by_value_is_said_at_once() -> None:
