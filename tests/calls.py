@@ -18,7 +18,7 @@ FILES = ("/mlflow-artifacts/", "/model-versions/get-download-uri", "/server-info
 
 
 def register(uri: str, model: str, number: int, folder: Path) -> ModelVersion:
-    """A version whose files the server keeps."""
+    """A version whose files the server keeps; those of a mere database lie in the folder."""
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -28,11 +28,13 @@ def register(uri: str, model: str, number: int, folder: Path) -> ModelVersion:
     files.mkdir()
     (files / "MLmodel").write_text("flavors: {python_function: {python_version: 3.11.7}}\n")
     (files / "weights.txt").write_text(f"{model} {number}")
-    run = client.create_run("0")
-    client.log_artifacts(run.info.run_id, str(files), "model")
-    source = f"{run.info.artifact_uri}/model"
-    made = client.create_model_version(model, source=source, run_id=run.info.run_id)
-    return ModelVersion(model, str(made.version), digest=digest.folder_digest(files), run_id=run.info.run_id)
+    source, run_id = str(files), None
+    if not uri.startswith("sqlite:"):
+        run = client.create_run("0").info
+        client.log_artifacts(run.run_id, str(files), "model")
+        source, run_id = f"{run.artifact_uri}/model", run.run_id
+    made = client.create_model_version(model, source=source, run_id=run_id)
+    return ModelVersion(model, str(made.version), digest=digest.folder_digest(files), run_id=run_id)
 
 
 class Moves:

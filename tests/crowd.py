@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
+import signal
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +103,8 @@ class World:
         )  # fmt: skip
 
     def settle(self) -> Outcome:
-        """The next command, after every lease: a promotion of version 2, straight to the server."""
-        made, run = self.evaluate(self.versions[1])
+        """The next command, after every lease: a promotion of version 3, straight to the server."""
+        made, run = self.evaluate(self.versions[2])
         return self.promote(MlflowRegistry(self.uri), made, run, actor=who("settler"), clock=after_every_lease)
 
     @property
@@ -200,45 +203,50 @@ def told(log: Path) -> Iterator[dict[str, Any]]:
 
 
 class Worker:
-    """One process of several: moves its own versions, or rolls back, and writes down what it was told."""
+    """One process of several: asks for promotions and rollbacks, and writes down what it was told."""
 
-    def __init__(self, world: World, uri: str, number: int, workers: int, log: Path, life: int) -> None:
-        self.world, self.registry = world, MlflowRegistry(uri)
-        self.name = f"worker {number}"
-        self.own = world.versions[1:][number::workers]
-        self.path = log / f"{number}-{life}.jsonl"
-        self.draw = random.Random(f"{number}-{life}")
+    def __init__(self, world: World, uri: str, name: str, log: Path) -> None:
+        self.world, self.registry, self.name = world, MlflowRegistry(uri), name
+        self.path = log / f"{name}.jsonl"
         self.known: dict[str, tuple[Evidence, Path]] = {}
 
-    def once(self) -> str:
-        """One promotion or rollback. Answers with what it was told."""
+    def evaluate(self, version: ModelVersion) -> tuple[Evidence, Path]:
+        if version.version not in self.known:
+            self.known[version.version] = self.world.evaluate(version)
+        return self.known[version.version]
+
+    def promote(self, version: ModelVersion, *, clock: promotion.Clock = now, **more: Any) -> str:
+        made, run = self.evaluate(version)
+
+        def ask(actor: Identity) -> Outcome:
+            return self.world.promote(self.registry, made, run, actor=actor, clock=clock, **more)
+
+        said = self._ask("promote", ask)
+        if said.get("code") in ("withdrawn", "not_newest"):
+            del self.known[version.version]
+        return str(said["told"])
+
+    def rollback(self, *, clock: promotion.Clock = now) -> str:
+        ask = partial(self.world.rollback, self.registry, clock=clock)
+        return str(self._ask("rollback", lambda actor: ask(actor=actor))["told"])
+
+    def _ask(self, asked: str, ask: Callable[[Identity], Outcome]) -> dict[str, Any]:
         attempt = uuid.uuid4().hex
-        actor = who(attempt, self.name)
-        back = self.draw.random() < 0.25
-        said: dict[str, Any] = {"worker": self.name, "attempt": attempt, "asked": "rollback" if back else "promote"}
+        said: dict[str, Any] = {"worker": self.name, "attempt": attempt, "asked": asked}
         self._write(said | {"told": "nothing yet"})
-        version = self.draw.choice(self.own)
         try:
-            if back:
-                outcome = self.world.rollback(self.registry, actor=actor, clock=now)
-            else:
-                if version.version not in self.known:
-                    self.known[version.version] = self.world.evaluate(version)
-                made, run = self.known[version.version]
-                outcome = self.world.promote(self.registry, made, run, actor=actor, clock=now)
+            outcome = ask(who(attempt, self.name))
             said |= {"told": "already" if outcome.already else "done", "entry": outcome.entry.sha256}
         except (Waiting, Refused) as refusal:
-            if refusal.code in ("withdrawn", "not_newest"):
-                self.known.pop(version.version, None)
             said |= {"told": "refused", "code": refusal.code}
-        except UnknownOutcome:
-            said |= {"told": "unknown"}
+        except UnknownOutcome as unknown:
+            said |= {"told": "unknown", "code": unknown.what}
         except RegistryError as error:
             said |= {"told": "no answer", "code": error.what}
         except LockgateError as error:
             said |= {"told": "broke", "code": f"{type(error).__name__}: {error.what}"}
         self._write(said)
-        return str(said["told"])
+        return said
 
     def _write(self, said: dict[str, Any]) -> None:
         with self.path.open("a") as file:
@@ -246,11 +254,41 @@ class Worker:
 
 
 def work(world: World, uri: str, number: int, workers: int, log: Path, life: int) -> None:
-    """The life of one process, until somebody writes `stop`."""
-    worker = Worker(world, uri, number, workers, log, life)
+    """The life of one process, until somebody writes `stop`: it moves versions of its own, or rolls back."""
+    worker = Worker(world, uri, f"worker {number}, life {life}", log)
+    own, draw = world.versions[1:][number::workers], random.Random(f"{number}-{life}")
     while not (log / "stop").exists():
-        if worker.once() == "refused":
-            time.sleep(worker.draw.random() * 0.3)
+        told = worker.rollback() if draw.random() < 0.25 else worker.promote(draw.choice(own))
+        if told == "refused":
+            time.sleep(draw.random() * 0.3)
+
+
+def race(world: World, version: ModelVersion, ready: Any, log: Path) -> None:
+    """Promote one version when all others are ready to promote theirs."""
+    worker = Worker(world, world.uri, f"version {version.version}", log)
+    worker.evaluate(version)
+    ready.wait()
+    worker.promote(version)
+
+
+def die(world: World, step: str, log: Path) -> None:
+    """Promote version 2, and be killed where the next thing to do is `step`. Before it claims, version 3 may come first."""
+    decide = promotion.next_step
+
+    def next_step(*arguments: Any, **more: Any) -> Any:
+        found = decide(*arguments, **more)
+        if type(found).__name__ == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+    def prove(version: ModelVersion) -> None:
+        if step == "Overtaken":
+            Worker(world, world.uri, "faster", log).promote(world.versions[2])
+
+    promotion.next_step = next_step
+    Worker(world, world.uri, "killed", log).promote(
+        world.versions[1], prove=prove, turn_over=lambda entry: f"serving shows {entry.target}"
+    )
 
 
 def counts(log: Path) -> Counter[str]:

@@ -66,7 +66,7 @@ class Weather:
 
 
 def soak(
-    uri: str, folder: Path, *, promotions: int, longest_s: float, kill_every_s: float = 6, each: int = 2
+    uri: str, folder: Path, *, promotions: int, longest_s: float, kill_every_s: float = 30, each: int = 2
 ) -> Report:
     """Play it against a server until so many promotions and rollbacks were done, or the time is over.
 

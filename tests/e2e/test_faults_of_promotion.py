@@ -1,0 +1,392 @@
+"""What breaks while versions are moved: processes, servers, answers, disks, clocks, rights. One Production stays one.
+
+After each fault the next command finds ledger and registry of one mind again, and nobody was told what is not so.
+"""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, die, now, race, told, who
+from lockgate import ledger, promotion
+from lockgate.registries import mlflow_client
+from lockgate.registries.mlflow import MlflowRegistry
+from proxy import Asked, Fate, Proxy
+from servers import MlflowServer
+
+STEPS = [step.__name__ for step in get_args(ledger.Step)]
+MOST_WRITES = 40
+
+
+@pytest.fixture(scope="module")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("blank") / "m.db"
+    MlflowRegistry(f"sqlite:///{path}").evidence("nobody").all()
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    made = tmp_path / "log"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture
+def local(blank: Path, tmp_path: Path) -> World:
+    """A model in a database without a server."""
+    shutil.copyfile(blank, tmp_path / "m.db")
+    return World.make(f"sqlite:///{tmp_path / 'm.db'}", tmp_path, versions=3)
+
+
+@pytest.fixture
+def served(postgres_server: MlflowServer, tmp_path: Path) -> World:
+    """A model of a server on PostgreSQL."""
+    return World.make(postgres_server.uri, tmp_path, versions=3)
+
+
+def healed(world: World, watch: Watch, log: Path) -> None:
+    """The next command puts everything right, and nothing was wrong that it cannot put right."""
+    world.settle()
+    assert world.differences() == []
+    assert world.lies(log) == []
+    assert watch.wrong == []
+
+
+def begun(world: World) -> None:
+    """Somebody else has claimed a promotion of version 3 and is still at it."""
+    entry = world.chain.draft(
+        "promoted", source="1", target="3", actor=who("other"), at=now(), lease=timedelta(minutes=1)
+    )  # fmt: skip
+    MlflowRegistry(world.uri).ledger(world.model).put_if_absent(f"epoch-{entry.epoch}", entry.bytes.decode())
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_process_that_is_killed_at_a_step(
+    local: World, log: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGKILL where the next thing to do is this one; the next command goes on where it was."""
+    if step == "InProgress":
+        begun(local)
+    with Watch(local) as watch:
+        process = PROCESSES.Process(target=die, args=(local, step, log))
+        process.start()
+        process.join()
+        monkeypatch.setattr("crowd.after_every_lease", lambda: now() + timedelta(minutes=2))
+        healed(local, watch, log)
+
+    assert process.exitcode == -signal.SIGKILL
+    assert [one["told"] for one in told(log) if one["worker"] == "killed"] == ["nothing yet"]
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+def test_eight_processes_promote_different_versions_at_once(
+    backend: str, request: pytest.FixtureRequest, tmp_path: Path, log: Path
+) -> None:
+    """Some are done, one after the other; whoever was not is told who came first."""
+    server: MlflowServer = request.getfixturevalue(f"{backend}_server")
+    world = World.make(server.uri, tmp_path, versions=9)
+    ready = PROCESSES.Barrier(8)
+    with Watch(world) as watch:
+        crowd = [PROCESSES.Process(target=race, args=(world, version, ready, log)) for version in world.versions[1:]]
+        for one in crowd:
+            one.start()
+        for one in crowd:
+            one.join()
+        answers = [one for one in told(log) if one["told"] != "nothing yet"]
+        done = [one["entry"] for one in answers if one["told"] == "done"]
+        entries = [entry.sha256 for entry in world.chain.finished if entry.kind == "promoted"]
+        healed(world, watch, log)
+
+    assert len(answers) == 8
+    assert sorted(done) == sorted(entries)
+    assert {one["code"] for one in answers if one["told"] == "refused"} <= {"in_progress", "overtaken"}
+    assert 1 <= len(done) == 8 - sum(one["told"] == "refused" for one in answers)
+
+
+class Nth:
+    """Does something to the nth request that writes."""
+
+    def __init__(self, number: int, fate: Fate) -> None:
+        self.number, self.fate, self.seen = number, fate, 0
+
+    def __call__(self, asked: Asked) -> Fate:
+        self.seen += asked.writes
+        return self.fate if asked.writes and self.seen == self.number else "pass"
+
+
+def test_the_answer_to_each_write_is_lost_in_turn(served: World, log: Path) -> None:
+    """What is read back is done; what cannot be told is said to be unknown, and is finished by the same command."""
+    with Proxy(served.uri) as proxy, Watch(served) as watch:
+        worker = Worker(served, proxy.uri, "unlucky", log)
+        for number in range(1, MOST_WRITES):
+            version = served.versions[1 + number % 2]
+            proxy.fate = losing = Nth(number, "lose the answer")
+            said = worker.promote(version, clock=after_every_lease)
+            proxy.fate = lambda asked: "pass"
+            if losing.seen < number:
+                break
+            assert said in ("done", "unknown")
+            later = now() + 10 * number * HURRY.lease
+            if said == "unknown":
+                assert worker.promote(version, clock=lambda later=later: later) in ("done", "already")
+        else:
+            pytest.fail(f"a promotion writes more than {MOST_WRITES} times")
+        healed(served, watch, log)
+
+    assert number > 5
+
+
+def test_a_server_that_is_killed_in_the_middle_of_a_call(
+    postgres_server: MlflowServer, served: World, log: Path
+) -> None:
+    """Its answer never comes; when it is back, the same command finishes what was begun."""
+    server = postgres_server
+
+    def strike(asked: Asked) -> Fate:
+        if asked.path.endswith("/registered-models/alias"):
+            server.signal(signal.SIGSTOP)
+            threading.Timer(0.2, server.kill).start()
+        return "pass"
+
+    with Proxy(served.uri, strike) as proxy, Watch(served) as watch:
+        said = Worker(served, proxy.uri, "cut off", log).promote(served.versions[1])
+        server.kill()
+        server.start()
+        server.wait()
+        left = served.chain.unfinished
+        healed(served, watch, log)
+
+    assert said == "unknown"
+    assert left is not None
+    assert left.target == "2"
+
+
+def test_a_server_that_is_frozen_past_the_lease(
+    postgres_server: MlflowServer, served: World, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It wakes with a write that everybody had given up; that is the write that the next command would have made."""
+    server = postgres_server
+    monkeypatch.setattr(mlflow_client, "_USERS_TIMEOUT", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+
+    def strike(asked: Asked) -> Fate:
+        if asked.path.endswith("/registered-models/alias"):
+            server.signal(signal.SIGSTOP)
+        return "pass"
+
+    with Proxy(served.uri, strike) as proxy, Watch(served) as watch:
+        try:
+            said = Worker(served, proxy.uri, "left waiting", log).promote(served.versions[1])
+        finally:
+            server.signal(signal.SIGCONT)
+        monkeypatch.undo()
+        healed(served, watch, log)
+
+    assert said == "unknown"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of eight megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], check=False)
+    if mounted.returncode:
+        pytest.skip("a small disk cannot be mounted here: only root may")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write until nothing more fits."""
+    with path.open("wb", buffering=0) as file:
+        while True:
+            try:
+                file.write(bytes(4096))
+            except OSError:
+                return
+
+
+def test_a_disk_that_is_full(blank: Path, small_disk: Path, tmp_path: Path, log: Path) -> None:
+    """Nothing is moved, and it says so; with room again, the same command goes through."""
+    shutil.copyfile(blank, small_disk / "m.db")
+    world = World.make(f"sqlite:///{small_disk / 'm.db'}", tmp_path, versions=3)
+    worker = Worker(world, world.uri, "cramped", log)
+    made, run = worker.evaluate(world.versions[1])
+    promotion.publish(worker.registry, made, run)
+    filler = small_disk / "filler"
+    with Watch(world) as watch:
+        fill(filler)
+        said = worker.promote(world.versions[1])
+        stands = MlflowRegistry(world.uri).aliases(world.model)["production"]
+        filler.unlink()
+        healed(world, watch, log)
+
+    assert said in ("unknown", "no answer")
+    assert stands == "1"
+
+
+def cramped(world: World, log: Path) -> None:
+    """Promote version 2 where no file may grow beyond a page."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    worker = Worker(world, world.uri, "cramped", log)
+    worker.registry.aliases(world.model)
+    made, run = worker.evaluate(world.versions[1])
+    promotion.publish(worker.registry, made, run)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    worker.promote(world.versions[1], votes=())
+
+
+def test_a_file_that_may_not_grow(local: World, log: Path) -> None:
+    """A quota stops the database in the middle of what it writes: told, and finished by the next command."""
+    with Watch(local) as watch:
+        process = PROCESSES.Process(target=cramped, args=(local, log))
+        process.start()
+        process.join()
+        healed(local, watch, log)
+
+    assert process.exitcode == 0
+    assert [one["told"] for one in told(log)][-1] in ("unknown", "no answer")
+
+
+def test_a_database_that_somebody_else_has_locked(local: World, log: Path) -> None:
+    """A promotion waits for it."""
+    worker = Worker(local, local.uri, "patient", log)
+    path = local.uri.removeprefix("sqlite:///")
+    with Watch(local) as watch:
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            threading.Timer(1, lambda: other.execute("COMMIT")).start()
+            said = worker.promote(local.versions[1])
+        healed(local, watch, log)
+
+    assert said == "done"
+
+
+class Interrupted:
+    """A registry in front of which something else happens before the first alias is set."""
+
+    def __init__(self, registry: MlflowRegistry, happens: Callable[[], object]) -> None:
+        self._registry, self._happens = registry, [happens]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        if self._happens:
+            self._happens.pop()()
+        self._registry.set_alias(name, alias, version)
+
+
+@pytest.mark.parametrize(("hours", "heard"), [(1, "done"), (-1, "refused")])
+def test_two_clocks_an_hour_apart(local: World, log: Path, hours: int, heard: str) -> None:
+    """Whoever is ahead takes over what is still being done, whoever is behind waits longer than it must."""
+    other, worker = (Worker(local, local.uri, name, log) for name in ("elsewhere", "here"))
+    said: list[str] = []
+    worker.registry = Interrupted(  # type: ignore[assignment]
+        worker.registry, lambda: said.append(other.rollback(clock=lambda: now() + timedelta(hours=hours)))
+    )
+    with Watch(local) as watch:
+        worker.promote(local.versions[1])
+        healed(local, watch, log)
+
+    assert said == [heard]
+
+
+GUARDS = """
+[mlflow]
+default_permission = READ
+database_uri = sqlite:///{folder}/users.db
+admin_username = admin
+admin_password = a-long-password-1
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+"""
+PASSWORD = "a-long-password-2"
+
+
+@pytest.fixture(scope="module")
+def guarded(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    """A server that asks who is there: `admin`, who may everything, and users who may read."""
+    folder = tmp_path_factory.mktemp("guarded")
+    shutil.copyfile(blank, folder / "m.db")
+    (folder / "guards.ini").write_text(GUARDS.format(folder=folder))
+    environ = {
+        "MLFLOW_FLASK_SERVER_SECRET_KEY": "tests",
+        "MLFLOW_AUTH_CONFIG_PATH": str(folder / "guards.ini"),
+    }
+    server = MlflowServer(folder, f"sqlite:///{folder}/m.db", "--app-name", "basic-auth", environ=environ)
+    try:
+        server.start()
+        server.wait()
+        yield server
+    finally:
+        server.kill()
+
+
+def as_user(monkeypatch: pytest.MonkeyPatch, name: str, password: str) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+
+
+def test_what_rights_it_takes(
+    guarded: MlflowServer, tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever may only read moves nothing and is told; EDIT is enough to promote and to go back, none to delete."""
+    import requests
+
+    as_user(monkeypatch, "admin", "a-long-password-1")
+    world = World.make(guarded.uri, tmp_path, versions=3)
+    made, run = world.evaluate(world.versions[1])
+    promotion.publish(MlflowRegistry(guarded.uri), made, run)
+    api = f"{guarded.uri}/api/3.0/mlflow/users"
+    admin = ("admin", "a-long-password-1")
+    for user in ("reader", "editor"):
+        answer = requests.post(
+            f"{guarded.uri}/api/2.0/mlflow/users/create",
+            json={"username": user, "password": PASSWORD},
+            auth=admin,
+            timeout=30,
+        )
+        assert answer.ok, answer.text
+    rooms = MlflowRegistry(guarded.uri)._client.read("rooms", lambda mlflow: mlflow.runs.search_experiments())
+    things = [("registered_model", world.model)]
+    things += [("experiment", str(room.experiment_id)) for room in rooms if world.model in room.name]
+    for kind, name in things:
+        grant = {"username": "editor", "resource_type": kind, "resource_id": name, "permission": "EDIT"}
+        answer = requests.post(f"{api}/permissions/grant", json=grant, auth=admin, timeout=30)
+        assert answer.ok, answer.text
+    before = world.chain
+
+    as_user(monkeypatch, "reader", PASSWORD)
+    reader = Worker(world, world.uri, "reader", log)
+    reader.known["2"] = made, run
+    read = reader.promote(world.versions[1], votes=())
+    untouched = world.chain
+    as_user(monkeypatch, "editor", PASSWORD)
+    editor = Worker(world, world.uri, "editor", log)
+    editor.known["2"] = made, run
+    moved = [editor.promote(world.versions[1]), editor.rollback()]
+
+    assert read == "no answer"
+    assert "PERMISSION_DENIED" in next(one["code"] for one in told(log) if one["told"] == "no answer")
+    assert untouched == before
+    assert moved == ["done", "done"]
+    assert len(things) == 4
+    assert world.differences() == []
+    assert world.lies(log) == []
