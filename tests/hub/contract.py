@@ -82,9 +82,12 @@ class Contract:
 
     def example(self, name: str, status: str = "200") -> Any:
         """GitHub's own example of an answer."""
+        return json.loads(self._example(name, status))
+
+    @functools.cache  # noqa: B019
+    def _example(self, name: str, status: str) -> str:
         content = self._named(name)["responses"][status]["content"]["application/json"]
-        example = self._resolved(content["examples"]["default"])
-        return json.loads(json.dumps(example["value"]))
+        return json.dumps(self._resolved(content["examples"]["default"])["value"])
 
     @functools.cache  # noqa: B019  # one contract lives as long as the tests
     def _named(self, name: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ class Served:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         world.storage_port = self.server.server_address[1]
         self.api = f"http://127.0.0.1:{world.storage_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def client(self, **more: Any) -> GitHub:
         self.waits: list[float] = []
