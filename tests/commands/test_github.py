@@ -152,12 +152,23 @@ def _stop() -> None:
 
 
 def test_nothing_stands_by_and_the_schedule_says_so(desk: Desk, step: Step) -> None:
-    """A schedule that finds nothing to do is done."""
+    """A schedule that finds nothing to do is done; it has verified the ledger, too."""
     desk.register()
     done = step.call("archive", GATE_MODEL=desk.model)
 
     assert (done.return_value, step.outputs) == (0, {"state": "done"})
-    assert step.summary.read_text().startswith("* ")
+    assert len(step.summary.read_text().splitlines()) >= 2
+    assert all(line.startswith("* ") for line in step.summary.read_text().splitlines())
+
+
+def test_a_schedule_that_finds_another_hand_fails(desk: Desk, step: Step) -> None:
+    """An alias that the ledger knows nothing of."""
+    version = desk.register()
+    desk.models.registry.set_alias(desk.model, "production", version.version)
+    done = step.call("archive", GATE_MODEL=desk.model)
+
+    assert (done.return_value, step.outputs) == (1, {"state": "refused"})
+    assert "production" in step.summary.read_text()
 
 
 def test_a_rollback_that_is_refused_says_why(desk: Desk, step: Step) -> None:

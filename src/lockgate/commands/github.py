@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from lockgate.commands.run import Run
     from lockgate.commands.runner import Runner
     from lockgate.errors import LockgateError
+    from lockgate.ledger import PromotionPolicy
+    from lockgate.registry import Registry
 
 T = TypeVar("T")
 
@@ -26,6 +29,13 @@ class Moved(Protocol):
 
     @property
     def lines(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class Told:
+    """What people are told."""
+
+    lines: tuple[str, ...]
 
 
 _PIPELINE = click.option(
@@ -202,10 +212,23 @@ def rollback(pipeline: Path | None, model: str, reason: str, to: int | None) -> 
 @_PIPELINE
 @_MODEL
 def archive(pipeline: Path | None, model: str) -> int:
-    """Let the standby go once Production has held for its soak, as `gate archive` does; for a schedule."""
-    from lockgate.archive import archive as let_go
+    """For a schedule: let the standby go once Production has held for its soak, then verify, as the commands do."""
+    import tempfile
 
-    return _move(let_go, pipeline=pipeline, model=model, state="done")
+    from lockgate.archive import archive as let_go
+    from lockgate.errors import Refused
+    from lockgate.run import now
+    from lockgate.verify import verify
+
+    def both(registry: Registry, model: str, *, promotion: PromotionPolicy, **more: Any) -> Told:
+        done = let_go(registry, model, promotion=promotion, **more)
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+            state = verify(registry, model, promotion=promotion, now=now(), scratch=Path(scratch))
+        if state.exit_code == 1:
+            raise Refused("\n".join(state.lines), code="does_not_agree", remedy=f"look at gate verify {model}")
+        return Told((*done.lines, *state.lines))
+
+    return _move(both, pipeline=pipeline, model=model, state="done")
 
 
 def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, state: str) -> int:

@@ -76,6 +76,12 @@ _LINES = {
 @click.option("--data", help="The rows to judge it on; data/holdout.parquet by default.")
 @click.option("--label", help="The column that holds the truth; label by default.")
 @click.option("--query", help="The column that says which rows of a ranking are of one query.")
+@click.option(
+    "--github", is_flag=True, help="Also write workflows for GitHub Actions, and say what is to be set there."
+)
+@click.option(
+    "--action", metavar="OWNER/REPO@COMMIT", help="With --github: where lockgate's action is, at which commit."
+)
 @click.option("--yes", is_flag=True, help="Ask nothing.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def command(
@@ -84,14 +90,21 @@ def command(
     data: str | None,
     label: str | None,
     query: str | None,
+    github: bool,
+    action: str | None,
     yes: bool,
     force: bool,
 ) -> None:
-    """Write gates/MODEL.yaml and models/MODEL.version, to be edited."""
+    """Write gates/MODEL.yaml and models/MODEL.version, to be edited; with --github the workflows, too."""
     from lockgate import pipeline
     from lockgate.errors import PipelineError, UsageError
 
+    if action is not None and not github:
+        raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
     asking = not yes and sys.stdin.isatty()
+    if github and (there := _there(model)) is not None:
+        _workflows(*there, action=action, force=force)
+        return
     if model is None:
         if not asking:
             raise UsageError("init needs the name of the registered model", remedy="write gate init --model NAME")
@@ -108,7 +121,7 @@ def command(
         query = query or click.prompt("Column that says which rows are of one query", default="query")
     if query is not None and task != "ranking":
         raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
-    name = re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._") or "model"
+    name = _name(model)
     path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
@@ -128,7 +141,34 @@ def command(
         version.parent.mkdir(parents=True, exist_ok=True)
         version.write_text("1\n", encoding="utf-8")
         click.echo(f"wrote {version}: write the version there that asks")
+    if github:
+        _workflows(model, path, action=action, force=force)
     click.echo(f"next: edit {path}, then gate check, then gate run")
+
+
+def _name(model: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._") or "model"
+
+
+def _there(model: str | None) -> tuple[str, Path] | None:
+    """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
+    from lockgate import pipeline, wiring
+
+    if model is not None:
+        path = Path("gates") / f"{_name(model)}.yaml"
+        return (model, path) if path.exists() else None
+    known = wiring.pipelines(Path.cwd())
+    if not known:
+        return None
+    path = wiring.only_pipeline(Path.cwd())
+    return pipeline.load(path, environ=None).model, path.relative_to(Path.cwd())
+
+
+def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
+    from lockgate.commands.workflows import Workflows
+
+    for line in Workflows.of(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
+        click.echo(line)
 
 
 def _text(model: str, *, task: str, data: str, label: str, query: str, version: Path) -> str:

@@ -1,0 +1,147 @@
+"""Which workflow files does a repository on GitHub need, with its names and pinned versions in them?"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lockgate import __version__
+from lockgate.errors import UsageError
+
+NAMES = ("gate.yml", "gate-approve.yml", "gate-rollback.yml", "gate-nightly.yml")
+REPOSITORY = "lockgate/lockgate"
+# By the commit of a release: a tag can be moved.
+PINNED = {
+    "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
+    "setup_python": "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0",
+    "upload": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
+    "download": "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
+}
+_MODELS_NEED = ("mlflow", "pyarrow", "pandas", "scikit-learn")
+_ACTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*)/[A-Za-z0-9._\-]+@[0-9a-f]{40}")
+_GITHUB = re.compile(r"github\.com[/:]([A-Za-z0-9\-]+/[A-Za-z0-9._\-]+?)(?:\.git)?/?$")
+_GATES = re.compile(r"gates/[A-Za-z0-9._\-]+\.ya?ml")
+
+CHECKLIST = """\
+In the settings of the repository (docs/github.md says what is only advisory without each):
+  [ ] Environments: model-promotion, deployment branches: only {branch}; administrators may not bypass it
+  [ ] Its secret MLFLOW_PROMOTE_PASSWORD and variable MLFLOW_PROMOTE_USERNAME: the one account that may write
+  [ ] Actions variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME, secret MLFLOW_READ_PASSWORD: may read only
+  [ ] Rules of the default branch: no direct push; review of .github/** and gates/** by owners of their own
+  [ ] Actions: read-only token by default; approval for outside contributors; only actions that you allow
+"""
+
+
+@dataclass(frozen=True)
+class Workflows:
+    """The files for one pipeline. action: what `uses:` names; pinned: whether that is a commit."""
+
+    model: str
+    pipeline: str
+    action: str
+    pinned: bool
+    models_need: str
+
+    @classmethod
+    def of(cls, model: str, pipeline: Path, *, action: str | None, root: Path) -> Workflows:
+        """Raises UsageError for a name that a workflow cannot hold."""
+        if action is not None and not _ACTION.fullmatch(action):
+            raise UsageError(
+                f"--action {action!r} is no action at a commit",
+                remedy="write OWNER/REPO@ and the 40 hex digits of a commit",
+            )
+        where = pipeline.as_posix()
+        if not _GATES.fullmatch(where):
+            raise UsageError(
+                f"{where!r} cannot stand in a workflow", remedy="keep pipelines in gates/, with plain names"
+            )
+        if "${{" in model:
+            raise UsageError(f"{model!r} would be an expression in a workflow", remedy="register it under another name")
+        own = action or _own()
+        return cls(model, where, *_uses(own), models_need=_needed(root))
+
+    @property
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """(file name, content)."""
+        given = {
+            **PINNED,
+            "action": self.action,
+            "pipeline": self.pipeline,
+            "pipeline_text": json.dumps(self.pipeline),
+            "name": Path(self.pipeline).stem,
+            "model_text": json.dumps(self.model, ensure_ascii=False),
+            "models_need": self.models_need,
+        }
+        for name in NAMES:
+            template = files("lockgate").joinpath("workflows", name).read_text(encoding="utf-8")
+            yield name, template.format(**given)
+
+    def write(self, root: Path, *, force: bool) -> list[str]:
+        """Write the files; says what was done and what is left to do. Raises UsageError where one is there already."""
+        folder = root / ".github" / "workflows"
+        there = [name for name in NAMES if (folder / name).exists()]
+        if there and not force:
+            raise UsageError(
+                f".github/workflows/{there[0]} is there already", remedy="edit it, or replace it with --force"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        said = []
+        for name, text in self.texts:
+            (folder / name).write_text(text, encoding="utf-8")
+            said.append(f"wrote .github/workflows/{name}")
+        if not self.pinned:
+            said.append(
+                f"to do: nothing here tells the commit of lockgate {__version__}, so its tag is named, which can be moved; "
+                "write its commit with --action OWNER/REPO@COMMIT --force"
+            )
+        return [*said, *CHECKLIST.format(branch="the default branch").splitlines()]
+
+
+def _uses(action: str | None) -> tuple[str, bool]:
+    return (f"{action} # v{__version__}", True) if action else (f"{REPOSITORY}@v{__version__}", False)
+
+
+def _own() -> str | None:
+    """The action at the commit that this lockgate was installed from, None where nothing tells it."""
+    try:
+        told = json.loads(metadata.distribution("lockgate").read_text("direct_url.json") or "{}")
+    except (metadata.PackageNotFoundError, ValueError):
+        return None
+    url, commit = str(told.get("url", "")), (told.get("vcs_info") or {}).get("commit_id")
+    parts = urlsplit(url)
+    if commit is None and parts.scheme == "file":
+        folder = Path(unquote(parts.path))
+        commit, url = _git(folder, "rev-parse", "HEAD"), _git(folder, "remote", "get-url", "origin") or ""
+    found = _GITHUB.search(url)
+    own = f"{found[1] if found else REPOSITORY}@{commit}"
+    return own if _ACTION.fullmatch(own) else None
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _needed(root: Path) -> str:
+    """What pip is to install beside a model: the repository's own list, else the versions that are here."""
+    if (root / "requirements.txt").is_file():
+        return "--requirement requirements.txt"
+    found = []
+    for name in _MODELS_NEED:
+        try:
+            found.append(f"{name}=={metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return " ".join(found)

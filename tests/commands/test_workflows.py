@@ -1,0 +1,206 @@
+"""The workflows that `gate init --github` writes: accepted by GitHub's own parser and schema, and with nothing to find in them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from lockgate.commands.init import command
+from lockgate.commands.workflows import NAMES, Workflows
+
+ACTION = "acme/lockgate@" + "0123456789" * 4
+LOADER = """\
+import { register } from 'node:module';
+register('data:text/javascript,' + encodeURIComponent(`
+export async function resolve(name, context, next) {
+  const found = await next(name, context);
+  if (found.url.endsWith('.json')) found.importAttributes = {...found.importAttributes, type: 'json'};
+  return found;
+}
+export async function load(url, context, next) {
+  return next(url, url.endsWith('.json') ? {...context, importAttributes: {...context.importAttributes, type: 'json'}} : context);
+}`));
+"""
+PARSE = """\
+import fs from 'fs';
+import {parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter} from '@actions/workflow-parser';
+for (const file of process.argv.slice(2)) {
+  const parsed = parseWorkflow({name: file, content: fs.readFileSync(file, 'utf8')}, new NoOperationTraceWriter());
+  await convertWorkflowTemplate(parsed.context, parsed.value);
+  for (const error of parsed.context.errors.getErrors()) console.log(file + ': ' + error.message);
+}
+console.log('parsed ' + process.argv.slice(2).length);
+"""
+
+
+def write(*more: str) -> Result:
+    return CliRunner().invoke(command, ["--github", "--yes", "--action", ACTION, *more], standalone_mode=False)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert write("--model", "fraud").exception is None
+    return tmp_path / ".github" / "workflows"
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    return {name: yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in NAMES}
+
+
+def jobs(folder: Path) -> dict[str, dict[str, Any]]:
+    """job → what it is, of all files."""
+    return {name: job for workflow in read(folder).values() for name, job in workflow["jobs"].items()}
+
+
+def test_zizmor_and_the_schema_find_nothing(repository: Path) -> None:
+    """As for this repository's own workflows in `make check`."""
+    files = [str(repository / name) for name in NAMES]
+    judged = subprocess.run(
+        [str(Path(sys.executable).parent / "zizmor"), "--offline", *files], capture_output=True, text=True
+    )
+    checked = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files],
+        capture_output=True,
+        text=True,
+    )
+
+    assert judged.returncode == 0, judged.stdout
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_githubs_own_parser_accepts_them(repository: Path, tmp_path: Path) -> None:
+    """And would not accept a wrong one."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is not here, so GitHub's workflow parser cannot be had")
+    where = tmp_path / "parser"
+    where.mkdir()
+    got = subprocess.run(
+        ["npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "@actions/workflow-parser@0.3.61", "@actions/expressions@0.3.61"],
+        cwd=where, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    if got.returncode != 0:
+        pytest.skip("npm cannot reach its registry, so GitHub's workflow parser cannot be had")
+    (where / "loader.mjs").write_text(LOADER)
+    (where / "parse.mjs").write_text(PARSE)
+    (where / "wrong.yml").write_text("on: push\njobs: {a: {runs-on: x, steps: [{uses: 1, frobnicate: 2}]}}\n")
+
+    def parse(*files: str) -> list[str]:
+        done = subprocess.run(
+            ["node", "--no-warnings", "--import", "./loader.mjs", "parse.mjs", *files],
+            cwd=where,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.stdout.splitlines()
+
+    assert parse(*[str(repository / name) for name in NAMES]) == ["parsed 4"]
+    assert any("frobnicate" in line for line in parse("wrong.yml"))
+
+
+def test_permissions_are_given_to_jobs_and_only_those_needed(repository: Path) -> None:
+    """Nothing at the top; writing is for the one comment alone, and no job that runs a model writes anything."""
+    assert all(workflow["permissions"] == {} for workflow in read(repository).values())
+    writes = {
+        name: {what for what, how in job["permissions"].items() if how == "write"}
+        for name, job in jobs(repository).items()
+    }
+
+    assert writes == {
+        "gate": set(), "comment": {"pull-requests"}, "decide": {"pull-requests"}, "prove": set(), "promote": {"pull-requests"},
+        "rollback": set(), "archive": set(),
+    }  # fmt: skip
+
+
+def test_the_credential_that_may_write_is_where_no_model_runs(repository: Path) -> None:
+    """In the environment, in jobs without a python for models; the jobs that run models hold the reading one."""
+    for name, job in jobs(repository).items():
+        text, runs_models = yaml.safe_dump(job), name in ("gate", "prove")
+        assert ("MLFLOW_PROMOTE_PASSWORD" in text) == (job.get("environment") == "model-promotion")
+        assert (job.get("environment") == "model-promotion") == (name in ("promote", "rollback", "archive"))
+        assert ("MLFLOW_READ_PASSWORD" in text) == runs_models == ("setup-python" in text)
+    assert "env" not in yaml.safe_dump(jobs(repository)["decide"]).replace("environment", "")
+
+
+def test_only_the_gate_sees_the_pull_requests_code(repository: Path) -> None:
+    """It checks out the head, all others the default branch; no checkout leaves a token behind."""
+    for name, job in jobs(repository).items():
+        given = next(step["with"] for step in job["steps"] if step["uses"].startswith("actions/checkout@"))
+        assert given["persist-credentials"] is False
+        assert ("pull_request.head.sha" in given["ref"]) == (name == "gate")
+        assert ("default_branch" in given["ref"]) == (name != "gate")
+
+
+def test_everything_is_pinned_bounded_and_without_expressions_in_scripts(repository: Path) -> None:
+    """Every action by commit, every job with a time limit, every workflow or job in a concurrency group; no cache."""
+    for workflow in read(repository).values():
+        for job in workflow["jobs"].values():
+            assert job["timeout-minutes"] <= 60
+            for step in job["steps"]:
+                assert (
+                    re.fullmatch(r"[\w\-]+/[\w\-]+@[0-9a-f]{40}", step["uses"])
+                    if "uses" in step
+                    else "${{" not in step["run"]
+                )
+    assert "actions/cache" not in "".join(text for text in map(str, read(repository).values()))
+    promoting = [read(repository)[name] for name in NAMES[2:]] + [jobs(repository)["promote"]]
+    assert {(one["concurrency"]["group"], one["concurrency"]["cancel-in-progress"]) for one in promoting} == {
+        ("gate-promote-fraud", False)
+    }
+
+
+def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name it is the only one of gates/; what is there already is not replaced without --force."""
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(command, ["--yes", "--model", "a b"], standalone_mode=False)
+    first = write()
+    again, forced = write(), write("--force")
+
+    assert first.exception is None
+    assert 'model: "a b"' in (tmp_path / ".github" / "workflows" / "gate-rollback.yml").read_text()
+    assert 'pipeline: "gates/a_b.yaml"' in (tmp_path / ".github" / "workflows" / "gate.yml").read_text()
+    assert "is there already" in str(again.exception)
+    assert forced.exception is None
+    assert "[ ] Environments: model-promotion" in first.output
+
+
+@pytest.mark.parametrize(
+    ("model", "pipeline", "action"),
+    [("m", "gates/x.yaml", "a/b@v1"), ("m", "gates/x y.yaml", None), ("${{ x }}", "gates/x.yaml", None)],
+)
+def test_what_a_workflow_cannot_hold_is_refused(model: str, pipeline: str, action: str | None, tmp_path: Path) -> None:
+    """A moving tag, a path that needs quoting, an expression."""
+    from lockgate.errors import UsageError
+
+    with pytest.raises(UsageError):
+        Workflows.of(model, Path(pipeline), action=action, root=tmp_path)
+
+
+@pytest.mark.parametrize("model", ['"', "a: b", "x\ny", "{z}", "- #", "🚀", "\\"])
+def test_any_model_name_stays_one_value(model: str, tmp_path: Path) -> None:
+    """Whatever signs it has."""
+    texts = dict(Workflows.of(model, Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)
+    steps = yaml.safe_load(texts["gate-rollback.yml"])["jobs"]["rollback"]["steps"]
+
+    assert steps[-1]["with"]["model"] == model
+
+
+def test_the_repositorys_own_list_is_what_its_models_need(tmp_path: Path) -> None:
+    """Where there is none, the versions that are here are written down."""
+    here = dict(Workflows.of("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
+    (tmp_path / "requirements.txt").touch()
+    own = dict(Workflows.of("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
+
+    assert re.search(r"pip install mlflow==[\d.]+ pyarrow==[\d.]+ pandas==[\d.]+", here)
+    assert "pip install --requirement requirements.txt\n" in own
