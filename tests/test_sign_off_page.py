@@ -1,0 +1,37 @@
+"""The page about sign-off names tests and codes that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs/sign-off.md").read_text()
+
+
+def test_every_attack_is_played_by_a_test_that_there_is() -> None:
+    """And every test that plays one stands in the table."""
+    played = set()
+    for path in (ROOT / "tests/channels").glob("test_github*.py"):
+        played |= set(re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE))
+    named = set(re.findall(r"`(test_\w+)`", PAGE))
+
+    assert named <= played
+    assert {name for name in played if re.match(r"test_\d\d_", name)} <= named
+
+
+def test_every_code_is_explained() -> None:
+    """Those that a decision or an ignored vote can have."""
+    sources = [ROOT / "src/lockgate/signoff.py", *(ROOT / "src/lockgate/channels").glob("*.py")]
+    source = "\n".join(path.read_text() for path in sources)
+    made = set(re.findall(r'(?:Objection|Ignored)\(\s*(?:vote,\s*)?"(\w+)"', source))
+    made |= set(re.findall(r'(?:Decision|Obstacle)\(\s*"\w+",\s*"(\w+)"', source))
+
+    assert len(made) > 25
+    assert {code for code in made if f"`{code}`" not in PAGE} <= {
+        "approved",
+        "nobody_signs",
+        "no_signoff",
+        "nobody_to_ask",
+        "no_time",
+    }
