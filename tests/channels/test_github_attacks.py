@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from hub.contract import github
-from hub.deciding import asked, decided, ignored, said, seen, signoff
+from hub.deciding import asked, decided, event_of, ignored, said, seen, signoff
 from hub.emulator import World, user
+from lockgate.channels.github_comments import read_record
 from lockgate.channels.github_values import GitHubError
 from lockgate.evidence import Evidence
 from promoting import POLICY, evidence
@@ -254,6 +255,26 @@ def test_12_a_pull_request_leaves_a_record_that_knows_of_no_veto(world: World) -
     assert said(decided(world)) == REJECTED
 
 
+def test_12_a_veto_is_written_and_deleted_before_there_is_evidence(world: World) -> None:
+    told = world.comment("bo", "/gate reject no")
+    assert said(decided(world, told)) == ("pending", "no_evidence")
+    decided(world, world.delete(told["comment"]["id"], "mallory"))
+    approve(world, "ana", world.run_gate().digest)
+
+    assert said(decided(world)) == REJECTED
+
+
+def test_12_strangers_cannot_fill_the_record_up(world: World) -> None:
+    world.run_gate()
+    told = world.comment("bo", "/gate reject no")
+    for _ in range(250):
+        world.comment("mallory", "/gate reject " + "x" * 1000)
+
+    kept = seen(world).record(asked(), event_of(told))
+
+    assert [vote.by.name for vote in read_record(kept)] == ["bo"]
+
+
 def test_12_a_veto_outlives_a_new_run_and_a_new_push(world: World) -> None:
     world.run_gate()
     world.comment("bo", "/gate reject no")
@@ -280,7 +301,7 @@ def test_49_one_event_is_delivered_twice(world: World) -> None:
     looked = seen(world)
 
     assert decided(world, told) == decided(world, told)
-    assert looked.record() == b""
+    assert looked.record(asked()) == b""
 
 
 # what was evaluated ---------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_a_record_holds_what_closes_and_never_an_approval() -> None:
     world.comment("bo", "/gate revoke")
     looked = seen(world)
 
-    assert [vote.verb for vote in read_record(looked.record())] == ["reject", "revoke"]
+    assert [vote.verb for vote in read_record(looked.record(asked()))] == ["reject", "revoke"]
     with pytest.raises(ValueError, match="nothing else"):
         read_record(looked.ballot(asked()).votes[0].bytes)
     with pytest.raises(ValueError):  # noqa: PT011  # the message is json's own

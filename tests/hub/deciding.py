@@ -35,8 +35,9 @@ def seen(world: World) -> Seen:
 def decided(world: World, event: dict[str, Any] | None = None, **more: Any) -> Decision:
     """The decision, and what it must not forget is kept as the job keeps it."""
     looked, told = seen(world), event_of(event)
-    decision = looked.decision(asked(**more), world.now, told)
-    kept = looked.record(told)
+    policy = asked(**more)
+    decision = looked.decision(policy, world.now, told)
+    kept = looked.record(policy, told)
     if kept:
         world.keep(kept)
     return decision

@@ -23,7 +23,6 @@ from lockgate.registry import Identity, utc_text
 from lockgate.signoff import SCHEMA, Ballot, Objection, Obstacle, SignoffPolicy, Verb, Vote
 
 REASON = 2000  # characters of a reason that are kept
-RECORDED = 200  # rejections and revocations that are remembered of one pull request
 
 _APPROVE = re.compile(r"/gate approve (sha256:[0-9a-f]{64})(?: accepting ([1-9][0-9]{0,4}) undecided)?")
 _REJECT = re.compile(r"/gate reject(?: (?P<reason>.+))?", re.DOTALL)
@@ -39,6 +38,18 @@ class Command:
     digest: str | None = None
     accepting: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a rejection is about while there is no evidence yet: the commit, by the SHA-256 of its name."""
+
+    digest: str
+    model: str
+
+    @classmethod
+    def of(cls, pull: PullRequest, model: str) -> Subject:
+        return cls(digest.sha256(pull.head.sha.encode()), model)
 
 
 def command(body: str) -> Command | None:
@@ -112,11 +123,21 @@ def ballot(
     return Ballot(tuple(votes), objections, authors, accounts, obstacle)
 
 
-def record(comments: Iterable[Comment], event: CommentEvent | None, evidence: Evidence, old: Sequence[Vote]) -> bytes:
-    """The rejections and revocations known so far, a vote a line, to be kept where nobody's edit reaches them."""
-    seen = [vote for comment in comments if (vote := _vote(comment, comment.body, evidence)) is not None]
-    kept = _closing([*seen, *_taken_back(event, evidence), *old])
-    return b"".join(kept[key].bytes + b"\n" for key in sorted(kept)[-RECORDED:])
+def record(
+    comments: Iterable[Comment],
+    event: CommentEvent | None,
+    about: Evidence | Subject,
+    policy: SignoffPolicy,
+    old: Sequence[Vote],
+) -> bytes:
+    """What owners rejected and revoked so far, a vote a line, to be kept where nobody's edit reaches it.
+
+    Strangers' comments are left out, so that nobody can fill the record up.
+    """
+    seen = [vote for comment in comments if (vote := _vote(comment, comment.body, about)) is not None]
+    ours = [vote for vote in [*seen, *_taken_back(event, about)] if policy.owner_of(vote.by) is not None]
+    kept = _closing([*ours, *old])
+    return b"".join(kept[key].bytes + b"\n" for key in sorted(kept))
 
 
 def read_record(data: bytes) -> tuple[Vote, ...]:
@@ -135,7 +156,7 @@ def questions(comments: Iterable[Comment]) -> Iterator[tuple[Comment, Command]]:
             yield comment, asked
 
 
-def _vote(comment: Comment, body: str, evidence: Evidence) -> Vote | None:
+def _vote(comment: Comment, body: str, evidence: Evidence | Subject) -> Vote | None:
     asked = command(body)
     if asked is None or comment.user is None or asked.verb in ("status", "unknown"):
         return None
@@ -182,7 +203,7 @@ def _objection(comment: Comment, event: CommentEvent | None) -> Objection | None
     return None
 
 
-def _taken_back(event: CommentEvent | None, evidence: Evidence) -> list[Vote]:
+def _taken_back(event: CommentEvent | None, evidence: Evidence | Subject) -> list[Vote]:
     """What a comment said that was edited or deleted just now."""
     if event is None or event.before is None:
         return []

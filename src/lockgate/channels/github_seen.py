@@ -94,11 +94,10 @@ class Seen:
             )
         return decide(asked.signoff, self.evidence, self.ballot(asked, event), now)
 
-    def record(self, event: CommentEvent | None = None) -> bytes:
+    def record(self, asked: Asked, event: CommentEvent | None = None) -> bytes:
         """What the next decision must know, even where comments change until then; empty where there is nothing."""
-        if self.evidence is None:
-            return b"".join(vote.bytes + b"\n" for vote in self.recorded)
-        return github_comments.record(self.comments, event, self.evidence, self.recorded)
+        about = self.evidence or github_comments.Subject.of(self.pull, asked.model)
+        return github_comments.record(self.comments, event, about, asked.signoff, self.recorded)
 
 
 def look(hub: GitHub, number: int, *, workflow: str = WORKFLOW) -> Seen:

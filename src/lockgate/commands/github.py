@@ -107,7 +107,7 @@ def _decide(pipeline: Path | None, *, record: Path | None) -> int:
         seen = desk.look()
         decision = desk.decision(seen, now())
         if record is not None:
-            keep_record(seen, desk.event, record)
+            keep_record(seen, desk.asked, desk.event, record)
             desk.answer()
         desk.stick(seen, desk.comment(seen, decision), runner)
         say(f"{decision.state}: {decision.reason}")

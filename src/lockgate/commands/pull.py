@@ -130,12 +130,13 @@ class Desk:
             self.hub.say(self.number, _KNOWN)
 
 
-def keep_record(seen: Seen, event: CommentEvent | None, folder: Path) -> None:
+def keep_record(seen: Seen, asked: Asked | None, event: CommentEvent | None, folder: Path) -> None:
     """What the next decision must not forget, as the file that the job uploads."""
     from lockgate.channels.github_seen import RECORD
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RECORD).write_bytes(seen.record(event))
+    kept = b"".join(vote.bytes + b"\n" for vote in seen.recorded) if asked is None else seen.record(asked, event)
+    (folder / RECORD).write_bytes(kept)
 
 
 def _nothing(seen: Seen, decision: Decision) -> str:
