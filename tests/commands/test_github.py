@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 from pathlib import Path
@@ -72,6 +73,38 @@ def test_a_run_tells_verdict_digest_summary_and_annotations(desk: Desk, step: St
     assert {"evidence.json", "evidence.sha256", "report.md", "report.json", "report.xml"} == {
         str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()
     }
+
+
+def opened(folder: Path, author: int, sender: int, kind: str = "User") -> dict[str, str]:
+    """What the runner says of a pull request: who opened it, and who pushed to it."""
+    people = [{"id": number, "login": f"n{number}", "type": kind} for number in (author, sender)]
+    told = folder / "event.json"
+    told.write_text(json.dumps({"pull_request": {"number": 12, "user": people[0]}, "sender": people[1]}))
+    return {"GITHUB_EVENT_NAME": "pull_request", "GITHUB_EVENT_PATH": str(told)}
+
+
+@pytest.mark.parametrize(
+    ("author", "sender", "kind", "said"),
+    [
+        (7, 9, "User", "owners needs 1 and 0 can"),
+        (9, 7, "User", "owners needs 1 and 0 can"),
+        (9, 9, "Bot", "cannot be matched to anybody"),
+        (9, 8, "User", None),
+    ],
+)
+def test_a_pull_request_that_nobody_could_ever_approve_is_refused_before_a_model_is_asked(
+    desk: Desk, step: Step, tmp_path: Path, author: int, sender: int, kind: str, said: str | None
+) -> None:
+    """Its only owner made it or pushed to it, or nobody knows who stands behind a bot."""
+    ask(desk, "training_data >= 1")
+    with desk.pipeline.open("a") as pipeline:
+        pipeline.write("signoff: {groups: {owners: [{github: ana, id: 7}]}, require: {owners: 1}}\n")
+    done = step.call("run", "--evidence", str(tmp_path / "out"), **opened(tmp_path, author, sender, kind))
+
+    assert done.return_value == (1 if said is None else 2)
+    assert step.outputs["verdict"] == ("fail" if said is None else "error")
+    assert said is None or said in done.stderr
+    assert (tmp_path / "out" / "evidence.json").exists() == (said is None)
 
 
 def test_a_pass_is_a_pass(desk: Desk, step: Step, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from lockgate.channels.github_values import (
     CommentEvent,
     Commit,
     GitHubError,
+    PullEvent,
     PullRequest,
     WorkflowRun,
 )
@@ -121,6 +122,13 @@ def ballot(
                 )
     authors, accounts = _makers(pull, commits, runs, policy)
     return Ballot(tuple(votes), objections, authors, accounts, obstacle)
+
+
+def makers(event: PullEvent) -> Ballot:
+    """Who had a hand in a pull request, as far as its event tells; no votes."""
+    people = tuple(dict.fromkeys(one.identity for one in event.accounts if one.is_person))
+    bots = tuple(dict.fromkeys(one.noreply.lower() for one in event.accounts if not one.is_person))
+    return Ballot(authors=bots, accounts=people)
 
 
 def record(

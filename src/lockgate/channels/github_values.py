@@ -242,6 +242,22 @@ class CommentEvent(_Said):
         return self.changes.body.was if self.changes is not None and self.changes.body is not None else None
 
 
+class _Opened(_Said):
+    user: Account | None
+
+
+class PullEvent(_Said):
+    """That something happened to a pull request."""
+
+    pull_request: _Opened
+    sender: Account
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Who opened it, and who set off what runs now."""
+        return tuple(one for one in (self.pull_request.user, self.sender) if one is not None)
+
+
 def read(kind: type[T], data: bytes, *, what: str) -> T:
     """A value from JSON. what: where the bytes came from. Raises GitHubError, which names the field."""
     try:

@@ -63,11 +63,17 @@ def command() -> None:
 def run(pipeline: Path | None, candidate: str | None, folder: Path) -> int:
     """Ask every gate as `gate run` does; show it as summary and annotations, and set verdict, opens and digest."""
     from lockgate.commands import run as asking
+    from lockgate.commands.pull import within_reach
     from lockgate.errors import LockgateError
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    runner, done = _step(lambda _: asking.ask(pipeline, candidate=candidate))
+
+    def work(_: Runner) -> Run:
+        within_reach(os.environ, pipeline)
+        return asking.ask(pipeline, candidate=candidate)
+
+    runner, done = _step(work)
     if isinstance(done, LockgateError):
         return _broken(runner, done, verdict="error", opens="no")
     _keep(done, folder)

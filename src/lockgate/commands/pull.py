@@ -130,6 +130,27 @@ class Desk:
             self.hub.say(self.number, _KNOWN)
 
 
+def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
+    """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model is asked."""
+    from lockgate import wiring
+    from lockgate.channels.github_comments import makers
+    from lockgate.channels.github_values import PullEvent, read
+    from lockgate.commands import found
+    from lockgate.pipeline import load
+    from lockgate.signoff import SignoffPolicy, out_of_reach
+
+    if environ.get("GITHUB_EVENT_NAME") != "pull_request":
+        return
+    event = read(PullEvent, _event(environ), what="the event")
+    of = load(path or wiring.only_pipeline(found.root()), environ=None)
+    why = None if of.mode == "observe" else out_of_reach(of.signoff or SignoffPolicy(), makers(event))
+    if why is not None:
+        raise UsageError(
+            f"nobody could ever approve this pull request: {why}",
+            remedy="add owners to signoff.groups on the default branch, or set separation_of_duties: false there",
+        )
+
+
 def keep_record(seen: Seen, asked: Asked | None, event: CommentEvent | None, folder: Path) -> None:
     """What the next decision must not forget, as the file that the job uploads."""
     from lockgate.channels.github_seen import RECORD
