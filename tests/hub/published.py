@@ -59,13 +59,11 @@ def file(package: tuple[str, str, str, str]) -> Path:
 def _fetch(package: str, member: str, sha256: str, scratch: Path, into: Path) -> None:
     if shutil.which("npm") is None:
         raise Unavailable("npm is not installed")
-    done = subprocess.run(
-        ["npm", "pack", "--ignore-scripts", "--silent", package],
-        cwd=scratch,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    pack = ["npm", "pack", "--ignore-scripts", "--silent", "--fetch-retries=1", package]
+    try:
+        done = subprocess.run(pack, cwd=scratch, capture_output=True, text=True, timeout=180)
+    except subprocess.TimeoutExpired as error:
+        raise Unavailable(f"npm did not fetch {package} in {error.timeout:.0f} s") from None
     if done.returncode != 0:
         raise Unavailable(f"npm could not fetch {package}: {done.stderr.strip()[-300:]}")
     (archive,) = scratch.glob("*.tgz")
@@ -78,13 +76,21 @@ def _fetch(package: str, member: str, sha256: str, scratch: Path, into: Path) ->
     (scratch / "whole").rename(into)
 
 
-@functools.cache
 def published(package: tuple[str, str, str, str]) -> Any:
     """The document; where it cannot be had the test is skipped, by name."""
+    document, missing = _published(package)
+    if missing:
+        pytest.skip(f"what GitHub publishes is not here: {missing}")
+    return document
+
+
+@functools.cache
+def _published(package: tuple[str, str, str, str]) -> tuple[Any, str]:
+    """(the document, nothing) or (None, why it cannot be had), asked once."""
     try:
-        return json.loads(file(package).read_bytes())
+        return json.loads(file(package).read_bytes()), ""
     except Unavailable as error:
-        pytest.skip(f"what GitHub publishes is not here: {error}")
+        return None, str(error)
 
 
 if __name__ == "__main__":
