@@ -114,7 +114,7 @@ def test_authors_do_not_sign_their_own_work(desk: Checkout) -> None:
     answer = desk.gate("promote", digest)
 
     assert answer.code == 3
-    assert "olga@example.org wrote the evaluated commit" in answer.stderr
+    assert "olga@example.org had a hand in what" in answer.stderr
 
 
 def test_a_vote_for_other_evidence_opens_nothing(desk: Checkout) -> None:
