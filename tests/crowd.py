@@ -162,12 +162,14 @@ class Watch:
         self.thread.join()
 
     def _look(self) -> None:
+        from mlflow.exceptions import MlflowException
+
         registry = MlflowRegistry(self.world.uri)
         while not self.enough.wait(0.1):
             try:
                 holds = registry.aliases(self.world.model).get("production")
                 staged = [one.version for one in _versions(self.world) if one.current_stage == "Production"]
-            except RegistryError:  # the server is away: nobody sees anything
+            except (RegistryError, MlflowException):  # the server is away: nobody sees anything
                 continue
             self.samples += 1
             if holds is None or len(staged) > 1:
