@@ -10,12 +10,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lockgate import digest
+import pytest
+
+from lockgate import digest, promotion, standby
 from lockgate.channels import ssh
+from lockgate.errors import Refused
 from lockgate.evidence import Evidence
 from lockgate.ledger import PromotionPolicy
+from lockgate.promotion import Outcome
+from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registry import Identity, ModelVersion, utc_text
-from lockgate.signoff import SignoffPolicy, Vote
+from lockgate.signoff import Ballot, SignoffPolicy, Vote
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICY = "sha256:" + "a" * 64
@@ -118,9 +123,11 @@ def ssh_key(folder: Path, name: str) -> Path:
     return path
 
 
-def signed(evidence: Evidence, key: Path, *, at: datetime = NOW, verb: Any = "approve") -> tuple[bytes, bytes]:
+def signed(
+    evidence: Evidence, key: Path, *, at: datetime = NOW, verb: Any = "approve", reason: str = ""
+) -> tuple[bytes, bytes]:
     """A vote on the evidence and its signature."""
-    vote = Vote(verb, evidence.digest, evidence.model, None, "", at, ssh.identity(key))
+    vote = Vote(verb, evidence.digest, evidence.model, None, reason, at, ssh.identity(key))
     return vote.bytes, ssh.sign(vote.bytes, key)
 
 
@@ -128,8 +135,6 @@ class Models:
     """Registered models of one store, whose files lie in a folder of their own."""
 
     def __init__(self, uri: str, folder: Path) -> None:
-        from lockgate.registries.mlflow import MlflowRegistry
-
         self.uri = uri
         self.folder = folder
         self.registry = MlflowRegistry(uri)
@@ -157,3 +162,58 @@ class Models:
         from mlflow import MlflowClient
 
         return MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+
+
+class Bench:
+    """One model with Production held by version 1, and version 2 evaluated against it."""
+
+    def __init__(self, models: Models, clock: Clock, folder: Path) -> None:
+        self.models, self.clock, self.folder = models, clock, folder
+        self.model = models.new()
+        self.first, self.second = models.register(self.model), models.register(self.model)
+        self.adopt("1")
+        self.evidence = evidence(self.model, self.second, champion=self.first)
+        self.proven: list[str] = []
+
+    def adopt(self, version: str) -> None:
+        standby.adopt(
+            self.models.registry,
+            self.model,
+            version=version,
+            reason="it runs",
+            promotion=PROMOTION,
+            actor=CI,
+            clock=self.clock,
+        )
+
+    def promote(self, about: Evidence | None = None, **more: Any) -> Outcome:
+        about = about or self.evidence
+        folder = self.folder / about.run_id
+        arguments: dict[str, Any] = {
+            "signoff": NOBODY,
+            "promotion": PROMOTION,
+            "policy_digest": POLICY,
+            "ballot": Ballot(),
+            "actor": CI,
+            "clock": self.clock,
+            "scratch": self.folder / "scratch",
+            "prove": lambda version: self.proven.append(version.version),
+            "folder": folder if folder.exists() else run_folder(about, folder),
+        }
+        return promotion.promote(self.models.registry, about, **arguments | more)
+
+    def refusal(self, about: Evidence | None = None, **more: Any) -> Refused:
+        before = self.snapshot
+        with pytest.raises(Refused) as refused:
+            self.promote(about, **more)
+        assert self.snapshot == before, "a refusal moves nothing"
+        assert refused.value.remedy
+        return refused.value
+
+    @property
+    def snapshot(self) -> tuple[dict[str, str], dict[str, str]]:
+        registry = MlflowRegistry(self.models.uri)
+        return dict(registry.ledger(self.model).keys()), dict(registry.aliases(self.model))
+
+    def state(self, version: str) -> str | None:
+        return self.models.registry.version(self.model, version).tags.get("lockgate.state")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate import promotion
+from lockgate import promotion, published
 from lockgate.digest import canonical
 from lockgate.errors import UsageError
 from lockgate.history import at, history, standing_at
@@ -38,7 +38,7 @@ def bench(models: Models, tmp_path: Path) -> Bench:
 def stored(bench: Bench, **about: object) -> str:
     """Publish evidence of version 3 that opens nothing, or that somebody objects to."""
     made = evidence(bench.model, bench.versions[2], finished=bench.clock(), **about)  # type: ignore[arg-type]
-    promotion.publish(bench.registry, made, run_folder(made, bench.folder / made.run_id))
+    published.publish(bench.registry, made, run_folder(made, bench.folder / made.run_id))
     return made.digest
 
 

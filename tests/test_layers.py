@@ -19,6 +19,8 @@ LINES: dict[int, tuple[str, ...]] = {
     2: ("evidence", "requirement", "arrays", "slice_names", "slice_spec", "comparisons", "slices", "registry"),
     3: (
         "signoff",
+        "overriding",
+        "consent",
         "serving",
         "way_back",
         "ledger",
@@ -99,6 +101,8 @@ LINES: dict[int, tuple[str, ...]] = {
         "looks",
         "run",
         "switch",
+        "published",
+        "recheck",
         "promotion",
         "standby",
         "archive",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from lockgate import digest, promotion, standby
+from lockgate import digest, promotion, published, standby
 from lockgate.channels import ssh
 from lockgate.errors import ModelFault, NotFound, Refused, ServingFault, Waiting
 from lockgate.evidence import Evidence
@@ -22,7 +22,7 @@ from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registry import Identity, ModelVersion
 from lockgate.signoff import Ballot, SignoffPolicy
 from lockgate.way_back import Answered
-from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder, signed, ssh_key
+from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 
 
 @pytest.fixture(scope="module")
@@ -34,63 +34,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 @pytest.fixture
 def clock() -> Clock:
     return Clock(NOW + timedelta(minutes=1))
-
-
-class Bench:
-    """One model with Production held by version 1, and version 2 evaluated against it."""
-
-    def __init__(self, models: Models, clock: Clock, folder: Path) -> None:
-        self.models, self.clock, self.folder = models, clock, folder
-        self.model = models.new()
-        self.first, self.second = models.register(self.model), models.register(self.model)
-        self.adopt("1")
-        self.evidence = evidence(self.model, self.second, champion=self.first)
-        self.proven: list[str] = []
-
-    def adopt(self, version: str) -> None:
-        from lockgate.standby import adopt
-
-        adopt(
-            self.models.registry,
-            self.model,
-            version=version,
-            reason="it runs",
-            promotion=PROMOTION,
-            actor=CI,
-            clock=self.clock,
-        )
-
-    def promote(self, about: Evidence | None = None, **more: Any) -> Outcome:
-        about = about or self.evidence
-        folder = self.folder / about.run_id
-        arguments: dict[str, Any] = {
-            "signoff": NOBODY,
-            "promotion": PROMOTION,
-            "policy_digest": POLICY,
-            "ballot": Ballot(),
-            "actor": CI,
-            "clock": self.clock,
-            "scratch": self.folder / "scratch",
-            "prove": lambda version: self.proven.append(version.version),
-            "folder": folder if folder.exists() else run_folder(about, folder),
-        }
-        return promotion.promote(self.models.registry, about, **arguments | more)
-
-    def refusal(self, about: Evidence | None = None, **more: Any) -> Refused:
-        before = self.snapshot
-        with pytest.raises(Refused) as refused:
-            self.promote(about, **more)
-        assert self.snapshot == before, "a refusal moves nothing"
-        assert refused.value.remedy
-        return refused.value
-
-    @property
-    def snapshot(self) -> tuple[dict[str, str], dict[str, str]]:
-        registry = MlflowRegistry(self.models.uri)
-        return dict(registry.ledger(self.model).keys()), dict(registry.aliases(self.model))
-
-    def state(self, version: str) -> str | None:
-        return self.models.registry.version(self.model, version).tags.get("lockgate.state")
 
 
 @pytest.fixture
@@ -239,7 +182,7 @@ def test_a_newer_run_for_the_version_counts(bench: Bench) -> None:
     newer = evidence(
         bench.model, bench.second, champion=bench.first, finished=NOW + timedelta(seconds=1), verdict="fail", opens="no"
     )
-    promotion.publish(bench.models.registry, newer, run_folder(newer, bench.folder / "newer"))
+    published.publish(bench.models.registry, newer, run_folder(newer, bench.folder / "newer"))
 
     refused = bench.refusal()
 
@@ -250,7 +193,7 @@ def test_a_newer_run_for_the_version_counts(bench: Bench) -> None:
 def test_older_published_evidence_does_not_stop_newer(bench: Bench) -> None:
     """Published or not, what was measured last counts."""
     older = evidence(bench.model, bench.second, finished=NOW - timedelta(days=1), verdict="fail", opens="no")
-    promotion.publish(bench.models.registry, older, run_folder(older, bench.folder / "older"))
+    published.publish(bench.models.registry, older, run_folder(older, bench.folder / "older"))
 
     assert not bench.promote().already
 

@@ -313,8 +313,20 @@ def test_nothing_is_approved_without_a_quorum_of_distinct_allowed_votes_for_this
         ({"groups": {"owners": [{}]}}, "names nobody"),
         ({"groups": {"owners": [{"key": "ssh-ed25519 nonsense"}]}}, "not a public key"),
         ({"expires": "0s"}, "longer than nothing"),
-        ({"override": {"owners": 2}}, "not available yet"),
-        ({"rollback": "owner"}, "not available yet"),
+        ({"override": {"owners": 3}}, "override asks 3 of owners, which has 2 with a key"),
+        ({"override": {"owners": 0}}, "override asks nobody"),
+        ({"override": {}}, "override asks nobody"),
+        ({"override": {"risk": 1}}, "not in groups"),
+        (
+            {"groups": {"owners": [{"github": "o", "id": 1}]}, "override": {"owners": 1}},
+            "which has 0 with a key to sign that with",
+        ),
+        (
+            {"groups": {"owners": [{"key": ALICE}], "risk": [{"key": ALICE}]}, "override": {"owners": 1, "risk": 1}},
+            "override can never be met",
+        ),
+        ({"groups": {}, "require": {"owners": 0}, "rollback": "owner"}, "names nobody who could be asked"),
+        ({"rollback": "everybody"}, "'none' or 'owner'"),
     ],
 )
 def test_a_policy_that_cannot_be_met_is_refused(given: dict[str, Any], said: str) -> None:

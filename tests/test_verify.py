@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lockgate import digest, ledger_copy, promotion
+from lockgate import digest, ledger_copy, promotion, published
 from lockgate.archive import archive
 from lockgate.errors import Refused
 from lockgate.ledger import Entry, read_chain
@@ -203,7 +203,7 @@ def test_an_edited_exhibit_or_tag_of_the_evidence_is_named(bench: Bench) -> None
     made = type(made).of({**made.document, "exhibits": [exhibit]})
     folder = run_folder(made, bench.folder / made.run_id)
     (folder / "exhibits" / "metrics-roc.json").write_bytes(b"[1]")
-    promotion.publish(bench.registry, made, folder)
+    published.publish(bench.registry, made, folder)
     whole = look(bench)
     run = evidence_run(bench, made.digest).info.run_id
     bench.models.mlflow.log_text(run, "[2]", "exhibits/metrics-roc.json")

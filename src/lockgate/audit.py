@@ -7,14 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing, agrees, read_chain, standing
-from lockgate.registry import Registry, utc_text
+from lockgate.registry import Registry, utc, utc_text
 from lockgate.soak import Soak, soak_of
 from lockgate.units import duration_text
 
 
 @dataclass(frozen=True)
 class Status:
-    """One model at one moment. `problems` are what somebody must look at; none where all agrees."""
+    """One model at one moment. `problems` are what somebody must look at; none where all agrees.
+
+    overridden: by what Production got there against the rules, until it passes its gates.
+    """
 
     model: str
     at: datetime
@@ -23,6 +26,7 @@ class Status:
     standing: Standing
     aliases: dict[str, str]
     problems: tuple[str, ...]
+    overridden: Entry | None = None
 
     @property
     def unfinished(self) -> Entry | None:
@@ -68,6 +72,7 @@ class Status:
             "aliases": self.aliases,
             "epoch": self.chain.last.epoch if self.chain.last else 0,
             "unfinished": self.unfinished.to_json() if self.unfinished else None,
+            "overridden": self.overridden.to_json() if self.overridden else None,
             "versions": {version: str(state) for version, state in sorted(self.standing.states.items())},
             "retain_until": {version: utc_text(until) for version, until in self.kept.items()},
             "problems": list(self.problems),
@@ -127,7 +132,36 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
     aliases = dict(registry.aliases(model))
     chain = read_chain(registry.ledger(model).keys())
     place = standing(chain.finished)
-    return Status(model, now, promotion, chain, place, aliases, tuple(_problems(model, chain, place, aliases, now)))
+    problems, entry = list(_problems(model, chain, place, aliases, now)), _override(chain, place)
+    if entry is not None and not _passed_since(registry, model, entry):
+        problems.append(
+            f"version {entry.target} is Production against the rules, since {utc_text(entry.at)}, by {entry.actor}: "
+            f"{entry.reason}; this stands until gate run --stage --candidate version={entry.target} passes, or another "
+            "version takes its place"
+        )
+    else:
+        entry = None
+    return Status(model, now, promotion, chain, place, aliases, tuple(problems), entry)
+
+
+def _override(chain: Chain, place: Standing) -> Entry | None:
+    """The override that made Production what it is, None where that was none."""
+    if place.production is None:
+        return None
+    moved = next(
+        entry for entry in reversed(chain.finished) if entry.kind in MOVES and entry.target == place.production
+    )
+    return moved if moved.kind == "override" else None
+
+
+def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
+    """Whether the version passed its gates in a run that was published after the override."""
+    newest = registry.evidence(model).newest(str(entry.target))
+    return (
+        newest is not None
+        and (newest.get("verdict"), newest.get("opens")) == ("pass", "yes")
+        and utc(newest["at"]) > entry.at
+    )
 
 
 def _problems(model: str, chain: Chain, place: Standing, aliases: dict[str, str], now: datetime) -> list[str]:

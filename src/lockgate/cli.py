@@ -18,6 +18,7 @@ COMMANDS = {
     "plan": "Show what would be asked, of which versions.",
     "approve": "Sign evidence, so that its candidate may be promoted.",
     "reject": "Sign a veto on evidence.",
+    "override": "Sign that evidence is promoted over what stands in its way.",
     "promote": "Make the evaluated and approved candidate Production.",
     "rollback": "Make the standby, or another retained version, Production.",
     "archive": "Let the standby go once Production has held for its soak.",

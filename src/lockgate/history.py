@@ -268,9 +268,11 @@ def _objections(published: Sequence[Mapping[str, str]]) -> list[tuple[str, Vote]
         for key, text in facts.items():
             if key.startswith(_VOTE):
                 try:
-                    found.append((facts.get("version", ""), Vote.read(text.encode())))
+                    vote = Vote.read(text.encode())
                 except ValueError:
                     continue  # a tag that somebody wrote; gate verify holds votes against their hashes
+                if vote.verb in ("reject", "revoke"):
+                    found.append((facts.get("version", ""), vote))
     return found
 
 
@@ -279,7 +281,7 @@ def _when(moment: datetime) -> str:
 
 
 def _words(entry: Entry) -> str:
-    return entry.kind.replace("_", " ")
+    return "OVERRIDE" if entry.kind == "override" else entry.kind.replace("_", " ")
 
 
 def _short(found: str | None) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from lockgate import digest, looks, projection
-from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, RegistryError, ServingFault, Waiting
+from lockgate import overriding, projection, recheck
+from lockgate.errors import LockgateError, NotFound, Refused, RegistryError, ServingFault, Waiting
 from lockgate.evidence import Evidence, Verdict
 from lockgate.ledger import (
     MOVES,
@@ -24,6 +23,7 @@ from lockgate.ledger import (
     Entry,
     Finish,
     InProgress,
+    Kind,
     Overtaken,
     PromotionPolicy,
     Settled,
@@ -35,14 +35,13 @@ from lockgate.ledger import (
     read_chain,
     standing,
 )
-from lockgate.registry import Identity, ModelVersion, Registry, utc, utc_text
-from lockgate.runfolder import RunFolder
-from lockgate.signoff import Ballot, Decision, SignoffPolicy, decide
-from lockgate.way_back import Answered, Proof, Waived
+from lockgate.published import metric_tags, publish
+from lockgate.recheck import Prove
+from lockgate.registry import Identity, ModelVersion, Registry, utc_text
+from lockgate.signoff import Ballot, SignoffPolicy, decide
+from lockgate.way_back import Answered, Proof
 
 Clock = Callable[[], datetime]
-T = TypeVar("T")
-Prove = Callable[[ModelVersion], object]
 TurnOver = Callable[[Entry], str]
 
 SERVING = "serving was not checked"
@@ -60,7 +59,6 @@ _WORDS = {
     "staging": "Staging",
 }
 _NOTE = 500  # characters of a failure that the ledger keeps
-_TAG_SIGNS = re.compile(r"[^\w\-. :/]")
 
 
 @dataclass(frozen=True)
@@ -364,6 +362,7 @@ def promote(
     folder: Path | None = None,
     votes: Sequence[tuple[bytes, bytes]] = (),
     follows_production: bool = True,
+    override: bool = False,
 ) -> Outcome:
     """Make the evidence's candidate Production, if everything that it rests on still holds.
 
@@ -372,6 +371,8 @@ def promote(
     turn_over: makes serving follow, None where the policy has no switch.
     folder: the run folder, published with `votes` (bytes, signature) where they are not yet in the registry.
     follows_production: whether the policy compares with whoever holds Production, so that it must be who it was.
+    override: go over what `overriding.OVERRIDABLE` names, where its own quorum says so; where nothing stands in the way
+    this is an ordinary promotion.
     Raises Waiting or Refused with a stable code; nothing is moved then.
     """
     model, version = evidence.model, str(evidence.candidate["version"])
@@ -379,31 +380,48 @@ def promote(
     if place.standing.production == version and place.seen.get("production") == version:
         entry = _letting_in(place.chain, version)
         return Outcome(model, entry, place.standing, already=True, forwarded=forwarded, notes=_other(entry, evidence))
-    _same_policy(evidence, policy_digest)
-    decision = _signed(signoff, evidence, ballot, clock())
-    _not_withdrawn(evidence, place.standing)
-    _newest(registry, evidence)
-    _same_champion(evidence, place, follows_production=follows_production)
-    _same_files(registry, evidence, scratch)
-    way_back = _way_back(
+    decision = decide(signoff, evidence, ballot, clock())
+    against = recheck.objections(
         registry,
         evidence,
         place.standing,
-        scratch,
-        prove=prove,
-        proof=proof,
-        waived=promotion.waived,
-        now=clock(),
+        place.seen,
+        decision=decision,
+        policy_digest=policy_digest,
+        follows_production=follows_production,
+        scratch=scratch,
     )
+    gone_over = [_stops(objection, override=override) for objection in against]
+    way_back = None
+    try:
+        way_back = recheck.way_back(
+            registry,
+            evidence,
+            place.standing,
+            scratch,
+            prove=prove,
+            proof=proof,
+            waived=promotion.waived,
+            now=clock(),
+        )
+    except Refused as refused:
+        gone_over.append(_stops(refused, override=override))
+    kind: Kind = "promoted"
+    if gone_over:
+        kind, decision = "override", overriding.agreed(signoff, evidence, ballot, clock())
+        refused_too = recheck.not_signed(decision)
+        if refused_too is not None:
+            raise refused_too
     publish(registry, evidence, folder, votes=votes)
+    over = overriding.said(gone_over)
     wanted = place.chain.draft(
-        "promoted",
+        kind,
         source=place.standing.production,
         target=version,
         actor=actor,
         evidence=evidence.digest,
         votes=decision.counted,
-        reason="; ".join([decision.reason, *([way_back] if way_back else [])]),
+        reason="; ".join([decision.reason, *over, *([way_back] if way_back else [])]),
         at=clock(),
         lease=promotion.lease,
     )
@@ -412,8 +430,31 @@ def promote(
     )
     place, late = undone(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
     forwarded = (*forwarded, *late)
-    notes = (*([way_back] if way_back else []), *after(wanted, place))
+    notes = (*over, *([way_back] if way_back else []), *after(wanted, place))
     return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=notes)
+
+
+def _stops(objection: recheck.Objection, *, override: bool) -> recheck.Objection:
+    """The objection, where it may be gone over and is asked to be. Raises it otherwise."""
+    if override and objection.code in overriding.OVERRIDABLE:
+        return objection
+    raise objection
+
+
+def prove(
+    registry: Registry, evidence: Evidence, *, answer: Callable[[ModelVersion], Answered], by: Identity, clock: Clock
+) -> Proof:
+    """Prove the way back for a job that may move things and shall run no model. It needs to read the registry only.
+
+    answer: asks a version its input example and says what it answered to; raises where it does not answer.
+    """
+    production = look(registry, evidence.model).standing.production
+    if production is None:
+        return Proof(evidence.model, evidence.digest, None, None, None, 0, clock(), by)
+    outgoing = registry.version(evidence.model, production)
+    found = recheck.answers(outgoing, answer)
+    recheck.compared_files(evidence, outgoing, found.files)
+    return Proof(evidence.model, evidence.digest, production, found.files, found.asked, found.rows, clock(), by)
 
 
 def undone(
@@ -487,222 +528,6 @@ def record_staging(
     return Outcome(model, wanted, place.standing, forwarded=forwarded)
 
 
-def publish(
-    registry: Registry, evidence: Evidence, folder: Path | None, *, votes: Sequence[tuple[bytes, bytes]] = ()
-) -> None:
-    """Store the evidence and the votes on it beside the version; what is stored already stays as it is.
-
-    folder: its run folder; scored tables and raw latencies stay there. None where it came from the registry.
-    """
-    store = registry.evidence(evidence.model)
-    if folder is not None:
-        stored = folder / "evidence.json"
-        if not stored.is_file() or digest.sha256_file(stored) != evidence.digest:
-            raise LockgateError(
-                f"{stored} is not the evidence {evidence.digest}", remedy="evaluate again with gate run"
-            )
-        store.publish(evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence))
-    for vote, signature in votes:
-        store.add_vote(evidence.digest, vote, signature)
-
-
-def published_facts(evidence: Evidence) -> dict[str, str]:
-    """The short values under which published evidence is found."""
-    return {
-        "version": str(evidence.candidate["version"]),
-        "verdict": evidence.verdict.value,
-        "opens": evidence.opens,
-        "run_id": evidence.run_id,
-        "data": looks.fact(evidence),
-        "at": utc_text(finished_at(evidence)),
-    }
-
-
-def finished_at(evidence: Evidence) -> datetime:
-    try:
-        return utc(evidence.document["run"]["finished_at"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise LockgateError(
-            "the evidence does not say when it was finished", remedy="evaluate again with gate run"
-        ) from error
-
-
-def metric_tags(evidence: Evidence) -> dict[str, str]:
-    """`lockgate.metric.<name>` for what was measured overall, the first gate that did it speaking for each."""
-    tags: dict[str, str] = {}
-    for gate in evidence.gates:
-        for finding in gate.findings:
-            observed = digest.number(finding.observed)
-            if not finding.slice and observed is not None:
-                tags.setdefault("lockgate.metric." + _TAG_SIGNS.sub("_", finding.subject), observed)
-    return tags
-
-
-def _same_policy(evidence: Evidence, policy_digest: str) -> None:
-    if evidence.document["policy"]["sha256"] != policy_digest:
-        raise Refused(
-            "the pipeline is not the one that was evaluated: its policy has changed since",
-            code="policy_changed",
-            remedy="evaluate again with gate run, and ask for sign-off on that",
-        )
-
-
-def _signed(signoff: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
-    decision = decide(signoff, evidence, ballot, now)
-    if decision.state == "pending":
-        raise Waiting(decision.reason, code=decision.code, remedy=decision.remedy)
-    if decision.state != "approved":
-        raise Refused(decision.reason, code=decision.code, remedy=decision.remedy)
-    return decision
-
-
-def _not_withdrawn(evidence: Evidence, place: Standing) -> None:
-    version = str(evidence.candidate["version"])
-    withdrawn = place.withdrawn_at.get(version)
-    if evidence.digest in place.dead or (withdrawn is not None and finished_at(evidence) <= withdrawn):
-        raise Refused(
-            f"version {version} was withdrawn after this evidence was made, so it opens nothing any more",
-            code="withdrawn",
-            remedy="evaluate it anew with gate run",
-        )
-
-
-def _newest(registry: Registry, evidence: Evidence) -> None:
-    version = str(evidence.candidate["version"])
-    newest = registry.evidence(evidence.model).newest(version)
-    if newest is not None and newest["digest"] != evidence.digest and utc(newest["at"]) > finished_at(evidence):
-        raise Refused(
-            f"version {version} was evaluated again on {newest['at']} ({newest.get('verdict')}), as {newest['digest']}",
-            code="not_newest",
-            remedy=f"promote that with gate promote {newest['digest']}, or evaluate again",
-        )
-
-
-def _same_champion(evidence: Evidence, place: Place, *, follows_production: bool) -> None:
-    production, shown = place.standing.production, place.seen.get("production")
-    if production is None and shown is not None:
-        raise Refused(
-            f"version {shown} holds the alias production, and the ledger knows nothing of it",
-            code="not_adopted",
-            remedy=f'begin with gate adopt {evidence.model} --version {shown} --reason "…"',
-        )
-    if production != shown:
-        raise Refused(
-            f"the ledger says that version {production} is Production, the alias points to "
-            + (f"version {shown}" if shown else "nothing"),
-            code="moved_by_hand",
-            remedy=f"find out who moved it; gate verify {evidence.model} --repair points it back to version {production}",
-        )
-    compared = None if evidence.champion is None else str(evidence.champion["version"])
-    if follows_production and compared != production:
-        raise Refused(
-            f"the champion has changed: the evidence compares with {_named(compared)}, "
-            f"and {_named(production)} is Production now",
-            code="champion_moved",
-            remedy="evaluate again with gate run, and ask for sign-off on that",
-        )
-
-
-def _same_files(registry: Registry, evidence: Evidence, scratch: Path) -> None:
-    version = registry.version(evidence.model, str(evidence.candidate["version"]))
-    found = digest.folder_digest(registry.fetch(version, scratch))
-    if found != evidence.candidate.get("digest"):
-        raise Refused(
-            f"the files of {version} are not those that were evaluated: they are {found} now, "
-            f"and were {evidence.candidate.get('digest')}",
-            code="model_changed",
-            remedy="find out who changed them, and register the model as a new version",
-        )
-
-
-def prove(
-    registry: Registry, evidence: Evidence, *, answer: Callable[[ModelVersion], Answered], by: Identity, clock: Clock
-) -> Proof:
-    """Prove the way back for a job that may move things and shall run no model. It needs to read the registry only.
-
-    answer: asks a version its input example and says what it answered to; raises where it does not answer.
-    """
-    production = look(registry, evidence.model).standing.production
-    if production is None:
-        return Proof(evidence.model, evidence.digest, None, None, None, 0, clock(), by)
-    outgoing = registry.version(evidence.model, production)
-    found = _answers(outgoing, answer)
-    _compared_files(evidence, outgoing, found.files)
-    return Proof(evidence.model, evidence.digest, production, found.files, found.asked, found.rows, clock(), by)
-
-
-def _way_back(
-    registry: Registry,
-    evidence: Evidence,
-    place: Standing,
-    scratch: Path,
-    *,
-    prove: Prove,
-    proof: Proof | None,
-    waived: Waived | None,
-    now: datetime,
-) -> str | None:
-    """The outgoing version has the files it was compared with, and it answers. Returns what is to be recorded of that."""
-    if place.production is None:
-        return None
-    try:
-        outgoing = registry.version(evidence.model, place.production)
-        compared = evidence.champion is not None and str(evidence.champion["version"]) == place.production
-        if compared or proof is not None:
-            files = digest.folder_digest(registry.fetch(outgoing, scratch))
-            _compared_files(evidence, outgoing, files)
-    except NotFound as error:
-        raise _no_way_back(place.production, error) from error
-    if proof is not None:
-        objection = proof.objection(model=evidence.model, evidence=evidence.digest, outgoing=place.production, now=now)
-        if objection is None and proof.files != files:
-            objection = f"the files of {outgoing} are {files} now, and were {proof.files} when they answered"
-        if objection is not None:
-            raise Refused(
-                f"the proof of the way back does not count: {objection}",
-                code="proof",
-                remedy=f"make one anew with gate promote {evidence.digest} --prove-only FILE",
-            )
-        return f"the way back was proven by {proof.by} on {utc_text(proof.at)}"
-    if waived is not None:
-        if not waived.holds(now):
-            raise Refused(
-                f"the way back is no longer waived: {waived}",
-                code="waiver_expired",
-                remedy=f"mend version {place.production}, or set a later day in promotion.way_back and evaluate again",
-            )
-        return f"the way back is waived: {waived}"
-    _answers(outgoing, prove)
-    return None
-
-
-def _answers(outgoing: ModelVersion, ask: Callable[[ModelVersion], T]) -> T:
-    try:
-        return ask(outgoing)
-    except (ModelFault, NotFound) as error:
-        raise _no_way_back(outgoing.version, error) from error
-
-
-def _no_way_back(version: str, error: LockgateError) -> Refused:
-    return Refused(
-        f"there is no way back: version {version} is Production and does not answer: {error.what}",
-        code="way_back",
-        remedy=error.remedy or "repair it first; without it a rollback has nowhere to go",
-    )
-
-
-def _compared_files(evidence: Evidence, outgoing: ModelVersion, found: str) -> None:
-    champion = evidence.champion
-    if champion is None or str(champion["version"]) != outgoing.version or found == champion.get("digest"):
-        return
-    raise Refused(
-        f"there is no way back: the files of {outgoing} are {found} now, "
-        f"and were {champion.get('digest')} when the candidate was compared with them",
-        code="way_back",
-        remedy="find out who changed them; a rollback would not bring back what ran before",
-    )
-
-
 def _apply(registry: Registry, model: str, step: Apply, place: Place) -> frozenset[str]:
     """Set what differs, the alias production first. Where its version is gone, which is returned, another alias equals
     Production."""
@@ -774,7 +599,3 @@ def _sentence(entry: Entry) -> str:
     return (
         f"epoch {entry.epoch} (version {entry.target or entry.source} {what} by {entry.actor} at {utc_text(entry.at)})"
     )
-
-
-def _named(version: str | None) -> str:
-    return "nothing" if version is None else f"version {version}"

@@ -174,7 +174,7 @@ class EvidenceStore(Protocol):
     def all(self) -> Sequence[Mapping[str, str]]:
         """The facts of everything published, oldest first; `digest` is among them.
 
-        `vote.<hash>` holds a vote that is not an approval, so that who objected is known without reading every folder.
+        `vote.<hash>` holds a vote that rejects or revokes, so that who objected is known without reading every folder.
         """
 
 

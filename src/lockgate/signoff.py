@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast, get_args
@@ -15,7 +15,7 @@ from typing import Any, Literal, cast, get_args
 from pydantic import Field, field_validator, model_validator
 
 from lockgate import digest
-from lockgate.config import Config, Duration, later
+from lockgate.config import Config, Duration
 from lockgate.evidence import Evidence, Verdict
 from lockgate.registry import Identity, utc, utc_text
 from lockgate.units import duration_text
@@ -23,7 +23,7 @@ from lockgate.units import duration_text
 SCHEMA = "lockgate/vote/v1"
 CLOCK_SKEW = timedelta(minutes=10)
 
-Verb = Literal["approve", "reject", "revoke"]
+Verb = Literal["approve", "reject", "revoke", "override", "rollback"]
 
 _NOREPLY = re.compile(r"(?:(?P<id>\d+)\+)?(?P<login>[^@+]+)@users\.noreply\.github\.com")
 
@@ -175,33 +175,49 @@ class Owner(Config):
 
 
 class SignoffPolicy(Config):
-    """Who must sign. `require: {owners: 0}` says out loud that nobody does; without `require` nothing is promoted."""
+    """Who must sign. `require: {owners: 0}` says out loud that nobody does; without `require` nothing is promoted.
+
+    override: who must sign, with a key, so that a promotion goes over what stands in the way; None where nobody may.
+    rollback: whether an owner must agree to a rollback.
+    """
 
     groups: dict[str, tuple[Owner, ...]] = Field(default_factory=dict)
     require: dict[str, int] = Field(default_factory=dict)
     separation_of_duties: bool = True
     expires: Duration = timedelta(days=7)
-    override: later("an emergency override with its own quorum") = None  # type: ignore[valid-type]
-    rollback: later("asking an owner before a rollback") = None  # type: ignore[valid-type]
+    override: dict[str, int] | None = None
+    rollback: Literal["none", "owner"] = "none"
 
     @model_validator(mode="after")
     def _can_be_met(self) -> SignoffPolicy:
         if self.groups and not self.require:
             raise ValueError("groups without require; say how many of each must approve, like require: {owners: 1}")
-        for group, count in self.require.items():
-            if count < 0:
-                raise ValueError(f"require asks {count} of {group}; write 0 or more")
-            if count > 0 and group not in self.groups:
-                known = ", ".join(sorted(self.groups)) or "none"
-                raise ValueError(f"require names the group {group!r}, which is not in groups (known: {known})")
-            able = sum(owner.may_vote for owner in self.groups.get(group, ()))
-            if count > able:
-                raise ValueError(f"require asks {count} of {group}, which has {able} with an id or a key to vote with")
-        if short := _short(self.require, [person for person in self.people() if person.may_vote]):
-            raise ValueError(f"require can never be met, because one person fills one seat: {short}")
+        self._quorum("require", self.require, lambda owner: owner.may_vote, "an id or a key to vote with")
+        if self.override is not None:
+            if not any(self.override.values()):
+                raise ValueError(
+                    "override asks nobody, so anybody could go over everything; ask one of a group or more"
+                )
+            self._quorum("override", self.override, lambda owner: owner.key is not None, "a key to sign that with")
+        if self.rollback == "owner" and not any(owner.may_vote for owner, _ in self._owners()):
+            raise ValueError("rollback: owner asks an owner, and groups names nobody who could be asked")
         if self.expires <= timedelta(0):
             raise ValueError("expires must be longer than nothing; write one like 7d")
         return self
+
+    def _quorum(self, key: str, wanted: Mapping[str, int], able: Callable[[Owner], bool], how: str) -> None:
+        """Raises ValueError for a quorum that no set of people could fill."""
+        for group, count in wanted.items():
+            if count < 0:
+                raise ValueError(f"{key} asks {count} of {group}; write 0 or more")
+            if count > 0 and group not in self.groups:
+                known = ", ".join(sorted(self.groups)) or "none"
+                raise ValueError(f"{key} names the group {group!r}, which is not in groups (known: {known})")
+            could = sum(able(owner) for owner in self.groups.get(group, ()))
+            if count > could:
+                raise ValueError(f"{key} asks {count} of {group}, which has {could} with {how}")
+        if short := _short(wanted, [person for person in self.people() if any(map(able, person.owners))]):
+            raise ValueError(f"{key} can never be met, because one person fills one seat: {short}")
 
     @property
     def nobody_signs(self) -> bool:
@@ -330,17 +346,9 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if policy.nobody_signs:
         return Decision("approved", "nobody_signs", "the policy says that nobody signs")
     people = policy.people()
-    newest, ignored = _newest(people, evidence, ballot)
-    for person, vote in newest.items():
-        if vote.verb == "reject":
-            why = f": {vote.reason}" if vote.reason else ""
-            return Decision(
-                "rejected",
-                "rejected",
-                f"{person.name} rejected it on {utc_text(vote.at)}{why}",
-                ignored=tuple(ignored),
-                remedy=f"only {person.name} can lift that, with a newer vote",
-            )
+    newest, ignored = newest_votes(people, evidence, ballot)
+    if (rejected := veto(people, evidence, ballot, ignored)) is not None:
+        return rejected
     unknown = _unknown_authors(policy, people, ballot)
     if unknown is not None:
         return Decision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
@@ -356,20 +364,20 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
             ignored.append(Ignored(vote, objection.code, objection.reason))
             if vote.at + policy.expires <= now:
                 late[person] = vote
-    seats = _seats(policy.require, list(counted))
-    missing = {group: count - len(seats[group]) for group, count in policy.require.items() if count > len(seats[group])}
+    taken = seats(policy.require, list(counted))
+    missing = {group: count - len(taken[group]) for group, count in policy.require.items() if count > len(taken[group])}
     if not missing:
-        chosen = tuple(sorted(counted[person].sha256 for people_of in seats.values() for person in people_of))
-        names = ", ".join(sorted(person.name for people_of in seats.values() for person in people_of))
+        chosen = tuple(sorted(counted[person].sha256 for people_of in taken.values() for person in people_of))
+        names = ", ".join(sorted(person.name for people_of in taken.values() for person in people_of))
         return Decision("approved", "approved", f"approved by {names}", counted=chosen, ignored=tuple(ignored))
-    with_late = _seats(policy.require, [*counted, *late])
+    with_late = seats(policy.require, [*counted, *late])
     state: Literal["expired", "pending"] = (
         "expired" if late and all(len(with_late[g]) >= n for g, n in policy.require.items()) else "pending"
     )
     return Decision(
         state,
         "votes_expired" if state == "expired" else "votes_missing",
-        _missing_text(missing, ignored),
+        missing_text(missing, ignored),
         counted=tuple(sorted(vote.sha256 for vote in counted.values())),
         missing=missing,
         ignored=tuple(ignored),
@@ -438,12 +446,21 @@ def why_closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Deci
     return None
 
 
-def _newest(people: Sequence[Person], evidence: Evidence, ballot: Ballot) -> tuple[dict[Person, Vote], list[Ignored]]:
-    """The newest vote of each person on this evidence, and the votes that are nobody's or of something else."""
+def newest_votes(
+    people: Sequence[Person],
+    evidence: Evidence,
+    ballot: Ballot,
+    *,
+    verbs: Sequence[Verb] = ("approve", "revoke", "reject"),
+) -> tuple[dict[Person, Vote], list[Ignored]]:
+    """The newest vote of each person on this evidence, and the votes that are nobody's or of something else.
+
+    verbs: those that are looked at; of two votes of one moment the later in this order counts.
+    """
     newest: dict[Person, Vote] = {}
     ignored: list[Ignored] = []
-    severity = {"approve": 0, "revoke": 1, "reject": 2}
-    for vote in sorted(ballot.votes, key=lambda vote: (vote.at, severity[vote.verb], vote.sha256)):
+    asked = [vote for vote in ballot.votes if vote.verb in verbs]
+    for vote in sorted(asked, key=lambda vote: (vote.at, verbs.index(vote.verb), vote.sha256)):
         person = next((person for person in people if person.is_(vote.by)), None)
         if vote.sha256 in ballot.objections:
             objection = ballot.objections[vote.sha256]
@@ -455,6 +472,22 @@ def _newest(people: Sequence[Person], evidence: Evidence, ballot: Ballot) -> tup
         else:
             newest[person] = vote
     return newest, ignored
+
+
+def veto(people: Sequence[Person], evidence: Evidence, ballot: Ballot, ignored: Sequence[Ignored]) -> Decision | None:
+    """That somebody's last word is a rejection, None where nobody's is; what they signed later lifts it."""
+    newest, _ = newest_votes(people, evidence, ballot, verbs=("approve", "override", "revoke", "reject"))
+    for person, vote in newest.items():
+        if vote.verb == "reject":
+            why = f": {vote.reason}" if vote.reason else ""
+            return Decision(
+                "rejected",
+                "rejected",
+                f"{person.name} rejected it on {utc_text(vote.at)}{why}",
+                ignored=tuple(ignored),
+                remedy=f"only {person.name} can lift that, with a newer vote",
+            )
+    return None
 
 
 def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ballot) -> tuple[str, str] | None:
@@ -487,7 +520,7 @@ def _does_not_count(
     return None
 
 
-def _seats(require: Mapping[str, int], people: Sequence[Person]) -> dict[str, list[Person]]:
+def seats(require: Mapping[str, int], people: Sequence[Person]) -> dict[str, list[Person]]:
     """As many seats of the required groups as these people can fill, each person one seat."""
     taken: dict[tuple[str, int], Person] = {}
 
@@ -504,25 +537,26 @@ def _seats(require: Mapping[str, int], people: Sequence[Person]) -> dict[str, li
 
     for person in people:
         seat(person, set())
-    seats: dict[str, list[Person]] = {group: [] for group in require}
+    filled: dict[str, list[Person]] = {group: [] for group in require}
     for (group, _), person in taken.items():
-        seats[group].append(person)
-    return seats
+        filled[group].append(person)
+    return filled
 
 
 def _short(require: Mapping[str, int], people: Sequence[Person]) -> str:
     """Which groups these people cannot fill, nothing where they can."""
-    seats = _seats(require, people)
+    filled = seats(require, people)
     return ", ".join(
-        f"{group} needs {count} and {len(seats[group])} can"
+        f"{group} needs {count} and {len(filled[group])} can"
         for group, count in require.items()
-        if count > len(seats[group])
+        if count > len(filled[group])
     )
 
 
-def _missing_text(missing: Mapping[str, int], ignored: Sequence[Ignored]) -> str:
+def missing_text(missing: Mapping[str, int], ignored: Sequence[Ignored], *, what: str = "approval") -> str:
+    """`2 approvals of owners missing`, then the votes that do not count, a line each."""
     wanted = " and ".join(
-        f"{count} approval{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
+        f"{count} {what}{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
     )
     lines = "".join(f"\n  {one.vote.by}'s {one.vote.verb} does not count: {one.reason}" for one in ignored)
     return f"{wanted} missing{lines}"

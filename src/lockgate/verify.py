@@ -15,7 +15,7 @@ from lockgate.evidence import Evidence
 from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing, read_chain, standing
 from lockgate.ledger_copy import LedgerCopy
 from lockgate.projection import Tags, all_tags, differing_aliases, differing_tags
-from lockgate.promotion import published_facts
+from lockgate.published import published_facts
 from lockgate.registry import EvidenceStore, Registry, utc_text
 from lockgate.runfolder import exhibit_file
 

@@ -20,7 +20,7 @@ from typing import Any, get_args
 import pytest
 
 from crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, die, now, race, told, who
-from lockgate import ledger, promotion
+from lockgate import ledger, published
 from lockgate.registries import mlflow_client
 from lockgate.registries.mlflow import MlflowRegistry
 from proxy import Asked, Fate, Proxy
@@ -229,7 +229,7 @@ def test_a_disk_that_is_full(blank: Path, small_disk: Path, tmp_path: Path, log:
     world = World.make(f"sqlite:///{small_disk / 'm.db'}", tmp_path, versions=3)
     worker = Worker(world, world.uri, "cramped", log)
     made, run = worker.evaluate(world.versions[1])
-    promotion.publish(worker.registry, made, run)
+    published.publish(worker.registry, made, run)
     filler = small_disk / "filler"
     with Watch(world) as watch:
         fill(filler)
@@ -248,7 +248,7 @@ def cramped(world: World, log: Path) -> None:
     worker = Worker(world, world.uri, "cramped", log)
     worker.registry.aliases(world.model)
     made, run = worker.evaluate(world.versions[1])
-    promotion.publish(worker.registry, made, run)
+    published.publish(worker.registry, made, run)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
     worker.promote(world.versions[1], votes=())
 
@@ -355,7 +355,7 @@ def test_what_rights_it_takes(
     as_user(monkeypatch, "admin", "a-long-password-1")
     world = World.make(guarded.uri, tmp_path, versions=3)
     made, run = world.evaluate(world.versions[1])
-    promotion.publish(MlflowRegistry(guarded.uri), made, run)
+    published.publish(MlflowRegistry(guarded.uri), made, run)
     api = f"{guarded.uri}/api/3.0/mlflow/users"
     admin = ("admin", "a-long-password-1")
     for user in ("reader", "editor"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import promotion
+from lockgate import published
 from lockgate.errors import LockgateError, NotFound, RegistryError
 from lockgate.evidence import Evidence
 from promoting import NOW, Models, evidence, run_folder
@@ -20,7 +20,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 
 def publish(models: Models, about: Evidence, folder: Path) -> None:
-    promotion.publish(models.registry, about, run_folder(about, folder))
+    published.publish(models.registry, about, run_folder(about, folder))
 
 
 def test_published_evidence_comes_back_with_its_bytes(models: Models, tmp_path: Path) -> None:
@@ -30,7 +30,7 @@ def test_published_evidence_comes_back_with_its_bytes(models: Models, tmp_path: 
     assert not store.published(about.digest)
 
     publish(models, about, tmp_path / "run")
-    promotion.publish(models.registry, about, tmp_path / "run")
+    published.publish(models.registry, about, tmp_path / "run")
 
     fetched = store.fetch(about.digest, tmp_path / "fetched")
     names = sorted(path.relative_to(fetched).as_posix() for path in fetched.rglob("*") if path.is_file())
@@ -56,12 +56,12 @@ def test_a_publication_that_was_cut_short_is_taken_up_again(models: Models, tmp_
     folder = run_folder(about, tmp_path / "run")
     with pytest.raises(LockgateError):
         store.publish(
-            about.digest, folder, files=["evidence.json", "missing.json"], facts=promotion.published_facts(about)
+            about.digest, folder, files=["evidence.json", "missing.json"], facts=published.published_facts(about)
         )
     assert not store.published(about.digest)
     assert store.newest("1") is None
 
-    promotion.publish(models.registry, about, folder)
+    published.publish(models.registry, about, folder)
 
     assert store.published(about.digest)
     assert len(store.all()) == 1
@@ -132,4 +132,4 @@ def test_a_folder_that_is_not_the_evidence_is_not_published(models: Models, tmp_
     about = evidence(models.new(), "1")
 
     with pytest.raises(LockgateError, match="is not the evidence"):
-        promotion.publish(models.registry, about, run_folder(evidence(about.model), tmp_path / "run"))
+        published.publish(models.registry, about, run_folder(evidence(about.model), tmp_path / "run"))

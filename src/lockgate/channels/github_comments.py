@@ -151,7 +151,7 @@ def record(
 def read_record(data: bytes) -> tuple[Vote, ...]:
     """The votes of such a record. Raises ValueError for bytes that are none."""
     votes = tuple(Vote.read(line) for line in data.splitlines() if line)
-    if any(vote.verb == "approve" or comment_id(vote) == 0 for vote in votes):
+    if any(vote.verb not in ("reject", "revoke") or comment_id(vote) == 0 for vote in votes):
         raise ValueError("a record holds rejections and revocations from comments, and nothing else")
     return votes
 

@@ -21,10 +21,18 @@ if TYPE_CHECKING:
 @click.option(
     "--prove-only", type=click.Path(path_type=Path), help="Prove the way back, write that here, move nothing."
 )
+@click.option(
+    "--override", is_flag=True, help="Go over what stands in the way, where the quorum of signoff.override says so."
+)
 @click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    digest: str | None, proof: Path | None, prove_only: Path | None, pipeline: Path | None, as_json: bool
+    digest: str | None,
+    proof: Path | None,
+    prove_only: Path | None,
+    override: bool,
+    pipeline: Path | None,
+    as_json: bool,
 ) -> None:
     """Promote the candidate of the evidence DIGEST, or of the newest run, after verifying everything again.
 
@@ -66,6 +74,7 @@ def command(
             folder=about.folder,
             votes=unpublished,
             follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
+            override=override,
         )
     found.tell(outcome, as_json=as_json)
 

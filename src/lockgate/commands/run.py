@@ -222,7 +222,8 @@ class _Session:
         """Publish; on a pass record Staging. An observed or partial run is published and opens nothing."""
         from lockgate import wiring
         from lockgate.channels import git
-        from lockgate.promotion import publish, record_staging
+        from lockgate.promotion import record_staging
+        from lockgate.published import publish
         from lockgate.run import now
 
         if evidence.opens != "yes":

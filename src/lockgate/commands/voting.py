@@ -1,4 +1,4 @@
-"""Cast a signed vote, for `gate approve` and `gate reject`."""
+"""Cast a signed vote, for `gate approve`, `gate reject`, `gate override` and an owner's word in `gate rollback`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from lockgate.commands import found
-from lockgate.errors import LockgateError, Refused, RegistryError
+from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 
 if TYPE_CHECKING:
     from lockgate.evidence import Evidence
-    from lockgate.signoff import SignoffPolicy
+    from lockgate.registry import Identity
+    from lockgate.signoff import SignoffPolicy, Vote
 
 
 def cast(
-    verb: Literal["approve", "reject"],
+    verb: Literal["approve", "reject", "override"],
     digest: str,
     *,
     key: Path,
@@ -24,23 +25,16 @@ def cast(
     pipeline: Path | None = None,
 ) -> list[str]:
     """Sign a vote and store it beside the evidence, or in `out`; returns what people are told. Raises Refused."""
-    from lockgate.channels import ssh
-    from lockgate.registry import Identity
     from lockgate.run import now
     from lockgate.signoff import SignoffPolicy, Vote
 
     about = found.evidence(digest, pipeline)
     policy = about.pipeline.signoff or SignoffPolicy()
-    signer = ssh.identity(key)
-    owner = policy.owner_of(signer)
-    if owner is None:
-        raise Refused(
-            f"the key {signer.id} is in no group of signoff in {about.pipeline.path}",
-            code="not_an_owner",
-            remedy="sign with a key of signoff.groups, or have yours added there and evaluate again",
-        )
+    owner = signer(policy, key, about.pipeline.path)
     if verb == "approve":
         _can_be_approved(policy, about.evidence, accepting)
+    if verb == "override":
+        _can_be_overridden(policy, about, reason)
     vote = Vote(
         verb=verb,
         digest=about.evidence.digest,
@@ -48,20 +42,50 @@ def cast(
         accepting=accepting,
         reason=reason,
         at=now(),
-        by=Identity("ssh", signer.id, owner.name),
+        by=owner,
     )
+    signature = sign(vote, key, policy)
+    word = {"approve": "approves", "reject": "rejects", "override": "would go over everything with"}[verb]
+    head = f"{owner.name} {word} {about.evidence.digest}"
+    if out is not None:
+        return [f"{head}, in {write(out, vote.bytes, signature)}"]
+    return [head, *_store(about, vote.bytes, signature)]
+
+
+def signer(policy: SignoffPolicy, key: Path, path: Path) -> Identity:
+    """Whose key this is. Raises Refused where it is none of the policy's; path: of the pipeline, to name it."""
+    from lockgate.channels import ssh
+    from lockgate.registry import Identity
+
+    found = ssh.identity(key)
+    owner = policy.owner_of(found)
+    if owner is None:
+        raise Refused(
+            f"the key {found.id} is in no group of signoff in {path}",
+            code="not_an_owner",
+            remedy="sign with a key of signoff.groups, or have yours added there and evaluate again",
+        )
+    return Identity("ssh", found.id, owner.name)
+
+
+def sign(vote: Vote, key: Path, policy: SignoffPolicy) -> bytes:
+    """The signature of a vote, verified as it will be later. Raises LockgateError where it would not hold."""
+    from lockgate.channels import ssh
+
     signature = ssh.sign(vote.bytes, key)
     objection = ssh.verify(vote.bytes, signature, identity=vote.by, keys=policy.keys)
     if objection is not None:
         raise LockgateError(
             f"the vote was signed, but {objection}", remedy=f"check that {key} and its .pub belong together"
         )
-    head = f"{owner.name} {'approves' if verb == 'approve' else 'rejects'} {about.evidence.digest}"
-    if out is not None:
-        out.write_bytes(vote.bytes)
-        out.with_name(out.name + ".sig").write_bytes(signature)
-        return [f"{head}, in {out} and {out.name}.sig"]
-    return [head, *_store(about, vote.bytes, signature)]
+    return signature
+
+
+def write(path: Path, vote: bytes, signature: bytes) -> str:
+    """Write a vote, and its signature beside it; says where."""
+    path.write_bytes(vote)
+    path.with_name(path.name + ".sig").write_bytes(signature)
+    return f"{path} and {path.name}.sig"
 
 
 def _can_be_approved(policy: SignoffPolicy, evidence: Evidence, accepting: int | None) -> None:
@@ -79,6 +103,17 @@ def _can_be_approved(policy: SignoffPolicy, evidence: Evidence, accepting: int |
             code="accepting",
             remedy=f"add --accepting {asked} if you do" if asked else "leave --accepting away",
         )
+
+
+def _can_be_overridden(policy: SignoffPolicy, about: found.Found, reason: str) -> None:
+    if policy.override is None:
+        raise Refused(
+            f"{about.pipeline.path} has no signoff.override, so no vote goes over what stands in the way",
+            code="no_override",
+            remedy="do what the refusal of gate promote says",
+        )
+    if not reason.strip():
+        raise UsageError("a reason is needed, for whoever reads this in a year", remedy='add --reason "…"')
 
 
 def _store(about: found.Found, vote: bytes, signature: bytes) -> list[str]:

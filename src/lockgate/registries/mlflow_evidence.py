@@ -88,12 +88,12 @@ class MlflowEvidence:
         return self._all("")
 
     def _note_objection(self, run_id: str, name: str, vote: bytes) -> None:
-        """Show a vote that is not an approval as a tag, without its reason where it does not fit."""
+        """Show a vote that objects as a tag, without its reason where it does not fit."""
         try:
             read = Vote.read(vote)
         except ValueError:
             return
-        if read.verb == "approve":
+        if read.verb not in ("reject", "revoke"):
             return
         text = vote.decode()
         if len(text) > _LONGEST:

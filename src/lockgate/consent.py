@@ -1,0 +1,82 @@
+"""Does an owner agree to this rollback? Asked only where the policy says `rollback: owner`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from lockgate import digest
+from lockgate.errors import Waiting
+from lockgate.registry import Identity, utc_text
+from lockgate.signoff import CLOCK_SKEW, Ballot, SignoffPolicy, Vote
+from lockgate.units import duration_text
+
+SCHEMA = "lockgate/rollback/v1"
+GOOD_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a rollback would do. after: SHA-256 of the ledger's last entry, so that a vote on it opens no other one."""
+
+    model: str
+    source: str
+    target: str
+    after: str
+
+    @property
+    def digest(self) -> str:
+        """What an owner signs."""
+        return digest.sha256(
+            digest.canonical(
+                {
+                    "schema": SCHEMA,
+                    "model": self.model,
+                    "from": self.source,
+                    "to": self.target,
+                    "after": self.after,
+                }
+            )
+        )
+
+    def __str__(self) -> str:
+        return f"the rollback of {self.model} from version {self.source} to {self.target}"
+
+
+def agreed(
+    policy: SignoffPolicy, planned: Planned, ballot: Ballot, *, actor: Identity, now: datetime
+) -> Sequence[Vote]:
+    """The votes by which an owner agrees, none where nobody is asked or the owner acts in person.
+
+    actor: who calls; an owner whom a channel vouches for (not a name that anybody can write into git) needs no vote.
+    Raises Waiting where nobody agrees, with why each vote does not count.
+    """
+    if policy.rollback == "none" or policy.owner_of(actor) is not None:
+        return ()
+    why = []
+    for vote in ballot.votes:
+        objection = _objection(policy, planned, ballot, vote, now)
+        if objection is None:
+            return (vote,)
+        why.append(f"\n  {vote.by}'s vote does not count: {objection}")
+    raise Waiting(
+        f"an owner must agree to {planned}{''.join(why)}",
+        code="owner_needed",
+        remedy=f'an owner calls gate rollback {planned.model} --to {planned.target} --reason "…" --key FILE, or signs it for '
+        "you with --sign-only VOTE besides, and you call it with --vote VOTE",
+    )
+
+
+def _objection(policy: SignoffPolicy, planned: Planned, ballot: Ballot, vote: Vote, now: datetime) -> str | None:
+    if vote.sha256 in ballot.objections:
+        return ballot.objections[vote.sha256].reason
+    if policy.owner_of(vote.by) is None:
+        return f"{vote.by} is in no group of the policy"
+    if vote.verb != "rollback" or (vote.digest, vote.model) != (planned.digest, planned.model):
+        return "it is about something else, or somebody moved a version since it was signed"
+    if vote.at > now + CLOCK_SKEW:
+        return f"it is dated {utc_text(vote.at)}, which is still to come"
+    if vote.at + GOOD_FOR <= now:
+        return f"it is from {utc_text(vote.at)} and was good for {duration_text(GOOD_FOR)}"
+    return None
