@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from lockgate.errors import NotFound, Refused, UsageError
+from collections.abc import Callable, Sequence
+
+from lockgate import digest
+from lockgate.consent import Planned
+from lockgate.errors import NotFound, Refused, UsageError, Waiting
 from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing
 from lockgate.promotion import Clock, Left, Outcome, Place, TurnOver, after, carry_out, look, settle, undone
 from lockgate.registry import Identity, Registry, utc_text
+
+Consents = Callable[[Planned], Sequence[tuple[bytes, bytes]]]
 
 
 def rollback(
@@ -19,10 +25,12 @@ def rollback(
     actor: Identity,
     clock: Clock,
     turn_over: TurnOver | None = None,
+    consents: Consents | None = None,
 ) -> Outcome:
     """Make the standby, or the retained version `to`, Production; the one that leaves is withdrawn.
 
-    turn_over: makes serving follow, None where the policy has no switch.
+    turn_over: makes serving follow, None where the policy has no switch. consents: given what would be done, the votes
+    that let it, as (bytes, signature); raises where they do not. None where the policy asks nobody.
     Raises Refused with a stable code where there is nothing to go back to.
     """
     reason = _given(reason)
@@ -34,7 +42,64 @@ def rollback(
             model, entry, place.standing, forwarded=forwarded, already=True, notes=(*said, *after(entry, place))
         )
     before = place.standing
-    if before.production is None:
+    planned = _planned(registry, model, place, to, promotion, clock, withdrawn_ok=withdrawn_ok)
+    target = planned.target
+    votes = () if consents is None else tuple(consents(planned))
+    kept = _keep(registry, model, before, planned, votes)
+    wanted = place.chain.draft(
+        "rolled_back",
+        source=planned.source,
+        target=target,
+        actor=actor,
+        evidence=before.evidence.get(target),
+        votes=[digest.sha256(vote) for vote, _ in votes],
+        reason=reason,
+        at=clock(),
+        lease=promotion.lease,
+    )
+    found = _found(place, before)
+    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+    place, late = undone(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+    forwarded = (*forwarded, *late)
+    notes = [*found, *kept, *_again(model, wanted, place.chain)]
+    if place.standing.standby is None:
+        notes.append("no standby is left: the alias previous equals production")
+    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=(*notes, *after(wanted, place)))
+
+
+def planned(
+    registry: Registry,
+    model: str,
+    *,
+    to: str | None = None,
+    withdrawn_ok: bool = False,
+    promotion: PromotionPolicy,
+    clock: Clock,
+) -> Planned:
+    """What a rollback would do now, for an owner to agree to. Raises as `rollback` does, Waiting while others move."""
+    place = look(registry, model)
+    left = place.chain.unfinished
+    if left is not None:
+        raise Waiting(
+            f"epoch {left.epoch} ({left.kind.replace('_', ' ')} by {left.actor}) is not done, so nobody knows yet from where",
+            code="in_progress",
+            remedy="ask again when it is; any command that moves a version finishes it after its lease",
+        )
+    return _planned(registry, model, place, to, promotion, clock, withdrawn_ok=withdrawn_ok)
+
+
+def _planned(
+    registry: Registry,
+    model: str,
+    place: Place,
+    to: str | None,
+    promotion: PromotionPolicy,
+    clock: Clock,
+    *,
+    withdrawn_ok: bool,
+) -> Planned:
+    before, last = place.standing, place.chain.last
+    if before.production is None or last is None:
         raise Refused(
             f"the ledger knows no Production of {model}",
             code="nothing_to_roll_back",
@@ -57,24 +122,26 @@ def rollback(
             code="target_gone",
             remedy="name another with --to; gate status shows them",
         ) from error
-    wanted = place.chain.draft(
-        "rolled_back",
-        source=before.production,
-        target=target,
-        actor=actor,
-        evidence=before.evidence.get(target),
-        reason=reason,
-        at=clock(),
-        lease=promotion.lease,
-    )
-    found = _found(place, before)
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
-    place, late = undone(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
-    forwarded = (*forwarded, *late)
-    notes = [*found, *_again(model, wanted, place.chain)]
-    if place.standing.standby is None:
-        notes.append("no standby is left: the alias previous equals production")
-    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=(*notes, *after(wanted, place)))
+    return Planned(model, before.production, target, last.sha256)
+
+
+def _keep(
+    registry: Registry, model: str, before: Standing, planned: Planned, votes: Sequence[tuple[bytes, bytes]]
+) -> list[str]:
+    """Store the votes where the record is kept: beside the evidence of the version that returns, else of the one that
+    leaves. Says so where neither has any."""
+    store = registry.evidence(model)
+    found = [before.evidence[one] for one in (planned.target, planned.source) if one in before.evidence]
+    for vote, signature in votes:
+        for place in found:
+            try:
+                store.add_vote(place, vote, signature)
+            except NotFound:
+                continue
+            break
+        else:
+            return ["no published evidence belongs to either version, so the ledger alone names the vote, by its hash"]
+    return []
 
 
 def _cleared(

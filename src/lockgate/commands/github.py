@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from lockgate.commands.runner import Runner
     from lockgate.errors import LockgateError
     from lockgate.ledger import PromotionPolicy
-    from lockgate.registry import Registry
+    from lockgate.registry import Identity, Registry
 
 T = TypeVar("T")
 
@@ -208,9 +207,15 @@ def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
 @click.option("--to", envvar="GATE_TO", type=click.IntRange(min=1), help="Another version instead of the standby.")
 def rollback(pipeline: Path | None, model: str, reason: str, to: int | None) -> int:
     """Make the standby Production again, as `gate rollback` does, in the name of who started the run."""
+    from lockgate.commands.consenting import Consents
+    from lockgate.signoff import SignoffPolicy
     from lockgate.standby import rollback as roll_back
 
-    call = partial(roll_back, reason=reason, to=None if to is None else str(to))
+    def call(registry: Registry, model: str, *, signoff: SignoffPolicy | None, actor: Identity, **more: Any) -> Moved:
+        consents = Consents(signoff or SignoffPolicy(), actor)
+        target = None if to is None else str(to)
+        return roll_back(registry, model, reason=reason, to=target, actor=actor, consents=consents, **more)
+
     return _move(call, pipeline=pipeline, model=model, state="rolled_back")
 
 
@@ -226,7 +231,7 @@ def archive(pipeline: Path | None, model: str) -> int:
     from lockgate.run import now
     from lockgate.verify import verify
 
-    def both(registry: Registry, model: str, *, promotion: PromotionPolicy, **more: Any) -> Told:
+    def both(registry: Registry, model: str, *, promotion: PromotionPolicy, signoff: object, **more: Any) -> Told:
         done = let_go(registry, model, promotion=promotion, **more)
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             state = verify(registry, model, promotion=promotion, now=now(), scratch=Path(scratch))
@@ -251,6 +256,7 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
             wiring.open_registry(of),
             of.model,
             promotion=of.promotion,
+            signoff=of.signoff,
             actor=runner.who(os.environ) or git.who(of.root),
             clock=now,
             turn_over=wiring.turn_over(of, environ=os.environ),

@@ -1,0 +1,74 @@
+"""An owner's word for a rollback: signed on the spot, or brought along in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.commands import voting
+from lockgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from lockgate.consent import Planned
+    from lockgate.registry import Identity
+    from lockgate.signoff import SignoffPolicy, Vote
+
+
+@dataclass(frozen=True)
+class Consents:
+    """What `standby.rollback` asks once it knows what it would do. key, vote: where an owner's word comes from."""
+
+    policy: SignoffPolicy
+    actor: Identity
+    reason: str = ""
+    key: Path | None = None
+    vote: Path | None = None
+
+    def __call__(self, planned: Planned) -> list[tuple[bytes, bytes]]:
+        """The votes that let it, with their signatures. Raises Waiting where nobody agrees."""
+        from lockgate.channels import ssh
+        from lockgate.consent import agreed
+        from lockgate.run import now
+        from lockgate.signoff import Ballot
+
+        given = [self._signed(planned)] if self.key is not None else [] if self.vote is None else [_read(self.vote)]
+        votes, objections = ssh.read(given, self.policy)
+        counted = {
+            vote.bytes for vote in agreed(self.policy, planned, Ballot(votes, objections), actor=self.actor, now=now())
+        }
+        return [pair for pair in given if pair[0] in counted]
+
+    def sign_only(self, planned: Planned, path: Path) -> list[str]:
+        """Write the owner's vote to a file, for somebody else to call; says what was done."""
+        vote, signature = self._signed(planned)
+        where = voting.write(path, vote, signature)
+        return [
+            f"signed {planned}, in {where}",
+            f'for an hour, while nothing else moves: gate rollback {planned.model} --to {planned.target} --reason "…" '
+            f"--vote {path}",
+        ]
+
+    def _signed(self, planned: Planned) -> tuple[bytes, bytes]:
+        from lockgate.run import now
+        from lockgate.signoff import Vote
+
+        if self.key is None:
+            raise UsageError("nothing signs", remedy="add --key FILE")
+        by = voting.signer(self.policy, self.key, Path("the pipeline"))
+        vote: Vote = Vote("rollback", planned.digest, planned.model, None, self.reason, now(), by)
+        return vote.bytes, voting.sign(vote, self.key, self.policy)
+
+
+def _read(path: Path) -> tuple[bytes, bytes]:
+    from lockgate.signoff import Vote
+
+    try:
+        vote, signature = path.read_bytes(), path.with_name(path.name + ".sig").read_bytes()
+        Vote.read(vote)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} is no signed vote: {error}",
+            remedy="an owner makes one with gate rollback … --key FILE --sign-only FILE",
+        ) from error
+    return vote, signature
