@@ -150,7 +150,7 @@ class Moment:
             )
         lines.append(f"  on evidence {self.evidence or 'none'}")
         lines += [
-            f"  approved by {vote.by} on {utc_text(vote.at)}{f': {vote.reason}' if vote.reason else ''}"
+            f"  {'overridden' if vote.verb == 'override' else 'approved'} by {vote.by} on {utc_text(vote.at)}{f': {vote.reason}' if vote.reason else ''}"
             for vote in self.approvals
         ]
         return [*lines, *(f"! {note}" for note in self.notes)]

@@ -12,6 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from commands.desk import Desk
+from lockgate.channels import ssh
+from lockgate.commands import adopt, approve, promote
 from lockgate.commands.github import command
 from lockgate.commands.runner import who
 from lockgate.evidence import Evidence
@@ -211,6 +213,36 @@ def test_a_rollback_that_is_refused_says_why(desk: Desk, step: Step) -> None:
 
     assert (done.return_value, step.outputs) == (1, {"state": "refused"})
     assert "::error title=gate::" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("who", "number", "again", "code", "state"),
+    [
+        ("mallory", "1", "mallory", 3, "pending"),
+        ("octocat", "583231", "mallory", 3, "pending"),
+        ("octocat", "583231", "octocat", 0, "rolled_back"),
+    ],
+)
+def test_where_an_owner_is_asked_only_a_run_that_an_owner_started_rolls_back(
+    desk: Desk, step: Step, who: str, number: str, again: str, code: int, state: str
+) -> None:
+    """By their number; a run that somebody else started again is nobody's word."""
+    owners = f'[{{key: "{ssh.public_key(desk.key)}"}}, {{github: octocat, id: 583231}}]'
+    desk.write("  rollback: owner\n")
+    desk.pipeline.write_text(re.sub(r"owners: \[.*\]", f"owners: {owners}", desk.pipeline.read_text()))
+    first, second = desk.register(), desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    about = desk.evaluate(second, champion=first)
+    desk.gate(approve.command, about.digest, "--key", desk.key)
+    assert desk.gate(promote.command, about.digest).exit_code == 0
+
+    done = step.call(
+        "rollback", GATE_MODEL=desk.model, GATE_REASON="it is slow",
+        GITHUB_ACTOR=who, GITHUB_ACTOR_ID=number, GITHUB_TRIGGERING_ACTOR=again,
+    )  # fmt: skip
+
+    assert (done.return_value, step.outputs) == (code, {"state": state}), done.stderr
+    assert desk.models.registry.aliases(desk.model)["production"] == ("1" if code == 0 else "2")
 
 
 @pytest.mark.parametrize(
