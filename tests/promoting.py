@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -131,6 +133,14 @@ def signed(
     return vote.bytes, ssh.sign(vote.bytes, key)
 
 
+@functools.cache
+def _empty_database() -> bytes:
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as name:
+        database = Path(name) / "m.db"
+        MlflowRegistry(f"sqlite:///{database}").evidence("nobody").all()
+        return database.read_bytes()
+
+
 class Models:
     """Registered models of one store, whose files lie in a folder of their own."""
 
@@ -138,6 +148,13 @@ class Models:
         self.uri = uri
         self.folder = folder
         self.registry = MlflowRegistry(uri)
+
+    @classmethod
+    def fresh(cls, folder: Path) -> Models:
+        """A store of one's own in the folder. It is a copy of one that MLflow made, because making one takes a second."""
+        database = folder / "m.db"
+        database.write_bytes(_empty_database())
+        return cls(f"sqlite:///{database}", folder)
 
     def new(self) -> str:
         """A model without versions."""

@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.models = Models(f"sqlite:///{folder}/m.db", folder)
+        self.models = Models.fresh(folder)
         self.registry = MlflowRegistry(self.models.uri)
         self.model, self.clock = self.models.new(), Clock(NOW + timedelta(minutes=1))
         self.versions = [self.models.register(self.model) for _ in range(4)]

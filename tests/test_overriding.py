@@ -29,7 +29,7 @@ REASON = "the model in Production answers nothing"
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
-    return Models(f"sqlite:///{folder}/m.db", folder)
+    return Models.fresh(folder)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_fo
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
-    return Models(f"sqlite:///{folder}/m.db", folder)
+    return Models.fresh(folder)
 
 
 @pytest.fixture

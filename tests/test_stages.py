@@ -22,7 +22,7 @@ from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidenc
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
-    made = Models(f"sqlite:///{folder}/m.db", folder)
+    made = Models.fresh(folder)
     made.registry = MlflowRegistry(made.uri, lifecycle="stages")
     return made
 

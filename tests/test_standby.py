@@ -19,7 +19,7 @@ from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidenc
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
-    return Models(f"sqlite:///{folder}/m.db", folder)
+    return Models.fresh(folder)
 
 
 class Bench:

@@ -38,7 +38,7 @@ class Desk:
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
-        self.models = Models(f"sqlite:///{folder}/m.db", folder)
+        self.models = Models.fresh(folder)
         self.model = self.models.new()
         self.asked: list[str] = []
         self.key = ssh_key(folder, "alice")

@@ -26,7 +26,7 @@ mlflow.models.set_model(Half())
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
-    return Models(f"sqlite:///{folder}/m.db", folder)
+    return Models.fresh(folder)
 
 
 @pytest.fixture(scope="module")

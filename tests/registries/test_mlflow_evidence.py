@@ -16,7 +16,7 @@ from promoting import NOW, Models, evidence, run_folder
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
-    return Models(f"sqlite:///{folder}/m.db", folder)
+    return Models.fresh(folder)
 
 
 def publish(models: Models, about: Evidence, folder: Path) -> None:

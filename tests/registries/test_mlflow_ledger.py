@@ -18,7 +18,7 @@ from promoting import Models
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
-    return Models(f"sqlite:///{folder}/m.db", folder)
+    return Models.fresh(folder)
 
 
 def race(uri: str, model: str, number: int, ready: object, told: object) -> None:
