@@ -36,7 +36,7 @@ SCHEMAS = (
     "schema.json",
     "ff15ae017ba3b877a44f636806155f986f7b707b31aa7eebde6da1d3366f2840",
 )
-_KEPT = Path(os.environ.get("LOCKGATE_TEST_PACKAGES") or Path(__file__).parents[2] / ".packages")
+KEPT = Path(os.environ.get("LOCKGATE_TEST_PACKAGES") or Path(__file__).parents[2] / ".packages")
 
 
 class Unavailable(Exception):
@@ -46,12 +46,12 @@ class Unavailable(Exception):
 def file(package: tuple[str, str, str, str]) -> Path:
     """The file of a package, fetched if need be. Raises Unavailable."""
     name, version, path, sha256 = package
-    kept = _KEPT / f"{name.rpartition('/')[2]}-{version}-{Path(path).name}"
-    _KEPT.mkdir(parents=True, exist_ok=True)
-    with (_KEPT / f"{kept.name}.lock").open("w") as lock:
+    kept = KEPT / f"{name.rpartition('/')[2]}-{version}-{Path(path).name}"
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / f"{kept.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not kept.is_file():
-            with tempfile.TemporaryDirectory(dir=_KEPT) as scratch:
+            with tempfile.TemporaryDirectory(dir=KEPT) as scratch:
                 _fetch(f"{name}@{version}", f"package/{path}", sha256, Path(scratch), kept)
     return kept
 
