@@ -9,14 +9,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import requests
 from jsonschema import Draft7Validator
 
 from hub.contract import Violation, github
 from hub.deciding import asked
 from hub.emulator import NAME, NUMBER, Answer, World, user
-from hub.published import EVENTS, SCHEMAS, published
+from hub.published import EVENTS, GRAPHQL, SCHEMAS, published
 from hub.served import TOKEN, Served
-from lockgate.channels.github import GitHub
+from lockgate.channels.github import CLOSER, GitHub
 from lockgate.channels.github_seen import look
 from lockgate.channels.github_values import CommentEvent, GitHubError, read
 
@@ -35,6 +36,7 @@ def served() -> Iterator[Served]:
 def test_everything_that_a_decision_needs_is_asked_as_github_describes(served: Served) -> None:
     """Over HTTP, both ways held to the description: path, parameters, headers and body; status and schema."""
     world = served.world
+    world.files = [{"filename": "models/new", "previous_filename": "models/old"}]
     world.comment("ana", f"/gate approve {world.run_gate().digest}")
     world.keep(b"")
 
@@ -50,6 +52,79 @@ def test_everything_that_a_decision_needs_is_asked_as_github_describes(served: S
         "actions/list-artifacts-for-repo",
         "actions/download-artifact",
     }
+
+
+def test_what_is_asked_over_graphql_is_what_githubs_schema_has() -> None:
+    """The one question that we ask; a field that is not there is noticed."""
+    from graphql import build_schema, parse, validate
+
+    schema = build_schema(published(GRAPHQL), assume_valid=True)
+
+    assert validate(schema, parse(CLOSER)) == []
+    assert validate(schema, parse(CLOSER.replace("lastEditedAt", "editedAt"))) != []
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"data": {"nodes": [], "repository": None}}, "not whole"),
+        ({"data": None, "errors": [{"message": f"no rights for {TOKEN}"}]}, r"no rights for \*\*\*"),
+        ({"data": {"nodes": [{"lastEditedAt": None}], "repository": None}}, "editor: is missing"),
+        ({"data": {"nodes": [{"lastEditedAt": None, "editor": None}]}}, "repository: is missing"),
+        ({"message": "rate limit"}, "not whole"),
+        ([], "not what GitHub promises"),
+    ],
+)
+def test_an_answer_that_does_not_tell_of_edits_is_an_error(served: Served, answer: Any, said: str) -> None:
+    """Nobody is believed on half an answer."""
+    world = served.world
+    world.comment("ana", f"/gate approve {world.run_gate().digest}")
+    world.fault = lambda method, target: (200, {}, json.dumps(answer).encode()) if target == "/graphql" else None
+
+    with pytest.raises(GitHubError, match=said):
+        look(served.client(), NUMBER)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_files_are_told_along_unless_one_was_moved(served: Served, moved: bool) -> None:
+    """From where a file came only the REST API says; it is asked then."""
+    world = served.world
+    world.files = [{"filename": "models/x", **({"previous_filename": "gates/fraud.yaml"} if moved else {})}]
+    world.comment("ana", f"/gate approve {world.run_gate().digest}")
+
+    found = look(served.client(), NUMBER)
+
+    assert [one.paths for one in found.files] == [("models/x", "gates/fraud.yaml") if moved else ("models/x",)]
+    assert any("/files" in one for one in world.asked) is moved
+    assert found.decision(asked(), world.now).code == ("needs_policy_review" if moved else "approved")
+
+
+def test_a_server_without_graphql_is_believed_by_its_times(served: Served) -> None:
+    """A 404 there says that nobody has it; anything else that is no answer is an error."""
+    world = served.world
+    world.comment("ana", f"/gate approve {world.run_gate().digest}")
+    world.fault = lambda method, target: (404, {}, b"{}") if target == "/graphql" else None
+
+    assert look(served.client(), NUMBER).decision(asked(), world.now).state == "approved"
+
+
+def test_a_github_enterprise_server_is_asked_at_its_own_place() -> None:
+    """Its REST API lies below /api/v3, its GraphQL beside that."""
+    seen: list[str] = []
+
+    class Session(requests.Session):
+        def request(self, method: str, url: str, **_: Any) -> Any:  # type: ignore[override]
+            seen.append(f"{method} {url}")
+            raise requests.ConnectionError
+
+    served = Served(World(github()))
+    pull = served.client().pull(NUMBER)
+    served.close()
+    for api in ("https://git.example.org/api/v3", "https://api.github.com"):
+        with pytest.raises(GitHubError, match="did not answer"):
+            GitHub(NAME, TOKEN, api=api, session=Session()).closer(pull, ())
+
+    assert seen == ["POST https://git.example.org/api/graphql", "POST https://api.github.com/graphql"]
 
 
 def test_the_contract_notices_what_github_would_not_take() -> None:
@@ -160,13 +235,18 @@ def test_a_read_is_tried_again_where_that_helps(served: Served, status: int) -> 
         ((403, {}, f'{{"message": "{TOKEN}\\u001b[31m\\n::error::x"}}'.encode()), "403"),
     ],
 )
-@pytest.mark.parametrize("call", ["pulls/12", "comments?", "commits?", "files?", "runs?", "artifacts?", "/zip"])
+@pytest.mark.parametrize(
+    "call", ["pulls/12", "comments?", "commits?", "files?", "runs?", "artifacts?", "/zip", "/graphql"]
+)
 def test_35_a_failure_at_any_call_is_an_error_and_decides_nothing(
     served: Served, call: str, answer: Answer, why: str
 ) -> None:
     """Neither a yes nor a no; the token is in no message, nor is what would move a terminal."""
     world = served.world
+    world.files = [{"filename": "models/new", "previous_filename": "models/old"}]  # so that the list of files is asked
     world.comment("ana", f"/gate approve {world.run_gate().digest}")
+    if call == "/graphql" and answer[0] == 404:  # a server without GraphQL: `test_a_server_without_graphql_…`
+        call = "files?"
     if call == "/zip" and (answer[0] in (200, 302)):
         why = "200" if answer[0] == 200 else "did not answer"
     world.fault = lambda method, target: (

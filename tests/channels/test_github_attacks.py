@@ -193,6 +193,22 @@ def test_09_somebody_else_sent_what_bears_an_owners_name(world: World) -> None:
     assert ignored(decided(world, told)) == {("ana", "not_sender")}
 
 
+def test_08_a_writer_edits_an_owners_comment_in_the_second_in_which_it_was_written(world: World) -> None:
+    """Its times do not show that, and do not bring it back when the event is forgotten."""
+    digest = world.run_gate().digest
+    made = world.comment("ana", "a fine model")["comment"]["id"]
+
+    event = world.edit(made, "mallory", f"/gate approve {digest}", at_once=True)
+
+    assert world.comments[made]["created_at"] == world.comments[made]["updated_at"]
+    for told in (event, None):
+        decision = decided(world, told)
+        assert said(decision) == ("pending", "votes_missing")
+        assert ignored(decision) == {("ana", "edited")}
+    world.fault = lambda method, target: (404, {}, b"{}") if target == "/graphql" else None
+    assert ignored(decided(world, event)) == {("ana", "edited")}, "the event alone tells too"
+
+
 def test_10_the_history_of_the_edit_is_purged(world: World) -> None:
     digest = world.run_gate().digest
     number = world.comment("ana", "nice work")["comment"]["id"]

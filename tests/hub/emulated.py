@@ -2,7 +2,8 @@
 
 What our client asks passes four stations, all on this machine:
 
-* the door, which keeps what the proxy found wrong, and hands out the bytes of artifacts as GitHub's storage does;
+* the door, which keeps what the proxy found wrong, hands out the bytes of artifacts as GitHub's storage does, and says
+  over GraphQL who edited a comment;
 * `prism proxy`, which holds each request and each answer to GitHub's own OpenAPI file;
 * the gaps, which is ours: what the emulator does not keep (see `Gaps`);
 * `emulate`, which keeps people, git's objects, branches, the pull request, comments and who wrote them.
@@ -32,6 +33,7 @@ from hub.programs import Program, node
 from hub.published import EVENTS, SCHEMAS, published
 from hub.subset import subset
 from lockgate import digest
+from lockgate.channels.github import CLOSER
 from servers import free_port
 
 ORG, REPO = "acme", "models"
@@ -113,6 +115,8 @@ class Emulated:
         self.wrong: list[str] = []
         self.stored: dict[int, bytes] = {}
         self.shown_to_storage: list[str | None] = []
+        self.editors: dict[int, str] = {}
+        self.number = 0
         self._closing = ExitStack()
         try:
             self._open(folder)
@@ -154,6 +158,13 @@ class Emulated:
     # what our client asks ---------------------------------------------------------------------------------------
 
     def _door(self, request: Request) -> Reply:
+        if request.path == "/graphql":  # of which the emulator has none: who edited what is known from `edit`
+            asked = json.loads(request.body)
+            assert asked["query"] == CLOSER
+            by = {one["node_id"]: self.editors.get(one["id"]) for one in self.comments(self.number)}
+            told = [by[one] for one in asked["variables"]["ids"]]
+            edits = [{"lastEditedAt": one and "2026-11-21T12:00:00Z", "editor": one and {"login": one}} for one in told]
+            return _said({"data": {"nodes": edits, "repository": {"pullRequest": {"files": None}}}})
         if request.path.startswith("/storage/"):
             self.shown_to_storage.append(request.headers.get("Authorization"))
             return Reply(200, {"content-type": "application/zip"}, self.stored[int(request.path.rpartition("/")[2])])
@@ -210,7 +221,8 @@ class Emulated:
     def open(self, branch: str, *, by: str, title: str) -> int:
         """A pull request; its number."""
         asked = {"title": title, "head": branch, "base": "main"}
-        return int(self.ask("POST", f"/repos/{NAME}/pulls", asked, by=by)["number"])
+        self.number = int(self.ask("POST", f"/repos/{NAME}/pulls", asked, by=by)["number"])
+        return self.number
 
     def merge(self, number: int, *, by: str) -> None:
         self.ask("PUT", f"/repos/{NAME}/pulls/{number}/merge", {}, by=by)
@@ -223,6 +235,7 @@ class Emulated:
     def edit(self, number: int, comment: int, body: str, *, by: str) -> dict[str, Any]:
         path = f"/repos/{NAME}/issues/comments/{comment}"
         before = self.ask("GET", path, by=by)["body"]
+        self.editors[comment] = by
         return self._commented("edited", number, self.ask("PATCH", path, {"body": body}, by=by), by, before)
 
     def comments(self, number: int) -> list[dict[str, Any]]:

@@ -36,6 +36,12 @@ SCHEMAS = (
     "schema.json",
     "ff15ae017ba3b877a44f636806155f986f7b707b31aa7eebde6da1d3366f2840",
 )
+GRAPHQL = (
+    "@octokit/graphql-schema",
+    "15.26.1",
+    "schema.graphql",
+    "3c62d0526d133cee53221c89de9b455ade24db78b9e7ad56d642c4c15bce2654",
+)
 KEPT = Path(os.environ.get("LOCKGATE_TEST_PACKAGES") or Path(__file__).parents[2] / ".packages")
 
 
@@ -77,7 +83,7 @@ def _fetch(package: str, member: str, sha256: str, scratch: Path, into: Path) ->
 
 
 def published(package: tuple[str, str, str, str]) -> Any:
-    """The document; where it cannot be had the test is skipped, by name."""
+    """The document, JSON as what it says; where it cannot be had the test is skipped, by name."""
     document, missing = _published(package)
     if missing:
         pytest.skip(f"what GitHub publishes is not here: {missing}")
@@ -88,12 +94,13 @@ def published(package: tuple[str, str, str, str]) -> Any:
 def _published(package: tuple[str, str, str, str]) -> tuple[Any, str]:
     """(the document, nothing) or (None, why it cannot be had), asked once."""
     try:
-        return json.loads(file(package).read_bytes()), ""
+        text = file(package).read_bytes().decode()
     except Unavailable as error:
         return None, str(error)
+    return (json.loads(text) if package[2].endswith(".json") else text), ""
 
 
 if __name__ == "__main__":
-    for one in (API, EVENTS, SCHEMAS):
+    for one in (API, EVENTS, SCHEMAS, GRAPHQL):
         print(file(one))
     sys.exit(0)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 import requests
 from requests.auth import AuthBase
@@ -18,6 +18,8 @@ from lockgate.channels.github_values import (
     Artifact,
     Artifacts,
     ChangedFile,
+    Closer,
+    CloserAnswer,
     Comment,
     Commit,
     GitHubError,
@@ -31,6 +33,14 @@ API = "https://api.github.com"
 VERSION = "2022-11-28"
 BOT = "github-actions[bot]"
 COMMENT_CHARACTERS = 60_000
+CLOSER = """\
+query($ids: [ID!]!, $owner: String!, $name: String!, $number: Int!) {
+  nodes(ids: $ids) { ... on IssueComment { lastEditedAt editor { login } } }
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) { files(first: 100) { totalCount nodes { path changeType } } }
+  }
+}
+"""
 
 _PAGE = 100
 _PAGES = 30
@@ -96,6 +106,34 @@ class GitHub:
     def comment(self, number: int) -> Comment:
         """One comment, as it is now."""
         return self._read(Comment, f"issues/comments/{number:d}")
+
+    def closer(self, pull: PullRequest, comments: Sequence[Comment]) -> Closer | None:
+        """Whether those comments (at most 100) were ever edited, and the pull request's files; None without GraphQL.
+
+        The REST API tells times to the second, so it does not show an edit within the second of the writing. A question, and
+        yet a POST: not repeated.
+        """
+        owner, _, name = self.repository.partition("/")
+        told = {"ids": [one.node_id for one in comments], "owner": owner, "name": name, "number": pull.number}
+        path = urlsplit(self._api).path.removesuffix("/v3")  # where a GitHub Enterprise Server has its REST API
+        what = f"whether {len(comments)} comments were edited"
+        try:
+            answer, data = self._ask(
+                "POST", urljoin(self._api, f"{path}/graphql"), json={"query": CLOSER, "variables": told}
+            )
+        except requests.RequestException as error:
+            raise self._broken(what, type(error).__name__) from None
+        if answer.status_code == 404:
+            return None
+        if answer.status_code != 200:
+            raise self._refused(what, answer, data)
+        said = read(CloserAnswer, data, what=f"GitHub's answer to {what}")
+        if said.errors or said.data is None or len(said.data.nodes) != len(comments):
+            why = str(said.errors[0].get("message")) if said.errors else "its answer is not whole"
+            raise GitHubError(
+                f"GitHub does not say {what}: {self._shown(why)}", remedy="try again; nothing was decided"
+            )
+        return said.data
 
     def commits(self, pull: PullRequest) -> tuple[Commit, ...]:
         """All commits of a pull request. Raises GitHubError where GitHub lists fewer than there are (at most 250)."""
@@ -276,8 +314,11 @@ class GitHub:
             message = str(json.loads(data)["message"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return ""
+        return f": {self._shown(message)}"
+
+    def _shown(self, message: str) -> str:
         shown = "".join(sign if sign.isprintable() else " " for sign in message[:200])
-        return f": {shown.replace(self._token, '***')}"
+        return shown.replace(self._token, "***")
 
     @staticmethod
     def _secure(url: str) -> None:

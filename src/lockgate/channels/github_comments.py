@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -85,13 +85,15 @@ def ballot(
     runs: Sequence[WorkflowRun],
     evidence: Evidence,
     policy: SignoffPolicy,
+    edited: Collection[int] = (),
     recorded: Sequence[Vote] = (),
     event: CommentEvent | None = None,
     obstacle: Obstacle | None = None,
 ) -> Ballot:
     """The votes of a pull request on this evidence, and who had a hand in it.
 
-    comments: all of them as they are now. runs: that made the evidence. recorded: rejections and revocations seen
+    comments: all of them as they are now. runs: that made the evidence. edited: ids of comments that were edited though
+    their times do not show it. recorded: rejections and revocations seen
     earlier, which go on closing when their comment is edited or gone. event: what just happened; it can take away, and
     never add an approval.
     """
@@ -105,7 +107,7 @@ def ballot(
         if vote is None:
             continue
         votes.append(vote)
-        objection = None if vote.verb == "reject" else _objection(comment, event)
+        objection = None if vote.verb == "reject" else _objection(comment, event, edited)
         if objection is not None:
             objections[vote.sha256] = objection
         if objection is None and vote.verb != "approve":
@@ -156,6 +158,16 @@ def read_record(data: bytes) -> tuple[Vote, ...]:
     return votes
 
 
+def doubtful(comments: Iterable[Comment], evidence: Evidence) -> tuple[Comment, ...]:
+    """The comments that would open something, if nobody edited them: whose times say so and cannot prove it."""
+    found = []
+    for comment in comments:
+        asked = None if comment.edited else command(comment.body)
+        if asked is not None and (asked.verb == "revoke" or (asked.verb, asked.digest) == ("approve", evidence.digest)):
+            found.append(comment)
+    return tuple(found)
+
+
 def questions(comments: Iterable[Comment]) -> Iterator[tuple[Comment, Command]]:
     """The comments that speak to us, in their order."""
     for comment in sorted(comments, key=lambda comment: comment.id):
@@ -196,12 +208,13 @@ def _vote(comment: Comment, body: str, evidence: Evidence | Subject) -> Vote | N
     )
 
 
-def _objection(comment: Comment, event: CommentEvent | None) -> Objection | None:
+def _objection(comment: Comment, event: CommentEvent | None, edited: Collection[int]) -> Objection | None:
     """Why an approval or a revocation in a comment is not believed."""
     user = comment.user
     if user is None or not user.is_person or comment.performed_via_github_app is not None:
         return Objection("bot", "no person wrote it: it came through a bot or an app")
-    if comment.edited:
+    told = event is not None and event.comment.id == comment.id
+    if comment.edited or comment.id in edited or (event is not None and told and event.action == "edited"):
         return Objection("edited", "the comment was edited, and whoever may write here can edit anybody's comment")
     if event is not None and event.comment.id == comment.id:
         if event.comment.body != comment.body:

@@ -26,6 +26,7 @@ WORKFLOW = ".github/workflows/gate.yml"
 EVIDENCE = "evidence.json"
 RECORD = "record.jsonl"
 _RECORD_BYTES = 8 * 2**20
+_AT_ONCE = 100  # comments of which GraphQL tells in one answer
 
 
 def artifact_name(number: int) -> str:
@@ -47,7 +48,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Seen:
-    """A pull request at one moment. run, evidence: of its newest commit, None where there is none (yet)."""
+    """A pull request at one moment. run, evidence: of its newest commit, None where there is none (yet).
+
+    edited: ids of comments that would open something and were edited, though their times do not show it.
+    """
 
     pull: PullRequest
     comments: tuple[Comment, ...]
@@ -56,6 +60,7 @@ class Seen:
     run: WorkflowRun | None
     evidence: Evidence | None
     recorded: tuple[Vote, ...] = ()
+    edited: frozenset[int] = frozenset()
 
     def ballot(self, asked: Asked, event: CommentEvent | None = None) -> Ballot:
         """The votes on the evidence, and what stands against it. Raises ValueError without evidence."""
@@ -68,6 +73,7 @@ class Seen:
             runs=[self.run],
             evidence=self.evidence,
             policy=asked.signoff,
+            edited=self.edited,
             recorded=self.recorded,
             event=event,
             obstacle=github_pull.obstacle(
@@ -104,18 +110,36 @@ def look(hub: GitHub, number: int, *, workflow: str = WORKFLOW) -> Seen:
     """Read a pull request and its evidence. workflow: path of the one that makes it. Raises GitHubError for any doubt."""
     pull = hub.pull(number)
     comments = hub.comments(number)
-    commits, files = hub.commits(pull), hub.files(pull)
+    commits = hub.commits(pull)
     run = hub.newest_run(workflow, pull.head.sha)
     left = hub.artifacts(artifact_name(number))
+    evidence = None if run is None else _evidence(hub, pull, run, left)
+    edited, files = _closer(hub, pull, () if evidence is None else github_comments.doubtful(comments, evidence))
     return Seen(
         pull,
         comments,
         commits,
-        files,
+        hub.files(pull) if files is None else files,
         run,
-        None if run is None else _evidence(hub, pull, run, left),
+        evidence,
         _recorded(hub, pull, left),
+        edited,
     )
+
+
+def _closer(
+    hub: GitHub, pull: PullRequest, comments: Sequence[Comment]
+) -> tuple[frozenset[int], tuple[ChangedFile, ...] | None]:
+    """(ids of those comments that were edited, or of which that cannot be told; the files where they were told too)."""
+    edited, files = set[int](), None
+    for start in range(0, len(comments), _AT_ONCE):
+        some = comments[start : start + _AT_ONCE]
+        told = hub.closer(pull, some)
+        if told is None:
+            break  # a server without GraphQL: what the times and the event show has to do
+        files = told.files
+        edited |= {one.id for one, edits in zip(some, told.nodes, strict=True) if edits is None or edits.edited}
+    return frozenset(edited), files
 
 
 def _evidence(hub: GitHub, pull: PullRequest, run: WorkflowRun, left: Sequence[Artifact]) -> Evidence | None:

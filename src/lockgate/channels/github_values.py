@@ -59,6 +59,7 @@ class Comment(_Said):
     """A comment below a pull request. `author_association` is not read: it is no permission."""
 
     id: int
+    node_id: str
     user: Account | None
     body: str
     created_at: datetime
@@ -74,6 +75,66 @@ class Comment(_Said):
     @property
     def pull_number(self) -> str:
         return self.issue_url.rpartition("/")[2]
+
+
+class Editor(_Said):
+    """Who edited a comment last."""
+
+    login: str
+
+
+class Edits(_Said):
+    """Whether a comment was ever edited, also within the second in which it was written."""
+
+    last_edited_at: datetime | None = Field(alias="lastEditedAt")
+    editor: Editor | None
+
+    @property
+    def edited(self) -> bool:
+        return self.last_edited_at is not None or self.editor is not None
+
+
+class _File(_Said):
+    path: str
+    change: str = Field(alias="changeType")
+
+
+class _Files(_Said):
+    total: int = Field(alias="totalCount")
+    nodes: tuple[_File, ...]
+
+
+class _PullFiles(_Said):
+    files: _Files | None
+
+
+class _InRepository(_Said):
+    pull: _PullFiles | None = Field(alias="pullRequest")
+
+
+class Closer(_Said):
+    """What GraphQL tells at one look: of each comment that was asked for its edits, and the files of the pull request."""
+
+    nodes: tuple[Edits | None, ...]
+    repository: _InRepository | None
+
+    @property
+    def files(self) -> tuple[ChangedFile, ...] | None:
+        """The files; None where they are not all there, or one was moved: from where is not said here."""
+        pull = None if self.repository is None else self.repository.pull
+        listed = None if pull is None else pull.files
+        if listed is None or listed.total != len(listed.nodes):
+            return None
+        if not all(one.change in ("ADDED", "CHANGED", "DELETED", "MODIFIED") for one in listed.nodes):
+            return None
+        return tuple(ChangedFile(filename=one.path) for one in listed.nodes)
+
+
+class CloserAnswer(_Said):
+    """An answer over GraphQL. errors: it is not whole then, whatever else it says."""
+
+    data: Closer | None = None
+    errors: tuple[dict[str, Any], ...] = ()
 
 
 class Repository(_Said):
