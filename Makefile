@@ -59,6 +59,7 @@ soak: $(VENV)/.dev
 # What action.yml installs, with the hashes of every file that an index may offer for it.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt
 locks: $(VENV)/.dev
+	$(LOCK) locks/uv.in -o locks/uv.txt
 	$(LOCK) locks/decide.in -o locks/decide.txt
 	$(LOCK) pyproject.toml locks/run.in -o locks/run.txt
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import venv
 from pathlib import Path
 
 import pytest
 import yaml
 
+from index import reachable
 from lockgate.commands.github import command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +27,7 @@ def pins(name: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in found}
 
 
-@pytest.mark.parametrize("lock", ["locks/decide.txt", "locks/run.txt"])
+@pytest.mark.parametrize("lock", ["locks/uv.txt", "locks/decide.txt", "locks/run.txt"])
 def test_a_lock_holds_tested_versions_by_hash_and_names_no_index(lock: str) -> None:
     """Every version is the one of constraints.txt, where that has the package; each has hashes."""
     text, tested = (ROOT / lock).read_text(encoding="utf-8"), pins("constraints.txt")
@@ -39,7 +42,7 @@ def test_a_lock_holds_tested_versions_by_hash_and_names_no_index(lock: str) -> N
 
 
 def test_the_locks_hold_what_is_needed() -> None:
-    """All dependencies of ours for a run, few and no mlflow for a decision; both can build us without an index."""
+    """All dependencies of ours for a run, few and no mlflow for a decision; both can build us without an index. One uv."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -49,6 +52,7 @@ def test_the_locks_hold_what_is_needed() -> None:
     assert {"click", "pydantic", "pyyaml", "requests", "rfc8785", "hatchling"} <= set(pins("locks/decide.txt"))
     assert len(pins("locks/decide.txt")) < 25
     assert not {"mlflow", "numpy", "pandas", "pyarrow"} & set(pins("locks/decide.txt"))
+    assert set(pins("locks/uv.txt")) == {"uv"}
 
 
 def test_it_offers_what_gate_github_has() -> None:
@@ -68,7 +72,7 @@ def test_no_text_from_outside_stands_in_a_script() -> None:
         called = re.findall(r"(?:bin/python|python3)\b.*", step["run"])
         assert called
         assert all(re.match(r"\S+ -I |\S+\" -I ", line) for line in called)
-    given = {value.strip("${ }") for value in STEPS[1]["env"].values()}
+    given = {value.strip("${ }") for step in STEPS for value in step["env"].values()}
 
     assert {f"inputs.{name}" for name in ACTION["inputs"]} <= given
     assert {re.search(r"outputs\.([a-z\-]+)", out["value"])[1] for out in ACTION["outputs"].values()} == set(
@@ -101,3 +105,60 @@ def test_it_is_what_github_accepts(schema: str) -> None:
 
     assert checked.returncode == 0, checked.stdout
     assert judged.returncode == 0, judged.stdout
+
+
+LOADED = "import os; open(os.environ['LOADED'], 'a').write(__file__); raise SystemExit('loaded from the workspace')"
+TRAPS = ("requests", "click", "hatchling", "pip", "venv", "ensurepip", "sitecustomize", "usercustomize", "lockgate")
+NOWHERE = "http://127.0.0.1:9/simple"
+
+
+def hostile(workspace: Path) -> dict[str, str]:
+    """What a pull request can leave in its checkout, and what a job can have set for other steps than ours."""
+    for name in TRAPS:
+        (workspace / f"{name}.py").write_text(LOADED)
+    (workspace / "pip.conf").write_text(f"[global]\nindex-url = {NOWHERE}\n")
+    (workspace / "uv.toml").write_text(f'no-index = true\nindex-url = "{NOWHERE}"\n')
+    (workspace / "pyproject.toml").write_text(
+        f'[tool.uv]\nindex-url = "{NOWHERE}"\noverride-dependencies = ["click==1.0"]\n'
+    )
+    (workspace / ".python-version").write_text("2.7\n")
+    (workspace / ".env").write_text(f"UV_INDEX_URL={NOWHERE}\nPYTHONPATH=.\n")
+    return {
+        "PYTHONPATH": str(workspace), "PYTHONSTARTUP": str(workspace / "click.py"), "PYTHONHOME": "",
+        "PIP_CONFIG_FILE": str(workspace / "pip.conf"), "PIP_INDEX_URL": NOWHERE, "PIP_NO_INDEX": "1", "PIP_TARGET": str(workspace),
+        "UV_CONFIG_FILE": str(workspace / "uv.toml"), "UV_INDEX_URL": NOWHERE, "UV_DEFAULT_INDEX": NOWHERE, "UV_PYTHON": "2.7",
+        "UV_NO_VERIFY_HASHES": "1", "UV_OVERRIDE": str(workspace / "pip.conf"), "UV_CACHE_DIR": str(workspace / "cache"),
+    }  # fmt: skip
+
+
+def test_45_nothing_in_the_workspace_and_no_variable_of_the_job_is_what_gets_installed_or_imported(
+    tmp_path: Path,
+) -> None:
+    """Modules, settings of installers and a python without pip; what is installed is the lock, and no installer with it."""
+    if not reachable():
+        pytest.skip("no package index can be reached, so nothing can be installed from hashes")
+    workspace, scratch, loaded = tmp_path / "workspace", tmp_path / "scratch", tmp_path / "loaded"
+    workspace.mkdir()
+    scratch.mkdir()
+    venv.create(tmp_path / "bare", with_pip=False)
+    kept = {name: os.environ[name] for name in os.environ if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
+    given = kept | hostile(workspace) | {"LOADED": str(loaded), "PATH": f"{tmp_path}/bare/bin:{os.environ['PATH']}"}
+    given |= {"ACTION": str(ROOT), "SCRATCH": str(scratch), "GATE_COMMAND": "decide", "GATE_INDEX": ""}
+    given |= {"GATE_RECORD": str(scratch / "record"), "GITHUB_EVENT_PATH": "", "HOME": str(tmp_path)}
+    done = [
+        subprocess.run(
+            ["bash", "-c", step["run"]], cwd=workspace, env=given, capture_output=True, text=True, timeout=300
+        )
+        for step in STEPS
+    ]
+    found = [path.name.removesuffix(".dist-info") for path in scratch.glob("lockgate/lib/*/site-packages/*.dist-info")]
+    installed = {name.lower().replace("_", "-"): version for name, version in (one.rsplit("-", 1) for one in found)}
+
+    assert done[0].returncode == 0, done[0].stderr
+    assert (done[1].returncode, loaded.exists()) == (2, False), done[1].stderr
+    assert "GITHUB_EVENT_PATH is not set" in done[1].stderr
+    assert installed.pop("lockgate") == "0.1.0"
+    assert installed.items() <= pins("locks/decide.txt").items()
+    assert {"click", "pydantic", "pyyaml", "requests", "rfc8785"} <= set(installed)
+    assert not {"pip", "uv", "mlflow"} & set(installed)
+    assert not (workspace / "cache").exists()
