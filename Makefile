@@ -38,7 +38,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 	$(BIN)/python -m pip install --quiet -c constraints.txt --group dev
 	touch $@
 
-# Servers that tests start for real, each in an environment of its own.
+# Servers and other programs that tests start for real, each in an environment of its own.
 $(VENV)/.servers: $(VENV)/.dev $(wildcard tests/environments/*)
 	$(BIN)/python tests/environments/build.py
 	touch $@

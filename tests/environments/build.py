@@ -1,4 +1,4 @@
-"""The environments of servers that tests start for real: pinned in the files beside this one, built once, by uv.
+"""The environments of programs that tests start for real: pinned in the files beside this one, built once, by uv.
 
 `python tests/environments/build.py` builds all of them; a test that comes first builds the one that it needs.
 """
@@ -14,13 +14,13 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SERVERS = ("bentoml", "mlserver")
-_PYTHONS = ((3, 11), (3, 12))  # that all of these servers can be installed under
+PROGRAMS = ("act", "bentoml", "mlserver")
+_PYTHONS = ((3, 11), (3, 12))  # that all of these can be installed under
 _BUILT = Path(os.environ.get("LOCKGATE_TEST_SERVERS") or HERE.parents[1] / ".servers")
 
 
 def environment(name: str) -> Path:
-    """The folder of a server's environment, whose `bin` holds its command."""
+    """The folder of a program's environment, whose `bin` holds its command."""
     pins = (HERE / f"{name}.txt").read_bytes()
     own = sys.version_info[:2]
     python = sys.executable if own in _PYTHONS else "3.12"
@@ -40,5 +40,5 @@ def environment(name: str) -> Path:
 
 
 if __name__ == "__main__":
-    for server in sys.argv[1:] or SERVERS:
-        print(environment(server))
+    for program in sys.argv[1:] or PROGRAMS:
+        print(environment(program))
