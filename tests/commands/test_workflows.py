@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,32 +12,12 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from hub.parsed import parse
 from lockgate.commands.init import command
 from lockgate.commands.workflows import NAMES, Workflows
 
+ROOT = Path(__file__).parents[2]
 ACTION = "acme/lockgate@" + "0123456789" * 4
-LOADER = """\
-import { register } from 'node:module';
-register('data:text/javascript,' + encodeURIComponent(`
-export async function resolve(name, context, next) {
-  const found = await next(name, context);
-  if (found.url.endsWith('.json')) found.importAttributes = {...found.importAttributes, type: 'json'};
-  return found;
-}
-export async function load(url, context, next) {
-  return next(url, url.endsWith('.json') ? {...context, importAttributes: {...context.importAttributes, type: 'json'}} : context);
-}`));
-"""
-PARSE = """\
-import fs from 'fs';
-import {parseWorkflow, convertWorkflowTemplate, NoOperationTraceWriter} from '@actions/workflow-parser';
-for (const file of process.argv.slice(2)) {
-  const parsed = parseWorkflow({name: file, content: fs.readFileSync(file, 'utf8')}, new NoOperationTraceWriter());
-  await convertWorkflowTemplate(parsed.context, parsed.value);
-  for (const error of parsed.context.errors.getErrors()) console.log(file + ': ' + error.message);
-}
-console.log('parsed ' + process.argv.slice(2).length);
-"""
 
 
 def write(*more: str) -> Result:
@@ -78,34 +57,40 @@ def test_zizmor_and_the_schema_find_nothing(repository: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-def test_githubs_own_parser_accepts_them(repository: Path, tmp_path: Path) -> None:
-    """And would not accept a wrong one."""
-    if shutil.which("npm") is None:
-        pytest.skip("npm is not here, so GitHub's workflow parser cannot be had")
-    where = tmp_path / "parser"
-    where.mkdir()
-    got = subprocess.run(
-        ["npm", "install", "--silent", "--ignore-scripts", "--no-audit", "--no-fund", "@actions/workflow-parser@0.3.61", "@actions/expressions@0.3.61"],
-        cwd=where, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    if got.returncode != 0:
-        pytest.skip("npm cannot reach its registry, so GitHub's workflow parser cannot be had")
-    (where / "loader.mjs").write_text(LOADER)
-    (where / "parse.mjs").write_text(PARSE)
-    (where / "wrong.yml").write_text("on: push\njobs: {a: {runs-on: x, steps: [{uses: 1, frobnicate: 2}]}}\n")
+def test_githubs_own_parser_accepts_them_and_those_of_this_repository(repository: Path) -> None:
+    """Each job of each is found in it, and no error."""
+    files = [*(repository / name for name in NAMES), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    found = parse(*files)
 
-    def parse(*files: str) -> list[str]:
-        done = subprocess.run(
-            ["node", "--no-warnings", "--import", "./loader.mjs", "parse.mjs", *files],
-            cwd=where,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        return done.stdout.splitlines()
+    assert [one.errors for one in found] == [()] * len(files)
+    assert [set(one.jobs) for one in found] == [set(yaml.safe_load(one.read_text())["jobs"]) for one in files]
 
-    assert parse(*[str(repository / name) for name in NAMES]) == ["parsed 4"]
-    assert any("frobnicate" in line for line in parse("wrong.yml"))
+
+@pytest.mark.parametrize(
+    ("planted", "instead", "said"),
+    [
+        ("queue: max", "queue: some", "Unexpected value 'some'"),
+        ("needs: decide", "needs: decided", "decided"),
+        (
+            "needs.decide.outputs.state == 'approved'",
+            "needs.decide.outputs.state = 'approved'",
+            "Unexpected symbol: '='",
+        ),
+        ("types: [created, edited, deleted]", "kinds: [created]", "Unexpected value 'kinds'"),
+        ("pull-requests: write", "pull-request: write", "Unexpected value 'pull-request'"),
+    ],
+)
+def test_githubs_own_parser_finds_a_planted_fault(
+    repository: Path, tmp_path: Path, planted: str, instead: str, said: str
+) -> None:
+    """In a copy of the workflow that promotes."""
+    text = (repository / "gate-approve.yml").read_text(encoding="utf-8")
+    assert planted in text
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(text.replace(planted, instead), encoding="utf-8")
+    (found,) = parse(wrong)
+
+    assert any(said in error for error in found.errors), found.errors
 
 
 def test_permissions_are_given_to_jobs_and_only_those_needed(repository: Path) -> None:
