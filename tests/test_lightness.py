@@ -61,3 +61,34 @@ def test_help_and_check_load_nothing_heavy(tmp_path: Path, arguments: list[str])
 
     assert (said["code"], [name for name in HEAVY if name in said["modules"]]) == (0, []), done.stderr
     assert "lockgate" in said["modules"]
+
+
+HELPS = """
+import contextlib, io, json, sys
+import click
+from lockgate.cli import gate, run
+
+def helps(command, path, context):
+    yield path
+    for name in command.list_commands(context) if isinstance(command, click.Group) else ():
+        below = command.get_command(context, name)
+        yield from helps(below, [*path, name], click.Context(below, info_name=name, parent=context))
+
+codes = {}
+for path in helps(gate, [], click.Context(gate, info_name="gate")):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        code = run([*path, "--help"])
+    codes[" ".join(path)] = code or (0 if "Usage: gate" in said.getvalue() else "no help")
+print(json.dumps({"codes": codes, "modules": sorted({name.split(".")[0] for name in sys.modules})}))
+"""
+
+
+def test_no_help_of_any_command_loads_anything_heavy() -> None:
+    """Of every command and of those below it, all in one process: each is shown, and none of the big libraries is there."""
+    done = subprocess.run([sys.executable, "-c", HELPS], capture_output=True, text=True, timeout=120)
+    said = json.loads(done.stdout)
+
+    assert {"", "run", "github decide", "github promote", "history", "demo"} <= set(said["codes"]), done.stderr
+    assert set(said["codes"].values()) == {0}
+    assert [name for name in HEAVY if name in said["modules"]] == []

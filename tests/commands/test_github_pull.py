@@ -199,3 +199,23 @@ def test_a_decision_loads_neither_a_model_nor_a_registry(job: Job) -> None:
 
     assert done.stdout == "0 []\n", done.stderr
     assert job.outputs["state"] == "approved"
+
+
+def test_a_decision_on_three_hundred_comments_asks_the_api_at_most_twelve_times(job: Job) -> None:
+    """The whole command, with a rejection to be remembered and the one comment written anew.
+
+    The place where an artifact lies is another host, asked once for each of the two.
+    """
+    evidence = job.world.run_gate()
+    job.call("decide", job.world.comment("dev", "/gate reject"))
+    job.call("decide", job.world.comment("dev", "/gate revoke"))
+    for _ in range(296):
+        job.world.comment("eve", "+1")
+    event = job.world.comment("ana", f"/gate approve {evidence.digest}")
+    job.world.asked.clear()
+    job.call("decide", event)
+    stored = [one for one in job.world.asked if one.startswith("GET /storage/")]
+
+    assert (len(job.world.comments), len(job.said), job.outputs["state"]) == (300, 1, "approved")
+    assert len(job.world.asked) - len(stored) <= 12, job.world.asked
+    assert len(stored) == 2
