@@ -103,16 +103,13 @@ class Runner:
             self.put(PINNED[name].split(" ")[0], script)
 
     def put(self, name: str, script: str, *, outputs: Mapping[str, str] | None = None) -> None:
-        """A small action under this name, which is given NAME and PATH of its inputs."""
-        given = {
-            "IN_NAME": "${{ inputs.name }}",
-            "IN_PATH": "${{ inputs.path }}",
-            "IN_COMMAND": "${{ inputs.command }}",
-        }
+        """A small action under this name, which is given its inputs as IN_NAME and so on."""
+        names = ("name", "path", "command", "reason")
+        given = {f"IN_{one.upper()}": f"${{{{ inputs.{one} }}}}" for one in names}
         step = {"id": "one", "shell": "bash", "run": f"set -euo pipefail\n{script}\n", "env": given}
         made = {
             "name": name,
-            "inputs": {one: {"default": ""} for one in ("name", "path", "command")},
+            "inputs": {one: {"default": ""} for one in names},
             "outputs": {one: {"value": value} for one, value in (outputs or {}).items()},
             "runs": {"using": "composite", "steps": [step]},
         }
@@ -145,16 +142,17 @@ class Runner:
         workflow: str,
         event: Mapping[str, Any],
         *,
+        on: str = "issue_comment",
         environ: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
     ) -> Acted:
-        """Let the event of a comment start the workflow. act knows no `queue`, which orders runs and not what is in them."""
+        """Let an event start the workflow. act knows no `queue`, which orders runs and not what is in them."""
         (self.repository / "workflow.yml").write_text(re.sub(r"(?m)^ +queue: max\n", "", workflow), encoding="utf-8")
         (self.repository / "event.json").write_text(json.dumps(event), encoding="utf-8")
         given = {"TREE": self.tree, "STORE": self.store, "PYTHON_OF_TESTS": sys.executable, **(environ or {})}
         command = [
             str(self.act),
-            "issue_comment",
+            on,
             "--json",
             "--workflows",
             "workflow.yml",

@@ -96,9 +96,9 @@ class Pull(Runner):
         return done
 
 
-def written(model: str, root: Path) -> str:
-    """gate-approve.yml, as `gate init --github` writes it."""
-    return dict(Workflows.of(model, Path("gates/fraud.yaml"), action=ACTION, root=root).texts)["gate-approve.yml"]
+def written(model: str, root: Path, name: str = "gate-approve.yml") -> str:
+    """A workflow, as `gate init --github` writes it."""
+    return dict(Workflows.of(model, Path("gates/fraud.yaml"), action=ACTION, root=root).texts)[name]
 
 
 def test_the_action_as_it_is_installs_itself_and_decides_and_hostile_inputs_stay_text(tmp_path: Path) -> None:
@@ -154,28 +154,28 @@ def test_an_approval_is_decided_proven_and_promoted(tmp_path: Path) -> None:
 
 
 def says(told: str) -> str:
-    """A script that decides this, and writes down which credential each command was given."""
+    """A script that decides this, fails its gates, and writes down what each command was given."""
     return f"""\
-echo "$IN_COMMAND ${{MLFLOW_TRACKING_PASSWORD:-nothing}}" >> "$STORE/../given"
+printf '%s\\n' "$IN_COMMAND ${{MLFLOW_TRACKING_PASSWORD:-nothing}}$IN_REASON" >> "$STORE/../given"
 case "$IN_COMMAND" in
   decide) printf %s {shlex.quote(told)} >> "$GITHUB_OUTPUT" ;;
   prove) mkdir "$RUNNER_TEMP/gate-proof" ;;
+  run) mkdir "$RUNNER_TEMP/gate-evidence"; touch "$RUNNER_TEMP/gate-evidence/evidence.json"; exit 1 ;;
 esac
 """
 
 
 class Desk(Runner):
-    """The written workflow, with an action in lockgate's place that decides as it is told."""
+    """The written workflows, with an action in lockgate's place that says what it is told."""
 
-    def __init__(self, folder: Path, told: str) -> None:
+    def __init__(self, folder: Path, told: str = "") -> None:
         super().__init__(folder)
         outputs = {"state": "${{ steps.one.outputs.state }}", "evidence-digest": "${{ steps.one.outputs.digest }}"}
         self.put(ACTION, says(told), outputs=outputs)
         (self.tree / "requirements.txt").touch()
-        self.workflow = written("fraud", self.tree)
 
-    def tell(self, event: dict[str, Any]) -> Acted:
-        return self.run(self.workflow, event, secrets=SECRETS)
+    def tell(self, event: dict[str, Any], name: str = "gate-approve.yml", on: str = "issue_comment") -> Acted:
+        return self.run(written("fraud", self.tree, name), event, on=on, secrets=SECRETS)
 
     @property
     def given(self) -> list[str]:
@@ -243,3 +243,27 @@ def test_only_what_may_change_a_decision_takes_a_runner(
 
     assert done.code == 0
     assert done.jobs == ({"decide": "success"} if starts else {})
+
+
+def test_a_gate_that_fails_leaves_its_evidence_and_gets_its_comment(tmp_path: Path) -> None:
+    """The written gate.yml, with an action in lockgate's place that fails: the job fails, and the comment is written after it."""
+    desk = Desk(tmp_path)
+    pull = {"number": 12, "head": {"sha": "a" * 40, "ref": "better"}, "base": {"ref": "main"}}
+    event = {"action": "opened", "pull_request": pull, "repository": {"default_branch": "main", "full_name": NAME}}
+    done = desk.tell(event, "gate.yml", "pull_request")
+
+    assert (done.code, done.jobs) == (1, {"gate": "failure", "comment": "success"})
+    assert desk.given == [f"run {READING}", "comment nothing"]
+    assert [path.name for path in (desk.store / "gate-12").iterdir()] == ["evidence.json"]
+
+
+def test_a_reason_for_a_rollback_is_text(tmp_path: Path) -> None:
+    """Whatever whoever starts the written workflow types; the action in lockgate's place writes it down."""
+    desk = Desk(tmp_path)
+    reason = """it's "slow" $(touch "$STORE/run") `touch "$STORE/run"`; touch "$STORE/run" ${{ secrets.MLFLOW_READ_PASSWORD }}"""
+    event = {"inputs": {"reason": reason, "to": ""}, "repository": {"default_branch": "main", "full_name": NAME}}
+    done = desk.tell(event, "gate-rollback.yml", "workflow_dispatch")
+
+    assert done.jobs == {"rollback": "success"}
+    assert desk.given == [f"rollback {WRITING}{reason}"]
+    assert not list(desk.store.iterdir())
