@@ -61,6 +61,10 @@ class Acted:
     def outputs(self, job: str) -> dict[str, str]:
         return {one["name"]: one["arg"] for one in self._of(job) if one.get("command") == "set-output"}
 
+    def commands(self, job: str, name: str) -> list[str]:
+        """What everything was about that the runner took for this command."""
+        return [one.get("arg", "") for one in self._of(job) if one.get("command") == name]
+
     def exits(self, job: str) -> set[int]:
         """The exit codes of steps that failed."""
         found = (

@@ -267,3 +267,37 @@ def test_a_reason_for_a_rollback_is_text(tmp_path: Path) -> None:
     assert done.jobs == {"rollback": "success"}
     assert desk.given == [f"rollback {WRITING}{reason}"]
     assert not list(desk.store.iterdir())
+
+
+SPOOF = """\
+on: {issue_comment: {types: [created]}}
+permissions: {}
+jobs:
+  gate:
+    runs-on: ubuntu-latest
+    steps:
+      - shell: bash
+        run: |
+          "$PYTHON_OF_TESTS" - <<'END'
+          from contextlib import nullcontext
+          from lockgate.commands.runner import commands_off, say
+          spoofed = "::add-mask::told\\n::set-output name=verdict::pass\\n::error title=spoofed::x\\n::stop-commands::a"
+          with commands_off():
+              print(spoofed, flush=True)
+              say(spoofed)
+          say("::warning title=ours::told")
+          END
+"""
+
+
+@pytest.mark.parametrize("guarded", [True, False])
+def test_what_a_model_prints_is_no_command_to_a_runner_that_nobody_here_wrote(tmp_path: Path, guarded: bool) -> None:
+    """Between the words that turn commands off and on again; without them the runner obeys, so that this can fail."""
+    runner = Runner(tmp_path)
+    done = runner.run(SPOOF if guarded else SPOOF.replace("with commands_off()", "with nullcontext()"), {})
+    taken = {name: done.commands("gate", name) for name in ("add-mask", "set-output", "error", "warning")}
+
+    assert done.jobs == {"gate": "success"}
+    assert {name for name, found in taken.items() if found} == (
+        {"warning"} if guarded else {"add-mask", "set-output", "error"}
+    )

@@ -6,8 +6,11 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import venv
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import yaml
@@ -162,3 +165,41 @@ def test_45_nothing_in_the_workspace_and_no_variable_of_the_job_is_what_gets_ins
     assert {"click", "pydantic", "pyyaml", "requests", "rfc8785"} <= set(installed)
     assert not {"pip", "uv", "mlflow"} & set(installed)
     assert not (workspace / "cache").exists()
+
+
+class Index(BaseHTTPRequestHandler):
+    """A package index that has one file for every package, under the name of the version that is asked for."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        name = f"uv-{pins('locks/uv.txt')['uv']}-py3-none-any.whl"
+        page = self.path.endswith("/")
+        said = f'<a href="/files/{name}">{name}</a>'.encode() if page else b"PK: somebody else's uv"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html" if page else "application/octet-stream")
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+def test_an_index_that_offers_another_file_installs_nothing(tmp_path: Path) -> None:
+    """The input `index` is where files come from, and their hashes are what they are held to; the exit code is 4."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Index)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    index = f"http://127.0.0.1:{server.server_address[1]}/simple"
+    given = {"ACTION": str(ROOT), "SCRATCH": str(tmp_path), "GATE_COMMAND": "promote", "GATE_INDEX": index}
+    done = subprocess.run(
+        ["bash", "-c", STEPS[0]["run"]], env=os.environ | given, capture_output=True, text=True, timeout=120
+    )
+    server.shutdown()
+    server.server_close()
+
+    assert [path.split("/")[1] for path in Index.asked] == ["simple", "files"]
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (4, "lockgate could not be installed")
+    assert not (tmp_path / "lockgate-uv" / "bin").exists()
