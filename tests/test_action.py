@@ -10,13 +10,15 @@ import threading
 import venv
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args, get_type_hints
 
 import pytest
 import yaml
 
 from index import reachable
 from lockgate.commands.github import command
+from lockgate.evidence import Verdict
+from lockgate.signoff import Decision
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -81,6 +83,18 @@ def test_no_text_from_outside_stands_in_a_script() -> None:
     assert {re.search(r"outputs\.([a-z\-]+)", out["value"])[1] for out in ACTION["outputs"].values()} == set(
         ACTION["outputs"]
     )  # type: ignore[index]
+
+
+def test_every_word_that_an_output_can_be_is_described() -> None:
+    """Those of a decision, those that commands end with, and the verdicts."""
+    source = "".join(path.read_text() for path in (ROOT / "src/lockgate/commands").glob("github*.py"))
+    states = {*re.findall(r'\bstate(?:": |=)"(\w+)"', source), *get_args(get_type_hints(Decision)["state"])}
+    said = {name: set(re.findall(r"\w+", output["description"])) for name, output in ACTION["outputs"].items()}
+
+    assert {"approved", "refused", "error", "promoted", "rolled_back"} <= states
+    assert states <= said["state"]
+    assert {verdict.value for verdict in Verdict} <= said["verdict"]
+    assert {"yes", "by_owner", "no"} <= said["opens"]
 
 
 def test_every_option_of_a_command_is_an_input() -> None:
