@@ -161,7 +161,12 @@ def test_45_nothing_in_the_workspace_and_no_variable_of_the_job_is_what_gets_ins
     kept = {name: os.environ[name] for name in os.environ if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
     given = kept | hostile(workspace) | {"LOADED": str(loaded), "PATH": f"{tmp_path}/bare/bin:{os.environ['PATH']}"}
     given |= {"ACTION": str(ROOT), "SCRATCH": str(scratch), "GATE_COMMAND": "decide", "GATE_INDEX": ""}
-    given |= {"GATE_RECORD": str(scratch / "record"), "GITHUB_EVENT_PATH": "", "HOME": str(tmp_path)}
+    given |= {
+        "GATE_RECORD": str(scratch / "record"),
+        "GITHUB_EVENT_PATH": "",
+        "HOME": str(tmp_path),
+        "XDG_CACHE_HOME": "",
+    }
     done = [
         subprocess.run(
             ["bash", "-c", step["run"]], cwd=workspace, env=given, capture_output=True, text=True, timeout=300
@@ -179,6 +184,7 @@ def test_45_nothing_in_the_workspace_and_no_variable_of_the_job_is_what_gets_ins
     assert {"click", "pydantic", "pyyaml", "requests", "rfc8785"} <= set(installed)
     assert not {"pip", "uv", "mlflow"} & set(installed)
     assert not (workspace / "cache").exists()
+    assert not (tmp_path / ".cache").exists()
 
 
 class Index(BaseHTTPRequestHandler):
