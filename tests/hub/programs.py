@@ -22,7 +22,7 @@ from hub.published import KEPT, Unavailable
 
 PATIENCE_S = 60
 _PINNED = Path(__file__).parent / "npm"
-_FILES = ("package.json", "package-lock.json", ".npmrc")
+_FILES = ("package.json", "package-lock.json", ".npmrc", "loader.mjs", "parse.mjs")
 
 
 def installed() -> Path:
@@ -65,13 +65,19 @@ def _node(folder: Path) -> Path | None:
 
 def node(script: str, *arguments: str) -> list[str]:
     """The command that runs a script of a package under the pinned Node; without it the test is skipped, by name."""
+    folder, interpreter = laid_down()
+    return [str(interpreter), str(folder / "node_modules" / script), *arguments]
+
+
+def laid_down() -> tuple[Path, Path]:
+    """The folder of the packages and the pinned Node; without them the test is skipped, by name."""
     folder, missing = _installed()
     if folder is None:
-        pytest.skip(f"the emulator of GitHub is not here: {missing}")
+        pytest.skip(f"what npm lays down for tests is not here: {missing}")
     interpreter = _node(folder)
     if interpreter is None:
-        pytest.skip(f"the emulator of GitHub is not here: none of the pinned Nodes runs on {platform.machine()}")
-    return [str(interpreter), str(folder / "node_modules" / script), *arguments]
+        pytest.skip(f"what npm lays down for tests is not here: none of the pinned Nodes runs on {platform.machine()}")
+    return folder, interpreter
 
 
 @functools.cache
