@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -128,14 +129,19 @@ class Status:
 
 
 def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: datetime) -> Status:
-    """Read ledger and aliases, and say where they differ. Raises Refused for a deleted ledger."""
-    aliases = dict(registry.aliases(model))
+    """Read ledger, aliases and the stages that mirror them, and say where they differ.
+
+    Raises Refused for a deleted ledger.
+    """
+    aliases, stages = dict(registry.aliases(model)), registry.stages(model) or {}
     chain = read_chain(registry.ledger(model).keys())
     place = standing(chain.finished)
-    problems, entry = list(_problems(model, chain, place, aliases, now)), _override(chain, place)
+    problems, entry = _problems(model, chain, place, aliases, now), _override(chain, place)
+    if chain.bad is None and chain.unfinished is None:
+        problems += _moved(place, stages)
     if entry is not None and not _passed_since(registry, model, entry):
         problems.append(
-            f"version {entry.target} is Production against the rules, since {utc_text(entry.at)}, by {entry.actor}: "
+            f"version {entry.target} was let in against the rules on {utc_text(entry.at)}, by {entry.actor}: "
             f"{entry.reason}; this stands until gate run --stage --candidate version={entry.target} passes, or another "
             "version takes its place"
         )
@@ -145,13 +151,11 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
 
 
 def _override(chain: Chain, place: Standing) -> Entry | None:
-    """The override that made Production what it is, None where that was none."""
-    if place.production is None:
-        return None
-    moved = next(
-        entry for entry in reversed(chain.finished) if entry.kind in MOVES and entry.target == place.production
-    )
-    return moved if moved.kind == "override" else None
+    """The override that let the version in which is Production, None where it came in by the rules; a rollback to it
+    changes nothing of that."""
+    lets = (one for one in reversed(chain.finished) if one.kind in MOVES and one.kind != "rolled_back")
+    let_in = next((one for one in lets if one.target == place.production), None)
+    return let_in if let_in is not None and let_in.kind == "override" else None
 
 
 def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
@@ -162,6 +166,12 @@ def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
         and (newest.get("verdict"), newest.get("opens")) == ("pass", "yes")
         and utc(newest["at"]) > entry.at
     )
+
+
+def _moved(place: Standing, stages: Mapping[str, str]) -> list[str]:
+    due = place.stages_due(stages)
+    wrong = [f"version {one} is in {stages[one]} and should be in {stage}" for one, stage in due.items()]
+    return [f"somebody moved a stage by hand: {', '.join(wrong)}"] if wrong else []
 
 
 def _problems(model: str, chain: Chain, place: Standing, aliases: dict[str, str], now: datetime) -> list[str]:

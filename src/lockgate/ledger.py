@@ -353,13 +353,14 @@ class Standing:
         """version → stage for what a mirror of this standing shows otherwise; the move to Production comes first.
 
         shown: version → stage of all versions there are. versions: those that are looked at, all where it is None. A
-        version that the ledger does not know is left where it is, unless that is Production.
+        version that the ledger does not know is left where it is, unless that is Production and the ledger has another.
         """
         due = {}
-        for version in sorted(shown, key=lambda one: one != self.production):
+        for version in sorted(shown, key=lambda one: (one != self.production, int(one))):
             known = version in self.states
             stage = STAGES[self.state(version)] if known else "Archived"
-            strange = shown[version] != stage and (known or shown[version] == "Production")
+            stranger = self.production is not None and shown[version] == "Production"
+            strange = shown[version] != stage and (known or stranger)
             if strange and (versions is None or version in versions):
                 due[version] = stage
         return due

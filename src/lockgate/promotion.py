@@ -102,7 +102,9 @@ class Outcome:
             now = state.state(str(version))
             head = f"{self.model} version {version} is {_WORDS.get(now, now)} already, since {at} ({entry.actor})"
         else:
-            head = f"{self.model} version {version} is {_WORDS[entry.kind]} (epoch {entry.epoch}, {at})"
+            what = self.model if version is None else f"{self.model} version {version}"
+            words = "as the ledger says" if version is None else _WORDS[entry.kind]
+            head = f"{what} is {words} (epoch {entry.epoch}, {at})"
         left = []
         if entry.kind in MOVES and not self.already:
             if entry.kind == "rolled_back" and entry.source is not None:

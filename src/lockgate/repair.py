@@ -5,7 +5,7 @@ from __future__ import annotations
 from lockgate.errors import Refused
 from lockgate.ledger import PromotionPolicy
 from lockgate.projection import all_tags, differing_aliases, differing_tags
-from lockgate.promotion import Clock, Outcome, TurnOver, after, carry_out, settle
+from lockgate.promotion import Clock, Left, Outcome, TurnOver, after, carry_out, look
 from lockgate.registry import Identity, Registry
 from lockgate.verify import repairs
 
@@ -22,16 +22,22 @@ def repair(
     clock: Clock,
     turn_over: TurnOver | None = None,
 ) -> Outcome | None:
-    """Finish what others left, then set aliases and tags where they differ, as an entry; None where nothing differs.
+    """Finish what others left, then set what differs of aliases, stages and tags, as an entry; None where nothing does.
 
     turn_over: makes serving follow where Production had been moved, None where the policy has no switch.
     Raises Refused where the version that the ledger calls Production is gone, Waiting while somebody moves a version.
     """
-    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
+    place, forwarded = look(registry, model), tuple[Left, ...]()
+    left = place.chain.unfinished
+    if left is not None:
+        place = carry_out(registry, model, place, None, actor=actor, clock=clock, turn_over=turn_over)
+        forwarded = (Left(left, place.chain.ending(left) or "done"),)
     production = place.standing.production
     shown = {one.version: one.tags for one in registry.versions(model)}
     aliases = differing_aliases(place.standing.aliases, place.seen, shown)
-    done = repairs(aliases, differing_tags(all_tags(place.chain.finished), shown))
+    mirror = place.stages or {}
+    stages = place.standing.stages_due(mirror)
+    done = repairs(aliases, differing_tags(all_tags(place.chain.finished), shown), stages)
     if not done:
         if not forwarded:
             return None
@@ -52,7 +58,8 @@ def repair(
         at=clock(),
         lease=promotion.lease,
     )
-    follow = turn_over if "production" in aliases else None
+    moved = "production" in aliases or any("Production" in (mirror[one], stage) for one, stage in stages.items())
+    follow = turn_over if moved else None
     place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=follow)
-    notes = [f"done: {one}" for one in done] + list(after(wanted, place) if "production" in aliases else ())
+    notes = [f"done: {one}" for one in done] + list(after(wanted, place) if moved else ())
     return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(notes))

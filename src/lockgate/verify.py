@@ -12,7 +12,7 @@ from lockgate import digest, ledger_copy
 from lockgate.disagreement import Disagreement
 from lockgate.errors import Edited, NotFound, Refused, RegistryError, Unavailable
 from lockgate.evidence import Evidence
-from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing, read_chain, standing
+from lockgate.ledger import MOVES, STAGES, Chain, Entry, PromotionPolicy, Standing, read_chain, standing
 from lockgate.ledger_copy import LedgerCopy
 from lockgate.projection import Tags, all_tags, differing_aliases, differing_tags
 from lockgate.published import published_facts
@@ -27,7 +27,7 @@ class Verification:
     """What was looked at and what was not as the ledger says.
 
     in_progress: an entry that somebody is carrying out right now, whose projections nobody can expect yet.
-    aliases, tags: what `repair` would set.
+    aliases, tags, stages: what `repair` would set; stages only where they mirror the aliases.
     """
 
     model: str
@@ -39,6 +39,7 @@ class Verification:
     in_progress: Entry | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
     tags: Tags = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
@@ -68,8 +69,13 @@ class Verification:
             "in_progress": None if self.in_progress is None else self.in_progress.to_json(),
             "checked": {"entries": len(self.chain.entries), "versions": self.versions, "evidence": self.evidence},
             "uncovered": ledger_copy.uncovered(self.chain),
-            "repairs": repairs(self.aliases, self.tags),
+            "repairs": self.repairs,
         }
+
+    @property
+    def repairs(self) -> list[str]:
+        """What putting the registry back to the ledger would do, a sentence each."""
+        return repairs(self.aliases, self.tags, self.stages)
 
     @property
     def _lease(self) -> str:
@@ -106,47 +112,60 @@ def verify(
                 "find out who changed it; nothing is promoted until the entry is as it was",
             )
         )
-    shown, seen = _shown(registry, model, found)
+    shown, seen, mirror = _shown(registry, model, found)
     place, left = standing(chain.finished), chain.unfinished
     aliases: dict[str, str] = {}
     tags: Tags = {}
+    stages: dict[str, str] = {}
     if left is not None and now >= chain.held_until(left):
         found.append(_unfinished(model, left))
     elif left is None and chain.bad is None:
         aliases = differing_aliases(place.aliases, seen, shown)
         tags = differing_tags(all_tags(chain.finished), shown)
         found += [_alias(model, chain, place, alias, seen.get(alias), right) for alias, right in aliases.items()]
-        found += _strangers(model, place, seen)
+        stages = place.stages_due(mirror)
+        found += [_stage(model, chain, place, version, mirror[version], right) for version, right in stages.items()]
+        found += _strangers(model, place, seen, mirror)
         found += _tags(model, tags, shown)
     found += _gone(model, place, shown, promotion, now)
     runs = _Published(registry.evidence(model), chain, scratch)
     found += runs.problems()
     busy = left if left is not None and now < chain.held_until(left) else None
     movable = {alias: version for alias, version in aliases.items() if version in shown}
-    return Verification(model, now, chain, tuple(found), len(shown), runs.checked, busy, movable, tags)
+    return Verification(model, now, chain, tuple(found), len(shown), runs.checked, busy, movable, tags, stages)
 
 
-def repairs(aliases: Mapping[str, str], tags: Tags) -> list[str]:
-    """What putting the registry back to the ledger would do, a sentence each."""
-    return [f"point the alias {alias} to version {version}" for alias, version in aliases.items()] + [
-        f"set {tag} of version {version} to {value}" for version, wrong in tags.items() for tag, value in wrong.items()
+def repairs(aliases: Mapping[str, str], tags: Tags, stages: Mapping[str, str]) -> list[str]:
+    """What setting these aliases, tags and stages does, a sentence each."""
+    return [
+        *(f"point the alias {alias} to version {version}" for alias, version in aliases.items()),
+        *(f"move version {version} to the stage {stage}" for version, stage in stages.items()),
+        *(
+            f"set {tag} of version {version} to {value}"
+            for version, wrong in tags.items()
+            for tag, value in wrong.items()
+        ),
     ]
 
 
 def _shown(
     registry: Registry, model: str, found: list[Disagreement]
-) -> tuple[dict[str, Mapping[str, str]], Mapping[str, str]]:
-    """version → tags of all that exist, and the aliases; nothing where the model itself is gone, which is then found."""
+) -> tuple[dict[str, Mapping[str, str]], Mapping[str, str], Mapping[str, str]]:
+    """version → tags of all that exist, the aliases, and version → stage where stages mirror those.
+
+    Nothing where the model itself is gone, which is then found.
+    """
     try:
         seen = registry.aliases(model)
-        return {one.version: one.tags for one in registry.versions(model)}, seen
+        shown = {one.version: one.tags for one in registry.versions(model)}
+        return shown, seen, registry.stages(model) or {}
     except NotFound as error:
         found.append(
             Disagreement(
                 "model_gone", f"the model {model}", error.what, "restore the registry's database from a backup"
             )
         )
-        return {}, {}
+        return {}, {}, {}
 
 
 def _unfinished(model: str, left: Entry) -> Disagreement:
@@ -160,27 +179,55 @@ def _unfinished(model: str, left: Entry) -> Disagreement:
 
 def _alias(model: str, chain: Chain, place: Standing, alias: str, seen: str | None, right: str) -> Disagreement:
     what = f"it was moved by hand: it {f'points to version {seen}' if seen else 'is missing'}, and the ledger says version {right}"
-    entry = next(
-        (one for one in reversed(chain.finished) if one.kind in MOVES and one.target == place.production), None
-    )
-    if alias == "production" and entry is not None:
-        what += f", {entry.kind.replace('_', ' ')} by {entry.actor} on {utc_text(entry.at)}"
+    if alias == "production":
+        what += _by_whom(chain, place)
     keep = f", or promote version {seen} if it is meant" if seen and alias == "production" else ""
     return Disagreement(
         "alias_moved", f"the alias {alias} of {model}", what, f"gate verify {model} --repair points it back{keep}"
     )
 
 
-def _strangers(model: str, place: Standing, seen: Mapping[str, str]) -> list[Disagreement]:
-    if place.production is not None or "production" not in seen:
+def _by_whom(chain: Chain, place: Standing) -> str:
+    """Who made the version Production that is, and when."""
+    entry = next(
+        (one for one in reversed(chain.finished) if one.kind in MOVES and one.target == place.production), None
+    )
+    return "" if entry is None else f", {entry.kind.replace('_', ' ')} by {entry.actor} on {utc_text(entry.at)}"
+
+
+def _stage(model: str, chain: Chain, place: Standing, version: str, shown: str, right: str) -> Disagreement:
+    what, keep = f"it was moved by hand: it stands in the stage {shown}, and the ledger", ""
+    if version not in place.states:
+        what += f" does not know it: version {place.production} is Production{_by_whom(chain, place)}"
+    else:
+        state = place.state(version)
+        what += f" says {right}" + ("" if STAGES[state].lower() == state else f", because it is {state}")
+        what += _by_whom(chain, place) if state == "production" else ""
+    if shown == "Production":
+        keep = f", or promote version {version} if it is meant"
+    return Disagreement(
+        "stage_moved",
+        f"version {version} of {model}",
+        what,
+        f"gate verify {model} --repair moves it to {right}{keep}",
+    )
+
+
+def _strangers(model: str, place: Standing, seen: Mapping[str, str], mirror: Mapping[str, str]) -> list[Disagreement]:
+    """What holds Production where the ledger has none."""
+    if place.production is not None:
         return []
+    held = [one for one, stage in mirror.items() if stage == "Production" and one != seen.get("production")]
+    holders = [("alias production", "points to", seen["production"])] if "production" in seen else []
+    holders += [("stage Production", "holds", version) for version in held if version not in place.states]
     return [
         Disagreement(
             "not_adopted",
-            f"the alias production of {model}",
-            f"it points to version {seen['production']}, and the ledger knows nothing of it",
-            f'begin with gate adopt {model} --version {seen["production"]} --reason "…"',
+            f"the {where} of {model}",
+            f"it {does} version {version}, and the ledger knows nothing of it",
+            f'begin with gate adopt {model} --version {version} --reason "…"',
         )
+        for where, does, version in holders
     ]
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from lockgate import wiring
+from lockgate import promotion, wiring
 from lockgate.commands import adopt, verify
 from lockgate.errors import Refused, UsageError
 
@@ -56,6 +59,46 @@ def test_a_repair_is_shown_done_and_recorded(desk: Desk) -> None:
     assert desk.aliases["production"] == "1"
     again = desk.gate(verify.command, desk.model, "--repair")
     assert (again.exit_code, "nothing to repair" in again.stderr) == (0, True)
+
+
+def test_each_thing_that_somebody_may_do_by_hand_has_its_name(desk: Desk) -> None:
+    """Alias, stage, version, evidence, entry, ledger: done one after the other through MLflow and its database."""
+    desk.pipeline.write_text(desk.pipeline.read_text().replace('m.db"}', 'm.db", lifecycle: stages}'))
+    second = desk.models.registry.version(desk.model, "2")
+    about = desk.evaluate(second, verdict="fail", opens="no")
+    promotion.publish(desk.models.registry, about, desk.folder_of(about))
+    mlflow = desk.models.mlflow
+    room = mlflow.get_experiment_by_name(f"lockgate-evidence/{desk.model}")
+    ledger = mlflow.get_experiment_by_name(f"lockgate-ledger/{desk.model}").tags["ledger_run"]
+    desk.gate(verify.command, desk.model, "--repair", "--reason", "stages are new here")
+
+    def edit_the_entry() -> None:
+        with closing(sqlite3.connect(desk.folder / "m.db")) as database, database:
+            edited = "update params set value = replace(value, 'it runs', 'it ran!') where run_uuid = ?"
+            assert database.execute(edited, (ledger,)).rowcount
+
+    deeds: dict[str, Callable[[], object]] = {
+        "alias_moved": lambda: desk.models.registry.set_alias(desk.model, "production", "2"),
+        "stage_moved": lambda: mlflow.transition_model_version_stage(desk.model, "2", "Production"),
+        "version_deleted": lambda: mlflow.delete_model_version(desk.model, "1"),
+        "evidence_edited": lambda: mlflow.log_text(
+            mlflow.search_runs([room.experiment_id])[0].info.run_id, '{"verdict": "pass"}', "evidence.json"
+        ),
+        "ledger_edited": edit_the_entry,
+        "ledger_deleted": lambda: mlflow.delete_run(ledger),
+    }
+
+    def found() -> set[str]:
+        ended = desk.gate(verify.command, desk.model, "--json")
+        named = {str(one["code"]) for one in json.loads(ended.stdout)["found"]}
+        assert ended.exit_code == (1 if named else 0), ended.exception
+        return named
+
+    assert found() == set()
+    for code, do in deeds.items():
+        before = found()
+        do()
+        assert found() - before == {code}
 
 
 def test_what_cannot_be_repaired_stays_red(desk: Desk) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument("model", required=False)
-@click.option("--repair", "repairing", is_flag=True, help="Set aliases and tags back to what the ledger says.")
+@click.option("--repair", "repairing", is_flag=True, help="Set aliases, stages and tags back to what the ledger says.")
 @click.option("--reason", help="Why, with --repair, for whoever reads it later.")
 @click.option("--yes", is_flag=True, help="With --repair: do not ask on a terminal.")
 @click.option("--export", type=click.Path(path_type=Path, dir_okay=False), help="Write the ledger into a file.")
@@ -96,13 +96,12 @@ def _repair(
     from lockgate.channels import git
     from lockgate.repair import REASON, repair
     from lockgate.run import now
-    from lockgate.verify import repairs
 
-    wanted = repairs(state.aliases, state.tags)
+    wanted = state.repairs
     left = state.chain.unfinished
     wanted = [f"finish epoch {left.epoch} ({left.kind.replace('_', ' ')})", *wanted] if left is not None else wanted
     if not wanted:
-        click.echo("nothing to repair: aliases and tags are as the ledger says", err=True)
+        click.echo("nothing to repair: all is set as the ledger says", err=True)
         return None
     click.echo("\n".join(f"will {one}" for one in wanted), err=True)
     if ask:
