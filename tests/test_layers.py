@@ -104,6 +104,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "published",
         "recheck",
         "promotion",
+        "callers",
         "standby",
         "archive",
         "audit",

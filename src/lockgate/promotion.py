@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from lockgate.ledger import (
 from lockgate.published import metric_tags, publish
 from lockgate.recheck import Prove
 from lockgate.registry import Identity, ModelVersion, Registry, utc_text
+from lockgate.schema_diff import Change
 from lockgate.signoff import Ballot, SignoffPolicy, decide
 from lockgate.way_back import Answered, Proof
 
@@ -83,7 +84,10 @@ class Left:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a request. already: nothing had to be moved. forwarded: entries others had left unfinished."""
+    """What became of a request. already: nothing had to be moved. forwarded: entries others had left unfinished.
+
+    breaks: what callers of the version that left may break on, None where that is not known or was not asked.
+    """
 
     model: str
     entry: Entry
@@ -91,6 +95,7 @@ class Outcome:
     already: bool = False
     forwarded: tuple[Left, ...] = ()
     notes: tuple[str, ...] = ()
+    breaks: tuple[Change, ...] | None = None
 
     @property
     def lines(self) -> list[str]:
@@ -125,6 +130,7 @@ class Outcome:
             "staging": self.standing.staging,
             "finished": [left.to_json() for left in self.forwarded],
             "notes": list(self.notes),
+            "breaks": None if self.breaks is None else [asdict(change) for change in self.breaks],
         }
 
 

@@ -113,6 +113,9 @@ class Registry(Protocol):
     def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
         """Facts of a fetched version, nothing of the model being loaded."""
 
+    def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
+        """The signature of a version, as in its facts, from the one file that holds it: nothing else is downloaded."""
+
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias to a version. Raises NotFound where the version is gone."""
 

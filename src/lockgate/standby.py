@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lockgate import digest
+from lockgate import callers, digest
+from lockgate.callers import Callers
 from lockgate.consent import Planned
 from lockgate.errors import NotFound, Refused, UsageError, Waiting
 from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing
@@ -38,20 +39,21 @@ def rollback(
     if forwarded and forwarded[0].entry.kind == "rolled_back" and forwarded[0].ending == "done":
         entry = forwarded[0].entry
         said = ("that was the rollback which had been left unfinished; nothing further was rolled back",)
+        called = _callers(registry, model, entry)
+        notes = [*said, *called.notes, *after(entry, place)]
         return Outcome(
-            model, entry, place.standing, forwarded=forwarded, already=True, notes=(*said, *after(entry, place))
+            model, entry, place.standing, forwarded=forwarded, already=True, notes=tuple(notes), breaks=called.breaks
         )
     before = place.standing
-    planned = _planned(registry, model, place, to, promotion, clock, withdrawn_ok=withdrawn_ok)
-    target = planned.target
-    votes = () if consents is None else tuple(consents(planned))
-    kept = _keep(registry, model, before, planned, votes)
+    plan = _planned(registry, model, place, to, promotion, clock, withdrawn_ok=withdrawn_ok)
+    votes = () if consents is None else tuple(consents(plan))
+    kept = _keep(registry, before, plan, votes)
     wanted = place.chain.draft(
         "rolled_back",
-        source=planned.source,
-        target=target,
+        source=plan.source,
+        target=plan.target,
         actor=actor,
-        evidence=before.evidence.get(target),
+        evidence=before.evidence.get(plan.target),
         votes=[digest.sha256(vote) for vote, _ in votes],
         reason=reason,
         at=clock(),
@@ -64,7 +66,16 @@ def rollback(
     notes = [*found, *kept, *_again(model, wanted, place.chain)]
     if place.standing.standby is None:
         notes.append("no standby is left: the alias previous equals production")
-    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=(*notes, *after(wanted, place)))
+    called = _callers(registry, model, wanted)
+    notes += [*called.notes, *after(wanted, place)]
+    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(notes), breaks=called.breaks)
+
+
+def _callers(registry: Registry, model: str, entry: Entry) -> Callers:
+    """What a rollback that stands means for whoever called the version that left."""
+    if entry.source is None or entry.target is None:
+        return Callers(None)
+    return callers.compare(registry, model, leaves=entry.source, returns=entry.target)
 
 
 def planned(
@@ -125,13 +136,11 @@ def _planned(
     return Planned(model, before.production, target, last.sha256)
 
 
-def _keep(
-    registry: Registry, model: str, before: Standing, planned: Planned, votes: Sequence[tuple[bytes, bytes]]
-) -> list[str]:
+def _keep(registry: Registry, before: Standing, plan: Planned, votes: Sequence[tuple[bytes, bytes]]) -> list[str]:
     """Store the votes where the record is kept: beside the evidence of the version that returns, else of the one that
     leaves. Says so where neither has any."""
-    store = registry.evidence(model)
-    found = [before.evidence[one] for one in (planned.target, planned.source) if one in before.evidence]
+    store = registry.evidence(plan.model)
+    found = [before.evidence[one] for one in (plan.target, plan.source) if one in before.evidence]
     for vote, signature in votes:
         for place in found:
             try:

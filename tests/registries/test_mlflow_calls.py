@@ -35,13 +35,17 @@ def test_what_it_costs_to_move_and_to_look(moves: Moves) -> None:
 
 
 def test_a_rollback_asks_for_what_it_needs_once(moves: Moves) -> None:
-    """Only the ledger and the aliases are read twice: before the claim, and after it."""
+    """Only the ledger and the aliases are read twice: before the claim, and after it; of two versions one file each."""
     moves.adopt()
     moves.stage()
     moves.promote()
 
     asked = Counter(moves.rollback())
+    whole = Counter(str(one) for one in moves.proxy.asked)
+    files = {what: count for what, count in whole.items() if "/mlflow-artifacts/" in what}
 
+    assert whole["GET /api/2.0/mlflow/model-versions/get-download-uri"] == 2
+    assert [(what.rpartition("/")[2], count) for what, count in files.items()] == [("MLmodel", 1)] * 2
     assert asked == {
         "GET /api/2.0/mlflow/experiments/get-by-name": 1,
         "GET /api/2.0/mlflow/runs/get": 2,

@@ -114,6 +114,15 @@ class MlflowRegistry:
             metadata=facts.metadata(model),
         )
 
+    def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
+        def download(mlflow: Stores) -> Mapping[str, Any]:
+            place = mlflow.models.get_model_version_download_uri(version.name, version.version)
+            with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+                mlflow.artifacts(place)._download_file(facts.MODEL_FILE, str(Path(folder, facts.MODEL_FILE)))
+                return facts.model_file(Path(folder))
+
+        return facts.signature(self._client.read(f"the signature of {version}", download))
+
     def set_alias(self, name: str, alias: str, version: str) -> None:
         try:
             self._client.write(

@@ -11,10 +11,12 @@ import yaml
 
 from lockgate.errors import RegistryError
 
+MODEL_FILE = "MLmodel"
+
 
 def model_file(files: Path) -> Mapping[str, Any]:
     """The `MLmodel` of a folder. Raises RegistryError where there is none that can be read."""
-    path = files / "MLmodel"
+    path = files / MODEL_FILE
     try:
         value = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
