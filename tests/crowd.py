@@ -38,23 +38,31 @@ PROCESSES.set_forkserver_preload(["crowd"])
 
 @dataclass(frozen=True)
 class World:
-    """A model whose version 1 is Production, and everything that a process needs to promote another version of it."""
+    """A model whose version 1 is Production, and everything that a process needs to promote another version of it.
+
+    lifecycle: `aliases`, or `stages`, which then mirror them.
+    """
 
     uri: str
     model: str
     folder: Path
     key: Path
     versions: tuple[ModelVersion, ...]
+    lifecycle: str = "aliases"
 
     @classmethod
-    def make(cls, uri: str, folder: Path, *, versions: int) -> World:
+    def make(cls, uri: str, folder: Path, *, versions: int, lifecycle: str = "aliases") -> World:
         model = f"fraud-{uuid.uuid4().hex[:6]}"
         made = tuple(register(uri, model, number, folder) for number in range(1, versions + 1))
-        world = cls(uri, model, folder, ssh_key(folder, "olga"), made)
+        world = cls(uri, model, folder, ssh_key(folder, "olga"), made, lifecycle)
         standby.adopt(
-            MlflowRegistry(uri), model, version="1", reason="it runs", promotion=HURRY, actor=who("setup"), clock=now
+            world.registry(), model, version="1", reason="it runs", promotion=HURRY, actor=who("setup"), clock=now
         )
         return world
+
+    def registry(self, uri: str | None = None) -> MlflowRegistry:
+        """As a new process opens it: straight at the server, or at another address."""
+        return MlflowRegistry(uri or self.uri, lifecycle=self.lifecycle)
 
     @property
     def signoff(self) -> SignoffPolicy:
@@ -105,23 +113,27 @@ class World:
     def settle(self) -> Outcome:
         """The next command, after every lease: a promotion of version 3, straight to the server."""
         made, run = self.evaluate(self.versions[2])
-        return self.promote(MlflowRegistry(self.uri), made, run, actor=who("settler"), clock=after_every_lease)
+        return self.promote(self.registry(), made, run, actor=who("settler"), clock=after_every_lease)
 
     @property
     def chain(self) -> Chain:
-        return read_chain(MlflowRegistry(self.uri).ledger(self.model).keys())
+        return read_chain(self.registry().ledger(self.model).keys())
 
     def differences(self) -> list[str]:
         """Where ledger and registry do not say the same, with everything carried out; none where all is well."""
-        registry, chain = MlflowRegistry(self.uri), self.chain
+        registry, chain = self.registry(), self.chain
         if chain.bad is not None:
             return [f"the ledger is broken: {chain.bad}"]
         if chain.unfinished is not None:
             return [f"epoch {chain.unfinished.epoch} is unfinished"]
-        meant, seen = standing(chain.finished).aliases, registry.aliases(self.model)
+        place, seen = standing(chain.finished), registry.aliases(self.model)
         found = [
-            f"{name} is {seen.get(name)}, not {version}" for name, version in meant.items() if seen.get(name) != version
+            f"{name} is {seen.get(name)}, not {version}"
+            for name, version in place.aliases.items()
+            if seen.get(name) != version
         ]
+        due = place.stages_due(registry.stages(self.model) or {})
+        found += [f"version {version} is not in the stage {stage}" for version, stage in due.items()]
         shown = {one.version: one.tags for one in registry.versions(self.model)}
         wrong = differing_tags(all_tags(chain.finished), shown)
         return found + [f"version {version} is not tagged {tags}" for version, tags in wrong.items()]
@@ -146,7 +158,10 @@ class World:
 
 
 class Watch:
-    """Looks at the registry all the time, from a thread; `wrong` are samples without exactly one Production."""
+    """Looks at the registry all the time, from a thread; `wrong` are samples without exactly one Production.
+
+    By alias, and by stage too where stages mirror the aliases; else no version stands in any stage.
+    """
 
     def __init__(self, world: World) -> None:
         self.world, self.samples, self.wrong = world, 0, list[str]()
@@ -164,7 +179,7 @@ class Watch:
     def _look(self) -> None:
         from mlflow.exceptions import MlflowException
 
-        registry = MlflowRegistry(self.world.uri)
+        registry, most = self.world.registry(), int(self.world.lifecycle == "stages")
         while not self.enough.wait(0.1):
             try:
                 holds = registry.aliases(self.world.model).get("production")
@@ -172,7 +187,7 @@ class Watch:
             except (RegistryError, MlflowException):  # the server is away: nobody sees anything
                 continue
             self.samples += 1
-            if holds is None or len(staged) > 1:
+            if holds is None or len(staged) != most:
                 self.wrong.append(f"the alias production is {holds}, and in stage Production are {staged}")
 
 
@@ -208,7 +223,7 @@ class Worker:
     """One process of several: asks for promotions and rollbacks, and writes down what it was told."""
 
     def __init__(self, world: World, uri: str, name: str, log: Path) -> None:
-        self.world, self.registry, self.name = world, MlflowRegistry(uri), name
+        self.world, self.registry, self.name = world, world.registry(uri), name
         self.path = log / f"{name}.jsonl"
         self.known: dict[str, tuple[Evidence, Path]] = {}
 
@@ -274,7 +289,10 @@ def race(world: World, version: ModelVersion, ready: Any, log: Path) -> None:
 
 
 def die(world: World, step: str, log: Path) -> None:
-    """Promote version 2, and be killed where the next thing to do is `step`. Before it claims, version 3 may come first."""
+    """Promote version 2, and be killed where the next thing to do is `step`. Before it claims, version 3 may come first.
+
+    `set_stage`: between the write of the alias and that of the stage.
+    """
     decide = promotion.next_step
 
     def next_step(*arguments: Any, **more: Any) -> Any:
@@ -287,7 +305,12 @@ def die(world: World, step: str, log: Path) -> None:
         if step == "Overtaken":
             Worker(world, world.uri, "faster", log).promote(world.versions[2])
 
+    def set_stage(*arguments: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
     promotion.next_step = next_step
+    if step == "set_stage":
+        MlflowRegistry.set_stage = set_stage  # type: ignore[method-assign]
     Worker(world, world.uri, "killed", log).promote(
         world.versions[1], prove=prove, turn_over=lambda entry: f"serving shows {entry.target}"
     )

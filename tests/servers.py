@@ -111,9 +111,12 @@ class Postgres:
             time.sleep(0.05)
 
     def database(self, name: str) -> str:
-        """The address of a new, empty database."""
+        """The address of a new, empty database.
+
+        By psycopg2, because with psycopg 3 MLflow moves no version to Production and archives the one before.
+        """
         self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "gate", name)
-        return f"postgresql://gate@127.0.0.1:{self.port}/{name}"
+        return f"postgresql+psycopg2://gate@127.0.0.1:{self.port}/{name}"
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -238,6 +238,8 @@ def adopt(
             remedy=f"adopt version {holders[0]}, or move version {version} there first",
         )
     registry.version(model, version)
+    if place.stages is not None:  # the first write of all, since a registry that cannot do it would finish no entry
+        registry.set_stage(model, version, "Production")
     taken = [
         f"the alias {alias} pointed to version {place.seen[alias]}, which is not in the ledger, and was moved"
         for alias in ("previous", "staging")

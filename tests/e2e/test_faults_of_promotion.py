@@ -5,12 +5,14 @@ After each fault the next command finds ledger and registry of one mind again, a
 
 from __future__ import annotations
 
+import itertools
 import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -19,14 +21,18 @@ from typing import Any, get_args
 
 import pytest
 
+from calls import register
 from crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, die, now, race, told, who
-from lockgate import ledger, published
+from lockgate import ledger, published, standby
+from lockgate.errors import Refused
 from lockgate.registries import mlflow_client
 from lockgate.registries.mlflow import MlflowRegistry
+from lockgate.registry import RegistrySpec
 from proxy import Asked, Fate, Proxy
 from servers import MlflowServer
 
 STEPS = [step.__name__ for step in get_args(ledger.Step)]
+LIFECYCLES = get_args(RegistrySpec.model_fields["lifecycle"].annotation)
 MOST_WRITES = 40
 
 
@@ -46,10 +52,16 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def local(blank: Path, tmp_path: Path) -> World:
+def lifecycle() -> str:
+    """That of the model, where a test says no other."""
+    return "aliases"
+
+
+@pytest.fixture
+def local(blank: Path, tmp_path: Path, lifecycle: str) -> World:
     """A model in a database without a server."""
     shutil.copyfile(blank, tmp_path / "m.db")
-    return World.make(f"sqlite:///{tmp_path / 'm.db'}", tmp_path, versions=3)
+    return World.make(f"sqlite:///{tmp_path / 'm.db'}", tmp_path, versions=3, lifecycle=lifecycle)
 
 
 @pytest.fixture
@@ -74,11 +86,11 @@ def begun(world: World) -> None:
     MlflowRegistry(world.uri).ledger(world.model).put_if_absent(f"epoch-{entry.epoch}", entry.bytes.decode())
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("lifecycle", "step"), [*itertools.product(LIFECYCLES, STEPS), ("stages", "set_stage")])
 def test_a_process_that_is_killed_at_a_step(
     local: World, log: Path, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SIGKILL where the next thing to do is this one; the next command goes on where it was."""
+    """SIGKILL where the next thing to do is this one, or between alias and stage; the next command goes on where it was."""
     if step == "InProgress":
         begun(local)
     with Watch(local) as watch:
@@ -92,13 +104,15 @@ def test_a_process_that_is_killed_at_a_step(
     assert [one["told"] for one in told(log) if one["worker"] == "killed"] == ["nothing yet"]
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
+@pytest.mark.parametrize(
+    ("backend", "lifecycle"), [("sqlite", "aliases"), ("postgres", "aliases"), ("postgres", "stages")]
+)
 def test_eight_processes_promote_different_versions_at_once(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path, log: Path
+    backend: str, lifecycle: str, request: pytest.FixtureRequest, tmp_path: Path, log: Path
 ) -> None:
     """Some are done, one after the other; whoever was not is told who came first."""
     server: MlflowServer = request.getfixturevalue(f"{backend}_server")
-    world = World.make(server.uri, tmp_path, versions=9)
+    world = World.make(server.uri, tmp_path, versions=9, lifecycle=lifecycle)
     ready = PROCESSES.Barrier(8)
     with Watch(world) as watch:
         crowd = [PROCESSES.Process(target=race, args=(world, version, ready, log)) for version in world.versions[1:]]
@@ -115,6 +129,22 @@ def test_eight_processes_promote_different_versions_at_once(
     assert sorted(done) == sorted(entries)
     assert {one["code"] for one in answers if one["told"] == "refused"} <= {"in_progress", "overtaken"}
     assert 1 <= len(done) == 8 - sum(one["told"] == "refused" for one in answers)
+
+
+def test_a_registry_that_cannot_archive_and_promote_in_one_write_begins_no_ledger(
+    postgres_server: MlflowServer, tmp_path: Path
+) -> None:
+    """MLflow over psycopg 3: two writes would show two Productions, or none, so it says what helps and moves nothing."""
+    broken = postgres_server.store.replace("+psycopg2", "+psycopg")
+    registry, model = MlflowRegistry(broken, lifecycle="stages"), f"fraud-{uuid.uuid4().hex[:6]}"
+    register(postgres_server.uri, model, 1, tmp_path)
+
+    with pytest.raises(Refused) as refused:
+        standby.adopt(registry, model, version="1", reason="it runs", promotion=HURRY, actor=who("setup"), clock=now)
+
+    assert refused.value.code == "stages_broken"
+    assert registry.ledger(model).keys() == {}
+    assert registry.aliases(model) == {}
 
 
 class Nth:

@@ -21,6 +21,7 @@ from lockgate.registry import EvidenceStore, LedgerStore, ModelVersion, VersionF
 
 _COMMIT = "mlflow.source.git.commit"
 _DOWNLOAD_MARK = "registered_model_meta"
+_UNTYPED = "operator does not exist: integer <> character varying"
 _PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
 
 
@@ -164,7 +165,18 @@ class MlflowRegistry:
             if shown is None:
                 raise self._no_stages(name) from failure
             if shown != stage:
+                if _UNTYPED in failure.what:
+                    raise self._untyped(name) from failure
                 raise
+
+    def _untyped(self, name: str) -> Refused:
+        return Refused(
+            f"the registry at {self._client.shown} cannot move a version of {name} to Production and archive the one before "
+            "in one write: MLflow on PostgreSQL compares a number with a text, which its driver psycopg 3 does not allow",
+            code="stages_broken",
+            remedy="let the server use psycopg2 (--backend-store-uri postgresql+psycopg2://…), or use lifecycle: aliases; "
+            "then run the same command again",
+        )
 
     def _no_stages(self, name: str) -> Refused:
         return Refused(
