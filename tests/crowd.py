@@ -31,7 +31,9 @@ from lockgate.registry import Identity, ModelVersion
 from lockgate.signoff import Ballot, Owner, SignoffPolicy
 from promoting import POLICY, evidence, run_folder, signed, ssh_key
 
+Votes = list[tuple[bytes, bytes]]
 HURRY = PromotionPolicy(lease="5s")
+PAUSE_S = 1.5
 PROCESSES = multiprocessing.get_context("forkserver")  # a worker that was killed is back at once
 PROCESSES.set_forkserver_preload(["crowd"])
 
@@ -69,10 +71,10 @@ class World:
         owner = Owner(key=ssh.public_key(self.key))
         return SignoffPolicy(groups={"owners": (owner,)}, require={"owners": 1}, separation_of_duties=False)
 
-    def evaluate(self, version: ModelVersion) -> tuple[Evidence, Path]:
-        """Fresh evidence about a version, compared with version 1 whoever is Production, and its run folder."""
+    def evaluate(self, version: ModelVersion) -> tuple[Evidence, Path, Votes]:
+        """Fresh evidence about a version, compared with version 1 whoever is Production, its run folder and an approval."""
         made = evidence(self.model, version, champion=self.versions[0], finished=now())
-        return made, run_folder(made, self.folder / uuid.uuid4().hex)
+        return made, run_folder(made, self.folder / uuid.uuid4().hex), [signed(made, self.key, at=now())]
 
     def promote(
         self,
@@ -80,12 +82,12 @@ class World:
         made: Evidence,
         run: Path,
         *,
+        approvals: Votes,
         actor: Identity,
         clock: promotion.Clock,
         **more: Any,
     ) -> Outcome:
-        votes = [signed(made, self.key, at=clock())]
-        read, objections = ssh.read(votes, self.signoff)
+        read, objections = ssh.read(approvals, self.signoff)
         return promotion.promote(
             registry,
             made,
@@ -99,7 +101,7 @@ class World:
                 "scratch": self.folder / "scratch" / uuid.uuid4().hex,
                 "prove": lambda version: None,
                 "folder": run,
-                "votes": votes,
+                "votes": approvals,
                 "follows_production": False,
                 **more,
             },
@@ -112,8 +114,8 @@ class World:
 
     def settle(self) -> Outcome:
         """The next command, after every lease: a promotion of version 3, straight to the server."""
-        made, run = self.evaluate(self.versions[2])
-        return self.promote(self.registry(), made, run, actor=who("settler"), clock=after_every_lease)
+        made, run, votes = self.evaluate(self.versions[2])
+        return self.promote(self.registry(), made, run, approvals=votes, actor=who("settler"), clock=after_every_lease)
 
     @property
     def chain(self) -> Chain:
@@ -132,8 +134,13 @@ class World:
             for name, version in place.aliases.items()
             if seen.get(name) != version
         ]
-        due = place.stages_due(registry.stages(self.model) or {})
+        stages = MlflowRegistry(self.uri, lifecycle="stages").stages(self.model) or {}
+        due = place.stages_due(stages) if self.lifecycle == "stages" else {}
         found += [f"version {version} is not in the stage {stage}" for version, stage in due.items()]
+        if self.lifecycle == "aliases":
+            found += [
+                f"version {one} was moved to the stage {stage}" for one, stage in stages.items() if stage != "None"
+            ]
         shown = {one.version: one.tags for one in registry.versions(self.model)}
         wrong = differing_tags(all_tags(chain.finished), shown)
         return found + [f"version {version} is not tagged {tags}" for version, tags in wrong.items()]
@@ -160,7 +167,7 @@ class World:
 class Watch:
     """Looks at the registry all the time, from a thread; `wrong` are samples without exactly one Production.
 
-    By alias, and by stage too where stages mirror the aliases; else no version stands in any stage.
+    By alias, and where stages mirror the aliases by stage too.
     """
 
     def __init__(self, world: World) -> None:
@@ -177,24 +184,17 @@ class Watch:
         self.thread.join()
 
     def _look(self) -> None:
-        from mlflow.exceptions import MlflowException
-
-        registry, most = self.world.registry(), int(self.world.lifecycle == "stages")
+        registry, mirrored = self.world.registry(), self.world.lifecycle == "stages"
         while not self.enough.wait(0.1):
             try:
                 holds = registry.aliases(self.world.model).get("production")
-                staged = [one.version for one in _versions(self.world) if one.current_stage == "Production"]
-            except (RegistryError, MlflowException):  # the server is away: nobody sees anything
+                shown = registry.stages(self.world.model) or {}
+            except RegistryError:  # the server is away: nobody sees anything
                 continue
             self.samples += 1
-            if holds is None or len(staged) != most:
+            staged = [version for version, stage in shown.items() if stage == "Production"]
+            if holds is None or len(staged) != mirrored:
                 self.wrong.append(f"the alias production is {holds}, and in stage Production are {staged}")
-
-
-def _versions(world: World) -> list[Any]:
-    from mlflow import MlflowClient
-
-    return list(MlflowClient(world.uri, world.uri).search_model_versions(f"name = '{world.model}'"))
 
 
 def now() -> datetime:
@@ -225,18 +225,18 @@ class Worker:
     def __init__(self, world: World, uri: str, name: str, log: Path) -> None:
         self.world, self.registry, self.name = world, world.registry(uri), name
         self.path = log / f"{name}.jsonl"
-        self.known: dict[str, tuple[Evidence, Path]] = {}
+        self.known: dict[str, tuple[Evidence, Path, Votes]] = {}
 
-    def evaluate(self, version: ModelVersion) -> tuple[Evidence, Path]:
+    def evaluate(self, version: ModelVersion) -> tuple[Evidence, Path, Votes]:
         if version.version not in self.known:
             self.known[version.version] = self.world.evaluate(version)
         return self.known[version.version]
 
     def promote(self, version: ModelVersion, *, clock: promotion.Clock = now, **more: Any) -> str:
-        made, run = self.evaluate(version)
+        made, run, votes = self.evaluate(version)
 
         def ask(actor: Identity) -> Outcome:
-            return self.world.promote(self.registry, made, run, actor=actor, clock=clock, **more)
+            return self.world.promote(self.registry, made, run, approvals=votes, actor=actor, clock=clock, **more)
 
         said = self._ask("promote", ask)
         if said.get("code") in ("withdrawn", "not_newest"):
@@ -271,13 +271,21 @@ class Worker:
 
 
 def work(world: World, uri: str, number: int, workers: int, log: Path, life: int) -> None:
-    """The life of one process, until somebody writes `stop`: it moves versions of its own, or rolls back."""
+    """The life of one process, until somebody writes `stop`: it moves versions of its own, or rolls back.
+
+    Whoever was refused leaves the server to those who are moving something for a moment.
+    """
     worker = Worker(world, uri, f"worker {number}, life {life}", log)
     own, draw = world.versions[1:][number::workers], random.Random(f"{number}-{life}")
     while not (log / "stop").exists():
         told = worker.rollback() if draw.random() < 0.25 else worker.promote(draw.choice(own))
         if told == "refused":
-            time.sleep(draw.random() * 0.3)
+            time.sleep(draw.random() * PAUSE_S)
+
+
+def worker_number(name: str) -> int:
+    """Which of the workers has this name."""
+    return int(name.removeprefix("worker ").partition(",")[0])
 
 
 def race(world: World, version: ModelVersion, ready: Any, log: Path) -> None:
@@ -313,6 +321,15 @@ def die(world: World, step: str, log: Path) -> None:
         MlflowRegistry.set_stage = set_stage  # type: ignore[method-assign]
     Worker(world, world.uri, "killed", log).promote(
         world.versions[1], prove=prove, turn_over=lambda entry: f"serving shows {entry.target}"
+    )
+
+
+def interrupted(chain: Chain, log: Path) -> int:
+    """How many entries lost the process that had claimed them to a kill, and were ended by another one."""
+    heard = Counter(one["attempt"] for one in told(log))
+    return sum(
+        heard[entry.actor.id] == 1 and entry.epoch in chain.done and chain.done[entry.epoch].actor.id != entry.actor.id
+        for entry in chain.entries
     )
 
 

@@ -1,10 +1,12 @@
 """Thousands of promotions and rollbacks by processes that are killed and whose answers get lost: is the ledger true?
 
-`make soak` plays it on SQLite and on PostgreSQL; SOAK_PROMOTIONS says how many, ten minutes a backend are the most.
+`make soak` plays it on SQLite and on PostgreSQL, half of the time with aliases and half with stages that mirror them.
+SOAK_PROMOTIONS says how many on each, SOAK_MINUTES how long at most, SOAK_LIFECYCLE which of the two alone.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -13,25 +15,29 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from crowd import PROCESSES, Watch, World, counts, work
+from crowd import PROCESSES, Watch, World, counts, interrupted, work, worker_number
 from lockgate.errors import LockgateError
+from lockgate.registry import RegistrySpec
 from proxy import Asked, Fate, Proxy
 from servers import MlflowServer, Postgres, installed
 
 WORKERS = 8
-LONGEST_S = 600
+MINUTES = 10
 PROMOTIONS = 2000
+ENTRY_S = 0.5  # about as long as an entry takes from claim to done
+LIFECYCLES = get_args(RegistrySpec.model_fields["lifecycle"].annotation)
 
 
 @dataclass(frozen=True)
 class Report:
-    """What happened, and what should not have."""
+    """What happened, and what should not have. hit: entries that a kill took from the process that had claimed them."""
 
     told: Counter[str]
     epochs: int
     kills: int
+    hit: int
     lost: int
     samples: int
     seconds: float
@@ -41,18 +47,25 @@ class Report:
     def lines(self) -> list[str]:
         what = ", ".join(f"{count} {word}" for word, count in sorted(self.told.items()))
         return [
-            f"{self.epochs} epochs in {self.seconds:.0f} s; processes were told: {what}",
-            f"{self.kills} processes killed, {self.lost} answers or requests lost, {self.samples} samples taken",
+            f"{self.epochs} epochs in {self.seconds:.0f} s ({self.pace:.0f} a minute); processes were told: {what}",
+            f"{self.kills} processes killed, {self.hit} of them in the middle of an entry; "
+            f"{self.lost} answers or requests lost, {self.samples} samples taken",
             f"{len(self.violations)} violations",
             *(f"  {violation}" for violation in self.violations),
         ]
 
+    @property
+    def pace(self) -> float:
+        """Epochs a minute."""
+        return self.epochs * 60 / self.seconds
+
 
 class Weather:
-    """Loses some requests, and some answers to those that write."""
+    """Loses some requests, and some answers to those that write; sees who claims an entry."""
 
     def __init__(self, seed: int) -> None:
         self.draw, self.lost = random.Random(seed), 0
+        self.claims: list[str] = []
 
     def __call__(self, asked: Asked) -> Fate:
         chance = self.draw.random()
@@ -62,32 +75,75 @@ class Weather:
         elif chance > 0.995:
             fate = "lose the request"
         self.lost += fate != "pass"
+        if asked.path.endswith("/log-parameter") and fate != "lose the request":
+            said = json.loads(asked.body)
+            if str(said["key"]).startswith("epoch-"):
+                self.claims.append(str(json.loads(said["value"])["actor"]["name"]))
         return fate
 
 
+class Death:
+    """Kills processes at random moments: in turn any of them, and whoever claims an entry next, soon after it did."""
+
+    def __init__(self, seed: int, weather: Weather, every_s: float) -> None:
+        self.draw, self.weather, self.every_s = random.Random(seed), weather, every_s
+        self.kills, self.next = 0, time.monotonic()
+        self._rest()
+
+    def wait(self, seconds: float) -> int | None:
+        """The number of the worker that is to die now, None where nobody died in all these seconds."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(0.02)
+            if time.monotonic() < self.next:
+                self.seen = len(self.weather.claims)
+            elif self.kills % 2 == 0:
+                return self._strike(self.draw.randrange(WORKERS))
+            elif len(self.weather.claims) > self.seen:
+                time.sleep(self.draw.random() * ENTRY_S)
+                return self._strike(worker_number(self.weather.claims[self.seen]))
+        return None
+
+    def _strike(self, number: int) -> int:
+        self.kills += 1
+        self._rest()
+        return number
+
+    def _rest(self) -> None:
+        self.next = time.monotonic() + self.every_s * (0.5 + self.draw.random())
+        self.seen = len(self.weather.claims)
+
+
 def soak(
-    uri: str, folder: Path, *, promotions: int, longest_s: float, kill_every_s: float = 30, each: int = 2
+    uri: str,
+    folder: Path,
+    *,
+    promotions: int,
+    longest_s: float,
+    kill_every_s: float = 15,
+    each: int = 2,
+    lifecycle: str = "aliases",
 ) -> Report:
     """Play it against a server until so many promotions and rollbacks were done, or the time is over.
 
     each: how many versions are a process's own.
     """
-    world = World.make(uri, folder, versions=each * WORKERS + 1)
+    world = World.make(uri, folder, versions=each * WORKERS + 1, lifecycle=lifecycle)
     log = folder / "log"
     log.mkdir()
-    weather, draw = Weather(7), random.Random(7)
-    began, kills, lives = time.monotonic(), 0, [0] * WORKERS
+    weather = Weather(7)
+    death = Death(7, weather, kill_every_s)
+    began, lives = time.monotonic(), [0] * WORKERS
     with Proxy(uri, weather) as proxy, Watch(world) as watch:
         crowd = [_begin(world, proxy.uri, number, log, 0) for number in range(WORKERS)]
         try:
             while time.monotonic() - began < longest_s and counts(log)["done"] < promotions:
-                time.sleep(0.5)
-                if time.monotonic() - began < (kills + 1) * kill_every_s:
+                number = death.wait(1)
+                if number is None:
                     continue
-                number = draw.randrange(WORKERS)
                 crowd[number].kill()
                 crowd[number].join()
-                kills, lives[number] = kills + 1, lives[number] + 1
+                lives[number] += 1
                 crowd[number] = _begin(world, proxy.uri, number, log, lives[number])
             (log / "stop").touch()
             for one in crowd:
@@ -97,14 +153,16 @@ def soak(
                 one.kill()
                 one.join()
         violations = list(watch.wrong)
+        seconds = time.monotonic() - began
         try:
             world.settle()
         except LockgateError as error:
             violations.append(f"the next command says {error.what}")
+    chain = world.chain
     violations += world.differences() + world.lies(log)
-    seconds = time.monotonic() - began
     return Report(
-        counts(log), len(world.chain.entries), kills, weather.lost, watch.samples, seconds, tuple(violations)
+        counts(log), len(chain.entries), death.kills, interrupted(chain, log), weather.lost, watch.samples, seconds,
+        tuple(violations),
     )  # fmt: skip
 
 
@@ -116,6 +174,9 @@ def _begin(world: World, uri: str, number: int, log: Path, life: int) -> Any:
 
 def main() -> int:
     promotions = int(os.environ.get("SOAK_PROMOTIONS", PROMOTIONS))
+    longest_s = float(os.environ.get("SOAK_MINUTES", MINUTES)) * 60
+    alone = os.environ.get("SOAK_LIFECYCLE")
+    lifecycles = LIFECYCLES if alone is None else (alone,)
     backends = ["SQLite", "PostgreSQL"] if installed() else ["SQLite"]
     violations = 0
     for backend in backends:
@@ -129,14 +190,23 @@ def main() -> int:
             try:
                 server.start()
                 server.wait()
-                report = soak(server.uri, folder, promotions=promotions, longest_s=LONGEST_S)
+                for lifecycle in lifecycles:
+                    place, share = folder / lifecycle, len(lifecycles)
+                    place.mkdir()
+                    report = soak(
+                        server.uri,
+                        place,
+                        promotions=promotions // share,
+                        longest_s=longest_s / share,
+                        lifecycle=lifecycle,
+                    )
+                    print(f"mlflow server on {backend}, {lifecycle}")
+                    print("\n".join(f"  {line}" for line in report.lines), flush=True)
+                    violations += len(report.violations)
             finally:
                 server.kill()
                 if cluster is not None:
                     cluster.stop()
-        print(f"mlflow server on {backend}")
-        print("\n".join(f"  {line}" for line in report.lines), flush=True)
-        violations += len(report.violations)
     if len(backends) == 1:
         print("mlflow server on PostgreSQL: not played, PostgreSQL is not installed here")
     return 1 if violations else 0

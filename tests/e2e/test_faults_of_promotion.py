@@ -258,7 +258,7 @@ def test_a_disk_that_is_full(blank: Path, small_disk: Path, tmp_path: Path, log:
     shutil.copyfile(blank, small_disk / "m.db")
     world = World.make(f"sqlite:///{small_disk / 'm.db'}", tmp_path, versions=3)
     worker = Worker(world, world.uri, "cramped", log)
-    made, run = worker.evaluate(world.versions[1])
+    made, run, _ = worker.evaluate(world.versions[1])
     published.publish(worker.registry, made, run)
     filler = small_disk / "filler"
     with Watch(world) as watch:
@@ -277,7 +277,7 @@ def cramped(world: World, log: Path) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     worker = Worker(world, world.uri, "cramped", log)
     worker.registry.aliases(world.model)
-    made, run = worker.evaluate(world.versions[1])
+    made, run, _ = worker.evaluate(world.versions[1])
     published.publish(worker.registry, made, run)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
     worker.promote(world.versions[1], votes=())
@@ -384,7 +384,7 @@ def test_what_rights_it_takes(
 
     as_user(monkeypatch, "admin", "a-long-password-1")
     world = World.make(guarded.uri, tmp_path, versions=3)
-    made, run = world.evaluate(world.versions[1])
+    made, run, votes = world.evaluate(world.versions[1])
     published.publish(MlflowRegistry(guarded.uri), made, run)
     api = f"{guarded.uri}/api/3.0/mlflow/users"
     admin = ("admin", "a-long-password-1")
@@ -408,12 +408,12 @@ def test_what_rights_it_takes(
 
     as_user(monkeypatch, "reader", PASSWORD)
     reader = Worker(world, world.uri, "reader", log)
-    reader.known["2"] = made, run
+    reader.known["2"] = made, run, votes
     read = reader.promote(world.versions[1], votes=())
     untouched = world.chain
     as_user(monkeypatch, "editor", PASSWORD)
     editor = Worker(world, world.uri, "editor", log)
-    editor.known["2"] = made, run
+    editor.known["2"] = made, run, votes
     moved = [editor.promote(world.versions[1]), editor.rollback()]
 
     assert read == "no answer"

@@ -10,12 +10,14 @@ from servers import MlflowServer
 from soak import soak
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgres"])
-def test_promotions_under_kills_and_lost_answers(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("backend", "lifecycle"), [("sqlite", "aliases"), ("postgres", "stages")])
+def test_promotions_under_kills_and_lost_answers(
+    backend: str, lifecycle: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Eight processes: one Production at any moment, a whole ledger, and nobody is told what is not so."""
     server: MlflowServer = request.getfixturevalue(f"{backend}_server")
 
-    report = soak(server.uri, tmp_path, promotions=20, longest_s=8, kill_every_s=2, each=1)
+    report = soak(server.uri, tmp_path, promotions=20, longest_s=8, kill_every_s=2, each=1, lifecycle=lifecycle)
 
     assert report.violations == ()
     assert report.samples > 0
