@@ -7,6 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 
+from lockgate.errors import Refused
+from lockgate.repeats import Repeats
 from lockgate.way_back import Proof, Waived, waived
 from promoting import CI, NOW
 
@@ -23,6 +25,22 @@ def test_a_proof_is_read_back_as_it_was_written() -> None:
     """Canonical bytes with a schema."""
     assert Proof.read(PROOF.bytes) == PROOF
     assert PROOF.bytes.startswith(b'{"asked":"input example","at":"2026-11-21T12:00:00.000Z"')
+
+
+def test_a_proof_says_which_gates_were_asked_again() -> None:
+    """It is read back as it was written, and one that leaves a gate of the pipeline unmentioned is refused."""
+    again = replace(PROOF, repeats=Repeats(("metadata",), {"latency": "it measures time"}), run="https://example.org/1")
+
+    assert Proof.read(again.bytes) == again
+    assert again.said == (
+        "the way back was proven by ci (unverified) on 2026-11-21T12:00:00.000Z; "
+        "asked again: metadata; not asked again: latency; in https://example.org/1"
+    )
+    again.must_name(["metadata", "latency"])
+    for proof, gates in ((again, ["metadata", "metrics"]), (PROOF, ["metadata"])):
+        with pytest.raises(Refused, match="does not say whether these gates were asked again: met") as caught:
+            proof.must_name(gates)
+        assert caught.value.code == "proof"
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff", PROOF.bytes.replace(b"proof/v1", b"proof/v2")])

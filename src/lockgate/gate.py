@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -70,14 +70,16 @@ class Gate(Config):
     """One named question about a candidate. A gate's fields are its YAML; `check` answers.
 
     A gate's class says which subjects its lines may have (`subjects`), which lines are asked where `require` is left
-    out (`default_require`), what to do where nothing at all is asked (`nothing_asked`), and whether it asks models to
-    predict (`asks_models`).
+    out (`default_require`), what to do where nothing at all is asked (`nothing_asked`), whether it asks models to
+    predict (`asks_models`), and whether it is cheap and says the same each time of the same files (`repeatable`): then it
+    is asked again before a promotion, and must not contradict the evidence.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
     default_require: ClassVar[tuple[str, ...]] = ()
     nothing_asked: ClassVar[str] = ""
     asks_models: ClassVar[bool] = False
+    repeatable: ClassVar[bool] = False
 
     gate: str
     name: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_\-]{0,63})?$")
@@ -100,6 +102,11 @@ class Gate(Config):
     def place(self) -> Target | None:
         """Where this gate asks the models, None for the pipeline's own place."""
         return getattr(self, "target", None)
+
+    def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
+        """The names of the data that `check` opens, of all that the pipeline has."""
+        named = getattr(self, "data", None)
+        return (named,) if named else ()
 
     def asked(self, case: Case) -> list[tuple[str, Requirement]]:
         """(rN, requirement) of the lines that can be asked: those that need a champion only where there is one."""

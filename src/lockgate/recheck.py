@@ -154,7 +154,7 @@ def way_back(
     Raises Refused where there is no way back, or where what says so does not count.
     """
     if place.production is None:
-        return None
+        return None if proof is None else _counts(proof, evidence, None, None, now)
     try:
         outgoing = registry.version(evidence.model, place.production)
         compared = evidence.champion is not None and str(evidence.champion["version"]) == place.production
@@ -163,27 +163,36 @@ def way_back(
             compared_files(evidence, outgoing, files)
     except NotFound as error:
         raise _no_way_back(place.production, error) from error
-    if proof is not None:
-        objection = proof.objection(model=evidence.model, evidence=evidence.digest, outgoing=place.production, now=now)
-        if objection is None and proof.files != files:
-            objection = f"the files of {outgoing} are {files} now, and were {proof.files} when they answered"
-        if objection is not None:
-            raise Refused(
-                f"the proof of the way back does not count: {objection}",
-                code="proof",
-                remedy=f"make one anew with gate promote {evidence.digest} --prove-only FILE",
-            )
-        return f"the way back was proven by {proof.by} on {utc_text(proof.at)}"
-    if waived is not None:
+    if waived is not None and (proof is None or proof.version is None):
         if not waived.holds(now):
             raise Refused(
                 f"the way back is no longer waived: {waived}",
                 code="waiver_expired",
                 remedy=f"mend version {place.production}, or set a later day in promotion.way_back and evaluate again",
             )
-        return f"the way back is waived: {waived}"
+        told = None if proof is None else _counts(proof, evidence, None, None, now)
+        return "; ".join(part for part in (f"the way back is waived: {waived}", told) if part)
+    if proof is not None:
+        return _counts(proof, evidence, outgoing, files, now)
     answers(outgoing, prove)
     return None
+
+
+def _counts(
+    proof: Proof, evidence: Evidence, outgoing: ModelVersion | None, files: str | None, now: datetime
+) -> str | None:
+    """What is to be recorded of a proof that holds. files: of the version that is to leave, as they are now."""
+    version = None if outgoing is None else outgoing.version
+    objection = proof.objection(model=evidence.model, evidence=evidence.digest, outgoing=version, now=now)
+    if objection is None and proof.files != files:
+        objection = f"the files of {outgoing} are {files} now, and were {proof.files} when they answered"
+    if objection is not None:
+        raise Refused(
+            f"the proof of the way back does not count: {objection}",
+            code="proof",
+            remedy=f"make one anew with gate promote {evidence.digest} --prove-only FILE",
+        )
+    return proof.said or None
 
 
 def answers(outgoing: ModelVersion, ask: Callable[[ModelVersion], T]) -> T:

@@ -51,13 +51,12 @@ class Asking:
 
     def ask_all(self) -> None:
         """Ask the gates in their order; what a resumed run finds finished is not asked again."""
-        gates = [gate for gate in self.pipeline.gates if not self.only or gate.title in self.only]
-        self.taken = looks.count(looks.names(self.pipeline, gates), self.published)
-        for gate in gates:
+        self.count_looks()
+        for gate in self._gates:
             kept = self._kept(gate)
             if kept is None:
                 started = time.monotonic()
-                result = self._ask(gate)
+                result = self.ask(gate)
                 self.seconds[gate.title] = time.monotonic() - started
                 self._keep(gate, result)
             else:
@@ -65,7 +64,16 @@ class Asking:
             self.results.append(result)
             self.tell(result)
 
-    def _ask(self, gate: Gate) -> GateResult:
+    @property
+    def _gates(self) -> list[Gate]:
+        return [gate for gate in self.pipeline.gates if not self.only or gate.title in self.only]
+
+    def count_looks(self) -> None:
+        """Learn which look this is at each data set; before any gate is asked."""
+        self.taken = looks.count(looks.names(self.pipeline, self._gates), self.published)
+
+    def ask(self, gate: Gate) -> GateResult:
+        """Ask one gate. Those that it needs have said what stands in `results`."""
         written = gate
         asked = self.pipeline.asked(gate.title)
         blank = GateResult(gate.title, gate.gate, gate.severity != "warn", Verdict.INCONCLUSIVE, "", asked)

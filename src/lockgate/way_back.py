@@ -5,13 +5,15 @@ from __future__ import annotations
 import builtins
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from lockgate import digest
+from lockgate.errors import Refused
 from lockgate.registry import Identity, utc, utc_text
+from lockgate.repeats import Repeats
 
 SCHEMA = "lockgate/proof/v1"
 GOOD_FOR = timedelta(minutes=30)
@@ -62,6 +64,8 @@ class Proof:
 
     evidence: the digest that is to be promoted. version, files: the outgoing version and the digest of its files; None
     where nothing held Production. asked: what it answered to, `input example` or the name of data, and how many rows.
+    repeats: what its gates said when they were asked again; None where they were not. run: the address of the CI run that
+    made it, None where none did.
     """
 
     model: str
@@ -72,11 +76,33 @@ class Proof:
     rows: int
     at: datetime
     by: Identity
+    repeats: Repeats | None = None
+    run: str | None = None
+
+    @property
+    def said(self) -> str:
+        """What is to be recorded of it; empty where nothing is."""
+        proven = "" if self.version is None else f"the way back was proven by {self.by} on {utc_text(self.at)}"
+        again = "" if self.repeats is None else str(self.repeats)
+        return "; ".join(part for part in (proven, again, f"in {self.run}" if self.run else "") if part)
+
+    def must_name(self, gates: Sequence[str]) -> None:
+        """Raises Refused where it does not say of each of these gates whether it was asked again."""
+        missing = [name for name in gates if self.repeats is None or name not in self.repeats.gates]
+        if missing:
+            raise Refused(
+                f"the proof does not say whether these gates were asked again: {', '.join(missing)}",
+                code="proof",
+                remedy="make it anew, with gate promote --prove-only FILE --repeat or the workflow of this lockgate",
+            )
 
     @property
     def bytes(self) -> bytes:
+        more = {} if self.repeats is None else {"repeats": self.repeats.to_json()}
         return digest.canonical(
-            {
+            more
+            | ({} if self.run is None else {"run": self.run})
+            | {
                 "schema": SCHEMA,
                 "model": self.model,
                 "evidence": self.evidence,
@@ -105,6 +131,8 @@ class Proof:
                 rows=int(value["rows"]),
                 at=utc(value["at"]),
                 by=Identity.from_json(value["by"]),
+                repeats=None if value.get("repeats") is None else Repeats.from_json(value["repeats"]),
+                run=None if value.get("run") is None else str(value["run"]),
             )
         except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
             raise ValueError(f"these bytes are not a proof: {error!r}") from error

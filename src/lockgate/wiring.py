@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -18,7 +19,7 @@ from lockgate.digest import folder_digest
 from lockgate.errors import DataError, GateBroken, LockgateError, ModelFault, Refused, RegistryError, UsageError
 from lockgate.gate import Case, Contender
 from lockgate.pipeline import Pipeline, PythonEnvironment, TagThreshold, load
-from lockgate.registry import CandidateSelector, ModelVersion, Registry
+from lockgate.registry import CandidateSelector, ChampionSelector, ModelVersion, Registry
 from lockgate.runfolder import RunFolder, find, salt
 from lockgate.selection import select_candidate, select_champion
 from lockgate.target import Serve, Server, Target
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
 
     from lockgate.beside import Beside
     from lockgate.dataset import Dataset
+    from lockgate.evidence import Evidence
     from lockgate.ledger import Entry
     from lockgate.model import Model
+    from lockgate.repeats import Repeats
     from lockgate.requirement import Subject
     from lockgate.scored import Scored
     from lockgate.targets.server import Wire
@@ -603,6 +606,46 @@ def turn_over(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[En
     return lambda entry: switch.turn_over(
         spec, entry, model=pipeline.model, root=pipeline.root, environ=environ, secrets=secrets
     )
+
+
+def repeat(
+    pipeline: Pipeline, registry: Registry, evidence: Evidence, *, environ: Mapping[str, str], seconds: float = 600.0
+) -> Repeats:
+    """Ask the repeatable gates again about the versions of the evidence, in processes of their own as in a run.
+
+    seconds: what is spent on it; gates that are not done by then are left out, and said to be. Raises Refused where the
+    evidence says otherwise.
+    """
+    from lockgate.repeat import repeat as ask_again
+
+    compared = evidence.champion
+    meant = "none" if compared is None else ChampionSelector(version=int(compared["version"]))
+    deadline = time.monotonic() + seconds
+
+    def over() -> bool:
+        return time.monotonic() > deadline
+
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-")))
+        bench = Bench(
+            pipeline.model_copy(update={"champion": meant}),
+            registry,
+            RunFolder(scratch),
+            scratch,
+            environ=environ,
+            cancelled=over,
+            progress=None,
+            stack=stack,
+        )
+        bench.choose(CandidateSelector(version=int(evidence.candidate["version"])))
+        return ask_again(
+            pipeline,
+            bench.case,
+            evidence,
+            folder=bench.folder,
+            published=registry.evidence(pipeline.model).all,
+            over=over,
+        )
 
 
 def prove_way_back(

@@ -15,6 +15,7 @@ from lockgate.digest import folder_digest
 from lockgate.evidence import Evidence
 from lockgate.pipeline import load
 from lockgate.registry import ModelVersion
+from lockgate.repeats import Repeats
 from lockgate.way_back import Answered
 from promoting import Models, evidence, run_folder, ssh_key
 
@@ -48,6 +49,7 @@ class Desk:
         self.write()
         monkeypatch.chdir(folder)
         monkeypatch.setattr(wiring, "prove_way_back", self.answer)
+        monkeypatch.setattr(wiring, "repeat", self.repeat)
 
     def write(self, more: str = "") -> None:
         """The pipeline, with further lines."""
@@ -60,6 +62,10 @@ class Desk:
         """What asking a version would find; models answer in tests/e2e."""
         self.asked.append(version.version)
         return Answered("input example", 1, folder_digest(self.models.files(version)))
+
+    def repeat(self, pipeline: Any, registry: Any, about: Evidence, *, environ: Any) -> Repeats:
+        """What asking the gates again would find; gates are asked in tests/e2e."""
+        return Repeats(("metadata",))
 
     def evaluate(self, version: ModelVersion, *, champion: ModelVersion | None = None, **more: Any) -> Evidence:
         """What `gate run` leaves behind."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,22 +59,35 @@ class Approved:
         return [(vote.bytes, b"") for vote in self.ballot.votes]
 
 
-def prove(approved: Approved, folder: Path, by: Identity) -> str:
-    """Ask the version that would be the way back, and leave the proof in the folder; says what was found."""
+def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
+    """Ask the version that would be the way back, and the gates that say the same each time; says what was found.
+
+    Leaves the proof in the folder. Raises Refused where the way back does not answer, or a gate contradicts the evidence.
+    """
     from lockgate import promotion, wiring
+    from lockgate.commands.runner import run_url
     from lockgate.pipeline import load
     from lockgate.run import now
+    from lockgate.way_back import Proof
 
-    of = load(approved.desk.path, environ=os.environ)
+    of, evidence = load(approved.desk.path, environ=os.environ), approved.evidence
     registry = wiring.open_registry(of)
 
     def answer(outgoing: ModelVersion) -> Answered:
         return wiring.prove_way_back(of, registry, outgoing, environ=os.environ)
 
-    made = promotion.prove(registry, approved.evidence, answer=answer, by=by, clock=now)
+    if of.promotion.waived is None:
+        made = promotion.prove(registry, evidence, answer=answer, by=by, clock=now)
+        asked = (
+            "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
+        )
+    else:
+        made = Proof(evidence.model, evidence.digest, None, None, None, 0, now(), by)
+        asked = f"the way back was not asked, because it is waived: {of.promotion.waived}"
+    repeats = wiring.repeat(of, registry, evidence, environ=os.environ)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PROOF).write_bytes(made.bytes)
-    return "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
+    (folder / PROOF).write_bytes(replace(made, repeats=repeats, run=run_url(os.environ)).bytes)
+    return [asked, *repeats.lines]
 
 
 def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:
@@ -91,6 +104,7 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
         proof = Proof.read((folder / PROOF).read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(f"there is no proof of the way back: {error}", remedy="run the job that proves it") from error
+    proof.must_name([gate.title for gate in of.gates])
     return promotion.promote(
         wiring.open_registry(of),
         approved.evidence,

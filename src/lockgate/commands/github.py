@@ -141,24 +141,25 @@ _PROOF = click.option(
 @_DIGEST
 @_PROOF
 def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
-    """Once approved: prove the way back, in a job that may only read the registry."""
+    """Once approved: prove the way back, and ask what can be asked again, in a job that may only read the registry."""
     from lockgate.channels import git
     from lockgate.commands import approved, found
     from lockgate.commands.pull import Desk
     from lockgate.commands.runner import say, who
     from lockgate.errors import LockgateError
 
-    def work(_: Runner) -> str:
+    def work(_: Runner) -> list[str]:
         desk = Desk.open(os.environ, pipeline)
         by = who(os.environ) or git.who(found.root())
         said = approved.prove(approved.Approved.of(desk, desk.look(), digest), proof, by)
-        say(said)
+        for line in said:
+            say(line)
         return said
 
     runner, done = _step(work)
     if isinstance(done, LockgateError):
         return _broken(runner, done, state=_refusal(done))
-    runner.show(f"* {markdown(done)}\n")
+    runner.show("".join(f"* {markdown(line)}\n" for line in done))
     runner.tell({"state": "proven"})
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,12 +25,17 @@ if TYPE_CHECKING:
 @click.option(
     "--override", is_flag=True, help="Go over what stands in the way, where the quorum of signoff.override says so."
 )
+@click.option(
+    "--repeat", is_flag=True, help="Ask again the gates that say the same each time; or demand that a proof did."
+)
 @click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     digest: str | None,
+    *,
     proof: Path | None,
     prove_only: Path | None,
+    repeat: bool,
     override: bool,
     pipeline: Path | None,
     as_json: bool,
@@ -37,7 +43,7 @@ def command(
     """Promote the candidate of the evidence DIGEST, or of the newest run, after verifying everything again.
 
     With --prove-only FILE in a job that may only read, and --proof FILE in the one that may promote, the latter runs no
-    model.
+    model. With --repeat the former also holds the evidence against gates that it asks once more.
     """
     import tempfile
 
@@ -53,7 +59,7 @@ def command(
         raise UsageError("--proof uses a proof and --prove-only makes one", remedy="give one of the two")
     about = found.evidence(digest, pipeline)
     if prove_only is not None:
-        _prove(about, prove_only, as_json=as_json)
+        _write_proof(about, prove_only, repeat=repeat, as_json=as_json)
         return
     votes, unpublished = found.ballot(about)
     of, champion = about.pipeline, about.pipeline.champion
@@ -67,7 +73,11 @@ def command(
             ballot=votes,
             actor=git.who(of.root),
             clock=now,
-            proof=None if proof is None else _read(proof),
+            proof=_read(proof, about, repeat=repeat)
+            if proof is not None
+            else _prove(about, repeat=True)
+            if repeat
+            else None,
             turn_over=wiring.turn_over(of, environ=os.environ),
             scratch=Path(scratch),
             prove=lambda outgoing: wiring.prove_way_back(of, about.registry, outgoing, environ=os.environ),
@@ -79,32 +89,43 @@ def command(
     found.tell(outcome, as_json=as_json)
 
 
-def _prove(about: Found, path: Path, *, as_json: bool) -> None:
+def _write_proof(about: Found, path: Path, *, repeat: bool, as_json: bool) -> None:
+    made = _prove(about, repeat=repeat)
+    path.write_bytes(made.bytes)
+    who = "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
+    click.echo(f"{who}; gate promote {made.evidence} --proof {path} may be called for 30 minutes", err=as_json)
+    for line in [] if made.repeats is None else made.repeats.lines:
+        click.echo(line, err=as_json)
+    if as_json:
+        click.echo(made.bytes.decode())
+
+
+def _prove(about: Found, *, repeat: bool) -> Proof:
     from lockgate import wiring
     from lockgate.channels import git
     from lockgate.promotion import prove
     from lockgate.run import now
 
+    of, registry = about.pipeline, about.registry
     made = prove(
-        about.registry,
+        registry,
         about.evidence,
-        answer=lambda outgoing: wiring.prove_way_back(about.pipeline, about.registry, outgoing, environ=os.environ),
-        by=git.who(about.pipeline.root),
+        answer=lambda outgoing: wiring.prove_way_back(of, registry, outgoing, environ=os.environ),
+        by=git.who(of.root),
         clock=now,
     )
-    path.write_bytes(made.bytes)
-    who = "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
-    click.echo(f"{who}; gate promote {made.evidence} --proof {path} may be called for 30 minutes", err=as_json)
-    if as_json:
-        click.echo(made.bytes.decode())
+    return replace(made, repeats=wiring.repeat(of, registry, about.evidence, environ=os.environ)) if repeat else made
 
 
-def _read(path: Path) -> Proof:
+def _read(path: Path, about: Found, *, repeat: bool) -> Proof:
     from lockgate.way_back import Proof
 
     try:
-        return Proof.read(path.read_bytes())
+        found = Proof.read(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is no proof of the way back: {error}", remedy="make one with gate promote --prove-only FILE"
         ) from error
+    if repeat:
+        found.must_name([gate.title for gate in about.pipeline.gates])
+    return found

@@ -28,6 +28,7 @@ class Metadata(Gate):
         name: Subject(name, "higher", counted=True, bounds=(0, None)) for name in ADDS
     }
     default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} >= 1" for name in ADDS)
+    repeatable: ClassVar[bool] = True
 
     gate: Literal["metadata"] = "metadata"
 

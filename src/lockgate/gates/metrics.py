@@ -36,6 +36,7 @@ class Metrics(Gate):
 
     subjects: ClassVar[Any] = _Subjects()
     asks_models: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
     by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
 
     gate: Literal["metrics"] = "metrics"

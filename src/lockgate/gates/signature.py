@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -42,9 +42,13 @@ class Signature(Gate):
     }
     default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDY)
     asks_models: ClassVar[bool] = True
+    repeatable: ClassVar[bool] = True
 
     gate: Literal["signature"] = "signature"
     data: str | None = None
+
+    def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
+        return (self.data,) if self.data else tuple(datasets[:1])
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.judge import judge
@@ -69,13 +73,13 @@ class Signature(Gate):
         signature = case.candidate.facts.signature
         if signature is None:
             return 0, [], {"why": "there is no signature to hold against the data"}
-        name = self.data or (case.datasets[0] if case.datasets else None)
-        if name is None:
+        names = self.reads(case.datasets)
+        if not names:
             return 0, [], {"why": "there is no data to hold the signature against"}
         columns = schema_diff.named(signature.get("inputs") or ())
         if any(column.get("type") == "tensor" for column in columns.values()):
             return 0, [], {"why": "the signature is of tensors, which have no columns to hold against the data"}
-        return len(columns), schema_diff.unfit(columns, _arrow_types(case, name), case.inputs), {}
+        return len(columns), schema_diff.unfit(columns, _arrow_types(case, names[0]), case.inputs), {}
 
 
 def _told(finding: Finding) -> Finding:
