@@ -212,6 +212,11 @@ class Exhibit:
         )
 
 
+def exhibit_file(name: str) -> str:
+    """Where an exhibit lies in its run folder, and where it is published."""
+    return f"exhibits/{name.replace('/', '-')}.json"
+
+
 @dataclass(frozen=True)
 class Asked:
     """One requirement as a gate asked it: `id` is rN, file an index into policy.files, line 1-based or None."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from lockgate import digest
 from lockgate.errors import UsageError
-from lockgate.evidence import Evidence, Exhibit
+from lockgate.evidence import Evidence, Exhibit, exhibit_file
 
 EVIDENCE = "evidence.json"
 _STATE = "state.json"
@@ -86,11 +86,6 @@ class RunFolder:
         names = [EVIDENCE, "evidence.sha256", "report.md", "report.json", "report.xml"]
         found = [name for name in names if (self.path / name).is_file()]
         return found + sorted(f"exhibits/{path.name}" for path in (self.path / "exhibits").glob("*.json"))
-
-
-def exhibit_file(name: str) -> str:
-    """Where an exhibit lies in its run folder, and where it is published."""
-    return f"exhibits/{name.replace('/', '-')}.json"
 
 
 def new_run_id(now: datetime) -> str:

@@ -11,13 +11,12 @@ from typing import Any
 from lockgate import digest, ledger_copy
 from lockgate.disagreement import Disagreement
 from lockgate.errors import Edited, NotFound, Refused, RegistryError, Unavailable
-from lockgate.evidence import Evidence
+from lockgate.evidence import Evidence, exhibit_file
 from lockgate.ledger import MOVES, STAGES, Chain, Entry, PromotionPolicy, Standing, read_chain, standing
 from lockgate.ledger_copy import LedgerCopy
 from lockgate.projection import Tags, all_tags, differing_aliases, differing_tags
 from lockgate.published import published_facts
 from lockgate.registry import EvidenceStore, Registry, utc_text
-from lockgate.runfolder import exhibit_file
 
 _COMPARED = ("version", "verdict", "opens", "run_id", "at")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,9 +17,16 @@ from commands.test_github_pull import Job
 from hub.contract import github
 from hub.emulator import World, user
 from hub.served import Served
+from lockgate import wiring
+from lockgate.commands import verify
 from lockgate.commands.github import command
+from lockgate.digest import sha256
+from lockgate.errors import Refused
 from lockgate.evidence import Evidence
+from lockgate.ledger import Entry, read_chain
 from lockgate.pipeline import load
+from lockgate.registry import Registry
+from lockgate.repeats import Repeats
 from lockgate.signoff import Vote
 
 PIPELINE = """\
@@ -35,6 +43,9 @@ signoff:
 """
 
 
+CURVE = b'{"columns":["x"],"kind":"curve","name":"metrics/roc","points":[],"schema":"lockgate/exhibit/v1"}'
+
+
 class Story(Job):
     """A pull request that asks for a version of a registry."""
 
@@ -49,12 +60,27 @@ class Story(Job):
     def evaluate(self, **more: Any) -> Evidence:
         return self.world.run_gate(model=self.desk.model, **{"version": self.asks} | more)
 
+    def draw(self, evidence: Evidence, files: dict[str, bytes]) -> Evidence:
+        """The same evidence with a curve, and an artifact with these files beside it."""
+        listed = [{"name": "metrics/roc", "kind": "curve", "sha256": sha256(CURVE)}]
+        drawn = Evidence.of({**evidence.document, "exhibits": listed})
+        self.world.leave(self.world.runs[-1], {"evidence.json": drawn.stored, **files})
+        return drawn
+
     def then(self, name: str, digest: str, event: dict[str, Any]) -> Result:
         """A job behind the decision."""
         (self.folder / "output").unlink(missing_ok=True)
         who = {"GITHUB_ACTOR": "ana", "GITHUB_ACTOR_ID": str(user("ana")["id"]), "GITHUB_TRIGGERING_ACTOR": "ana"}
         more = {"GATE_DIGEST": digest, "GATE_PROOF": str(self.folder / "gate-proof")}
+        more |= {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "77"}
         return CliRunner(env=self.environ(event) | who | more).invoke(command, [name], standalone_mode=False)
+
+
+def history(registry: Registry, model: str) -> Entry:
+    """The last entry of the ledger."""
+    last = read_chain(registry.ledger(model).keys()).last
+    assert last is not None
+    return last
 
 
 @pytest.fixture
@@ -81,7 +107,13 @@ def test_an_approved_version_becomes_production(story: Story) -> None:
     assert (promoted.return_value, story.outputs["state"]) == (0, "promoted"), promoted.stderr
     assert story.desk.aliases["production"] == story.asks.version
     assert [(vote.by.id, vote.reason) for vote in votes] == [(str(user("ana")["id"]), "looks right")]
-    assert b'"body":"/gate approve' in votes[0].bytes
+    told = json.loads(votes[0].bytes)
+    assert told["comment"]["body"].startswith("/gate approve sha256:")
+    assert told["run"] == {"id": story.world.runs[-1]["id"], "attempt": 1, "url": told["run"]["url"]}
+    assert told["run"]["url"].startswith("https://github.com/")
+    entry = history(story.desk.models.registry, story.desk.model)
+    assert "asked again: metadata; in https://github.com/acme/models/actions/runs/77" in entry.reason
+    assert entry.votes == (votes[0].sha256,)
     assert f"### 🚀 {story.desk.model} version {story.asks.version} is promoted" in story.said[0]
 
 
@@ -121,4 +153,64 @@ def test_without_a_proof_nothing_is_promoted(story: Story) -> None:
 
     assert (done.return_value, story.outputs["state"]) == (2, "error")
     assert "there is no proof of the way back" in done.stderr
+    assert "production" not in story.desk.aliases
+
+
+def test_evidence_that_is_contradicted_is_not_promoted(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The job that asks the gates again is refused, and leaves no proof for the next."""
+
+    def differs(*_: Any, **__: Any) -> Repeats:
+        raise Refused("metrics/r1/overall is pass (0.9) in the evidence, and fail (0.5)", code="evidence_mismatch")
+
+    monkeypatch.setattr(wiring, "repeat", differs)
+    evidence = story.evaluate()
+    event = story.world.comment("ana", f"/gate approve {evidence.digest}")
+    done = story.then("prove", evidence.digest, event)
+
+    assert (done.return_value, story.outputs["state"]) == (1, "refused")
+    assert "metrics/r1/overall is pass (0.9)" in (story.folder / "summary").read_text()
+    assert not (story.folder / "gate-proof").exists()
+
+
+def test_a_proof_that_names_no_repeats_does_not_open_the_job_that_promotes(story: Story) -> None:
+    """Nor one that leaves a gate out."""
+    evidence = story.evaluate()
+    event = story.world.comment("ana", f"/gate approve {evidence.digest}")
+    story.then("prove", evidence.digest, event)
+    path = story.folder / "gate-proof" / "proof.json"
+    told = json.loads(path.read_bytes())
+    path.write_text(json.dumps({name: value for name, value in told.items() if name != "repeats"}))
+    done = story.then("promote", evidence.digest, event)
+
+    assert (done.return_value, story.outputs["state"]) == (1, "refused")
+    assert "does not say whether these gates were asked again: metadata" in story.said[0]
+    assert "production" not in story.desk.aliases
+
+
+def test_exhibits_are_published_and_verify_finds_them(story: Story) -> None:
+    """They come out of the artifact, and what it holds besides does not."""
+    evidence = story.draw(story.evaluate(), {"exhibits/metrics-roc.json": CURVE, "exhibits/evil.json": b"{}"})
+    event = story.world.comment("ana", f"/gate approve {evidence.digest}")
+    story.then("prove", evidence.digest, event)
+    promoted = story.then("promote", evidence.digest, event)
+    registry = story.desk.models.registry
+    stored = registry.evidence(story.desk.model).fetch(evidence.digest, story.folder / "fetched")
+    verified = story.desk.gate(verify.command, story.desk.model)
+
+    assert promoted.return_value == 0, promoted.stderr
+    assert [path.name for path in (stored / "exhibits").iterdir()] == ["metrics-roc.json"]
+    assert (stored / "exhibits" / "metrics-roc.json").read_bytes() == CURVE
+    assert verified.exit_code == 0, verified.stdout
+
+
+@pytest.mark.parametrize("files", [{}, {"exhibits/metrics-roc.json": CURVE + b" "}])
+def test_without_its_exhibits_nothing_moves(story: Story, files: dict[str, bytes]) -> None:
+    """Evidence that binds what nobody has is not whole; the comment says what to do."""
+    evidence = story.draw(story.evaluate(), files)
+    event = story.world.comment("ana", f"/gate approve {evidence.digest}")
+    story.then("prove", evidence.digest, event)
+    done = story.then("promote", evidence.digest, event)
+
+    assert (done.return_value, story.outputs["state"]) == (1, "refused")
+    assert "exhibits/metrics-roc" in story.said[0].replace("\\", "")
     assert "production" not in story.desk.aliases

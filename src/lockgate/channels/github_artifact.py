@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import stat
 import zipfile
 import zlib
@@ -11,10 +12,15 @@ from collections.abc import Mapping
 
 from lockgate import digest
 from lockgate.channels.github_values import GitHubError
-from lockgate.evidence import Evidence, EvidenceError
+from lockgate.errors import Refused
+from lockgate.evidence import Evidence, EvidenceError, exhibit_file
 
 EVIDENCE_BYTES = 32 * 2**20
+EXHIBIT_BYTES = 4 * 2**20
+EXHIBITS = 500
+EXHIBITS_BYTES = 64 * 2**20
 _ENTRIES = 20_000
+_EXHIBIT = re.compile(r"\w[\w.\-=+,@()\[\] /]{0,159}")
 
 
 def unzip(data: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
@@ -41,6 +47,45 @@ def unzip(data: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
             return found
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise GitHubError(f"the artifact is no zip that can be read: {error}") from error
+
+
+def exhibits(data: bytes, evidence: Evidence) -> dict[str, bytes]:
+    """file → bytes of every exhibit that the evidence declares, each with the SHA-256 that it has there.
+
+    What else lies in the zip is not looked at. Raises Refused where one is missing or another: evidence is then not whole.
+    """
+    declared = _declared(evidence)
+    found = unzip(data, dict.fromkeys(declared, EXHIBIT_BYTES))
+    wrong = [name for name, sha in declared.items() if name not in found or digest.sha256(found[name]) != sha]
+    if wrong:
+        how = "is another in the artifact than in the evidence" if wrong[0] in found else "is not in the artifact"
+        raise _not_whole(f"its exhibit {wrong[0]} {how}" + (f", nor are {len(wrong) - 1} more" if wrong[1:] else ""))
+    if sum(map(len, found.values())) > EXHIBITS_BYTES:
+        raise _not_whole(f"the exhibits are longer than {EXHIBITS_BYTES} bytes together")
+    return found
+
+
+def _declared(evidence: Evidence) -> dict[str, str]:
+    """file → SHA-256 of the exhibits that evidence declares, which strangers may have written. Raises Refused."""
+    try:
+        files = [(str(entry["name"]), str(entry["sha256"])) for entry in evidence.document["exhibits"]]
+    except (KeyError, TypeError) as error:
+        raise _not_whole(f"its list of exhibits has another shape ({error!r})") from error
+    declared = {exhibit_file(name): sha for name, sha in files}
+    if len(files) > EXHIBITS or len(declared) < len(files):
+        raise _not_whole(
+            f"it names {len(files)} exhibits, of which {len(declared)} differ; at most {EXHIBITS} are kept"
+        )
+    for name, sha in files:
+        if not _EXHIBIT.fullmatch(name) or not digest.is_digest(sha):
+            raise _not_whole(f"it names an exhibit {name[:80]!r} with {sha[:80]!r}")
+    return declared
+
+
+def _not_whole(what: str) -> Refused:
+    return Refused(
+        f"the evidence is not whole: {what}", code="exhibit_missing", remedy="run the gate workflow again"
+    )  # fmt: skip
 
 
 def evidence(data: bytes) -> Evidence:

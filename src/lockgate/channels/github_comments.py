@@ -103,7 +103,7 @@ def ballot(
     for comment in sorted(comments, key=lambda comment: comment.id):
         if comment.pull_number != str(pull.number):
             raise GitHubError(f"comment {comment.id} is not below pull request {pull.number}")
-        vote = _vote(comment, comment.body, evidence)
+        vote = _vote(comment, comment.body, evidence, next(iter(runs), None))
         if vote is None:
             continue
         votes.append(vote)
@@ -176,7 +176,8 @@ def questions(comments: Iterable[Comment]) -> Iterator[tuple[Comment, Command]]:
             yield comment, asked
 
 
-def _vote(comment: Comment, body: str, evidence: Evidence | Subject) -> Vote | None:
+def _vote(comment: Comment, body: str, evidence: Evidence | Subject, run: WorkflowRun | None = None) -> Vote | None:
+    """The vote in a comment, its bytes with the comment itself and, where it is known, the run that it is about."""
     asked = command(body)
     if asked is None or comment.user is None or asked.verb in ("status", "unknown"):
         return None
@@ -203,6 +204,7 @@ def _vote(comment: Comment, body: str, evidence: Evidence | Subject) -> Vote | N
                 "at": utc_text(at),
                 "by": comment.user.identity.to_json(),
                 "comment": {"id": comment.id, "url": comment.html_url, "body": body},
+                **({} if run is None else {"run": {"id": run.id, "attempt": run.run_attempt, "url": run.html_url}}),
             }
         ),
     )

@@ -142,17 +142,34 @@ def _closer(
     return frozenset(edited), files
 
 
+def exhibits(hub: GitHub, seen: Seen) -> dict[str, bytes]:
+    """file → bytes of what the evidence declares, from the artifact that it came with. Raises Refused where some is gone."""
+    artifact = (
+        None if seen.run is None else _artifact(seen.pull, seen.run, hub.artifacts(artifact_name(seen.pull.number)))
+    )
+    if artifact is None or seen.evidence is None:
+        raise GitHubError("there is no artifact with evidence any more", remedy="run the gate workflow again")
+    return github_artifact.exhibits(hub.download(artifact), seen.evidence)
+
+
 def _evidence(hub: GitHub, pull: PullRequest, run: WorkflowRun, left: Sequence[Artifact]) -> Evidence | None:
-    """The newest evidence of the run; what an earlier attempt left is told apart later, by what it says of itself."""
+    artifact = _artifact(pull, run, left)
+    if artifact is None:
+        return None
+    found = github_artifact.unzip(hub.download(artifact), {EVIDENCE: github_artifact.EVIDENCE_BYTES})
+    if EVIDENCE not in found:
+        raise GitHubError(f"the artifact {artifact.name} of run {run.id} holds no {EVIDENCE}")
+    return github_artifact.evidence(found[EVIDENCE])
+
+
+def _artifact(pull: PullRequest, run: WorkflowRun, left: Sequence[Artifact]) -> Artifact | None:
+    """The newest of the run; what an earlier attempt left is told apart later, by what it says of itself."""
     for artifact in left:
         made = artifact.workflow_run
         if made is not None and made.id == run.id:
             if made.repository_id != pull.base.repo.id or made.head_sha != pull.head.sha:
                 raise GitHubError(f"the artifact {artifact.name} is not of this repository or not of {pull.head.sha}")
-            found = github_artifact.unzip(hub.download(artifact), {EVIDENCE: github_artifact.EVIDENCE_BYTES})
-            if EVIDENCE not in found:
-                raise GitHubError(f"the artifact {artifact.name} of run {run.id} holds no {EVIDENCE}")
-            return github_artifact.evidence(found[EVIDENCE])
+            return artifact
     return None
 
 

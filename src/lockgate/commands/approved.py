@@ -118,7 +118,7 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
         turn_over=wiring.turn_over(of, environ=os.environ),
         scratch=scratch,
         prove=_not_here,
-        folder=_run_folder(approved.evidence, scratch / "run"),
+        folder=_run_folder(approved, scratch / "run"),
         votes=approved.votes,
         follows_production=isinstance(of.champion, ChampionSelector) and of.champion.alias == "production",
     )
@@ -144,14 +144,21 @@ def _not_here(outgoing: ModelVersion) -> None:
     raise Refused("this job runs no model, and so proves no way back", code="no_proof", remedy="give it a proof")
 
 
-def _run_folder(evidence: Evidence, path: Path) -> Path:
-    """The evidence and its reports, as a run leaves them. Nothing of it is named by what strangers wrote."""
+def _run_folder(approved: Approved, path: Path) -> Path:
+    """Evidence, exhibits and reports, as a run leaves them. Nothing of it is unpacked to where strangers chose.
+
+    Raises Refused where an exhibit is missing: what is published must be whole, because CI's own artifacts end.
+    """
+    from lockgate.channels.github_seen import exhibits
     from lockgate.reports import FORMATS
     from lockgate.runfolder import RunFolder
 
+    found = exhibits(approved.desk.hub, approved.seen)
     path.mkdir()
     folder = RunFolder(path)
-    folder.keep_evidence(evidence)
+    folder.keep_evidence(approved.evidence)
+    for name, data in found.items():
+        folder.write(name, data)
     for report in FORMATS.values():
-        folder.write(report.file, report.render(evidence).encode())
+        folder.write(report.file, report.render(approved.evidence).encode())
     return path
