@@ -35,6 +35,7 @@ LINES: dict[int, tuple[str, ...]] = {
     ),
     4: (
         "target",
+        "webhook",
         "model",
         "load",
         "lockstep",
@@ -113,6 +114,7 @@ LINES: dict[int, tuple[str, ...]] = {
         "history",
         "verify",
         "repair",
+        "notify",
     ),
     10: ("wiring",),
     11: ("demo", "cli", "commands", "testing"),

@@ -51,13 +51,13 @@ def test_it_refuses_what_the_parser_refuses(path: Path, validator: Draft202012Va
 
 def test_keys_that_arrive_later_are_described() -> None:
     """An editor shows the reason where the key is written."""
-    keys = schema(root=ROOT)["else"]["properties"]
+    keys = schema(root=ROOT)["$defs"]["InputSpec"]["properties"]
 
-    assert keys["notify"] == {
+    assert keys["decode"] == {
         "not": {},
-        "description": "not available yet: notifications arrive with the GitHub release",
+        "description": "not available yet: until then let the model read the file that its column names",
         "default": None,
-        "title": "Notify",
+        "title": "Decode",
     }
 
 

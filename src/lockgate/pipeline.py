@@ -33,6 +33,7 @@ from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
 from lockgate.requirement import Requirement, to_mapping
 from lockgate.signoff import SignoffPolicy
 from lockgate.target import Target
+from lockgate.webhook import Notify
 from lockgate.yamlfile import Complaint, Node, Path_
 
 LATER_TASKS = ("custom",)
@@ -153,7 +154,7 @@ class Pipeline(Config):
     extends: str | None = Field(default=None, min_length=1)
     per_row: RowMetrics = Field(default_factory=dict)
     reuse: Reuse | None = None
-    notify: later("notifications arrive with the GitHub release") = None  # type: ignore[valid-type]
+    notify: tuple[Notify, ...] = ()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
 

@@ -64,6 +64,7 @@ def _headers(headers: Mapping[str, SecretStr]) -> Mapping[str, SecretStr]:
 Url = Annotated[str, AfterValidator(_url)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header)]
+Headers = Annotated[dict[str, HeaderValue], AfterValidator(_headers)]
 Part = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]*$")]
 
 
@@ -108,7 +109,7 @@ class Server(Config):
     tensor: str | None = Field(default=None, min_length=1)
     path: UrlPath | None = None
     health: UrlPath | None = None
-    headers: Annotated[dict[str, HeaderValue], AfterValidator(_headers)] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
     body: Any = None
     output: str | None = Field(default=None, min_length=1)
     ca: str | None = Field(default=None, min_length=1)

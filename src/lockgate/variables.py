@@ -12,6 +12,7 @@ from lockgate.yamlfile import Complaint, Node, Path_, Step
 _VARIABLE = re.compile(r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<text>[^{}]*))?\})?")
 ADDRESSES = frozenset({"path", "uri", "url", "file", "python", "folder", "host", "webhook"})
 _INSIDE = frozenset({"candidate", "env", "target"})
+_LATE = "notify"  # read where something is sent, and only there
 _NEVER = frozenset({"require", "severity", "waive", "signoff", "promotion"})
 
 
@@ -55,6 +56,8 @@ def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
         return _VARIABLE.sub(value, written)
 
     def fold(node: Node, path: Path_) -> Node:
+        if path == (_LATE,):
+            return node
         if isinstance(node.value, dict):
             return replace(node, value={name: fold(below, (*path, name)) for name, below in node.value.items()})
         if isinstance(node.value, list):
@@ -63,6 +66,18 @@ def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
 
     root = fold(tree, ())
     return Substituted(root, dict(sorted(used.items())), tuple(complaints))
+
+
+def filled(text: str, environ: Mapping[str, str]) -> str:
+    """A text of `notify` with its variables' values. Raises LookupError with the name of one that is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        found = environ.get(match["name"] or "") or match["text"]
+        if found is None:
+            raise LookupError(match["name"] or "without a name")
+        return found
+
+    return _VARIABLE.sub(value, text)
 
 
 def _forbidden(path: Path_) -> str | None:

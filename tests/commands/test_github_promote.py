@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from commands.desk import Desk
 from commands.test_github_pull import Job
+from hooks import Hook
 from hub.contract import github
 from hub.emulator import World, user
 from hub.served import Served
@@ -40,6 +41,8 @@ gates:
 signoff:
   groups: {{owners: [{{github: ana, id: {ana}}}]}}
   require: {{owners: 1}}
+notify:
+  - {{webhook: "${{HOOK}}", on: [promoted]}}
 """
 
 
@@ -56,6 +59,7 @@ class Story(Job):
         self.world = World(github(), policy=policy, now=datetime.now(UTC).replace(microsecond=0))
         self.served = Served(self.world)
         self.asks = desk.register()
+        self.hook = Hook()
 
     def evaluate(self, **more: Any) -> Evidence:
         return self.world.run_gate(model=self.desk.model, **{"version": self.asks} | more)
@@ -72,7 +76,7 @@ class Story(Job):
         (self.folder / "output").unlink(missing_ok=True)
         who = {"GITHUB_ACTOR": "ana", "GITHUB_ACTOR_ID": str(user("ana")["id"]), "GITHUB_TRIGGERING_ACTOR": "ana"}
         more = {"GATE_DIGEST": digest, "GATE_PROOF": str(self.folder / "gate-proof")}
-        more |= {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "77"}
+        more |= {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "77", "HOOK": self.hook.url}
         return CliRunner(env=self.environ(event) | who | more).invoke(command, [name], standalone_mode=False)
 
 
@@ -88,6 +92,7 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
     here = Story(Desk(tmp_path, monkeypatch))
     yield here
     here.served.close()
+    here.hook.close()
     assert here.served.violations == []
 
 
@@ -106,6 +111,10 @@ def test_an_approved_version_becomes_production(story: Story) -> None:
     assert (proven.return_value, told) == (0, "proven"), proven.stderr
     assert (promoted.return_value, story.outputs["state"]) == (0, "promoted"), promoted.stderr
     assert story.desk.aliases["production"] == story.asks.version
+    assert [(told["event"], told["actor"]["id"], told["verdict"]) for told in story.hook.told] == [
+        ("promoted", str(user("ana")["id"]), "pass")
+    ]
+    assert set(story.hook.told[0]["links"]) == {"pull_request", "run"}
     assert [(vote.by.id, vote.reason) for vote in votes] == [(str(user("ana")["id"]), "looks right")]
     told = json.loads(votes[0].bytes)
     assert told["comment"]["body"].startswith("/gate approve sha256:")
@@ -141,6 +150,7 @@ def test_a_digest_that_was_not_approved_opens_nothing(story: Story) -> None:
 
     assert (done.return_value, story.outputs["state"]) == (1, "refused")
     assert "was approved, and the evidence of pull request 12 is" in story.said[0]
+    assert story.hook.told == []
 
 
 def test_without_a_proof_nothing_is_promoted(story: Story) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from hooks import Hook
 from hub.contract import github
 from hub.emulator import BOT, NAME, NUMBER, World, user
 from hub.served import TOKEN, Served
@@ -142,6 +143,29 @@ def test_a_token_that_may_not_comment_writes_the_summary(job: Job) -> None:
 
     assert (done.return_value, job.said) == (0, [])
     assert f"/gate approve {evidence.digest}" in (job.folder / "summary").read_text()
+
+
+def test_sign_off_is_asked_for_once_for_each_evidence(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the job that keeps the comment, with a link; again for a new run, and not where nobody could approve."""
+    with job.pipeline.open("a") as pipeline:
+        pipeline.write('notify: [{webhook: "${HOOK}", on: [waiting]}]\n')
+    job.world.policy = load(job.pipeline, environ=None, root=job.folder).policy_digest
+    hook = Hook()
+    monkeypatch.setenv("HOOK", hook.url)
+    first = job.world.run_gate()
+    job.call("comment")
+    job.call("comment")
+    job.call("decide", job.world.comment("ana", "/gate status"))
+    second = job.world.run_gate()
+    job.call("comment")
+    job.world.push("dev", files=["gates/fraud.yaml"])
+    job.world.run_gate()
+    job.call("comment")
+    hook.close()
+
+    assert [told["digest"] for told in hook.told] == [first.digest, second.digest]
+    assert hook.told[0]["links"]["pull_request"].startswith("https://github.com/")
+    assert [one.startswith("<!-- gate:v1") for one in job.said] == [True]
 
 
 def test_doubt_is_an_error_and_no_state(job: Job) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.commands import adopt, approve, promote, reject, rollback
+from hooks import Hook
+from lockgate.commands import adopt, approve, promote, reject, rollback, run
 from lockgate.errors import Refused, ServingFault, UsageError, Waiting
 from lockgate.runfolder import RunFolder
 
@@ -80,6 +81,57 @@ def test_rejected_or_edited_is_refused(desk: Desk) -> None:
     assert isinstance(changed, Refused)
     assert (veto.code, changed.code) == ("rejected", "policy_changed")
     assert "production" not in desk.aliases
+
+
+def test_whoever_asked_is_told_afterwards_and_nothing_depends_on_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A promotion and a rollback are told with who and why; a webhook that breaks is one line, and the exit code is 0."""
+    desk.write('notify: [{webhook: "${HOOK}", on: [promoted, rolled_back]}]\n')
+    hook = Hook()
+    monkeypatch.setenv("HOOK", f"{hook.url}/t0ken")
+    monkeypatch.setenv("BUILD_URL", "https://ci.example.org/7/")
+    monkeypatch.setattr("lockgate.notify.time.sleep", lambda _: None)
+    first, second = desk.register(), desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    about = desk.evaluate(second, champion=first)
+    desk.gate(approve.command, about.digest, "--key", desk.key)
+    promoted = desk.gate(promote.command, about.digest)
+    again = desk.gate(promote.command, about.digest)
+    hook.answers = [404]
+    back = desk.gate(rollback.command, desk.model, "--reason", "stalls")
+    hook.close()
+
+    assert [ended.exit_code for ended in (promoted, again, back)] == [0, 0, 0]
+    assert [(told["event"], told["version"], told["from"]) for told in hook.told] == [
+        ("promoted", "2", "1"),
+        ("rolled_back", "1", "2"),
+    ]
+    assert hook.told[0]["verdict"] == "pass"
+    assert hook.told[0]["links"] == {"run": "https://ci.example.org/7/"}
+    assert hook.told[1]["reason"] == "stalls"
+    assert promoted.stderr == ""
+    assert back.stderr == "gate: not notified of rolled_back: 127.0.0.1 answered 404\n"
+
+
+def test_sign_off_is_asked_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When a run is staged, and not again when it is resumed; a run that opens nothing asks nobody."""
+    hook = Hook()
+    monkeypatch.setenv("HOOK", hook.url)
+    notify = 'notify: [{webhook: "${HOOK}", on: [waiting]}]\n'
+    desk.write(notify)
+    desk.pipeline.write_text(
+        desk.pipeline.read_text().replace("gate: metadata", "gate: metadata\n    require: [requirements >= 0]")
+    )
+    desk.register()
+    staged, resumed = desk.gate(run.command, "--stage"), desk.gate(run.command, "--stage", "--resume")
+    desk.write(notify)
+    failed = desk.gate(run.command, "--stage")
+    hook.close()
+
+    assert [ended.exception for ended in (staged, resumed, failed)] == [None] * 3
+    assert [(told["event"], told["model"], told["version"]) for told in hook.told] == [("waiting", desk.model, "1")]
+    assert hook.told[0]["digest"].startswith("sha256:")
 
 
 SWITCH = """\

@@ -57,6 +57,26 @@ def test_zizmor_and_the_schema_find_nothing(repository: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+def test_zizmor_finds_nothing_where_the_webhooks_of_the_documentation_are_filled_in(repository: Path) -> None:
+    """The lines of docs/github.md, where the comments in the workflows say that they belong."""
+    page = (ROOT / "docs" / "github.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^          SLACK_WEBHOOK: .*\n", page, re.M)
+    for name, line in (("gate.yml", lines[0]), ("gate-approve.yml", lines[0]), ("gate-rollback.yml", lines[1])):
+        text = (repository / name).read_text(encoding="utf-8")
+        filled = re.sub(r"        # env: \{NAME: .*\n", f"        env:\n{lines[0]}", text)
+        filled = re.sub(
+            r"(        env:.* what notify in the pipeline names belongs here too\n)", rf"\1{lines[1]}", filled
+        )
+        assert filled.count(line.strip()) == 1
+        (repository / name).write_text(filled, encoding="utf-8")
+    zizmor = [str(Path(sys.executable).parent / "zizmor"), "--offline"]
+    judged = subprocess.run([*zizmor, *[str(repository / name) for name in NAMES]], capture_output=True, text=True)
+    held = {name for name, job in jobs(repository).items() if "SLACK_WEBHOOK" in yaml.safe_dump(job)}
+
+    assert judged.returncode == 0, judged.stdout
+    assert held == {"comment", "decide", "promote", "rollback"}
+
+
 def test_githubs_own_parser_accepts_them_and_those_of_this_repository(repository: Path) -> None:
     """Each job of each is found in it, and no error."""
     files = [*(repository / name for name in NAMES), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]

@@ -385,6 +385,7 @@ def test_this_process_never_imports_the_models_libraries() -> None:
         ("GITHUB_TOKEN", "x", True),
         ("GITHUB_ENV", "/a/file", True),
         ("npm_token", "x", True),
+        ("SLACK_WEBHOOK_URL", "x", True),
         ("DB_PASSWORD", "x", True),
         ("CI_JOB_JWT", "x", True),
         ("OPENAI_API_KEY", "x", True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -199,10 +199,9 @@ class GitHub:
         if not body.startswith(marker):
             raise ValueError("the body must begin with the marker, or it would not be found again")
         listed = self.comments(number) if comments is None else comments
-        mine = [one for one in listed if one.body.startswith(marker) and one.user is not None and _ours(one.user)]
-        if not mine:
+        oldest = stuck(listed, marker)
+        if oldest is None:
             return self.say(number, body)
-        oldest = min(mine, key=lambda one: one.id)
         if oldest.body == body:
             return oldest
         return self._write("PATCH", f"issues/comments/{oldest.id:d}", body)
@@ -325,6 +324,12 @@ class GitHub:
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
             raise GitHubError(f"{parts.scheme or 'nothing'}://{parts.hostname} is not asked: only https is")
+
+
+def stuck(comments: Iterable[Comment], marker: str) -> Comment | None:
+    """The one comment of ours that begins with the marker, None where there is none yet."""
+    mine = [one for one in comments if one.body.startswith(marker) and one.user is not None and _ours(one.user)]
+    return min(mine, key=lambda one: one.id, default=None)
 
 
 def _ours(user: Account) -> bool:

@@ -65,7 +65,7 @@ def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
     Leaves the proof in the folder. Raises Refused where the way back does not answer, or a gate contradicts the evidence.
     """
     from lockgate import promotion, wiring
-    from lockgate.commands.runner import run_url
+    from lockgate.commands.notifying import run_url
     from lockgate.pipeline import load
     from lockgate.run import now
     from lockgate.way_back import Proof

@@ -114,6 +114,7 @@ def _decide(pipeline: Path | None, *, record: Path | None) -> int:
         if record is not None:
             keep_record(seen, desk.asked, desk.event, record)
             desk.answer()
+        desk.ask_for_sign_off(seen, decision)
         desk.stick(seen, desk.comment(seen, decision), runner)
         say(f"{decision.state}: {decision.reason}")
         digest = "" if seen.evidence is None else seen.evidence.digest
@@ -173,7 +174,7 @@ def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
     import tempfile
 
     from lockgate.channels import git
-    from lockgate.commands import approved, found
+    from lockgate.commands import approved, found, notifying
     from lockgate.commands.pull import Desk
     from lockgate.commands.runner import say, who
     from lockgate.errors import LockgateError
@@ -189,6 +190,8 @@ def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
                 runner,
                 lambda: approved.promote(approved.Approved.of(desk, seen, digest), proof, actor, Path(scratch)),
             )
+        if desk.pipeline is not None:
+            notifying.moved(desk.pipeline, outcome, evidence=seen.evidence, pull=seen.pull.html_url)
         for line in outcome.lines:
             say(line)
         return tuple(outcome.lines)
@@ -247,8 +250,9 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
     """Move a version in the name of who started the run, and tell the runner."""
     from lockgate import wiring
     from lockgate.channels import git
-    from lockgate.commands import found, runner
+    from lockgate.commands import found, notifying, runner
     from lockgate.errors import LockgateError
+    from lockgate.promotion import Outcome
     from lockgate.run import now
 
     def work(_: Runner) -> tuple[str, ...]:
@@ -264,6 +268,8 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
         )
         for line in moved.lines:
             runner.say(line)
+        if isinstance(moved, Outcome):
+            notifying.moved(of, moved)
         return tuple(moved.lines)
 
     here, done = _step(work)

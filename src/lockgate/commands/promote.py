@@ -49,7 +49,7 @@ def command(
 
     from lockgate import wiring
     from lockgate.channels import git
-    from lockgate.commands import found
+    from lockgate.commands import found, notifying
     from lockgate.promotion import promote
     from lockgate.registry import ChampionSelector
     from lockgate.run import now
@@ -87,6 +87,7 @@ def command(
             override=override,
         )
     found.tell(outcome, as_json=as_json)
+    notifying.moved(of, outcome, evidence=about.evidence)
 
 
 def _write_proof(about: Found, path: Path, *, repeat: bool, as_json: bool) -> None:

@@ -89,7 +89,7 @@ class Desk:
         """The comment as it should stand, also where there is no evidence to tell of."""
         from lockgate.reports import comment
 
-        marker = f"<!-- gate:v1 {seen.pull.base.repo.id}/{self.number}/{quote(self.path.stem, safe='').replace('-', '%2D')} -->"
+        marker = self._marker(seen)
         if seen.evidence is None:
             return f"{marker}\n{_nothing(seen, decision)}"
         older = dict.fromkeys(one.vote.digest for one in reversed(decision.ignored) if one.code == "other_evidence")
@@ -104,6 +104,21 @@ class Desk:
         if told is not None:
             said = comment.Asked(told.signoff, seen.ballot(told, self.event), decision, done)
         return comment.render(seen.evidence, place=place, asked=said)
+
+    def ask_for_sign_off(self, seen: Seen, decision: Decision) -> None:
+        """Notify those whom the pipeline names, once for each evidence: until the one comment speaks of it."""
+        from lockgate.channels.github import stuck
+        from lockgate.commands import notifying
+
+        if self.pipeline is None or seen.evidence is None or decision.state != "pending":
+            return
+        said = stuck(seen.comments, self._marker(seen))
+        if said is None or seen.evidence.digest not in said.body:
+            notifying.waiting(self.pipeline, seen.evidence, pull=seen.pull.html_url)
+
+    def _marker(self, seen: Seen) -> str:
+        name = quote(self.path.stem, safe="").replace("-", "%2D")
+        return f"<!-- gate:v1 {seen.pull.base.repo.id}/{self.number}/{name} -->"
 
     def stick(self, seen: Seen, body: str, runner: Runner) -> None:
         """Write the one comment; where the token may not, as in a pull request from a fork, into the summary."""

@@ -36,7 +36,7 @@ def command(
     """Make the standby of MODEL Production again and withdraw the version that leaves. Nothing is measured."""
     from lockgate import wiring
     from lockgate.channels import git
-    from lockgate.commands import found
+    from lockgate.commands import found, notifying
     from lockgate.commands.consenting import Consents
     from lockgate.run import now
     from lockgate.signoff import SignoffPolicy
@@ -68,3 +68,4 @@ def command(
         consents=consents,
     )
     found.tell(outcome, as_json=as_json)
+    notifying.moved(of, outcome)

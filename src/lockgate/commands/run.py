@@ -229,6 +229,7 @@ class _Session:
         if evidence.opens != "yes":
             publish(registry, evidence, folder.path)
             self.screen.say("published; nothing was staged")
+            self._ask_for_sign_off(evidence, folder)
             return
         outcome = record_staging(
             registry,
@@ -241,6 +242,16 @@ class _Session:
         )
         for line in outcome.lines:
             self.screen.say(line)
+        self._ask_for_sign_off(evidence, folder)
+
+    def _ask_for_sign_off(self, evidence: Evidence, folder: RunFolder) -> None:
+        """Notify those whom the pipeline names, once for each evidence, also where a run is resumed."""
+        from lockgate.commands import notifying
+
+        state = folder.state()
+        if state.get("notified") != evidence.digest:
+            notifying.waiting(self.pipeline, evidence)
+            folder.mark(str(state.get("state")), notified=evidence.digest)
 
 
 @contextmanager

@@ -78,9 +78,3 @@ def who(environ: Mapping[str, str]) -> Identity | None:
     if again and again != actor:
         return Identity("unverified", again)
     return Identity("github", number, actor or "") if number and number.isdecimal() else None
-
-
-def run_url(environ: Mapping[str, str]) -> str | None:
-    """Where this run can be looked at, None where GitHub started none."""
-    server, repository, number = (environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    return f"{server}/{repository}/actions/runs/{number}" if server and repository and number else None

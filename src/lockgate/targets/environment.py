@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lockgate.errors import ModelFault, UsageError
 
-_SECRET_PARTS = re.compile("SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL")
+_SECRET_PARTS = re.compile("SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK")
 _SECRET_WORDS = re.compile("(^|_)(TOKENS?|KEYS?|PAT|AUTH|JWT)(_|$)|_PWD$")
 _SECRET_PREFIXES = ("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_", "AWS_", "DATABRICKS_", "GITHUB_", "ACTIONS_", "SSH_")
 _URL_WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
@@ -75,8 +75,8 @@ def check_python(python: str, *, environ: Mapping[str, str]) -> None:
 def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ()) -> dict[str, str]:
     """What a model sees of our environment: everything but what opens the registry, the CI job or somebody's account.
 
-    Left out: names that hold SECRET, PASSWORD, PASSWD, PASSPHRASE or CREDENTIAL, or have one of the words TOKEN, KEY,
-    PAT, AUTH, JWT between underscores, or end in _PWD; names that begin with MLFLOW_TRACKING_, MLFLOW_REGISTRY_, AWS_,
+    Left out: names that hold SECRET, PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL or WEBHOOK, or have one of the words TOKEN,
+    KEY, PAT, AUTH, JWT between underscores, or end in _PWD; names that begin with MLFLOW_TRACKING_, MLFLOW_REGISTRY_, AWS_,
     DATABRICKS_, GITHUB_, ACTIONS_ or SSH_; values that hold a URL with a password. `keep` names exceptions.
     Relative entries of PYTHONPATH become absolute, because the model may work in another folder; MLflow's own
     telemetry is off, because it would share the model's processor.
