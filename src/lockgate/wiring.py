@@ -146,12 +146,13 @@ def open_case(
     environ: Mapping[str, str],
     candidate: CandidateSelector | None = None,
     ask: Sequence[str] = (),
+    warm_up: bool = True,
     cancelled: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[Bench]:
     """The case of a run: versions chosen, files fetched and hashed, models ready to start. All is closed behind it.
 
-    ask: names of the gates that will be asked, all where empty.
+    ask: names of the gates that will be asked, all where empty. warm_up: let models begin to load before they are asked.
     """
     with ExitStack() as stack:
         parent = pipeline.root / ".gate" / "tmp"
@@ -163,7 +164,11 @@ def open_case(
         )
         bench.choose(candidate)
         asked = [gate for gate in pipeline.gates if not ask or gate.title in ask]
-        if any(gate.asks_models for gate in asked) and not all(data.scores for data in pipeline.data.values()):
+        if (
+            warm_up
+            and any(gate.asks_models for gate in asked)
+            and not all(data.scores for data in pipeline.data.values())
+        ):
             bench.warm_up()
         yield bench
 

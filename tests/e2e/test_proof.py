@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 
-from .checkout import SCORED, Checkout
+from .checkout import METRICS, SCORED, Checkout
 from .conftest import save
 
 
@@ -35,3 +37,27 @@ def test_the_job_that_promotes_loads_no_model(checkout: Checkout, tmp_path: Path
     assert (promoted.code, marker.exists()) == (0, False), promoted.stderr
     assert f"fraud version {new.version} is Production" in promoted.stdout
     assert checkout.processes == []
+
+
+def test_a_finished_run_is_staged_by_another_job_that_starts_no_model(
+    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job that evaluates may only read; the one that publishes has its run folder, in a checkout elsewhere."""
+    marker = tmp_path_factory.mktemp("mark") / "loaded"
+    client = MlflowClient(tracking_uri=checkout.uri, registry_uri=checkout.uri)
+    files = save(checkout.folder / "new", {"x1": 1.0, "x2": 1.0, "marker": str(marker)})
+    new = client.create_model_version("fraud", source=str(files))
+    checkout.write(candidate={"version": int(new.version)}, gates=[{**METRICS, "require": ["auc >= 0.7"]}])
+    run = checkout.gate("run")
+    loaded = marker.exists()
+    marker.unlink(missing_ok=True)
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "checkout"
+    shutil.copytree(checkout.folder, elsewhere, symlinks=True)
+    (elsewhere / ".gate" / "latest").unlink()
+    monkeypatch.chdir(elsewhere)
+    staged = checkout.gate("run", "--resume", "--stage")
+
+    assert (run.code, loaded) == (0, True), run.stderr
+    assert (staged.code, marker.exists()) == (0, False), staged.stderr
+    assert f"fraud version {new.version} is Staging (epoch 1, " in staged.stderr
+    assert checkout.digest in staged.stderr

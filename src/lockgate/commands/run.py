@@ -131,9 +131,7 @@ class _Session:
         folder = left or RunFolder.new(self.pipeline.root, new_run_id(started))
         stop = threading.Event()
         if left is None:
-            folder.mark(
-                "running", pipeline=str(self.pipeline.path.absolute()), asked=self._how, started_at=started.isoformat()
-            )
+            folder.mark("running", pipeline=self._where, asked=self._how, started_at=started.isoformat())
         try:
             with (
                 _ended_by_signals(stop),
@@ -145,6 +143,7 @@ class _Session:
                     environ=os.environ,
                     candidate=self.selector,
                     ask=self.only,
+                    warm_up=left is None or left.state().get("state") != "finished",
                     cancelled=stop.is_set,
                     progress=progress,
                 ) as bench,
@@ -188,6 +187,12 @@ class _Session:
         return evidence, folder
 
     @property
+    def _where(self) -> str:
+        """The pipeline's file, seen from the root: another job may have the checkout elsewhere."""
+        path, root = self.pipeline.path.absolute(), self.pipeline.root
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+    @property
     def _how(self) -> list[str]:
         """What was asked of this run besides the whole pipeline."""
         return [*(f"--only {name}" for name in self.only), *(["--observe"] if self.observing else [])]
@@ -196,10 +201,9 @@ class _Session:
         from lockgate.errors import UsageError
         from lockgate.runfolder import runs
 
-        mine = str(self.pipeline.path.absolute())
         for run in runs(self.pipeline.root):
             state = run.state()
-            if state.get("pipeline") == mine:
+            if state.get("pipeline") == self._where:
                 if state.get("asked") != self._how:
                     called = " ".join(["gate run", *(state.get("asked") or [])])
                     raise UsageError(
