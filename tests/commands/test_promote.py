@@ -38,6 +38,23 @@ def test_approved_evidence_is_promoted(desk: Desk) -> None:
     assert len(desk.models.registry.evidence(desk.model).votes(about.digest)) == 1
 
 
+def test_a_vote_may_be_brought_along_as_two_files(desk: Desk) -> None:
+    """As its owner wrote them with --out; a byte more, and it does not count."""
+    about = desk.evaluate(desk.register())
+    votes = desk.folder_of(about) / "votes"
+    votes.mkdir()
+    desk.gate(approve.command, about.digest, "--key", desk.key, "--out", votes / "olga.json")
+    true = (votes / "olga.json").read_bytes()
+    (votes / "olga.json").write_bytes(true.replace(b'"reason":""', b'"reason":"!"'))
+    changed = desk.gate(promote.command, about.digest).exception
+    (votes / "olga.json").write_bytes(true)
+    ended = desk.gate(promote.command, about.digest)
+
+    assert (votes / "olga.json.sig").is_file()
+    assert isinstance(changed, Waiting)
+    assert ended.exit_code == 0, ended.exception
+
+
 def test_the_newest_run_is_meant_where_no_digest_is_named(desk: Desk) -> None:
     """And --json prints one document."""
     about = desk.evaluate(desk.register())

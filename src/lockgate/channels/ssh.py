@@ -103,11 +103,15 @@ def read(stored: Sequence[tuple[bytes, bytes]], policy: SignoffPolicy) -> tuple[
 
 
 def stored_votes(folder: Path) -> list[tuple[bytes, bytes]]:
-    """The (vote, signature) pairs of a run folder's `votes/`; a vote without a signature has an empty one."""
+    """The (vote, signature) pairs of a run folder's `votes/`; a vote without a signature has an empty one.
+
+    Also those that somebody brought along as `gate approve --out` wrote them: `olga.json` and `olga.json.sig`.
+    """
     pairs = []
     for path in sorted(folder.glob("*.json")):
-        signature = path.with_suffix(".sig")
-        pairs.append((path.read_bytes(), signature.read_bytes() if signature.is_file() else b""))
+        beside = (path.with_suffix(".sig"), path.with_name(path.name + ".sig"))
+        signature = next((one for one in beside if one.is_file()), None)
+        pairs.append((path.read_bytes(), b"" if signature is None else signature.read_bytes()))
     return pairs
 
 
