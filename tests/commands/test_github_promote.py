@@ -178,7 +178,14 @@ def test_evidence_that_is_contradicted_is_not_promoted(story: Story, monkeypatch
     done = story.then("prove", evidence.digest, event)
 
     assert (done.return_value, story.outputs["state"]) == (1, "refused")
+    assert story.outputs["reason-code"] == "evidence_mismatch"
     assert "metrics/r1/overall is pass (0.9)" in (story.folder / "summary").read_text()
+    monkeypatch.setenv("GATE_STOPPED", story.outputs["reason-code"])
+    monkeypatch.setenv("GITHUB_RUN_ID", "78")
+    story.call("comment", event)
+    assert (story.outputs["state"], story.outputs["reason-code"]) == ("refused", "evidence_mismatch")
+    assert "stopped it (evidence\\_mismatch)" in story.said[0]
+    assert "the summary of run 78 of this workflow says why" in story.said[0]
     assert not (story.folder / "gate-proof").exists()
 
 

@@ -123,6 +123,7 @@ def test_permissions_are_given_to_jobs_and_only_those_needed(repository: Path) -
 
     assert writes == {
         "gate": set(), "comment": {"pull-requests"}, "decide": {"pull-requests"}, "prove": set(), "promote": {"pull-requests"},
+        "tell": {"pull-requests"},
         "rollback": set(), "archive": set(),
     }  # fmt: skip
 

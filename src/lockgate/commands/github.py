@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lockgate.errors import LockgateError
     from lockgate.ledger import PromotionPolicy
     from lockgate.registry import Identity, Registry
+    from lockgate.signoff import Decision, SignoffPolicy
 
 T = TypeVar("T")
 
@@ -111,6 +113,8 @@ def _decide(pipeline: Path | None, *, record: Path | None) -> int:
         desk = Desk.open(os.environ, pipeline)
         seen = desk.look()
         decision = desk.decision(seen, now())
+        if record is None:
+            decision = _unless_stopped(decision)
         if record is not None:
             keep_record(seen, desk.asked, desk.event, record)
             desk.answer()
@@ -125,6 +129,22 @@ def _decide(pipeline: Path | None, *, record: Path | None) -> int:
         return _broken(runner, outputs, state="error")
     runner.tell(outputs)
     return 0
+
+
+def _unless_stopped(decision: Decision) -> Decision:
+    """Where the job that proves ended badly (GATE_STOPPED has its code), that is what became of the approval."""
+    from lockgate.signoff import Decision
+
+    code = os.environ.get("GATE_STOPPED", "")
+    if not code or decision.state != "approved":
+        return decision
+    run = os.environ.get("GITHUB_RUN_ID") or "unknown"
+    return Decision(
+        "refused",
+        code if re.fullmatch(r"[a-z_]{1,40}", code) else "error",
+        f"it was approved, and the job that proves the way back and asks gates again stopped it ({code[:40]})",
+        remedy=f"the summary of run {run} of this workflow says why; once that is mended, comment /gate status",
+    )
 
 
 _DIGEST = click.option("--digest", envvar="GATE_DIGEST", required=True, help="The evidence that was approved.")
@@ -159,7 +179,8 @@ def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
 
     runner, done = _step(work)
     if isinstance(done, LockgateError):
-        return _broken(runner, done, state=_refusal(done))
+        code = str(getattr(done, "code", "error"))
+        return _broken(runner, done, state=_refusal(done), **{"reason-code": code})
     runner.show("".join(f"* {markdown(line)}\n" for line in done))
     runner.tell({"state": "proven"})
     return 0
