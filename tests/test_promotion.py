@@ -20,8 +20,9 @@ from lockgate.ledger import Done, Entry, PromotionPolicy, read_chain, standing
 from lockgate.promotion import Outcome
 from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registry import Identity, ModelVersion
+from lockgate.repeats import Repeats
 from lockgate.signoff import Ballot, SignoffPolicy
-from lockgate.way_back import Answered
+from lockgate.way_back import Answered, Proof
 from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 
 
@@ -492,6 +493,21 @@ def test_the_way_back_is_waived_until_its_day(bench: Bench) -> None:
     said = "the way back is waived: its wheel is gone, until 2026-11-21"
     assert outcome.notes[0] == said
     assert json.loads(bench.snapshot[0]["epoch-2"])["reason"] == f"the policy says that nobody signs; {said}"
+
+
+def test_a_waiver_holds_too_where_another_job_made_the_proof(bench: Bench) -> None:
+    """It asked gates again, and not the champion; the waiver's day, the evidence and the half hour count as ever."""
+    policy = PromotionPolicy.model_validate({"way_back": "waived: its wheel is gone, until 2026-11-21"})
+    again = Repeats(("metadata",))
+    proof = Proof(bench.model, bench.evidence.digest, None, None, None, 0, bench.clock(), CI, repeats=again)
+    other = replace(proof, evidence="sha256:" + "0" * 64)
+
+    assert bench.refusal(proof=proof).code == "proof"
+    assert bench.refusal(proof=other, promotion=policy).code == "proof"
+    assert bench.promote(proof=proof, promotion=policy).notes[0] == (
+        "the way back is waived: its wheel is gone, until 2026-11-21; asked again: metadata"
+    )
+    assert bench.proven == []
 
 
 def test_a_proof_from_another_job_stands_for_asking(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, Waitin
 from lockgate.evidence import Evidence
 from lockgate.ledger import Standing
 from lockgate.published import finished_at
-from lockgate.registry import ModelVersion, Registry, utc, utc_text
+from lockgate.registry import ModelVersion, Registry, utc
 from lockgate.signoff import Decision
 from lockgate.way_back import Proof, Waived
 

@@ -201,6 +201,23 @@ def test_a_proof_is_made_in_one_job_and_used_in_another(desk: Desk) -> None:
     assert "the way back was proven by " in ended.stdout
 
 
+def test_a_waived_way_back_is_not_asked_by_the_job_that_proves(desk: Desk) -> None:
+    """What it asks again is in the proof all the same, and both jobs are content."""
+    desk.write('promotion: {way_back: "waived: its wheel is gone, until 2099-12-31"}\n')
+    first, second = desk.register(), desk.register()
+    desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
+    about = desk.evaluate(second, champion=first)
+    desk.gate(approve.command, about.digest, "--key", desk.key)
+    proven = desk.gate(promote.command, about.digest, "--prove-only", "proof.json", "--repeat")
+    ended = desk.gate(promote.command, about.digest, "--proof", "proof.json", "--repeat")
+
+    assert proven.stdout.startswith(
+        "the way back was not asked, because it is waived: its wheel is gone, until 2099-12-31; "
+    )
+    assert "asked again, and the same: metadata" in proven.stdout
+    assert (ended.exit_code, desk.asked, desk.aliases["production"]) == (0, [], "2"), ended.exception
+
+
 def test_other_files_are_no_proof(desk: Desk) -> None:
     """Wrong usage, with the command that makes one."""
     about = desk.evaluate(desk.register())

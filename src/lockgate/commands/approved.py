@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from lockgate.promotion import Outcome
     from lockgate.registry import Identity, ModelVersion
     from lockgate.signoff import Ballot, Decision
-    from lockgate.way_back import Answered
 
 PROOF = "proof.json"
 
@@ -64,30 +63,15 @@ def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
 
     Leaves the proof in the folder. Raises Refused where the way back does not answer, or a gate contradicts the evidence.
     """
-    from lockgate import promotion, wiring
-    from lockgate.commands.notifying import run_url
+    from lockgate import wiring
+    from lockgate.commands import proving
     from lockgate.pipeline import load
-    from lockgate.run import now
-    from lockgate.way_back import Proof
 
-    of, evidence = load(approved.desk.path, environ=os.environ), approved.evidence
-    registry = wiring.open_registry(of)
-
-    def answer(outgoing: ModelVersion) -> Answered:
-        return wiring.prove_way_back(of, registry, outgoing, environ=os.environ)
-
-    if of.promotion.waived is None:
-        made = promotion.prove(registry, evidence, answer=answer, by=by, clock=now)
-        asked = (
-            "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
-        )
-    else:
-        made = Proof(evidence.model, evidence.digest, None, None, None, 0, now(), by)
-        asked = f"the way back was not asked, because it is waived: {of.promotion.waived}"
-    repeats = wiring.repeat(of, registry, evidence, environ=os.environ)
+    of = load(approved.desk.path, environ=os.environ)
+    made = proving.prove(of, wiring.open_registry(of), approved.evidence, by=by, repeat=True)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PROOF).write_bytes(replace(made, repeats=repeats, run=run_url(os.environ)).bytes)
-    return [asked, *repeats.lines]
+    (folder / PROOF).write_bytes(made.bytes)
+    return proving.lines(of, made)
 
 
 def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,31 +90,24 @@ def command(
 
 
 def _write_proof(about: Found, path: Path, *, repeat: bool, as_json: bool) -> None:
+    from lockgate.commands import proving
+
     made = _prove(about, repeat=repeat)
     path.write_bytes(made.bytes)
-    who = "nothing holds Production" if made.version is None else f"version {made.version} answered {made.rows} rows"
-    click.echo(f"{who}; gate promote {made.evidence} --proof {path} may be called for 30 minutes", err=as_json)
-    for line in [] if made.repeats is None else made.repeats.lines:
+    asked, *again = proving.lines(about.pipeline, made)
+    click.echo(f"{asked}; gate promote {made.evidence} --proof {path} may be called for 30 minutes", err=as_json)
+    for line in again:
         click.echo(line, err=as_json)
     if as_json:
         click.echo(made.bytes.decode())
 
 
 def _prove(about: Found, *, repeat: bool) -> Proof:
-    from lockgate import wiring
     from lockgate.channels import git
-    from lockgate.promotion import prove
-    from lockgate.run import now
+    from lockgate.commands import proving
 
-    of, registry = about.pipeline, about.registry
-    made = prove(
-        registry,
-        about.evidence,
-        answer=lambda outgoing: wiring.prove_way_back(of, registry, outgoing, environ=os.environ),
-        by=git.who(of.root),
-        clock=now,
-    )
-    return replace(made, repeats=wiring.repeat(of, registry, about.evidence, environ=os.environ)) if repeat else made
+    by = git.who(about.pipeline.root)
+    return proving.prove(about.pipeline, about.registry, about.evidence, by=by, repeat=repeat)
 
 
 def _read(path: Path, about: Found, *, repeat: bool) -> Proof:
