@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from lockgate.evidence import Finding, FindingLimit, GateResult, Verdict
-from lockgate.repeat import differences
+from lockgate.errors import Refused
+from lockgate.evidence import Evidence, Finding, FindingLimit, GateResult, Verdict
+from lockgate.repeat import About, differences
 from lockgate.repeats import Repeats
+from promoting import evidence
 
 
 def finding(name: str = "metrics/r1", observed: float | None = 0.8, verdict: Verdict = Verdict.PASS) -> Finding:
@@ -68,6 +71,25 @@ def test_the_gates_own_verdict_must_follow_too() -> None:
     assert list(differences(replace(failed, counts=False), failed)) == [
         "metrics is fail that does not count in the evidence, and fail when it is asked again: why"
     ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"data": [1]},
+        {"data": None},
+        {"data": [{"name": "holdout"}]},
+        {"model": {"name": "fraud", "candidate": {"version": "x"}, "champion": None}},
+        {"model": {"name": "fraud", "candidate": {"version": "1"}, "champion": []}},
+        {"run": {"id": "7", "started_at": 5}},
+    ],
+)
+def test_evidence_of_another_shape_is_refused(more: dict[str, Any]) -> None:
+    """Strangers may have written it; it is no accident of ours."""
+    with pytest.raises(Refused, match="another shape") as caught:
+        About.of(Evidence.of({**evidence().document, **more}))
+
+    assert caught.value.code == "evidence_mismatch"
 
 
 def test_no_gate_is_passed_over_in_silence() -> None:

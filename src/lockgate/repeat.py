@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from lockgate import remote
@@ -24,6 +26,30 @@ TOLERANCE = 1e-6
 _SHOWN = 3
 
 
+@dataclass(frozen=True)
+class About:
+    """What evidence says that it is about: the versions, the digests of data, and when it began."""
+
+    candidate: int
+    champion: int | None
+    data: Mapping[str, str]
+    began: datetime
+
+    @classmethod
+    def of(cls, evidence: Evidence) -> About:
+        """Raises Refused for evidence that says none of it, because somebody else wrote it."""
+        try:
+            champion = evidence.champion
+            return cls(
+                int(evidence.candidate["version"]),
+                None if champion is None else int(champion["version"]),
+                {str(entry["name"]): str(entry["digest"]) for entry in evidence.document["data"]},
+                utc(evidence.document["run"]["started_at"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _mismatch([f"it has another shape ({type(error).__name__}: {error})"]) from error
+
+
 def repeat(
     pipeline: Pipeline,
     case: Case,
@@ -40,22 +66,22 @@ def repeat(
     Raises Refused with the code `evidence_mismatch` for any difference in a verdict or a value, and for any part that the
     evidence should have and has not.
     """
-    recorded = {result.name: result for result in evidence.gates}
+    about, recorded = About.of(evidence), {result.name: result for result in evidence.gates}
     _refuse(_other_thing(pipeline, case, evidence, recorded))
     asking = Asking(
         pipeline=pipeline,
         case=case,
         folder=folder,
         nonce="",
-        started_at=utc(evidence.document["run"]["started_at"]),
+        started_at=about.began,
         circumstances={},
-        published=_before(evidence, published),
+        published=_before(about.began, published),
         results=list(evidence.gates),
     )
     asking.count_looks()
     same, left_out = list[str](), dict[str, str]()
     for gate in pipeline.gates:
-        why = _why_not(gate, pipeline, case, evidence)
+        why = _why_not(gate, pipeline, case, about)
         if why is None:
             now = GateResult.from_json(asking.ask(gate).to_json())  # as it would be read from evidence
             if not over():
@@ -104,46 +130,49 @@ def _other_thing(
             )
 
 
-def _why_not(gate: Gate, pipeline: Pipeline, case: Case, evidence: Evidence) -> str | None:
+def _why_not(gate: Gate, pipeline: Pipeline, case: Case, about: About) -> str | None:
     """Why a gate is not asked again, None where it is."""
     if not gate.repeatable:
         return f"{gate.gate} is no gate that says the same each time"
     if gate.asks_models and isinstance(gate.place or pipeline.target, Server):
         return "it asks servers that others run"
-    known = {entry["name"]: entry["digest"] for entry in evidence.document["data"]}
     for name in gate.reads(case.datasets):
         try:
             found = case.dataset(name).digest
         except LockgateError as error:
             return f"its data {name} cannot be opened here: {error.what}"
-        if known.get(name) in (None, found):
+        known = about.data.get(name)
+        if known in (None, found):
             continue
         if remote.is_url(pipeline.data[name].path):
-            return f"its data {name} has changed since: it was {known[name]} and is {found}"
+            return f"its data {name} has changed since: it was {known} and is {found}"
         _refuse(
-            [f"the data {name} is {found} here, and was {known[name]} when the gates were asked"],
+            [f"the data {name} is {found} here, and was {known} when the gates were asked"],
             remedy="bring the data to the default branch first, fetch here what the gate's job fetched, and evaluate again",
         )
     return None
 
 
-def _before(evidence: Evidence, published: Callable[[], Sequence[Mapping[str, str]]]) -> Published:
+def _before(began: datetime, published: Callable[[], Sequence[Mapping[str, str]]]) -> Published:
     """What was published before the evidence began, so that its look is counted as it was."""
-    began = utc(evidence.document["run"]["started_at"])
     return lambda: [one for one in published() if "at" not in one or utc(one["at"]) < began]
 
 
 def _refuse(found: Iterator[str] | Sequence[str], *, remedy: str | None = None) -> None:
     said = list(found)
     if said:
-        more = f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
-        raise Refused(
-            "the evidence is not what is found when its gates are asked again: " + "; ".join(said[:_SHOWN]) + more,
-            code="evidence_mismatch",
-            remedy=remedy
-            or "bring code, data and requirements that the candidate needs to the default branch, evaluate again, and find "
-            "out who made this evidence where it differs still",
-        )
+        raise _mismatch(said, remedy=remedy)
+
+
+def _mismatch(said: Sequence[str], *, remedy: str | None = None) -> Refused:
+    more = f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+    return Refused(
+        "the evidence is not what is found when its gates are asked again: " + "; ".join(said[:_SHOWN]) + more,
+        code="evidence_mismatch",
+        remedy=remedy
+        or "bring code, data and requirements that the candidate needs to the default branch, evaluate again, and find "
+        "out who made this evidence where it differs still",
+    )
 
 
 def _equal(old: float | None, new: float | None) -> bool:

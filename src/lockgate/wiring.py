@@ -621,10 +621,11 @@ def repeat(
     seconds: what is spent on it; gates that are not done by then are left out, and said to be. Raises Refused where the
     evidence says otherwise.
     """
+    from lockgate.repeat import About
     from lockgate.repeat import repeat as ask_again
 
-    compared = evidence.champion
-    meant = "none" if compared is None else ChampionSelector(version=int(compared["version"]))
+    about = About.of(evidence)
+    meant = "none" if about.champion is None else ChampionSelector(version=about.champion)
     deadline = time.monotonic() + seconds
 
     def over() -> bool:
@@ -642,7 +643,7 @@ def repeat(
             progress=None,
             stack=stack,
         )
-        bench.choose(CandidateSelector(version=int(evidence.candidate["version"])))
+        bench.choose(CandidateSelector(version=about.candidate))
         return ask_again(
             pipeline,
             bench.case,
