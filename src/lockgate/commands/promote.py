@@ -60,6 +60,9 @@ def command(
     if prove_only is not None:
         _write_proof(about, prove_only, repeat=repeat, as_json=as_json)
         return
+    given = None if proof is None else _read(proof, about, repeat=repeat)
+    if proof is None and repeat:
+        given = _prove(about, repeat=True)
     votes, unpublished = found.ballot(about)
     of, champion = about.pipeline, about.pipeline.champion
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
@@ -72,11 +75,7 @@ def command(
             ballot=votes,
             actor=git.who(of.root),
             clock=now,
-            proof=_read(proof, about, repeat=repeat)
-            if proof is not None
-            else _prove(about, repeat=True)
-            if repeat
-            else None,
+            proof=given,
             turn_over=wiring.turn_over(of, environ=os.environ),
             scratch=Path(scratch),
             prove=lambda outgoing: wiring.prove_way_back(of, about.registry, outgoing, environ=os.environ),
