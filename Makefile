@@ -52,7 +52,7 @@ bench-latency: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m bench.latency
 
 # Promotions and rollbacks by eight processes that are killed and whose answers get lost (docs/promotion.md); at most ten
-# minutes on each backend, SOAK_PROMOTIONS=n for fewer.
+# minutes on each backend, half of them with aliases and half with stages. SOAK_PROMOTIONS=n or SOAK_MINUTES=n for fewer.
 soak: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python tests/soak.py
 

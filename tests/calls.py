@@ -82,8 +82,11 @@ class Moves:
         standby.rollback(self._registry, self.model, reason="it stalls", **self.common)
         return self._asked
 
-    def status(self) -> list[str]:
-        audit.status(self._registry, self.model, promotion=PROMOTION, now=self.clock())
+    def status(self, lifecycle: str = "aliases") -> list[str]:
+        self.proxy.asked.clear()
+        audit.status(
+            MlflowRegistry(self.proxy.uri, lifecycle=lifecycle), self.model, promotion=PROMOTION, now=self.clock()
+        )
         return self._asked
 
     @property

@@ -65,7 +65,7 @@ class Weather:
 
     def __init__(self, seed: int) -> None:
         self.draw, self.lost = random.Random(seed), 0
-        self.claims: list[str] = []
+        self.claims: dict[str, str] = {}
 
     def __call__(self, asked: Asked) -> Fate:
         chance = self.draw.random()
@@ -77,8 +77,8 @@ class Weather:
         self.lost += fate != "pass"
         if asked.path.endswith("/log-parameter") and fate != "lose the request":
             said = json.loads(asked.body)
-            if str(said["key"]).startswith("epoch-"):
-                self.claims.append(str(json.loads(said["value"])["actor"]["name"]))
+            if str(said["key"]).startswith("epoch-"):  # whoever writes it first has it
+                self.claims.setdefault(said["key"], json.loads(said["value"])["actor"]["name"])
         return fate
 
 
@@ -101,7 +101,7 @@ class Death:
                 return self._strike(self.draw.randrange(WORKERS))
             elif len(self.weather.claims) > self.seen:
                 time.sleep(self.draw.random() * ENTRY_S)
-                return self._strike(worker_number(self.weather.claims[self.seen]))
+                return self._strike(worker_number(list(self.weather.claims.values())[self.seen]))
         return None
 
     def _strike(self, number: int) -> int:

@@ -24,10 +24,10 @@ def test_what_it_costs_to_move_and_to_look(moves: Moves) -> None:
     moves.adopt()
     moves.stage()
     promoted = moves.promote()
-    looked = moves.status()
+    looked, mirrored = moves.status(), moves.status(lifecycle="stages")
     rolled_back = moves.rollback()
 
-    assert len(looked) <= 4
+    assert (len(looked), len(mirrored)) == (3, 4)
     for asked in (promoted, rolled_back):
         assert len(asked) - asked.count(TAG) <= 12, asked
     assert rolled_back.count(TAG) <= 3
