@@ -177,6 +177,9 @@ def main() -> int:
     longest_s = float(os.environ.get("SOAK_MINUTES", MINUTES)) * 60
     alone = os.environ.get("SOAK_LIFECYCLE")
     lifecycles = LIFECYCLES if alone is None else (alone,)
+    if not set(lifecycles) <= set(LIFECYCLES):
+        print(f"SOAK_LIFECYCLE is {alone}; known are {', '.join(LIFECYCLES)}", file=sys.stderr)
+        return 2
     backends = ["SQLite", "PostgreSQL"] if installed() else ["SQLite"]
     violations = 0
     for backend in backends:
