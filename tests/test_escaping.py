@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lockgate.escaping import command_message, command_property, cut, html, markdown, output_line
+from lockgate.escaping import colon, command_message, command_property, cut, html, markdown, output_line
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 NASTY = [
@@ -76,6 +76,18 @@ def test_nothing_becomes_markup_a_mention_or_a_link(text: str) -> None:
     assert page.tags == ours
     assert not AUTOMATIC.search(page.text)
     assert "\n" not in said
+
+
+@given(hostile)
+@example(":tada")
+@example("x :+1")
+@example(":a_b")
+def test_a_colon_of_ours_ends_no_emoji(text: str) -> None:
+    """Which a colon in the text would have begun; behind any other text it is a colon and nothing else."""
+    page = Page(MARKDOWN.render(f"**{colon(markdown(text)).removesuffix(':')}**: y\n\n<p>{colon(html(text))} y</p>\n"))
+
+    assert not AUTOMATIC.search(page.text)
+    assert [colon("x:0a"), colon("auc on geo=BR")] == ["x:0a\u200b:", "auc on geo=BR:"]
 
 
 @given(hostile)

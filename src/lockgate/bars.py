@@ -9,8 +9,9 @@ from lockgate.evidence import Decided, Finding
 
 WIDTH = 23
 _FAR = 5
-LEGEND = "`│` is the limit, `●` what was measured, `━` its interval"
-_EMPTY, _INTERVAL, _LIMIT, _MEASURED, _LIMIT_MEASURED = "·", "━", "│", "●", "◉"
+LEGEND = "`│` is the limit, `●` what was measured, `─` its interval"
+# Signs that every monospaced font has, or a font that stands in would put them out of line.
+_EMPTY, _INTERVAL, _LIMIT, _MEASURED, _LIMIT_MEASURED = "·", "─", "│", "●", "○"
 
 
 def bars(findings: Sequence[Finding]) -> list[str]:

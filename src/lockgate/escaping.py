@@ -7,6 +7,7 @@ import re
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 # What GitHub's Markdown makes links, mentions, pictures or commands of without any markup; each is broken in two.
 _AUTOMATIC = re.compile(r"(?i)@|www(?=\.)|:(?=//|[a-z0-9_+\-]+:)|\#(?=\d)|gh-(?=\d)|(?:mailto|xmpp):")
+_BEGUN = re.compile(r"(?i):[a-z0-9_+\-\\]+$")
 _JOINT = "\u200b"
 _OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
 _OUTPUT_NAME = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -31,6 +32,11 @@ def html(value: str) -> str:
     """The same for a line of HTML in Markdown, in which backslashes escape nothing."""
     broken = _AUTOMATIC.sub(_in_two, one_line(value))
     return broken.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def colon(escaped: str) -> str:
+    """Escaped text and a colon behind it, which makes no emoji of a word that a colon in the text began."""
+    return f"{escaped}{_JOINT if _BEGUN.search(escaped) else ''}:"
 
 
 def cut(value: str, length: int) -> str:

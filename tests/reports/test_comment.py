@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lockgate.cutting import utf16
@@ -83,11 +83,40 @@ def test_only_what_can_be_a_login_is_mentioned() -> None:
 def test_it_says_what_became_of_it(more: dict[str, Any], said: str) -> None:
     """In its headline, and why below the line; what is decided asks for nothing any more."""
     shown = render(PASSING, place=PLACE, asked=Asked(POLICY, **more))
-    told_ = more.get("done") or more["decision"].reason
+    decision = more.get("decision")
+    told_ = more.get("done") or decision.reason.removeprefix("approved ")
 
     assert said in shown.splitlines()
     assert told_ in shown
-    assert ("To promote it" in shown) == (more.get("decision") is not None and more["decision"].state == "rejected")
+    assert "To promote it" not in shown
+    assert ("Once that is lifted" in shown) == (decision is not None and decision.state == "rejected")
+
+
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        (Decision("approved", "approved", "approved by octocat"), "**approved** by octocat. The promotion runs next, and this comment will tell how it ended."),
+        (Decision("rejected", "rejected", "octocat rejected it", remedy="only octocat can lift that"), "**rejected**: octocat rejected it. Only octocat can lift that."),
+        (Decision("expired", "evidence_expired", "too late", remedy="gate run"), "**expired**: too late. Run the gate workflow again: that makes new evidence with a new digest, and votes begin anew."),
+        (Decision("refused", "draft", "it is a draft", remedy="mark it as ready"), "**refused**: it is a draft. Mark it as ready."),
+        (Decision("pending", "votes_missing", "1 approval missing", remedy="gate approve --key"), "**pending**: 1 approval missing"),
+    ],
+)  # fmt: skip
+def test_it_says_what_helps(decision: Decision, said: str) -> None:
+    """In the words of whoever stands before a pull request; what is refused does not look like a pass."""
+    shown = render(PASSING, place=PLACE, asked=Asked(POLICY, decision=decision)).splitlines()
+
+    assert said in shown
+    assert ("### 🚫 fraud version 7 may not be promoted as it stands" in shown) == (decision.state == "refused")
+
+
+def test_a_group_that_has_its_votes_is_not_asked_again() -> None:
+    """Only who is still missing is called."""
+    decision = Decision("pending", "votes_missing", "1 approval of risk missing", missing={"risk": 1})
+    shown = render(PASSING, place=PLACE, asked=Asked(POLICY, decision=decision))
+
+    assert "**To promote it**, 1 of risk (@monalisa) must comment this line:" in shown
+    assert "@octocat" not in shown
 
 
 def test_votes_that_do_not_count_are_listed_and_what_is_missing_is_said() -> None:
@@ -140,6 +169,7 @@ def test_only_an_address_of_a_run_is_linked(url: str) -> None:
 
 
 @given(st.lists(hostile, min_size=8, max_size=8))
+@example(["", "", "", ":tada:0", "", "", "", ""])
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_a_hostile_text_is_shown_and_does_nothing(texts: list[str]) -> None:
     """Model, version, gate, requirement, slice, reason, remedy and the policy's names: no tag, mention or link but ours."""

@@ -49,8 +49,6 @@ Held against version 6. It opens nothing.
       line 1
       Killed
 
-## metadata
-
 ## Waived
 
 * latency: moving house (ann, until 2026-12-01)

@@ -11,7 +11,7 @@ from itertools import groupby
 from lockgate.bars import LEGEND, bars
 from lockgate.cutting import fit, utf16
 from lockgate.errors import UsageError
-from lockgate.escaping import cut, html, markdown
+from lockgate.escaping import colon, cut, html, markdown
 from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.obstacles import Obstacle, merged, obstacles, watched
 from lockgate.registry import utc
@@ -22,6 +22,11 @@ LIMIT = 60_000
 _GATES, _SLICES, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400
 _MARK = {"pass": "✅", "inconclusive": "❔", "fail": "❌", "error": "💥"}
 _CLOSED = ("approved", "expired", "superseded", "refused")
+# What happens next, or what helps, where the decision is about a pull request.
+_AFTER = {
+    "approved": "the promotion runs next, and this comment will tell how it ended",
+    "expired": "run the gate workflow again: that makes new evidence with a new digest, and votes begin anew",
+}
 _MARKER = re.compile(r"<!-- [A-Za-z0-9:/._%+ ]+ -->")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
 _URL = re.compile(r"https://[A-Za-z0-9.\-]+(?::\d+)?/[A-Za-z0-9._/\-]+")
@@ -105,6 +110,8 @@ def _state(evidence: Evidence, asked: Asked | None) -> tuple[str, str]:
         return "⌛", "waited too long"
     if decision is not None and decision.state == "superseded":
         return "♻️", "is not what was evaluated any more"
+    if decision is not None and decision.state == "refused" and evidence.opens != "no":
+        return "🚫", "may not be promoted as it stands"
     if evidence.opens == "yes":
         return "✅", "passes every gate that counts"
     if evidence.opens == "by_owner":
@@ -164,7 +171,7 @@ def _requirement(gate: GateResult, requirement: str, findings: list[Finding]) ->
     shown, against = findings[:_SLICES], _against(findings)
     worse = "◂ worse" if findings[0].limit.op == ">=" else "worse ▸"
     lines = [
-        f"**{_text(text, 200)}**{_tally(gate, requirement, findings)}",
+        _tally(gate, requirement, findings, _text(text, 200)),
         "",
         f"| | | observed |{' champion |' if against else ''} {against or 'interval'} | {worse} | {shown[0].counted_in} |",
         f"|:-:|---|--:|{'--:|' if against else ''}:-:|---|--:|",
@@ -181,15 +188,15 @@ def _requirement(gate: GateResult, requirement: str, findings: list[Finding]) ->
     return [*lines, ""]
 
 
-def _tally(gate: GateResult, requirement: str, findings: Sequence[Finding]) -> str:
-    """`: of 8 slices 2 fail, 1 is undecided`; nothing where there is only one to tell."""
+def _tally(gate: GateResult, requirement: str, findings: Sequence[Finding], text: str) -> str:
+    """`**auc >= 0.9**: 2 failed, 1 undecided of 8`; the requirement alone where there is only one to tell."""
     judged = sum(1 for one in gate.findings if one.requirement == requirement)
     if judged == 1:
-        return ""
+        return f"**{text}**"
     counts = Counter(str(one.verdict) for one in findings)
     words = {"error": "broke", "fail": "failed", "inconclusive": "undecided"}
     told = ", ".join(f"{counts[name]:,} {word}" for name, word in words.items() if counts[name])
-    return f": {told} of {judged:,}"
+    return f"**{colon(text).removesuffix(':')}**: {told} of {judged:,}"
 
 
 def _against(findings: Sequence[Finding]) -> str | None:
@@ -219,7 +226,7 @@ def _folded(gate: GateResult) -> Iterator[str]:
         return
     count = sum(1 for one in gate.findings if one.code == "watched")
     title = f"{count} watched, not proven" if count else "small slices judged as one"
-    yield from ("", f"<details><summary>{html(cut(gate.name, 80))}: {title}</summary>", "")
+    yield from ("", f"<details><summary>{colon(html(cut(gate.name, 80)))} {title}</summary>", "")
     yield from (f"* **{word}** {_text(line, 1_500)}" for word, line in said[:_SLICES])
     yield from ("", "</details>")
 
@@ -237,9 +244,10 @@ def _signoff(evidence: Evidence, asked: Asked | None) -> list[str]:
     if asked.policy.nobody_signs:
         return [*lines, "The policy says that nobody signs."]
     accepting = f" accepting {len(evidence.asks)} undecided" if evidence.opens == "by_owner" else ""
+    rejected = asked.decision is not None and asked.decision.state == "rejected"
     return [
         *lines,
-        f"**To promote it**, {_who(asked)} must comment this line:",
+        f"**{'Once that is lifted' if rejected else 'To promote it'}**, {_who(asked)} must comment this line:",
         "",
         "```",
         f"/gate approve {evidence.digest}{accepting}",
@@ -267,8 +275,10 @@ def _decided(asked: Asked) -> list[str]:
     decision = asked.decision
     if decision is None:
         return []
-    remedy = f". {_text(decision.remedy)}" if decision.remedy and decision.state in ("refused", "superseded") else ""
-    lines = [f"**{decision.state}**: {_text(decision.reason.splitlines()[0])}{remedy}", ""]
+    why, after = decision.reason.splitlines()[0], _AFTER.get(decision.state) or decision.remedy
+    remedy = f". {_text(after[:1].upper() + after[1:])}." if after and decision.state != "pending" else ""
+    by = why.removeprefix(f"{decision.state} ")
+    lines = [f"**{decision.state}**{':' if by == why else ''} {_text(by)}{remedy}", ""]
     lines += [
         f"* {_text(str(one.vote.by), 80)}'s {one.vote.verb} does not count: {_text(one.reason, 200)}"
         for one in decision.ignored[-_IGNORED:]
@@ -284,7 +294,10 @@ def _who(asked: Asked) -> str:
             people = [person for person in asked.policy.people() if group in person.groups and _may(person, asked)]
             shown = ", ".join(_mention(person) for person in people[:_MENTIONED]) or "nobody who may"
             more = f" and {len(people) - _MENTIONED} more" if len(people) > _MENTIONED else ""
-            left = count if asked.decision is None else asked.decision.missing.get(group, count)
+            told = {} if asked.decision is None else asked.decision.missing
+            left = told.get(group, 0) if told else count
+            if not left:
+                continue
             still = f"{left} more" if left < count else str(left)
             wanted.append(f"{still} of {_text(group, 80)} ({shown}{more})")
     return " and ".join(wanted)

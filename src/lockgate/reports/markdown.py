@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lockgate.escaping import colon, plain
 from lockgate.escaping import markdown as text
-from lockgate.escaping import plain
 from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.obstacles import merged, obstacles, watched
 from lockgate.sentences import counted_words, risk_sentence, short, worst_first
@@ -81,6 +81,8 @@ def _gate(gate: GateResult, *, most: int | None, stderr: bool) -> list[str]:
         lines.append(f"* **error** {text(gate.reason)}. {text(str(broken.get('remedy') or ''))}")
         if stderr and broken.get("stderr"):
             lines += ["", *(f"      {line}" for line in plain(str(broken["stderr"])).splitlines()[-20:])]
+    if len(lines) == 2 and not gate.findings:
+        return []  # the table has said all there is
     if lines[-1]:
         lines.append("")
     if gate.findings:
@@ -120,7 +122,7 @@ def _waivers(evidence: Evidence) -> list[str]:
     if not found:
         return []
     rows = [
-        f"* {text(one['finding'])}: {text(one['reason'])} ({text(one['owner'])}, until {text(one['until'])}"
+        f"* {colon(text(one['finding']))} {text(one['reason'])} ({text(one['owner'])}, until {text(one['until'])}"
         f"{', expired' if one.get('expired') else ''})"
         for one in found
     ]
@@ -135,7 +137,8 @@ def _basis(evidence: Evidence) -> list[str]:
         if version is not None:
             lines.append(f"* {role} version {text(str(version['version']))} `{text(str(version['digest']))}`")
     lines += [
-        f"* data {text(one['name'])}: {one['rows']:,} rows `{text(one['digest'])}`" for one in document.get("data", [])
+        f"* data {colon(text(one['name']))} {one['rows']:,} rows `{text(one['digest'])}`"
+        for one in document.get("data", [])
     ]
     lines.append(f"* policy `{text(document['policy']['sha256'])}`")
     risk = risk_sentence(evidence)
