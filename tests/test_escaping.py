@@ -10,7 +10,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lockgate.escaping import colon, command_message, command_property, cut, html, markdown, output_line
+from lockgate.escaping import (
+    colon,
+    command_message,
+    command_property,
+    cut,
+    hide,
+    html,
+    markdown,
+    output_line,
+    secret_forms,
+)
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 NASTY = [
@@ -128,3 +138,15 @@ def test_a_cut_line_is_as_long_as_was_asked(text: str, length: int) -> None:
     """With a sign at its end that says that it went on."""
     assert len(cut(text, length)) <= length
     assert cut(text, length).endswith("…") or cut(text, length) == _seen(text)
+
+
+@given(st.text(min_size=6, max_size=12).filter(lambda text: len(text.splitlines()) == 1 and "*" not in text), hostile)
+@example("to/ken=%1", "")
+def test_what_is_hidden_is_found_nowhere(secret: str, text: str) -> None:
+    """In a text, a list or a name, as it stands and as it travels; everything else stays as it was."""
+    forms = secret_forms([secret, "short"])
+    told = {f"{text}{form}": [f"a {form} b", {"x": form}, 7, None] for form in forms}
+    kept = hide({**told, "other": text}, forms)
+
+    assert not [form for form in forms if form in repr(kept).replace("***", "")]
+    assert hide({"n": [1, True, None, "plain short"]}, forms) == {"n": [1, True, None, "plain short"]}

@@ -1,13 +1,18 @@
-"""How does untrusted text stay text where it is shown: in Markdown, in a workflow command, in a step's outputs?"""
+"""How does untrusted text stay text where it is shown, and what is secret unseen, in Markdown, commands and outputs?"""
 
 from __future__ import annotations
 
+import base64
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
 
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 # What GitHub's Markdown makes links, mentions, pictures or commands of without any markup; each is broken in two.
 _AUTOMATIC = re.compile(r"(?i)@|www(?=\.)|:(?=//|[a-z0-9_+\-]+:)|\#(?=\d)|gh-(?=\d)|(?:mailto|xmpp):")
 _BEGUN = re.compile(r"(?i):[a-z0-9_+\-\\]+$")
+_SHORTEST_SECRET = 6
 _JOINT = "\u200b"
 _OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
 _OUTPUT_NAME = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -60,6 +65,29 @@ def output_line(name: str, value: str) -> str:
     if not _OUTPUT_NAME.fullmatch(name) or (value and not _OUTPUT.fullmatch(value)):
         raise ValueError(f"the output {name!r} may not be {value!r}: outputs are a word or sha256: and 64 hex digits")
     return f"{name}={value}\n"
+
+
+def secret_forms(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Each line of what is secret, as it stands, as in an address and as in a header, the longest first.
+
+    What is shorter than six signs is left out: it would hide half of every text.
+    """
+    lines = {line for value in secrets for line in value.splitlines() if len(line) >= _SHORTEST_SECRET}
+    forms = {form for line in lines for form in (line, quote(line, safe=""), base64.b64encode(line.encode()).decode())}
+    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+def hide(value: Any, forms: Sequence[str]) -> Any:
+    """A JSON value whose texts, and names, hold none of these forms: three stars stand for each."""
+    if isinstance(value, str):
+        for form in forms:
+            value = value.replace(form, "***")
+        return value
+    if isinstance(value, Mapping):
+        return {hide(name, forms): hide(one, forms) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [hide(one, forms) for one in value]
+    return value
 
 
 def _in_two(match: re.Match[str]) -> str:

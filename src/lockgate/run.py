@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate import __version__, digest, looks
 from lockgate.errors import LockgateError, ModelFault
+from lockgate.escaping import hide
 from lockgate.evidence import SCHEMA, Evidence, Exhibit, Finding, FindingLimit, GateResult, Opens, Verdict
 from lockgate.gate import Case, Context, Gate
 from lockgate.judge import askable
@@ -32,6 +33,7 @@ class Asking:
     inputs: digests of policy, models and data, which a resumed run must find unchanged. circumstances: of this run alone
     (git, ci, machine). only: names of the gates to ask, all where empty; observe: nothing is opened. published: facts of
     everything that is published of the model, by which looks at the same rows are counted; None where nobody can tell.
+    hidden: what is written down nowhere, whatever gate or model says it.
     """
 
     pipeline: Pipeline
@@ -43,6 +45,7 @@ class Asking:
     only: tuple[str, ...] = ()
     observe: bool = False
     published: looks.Published | None = None
+    hidden: Sequence[str] = ()
     tell: Callable[[GateResult], None] = lambda result: None
     results: list[GateResult] = field(default_factory=list)
     exhibits: list[dict[str, Any]] = field(default_factory=list)
@@ -57,6 +60,7 @@ class Asking:
             if kept is None:
                 started = time.monotonic()
                 result = self.ask(gate)
+                result = GateResult.from_json(hide(result.to_json(), self.hidden)) if self.hidden else result
                 self.seconds[gate.title] = time.monotonic() - started
                 self._keep(gate, result)
             else:

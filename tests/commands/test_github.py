@@ -202,7 +202,7 @@ def test_a_schedule_that_finds_another_hand_fails(desk: Desk, step: Step) -> Non
     desk.models.registry.set_alias(desk.model, "production", version.version)
     done = step.call("archive", GATE_MODEL=desk.model)
 
-    assert (done.return_value, step.outputs) == (1, {"state": "refused"})
+    assert (done.return_value, step.outputs) == (1, {"state": "refused", "reason-code": "does_not_agree"})
     assert "production" in step.summary.read_text()
 
 
@@ -211,7 +211,7 @@ def test_a_rollback_that_is_refused_says_why(desk: Desk, step: Step) -> None:
     desk.register()
     done = step.call("rollback", GATE_MODEL=desk.model, GATE_REASON="it is slow", GATE_TO="")
 
-    assert (done.return_value, step.outputs) == (1, {"state": "refused"})
+    assert (done.return_value, step.outputs) == (1, {"state": "refused", "reason-code": "nothing_to_roll_back"})
     assert "::error title=gate::" in done.stderr
 
 

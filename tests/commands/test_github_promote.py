@@ -62,7 +62,7 @@ class Story(Job):
         self.hook = Hook()
 
     def evaluate(self, **more: Any) -> Evidence:
-        return self.world.run_gate(model=self.desk.model, **{"version": self.asks} | more)
+        return self.world.run_gate(**{"model": self.desk.model, "version": self.asks} | more)
 
     def draw(self, evidence: Evidence, files: dict[str, bytes]) -> Evidence:
         """The same evidence with a curve, and an artifact with these files beside it."""

@@ -39,9 +39,18 @@ class Contract:
             if path.startswith("/repos/{owner}/{repo}/")
         ]
         self.seen: set[str] = set()
+        self._taken: dict[tuple[str, str, tuple[tuple[str, str], ...], bytes], Operation] = {}
+        self._given: set[tuple[str, int, str]] = set()
 
     def request(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Operation:
-        """The operation that a request is of. Raises Violation."""
+        """The operation that a request is of. Raises Violation. The same request is not looked at twice."""
+        same = (method, target, tuple(headers.items()), body)
+        if same not in self._taken:
+            self._taken[same] = self._asked(method, target, headers, body)
+        self.seen.add(self._taken[same].name)
+        return self._taken[same]
+
+    def _asked(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Operation:
         path, _, query = target.partition("?")
         for pattern, methods in self._paths:
             match = pattern.match(path)
@@ -50,7 +59,6 @@ class Contract:
         else:
             raise Violation(f"GitHub has no {method} {path}")
         operation = self._operation(methods[method.lower()])
-        self.seen.add(operation.name)
         given = {("path", name): unquote(value) for name, value in match.groupdict().items()}
         given |= {("query", name): value for name, value in parse_qsl(query, keep_blank_values=True)}
         for place in given:
@@ -70,15 +78,21 @@ class Contract:
         return operation
 
     def answer(self, operation: Operation, status: int, body: bytes) -> None:
-        """Raises Violation for an answer that GitHub would not give."""
+        """Raises Violation for an answer that GitHub would not give. Entries of a list are looked at one by one, once each."""
         said = operation.document["responses"].get(str(status))
         if said is None:
             if status >= 400:
                 return  # errors that stand for every operation are not listed with each
             raise Violation(f"{operation.name} never answers {status}")
         content = self._resolved(said).get("content", {}).get("application/json")
-        if content is not None:
-            self._held(content["schema"], json.loads(body), f"the answer {status} to {operation.name}")
+        if content is None:
+            return
+        told = json.loads(body)
+        for part in [[one] for one in told] if isinstance(told, list) and told else [told]:
+            same = (operation.name, status, json.dumps(part))
+            if same not in self._given:
+                self._held(content["schema"], part, f"the answer {status} to {operation.name}")
+                self._given.add(same)
 
     def example(self, name: str, status: str = "200") -> Any:
         """GitHub's own example of an answer."""

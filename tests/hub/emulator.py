@@ -324,7 +324,7 @@ class World:
         example = self.contract.example("pulls/get")
         example |= {"requested_teams": [], "number": NUMBER, "user": self._account(user(self.author))}
         example |= {name: self.pull[name] for name in ("state", "merged", "draft")}
-        example |= {"commits": len(self.commits), "changed_files": len(self.files), "comments": len(self.comments)}
+        example |= {"commits": len(self.commits), "changed_files": len(self.files)}
         example["head"] |= {"sha": self.head, "ref": "better"}
         example["head"]["repo"]["id"] = self.pull["head_repository"]
         example["base"]["ref"] = self.pull["base"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
-from lockgate.escaping import command_message, cut, markdown
+from lockgate.escaping import command_message, cut, hide, markdown, secret_forms
 
 if TYPE_CHECKING:
     from lockgate.commands.run import Run
@@ -320,9 +320,14 @@ def _step(work: Callable[[Runner], T]) -> tuple[Runner, T | LockgateError]:
 
 
 def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
+    from lockgate import wiring
     from lockgate.commands.runner import say
+    from lockgate.errors import Refused, Waiting
 
-    what = "\n".join(part for part in (error.what, error.remedy) if part)
+    if isinstance(error, (Refused, Waiting)):
+        outputs |= {"reason-code": error.code}
+    forms = secret_forms(wiring.secrets(os.environ))
+    what = hide("\n".join(part for part in (error.what, error.remedy) if part), forms)
     say(f"::error title=gate::{command_message(what)}")
     lines = "".join(f"* {markdown(cut(line, 2_000))}\n" for line in what.splitlines()[:100])
     runner.show(f"### 💥 Something broke\n\n{lines}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,9 +123,12 @@ class Desk:
 
     def stick(self, seen: Seen, body: str, runner: Runner) -> None:
         """Write the one comment; where the token may not, as in a pull request from a fork, into the summary."""
+        from lockgate import wiring
         from lockgate.channels.github_values import GitHubError
         from lockgate.commands.runner import say
+        from lockgate.escaping import hide, secret_forms
 
+        body = hide(body, secret_forms(wiring.secrets(os.environ)))
         try:
             self.hub.stick(self.number, body, marker=body.partition("\n")[0], comments=seen.comments)
         except GitHubError as error:

@@ -123,6 +123,7 @@ class _Session:
 
         from lockgate import wiring
         from lockgate.errors import LockgateError
+        from lockgate.escaping import secret_forms
         from lockgate.run import Asking, now
         from lockgate.runfolder import RunFolder, new_run_id
 
@@ -166,6 +167,7 @@ class _Session:
                         circumstances=_circumstances(self.pipeline.root),
                         only=self.only,
                         observe=self.observing,
+                        hidden=secret_forms(wiring.secrets(os.environ)),
                         tell=self.screen.gate,
                         published=registry.evidence(self.pipeline.model).all,
                     )

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import click
 
-from lockgate.escaping import command_message, output_line
+from lockgate.escaping import command_message, output_line, secret_forms
 from lockgate.registry import Identity
 
 # What nobody whom we start should find: with these a step changes what later steps see and do.
 _OWN = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_ENV", "GITHUB_PATH", "GITHUB_STATE")
-_SHORTEST_SECRET = 6
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,8 @@ def commands_off() -> Iterator[None]:
 
 def mask(values: tuple[str, ...]) -> None:
     """Let the runner hide secrets in the log, line by line, also as they stand in an address and in a header."""
-    lines = dict.fromkeys(line for value in values for line in value.splitlines() if len(line) >= _SHORTEST_SECRET)
-    for line in lines:
-        for form in dict.fromkeys((line, quote(line, safe=""), base64.b64encode(line.encode()).decode())):
-            say(f"::add-mask::{command_message(form)}")
+    for form in secret_forms(values):
+        say(f"::add-mask::{command_message(form)}")
 
 
 def who(environ: Mapping[str, str]) -> Identity | None:
