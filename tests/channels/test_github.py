@@ -16,7 +16,7 @@ from hub.contract import Violation, github
 from hub.deciding import asked
 from hub.emulator import NAME, NUMBER, Answer, World, user
 from hub.published import EVENTS, GRAPHQL, SCHEMAS, published
-from hub.served import TOKEN, Served
+from hub.served import TOKEN, Served, directly
 from lockgate.channels.github import CLOSER, GitHub
 from lockgate.channels.github_seen import look
 from lockgate.channels.github_values import CommentEvent, GitHubError, read
@@ -268,6 +268,35 @@ def test_35_a_server_that_is_gone_or_breaks_off_is_an_error(served: Served) -> N
     with pytest.raises(GitHubError, match="did not answer"):
         GitHub(NAME, TOKEN, api="http://127.0.0.1:1", sleep=waits.append).pull(NUMBER)
     assert waits == [1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    "failure", [requests.ReadTimeout, requests.ConnectionError, requests.exceptions.ChunkedEncodingError]
+)
+@pytest.mark.parametrize(
+    "call", ["pulls/12", "comments?", "commits?", "files?", "runs?", "artifacts?", "/zip", "/storage/"]
+)
+def test_35_a_call_that_ends_without_an_answer_is_an_error(call: str, failure: type[Exception]) -> None:
+    """Late, cut or never there: tried as often as may help, and then nothing is decided; nothing is written."""
+    world = World(github())
+    world.comment("ana", f"/gate approve {world.run_gate().digest}")
+    hub = directly(world)
+    given: Any = hub._session.get_adapter("http://127.0.0.1:1")
+    send = given.send
+    tried = []
+
+    def fail(request: requests.PreparedRequest, **more: Any) -> requests.Response:
+        if call in str(request.url) and not (call == "pulls/12" and str(request.url).count("/") > 7):
+            tried.append(request.method)
+            raise failure("no answer")
+        answer: requests.Response = send(request, **more)
+        return answer
+
+    given.send = fail
+
+    with pytest.raises(GitHubError, match="did not answer"):
+        look(hub, NUMBER)
+    assert tried == ["GET"] * 4
 
 
 def test_34_a_list_that_goes_on_elsewhere_or_never_ends_is_an_error(served: Served) -> None:

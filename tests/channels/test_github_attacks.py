@@ -412,6 +412,7 @@ def test_19_what_is_quoted_fenced_or_below_the_first_line_is_no_approval(world: 
 def test_23_the_owners_are_those_of_the_default_branch(world: World) -> None:
     """Whatever the pull request says of them: that file is one that it may not touch at all."""
     approve(world, "mallory", world.run_gate().digest)
+    assert ignored(decided(world)) == {("mallory", "not_owner")}
     world.files.append({"filename": "gates/fraud.yaml", "status": "modified"})
 
     assert said(decided(world)) == ("refused", "needs_policy_review")
@@ -529,6 +530,11 @@ def _zip(entries: list[tuple[Any, bytes]]) -> bytes:
     return packed.getvalue()
 
 
+def _size(number: int) -> bytes:
+    """As a zip writes how long a file is."""
+    return number.to_bytes(4, "little")
+
+
 def _link(name: str) -> zipfile.ZipInfo:
     entry = zipfile.ZipInfo(name)
     entry.external_attr = (stat.S_IFLNK | 0o777) << 16
@@ -541,6 +547,9 @@ def _link(name: str) -> zipfile.ZipInfo:
     [
         (lambda good: b"PK no zip", "no zip"),
         (lambda good: _zip([("evidence.json", good)])[:-30], "no zip"),
+        (lambda good: _zip([("evidence.json", b"0" * 2**20)]).replace(_size(2**20), _size(9)), "no zip"),
+        (lambda good: _zip([("evidence.json", good)]).replace(b"PK\x01\x02\x14\x03\x14\x00\x00", b"PK\x01\x02\x14\x03\x14\x00\x01"), "no zip"),
+        (lambda good: _zip([("x/../evidence.json", good), ("C:\\evidence.json", good), ("EVIDENCE.json", good)]), "holds no evidence.json"),
         (lambda good: _zip([("../evidence.json", good), ("/evidence.json", good)]), "holds no evidence.json"),
         (lambda good: _zip([(_link("evidence.json"), b"/etc/passwd")]), "is a link"),
         (lambda good: _zip([("evidence.json", b"0" * (33 * 2**20))]), "too long"),
@@ -650,6 +659,30 @@ def test_37_evidence_an_approval_or_an_artifact_has_expired(world: World) -> Non
 
     with pytest.raises(GitHubError, match="has expired"):
         decided(world)
+
+
+@pytest.mark.parametrize(("minutes", "expected"), [(-4, APPROVED), (9, APPROVED), (11, WAITING)])
+def test_37_clocks_differ_by_some_minutes(world: World, minutes: int, expected: tuple[str, str]) -> None:
+    """An approval may be a little from the future; one that is much more is no sign of a clock but of a lie."""
+    told = approve(world, "ana", world.run_gate().digest)
+    world.now -= timedelta(minutes=minutes)
+
+    decision = decided(world, told)
+
+    assert said(decision) == expected
+    assert ignored(decision) == ({("ana", "not_yet")} if expected == WAITING else set())
+
+
+def test_36_nobody_is_asked_who_is_in_a_team(world: World) -> None:
+    """Groups are numbers in the policy: where GitHub refuses to tell of teams and rights, nothing changes; none is asked."""
+    approve(world, "ana", world.run_gate().digest)
+    asked_for = ("/orgs/", "/teams", "/collaborators", "/memberships", "/graphql", "/user")
+    world.fault = lambda method, target: (403, {}, b"{}") if any(one in target for one in asked_for) else None
+
+    assert said(decided(world)) == APPROVED
+    assert not [line for line in world.asked if any(one in line for one in asked_for)]
+    with pytest.raises(ValueError, match="team"):
+        type(signoff()).model_validate({"groups": {"owners": [{"team": "acme/owners"}]}, "require": {"owners": 1}})
 
 
 def test_50_the_evidence_is_of_githubs_test_merge(world: World) -> None:

@@ -272,6 +272,23 @@ def test_45_nothing_in_the_workspace_is_imported_or_believed(story: Attacked) ->
     assert "hunter22" not in str(story.world.shown_token)
 
 
+def test_46_another_address_or_a_proxy_is_not_taken_from_the_workspace(story: Attacked) -> None:
+    """What a pull request writes into files changes nothing; and an address that the runner gave is asked by https alone."""
+    story.booby_trap()
+    event = story.world.comment("ana", f"/gate approve {story.evaluate().digest}")
+    (story.folder / "event.json").write_text(json.dumps(event))
+    told = story.call("decide", event), story.outputs
+    plain = CliRunner(
+        env=story.environ(event) | {"GITHUB_API_URL": "http://evil.example", "GATE_RECORD": str(story.folder / "r")}
+    )
+    (story.folder / "output").unlink()
+    refused = plain.invoke(command, ["decide"], standalone_mode=False)
+
+    assert (told[0].return_value, told[1]["state"]) == (0, "approved")
+    assert (refused.return_value, story.outputs) == (4, {"state": "error"})
+    assert "only https is" in refused.stderr
+
+
 def test_41_hostile_text_does_nothing_anywhere(story: Attacked) -> None:
     """In output, log, summary, annotation and comment, whatever of a gate, metric, slice, model or reason holds it."""
     (story.folder / "texts.json").write_text(json.dumps(EVIL))
