@@ -84,8 +84,12 @@ class Told:
         return any(LONG_AGO < self._last(name, "reject") >= self._lifted(name) for name in self.owners)
 
     def _lifted(self, name: str) -> datetime:
-        revoked = [word for word in self.words if (word.owner, word.verb, word.opens) == (name, "revoke", True)]
-        return max((word.at for word in [*revoked, *self._approvals(name)]), default=LONG_AGO)
+        """When an owner last opened what they closed; an approval that was taken back, whoever did it, opens nothing."""
+        revoked = [word for word in self.words if (word.owner, word.verb) == (name, "revoke")]
+        taken_back = max((word.at for word in revoked if word.noticed and not word.opens), default=LONG_AGO)
+        lifted = [word.at for word in revoked if word.opens]
+        lifted += [word.at for word in self._approvals(name) if word.at > taken_back]
+        return max(lifted, default=LONG_AGO)
 
     def _approvals(self, name: str) -> list[Word]:
         wanted = (name, "approve", self.current, True)
@@ -164,10 +168,20 @@ class Story(RuleBasedStateMachine):
         target=comments,
         one=consumes(comments),
         by=st.sampled_from(WRITERS),
-        verb=st.sampled_from(["approve", "approve", "revoke", "reject", "hello"]),
+        verb=st.sampled_from(["approve", "approve", "reject", "reject", "revoke"]),
         lost=st.sampled_from([False, False, True]),
     )
     def edit(self, one: Word, by: str, verb: str, lost: bool) -> Word:
+        return self._edit(one, by, verb, lost=lost)
+
+    @rule(target=comments, by=st.sampled_from(OWNERS), verb=st.sampled_from(["reject", "revoke"]))
+    def turn(self, by: str, verb: str) -> Word:
+        """An owner approves, and somebody turns what they said before into what closes."""
+        before = self._speak(by, "hello", "")
+        self._speak(by, "approve", self.told.digests[-1])
+        return self._edit(before, "mallory", verb)
+
+    def _edit(self, one: Word, by: str, verb: str, *, lost: bool = False) -> Word:
         digest = self.told.digests[-1]
         event = self.world.edit(one.comment, by, self._body(verb, digest))
         new = Word(one.comment, one.owner, verb, digest, self.world.now, opens=False)
@@ -217,7 +231,7 @@ class Story(RuleBasedStateMachine):
 
     @rule(
         what=st.sampled_from(
-            ["close", "open", "draft", "open", "touch", "co-author", "owners", "policy", "days", "again"]
+            ["close", "open", "draft", "draft", "touch", "co-author", "owners", "policy", "days", "again"]
         )
     )
     def befall(self, what: str) -> None:
@@ -320,7 +334,7 @@ def test_no_story_ends_in_an_approval_that_nobody_gave() -> None:
     run_state_machine_as_test(
         Story,
         settings=settings(
-            max_examples=150, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=120, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     print(Story.ended)
