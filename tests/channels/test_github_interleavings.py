@@ -118,9 +118,11 @@ class Story(RuleBasedStateMachine):
     def approve(self, by: str, seconds: int) -> Word:
         return self._speak(by, "approve", self.told.digests[-1], seconds)
 
-    @rule(target=comments, by=st.sampled_from(PRETENDERS))
-    def pretend(self, by: str) -> Word:
-        return self._speak(by, "approve", self.told.digests[-1])
+    @rule()
+    def pretend(self) -> None:
+        """Everybody approves who is no owner, or does not write as one."""
+        for by in PRETENDERS:
+            self._speak(by, "approve", self.told.digests[-1], lost=by != PRETENDERS[-1])
 
     @rule(target=comments, by=st.sampled_from(OWNERS), verb=st.sampled_from(["reject", "reject", "revoke"]))
     def close(self, by: str, verb: str) -> Word:
@@ -174,11 +176,12 @@ class Story(RuleBasedStateMachine):
     def edit(self, one: Word, by: str, verb: str, lost: bool) -> Word:
         return self._edit(one, by, verb, lost=lost)
 
-    @rule(target=comments, by=st.sampled_from(OWNERS), verb=st.sampled_from(["reject", "revoke"]))
+    @rule(target=comments, by=st.sampled_from(OWNERS), verb=st.sampled_from(["approve", "approve", "reject", "revoke"]))
     def turn(self, by: str, verb: str) -> Word:
-        """An owner approves, and somebody turns what they said before into what closes."""
-        before = self._speak(by, "hello", "")
-        self._speak(by, "approve", self.told.digests[-1])
+        """Somebody turns what an owner said into an approval; or, once they approve, into what closes."""
+        before = self._speak(by, "hello", "", lost=True)
+        if verb != "approve":
+            self._speak(by, "approve", self.told.digests[-1])
         return self._edit(before, "mallory", verb)
 
     def _edit(self, one: Word, by: str, verb: str, *, lost: bool = False) -> Word:
@@ -329,7 +332,7 @@ class Story(RuleBasedStateMachine):
 
 
 def test_no_story_ends_in_an_approval_that_nobody_gave() -> None:
-    """And enough of them end in one that somebody gave, alone and together, or the law would hold of what never opens."""
+    """And enough of them end in one that somebody gave, or the law would hold of what never opens."""
     Story.ended.clear()
     run_state_machine_as_test(
         Story,
@@ -337,7 +340,16 @@ def test_no_story_ends_in_an_approval_that_nobody_gave() -> None:
             max_examples=120, stateful_step_count=12, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
-    print(Story.ended)
 
-    assert Story.ended["approved", 1] > 10
-    assert Story.ended["approved", 2] > 10
+    assert sum(count for (state, _), count in Story.ended.items() if state == "approved") > 10
+
+
+def test_two_of_two_are_reached_where_nobody_tampers() -> None:
+    """Or the law above would hold of what never opens for more than one."""
+    world, policy = World(github()), signoff("ana", "bo", require=2)
+    digest = world.run_gate().digest
+    world.comment("ana", f"/gate approve {digest}")
+    assert seen(world).decision(asked(policy), world.now).state == "pending"
+    world.comment("bo", f"/gate approve {digest}")
+
+    assert seen(world).decision(asked(policy), world.now).state == "approved"
