@@ -185,7 +185,7 @@ def test_evidence_that_is_contradicted_is_not_promoted(story: Story, monkeypatch
     story.call("comment", event)
     assert (story.outputs["state"], story.outputs["reason-code"]) == ("refused", "evidence_mismatch")
     assert "stopped it (evidence\\_mismatch)" in story.said[0]
-    assert "the summary of run 78 of this workflow says why" in story.said[0]
+    assert "The summary of run 78 of this workflow says why" in story.said[0]
     assert not (story.folder / "gate-proof").exists()
 
 

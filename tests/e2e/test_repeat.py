@@ -85,7 +85,7 @@ def test_what_says_the_same_is_named_in_the_proof_and_the_rest_too(evaluated: Ch
     assert "asked again: metadata, metrics; not asked again: Size" in evaluated.gate("history", "fraud").stdout
 
 
-def test_forged_evidence_makes_no_proof(evaluated: Checkout) -> None:
+def test_25_forged_evidence_makes_no_proof(evaluated: Checkout) -> None:
     """The command is refused, and writes nothing."""
     about = forged(evaluated, _observed)
     folder = evaluated.folder / ".gate" / "runs" / "20300101-000000-00000000"

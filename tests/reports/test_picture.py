@@ -29,7 +29,7 @@ def test_every_state_is_laid_out_and_fits(tmp_path: Path) -> None:
         pytest.skip("Chromium is not installed here: apt-get install chromium")
     shown = [render(one, place=PLACE, asked=Asked(POLICY)) for one in (STOPPED, ASKING, PASSING)]
     shown += [render(PASSING, place=PLACE, asked=Asked(POLICY, decision=one)) for one in DECISIONS]
-    shown += [render(PASSING, place=PLACE, asked=Asked(POLICY, done="fraud version 7 is Production"))]
+    shown += [render(PASSING, place=PLACE, asked=Asked(POLICY, done=("fraud version 7 is Production",)))]
     seen = looks("\n\n".join([*shown, summary.render(STOPPED)]), tmp_path)
 
     assert set(seen.wide) <= {"PRE"}

@@ -119,7 +119,7 @@ def telling(desk: Desk, seen: Seen, runner: Runner, work: Callable[[], Outcome])
         code = error.code if isinstance(error, Refused) else "not_promoted"
         desk.stick(seen, desk.comment(seen, Decision("refused", code, error.what, remedy=error.remedy)), runner)
         raise
-    done = "; ".join(outcome.lines)
+    done = tuple(outcome.lines)
     desk.stick(seen, desk.comment(seen, desk.decision(seen, now()), done=done), runner)
     return outcome
 

@@ -86,7 +86,7 @@ class Desk:
             )  # fmt: skip
         return seen.decision(asked, now, self.event)
 
-    def comment(self, seen: Seen, decision: Decision, *, done: str | None = None) -> str:
+    def comment(self, seen: Seen, decision: Decision, *, done: tuple[str, ...] | None = None) -> str:
         """The comment as it should stand, also where there is no evidence to tell of."""
         from lockgate.reports import comment
 

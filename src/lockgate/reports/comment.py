@@ -30,6 +30,7 @@ _AFTER = {
 _MARKER = re.compile(r"<!-- [A-Za-z0-9:/._%+ ]+ -->")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
 _URL = re.compile(r"https://[A-Za-z0-9.\-]+(?::\d+)?/[A-Za-z0-9._/\-]+")
+_BLANK = re.compile(r"\n{3,}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -54,13 +55,13 @@ class Place:
 class Asked:
     """What the pull request's comments came to so far.
 
-    ballot: the votes, and who had a hand in the work. done: what the promotion said, None before it.
+    ballot: the votes, and who had a hand in the work. done: what the promotion said, line by line, None before it.
     """
 
     policy: SignoffPolicy
     ballot: Ballot = field(default_factory=Ballot)
     decision: Decision | None = None
-    done: str | None = None
+    done: tuple[str, ...] | None = None
 
 
 def render(evidence: Evidence, *, place: Place, asked: Asked | None, limit: int = LIMIT) -> str:
@@ -73,7 +74,8 @@ def render(evidence: Evidence, *, place: Place, asked: Asked | None, limit: int 
     sections = [section for section in map(_section, sorted(evidence.gates, key=_worst_first)[:_GATES]) if section]
     legend = f"\n<sub>{LEGEND}.</sub>\n" if any("`" in section for section in sections) else ""
     room = limit - utf16(head) - utf16(legend) - utf16(foot)
-    return head + "".join(fit(sections, room=room, size=utf16, left_out=_left_out)) + legend + foot
+    whole = head + "".join(fit(sections, room=room, size=utf16, left_out=_left_out)) + legend + foot
+    return _BLANK.sub("\n\n", whole)
 
 
 def _left_out(count: int) -> str:
@@ -93,7 +95,7 @@ def _headline(evidence: Evidence, asked: Asked | None) -> list[str]:
     mark, what = _state(evidence, asked)
     champion = evidence.champion
     against = "There is no champion yet." if champion is None else (
-        f"Held against version {_text(str(champion['version']), 40)}, which is Production."
+        f"Held against version {_text(str(champion['version']), 40)}, Production at the time."
     )  # fmt: skip
     return [f"### {mark} {name} {what}", "", against, ""]
 
@@ -271,7 +273,7 @@ def _why_not(evidence: Evidence) -> str:
 
 def _decided(asked: Asked) -> list[str]:
     if asked.done is not None:
-        return [_text(asked.done, 1_000), ""]
+        return [*(f"* {_text(line, 1_000)}" for line in asked.done), ""]
     decision = asked.decision
     if decision is None:
         return []
