@@ -24,11 +24,12 @@ from lockgate.channels import ssh
 from lockgate.errors import LockgateError, Refused, RegistryError, UnknownOutcome, Waiting
 from lockgate.evidence import Evidence
 from lockgate.ledger import Chain, PromotionPolicy, read_chain, standing
+from lockgate.owners import Owner, SignoffPolicy
 from lockgate.projection import all_tags, differing_tags
 from lockgate.promotion import Outcome
 from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registry import Identity, ModelVersion
-from lockgate.signoff import Ballot, Owner, SignoffPolicy
+from lockgate.signoff import Ballot
 from promoting import POLICY, evidence, run_folder, signed, ssh_key
 
 Votes = list[tuple[bytes, bytes]]

@@ -19,10 +19,12 @@ from lockgate.channels import ssh
 from lockgate.errors import Refused
 from lockgate.evidence import Evidence
 from lockgate.ledger import PromotionPolicy
+from lockgate.owners import SignoffPolicy
 from lockgate.promotion import Outcome
 from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registry import Identity, ModelVersion, utc_text
-from lockgate.signoff import Ballot, SignoffPolicy, Vote
+from lockgate.signoff import Ballot
+from lockgate.votes import Vote
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICY = "sha256:" + "a" * 64

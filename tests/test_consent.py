@@ -14,8 +14,10 @@ from lockgate.consent import Planned, agreed
 from lockgate.digest import sha256
 from lockgate.errors import Refused, UsageError, Waiting
 from lockgate.ledger import read_chain
+from lockgate.owners import Owner, SignoffPolicy
 from lockgate.registry import Identity
-from lockgate.signoff import Ballot, Objection, Owner, SignoffPolicy, Vote
+from lockgate.signoff import Ballot, Objection
+from lockgate.votes import Vote
 from promoting import NOW, ssh_key
 
 OCTOCAT, STRANGER = Identity("github", "583231", "octocat"), Identity("github", "1", "mallory")

@@ -14,10 +14,12 @@ from lockgate.digest import canonical
 from lockgate.errors import UsageError
 from lockgate.history import at, history, standing_at
 from lockgate.ledger import read_chain
+from lockgate.owners import SignoffPolicy
 from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registries.mlflow_client import Client
 from lockgate.registry import utc_text
-from lockgate.signoff import Ballot, SignoffPolicy, Vote
+from lockgate.signoff import Ballot
+from lockgate.votes import Vote
 from promoting import CI, NOW, POLICY, PROMOTION, Models, evidence, run_folder, signed, ssh_key
 from test_soak import Record
 from test_standby import Bench

@@ -18,6 +18,8 @@ LINES: dict[int, tuple[str, ...]] = {
     1: ("errors", "units", "digest", "escaping", "cutting", "config", "plugins"),
     2: ("evidence", "requirement", "arrays", "slice_names", "slice_spec", "comparisons", "slices", "registry"),
     3: (
+        "votes",
+        "owners",
         "signoff",
         "overriding",
         "consent",

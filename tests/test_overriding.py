@@ -18,9 +18,11 @@ from lockgate.errors import ModelFault, Refused, Waiting
 from lockgate.evidence import Evidence
 from lockgate.ledger import Entry, read_chain
 from lockgate.overriding import OVERRIDABLE, agreed
+from lockgate.owners import Owner, SignoffPolicy
 from lockgate.promotion import Outcome
 from lockgate.registry import Identity
-from lockgate.signoff import Ballot, Decision, Objection, Owner, SignoffPolicy, Vote
+from lockgate.signoff import Ballot, Decision, Objection
+from lockgate.votes import Vote
 from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 
 REASON = "the model in Production answers nothing"

@@ -17,11 +17,12 @@ from lockgate.channels import ssh
 from lockgate.errors import ModelFault, NotFound, Refused, ServingFault, Waiting
 from lockgate.evidence import Evidence
 from lockgate.ledger import Done, Entry, PromotionPolicy, read_chain, standing
+from lockgate.owners import SignoffPolicy
 from lockgate.promotion import Outcome
 from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.registry import Identity, ModelVersion
 from lockgate.repeats import Repeats
-from lockgate.signoff import Ballot, SignoffPolicy
+from lockgate.signoff import Ballot
 from lockgate.way_back import Answered, Proof
 from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from lockgate import digest
+from lockgate.owners import Owner, SignoffPolicy, fingerprint
 from lockgate.registry import Identity
-from lockgate.signoff import Ballot, Objection, Obstacle, Owner, SignoffPolicy, Vote, decide, fingerprint, out_of_reach
+from lockgate.signoff import Ballot, Objection, Obstacle, decide, out_of_reach
+from lockgate.votes import Vote
 from promoting import NOBODY, NOW, evidence
 
 

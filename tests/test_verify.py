@@ -17,10 +17,12 @@ from lockgate import digest, ledger_copy, promotion, published
 from lockgate.archive import archive
 from lockgate.errors import Refused
 from lockgate.ledger import Entry, read_chain
+from lockgate.owners import SignoffPolicy
 from lockgate.registries.mlflow import MlflowRegistry
 from lockgate.repair import repair
-from lockgate.signoff import Ballot, SignoffPolicy, Vote
+from lockgate.signoff import Ballot
 from lockgate.verify import Verification, verify
+from lockgate.votes import Vote
 from promoting import CI, POLICY, PROMOTION, Models, evidence, run_folder, signed, ssh_key
 from test_standby import Bench
 

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from lockgate import digest
 from lockgate.errors import Waiting
+from lockgate.owners import SignoffPolicy
 from lockgate.registry import Identity, utc_text
-from lockgate.signoff import CLOCK_SKEW, Ballot, SignoffPolicy, Vote
+from lockgate.signoff import Ballot
 from lockgate.units import duration_text
+from lockgate.votes import CLOCK_SKEW, Vote
 
 SCHEMA = "lockgate/rollback/v1"
 GOOD_FOR = timedelta(hours=1)

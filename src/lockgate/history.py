@@ -12,7 +12,7 @@ from lockgate import digest
 from lockgate.errors import RegistryError, Unavailable, UsageError
 from lockgate.ledger import MOVES, Chain, Entry, Standing, read_chain, standing
 from lockgate.registry import Registry, utc, utc_text
-from lockgate.signoff import Vote
+from lockgate.votes import Vote
 
 _VOTE = "vote."
 _HEAD = ("EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "WHY")

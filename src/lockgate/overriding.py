@@ -8,22 +8,11 @@ from datetime import datetime, timedelta
 from lockgate.errors import Refused, Waiting
 from lockgate.escaping import cut
 from lockgate.evidence import Evidence
+from lockgate.owners import Person, SignoffPolicy, seats
 from lockgate.registry import utc_text
-from lockgate.signoff import (
-    CLOCK_SKEW,
-    Ballot,
-    Decision,
-    Ignored,
-    Objection,
-    Person,
-    SignoffPolicy,
-    Vote,
-    missing_text,
-    newest_votes,
-    seats,
-    veto,
-)
+from lockgate.signoff import Ballot, Decision, Ignored, Objection, missing_text, newest_votes, veto
 from lockgate.units import duration_text
+from lockgate.votes import CLOCK_SKEW, Vote
 
 GOOD_FOR = timedelta(hours=24)
 

@@ -29,9 +29,9 @@ from lockgate.evidence import Asked
 from lockgate.gate import CONFIDENCE, Gate, Waiver, gate_class
 from lockgate.ledger import PromotionPolicy
 from lockgate.output import OutputSpec
+from lockgate.owners import SignoffPolicy
 from lockgate.registry import CandidateSelector, ChampionSelector, RegistrySpec
 from lockgate.requirement import Requirement, to_mapping
-from lockgate.signoff import SignoffPolicy
 from lockgate.target import Target
 from lockgate.webhook import Notify
 from lockgate.yamlfile import Complaint, Node, Path_

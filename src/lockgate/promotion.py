@@ -35,11 +35,12 @@ from lockgate.ledger import (
     read_chain,
     standing,
 )
+from lockgate.owners import SignoffPolicy
 from lockgate.published import metric_tags, publish
 from lockgate.recheck import Prove
 from lockgate.registry import Identity, ModelVersion, Registry, utc_text
 from lockgate.schema_diff import Change
-from lockgate.signoff import Ballot, SignoffPolicy, decide
+from lockgate.signoff import Ballot, decide
 from lockgate.way_back import Answered, Proof
 
 Clock = Callable[[], datetime]

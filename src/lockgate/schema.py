@@ -18,10 +18,10 @@ from lockgate.errors import UsageError
 from lockgate.gate import Gate, gate_class
 from lockgate.ledger import PromotionPolicy
 from lockgate.output import OutputSpec
+from lockgate.owners import Owner, SignoffPolicy
 from lockgate.pipeline import Pipeline
 from lockgate.registry import CandidateSelector, ChampionSelector
 from lockgate.serving import CheckSpec, SwitchSpec
-from lockgate.signoff import Owner, SignoffPolicy
 from lockgate.slice_spec import Condition, SliceSpec
 from lockgate.target import Server
 

@@ -10,8 +10,9 @@ import pytest
 
 from lockgate.channels import ssh
 from lockgate.errors import LockgateError, UsageError
+from lockgate.owners import SignoffPolicy
 from lockgate.registry import Identity
-from lockgate.signoff import SignoffPolicy, Vote
+from lockgate.votes import Vote
 from promoting import NOW, evidence, signed, ssh_key
 
 

@@ -10,7 +10,7 @@ from lockgate import promotion
 from lockgate.channels import ssh
 from lockgate.commands import approve, reject
 from lockgate.errors import Refused, UsageError
-from lockgate.signoff import Vote
+from lockgate.votes import Vote
 from promoting import ssh_key
 
 from .desk import Desk

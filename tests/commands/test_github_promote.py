@@ -28,7 +28,7 @@ from lockgate.ledger import Entry, read_chain
 from lockgate.pipeline import load
 from lockgate.registry import Registry
 from lockgate.repeats import Repeats
-from lockgate.signoff import Vote
+from lockgate.votes import Vote
 
 PIPELINE = """\
 model: {model}

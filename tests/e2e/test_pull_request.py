@@ -25,7 +25,7 @@ from hub.emulated import NAME, Emulated
 from hub.published import Unavailable
 from lockgate import pipeline, wiring
 from lockgate.channels.github import GitHub
-from lockgate.signoff import Vote
+from lockgate.votes import Vote
 
 from .checkout import BAD, CHAMPION, GOOD, HOLDOUT, METRICS, Checkout
 from .conftest import alone

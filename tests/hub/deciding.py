@@ -9,7 +9,8 @@ from hub.emulator import NUMBER, World, user
 from hub.served import directly
 from lockgate.channels.github_seen import Asked, Seen, look
 from lockgate.channels.github_values import CommentEvent, read
-from lockgate.signoff import Decision, SignoffPolicy
+from lockgate.owners import SignoffPolicy
+from lockgate.signoff import Decision
 from promoting import POLICY
 
 OWNERS = ("ana", "bo")

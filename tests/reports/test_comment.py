@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from lockgate.cutting import utf16
 from lockgate.errors import UsageError
 from lockgate.evidence import Evidence, GateResult, Verdict
+from lockgate.owners import Owner, SignoffPolicy
 from lockgate.registry import Identity
 from lockgate.reports.comment import Asked, Place, render
-from lockgate.signoff import Ballot, Decision, Ignored, Owner, SignoffPolicy, Vote
+from lockgate.signoff import Ballot, Decision, Ignored
+from lockgate.votes import Vote
 from reports.evidence import EVIL, WHOLE
 from reports.story import ASKING, LATENCY, METRICS, PASSING, PLACE, POLICY, SIGNATURE, STOPPED, told
 from test_escaping import AUTOMATIC, MARKDOWN, NASTY, Page, hostile

@@ -20,8 +20,10 @@ from lockgate.channels.github_values import (
     WorkflowRun,
 )
 from lockgate.evidence import Evidence
+from lockgate.owners import SignoffPolicy
 from lockgate.registry import Identity, utc_text
-from lockgate.signoff import SCHEMA, Ballot, Objection, Obstacle, SignoffPolicy, Verb, Vote
+from lockgate.signoff import Ballot, Objection, Obstacle
+from lockgate.votes import SCHEMA, Verb, Vote
 
 REASON = 2000  # characters of a reason that are kept
 

@@ -20,7 +20,9 @@ from lockgate.channels.github_values import (
     WorkflowRun,
 )
 from lockgate.evidence import Evidence
-from lockgate.signoff import Ballot, Decision, SignoffPolicy, Vote, decide
+from lockgate.owners import SignoffPolicy
+from lockgate.signoff import Ballot, Decision, decide
+from lockgate.votes import Vote
 
 WORKFLOW = ".github/workflows/gate.yml"
 EVIDENCE = "evidence.json"

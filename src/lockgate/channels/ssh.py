@@ -8,8 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lockgate.errors import LockgateError, UsageError
+from lockgate.owners import SignoffPolicy, fingerprint
 from lockgate.registry import Identity
-from lockgate.signoff import Objection, SignoffPolicy, Vote, fingerprint
+from lockgate.signoff import Objection
+from lockgate.votes import Vote
 
 NAMESPACE = "lockgate"
 _SECONDS = 120

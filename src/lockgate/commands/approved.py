@@ -77,10 +77,10 @@ def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
 def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:
     """Move the version on the proof that lies in the folder. Runs no model."""
     from lockgate import promotion, wiring
+    from lockgate.owners import SignoffPolicy
     from lockgate.pipeline import load
     from lockgate.registry import ChampionSelector
     from lockgate.run import now
-    from lockgate.signoff import SignoffPolicy
     from lockgate.way_back import Proof
 
     of = load(approved.desk.path, environ=os.environ)

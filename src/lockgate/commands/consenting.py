@@ -11,8 +11,9 @@ from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.consent import Planned
+    from lockgate.owners import SignoffPolicy
     from lockgate.registry import Identity
-    from lockgate.signoff import SignoffPolicy, Vote
+    from lockgate.votes import Vote
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Consents:
 
     def _signed(self, planned: Planned) -> tuple[bytes, bytes]:
         from lockgate.run import now
-        from lockgate.signoff import Vote
+        from lockgate.votes import Vote
 
         if self.key is None:
             raise UsageError("nothing signs", remedy="add --key FILE")
@@ -61,7 +62,7 @@ class Consents:
 
 
 def _read(path: Path) -> tuple[bytes, bytes]:
-    from lockgate.signoff import Vote
+    from lockgate.votes import Vote
 
     try:
         vote, signature = path.read_bytes(), path.with_name(path.name + ".sig").read_bytes()

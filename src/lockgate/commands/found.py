@@ -78,7 +78,8 @@ def evidence(digest: str | None, pipeline: Path | None) -> Found:
 def ballot(found: Found) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
     """The votes on the evidence, here and in the registry, and those that only lie here."""
     from lockgate.channels import git, ssh
-    from lockgate.signoff import Ballot, Obstacle, SignoffPolicy
+    from lockgate.owners import SignoffPolicy
+    from lockgate.signoff import Ballot, Obstacle
 
     here = [] if found.votes is None else ssh.stored_votes(found.votes)
     there = list(found.registry.evidence(found.evidence.model).votes(found.evidence.digest))

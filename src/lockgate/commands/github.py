@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from lockgate.commands.runner import Runner
     from lockgate.errors import LockgateError
     from lockgate.ledger import PromotionPolicy
+    from lockgate.owners import SignoffPolicy
     from lockgate.registry import Identity, Registry
-    from lockgate.signoff import Decision, SignoffPolicy
+    from lockgate.signoff import Decision
 
 T = TypeVar("T")
 
@@ -233,7 +234,7 @@ def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
 def rollback(pipeline: Path | None, model: str, reason: str, to: int | None) -> int:
     """Make the standby Production again, as `gate rollback` does, in the name of who started the run."""
     from lockgate.commands.consenting import Consents
-    from lockgate.signoff import SignoffPolicy
+    from lockgate.owners import SignoffPolicy
     from lockgate.standby import rollback as roll_back
 
     def call(registry: Registry, model: str, *, signoff: SignoffPolicy | None, actor: Identity, **more: Any) -> Moved:

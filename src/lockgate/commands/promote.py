@@ -49,10 +49,10 @@ def command(
     from lockgate import wiring
     from lockgate.channels import git
     from lockgate.commands import found, notifying
+    from lockgate.owners import SignoffPolicy
     from lockgate.promotion import promote
     from lockgate.registry import ChampionSelector
     from lockgate.run import now
-    from lockgate.signoff import SignoffPolicy
 
     if proof is not None and prove_only is not None:
         raise UsageError("--proof uses a proof and --prove-only makes one", remedy="give one of the two")

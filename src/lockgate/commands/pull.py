@@ -63,7 +63,7 @@ class Desk:
     def asked(self) -> Asked | None:
         """What the default branch says."""
         from lockgate.channels.github_seen import Asked
-        from lockgate.signoff import SignoffPolicy
+        from lockgate.owners import SignoffPolicy
 
         of = self.pipeline
         if of is None:
@@ -155,8 +155,9 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     from lockgate.channels.github_comments import makers
     from lockgate.channels.github_values import PullEvent, read
     from lockgate.commands import found
+    from lockgate.owners import SignoffPolicy
     from lockgate.pipeline import load
-    from lockgate.signoff import SignoffPolicy, out_of_reach
+    from lockgate.signoff import out_of_reach
 
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return

@@ -38,8 +38,8 @@ def command(
     from lockgate.channels import git
     from lockgate.commands import found, notifying
     from lockgate.commands.consenting import Consents
+    from lockgate.owners import SignoffPolicy
     from lockgate.run import now
-    from lockgate.signoff import SignoffPolicy
     from lockgate.standby import planned, rollback
 
     if key is not None and vote is not None:

@@ -10,8 +10,9 @@ from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 
 if TYPE_CHECKING:
     from lockgate.evidence import Evidence
+    from lockgate.owners import SignoffPolicy
     from lockgate.registry import Identity
-    from lockgate.signoff import SignoffPolicy, Vote
+    from lockgate.votes import Vote
 
 
 def cast(
@@ -25,8 +26,9 @@ def cast(
     pipeline: Path | None = None,
 ) -> list[str]:
     """Sign a vote and store it beside the evidence, or in `out`; returns what people are told. Raises Refused."""
+    from lockgate.owners import SignoffPolicy
     from lockgate.run import now
-    from lockgate.signoff import SignoffPolicy, Vote
+    from lockgate.votes import Vote
 
     about = found.evidence(digest, pipeline)
     policy = about.pipeline.signoff or SignoffPolicy()
@@ -119,7 +121,7 @@ def _can_be_overridden(policy: SignoffPolicy, about: found.Found, reason: str) -
 def _store(about: found.Found, vote: bytes, signature: bytes) -> list[str]:
     """Beside the evidence here, and in the registry where it is published; one of the two must work."""
     from lockgate.channels import ssh
-    from lockgate.signoff import Vote
+    from lockgate.votes import Vote
 
     if about.votes is not None:
         ssh.store_vote(about.votes, Vote.read(vote), signature)

@@ -13,7 +13,7 @@ from lockgate import digest as digests
 from lockgate.errors import Edited, NotFound, RegistryError, UnknownOutcome
 from lockgate.registries import mlflow_experiments as experiments
 from lockgate.registries.mlflow_client import Client, Stores
-from lockgate.signoff import Vote
+from lockgate.votes import Vote
 
 _PREFIX = "lockgate."
 _LONGEST = 5000  # the shortest limit of the databases behind MLflow

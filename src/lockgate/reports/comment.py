@@ -14,9 +14,10 @@ from lockgate.errors import UsageError
 from lockgate.escaping import colon, cut, html, markdown
 from lockgate.evidence import Evidence, Finding, GateResult, Verdict
 from lockgate.obstacles import Obstacle, merged, obstacles, watched
+from lockgate.owners import Person, SignoffPolicy
 from lockgate.registry import utc
 from lockgate.sentences import short, slice_words
-from lockgate.signoff import Ballot, Decision, Person, SignoffPolicy
+from lockgate.signoff import Ballot, Decision
 
 LIMIT = 60_000
 _GATES, _SLICES, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400
