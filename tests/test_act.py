@@ -31,8 +31,11 @@ task: binary
 registry: {{uri: "sqlite:///{folder}/m.db"}}
 candidate: {{newest: true}}
 champion: {{alias: production, else: none}}
+threshold: 0.5
+data:
+  holdout: {{path: data/elsewhere.parquet, label: y}}
 gates:
-  - gate: metadata
+  - {{gate: metrics, data: holdout, require: [auc >= 0.5]}}
 signoff:
   groups: {{owners: [{{github: ana, id: {ana}}}]}}
   require: {{owners: 1}}

@@ -216,15 +216,15 @@ def test_a_rollback_that_is_refused_says_why(desk: Desk, step: Step) -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "number", "again", "code", "state"),
+    ("who", "number", "again", "code", "outputs"),
     [
-        ("mallory", "1", "mallory", 3, "pending"),
-        ("octocat", "583231", "mallory", 3, "pending"),
-        ("octocat", "583231", "octocat", 0, "rolled_back"),
+        ("mallory", "1", "mallory", 3, {"state": "pending", "reason-code": "owner_needed"}),
+        ("octocat", "583231", "mallory", 3, {"state": "pending", "reason-code": "owner_needed"}),
+        ("octocat", "583231", "octocat", 0, {"state": "rolled_back"}),
     ],
 )
 def test_where_an_owner_is_asked_only_a_run_that_an_owner_started_rolls_back(
-    desk: Desk, step: Step, who: str, number: str, again: str, code: int, state: str
+    desk: Desk, step: Step, who: str, number: str, again: str, code: int, outputs: dict[str, str]
 ) -> None:
     """By their number; a run that somebody else started again is nobody's word."""
     owners = f'[{{key: "{ssh.public_key(desk.key)}"}}, {{github: octocat, id: 583231}}]'
@@ -241,7 +241,7 @@ def test_where_an_owner_is_asked_only_a_run_that_an_owner_started_rolls_back(
         GITHUB_ACTOR=who, GITHUB_ACTOR_ID=number, GITHUB_TRIGGERING_ACTOR=again,
     )  # fmt: skip
 
-    assert (done.return_value, step.outputs) == (code, {"state": state}), done.stderr
+    assert (done.return_value, step.outputs) == (code, outputs), done.stderr
     assert desk.models.registry.aliases(desk.model)["production"] == ("1" if code == 0 else "2")
 
 

@@ -80,9 +80,10 @@ class Attacked(Story):
         (self.folder / "gates" / "mine.py").write_text(
             GATE.format(body="\n".join(f"        {line}" for line in body.splitlines()))
         )
-        of = yaml.safe_load(self.pipeline.read_text())
-        of["gates"] = [{"gate": "./gates/mine.py:Mine", "require": list(lines or ["harm <= 0"])}]
-        self.pipeline.write_text(yaml.safe_dump(of))
+        mine = json.dumps({"gate": "./gates/mine.py:Mine", "require": list(lines or ["harm <= 0"])})
+        text, count = re.subn(r"(?m)^  - gate: metadata$", lambda _: f"  - {mine}", self.pipeline.read_text())
+        assert count == 1
+        self.pipeline.write_text(text)
 
     def evaluate_here(self, **environ: str) -> tuple[Result, str]:
         """`gate github run` in this process, and the summary that it wrote."""
@@ -396,7 +397,10 @@ def test_47_only_the_word_approved_opens_the_jobs_that_promote(story: Attacked) 
     assert {name: job["if"] for name, job in jobs.items() if name != "decide"} == {
         "prove": "needs.decide.outputs.state == 'approved'",
         "promote": "needs.decide.outputs.state == 'approved'",
+        "tell": "!cancelled() && needs.prove.result == 'failure'",
     }
+    assert jobs["tell"]["permissions"] == {"contents": "read", "actions": "read", "pull-requests": "write"}
+    assert "environment" not in jobs["tell"]
     assert jobs["promote"]["needs"] == ["decide", "prove"]
     assert jobs["decide"]["outputs"]["state"] == "${{ steps.gate.outputs.state }}"
     assert (broken.return_value, story.outputs) == (4, {"state": "error"})

@@ -129,7 +129,9 @@ def test_a_pickle_that_reads_the_environment_never_sees_what_moves_production(jo
     assert jobs.spied == []
 
     told = jobs.job("run", opened, **reading)
-    world.leave(world.runs[-1], {"evidence.json": (jobs.folder / "out" / "evidence.json").read_bytes()})
+    out = jobs.folder / "out"
+    left = {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    world.leave(world.runs[-1], left)
     jobs.job("comment", opened)
     event = world.comment("ana", f"/gate approve {told['evidence-digest']}")
     decided = jobs.job("decide", event)
