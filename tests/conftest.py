@@ -12,6 +12,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = ["servers"]
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest come first, so that no worker waits at the end for the other one's."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
 METRICS = """
 STATE = "a text"
 
