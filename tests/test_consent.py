@@ -11,11 +11,11 @@ import pytest
 from commands.desk import Desk
 from lockgate.commands import adopt, approve, promote, rollback
 from lockgate.consent import Planned, agreed
-from lockgate.digest import sha256
-from lockgate.errors import Refused, UsageError, Waiting
+from lockgate.digest import folder_digest, sha256
+from lockgate.errors import Refused, ServingFault, UsageError, Waiting
 from lockgate.ledger import read_chain
 from lockgate.owners import Owner, SignoffPolicy
-from lockgate.registry import Identity
+from lockgate.registry import Identity, ModelVersion
 from lockgate.signoff import Ballot, Objection
 from lockgate.votes import Vote
 from promoting import NOW, ssh_key
@@ -126,6 +126,38 @@ def test_an_owner_signs_for_somebody_else(desk: Desk) -> None:
     assert isinstance(again.exception, Waiting)
     assert "moved a version since" in str(again.exception)
     assert isinstance(cut.exception, UsageError)
+
+
+def test_a_promotion_that_others_left_unfinished_is_left_behind_by_an_owner_only(desk: Desk) -> None:
+    """Nobody else's rollback ends it, also not by a vote from before."""
+    third, vote = desk.register(), desk.folder / "vote.json"
+    about = desk.evaluate(
+        third,
+        champion=ModelVersion(
+            desk.model, "2", digest=folder_digest(desk.models.files(desk.models.registry.version(desk.model, "2")))
+        ),
+    )
+    desk.gate(approve.command, about.digest, "--key", desk.key)
+    desk.gate(rollback.command, desk.model, "--reason", "stalls", "--key", desk.key, "--sign-only", vote)
+    desk.write("  rollback: owner\npromotion: {lease: 1s, switch: {run: [/bin/false], timeout: 500ms}}\n")
+    about = desk.evaluate(third, champion=ModelVersion(desk.model, "2", digest=about.champion["digest"]))
+    desk.gate(approve.command, about.digest, "--key", desk.key)
+    broken = desk.gate(promote.command, about.digest).exception
+    keys = desk.models.registry.ledger(desk.model).keys
+    before = dict(keys())
+    assert isinstance(broken, ServingFault)
+    assert read_chain(before).unfinished is not None
+
+    for more in ((), ("--vote", vote)):
+        ended = desk.gate(rollback.command, desk.model, "--reason", "stalls", *more).exception
+        assert isinstance(ended, Waiting)
+        assert ended.code == "owner_needed"
+        assert dict(keys()) == before
+
+    desk.write("  rollback: owner\npromotion: {lease: 1s, switch: {run: [/bin/true], timeout: 500ms}}\n")
+    done = desk.gate(rollback.command, desk.model, "--reason", "stalls", "--key", desk.key)
+    assert done.exit_code == 0, done.exception
+    assert desk.models.registry.aliases(desk.model)["production"] == "2"
 
 
 def test_options_that_say_two_things_are_wrong_usage(desk: Desk) -> None:

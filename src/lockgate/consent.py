@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from lockgate import digest
 from lockgate.errors import Waiting
+from lockgate.ledger import Entry
 from lockgate.owners import SignoffPolicy
 from lockgate.registry import Identity, utc_text
 from lockgate.signoff import Ballot
@@ -44,6 +46,19 @@ class Planned:
 
     def __str__(self) -> str:
         return f"the rollback of {self.model} from version {self.source} to {self.target}"
+
+
+class Consents(Protocol):
+    """How a rollback asks for an owner's word."""
+
+    def may_leave(self, left: Entry) -> None:
+        """Raises Waiting or Refused where whoever calls may not leave an entry behind that others had not finished.
+
+        Asked before anything is touched: what an owner signs cannot be known before that entry is ended.
+        """
+
+    def __call__(self, planned: Planned) -> Sequence[tuple[bytes, bytes]]:
+        """The votes that let it, as (bytes, signature). Raises Waiting where nobody agrees."""
 
 
 def agreed(

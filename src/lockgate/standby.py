@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from lockgate import callers, digest
 from lockgate.callers import Callers
-from lockgate.consent import Planned
+from lockgate.consent import Consents, Planned
 from lockgate.errors import NotFound, Refused, UsageError, Waiting
 from lockgate.ledger import MOVES, Chain, Entry, PromotionPolicy, Standing
 from lockgate.promotion import Clock, Left, Outcome, Place, TurnOver, after, carry_out, look, settle, undone
 from lockgate.registry import Identity, Registry, utc_text
-
-Consents = Callable[[Planned], Sequence[tuple[bytes, bytes]]]
 
 
 def rollback(
@@ -30,12 +28,16 @@ def rollback(
 ) -> Outcome:
     """Make the standby, or the retained version `to`, Production; the one that leaves is withdrawn.
 
-    turn_over: makes serving follow, None where the policy has no switch. consents: given what would be done, the votes
-    that let it, as (bytes, signature); raises where they do not. None where the policy asks nobody.
+    turn_over: makes serving follow, None where the policy has no switch. consents: where an owner's word comes from; None
+    where the policy asks nobody.
     Raises Refused with a stable code where there is nothing to go back to.
     """
     reason = _given(reason)
-    place, forwarded = _cleared(registry, model, to, actor=actor, clock=clock, turn_over=turn_over)
+    place = look(registry, model)
+    left = place.chain.unfinished
+    if consents is not None and left is not None and left.kind != "rolled_back":
+        consents.may_leave(left)
+    place, forwarded = _cleared(registry, model, place, to, actor=actor, clock=clock, turn_over=turn_over)
     if forwarded and forwarded[0].entry.kind == "rolled_back" and forwarded[0].ending == "done":
         entry = forwarded[0].entry
         said = ("that was the rollback which had been left unfinished; nothing further was rolled back",)
@@ -154,14 +156,20 @@ def _keep(registry: Registry, before: Standing, plan: Planned, votes: Sequence[t
 
 
 def _cleared(
-    registry: Registry, model: str, to: str | None, *, actor: Identity, clock: Clock, turn_over: TurnOver | None
+    registry: Registry,
+    model: str,
+    place: Place,
+    to: str | None,
+    *,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None,
 ) -> tuple[Place, tuple[Left, ...]]:
     """Where things stand once an unfinished entry is out of the way.
 
     A rollback that was left unfinished is finished: whoever repeats the command wants that one, not a second. Anything
     else is ended without turning serving over to a version that is to be left anyway.
     """
-    place = look(registry, model)
     left = place.chain.unfinished
     if left is None:
         return place, ()

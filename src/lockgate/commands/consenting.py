@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lockgate.commands import voting
-from lockgate.errors import UsageError
+from lockgate.errors import UsageError, Waiting
 
 if TYPE_CHECKING:
     from lockgate.consent import Planned
+    from lockgate.ledger import Entry
     from lockgate.owners import SignoffPolicy
     from lockgate.registry import Identity
     from lockgate.votes import Vote
@@ -25,6 +26,19 @@ class Consents:
     reason: str = ""
     key: Path | None = None
     vote: Path | None = None
+
+    def may_leave(self, left: Entry) -> None:
+        """An owner may, in person or with a key; what somebody signed before cannot be about what comes after."""
+        if self.policy.rollback == "none" or self.policy.owner_of(self.actor) is not None:
+            return
+        if self.key is not None:
+            voting.signer(self.policy, self.key, Path("the pipeline"))
+            return
+        raise Waiting(
+            f"epoch {left.epoch} ({left.kind.replace('_', ' ')} by {left.actor}) is not done, and to leave it an owner must agree",
+            code="owner_needed",
+            remedy="an owner calls this with --key FILE; or let whoever began finish it first",
+        )
 
     def __call__(self, planned: Planned) -> list[tuple[bytes, bytes]]:
         """The votes that let it, with their signatures. Raises Waiting where nobody agrees."""
