@@ -346,7 +346,8 @@ database_uri = sqlite:///{folder}/users.db
 admin_username = admin
 admin_password = a-long-password-1
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
-"""
+auth_cache_ttl_seconds = 600
+"""  # passwords are hashed once each: at every request that takes most of a second
 PASSWORD = "a-long-password-2"
 ROOMS = ("lockgate-ledger/{}", "lockgate-ledger/{}/entries", "lockgate-evidence/{}")
 
