@@ -21,7 +21,7 @@ from lockgate.overriding import OVERRIDABLE, agreed
 from lockgate.owners import Owner, SignoffPolicy
 from lockgate.promotion import Outcome
 from lockgate.registry import Identity
-from lockgate.signoff import Ballot, Decision, Objection
+from lockgate.signoff import Ballot, Decision, Objection, Obstacle
 from lockgate.votes import Vote
 from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 
@@ -257,6 +257,20 @@ def test_status_is_red_until_the_version_passes_or_is_replaced(night: Night) -> 
         )
         published.publish(registry, made, run_folder(made, night.folder / made.run_id))
         assert red() is expected, (verdict, opens)
+
+
+def test_what_a_channel_found_in_the_way_is_not_gone_over(night: Night) -> None:
+    """Also where it stands behind a verdict that is: a commit that the policy wants merged, for example."""
+    about = _failed(night)["about"]
+    votes = [
+        Vote.read(signed(about, night.keys[name], at=NOW, verb="override", reason=REASON)[0]) for name in night.keys
+    ]
+    waits = Obstacle("pending", "not_merged", "it is not merged", "merge it")
+
+    decision = agreed(night.policy, about, Ballot(tuple(votes), {}, ("dev@example.org",), obstacle=waits), NOW)
+
+    assert (decision.state, decision.code) == ("pending", "not_merged")
+    assert agreed(night.policy, about, Ballot(tuple(votes), {}, ("dev@example.org",)), NOW).state == "approved"
 
 
 def test_another_version_ends_an_override(night: Night) -> None:

@@ -25,14 +25,14 @@ OVERRIDABLE = frozenset(
         *("way_back", "proof", "waiver_expired"),
     }
 )
-_SAID, _REASON = 300, 500  # characters of one objection, and of one person's reason, that the ledger keeps
+_SAID, _REASON = 250, 200  # characters of one objection, and of one person's reason, that the ledger keeps
 
 
 def agreed(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
     """Whether the quorum of `signoff.override` says that this evidence's candidate is promoted all the same.
 
     Only votes to override count, each with a reason, for a day. Whoever made the work does not count where duties are
-    separate, and one rejection closes this way too.
+    separate; one rejection closes this way too, and so does what a channel found in the way.
     """
     if policy.override is None:
         return Decision(
@@ -41,6 +41,9 @@ def agreed(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
             "the policy that was evaluated has no signoff.override, so nothing goes over what stands in the way",
             remedy="do what the refusal without --override says",
         )
+    if ballot.obstacle is not None:
+        found = ballot.obstacle
+        return Decision(found.state, found.code, found.reason, remedy=found.remedy)
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot, verbs=("override", "revoke", "reject"))
     if (rejected := veto(people, evidence, ballot, ignored)) is not None:
