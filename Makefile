@@ -10,7 +10,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/gate demo
 
 test: $(VENV)/.servers
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -22,38 +24,41 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 @pytest.fixture(scope="module")
-def played(stage: Checkout) -> tuple[Answer, Answer]:
-    """The demo twice in the same folder."""
-    return stage.call("demo"), stage.call("demo")
+def played(stage: Checkout) -> Answer:
+    """The demo, in a folder where it had been broken off when it was under way."""
+    begun = stage.start("demo")
+    assert begun.stdout is not None
+    assert any("The first candidate" in line for line in begun.stdout)
+    os.killpg(begun.pid, signal.SIGINT)
+    begun.communicate(timeout=120)
+    assert begun.returncode == 130
+    return stage.call("demo")
 
 
 @pytest.fixture
-def after(stage: Checkout, played: tuple[Answer, Answer], monkeypatch: pytest.MonkeyPatch) -> Checkout:
-    """The demo's folder, as the second time left it."""
+def after(stage: Checkout, played: Answer, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+    """The demo's folder, as it left it."""
     alone(monkeypatch)
     monkeypatch.chdir(stage.folder / ".demo")
     return stage
 
 
-def test_the_demo_ends_well_and_names_the_report(stage: Checkout, played: tuple[Answer, Answer]) -> None:
+def test_the_demo_ends_well_and_names_the_report(stage: Checkout, played: Answer) -> None:
     """It stops the bad candidate on its slice and its tail, and may be played again where it was played."""
-    for answer in played:
-        assert answer.code == 0, answer.stderr + answer.stdout
-        report = re.search(r"Open the report that stopped the bad candidate:\n  (\S+)\n", answer.stdout)
-        assert report is not None
-        assert re.search(
-            r"^fail +metrics +auc on country=BR is 0\.\d+, 0\.\d+ below the champion's", answer.stderr, re.M
-        )
-        assert re.search(r"^fail +latency +p99_ms is ", answer.stderr, re.M)
+    assert played.code == 0, played.stderr + played.stdout
+    report = re.search(r"Open the report that stopped the bad candidate:\n  (\S+)\n", played.stdout)
+    assert report is not None
+    assert re.search(r"^fail +metrics +auc on country=BR is 0\.\d+, 0\.\d+ below the champion's", played.stderr, re.M)
+    assert re.search(r"^fail +latency +p99_ms is ", played.stderr, re.M)
     text = (stage.folder / report[1]).read_text()
     assert text.startswith("# ❌ fail: fraud version 2\n")
     assert "auc on country=BR is 0." in text
     assert stage.processes == []
 
 
-def test_the_demo_ends_with_who_moved_what_when_and_why(played: tuple[Answer, Answer]) -> None:
+def test_the_demo_ends_with_who_moved_what_when_and_why(played: Answer) -> None:
     """Newest first: the promotion that was signed, the rollback with its reason, and how it began."""
-    table = played[1].stdout.partition("$ gate history fraud\n")[2].splitlines()
+    table = played.stdout.partition("$ gate history fraud\n")[2].splitlines()
     rows = [re.split(r"  +", line) for line in table[:7]]
 
     assert rows[0] == ["EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "WHY"]
