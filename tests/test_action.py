@@ -126,7 +126,7 @@ def test_it_is_what_github_accepts(schema: str) -> None:
 
 LOADED = "import os; open(os.environ['LOADED'], 'a').write(__file__); raise SystemExit('loaded from the workspace')"
 TRAPS = ("requests", "click", "hatchling", "pip", "venv", "ensurepip", "sitecustomize", "usercustomize", "lockgate")
-NOWHERE = "http://127.0.0.1:9/simple"
+NOWHERE = "http://127.0.0.1:9/index"
 
 
 def hostile(workspace: Path) -> dict[str, str]:
@@ -211,7 +211,7 @@ def test_an_index_that_offers_another_file_installs_nothing(tmp_path: Path) -> N
     """The input `index` is where files come from, and their hashes are what they are held to; the exit code is 4."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Index)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    index = f"http://127.0.0.1:{server.server_address[1]}/simple"
+    index = f"http://127.0.0.1:{server.server_address[1]}/index"
     given = {"ACTION": str(ROOT), "SCRATCH": str(tmp_path), "GATE_COMMAND": "promote", "GATE_INDEX": index}
     done = subprocess.run(
         ["bash", "-c", STEPS[0]["run"]], env=os.environ | given, capture_output=True, text=True, timeout=120
@@ -219,7 +219,7 @@ def test_an_index_that_offers_another_file_installs_nothing(tmp_path: Path) -> N
     server.shutdown()
     server.server_close()
 
-    assert [path.split("/")[1] for path in Index.asked] == ["simple", "files"]
+    assert [path.split("/")[1] for path in Index.asked] == ["index", "files"]
     assert "DO NOT MATCH THE HASHES" in done.stderr
     assert (done.returncode, done.stderr.splitlines()[-1]) == (4, "lockgate could not be installed")
     assert not (tmp_path / "lockgate-uv" / "bin").exists()

@@ -61,6 +61,11 @@ class Consents(Protocol):
         """The votes that let it, as (bytes, signature). Raises Waiting where nobody agrees."""
 
 
+def needed(policy: SignoffPolicy, actor: Identity) -> bool:
+    """Whether an owner's word must be brought: the policy asks for one, and whoever calls is none."""
+    return policy.rollback == "owner" and policy.owner_of(actor) is None
+
+
 def agreed(
     policy: SignoffPolicy, planned: Planned, ballot: Ballot, *, actor: Identity, now: datetime
 ) -> Sequence[Vote]:
@@ -69,7 +74,7 @@ def agreed(
     actor: who calls; an owner whom a channel vouches for (not a name that anybody can write into git) needs no vote.
     Raises Waiting where nobody agrees, with why each vote does not count.
     """
-    if policy.rollback == "none" or policy.owner_of(actor) is not None:
+    if not needed(policy, actor):
         return ()
     why = []
     for vote in ballot.votes:

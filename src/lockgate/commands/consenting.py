@@ -29,10 +29,12 @@ class Consents:
 
     def may_leave(self, left: Entry) -> None:
         """An owner may, in person or with a key; what somebody signed before cannot be about what comes after."""
-        if self.policy.rollback == "none" or self.policy.owner_of(self.actor) is not None:
+        from lockgate.consent import needed
+
+        if not needed(self.policy, self.actor):
             return
         if self.key is not None:
-            voting.signer(self.policy, self.key, Path("the pipeline"))
+            voting.signer(self.policy, self.key, where="the pipeline")
             return
         raise Waiting(
             f"epoch {left.epoch} ({left.kind.replace('_', ' ')} by {left.actor}) is not done, and to leave it an owner must agree",
@@ -70,7 +72,7 @@ class Consents:
 
         if self.key is None:
             raise UsageError("nothing signs", remedy="add --key FILE")
-        by = voting.signer(self.policy, self.key, Path("the pipeline"))
+        by = voting.signer(self.policy, self.key, where="the pipeline")
         vote: Vote = Vote("rollback", planned.digest, planned.model, None, self.reason, now(), by)
         return vote.bytes, voting.sign(vote, self.key, self.policy)
 

@@ -180,8 +180,7 @@ def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
 
     runner, done = _step(work)
     if isinstance(done, LockgateError):
-        code = str(getattr(done, "code", "error"))
-        return _broken(runner, done, state=_refusal(done), **{"reason-code": code})
+        return _broken(runner, done, state=_refusal(done), **{"reason-code": "error"})
     runner.show("".join(f"* {markdown(line)}\n" for line in done))
     runner.tell({"state": "proven"})
     return 0
@@ -321,6 +320,7 @@ def _step(work: Callable[[Runner], T]) -> tuple[Runner, T | LockgateError]:
 
 
 def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
+    """Tell of it. Where the error has a code, that is the reason-code, whatever the outputs say."""
     from lockgate import wiring
     from lockgate.commands.runner import say
     from lockgate.errors import Refused, Waiting

@@ -32,7 +32,7 @@ def cast(
 
     about = found.evidence(digest, pipeline)
     policy = about.pipeline.signoff or SignoffPolicy()
-    owner = signer(policy, key, about.pipeline.path)
+    owner = signer(policy, key, where=str(about.pipeline.path))
     if verb == "approve":
         _can_be_approved(policy, about.evidence, accepting)
     if verb == "override":
@@ -54,8 +54,8 @@ def cast(
     return [head, *_store(about, vote.bytes, signature)]
 
 
-def signer(policy: SignoffPolicy, key: Path, path: Path) -> Identity:
-    """Whose key this is. Raises Refused where it is none of the policy's; path: of the pipeline, to name it."""
+def signer(policy: SignoffPolicy, key: Path, *, where: str) -> Identity:
+    """Whose key this is. Raises Refused where it is none of the policy's. where: what holds the policy, to name it."""
     from lockgate.channels import ssh
     from lockgate.registry import Identity
 
@@ -63,7 +63,7 @@ def signer(policy: SignoffPolicy, key: Path, path: Path) -> Identity:
     owner = policy.owner_of(found)
     if owner is None:
         raise Refused(
-            f"the key {found.id} is in no group of signoff in {path}",
+            f"the key {found.id} is in no group of signoff in {where}",
             code="not_an_owner",
             remedy="sign with a key of signoff.groups, or have yours added there and evaluate again",
         )
