@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 from environments.build import environment
-from lockgate.commands.workflows import PINNED
+from lockgate.cli.github.workflow_files import PINNED
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION = "acme/lockgate@" + "0123456789" * 4

@@ -6,10 +6,13 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from lockgate import audit, digest, promotion, standby
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registry import ModelVersion
-from lockgate.signoff import Ballot
+from lockgate import hashing as digest
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.audit import status as audit
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import ModelVersion
+from lockgate.signoff.decision import Ballot
 from promoting import CI, NOBODY, POLICY, PROMOTION, Clock, evidence, run_folder
 from proxy import Proxy
 

@@ -19,17 +19,18 @@ from pathlib import Path
 from typing import Any
 
 from calls import register
-from lockgate import promotion, standby
-from lockgate.channels import ssh
 from lockgate.errors import LockgateError, Refused, RegistryError, UnknownOutcome, Waiting
-from lockgate.evidence import Evidence
-from lockgate.ledger import Chain, PromotionPolicy, read_chain, standing
-from lockgate.owners import Owner, SignoffPolicy
-from lockgate.projection import all_tags, differing_tags
-from lockgate.promotion import Outcome
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registry import Identity, ModelVersion
-from lockgate.signoff import Ballot
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger.chain import Chain, PromotionPolicy, read_chain, standing
+from lockgate.promotion.ledger.projection import all_tags, differing_tags
+from lockgate.promotion.promote import Outcome
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import Identity, ModelVersion
+from lockgate.signoff import ssh
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.policy import Owner, SignoffPolicy
 from promoting import POLICY, evidence, run_folder, signed, ssh_key
 
 Votes = list[tuple[bytes, bytes]]

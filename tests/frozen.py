@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lockgate import promotion
-from lockgate.evidence import Evidence
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.signoff import Ballot
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import promote as promotion
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.signoff.decision import Ballot
 from promoting import CI, NOBODY, POLICY, PROMOTION, Clock, run_folder
 
 

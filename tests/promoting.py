@@ -14,17 +14,19 @@ from typing import Any
 
 import pytest
 
-from lockgate import digest, promotion, standby
-from lockgate.channels import ssh
+from lockgate import hashing as digest
 from lockgate.errors import Refused
-from lockgate.evidence import Evidence
-from lockgate.ledger import PromotionPolicy
-from lockgate.owners import SignoffPolicy
-from lockgate.promotion import Outcome
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registry import Identity, ModelVersion, utc_text
-from lockgate.signoff import Ballot
-from lockgate.votes import Vote
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger.chain import PromotionPolicy
+from lockgate.promotion.promote import Outcome
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import Identity, ModelVersion, utc_text
+from lockgate.signoff import ssh
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.vote import Vote
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICY = "sha256:" + "a" * 64

@@ -19,7 +19,7 @@ from typing import Any, get_args
 
 from crowd import PROCESSES, Watch, World, counts, interrupted, work, worker_number
 from lockgate.errors import LockgateError
-from lockgate.registry import RegistrySpec
+from lockgate.registries.ports import RegistrySpec
 from proxy import Asked, Fate, Proxy
 from servers import MlflowServer, Postgres, installed
 

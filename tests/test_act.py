@@ -18,8 +18,8 @@ from hub.contract import github
 from hub.emulator import BOT, NAME, World, user
 from hub.served import TOKEN, Served
 from index import reachable
-from lockgate.commands.workflows import PINNED, Workflows
-from lockgate.pipeline import load
+from lockgate.cli.github.workflow_files import PINNED, Workflows
+from lockgate.pipeline.model import load
 from promoting import Models
 
 READING, WRITING = "reading-credential", "writing-credential"
@@ -282,7 +282,7 @@ jobs:
         run: |
           "$PYTHON_OF_TESTS" - <<'END'
           from contextlib import nullcontext
-          from lockgate.commands.runner import commands_off, say
+          from lockgate.cli.github.actions_runner import commands_off, say
           spoofed = "::add-mask::told\\n::set-output name=verdict::pass\\n::error title=spoofed::x\\n::stop-commands::a"
           with commands_off():
               print(spoofed, flush=True)

@@ -16,9 +16,9 @@ import pytest
 import yaml
 
 from index import reachable
-from lockgate.commands.github import command
-from lockgate.evidence import Verdict
-from lockgate.signoff import Decision
+from lockgate.cli.commands.github import command
+from lockgate.evidence.evidence import Verdict
+from lockgate.signoff.decision import Decision
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))

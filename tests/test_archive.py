@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import standby
-from lockgate.archive import Archiving, archive
 from lockgate.errors import Refused, Waiting
-from lockgate.ledger import PromotionPolicy, read_chain
-from lockgate.registries.mlflow import MlflowRegistry
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.archive import Archiving, archive
+from lockgate.promotion.ledger.chain import PromotionPolicy, read_chain
+from lockgate.registries.mlflow.registry import MlflowRegistry
 from promoting import CI, NOW, PROMOTION, Clock, Models
 from test_standby import Bench
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import standby
-from lockgate.archive import archive
-from lockgate.audit import Status, status
-from lockgate.ledger import read_chain
-from lockgate.registry import utc_text
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.archive import archive
+from lockgate.promotion.audit.status import Status, status
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.registries.ports import utc_text
 from promoting import CI, NOW, PROMOTION, Clock, Models
 from test_standby import Bench
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.bars import WIDTH, bars
-from lockgate.evidence import Decided, Finding
+from lockgate.evidence.evidence import Decided, Finding
+from lockgate.reports.interval_bars import WIDTH, bars
 from reports.evidence import EMPTY, finding
 
 numbers = st.floats(-1e6, 1e6) | st.floats(-1e300, 1e300) | st.just(float("inf"))

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from lockgate import callers
-from lockgate.callers import Callers
-from lockgate.registry import ModelVersion
+from lockgate.promotion import compatibility as callers
+from lockgate.promotion.compatibility import Callers
+from lockgate.registries.ports import ModelVersion
 from promoting import Models
 from test_standby import Bench
 

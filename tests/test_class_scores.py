@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lockgate.class_scores import class_scores, coded, decided
 from lockgate.errors import LockgateError
-from lockgate.model import Output
+from lockgate.models.class_scores import class_scores, coded, decided
+from lockgate.models.model import Output
 
 CLASSES = ("a", "b", "c")
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from lockgate.classes import class_text, in_order, label_classes, mismatch
-from lockgate.dataset import Dataset, DatasetSpec
+from lockgate.data.class_labels import class_text, in_order, label_classes, mismatch
+from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import DataError
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import click
 import pytest
 
-from lockgate import __version__, cli
+from lockgate import __version__
+from lockgate.cli.main import main as cli
 from lockgate.errors import LockgateError, PipelineError, Refused, RegistryError, UsageError, Waiting
 
 PIPELINE = """\

@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from commands.desk import Desk
-from lockgate.commands import adopt, approve, promote, rollback
-from lockgate.consent import Planned, agreed
-from lockgate.digest import folder_digest, sha256
+from lockgate.cli.commands import adopt, promote, rollback
+from lockgate.cli.commands import vote as approve
 from lockgate.errors import Refused, ServingFault, UsageError, Waiting
-from lockgate.ledger import read_chain
-from lockgate.owners import Owner, SignoffPolicy
-from lockgate.registry import Identity, ModelVersion
-from lockgate.signoff import Ballot, Objection
-from lockgate.votes import Vote
+from lockgate.hashing import folder_digest, sha256
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.rollback_consent import Planned, agreed
+from lockgate.registries.ports import Identity, ModelVersion
+from lockgate.signoff.decision import Ballot, Objection
+from lockgate.signoff.policy import Owner, SignoffPolicy
+from lockgate.signoff.vote import Vote
 from promoting import NOW, ssh_key
 
 OCTOCAT, STRANGER = Identity("github", "583231", "octocat"), Identity("github", "1", "mallory")

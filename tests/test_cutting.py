@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.cutting import fit, utf8, utf16
+from lockgate.text import fit, utf8, utf16
 
 
 def left_out(count: int) -> str:

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from lockgate import digest as digests
-from lockgate.dataset import Dataset, DatasetSpec
+from lockgate import hashing as digests
+from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import DataError
 
 ADULT = Path(__file__).parents[2] / "shared" / "data" / "adult_test.csv.gz"
@@ -216,7 +216,7 @@ def test_reading_imports_no_pandas(folder: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from lockgate.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset, DatasetSpec
 for path in ("data", "d.jsonl", "d.parquet"):
     timed = dict(last="7d", time="t") if path != "data" else {{}}
     spec = DatasetSpec.model_validate(dict(path=path, slices=["n"], **timed))

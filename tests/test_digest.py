@@ -14,7 +14,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate import digest
+from lockgate import hashing as digest
 
 JSON = st.recursive(
     st.none()

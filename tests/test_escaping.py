@@ -10,17 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lockgate.escaping import (
-    colon,
-    command_message,
-    command_property,
-    cut,
-    hide,
-    html,
-    markdown,
-    output_line,
-    secret_forms,
-)
+from lockgate.text import colon, command_message, command_property, cut, hide, html, markdown, output_line, secret_forms
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 NASTY = [

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate import digest
-from lockgate.evidence import (
+from lockgate import hashing as digest
+from lockgate.evidence.evidence import (
     SCHEMA,
     Asked,
     Decided,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lockgate.errors import DataError
-from lockgate.example import read_example
+from lockgate.models.input_example import read_example
 
 SIGNATURE = {"inputs": [{"name": "age", "type": "double"}, {"name": "city", "type": "string"}]}
 ROWS = {"age": [30.0, 40.0], "city": ["Graz", None]}

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from lockgate.dataset import DatasetSpec
-from lockgate.evidence import Exhibit
-from lockgate.exhibits import curves
-from lockgate.scored import Scored
+from lockgate.data.dataset import DatasetSpec
+from lockgate.evaluation.curves import curves
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evidence.evidence import Exhibit
 
 
 def drawn(n: int, subjects: set[str], *, label: Any = None, ties: bool = False) -> tuple[dict[str, Any], list[Exhibit]]:

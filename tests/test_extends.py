@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from lockgate import extends
 from lockgate.errors import PipelineError
+from lockgate.pipeline import inheritance as extends
 
 
 def merged(folder: Path, **files: str) -> extends.Merged:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.dataset import DatasetSpec
-from lockgate.flips import flip_rate, flips
-from lockgate.metrics.influence import Undefined
-from lockgate.scored import Scored
+from lockgate.data.dataset import DatasetSpec
+from lockgate.evaluation.metrics.flip_rate import flip_rate, flips
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.uncertainty.metric import Undefined
 
 SCORES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30)
 

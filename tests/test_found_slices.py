@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lockgate.dataset import DatasetSpec
-from lockgate.evidence import GateResult, Verdict
-from lockgate.found_slices import Search, found_slices
-from lockgate.scored import Scored
+from lockgate.data.dataset import DatasetSpec
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.weak_slices import Search, found_slices
+from lockgate.evidence.evidence import GateResult, Verdict
 from lockgate.testing import run_gate
 
 

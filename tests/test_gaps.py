@@ -14,14 +14,14 @@ from fairlearn.metrics import (
     equalized_odds_difference,
 )
 
-from lockgate.estimate import Estimate
-from lockgate.evidence import Finding, Verdict
-from lockgate.gaps import by_slice, gap, spans
-from lockgate.judge import judge, verdict_of
-from lockgate.metrics import METRICS
-from lockgate.requirement import parse
-from lockgate.slice_spec import SliceSpec, SmallSlices
-from lockgate.slices import Slice
+from lockgate.data.slices.slice import Slice
+from lockgate.data.slices.spec import SliceSpec, SmallSlices
+from lockgate.evaluation.estimation.estimate import Estimate
+from lockgate.evaluation.judging.judge import judge, verdict_of
+from lockgate.evaluation.judging.slice_gaps import by_slice, gap, spans
+from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evidence.evidence import Finding, Verdict
 from lockgate.stats.proportions import clopper_pearson
 from lockgate.testing import run_gate
 
@@ -321,6 +321,6 @@ def test_rates_agree_with_their_definitions() -> None:
 
 def test_the_catalog_stays_light() -> None:
     """`gate check` reads it."""
-    code = "import sys, lockgate.metrics.catalog; print('numpy' in sys.modules)"
+    code = "import sys, lockgate.evaluation.metrics.catalog; print('numpy' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

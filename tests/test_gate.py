@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from gates.fakes import case_of
 from lockgate.errors import DataError, ModelFault
-from lockgate.gate import Case, Contender, Gate
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.gates.gate import Case, Contender, Gate
 from lockgate.gates.metadata import ADDS, Metadata
 from lockgate.gates.shadow import Shadow
-from lockgate.registry import ModelVersion
-from lockgate.requirement import parse
+from lockgate.registries.ports import ModelVersion
 
 
 def test_lines_are_numbered_and_default_to_the_gates_own() -> None:

@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate import promotion, published
-from lockgate.digest import canonical
 from lockgate.errors import UsageError
-from lockgate.history import at, history, standing_at
-from lockgate.ledger import read_chain
-from lockgate.owners import SignoffPolicy
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registries.mlflow_client import Client
-from lockgate.registry import utc_text
-from lockgate.signoff import Ballot
-from lockgate.votes import Vote
+from lockgate.hashing import canonical
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import publish as published
+from lockgate.promotion.audit.history import at, history, standing_at
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import utc_text
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.vote import Vote
 from promoting import CI, NOW, POLICY, PROMOTION, Models, evidence, run_folder, signed, ssh_key
 from test_soak import Record
 from test_standby import Bench

@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.decisions.exact import slice_rates
-from lockgate import digest
-from lockgate.estimate import Estimate, counted
-from lockgate.evidence import Decided, Finding, Verdict
-from lockgate.judge import askable, judge, verdict_of
-from lockgate.requirement import Requirement, Subject, from_mapping, parse
-from lockgate.slice_spec import SmallSlices
+from lockgate import hashing as digest
+from lockgate.data.slices.spec import SmallSlices
+from lockgate.evaluation.estimation.estimate import Estimate, counted
+from lockgate.evaluation.judging.judge import askable, judge, verdict_of
+from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping, parse
+from lockgate.evidence.evidence import Decided, Finding, Verdict
 from lockgate.testing import run_gate
 
 WATCH = SmallSlices(min_rows=100, min_positives=0, below="watch")
@@ -535,8 +535,8 @@ def scored(draw: np.random.Generator, n: int, *, worse: float) -> dict[str, Any]
 
 def decide(make: Any, line: str, *, worse: float, n: int, runs: int) -> dict[Verdict, float]:
     """The share of each verdict of a metric among runs with a known truth."""
-    from lockgate.estimate import estimate
-    from lockgate.metrics import METRICS
+    from lockgate.evaluation.estimation.estimate import estimate
+    from lockgate.evaluation.metrics import METRICS
 
     class Rows:
         def __init__(self, columns: dict[str, Any]) -> None:

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import promotion, standby
 from lockgate.errors import Refused
-from lockgate.evidence import Evidence
-from lockgate.ledger import read_chain, standing
-from lockgate.promotion import Outcome
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registry import ModelVersion
-from lockgate.signoff import Ballot
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger.chain import read_chain, standing
+from lockgate.promotion.promote import Outcome
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import ModelVersion
+from lockgate.signoff.decision import Ballot
 from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
 
 HERE = Path(__file__).parent

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lockgate import digest
+from lockgate import hashing as digest
 from lockgate.errors import Refused
-from lockgate.ledger import (
+from lockgate.promotion.ledger.chain import (
     Apply,
     Chain,
     Claim,
@@ -30,7 +30,7 @@ from lockgate.ledger import (
     read_chain,
     standing,
 )
-from lockgate.registry import Identity
+from lockgate.registries.ports import Identity
 from promoting import CI, NOW
 
 LEASE = timedelta(minutes=10)

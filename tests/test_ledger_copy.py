@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate import digest, ledger_copy
+from lockgate import hashing as digest
 from lockgate.errors import UsageError
-from lockgate.ledger import Chain
+from lockgate.promotion.ledger import export as ledger_copy
+from lockgate.promotion.ledger.chain import Chain
 from promoting import NOW
 from test_soak import Record
 

@@ -37,7 +37,7 @@ signoff: {require: {owners: 0}, groups: {owners: []}}
 """
 CALL = """
 import json, sys
-from lockgate.cli import main
+from lockgate.cli.main import main
 sys.argv = ["gate", *json.loads(sys.argv[1])]
 code = 0
 try:
@@ -66,7 +66,7 @@ def test_help_and_check_load_nothing_heavy(tmp_path: Path, arguments: list[str])
 HELPS = """
 import contextlib, io, json, sys
 import click
-from lockgate.cli import gate, run
+from lockgate.cli.main import gate, run
 
 def helps(command, path, context):
     yield path

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from gates.fakes import asking, case_of
-from lockgate import looks, pipeline
+from lockgate.data.slices.names import finding_id
 from lockgate.errors import PipelineError, RegistryError
-from lockgate.evidence import Decided, Evidence, Finding, Verdict
-from lockgate.gate import Case
+from lockgate.evaluation.judging.explanations import risk_sentence
+from lockgate.evaluation.judging.judge import verdict_of
+from lockgate.evidence.evidence import Decided, Evidence, Finding, Verdict
+from lockgate.gates.gate import Case
 from lockgate.gates.metrics import Metrics
-from lockgate.judge import verdict_of
-from lockgate.pipeline import Pipeline, Reuse
-from lockgate.run import Asking, now
-from lockgate.sentences import risk_sentence
-from lockgate.slice_names import finding_id
+from lockgate.pipeline import model as pipeline
+from lockgate.pipeline.model import Pipeline, Reuse
+from lockgate.runs import reuse_budget as looks
+from lockgate.runs.run import Asking, now
 from promoting import evidence
 
 TEXT = """\
@@ -141,7 +142,7 @@ def judged(
         "difference", claim, 0.0, -0.01, 0.01, (">=", -0.02), line.confidence or 0.95, 0.005, 900.0, "delong paired, t"
     )
     detail = {"p_pass": p_pass, "p_fail": p_fail, "p_fail_holm": p_fail}
-    from lockgate.evidence import FindingLimit
+    from lockgate.evidence.evidence import FindingLimit
 
     return Finding(
         finding_id("metrics", name, ()), name, "auc", {}, 0.9, (0.88, 0.92), 0.9, FindingLimit(">=", 0.88, "champion - 0.02"),

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.digest import canonical
-from lockgate.machine import Watch, described, short, watch
+from lockgate.evaluation.latency.machine_info import Watch, described, short, watch
+from lockgate.hashing import canonical
 
 
 def files(root: Path, **texts: str) -> Path:

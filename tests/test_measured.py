@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lockgate.measured import STRETCHES, Measured
-from lockgate.model import Drive
+from lockgate.evaluation.latency.recorded_times import STRETCHES, Measured
+from lockgate.models.model import Drive
 from lockgate.stats.latency import percentile
-from lockgate.stats.times import WIDTH, pooled, spanned
+from lockgate.stats.latency_samples import WIDTH, pooled, spanned
 
 
 def drive(seed: int, *, requests: int = 40) -> Drive:

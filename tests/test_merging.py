@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.dataset import DatasetSpec
-from lockgate.evidence import Verdict
-from lockgate.merging import merged
-from lockgate.scored import Scored
-from lockgate.slice_spec import SmallSlices
+from lockgate.data.dataset import DatasetSpec
+from lockgate.data.slices.spec import SmallSlices
+from lockgate.evaluation.scoring.merge_small_slices import merged
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evidence.evidence import Verdict
 from lockgate.testing import run_gate
 
 COUNTRIES = {"US": 1200, "BR": 900, "LU": 40, "MT": 30, "CY": 25}

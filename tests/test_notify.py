@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from hooks import Hook
-from lockgate import notify
-from lockgate.ledger import Chain, Entry, PromotionPolicy, Standing
-from lockgate.notify import Notice, tell
-from lockgate.promotion import Outcome
-from lockgate.webhook import Notify
+from lockgate.integrations import webhooks as notify
+from lockgate.integrations.webhooks import Notice, tell
+from lockgate.pipeline.notification_spec import Notify
+from lockgate.promotion.ledger.chain import Chain, Entry, PromotionPolicy, Standing
+from lockgate.promotion.promote import Outcome
 from promoting import CI, NOW, evidence
 from targets.web import closed_port
 

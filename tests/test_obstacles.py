@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lockgate.evidence import Asked, Finding, GateResult, Verdict
-from lockgate.obstacles import merged, obstacles, watched
+from lockgate.evidence.evidence import Asked, Finding, GateResult, Verdict
+from lockgate.reports.blockers import merged, obstacles, watched
 from reports.evidence import finding
 
 LINES = (Asked("r1", "auc >= champion - 0.03 on each slice"), Asked("r2", "recall >= 0.7 on each slice"))

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from lockgate.errors import DataError, ModelFault
-from lockgate.model import Output
-from lockgate.output import OutputSpec, Task, ask, score_of
+from lockgate.models.model import Output
+from lockgate.models.output import OutputSpec, Task, ask, score_of
 
 
 def scores(

@@ -11,18 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate import digest, published, standby
-from lockgate.audit import status
-from lockgate.channels import ssh
+from lockgate import hashing as digest
 from lockgate.errors import ModelFault, Refused, Waiting
-from lockgate.evidence import Evidence
-from lockgate.ledger import Entry, read_chain
-from lockgate.overriding import OVERRIDABLE, agreed
-from lockgate.owners import Owner, SignoffPolicy
-from lockgate.promotion import Outcome
-from lockgate.registry import Identity
-from lockgate.signoff import Ballot, Decision, Objection, Obstacle
-from lockgate.votes import Vote
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import publish as published
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.audit.status import status
+from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.promotion.promote import Outcome
+from lockgate.registries.ports import Identity
+from lockgate.signoff import ssh
+from lockgate.signoff.decision import Ballot, Decision, Objection, Obstacle
+from lockgate.signoff.override import OVERRIDABLE, agreed
+from lockgate.signoff.policy import Owner, SignoffPolicy
+from lockgate.signoff.vote import Vote
 from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 
 REASON = "the model in Production answers nothing"

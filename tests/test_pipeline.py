@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate import pipeline
 from lockgate.errors import PipelineError
-from lockgate.evidence import Asked
-from lockgate.pipeline import Pipeline
+from lockgate.evidence.evidence import Asked
+from lockgate.pipeline import model as pipeline
+from lockgate.pipeline.model import Pipeline
 
 ROOT = Path(__file__).parent.parent
 GOOD = sorted((ROOT / "tests/pipelines/good").glob("*.yaml"))
@@ -205,7 +205,7 @@ def test_waivers_of_gates_and_pipeline_are_one_list(tmp_path: Path) -> None:
 def test_a_gate_says_itself_what_it_cannot_accept(tmp_path: Path) -> None:
     """`complaints` of a gate is asked when everything else is right, and points to the gate's own keys."""
     (tmp_path / "mine.py").write_text(
-        "from lockgate.gate import Gate\n"
+        "from lockgate.gates.gate import Gate\n"
         "class Mine(Gate):\n"
         "    word: str\n"
         "    def complaints(self, pipeline):\n"

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from lockgate.estimate import Estimate
-from lockgate.metrics.catalog import SUBJECTS
-from lockgate.plan import Outlook, outlooks
-from lockgate.plan_error import smallest_for
-from lockgate.requirement import from_mapping, parse
-from lockgate.slice_spec import SmallSlices
+from lockgate.data.slices.spec import SmallSlices
+from lockgate.evaluation.estimation.estimate import Estimate
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.planning.expected_error import smallest_for
+from lockgate.evaluation.planning.outlook import Outlook, outlooks
+from lockgate.evaluation.requirements.requirement import from_mapping, parse
 
 
 def counted(rows: int, positives: int | None = None, *, geo: str = "BR") -> Estimate:

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from lockgate import plugins
-from lockgate.digest import sha256
 from lockgate.errors import UsageError
-from lockgate.gate import Gate, gate_class
+from lockgate.gates.gate import Gate, gate_class
 from lockgate.gates.metrics import Metrics
+from lockgate.hashing import sha256
 
 SHIPPED = {"signature", "metadata", "metrics", "latency", "shadow"}
-MINE = "from lockgate.gate import Gate\nclass Mine(Gate):\n    limit: int = 3\nclass Other: pass\n"
+MINE = "from lockgate.gates.gate import Gate\nclass Mine(Gate):\n    limit: int = 3\nclass Other: pass\n"
 
 
 def test_shipped_gates_are_installed_under_their_own_names() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from lockgate.ledger import standing
-from lockgate.projection import all_tags, differing_aliases, differing_tags
-from lockgate.registry import utc_text
+from lockgate.promotion.ledger.chain import standing
+from lockgate.promotion.ledger.projection import all_tags, differing_aliases, differing_tags
+from lockgate.registries.ports import utc_text
 from promoting import NOW
 from test_soak import Record
 

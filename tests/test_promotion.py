@@ -12,18 +12,21 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from lockgate import digest, promotion, published, standby
-from lockgate.channels import ssh
+from lockgate import hashing as digest
 from lockgate.errors import ModelFault, NotFound, Refused, ServingFault, Waiting
-from lockgate.evidence import Evidence
-from lockgate.ledger import Done, Entry, PromotionPolicy, read_chain, standing
-from lockgate.owners import SignoffPolicy
-from lockgate.promotion import Outcome
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registry import Identity, ModelVersion
-from lockgate.repeats import Repeats
-from lockgate.signoff import Ballot
-from lockgate.way_back import Answered, Proof
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import publish as published
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger.chain import Done, Entry, PromotionPolicy, read_chain, standing
+from lockgate.promotion.promote import Outcome
+from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.promotion.rollback_proof import Answered, Proof
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import Identity, ModelVersion
+from lockgate.signoff import ssh
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.policy import SignoffPolicy
 from promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from lockgate.errors import UsageError
-from lockgate.evidence import Finding, GateResult, Verdict
+from lockgate.evidence.evidence import Finding, GateResult, Verdict
 from lockgate.testing import run_gate
 
 DOCS = 8

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.ranked import Slices, by_code, difference, order_keys, rank
+from lockgate.evaluation.estimation.rank_sums import Slices, by_code, difference, order_keys, rank
 
 SCORES = st.lists(
     st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 0.1, 0.5]), max_size=40

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.ranked_slices import together
+from lockgate.evaluation.estimation.slice_rank_sums import together
 
 
 @given(st.lists(st.sampled_from([0, 1, 50_000, 100_000, 200_000]), min_size=1, max_size=12))

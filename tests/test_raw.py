@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from lockgate.load import BYTES
-from lockgate.model import Drive
-from lockgate.raw import RawRequests
+from lockgate.evaluation.latency.request_log import RawRequests
+from lockgate.models.load_spec import BYTES
+from lockgate.models.model import Drive
 
 
 def drive(requests: int = 150, *, seed: int = 0) -> Drive:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import pipeline
-from lockgate.cli import COMMANDS
+from lockgate.cli.main import COMMANDS
+from lockgate.pipeline import model as pipeline
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -14,7 +14,7 @@ import click
 import pytest
 import yaml
 
-from lockgate.cli import COMMANDS
+from lockgate.cli.main import COMMANDS
 
 DOCS = Path(__file__).parents[1] / "docs"
 GITLAB = DOCS / "recipes" / "gitlab-ci.yml"
@@ -30,7 +30,7 @@ def calls(text: str) -> list[list[str]]:
 
 def parsed(arguments: list[str]) -> click.Context:
     """As the command itself would read them. Raises click.UsageError."""
-    command: click.Command = import_module(f"lockgate.commands.{arguments[0]}").command
+    command: click.Command = import_module(f"lockgate.cli.commands.{arguments[0]}").command
     return command.make_context(arguments[0], arguments[1:])
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import fsspec
 import pytest
 
-from lockgate import remote
-from lockgate.dataset import Dataset, DatasetSpec
-from lockgate.digest import sha256
+from lockgate.data import remote
+from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import DataError
+from lockgate.hashing import sha256
 from loopback import ROWS, SECRET, Web
 
 MORE = b"id,label\n4,0\n"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lockgate.errors import Refused
-from lockgate.evidence import Evidence, Finding, FindingLimit, GateResult, Verdict
-from lockgate.repeat import About, differences
-from lockgate.repeats import Repeats
+from lockgate.evidence.evidence import Evidence, Finding, FindingLimit, GateResult, Verdict
+from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.runs.reevaluate import About, differences
 from promoting import evidence
 
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.errors import DataError, ModelFault
-from lockgate.model import Output
-from lockgate.replay import replay
+from lockgate.evaluation.scoring.replay import replay
+from lockgate.models.model import Output
 
 
 class Picky:

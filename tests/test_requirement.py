@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.requirement import (
+from lockgate.evaluation.requirements.requirement import (
     CLAIMS,
     JSON_SCHEMA,
     Requirement,

@@ -13,11 +13,11 @@ import pytest
 
 from gates.fakes import asking, case_of
 from lockgate.errors import ModelFault
-from lockgate.evidence import Decided, Evidence, Exhibit, Finding, FindingLimit, Verdict
-from lockgate.gate import Case, Context, Gate, Waiver
-from lockgate.registry import ModelVersion
-from lockgate.requirement import Requirement, Subject, from_mapping
-from lockgate.run import Asking
+from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping
+from lockgate.evidence.evidence import Decided, Evidence, Exhibit, Finding, FindingLimit, Verdict
+from lockgate.gates.gate import Case, Context, Gate, Waiver
+from lockgate.registries.ports import ModelVersion
+from lockgate.runs.run import Asking
 
 V = Verdict
 SAYS: dict[str, list[Any]] = {}

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from lockgate import runfolder
 from lockgate.errors import UsageError
-from lockgate.evidence import Evidence, Exhibit
-from lockgate.runfolder import RunFolder
+from lockgate.evidence import run_folder as runfolder
+from lockgate.evidence.evidence import Evidence, Exhibit
+from lockgate.evidence.run_folder import RunFolder
 
 DOCUMENT: dict[str, Any] = {
     "schema": "lockgate/evidence/v1", "run": {"id": "r"}, "gates": [], "asks": [], "verdict": "pass", "opens": "yes",

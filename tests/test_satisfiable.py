@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.requirement import Requirement, Subject, from_mapping, parse
-from lockgate.satisfiable import refusals
+from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping, parse
+from lockgate.evaluation.requirements.satisfiability import refusals
 
 SUBJECTS = {
     subject.name: subject

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockgate.model import Drive
-from lockgate.schedule import Pace, late, saturated
+from lockgate.evaluation.latency.schedule_check import Pace, late, saturated
+from lockgate.models.model import Drive
 
 
 def block(

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from lockgate import yamlfile
 from lockgate.errors import PipelineError
-from lockgate.schema import schema
+from lockgate.pipeline import yaml_reader as yamlfile
+from lockgate.pipeline.json_schema import schema
 
 ROOT = Path(__file__).parent.parent
 GOOD = sorted((ROOT / "tests/pipelines/good").glob("*.yaml"))

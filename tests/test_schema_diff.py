@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.schema_diff import diff, unfit
+from lockgate.models.signature_diff import diff, unfit
 
 
 def column(name: str | None, kind: str = "long", **more: Any) -> dict[str, Any]:

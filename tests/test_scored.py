@@ -17,10 +17,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockgate import digest as digests
-from lockgate.dataset import Dataset, DatasetSpec
+from lockgate import hashing as digests
+from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import DataError, LockgateError, ModelFault
-from lockgate.scored import Scored, build_scored, write_scored
+from lockgate.evaluation.scoring.scored_table import Scored, build_scored, write_scored
 
 ADULT = Path(__file__).parents[2] / "shared" / "data" / "adult_test.csv.gz"
 
@@ -574,8 +574,8 @@ def test_scoring_imports_no_pandas(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import numpy as np
-from lockgate.dataset import Dataset, DatasetSpec
-from lockgate.scored import build_scored
+from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.evaluation.scoring.scored_table import build_scored
 def ask(batches):
     for batch in batches:
         yield np.zeros(batch.num_rows)

@@ -9,11 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.estimate import Estimate, counted
-from lockgate.evidence import Evidence, Finding, GateResult, Verdict
-from lockgate.judge import judge
-from lockgate.requirement import Subject, from_mapping, parse
-from lockgate.sentences import loosened, risk_sentence, rounded, rounded_up, short, summary, worst_first
+from lockgate.evaluation.estimation.estimate import Estimate, counted
+from lockgate.evaluation.judging.explanations import (
+    loosened,
+    risk_sentence,
+    rounded,
+    rounded_up,
+    short,
+    summary,
+    worst_first,
+)
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.requirements.requirement import Subject, from_mapping, parse
+from lockgate.evidence.evidence import Evidence, Finding, GateResult, Verdict
 
 SUBJECTS = {
     "p99_ms": Subject("p99_ms", "lower", unit="ms"),

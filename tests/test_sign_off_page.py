@@ -25,7 +25,7 @@ def test_every_attack_is_played_by_a_test_that_there_is() -> None:
 
 def test_every_code_is_explained() -> None:
     """Those that a decision or an ignored vote can have."""
-    sources = [ROOT / "src/lockgate/signoff.py", *(ROOT / "src/lockgate/channels").glob("*.py")]
+    sources = [*(ROOT / "src/lockgate/signoff").glob("*.py"), *(ROOT / "src/lockgate/integrations").rglob("*.py")]
     source = "\n".join(path.read_text() for path in sources)
     made = set(re.findall(r'(?:Objection|Ignored)\(\s*(?:vote,\s*)?"(\w+)"', source))
     made |= set(re.findall(r'(?:Decision|Obstacle)\(\s*"\w+",\s*"(\w+)"', source))

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from lockgate import digest
-from lockgate.owners import Owner, SignoffPolicy, fingerprint
-from lockgate.registry import Identity
-from lockgate.signoff import Ballot, Objection, Obstacle, decide, out_of_reach
-from lockgate.votes import Vote
+from lockgate import hashing as digest
+from lockgate.registries.ports import Identity
+from lockgate.signoff.decision import Ballot, Objection, Obstacle, decide, out_of_reach
+from lockgate.signoff.policy import Owner, SignoffPolicy, fingerprint
+from lockgate.signoff.vote import Vote
 from promoting import NOBODY, NOW, evidence
 
 

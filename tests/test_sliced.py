@@ -12,13 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lockgate import ranked, sliced, tally
-from lockgate.estimate import Estimate, estimate
-from lockgate.metrics import METRICS
-from lockgate.metrics.influence import Metric
-from lockgate.requirement import parse
-from lockgate.slice_spec import SliceSpec
-from lockgate.slices import Slice
+from lockgate.data.slices.slice import Slice
+from lockgate.data.slices.spec import SliceSpec
+from lockgate.evaluation.estimation import from_sums as sliced
+from lockgate.evaluation.estimation import in_memory_sums as tally
+from lockgate.evaluation.estimation import rank_sums as ranked
+from lockgate.evaluation.estimation.estimate import Estimate, estimate
+from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.uncertainty.metric import Metric
 from lockgate.stats.influence import Sums
 
 LINES = [

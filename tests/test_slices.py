@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from lockgate.data.slices.names import bin_labels, finding_id, slice_text
+from lockgate.data.slices.slice import Slice, quantile_edges, resolved
+from lockgate.data.slices.spec import SliceEntries, SmallSlices
 from lockgate.errors import DataError
-from lockgate.slice_names import bin_labels, finding_id, slice_text
-from lockgate.slice_spec import SliceEntries, SmallSlices
-from lockgate.slices import Slice, quantile_edges, resolved
 
 ENTRIES: TypeAdapter[Any] = TypeAdapter(SliceEntries)
 
@@ -361,6 +361,6 @@ def test_a_slice_can_be_read_back_from_its_text(key: list[tuple[str, str]]) -> N
 
 def test_declarations_are_light() -> None:
     """`gate check` loads them."""
-    code = "import sys, lockgate.slices, lockgate.dataset; print({'numpy', 'pyarrow', 'pandas'} & set(sys.modules))"
+    code = "import sys, lockgate.data.slices.slice, lockgate.data.dataset; print({'numpy', 'pyarrow', 'pandas'} & set(sys.modules))"
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate import digest
-from lockgate.ledger import RETAIN_FLOOR, Chain, Kind, read_chain, standing
-from lockgate.soak import soak_of
+from lockgate import hashing as digest
+from lockgate.promotion.ledger.chain import RETAIN_FLOOR, Chain, Kind, read_chain, standing
+from lockgate.promotion.ledger.soak import soak_of
 from promoting import CI, NOW
 
 SOAK = timedelta(hours=48)

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
-from lockgate import audit, promotion, standby
 from lockgate.errors import Refused, Waiting
-from lockgate.ledger import Entry, Standing, read_chain, standing
-from lockgate.promotion import Outcome
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.repair import repair
-from lockgate.signoff import Ballot
-from lockgate.verify import Verification, verify
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.audit import status as audit
+from lockgate.promotion.audit.repair import repair
+from lockgate.promotion.audit.verify import Verification, verify
+from lockgate.promotion.ledger.chain import Entry, Standing, read_chain, standing
+from lockgate.promotion.promote import Outcome
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.signoff.decision import Ballot
 from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from lockgate import promotion, standby
 from lockgate.errors import NotFound, Refused, ServingFault, UsageError
-from lockgate.ledger import Entry, read_chain
-from lockgate.promotion import Outcome
-from lockgate.signoff import Ballot
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.promotion.promote import Outcome
+from lockgate.signoff.decision import Ballot
 from promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.ledger import (
+from lockgate.promotion.ledger.chain import (
     TURNS,
     Apply,
     Chain,

@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from lockgate import switch
 from lockgate.errors import ServingFault
-from lockgate.ledger import Chain, Entry, PromotionPolicy
-from lockgate.serving import SwitchSpec
+from lockgate.promotion import traffic_switch as switch
+from lockgate.promotion.ledger.chain import Chain, Entry, PromotionPolicy
+from lockgate.promotion.traffic_switch_spec import SwitchSpec
 from promoting import CI, NOW
 
 EVIDENCE = "sha256:" + "e" * 64

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.requirement import from_mapping, parse
+from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
+from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
+from lockgate.evaluation.requirements.requirement import from_mapping, parse
 from lockgate.stats.latency import quantile_bounds, quantile_p_values
-from lockgate.timing import Timed, estimate_latency
-from lockgate.timing_limits import PERCENTILES, least_requests
 
 
 def blocks(seed: int, *, count: int = 20, size: int = 100, drift: float = 0.0, times: float = 1.0) -> Any:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.requirement import from_mapping, parse
+from lockgate.evaluation.latency.percentile_estimates import Timed
+from lockgate.evaluation.latency.rate_estimates import estimate_rate, failed_in_turn
+from lockgate.evaluation.latency.request_limits import least_requests
+from lockgate.evaluation.requirements.requirement import from_mapping, parse
 from lockgate.stats.proportions import clopper_pearson
-from lockgate.timing import Timed
-from lockgate.timing_limits import least_requests
-from lockgate.timing_rates import estimate_rate, failed_in_turn
 
 
 def answers(failing: list[int], *, size: int = 150, blocks: int = 20) -> tuple[np.ndarray, ...]:
@@ -113,7 +113,7 @@ def test_points_are_compared_without_bounds() -> None:
 
 
 def _mapping(text: str) -> dict[str, Any]:
-    from lockgate.requirement import to_mapping
+    from lockgate.evaluation.requirements.requirement import to_mapping
 
     return to_mapping(parse(text))
 

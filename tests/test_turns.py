@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockgate.load import BLOCK, Load
-from lockgate.model import Drive
-from lockgate.turns import Turns
+from lockgate.evaluation.latency.block_schedule import Turns
+from lockgate.models.load_spec import BLOCK, Load
+from lockgate.models.model import Drive
 
 
 def driven(requests: int, *, rate: float) -> Drive:

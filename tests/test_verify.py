@@ -13,16 +13,19 @@ from typing import Any
 
 import pytest
 
-from lockgate import digest, ledger_copy, promotion, published
-from lockgate.archive import archive
+from lockgate import hashing as digest
 from lockgate.errors import Refused
-from lockgate.ledger import Entry, read_chain
-from lockgate.owners import SignoffPolicy
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.repair import repair
-from lockgate.signoff import Ballot
-from lockgate.verify import Verification, verify
-from lockgate.votes import Vote
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import publish as published
+from lockgate.promotion.archive import archive
+from lockgate.promotion.audit.repair import repair
+from lockgate.promotion.audit.verify import Verification, verify
+from lockgate.promotion.ledger import export as ledger_copy
+from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.vote import Vote
 from promoting import CI, POLICY, PROMOTION, Models, evidence, run_folder, signed, ssh_key
 from test_standby import Bench
 

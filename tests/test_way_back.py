@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 
 from lockgate.errors import Refused
-from lockgate.repeats import Repeats
-from lockgate.way_back import Proof, Waived, waived
+from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.promotion.rollback_proof import Proof, Waived, waived
 from promoting import CI, NOW
 
 DIGEST, FILES = "sha256:" + "1" * 64, "sha256:" + "2" * 64

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import pipeline, wiring
 from lockgate.errors import ModelFault
-from lockgate.targets.serve import ServedModel
-from lockgate.targets.server import ServerModel
+from lockgate.models.server.mlflow_serve import ServedModel
+from lockgate.models.server.model import ServerModel
+from lockgate.pipeline import model as pipeline
+from lockgate.runs import case_builder as wiring
 from targets.web import closed_port
 
 ROOT = Path(__file__).parent.parent

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lockgate.digest import sha256
 from lockgate.errors import UsageError, guess
+from lockgate.hashing import sha256
 
 GATES = "lockgate.gates"
 REGISTRIES = "lockgate.registries"

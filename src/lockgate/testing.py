@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate.classes import class_text
+from lockgate.data.class_labels import class_text
 from lockgate.errors import UsageError
-from lockgate.evidence import GateResult
-from lockgate.gate import Case, Contender, gate_class
-from lockgate.registry import ModelVersion, VersionFacts
-from lockgate.requirement import Requirement
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evidence.evidence import GateResult
+from lockgate.gates.gate import Case, Contender, gate_class
+from lockgate.registries.ports import ModelVersion, VersionFacts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockgate.scored import Scored
+    from lockgate.evaluation.scoring.scored_table import Scored
 
 _DATA = "table"
 
@@ -113,7 +113,7 @@ class _Known:
         small_slices: Mapping[str, Any] | None,
         folder: Path,
     ) -> None:
-        from lockgate.dataset import DatasetSpec
+        from lockgate.data.dataset import DatasetSpec
 
         self.arrow = _arrow(table)
         names = self.arrow.schema.names
@@ -169,9 +169,9 @@ class _Known:
         self.task = self.task or (possible.pop() if len(possible) == 1 else _task(self.arrow, self.label))
 
     def ask(self, gate: Any) -> GateResult:
-        from lockgate.pipeline import Pipeline
-        from lockgate.run import Asking, now
-        from lockgate.runfolder import RunFolder
+        from lockgate.evidence.run_folder import RunFolder
+        from lockgate.pipeline.model import Pipeline
+        from lockgate.runs.run import Asking, now
 
         known: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
         pipeline = Pipeline.model_construct(**known)
@@ -187,7 +187,7 @@ class _Known:
         return asking.results[0]
 
     def _case(self) -> Case:
-        from lockgate.dataset import TableDataset
+        from lockgate.data.dataset import TableDataset
 
         dataset = TableDataset(self.arrow, self.spec)
         return Case(
@@ -206,7 +206,7 @@ class _Known:
         )
 
     def _scored(self) -> Scored:
-        from lockgate.scored import Scored
+        from lockgate.evaluation.scoring.scored_table import Scored
 
         task: Any = self.task
         return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive, classes=self.classes)
@@ -218,8 +218,8 @@ class _Known:
         import numpy as np
         import pyarrow as pa
 
-        from lockgate.arrays import from_numpy, to_floats, whole
-        from lockgate.scored import Scored
+        from lockgate.data.arrow_arrays import from_numpy, to_floats, whole
+        from lockgate.evaluation.scoring.scored_table import Scored
 
         table, given = self.arrow, dict[str, Any]()
         for role, name in (self.spec.scores or {}).items():

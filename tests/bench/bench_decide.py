@@ -23,7 +23,7 @@ from setting import environ
 from hub.contract import github
 from hub.emulator import NAME, World, user
 from hub.served import TOKEN, Served
-from lockgate.pipeline import load
+from lockgate.pipeline.model import load
 
 COMMENTS, ROUNDS = 300, 5
 GOAL_S, GOAL_MB, GOAL_REQUESTS = 3, 150, 12
@@ -39,7 +39,7 @@ signoff:
   groups: {{owners: [{{github: ana, id: {user("ana")["id"]}}}]}}
   require: {{owners: 1}}
 """
-DECIDE = f"from lockgate.cli import run; code = run(['github', 'decide', '--record', 'record']); {PEAK}; raise SystemExit(code)"
+DECIDE = f"from lockgate.cli.main import run; code = run(['github', 'decide', '--record', 'record']); {PEAK}; raise SystemExit(code)"
 
 
 def main() -> None:

@@ -10,13 +10,13 @@ from statistics import median
 
 from setting import GATE, seconds
 
-from lockgate import history
-from lockgate.ledger import Chain, Entry, PromotionPolicy, read_chain
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registries.mlflow_client import Client
-from lockgate.registry import Identity
-from lockgate.run import now
-from lockgate.standby import adopt
+from lockgate.promotion.audit import history
+from lockgate.promotion.ledger.chain import Chain, Entry, PromotionPolicy, read_chain
+from lockgate.promotion.rollback import adopt
+from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import Identity
+from lockgate.runs.run import now
 
 EPOCHS = 1000
 GOAL_S = 1.0

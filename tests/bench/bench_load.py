@@ -23,9 +23,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lockgate.model import Drive, LoadPlan
-from lockgate.targets import host
-from lockgate.targets.load import drive_http
+from lockgate.models import model_host as host
+from lockgate.models.model import Drive, LoadPlan
+from lockgate.models.server.load_test import drive_http
 from truth import Truth, server
 
 ROUNDS = 3

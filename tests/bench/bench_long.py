@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from setting import environ
 
-from lockgate.load import BLOCK, Load
-from lockgate.measured import Measured
-from lockgate.model import Drive
-from lockgate.raw import RawRequests
-from lockgate.requirement import parse
-from lockgate.timing import Timed, estimate_latency
-from lockgate.turns import Turns
+from lockgate.evaluation.latency.block_schedule import Turns
+from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
+from lockgate.evaluation.latency.recorded_times import Measured
+from lockgate.evaluation.latency.request_log import RawRequests
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.models.load_spec import BLOCK, Load
+from lockgate.models.model import Drive
 
 REQUESTS = 20_000_000
 GOAL_MIB = 150

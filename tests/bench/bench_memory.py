@@ -12,11 +12,11 @@ from setting import build, environ
 GOAL = 3
 ROWS = 1_000_000
 PEAK = "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM:')))"
-RUN = f"from lockgate.cli import run; code = run(['run']); {PEAK}; raise SystemExit(code)"
+RUN = f"from lockgate.cli.main import run; code = run(['run']); {PEAK}; raise SystemExit(code)"
 IMPORTS = f"""
 import pkgutil, lockgate
 for found in pkgutil.walk_packages(lockgate.__path__, "lockgate."):
-    if "mlflow_demo" not in found.name and found.name != "lockgate.targets.host":
+    if "cli.demo" not in found.name and "__main__" not in found.name and found.name != "lockgate.models.model_host":
         __import__(found.name)
 {PEAK}
 """

@@ -117,7 +117,9 @@ def peer(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
 def table(folder: Path, slices: int, rows: int | None) -> tuple[Any, list[Any]]:
     import pyarrow as pa
 
-    from lockgate import arrays  # pyarrow's own ways import pandas, which a gate that reads a file does not
+    from lockgate.data import (
+        arrow_arrays as arrays,  # pyarrow's own ways import pandas, which a gate that reads a file does not
+    )
 
     columns = {name: arrays.from_numpy(column) for name, column in read(folder, rows).items()}
     for number, count in enumerate(values(slices)):
@@ -131,11 +133,11 @@ def points(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
     """The points of one model, for lines that ask for no more."""
     from dataclasses import replace
 
-    from lockgate.dataset import DatasetSpec
-    from lockgate.estimate import estimate
-    from lockgate.metrics import METRICS
-    from lockgate.requirement import parse
-    from lockgate.scored import Scored
+    from lockgate.data.dataset import DatasetSpec
+    from lockgate.evaluation.estimation.estimate import estimate
+    from lockgate.evaluation.metrics import METRICS
+    from lockgate.evaluation.requirements.requirement import parse
+    from lockgate.evaluation.scoring.scored_table import Scored
 
     data, entries = table(folder, slices, rows)
     spec = DatasetSpec.model_validate({"path": "table", "label": "label", "slices": entries})

@@ -50,8 +50,8 @@ gates:
 
 def build(folder: Path, *, rows: int) -> None:
     """A registry with the demo's models, a holdout of `rows` rows, its traffic, and a pipeline for them."""
-    from lockgate import demo
-    from lockgate.registries.mlflow_demo import register
+    from lockgate.cli.demo import data as demo
+    from lockgate.cli.demo.register import register
 
     demo.HOLDOUT_ROWS = rows
     demo.write_data(folder / "data")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.channels import git
+from lockgate.integrations import git
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from hub.deciding import asked
 from hub.emulator import NAME, NUMBER, Answer, World, user
 from hub.published import EVENTS, GRAPHQL, SCHEMAS, published
 from hub.served import TOKEN, Served, directly
-from lockgate.channels.github import CLOSER, GitHub
-from lockgate.channels.github_seen import look
-from lockgate.channels.github_values import CommentEvent, GitHubError, read
+from lockgate.integrations.github.client import CLOSER, GitHub
+from lockgate.integrations.github.pull_request_state import look
+from lockgate.integrations.github.schema import CommentEvent, GitHubError, read
 
 MARKER = "<!-- gate:v1 100/12/fraud -->"
 

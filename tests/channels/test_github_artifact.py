@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from lockgate import digest
-from lockgate.channels import github_artifact
-from lockgate.channels.github_artifact import EXHIBIT_BYTES, exhibits
-from lockgate.channels.github_values import GitHubError
+from lockgate import hashing as digest
 from lockgate.errors import LockgateError, Refused
-from lockgate.evidence import Evidence
+from lockgate.evidence.evidence import Evidence
+from lockgate.integrations.github import artifact as github_artifact
+from lockgate.integrations.github.artifact import EXHIBIT_BYTES, exhibits
+from lockgate.integrations.github.schema import GitHubError
 from promoting import evidence
 
 ROC = b'{"schema":"lockgate/exhibit/v1"}'

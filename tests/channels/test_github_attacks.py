@@ -14,9 +14,9 @@ import pytest
 from hub.contract import github
 from hub.deciding import asked, decided, event_of, ignored, said, seen, signoff
 from hub.emulator import World, user
-from lockgate.channels.github_comments import read_record
-from lockgate.channels.github_values import GitHubError
-from lockgate.evidence import Evidence
+from lockgate.evidence.evidence import Evidence
+from lockgate.integrations.github.comments import read_record
+from lockgate.integrations.github.schema import GitHubError
 from promoting import POLICY, evidence
 
 APPROVED, WAITING, REJECTED = ("approved", "approved"), ("pending", "votes_missing"), ("rejected", "rejected")

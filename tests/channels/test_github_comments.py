@@ -7,9 +7,9 @@ import pytest
 from hub.contract import github
 from hub.deciding import asked, decided, event_of, ignored, said, seen
 from hub.emulator import World
-from lockgate.channels.github_comments import Command, command, read_record
-from lockgate.channels.github_values import GitHubError
-from lockgate.votes import Vote
+from lockgate.integrations.github.comments import Command, command, read_record
+from lockgate.integrations.github.schema import GitHubError
+from lockgate.signoff.vote import Vote
 
 HEX = "0123456789abcdef" * 4
 DIGEST = f"sha256:{HEX}"

@@ -16,8 +16,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from hub.contract import github
 from hub.deciding import asked, event_of, seen, signoff
 from hub.emulator import World, user
-from lockgate.channels.github_seen import Seen
-from lockgate.signoff import Decision
+from lockgate.integrations.github.pull_request_state import Seen
+from lockgate.signoff.decision import Decision
 from promoting import POLICY
 
 OWNERS = ("ana", "bo", "cy")

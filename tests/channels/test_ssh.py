@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.channels import ssh
 from lockgate.errors import LockgateError, UsageError
-from lockgate.owners import SignoffPolicy
-from lockgate.registry import Identity
-from lockgate.votes import Vote
+from lockgate.registries.ports import Identity
+from lockgate.signoff import ssh
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.vote import Vote
 from promoting import NOW, evidence, signed, ssh_key
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from lockgate import wiring
-from lockgate.channels import ssh
-from lockgate.digest import folder_digest
-from lockgate.evidence import Evidence
-from lockgate.pipeline import load
-from lockgate.registry import ModelVersion
-from lockgate.repeats import Repeats
-from lockgate.way_back import Answered
+from lockgate.evidence.evidence import Evidence
+from lockgate.hashing import folder_digest
+from lockgate.pipeline.model import load
+from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.promotion.rollback_proof import Answered
+from lockgate.registries.ports import ModelVersion
+from lockgate.runs import case_builder as wiring
+from lockgate.signoff import ssh
 from promoting import Models, evidence, run_folder, ssh_key
 
 PIPELINE = """\

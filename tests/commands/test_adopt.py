@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.commands import adopt
+from lockgate.cli.commands import adopt
 from lockgate.errors import NotFound, UsageError
 
 from .desk import Desk

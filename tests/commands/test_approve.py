@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import promotion
-from lockgate.channels import ssh
-from lockgate.commands import approve, reject
+from lockgate.cli.commands import reject
+from lockgate.cli.commands import vote as approve
 from lockgate.errors import Refused, UsageError
-from lockgate.votes import Vote
+from lockgate.promotion import promote as promotion
+from lockgate.signoff import ssh
+from lockgate.signoff.vote import Vote
 from promoting import ssh_key
 
 from .desk import Desk

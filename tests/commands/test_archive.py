@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.commands import adopt, approve, archive, promote
+from lockgate.cli.commands import adopt, archive, promote
+from lockgate.cli.commands import vote as approve
 from lockgate.errors import UsageError
 
 from .desk import Desk

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from lockgate.commands.check import command
+from lockgate.cli.commands.check import command
 from lockgate.errors import UsageError
-from lockgate.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics.catalog import SUBJECTS
 
 ROOT = Path(__file__).parent.parent.parent
 HEAVY = {"numpy", "pyarrow", "scipy", "pandas", "mlflow", "requests", "jinja2"}
@@ -101,7 +101,7 @@ def test_the_shipped_gates_are_checked_without_heavy_imports() -> None:
     """The whole example of the design, in a fresh process."""
     code = (
         "import sys\n"
-        "from lockgate.commands.check import command\n"
+        "from lockgate.cli.commands.check import command\n"
         f"command([{str(ROOT / 'tests/pipelines/good/fraud.yaml')!r}], standalone_mode=False)\n"
         "print(' '.join(sorted(name for name in sys.modules if '.' not in name)))\n"
     )

@@ -12,12 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from commands.desk import Desk
-from lockgate.channels import ssh
-from lockgate.commands import adopt, approve, promote
-from lockgate.commands.github import command
-from lockgate.commands.runner import who
-from lockgate.evidence import Evidence
-from lockgate.registry import Identity
+from lockgate.cli.commands import adopt, promote
+from lockgate.cli.commands import vote as approve
+from lockgate.cli.commands.github import command
+from lockgate.cli.github.actions_runner import who
+from lockgate.evidence.evidence import Evidence
+from lockgate.registries.ports import Identity
+from lockgate.signoff import ssh
 
 PIPELINE = """\
 model: {model}
@@ -172,7 +173,7 @@ def test_the_runners_files_are_taken_away_from_whom_we_start(
 ) -> None:
     """A model could else set the outputs of the job that judges it."""
     seen: dict[str, str] = {}
-    monkeypatch.setattr("lockgate.commands.run.ask", lambda *_, **__: seen.update(os.environ) or _stop())
+    monkeypatch.setattr("lockgate.cli.commands.run.ask", lambda *_, **__: seen.update(os.environ) or _stop())
     done = step.call(
         "run", "--evidence", str(tmp_path / "out"), GITHUB_ENV="e", GITHUB_PATH="p", GITHUB_STATE="s", GITHUB_RUN_ID="7"
     )

@@ -20,12 +20,12 @@ from click.testing import CliRunner, Result
 from commands.desk import Desk
 from commands.test_github_promote import Story
 from hub.emulator import user
-from lockgate import standby
-from lockgate.commands.github import command
-from lockgate.commands.workflows import Workflows
-from lockgate.evidence import Evidence
-from lockgate.ledger import PromotionPolicy, read_chain
-from lockgate.run import now
+from lockgate.cli.commands.github import command
+from lockgate.cli.github.workflow_files import Workflows
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger.chain import PromotionPolicy, read_chain
+from lockgate.runs.run import now
 from promoting import CI
 from reports.test_comment import TAGS
 from test_escaping import AUTOMATIC, MARKDOWN, Page
@@ -52,9 +52,9 @@ EVIL = [
 GATE = """\
 import json
 from typing import ClassVar
-from lockgate.evidence import Exhibit, Finding, FindingLimit, Verdict
-from lockgate.gate import Gate
-from lockgate.requirement import Subject
+from lockgate.evidence.evidence import Exhibit, Finding, FindingLimit, Verdict
+from lockgate.gates.gate import Gate
+from lockgate.evaluation.requirements.requirement import Subject
 
 class Mine(Gate):
     subjects: ClassVar = {{"harm": Subject("harm", "lower", counted=True, bounds=(0, None))}}

@@ -18,17 +18,17 @@ from hooks import Hook
 from hub.contract import github
 from hub.emulator import World, user
 from hub.served import Served
-from lockgate import wiring
-from lockgate.commands import verify
-from lockgate.commands.github import command
-from lockgate.digest import sha256
+from lockgate.cli.commands import verify
+from lockgate.cli.commands.github import command
 from lockgate.errors import Refused
-from lockgate.evidence import Evidence
-from lockgate.ledger import Entry, read_chain
-from lockgate.pipeline import load
-from lockgate.registry import Registry
-from lockgate.repeats import Repeats
-from lockgate.votes import Vote
+from lockgate.evidence.evidence import Evidence
+from lockgate.hashing import sha256
+from lockgate.pipeline.model import load
+from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.registries.ports import Registry
+from lockgate.runs import case_builder as wiring
+from lockgate.signoff.vote import Vote
 
 PIPELINE = """\
 model: {model}

@@ -17,8 +17,8 @@ from hooks import Hook
 from hub.contract import github
 from hub.emulator import BOT, NAME, NUMBER, World, user
 from hub.served import TOKEN, Served
-from lockgate.commands.github import command
-from lockgate.pipeline import load
+from lockgate.cli.commands.github import command
+from lockgate.pipeline.model import load
 
 PIPELINE = f"""\
 model: fraud
@@ -213,7 +213,7 @@ def test_a_decision_loads_neither_a_model_nor_a_registry(job: Job) -> None:
     evidence = job.world.run_gate()
     event = job.world.comment("ana", f"/gate approve {evidence.digest}")
     call = (
-        "import sys; from lockgate.cli import run; code = run(['github', 'decide', '--record', 'r']); "
+        "import sys; from lockgate.cli.main import run; code = run(['github', 'decide', '--record', 'r']); "
         "print(code, sorted({'numpy', 'scipy', 'pyarrow', 'pandas', 'mlflow', 'jinja2', 'rich'} & set(sys.modules)))"
     )
     path = {"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}

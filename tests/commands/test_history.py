@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.commands import adopt, history
+from lockgate.cli.commands import adopt, history
 from lockgate.errors import UsageError
 
 from .desk import Desk

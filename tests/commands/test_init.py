@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 from scipy import special
 
 from bench.decisions.asking import ask
-from lockgate import pipeline
-from lockgate.commands.init import command
+from lockgate.cli.commands.init import command
 from lockgate.errors import PipelineError, UsageError
-from lockgate.evidence import Verdict
+from lockgate.evidence.evidence import Verdict
+from lockgate.pipeline import model as pipeline
 
 SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.commands import adopt, history, override, promote, status
+from lockgate.cli.commands import adopt, history, override, promote, status
 from lockgate.errors import Refused, UsageError, Waiting
 
 from .desk import Desk

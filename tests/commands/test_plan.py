@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from commands.desk import Desk
-from lockgate.commands.plan import command
-from lockgate.commands.planned import seconds_of
+from lockgate.cli.commands.plan import command
 from lockgate.errors import UsageError
 from lockgate.gates.latency import Latency
+from lockgate.runs.plan import seconds_of
 
 PIPELINE = """\
 model: {model}

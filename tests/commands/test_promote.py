@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hooks import Hook
-from lockgate.commands import adopt, approve, promote, reject, rollback, run
+from lockgate.cli.commands import adopt, promote, reject, rollback, run
+from lockgate.cli.commands import vote as approve
 from lockgate.errors import Refused, ServingFault, UsageError, Waiting
-from lockgate.runfolder import RunFolder
+from lockgate.evidence.run_folder import RunFolder
 
 from .desk import Desk
 
@@ -72,7 +73,7 @@ def test_the_newest_run_is_meant_where_no_digest_is_named(desk: Desk) -> None:
 def test_evidence_of_another_machine_comes_from_the_registry(desk: Desk) -> None:
     """With its votes; the pipeline is the only one in gates/."""
     about = desk.evaluate(desk.register())
-    from lockgate import promotion
+    from lockgate.promotion import promote as promotion
 
     promotion.publish(desk.models.registry, about, desk.folder_of(about))
     desk.folder_of(about).rename(desk.folder / "gone")
@@ -108,7 +109,7 @@ def test_whoever_asked_is_told_afterwards_and_nothing_depends_on_it(
     hook = Hook()
     monkeypatch.setenv("HOOK", f"{hook.url}/t0ken")
     monkeypatch.setenv("BUILD_URL", "https://ci.example.org/7/")
-    monkeypatch.setattr("lockgate.notify.time.sleep", lambda _: None)
+    monkeypatch.setattr("lockgate.integrations.webhooks.time.sleep", lambda _: None)
     first, second = desk.register(), desk.register()
     desk.gate(adopt.command, desk.model, "--version", 1, "--reason", "it runs")
     about = desk.evaluate(second, champion=first)

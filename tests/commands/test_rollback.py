@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.commands import adopt, approve, promote, rollback, status
+from lockgate.cli.commands import adopt, promote, rollback, status
+from lockgate.cli.commands import vote as approve
 from lockgate.errors import Refused
 
 from .desk import Desk

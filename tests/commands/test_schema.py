@@ -6,8 +6,8 @@ import json
 
 from click.testing import CliRunner
 
-from lockgate.commands.schema import command
-from lockgate.schema import schema
+from lockgate.cli.commands.schema import command
+from lockgate.pipeline.json_schema import schema
 
 
 def test_it_prints_the_schema() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.commands import adopt, status
+from lockgate.cli.commands import adopt, status
 
 from .desk import Desk
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import promotion, wiring
-from lockgate.commands import adopt, verify
+from lockgate.cli.commands import adopt, verify
 from lockgate.errors import Refused, UsageError
+from lockgate.promotion import promote as promotion
+from lockgate.runs import case_builder as wiring
 
 from .desk import Desk
 

@@ -13,8 +13,8 @@ import yaml
 from click.testing import CliRunner, Result
 
 from hub.parsed import parse
-from lockgate.commands.init import command
-from lockgate.commands.workflows import NAMES, Workflows
+from lockgate.cli.commands.init import command
+from lockgate.cli.github.workflow_files import NAMES, Workflows
 
 ROOT = Path(__file__).parents[2]
 ACTION = "acme/lockgate@" + "0123456789" * 4

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from lockgate import cli
+from lockgate.cli.main import main as cli
 from promoting import ssh_key
 
 GATE = [sys.executable, "-m", "lockgate.cli"]

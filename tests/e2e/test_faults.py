@@ -41,10 +41,10 @@ WAIT = '''
 import time
 from pathlib import Path
 
-from lockgate.estimate import counted
-from lockgate.gate import Gate
-from lockgate.judge import judge
-from lockgate.requirement import Subject
+from lockgate.evaluation.estimation.estimate import counted
+from lockgate.gates.gate import Gate
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.requirements.requirement import Subject
 
 
 class Wait(Gate):

@@ -23,11 +23,13 @@ import pytest
 
 from calls import register
 from crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, die, now, race, told, who
-from lockgate import ledger, published, standby
 from lockgate.errors import Refused
-from lockgate.registries import mlflow_client
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registry import RegistrySpec
+from lockgate.promotion import publish as published
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger import chain as ledger
+from lockgate.registries.mlflow import client as mlflow_client
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import RegistrySpec
 from proxy import Asked, Fate, Proxy
 from servers import MlflowServer
 

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from hub.contract import github
 from hub.emulator import NAME, NUMBER, World, user
 from hub.served import Served
-from lockgate.pipeline import load
+from lockgate.pipeline.model import load
 
 from .checkout import Checkout
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from lockgate.digest import sha256_file
+from lockgate.hashing import sha256_file
 
 from .checkout import CLASSES, GOOD, HOLDOUT, Checkout
 

@@ -23,9 +23,10 @@ import yaml
 from hub import programs
 from hub.emulated import NAME, Emulated
 from hub.published import Unavailable
-from lockgate import pipeline, wiring
-from lockgate.channels.github import GitHub
-from lockgate.votes import Vote
+from lockgate.integrations.github.client import GitHub
+from lockgate.pipeline import model as pipeline
+from lockgate.runs import case_builder as wiring
+from lockgate.signoff.vote import Vote
 
 from .checkout import BAD, CHAMPION, GOOD, HOLDOUT, METRICS, Checkout
 from .conftest import alone

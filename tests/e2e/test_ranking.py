@@ -13,8 +13,8 @@ import pyarrow.parquet as parquet
 import pytest
 from sklearn.metrics import ndcg_score
 
-from lockgate.evidence import Evidence
-from lockgate.judge import verdict_of
+from lockgate.evaluation.judging.judge import verdict_of
+from lockgate.evidence.evidence import Evidence
 
 from .checkout import Checkout, findings
 from .conftest import alone, once
@@ -36,10 +36,10 @@ STOP = '''
 
 from pathlib import Path
 
-from lockgate.estimate import counted
-from lockgate.gate import Gate
-from lockgate.judge import judge
-from lockgate.requirement import Subject
+from lockgate.evaluation.estimation.estimate import counted
+from lockgate.gates.gate import Gate
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.requirements.requirement import Subject
 
 
 class Stop(Gate):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockgate.digest import sha256
+from lockgate.hashing import sha256
 from loopback import SECRET, Web
 
 from .checkout import METRICS, SCORED, Checkout

@@ -11,19 +11,20 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 
-from lockgate import digest, wiring
+from lockgate import hashing as digest
 from lockgate.errors import Refused
-from lockgate.evidence import Evidence
-from lockgate.pipeline import load
-from lockgate.repeats import Repeats
+from lockgate.evidence.evidence import Evidence
+from lockgate.pipeline.model import load
+from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.runs import case_builder as wiring
 
 from .checkout import METRICS, SCORED, Checkout
 
 SIZE = """\
-from lockgate.estimate import counted
-from lockgate.gate import Gate
-from lockgate.judge import judge
-from lockgate.requirement import Subject
+from lockgate.evaluation.estimation.estimate import counted
+from lockgate.gates.gate import Gate
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.requirements.requirement import Subject
 
 
 class Size(Gate):

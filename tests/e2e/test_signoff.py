@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from lockgate import pipeline, wiring
+from lockgate.pipeline import model as pipeline
+from lockgate.runs import case_builder as wiring
 from promoting import ssh_key
 from targets.web import closed_port
 

@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lockgate.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import ModelFault
-from lockgate.evidence import GateResult
-from lockgate.gate import Case, Contender, Gate
-from lockgate.model import Drive, LoadFacts, LoadPlan, Usage
-from lockgate.pipeline import Pipeline
-from lockgate.registry import ModelVersion, VersionFacts
-from lockgate.run import Asking, now
-from lockgate.runfolder import RunFolder
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.run_folder import RunFolder
+from lockgate.gates.gate import Case, Contender, Gate
+from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
+from lockgate.pipeline.model import Pipeline
+from lockgate.registries.ports import ModelVersion, VersionFacts
+from lockgate.runs.run import Asking, now
 
 COLUMNS = [{"name": "age", "type": "long", "required": True}, {"name": "city", "type": "string", "required": False}]
 SIGNATURE: dict[str, Any] = {"inputs": COLUMNS, "outputs": [{"name": "p", "type": "double"}], "params": []}

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gates.fakes import FakeModel, ask, case_of, pipeline_of
-from lockgate.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult, Verdict
 from lockgate.gates.latency import Latency
 
 Law = Callable[[random.Random], float]
@@ -400,7 +400,7 @@ def test_a_long_run_is_decided_on_bins_as_a_short_one_on_values(
 ) -> None:
     """The same verdicts, numbers within half a permille; the evidence says that values were counted in bins."""
     exact = timed(tmp_path / "exact", *LINES)
-    monkeypatch.setattr("lockgate.interleaved.EXACT", 700)
+    monkeypatch.setattr("lockgate.evaluation.latency.interleaved_run.EXACT", 700)
     folded = timed(tmp_path / "folded", *LINES)
 
     assert [one.verdict for one in folded.findings] == [one.verdict for one in exact.findings]

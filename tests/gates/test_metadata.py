@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gates.fakes import ask, case_of
-from lockgate.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult, Verdict
 from lockgate.gates.metadata import ADDS, Metadata
 
 

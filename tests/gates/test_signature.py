@@ -9,7 +9,7 @@ import pytest
 
 from gates.fakes import COLUMNS, SIGNATURE, FakeModel, ask, case_of
 from lockgate.errors import ModelFault
-from lockgate.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult, Verdict
 from lockgate.gates.signature import Signature
 
 TABLE = {"age": [30, 40], "city": ["Graz", "Linz"]}

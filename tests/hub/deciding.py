@@ -7,10 +7,10 @@ from typing import Any
 
 from hub.emulator import NUMBER, World, user
 from hub.served import directly
-from lockgate.channels.github_seen import Asked, Seen, look
-from lockgate.channels.github_values import CommentEvent, read
-from lockgate.owners import SignoffPolicy
-from lockgate.signoff import Decision
+from lockgate.integrations.github.pull_request_state import Asked, Seen, look
+from lockgate.integrations.github.schema import CommentEvent, read
+from lockgate.signoff.decision import Decision
+from lockgate.signoff.policy import SignoffPolicy
 from promoting import POLICY
 
 OWNERS = ("ana", "bo")

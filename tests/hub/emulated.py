@@ -32,8 +32,8 @@ from hub.hop import Hop, Reply, Request, Upstream, upstream
 from hub.programs import Program, node
 from hub.published import EVENTS, SCHEMAS, published
 from hub.subset import subset
-from lockgate import digest
-from lockgate.channels.github import CLOSER
+from lockgate import hashing as digest
+from lockgate.integrations.github.client import CLOSER
 from servers import free_port
 
 ORG, REPO = "acme", "models"

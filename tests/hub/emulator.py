@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from hub.contract import Contract, Violation
-from lockgate import digest
-from lockgate.channels.github import CLOSER
-from lockgate.evidence import Evidence
+from lockgate import hashing as digest
+from lockgate.evidence.evidence import Evidence
+from lockgate.integrations.github.client import CLOSER
 from promoting import NOW, POLICY, evidence
 
 REPOSITORY = 100

@@ -13,7 +13,7 @@ from requests.adapters import BaseAdapter
 
 from hub.contract import Violation
 from hub.emulator import NAME, World
-from lockgate.channels.github import GitHub
+from lockgate.integrations.github.client import GitHub
 
 TOKEN = "ghs_" + "secret" * 6
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_curve
 
-from lockgate.evidence import Verdict
-from lockgate.metrics.at_precision import MIN_POSITIVES, SEED, Chosen, decide, recall_at_precision
-from lockgate.metrics.influence import Undefined
-from lockgate.metrics.resampling import RESAMPLES, resampled
+from lockgate.evaluation.metrics.recall_at_precision import MIN_POSITIVES, SEED, Chosen, decide, recall_at_precision
+from lockgate.evaluation.uncertainty.bootstrap import RESAMPLES, resampled
+from lockgate.evaluation.uncertainty.metric import Undefined
+from lockgate.evidence.evidence import Verdict
 from lockgate.testing import run_gate
 
 

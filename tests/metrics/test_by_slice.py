@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.evidence import Finding, Verdict
-from lockgate.metrics.catalog import SUBJECTS
-from lockgate.sentences import counted_words
+from lockgate.evaluation.judging.explanations import counted_words
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evidence.evidence import Finding, Verdict
 from lockgate.testing import run_gate
 from metrics.oracles import ORACLES, lacking
 

@@ -11,9 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lockgate.metrics.calibration import METRICS, Binned, binned, calibration_error, debiased, decide, equal_mass
-from lockgate.metrics.comparison import Decision
-from lockgate.metrics.influence import Undefined
+from lockgate.evaluation.metrics.calibration import (
+    METRICS,
+    Binned,
+    binned,
+    calibration_error,
+    debiased,
+    decide,
+    equal_mass,
+)
+from lockgate.evaluation.uncertainty.comparison import Decision
+from lockgate.evaluation.uncertainty.metric import Undefined
 from lockgate.testing import run_gate
 
 Floats = NDArray[np.float64]

@@ -13,19 +13,19 @@ import pytest
 from pydantic import ValidationError
 from tests.metrics.owned import FILE, amount_at_risk, broken, cost, profit
 
-from lockgate.dataset import DatasetSpec, TableDataset
-from lockgate.digest import sha256_file
+from lockgate.data.dataset import DatasetSpec, TableDataset
 from lockgate.errors import GateBroken, UsageError
-from lockgate.evidence import Verdict
+from lockgate.evaluation.metrics import custom
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics.custom import Function
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.uncertainty.bootstrap import Asked, Resampled, decide, own_metric, resampled
+from lockgate.evaluation.uncertainty.comparison import Decision
+from lockgate.evaluation.uncertainty.custom_rule import OwnMetric
+from lockgate.evaluation.uncertainty.metric import Metric, Undefined, mean_of
+from lockgate.evidence.evidence import Verdict
 from lockgate.gates.metrics import Metrics
-from lockgate.metrics import custom
-from lockgate.metrics.catalog import SUBJECTS
-from lockgate.metrics.comparison import Decision
-from lockgate.metrics.custom import Function
-from lockgate.metrics.decision import OwnMetric
-from lockgate.metrics.influence import Metric, Undefined, mean_of
-from lockgate.metrics.resampling import Asked, Resampled, decide, own_metric, resampled
-from lockgate.scored import Scored
+from lockgate.hashing import sha256_file
 from lockgate.testing import run_gate
 
 ROOT = Path(__file__).parent.parent.parent

@@ -10,10 +10,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lockgate.metrics import METRICS, ranking
-from lockgate.metrics.catalog import SUBJECTS
-from lockgate.metrics.influence import Undefined
-from lockgate.metrics.retrieval import MEASURES
+from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics import ranking_subjects as ranking
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics.ranking import MEASURES
+from lockgate.evaluation.uncertainty.metric import Undefined
 from metrics.oracles import ORACLES
 
 Floats = NDArray[np.float64]

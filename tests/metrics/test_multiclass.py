@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from lockgate.dataset import DatasetSpec
+from lockgate.data.dataset import DatasetSpec
 from lockgate.errors import DataError
-from lockgate.estimate import estimate
-from lockgate.metrics.averages import SUBJECTS
-from lockgate.metrics.influence import Measured, Undefined
-from lockgate.metrics.multiclass import Averaged, ClassMetric, metrics
-from lockgate.requirement import parse
-from lockgate.scored import Scored
+from lockgate.evaluation.estimation.estimate import estimate
+from lockgate.evaluation.metrics.multiclass import Averaged, ClassMetric, metrics
+from lockgate.evaluation.metrics.multiclass_subjects import SUBJECTS
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evaluation.uncertainty.metric import Measured, Undefined
 from lockgate.stats.influence import spread
 
 Floats = NDArray[np.float64]

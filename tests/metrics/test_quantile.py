@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss
 
-from lockgate.estimate import estimate
-from lockgate.metrics.influence import Undefined
-from lockgate.metrics.quantile import METRICS, quantile_loss
-from lockgate.requirement import parse
+from lockgate.evaluation.estimation.estimate import estimate
+from lockgate.evaluation.metrics.regression import METRICS, quantile_loss
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.uncertainty.metric import Undefined
 
 number = st.floats(-100, 100).map(lambda value: round(value, 3))
 

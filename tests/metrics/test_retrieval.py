@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, dcg_score, ndcg_score
 
-from lockgate.metrics.influence import Undefined
-from lockgate.metrics.ranking import At
-from lockgate.metrics.retrieval import MEASURES, Order, Queries
+from lockgate.evaluation.metrics.ranking import MEASURES, Order, Queries
+from lockgate.evaluation.metrics.ranking_subjects import At
+from lockgate.evaluation.uncertainty.metric import Undefined
 
 _SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 

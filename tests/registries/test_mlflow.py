@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import digest
+from lockgate import hashing as digest
 from lockgate.errors import NotFound, RegistryError
-from lockgate.registry import ModelVersion
+from lockgate.registries.ports import ModelVersion
 from promoting import Models
 
 CODE = """

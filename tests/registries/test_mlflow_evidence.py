@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import published
 from lockgate.errors import LockgateError, NotFound, RegistryError
-from lockgate.evidence import Evidence
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import publish as published
 from promoting import NOW, Models, evidence, run_folder
 
 

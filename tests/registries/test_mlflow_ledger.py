@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from lockgate.errors import Refused
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.registries.mlflow_client import Client
-from lockgate.registries.mlflow_ledger import MlflowLedger
+from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.ledger_store import MlflowLedger
+from lockgate.registries.mlflow.registry import MlflowRegistry
 from promoting import Models
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from calls import register
-from lockgate import digest, promotion, standby
+from lockgate import hashing as digest
 from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
-from lockgate.registries import mlflow_client
-from lockgate.registries.mlflow import MlflowRegistry
-from lockgate.signoff import Ballot
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.registries.mlflow import client as mlflow_client
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.signoff.decision import Ballot
 from promoting import CI, NOBODY, POLICY, PROMOTION, Clock, evidence, run_folder
 from proxy import Proxy
 from servers import MlflowServer, free_port

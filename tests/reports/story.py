@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lockgate.evidence import Asked, Decided, Evidence, Finding, FindingLimit, GateResult, Verdict
-from lockgate.owners import Owner, SignoffPolicy
-from lockgate.reports.comment import Place
+from lockgate.evidence.evidence import Asked, Decided, Evidence, Finding, FindingLimit, GateResult, Verdict
+from lockgate.integrations.github.comment_report import Place
+from lockgate.signoff.policy import Owner, SignoffPolicy
 
 RUN = {
     "id": "20261121-041530-9f3c21ab", "nonce": "5f0c", "started_at": "2026-11-21T04:15:30Z", "finished_at": "2026-11-21T04:19:02Z",

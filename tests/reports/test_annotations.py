@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from lockgate.evidence import Asked, GateResult, Verdict
-from lockgate.reports.annotations import render
+from lockgate.evidence.evidence import Asked, GateResult, Verdict
+from lockgate.integrations.github.annotations import render
 from reports.evidence import EVIL
 from reports.story import LATENCY, METADATA, METRICS, NEARLY, SIGNATURE, STOPPED, told
 

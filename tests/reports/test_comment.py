@@ -12,14 +12,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lockgate.cutting import utf16
 from lockgate.errors import UsageError
-from lockgate.evidence import Evidence, GateResult, Verdict
-from lockgate.owners import Owner, SignoffPolicy
-from lockgate.registry import Identity
-from lockgate.reports.comment import Asked, Place, render
-from lockgate.signoff import Ballot, Decision, Ignored
-from lockgate.votes import Vote
+from lockgate.evidence.evidence import Evidence, GateResult, Verdict
+from lockgate.integrations.github.comment_report import Asked, Place, render
+from lockgate.registries.ports import Identity
+from lockgate.signoff.decision import Ballot, Decision, Ignored
+from lockgate.signoff.policy import Owner, SignoffPolicy
+from lockgate.signoff.vote import Vote
+from lockgate.text import utf16
 from reports.evidence import EVIL, WHOLE
 from reports.story import ASKING, LATENCY, METRICS, PASSING, PLACE, POLICY, SIGNATURE, STOPPED, told
 from test_escaping import AUTOMATIC, MARKDOWN, NASTY, Page, hostile

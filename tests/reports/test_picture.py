@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.reports import summary
-from lockgate.reports.comment import Asked, render
-from lockgate.signoff import Decision
+from lockgate.integrations.github import job_summary as summary
+from lockgate.integrations.github.comment_report import Asked, render
+from lockgate.signoff.decision import Decision
 from reports.picture import chromium, looks
 from reports.story import ASKING, PASSING, PLACE, POLICY, STOPPED
 

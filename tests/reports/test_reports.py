@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.escaping import markdown as text
-from lockgate.evidence import Verdict
+from lockgate.evidence.evidence import Verdict
 from lockgate.reports import FORMATS
+from lockgate.text import markdown as text
 from reports.evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence
 
 MARKDOWN = f"""\

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from lockgate.evidence import Verdict
-from lockgate.reports import FORMATS, summary
+from lockgate.evidence.evidence import Verdict
+from lockgate.integrations.github import job_summary as summary
+from lockgate.reports import FORMATS
 from reports.evidence import METRICS, WHOLE, evidence, finding
 from reports.story import STOPPED
 

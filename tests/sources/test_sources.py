@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lockgate.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.formats import csv, jsonl
 from lockgate.errors import DataError
-from lockgate.sources import csv, jsonl
 
 ROWS = [{"id": "a", "n": 1, "x": 0.5}, {"id": None, "n": None, "x": 1.5}, {"id": "c", "n": 3, "x": None}]
 CSV = b"id,n,x\na,1,0.5\n,,1.5\nc,3,\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from lockgate.stats import average_precision, delong, delong_paired
-from lockgate.stats.inputs import Floats
+from lockgate.stats.validation import Floats
 
 Rows = tuple[list[int], list[float], list[float]]
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
-from lockgate.metrics import METRICS
+from lockgate.evaluation.metrics import METRICS
 from lockgate.stats.influence import bound, spread
 
 _SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.stats.multiple import benjamini_hochberg, holm
+from lockgate.stats.multiple_testing import benjamini_hochberg, holm
 
 _SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PS = st.lists(st.floats(0, 1), max_size=30)

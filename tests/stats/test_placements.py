@@ -9,7 +9,7 @@ import pytest
 from scipy import special
 
 from lockgate.stats import delong, delong_paired
-from lockgate.stats.placements import placements
+from lockgate.stats.auc_variance import placements
 
 
 @pytest.mark.parametrize("area", [0.7, 0.85, 0.95])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lockgate.stats.steadiness import autocorrelation_time, mann_kendall
+from lockgate.stats.stationarity import autocorrelation_time, mann_kendall
 
 
 @settings(max_examples=60, deadline=None)

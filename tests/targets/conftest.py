@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from lockgate.targets.process import ProcessModel
+from lockgate.models.process.model import ProcessModel
 
 HERE = Path(__file__).parent
 SESSION = f"LOCKGATE_TEST_SESSION={uuid.uuid4().hex}"

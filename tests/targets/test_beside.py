@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lockgate.beside import AnswersBeside, Beside, RowMetric, beside, origins
 from lockgate.errors import ModelFault
-from lockgate.targets.process import ProcessModel
+from lockgate.evaluation.scoring.row_metrics import AnswersBeside, Beside, RowMetric, beside, origins
+from lockgate.models.process.model import ProcessModel
 
 Do = Callable[..., pa.RecordBatch]
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import ModelFault
-from lockgate.targets.declared import Declared, declared_python, without_ours
-from lockgate.targets.process import ProcessModel
+from lockgate.models.process.declared_environment import Declared, declared_python, without_ours
+from lockgate.models.process.model import ProcessModel
 
 from .conftest import environ, save, survivors
 
@@ -220,7 +220,7 @@ def test_without_uv_pip_builds_it(files: Path, tmp_path: Path) -> None:
 def test_the_build_ends_with_us(files: Path, uv: dict[str, str], tmp_path: Path) -> None:
     """Killed in the middle of it."""
     code = (
-        "import os, sys; from pathlib import Path; from lockgate.targets.declared import declared_python;"
+        "import os, sys; from pathlib import Path; from lockgate.models.process.declared_environment import declared_python;"
         "declared_python(Path(sys.argv[1]), cache=Path(sys.argv[2]), environ=os.environ)"
     )
     before = survivors()

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import ModelFault
-from lockgate.model import LoadPlan
-from lockgate.targets.process import ProcessModel
+from lockgate.models.model import LoadPlan
+from lockgate.models.process.model import ProcessModel
 
 from .conftest import environ, survivors
 
@@ -231,7 +231,7 @@ _PARENT = """
 import sys
 from pathlib import Path
 import pyarrow as pa
-from lockgate.targets.process import ProcessModel
+from lockgate.models.process.model import ProcessModel
 import os
 
 folder, what, scratch = sys.argv[1:]

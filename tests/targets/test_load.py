@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from lockgate.errors import ModelFault
-from lockgate.model import Drive, LoadPlan
-from lockgate.targets.host import arrivals
-from lockgate.targets.load import drive_http
+from lockgate.models.model import Drive, LoadPlan
+from lockgate.models.model_host import arrivals
+from lockgate.models.server.load_test import drive_http
 from truth import server
 
 

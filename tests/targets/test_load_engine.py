@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockgate.targets.load_engine import READ, WRITE, EpollWatch, Watch
+from lockgate.models.server.load_generator import READ, WRITE, EpollWatch, Watch
 
 Pair = tuple[socket.socket, socket.socket]
 

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lockgate.errors import ModelFault
-from lockgate.model import Drive, LoadPlan
-from lockgate.targets import load
-from lockgate.targets.load import drive_http
+from lockgate.models.model import Drive, LoadPlan
+from lockgate.models.server import load_test as load
+from lockgate.models.server.load_test import drive_http
 
 
 class Answering(BaseHTTPRequestHandler):

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import lockgate.targets
+import lockgate.models.process
 from lockgate.errors import ModelFault, UsageError
-from lockgate.model import LoadPlan
-from lockgate.targets.environment import check_python, is_secret, job_python, model_environment
-from lockgate.targets.process import ProcessModel
+from lockgate.models.model import LoadPlan
+from lockgate.models.process.environment import check_python, is_secret, job_python, model_environment
+from lockgate.models.process.model import ProcessModel
 
 Do = Callable[..., pa.RecordBatch]
 
@@ -357,7 +357,7 @@ def test_a_model_works_in_the_scratch_folder_and_imports_nothing_of_ours(
 
 def test_the_host_is_written_for_old_interpreters_and_knows_nothing_of_lockgate() -> None:
     """One file in the grammar of Python 3.8 that could be copied to wherever a model lives."""
-    source = Path(lockgate.targets.__file__).with_name("host.py").read_text()
+    source = Path(lockgate.models.__file__).with_name("model_host.py").read_text()
     tree = ast.parse(source, feature_version=(3, 8))
 
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
@@ -372,7 +372,9 @@ def test_the_host_is_written_for_old_interpreters_and_knows_nothing_of_lockgate(
 
 def test_this_process_never_imports_the_models_libraries() -> None:
     """The module is light, and answering needs pyarrow only."""
-    code = "import sys, lockgate.targets.process; print({'mlflow', 'pandas', 'pyarrow', 'numpy'} & set(sys.modules))"
+    code = (
+        "import sys, lockgate.models.process.model; print({'mlflow', 'pandas', 'pyarrow', 'numpy'} & set(sys.modules))"
+    )
 
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import ModelFault
-from lockgate.model import LoadPlan
-from lockgate.targets.http import Client
-from lockgate.targets.invocations import Invocations
-from lockgate.targets.jsonrows import BadAnswer
-from lockgate.targets.server import ServerModel, Wire
-from lockgate.targets.template import Template
-from lockgate.targets.v1 import Instances
-from lockgate.targets.v2 import OpenInference
+from lockgate.models.json_rows import BadAnswer
+from lockgate.models.model import LoadPlan
+from lockgate.models.server.client import Client
+from lockgate.models.server.model import ServerModel, Wire
+from lockgate.models.server.protocol_json import Template
+from lockgate.models.server.protocol_mlflow import Invocations
+from lockgate.models.server.protocol_v1 import Instances
+from lockgate.models.server.protocol_v2 import OpenInference
 
 from .kserve import KServe
 from .web import Request, Web, reply, serving

@@ -14,16 +14,16 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import ModelFault
-from lockgate.model import LoadPlan
-from lockgate.targets import serve
-from lockgate.targets.serve import ServedModel
+from lockgate.models.model import LoadPlan
+from lockgate.models.server import mlflow_serve as serve
+from lockgate.models.server.mlflow_serve import ServedModel
 
 from .conftest import environ, save, survivors
 
 _US = """
 import os, sys
 from pathlib import Path
-from lockgate.targets.serve import ServedModel
+from lockgate.models.server.mlflow_serve import ServedModel
 model = ServedModel(Path(sys.argv[1]), python=sys.executable, environ=os.environ)
 model.load()
 print("ready", flush=True)

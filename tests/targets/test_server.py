@@ -12,10 +12,10 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import ModelFault
-from lockgate.model import LoadPlan
-from lockgate.targets.http import Client
-from lockgate.targets.invocations import Invocations
-from lockgate.targets.server import ServerModel
+from lockgate.models.model import LoadPlan
+from lockgate.models.server.client import Client
+from lockgate.models.server.model import ServerModel
+from lockgate.models.server.protocol_mlflow import Invocations
 
 from .web import Answer, Request, closed_port, reply, self_signed, serving
 

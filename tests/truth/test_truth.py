@@ -16,11 +16,11 @@ import pytest
 from numpy.typing import NDArray
 
 from gates.fakes import FakeModel, ask, case_of
-from lockgate.evidence import Verdict
+from lockgate.evaluation.latency.schedule_check import Pace, saturated
+from lockgate.evidence.evidence import Verdict
 from lockgate.gates.latency import Latency
-from lockgate.model import Drive, LoadPlan
-from lockgate.schedule import Pace, saturated
-from lockgate.targets import load
+from lockgate.models.model import Drive, LoadPlan
+from lockgate.models.server import load_test as load
 from truth import Truth, server
 
 

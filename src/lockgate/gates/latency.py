@@ -6,15 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lockgate.errors import GateBroken, RegistryError
-from lockgate.evidence import Exhibit, Finding
-from lockgate.gate import Case, Context, Gate
-from lockgate.load import Load
-from lockgate.requirement import Requirement, Subject, parse
-from lockgate.target import Server, Target
+from lockgate.evaluation.requirements.requirement import Requirement, Subject, parse
+from lockgate.evidence.evidence import Exhibit, Finding
+from lockgate.gates.gate import Case, Context, Gate
+from lockgate.models.load_spec import Load
+from lockgate.models.target_spec import Server, Target
 
 if TYPE_CHECKING:
-    from lockgate.estimate import Estimate
-    from lockgate.pipeline import Pipeline
+    from lockgate.evaluation.estimation.estimate import Estimate
+    from lockgate.pipeline.model import Pipeline
 
 _OF_OUR_PROCESSES = ("load_seconds", "first_prediction_ms", "rss_mb", "cpu_seconds_per_1k")
 
@@ -58,7 +58,7 @@ class Latency(Gate):
 
     def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What is wrong with the gate as a whole, each with its place: batches never sent, runs too short to decide."""
-        from lockgate.timing_limits import least_requests
+        from lockgate.evaluation.latency.request_limits import least_requests
 
         asked_at = self.target or pipeline.target
         if isinstance(asked_at, Server) and asked_at.one_row and self.load.sizes != (1,):
@@ -117,12 +117,12 @@ class Latency(Gate):
             yield f"{how} of two models are compared by a factor; write champion * {0.9 if how == 'rates' else 1.1}"
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.interleaved import Interleaved
-        from lockgate.judge import judge
-        from lockgate.timing import estimate_latency, without_value
-        from lockgate.timing_exhibits import exhibits
-        from lockgate.timing_limits import PERCENTILES
-        from lockgate.timing_rates import RATES, estimate_rate
+        from lockgate.evaluation.judging.judge import judge
+        from lockgate.evaluation.latency.charts import exhibits
+        from lockgate.evaluation.latency.interleaved_run import Interleaved
+        from lockgate.evaluation.latency.percentile_estimates import estimate_latency, without_value
+        from lockgate.evaluation.latency.rate_estimates import RATES, estimate_rate
+        from lockgate.evaluation.latency.request_limits import PERCENTILES
 
         asked = self.asked(case)
         if not asked:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from lockgate.evidence import Exhibit, Finding, Verdict
-from lockgate.gate import Case, Context, Gate
-from lockgate.registry import VersionFacts
-from lockgate.requirement import Subject
+from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evidence.evidence import Exhibit, Finding, Verdict
+from lockgate.gates.gate import Case, Context, Gate
+from lockgate.registries.ports import VersionFacts
 
 # What each subject counts, and the line of code that adds it where it is missing.
 ADDS = {
@@ -33,8 +33,8 @@ class Metadata(Gate):
     gate: Literal["metadata"] = "metadata"
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.estimate import counted
-        from lockgate.judge import judge
+        from lockgate.evaluation.estimation.estimate import counted
+        from lockgate.evaluation.judging.judge import judge
 
         asked = self.asked(case)
         facts = case.candidate.facts

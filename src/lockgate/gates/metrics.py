@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, StringConstraints
 
-from lockgate import beside
-from lockgate.beside import RowMetric
 from lockgate.errors import GateBroken
-from lockgate.evidence import Exhibit, Finding
-from lockgate.gate import Case, Context, Gate
-from lockgate.metrics import averages, custom, ranking
-from lockgate.metrics.catalog import SUBJECTS
-from lockgate.requirement import Subject
+from lockgate.evaluation.metrics import custom
+from lockgate.evaluation.metrics import multiclass_subjects as averages
+from lockgate.evaluation.metrics import ranking_subjects as ranking
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.scoring import row_metrics as beside
+from lockgate.evaluation.scoring.row_metrics import RowMetric
+from lockgate.evidence.evidence import Exhibit, Finding
+from lockgate.gates.gate import Case, Context, Gate
 
 if TYPE_CHECKING:
-    from lockgate.pipeline import Pipeline
+    from lockgate.pipeline.model import Pipeline
 
 _NO_FUNCTIONS = "a function of one's own is asked of rows, and a ranking is judged by query; leave it out"
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
@@ -89,10 +91,10 @@ class Metrics(Gate):
         return custom.origins(self.functions, root)
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.answers import answers
-        from lockgate.exhibits import curves
-        from lockgate.found_slices import found_slices
-        from lockgate.metrics import METRICS
+        from lockgate.evaluation.curves import curves
+        from lockgate.evaluation.evaluate import answers
+        from lockgate.evaluation.metrics import METRICS
+        from lockgate.evaluation.weak_slices import found_slices
 
         asked = self.asked(case)
         if not asked:
@@ -102,13 +104,13 @@ class Metrics(Gate):
         small = case.dataset(self.data).spec.small_slices
         metrics, wanted = dict(METRICS), {line.subject for _, line in asked}
         if scored.classes:
-            from lockgate.metrics import multiclass
+            from lockgate.evaluation.metrics import multiclass
 
             metrics |= multiclass.metrics([line for _, line in asked if line.subject in SUBJECTS], scored.classes)
         functions = {name: function for name, function in self.functions.items() if name in wanted}
         losses = None
         if case.task == ranking.TASK:
-            from lockgate.queries import ByQuery
+            from lockgate.evaluation.metrics.by_query import ByQuery
 
             if functions:
                 raise GateBroken(_NO_FUNCTIONS)

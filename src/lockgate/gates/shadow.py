@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import GateBroken
-from lockgate.evidence import Exhibit, Finding
-from lockgate.gate import Case, Context, Gate
-from lockgate.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evidence.evidence import Exhibit, Finding
+from lockgate.gates.gate import Case, Context, Gate
 
 if TYPE_CHECKING:
-    from lockgate.estimate import Estimate
-    from lockgate.scored import Scored
+    from lockgate.evaluation.estimation.estimate import Estimate
+    from lockgate.evaluation.scoring.scored_table import Scored
 
 
 class Shadow(Gate):
@@ -55,8 +55,8 @@ class Shadow(Gate):
     data: str
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.answers import answers
-        from lockgate.flips import FLIP_RATE
+        from lockgate.evaluation.evaluate import answers
+        from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 
         asked = self.asked(case)
         if not asked:
@@ -70,7 +70,7 @@ class Shadow(Gate):
         )  # fmt: skip
 
     def _flips(self, case: Case, scored: Scored) -> Scored:
-        from lockgate.flips import flips, flips_of_classes
+        from lockgate.evaluation.metrics.flip_rate import flips, flips_of_classes
 
         if scored.classes:
             return flips_of_classes(scored)
@@ -85,8 +85,8 @@ class Shadow(Gate):
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np
 
-        from lockgate.class_scores import decided
-        from lockgate.estimate import counted
+        from lockgate.evaluation.estimation.estimate import counted
+        from lockgate.models.class_scores import decided
 
         failed = (
             np.isnan(decided(scored.candidate)) if scored.candidate is not None else np.ones(scored.rows, dtype=bool)

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from lockgate import schema_diff
 from lockgate.errors import DataError, ModelFault
-from lockgate.evidence import Exhibit, Finding, Verdict
-from lockgate.gate import Case, Context, Gate
-from lockgate.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evidence.evidence import Exhibit, Finding, Verdict
+from lockgate.gates.gate import Case, Context, Gate
+from lockgate.models import signature_diff as schema_diff
 
 if TYPE_CHECKING:
-    from lockgate.estimate import Estimate
+    from lockgate.evaluation.estimation.estimate import Estimate
 
 _REMEDY = {
     "missing": "log the model with signature=mlflow.models.infer_signature(inputs, outputs) and input_example=inputs.head()",
@@ -51,14 +51,14 @@ class Signature(Gate):
         return (self.data,) if self.data else tuple(datasets[:1])
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.judge import judge
+        from lockgate.evaluation.judging.judge import judge
 
         for name, line in self.asked(case):
             estimate = self._estimate(case, name, line)
             yield from map(_told, judge(self.title, [(name, line)], [estimate], self.subjects))
 
     def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
-        from lockgate.estimate import counted
+        from lockgate.evaluation.estimation.estimate import counted
 
         look = {
             "missing": _missing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lockgate.evidence import Evidence
+from lockgate.evidence.evidence import Evidence
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lockgate.evidence import Evidence, Verdict
+from lockgate.evidence.evidence import Evidence, Verdict
 
 
 def render(evidence: Evidence) -> str:

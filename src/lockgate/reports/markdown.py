@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lockgate.escaping import colon, plain
-from lockgate.escaping import markdown as text
-from lockgate.evidence import Evidence, Finding, GateResult, Verdict
-from lockgate.obstacles import merged, obstacles, watched
-from lockgate.sentences import counted_words, risk_sentence, short, worst_first
+from lockgate.evaluation.judging.explanations import counted_words, risk_sentence, short, worst_first
+from lockgate.evidence.evidence import Evidence, Finding, GateResult, Verdict
+from lockgate.reports.blockers import merged, obstacles, watched
+from lockgate.text import colon, plain
+from lockgate.text import markdown as text
 
 _MARK = {"pass": "✅ pass", "inconclusive": "❔ inconclusive", "fail": "❌ fail", "error": "💥 error"}
 

@@ -11,14 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lockgate.stats.auc import average_precision, delong, delong_paired
     from lockgate.stats.distance import jensen_shannon, psi_under_no_drift, wasserstein
-    from lockgate.stats.loadgen import backfilled, loadgen_min_under_limit, mlperf_queries
-    from lockgate.stats.paired import mcnemar, tost_paired
     from lockgate.stats.power import rows_needed
-    from lockgate.stats.ranks import hodges_lehmann, mann_whitney, wilcoxon_signed_rank
-    from lockgate.stats.sequential import bernoulli_confidence_sequence, normal_mixture_bound
-    from lockgate.stats.textbook import (
+    from lockgate.stats.reference.auc import average_precision, delong, delong_paired
+    from lockgate.stats.reference.loadgen import backfilled, loadgen_min_under_limit, mlperf_queries
+    from lockgate.stats.reference.paired import mcnemar, tost_paired
+    from lockgate.stats.reference.ranks import hodges_lehmann, mann_whitney, wilcoxon_signed_rank
+    from lockgate.stats.reference.textbook import (
         benjamini_hochberg,
         clopper_pearson,
         holm,
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
         tango,
         wilson,
     )
+    from lockgate.stats.sequential import bernoulli_confidence_sequence, normal_mixture_bound
 
 __all__ = [
     "wilson",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lockgate.stats.inputs import Floats, check_count, check_open_share, sample
+from lockgate.stats.validation import Floats, check_count, check_open_share, sample
 
 
 @dataclass(frozen=True)

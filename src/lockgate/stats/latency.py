@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lockgate.stats.times import Counted, Exact, Floats, Span, Statistic, Times, pooled, spanned, times
+from lockgate.stats.latency_samples import Counted, Exact, Floats, Span, Statistic, Times, pooled, spanned, times
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import math
 
 from scipy import special
 
-from lockgate.stats.inputs import check_count, check_open_share
 from lockgate.stats.proportions import null_variance
+from lockgate.stats.validation import check_count, check_open_share
 
 
 def rows_needed(

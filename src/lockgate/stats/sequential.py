@@ -10,8 +10,8 @@ import math
 
 from scipy import special
 
-from lockgate.stats.inputs import check_count, check_open_share, check_positive
 from lockgate.stats.proportions import Interval
+from lockgate.stats.validation import check_count, check_open_share, check_positive
 
 
 def normal_mixture_bound(v: float, *, alpha: float, v_opt: float, two_sided: bool = True) -> float:

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.dataset import DatasetSpec
-from lockgate.estimate import estimate
-from lockgate.evidence import Finding
-from lockgate.judge import judge
-from lockgate.metrics import METRICS
-from lockgate.metrics.catalog import SUBJECTS
-from lockgate.requirement import parse
-from lockgate.scored import Scored
+from lockgate.data.dataset import DatasetSpec
+from lockgate.evaluation.estimation.estimate import estimate
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.evidence.evidence import Finding
 
 SEED = 20261121
 

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from lockgate.estimate import Estimate, estimate
-from lockgate.evidence import Verdict
-from lockgate.metrics import METRICS
-from lockgate.metrics.catalog import SUBJECTS
-from lockgate.plan import as_absolute, outlooks
-from lockgate.plan_error import AUC, CORRELATION, DISAGREEMENT
-from lockgate.requirement import parse
+from lockgate.evaluation.estimation.estimate import Estimate, estimate
+from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.planning.expected_error import AUC, CORRELATION, DISAGREEMENT
+from lockgate.evaluation.planning.outlook import as_absolute, outlooks
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evidence.evidence import Verdict
 
 from . import honest
 from .asking import ask, drawing, scored

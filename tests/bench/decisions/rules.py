@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.stats.multiple import holm
+from lockgate.stats.multiple_testing import holm
 from lockgate.stats.proportions import tango_p
 
 from .bars import ALPHA

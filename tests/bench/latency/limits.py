@@ -8,14 +8,14 @@ import numpy as np
 
 from bench.decisions.asking import drawing
 from bench.decisions.bars import ALPHA, Bar, standard_error
-from lockgate.evidence import Verdict
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
+from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evidence.evidence import Verdict
 from lockgate.gates.latency import Latency
-from lockgate.judge import judge
-from lockgate.load import BLOCKS
-from lockgate.requirement import parse
+from lockgate.models.load_spec import BLOCKS
 from lockgate.stats.latency import quantile_p_values
-from lockgate.timing import Timed, estimate_latency
-from lockgate.timing_limits import PERCENTILES, least_requests
 
 from . import SURE
 from .laws import LAWS

@@ -16,14 +16,14 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 
 from bench.decisions.bars import ALPHA, Bar, standard_error
-from lockgate.evidence import Finding, Verdict
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evidence.evidence import Finding, Verdict
 from lockgate.gates.latency import Latency
-from lockgate.judge import judge
-from lockgate.load import BLOCKS
-from lockgate.model import Drive, LoadPlan
-from lockgate.requirement import parse
-from lockgate.targets.load import drive_http
-from lockgate.timing import Timed, estimate_latency
+from lockgate.models.load_spec import BLOCKS
+from lockgate.models.model import Drive, LoadPlan
+from lockgate.models.server.load_test import drive_http
 from truth import server
 
 REQUESTS = 3_000

@@ -11,12 +11,12 @@ import numpy as np
 
 from bench.decisions.asking import drawing
 from bench.decisions.bars import ALPHA, Bar, standard_error
-from lockgate.evidence import Finding
+from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency, statistic
+from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evidence.evidence import Finding
 from lockgate.gates.latency import Latency
-from lockgate.judge import judge
-from lockgate.load import BLOCKS
-from lockgate.requirement import parse
-from lockgate.timing import Timed, estimate_latency, statistic
+from lockgate.models.load_spec import BLOCKS
 
 from . import SURE
 from .laws import LAWS

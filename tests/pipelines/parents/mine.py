@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from lockgate.gate import Gate
-from lockgate.requirement import Subject
+from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.gates.gate import Gate
 
 
 class Licence(Gate):

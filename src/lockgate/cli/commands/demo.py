@@ -1,0 +1,217 @@
+"""`gate demo`: the story in one command, on a registry, data and models made here."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from lockgate.evidence.evidence import Evidence
+
+AUTHOR = "dana@example.org"
+OWNER = "olga@example.org"
+
+_PIPELINE = """\
+# Written by `gate demo`. The policy is in ../policy/demo.yaml; who signs is said here.
+extends: ../policy/demo.yaml
+environment: {{python: {python}}}
+signoff:
+  groups:
+    owners: [{{key: "{key}"}}]
+    authors: [{{email: {author}}}]
+  require: {{owners: 1}}
+"""
+
+
+@click.command("demo")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Where to play it; emptied.",
+)
+def command(folder: Path) -> int:
+    """Stop a candidate that looks better on average, promote a good one, roll it back, and promote it anew."""
+    from lockgate.errors import LockgateError, UsageError
+
+    missing = [tool for tool in ("git", "ssh-keygen") if shutil.which(tool) is None]
+    if missing:
+        raise UsageError(f"the demo needs {' and '.join(missing)}", remedy="install it and call again")
+    started = time.monotonic()
+    before = Path.cwd()
+    folder = folder.absolute()
+    _clear(folder)
+    try:
+        os.chdir(folder)
+        story = _Story(folder)
+        story.build()
+        story.play()
+    except _Astray as error:
+        raise LockgateError(f"the demo went astray: {error}", remedy="report it with the output above") from error
+    finally:
+        os.chdir(before)
+    click.echo(f"\nDone in {time.monotonic() - started:.0f} s. Open the report that stopped the bad candidate:")
+    click.echo(f"  {_shown(story.stopped, before)}")
+    click.echo("Then your own model: gate init, edit, gate run.")
+    return 0
+
+
+class _Astray(Exception):
+    """A step ended otherwise than the story says."""
+
+
+def _clear(folder: Path) -> None:
+    """Empty the demo's folder; refuses one that somebody else made."""
+    from lockgate.errors import UsageError
+
+    mark = folder / ".lockgate-demo"
+    if folder.exists():
+        if any(folder.iterdir()) and not mark.exists():
+            raise UsageError(f"{folder} is not a folder of the demo", remedy="choose another with --folder")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    mark.write_text("This folder is made anew by every `gate demo`.\n", encoding="utf-8")
+
+
+def _shown(path: Path, base: Path) -> str:
+    return str(path.relative_to(base) if path.is_relative_to(base) else path)
+
+
+class _Story:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = folder / "keys" / "owner"
+        self.stopped = folder
+
+    def build(self) -> None:
+        """Make data, key, pipelines, a git history and the registry with its three versions."""
+        from lockgate.cli.demo import data as demo
+        from lockgate.cli.demo.register import register
+
+        self.tell("A registry, a champion, two candidates")
+        demo.write_data(self.folder / "data")
+        self.key.parent.mkdir()
+        _quiet(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", OWNER, "-f", str(self.key)], self.folder)
+        (self.folder / "policy").mkdir()
+        shutil.copyfile(_policy(), self.folder / "policy" / "demo.yaml")
+        (self.folder / "gates").mkdir()
+        text = _PIPELINE.format(
+            python=sys.executable, key=self.key.with_suffix(".pub").read_text(encoding="utf-8").strip(), author=AUTHOR
+        )
+        (self.folder / "gates" / "fraud.yaml").write_text(text, encoding="utf-8")
+        (self.folder / ".gitignore").write_text("*\n!gates/\n!gates/*\n!policy/\n!policy/*\n", encoding="utf-8")
+        _quiet(["git", "init", "-q"], self.folder)
+        for name, value in (("user.email", AUTHOR), ("user.name", "Dana, who trains the models")):
+            _quiet(["git", "config", name, value], self.folder)
+        _quiet(["git", "config", "commit.gpgsign", "false"], self.folder)
+        _quiet(["git", "add", "gates", "policy"], self.folder)
+        _quiet(["git", "commit", "-q", "--no-verify", "-m", "a fraud model and its gates"], self.folder)
+        commit = _quiet(["git", "rev-parse", "HEAD"], self.folder).strip()
+        data = demo.payments(demo.TRAIN_ROWS, seed=1)
+        models = demo.models(data)
+        uri = f"sqlite:///{self.folder / 'mlflow.db'}"
+        chatter = io.StringIO()
+        try:
+            with redirect_stderr(chatter):  # MLflow's hints to people who log models
+                register(uri, "fraud", models, data, commit=commit, folder=self.folder)
+        except BaseException:
+            click.echo(chatter.getvalue(), err=True)
+            raise
+        for version, model in enumerate(models, start=1):
+            click.echo(f"  version {version}  {model.name}: {model.story}")
+
+    def play(self) -> None:
+        """The story, each step through the command that a person would call."""
+        self.step(
+            "The champion is in production already: the ledger begins with it",
+            ["adopt", "fraud", "--version", "1", "--reason", "in production since before lockgate"],
+        )
+        self.step(
+            "The first candidate looks better on average",
+            ["run", "--candidate", "version=2"],
+            code=1,
+        )
+        evidence, self.stopped = self.newest()
+        failed = {finding.id for gate in evidence.gates for finding in gate.findings if finding.verdict.value == "fail"}
+        if not {"metrics/r2/country=BR", "latency/r1/overall"} <= failed:
+            raise _Astray(f"the bad candidate was stopped on {sorted(failed)}")
+        on_average = next(one for gate in evidence.gates for one in gate.findings if one.id == "metrics/r3/overall")
+        click.echo(f"On average: {on_average.reason}.")
+        self.step("The second candidate", ["run", "--candidate", "version=3", "--stage"])
+        self.sign_and_promote()
+        self.step(
+            "At night something looks wrong: back, first", ["rollback", "fraud", "--reason", "chargebacks doubled"]
+        )
+        self.step(
+            "It was not the model. What was withdrawn is evaluated anew: its old evidence opens nothing",
+            ["promote", self.digest],
+            code=1,
+        )
+        self.step("Evaluated again", ["run", "--candidate", "version=3", "--stage"])
+        self.sign_and_promote()
+        self.step("Where everything stands", ["status", "fraud"])
+        self.step("Who moved what, when and why", ["history", "fraud"])
+
+    def sign_and_promote(self) -> None:
+        evidence, _ = self.newest()
+        self.digest = evidence.digest
+        self.step("The owner signs exactly that evidence", ["approve", self.digest, "--key", str(self.key)])
+        self.step("It becomes Production; the old one stays as standby", ["promote", self.digest])
+
+    def newest(self) -> tuple[Evidence, Path]:
+        """The evidence and the report of the newest run."""
+        from lockgate.evidence.run_folder import latest
+
+        run = latest(self.folder)
+        if run is None:
+            raise _Astray("there is no run")
+        return run.evidence(), run.path / "report.md"
+
+    def tell(self, text: str) -> None:
+        click.echo(click.style(f"\n── {text} ", bold=True), color=None)
+
+    def step(self, text: str, args: list[str], *, code: int = 0) -> None:
+        """Run one command in this process; another exit code than the story's ends the demo."""
+        from lockgate.cli.main import run
+
+        self.tell(text)
+        shown = [str(Path(one).relative_to(self.folder)) if one.startswith(str(self.folder)) else one for one in args]
+        click.echo(f"$ gate {' '.join(_quoted(one) for one in shown)}")
+        sys.stdout.flush()
+        found = run(args)
+        if found == 130:
+            raise KeyboardInterrupt
+        if found != code:
+            raise _Astray(f"gate {shown[0]} ended with exit code {found}, and the story says {code}")
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if " " in text else text
+
+
+def _policy() -> Path:
+    """gates/demo.yaml, as installed with the package or in the checkout that it is installed from."""
+    import lockgate
+
+    package = Path(lockgate.__file__).parent
+    for path in (package / "pipelines" / "demo.yaml", package.parents[1] / "gates" / "demo.yaml"):
+        if path.is_file():
+            return path
+    raise _Astray("gates/demo.yaml is not installed")
+
+
+def _quiet(arguments: list[str], folder: Path) -> str:
+    answer = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        raise _Astray(f"{arguments[0]} {arguments[1]} failed: {answer.stderr.strip()}")
+    return answer.stdout

@@ -1,0 +1,370 @@
+"""`gate github …`: what action.yml calls; each tells the runner what became of it in outputs, summary and log."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import click
+
+from lockgate.text import command_message, cut, hide, markdown, secret_forms
+
+if TYPE_CHECKING:
+    from lockgate.cli.commands.run import Run
+    from lockgate.cli.github.actions_runner import Runner
+    from lockgate.errors import LockgateError
+    from lockgate.promotion.ledger.chain import PromotionPolicy
+    from lockgate.registries.ports import Identity, Registry
+    from lockgate.signoff.decision import Decision
+    from lockgate.signoff.policy import SignoffPolicy
+
+T = TypeVar("T")
+
+
+class Moved(Protocol):
+    """What became of a request that moves a version."""
+
+    @property
+    def lines(self) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True)
+class Told:
+    """What people are told."""
+
+    lines: tuple[str, ...]
+
+
+_PIPELINE = click.option(
+    "--pipeline", envvar="GATE_PIPELINE", type=click.Path(path_type=Path), help="The pipeline; the only one in gates/."
+)
+_MODEL = click.option("--model", envvar="GATE_MODEL", required=True, help="The registered model's name.")
+
+
+@click.group("github", help="What the GitHub Action calls. Options are also taken from the variables GATE_….")
+def command() -> None:
+    pass
+
+
+@command.command("run")
+@_PIPELINE
+@click.option("--candidate", envvar="GATE_CANDIDATE", metavar="KEY=VALUE", help="Another candidate, as in gate run.")
+@click.option(
+    "--evidence",
+    "folder",
+    envvar="GATE_EVIDENCE",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for evidence, report and exhibits: what may be uploaded. It is made anew.",
+)
+def run(pipeline: Path | None, candidate: str | None, folder: Path) -> int:
+    """Ask every gate as `gate run` does; show it as summary and annotations, and set verdict, opens and digest."""
+    from lockgate.cli.commands import run as asking
+    from lockgate.cli.github.pull_request import within_reach
+    from lockgate.errors import LockgateError
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+    def work(_: Runner) -> Run:
+        within_reach(os.environ, pipeline)
+        return asking.ask(pipeline, candidate=candidate)
+
+    runner, done = _step(work)
+    if isinstance(done, LockgateError):
+        return _broken(runner, done, verdict="error", opens="no")
+    _keep(done, folder)
+    _show(runner, done)
+    return done.exit_code
+
+
+@command.command("comment")
+@_PIPELINE
+def comment(pipeline: Path | None) -> int:
+    """Keep the one comment of a pull request right. Runs nothing of it, and reads what its gate left as data."""
+    return _decide(pipeline, record=None)
+
+
+@command.command("decide")
+@_PIPELINE
+@click.option(
+    "--record",
+    envvar="GATE_RECORD",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder for what the next decision must not forget; it is to be uploaded.",
+)
+def decide(pipeline: Path | None, record: Path) -> int:
+    """Decide by a pull request's comments, all read anew, whether its evidence is approved. Neither model nor registry."""
+    return _decide(pipeline, record=record)
+
+
+def _decide(pipeline: Path | None, *, record: Path | None) -> int:
+    from lockgate.cli.github.actions_runner import say
+    from lockgate.cli.github.pull_request import Desk, keep_record
+    from lockgate.errors import LockgateError
+    from lockgate.runs.run import now
+
+    def work(runner: Runner) -> dict[str, str]:
+        desk = Desk.open(os.environ, pipeline)
+        seen = desk.look()
+        decision = desk.decision(seen, now())
+        if record is None:
+            decision = _unless_stopped(decision)
+        if record is not None:
+            keep_record(seen, desk.asked, desk.event, record)
+            desk.answer()
+        desk.ask_for_sign_off(seen, decision)
+        desk.stick(seen, desk.comment(seen, decision), runner)
+        say(f"{decision.state}: {decision.reason}")
+        digest = "" if seen.evidence is None else seen.evidence.digest
+        return {"state": decision.state, "reason-code": decision.code, "evidence-digest": digest}
+
+    runner, outputs = _step(work)
+    if isinstance(outputs, LockgateError):
+        return _broken(runner, outputs, state="error")
+    runner.tell(outputs)
+    return 0
+
+
+def _unless_stopped(decision: Decision) -> Decision:
+    """Where the job that proves ended badly (GATE_STOPPED has its code), that is what became of the approval."""
+    from lockgate.signoff.decision import Decision
+
+    code = os.environ.get("GATE_STOPPED", "")
+    if not code or decision.state != "approved":
+        return decision
+    run = os.environ.get("GITHUB_RUN_ID") or "unknown"
+    return Decision(
+        "refused",
+        code if re.fullmatch(r"[a-z_]{1,40}", code) else "error",
+        f"it was approved, and the job that proves the way back and asks gates again stopped it ({code[:40]})",
+        remedy=f"the summary of run {run} of this workflow says why; once that is mended, comment /gate status",
+    )
+
+
+_DIGEST = click.option("--digest", envvar="GATE_DIGEST", required=True, help="The evidence that was approved.")
+_PROOF = click.option(
+    "--proof",
+    envvar="GATE_PROOF",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder of the proof, from the job that makes it to the one that needs it.",
+)
+
+
+@command.command("prove")
+@_PIPELINE
+@_DIGEST
+@_PROOF
+def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
+    """Once approved: prove the way back, and ask what can be asked again, in a job that may only read the registry."""
+    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.github import promotion_job as approved
+    from lockgate.cli.github.actions_runner import say, who
+    from lockgate.cli.github.pull_request import Desk
+    from lockgate.errors import LockgateError
+    from lockgate.integrations import git
+
+    def work(_: Runner) -> list[str]:
+        desk = Desk.open(os.environ, pipeline)
+        by = who(os.environ) or git.who(found.root())
+        said = approved.prove(approved.Approved.of(desk, desk.look(), digest), proof, by)
+        for line in said:
+            say(line)
+        return said
+
+    runner, done = _step(work)
+    if isinstance(done, LockgateError):
+        return _broken(runner, done, state=_refusal(done), **{"reason-code": "error"})
+    runner.show("".join(f"* {markdown(line)}\n" for line in done))
+    runner.tell({"state": "proven"})
+    return 0
+
+
+@command.command("promote")
+@_PIPELINE
+@_DIGEST
+@_PROOF
+def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
+    """Once approved and proven: move the version, as `gate promote` does. Runs no model; everything is read anew."""
+    import tempfile
+
+    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli import notifications as notifying
+    from lockgate.cli.github import promotion_job as approved
+    from lockgate.cli.github.actions_runner import say, who
+    from lockgate.cli.github.pull_request import Desk
+    from lockgate.errors import LockgateError
+    from lockgate.integrations import git
+
+    def work(runner: Runner) -> tuple[str, ...]:
+        desk = Desk.open(os.environ, pipeline)
+        actor = who(os.environ) or git.who(found.root())
+        seen = desk.look()
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+            outcome = approved.telling(
+                desk,
+                seen,
+                runner,
+                lambda: approved.promote(approved.Approved.of(desk, seen, digest), proof, actor, Path(scratch)),
+            )
+        if desk.pipeline is not None:
+            notifying.moved(desk.pipeline, outcome, evidence=seen.evidence, pull=seen.pull.html_url)
+        for line in outcome.lines:
+            say(line)
+        return tuple(outcome.lines)
+
+    runner, done = _step(work)
+    if isinstance(done, LockgateError):
+        return _broken(runner, done, state=_refusal(done))
+    runner.show("".join(f"* {markdown(line)}\n" for line in done))
+    runner.tell({"state": "promoted"})
+    return 0
+
+
+@command.command("rollback")
+@_PIPELINE
+@_MODEL
+@click.option("--reason", envvar="GATE_REASON", required=True, help="Why, for whoever reads it later.")
+@click.option("--to", envvar="GATE_TO", type=click.IntRange(min=1), help="Another version instead of the standby.")
+def rollback(pipeline: Path | None, model: str, reason: str, to: int | None) -> int:
+    """Make the standby Production again, as `gate rollback` does, in the name of who started the run."""
+    from lockgate.cli.owner_consent import Consents
+    from lockgate.promotion.rollback import rollback as roll_back
+    from lockgate.signoff.policy import SignoffPolicy
+
+    def call(registry: Registry, model: str, *, signoff: SignoffPolicy | None, actor: Identity, **more: Any) -> Moved:
+        consents = Consents(signoff or SignoffPolicy(), actor)
+        target = None if to is None else str(to)
+        return roll_back(registry, model, reason=reason, to=target, actor=actor, consents=consents, **more)
+
+    return _move(call, pipeline=pipeline, model=model, state="rolled_back")
+
+
+@command.command("archive")
+@_PIPELINE
+@_MODEL
+def archive(pipeline: Path | None, model: str) -> int:
+    """For a schedule: let the standby go once Production has held for its soak, then verify, as the commands do."""
+    import tempfile
+
+    from lockgate.errors import Refused
+    from lockgate.promotion.archive import archive as let_go
+    from lockgate.promotion.audit.verify import verify
+    from lockgate.runs.run import now
+
+    def both(registry: Registry, model: str, *, promotion: PromotionPolicy, signoff: object, **more: Any) -> Told:
+        done = let_go(registry, model, promotion=promotion, **more)
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+            state = verify(registry, model, promotion=promotion, now=now(), scratch=Path(scratch))
+        if state.exit_code == 1:
+            raise Refused("\n".join(state.lines), code="does_not_agree", remedy=f"look at gate verify {model}")
+        return Told((*done.lines, *state.lines))
+
+    return _move(both, pipeline=pipeline, model=model, state="done")
+
+
+def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, state: str) -> int:
+    """Move a version in the name of who started the run, and tell the runner."""
+    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli import notifications as notifying
+    from lockgate.cli.github import actions_runner as runner
+    from lockgate.errors import LockgateError
+    from lockgate.integrations import git
+    from lockgate.promotion.promote import Outcome
+    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.run import now
+
+    def work(_: Runner) -> tuple[str, ...]:
+        of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+        moved = call(
+            wiring.open_registry(of),
+            of.model,
+            promotion=of.promotion,
+            signoff=of.signoff,
+            actor=runner.who(os.environ) or git.who(of.root),
+            clock=now,
+            turn_over=wiring.turn_over(of, environ=os.environ),
+        )
+        for line in moved.lines:
+            runner.say(line)
+        if isinstance(moved, Outcome):
+            notifying.moved(of, moved)
+        return tuple(moved.lines)
+
+    here, done = _step(work)
+    if isinstance(done, LockgateError):
+        return _broken(here, done, state=_refusal(done))
+    here.show("".join(f"* {markdown(line)}\n" for line in done))
+    here.tell({"state": state})
+    return 0
+
+
+def _step(work: Callable[[Runner], T]) -> tuple[Runner, T | LockgateError]:
+    """Do something whose words may be anybody's: nothing that it writes to the log is a command to the runner."""
+    from lockgate.cli.github.actions_runner import Runner, commands_off, mask, say
+    from lockgate.errors import LockgateError
+    from lockgate.runs import case_builder as wiring
+
+    runner = Runner.take(os.environ)
+    mask(wiring.secrets(os.environ))
+    with commands_off():
+        try:
+            return runner, work(runner)
+        except LockgateError as error:
+            say(f"gate: {error.what}")
+            if error.remedy:
+                say(f"      {error.remedy}")
+            return runner, error
+
+
+def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
+    """Tell of it. Where the error has a code, that is the reason-code, whatever the outputs say."""
+    from lockgate.cli.github.actions_runner import say
+    from lockgate.errors import Refused, Waiting
+    from lockgate.runs import case_builder as wiring
+
+    if isinstance(error, (Refused, Waiting)):
+        outputs |= {"reason-code": error.code}
+    forms = secret_forms(wiring.secrets(os.environ))
+    what = hide("\n".join(part for part in (error.what, error.remedy) if part), forms)
+    say(f"::error title=gate::{command_message(what)}")
+    lines = "".join(f"* {markdown(cut(line, 2_000))}\n" for line in what.splitlines()[:100])
+    runner.show(f"### 💥 Something broke\n\n{lines}")
+    runner.tell(outputs)
+    return error.exit_code
+
+
+def _refusal(error: LockgateError) -> str:
+    return {1: "refused", 3: "pending"}.get(error.exit_code, "error")
+
+
+def _keep(done: Run, folder: Path) -> None:
+    """What may be uploaded: never a row of data or a raw request."""
+    for name in done.folder.publishable:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(done.folder.path / name, folder / name)
+
+
+def _show(runner: Runner, done: Run) -> None:
+    from lockgate.cli.github.actions_runner import say
+    from lockgate.integrations.github.annotations import render as annotations
+    from lockgate.integrations.github.job_summary import render as summary
+
+    shown = annotations(done.evidence).removesuffix("\n")
+    if shown:
+        say(shown)
+    runner.show(summary(done.evidence))
+    runner.tell(
+        {
+            "verdict": done.evidence.verdict.value,
+            "opens": done.evidence.opens,
+            "evidence-digest": done.evidence.digest,
+        }
+    )

@@ -1,0 +1,280 @@
+"""`gate init`: a pipeline to begin with."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+if TYPE_CHECKING:
+    from lockgate.data.dataset import Dataset
+
+_TEMPLATE = """\
+# What a new version of {model} must show before it moves. `gate check` reads this file, `gate run` asks it.
+model: {model_text}
+task: {task}
+{about_task}registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}}"}}
+candidate: {{file: {version_text}}}            # the file holds one integer, the version that asks
+champion: {{alias: production, else: none}}   # on a first promotion nobody holds it, and relative lines are not asked
+
+data:
+  holdout:
+    path: {data_text}
+    label: {label_text}
+{about_rows}    # id: row_id                             # when there is one: duplicates are then found
+    # slices: [country]                      # each value of these columns is judged on its own
+
+gates:
+  - gate: signature
+  - gate: metrics
+    data: holdout
+    require:                                 # {tolerances}
+{lines}
+  # - gate: latency
+  #   require: [p99_ms <= champion * 1.5, errors <= 0]
+
+# Who signs. Without this block nothing can be promoted.
+# signoff:
+#   groups:
+#     owners:
+#       - {{key: "ssh-ed25519 AAAA… you@example.org"}}
+#   require: {{owners: 1}}
+promotion: {{when: approved, soak: 48h, retain: 30d}}
+"""
+# At most so many values of a label are classes where nobody says what the task is.
+_MOST_CLASSES = 50
+_TASKS = {
+    "binary": "positive: 1\nthreshold: 0.5                             # scores at or above it are positive\n",
+    "multiclass": "{classes}",
+    "regression": "",
+    "ranking": "",
+}
+# subject → the line, with its tolerance where the rows are not known
+_LINES = {
+    "binary": {
+        "auc": ("auc >= champion - {}", 0.03),
+        "average_precision": ("average_precision >= champion - {}", 0.05),
+    },
+    "multiclass": {
+        "accuracy": ("accuracy >= champion - {}", 0.03),
+        "recall": ("recall(average=macro) >= champion - {}", 0.05),
+    },
+    "regression": {"rmse": ("rmse <= champion * {}", 0.05), "mae": ("mae <= champion * {}", 0.05)},
+    "ranking": {"ndcg": ("ndcg(10) >= champion - {}", 0.01), "mrr": ("mrr >= champion - {}", 0.02)},
+}
+
+
+@click.command("init")
+@click.option("--model", help="The registered model's name.")
+@click.option("--task", type=click.Choice(list(_TASKS)), help="What the model does; told from the label, else binary.")
+@click.option("--data", help="The rows to judge it on; data/holdout.parquet by default.")
+@click.option("--label", help="The column that holds the truth; label by default.")
+@click.option("--query", help="The column that says which rows of a ranking are of one query.")
+@click.option(
+    "--github", is_flag=True, help="Also write workflows for GitHub Actions, and say what is to be set there."
+)
+@click.option(
+    "--action", metavar="OWNER/REPO@COMMIT", help="With --github: where lockgate's action is, at which commit."
+)
+@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def command(
+    model: str | None,
+    task: str | None,
+    data: str | None,
+    label: str | None,
+    query: str | None,
+    github: bool,
+    action: str | None,
+    yes: bool,
+    force: bool,
+) -> None:
+    """Write gates/MODEL.yaml and models/MODEL.version, to be edited; with --github the workflows, too."""
+    from lockgate.errors import PipelineError, UsageError
+    from lockgate.pipeline import model as pipeline
+
+    if action is not None and not github:
+        raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
+    asking = not yes and sys.stdin.isatty()
+    if github and (there := _there(model)) is not None:
+        _workflows(*there, action=action, force=force)
+        return
+    if model is None:
+        if not asking:
+            raise UsageError("init needs the name of the registered model", remedy="write gate init --model NAME")
+        model = str(click.prompt("Name of the registered model"))
+    if asking:
+        data = data or click.prompt("Rows to judge it on", default="data/holdout.parquet")
+        label = label or click.prompt("Column that holds the truth", default="label")
+    data, label = data or "data/holdout.parquet", label or "label"
+    if task is None and query is not None:
+        task = "ranking"
+    if asking and task is None:
+        task = click.prompt("Task", type=click.Choice(list(_TASKS)), default=_recognised(data, label))
+    if asking and task == "ranking":
+        query = query or click.prompt("Column that says which rows are of one query", default="query")
+    if query is not None and task != "ranking":
+        raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
+    name = _name(model)
+    path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
+    text = _text(
+        model, task=task or _recognised(data, label), data=data, label=label, query=query or "query", version=version
+    )
+    before = path.read_bytes() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    try:
+        pipeline.load(path, environ=None)
+    except PipelineError:
+        path.unlink() if before is None else path.write_bytes(before)
+        raise
+    click.echo(f"wrote {path}")
+    if force or not version.exists():
+        version.parent.mkdir(parents=True, exist_ok=True)
+        version.write_text("1\n", encoding="utf-8")
+        click.echo(f"wrote {version}: write the version there that asks")
+    if github:
+        _workflows(model, path, action=action, force=force)
+    click.echo(f"next: edit {path}, then gate check, then gate run")
+
+
+def _name(model: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._") or "model"
+
+
+def _there(model: str | None) -> tuple[str, Path] | None:
+    """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
+    from lockgate.pipeline import model as pipeline
+    from lockgate.runs import case_builder as wiring
+
+    if model is not None:
+        path = Path("gates") / f"{_name(model)}.yaml"
+        return (model, path) if path.exists() else None
+    known = wiring.pipelines(Path.cwd())
+    if not known:
+        return None
+    path = wiring.only_pipeline(Path.cwd())
+    return pipeline.load(path, environ=None).model, path.relative_to(Path.cwd())
+
+
+def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
+    from lockgate.cli.github.workflow_files import Workflows
+
+    for line in Workflows.of(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
+        click.echo(line)
+
+
+def _text(model: str, *, task: str, data: str, label: str, query: str, version: Path) -> str:
+    known = _known(task, data, label)
+    lines, tolerances = _lines(task, known)
+    return _TEMPLATE.format(
+        model=model.replace("\n", " "),
+        model_text=json.dumps(model, ensure_ascii=False),
+        task=task,
+        about_task=_TASKS[task].format(classes=_classes(known)),
+        version_text=json.dumps(version.as_posix()),
+        data_text=json.dumps(data, ensure_ascii=False),
+        label_text=json.dumps(label, ensure_ascii=False),
+        about_rows=f"    query: {json.dumps(query, ensure_ascii=False)}\n" if task == "ranking" else "",
+        tolerances=tolerances,
+        lines="\n".join(f"      - {line}" for line in lines),
+    )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the data says: rows, how many are positive of two classes, and the rows of each of several."""
+
+    rows: int = 0
+    positives: int | None = None
+    classes: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        positives = "" if self.positives is None else f", {self.positives:,} of them positive,"
+        fewest = min(self.classes, key=lambda name: self.classes[name], default="")
+        classes = f", {self.classes[fewest]:,} of them {fewest}," if self.classes else ""
+        return f"{self.rows:,} rows{positives}{classes}"
+
+
+def _classes(known: _Known) -> str:
+    if not known.classes:
+        return "# classes: [a, b, c]                     # those of the label, where no others are named\n"
+    return f"classes: {json.dumps(list(known.classes), ensure_ascii=False)}   # those of the label\n"
+
+
+def _lines(task: str, known: _Known) -> tuple[list[str], str]:
+    """The lines, with the smallest tolerances that the rows decide together, and the comment that says on what that stands."""
+    from lockgate.evaluation.judging.explanations import rounded_up
+    from lockgate.evaluation.planning.expected_error import smallest_for
+
+    lines, decided, together = [], known.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them
+    for subject, (line, otherwise) in _LINES[task].items():
+        smallest = None
+        if known.rows:
+            counts = tuple(known.classes.values())
+            smallest = smallest_for(
+                subject, rows=known.rows, positives=known.positives, classes=counts, slices=together
+            )
+        decided = decided and smallest is not None
+        tolerance = otherwise if smallest is None else rounded_up(smallest)
+        lines.append(line.format(f"{1 + tolerance:.6g}" if task == "regression" else f"{tolerance:.6g}"))
+    if decided:
+        return lines, f"the smallest tolerances that {known} can decide: see `gate plan`"
+    if known.rows:
+        return lines, f"{known} are too few to decide any tolerance: see `gate plan`"
+    return lines, "a tolerance that your rows can decide: see `gate plan`"
+
+
+def _dataset(data: str, label: str) -> Dataset:
+    from lockgate.data.dataset import Dataset, DatasetSpec
+    from lockgate.pipeline.model import root_of
+
+    return Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
+
+
+def _recognised(data: str, label: str) -> str:
+    """The task that the label's values speak of: a few names or whole numbers are classes. binary where nothing is known."""
+    from lockgate.data.class_labels import label_values
+    from lockgate.errors import LockgateError
+
+    try:
+        found = label_values(_dataset(data, label), most=_MOST_CLASSES)
+    except LockgateError:
+        return "binary"
+    if found is None or any(isinstance(value, float) and not value.is_integer() for value in found):
+        return "regression"
+    return "multiclass" if len(found) > 2 else "binary"
+
+
+def _known(task: str, data: str, label: str) -> _Known:
+    """Nothing where the data cannot be read as the task asks, nor of a ranking, of which counts alone tell nothing."""
+    import numpy as np
+
+    from lockgate.data import arrow_arrays as arrays
+    from lockgate.data.class_labels import label_classes
+    from lockgate.errors import LockgateError
+    from lockgate.evaluation.scoring.row_columns import checked_rows
+
+    if task == "ranking":
+        return _Known()
+    dataset, kind = _dataset(data, label), cast("Any", task)
+    try:
+        classes = label_classes(dataset) if task == "multiclass" else ()
+        rows, columns = checked_rows(dataset, task=kind, positive=1, salt=b"", scores={}, classes=classes)
+    except LockgateError:
+        return _Known()
+    if task == "regression":
+        return _Known(rows)
+    labels = arrays.to_numpy(arrays.whole(columns["label"]))
+    if task == "binary":
+        return _Known(rows, int(labels.sum()))
+    counts = np.bincount(labels, minlength=len(classes)).tolist()
+    return _Known(rows, classes=dict(zip(classes, counts, strict=True)))

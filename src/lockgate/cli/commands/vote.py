@@ -1,0 +1,57 @@
+"""`gate approve`, `gate reject` and `gate override`: an owner's signature about exactly this evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+_SIGNED = (
+    click.argument("digest"),
+    click.option("--key", type=click.Path(path_type=Path), required=True, help="The SSH key to sign with."),
+    click.option("--out", type=click.Path(path_type=Path), help="Write the vote here, and its signature beside it."),
+    click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to."),
+)
+
+
+def _signed(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the argument and the options that every signature takes."""
+    for parameter in reversed(_SIGNED):
+        command = parameter(command)
+    return command
+
+
+@click.command("approve")
+@_signed
+@click.option("--accepting", type=click.IntRange(min=0), help="How many undecided findings you accept.")
+@click.option("--reason", default="", help="Why, for whoever reads it later.")
+def approve(digest: str, **options: Any) -> None:
+    """Approve the evidence DIGEST with an SSH key of the pipeline's owners."""
+    _cast("approve", digest, options)
+
+
+@click.command("reject")
+@_signed
+@click.option("--reason", default="", help="Why, for whoever reads it later.")
+def reject(digest: str, **options: Any) -> None:
+    """Reject the evidence DIGEST with an SSH key of the pipeline's owners."""
+    _cast("reject", digest, options)
+
+
+@click.command("override")
+@_signed
+@click.option("--reason", required=True, help="Why it must go through, for whoever reads it later.")
+def override(digest: str, **options: Any) -> None:
+    """Vote to promote the evidence DIGEST over what stands in its way.
+
+    It takes the quorum of signoff.override, counts for a day, and is used by gate promote DIGEST --override.
+    """
+    _cast("override", digest, options)
+
+
+def _cast(verb: str, digest: str, options: dict[str, Any]) -> None:
+    from lockgate.cli import voting
+
+    click.echo("\n".join(voting.cast(verb, digest, **options)))

@@ -1,0 +1,149 @@
+"""What do the jobs behind an approval do: prove the way back with what may only read, then move the version, running no model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.errors import LockgateError, Refused, UsageError
+
+if TYPE_CHECKING:
+    from lockgate.cli.github.actions_runner import Runner
+    from lockgate.cli.github.pull_request import Desk
+    from lockgate.evidence.evidence import Evidence
+    from lockgate.integrations.github.pull_request_state import Asked, Seen
+    from lockgate.promotion.promote import Outcome
+    from lockgate.registries.ports import Identity, ModelVersion
+    from lockgate.signoff.decision import Ballot, Decision
+
+PROOF = "proof.json"
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A pull request whose evidence is approved at this moment: what an earlier job said of it is read anew."""
+
+    desk: Desk
+    seen: Seen
+    evidence: Evidence
+    asked: Asked
+    decision: Decision
+
+    @classmethod
+    def of(cls, desk: Desk, seen: Seen, digest: str) -> Approved:
+        """Raises Refused where it is not, or not that evidence."""
+        from lockgate.runs.run import now
+
+        decision, asked = desk.decision(seen, now()), desk.asked
+        if seen.evidence is None or asked is None or decision.state != "approved":
+            raise Refused(decision.reason, code=decision.code, remedy=decision.remedy)
+        if seen.evidence.digest != digest:
+            raise Refused(
+                f"{digest} was approved, and the evidence of pull request {desk.number} is {seen.evidence.digest}",
+                code="digest_mismatch",
+                remedy="ask for sign-off on the newest evidence",
+            )
+        return cls(desk, seen, seen.evidence, asked, decision)
+
+    @property
+    def ballot(self) -> Ballot:
+        return self.seen.ballot(self.asked, self.desk.event)
+
+    @property
+    def votes(self) -> list[tuple[bytes, bytes]]:
+        """The bytes of every vote, to be kept where CI's own artifacts end. A comment has no signature."""
+        return [(vote.bytes, b"") for vote in self.ballot.votes]
+
+
+def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
+    """Ask the version that would be the way back, and the gates that say the same each time; says what was found.
+
+    Leaves the proof in the folder. Raises Refused where the way back does not answer, or a gate contradicts the evidence.
+    """
+    from lockgate.cli import prove_rollback as proving
+    from lockgate.pipeline.model import load
+    from lockgate.runs import case_builder as wiring
+
+    of = load(approved.desk.path, environ=os.environ)
+    made = proving.prove(of, wiring.open_registry(of), approved.evidence, by=by, repeat=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / PROOF).write_bytes(made.bytes)
+    return proving.lines(of, made)
+
+
+def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:
+    """Move the version on the proof that lies in the folder. Runs no model."""
+    from lockgate.pipeline.model import load
+    from lockgate.promotion import promote as promotion
+    from lockgate.promotion.rollback_proof import Proof
+    from lockgate.registries.ports import ChampionSelector
+    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.run import now
+    from lockgate.signoff.policy import SignoffPolicy
+
+    of = load(approved.desk.path, environ=os.environ)
+    try:
+        proof = Proof.read((folder / PROOF).read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"there is no proof of the way back: {error}", remedy="run the job that proves it") from error
+    proof.must_name([gate.title for gate in of.gates])
+    return promotion.promote(
+        wiring.open_registry(of),
+        approved.evidence,
+        signoff=of.signoff or SignoffPolicy(),
+        promotion=of.promotion,
+        policy_digest=of.policy_digest,
+        ballot=approved.ballot,
+        actor=actor,
+        clock=now,
+        proof=proof,
+        turn_over=wiring.turn_over(of, environ=os.environ),
+        scratch=scratch,
+        prove=_not_here,
+        folder=_run_folder(approved, scratch / "run"),
+        votes=approved.votes,
+        follows_production=isinstance(of.champion, ChampionSelector) and of.champion.alias == "production",
+    )
+
+
+def telling(desk: Desk, seen: Seen, runner: Runner, work: Callable[[], Outcome]) -> Outcome:
+    """Do it, and let the comment say what became of it."""
+    from lockgate.runs.run import now
+    from lockgate.signoff.decision import Decision
+
+    try:
+        outcome = work()
+    except LockgateError as error:
+        code = error.code if isinstance(error, Refused) else "not_promoted"
+        desk.stick(seen, desk.comment(seen, Decision("refused", code, error.what, remedy=error.remedy)), runner)
+        raise
+    done = tuple(outcome.lines)
+    desk.stick(seen, desk.comment(seen, desk.decision(seen, now()), done=done), runner)
+    return outcome
+
+
+def _not_here(outgoing: ModelVersion) -> None:
+    raise Refused("this job runs no model, and so proves no way back", code="no_proof", remedy="give it a proof")
+
+
+def _run_folder(approved: Approved, path: Path) -> Path:
+    """Evidence, exhibits and reports, as a run leaves them. Nothing of it is unpacked to where strangers chose.
+
+    Raises Refused where an exhibit is missing: what is published must be whole, because CI's own artifacts end.
+    """
+    from lockgate.evidence.run_folder import RunFolder
+    from lockgate.integrations.github.pull_request_state import exhibits
+    from lockgate.reports import FORMATS
+
+    found = exhibits(approved.desk.hub, approved.seen)
+    path.mkdir()
+    folder = RunFolder(path)
+    folder.keep_evidence(approved.evidence)
+    for name, data in found.items():
+        folder.write(name, data)
+    for report in FORMATS.values():
+        folder.write(report.file, report.render(approved.evidence).encode())
+    return path

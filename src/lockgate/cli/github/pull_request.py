@@ -1,0 +1,217 @@
+"""What does a job do about a pull request: it looks at it anew, decides, keeps the one comment right, and tells."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lockgate.errors import UsageError
+
+if TYPE_CHECKING:
+    from lockgate.cli.github.actions_runner import Runner
+    from lockgate.integrations.github.client import GitHub
+    from lockgate.integrations.github.pull_request_state import Asked, Seen
+    from lockgate.integrations.github.schema import CommentEvent
+    from lockgate.pipeline.model import Pipeline
+    from lockgate.signoff.decision import Decision
+
+_KNOWN = (
+    "I know `/gate approve sha256:…` with all 64 digits, alone in its line (and `accepting N undecided` behind it where "
+    "the comment above says so), `/gate reject`, `/gate revoke` and `/gate status`."
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The repository that this job belongs to, and the pull request that its event is about.
+
+    pipeline: of the default branch, which alone is checked out here; None where it has none yet.
+    """
+
+    hub: GitHub
+    number: int
+    event: CommentEvent | None
+    path: Path
+    pipeline: Pipeline | None
+
+    @classmethod
+    def open(cls, environ: Mapping[str, str], path: Path | None) -> Desk:
+        """Raises UsageError where this is no job of a pull request."""
+        from lockgate.cli import evidence_lookup as found
+        from lockgate.integrations.github.client import API, GitHub
+        from lockgate.pipeline.model import load
+        from lockgate.runs import case_builder as wiring
+
+        told = _event(environ)
+        number, event = _about(told)
+        here = found.root()
+        if path is None:
+            path = wiring.only_pipeline(here)
+        hub = GitHub(
+            environ.get("GITHUB_REPOSITORY", ""),
+            environ.get("GATE_TOKEN", ""),
+            api=environ.get("GITHUB_API_URL") or API,
+        )
+        return cls(hub, number, event, path, load(path, environ=None) if path.is_file() else None)
+
+    @property
+    def asked(self) -> Asked | None:
+        """What the default branch says."""
+        from lockgate.integrations.github.pull_request_state import Asked
+        from lockgate.signoff.policy import SignoffPolicy
+
+        of = self.pipeline
+        if of is None:
+            return None
+        return Asked(of.model, of.policy_digest, of.signoff or SignoffPolicy(), when=of.promotion.when)
+
+    def look(self) -> Seen:
+        from lockgate.integrations.github.pull_request_state import look
+
+        return look(self.hub, self.number)
+
+    def decision(self, seen: Seen, now: datetime) -> Decision:
+        from lockgate.signoff.decision import Decision
+
+        asked = self.asked
+        if asked is None:
+            return Decision(
+                "refused", "no_pipeline", "the default branch has no pipeline for this model yet",
+                remedy="bring it there by a pull request of its own",
+            )  # fmt: skip
+        return seen.decision(asked, now, self.event)
+
+    def comment(self, seen: Seen, decision: Decision, *, done: tuple[str, ...] | None = None) -> str:
+        """The comment as it should stand, also where there is no evidence to tell of."""
+        from lockgate.integrations.github import comment_report as comment
+
+        marker = self._marker(seen)
+        if seen.evidence is None:
+            return f"{marker}\n{_nothing(seen, decision)}"
+        older = dict.fromkeys(one.vote.digest for one in reversed(decision.ignored) if one.code == "other_evidence")
+        place = comment.Place(
+            marker,
+            run_url=None if seen.run is None else seen.run.html_url,
+            commit=seen.pull.head.sha,
+            replaced=tuple(older),
+        )
+        told = self.asked
+        said = None
+        if told is not None:
+            said = comment.Asked(told.signoff, seen.ballot(told, self.event), decision, done)
+        return comment.render(seen.evidence, place=place, asked=said)
+
+    def ask_for_sign_off(self, seen: Seen, decision: Decision) -> None:
+        """Notify those whom the pipeline names, once for each evidence: until the one comment speaks of it."""
+        from lockgate.cli import notifications as notifying
+        from lockgate.integrations.github.client import stuck
+
+        if self.pipeline is None or seen.evidence is None or decision.state != "pending":
+            return
+        said = stuck(seen.comments, self._marker(seen))
+        if said is None or seen.evidence.digest not in said.body:
+            notifying.waiting(self.pipeline, seen.evidence, pull=seen.pull.html_url)
+
+    def _marker(self, seen: Seen) -> str:
+        name = quote(self.path.stem, safe="").replace("-", "%2D")
+        return f"<!-- gate:v1 {seen.pull.base.repo.id}/{self.number}/{name} -->"
+
+    def stick(self, seen: Seen, body: str, runner: Runner) -> None:
+        """Write the one comment; where the token may not, as in a pull request from a fork, into the summary."""
+        from lockgate.cli.github.actions_runner import say
+        from lockgate.integrations.github.schema import GitHubError
+        from lockgate.runs import case_builder as wiring
+        from lockgate.text import hide, secret_forms
+
+        body = hide(body, secret_forms(wiring.secrets(os.environ)))
+        try:
+            self.hub.stick(self.number, body, marker=body.partition("\n")[0], comments=seen.comments)
+        except GitHubError as error:
+            if error.status != 403:
+                raise
+            say("gate: the token may not comment here; the job's summary has what the comment would have")
+            runner.show(body)
+
+    def answer(self) -> None:
+        """Tell somebody of the policy that their command is none; others may write what they like."""
+        from lockgate.integrations.github.comments import command
+
+        event = self.event
+        if event is None or event.action != "created" or event.comment.user is None or self.asked is None:
+            return
+        said = command(event.comment.body)
+        if said is not None and said.verb == "unknown" and self.asked.signoff.owner_of(event.comment.user.identity):
+            self.hub.say(self.number, _KNOWN)
+
+
+def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
+    """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model is asked."""
+    from lockgate.cli import evidence_lookup as found
+    from lockgate.integrations.github.comments import makers
+    from lockgate.integrations.github.schema import PullEvent, read
+    from lockgate.pipeline.model import load
+    from lockgate.runs import case_builder as wiring
+    from lockgate.signoff.decision import out_of_reach
+    from lockgate.signoff.policy import SignoffPolicy
+
+    if environ.get("GITHUB_EVENT_NAME") != "pull_request":
+        return
+    event = read(PullEvent, _event(environ), what="the event")
+    of = load(path or wiring.only_pipeline(found.root()), environ=None)
+    why = None if of.mode == "observe" else out_of_reach(of.signoff or SignoffPolicy(), makers(event))
+    if why is not None:
+        raise UsageError(
+            f"nobody could ever approve this pull request: {why}",
+            remedy="add owners to signoff.groups on the default branch, or set separation_of_duties: false there",
+        )
+
+
+def keep_record(seen: Seen, asked: Asked | None, event: CommentEvent | None, folder: Path) -> None:
+    """What the next decision must not forget, as the file that the job uploads."""
+    from lockgate.integrations.github.pull_request_state import RECORD
+
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = b"".join(vote.bytes + b"\n" for vote in seen.recorded) if asked is None else seen.record(asked, event)
+    (folder / RECORD).write_bytes(kept)
+
+
+def _nothing(seen: Seen, decision: Decision) -> str:
+    from lockgate.text import markdown
+
+    return f"### ⏳ Nothing to approve yet\n\n{markdown(decision.reason)}; {markdown(decision.remedy or '')}.\n"
+
+
+def _event(environ: Mapping[str, str]) -> bytes:
+    path = environ.get("GITHUB_EVENT_PATH")
+    if not path:
+        raise UsageError("GITHUB_EVENT_PATH is not set", remedy="call this in a workflow that GitHub started")
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"GITHUB_EVENT_PATH cannot be read: {error}") from error
+
+
+def _about(told: bytes) -> tuple[int, CommentEvent | None]:
+    """The pull request of an event, and the event where it is about a comment."""
+    import json
+
+    from lockgate.integrations.github.schema import CommentEvent, read
+
+    try:
+        document: Any = json.loads(told)
+    except (ValueError, RecursionError):
+        document = None
+    pull = document.get("pull_request") if isinstance(document, dict) else None
+    if isinstance(pull, dict) and type(pull.get("number")) is int:
+        return pull["number"], None
+    if not isinstance(document, dict) or "comment" not in document:
+        raise UsageError("the event is of no pull request", remedy="call this on pull_request or issue_comment")
+    event = read(CommentEvent, told, what="the event")
+    if event.issue.pull_request is None:
+        raise UsageError("the comment is below an issue, not a pull request")
+    return event.issue.number, event

@@ -1,0 +1,115 @@
+"""The command `gate`: finds the subcommand, runs it, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from lockgate import __version__
+
+# One file a command; its first line of help stands here so that `gate --help` imports none of them.
+COMMANDS = {
+    "run": "Ask every gate about a candidate and write the evidence.",
+    "check": "Check pipelines without a registry: every complaint at once.",
+    "plan": "Show what would be asked, of which versions.",
+    "approve": "Sign evidence, so that its candidate may be promoted.",
+    "reject": "Sign a veto on evidence.",
+    "override": "Sign that evidence is promoted over what stands in its way.",
+    "promote": "Make the evaluated and approved candidate Production.",
+    "rollback": "Make the standby, or another retained version, Production.",
+    "archive": "Let the standby go once Production has held for its soak.",
+    "adopt": "Begin the ledger with the version that is Production now.",
+    "status": "Show where everything stands.",
+    "history": "Show who moved which version, when and why, and what was stopped.",
+    "verify": "Hold ledger, registry, evidence and votes against each other.",
+    "report": "Show evidence as a document.",
+    "github": "What the GitHub Action calls.",
+    "init": "Write a pipeline for a model of yours.",
+    "schema": "Print the JSON Schema of a pipeline.",
+    "kinds": "List the gates and registries that are installed.",
+    "demo": "Play the whole story on a model made here.",
+}
+
+_FILES = dict.fromkeys(("approve", "reject", "override"), "vote")  # the commands that share a file
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        file = import_module(f"lockgate.cli.commands.{_FILES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(file, cmd_name if cmd_name in _FILES else "command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from lockgate.errors import guess
+
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+            ctx.fail(f"there is no command {args[0]!r}; known: {', '.join(COMMANDS)}{guess(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=_Commands,
+    help="Promotion gates for machine-learning models: measured, signed off, moved, and reversible.",
+    epilog="Exit codes: 0 pass or done, 1 fail or refused, 2 wrong usage or pipeline, 3 inconclusive or waiting, "
+    "4 something broke, 130 interrupted.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="lockgate")
+def gate() -> None:
+    pass
+
+
+def main(args: list[str] | None = None) -> None:
+    """The console script: runs `gate` and exits with the code of what happened."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run a command; returns its exit code."""
+    from lockgate.errors import LockgateError, PipelineError
+
+    signal.signal(signal.SIGTERM, _interrupt)
+    stdout = sys.stdout
+    try:
+        code: Any = gate.main(args=args, prog_name="gate", standalone_mode=False)
+    except click.exceptions.Exit as exit_:
+        return int(exit_.exit_code)
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("gate: interrupted", err=True)
+        return 130
+    except SystemExit:
+        if sys.stdout is stdout:
+            raise
+        return 141  # click wraps stdout and leaves where nobody reads it any more
+    except PipelineError as error:
+        for complaint in error.complaints:
+            click.echo(complaint, err=True)
+        return error.exit_code
+    except LockgateError as error:
+        click.echo(f"gate: {error.what}", err=True)
+        if error.remedy:
+            click.echo(f"      {error.remedy}", err=True)
+        return error.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt

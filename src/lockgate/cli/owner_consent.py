@@ -1,0 +1,91 @@
+"""An owner's word for a rollback: signed on the spot, or brought along in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.cli import voting
+from lockgate.errors import UsageError, Waiting
+
+if TYPE_CHECKING:
+    from lockgate.promotion.ledger.chain import Entry
+    from lockgate.promotion.rollback_consent import Planned
+    from lockgate.registries.ports import Identity
+    from lockgate.signoff.policy import SignoffPolicy
+    from lockgate.signoff.vote import Vote
+
+
+@dataclass(frozen=True)
+class Consents:
+    """What `standby.rollback` asks once it knows what it would do. key, vote: where an owner's word comes from."""
+
+    policy: SignoffPolicy
+    actor: Identity
+    reason: str = ""
+    key: Path | None = None
+    vote: Path | None = None
+
+    def may_leave(self, left: Entry) -> None:
+        """An owner may, in person or with a key; what somebody signed before cannot be about what comes after."""
+        from lockgate.promotion.rollback_consent import needed
+
+        if not needed(self.policy, self.actor):
+            return
+        if self.key is not None:
+            voting.signer(self.policy, self.key, where="the pipeline")
+            return
+        raise Waiting(
+            f"epoch {left.epoch} ({left.kind.replace('_', ' ')} by {left.actor}) is not done, and to leave it an owner must agree",
+            code="owner_needed",
+            remedy="an owner calls this with --key FILE; or let whoever began finish it first",
+        )
+
+    def __call__(self, planned: Planned) -> list[tuple[bytes, bytes]]:
+        """The votes that let it, with their signatures. Raises Waiting where nobody agrees."""
+        from lockgate.promotion.rollback_consent import agreed
+        from lockgate.runs.run import now
+        from lockgate.signoff import ssh
+        from lockgate.signoff.decision import Ballot
+
+        given = [self._signed(planned)] if self.key is not None else [] if self.vote is None else [_read(self.vote)]
+        votes, objections = ssh.read(given, self.policy)
+        counted = {
+            vote.bytes for vote in agreed(self.policy, planned, Ballot(votes, objections), actor=self.actor, now=now())
+        }
+        return [pair for pair in given if pair[0] in counted]
+
+    def sign_only(self, planned: Planned, path: Path) -> list[str]:
+        """Write the owner's vote to a file, for somebody else to call; says what was done."""
+        vote, signature = self._signed(planned)
+        where = voting.write(path, vote, signature)
+        return [
+            f"signed {planned}, in {where}",
+            f'for an hour, while nothing else moves: gate rollback {planned.model} --to {planned.target} --reason "…" '
+            f"--vote {path}",
+        ]
+
+    def _signed(self, planned: Planned) -> tuple[bytes, bytes]:
+        from lockgate.runs.run import now
+        from lockgate.signoff.vote import Vote
+
+        if self.key is None:
+            raise UsageError("nothing signs", remedy="add --key FILE")
+        by = voting.signer(self.policy, self.key, where="the pipeline")
+        vote: Vote = Vote("rollback", planned.digest, planned.model, None, self.reason, now(), by)
+        return vote.bytes, voting.sign(vote, self.key, self.policy)
+
+
+def _read(path: Path) -> tuple[bytes, bytes]:
+    from lockgate.signoff.vote import Vote
+
+    try:
+        vote, signature = path.read_bytes(), path.with_name(path.name + ".sig").read_bytes()
+        Vote.read(vote)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path} is no signed vote: {error}",
+            remedy="an owner makes one with gate rollback … --key FILE --sign-only FILE",
+        ) from error
+    return vote, signature

@@ -1,0 +1,49 @@
+"""What a job finds out that may only read and runs models, for the one that may move things and runs none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lockgate.evidence.evidence import Evidence
+    from lockgate.pipeline.model import Pipeline
+    from lockgate.promotion.rollback_proof import Proof
+    from lockgate.registries.ports import Identity, Registry
+
+
+def prove(of: Pipeline, registry: Registry, evidence: Evidence, *, by: Identity, repeat: bool) -> Proof:
+    """Ask the version that would be the way back, unless the policy waives that, and the repeatable gates where wanted.
+
+    Raises Refused where it does not answer, or where a gate contradicts the evidence.
+    """
+    from lockgate.cli.notifications import run_url
+    from lockgate.promotion import promote as promotion
+    from lockgate.promotion.rollback_proof import Proof
+    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.run import now
+
+    if of.promotion.waived is None:
+        made = promotion.prove(
+            registry,
+            evidence,
+            answer=lambda outgoing: wiring.prove_way_back(of, registry, outgoing, environ=os.environ),
+            by=by,
+            clock=now,
+        )
+    else:
+        made = Proof(evidence.model, evidence.digest, None, None, None, 0, now(), by)
+    again = wiring.repeat(of, registry, evidence, environ=os.environ) if repeat else None
+    return replace(made, repeats=again, run=run_url(os.environ))
+
+
+def lines(of: Pipeline, proof: Proof) -> list[str]:
+    """What people are told of it."""
+    if of.promotion.waived is not None:
+        asked = f"the way back was not asked, because it is waived: {of.promotion.waived}"
+    elif proof.version is None:
+        asked = "nothing holds Production"
+    else:
+        asked = f"version {proof.version} answered {proof.rows} rows"
+    return [asked, *([] if proof.repeats is None else proof.repeats.lines)]

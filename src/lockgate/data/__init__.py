@@ -1,0 +1,1 @@
+"""Datasets: formats, remote files, labels, slices."""

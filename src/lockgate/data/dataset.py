@@ -1,0 +1,419 @@
+"""Rows to judge a model on: which files they are, what they say, and in which batches they are read."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from lockgate import hashing as digests
+from lockgate.config import Config, Duration
+from lockgate.data import remote
+from lockgate.data.slices.slice import Slice
+from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
+from lockgate.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.data.formats import Contents, DataFile
+
+Role = Literal["candidate", "champion"]
+ClassColumns = Annotated[dict[Name, Name], Field(min_length=2)]
+
+
+def _digest(text: str) -> str:
+    if not digests.is_digest(text):
+        raise ValueError(f"{text!r} is not a digest; it is `sha256:` and 64 lower-case hex digits")
+    return text
+
+
+class DatasetSpec(Config):
+    """One entry of `data:`. The columns are named here; that the files have them is checked when they are read."""
+
+    path: Name
+    digest: Annotated[str, AfterValidator(_digest)] | None = None
+    label: Name | None = None
+    id: Name | None = None
+    cluster: Name | None = None
+    weight: Name | None = None
+    slices: SliceEntries = ()
+    small_slices: SmallSlices = SmallSlices()
+    last: Duration | None = None
+    time: Name | None = None
+    keep_ids: bool = False
+    scores: dict[Role, Name | ClassColumns] | None = Field(default=None, min_length=1)
+    query: Name | None = None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> DatasetSpec:
+        if self.last is not None and self.time is None:
+            raise ValueError("`last` needs `time`, the column that says when a row was recorded")
+        if self.last is not None and not self.last:
+            raise ValueError("`last` is no time at all; write a span like 7d")
+        if self.keep_ids and self.id is None:
+            raise ValueError("`keep_ids` needs `id`, the column that holds them")
+        if remote.is_url(self.path) and not remote.names_something(self.path):
+            raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
+        if self.scores is not None and "candidate" not in self.scores:
+            raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")
+        return self
+
+
+class Dataset:
+    """The rows of one entry of `data:`. Everything is read when first asked for, and what is remote is copied then, once.
+
+    root: where relative paths start. scratch: where copies go, a folder of our own where None.
+    """
+
+    def __init__(self, name: str, spec: DatasetSpec, root: Path, *, scratch: Path | None = None) -> None:
+        self.name = name
+        self.spec = spec
+        self.root = root
+        self._scratch = scratch
+        self._failed: DataError | None = None
+
+    @property
+    def shown(self) -> str:
+        """Where the data lies, as people may see it: no secret of an address is in it."""
+        return remote.shown(self.spec.path)
+
+    @cached_property
+    def slices(self) -> tuple[Slice, ...]:
+        return tuple(Slice.of(entry) for entry in self.spec.slices)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of the path (a file, a folder or a glob), sorted, all of one format. Raises DataError."""
+        return tuple(file.path for file in self._files)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of a file's bytes, or of the sorted (path, sha256, size) list of a folder's or a glob's files.
+
+        Raises DataError where the pipeline names another one.
+        """
+        path = self.root / self._local
+        if self._remote:
+            found = self._copy.digest
+        elif path.is_file():
+            found = digests.sha256_file(path)
+        else:
+            base = path if path.is_dir() else self.root / _fixed_part(self._local)
+            found = digests.files_digest(
+                (file.relative_to(base).as_posix(), digests.sha256_file(file), file.stat().st_size)
+                for file in self.files
+            )
+        if self.spec.digest not in (None, found):
+            raise self._wrong(
+                f"has the digest {found}, and the pipeline asks for {self.spec.digest}",
+                remedy="bring back the data that was meant, or write the new digest into the pipeline",
+            )
+        return found
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns with their types over all files. Raises DataError."""
+        return self._looked[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.schema.names)
+
+    def count(self) -> int:
+        """How many rows `batches` yields."""
+        if self.spec.last is None:
+            return self._rows
+        return sum(batch.num_rows for batch in self.batches([self.spec.time or ""]))
+
+    def batches(self, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+        """All rows, or those columns of them, at most `rows` at a time, always in the same order.
+
+        With `last: 7d`, only rows of the seven days before the newest time that the data holds, both ends included: the
+        same data gives the same rows whenever it is read. Raises DataError.
+        """
+        import pyarrow as pa
+
+        wanted = list(self.columns if columns is None else columns)
+        self.need(dict.fromkeys(wanted, ""))
+        if self.spec.last is None:
+            yield from self._read(wanted, rows)
+            return
+        time = self.spec.time or ""
+        oldest = self._newest - int(self.spec.last.total_seconds() * 1e6)
+        for batch in self._read(list(dict.fromkeys([*wanted, time])), rows):
+            kept = batch.filter(_at_least(batch.column(time), oldest)).select(wanted)
+            if kept.num_rows:
+                yield pa.RecordBatch.from_arrays(kept.columns, schema=kept.schema)
+
+    def need(self, columns: Mapping[str, str]) -> None:
+        """Raise DataError where a column (→ what it is for) is not in the data."""
+        for column, purpose in columns.items():
+            if column in self.columns:
+                continue
+            near = get_close_matches(column, self.columns, n=1)
+            known = ", ".join(self.columns[:40]) + (", …" if len(self.columns) > 40 else "")
+            guess = f"did you mean {near[0]!r}?" if near else None
+            if len(self.columns) == 1 and re.search("[;\t|]", self.columns[0]):
+                guess = "cells are separated by commas in CSV; this file seems to use another sign"
+            raise self._wrong(
+                f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {known}",
+                remedy=guess,
+            )
+
+    def row(self, number: int) -> str:
+        """`row 17` (from 1, in the order of `batches`), with the file's name where there are several files."""
+        if self.spec.last is not None:
+            return f"row {number:,} of those that `last` keeps"
+        return self._place(number)
+
+    @cached_property
+    def _files(self) -> tuple[DataFile, ...]:
+        from lockgate.data.formats import FORMATS, DataFile
+
+        if self._remote:
+            files = tuple(DataFile(file.path, file.name) for file in self._copy.files)
+        else:
+            files = tuple(DataFile(path, self._shown(path)) for path in self._paths())
+        unknown = [file.name for file in files if file.format is None]
+        if unknown:
+            raise self._wrong(
+                f"holds a file of no known format: {unknown[0]}",
+                remedy=f"known are {', '.join(FORMATS)}, then .gz or .zst; a glob such as data/*.csv leaves others out",
+            )
+        formats = sorted({str(file.format) for file in files})
+        if len(formats) > 1:
+            raise self._wrong(f"mixes {' and '.join(formats)} files", remedy="name one format by a glob")
+        return files
+
+    @property
+    def _local(self) -> str:
+        """The path where it is one of this machine, a file:// address too."""
+        return remote.local(self.spec.path) or self.spec.path
+
+    @property
+    def _remote(self) -> bool:
+        return remote.is_url(self._local)
+
+    @cached_property
+    def _copy(self) -> remote.Copy:
+        """What the address names. A failure is final: a server that hangs is not asked again at every turn."""
+        if self._failed is not None:
+            raise self._failed
+        if self._scratch is None:
+            self._held = tempfile.TemporaryDirectory(prefix="lockgate-data-")  # removed with this object
+        folder = Path(self._held.name) if self._scratch is None else self._scratch / self.name
+        try:
+            return remote.copy(self.spec.path, folder)
+        except DataError as error:
+            self._failed = self._wrong(error.what, remedy=error.remedy)
+            raise self._failed from error
+
+    def _paths(self) -> list[Path]:
+        path = self.root / self._local
+        if path.is_file():
+            return [path]
+        if path.is_dir():
+            inside = [
+                file
+                for file in path.rglob("*")
+                if file.is_file() and not any(part[0] in "._" for part in file.relative_to(path).parts)
+            ]
+            if not inside:
+                raise self._wrong("is a folder without data files", remedy="put files in it, or correct the path")
+            return sorted(inside, key=lambda file: file.relative_to(path).as_posix())
+        if not glob.has_magic(self._local):
+            siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+            near = get_close_matches(path.name, siblings, n=1)
+            raise self._wrong(
+                "does not exist",
+                remedy=f"did you mean {near[0]!r}?"
+                if near
+                else "correct the path; relative ones start at the root of the repository",
+            )
+        matches = glob.glob(self._local, root_dir=self.root, recursive=True)  # noqa: PTH207  # the root is no pattern
+        found = sorted({file for match in matches if (file := self.root / match).is_file()}, key=Path.as_posix)
+        if not found:
+            raise self._wrong(
+                "matches no file", remedy="correct the glob; relative ones start at the root of the repository"
+            )
+        return found
+
+    @cached_property
+    def _looked(self) -> tuple[pa.Schema, tuple[tuple[DataFile, Contents], ...]]:
+        """The schema of all files together, and what each of them holds."""
+        import pyarrow as pa
+
+        from lockgate.data.formats import source_of
+
+        if self.spec.digest is not None:
+            _ = self.digest
+        looked = tuple((file, source_of(file).look(file)) for file in self._files)
+        types: dict[str, pa.DataType] = {}
+        first = looked[0]
+        for file, contents in looked:
+            if file.format != "jsonl" and set(contents.schema.names) != set(first[1].schema.names):
+                name = min(set(contents.schema.names) ^ set(first[1].schema.names))
+                with_it, without = (file, first[0]) if name in contents.schema.names else (first[0], file)
+                raise self._wrong(
+                    f"mixes files of different columns: {with_it.name} has {name!r}, {without.name} has not",
+                    remedy="give all files the same columns, or name by a glob those that belong together",
+                )
+            for field in contents.schema:
+                types[field.name] = self._common_type(file, field, types.get(field.name, field.type))
+        if not types:
+            raise self._wrong("is empty", remedy="a data file without rows still has columns; write the file again")
+        if first[0].format == "csv":  # a column without any value holds texts
+            types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
+        return pa.schema(list(types.items())), looked
+
+    def _common_type(self, file: DataFile, field: pa.Field, before: pa.DataType) -> pa.DataType:
+        import pyarrow as pa
+
+        from lockgate.data.formats import widened
+
+        kind = widened(before, field.type)
+        if kind is None and file.format == "csv":
+            return pa.string()
+        if kind is None:
+            raise self._wrong(
+                f"mixes types: column {field.name!r} is {field.type} in {file.name} and {before} in files before it",
+                remedy="write all files with the same types",
+            )
+        return kind
+
+    def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        from lockgate.data.formats import source_of
+
+        schema = pa.schema([self.schema.field(column) for column in columns])
+        for file, contents in self._looked[1]:
+            if contents.rows:
+                yield from source_of(file).read(file, schema, rows=rows)
+
+    @property
+    def _rows(self) -> int:
+        return sum(contents.rows for _, contents in self._looked[1])
+
+    def _place(self, number: int) -> str:
+        before = 0
+        for file, contents in self._looked[1]:
+            if number <= before + contents.rows:
+                return f"row {number - before:,}" + (f" of {file.name}" if len(self._files) > 1 else "")
+            before += contents.rows
+        return f"row {number:,}"
+
+    @cached_property
+    def _newest(self) -> int:
+        """The newest time in the data, in microseconds since 1970."""
+        newest: int | None = None
+        before = missing = first = 0
+        time = self.spec.time or ""
+        self.need({time: "time"})
+        for batch in self._read([time], 65_536):
+            moments, lacking = self._moments(batch.column(time))
+            if lacking.any() and not missing:
+                first = before + int(lacking.argmax()) + 1
+            missing += int(lacking.sum())
+            before += batch.num_rows
+            if not lacking.all():
+                here = int(moments[~lacking].max())
+                newest = here if newest is None else max(newest, here)
+        if missing:
+            raise self._wrong(
+                f"has no time in {missing:,} rows of column {time!r}, the first is row {first:,}",
+                remedy="rows without a time cannot be held against `last`; leave them out or fill them in",
+            )
+        return newest or 0
+
+    def _moments(self, column: pa.Array) -> tuple[Any, Any]:
+        try:
+            return _moments(column)
+        except ValueError as error:
+            raise self._wrong(
+                f"column {self.spec.time!r} is not a time ({error})",
+                remedy="write times as 2026-11-21T10:00:00Z, as timestamps, or as seconds or milliseconds since 1970",
+            ) from error
+
+    def _shown(self, path: Path) -> str:
+        return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
+
+    def _wrong(self, what: str, *, remedy: str | None = None) -> DataError:
+        return DataError(f"data {self.name!r}: {self.shown} {what}", remedy=remedy)
+
+
+class TableDataset(Dataset):
+    """Rows that are in memory already. The path of the spec is only a name."""
+
+    def __init__(self, table: pa.Table, spec: DatasetSpec) -> None:
+        super().__init__("table", spec, Path())
+        self._table = table
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._table.schema.remove_metadata()
+
+    @property
+    def _rows(self) -> int:
+        return int(self._table.num_rows)
+
+    def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self._table.select(columns).to_batches(max_chunksize=rows)
+
+    def _place(self, number: int) -> str:
+        return f"row {number:,}"
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folder above the first part of a glob that is a pattern."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+
+
+def _moments(column: pa.Array) -> tuple[Any, Any]:
+    """((n,) microseconds since 1970, by UTC where no zone is given, (n,) bool what is missing). Raises ValueError.
+
+    Numbers are seconds, or milliseconds from 10^11 on (seconds reach that in the year 5138).
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    from lockgate.data import arrow_arrays as arrays
+
+    missing = arrays.is_missing(column)
+    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
+        seconds = np.where(missing, 0, arrays.to_floats(column))
+        seconds = np.where(np.abs(seconds) >= 1e11, seconds / 1000, seconds)
+        if not (np.abs(seconds) < 1e11).all():
+            raise ValueError("it holds numbers too large for one")
+        return np.round(seconds * 1e6).astype(np.int64), missing
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = _parsed(column)
+    elif not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
+        raise ValueError(f"its type is {column.type}")
+    return arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False)), missing
+
+
+def _parsed(column: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    raise ValueError("it holds texts that are none, or some with a time zone and some without")
+
+
+def _at_least(column: pa.Array, oldest: int) -> pa.Array:
+    from lockgate.data import arrow_arrays as arrays
+
+    return arrays.from_numpy(_moments(column)[0] >= oldest)

@@ -1,0 +1,123 @@
+"""File formats that data arrives in, one file each; here is what they share.
+
+A source looks at a file once, whole (`look`), and then reads it in batches by a schema that may be that of several
+files (`read`). Whatever is wrong with a file becomes a DataError that names it and holds nothing of its rows.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import pyarrow as pa
+
+from lockgate.errors import DataError
+
+FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
+CODECS = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file; `name` is how people are told of it."""
+
+    path: Path
+    name: str
+
+    @property
+    def codec(self) -> str | None:
+        return CODECS.get(self.path.suffix)
+
+    @property
+    def format(self) -> str | None:
+        """parquet | csv | jsonl by the name's end, a codec's left out; None where it is none of them."""
+        return FORMATS.get(self.path.with_suffix("").suffix if self.codec else self.path.suffix)
+
+    def stream(self) -> pa.NativeFile:
+        """The bytes, decompressed."""
+        return pa.input_stream(str(self.path), compression=self.codec)
+
+    def broken(self, why: str, *, remedy: str | None = None) -> DataError:
+        return DataError(f"{self.name}: {why}", remedy=remedy)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a file holds: the types over all of its rows, and how many there are."""
+
+    schema: pa.Schema
+    rows: int
+
+
+class Source(Protocol):
+    """One file format."""
+
+    def look(self, file: DataFile) -> Contents:
+        """Read the file to its end. Raises DataError."""
+
+    def read(self, file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
+        """The columns of the schema, with its types, at most `rows` rows at a time, in the file's order."""
+
+
+def source_of(file: DataFile) -> Source:
+    """The source for a file whose format is known."""
+    return cast(Source, importlib.import_module(f"lockgate.data.formats.{file.format}"))
+
+
+@contextmanager
+def reading(file: DataFile) -> Iterator[None]:
+    """Whatever the libraries raise while a file is read, as a DataError without the rows that they like to quote."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeError, OverflowError) as error:
+        why = str(error).splitlines()[0].split(": invalid value")[0] if str(error) else type(error).__name__
+        raise file.broken(
+            f"cannot be read as {file.format}{f' in {file.codec}' if file.codec else ''} ({why})",
+            remedy="write the file again, or correct the end of its name if it is something else",
+        ) from error
+
+
+def no_column_twice(file: DataFile, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        raise file.broken(
+            f"has columns of the same name: {', '.join(twice)}", remedy="give each column a name of its own"
+        )
+
+
+def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """The type that holds both without loss of meaning (null → any, whole → float number); None where there is none."""
+    if one == other:
+        return one
+    if pa.types.is_struct(one) and pa.types.is_struct(other):
+        return _widened_struct(one, other)
+    if pa.types.is_list(one) and pa.types.is_list(other):
+        item = widened(one.value_type, other.value_type)
+        return None if item is None else pa.list_(item)
+    try:
+        return pa.unify_schemas([pa.schema([("", one)]), pa.schema([("", other)])], promote_options="permissive")[
+            0
+        ].type
+    except pa.ArrowException:
+        return None
+
+
+def _widened_struct(one: pa.StructType, other: pa.StructType) -> pa.DataType | None:
+    fields = {field.name: field.type for field in one}
+    for field in other:
+        kind = widened(fields.get(field.name, field.type), field.type)
+        if kind is None:
+            return None
+        fields[field.name] = kind
+    return pa.struct(list(fields.items()))
+
+
+def cut(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows, at most `rows` at a time, no batch empty."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, rows):
+            yield batch.slice(start, rows)

@@ -1,0 +1,118 @@
+"""CSV files: comma separated, UTF-8, a header line; an empty cell is a missing value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.formats import Contents, DataFile, cut, no_column_twice, reading
+from lockgate.errors import DataError
+
+_BLOCK_BYTES = 2 << 20
+_MISFIT = re.compile(r"In CSV column #(\d+): .*conversion error")
+_RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+
+
+def look(file: DataFile) -> Contents:
+    """The types over the whole file: a column with one text among its numbers is a column of texts. Raises DataError.
+
+    The first block suggests the types; where a later cell does not fit, that column alone is looked at whole.
+    """
+    types: dict[str, pa.DataType] = {}
+    while True:
+        names: list[str] = []
+        try:
+            with file.stream() as stream, _open(stream, types) as reader:
+                names = reader.schema.names
+                no_column_twice(file, names)
+                rows = sum(batch.num_rows for batch in reader)
+                return Contents(_of_texts(file, reader.schema), rows)
+        except pa.ArrowInvalid as error:
+            misfit = _MISFIT.search(str(error))
+            if misfit is None or not names or names[int(misfit[1])] in types:
+                raise _explained(file, error) from error
+            name = names[int(misfit[1])]
+            with reading(file):
+                types[name] = _type_of(file, name)
+        except (pa.ArrowException, OSError, UnicodeError):
+            with reading(file):
+                raise
+
+
+def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
+    """The columns of the schema in its types. Raises DataError."""
+    with reading(file), file.stream() as stream:
+        types = {field.name: field.type for field in schema}
+        with _open(stream, types, columns=schema.names) as reader:
+            yield from cut((_without_empty_texts(batch) for batch in reader), rows)
+
+
+def _open(stream: pa.NativeFile, types: dict[str, pa.DataType], *, columns: list[str] | None = None) -> Any:
+    return pyarrow.csv.open_csv(stream, **_options(types, columns))
+
+
+def _options(types: dict[str, pa.DataType], columns: list[str] | None) -> dict[str, Any]:
+    return {
+        # Without threads an error knows its row.
+        "read_options": pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
+        "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True),
+        # In a column of texts `NA` is Namibia, in a column of numbers it is missing.
+        "convert_options": pyarrow.csv.ConvertOptions(
+            column_types=types, include_columns=columns, strings_can_be_null=False
+        ),
+    }
+
+
+def _type_of(file: DataFile, name: str) -> pa.DataType:
+    with file.stream() as stream:
+        return pyarrow.csv.read_csv(stream, **_options({}, [name])).schema.field(name).type
+
+
+def _of_texts(file: DataFile, schema: pa.Schema) -> pa.Schema:
+    """The schema, unless a column holds bytes that are no text."""
+    for field in schema:
+        if pa.types.is_binary(field.type):
+            raise file.broken(
+                f"column {field.name!r} is not UTF-8 text",
+                remedy="convert the file, for example with iconv -f latin1 -t utf-8",
+            )
+    return schema
+
+
+def _without_empty_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
+    empty, missing = arrays.from_texts([""])[0], pa.nulls(1, pa.string())[0]
+    return pa.RecordBatch.from_arrays(
+        [
+            pc.if_else(pc.equal(column, empty), missing, column) if pa.types.is_string(column.type) else column
+            for column in batch.columns
+        ],
+        schema=batch.schema,
+    )
+
+
+def _explained(file: DataFile, error: Exception) -> DataError:
+    ragged = _RAGGED.search(str(error))
+    if ragged:
+        line, expected, found = ragged.groups()
+        return file.broken(
+            f"row {line} (the header is row 1) has {found} cells where {expected} are expected",
+            remedy="quote cells that hold a comma, or correct the row",
+        )
+    if "Empty CSV" in str(error):
+        return file.broken("is empty", remedy="a CSV file begins with a line of column names")
+    if "straddl" in str(error):
+        return file.broken(
+            f"has a row of more than {_BLOCK_BYTES >> 20} MiB",
+            remedy="look for a quote that is opened and never closed",
+        )
+    try:
+        with reading(file):
+            raise error
+    except DataError as explained:
+        return explained

@@ -1,0 +1,32 @@
+"""Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lockgate.data.formats import Contents, DataFile, cut, no_column_twice, reading
+
+
+def look(file: DataFile) -> Contents:
+    """The types and the number of rows, from the end of the file. Raises DataError."""
+    with _opened(file) as parquet:
+        schema = parquet.schema_arrow.remove_metadata()
+        no_column_twice(file, schema.names)
+        return Contents(schema, parquet.metadata.num_rows)
+
+
+def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
+    """The columns of the schema in its types. Raises DataError, also in the middle of a broken file."""
+    with _opened(file) as parquet, reading(file):
+        batches = parquet.iter_batches(batch_size=rows, columns=schema.names)
+        yield from cut((batch.select(schema.names).cast(schema) for batch in batches), rows)
+
+
+def _opened(file: DataFile) -> pq.ParquetFile:
+    if file.codec:
+        raise file.broken("is a compressed Parquet file", remedy="decompress it: Parquet compresses its pages itself")
+    with reading(file):
+        return pq.ParquetFile(str(file.path), buffer_size=1 << 20, pre_buffer=False)

@@ -1,0 +1,257 @@
+"""Data that lies elsewhere: copied here once, hashed while it comes, and named without the secrets in its address.
+
+Addresses are fsspec's. Credentials come from where the driver of a scheme looks for them (environment, its own files).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from glob import has_magic
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+
+from lockgate.errors import DataError
+from lockgate.hashing import files_digest
+
+CONNECT_S, READ_S = 30.0, 60.0
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_BLOCK_BYTES = 4 << 20
+_WEB = ("http", "https")
+
+
+@dataclass(frozen=True)
+class CopiedFile:
+    """name: below what the address names. path: of the copy. sha256, size: of its bytes as they came."""
+
+    name: str
+    path: Path
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What an address names, on this machine. alone: whether that is one file."""
+
+    files: tuple[CopiedFile, ...]
+    alone: bool
+
+    @property
+    def digest(self) -> str:
+        """That of the same files if they lay here: see `Dataset.digest`."""
+        if self.alone:
+            return self.files[0].sha256
+        return files_digest((file.name, file.sha256, file.size) for file in self.files)
+
+
+def is_url(path: str) -> bool:
+    return _URL.match(path) is not None
+
+
+def names_something(url: str) -> bool:
+    """Whether an address can be taken apart, and has a place or a path; nothing is opened."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.netloc or parts.path)
+
+
+def local(path: str) -> str | None:
+    """The path that a file:// address names; None for what lies elsewhere, or is no address."""
+    if not path.lower().startswith("file://"):
+        return None
+    parts = urlsplit(path)
+    return unquote(path[len("file://") + len(parts.netloc) :]) if parts.netloc in ("", "localhost") else None
+
+
+def shown(path: str) -> str:
+    """A path or an address as people may see it: without user and password, query and fragment."""
+    if not is_url(path):
+        return path
+    try:
+        parts = urlsplit(path)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return path.partition("://")[0] + "://…"
+    return urlunsplit((parts.scheme, host, parts.path, "", "")) + ("?…" if parts.query or parts.fragment else "")
+
+
+def copy(url: str, folder: Path) -> Copy:
+    """Copy what the address names (a file, a folder or a glob) into a folder, each file read once.
+
+    Raises DataError that says what is the matter and holds neither the address nor a secret of it.
+    """
+    with _explained(url):
+        system, path = _opened(url)
+        web = urlsplit(url).scheme in _WEB
+        found, alone = _web_files(system, url) if web else _files(system, path)
+        if not found:
+            raise DataError("names no file", remedy="put files there, or correct the address")
+        folder.mkdir(parents=True, exist_ok=True)
+        copied = []
+        for number, (name, there) in enumerate(sorted(found.items())):
+            here = folder / f"{number:06d}-{_safe(name)}"
+            sha256, size = _streamed(system, there, here, web=web)
+            copied.append(CopiedFile(name, here, sha256, size))
+    return Copy(tuple(copied), alone)
+
+
+def _opened(url: str) -> tuple[Any, str]:
+    """(fsspec's file system, the path in it). Raises DataError where a package is missing."""
+    scheme = url.partition("://")[0].lower()
+    try:
+        import fsspec
+        from fsspec.core import url_to_fs
+        from fsspec.registry import known_implementations
+    except ImportError as error:
+        raise DataError("is remote, and fsspec is not installed", remedy="install lockgate[remote]") from error
+    try:
+        fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        known: dict[str, str] = known_implementations.get(scheme, {})
+        package = known.get("class", "fsspec").partition(".")[0]
+        raise DataError(
+            f"needs the driver for {scheme}://, which is not installed",
+            remedy=f"install {package}" if package != "fsspec" else known.get("err", str(error)),
+        ) from error
+    except ValueError as error:
+        close = get_close_matches(scheme, known_implementations, n=1, cutoff=0.5)
+        remedy = f"did you mean {close[0]}://?" if close else "install the fsspec driver for it"
+        raise DataError(f"has a scheme that nothing installed reads, {scheme}://", remedy=remedy) from error
+    options: dict[str, Any] = {}
+    if scheme in _WEB:
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=READ_S)
+        # The bytes as they are stored are what is hashed: a server may say of x.csv.gz that gzip is its encoding.
+        options["client_kwargs"] = {"timeout": timeout, "auto_decompress": False, "trust_env": True}
+    system, path = url_to_fs(url, skip_instance_cache=True, **options)
+    return system, path
+
+
+def _files(system: Any, path: str) -> tuple[dict[str, str], bool]:
+    """(name below the address → path, whether the address names one file)."""
+    if not has_magic(path):
+        if system.info(path)["type"] != "directory":
+            return {path.rpartition("/")[2]: path}, True
+        return _visible(path.rstrip("/"), system.find(path), hidden="._"), False
+    base = "/".join(takewhile(lambda part: not has_magic(part), path.split("/")))
+    matched = system.glob(path, detail=True).items()
+    return _visible(base, (each for each, info in matched if info["type"] != "directory"), hidden="."), False
+
+
+def _visible(base: str, paths: Iterable[str], *, hidden: str) -> dict[str, str]:
+    """Name below the base → path, without those of which a part begins with a sign of hidden files."""
+    found = {_below(base, each): each for each in paths}
+    return {name: each for name, each in found.items() if not any(part[:1] in hidden for part in name.split("/"))}
+
+
+def _web_files(system: Any, url: str) -> tuple[dict[str, str], bool]:
+    """Likewise over HTTP, where a folder is a page of links: those to files right below it."""
+    path = urlsplit(url).path
+    above, _, last = path.rpartition("/")
+    if "*" in above or "[" in above:
+        raise DataError("has a pattern in a folder's name", remedy="over HTTP a glob may stand in the last part only")
+    if last and not ("*" in last or "[" in last):
+        return {unquote(last): url}, True
+    base = url.partition("?")[0].partition("#")[0].rpartition("/")[0]
+    below = [each for each in system.ls(f"{base}/", detail=False) if each.startswith(f"{base}/")]
+    files = [each for each in below if not set("/?#") & set(_below(base, each))]
+    found = {unquote(name): each for name, each in _visible(base, files, hidden="._").items()}
+    return {name: each for name, each in found.items() if fnmatchcase(name, unquote(last) or "*")}, False
+
+
+def _below(base: str, path: str) -> str:
+    return path[len(base) :].lstrip("/") if path.startswith(base) else path.rpartition("/")[2]
+
+
+def _safe(name: str) -> str:
+    """The end of a name, by which its format is known, as a file may be called anywhere."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)[-80:]
+
+
+class _Hashed(io.FileIO):
+    """A new file that hashes what is written to it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "xb")
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        """All of it."""
+        self.sha256.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[super().write(view) :]
+        return len(data)
+
+
+def _streamed(system: Any, there: str, here: Path, *, web: bool) -> tuple[str, int]:
+    """(`sha256:…` of the bytes, how many)."""
+    expected = None
+    with _Hashed(here) as copied:
+        if web:  # one request; opening would first ask about the file, and hide why that was refused
+            system.get_file(there, copied)
+        else:
+            with system.open(there, "rb", block_size=_BLOCK_BYTES) as source:
+                while data := source.read(_BLOCK_BYTES):
+                    copied.write(data)
+                expected = getattr(source, "size", None)
+        size = copied.tell()
+    if isinstance(expected, int) and expected != size:
+        raise DataError(f"ended after {size:,} of {expected:,} bytes", remedy="run again")
+    return f"sha256:{copied.sha256.hexdigest()}", size
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    """Whatever a driver raises, as a DataError; drivers like to quote addresses, and raise what they want."""
+    try:
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        raise DataError("does not exist", remedy="correct the address, or give the job the right to see it") from error
+    except PermissionError as error:
+        raise DataError(
+            f"may not be read ({_said(error, url)})", remedy="give the job's environment credentials that may read it"
+        ) from error
+    except TimeoutError as error:
+        raise DataError("stopped answering", remedy="see that it can be reached from here, and run again") from error
+    except Exception as error:
+        refused = getattr(error, "status", None) in (401, 403)
+        raise DataError(
+            f"{'may not' if refused else 'cannot'} be read ({_said(error, url)})",
+            remedy="give the job's environment credentials that may read it"
+            if refused
+            else "see that it can be reached from here, and run again",
+        ) from error
+
+
+def _said(error: BaseException, url: str) -> str:
+    """What an exception says, in one line, without a secret of the address."""
+    status = getattr(error, "status", None)
+    if isinstance(status, int):
+        return f"HTTP {status}"
+    text = f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
+    text = re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>)]+", lambda found: shown(found[0]), text)
+    for secret in sorted(_secrets(url), key=len, reverse=True):
+        text = text.replace(secret, "…")
+    return text[:300]
+
+
+def _secrets(url: str) -> set[str]:
+    parts = urlsplit(url)
+    user = parts.netloc.rpartition("@")[0]
+    found = {user, *user.split(":"), parts.query, parts.fragment, *(value for _, value in parse_qsl(parts.query))}
+    return {form for text in found for form in (text, unquote(text)) if len(form) > 2}

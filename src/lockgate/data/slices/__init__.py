@@ -1,0 +1,1 @@
+"""Slices of a dataset: declarations, names, masks."""

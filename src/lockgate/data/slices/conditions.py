@@ -1,0 +1,60 @@
+"""Which values of a column meet a comparison?"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.arrow_arrays import Array
+
+_COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
+def compared(column: pa.Array, key: str, asked: Any) -> Array | None:
+    """(n,) bool: `column key asked`, None where such a column is not compared with such a value.
+
+    What it says for missing values is undefined.
+    """
+    compare = _COMPARE[key]
+    if pa.types.is_null(column.type):
+        return np.zeros(len(column), bool)
+    if arrays.is_number(column.type) or pa.types.is_boolean(column.type):
+        if isinstance(asked, bool | int | float):
+            decimal = pa.types.is_decimal(column.type)
+            return np.asarray(compare(arrays.to_floats(column) if decimal else arrays.to_numpy(column), asked), bool)
+    elif pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+        moment = _microseconds(asked)
+        if moment is not None:
+            return np.asarray(compare(arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False)), moment), bool)
+    elif isinstance(asked, str) and arrays.is_text(column.type):
+        encoded = column.dictionary_encode(null_encoding="encode")
+        answers = np.array([text is not None and compare(text, asked) for text in encoded.dictionary.to_pylist()], bool)
+        return answers[arrays.to_numpy(encoded.indices)]
+    return None
+
+
+def _microseconds(asked: Any) -> int | None:
+    """A date or moment as microseconds since 1970, by UTC where no zone is given; None for what is neither."""
+    try:
+        moment = datetime.fromisoformat(asked) if isinstance(asked, str) else asked
+    except ValueError:
+        return None
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day)
+    if not isinstance(moment, datetime):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)

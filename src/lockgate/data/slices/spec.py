@@ -1,0 +1,228 @@
+"""How slices are declared: by values of a column, bins of a number, a condition on rows, or a crossing of others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, time
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+
+from lockgate.config import Config
+from lockgate.data.slices.names import OTHER, number_text, value_text
+from lockgate.errors import guess
+
+_KINDS = ("values", "bins", "quantiles", "where", "cross")
+FIXED_COLUMNS = ("id", "label", "weight", "cluster", "query", "candidate", "champion")
+
+
+def is_fixed(name: str) -> bool:
+    """Whether a column of the scored table is not a slice's: `candidate`, and `candidate:iou` of a metric by row."""
+    return name in FIXED_COLUMNS or name.startswith(("candidate:", "champion:"))
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a value that rows can be compared with")
+    if not isinstance(value, bool | int | float | str | date | time):
+        raise ValueError(
+            "write a text, a number, true, false or a date; several values are a list after `in` or `values`"
+        )
+    return value
+
+
+def _edge(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is not a finite number; rows outside the edges get slices of their own")
+    return value
+
+
+def _given_name(name: str) -> str:
+    if not name.strip():
+        raise ValueError("this is empty; a name is needed")
+    return name
+
+
+Scalar = Annotated[Any, PlainValidator(_scalar, json_schema_input_type=bool | int | float | str)]
+Edge = Annotated[float, PlainValidator(_edge, json_schema_input_type=float)]
+Name = Annotated[str, AfterValidator(_given_name)]
+
+
+class Condition(Config):
+    """What a column's value must meet, all of it; a missing value meets nothing."""
+
+    lt: Scalar = None
+    le: Scalar = None
+    gt: Scalar = None
+    ge: Scalar = None
+    eq: Scalar = None
+    ne: Scalar = None
+    among: tuple[Scalar, ...] | None = Field(default=None, alias="in", min_length=1)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Condition:
+        if not self.model_fields_set:
+            raise ValueError("a condition is empty; write one of lt, le, gt, ge, eq, ne, in")
+        return self
+
+    @property
+    def comparisons(self) -> tuple[tuple[str, Any], ...]:
+        """(operator as written, what it is compared with)."""
+        given = self.model_dump(by_alias=True, exclude_unset=True)
+        return tuple(given.items())
+
+
+def _condition(value: Any) -> Any:
+    return value if isinstance(value, Mapping | Condition) else {"eq": value}
+
+
+WhereCondition = Annotated[
+    Condition, BeforeValidator(_condition, json_schema_input_type=bool | int | float | str | Condition)
+]
+
+
+class FindSpec(Config):
+    """Which conjunctions of the other slices are searched for losses; what is found is shown and never judged.
+
+    depth: of how many slices at most one value each. worst: how many are shown. min_rows: of a conjunction.
+    """
+
+    depth: int = Field(default=2, ge=1, le=3)
+    worst: int = Field(default=10, ge=1, le=200)
+    min_rows: int = Field(default=50, ge=10)
+
+
+class SliceSpec(Config):
+    """One entry of `slices:`: every value of a column, declared values, bins of a number, a condition on rows, or a
+    crossing of other entries; or, with `find`, a search among the others.
+
+    quantiles: how many bins of about as many rows; their edges come from the data of the run. max: how many values or
+    crossed values a run may find before it refuses, 1,000 by default.
+    """
+
+    column: Name | None = None
+    name: Name | None = None
+    values: tuple[Scalar, ...] | None = Field(default=None, min_length=1)
+    bins: tuple[Edge, ...] | None = Field(default=None, min_length=1)
+    quantiles: int | None = Field(default=None, ge=2, le=100)
+    where: dict[Name, WhereCondition] | None = Field(default=None, min_length=1)
+    cross: tuple[Name, ...] | None = None
+    max: int | None = Field(default=None, ge=1)
+    find: FindSpec | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> SliceSpec:
+        given = [key for key in _KINDS if getattr(self, key) is not None]
+        if len(given) > 1:
+            raise ValueError(
+                f"a slice is declared by one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}, not by {' and '.join(given)}"
+            )
+        if self.find is not None:
+            others = sorted(self.model_fields_set - {"find"})
+            if others:
+                raise ValueError(f"`find` stands by itself, and {others[0]} beside it has no meaning")
+            return self
+        if self.max is not None and given not in ([], ["cross"]):
+            raise ValueError(
+                f"max is for what is found in the data; `{given[0]}` says itself how many slices there are"
+            )
+        if self.where is not None:
+            self._fits_where()
+        elif self.cross is not None:
+            self._fits_cross(self.cross)
+        elif self.column is None:
+            raise ValueError("a slice needs a column, or a name and `where`")
+        if self.bins is not None:
+            self._fits_bins(self.bins)
+        if self.values is not None:
+            self._fits_values(self.values)
+        if is_fixed(self.slice_name):
+            raise ValueError(
+                f"a slice cannot be called {self.slice_name!r}, which is a column of the scored table; "
+                f"give it another name, for example {{column: …, name: {self.slice_name}_group}}"
+            )
+        return self
+
+    def _fits_where(self) -> None:
+        if self.name is None:
+            raise ValueError("a slice with `where` needs a name, for example {name: risky_new, where: {age: {lt: 30}}}")
+        if self.column is not None:
+            raise ValueError("a slice with `where` names its columns there; leave `column` out")
+
+    def _fits_cross(self, crossed: tuple[str, ...]) -> None:
+        if self.column is not None:
+            raise ValueError("a slice with `cross` names other slices there; leave `column` out")
+        if not 2 <= len(crossed) <= 4:
+            raise ValueError(f"cross names {len(crossed)} of the 2 to 4 slices that it needs")
+        if len(set(crossed)) < len(crossed):
+            raise ValueError(f"a slice is crossed with itself: {', '.join(crossed)}")
+
+    def _fits_bins(self, bins: tuple[float, ...]) -> None:
+        if self.name is None:
+            raise ValueError(
+                "a slice with `bins` needs a name, for example {name: amount_band, column: amount, bins: [0, 10]}"
+            )
+        for low, high in pairwise(bins):
+            if not low < high:
+                raise ValueError(f"bins must increase, and {number_text(high)} comes after {number_text(low)}")
+
+    def _fits_values(self, values: tuple[Any, ...]) -> None:
+        labels = [value_text(value) for value in values]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"values are declared twice: {', '.join(twice)}")
+        if OTHER in labels:
+            raise ValueError(f"{OTHER} is the name of the rows outside the declared values and cannot be one of them")
+
+    @property
+    def slice_name(self) -> str:
+        return self.name or self.column or ("(found)" if self.find is not None else "×".join(self.cross or ()))
+
+
+def _entry(value: Any) -> Any:
+    if not isinstance(value, str | Mapping | SliceSpec):
+        raise ValueError("a slice is the name of a column, or a mapping such as {column: geography, values: [EU, US]}")
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _fit_each_other(entries: tuple[SliceSpec, ...]) -> tuple[SliceSpec, ...]:
+    if sum(entry.find is not None for entry in entries) > 1:
+        raise ValueError("find is written twice; one search is made of all other slices")
+    if entries and all(entry.find is not None for entry in entries):
+        raise ValueError("find searches among the other slices, and there are none; declare columns beside it")
+    entries_found, entries = entries, tuple(entry for entry in entries if entry.find is None)
+    names = [entry.slice_name for entry in entries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"slices have the same name: {', '.join(twice)}; give one of them `name: …`")
+    single = [entry.slice_name for entry in entries if entry.cross is None]
+    crossings: list[set[str]] = []
+    for crossed in (entry.cross for entry in entries if entry.cross is not None):
+        for name in crossed:
+            if name not in single:
+                what = "is a crossing itself" if name in names else "is no slice here"
+                raise ValueError(
+                    f"cross names {name!r}, which {what}; declared: {', '.join(single) or 'none'}{guess(name, single)}"
+                )
+        if set(crossed) in crossings:
+            raise ValueError(f"the same slices are crossed twice: {', '.join(crossed)}")
+        crossings.append(set(crossed))
+    return entries_found
+
+
+SliceEntry = Annotated[SliceSpec, BeforeValidator(_entry, json_schema_input_type=str | SliceSpec)]
+SliceEntries = Annotated[tuple[SliceEntry, ...], AfterValidator(_fit_each_other)]
+
+
+class SmallSlices(Config):
+    """From how many rows and positives on a slice is judged like a large one, and what becomes of the others.
+
+    watch: held to the weaker claim `no_harm`, and shown as watched. merge: pooled into one slice `other`, which is then
+    judged like any other; declared values and `where` slices stay by themselves. block: inconclusive, with the rows needed.
+    """
+
+    min_rows: int = Field(default=0, ge=0)
+    min_positives: int = Field(default=0, ge=0)
+    below: Literal["watch", "merge", "block"] = "block"

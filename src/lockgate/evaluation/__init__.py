@@ -1,0 +1,1 @@
+"""Score, estimate, judge: what the gates compute."""

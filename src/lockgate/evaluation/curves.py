@@ -1,0 +1,99 @@
+"""The points of a gate's pictures, thinned to what an eye can see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from lockgate.evidence.evidence import Exhibit
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lockgate.evaluation.scoring.scored_table import Scored
+
+MOST_POINTS = 400
+
+
+def curves(gate: str, scored: Scored, subjects: set[str]) -> Iterator[Exhibit]:
+    """ROC and precision–recall curves of both models, for the metrics that they belong to."""
+    labels = scored.labels
+    if labels is None or labels.dtype != bool or labels.all() or not labels.any():
+        return
+    wanted = [
+        (name, columns)
+        for name, metric, columns in (
+            ("roc", "auc", ("model", "false_positive_rate", "true_positive_rate")),
+            ("precision_recall", "average_precision", ("model", "recall", "precision")),
+        )
+        if metric in subjects
+    ]
+    if not wanted:
+        return
+    counted = {
+        role: _counted(labels, scores, scored.weights)
+        for role, scores in (("candidate", scored.candidate), ("champion", scored.champion))
+        if scores is not None
+    }
+    for name, columns in wanted:
+        points = [(role, x, y) for role, found in counted.items() for x, y in _curve(*found, roc=name == "roc")]
+        yield Exhibit(f"{gate}/{name}", "curve", columns, tuple(points))
+
+
+def _counted(
+    labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(positives, negatives) with a score at or above each distinct score, from the highest down, by weight."""
+    import numpy as np
+
+    if weights is None:
+        return _counted_rows(labels, scores)
+    order = np.argsort(scores)[::-1]
+    ordered, weight = scores[order], weights[order]
+    last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), labels.size - 1)
+    true = np.cumsum(np.where(labels[order], weight, 0.0))[last]
+    return true, np.cumsum(np.where(labels[order], 0.0, weight))[last]
+
+
+def _counted_rows(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The same where each row counts once, at scores evenly spread over all rows and over those of the rarer class."""
+    import numpy as np
+
+    from lockgate.evaluation.estimation.rank_sums import order_keys
+
+    keys = order_keys(scores)
+    bits: NDArray[Any] = keys.astype(np.uint64) if keys.max() >> np.uint32(31) else keys
+    one = bits.dtype.type(1)
+    bits = bits << one
+    bits |= labels
+    bits.sort()
+    rare = np.flatnonzero((bits & one).astype(np.bool_))
+    few = 2 * rare.size <= bits.size
+    if not few:
+        rare = np.flatnonzero(~(bits & one).astype(np.bool_))
+    places = np.arange(bits.size)
+    if bits.size > MOST_POINTS:
+        places = np.concatenate([_spread(bits.size), rare[_spread(rare.size)]])
+    starts = np.unique(np.searchsorted(bits, bits[places] & ~one))[::-1]
+    found = rare.size - np.searchsorted(rare, starts) * 1.0
+    others = bits.size - starts - found
+    return (found, others) if few else (others, found)
+
+
+def _spread(size: int) -> NDArray[Any]:
+    """Places from the first to the last of `size`, half as many as a curve may have."""
+    import numpy as np
+
+    return np.linspace(0, size - 1, min(MOST_POINTS // 2, size)).round().astype(np.int64)
+
+
+def _curve(true: NDArray[Any], false: NDArray[Any], *, roc: bool) -> list[tuple[float, float]]:
+    import numpy as np
+
+    if true[-1] <= 0 or false[-1] <= 0:
+        return []
+    keep = np.unique(np.linspace(0, true.size - 1, min(MOST_POINTS, true.size)).round().astype(int))
+    true, false, recall = true[keep], false[keep], true[keep] / true[-1]
+    x, y = (false / false[-1], recall) if roc else (recall, true / np.maximum(true + false, 1e-300))
+    start = [(0.0, 0.0)] if roc else []
+    return start + list(zip(x.tolist(), y.tolist(), strict=True))

@@ -1,0 +1,1 @@
+"""Metrics per slice, from rows or from sums."""

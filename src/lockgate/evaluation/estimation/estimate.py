@@ -1,0 +1,245 @@
+"""What the scored rows say about each requirement, on each slice: value, contrast, interval and the two p-values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from lockgate.evaluation.requirements.requirement import Requirement
+
+if TYPE_CHECKING:
+    from lockgate.data.slices.names import SliceKey
+    from lockgate.evaluation.estimation.from_rows import SliceRows
+    from lockgate.evaluation.estimation.slice_cells import Rows
+    from lockgate.evaluation.uncertainty.metric import Metric
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One requirement on one slice, before any verdict.
+
+    candidate, champion: their values; interval: the candidate's own, two-sided at 2·confidence − 1.
+    on, value, low, high, required: the contrast that is held against `required`, its interval likewise.
+    limit: what the candidate's own value is held against. p_pass, p_fail: one-sided p-values of the claims that the
+    requirement is met, and that it is violated; None for counts and where nothing could be tested.
+    minority: rows of the smaller class where the metric needs both. variance: of one row's influence, of this slice;
+    pooled_variance of all rows. too_few: why the test's own floor is not reached, or what else keeps it from being decided;
+    few_code: that in a word. problem: (code, why) where there is no value.
+    """
+
+    requirement: str
+    slice: SliceKey
+    rows: int
+    positives: int | None
+    required: tuple[str, float]
+    on: Literal["value", "difference", "ratio", "count"]
+    method: str
+    counted: bool = False
+    candidate: float | None = None
+    champion: float | None = None
+    interval: tuple[float | None, float | None] | None = None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    p_pass: float | None = None
+    p_fail: float | None = None
+    se: float | None = None
+    n_eff: float | None = None
+    minority: int | None = None
+    variance: float | None = None
+    pooled_variance: float | None = None
+    too_few: str | None = None
+    few_code: str = "too_small"
+    problem: tuple[str, str] | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    counted_in: str = "rows"
+
+
+def counted(
+    requirement_id: str,
+    requirement: Requirement,
+    *,
+    value: float,
+    units: int,
+    champion: float | None = None,
+    slice_key: SliceKey = (),
+    detail: Mapping[str, Any] | None = None,
+) -> Estimate:
+    """A fact of this run: `value` things counted among `units` looked at; zero units show nothing."""
+    limit = absolute_limit(requirement, champion)
+    return Estimate(
+        requirement=requirement_id,
+        slice=slice_key,
+        rows=units,
+        positives=None,
+        required=(requirement.op, requirement.limit.value if limit is None else limit),
+        on="count",
+        method="counted",
+        counted=True,
+        candidate=float(value),
+        champion=champion,
+        value=float(value) if units else None,
+        low=float(value) if units else None,
+        high=float(value) if units else None,
+        limit=limit,
+        problem=None if units else ("nothing_counted", "nothing was there to be counted"),
+        detail=detail or {},
+    )
+
+
+def absolute_limit(requirement: Requirement, champion: float | None) -> float | None:
+    """What the candidate's own value is held against; None where that needs a champion's value that is not there."""
+    limit = requirement.limit
+    if not limit.relative:
+        return limit.value
+    if champion is None:
+        return None
+    return champion * limit.value if limit.sign == "*" else champion + limit.margin
+
+
+def contrast(requirement: Requirement) -> tuple[Literal["value", "difference"], float]:
+    """(what is compared, the number it is held against) for a line on a metric."""
+    limit = requirement.limit
+    if not limit.relative:
+        return "value", limit.value
+    return "difference", 0.0 if limit.sign == "*" else limit.margin
+
+
+def estimate(
+    scored: Rows,
+    asked: Sequence[tuple[str, Requirement]],
+    metrics: Mapping[str, Metric],
+    *,
+    threshold: Mapping[str, float | None],
+    threads: int | None = None,
+) -> tuple[Estimate, ...]:
+    """Estimates of every requirement on every slice that it names, in the order of requirements, then slices.
+
+    asked: (rN, requirement) on metrics of `metrics`; relative ones need scored.champion. threshold: of each role's scores.
+    threads: how many may be used, one a processor by default; the estimates do not depend on it.
+    """
+    from lockgate.evaluation.estimation.from_rows import SliceRows
+    from lockgate.evaluation.estimation.from_sums import Sliced
+    from lockgate.evaluation.estimation.slice_cells import Members, cells_of
+    from lockgate.evaluation.estimation.sum_request import OVERALL
+
+    cells, codes = cells_of(scored, asked)
+    sliced = Sliced(
+        scored,
+        [*((OVERALL, line) for _, line in asked), *((cell.place, line) for cell in cells for _, line in cell.asked)],
+        metrics,
+        threshold=threshold,
+        codes=codes,
+        threads=threads or os.cpu_count() or 1,
+    )
+    found: dict[tuple[str, SliceKey], Estimate] = {}
+    pooled: dict[str, float | None] = {}
+    overall = SliceRows(scored, None, OVERALL, threshold, metrics, sliced)
+    for name, requirement in asked:
+        whole = _estimate(overall, name, requirement, ())
+        pooled[name] = whole.variance
+        if requirement.scope.kind == "overall":
+            found[name, ()] = replace(whole, pooled_variance=whole.variance)
+    members = {name: Members(column, count) for name, (count, column) in codes.items()}
+    for cell in cells:
+        rows = SliceRows(scored, partial(members[cell.place[0]], cell.place[1]), cell.place, threshold, metrics, sliced)
+        for name, requirement in cell.asked:
+            found[name, cell.key] = _estimate(rows, name, requirement, cell.key, pooled_variance=pooled[name])
+    order = {name: place for place, (name, _) in enumerate(asked)}
+    return tuple(sorted(found.values(), key=lambda one: order[one.requirement]))
+
+
+def _estimate(
+    rows: SliceRows, name: str, requirement: Requirement, key: SliceKey, *, pooled_variance: float | None = None
+) -> Estimate:
+    from lockgate.evaluation.uncertainty.metric import Undefined
+    from lockgate.evaluation.uncertainty.significance import own, paired
+
+    on, null = contrast(requirement)
+    metric = requirement.among(rows.metrics)
+    known: dict[str, Any] = {
+        "requirement": name,
+        "slice": key,
+        "rows": rows.rows,
+        "positives": rows.positives_of(metric),
+        "required": (requirement.op, null),
+        "on": on,
+        "method": "none",
+        "limit": absolute_limit(requirement, None),
+        "pooled_variance": pooled_variance,
+        "counted_in": metric.counted_in,
+    }
+    if rows.rows == 0:
+        return Estimate(**known, problem=("no_rows", f"there are no {metric.counted_in}"))
+    try:
+        candidate = rows.measure("candidate", requirement)
+    except Undefined as why:
+        return Estimate(**known, problem=(why.code, str(why)))
+    confidence = requirement.confidence or CONFIDENCE
+    own_null = null if on == "value" else candidate.value
+    known |= {"candidate": candidate.value, "detail": candidate.detail}
+    if requirement.claim == "point" and getattr(metric, "decide", None) is None:
+        return _point(rows, requirement, known, candidate.value)
+    fewest = rows.minority(metric)
+    alone = rows.decided(requirement, paired=False, null=own_null, confidence=confidence) or own(
+        metric, candidate, rows=rows.rows, fewest=fewest, null=own_null, confidence=confidence
+    )
+    known["interval"] = alone.low, alone.high
+    if on == "value":
+        test = alone
+    else:
+        try:
+            champion = rows.measure("champion", requirement)
+        except Undefined as why:
+            return Estimate(**known, problem=(why.code, f"of the champion: {why}"))
+        known |= {"champion": champion.value, "limit": absolute_limit(requirement, champion.value)}
+        test = rows.decided(requirement, paired=True, null=null, confidence=confidence) or paired(
+            metric,
+            rows.contrast(requirement, requirement.limit.factor),
+            requirement,
+            rows=rows.rows,
+            fewest=fewest,
+            null=null,
+            confidence=confidence,
+        )
+    known |= {"value": test.value, "method": "point"}
+    if requirement.claim == "point":
+        return Estimate(**known)
+    up = requirement.op == ">="
+    return Estimate(
+        **known
+        | {
+            "low": test.low,
+            "high": test.high,
+            "p_pass": test.p_above if up else test.p_below,
+            "p_fail": test.p_below if up else test.p_above,
+            "se": test.se,
+            "n_eff": test.n_eff,
+            "method": test.method,
+            "minority": None if fewest is None else fewest[0],
+            "variance": None if not test.se else test.se**2 * rows.rows,
+            "too_few": test.too_few,
+            "detail": {**candidate.detail, **test.detail},
+        }
+    )
+
+
+def _point(rows: SliceRows, requirement: Requirement, known: dict[str, Any], value: float) -> Estimate:
+    """Two numbers beside each other, for which nothing but them is computed."""
+    from lockgate.evaluation.uncertainty.metric import Undefined
+
+    if known["on"] == "value":
+        return Estimate(**known | {"value": value, "method": "point"})
+    try:
+        champion = rows.measure("champion", requirement).value
+    except Undefined as why:
+        return Estimate(**known, problem=(why.code, f"of the champion: {why}"))
+    factor = requirement.limit.factor
+    known |= {"champion": champion, "limit": absolute_limit(requirement, champion)}
+    return Estimate(**known | {"value": value - factor * champion, "method": "point"})

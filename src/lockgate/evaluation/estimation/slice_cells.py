@@ -1,0 +1,98 @@
+"""The slices of a scored table that lines are asked on: what each is called, which rows are in it, which lines it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.data.slices.names import OTHER, SliceKey
+from lockgate.data.slices.slice import Slice
+from lockgate.evaluation.estimation.sum_request import Place
+from lockgate.evaluation.requirements.requirement import Requirement
+
+
+class Rows(Protocol):
+    """What is needed of a scored table: aligned (n,) columns, and the slice code of every row."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def labels(self) -> NDArray[Any] | None: ...
+    @property
+    def candidate(self) -> NDArray[np.float64] | None: ...
+    @property
+    def champion(self) -> NDArray[np.float64] | None: ...
+    @property
+    def weights(self) -> NDArray[np.float64] | None: ...
+    @property
+    def clusters(self) -> NDArray[Any] | None: ...
+    @property
+    def slices(self) -> tuple[Slice, ...]: ...
+    def codes(self, name: str) -> tuple[tuple[str, ...], NDArray[Any]]: ...
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A slice: what it is called, the code of its rows in which slicing, and the lines asked there."""
+
+    key: SliceKey
+    place: Place
+    asked: list[tuple[str, Requirement]]
+
+
+def cells_of(
+    scored: Rows, asked: Sequence[tuple[str, Requirement]]
+) -> tuple[list[Cell], dict[int, tuple[int, NDArray[Any]]]]:
+    """(slices, each once, in order of declaration; number of a slicing, from 1 → (how many codes, the code of every row))."""
+    cells = list[Cell]()
+    codes: dict[int, tuple[int, NDArray[Any]]] = {}
+    for declared in scored.slices:
+        names = [
+            (name, requirement)
+            for name, requirement in asked
+            if requirement.scope.kind == "each_slice"
+            or (requirement.scope.kind in ("each", "slice") and requirement.scope.name == declared.name)
+        ]
+        if not names:
+            continue
+        labels, column = scored.codes(declared.name)
+        codes[len(codes) + 1] = len(labels), column
+        counts = np.bincount(column, minlength=len(labels))
+        for code, label in enumerate(labels):
+            if label not in (declared.values or ()) and (
+                declared.kind == "where" or label == OTHER or not counts[code]
+            ):
+                continue
+            cells.append(Cell(((declared.name, label),), (len(codes), code), names))
+    for name, requirement in asked:
+        if requirement.scope.kind == "cell":
+            inside = np.ones(scored.rows, dtype=bool)
+            for slicing, value in requirement.scope.cell:
+                labels, column = scored.codes(slicing)
+                inside &= column == (labels.index(value) if value in labels else -1)
+            codes[len(codes) + 1] = 2, inside.view(np.uint8)
+            cells.append(Cell(requirement.scope.cell, (len(codes), 1), [(name, requirement)]))
+    return cells, codes
+
+
+class Members:
+    """The row numbers of each code, found when they are first asked for."""
+
+    def __init__(self, codes: NDArray[Any], labels: int) -> None:
+        self.codes, self.labels = codes, labels
+
+    def __call__(self, code: int) -> NDArray[np.intp]:
+        return self.order[self.ends[code] : self.ends[code + 1]]
+
+    @cached_property
+    def ends(self) -> NDArray[np.intp]:
+        return np.concatenate([[0], np.bincount(self.codes, minlength=self.labels).cumsum()])
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        return np.argsort(self.codes.astype(np.uint16) if self.labels <= 1 << 16 else self.codes, kind="stable")

@@ -1,0 +1,1 @@
+"""From estimates to findings, and the sentences about them."""

@@ -1,0 +1,1 @@
+"""Latency benchmarks: blocks of requests, recorded times, percentiles and rates."""

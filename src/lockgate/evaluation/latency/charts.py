@@ -1,0 +1,64 @@
+"""The pictures of timed requests: how latencies are distributed, and when they were long."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lockgate.evidence.evidence import Exhibit
+from lockgate.stats.latency_samples import pooled
+
+if TYPE_CHECKING:
+    from lockgate.evaluation.latency.recorded_times import Measured
+
+_SPREAD = 250
+_TAIL = 80
+LEVEL = 0.9
+
+
+def exhibits(
+    title: str,
+    measured: Mapping[tuple[int, str], Measured],
+    limits: Mapping[int, Sequence[tuple[str, float, float]]],
+) -> Iterator[Exhibit]:
+    """Of every batch size one picture of the distribution and one over time.
+
+    measured: by (batch size, role). limits: batch size → (line, milliseconds, the share that its percentile means).
+    """
+    for size in dict.fromkeys(size for size, _ in measured):
+        models = {role: one for (own, role), one in measured.items() if own == size}
+        shares = [point for role, one in models.items() for point in _distribution(role, one)]
+        shares += [(line, limit, share, None, None) for line, limit, share in limits.get(size, ())]
+        yield Exhibit(
+            f"{title}/ecdf-batch-{size}", "ecdf", ("model", "latency_ms", "share", "low", "high"), tuple(shares)
+        )
+        moments = [(role, *moment) for role, one in models.items() for moment in one.moments]
+        columns = ("model", "block", "second", "median_ms", "longest_ms", "failed")
+        yield Exhibit(f"{title}/timeline-batch-{size}", "timeline", columns, tuple(moments))
+
+
+def _distribution(role: str, measured: Measured) -> list[tuple[Any, ...]]:
+    """(model, latency, share of requests up to it, and the 90 % interval of that share), the tail in full."""
+    from scipy import special
+
+    whole = pooled([stretch.times for stretch in measured.stretches])
+    _, values, known = whole.ranked()
+    count = len(whole)
+    ranks = np.unique(
+        np.concatenate([np.linspace(0, count - 1, min(_SPREAD, count)), count - 1 - np.arange(min(_TAIL, count))])
+        .round()
+        .astype(np.int64)
+    )
+    places = np.unique(np.searchsorted(known, ranks + 1))
+    upto = known[places]
+    tail = (1 - LEVEL) / 2
+    low = special.betaincinv(upto, count - upto + 1, tail)
+    high = np.where(upto < count, special.betaincinv(upto + 1, np.maximum(count - upto, 1), 1 - tail), 1.0)
+    return [
+        (role, float(values[place]), float(upto[index] / count), float(low[index]), float(high[index]))
+        for index, place in enumerate(places.tolist())
+        if math.isfinite(values[place])
+    ]

@@ -1,0 +1,193 @@
+"""One interleaved run of a load: who was asked in which order, what came back, and what the machine did meanwhile."""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lockgate.evaluation.estimation.estimate import Estimate, counted
+from lockgate.evaluation.latency.block_schedule import Turns
+from lockgate.evaluation.latency.machine_info import described, short, watch
+from lockgate.evaluation.latency.percentile_estimates import Timed, without_value
+from lockgate.evaluation.latency.rate_estimates import failed_in_turn
+from lockgate.evaluation.latency.recorded_times import EXACT, FOLDED, Measured, Stretch
+from lockgate.evaluation.latency.request_log import RawRequests
+from lockgate.evaluation.latency.schedule_check import late, saturated
+from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evidence.evidence import Finding
+from lockgate.gates.gate import Case, Contender
+from lockgate.hashing import number
+from lockgate.models.load_spec import CONNECTIONS, Load
+from lockgate.models.model import Drive, LoadPlan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.models.target_spec import Target
+
+_OF_A_MACHINE = ("ms", "s", "requests/s")
+
+
+class Interleaved:
+    """One interleaved run: who was asked in which order, and what came back."""
+
+    def __init__(self, title: str, load: Load, case: Case, *, data: str | None, target: Target | None) -> None:
+        self.load, self.case, self.title = load, case, title
+        self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
+        data = data or (case.datasets[0] if case.datasets else None)
+        self.measured = {(size, role): Measured(blocks=load.blocks) for size in load.sizes for role in self.roles}
+        self.pairs: dict[int, list[tuple[int, int, int]]] = {size: [] for size in load.sizes}
+        self.models = {role: contender.at(target) for role, contender in self.roles.items()}
+        self.sent = dict.fromkeys(self.roles, 0)
+        self.facts = {role: model.load() for role, model in self.models.items()}
+        self.batches: dict[str, pa.RecordBatch] = {
+            role: case.sample(contender, data, max(1000, *self.load.sizes)) for role, contender in self.roles.items()
+        }
+        self.data = data
+        self.machine, before = described(), watch()
+        used = {role: model.usage().cpu_seconds for role, model in self.models.items()}
+        self._drive()
+        self.meanwhile = watch().since(before, own=os.getpid())
+        self.cpu_seconds = {
+            role: None if used[role] is None or now is None else now - (used[role] or 0.0)
+            for role, model in self.models.items()
+            for now in [model.usage().cpu_seconds]
+        }
+
+    def _drive(self) -> None:
+        order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
+        sizes, done = self.load.sizes, 0
+        with RawRequests(self.case.folder / "latency", self.title) as raw:
+            for place, size in enumerate(sizes):
+                turns = Turns(self.load)
+                rest = (len(sizes) - place - 1) * turns.left * len(self.roles)
+                while turns.left:
+                    turn = sorted(self.roles)
+                    order.shuffle(turn)
+                    end = done + turns.left * len(self.roles) + rest
+                    drives: dict[str, Drive] = {}
+                    for role in turn:
+                        drives[role] = self._block(turns, role=role, size=size)
+                        raw.keep(drives[role], role=role, batch=size, block=turns.done)
+                        done += 1
+                        self.case.progress(f"{self.title}: block", done, end)
+                    turns.took(list(drives.values()))
+                    self._take(size, drives)
+
+    def _block(self, turns: Turns, *, role: str, size: int) -> Drive:
+        load = self.load
+        plan = LoadPlan(
+            requests=turns.requests,
+            rows=size,
+            rate=load.arrival_rate,
+            arrivals=load.arrivals,
+            seed=self.case.seed + turns.done,
+            warmup=turns.warmup,
+            concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
+            duration_s=turns.seconds,
+        )
+        drive = self.models[role].drive(plan, self.batches[role])
+        self.sent[role] += plan.warmup + len(drive.sent_s)
+        return drive
+
+    def _take(self, size: int, drives: Mapping[str, Drive]) -> None:
+        """What stays in memory of a block; beyond a million requests of a model both are folded, block by block."""
+        for role, drive in drives.items():
+            self.measured[size, role].add(drive)
+        if "champion" in drives:
+            self.pairs[size].append(failed_in_turn(drives["candidate"].failed, drives["champion"].failed))
+        known = [self.measured[size, role] for role in drives]
+        if any(one.requests > EXACT for one in known):
+            for one in known:
+                one.fold()
+
+    def timed(self) -> dict[int, Timed]:
+        def of(size: int, role: str) -> list[Stretch]:
+            return self.measured[size, role].stretches if role in self.roles else []
+
+        return {
+            size: Timed(
+                [one.times for one in of(size, "candidate")],
+                [one.times for one in of(size, "champion")] or None,
+                [one.seconds for one in of(size, "candidate")],
+                [one.seconds for one in of(size, "champion")],
+                self.pairs[size],
+            )
+            for size in self.load.sizes
+        }
+
+    def count(self, name: str, line: Requirement, batch: int) -> Estimate:
+        values = {role: self._counted(line.subject, role, batch) for role in self.roles}
+        value, units = values["candidate"]
+        champion = values["champion"][0] if "champion" in values and math.isfinite(values["champion"][0]) else None
+        detail = {}
+        if line.subject == "errors":
+            first = self.measured[batch, "candidate"].first_error
+            detail = {"first_error": first} if first else {}
+        found = counted(name, line, value=value, units=units, champion=champion, detail=detail)
+        if math.isinf(value):
+            return without_value(found, ("requests_failed", "a request failed, which is slower than any limit"))
+        return found
+
+    def _counted(self, subject: str, role: str, batch: int) -> tuple[float, int]:
+        """(value, how many things were looked at): none where nobody could tell."""
+        usage = self.models[role].usage()
+        measured = self.measured[batch, role]
+        if subject == "errors":
+            return float(measured.failed), measured.requests
+        if subject == "max_ms":
+            return measured.longest_ms, measured.requests
+        if subject == "cpu_seconds_per_1k":
+            spent, sent = self.cpu_seconds[role], self.sent[role]
+            return (0.0, 0) if spent is None else (1000 * spent / sent, sent)
+        if subject == "model_mb":
+            return sum(path.stat().st_size for path in self.roles[role].files.rglob("*") if path.is_file()) / 1e6, 1
+        if subject == "gpus":
+            return float(len(self.machine.get("gpus", ()))), 1
+        known = {
+            "load_seconds": self.facts[role].load_seconds,
+            "first_prediction_ms": usage.first_prediction_ms,
+            "rss_mb": None if usage.rss_bytes is None else usage.rss_bytes / 1e6,
+        }[subject]
+        return (0.0, 0) if known is None else (known, 1)
+
+    def placed(self, finding: Finding, subject: Subject) -> Finding:
+        """The finding with the machine that a number holds for, and with what else ran where that made it too noisy."""
+        said = finding.reason
+        if finding.observed is not None and "champion" not in finding.limit.text and subject.unit in _OF_A_MACHINE:
+            said += f"; measured on {short(self.machine)}"
+        share = float(self.meanwhile.get("others_share", 0))
+        if finding.code in ("too_noisy", "not_steady", "load_generator") and share >= 0.05:
+            names = ", ".join(self.meanwhile.get("others", ()))
+            said += f"; meanwhile other programs used {share:.0%} of the machine" + (f" ({names})" if names else "")
+        return replace(finding, reason=said)
+
+    def off_schedule(self) -> tuple[str, str] | None:
+        """(code, why) where the times are those of the load generator, or of a queue before the champion or only model."""
+        why = None
+        for (_, role), measured in self.measured.items():
+            why = why or late(measured.pace, role=role)
+        if why is not None:
+            return "load_generator", why
+        rate, role = self.load.arrival_rate, "champion" if "champion" in self.roles else "candidate"
+        for size in self.load.sizes:
+            why = why or (rate and saturated(self.measured[size, role].pace, role=role, rate=rate)) or None
+        return None if why is None else ("saturated", why)
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "load": self.load.spoken,
+            "requests": max(one.requests for one in self.measured.values()),
+            **({"values": FOLDED} if any(one.folded for one in self.measured.values()) else {}),
+            "lag_p99_ms": {
+                f"{role}, batch {size}": number(one.pace.lag_p99_ms) for (size, role), one in self.measured.items()
+            },
+            "batch_sizes": list(self.load.sizes),
+            "data": self.data or "input example",
+            "machine": self.machine,
+            "meanwhile": self.meanwhile,
+        }

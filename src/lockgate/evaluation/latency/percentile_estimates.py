@@ -1,0 +1,288 @@
+"""What timed requests say about each requirement on latency: percentiles and means, one model's or the ratio of two.
+
+A second road into `judge`: the estimates of the same kind as those from scored rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
+from lockgate.evaluation.latency.request_limits import PERCENTILES
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.hashing import number
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from lockgate.stats.latency_samples import Statistic, Times
+
+    Blocks = Sequence[ArrayLike | Times]
+
+RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer
+UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothing is decided
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Latencies of one batch size in milliseconds, a block at a time; a failed request is infinite.
+
+    candidate, champion: blocks of (n,) float, or folded; block i of one was measured beside block i of the other.
+    seconds, champion_s: how long each block took, where rates are asked. pairs: (how many requests both models got, of
+    which only the candidate failed, of which only the champion), of each block, where errors are compared.
+    """
+
+    candidate: Blocks
+    champion: Blocks | None
+    seconds: Sequence[float] = ()
+    champion_s: Sequence[float] = ()
+    pairs: Sequence[tuple[int, int, int]] = ()
+
+    @property
+    def requests(self) -> int:
+        return sum(len(block) for block in measured(self.candidate))
+
+
+def measured(blocks: Blocks) -> list[Times]:
+    """Blocks of latencies, exact where they were given as arrays."""
+    from lockgate.stats.latency_samples import times
+
+    return [times(block) for block in blocks]
+
+
+def estimate_latency(name: str, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+    """The estimate of one line such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
+    from lockgate.stats.latency_samples import pooled, spanned
+
+    value = statistic(requirement.subject)
+    candidate = spanned(value, pooled(measured(timed.candidate)))[1]
+    limit = requirement.limit
+    blank = Estimate(
+        requirement=name,
+        slice=(),
+        rows=timed.requests,
+        positives=None,
+        required=(requirement.op, limit.value),
+        on="ratio" if limit.relative else "value",
+        method="none",
+        candidate=candidate if math.isfinite(candidate) else None,
+        limit=absolute_limit(requirement, None),
+    )
+    if limit.relative:
+        assert timed.champion is not None  # noqa: S101  # relative lines are asked only beside a champion
+        return estimate_ratio(blank, requirement, timed.candidate, timed.champion, value, seed=seed)
+    return _absolute(blank, requirement, timed, candidate)
+
+
+def without_value(one: Estimate, problem: tuple[str, str]) -> Estimate:
+    """The same line where nothing was measured that could be held against it; `problem` is the code and the reason."""
+    return Estimate(
+        requirement=one.requirement,
+        slice=one.slice,
+        rows=one.rows,
+        positives=one.positives,
+        required=one.required,
+        on=one.on,
+        method="none",
+        counted=one.counted,
+        problem=problem,
+    )
+
+
+def statistic(subject: str) -> Statistic:
+    """The function from latencies to the subject's value."""
+    from lockgate.stats.latency import mean, percentile
+
+    return mean if subject == "mean_ms" else percentile(PERCENTILES[subject])
+
+
+def estimate_ratio(
+    blank: Estimate, requirement: Requirement, candidate: Blocks, champion: Blocks, value: Statistic, *, seed: int
+) -> Estimate:
+    """The candidate's statistic over the champion's, by pairs of blocks; value: of the values of some blocks together."""
+    from lockgate.stats.latency import aa_noise, pooled_ratio
+    from lockgate.stats.latency_samples import pooled, spanned
+
+    confidence = requirement.confidence or CONFIDENCE
+    candidate, champion = measured(candidate), measured(champion)
+    beside = spanned(value, pooled(champion))[1]
+    known = replace(
+        blank,
+        candidate=_finite(spanned(value, pooled(candidate))[1]),
+        champion=_finite(beside),
+        limit=absolute_limit(requirement, _finite(beside)),
+    )
+    ratio = pooled_ratio(candidate, champion, value, seed=seed, confidence=2 * confidence - 1)
+    if ratio.estimate is None:
+        return replace(known, problem=("no_answers", "requests of both models failed; there is nothing to compare"))
+    if ratio.estimate == math.inf:
+        return replace(known, problem=("requests_failed", "so many requests failed that it is infinite"))
+    limit = requirement.limit.value
+    below, above = ratio.p_values(limit)
+    up = requirement.op == ">="
+    noise = aa_noise(champion, value, seed=seed)
+    detail = {"noise_factor": number(noise), "blocks": len(candidate)}
+    if requirement.claim == "point":
+        return replace(
+            known, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point", detail=detail
+        )
+    kept = _noisy(noise, limit, up=up) or _unsteady(
+        [math.log(one / other) for one, other in _answered(candidate, champion, value)],
+        "the ratio of the two",
+    )
+    return replace(
+        known,
+        value=ratio.estimate,
+        low=ratio.low,
+        high=ratio.high,
+        p_pass=above if up else below,
+        p_fail=below if up else above,
+        se=ratio.log_se,
+        n_eff=float(ratio.df + 1),
+        method="pooled ratio, half-sampled blocks, t",
+        detail=detail,
+        **_kept(kept),
+    )
+
+
+def _kept(kept: tuple[str, str] | None) -> dict[str, Any]:
+    """(code, why) of what keeps a line from being decided, as an estimate holds it."""
+    return {} if kept is None else {"few_code": kept[0], "too_few": kept[1]}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | None:
+    if noise is not None and noise < (1 / limit if up else limit):
+        return None
+    return "too_noisy", (
+        "this runner is too noisy to tell: halves of the champion's own requests differ by a factor of "
+        f"{math.inf if noise is None else noise:.3g}, and {limit:g} is the limit"
+    )
+
+
+def _answered(candidate: Sequence[Times], champion: Sequence[Times], value: Statistic) -> list[tuple[float, ...]]:
+    """The statistic of both models, of each pair of blocks in which both have it."""
+    from lockgate.stats.latency_samples import spanned
+
+    pairs = [
+        tuple(spanned(value, one)[1] if len(one) else 0.0 for one in pair)
+        for pair in zip(candidate, champion, strict=True)
+    ]
+    return [pair for pair in pairs if all(0 < one < math.inf for one in pair)]
+
+
+def _unsteady(values: Sequence[float], what: str) -> tuple[str, str] | None:
+    """values: of one block after the other."""
+    from lockgate.stats.stationarity import mann_kendall
+
+    if mann_kendall(values) > UNSTEADY:
+        return None
+    half = len(values) // 2
+    way = "rose" if sum(values[-half:]) > sum(values[:half]) else "fell"
+    return "not_steady", f"{what} did not hold still: from block to block it {way}"
+
+
+def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate: float) -> Estimate:
+    """A percentile by order statistics, a mean by its blocks; either knows how much blocks differ."""
+    import numpy as np
+
+    from lockgate.stats.influence import bound, design_effect, spread_of_blocks
+    from lockgate.stats.latency import percentile
+    from lockgate.stats.latency_samples import pooled, resemblance, spanned
+
+    if not math.isfinite(candidate):
+        return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
+    if requirement.claim == "point":
+        return replace(blank, value=candidate, method="point")
+    confidence = requirement.confidence or CONFIDENCE
+    blocks = measured(timed.candidate)
+    sizes = np.array([len(block) for block in blocks], np.float64)
+    null = requirement.limit.value
+    middle = percentile(0.5)
+    steady = _unsteady([spanned(middle, block)[1] for block in blocks if len(block)], "the model's own median")
+    if requirement.subject == "mean_ms":
+        error = spread_of_blocks(np.array([block.total for block in blocks]), sizes)
+        if error.n_eff <= 1:
+            few = f"{len(timed.candidate)} blocks do not differ enough to say how far the mean may be off"
+            return replace(blank, value=candidate, p_pass=1.0, p_fail=1.0, method="none", too_few=few)
+        bounds = bound(candidate, error, null=null, confidence=confidence)
+        return replace(
+            blank,
+            value=candidate,
+            low=bounds.low,
+            high=bounds.high,
+            interval=(bounds.low, bounds.high),
+            p_pass=bounds.p_below,
+            p_fail=bounds.p_above,
+            se=error.se,
+            n_eff=error.n_eff,
+            method="t by block",
+            **_kept(steady),
+        )
+    p = PERCENTILES[requirement.subject]
+    repeats = resemblance(blocks, share=p, threshold=candidate).time
+    over = np.array([block.over(candidate)[1] for block in blocks], np.float64)
+    effect = max(design_effect(over, sizes, over), repeats if repeats > RESEMBLING else 1.0)
+    whole = pooled(blocks)
+    p_values = quantile_test(whole, p, effect=effect)
+    low, high = _ends(whole, p_values, alpha=1 - confidence)
+    p_pass, p_fail = p_values(null)
+    return replace(
+        blank,
+        value=candidate,
+        low=low,
+        high=high,
+        interval=(low, high),
+        p_pass=p_pass,
+        p_fail=p_fail,
+        n_eff=len(whole) / effect,
+        method="order statistics, fewer by how much requests resemble each other",
+        detail={
+            "design_effect": number(effect),
+            "autocorrelation_time": number(repeats),
+            "blocks": len(timed.candidate),
+        },
+        **_kept(steady),
+    )
+
+
+def quantile_test(times: Times, p: float, *, effect: float) -> Callable[[float], tuple[float, float]]:
+    """limit → (p_pass, p_fail) of `p-quantile <= limit`, exact for independent values, whose effect is 1.
+
+    Requests that lie close together in time resemble each other; they then count as fewer, by `effect`. A binned value
+    counts as over the limit for the one claim where it may be, for the other where it must be.
+    """
+    from scipy import special
+
+    n = len(times) / effect
+
+    def p_values(limit: float) -> tuple[float, float]:
+        surely, possibly = (count / effect for count in times.over(limit))
+        p_pass = float(special.betaincc(possibly + 1, n - possibly, 1 - p)) if possibly < n else 1.0
+        p_fail = float(special.betainc(surely, n - surely + 1, 1 - p)) if surely else 1.0
+        return p_pass, p_fail
+
+    return p_values
+
+
+def _ends(
+    times: Times, p_values: Callable[[float], tuple[float, float]], *, alpha: float
+) -> tuple[float | None, float | None]:
+    """The measured values between which the tests leave the percentile; None where no value is an end.
+
+    A limit at the upper end, or above, is met; one below the lower end is violated.
+    """
+    from bisect import bisect_left
+
+    import numpy as np
+
+    lows, highs = (np.unique(ends[np.isfinite(ends)]) for ends in times.ranked()[:2])
+    met = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
+    kept = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)
+    return (float(lows[kept]) if 0 < kept < len(lows) else None), (float(highs[met]) if met < len(highs) else None)

@@ -1,0 +1,175 @@
+"""What timed requests say of rates: how many were answered in a second, and what share of them failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
+from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_ratio, measured
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
+from lockgate.hashing import number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lockgate.stats.latency_samples import Times
+
+
+RATES = ("throughput_rps", "error_rate")
+
+
+def estimate_rate(name: str, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+    """The estimate of one line such as `error_rate <= 0.1%` or `throughput_rps >= champion * 0.9`."""
+    limit = requirement.limit
+    blank = Estimate(
+        requirement=name,
+        slice=(),
+        rows=timed.requests,
+        positives=None,
+        required=(requirement.op, limit.value if not limit.relative or limit.sign == "*" else limit.margin),
+        on="value" if not limit.relative else "ratio" if limit.sign == "*" else "difference",
+        method="point" if requirement.claim == "point" else "none",
+    )
+    if requirement.subject == "throughput_rps":
+        return _throughput(blank, requirement, timed, seed=seed)
+    return _errors(blank, requirement, timed)
+
+
+def _throughput(blank: Estimate, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+    """Answers over seconds, of all blocks together; how far it may be off is told by how blocks differ."""
+    import numpy as np
+
+    from lockgate.stats.influence import bound, spread
+
+    candidate = _answered(measured(timed.candidate), timed.seconds)
+    champion = _answered(measured(timed.champion or ()), timed.champion_s)
+    value = _per_second(np.concatenate(candidate))
+    if requirement.limit.relative:
+        return estimate_ratio(blank, requirement, candidate, champion, _per_second, seed=seed)
+    known = replace(blank, candidate=value, value=value, limit=absolute_limit(requirement, None))
+    if requirement.claim == "point":
+        return known
+    table = np.concatenate(candidate)
+    error = spread((table[:, 0] - value * table[:, 1]) / table[:, 1].mean())
+    if error.n_eff <= 1:
+        few = f"{len(table)} blocks do not differ enough to say how far the throughput may be off"
+        return replace(known, p_pass=1.0, p_fail=1.0, too_few=few)
+    bounds = bound(
+        value, error, null=requirement.limit.value, confidence=requirement.confidence or CONFIDENCE, scale="plain"
+    )
+    up = requirement.op == ">="
+    return replace(
+        known,
+        low=bounds.low,
+        high=bounds.high,
+        interval=(bounds.low, bounds.high),
+        p_pass=bounds.p_above if up else bounds.p_below,
+        p_fail=bounds.p_below if up else bounds.p_above,
+        se=error.se,
+        n_eff=error.n_eff,
+        method="t by block",
+        detail={"blocks": len(table)},
+    )
+
+
+def _answered(blocks: Sequence[Times], seconds: Sequence[float]) -> list[NDArray[np.float64]]:
+    """(1, 2) requests answered and seconds taken, of each block."""
+    import numpy as np
+
+    return [np.array([[float(len(block) - block.failed), taken]]) for block, taken in zip(blocks, seconds, strict=True)]
+
+
+def _per_second(table: NDArray[np.float64]) -> float:
+    answered, seconds = table.sum(axis=0)
+    return float(answered / seconds) if seconds > 0 else 0.0
+
+
+def _errors(blank: Estimate, requirement: Requirement, timed: Timed) -> Estimate:
+    """The share of failed requests: by the binomial law, or beside the champion's by pairs of the same request."""
+    blocks = measured(timed.candidate)
+    rate = _share(blocks)
+    if not requirement.limit.relative:
+        known = replace(blank, candidate=rate, value=rate, limit=absolute_limit(requirement, None))
+        return known if requirement.claim == "point" else _binomial(known, requirement, blocks)
+    champion = _share(measured(timed.champion or ()))
+    known = replace(blank, candidate=rate, champion=champion, limit=absolute_limit(requirement, champion))
+    if requirement.claim == "point":
+        return replace(known, value=rate - champion)
+    return _paired(known, requirement, timed.pairs)
+
+
+def _share(blocks: Sequence[Times]) -> float:
+    total = sum(len(block) for block in blocks)
+    return sum(block.failed for block in blocks) / total if total else 0.0
+
+
+def _binomial(known: Estimate, requirement: Requirement, blocks: Sequence[Times]) -> Estimate:
+    """Clopper–Pearson, for as many requests as these are worth: failures that come together count as fewer."""
+    import numpy as np
+    from scipy import special
+
+    from lockgate.stats.influence import design_effect
+
+    failed, sizes = np.array([(block.failed, len(block)) for block in blocks], np.float64).T
+    effect = design_effect(failed, sizes, failed)
+    n, k = float(sizes.sum()) / effect, float(failed.sum()) / effect
+    alpha = 1 - (requirement.confidence or CONFIDENCE)
+    limit = requirement.limit.value
+    low = float(special.betaincinv(k, n - k + 1, alpha)) if k else 0.0
+    high = float(special.betaincinv(k + 1, n - k, 1 - alpha)) if k < n else 1.0
+    return replace(
+        known,
+        low=low,
+        high=high,
+        interval=(low, high),
+        p_pass=float(special.betaincc(k + 1, n - k, limit)) if k < n else 1.0,
+        p_fail=float(special.betainc(k, n - k + 1, limit)) if k else 1.0,
+        n_eff=n,
+        method="clopper-pearson",
+        detail={"failed": int(failed.sum()), "design_effect": number(effect)},
+        **_floor(n),
+    )
+
+
+def _paired(known: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]]) -> Estimate:
+    """Tango's score test: request i of a block has the same rows for both models, and is due at the same moment."""
+    import numpy as np
+
+    from lockgate.stats.influence import design_effect
+    from lockgate.stats.proportions import tango, tango_p
+
+    sizes, candidate, champion = np.array(pairs, np.float64).T
+    effect = design_effect(candidate - champion, sizes, candidate + champion)
+    total, only, spared = (int(column.sum()) for column in (sizes, candidate, champion))
+    n, b, c = (round(count / effect) for count in (total, only, spared))
+    interval = tango(n - b - c, b, c, 0, confidence=2 * (requirement.confidence or CONFIDENCE) - 1)
+    more, fewer = tango_p(b, c, n, known.required[1])
+    return replace(
+        known,
+        value=(only - spared) / total,
+        low=interval.low,
+        high=interval.high,
+        p_pass=fewer,
+        p_fail=more,
+        n_eff=float(n),
+        method="tango score",
+        detail={"only_candidate": only, "only_champion": spared, "design_effect": number(effect)},
+        **_floor(n),
+    )
+
+
+def failed_in_turn(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, int]:
+    """(pairs, only the first failed, only the second) of one block, whose request i is the same for both models.
+
+    A closed loop that ends by time sends more to the faster model; what is beyond the shorter is no pair.
+    """
+    one, other = one[: len(other)], other[: len(one)]
+    return len(one), int((one & ~other).sum()), int((other & ~one).sum())
+
+
+def _floor(n: float) -> dict[str, Any]:
+    return {} if n >= MIN_EFFECTIVE_ROWS else {"too_few": f"{n:.3g} independent requests; the test needs 5"}

@@ -1,0 +1,23 @@
+"""How many requests a line on latency needs before it can be decided at all; light, for static checks."""
+
+from __future__ import annotations
+
+import math
+
+from lockgate.evaluation.estimation.estimate import CONFIDENCE
+from lockgate.evaluation.requirements.requirement import Requirement
+
+PERCENTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99, "p999_ms": 0.999}
+
+
+def least_requests(line: Requirement) -> int | None:
+    """The fewest requests with which a percentile is bounded by the slowest, and a share of errors if none fails.
+
+    None for other subjects. Source: Wilks 1941, n = ceil(ln alpha / ln p).
+    """
+    p = PERCENTILES.get(line.subject)
+    if line.subject == "error_rate" and not line.limit.relative and 0 < line.limit.value < 1:
+        p = 1 - line.limit.value
+    if p is None or line.claim == "point":
+        return None
+    return math.ceil(math.log(1 - (line.confidence or CONFIDENCE)) / math.log(p) - 1e-9)

@@ -1,0 +1,128 @@
+"""Did the requests of a load go when they should, and could whoever answered them keep up?
+
+Where not, the times are those of the load generator or of a queue, and no verdict on a model is made of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from lockgate.models.model import Drive
+from lockgate.stats.latency import percentile
+from lockgate.stats.latency_samples import Exact, Times, pooled, spanned
+
+LAG_MS = 1.0
+LAG_SHARE = 0.05
+DELIVERED = 0.98
+BUSY = 0.9
+QUEUE = 2.5
+APART = 0.75  # of a block, between the middles of its first and its last quarter
+
+
+@dataclass(frozen=True, eq=False)
+class Pace:
+    """What a block of requests, or several, tell of their schedule.
+
+    lag_ms: of every request; took_ms: from its intended time to its end, answered or not. meant_s: how long the blocks
+    were meant to take; behind_s: how far their last requests lagged. alone: whether none was sent before the one before
+    it had ended. busy_s: the time that answers took from when they were asked, one after the other. quarters: of the
+    blocks of four requests or more, how long they were meant to take, and the medians of their first and last quarters.
+    """
+
+    lag_ms: Times
+    took_ms: Times
+    meant_s: float
+    behind_s: float
+    alone: bool
+    busy_s: float
+    quarters: tuple[float, float, float]
+
+    @classmethod
+    def of(cls, drive: Drive) -> Pace:
+        took = drive.done_s - drive.intended_s
+        meant = float(drive.intended_s[-1])
+        quarter = len(took) // 4
+        first, last = (
+            float(np.median(part)) if quarter else 0.0 for part in (took[:quarter], took[len(took) - quarter :])
+        )
+        return cls(
+            Exact(drive.lag_s * 1000),
+            Exact(took * 1000),
+            meant,
+            float(drive.lag_s[-1]),
+            bool((drive.sent_s[1:] >= drive.done_s[:-1]).all()),
+            float((drive.done_s - drive.sent_s).sum()),
+            (meant if quarter else 0.0, first, last),
+        )
+
+    @classmethod
+    def together(cls, paces: Sequence[Pace]) -> Pace:
+        """Of all blocks, of which there is one at least."""
+        meant, first, last = (sum(parts) for parts in zip(*(pace.quarters for pace in paces), strict=True))
+        return cls(
+            pooled([pace.lag_ms for pace in paces]),
+            pooled([pace.took_ms for pace in paces]),
+            sum(pace.meant_s for pace in paces),
+            sum(pace.behind_s for pace in paces),
+            all(pace.alone for pace in paces),
+            sum(pace.busy_s for pace in paces),
+            (meant, first, last),
+        )
+
+    def folded(self) -> Pace:
+        """The same with its values in bins."""
+        return replace(self, lag_ms=self.lag_ms.folded(), took_ms=self.took_ms.folded())
+
+    @property
+    def lag_p99_ms(self) -> float:
+        """The lag that 99 % of the requests do not exceed."""
+        return spanned(percentile(0.99), self.lag_ms)[1]
+
+
+def late(pace: Pace, *, role: str) -> str | None:
+    """Why the load generator did not keep its schedule; None where it did.
+
+    pace: of all blocks of one model. Of its lag, 99 % must lie within 1 ms, or within 5 % of the median latency where that
+    is more; and at the end of a block it must be so far that it sent at 98 % of the asked rate at least. Whatever waited
+    for something else (the model in process, a connection) is no lag.
+    """
+    typical = spanned(percentile(0.5), pace.took_ms)[0]
+    tail, allowed = pace.lag_p99_ms, max(LAG_MS, LAG_SHARE * typical)
+    remedy = "lower load.rate, or run where less else runs"
+    if tail > allowed:
+        return (
+            f"the load generator was late: it sent 1 % of the requests to the {role} {tail:.3g} ms after their time or "
+            f"later, and {allowed:.3g} ms is allowed; {remedy}"
+        )
+    asked, took = pace.meant_s, pace.meant_s + pace.behind_s
+    if asked < DELIVERED * took:
+        return f"the load generator sent {asked / took:.1%} of the rate that was asked to the {role}; {remedy}"
+    return None
+
+
+def saturated(pace: Pace, *, role: str, rate: float) -> str | None:
+    """Why an open loop measured a queue rather than who answered; None where it did not.
+
+    One that answers a request at a time, busy above nine tenths of the time, is a queue. One that answers several is a
+    queue where answers take longer in the last quarters of the blocks than in the first, so that it answers less than
+    98 % of what arrives, and by 2.5 times what they took in the first, below which it may be the ordinary waiting of a
+    busy server. Simulated, 20 blocks, one worker: named at 1.25 times what it bears and not at 0.85 in blocks of 150
+    requests, named at 2 and not at 0.7 in blocks of 30. Medians, because one slow answer does not move them.
+    """
+    if pace.alone:
+        able = 1 / max(pace.busy_s / len(pace.took_ms), 1e-9)
+        if able >= rate / BUSY:
+            return None
+    else:
+        meant, first, last = pace.quarters
+        apart = APART * meant
+        if last - first <= max((1 - DELIVERED) * apart, QUEUE * first):
+            return None
+        able = rate / (1 + (last - first) / apart)
+    return (
+        f"the {role} answers about {able:.3g} requests a second and {rate:g} were sent, so the queue was measured and "
+        f"not the model; lower load.rate to {able / 2:.2g}/s"
+    )

@@ -1,0 +1,231 @@
+"""How far the probabilities of a binary model are from the shares that they promise, in ten bins of equal mass.
+
+The number that people know, the root of the bins' mean squared gap, is biased upwards by noise, of a perfect model too.
+It is shown; decided is a bound on the squared gap with the noise taken off, held against the square of the limit.
+Source: Kumar, Liang & Ma 2019 (debiased); Sun, Chaudhari, Barnett & Dobriban 2024 (interval in two regimes).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Decision
+from lockgate.evaluation.uncertainty.custom_rule import OwnMetric, normal_quantile
+from lockgate.evaluation.uncertainty.metric import Floats, Measured, Undefined
+
+BINS = 10
+MIN_ROWS_A_BIN = 5
+_UNSEEN = 4.0
+Ints = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """What each bin that has rows says.
+
+    share: of all weight. gap: mean label − mean probability. rows: how many. effective: as many of equal weight, by Kish.
+    constant: whether all labels are the same.
+    """
+
+    share: Floats
+    gap: Floats
+    rows: NDArray[np.int64]
+    effective: Floats
+    constant: NDArray[np.bool_]
+
+    @property
+    def mean_gap(self) -> float:
+        """The expected calibration error by its first definition."""
+        return float(np.dot(self.share, np.abs(self.gap)))
+
+    @property
+    def root_mean_square_gap(self) -> float:
+        return math.sqrt(float(np.dot(self.share, self.gap**2)))
+
+    @property
+    def largest_gap(self) -> float:
+        return float(np.abs(self.gap).max())
+
+
+@dataclass(frozen=True)
+class BinSums:
+    """All that the bound needs of independent rows: the bins, and of each the sum of the squares of `Binned.part`."""
+
+    bins: Bins
+    noise: Floats
+
+    @property
+    def size(self) -> int:
+        return int(self.bins.rows.sum())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binned(Measured):
+    """The plug-in error as `value`, and what its bound is made of; `psi` is zero.
+
+    part: (n,) share of its bin's weight times what remains of each row's gap beside its bin's. place: (n,) bin.
+    """
+
+    bins: Bins
+    part: Floats
+    place: Ints
+
+    @property
+    def size(self) -> int:
+        return self.psi.size
+
+    @property
+    def noise(self) -> Floats:
+        return np.bincount(self.place, self.part**2).astype(np.float64, copy=False)
+
+
+def equal_mass(scores: Floats, weights: Floats | None, *, bins: int = BINS) -> Ints:
+    """(n,) bin of each row, numbered from 0 without holes; equal scores share a bin, that of their middle."""
+    order = np.argsort(scores, kind="stable")
+    ordered = scores[order]
+    weight = np.ones(scores.size) if weights is None else weights[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    run = np.add.reduceat(weight, starts)
+    middle = np.cumsum(run) - run / 2
+    coarse = np.minimum((middle * (bins / run.sum())).astype(np.intp), bins - 1)
+    _, dense = np.unique(coarse, return_inverse=True)
+    place = np.empty(scores.size, np.intp)
+    place[order] = np.repeat(dense, np.diff(np.append(starts, scores.size)))
+    return place
+
+
+def binned(labels: NDArray[Any], scores: Floats, weights: Floats | None, place: Ints) -> Bins:
+    """The gaps of the bins in `place`, each of which has rows."""
+    weight = np.ones(scores.size) if weights is None else weights
+    mass = np.bincount(place, weight)
+    if (mass <= 0).any():
+        raise Undefined("no_weight", "all weights of a bin are zero")
+    rows, positives = np.bincount(place), np.bincount(place, labels)
+    gap = np.bincount(place, weight * (labels - scores)) / mass
+    effective = mass**2 / np.bincount(place, weight**2)
+    return Bins(mass / mass.sum(), gap, rows, effective, (positives == 0) | (positives == rows))
+
+
+def calibration_error(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Binned:
+    """The root of the mean squared gap between label and probability, in ten bins of equal mass."""
+    if scores.size == 0:
+        raise Undefined("no_rows", "there are no rows")
+    if scores.min() < 0 or scores.max() > 1:
+        raise Undefined(
+            "not_probabilities", "calibration_error needs probabilities, and some scores lie outside 0 to 1"
+        )
+    if weights is not None:
+        if not weights.sum() > 0:
+            raise Undefined("no_weight", "all weights are zero")
+        if not weights.all():
+            kept = weights > 0
+            inner = calibration_error(labels[kept], scores[kept], weights[kept], threshold)
+            place, part = np.zeros(scores.size, np.intp), np.zeros(scores.size)
+            place[kept], part[kept] = inner.place, inner.part
+            return Binned(inner.value, np.zeros(scores.size), bins=inner.bins, part=part, place=place)
+    place = equal_mass(scores, weights)
+    bins = binned(labels, scores, weights, place)
+    remaining = labels - scores - bins.gap[place]
+    weight = np.ones(scores.size) if weights is None else weights
+    part = weight / np.bincount(place, weight)[place] * remaining
+    return Binned(bins.root_mean_square_gap, np.zeros(scores.size), bins=bins, part=part, place=place)
+
+
+@dataclass(frozen=True)
+class Debiased:
+    """The squared error without its bias, and how far that may be off."""
+
+    squared: float
+    se: float
+
+
+def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> Debiased:
+    """E² = Σ w (g² − v) and SE² = Σ w² max(4 g² v − 2 v², 2 v²) over bins, v the variance of a bin's gap.
+
+    Clusters make v that of sums by cluster, and add what bins have in common. A bin in which all labels are the same hides
+    its variance: there SE² takes v as if four rows, or clusters, could go the other way, which bounds a single bin of n
+    by 3/n, as no such row among n does.
+    """
+    bins = measured.bins
+    together = np.zeros((bins.gap.size, bins.gap.size))
+    if clusters is None:
+        variance, units = measured.noise * _small(bins.rows), bins.effective
+    else:
+        assert isinstance(measured, Binned)  # noqa: S101  # sums are of independent rows
+        place, part = measured.place, measured.part
+        names, code = np.unique(clusters, return_inverse=True)
+        cell, index = np.unique(code * bins.gap.size + place, return_inverse=True)
+        total, owner, column = np.bincount(index, part), cell // bins.gap.size, cell % bins.gap.size
+        sums = np.zeros((names.size, bins.gap.size))
+        sums[owner, column] = total
+        together = sums.T @ sums * (names.size / max(names.size - 1, 1))
+        variance, units = together.diagonal().copy(), np.bincount(column).astype(np.float64)
+        np.fill_diagonal(together, 0.0)
+    squared = float(np.dot(bins.share, bins.gap**2 - variance))
+    units = np.maximum(units, 2.0)
+    hidden = bins.constant | (variance <= 0)
+    spread = np.where(hidden, np.maximum(variance, _UNSEEN / units**2), variance)
+    own = bins.share**2 * np.maximum(4 * bins.gap**2 * spread - 2 * spread**2, 2 * spread**2)
+    slope = bins.share * bins.gap
+    shared = max(0.0, 4 * float(slope @ together @ slope))
+    shared += 2 * float(bins.share @ together**2 @ bins.share)
+    return Debiased(squared, math.sqrt(float(own.sum()) + shared))
+
+
+def _small(rows: NDArray[np.int64]) -> Floats:
+    factor: Floats = rows / np.maximum(rows - 1, 1)
+    return factor
+
+
+def decide(
+    candidate: Measured | BinSums,
+    champion: Measured | None,
+    factor: float,
+    clusters: NDArray[Any] | None,
+    null: float,
+    confidence: float,
+) -> Decision:
+    """The debiased squared error beside the square of a limit; bounds are shown as roots."""
+    assert isinstance(candidate, Binned | BinSums)  # noqa: S101  # measured above
+    assert champion is None  # noqa: S101  # `gate check` refuses such lines
+    found, quantile = debiased(candidate, clusters), normal_quantile(confidence)
+    value, low, high = (_root(found.squared + sign * quantile * found.se) for sign in (0, -1, 1))
+    statistic = (found.squared - max(null, 0.0) ** 2) / found.se
+    bins = candidate.bins
+    return Decision(
+        value,
+        low,
+        high,
+        float(special.ndtr(-statistic)),
+        float(special.ndtr(statistic)),
+        (high - value) / quantile,
+        float(candidate.size),
+        "debiased squared error, 10 equal-mass bins, approximate" + ("" if clusters is None else ", by cluster"),
+        _too_few(bins, clusters),
+        {
+            "squared_error": repr(found.squared),
+            "squared_error_se": repr(found.se),
+            "bins": bins.gap.size,
+        },
+    )
+
+
+def _root(squared: float) -> float:
+    return math.sqrt(max(squared, 0.0))
+
+
+def _too_few(bins: Bins, clusters: NDArray[Any] | None) -> str | None:
+    if bins.rows.sum() < BINS * MIN_ROWS_A_BIN:
+        return f"{int(bins.rows.sum())} rows; the test needs {BINS * MIN_ROWS_A_BIN}"
+    if clusters is not None and (found := int(np.unique(clusters).size)) < MIN_CLUSTERS:
+        return f"{found} clusters; the test needs {MIN_CLUSTERS}"
+    return None
+
+
+METRICS = {"calibration_error": OwnMetric("calibration_error", calibration_error, "plain", decide=decide)}

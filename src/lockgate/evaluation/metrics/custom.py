@@ -1,0 +1,149 @@
+"""A metric of one's own: a Python function of (labels, scores, rows), declared by name beside the lines that ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from lockgate import plugins
+from lockgate.config import Config
+from lockgate.errors import GateBroken, UsageError
+from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.plugins import ProjectFile
+
+if TYPE_CHECKING:
+    from lockgate.data.dataset import Dataset
+    from lockgate.evaluation.scoring.scored_table import Scored
+    from lockgate.evaluation.uncertainty.metric import Metric
+
+Columns = Mapping[str, Any]
+Ask = Callable[[Any, Any, Columns], Any]
+
+
+class Function(Config):
+    """What a pipeline says of a function: where it is, which way is better, and what it reads.
+
+    function: `./file.py:name` below the project's root, or the name of an entry point of the group `lockgate.metrics`.
+
+    It is called with labels (bool, or float for a regression), one model's scores and `rows`, the named columns of the
+    data; all are numpy arrays of the same rows. It answers one number, or with `per_row` one for each row.
+    """
+
+    function: str = Field(pattern=r"^([^:]+\.py:[A-Za-z_][A-Za-z0-9_]*|[A-Za-z_][A-Za-z0-9_\-]*)$")
+    better: Literal["higher", "lower"]
+    per_row: bool = False
+    columns: tuple[str, ...] = ()
+    bounds: tuple[float | None, float | None] = (None, None)
+    unit: str = ""
+
+    def subject(self, name: str) -> Subject:
+        return Subject(
+            name, self.better, unit=self.unit, bounds=self.bounds, needs=("label", "score"), proportion=False
+        )
+
+    @property
+    def in_file(self) -> bool:
+        """Whether a file of the project holds it; else an installed package does."""
+        return ProjectFile.named_by(self.function)
+
+    def origin(self, root: Path) -> str:
+        """SHA-256 of its file below the root, or its package and version. Raises UsageError."""
+        if self.in_file:
+            return ProjectFile(self.function, root, "function").digest
+        return plugins.distribution(plugins.METRICS, self.function)
+
+    def load(self, root: Path) -> Loaded:
+        """The function. Raises UsageError."""
+        if self.in_file:
+            ask, origin = ProjectFile(self.function, root, "function").load()
+        else:
+            ask, origin = plugins.load(plugins.METRICS, self.function), self.origin(root)
+        if not callable(ask):
+            raise UsageError(f"function {self.function!r} cannot be called: it is of type {type(ask).__name__}")
+        return Loaded(ask, origin)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A function, and what it came from: the SHA-256 of a file, or a package and its version."""
+
+    ask: Ask
+    origin: str
+
+
+def subjects(functions: Mapping[str, Function]) -> dict[str, Subject]:
+    return {name: function.subject(name) for name, function in functions.items()}
+
+
+def origins(functions: Mapping[str, Function], root: Path) -> dict[str, str]:
+    """name → what its function comes from, nothing of it run. Raises UsageError."""
+    return {name: function.origin(root) for name, function in functions.items()}
+
+
+def complaints(
+    functions: Mapping[str, Function], known: Mapping[str, Subject], weight: str | None
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """What cannot be accepted, each with its path below the gate. weight: the data's column of weights."""
+    for name, function in functions.items():
+        if name in known:
+            yield ("functions", name), f"functions: {name} is a metric already; give yours a name of its own"
+        what = None if function.in_file else plugins.unknown(plugins.METRICS, function.function)
+        if what is not None:
+            yield ("functions", name, "function"), f"functions: {what}; a file is named as ./file.py:function"
+        if weight is not None and not function.per_row and weight not in function.columns:
+            yield (
+                ("functions", name),
+                f"functions: the data is weighted by {weight!r}, and {name} does not read it; "
+                f"write columns: [{weight}], or per_row: true",
+            )
+
+
+def metrics(
+    functions: Mapping[str, Function], scored: Scored, dataset: Dataset, *, root: Path, seed: int
+) -> tuple[dict[str, Metric], dict[str, str]]:
+    """(the metrics by name, name → what its function came from).
+
+    seed: of resampling; the same rows are drawn for both models. Raises UsageError, DataError, GateBroken.
+    """
+    from lockgate.evaluation.uncertainty.bootstrap import Asked, own_metric
+
+    loaded = {name: function.load(root) for name, function in functions.items()}
+    wanted = dict.fromkeys(column for function in functions.values() for column in function.columns)
+    columns = _columns(dataset, list(wanted), scored.rows)
+    found = {
+        name: own_metric(
+            name,
+            Asked(loaded[name].ask, scored, {column: columns[column] for column in function.columns}),
+            per_row=function.per_row,
+            seed=seed,
+        )
+        for name, function in functions.items()
+    }
+    return found, {name: one.origin for name, one in loaded.items()}
+
+
+def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
+    """Each column as one array: numbers as float64 with NaN for what is missing, all else as Python values."""
+    import numpy as np
+    import pyarrow as pa
+
+    from lockgate.data import arrow_arrays as arrays
+
+    if not names:
+        return {}
+    batches = list(dataset.batches(names))
+    found: dict[str, Any] = {}
+    for place, name in enumerate(names):
+        parts = [batch.column(place) for batch in batches]
+        kind = parts[0].type if parts else pa.null()
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            found[name] = np.concatenate([arrays.to_floats(part) for part in parts])
+        else:
+            found[name] = np.array([value for part in parts for value in part.to_pylist()] or [], dtype=object)
+        if found[name].shape != (rows,):
+            raise GateBroken(f"column {name!r} has {found[name].size:,} rows, and {rows:,} were scored")
+    return found

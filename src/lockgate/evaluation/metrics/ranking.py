@@ -1,0 +1,236 @@
+"""What the order that a model gives to the rows of each query is worth: one number a query, by one sort of all rows.
+
+Rows of one score stand in no order of their own: a query's number is the mean over all orders of them, so that neither
+the order of a file nor a model that gives everything one score gains by it.
+Source: McSherry & Najork 2008, Computing information retrieval performance measures efficiently in the presence of tied
+scores; for NDCG it is scikit-learn's `ndcg_score`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from lockgate.evaluation.metrics.ranking_subjects import At
+from lockgate.evaluation.uncertainty.metric import Floats, Undefined
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Rows by query. codes: (n,) whole numbers from 0, each there is. labels: (n,) relevance from 0 on."""
+
+    codes: NDArray[Any]
+    labels: Floats
+
+    @cached_property
+    def count(self) -> int:
+        return int(self.codes.max()) + 1 if self.codes.size else 0
+
+    @cached_property
+    def starts(self) -> Ints:
+        """(count,) first place of each query where rows stand by query."""
+        sizes = np.bincount(self.codes, minlength=self.count)
+        return np.cumsum(sizes) - sizes
+
+    def ordered(self, values: Floats) -> Ints:
+        """The rows by query, those of a query from the largest value down."""
+        return np.lexsort((-values, self.codes))
+
+    @cached_property
+    def ideal(self) -> Floats:
+        """Labels in the best order."""
+        return self.labels[self.ordered(self.labels)]
+
+    @cached_property
+    def rank(self) -> Ints:
+        """(n,) of each place its number within the query, from 0."""
+        sizes = np.diff(self.starts, append=self.codes.size)
+        return np.arange(self.codes.size) - np.repeat(self.starts, sizes)
+
+    def total(self, values: Floats) -> Floats:
+        """(count,) Σ of values at places, by query."""
+        return np.add.reduceat(values, self.starts) if self.count else np.zeros(0)
+
+    def relevant(self, at: At) -> Floats:
+        """(count,) rows of each query that are relevant."""
+        return np.bincount(self.codes, at.relevant_rows(self.labels), self.count).astype(np.float64, copy=False)
+
+
+class Order:
+    """The rows as one model orders them, equal scores of a query together. scores: (n,) finite."""
+
+    def __init__(self, queries: Queries, scores: Floats) -> None:
+        self.queries = queries
+        order = queries.ordered(scores)
+        codes, ordered = queries.codes[order], scores[order]
+        new = np.ones(order.size, dtype=bool)
+        new[1:] = (codes[1:] != codes[:-1]) | (ordered[1:] != ordered[:-1])
+        self.labels = queries.labels[order]
+        self.starts = np.flatnonzero(new)
+        self.sizes = np.diff(self.starts, append=order.size)
+        self.query = codes[self.starts]
+
+    @cached_property
+    def first(self) -> Ints:
+        """(ties,) how many rows of the query stand before."""
+        return self.queries.rank[self.starts]
+
+    def spread(self, values: Floats, weights: Floats) -> Floats:
+        """(queries,) Σ value · weight of its place, rows of one score taking their places in turn. values: (n,) by place."""
+        sums = np.add.reduceat(values, self.starts) * np.add.reduceat(weights, self.starts) / self.sizes
+        found: Floats = np.bincount(self.query, sums, self.queries.count).astype(np.float64, copy=False)
+        return found
+
+    def before(self, relevant: Floats) -> Floats:
+        """(ties,) relevant rows of the query that stand before."""
+        upto = np.concatenate([[0.0], np.cumsum(relevant)])
+        found: Floats = upto[self.starts] - upto[self.queries.starts[self.query]]
+        return found
+
+
+Measure = Callable[[Order, At], Floats]
+
+
+def dcg(order: Order, at: At) -> Floats:
+    """Σ gain / log₂(rank + 1)."""
+    return order.spread(_gains(order.labels, at), _discounts(order.queries, at))
+
+
+def ndcg(order: Order, at: At) -> Floats:
+    """DCG over that of the best order."""
+    queries = order.queries
+    best = queries.total(_gains(queries.ideal, at) * _discounts(queries, at))
+    return _over(dcg(order, at), best)
+
+
+def recall_at(order: Order, at: At) -> Floats:
+    """The share of the relevant rows that are among the first k."""
+    return _over(_found(order, at), order.queries.relevant(at))
+
+
+def precision_at(order: Order, at: At) -> Floats:
+    """The share of the first k places that hold a relevant row; a place without a row holds none."""
+    return _found(order, at) / float(at.k or 1)
+
+
+def hit_rate(order: Order, at: At) -> Floats:
+    """Whether a relevant row is among the first k."""
+    tie = _FirstRelevant(order, at)
+    return tie.by_query(tie.reached(float(at.k or 0)))
+
+
+def mrr(order: Order, at: At) -> Floats:
+    """1 / rank of the first relevant row; 0 where it is not among the first k."""
+    tie = _FirstRelevant(order, at)
+    alone = tie.sizes == 1
+    worth = np.zeros(tie.sizes.size)
+    worth[alone] = 1 / (tie.before[alone] + 1)
+    if at.k is not None:
+        worth[tie.before >= at.k] = 0.0
+    shared = np.flatnonzero(~alone)
+    if shared.size:
+        sizes = tie.sizes[shared]
+        of = np.repeat(shared, sizes)
+        place = np.arange(of.size) - np.repeat(np.cumsum(sizes) - sizes, sizes) + 1.0
+        chance = tie.missed(of, place - 1) * tie.relevant[of] / (tie.sizes[of] - place + 1)
+        rank = tie.before[of] + place
+        counts = chance / rank if at.k is None else np.where(rank <= at.k, chance / rank, 0.0)
+        worth[shared] = np.add.reduceat(counts, np.cumsum(sizes) - sizes)
+    return tie.by_query(worth)
+
+
+def average_precision(order: Order, at: At) -> Floats:
+    """Mean over the relevant rows of the precision at their rank; 0 for those that are not among the first k."""
+    queries = order.queries
+    relevant = at.relevant_rows(order.labels).astype(np.float64)
+    inside = np.add.reduceat(relevant, order.starts)
+    tie = np.repeat(np.arange(order.sizes.size), order.sizes)
+    earlier = np.arange(tie.size) - order.starts[tie]
+    with_it = (inside[tie] - 1) / np.maximum(order.sizes[tie] - 1, 1) * earlier
+    seen = order.before(relevant)[tie] + 1 + with_it
+    worth = inside[tie] / order.sizes[tie] * seen / (queries.rank + 1.0)
+    if at.k is not None:
+        worth[queries.rank >= at.k] = 0.0
+    return _over(queries.total(worth), queries.relevant(at))
+
+
+class _FirstRelevant:
+    """Of each query that has one, the rows of the score at which its first relevant row stands.
+
+    before: rows of higher scores. sizes: rows of that score. relevant: those of them that are relevant. All (m,).
+    """
+
+    def __init__(self, order: Order, at: At) -> None:
+        relevant = at.relevant_rows(order.labels).astype(np.float64)
+        inside = np.add.reduceat(relevant, order.starts)
+        ties = np.flatnonzero((inside > 0) & (order.before(relevant) == 0))
+        self.order, self.query = order, order.query[ties]
+        self.before, self.sizes, self.relevant = order.first[ties].astype(np.float64), order.sizes[ties], inside[ties]
+
+    def by_query(self, values: Floats) -> Floats:
+        found = np.zeros(self.order.queries.count)
+        found[self.query] = values
+        return found
+
+    def missed(self, ties: Any, places: Floats) -> Floats:
+        """The chance that none of the first `places` rows of a tie is relevant; places ≤ size."""
+        size, other = self.sizes[ties].astype(np.float64), self.sizes[ties] - self.relevant[ties]
+        possible = places <= other
+        places = np.where(possible, places, 0.0)
+        log = special.gammaln
+        chance = np.exp(log(other + 1) - log(other - places + 1) - log(size + 1) + log(size - places + 1))
+        found: Floats = np.where(possible, chance, 0.0)
+        return found
+
+    def reached(self, k: float) -> Floats:
+        """The chance that one of the first k rows of the query is relevant."""
+        within = np.clip(k - self.before, 0, self.sizes)
+        found: Floats = np.where(
+            within == 0, 0.0, np.where(within == self.sizes, 1.0, 1 - self.missed(slice(None), within))
+        )
+        return found
+
+
+def _found(order: Order, at: At) -> Floats:
+    relevant = at.relevant_rows(order.labels).astype(np.float64)
+    return order.spread(relevant, (order.queries.rank < (at.k or 0)).astype(np.float64))
+
+
+def _gains(labels: Floats, at: At) -> Floats:
+    if at.gain == "linear":
+        return labels
+    with np.errstate(over="ignore"):
+        gains: Floats = np.exp2(labels) - 1
+    if not np.isfinite(gains).all():
+        raise Undefined("gain_too_large", f"2 to the power of the label {labels.max():g} is too large a gain")
+    return gains
+
+
+def _discounts(queries: Queries, at: At) -> Floats:
+    discounts: Floats = 1 / np.log2(queries.rank + 2.0)
+    if at.k is not None:
+        discounts[queries.rank >= at.k] = 0.0
+    return discounts
+
+
+def _over(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+MEASURES: Mapping[str, Measure] = {
+    "ndcg": ndcg,
+    "dcg": dcg,
+    "mrr": mrr,
+    "map": average_precision,
+    "recall_at": recall_at,
+    "precision_at": precision_at,
+    "hit_rate": hit_rate,
+}

@@ -1,0 +1,1 @@
+"""What a run could decide, before it is run."""

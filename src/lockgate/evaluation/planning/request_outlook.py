@@ -1,0 +1,114 @@
+"""What can so many requests decide? Of lines on latency, on failures, on flips, and on what is only counted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lockgate.evaluation.estimation.estimate import CONFIDENCE
+from lockgate.evaluation.judging.explanations import percent, short
+from lockgate.evaluation.judging.judge import POWER
+from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
+from lockgate.evaluation.planning.outlook import Outlook
+
+if TYPE_CHECKING:
+    from lockgate.evaluation.requirements.requirement import Requirement, Subject
+
+
+def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: str) -> Outlook:
+    """Of a line that is counted on the run. units: how many are looked at, where that is known and more than one."""
+    blank = Outlook(name, (), units or 0, None, "decidable", "decidable: a fact of the run, without an error rate")
+    if not units or units < 2 or line.op != "<=" or line.limit.relative:
+        return blank
+    unseen = 1 - (1 - CONFIDENCE) ** (1 / units)
+    words = f"decidable: counted among {units:,} {unit}; none among them leaves up to {short(100 * unseen)} % unseen"
+    return replace(blank, words=words)
+
+
+def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: int | None, blocks: int) -> Outlook:
+    """Of a line on times or failures of requests. requests: that each model gets; None where time alone ends the load."""
+    blank = Outlook(name, (), requests or 0, None, "unknown", "")
+    if subject.counted:
+        return counted_outlook(name, line, units=requests if line.subject == "errors" else None, unit="requests")
+    if line.claim == "point":
+        return replace(blank, words="not planned: a point has no error rate")
+    least = least_requests(line)
+    if requests is None:
+        fewest = "" if least is None else f"; it takes {least:,} at least"
+        return replace(
+            blank, words=f"not planned: how many requests a closed loop sends in its time is not known{fewest}"
+        )
+    if least is not None and requests < least:
+        words = f"hopeless: {requests:,} requests bound nothing; {least:,} are the fewest that can"
+        return replace(blank, status="hopeless", words=words)
+    beyond = 1 - PERCENTILES[line.subject] if line.subject in PERCENTILES else line.limit.value
+    if line.limit.relative or line.op != "<=" or least is None:
+        each = f"{blocks} blocks of {max(requests // max(blocks, 1), 1):,} requests"
+        tail = f" ({round(requests * beyond):,} requests beyond it in all)" if line.subject in PERCENTILES else ""
+        return replace(blank, words=f"not planned: how much {each} a model differ{tail} is known when they were sent")
+    most = most_beyond(requests, beyond, alpha=1 - (line.confidence or CONFIDENCE))
+    what = "take longer" if line.subject in PERCENTILES else "fail"
+    words = (
+        f"decidable: passes while at most {most:,} of {requests:,} requests {what}, with 90 % power where at most "
+        f"{_rounded_down(100 * _true_rate(requests, most))} % truly do; fewer count where requests resemble each other"
+    )
+    return replace(blank, status="decidable", words=words, observed=most / requests)
+
+
+def flip_outlook(of: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
+    """The outlook of a line on flips, with what becomes of models that disagree as is assumed."""
+    from lockgate.stats.proportions import binomial_at_least, binomial_at_most
+
+    if of.observed is None or line.op != "<=":
+        return of
+    most = round(of.observed * of.rows)
+    rate, limit, alpha = _true_rate(of.rows, most), line.limit.value, 1 - (line.confidence or CONFIDENCE)
+    fails = _edge(of.rows, lambda hits: binomial_at_least(hits, of.rows, limit) <= alpha)
+    passes = binomial_at_most(most, of.rows, disagreement) >= POWER
+    refuted = disagreement > limit and binomial_at_least(fails, of.rows, disagreement) >= POWER
+    assumed = f"models that disagree on {percent(disagreement)} of requests "
+    said = "pass" if passes else "are found to differ too much" if refuted else "are mostly left undecided"
+    words = f"{of.words}, with 90 % power where the truth is at most {_rounded_down(rate)}; {assumed}{said}"
+    if passes or refuted:
+        return replace(of, words=words)
+    return replace(of, status="hopeless", words=words.replace("decidable:", f"hopeless at {percent(disagreement)}:", 1))
+
+
+def most_beyond(requests: int, share: float, *, alpha: float) -> int:
+    """The most requests beyond a limit with which `at most this share lies beyond` is still shown; −1 where none is enough.
+
+    Source: the order-statistic bound, as MLPerf LoadGen stops early.
+    """
+    from lockgate.stats.proportions import binomial_at_most
+
+    return _edge(requests, lambda beyond: binomial_at_most(beyond, requests, share) > alpha) - 1
+
+
+def _edge(top: int, holds: Callable[[int], bool]) -> int:
+    """The smallest number from 0 to top + 1 from which on it holds."""
+    low, high = -1, top + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if holds(middle) else (middle, high)
+    return high
+
+
+def _true_rate(units: int, most: int) -> float:
+    """The largest true rate with which at most so many of the units are seen with 90 %."""
+    from lockgate.stats.proportions import binomial_at_most
+
+    low, high = 0.0, 1.0
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if binomial_at_most(most, units, middle) >= POWER else (low, middle)
+    return low
+
+
+def _rounded_down(rate: float) -> str:
+    """With two figures, never a larger one."""
+    if rate <= 0:
+        return "0"
+    step = 10.0 ** (math.floor(math.log10(rate)) - 1)
+    return f"{math.floor(rate / step + 1e-9) * step:.6g}"

@@ -1,0 +1,1 @@
+"""Requirement lines: subjects, grammar, and which of them no data can satisfy."""

@@ -1,0 +1,1 @@
+"""The scored table: what both models answer about the same rows."""

@@ -1,0 +1,113 @@
+"""Which rows belong together: those of one cluster, of one query, of one slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.arrow_arrays import Array
+from lockgate.data.dataset import Dataset
+from lockgate.data.slices.slice import Slice
+from lockgate.errors import DataError
+from lockgate.evaluation.scoring.column import Faults, texts_of
+
+
+class Codes:
+    """Which rows belong together, as whole numbers in order of appearance, so that no user's name is stored."""
+
+    def __init__(self, dataset: Dataset, column: str, what: str, *, remedy: str) -> None:
+        self.what, self.needs = what, (column,)
+        self._dataset, self._remedy = dataset, remedy
+        self._missing = Faults(dataset, what, column)
+        self._codes = _Distinct()
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = arrays.plain(batch.column(self.needs[0]))
+        self._missing.add(arrays.is_missing(column), before)
+        self._codes.add(
+            texts_of(self._dataset, self.what, self.needs[0], column).dictionary_encode(null_encoding="encode")
+        )
+
+    def done(self) -> pa.Array:
+        self._missing.refuse("is missing", remedy=self._remedy)
+        return arrays.from_numpy(self.all())
+
+    def all(self) -> Array:
+        return self._codes.all().astype(np.int32)
+
+
+class Labelled:
+    """The label that a slice declaration gives to each row."""
+
+    def __init__(self, dataset: Dataset, declared: Slice) -> None:
+        self.what, self.needs = f"column of slice {declared.name!r}", declared.columns
+        self._dataset, self._declared = dataset, declared
+        self._codes = _Distinct()
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        with _speaking_of(self._dataset, self._declared):
+            self._codes.add(self._declared.assign(batch))
+        most, found = self._declared.most, len(self._codes.distinct)
+        if most is not None and found > most:
+            rows = before + batch.num_rows
+            raise DataError(
+                f"data {self._dataset.name!r}: slice {self._declared.name!r}: column {self.needs[0]!r} has {found:,} values "
+                f"in the first {rows:,} rows, and at most {most:,} are judged",
+                remedy="declare bins or quantiles of a number, the values that matter, or a larger max: each is judged alone",
+            )
+
+    def done(self) -> pa.Array:
+        texts = [str(text) for text in self._codes.distinct]
+        return pa.DictionaryArray.from_arrays(arrays.from_numpy(self._codes.all()), arrays.from_texts(texts))
+
+
+class Quantiles:
+    """The bin of each row, which is known when all rows are; quantiles are of queries where there are any."""
+
+    def __init__(self, dataset: Dataset, declared: Slice, queries: Codes | None) -> None:
+        self.what, self.needs = f"column of slice {declared.name!r}", declared.columns
+        self._dataset, self._declared, self._queries = dataset, declared, queries
+        self._numbers: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        with _speaking_of(self._dataset, self._declared):
+            self._numbers.append(self._declared.numbers(batch))
+
+    def done(self) -> pa.Array:
+        numbers = np.concatenate([*self._numbers, np.zeros(0)])
+        among = None if self._queries is None else numbers[arrays.firsts(self._queries.all())]
+        return self._declared.cut(numbers, among=among)
+
+
+@contextmanager
+def _speaking_of(dataset: Dataset, declared: Slice) -> Iterator[None]:
+    try:
+        yield
+    except (DataError, pa.ArrowException) as error:
+        what = error.what if isinstance(error, DataError) else f"slice {declared.name!r}: cannot be read as text"
+        remedy = error.remedy if isinstance(error, DataError) else "store the column as UTF-8 text"
+        raise DataError(f"data {dataset.name!r}: {what}", remedy=remedy) from error
+
+
+class _Distinct:
+    """Dictionary arrays under one dictionary, in order of appearance."""
+
+    def __init__(self) -> None:
+        self.distinct: dict[Any, int] = {}
+        self._codes: list[Array] = []
+
+    def add(self, encoded: pa.DictionaryArray) -> None:
+        texts = encoded.dictionary.to_pylist()
+        lookup = [self.distinct.setdefault(text, len(self.distinct)) for text in texts]
+        codes, narrow = arrays.to_numpy(encoded.indices), arrays.narrow(len(self.distinct))
+        known = lookup == list(range(len(lookup)))
+        self._codes.append(codes.astype(narrow) if known else np.array(lookup, narrow)[codes])
+
+    def all(self) -> Array:
+        """(n,) codes, in no more bytes than they need."""
+        return np.concatenate([*self._codes, np.zeros(0, np.uint8)])

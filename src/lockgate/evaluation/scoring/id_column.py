@@ -1,0 +1,74 @@
+"""Is every row there once? Its id, hashed unless it is to be kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.arrow_arrays import Array
+from lockgate.data.dataset import Dataset
+from lockgate.evaluation.scoring.column import Faults, texts_of, wrong
+
+
+class Ids:
+    """Ids, each of them once, as hex of sha256(salt + id) unless they are to be kept."""
+
+    what = "id"
+
+    def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool) -> None:
+        self.needs = (column,)
+        self._dataset, self._keep = dataset, keep
+        self._missing = Faults(dataset, self.what, column)
+        self._salted = hashlib.sha256(salt)
+        self._digests: list[Array] = []
+        self._ids: list[pa.Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = arrays.plain(batch.column(self.needs[0]))
+        self._missing.add(arrays.is_missing(column), before)
+        texts = texts_of(self._dataset, self.what, self.needs[0], column)
+        digests = b"".join(map(self._digest, _bytes_of(texts)))
+        self._digests.append(np.frombuffer(digests, np.uint64).reshape(-1, 4)[:, :2].copy())
+        self._ids.append(texts if self._keep else arrays.from_fixed_width(digests.hex(), 64))
+
+    def done(self) -> pa.ChunkedArray:
+        self._missing.refuse("is missing", remedy="give every row an id, or leave `id` out")
+        self._refuse_twice(np.concatenate([*self._digests, np.zeros((0, 2), np.uint64)]))
+        return pa.chunked_array(self._ids, pa.string())
+
+    def _digest(self, text: memoryview) -> bytes:
+        salted = self._salted.copy()
+        salted.update(text)
+        return salted.digest()
+
+    def _refuse_twice(self, digests: Array) -> None:
+        order = np.lexsort((digests[:, 1], digests[:, 0])) if _repeats(digests[:, 0]) else np.zeros(0, np.int64)
+        again = order[1:][(digests[order[1:]] == digests[order[:-1]]).all(axis=1)]
+        if again.size:
+            rows = "1 row repeats" if again.size == 1 else f"{again.size:,} rows repeat"
+            raise wrong(
+                self._dataset, self.what, self.needs[0],
+                f"is not unique: {rows} the id of an earlier one, for example {self._dataset.row(int(again.min()) + 1)}",
+                remedy="a row that counts twice looks like more evidence than there is: leave repeated rows out",
+            )  # fmt: skip
+
+
+def _bytes_of(texts: pa.Array) -> Iterator[memoryview]:
+    _, offsets, data = texts.buffers()
+    view = memoryview(data or b"")
+    ends = (
+        np.frombuffer(offsets, np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist() if len(texts) else [0]
+    )
+    start = ends[0]
+    for end in ends[1:]:
+        yield view[start:end]
+        start = end
+
+
+def _repeats(values: Array) -> bool:
+    ordered = np.sort(values)
+    return bool((ordered[1:] == ordered[:-1]).any())

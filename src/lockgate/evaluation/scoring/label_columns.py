@@ -1,0 +1,182 @@
+"""What a row came to and what was said of it: numbers, labels of two values, classes, and scores of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.arrow_arrays import Array
+from lockgate.data.class_labels import class_text, mismatch
+from lockgate.data.dataset import Dataset
+from lockgate.errors import DataError
+from lockgate.evaluation.scoring.column import Faults, wrong
+from lockgate.models.class_scores import coded
+
+
+class Numbers:
+    """A column of finite numbers, at least `floor`."""
+
+    def __init__(self, dataset: Dataset, column: str, what: str, *, remedy: str, floor: float = -np.inf) -> None:
+        self.what, self.needs = what, (column,)
+        self._dataset, self._remedy, self._floor = dataset, remedy, floor
+        self._missing = Faults(dataset, what, column)
+        self._outside = Faults(dataset, what, column)
+        self._values: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = arrays.plain(batch.column(self.needs[0]))
+        kind = column.type
+        if not (arrays.is_number(kind) or pa.types.is_null(kind)):
+            raise wrong(self._dataset, self.what, self.needs[0], f"holds {kind}, not numbers", remedy=self._remedy)
+        values = arrays.as_floats(column)
+        missing = np.isnan(values)
+        self._missing.add(missing, before)
+        self._outside.add(np.isinf(values) | (values < self._floor), before)
+        self._values.append(values)
+
+    def done(self) -> pa.Array:
+        self._missing.refuse("is missing", remedy=self._remedy)
+        self._outside.refuse(
+            "is infinite" if self._floor == -np.inf else "is negative or infinite", remedy=self._remedy
+        )
+        return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0)], dtype=np.float64))
+
+
+class Relevance(Numbers):
+    """How relevant each row is to its query: a number from 0 on, or true and false."""
+
+    def __init__(self, dataset: Dataset, column: str) -> None:
+        super().__init__(
+            dataset,
+            column,
+            "label",
+            floor=0.0,
+            remedy="the label of a ranking is a relevance, a number from 0 (none) on",
+        )
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = arrays.plain(batch.column(self.needs[0]))
+        if pa.types.is_boolean(column.type):
+            batch = pa.RecordBatch.from_arrays([column.cast(pa.uint8())], names=[self.needs[0]])
+        super().add(batch, before)
+
+
+class Labels:
+    """A label of two values as true where it equals `positive`; 1, 1.0 and true are equal, and "1" is a text."""
+
+    what = "label"
+
+    def __init__(self, dataset: Dataset, column: str, *, positive: Any) -> None:
+        self.needs = (column,)
+        self._dataset, self._positive = dataset, positive
+        self._missing = Faults(dataset, self.what, column)
+        self._seen: dict[Any, None] = {}
+        self._values: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = arrays.plain(batch.column(self.needs[0]))
+        if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+            raise self._wrong(f"holds {column.type}", remedy="a binary label is a number, a text, or true and false")
+        missing = arrays.is_missing(column)
+        self._missing.add(missing, before)
+        encoded = column.dictionary_encode(null_encoding="encode")
+        distinct = encoded.dictionary.to_pylist()
+        self._seen |= {value: None for value in distinct if value is not None and value == value}
+        if len(self._seen) > 2:
+            raise self._wrong(
+                f"holds more than two values ({self._values_seen()}, …), and the task is binary",
+                remedy="name a column of two values, or write task: regression for a number",
+            )
+        meanings = np.array([value == self._positive for value in distinct], bool)
+        self._values.append(meanings[arrays.to_numpy(encoded.indices)])
+
+    def done(self) -> pa.Array:
+        self._missing.refuse("is missing", remedy="leave rows without a label out, or fill it in")
+        if self._seen and not any(value == self._positive for value in self._seen) and self._coded_otherwise():
+            text = isinstance(self._positive, str)
+            suggestion = next(
+                (value for value in self._seen if str(value).lower() == str(self._positive).lower()), None
+            )
+            example = max(self._seen, key=str) if suggestion is None else suggestion
+            written = f'"{example}"' if isinstance(example, str) else repr(example).lower()
+            raise self._wrong(
+                f"holds {self._values_seen()}, none of which is `positive: {self._positive!r}`"
+                + (" (a text)" if text else ""),
+                remedy=f"write into the pipeline which value is the positive one, for example positive: {written}",
+            )
+        return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0, bool)]))
+
+    def _coded_otherwise(self) -> bool:
+        """Whether the values cannot be the negative class alone: two of them, of another type, or in another spelling."""
+        text = isinstance(self._positive, str)
+        return len(self._seen) == 2 or any(
+            isinstance(value, str) != text or str(value).strip().lower() == str(self._positive).strip().lower()
+            for value in self._seen
+        )
+
+    def _values_seen(self) -> str:
+        return ", ".join(repr(value)[:40] for value in sorted(self._seen, key=str)[:3])
+
+    def _wrong(self, what: str, *, remedy: str) -> DataError:
+        return wrong(self._dataset, self.what, self.needs[0], what, remedy=remedy)
+
+
+class Classes:
+    """A class in each row, as its place among those that there are."""
+
+    def __init__(self, dataset: Dataset, column: str, what: str, classes: Sequence[str]) -> None:
+        self.what, self.needs = what, (column,)
+        self._dataset, self._classes = dataset, classes
+        self._missing = Faults(dataset, what, column)
+        self._unknown = Faults(dataset, what, column)
+        self._found: dict[str, None] = {}
+        self._values: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = arrays.plain(batch.column(self.needs[0]))
+        if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+            raise wrong(
+                self._dataset, self.what, self.needs[0], f"holds {column.type}",
+                remedy="a class is a text, a whole number, or true or false",
+            )  # fmt: skip
+        missing, places = arrays.is_missing(column), coded(column, self._classes)
+        unknown = (places < 0) & ~missing
+        self._missing.add(missing, before)
+        self._unknown.add(unknown, before)
+        if unknown.any() and not self._found:
+            self._found[class_text(column[int(unknown.argmax())].as_py())] = None
+        self._values.append(places.astype(np.int32))
+
+    def done(self) -> pa.Array:
+        self._missing.refuse("is missing", remedy="leave rows without a class out, or fill it in")
+        self._unknown.refuse(
+            f"is {next(iter(self._found), '')!r}, which is none of the classes ({', '.join(self._classes[:20])}),",
+            remedy="write it into classes: of the pipeline where the models know it, or mend the column",
+        )
+        return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0, np.int32)]))
+
+
+class Scores:
+    """A score of each class in each row, in the order of the classes; `given`: class → column."""
+
+    def __init__(self, dataset: Dataset, given: Mapping[str, str], role: str, classes: Sequence[str]) -> None:
+        wrong = mismatch(list(given), classes, who=f"data {dataset.name!r}: scores of the {role}")
+        if wrong is not None:
+            raise wrong
+        self._columns = [
+            Numbers(dataset, given[name], f"{role}'s score of class {name}", remedy="each row needs a finite score")
+            for name in classes
+        ]
+        self.what = f"{role}'s score"
+        self.needs = tuple(column.needs[0] for column in self._columns)
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        for column in self._columns:
+            column.add(batch, before)
+
+    def done(self) -> pa.Array:
+        return arrays.from_matrix(np.column_stack([arrays.to_numpy(column.done()) for column in self._columns]))

@@ -1,0 +1,56 @@
+"""Recorded requests asked of a model one batch at a time, where a request may fail without taking others with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import ModelFault
+from lockgate.models.output import Task, score_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.data.arrow_arrays import Array
+    from lockgate.models.model import Model, Output
+
+ROWS = 1024
+
+
+def replay(
+    model: Model, *, spec: Output, task: Task, positive: Any, need_scores: bool, classes: Sequence[str] = ()
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
+    """What `build_scored` asks for: the scores of each batch, NaN where the model raised or gave no number.
+
+    Of several classes, which one was decided: its place among them.
+
+    A batch that fails is halved until the failing requests stand alone. Raises ModelFault where the process itself broke.
+    """
+    import numpy as np
+
+    from lockgate.models.class_scores import decided
+
+    def answers(batch: pa.RecordBatch) -> Array:
+        try:
+            answer = next(iter(model.predict([batch], method=spec.method)))
+        except ModelFault as fault:
+            if not fault.alive:
+                raise
+        else:
+            several = task == "multiclass"
+            scores = score_of(
+                answer, spec=spec, task=task, positive=positive, need_scores=need_scores and not several, classes=classes,
+                may_fail=True,
+            )  # fmt: skip
+            return decided(scores) if several else scores
+        if batch.num_rows <= 1:
+            return np.full(batch.num_rows, np.nan)
+        half = batch.num_rows // 2
+        return np.concatenate([answers(batch.slice(0, half)), answers(batch.slice(half))])
+
+    def scores(batches: Iterator[pa.RecordBatch]) -> Iterator[Array]:
+        for batch in batches:
+            parts = [answers(batch.slice(start, ROWS)) for start in range(0, batch.num_rows, ROWS)]
+            yield np.concatenate(parts) if parts else np.zeros(0)
+
+    return scores

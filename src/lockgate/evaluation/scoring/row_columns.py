@@ -1,0 +1,123 @@
+"""What the data says about each row besides its features, checked: id, label, weight, cluster, slices, known scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.dataset import Dataset
+from lockgate.data.slices.names import OTHER
+from lockgate.data.slices.slice import resolved
+from lockgate.errors import DataError
+from lockgate.evaluation.scoring.column import Column, wrong
+from lockgate.evaluation.scoring.group_columns import Codes, Labelled, Quantiles
+from lockgate.evaluation.scoring.id_column import Ids
+from lockgate.evaluation.scoring.label_columns import Classes, Labels, Numbers, Relevance, Scores
+from lockgate.models.output import Task
+
+
+def checked_rows(
+    dataset: Dataset,
+    *,
+    task: Task,
+    positive: Any,
+    salt: bytes,
+    scores: Mapping[str, str | Mapping[str, str]],
+    classes: Sequence[str] = (),
+) -> tuple[int, dict[str, pa.Array | pa.ChunkedArray]]:
+    """(number of rows, column of the scored table → its values) of all that the data itself says.
+
+    scores: role → data column, or class → data column where there are several classes. Raises DataError, which counts the rows at fault and names the first by its number, and
+    never quotes an id.
+    """
+    spec = dataset.spec
+    columns: dict[str, Column] = {}
+    if spec.id is not None:
+        columns["id"] = Ids(dataset, spec.id, salt=salt, keep=spec.keep_ids)
+    if spec.label is not None:
+        if task == "multiclass":
+            columns["label"] = Classes(dataset, spec.label, "label", classes)
+        elif task == "binary":
+            columns["label"] = Labels(dataset, spec.label, positive=positive)
+        elif task == "ranking":
+            columns["label"] = Relevance(dataset, spec.label)
+        else:
+            columns["label"] = Numbers(dataset, spec.label, "label", remedy="a regression needs a number a row")
+    if spec.weight is not None:
+        columns["weight"] = Numbers(dataset, spec.weight, "weight", floor=0.0, remedy="weights are numbers from 0 on")
+    if spec.cluster is not None:
+        columns["cluster"] = Codes(
+            dataset, spec.cluster, "cluster", remedy="give each row that belongs to no other a cluster of its own"
+        )
+    queries = None
+    if spec.query is not None and task == "ranking":
+        columns["query"] = queries = Codes(dataset, spec.query, "query", remedy="give every row the query it answers")
+    for role, given in scores.items():
+        if not isinstance(given, str):
+            columns[role] = Scores(dataset, given, role, classes)
+        elif task == "multiclass":
+            columns[role] = Classes(dataset, given, f"{role}'s answer", classes)
+        else:
+            columns[role] = Numbers(dataset, given, f"{role}'s score", remedy="each row needs a finite score")
+    for declared in dataset.slices:
+        if declared.columns:
+            quantiles = declared.kind == "quantiles"
+            columns[declared.name] = Quantiles(dataset, declared, queries) if quantiles else Labelled(dataset, declared)
+    purposes = {column: each.what for each in reversed(columns.values()) for column in each.needs}
+    dataset.need(purposes)
+    if not purposes:
+        return dataset.count(), {}
+    rows = 0
+    for batch in dataset.batches(list(purposes)):
+        for each in columns.values():
+            each.add(batch, rows)
+        rows += batch.num_rows
+    whats = {name: (each.what, each.needs[0]) for name, each in columns.items()}
+    done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
+    if queries is not None:
+        _refuse_split_queries(dataset, done, whats)
+    _refuse_large_crossings(dataset, done)
+    return rows, done
+
+
+def _refuse_split_queries(
+    dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray], whats: Mapping[str, tuple[str, str]]
+) -> None:
+    """What is said of a query must be the same in all of its rows: its weight, its cluster, the slices that it is in."""
+    queries = arrays.to_numpy(columns["query"])
+    first = arrays.firsts(queries)[queries] if queries.size else queries
+    for name, (what, column) in whats.items():
+        if name in ("id", "label", "query", "candidate", "champion"):
+            continue
+        given = columns[name]
+        values = arrays.to_numpy(given.indices if pa.types.is_dictionary(given.type) else given)
+        split = values != values[first]
+        if split.any():
+            row = int(split.argmax())
+            one, other = dataset.row(int(first[row]) + 1), dataset.row(row + 1)
+            raise wrong(
+                dataset, what, column, f"differs within a query: {one} and {other} are of one query",
+                remedy="a query is judged as a whole: name a column that says something of the query, not of its rows",
+            )  # fmt: skip
+
+
+def _refuse_large_crossings(dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> None:
+    for declared in resolved(dataset.slices):
+        if not declared.parts:
+            continue
+        coded = []
+        for part in declared.parts:
+            column = columns[part.name]
+            coded.append((tuple(column.dictionary.to_pylist()), arrays.to_numpy(column.indices)))
+        labels, _ = declared.combine(coded)
+        found, most = len(labels) - (OTHER in labels), declared.most or 0
+        if found > most:
+            names = " and ".join(part.name for part in declared.parts)
+            raise DataError(
+                f"data {dataset.name!r}: slice {declared.name!r}: crossing {names} gives {found:,} slices, and at most "
+                f"{most:,} are judged",
+                remedy="cross slices of fewer values, or write a larger max: each is judged alone",
+            )

@@ -1,0 +1,1 @@
+"""How sure a value is: influence functions, comparisons with a limit, the bootstrap."""

@@ -1,0 +1,298 @@
+"""Where does the candidate lose most, among conjunctions of slices that nobody declared? Shown, and never judged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.data.slices.names import SliceKey
+from lockgate.evaluation.estimation.estimate import CONFIDENCE
+from lockgate.evidence.evidence import Exhibit
+from lockgate.hashing import number
+from lockgate.stats.multiple_testing import benjamini_hochberg
+
+if TYPE_CHECKING:
+    from lockgate.data.dataset import DatasetSpec
+    from lockgate.data.slices.spec import FindSpec
+    from lockgate.evaluation.scoring.scored_table import Scored
+
+Floats = NDArray[np.float64]
+MOST_SEARCHED = 1_000_000
+RATE = 0.05
+NOTE = "searched after the fact and never judged; q is a Benjamini–Hochberg false-discovery rate over all conjunctions"
+
+
+@dataclass(frozen=True)
+class FoundSlice:
+    """A conjunction and its loss: mean of `loss` of the candidate's rows there, and of what it is held against.
+
+    difference: how much worse the candidate is; low: what it is at least, one-sided at 95 %. p: one-sided, of no harm.
+    """
+
+    slice: SliceKey
+    rows: int
+    candidate: float
+    against: float
+    difference: float
+    low: float
+    p: float
+    q: float = 1.0
+
+    def __str__(self) -> str:
+        return " & ".join(f"{name}={value}" for name, value in self.slice)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What was searched: how many conjunctions, by which loss, against what, and the worst of them."""
+
+    searched: int
+    depth: int
+    loss: str
+    against: str
+    worst: tuple[FoundSlice, ...]
+    discovered: int
+    skipped: tuple[str, ...] = ()
+
+    def table(self, gate: str) -> Exhibit:
+        """The worst, the worst first."""
+        columns = ("slice", "rows", "candidate", self.against, "difference", "at_least", "p", "q")
+        points = [
+            (str(one), one.rows, one.candidate, one.against, one.difference, one.low, one.p, one.q)
+            for one in self.worst
+        ]
+        return Exhibit(f"{gate}/found_slices", "table", columns, tuple(points))
+
+    @property
+    def note(self) -> Mapping[str, Any]:
+        """What the evidence says about the search; measured numbers as text."""
+        worst = self.worst[0] if self.worst else None
+        return {
+            "found_slices": {
+                "searched": self.searched,
+                "skipped": list(self.skipped),
+                "depth": self.depth,
+                "loss": self.loss,
+                "against": self.against,
+                "discovered": self.discovered,
+                "false_discovery_rate": number(RATE),
+                "worst": None
+                if worst is None
+                else {"slice": str(worst), "difference": number(worst.difference), "q": number(worst.q)},
+                "note": NOTE,
+            }
+        }
+
+
+def found_slices(
+    scored: Scored,
+    spec: DatasetSpec,
+    *,
+    threshold: Mapping[str, float | None],
+    losses: Callable[[], tuple[Scored, str, Floats, Floats | None]] | None = None,
+) -> Search | None:
+    """What `find` asks for; None where it was not written.
+
+    losses: (the rows that are searched, the name of a loss, of each row of the candidate, of the champion) where it is not
+    a loss of labels and scores.
+    """
+    asked = next((entry.find for entry in spec.slices if entry.find is not None), None)
+    if asked is None:
+        return None
+    if losses is not None:
+        rows, name, own, before = losses()
+        return search(rows, asked, name, own, before)
+    known = _losses(scored, threshold)
+    return Search(0, asked.depth, "none", "nothing", (), 0) if known is None else search(scored, asked, *known)
+
+
+def search(scored: Scored, asked: FindSpec, loss: str, candidate: Floats, champion: Floats | None) -> Search:
+    """The conjunctions of up to `depth` slices with the largest losses, by what the loss is at least.
+
+    candidate, champion: (n,) loss of each row, lower is better; without a champion, rows inside are held against those
+    outside. A conjunction that holds exactly the rows of a shorter one is that shorter one. Which conjunctions are
+    searched depends on counts alone. Raises nothing; an empty search has no rows.
+    """
+    weights = np.ones(scored.rows) if scored.weights is None else scored.weights.astype(np.float64)
+    skipped: list[str] = []
+    cells = _cells(scored, asked, skipped)
+    found = [one for cell in cells for one in _tested(cell, candidate, champion, weights, scored.clusters)]
+    adjusted = benjamini_hochberg([one.p for one in found])
+    marked = [_with_q(one, q) for one, q in zip(found, adjusted, strict=True)]
+    harmed = sorted((one for one in marked if one.difference > 0), key=lambda one: (-one.low, one.slice))
+    against = "overall" if champion is None else "champion"
+    discovered = sum(one.q <= RATE for one in harmed)
+    worst = tuple(harmed[: asked.worst])
+    return Search(len(found), asked.depth, loss, against, worst, discovered, tuple(skipped))
+
+
+def _with_q(one: FoundSlice, q: float) -> FoundSlice:
+    return FoundSlice(one.slice, one.rows, one.candidate, one.against, one.difference, one.low, one.p, q)
+
+
+def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str, Floats, Floats | None] | None:
+    """(name, loss of each row, of the champion) by squared error, or by wrong decisions where scores are no probabilities."""
+    labels, scores, before = scored.labels, scored.candidate, scored.champion
+    if labels is None or scores is None or not scored.rows:
+        return None
+    binary = labels.dtype == bool
+    given = [scores] if before is None else [scores, before]
+    if scored.classes:
+        return _of_classes(labels, given)
+    if not binary or all(each.min() >= 0 and each.max() <= 1 for each in given):
+        squared = [np.asarray((each - labels) ** 2, np.float64) for each in given]
+        return ("brier" if binary else "squared_error"), squared[0], None if before is None else squared[1]
+    limits = [threshold.get(role) for role in ("candidate", "champion")][: len(given)]
+    if None in limits:
+        return None
+    wrong = [((each >= limit) != labels).astype(np.float64) for each, limit in zip(given, limits, strict=True)]
+    return "error_rate", wrong[0], None if before is None else wrong[1]
+
+
+def _of_classes(labels: NDArray[Any], given: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
+    from lockgate.evaluation.metrics.multiclass import row_losses
+    from lockgate.models.class_scores import decided
+
+    shares = all(each.ndim == 2 and each.min() >= 0 and each.max() <= 1 for each in given)
+    losses = [
+        row_losses("brier", labels, each) if shares else (decided(each) != labels).astype(np.float64) for each in given
+    ]
+    return "brier" if shares else "error_rate", losses[0], losses[1] if losses[1:] else None
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Conjunctions of the same slices: their keys, the code of every row, and which codes are searched."""
+
+    keys: tuple[SliceKey, ...]
+    codes: NDArray[np.int64]
+    kept: NDArray[np.intp]
+    size: int
+
+
+def _cells(scored: Scored, asked: FindSpec, skipped: list[str]) -> Iterator[_Cells]:
+    """What is searched; what has too many combinations to be, is named in `skipped`."""
+    declared = [one for one in scored.slices if one.kind != "cross"]
+    coded = {one.name: scored.codes(one.name) for one in declared}
+    counts: dict[frozenset[tuple[str, str]], int] = {}
+    for depth in range(1, asked.depth + 1):
+        for group in combinations(declared, depth):
+            sizes = [len(coded[one.name][0]) for one in group]
+            size = math.prod(sizes)
+            if not 0 < size <= MOST_SEARCHED:
+                skipped += [" & ".join(one.name for one in group)] if size else []
+                continue
+            codes = np.zeros(scored.rows, np.int64)
+            for one, each in zip(group, sizes, strict=True):
+                codes = codes * each + coded[one.name][1]
+            rows = np.bincount(codes, minlength=size)
+            keys: list[SliceKey] = []
+            kept: list[int] = []
+            for code in np.flatnonzero(rows >= asked.min_rows).tolist():
+                places = np.unravel_index(code, sizes)
+                pairs = tuple(
+                    (one.name, coded[one.name][0][int(place)]) for one, place in zip(group, places, strict=True)
+                )
+                if not all(one.judges(label) for one, (_, label) in zip(group, pairs, strict=True)):
+                    continue
+                counts[frozenset(pairs)] = int(rows[code])
+                shorter = (frozenset(pairs) - {pair} for pair in pairs)
+                if depth > 1 and any(counts.get(each) == rows[code] for each in shorter):
+                    continue
+                keys.append(pairs)
+                kept.append(code)
+            if kept:
+                yield _Cells(tuple(keys), codes, np.array(kept, np.intp), size)
+
+
+def _tested(
+    cells: _Cells, candidate: Floats, champion: Floats | None, weights: Floats, clusters: NDArray[Any] | None
+) -> list[FoundSlice]:
+    from scipy import special
+
+    def sums(values: Floats) -> Floats:
+        return _sums(cells.codes, values, cells.size)
+
+    weight, rows = sums(weights), np.bincount(cells.codes, minlength=cells.size)
+    with np.errstate(all="ignore"):
+        own = sums(weights * candidate) / weight
+        if champion is None:
+            whole = float(np.dot(weights, candidate) / weights.sum())
+            rest = (float(np.dot(weights, candidate)) - own * weight) / (weights.sum() - weight)
+            against, values, middle = np.full(cells.size, whole), candidate, own
+            difference, tested = own - whole, own - rest
+        else:
+            against = sums(weights * champion) / weight
+            values, middle = candidate - champion, own - against
+            difference = tested = middle
+        psi = weights * (values - middle[cells.codes])
+        second, fourth, units = _moments(psi, cells, clusters, rows)
+        variance = second / weight**2 * units / np.maximum(units - 1, 1)
+        freedom = second**2 / fourth - 1
+        if champion is None:
+            outside = _outside(candidate, weights, cells, weight, own)
+            if clusters is not None:  # rows outside go together about as much as those inside
+                alone, _, _ = _moments(psi, cells, None, rows)
+                outside = outside * np.maximum(second / np.where(alone > 0, alone, 1.0), 1.0)
+            variance, share = variance + outside, difference / np.where(tested != 0, tested, 1.0)
+        else:
+            share = np.ones(cells.size)
+        se = np.sqrt(variance)
+        usable = np.isfinite(freedom) & (freedom >= 4) & (se > 0)
+        statistic = np.where(usable, tested / np.where(se > 0, se, 1.0), 0.0)
+        safe = np.where(usable, freedom, 1.0)
+        p = np.where(usable, special.stdtr(safe, -statistic), 1.0)
+        low = np.where(usable, (tested - special.stdtrit(safe, CONFIDENCE) * se) * share, -np.inf)
+    return [
+        FoundSlice(
+            key, int(rows[code]), float(own[code]), float(against[code]), float(difference[code]), float(low[code]), float(p[code])
+        )
+        for key, code in zip(cells.keys, cells.kept.tolist(), strict=True)
+        if weight[code] > 0 and np.isfinite(difference[code])
+    ]  # fmt: skip
+
+
+def _moments(
+    psi: Floats, cells: _Cells, clusters: NDArray[Any] | None, rows: NDArray[np.int64]
+) -> tuple[Floats, Floats, NDArray[Any]]:
+    """(Σψ², Σψ⁴, units) of each cell, by cluster where there are clusters."""
+    if clusters is None:
+        squares = psi * psi
+        return (
+            _sums(cells.codes, squares, cells.size),
+            _sums(cells.codes, squares * squares, cells.size),
+            rows,
+        )
+    pairs, place = np.unique(cells.codes * (int(clusters.max()) + 1) + clusters, return_inverse=True)
+    squares = _sums(place, psi, pairs.size) ** 2
+    of = pairs // (int(clusters.max()) + 1)
+    return (
+        _sums(of, squares, cells.size),
+        _sums(of, squares * squares, cells.size),
+        np.bincount(of, minlength=cells.size),
+    )
+
+
+def _outside(values: Floats, weights: Floats, cells: _Cells, weight: Floats, own: Floats) -> Floats:
+    """Variance of the mean of all rows that are not in a cell, from sums over all rows and over each cell."""
+    total, squared = float(weights.sum()), weights * weights
+    remaining = total - weight
+    rest = (float(np.dot(weights, values)) - own * weight) / remaining
+    parts = []
+    for power in range(3):
+        terms = squared * values**power
+        parts.append(float(terms.sum()) - _sums(cells.codes, terms, cells.size))
+    spread = parts[2] - 2 * rest * parts[1] + rest**2 * parts[0]
+    found: Floats = np.maximum(spread, 0.0) / remaining**2
+    return found
+
+
+def _sums(codes: NDArray[Any], values: Floats, size: int) -> Floats:
+    total: Floats = np.bincount(codes, weights=values, minlength=size).astype(np.float64)
+    return total

@@ -1,0 +1,1 @@
+"""Evidence: findings, exhibits, the document, its folder."""

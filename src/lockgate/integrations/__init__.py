@@ -1,0 +1,1 @@
+"""Systems around the gate: Git, GitHub, webhooks."""

@@ -1,0 +1,143 @@
+"""Is what was evaluated what lies in the pull request now, and may comments decide about it? Nothing is asked here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from lockgate.evidence.evidence import Evidence
+from lockgate.integrations.github.schema import ChangedFile, PullRequest, WorkflowRun
+from lockgate.signoff.decision import Obstacle
+
+WATCHED = (".github/", ".gate/", "gates/", "action.yml", "action.yaml")
+
+_AGAIN = "run the gate workflow again, and ask for sign-off on that"
+
+
+def obstacle(
+    pull: PullRequest,
+    files: Sequence[ChangedFile],
+    run: WorkflowRun,
+    *,
+    evidence: Evidence,
+    workflow: str,
+    model: str,
+    policy_digest: str,
+    watched: Sequence[str] = WATCHED,
+    when: Literal["approved", "merged"] = "approved",
+) -> Obstacle | None:
+    """Why no comment can promote this evidence now, None where comments can.
+
+    run: the newest of the gate's workflow on the newest commit. workflow: its path. model, policy_digest: of the
+    pipeline on the default branch. watched: files and folders (`gates/`) that only people may change, by review.
+    """
+    return next(_obstacles(pull, files, run, evidence, workflow, model, policy_digest, watched, when), None)
+
+
+def touched(files: Iterable[ChangedFile], watched: Sequence[str]) -> tuple[str, ...]:
+    """The paths of a pull request that are watched, also where one is moved away or into another's place."""
+    folders = tuple(path.lower() for path in watched if path.endswith("/"))
+    names = {path.lower() for path in watched} | {folder.rstrip("/") for folder in folders}
+    paths = dict.fromkeys(path for file in files for path in file.paths)
+    return tuple(path for path in paths if path.lower() in names or path.lower().startswith(folders))
+
+
+def _obstacles(
+    pull: PullRequest,
+    files: Sequence[ChangedFile],
+    run: WorkflowRun,
+    evidence: Evidence,
+    workflow: str,
+    model: str,
+    policy_digest: str,
+    watched: Sequence[str],
+    when: str,
+) -> Iterator[Obstacle]:
+    where = f"pull request {pull.number}"
+    yield from _not_open(pull, where)
+    if len(files) < pull.changed_files:
+        yield Obstacle(
+            "refused",
+            "too_many_files",
+            f"{where} touches {pull.changed_files} files, of which GitHub lists {len(files)}",
+            "split it, so that all can be seen",
+        )
+    named = tuple(file["path"] for file in evidence.document["policy"]["files"])
+    if changed := touched(files, [*watched, *named]):
+        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        yield Obstacle(
+            "refused",
+            "needs_policy_review",
+            f"{where} touches {shown}: it could change how it is judged itself, so no comment promotes it",
+            "bring these files to the default branch by a pull request of their own, then update this one",
+        )
+    yield from _another_run(pull, run, workflow)
+    yield from _another_thing(pull, run, evidence)
+    if evidence.model != model:
+        yield Obstacle("refused", "other_model", f"the evidence is about {evidence.model}, the pipeline about {model}")
+    if evidence.document["policy"]["sha256"] != policy_digest:
+        yield Obstacle(
+            "superseded",
+            "policy_changed",
+            "the pipeline on the default branch is not the one that was evaluated",
+            f"update {where} from its base; that evaluates it again",
+        )
+    if when == "merged" and not pull.merged:
+        yield Obstacle("pending", "not_merged", f"{where} is not merged, and the policy waits for that", "merge it")
+
+
+def _not_open(pull: PullRequest, where: str) -> Iterator[Obstacle]:
+    if pull.is_fork:
+        yield Obstacle(
+            "refused",
+            "fork_denied",
+            f"{where} comes from a fork, where anybody decides what runs",
+            "push the branch to this repository and open it from there",
+        )
+    if pull.base.ref != pull.base.repo.default_branch:
+        yield Obstacle(
+            "refused",
+            "not_default_branch",
+            f"{where} goes to {pull.base.ref}, and models are promoted from {pull.base.repo.default_branch}",
+        )
+    if pull.state != "open" and not pull.merged:
+        yield Obstacle("refused", "closed", f"{where} is closed and was not merged", "open it again")
+    if pull.draft and not pull.merged:
+        yield Obstacle("refused", "draft", f"{where} is a draft", "mark it as ready for review")
+
+
+def _another_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator[Obstacle]:
+    """The run is not one that this repository's own gate made of this pull request's newest commit."""
+    here = pull.base.repo.id
+    if run.repository.id != here or run.head_repository.id != here:
+        yield Obstacle("refused", "other_repository", f"run {run.id} is not of this repository")
+    if run.event != "pull_request" or run.workflow != workflow:
+        yield Obstacle(
+            "refused",
+            "other_workflow",
+            f"run {run.id} is of {run.workflow} on {run.event}, and evidence comes from {workflow} on pull_request",
+        )
+    if run.head_sha != pull.head.sha:
+        yield Obstacle("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)
+
+
+def _another_thing(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> Iterator[Obstacle]:
+    """The evidence is of another commit, or of another run or attempt than the newest."""
+    about = evidence.document["run"]
+    commit = (about.get("git") or {}).get("commit")
+    if commit != pull.head.sha:
+        yield Obstacle(
+            "superseded",
+            "new_head",
+            f"the evidence is of commit {str(commit)[:12]}, and the pull request's head is {pull.head.sha[:12]}",
+            "let the gate check out the head of the pull request, not GitHub's test merge, and run it on that",
+        )
+    ci = about.get("ci") or {}
+    made_in = (str(ci.get("GITHUB_RUN_ID")), str(ci.get("GITHUB_RUN_ATTEMPT")))
+    if made_in != (str(run.id), str(run.run_attempt)):
+        yield Obstacle(
+            "superseded",
+            "new_run",
+            f"the evidence is of run {made_in[0]}, attempt {made_in[1]}; the newest is {run.id}, attempt {run.run_attempt}",
+            "ask for sign-off on the evidence of the newest run",
+        )

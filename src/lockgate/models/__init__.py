@@ -1,0 +1,1 @@
+"""Where a model answers, and what its answers are."""

@@ -1,0 +1,123 @@
+"""What does an answer say of each class: a probability, or which one it is?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.arrow_arrays import Array
+from lockgate.data.class_labels import class_text, mismatch
+from lockgate.errors import DataError, ModelFault
+
+if TYPE_CHECKING:
+    from lockgate.models.model import Output
+
+
+def class_scores(
+    answer: pa.RecordBatch,
+    *,
+    spec: Output,
+    classes: Sequence[str],
+    need_scores: bool,
+    may_fail: bool = False,
+    rows_before: int = 0,
+) -> Array:
+    """(n, classes) float64 scores in the order of `classes`, or (n,) float64 places in it where the answer is a label.
+
+    An answer of one column, or of the one that `spec` names, is a label; of several, each is the score of the class that
+    it is named after. Columns without names are in the order of `classes`. Where rows may fail, NaN is one that did.
+    Raises DataError where it cannot be told, ModelFault where a score is missing, infinite or an unknown class.
+    """
+    names: list[str] = list(answer.schema.names)
+    if len(set(names)) < len(names):
+        raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
+    if spec.column is not None and spec.column not in names:
+        raise DataError(
+            f"the model's answer has no column {spec.column!r}, which `output: {{column: …}}` names; its columns are "
+            f"{', '.join(names[:40])}"
+        )
+    if spec.column is None and len(names) > 1:
+        order = _order(names, classes)
+        scores = np.column_stack([_floats(answer.column(place), names[place]) for place in order])
+        broken = ~np.isfinite(scores).all(axis=1)
+        scores[broken] = np.nan
+        what = "the model's scores are NaN, infinite or missing"
+    else:
+        label = answer.column(spec.column or names[0])
+        if need_scores:
+            raise labels_only(f"the model's output column {spec.column or names[0]!r}")
+        scores = coded(label, classes)
+        broken = scores < 0
+        scores[broken] = np.nan
+        said = str(label[int(broken.argmax())].as_py())[:40] if broken.any() else ""
+        what = f"the model's class ({said!r}) is none of {', '.join(classes[:20])}"
+    if broken.any() and not may_fail:
+        raise ModelFault(
+            f"{what} in {int(broken.sum()):,} of rows {rows_before + 1:,} to {rows_before + len(scores):,}, "
+            f"first in row {rows_before + int(broken.argmax()) + 1:,}",
+            remedy="look at the model's answer for that row; a class that no label has is written into classes:",
+        )
+    return scores
+
+
+def coded(column: pa.Array, classes: Sequence[str]) -> Array:
+    """(n,) float64 place of each value in `classes`, -1 for one that is missing or none of them."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    encoded = column.dictionary_encode(null_encoding="encode")
+    place = {name: number for number, name in enumerate(classes)}
+    known = [-1 if value is None else place.get(class_text(value), -1) for value in encoded.dictionary.to_pylist()]
+    return np.array(known, np.float64)[arrays.to_numpy(encoded.indices)]
+
+
+def decided(scores: Array) -> Array:
+    """(n,) place of the class that is decided: the label given, or the first of the highest score. NaN is kept."""
+    if scores.ndim == 1:
+        return scores
+    highest = scores.argmax(axis=1)
+    broken = np.isnan(scores[:, 0])
+    return np.where(broken, np.nan, highest) if broken.any() else highest
+
+
+def labels_only(what: str) -> DataError:
+    return DataError(
+        f"{what} holds class labels, and a score of each class is needed, which auc, average_precision, log_loss, brier, "
+        "calibration_error and top_k_accuracy are made of",
+        remedy="write output: {method: predict_proba} into the pipeline, or log the model with "
+        'pyfunc_predict_fn="predict_proba"; accuracy, precision, recall and f1 can be asked of labels',
+    )
+
+
+def _order(names: list[str], classes: Sequence[str]) -> list[int]:
+    """Where in the answer each class is."""
+    known = [_class_of(name, classes) for name in names]
+    if set(known) != set(classes) and names == [str(place) for place in range(len(classes))]:
+        return list(range(len(classes)))
+    wrong = mismatch(known, classes, who="the model")
+    if wrong is not None or len(known) != len(classes):
+        raise wrong or DataError(f"the model scores a class twice: {', '.join(names)}")
+    return [known.index(name) for name in classes]
+
+
+def _class_of(name: str, classes: Sequence[str]) -> str:
+    """The class that a column is named after: `1.0` and `True` are 1 and true."""
+    if name in classes:
+        return name
+    lowered = name.lower() if name in ("True", "False") else name
+    return lowered.removesuffix(".0") if lowered.removesuffix(".0") in classes else name
+
+
+def _floats(column: pa.Array, name: str) -> Array:
+    kind: Any = column.type
+    if not (
+        pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    ):
+        raise DataError(
+            f"the model's output column {name!r} is {kind}; a number for each class is needed",
+            remedy="let the model answer with one column a class, or name the one that holds its label in output: {column: …}",
+        )
+    return arrays.to_floats(column)

@@ -1,0 +1,149 @@
+"""Rows as JSON says them, and predictions in JSON as columns."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import ModelFault
+from lockgate.models import model_host as host
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class BadAnswer(ValueError):
+    """The document is not one prediction a row; the text says what it is."""
+
+
+def fitted(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str) -> pa.RecordBatch:
+    """The signature's columns of the batch, in its order and types; the batch where no signature names any.
+
+    Raises ModelFault where a column is missing, or would lose something.
+    """
+    import pyarrow as pa
+
+    if not signature or any(not column.get("name") for column in signature):
+        return batch
+    have = dict(zip(batch.schema.names, batch.columns, strict=True))
+    arrays, names = [], []
+    for column in signature:
+        title = str(column["name"])
+        if title not in have:
+            if column.get("required", True):
+                raise _cannot(name, f"the signature requires {title!r}, which the data lacks")
+            continue
+        want = SimpleNamespace(name=title, type=SimpleNamespace(name=column.get("type")))
+        try:
+            arrays.append(host.fitted(title, have[title], want))
+        except host.BadInput as error:
+            raise _cannot(name, str(error)) from error
+        names.append(title)
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def values(column: pa.Array, title: str, *, name: str) -> list[Any]:
+    """A column as JSON can say it: missing is null, times are ISO texts, bytes are base64. Raises ModelFault."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return [None if text is None else text.replace(" ", "T") for text in column.cast(pa.string()).to_pylist()]
+    plain: list[Any] = column.to_pylist()
+    if pa.types.is_floating(column.type):
+        plain = [None if value is None or value != value else value for value in plain]
+        if any(value is not None and math.isinf(value) for value in plain):
+            raise _cannot(name, f"column {title!r} holds an infinite number, which JSON cannot say")
+        return plain
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        return [None if value is None else base64.b64encode(value).decode() for value in plain]
+    return plain
+
+
+def columns(batch: pa.RecordBatch, *, name: str) -> dict[str, list[Any]]:
+    """Every column by its name, as `values`."""
+    return {
+        title: values(column, title, name=name) for title, column in zip(batch.schema.names, batch.columns, strict=True)
+    }
+
+
+def predictions(document: Any, rows: int) -> pa.RecordBatch:
+    """One prediction a row, as a batch: a list of numbers, texts, lists or objects; or an object of such columns.
+
+    The columns are `prediction` for plain values, `0`, `1`, … for lists, and those of objects. Raises BadAnswer.
+    """
+    import pyarrow as pa
+
+    arrays, names = [], []
+    for title, column in _columns(document).items():
+        if len(column) != rows:
+            raise BadAnswer(f"it gave {len(column):,} predictions for {_rows(rows)}")
+        if any(isinstance(value, list | dict) for value in column):
+            raise BadAnswer(f"its predictions ({title!r}) are nested deeper than one row of values each")
+        try:
+            arrays.append(pa.array(column))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            raise BadAnswer(f"its predictions ({title!r}) are values of no one type: {_some(column)}") from None
+        names.append(title)
+    if not arrays:
+        raise BadAnswer(f"it gave no predictions for {_rows(rows)}")
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def joined(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "") -> pa.RecordBatch:
+    """The answers to the parts of one batch as one. Raises ModelFault where their columns differ."""
+    import pyarrow as pa
+
+    first = answers[0]
+    if len(answers) == 1:
+        return first
+    if any(answer.schema.names != first.schema.names for answer in answers):
+        what = f"{name} answered parts of one batch with different columns"
+        raise ModelFault(what, remedy="let predict return the same columns for any rows", stderr=stderr)
+    try:
+        table = pa.concat_tables(map(pa.Table.from_batches, ([one] for one in answers)), promote_options="permissive")
+    except pa.ArrowException as error:
+        what = f"{name} answered parts of one batch with different types ({error})"
+        raise ModelFault(what, remedy="let predict return the same types for any rows", stderr=stderr) from error
+    return table.combine_chunks().to_batches()[0]
+
+
+def _columns(document: Any) -> dict[str, list[Any]]:
+    if isinstance(document, dict):
+        if not all(isinstance(column, list) for column in document.values()):
+            raise BadAnswer(f"it is an object with {', '.join(map(repr, list(document)[:5]))}, and no predictions")
+        return document
+    if not isinstance(document, list):
+        raise BadAnswer(f"it is {_some([document])}, and no list of predictions")
+    first = document[0] if document else None
+    if isinstance(first, dict):
+        if any(not isinstance(row, dict) or row.keys() != first.keys() for row in document):
+            raise BadAnswer("its predictions are objects with different keys")
+        return {title: [row[title] for row in document] for title in first}
+    if isinstance(first, list):
+        if any(not isinstance(row, list) or len(row) != len(first) for row in document):
+            raise BadAnswer("its predictions are lists of different lengths")
+        return {str(place): [row[place] for row in document] for place in range(len(first))}
+    return {"prediction": document}
+
+
+def _rows(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
+
+
+def _some(column: Sequence[Any]) -> str:
+    kinds = {type(None): "null", bool: "true or false", int: "numbers", float: "numbers", str: "texts",
+             list: "lists", dict: "objects"}  # fmt: skip
+    return " and ".join(dict.fromkeys(kinds.get(type(value), type(value).__name__) for value in column))
+
+
+def _cannot(name: str, why: str) -> ModelFault:
+    remedy = "change the data or the model's signature, or map columns with inputs:"
+    return ModelFault(f"{name} cannot be asked: {why}", remedy=remedy)

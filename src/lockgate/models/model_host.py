@@ -1,0 +1,724 @@
+"""Answer for one MLflow model, inside the model's own interpreter: load it, ask it, time it.
+
+Started as `python model_host.py REQUESTS ANSWERS LIFELINE`, three inherited descriptors. It imports nothing of lockgate,
+needs mlflow and pyarrow (pandas comes with mlflow), and keeps to the syntax of Python 3.8. stdout is the model's.
+`python model_host.py run LIFELINE COMMAND…` only runs a command, which then ends with the lifeline too.
+
+A frame is `LGF1`, the length of a JSON header (u32), the length of a payload (u64), both big-endian, then the two. A
+payload is an Arrow IPC stream of one batch. Every request gets one answer with its `id`; frames that only say
+`progress` may come before it.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import fcntl
+import json
+import os
+import random
+import resource
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from typing import Any, Callable
+
+MAGIC = b"LGF1"
+HEAD = struct.Struct("!4sIQ")
+PROGRESS_S = 0.5
+SPIN_S = 0.0005
+TEXT_LENGTH = 2000
+
+# MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
+TYPES = {
+    "boolean": ("bool_", ("boolean",)),
+    "integer": ("int32", ("integer", "floating")),
+    "long": ("int64", ("integer", "floating")),
+    "float": ("float32", ("integer", "floating")),
+    "double": ("float64", ("integer", "floating", "decimal")),
+    "string": ("string", ("string", "large_string")),
+    "binary": ("binary", ("binary", "large_binary", "fixed_size_binary")),
+    "datetime": ("timestamp[ns]", ("date", "timestamp")),
+}
+TENSOR_TYPES = {"bool": "boolean", "int32": "integer", "int64": "long", "float32": "float", "float64": "double"}
+LIBRARIES = (
+    "mlflow mlflow-skinny pandas numpy pyarrow scikit-learn scipy xgboost lightgbm catboost torch tensorflow keras "
+    "onnxruntime transformers statsmodels"
+).split()
+
+# What tells numerical libraries how many threads to use; two models are compared under the same.
+THREADS = (
+    "OMP_NUM_THREADS OMP_WAIT_POLICY OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS VECLIB_MAXIMUM_THREADS "
+    "NUMEXPR_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS RAYON_NUM_THREADS"
+).split()
+
+
+class BadInput(Exception):
+    """The batch does not fit the model's signature."""
+
+
+class BadAnswer(Exception):
+    """The model returned something that is not one answer a row."""
+
+
+class BadMetric(Exception):
+    """A function that is run beside the model broke, or answered something else than one number a row."""
+
+
+def main(requests: int, answers: int, lifeline: int) -> None:
+    """Answer frames until the other side closes its end."""
+    _die_with_parent(lifeline)
+    faulthandler.enable()
+    if hasattr(faulthandler, "register"):
+        faulthandler.register(signal.SIGUSR1)  # a hanging model is asked where it hangs
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # a model's last words are not lost with it
+    if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
+        del sys.path[0]  # the files beside this one are not the model's to import
+    sys.argv[1:] = []
+    host = Host(lambda: write_frame(answers, {"progress": True}))
+    while True:
+        frame = read_frame(requests)
+        if frame is None:
+            return
+        header, payload = frame
+        try:
+            reply, out = host.answer(header, payload)
+        except Exception as error:  # whatever a model raises is an answer; SystemExit ends the process, as it says
+            traceback.print_exc()
+            sys.stderr.flush()
+            reply, out = {"error": _described(error)}, b""
+        reply["id"] = header["id"]
+        write_frame(answers, reply, out)
+
+
+def run(lifeline: int, command: list[str]) -> int:
+    """Run a command to its end, which comes with the lifeline's at the latest; its exit code."""
+    _die_with_parent(lifeline)
+    code = subprocess.call(command)
+    return code if code >= 0 else 128 - code
+
+
+class Host:
+    """One model and what was learned about it. `progress` is called now and then during a long drive."""
+
+    def __init__(self, progress: Callable[[], None]) -> None:
+        self.progress = progress
+        self.model: Any = None
+        self.columns: list[Any] | None = None
+        self.first_prediction_s: float | None = None
+        self.modules: dict[tuple[str, str], Any] = {}
+
+    def answer(self, header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Any]:
+        """The reply's header and payload. Raises whatever the model raises."""
+        verb = header["verb"]
+        if verb == "load":
+            return self.load(header["folder"]), b""
+        if verb == "usage":
+            return self.usage(), b""
+        import pyarrow as pa
+
+        batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
+        if verb == "predict":
+            answer = self.predict(batch, header)
+            return {"rows": answer.num_rows}, _stream(answer)
+        first_error, times = self.drive(header["plan"], self.frame(batch))
+        return {"first_error": first_error}, _stream(times)
+
+    def predict(self, batch: Any, header: dict[str, Any]) -> Any:
+        """The answer to a batch; with `beside`, and what functions of (inputs, answer, labels) say of its rows."""
+        import pyarrow as pa
+
+        beside = header.get("beside")
+        if beside is None:
+            return as_batch(self.ask(self.frame(batch), header["method"]), batch.num_rows, self.classes())
+        own = dict(zip(batch.schema.names, batch.columns))
+        labels = own.pop(beside["label"], None)
+        more = {name: own.pop(there) for there, name in beside["columns"].items()}
+        plain = pa.RecordBatch.from_arrays(list(own.values()), names=list(own))
+        answer = self.ask(self.frame(plain), header["method"])
+        _check_rows(answer, batch.num_rows)
+        inputs = self.frame(plain)  # made anew: a model may have changed what it was given
+        for name, column in more.items():
+            inputs[name] = _decoded(column).to_pandas()
+        labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
+        columns = {}
+        if beside["answer"]:
+            told = as_batch(answer, batch.num_rows, self.classes())
+            columns = dict(zip(told.schema.names, told.columns))
+        for wanted in beside["functions"]:
+            given = (inputs.copy(deep=False), answer, labels)
+            values = each_row(wanted["name"], self.function(wanted), given, header["before"])
+            columns[beside["prefix"] + wanted["name"]] = pa.array(values)
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def function(self, wanted: dict[str, Any]) -> Any:
+        """The function of a file whose bytes are those that were hashed, read once."""
+        key = (wanted["file"], wanted["sha256"])
+        if key not in self.modules:
+            self.modules[key] = _module(wanted)
+        call = getattr(self.modules[key], wanted["attribute"], None)
+        if not callable(call):
+            raise BadMetric("%s has no function %r" % (os.path.basename(wanted["file"]), wanted["attribute"]))
+        return call
+
+    def load(self, folder: str) -> dict[str, Any]:
+        import mlflow.pyfunc
+        import pyarrow  # noqa: F401  # its absence is said now, not at the first batch
+
+        began = time.perf_counter()
+        self.model = mlflow.pyfunc.load_model(folder)
+        seconds = time.perf_counter() - began
+        schema = self.model.metadata.get_input_schema()
+        self.columns = None if schema is None else list(schema.inputs)
+        threads = {name: os.environ[name] for name in THREADS if name in os.environ}
+        return {
+            "seconds": seconds,
+            "python": "%d.%d.%d" % sys.version_info[:3],
+            "versions": _versions(),
+            "threads": threads,
+        }
+
+    def usage(self) -> dict[str, Any]:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        first = self.first_prediction_s
+        return {
+            "rss_bytes": _peak_rss(),
+            "cpu_seconds": used.ru_utime + used.ru_stime,
+            "first_prediction_ms": None if first is None else first * 1000,
+        }
+
+    def frame(self, batch: Any) -> Any:
+        """The batch as the pandas frame that the signature describes: its columns only, in its types, nothing lost."""
+        import pyarrow as pa
+
+        named = list(zip(batch.schema.names, batch.columns))
+        if self.columns is not None and any(column.name is not None for column in self.columns):
+            have = dict(named)
+            missing = [c.name for c in self.columns if c.name not in have and getattr(c, "required", True)]
+            if missing:
+                raise BadInput("the signature requires %s, which the data lacks" % ", ".join(map(repr, missing)))
+            named = [(c.name, fitted(c.name, have[c.name], c)) for c in self.columns if c.name in have]
+        elif self.columns is not None and len(self.columns) in (1, len(named)):
+            wanted = self.columns if len(self.columns) == len(named) else self.columns * len(named)
+            named = [(name, fitted(name, column, want)) for (name, column), want in zip(named, wanted)]
+        else:
+            named = [(name, _decoded(column)) for name, column in named]
+        return pa.Table.from_arrays([column for _, column in named], names=[name for name, _ in named]).to_pandas()
+
+    def ask(self, frame: Any, method: str | None) -> Any:
+        if method is None:
+            call = self.model.predict
+        else:
+            try:
+                raw = self.model.get_raw_model()
+            except (AttributeError, NotImplementedError):
+                raise BadInput("its flavor does not give the model below pyfunc, so %r cannot be called" % method)
+            call = getattr(raw, method, None)
+            if call is None:
+                raise BadInput("the model is a %s and has no method %r" % (type(raw).__name__, method))
+        began = time.perf_counter()
+        answer = call(frame)
+        if self.first_prediction_s is None:
+            self.first_prediction_s = time.perf_counter() - began
+        return answer
+
+    def classes(self) -> list[Any] | None:
+        """What a classifier of scikit-learn's kind calls the columns of its answer, where it has more than two."""
+        try:
+            found: Any = getattr(self.model.get_raw_model(), "classes_", None)
+        except (AttributeError, NotImplementedError):
+            return None
+        if getattr(found, "ndim", None) != 1 or len(found) < 3:
+            return None
+        return [value.item() if hasattr(value, "item") else value for value in found]
+
+    def drive(self, plan: dict[str, Any], frame: Any) -> tuple[str | None, Any]:
+        """Send the plan's requests and time each: (first error, batch of intended, sent, done, failed)."""
+        import pyarrow as pa
+
+        frames = _request_frames(frame, plan["rows"], plan["requests"])
+        for i in range(plan["warmup"]):
+            try:
+                self.ask(frames[i % len(frames)], None)
+            except Exception:  # a failing warm-up is not recorded; the same request fails again below
+                pass
+            self.progress()
+        block = Block(self, plan, frames)
+        block.run()
+        sent, lag = block.sent, [0.0] * len(block.sent)
+        due = sent if block.due is None else block.due
+        if block.due is not None:
+            free = [0.0, *block.done[:-1]]
+            lag = [went - max(meant, ready) for went, meant, ready in zip(sent, due, free)]
+        columns = {"intended": due, "sent": sent, "done": block.done, "failed": block.failed, "lag": lag}
+        arrays = [
+            pa.array(values, pa.bool_() if name == "failed" else pa.float64()) for name, values in columns.items()
+        ]
+        return block.first_error, pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+class Block:
+    """One block of requests that is being sent: an open loop one at a time, a closed loop by as many threads as asked.
+
+    The times are seconds since the block's start, in order of sending.
+    """
+
+    def __init__(self, host: Host, plan: dict[str, Any], frames: list[Any]) -> None:
+        self.host, self.plan, self.frames = host, plan, frames
+        self.due = None if plan["rate"] is None else arrivals(plan)
+        self.sent: list[float] = []
+        self.done: list[float] = []
+        self.failed: list[bool] = []
+        self.first_error: str | None = None
+        self.start = 0.0
+
+    def run(self) -> None:
+        """Send everything, and report progress now and then meanwhile."""
+        if self.due is None and self.plan["concurrency"] > 1:
+            self._threads(self.plan["concurrency"])
+        else:
+            self._one_by_one()
+
+    def _one_by_one(self) -> None:
+        due, frames, clock = self.due, self.frames, time.perf_counter
+        count = self.plan["requests"] if due is None else len(due)
+        end = self.plan["duration_s"] if due is None else None
+        self.start = reported = clock()
+        for i in range(count):
+            if due is not None:
+                _wait_until(self.start + due[i])
+            elif end is not None and clock() - self.start > end:
+                return
+            before, after, error = self._timed(frames[i % len(frames)])
+            self._record(before, after, error)
+            if after - reported > PROGRESS_S:
+                self.host.progress()
+                reported = clock()
+
+    def _threads(self, workers: int) -> None:
+        """Each worker keeps its own times; they are brought into the order of sending at the end."""
+        frames, clock, end = self.frames, time.perf_counter, self.plan["duration_s"]
+        places = iter(range(self.plan["requests"]))  # next() on it is one step for all threads
+        told: list[list[Any]] = [[] for _ in range(workers)]
+        ended: list[BaseException] = []
+
+        def work(mine: list[Any]) -> None:
+            try:
+                for i in places:
+                    if ended or (end is not None and clock() - self.start > end):
+                        return
+                    mine.append(self._timed(frames[i % len(frames)]))
+            except BaseException as error:  # a thread would swallow a model's SystemExit
+                ended.append(error)
+
+        threads = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in told]
+        self.start = clock()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(PROGRESS_S)
+                self.host.progress()
+        if ended:
+            raise ended[0]
+        for before, after, error in sorted((each for mine in told for each in mine), key=lambda each: each[0]):
+            self._record(before, after, error)
+
+    def _timed(self, request: Any) -> tuple[float, float, Exception | None]:
+        """When it was asked, when it was answered, and what was wrong with the answer."""
+        clock = time.perf_counter
+        before = clock()
+        try:
+            answer = self.host.ask(request, None)
+            after = clock()
+            _check_rows(answer, len(request))
+        except Exception as raised:  # a request that fails is a fact of the block, which goes on
+            return before, clock(), raised
+        return before, after, None
+
+    def _record(self, before: float, after: float, error: Exception | None) -> None:
+        self.sent.append(before - self.start)
+        self.done.append(after - self.start)
+        self.failed.append(error is not None)
+        if error is not None and self.first_error is None:
+            self.first_error = "%s: %s" % (type(error).__name__, _text(error))
+
+
+def arrivals(plan: dict[str, Any]) -> list[float]:
+    """Intended send times in seconds since the block's start, at the plan's rate; one seed, one sequence of times."""
+    last = float("inf") if plan["duration_s"] is None else plan["duration_s"]
+    draw = random.Random(plan["seed"])
+    constant = plan["arrivals"] == "constant"
+    times: list[float] = []
+    now = 0.0
+    for i in range(plan["requests"]):
+        now = i / plan["rate"] if constant else now + draw.expovariate(plan["rate"])
+        if now > last:
+            break
+        times.append(now)
+    return times
+
+
+def fitted(name: str, column: Any, want: Any) -> Any:
+    """An Arrow column in the type that the signature's column says. Raises BadInput where a value would change."""
+    import pyarrow as pa
+
+    column = _decoded(column)
+    tensor = hasattr(want, "shape")
+    kind = TENSOR_TYPES.get(str(want.type), "") if tensor else getattr(want.type, "name", "")
+    if kind not in TYPES or (tensor and _kind(column.type) not in ("integer", "floating", "boolean")):
+        return column
+    target, sources = TYPES[kind]
+    if _kind(column.type) not in (*sources, "null"):
+        raise BadInput("column %r holds %s, and the signature says %s" % (name, column.type, kind))
+    if pa.types.is_timestamp(column.type) and column.type.tz not in (None, "UTC"):
+        raise BadInput("column %r holds %s; the signature's datetime has no time zone" % (name, column.type))
+    if kind in ("integer", "long") and column.null_count:
+        raise BadInput(
+            "column %r has %d missing values, and the signature says %s, which has none"
+            % (name, column.null_count, kind)
+        )
+    arrow_type = pa.timestamp("ns") if kind == "datetime" else getattr(pa, target)()
+    try:
+        cast = column.cast(arrow_type)
+    except pa.ArrowInvalid as error:
+        raise BadInput("column %r cannot become %s, as the signature says: %s" % (name, kind, error))
+    if kind == "float" and _infinities(cast) != _infinities(column):
+        raise BadInput("column %r has values too large for float, as the signature says" % name)
+    return cast
+
+
+def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
+    """What a model returned, as an Arrow batch of `rows` rows; a matrix of `classes` columns has their names.
+
+    Raises BadAnswer.
+    """
+    import pyarrow as pa
+
+    columns = _answer_columns(answer)
+    if classes is not None and [name for name, _ in columns] == list(range(len(classes))):
+        columns = [(name, values) for name, (_, values) in zip(classes, columns)]
+    names = [str(name) for name, _ in columns]
+    if len(set(names)) < len(names):
+        raise BadAnswer("the model returned two columns of one name: %s" % ", ".join(names))
+    arrays = []
+    for name, values in columns:
+        if len(values) != rows:
+            raise BadAnswer("the model returned %d rows for %d" % (len(values), rows))
+        try:
+            arrays.append(_as_array(values))
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise BadAnswer("the model's column %r holds values of no one type: %s" % (name, error))
+    return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def each_row(name: str, call: Any, given: tuple[Any, Any, Any], before: int) -> Any:
+    """One float for each row of (inputs, answer, labels), as an array. Raises BadMetric, which names the row.
+
+    before: rows of earlier batches.
+    """
+    import numpy
+
+    rows = len(given[0])
+    try:
+        values = numpy.asarray(call(*given), dtype="float64")
+    except Exception as error:
+        first = _first_that_fails(call, given)
+        where = (
+            "in row %d" % (before + first + 1)
+            if first is not None
+            else "in rows %d to %d" % (before + 1, before + rows)
+        )
+        raise BadMetric("%s raised %s, %s" % (name, _last_line(error), where)) from error
+    if values.shape != (rows,):
+        raise BadMetric("%s answered shape %s for %d rows; it answers one number a row" % (name, values.shape, rows))
+    return values
+
+
+def _first_that_fails(call: Any, given: tuple[Any, Any, Any]) -> int | None:
+    """A row, from 0, on which it fails alone, the first where each does so by itself; None where only several make it fail."""
+    low, high = 0, len(given[0])
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _fails(call, given, low, middle):
+            high = middle
+        elif _fails(call, given, middle, high):
+            low = middle
+        else:
+            return None
+    return low
+
+
+def _fails(call: Any, given: tuple[Any, Any, Any], start: int, end: int) -> bool:
+    try:
+        part = [_rows(value, start, end) for value in given]
+    except Exception:  # an answer that cannot be cut does not tell which row it was
+        return False
+    try:
+        call(*part)
+    except Exception:
+        return True
+    return False
+
+
+def _rows(value: Any, start: int, end: int) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {name: _rows(each, start, end) for name, each in value.items()}
+    if hasattr(value, "iloc"):
+        return value.iloc[start:end].reset_index(drop=True)
+    return value[start:end]
+
+
+def _last_line(error: Exception) -> str:
+    """`ValueError: bad mask (masks.py, line 12)`: what it says and where it was raised."""
+    said = _text(error).splitlines()
+    text = "%s: %s" % (type(error).__name__, said[0]) if said else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    return "%s (%s, line %s)" % (text, os.path.basename(frames[-1].filename), frames[-1].lineno)
+
+
+def _module(wanted: dict[str, Any]) -> Any:
+    import hashlib
+    import types
+
+    file = wanted["file"]
+    with open(file, "rb") as source:
+        data = source.read()
+    if "sha256:" + hashlib.sha256(data).hexdigest() != wanted["sha256"]:
+        raise BadMetric("%s changed since the run began" % os.path.basename(file))
+    module = types.ModuleType("lockgate_per_row_" + wanted["sha256"][7:19])
+    module.__file__ = file
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(data, file, "exec"), module.__dict__)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise BadMetric("%s could not be loaded: %s" % (os.path.basename(file), _last_line(error))) from error
+    return module
+
+
+def _answer_columns(answer: Any) -> list[tuple[Any, Any]]:
+    import numpy
+    import pandas  # type: ignore[import-untyped,unused-ignore]
+
+    if hasattr(answer, "toarray"):
+        answer = answer.toarray()  # a sparse matrix
+    elif hasattr(answer, "detach") and hasattr(answer, "numpy"):
+        answer = answer.detach().cpu().numpy()  # a tensor
+    if isinstance(answer, dict):
+        return [(name, numpy.asarray(values)) for name, values in answer.items()]
+    if isinstance(answer, (list, tuple)):
+        first = answer[0] if answer else None
+        if isinstance(first, dict):
+            answer = pandas.DataFrame(answer)
+        elif isinstance(first, (list, tuple, numpy.ndarray)):
+            answer = numpy.stack([numpy.asarray(row) for row in answer])
+        else:
+            return [("prediction", list(answer))]
+    if isinstance(answer, pandas.DataFrame):
+        return [(name, answer.iloc[:, i]) for i, name in enumerate(answer.columns)]
+    if isinstance(answer, pandas.Series):
+        return [("prediction", answer)]
+    if isinstance(answer, numpy.ndarray) and answer.ndim == 1:
+        return [("prediction", answer)]
+    if isinstance(answer, numpy.ndarray) and answer.ndim == 2:
+        return [(i, answer[:, i]) for i in range(answer.shape[1])]
+    shape = " of shape %s" % (answer.shape,) if isinstance(answer, numpy.ndarray) else ""
+    raise BadAnswer("the model returned a %s%s, which is not one answer a row" % (type(answer).__name__, shape))
+
+
+def _as_array(values: Any) -> Any:
+    import numpy
+    import pyarrow as pa
+
+    if isinstance(getattr(values, "dtype", None), numpy.dtype) and values.dtype.kind in "biuf":
+        return pa.array(numpy.ascontiguousarray(values))  # a NaN stays a NaN
+    array = pa.array(values) if isinstance(values, list) else pa.array(values, from_pandas=True)
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return _decoded(array)
+
+
+def _check_rows(answer: Any, rows: int) -> None:
+    found = answer.shape[0] if hasattr(answer, "shape") and answer.shape else None
+    if found is None and isinstance(answer, (list, tuple)):
+        found = len(answer)
+    if found is not None and found != rows:
+        raise BadAnswer("the model returned %d rows for %d" % (found, rows))
+
+
+def _request_frames(frame: Any, rows: int, requests: int) -> list[Any]:
+    """Frames of `rows` rows each, taken in turn, made before any clock runs."""
+    if len(frame) < rows:
+        frame = frame.iloc[[i % len(frame) for i in range(rows)]].reset_index(drop=True)
+    count = min(requests, len(frame) // rows)
+    return [frame.iloc[i * rows : (i + 1) * rows].reset_index(drop=True) for i in range(count)]
+
+
+def _wait_until(moment: float) -> None:
+    """Sleep, and spin for the last half millisecond, because sleeping ends late."""
+    left = moment - time.perf_counter()
+    if left > SPIN_S:
+        time.sleep(left - SPIN_S)
+    while time.perf_counter() < moment:
+        pass
+
+
+def _decoded(column: Any) -> Any:
+    import pyarrow as pa
+
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _kind(arrow_type: Any) -> str:
+    import pyarrow as pa
+
+    kinds = (
+        "null boolean integer floating decimal string large_string binary large_binary fixed_size_binary date timestamp"
+    )
+    return next((kind for kind in kinds.split() if getattr(pa.types, "is_" + kind)(arrow_type)), str(arrow_type))
+
+
+def _infinities(column: Any) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_floating(column.type):
+        return 0
+    return pc.sum(pc.is_inf(column)).as_py() or 0
+
+
+def _stream(batch: Any) -> Any:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def _described(error: Exception) -> dict[str, Any]:
+    kind = "raised"
+    for types, name in (
+        (MemoryError, "memory"),
+        (ImportError, "import"),
+        (BadInput, "input"),
+        (BadAnswer, "answer"),
+        (BadMetric, "metric"),
+    ):
+        if isinstance(error, types):
+            kind = name
+    return {
+        "kind": kind,
+        "type": type(error).__name__,
+        "text": _text(error),
+        "module": getattr(error, "name", None) if kind == "import" else None,
+    }
+
+
+def _text(error: Exception) -> str:
+    """What the error says, cut where a model quotes its whole input."""
+    try:
+        text = str(error)
+    except Exception:
+        return ""
+    return text if len(text) <= TEXT_LENGTH else text[:TEXT_LENGTH] + " …"
+
+
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            pass
+    return found
+
+
+def _peak_rss() -> int:
+    """Bytes. On Linux from VmHWM, because ru_maxrss also remembers the process that started this one."""
+    try:
+        with open("/proc/self/status") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _die_with_parent(lifeline: int) -> None:
+    """Kill this whole process group when the other end of the lifeline closes.
+
+    On Linux the kernel does it, so that it works while a model holds the interpreter's lock; elsewhere a thread does.
+    PR_SET_PDEATHSIG would not do: it fires when the thread ends that started us, and spares the model's children.
+    """
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+        try:
+            gone = os.read(lifeline, 1) == b""
+        except BlockingIOError:
+            gone = False
+        if gone:
+            os.killpg(0, signal.SIGKILL)
+        return
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def read_frame(descriptor: int) -> tuple[dict[str, Any], memoryview] | None:
+    """The next frame, None at the end of the pipe."""
+    head = _read(descriptor, HEAD.size)
+    if head is None:
+        return None
+    _, header_size, payload_size = HEAD.unpack(head)
+    header = _read(descriptor, header_size)
+    payload = _read(descriptor, payload_size)
+    if header is None or payload is None:
+        return None
+    return json.loads(bytes(header)), payload
+
+
+def write_frame(descriptor: int, header: dict[str, Any], payload: Any = b"") -> None:
+    text = json.dumps(header).encode()
+    body = memoryview(payload).cast("B")
+    for part in (memoryview(HEAD.pack(MAGIC, len(text), len(body)) + text), body):
+        while part:
+            part = part[os.write(descriptor, part) :]
+
+
+def _read(descriptor: int, size: int) -> memoryview | None:
+    data = memoryview(bytearray(size))
+    filled = 0
+    while filled < size:
+        count = os.readv(descriptor, [data[filled:]])
+        if count == 0:
+            return None
+        filled += count
+    return data
+
+
+if __name__ == "__main__":
+    # the model's own children must not hold these pipes open
+    alone = sys.argv[1:2] == ["run"]
+    descriptors = [int(text) for text in (sys.argv[2:3] if alone else sys.argv[1:4])]
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)  # noqa: FBT003
+    if alone:
+        sys.exit(run(descriptors[0], sys.argv[3:]))
+    main(*descriptors)

@@ -1,0 +1,219 @@
+"""Which part of a model's answer is the score?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from lockgate.config import Config
+from lockgate.data.slices.names import value_text
+from lockgate.data.slices.spec import Name, Scalar
+from lockgate.errors import DataError, ModelFault
+from lockgate.models.model import Model, Output
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.data.arrow_arrays import Array
+
+Task = Literal["binary", "multiclass", "regression", "ranking"]
+
+_PROBABILITIES = (
+    'write output: {method: predict_proba} into the pipeline, or log the model with pyfunc_predict_fn="predict_proba"'
+)
+
+
+class OutputSpec(Config):
+    """`output:` of a pipeline: the column that is the score, the class whose column it is, the method that is asked."""
+
+    column: Name | None = None
+    label: Scalar = Field(default=None, alias="class")
+    method: Name | None = None
+
+    @model_validator(mode="after")
+    def _column_or_class(self) -> OutputSpec:
+        if self.column is not None and self.label is not None:
+            raise ValueError("the score is named by its column or by its class, not by both")
+        return self
+
+    @property
+    def output(self) -> Output:
+        return Output(column=self.column, label=self.label, method=self.method)
+
+
+def ask(
+    model: Model,
+    *,
+    spec: Output,
+    task: Task,
+    positive: Any,
+    need_scores: bool,
+    classes: Sequence[str] = (),
+    may_fail: bool = False,
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
+    """What `build_scored` asks for: batches in, the scores of each out, in order. Raises as `score_of` does."""
+
+    def scores(batches: Iterator[pa.RecordBatch]) -> Iterator[Array]:
+        row = 0
+        for answer in model.predict(batches, method=spec.method):
+            yield score_of(
+                answer, spec=spec, task=task, positive=positive, need_scores=need_scores, classes=classes,
+                may_fail=may_fail, rows_before=row,
+            )  # fmt: skip
+            row += answer.num_rows
+
+    return scores
+
+
+def score_of(
+    answer: pa.RecordBatch,
+    *,
+    spec: Output,
+    task: Task,
+    positive: Any,
+    need_scores: bool,
+    classes: Sequence[str] = (),
+    may_fail: bool = False,
+    rows_before: int = 0,
+) -> Array:
+    """The scores in an answer, (n,) float64, all finite unless they may fail: then NaN is a request that failed.
+
+    answer: the columns of a frame; `prediction` for a vector; `0`, `1`, … for a matrix. positive: the label that counts
+    as positive. need_scores: whether class labels will not do; where they do, they become 1.0 (positive) and 0.0.
+    rows_before: rows answered in earlier batches, for messages. Where the task is multiclass, as `class_scores` says, of
+    these classes.
+    Raises DataError where the score cannot be told or is a class label, ModelFault where one is missing or infinite.
+    """
+    import numpy as np
+
+    if task == "multiclass":
+        from lockgate.models.class_scores import class_scores
+
+        return class_scores(
+            answer, spec=spec, classes=classes, need_scores=need_scores, may_fail=may_fail, rows_before=rows_before
+        )
+    name, chosen = _column(answer, spec=spec, task=task, positive=positive)
+    scores = _numbers(
+        answer.column(name), name, chosen=chosen, task=task, positive=positive, need_scores=need_scores,
+        first_batch=rows_before == 0,
+    )  # fmt: skip
+    broken = ~np.isfinite(scores)
+    if may_fail:
+        return np.where(broken, np.nan, scores)
+    if broken.any():
+        first = rows_before + int(broken.argmax()) + 1
+        raise ModelFault(
+            f"the model's scores (output column {name!r}) are NaN, infinite or missing in {int(broken.sum()):,} "
+            f"of rows {rows_before + 1:,} to {rows_before + len(scores):,}, first in row {first:,}",
+            remedy="look at the model's answer for that row; a missing feature is the usual cause",
+        )
+    return scores
+
+
+def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) -> tuple[str, bool]:
+    """The name of the score's column, and whether somebody or something other than being the only one chose it."""
+    names: list[str] = list(answer.schema.names)
+    if len(set(names)) < len(names):
+        raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
+    if spec.column is not None:
+        if spec.column not in names:
+            raise _unknown(names, f"has no column {spec.column!r}, which `output: {{column: …}}` names")
+        return spec.column, True
+    if spec.label is not None:
+        named = _named(names, spec.label)
+        if named is None:
+            raise _unknown(names, f"has no column for the class {spec.label!r}, which `output: {{class: …}}` names")
+        return named, True
+    if len(names) == 1:
+        return names[0], False
+    if task == "binary" and len(names) == 2:
+        named = _named(names, positive)
+        if named is not None:
+            return named, True
+        if names == ["0", "1"]:
+            raise DataError(
+                f"the model answers with two columns without names, and which of them is {positive!r} cannot be told",
+                remedy='classes are usually sorted: write output: {column: "1"} for the last one, {column: "0"} for the first',
+            )
+    raise _unknown(names, f"has {len(names)} columns, and which is the score cannot be told")
+
+
+def _named(names: list[str], label: Any) -> str | None:
+    """The column that is named after a class, `1`, `1.0` and `True` being one."""
+    texts = [str(label), value_text(label)]
+    if isinstance(label, bool | int | float) and float(label).is_integer():
+        texts += [str(int(label)), str(float(label)), *([] if label not in (0, 1) else [str(bool(label))])]
+    return next((text for text in texts if text in names), None)
+
+
+def _numbers(
+    column: pa.Array, name: str, *, chosen: bool, task: Task, positive: Any, need_scores: bool, first_batch: bool
+) -> Array:
+    import numpy as np
+    import pyarrow as pa
+
+    from lockgate.data import arrow_arrays as arrays
+
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    kind = column.type
+    number = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    if task in ("regression", "ranking") or pa.types.is_null(kind):
+        if not (number or pa.types.is_null(kind)):
+            raise DataError(f"the model's output column {name!r} is {kind}; a prediction of a number is needed")
+        return arrays.to_floats(column)
+    if not (number or text or pa.types.is_boolean(kind)):
+        raise DataError(
+            f"the model's output column {name!r} is {kind}; a number a row is needed",
+            remedy="let the model answer with one column a class, or one score",
+        )
+    if text:
+        if need_scores:
+            raise _labels_only(name, "texts")
+        if not isinstance(positive, str):
+            raise _other_labels(name, "texts", positive)
+        encoded = column.dictionary_encode(null_encoding="encode")
+        meanings = [np.nan if each is None else float(each == positive) for each in encoded.dictionary.to_pylist()]
+        return np.array(meanings, float)[arrays.to_numpy(encoded.indices)]
+    values = arrays.to_floats(column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column)
+    distinct = np.unique(values[~np.isnan(values)])
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        if need_scores and not chosen and first_batch and distinct.tolist() == [0.0, 1.0]:
+            raise _labels_only(
+                name, "nothing but 0.0 and 1.0", f"; if these are scores, write output: {{column: {name}}}"
+            )
+        return values
+    labels = {0.0, 1.0} if isinstance(positive, str) else {0.0, 1.0, float(positive)}
+    if chosen and not labels.issuperset(distinct.tolist()):
+        return values
+    what = "true and false" if pa.types.is_boolean(kind) else "whole numbers"
+    if need_scores:
+        raise _labels_only(name, what, "" if chosen else f"; if these are scores, write output: {{column: {name}}}")
+    if isinstance(positive, str):
+        raise _other_labels(name, what, positive)
+    return np.where(np.isnan(values), np.nan, values == float(positive))
+
+
+def _unknown(names: list[str], what: str) -> DataError:
+    return DataError(
+        f"the model's answer {what}; its columns are {', '.join(names[:40]) or 'none'}",
+        remedy=f"write output: {{column: {names[-1] if names else '…'}}}, or which one is the score, into the pipeline",
+    )
+
+
+def _labels_only(name: str, what: str, otherwise: str = "") -> DataError:
+    return DataError(
+        f"the model's output column {name!r} holds class labels ({what}), and scores are needed, "
+        "which auc, average_precision, log_loss and brier are made of",
+        remedy=_PROBABILITIES + otherwise,
+    )
+
+
+def _other_labels(name: str, what: str, positive: Any) -> DataError:
+    return DataError(
+        f"the model's output column {name!r} holds {what}, and `positive` is {positive!r}: no answer could be positive",
+        remedy="write `positive` as the model and the label column have it, or " + _PROBABILITIES,
+    )

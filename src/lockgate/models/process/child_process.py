@@ -1,0 +1,177 @@
+"""A process of its own that ends with us, together with everything that it started; its last lines are kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, cast
+
+MARK = "LOCKGATE_HOST"
+_TAIL_BYTES = 8 * 2**10
+_TAIL_LINES = 40
+_TERM_SECONDS = 2.0
+
+
+class Child:
+    """A process in a session of its own, which holds one end of a lifeline that says we are still here.
+
+    Whatever happens to us, the process ends: by `end`, when this object is collected, when the interpreter exits, or,
+    where it listens as `model_host.py` does, with the lifeline.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path | None,
+        inherited: Sequence[int] = (),
+        after: Sequence[str] = (),
+    ) -> None:
+        """Start `command` with the descriptors `inherited` and the lifeline as its next arguments, then `after`.
+
+        Raises OSError.
+        """
+        mark = uuid.uuid4().hex
+        theirs, lifeline = os.pipe()
+        descriptors = (*inherited, theirs)
+        try:
+            self._process = subprocess.Popen(
+                [*command, *map(str, descriptors), *after],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env={**env, MARK: mark},
+                cwd=cwd,
+                pass_fds=descriptors,
+                start_new_session=True,
+                bufsize=0,
+            )
+        except BaseException:
+            os.close(lifeline)
+            raise
+        finally:
+            os.close(theirs)
+        self._tail = _Tail(cast("IO[bytes]", self._process.stdout))
+        self._end = weakref.finalize(self, _end, self._process, lifeline, mark, os.getpid())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether nobody ended it yet; it may have ended by itself (`returncode`)."""
+        return self._end.alive
+
+    @property
+    def returncode(self) -> int | None:
+        """How the process ended, None while it runs."""
+        return self._process.poll()
+
+    @property
+    def stderr(self) -> str:
+        """The last lines that the process wrote, to stderr or stdout."""
+        return self._tail.text()
+
+    @property
+    def written(self) -> int:
+        """Bytes that the process wrote so far."""
+        return self._tail.size
+
+    def wait(self) -> int | None:
+        """Wait a moment for a process that is about to end, and for its last lines: how it ended, None if it did not."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_TERM_SECONDS)
+        self._tail.join()
+        return self._process.returncode
+
+    def used(self) -> tuple[int | None, float | None]:
+        """(peak resident bytes of its largest process, processor seconds of all that live), None where /proc is not."""
+        rss, ticks = list[int](), list[int]()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[3]) == self.pid:  # the session that it leads
+                    ticks += [int(fields[11]) + int(fields[12])]
+                    status = (folder / "status").read_text()
+                    rss += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")]
+        return max(rss, default=None), sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
+
+    def end(self) -> None:
+        """End the process, its group and its strays, and reap it; safe to call twice."""
+        self._end()
+        self._tail.join()
+
+
+class _Tail:
+    """The last lines of a process, read all the time so that its pipe never fills."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._data = b""
+        self.size = 0
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._read, name="stderr of a model", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        poll = select.poll()
+        poll.register(self._stream, select.POLLIN)
+        while poll.poll():
+            with self._lock:
+                data = os.read(self._stream.fileno(), 65536)
+                self.size += len(data)
+                self._data = (self._data + data)[-_TAIL_BYTES:]
+                if not data:
+                    self._stream.close()
+                    return
+
+    def join(self) -> None:
+        self._thread.join(timeout=1.0)
+
+    def text(self) -> str:
+        """What was written until now: all that lies in the pipe is read first."""
+        until = time.monotonic() + 0.2
+        while time.monotonic() < until:
+            with self._lock:
+                if self._stream.closed or not select.select([self._stream], [], [], 0)[0]:
+                    break
+            time.sleep(0.001)
+        lines = self._data.decode("utf-8", "replace").splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+
+def _end(process: subprocess.Popen[bytes], lifeline: int, mark: str, owner: int) -> None:
+    if os.getpid() != owner:
+        return  # a fork of us: the process is not its to end
+    _signal_group(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_TERM_SECONDS)
+    _signal_group(process.pid, signal.SIGKILL)
+    _kill_strays(mark)
+    process.wait()
+    os.close(lifeline)
+
+
+def _signal_group(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _kill_strays(mark: str) -> None:
+    """Kill what the model started and took out of its group: it inherited the mark in its environment (Linux only)."""
+    wanted = f"{MARK}={mark}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if wanted in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)

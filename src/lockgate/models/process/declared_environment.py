@@ -1,0 +1,189 @@
+"""The environment that a model declares, built once for all versions that declare the same."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from lockgate import hashing as digest
+from lockgate.errors import ModelFault
+from lockgate.models.process.child_process import Child
+from lockgate.models.process.environment import job_python, model_environment
+
+_HOST = Path(__file__).parent.with_name("model_host.py")
+_DONE = "lockgate.json"
+_BUILD_S = 1800.0
+_LOOK_S = 0.1
+_OURS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+_NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a version says that it needs: `requirements.txt` and the Python of `python_env.yaml`.
+
+    python: such as 3.11; a bug-fix release of it is as good as another. added: what a model needs beside it to answer
+    here, where that is not declared. key: of everything that the environment depends on, as far as files say it.
+    """
+
+    folder: Path
+    python: str
+    added: tuple[str, ...]
+    key: str
+
+    @classmethod
+    def of(cls, folder: Path, *, name: str) -> Declared:
+        """Raises ModelFault where the version's files declare no environment."""
+        file = folder / "requirements.txt"
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelFault(
+                f"{name} declares no environment: its files have no requirements.txt that can be read",
+                remedy="log it with pip_requirements=…, or write environment: current",
+            ) from error
+        lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
+        have = {found[1].lower().replace("_", "-") for line in lines if (found := _NAME.match(line))}
+        added = [] if have & {"mlflow", "mlflow-skinny"} else ["mlflow"]
+        added += [each for each in ("pandas", "pyarrow") if each not in have]
+        python = _python(folder)
+        parts = {
+            "python": python,
+            "requirements": lines,
+            "added": added,
+            "files": {line: digest.sha256_file(folder / line) for line in lines if (folder / line).is_file()},
+            "machine": [sys.platform, platform.machine()],
+        }
+        key = digest.sha256(digest.canonical(parts)).removeprefix("sha256:")[:20]
+        return cls(folder, python, tuple(added), key)
+
+
+def declared_python(
+    folder: Path,
+    *,
+    cache: Path,
+    environ: Mapping[str, str],
+    name: str = "candidate",
+    cancelled: Callable[[], bool] | None = None,
+) -> str:
+    """The python of the environment that the model in `folder` declares, built in `cache` where it is not there yet.
+
+    Two runs do not build it twice: the second waits for the first. One that was left half built is built anew. uv
+    builds it, else `python -m venv` and pip where the job's python is of the declared version. Raises ModelFault.
+    """
+    wanted = Declared.of(folder, name=name)
+    home = cache / wanted.key
+    python = home / "bin" / "python"
+    stop = cancelled or (lambda: False)
+    cache.mkdir(parents=True, exist_ok=True)
+    with _locked(cache / f"{wanted.key}.lock", stop, name):
+        if not (home / _DONE).is_file() or not python.exists():
+            shutil.rmtree(home, ignore_errors=True)
+            build = _Build(wanted, home, environ=environ, name=name, cancelled=stop)
+            build.run()
+            done = {"python": wanted.python, "built_with": build.tool, "added": list(wanted.added)}
+            part = home / f"{_DONE}.part"
+            part.write_text(json.dumps(done))
+            part.replace(home / _DONE)
+    return str(python)
+
+
+def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what would mix the job's own packages into a declared one."""
+    return {name: value for name, value in environ.items() if name not in _OURS}
+
+
+class _Build:
+    """One environment in the making; what builds it ends with us, and sees no secrets but those of uv and pip."""
+
+    def __init__(
+        self, wanted: Declared, home: Path, *, environ: Mapping[str, str], name: str, cancelled: Callable[[], bool]
+    ) -> None:
+        self.wanted, self.home, self.name, self.cancelled = wanted, home, name, cancelled
+        keep = [each for each in environ if each.startswith(("UV_", "PIP_"))]
+        self.env = model_environment(without_ours(environ), keep=keep)
+        self.uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
+        self.environ = environ
+        self.deadline = time.monotonic() + _BUILD_S
+
+    @property
+    def tool(self) -> str:
+        return "uv" if self.uv else "venv and pip"
+
+    def run(self) -> None:
+        python = str(self.home / "bin" / "python")
+        what = ["-r", "requirements.txt", *self.wanted.added]
+        if self.uv:
+            self._call([self.uv, "venv", "--python", self.wanted.python, str(self.home)])
+            self._call([self.uv, "pip", "install", "--python", python, *what])
+            return
+        own = job_python(self.environ)
+        probe = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != sys.argv[1])"
+        try:
+            self._call([own, "-c", probe, self.wanted.python])
+        except ModelFault as fault:
+            raise ModelFault(
+                f"{self.name} declares Python {self.wanted.python}, which {own} is not, and uv is not installed",
+                remedy=f"install uv (`pip install uv`), which brings Python {self.wanted.python}",
+            ) from fault
+        self._call([own, "-m", "venv", str(self.home)])
+        self._call([python, "-m", "pip", "install", "--disable-pip-version-check", *what])
+
+    def _call(self, command: list[str]) -> None:
+        doing = f"building the environment that {self.name} declares"
+        child = Child(
+            [sys.executable, "-I", str(_HOST), "run"], after=command, env=self.env, cwd=self.wanted.folder.absolute()
+        )
+        try:
+            while child.returncode is None:
+                if self.cancelled():
+                    raise ModelFault(f"{self.name} was cancelled while {doing}")
+                if time.monotonic() > self.deadline:
+                    raise ModelFault(f"{doing} took more than {_BUILD_S / 60:g} minutes", stderr=child.stderr)
+                time.sleep(_LOOK_S)
+            code = child.wait()
+            if code:
+                raise ModelFault(
+                    f"{doing} failed: {Path(command[0]).name} ended with exit code {code}",
+                    remedy="the last lines say which requirement; log the model with requirements that can be installed",
+                    stderr=child.stderr,
+                )
+        finally:
+            child.end()
+
+
+@contextmanager
+def _locked(path: Path, cancelled: Callable[[], bool], name: str) -> Iterator[None]:
+    """One builder at a time; the lock falls with its process."""
+    with path.open("w") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if cancelled():
+                    raise ModelFault(f"{name} was cancelled while another run builds its environment") from None
+                time.sleep(_LOOK_S)
+        yield
+
+
+def _python(folder: Path) -> str:
+    """`3.11` as `python_env.yaml` declares it, else the version that this program runs under."""
+    try:
+        said = yaml.safe_load((folder / "python_env.yaml").read_text(encoding="utf-8"))
+        found = re.match(r"(\d+\.\d+)", str(said.get("python")))
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        found = None
+    return found[1] if found else platform.python_version().rpartition(".")[0]

@@ -1,0 +1,198 @@
+"""The line to the process of a model: frames out, frames back, none of them waited for without limit."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import struct
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lockgate.models.process.child_process import Child
+
+MAGIC = b"LGF1"
+HEAD = struct.Struct("!4sIQ")
+_PIPE_BYTES = 2**20
+_LOOK_SECONDS = 0.1
+
+
+class LinkDown(Exception):
+    """The line is of no more use. `returncode` is that of the process, where it ended by itself."""
+
+    def __init__(
+        self, why: Literal["ended", "silent", "garbage", "closed", "cancelled"], returncode: int | None
+    ) -> None:
+        super().__init__(why)
+        self.why = why
+        self.returncode = returncode
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One answer: its header, and the payload, which is read in place."""
+
+    header: Mapping[str, Any]
+    payload: memoryview
+
+
+class Link:
+    """A child process and three pipes: requests, answers, and the child's lifeline.
+
+    Writing never blocks, so that a process that answers while it is sent more cannot stand against us.
+    """
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None) -> None:
+        """Start `command` with three descriptors as its last arguments. Raises OSError."""
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        try:
+            self._child = Child(command, env=env, cwd=cwd, inherited=(requests, answers))
+        except BaseException:
+            _close(self._requests, self._answers)
+            raise
+        finally:
+            _close(requests, answers)
+        self._close = weakref.finalize(self, _close, self._requests, self._answers)
+        self._outgoing: list[memoryview] = []
+        self._incoming = _Incoming()
+        for descriptor in (self._requests, self._answers):
+            os.set_blocking(descriptor, False)
+            if hasattr(fcntl, "F_SETPIPE_SZ"):
+                with contextlib.suppress(OSError):
+                    fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child.alive
+
+    @property
+    def stderr(self) -> str:
+        """The last lines that the process wrote, to stderr or stdout."""
+        return self._child.stderr
+
+    def send(self, header: Mapping[str, Any], payload: Any = b"") -> None:
+        """Queue a frame; payload: any buffer. What the pipe does not take now goes out while an answer is awaited."""
+        text = json.dumps(header).encode()
+        body = memoryview(payload).cast("B")
+        self._outgoing.append(memoryview(HEAD.pack(MAGIC, len(text), len(body)) + text))
+        self._outgoing.append(body)
+        self._write()
+
+    def receive(self, *, seconds: float, cancelled: Callable[[], bool]) -> Frame:
+        """The next frame, within `seconds`. Raises LinkDown; the process is left for `end`."""
+        deadline = time.monotonic() + seconds
+        ended = False
+        while True:
+            poll = select.poll()
+            poll.register(self._answers, select.POLLIN)
+            if self._outgoing:
+                poll.register(self._requests, select.POLLOUT)
+            left = deadline - time.monotonic()
+            ready = {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, min(_LOOK_SECONDS, left)))}
+            if self._requests in ready:
+                self._write()
+            if self._answers in ready:
+                try:
+                    frame = self._incoming.read(self._answers)
+                except ValueError:
+                    raise LinkDown("garbage", None) from None
+                except EOFError:
+                    raise self._gone() from None
+                if frame is not None:
+                    return frame
+            elif ended:
+                raise self._gone()
+            ended = self._child.returncode is not None
+            if cancelled():
+                raise LinkDown("cancelled", None)
+            if left <= 0:
+                self._ask_where()
+                raise LinkDown("silent", None)
+
+    def end(self) -> None:
+        """End the process, its group and its strays, and reap it; safe to call twice."""
+        self._close()
+        self._child.end()
+
+    def _write(self) -> None:
+        try:
+            while self._outgoing:
+                part = self._outgoing[0]
+                count = os.write(self._requests, part) if part else 0
+                if count == len(part):
+                    del self._outgoing[0]
+                else:
+                    self._outgoing[0] = part[count:]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._outgoing.clear()  # the end of the answers says what happened
+
+    def _gone(self) -> LinkDown:
+        """The pipe of answers is closed: because the process ended, or because the model closed what is not its own."""
+        code = self._child.wait()
+        return LinkDown("closed" if code is None else "ended", code)
+
+    def _ask_where(self) -> None:
+        """Let the silent process write the stack of its threads, for the last lines that people will read."""
+        before = self._child.written
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGUSR1)
+        until = time.monotonic() + 0.5
+        while self._child.written == before and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(0.05)
+
+
+class _Incoming:
+    """Frames out of a pipe that does not block, read in place."""
+
+    def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
+        self._parts: list[memoryview] = []
+        self._expect(HEAD.size)
+
+    def _expect(self, size: int) -> None:
+        self._part = memoryview(bytearray(size))
+        self._filled = 0
+
+    def read(self, descriptor: int) -> Frame | None:
+        """A frame when one is complete, else None. Raises ValueError for garbage, EOFError at the end."""
+        while True:
+            while self._filled < len(self._part):
+                try:
+                    count = os.readv(descriptor, [self._part[self._filled :]])
+                except BlockingIOError:
+                    return None
+                if count == 0:
+                    raise EOFError
+                self._filled += count
+            self._parts.append(self._part)
+            magic, header_size, payload_size = HEAD.unpack(self._parts[0])
+            if magic != MAGIC:
+                raise ValueError("not a frame")
+            if len(self._parts) < 3:
+                self._expect(header_size if len(self._parts) == 1 else payload_size)
+                continue
+            header, payload = json.loads(bytes(self._parts[1])), self._part
+            self._start()
+            return Frame(header, payload)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

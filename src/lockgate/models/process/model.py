@@ -1,0 +1,246 @@
+"""A model that answers from a process of its own: nothing of it runs in ours, and nothing of it outlives us."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import ModelFault
+from lockgate.models.json_rows import joined
+from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
+from lockgate.models.process import failures as faults
+from lockgate.models.process.environment import check_python, interpreter, job_python, model_environment
+from lockgate.models.process.host_connection import Frame, Link, LinkDown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.evaluation.scoring.row_metrics import Beside
+
+__all__ = ["ProcessModel", "check_python", "job_python", "model_environment"]
+
+_HOST = Path(__file__).parent.with_name("model_host.py")
+_AHEAD = 2
+IN_PROCESS = "in process: pyfunc predict in a process of its own, the clock beside it"
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request that is on its way; `whole` says that with its answer a batch is complete."""
+
+    id: int
+    scene: faults.Scene
+    whole: bool = True
+
+
+class ProcessModel:
+    """An MLflow pyfunc model in a local folder, behind the port `model.Model`. One caller at a time.
+
+    folder: the model's files. python: the interpreter that it answers under. name: how faults call it, `candidate`.
+    environ: of which the model sees what `model_environment` leaves, and the names in `keep`. scratch: the
+    folder that it works in, ours when None. timeout_s: of one answer, or one request of a drive; load_timeout_s: of
+    loading, its process included. batch_bytes: larger batches travel in pieces. cancelled: asked ten times a second.
+
+    Latency is that of pyfunc's `predict`, its check of the signature included.
+    After a fault in which the process ended, or had to be ended, every call raises that fault again; after an
+    exception that the model merely raised, it may be asked on.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        python: str,
+        environ: Mapping[str, str],
+        name: str = "candidate",
+        keep: Collection[str] = (),
+        scratch: Path | None = None,
+        timeout_s: float = 300.0,
+        load_timeout_s: float = 300.0,
+        batch_bytes: int = 8 * 2**20,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> None:
+        self.name = name
+        self._folder = folder
+        self._python = interpreter(python)
+        self._env = model_environment(environ, keep=keep)
+        self._scratch = scratch
+        self._timeout_s = timeout_s
+        self._load_timeout_s = load_timeout_s
+        self._batch_bytes = batch_bytes
+        self._cancelled = cancelled or (lambda: False)
+        self._link: Link | None = None
+        self._loading: _Asked | None = None
+        self._facts: LoadFacts | None = None
+        self._fault: ModelFault | None = None
+        self._asked = 0
+
+    def start(self) -> None:
+        """Begin to load and return at once, so that two models can load beside each other."""
+        if self._fault is not None:
+            raise self._fault
+        if self._link is not None:
+            return
+        try:
+            self._link = Link([self._python, str(_HOST)], env=self._env, cwd=self._scratch)
+        except OSError as error:
+            self._fault = faults.no_python(self.name, self._python, error)
+            raise self._fault from error
+        self._loading = self._ask({"verb": "load", "folder": str(self._folder.absolute())}, doing="loading")
+
+    def load(self) -> LoadFacts:
+        """Start the model's process where that was not done, wait until it is loaded; later calls return the same."""
+        if self._facts is None:
+            self.start()
+            if self._loading is None:
+                raise ModelFault(f"{self.name} is closed", remedy="make a new one")
+            try:
+                header = self._answer(self._loading, seconds=self._load_timeout_s).header
+            except ModelFault as fault:
+                self._end(fault)
+                raise
+            self._facts = LoadFacts(
+                header["seconds"],
+                header["python"],
+                header["versions"],
+                where=IN_PROCESS,
+                threads=header["threads"],
+            )
+        return self._facts
+
+    def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+        """One answer for each batch, in order; while one is worked on, the next is on its way. Raises ModelFault."""
+        return self._predicted(batches, {"verb": "predict", "method": method})
+
+    def predict_beside(
+        self, batches: Iterable[pa.RecordBatch], beside: Beside, *, method: str | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Likewise, with functions run on each batch in the model's own process: see `beside.AnswersBeside`."""
+        return self._predicted(batches, {"verb": "predict", "method": method, "beside": beside.header})
+
+    def _predicted(self, batches: Iterable[pa.RecordBatch], header: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
+        self.load()
+        before = 0
+        pieces = self._pieces(batches)
+        waiting: deque[_Asked] = deque()
+        answered: list[pa.RecordBatch] = []
+        more = True
+        while True:
+            while more and len(waiting) < _AHEAD:
+                piece = next(pieces, None)
+                if piece is None:
+                    more = False
+                    break
+                rows, whole = piece
+                doing = f"predicting {rows.num_rows:,} rows" if rows.num_rows != 1 else "predicting 1 row"
+                waiting.append(self._ask({**header, "before": before}, rows, doing=doing, whole=whole))
+                before += rows.num_rows
+            if not waiting:
+                return
+            asked = waiting.popleft()
+            answered.append(_batch(self._answer(asked)))
+            if asked.whole:
+                yield joined(answered, name=self.name, stderr=self.stderr)
+                answered = []
+
+    def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
+        """Send the plan's requests and time them beside the model. A request that fails is recorded, not raised."""
+        if batch.num_rows == 0:
+            raise ModelFault(f"{self.name} cannot be driven with a batch without rows", remedy="give data with rows")
+        self.load()
+        doing = f"answering {plan.requests:,} requests of {plan.rows:,} rows"
+        pause = 0.0 if plan.rate is None else 30.0 / plan.rate  # no exponential gap is longer, within reason
+        asked = self._ask({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
+        frame = self._answer(asked, seconds=self._timeout_s + pause)
+        times = _batch(frame)
+        intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
+        return Drive(intended, sent, done, failed, lag, frame.header["first_error"])
+
+    def usage(self) -> Usage:
+        """What the process used so far; loads the model where that was not done."""
+        self.load()
+        header = self._answer(self._ask({"verb": "usage"}, doing="counting what it used")).header
+        return Usage(header["rss_bytes"], header["cpu_seconds"], header["first_prediction_ms"])
+
+    def close(self) -> None:
+        """End the process and everything that it started, whatever state it is in; safe to call twice."""
+        self._end(self._fault or ModelFault(f"{self.name} is closed", remedy="make a new one"))
+
+    @property
+    def stderr(self) -> str:
+        """The last lines that the model wrote, to stderr or stdout."""
+        return "" if self._link is None else self._link.stderr
+
+    @property
+    def pid(self) -> int | None:
+        """Of its process, None before the start."""
+        return None if self._link is None else self._link.pid
+
+    def __enter__(self) -> ProcessModel:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(
+        self, header: Mapping[str, Any], batch: pa.RecordBatch | None = None, *, doing: str, whole: bool = True
+    ) -> _Asked:
+        if self._fault is not None or self._link is None:
+            raise self._fault or ModelFault(f"{self.name} is closed")
+        self._asked += 1
+        self._link.send({**header, "id": self._asked}, b"" if batch is None else _stream(batch))
+        seconds = self._load_timeout_s if header["verb"] == "load" else self._timeout_s
+        return _Asked(self._asked, faults.Scene(self.name, doing, self._python, seconds), whole)
+
+    def _answer(self, asked: _Asked, *, seconds: float | None = None) -> Frame:
+        """The answer to one request; those to requests that nobody waits for any more are passed over."""
+        if self._fault is not None or self._link is None:
+            raise self._fault or ModelFault(f"{self.name} is closed")
+        try:
+            while True:
+                frame = self._link.receive(seconds=seconds or self._timeout_s, cancelled=self._cancelled)
+                if frame.header.get("id") == asked.id:
+                    break
+        except LinkDown as down:
+            self._link.end()
+            self._end(faults.down(asked.scene, down, self._link.stderr))
+            raise self._fault from down  # type: ignore[misc]  # set by _end
+        if "error" in frame.header:
+            raise faults.raised(asked.scene, frame.header["error"], self._link.stderr)
+        return frame
+
+    def _end(self, fault: ModelFault) -> None:
+        self._fault = fault
+        if self._link is not None:
+            self._link.end()
+
+    def _pieces(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:
+        """Every batch in pieces of about batch_bytes, each with whether it is the batch's last."""
+        for batch in batches:
+            count = max(1, min(batch.num_rows, math.ceil(batch.nbytes / self._batch_bytes)))
+            step = math.ceil(batch.num_rows / count) or 1
+            starts = range(0, max(1, batch.num_rows), step)
+            for start in starts:
+                yield batch.slice(start, step), start == starts[-1]
+
+
+def _stream(batch: pa.RecordBatch) -> Any:
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def _batch(frame: Frame) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    return pa.ipc.open_stream(pa.py_buffer(frame.payload)).read_next_batch()

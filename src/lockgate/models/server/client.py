@@ -1,0 +1,305 @@
+"""One server over HTTP: JSON out, JSON back, and a sentence for each way in which that can go wrong.
+
+Nothing is asked twice, no redirect is followed, no proxy and no `.netrc` is used: what answers is what the pipeline
+names. Times are bounded as a whole, so that a server that sends a byte now and then does not hold us either.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from lockgate.errors import ModelFault
+from lockgate.models.server import failures as refusals
+from lockgate.models.server.failures import Ended, Silent
+from lockgate.models.target_spec import shown
+
+MOST_BYTES = 256 * 2**20
+_SHOWN = 300
+_CONNECT_S = 10.0
+_LOOK_S = 0.1
+_PAUSE_S = 0.2
+_NOT_YET = (404, 425, *refusals.BUSY, 500)
+_SCHEMES = ("bearer", "basic", "token")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: the status, where it redirects to, and the body's bytes."""
+
+    status: int
+    location: str | None
+    body: bytes
+
+
+class Client:
+    """A connection to one server, kept open. One caller at a time.
+
+    name: how faults call it, `candidate`. base: the server's address, which may hold user and password. headers: sent
+    with every request, never shown. ca_file: of the certificates that are believed, the machine's where None.
+    timeout_s: of one answer. cancelled: asked ten times a second.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        *,
+        name: str,
+        headers: Mapping[str, str] | None = None,
+        timeout_s: float = 60.0,
+        ca_file: str | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        parts = urlsplit(base)
+        self.name, self.timeout_s, self.ca_file = name, timeout_s, ca_file
+        self.headers = dict(headers or {})
+        self.cancelled = cancelled or (lambda: False)
+        self._host, self._port, self._prefix = parts.hostname or "", parts.port, parts.path.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._netloc = parts.netloc.rpartition("@")[2]
+        self._most_bytes = most_bytes
+        self._connection: http.client.HTTPConnection | None = None
+        if parts.username is not None and not any(key.lower() == "authorization" for key in self.headers):
+            self.headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
+        words = {word for value in self.headers.values() for word in (value, *value.split())}
+        words |= {unquote(parts.password or "")}
+        self._secrets = sorted((word for word in words if len(word) > 3 and word.lower() not in _SCHEMES), key=len)[
+            ::-1
+        ]
+
+    def url(self, path: str) -> str:
+        """The address of a path on this server, without user and password."""
+        return shown(self.address(path))
+
+    def address(self, path: str) -> str:
+        """The address of a path as it is asked, which must not be shown; user and password travel as a header."""
+        return f"{'https' if self._secure else 'http'}://{self._netloc}{self._prefix}{path}"
+
+    def post(self, path: str, body: bytes, *, doing: str) -> Any:
+        """The JSON document that a POST of JSON is answered with. Raises ModelFault.
+
+        The fault is `alive` where the server refused this request and may answer the next.
+        """
+        call = self._call(path, doing, seconds=self.timeout_s)
+        try:
+            reply = self._exchange("POST", path, body, time.monotonic() + self.timeout_s)
+        except Silent as silent:
+            raise refusals.of_silence(call, silent) from silent
+        said = self.cut(reply.body)
+        fault = refusals.of_status(call, reply.status, location=reply.location, said=said)
+        if fault is not None:
+            raise fault
+        try:
+            return json.loads(reply.body)
+        except ValueError as error:
+            raise refusals.not_json(call, said=said) from error
+
+    def get(self, path: str) -> Any:
+        """The JSON document at a path, None where there is none that can be read: nothing depends on it."""
+        try:
+            reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
+            return json.loads(reply.body) if reply.status == 200 else None
+        except (Silent, ValueError):
+            return None
+
+    def text(self, path: str) -> str | None:
+        """The text at a path, None where there is none."""
+        try:
+            reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
+        except Silent:
+            return None
+        return reply.body.decode("utf-8", "replace").strip() if reply.status == 200 else None
+
+    def wait(self, health: str | None, *, seconds: float, ended: Callable[[], ModelFault | None] | None = None) -> None:
+        """Wait until `health` answers 2xx, or, without one, until somebody takes the connection. Raises ModelFault.
+
+        ended: asked between attempts; what it gives is raised.
+        """
+        deadline = time.monotonic() + seconds
+        call = self._call(health or "", "waiting until it is ready", seconds=seconds)
+        while True:
+            fault = None if ended is None else ended()
+            if fault is not None:
+                raise fault
+            try:
+                said = self._look(call, health, deadline)
+            except Silent as silent:
+                if silent.tls or silent.ours == "cancelled":
+                    raise refusals.of_silence(call, silent) from silent
+                said = str(silent)
+            if said is None:
+                return
+            if time.monotonic() + _PAUSE_S >= deadline:
+                raise refusals.not_ready(call, said=said)
+            time.sleep(_PAUSE_S)
+
+    def cut(self, body: bytes) -> str:
+        """The beginning of a body as a sentence may show it, our own secrets left out; nothing where it is empty."""
+        text = self.safe(body[: 4 * _SHOWN].decode("utf-8", "replace"))
+        return f": {text[:_SHOWN]}{' …' if len(text) > _SHOWN else ''}" if text else ""
+
+    def safe(self, text: str) -> str:
+        """The text on one line, without what our headers hold."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return " ".join(text.split())
+
+    def close(self) -> None:
+        """End the connection; the next request opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _look(self, call: refusals.Call, health: str | None, deadline: float) -> str | None:
+        """Why the server is not ready, None when it is. Raises Silent; ModelFault where waiting does not help."""
+        until = time.monotonic() + min(max(1.0, deadline - time.monotonic()), _CONNECT_S)
+        if health is None:
+            self._open(until)
+            return None
+        reply = self._exchange("GET", health, None, until)
+        if 200 <= reply.status < 300:
+            return None
+        said = f"it answers with status {reply.status}{self.cut(reply.body)}"
+        if reply.status in _NOT_YET:
+            return said
+        raise refusals.never_ready(call, said=said)
+
+    def _call(self, path: str, doing: str, *, seconds: float) -> refusals.Call:
+        return refusals.Call(self.name, self.url(path), doing, seconds, self._most_bytes // 2**20)
+
+    def _exchange(self, method: str, path: str, body: bytes | None, deadline: float) -> Reply:
+        connection = self._open(deadline)
+        sent = {"Accept": "application/json", **self.headers}
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        try:
+            with self._bounded(connection, deadline) as ended:
+                try:
+                    connection.request(method, self._prefix + path, body=body, headers=sent)
+                    response = connection.getresponse()
+                    content = response.read(self._most_bytes + 1)
+                    if len(content) > self._most_bytes:
+                        ended.append("large")
+                        raise OSError
+                    whole = response.length in (None, 0)
+                except (OSError, http.client.HTTPException, ValueError) as error:
+                    raise Silent(_spoken(error), ours=ended[0] if ended else None) from error
+                if ended or not whole:
+                    raise Silent("the connection broke in the middle of the answer", ours=ended[0] if ended else None)
+        except Silent:
+            self.close()
+            raise
+        if response.will_close:
+            self.close()
+        return Reply(response.status, response.headers.get("Location"), content)
+
+    def _open(self, deadline: float) -> http.client.HTTPConnection:
+        """A connection that can be written to: the one that is open, unless the server closed it meanwhile."""
+        kept = self._connection
+        if kept is not None and kept.sock is not None and not _readable(kept.sock):
+            return kept
+        self.close()
+        seconds = max(0.1, min(_CONNECT_S, deadline - time.monotonic()))
+        if self._secure:
+            made: http.client.HTTPConnection = http.client.HTTPSConnection(
+                self._host, self._port, timeout=seconds, context=self._trust()
+            )
+        else:
+            made = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
+        try:
+            made.connect()
+        except ssl.SSLCertVerificationError as error:
+            raise Silent(error.verify_message, tls=True) from error
+        except ssl.SSLError as error:
+            raise Silent(f"TLS failed ({error.reason or 'it does not speak TLS'})", tls=True) from error
+        except OSError as error:
+            raise Silent(_spoken(error)) from error
+        made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        made.sock.settimeout(None)  # time is kept by `_bounded`
+        self._connection = made
+        return made
+
+    def _trust(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(cafile=self.ca_file or _machine_trust())
+        except OSError as error:
+            why = error.strerror or "it holds none"
+            raise Silent(f"the certificates {self.ca_file} cannot be read ({why})", tls=True) from error
+
+    @contextmanager
+    def _bounded(self, connection: http.client.HTTPConnection, deadline: float) -> Iterator[list[Ended]]:
+        """Shuts the connection down when time is over or somebody cancelled; why is then in the list."""
+        done, ended, sock = threading.Event(), list[Ended](), connection.sock
+
+        def watch() -> None:
+            while not done.wait(max(0.0, min(_LOOK_S, deadline - time.monotonic()))):
+                if self.cancelled():
+                    ended.append("cancelled")
+                elif time.monotonic() >= deadline:
+                    ended.append("slow")
+                else:
+                    continue
+                try:
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # below TLS, which another thread is reading
+                except OSError:
+                    return  # it was closed already
+                return
+
+        watcher = threading.Thread(target=watch, name=f"time limit of {self.name}", daemon=True)
+        watcher.start()
+        try:
+            yield ended
+        finally:
+            done.set()
+            watcher.join()
+
+
+def _readable(sock: socket.socket) -> bool:
+    """Whether something came that nobody asked for: usually the connection's end."""
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _basic(user: str, password: str) -> str:
+    import base64
+
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _machine_trust() -> str | None:
+    """The certificates that requests brings, where this machine has none of its own."""
+    known = ssl.get_default_verify_paths()
+    if known.cafile or known.capath:
+        return None
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return str(DEFAULT_CA_BUNDLE_PATH)
+
+
+def _spoken(error: Exception) -> str:
+    """What broke, in words without an address."""
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody takes the connection"
+    if isinstance(error, socket.gaierror):
+        return "no such host is known"
+    if isinstance(error, TimeoutError):
+        return "the connection was not taken in time"
+    if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
+        return "it closed the connection without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return "the connection broke in the middle of the answer"
+    if isinstance(error, http.client.HTTPException | ValueError):
+        return "what it answers is not HTTP"
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__

@@ -1,0 +1,110 @@
+"""The sentence and the remedy for each way in which a server can be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from lockgate.errors import ModelFault
+from lockgate.models.target_spec import shown
+
+BUSY = (429, 502, 503, 504)
+
+
+Ended = Literal["cancelled", "slow", "large"]
+
+
+class Silent(Exception):
+    """Nobody took the connection, or it broke. ours: why we ended it ourselves. tls: it is not believed."""
+
+    def __init__(self, what: str, *, ours: Ended | None = None, tls: bool = False) -> None:
+        super().__init__(what)
+        self.ours = ours
+        self.tls = tls
+
+
+@dataclass(frozen=True)
+class Call:
+    """Who was asked what: `doing` as in `while predicting 500 rows`. seconds, mebibytes: the limits of an answer."""
+
+    name: str
+    where: str
+    doing: str
+    seconds: float
+    mebibytes: int
+
+    @property
+    def who(self) -> str:
+        return f"{self.name} at {self.where}"
+
+
+def of_status(call: Call, status: int, *, location: str | None, said: str) -> ModelFault | None:
+    """The fault of an answer that is not 2xx, `alive` where the next request may be answered; None for one that is.
+
+    said: how the body begins, as the end of a sentence.
+    """
+    while_, alive = f"(status {status}) while {call.doing}", False
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        to = "" if location is None else f" to {shown(location)}"
+        what = f"answered with a redirect{to} {while_}; rows are not sent on"
+        remedy = "name the address that answers itself"
+    elif status in (401, 403):
+        what = f"refused us {while_}{said}"
+        remedy = 'give it the header that it wants: headers: {Authorization: "Bearer ${TOKEN}"}'
+    elif status in (404, 405):
+        what = f"has nothing that takes a POST there {while_}{said}"
+        remedy = "look at protocol, path, model and version of target"
+    elif status in BUSY:
+        what = f"was too busy, or what is behind it is down {while_}{said}"
+        remedy = "it is asked once and not again; run again when it is up"
+    elif 400 <= status < 500:
+        what, alive = f"refused the request {while_}{said}", True
+        remedy = "hold what is sent (docs/targets.md) against what the server expects"
+    else:
+        what, alive = f"broke {while_}{said}", True
+        remedy = "its own log says why"
+    return ModelFault(f"{call.who} {what}", remedy=remedy, alive=alive)
+
+
+def not_json(call: Call, *, said: str) -> ModelFault:
+    return ModelFault(
+        f"{call.who} answered with something that is not JSON while {call.doing}{said}",
+        remedy="look at protocol and path of target: is it the prediction that answers there?",
+        alive=True,
+    )
+
+
+def of_silence(call: Call, silent: Silent) -> ModelFault:
+    """The fault of a server that gave no whole answer."""
+    if silent.ours == "cancelled":
+        return ModelFault(f"{call.name} was cancelled while {call.doing}")
+    if silent.ours == "slow":
+        what = f"did not answer within {call.seconds:g} s while {call.doing}"
+        remedy = "timeout: 5m in target waits longer"
+    elif silent.ours == "large":
+        what = f"answered with more than {call.mebibytes:,} MiB while {call.doing}"
+        remedy = "let it answer with predictions only"
+    elif silent.tls:
+        what = f"is not trusted: {silent}"
+        remedy = "name the certificates that it is signed with, ca: FILE in target"
+    else:
+        what = f"does not answer while {call.doing}: {silent}"
+        remedy = "is it up, and the address right?"
+    return ModelFault(f"{call.who} {what}", remedy=remedy)
+
+
+def not_ready(call: Call, *, said: str) -> ModelFault:
+    """Of a server that was waited for long enough."""
+    return ModelFault(
+        f"{call.who} was not ready within {call.seconds:g} s: {said}",
+        remedy="is the server started, and the address right? ready: 2m waits longer",
+    )
+
+
+def never_ready(call: Call, *, said: str) -> ModelFault:
+    """Of a server that waiting does not help."""
+    return ModelFault(
+        f"{call.who} is not asked, because {said}", remedy="look at headers, health, model and version of target"
+    )

@@ -1,0 +1,377 @@
+"""Send requests on schedule and time each, in a process that does nothing else.
+
+Started as `python -I load_generator.py`; it imports nothing of lockgate. stdin brings the lengths of a JSON header and of
+a payload (two u64, big-endian), then the two: the bodies, then the intended times as doubles. stdout answers in the
+same frame: the columns intended, sent, done and lag as doubles, then failed as bytes. When stdin ends, so does it.
+
+One thread, libcurl's multi interface on sockets that it watches itself, no garbage collection. Waiting sleeps until
+shortly before the next send time and then spins, because sleeping ends late.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import resource
+import select
+import selectors
+import struct
+import sys
+import time
+from array import array
+from typing import Any
+
+HEAD = struct.Struct("!QQ")
+SPIN_S = 0.0001
+READ, WRITE = 1, 2  # as selectors and libcurl both write them
+BATCH = 4  # sent between two looks for answers, so that a late schedule does not open ever more connections
+BODY_LENGTH = 2000
+
+
+def main() -> None:
+    stdin, stdout = sys.stdin.fileno(), sys.stdout.buffer
+    size, rest = HEAD.unpack(_exactly(stdin, HEAD.size))
+    spec = json.loads(_exactly(stdin, size))
+    payload = memoryview(_exactly(stdin, rest))
+    bodies, place = [], 0
+    for length in spec["bodies"]:
+        bodies.append(bytes(payload[place : place + length]))
+        place += length
+    due = array("d", bytes(payload[place:]))
+    sys.path.append(spec["libraries"])
+    try:
+        engine = Engine(spec, bodies, lifeline=stdin)
+        engine.warm_up(spec["warmup"])
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        columns = engine.open_loop(due) if spec["open"] else engine.closed_loop()
+    except Broken as error:
+        _tell(stdout, {"broken": str(error)}, [])
+        return
+    told = {"requests": len(columns[0]), "first_error": engine.first_error}
+    _tell(stdout, told, [*(column.tobytes() for column in columns)])
+
+
+class Broken(Exception):
+    """Nothing can be sent."""
+
+
+class Engine:
+    """Connections to one server, and what came back over them."""
+
+    def __init__(self, spec: dict[str, Any], bodies: list[bytes], *, lifeline: int) -> None:
+        import pycurl
+
+        self.pycurl = pycurl
+        self.spec, self.bodies = spec, bodies
+        self.clock = time.perf_counter
+        self.deadline = math.inf  # of libcurl's own timers
+        self.first_error: str | None = None
+        self.idle: list[Any] = []
+        self.made = 0
+        self.limit = min(spec["connections"], _files() - 64)
+        self.watch = (EpollWatch if hasattr(select, "epoll") else Watch)(lifeline)
+        self.multi = pycurl.CurlMulti()
+        self.multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
+        self.multi.setopt(pycurl.M_TIMERFUNCTION, self._timer)
+        self.multi.setopt(pycurl.M_PIPELINING, 0)
+        self.multi.setopt(pycurl.M_MAXCONNECTS, self.limit)
+
+    def warm_up(self, count: int) -> None:
+        """Requests that are not recorded: one alone, then as many at once as there are to be connections."""
+        sent = 0
+        while sent < count:
+            wave = 1 if sent == 0 else min(self.spec["concurrency"], count - sent)
+            for i in range(sent, sent + wave):
+                self._add(i)
+            self._go()  # all at once, so that no answer frees a connection for the next
+            running = wave
+            while running:
+                for curl, _, _ in self._answers(math.inf):
+                    self.idle.append(curl)
+                    running -= 1
+            sent += wave
+
+    def open_loop(self, due: array[float]) -> list[array[Any]]:
+        """Every request at its time, whatever has become of those before; one that finds no connection free waits."""
+        n = len(due)
+        sent, done, lag, failed = _doubles(n), _doubles(n), _doubles(n), array("B", bytes(n))
+        clock, answers, idle = self.clock, self._answers, self.idle
+        going = place = 0
+        start = clock()
+        free = 0.0  # since when the next request could have gone
+        while place < n or going:
+            now = clock() - start
+            batch = 0
+            while place < n and due[place] <= now and batch < BATCH:
+                if not idle and self.made >= self.limit:
+                    break
+                batch += 1
+                sent[place] = now
+                lag[place] = now - max(due[place], free)
+                self._send(place)
+                going += 1
+                place += 1
+                now = clock() - start
+            blocked = not idle and self.made >= self.limit
+            until = start + due[place] if place < n and not blocked else math.inf
+            for curl, moment, error in answers(until):
+                i = curl.place
+                done[i] = moment - start
+                if error is not None:
+                    failed[i] = 1
+                    self._note(curl, error)
+                if blocked:
+                    free = moment - start
+                    blocked = False
+                idle.append(curl)
+                going -= 1
+        return [due, sent, done, lag, failed]
+
+    def closed_loop(self) -> list[array[Any]]:
+        """As many workers as asked, each of which sends when its last request was answered."""
+        sent, done, failed = array("d"), array("d"), array("B")
+        n, last = self.spec["requests"], self.spec["duration_s"]
+        clock = self.clock
+        going = 0
+        start = clock()
+        while True:
+            while going < self.spec["concurrency"] and len(sent) < n:
+                now = clock() - start
+                if last is not None and now > last:
+                    n = len(sent)
+                    break
+                sent.append(now)
+                done.append(0.0)
+                failed.append(0)
+                self._send(len(sent) - 1)
+                going += 1
+            if not going:
+                return [sent, sent, done, _doubles(n), failed]
+            for curl, moment, error in self._answers(math.inf):
+                i = curl.place
+                done[i] = moment - start
+                if error is not None:
+                    failed[i] = 1
+                    self._note(curl, error)
+                self.idle.append(curl)
+                going -= 1
+
+    def _send(self, place: int) -> None:
+        self._add(place)
+        self._go()
+
+    def _add(self, place: int) -> None:
+        curl = self.idle.pop() if self.idle else self._made()
+        curl.place = place
+        curl.said.clear()
+        curl.setopt(self.pycurl.POSTFIELDS, self.bodies[place % len(self.bodies)])
+        self.multi.add_handle(curl)
+
+    def _go(self) -> None:
+        self.multi.socket_action(self.pycurl.SOCKET_TIMEOUT, 0)  # libcurl would rather wait to be called back
+
+    def _answers(self, until: float) -> list[tuple[Any, float, str | None]]:
+        """(handle, moment, error) of what was answered: waits for something to happen, and no longer than `until`."""
+        multi, clock = self.multi, self.clock
+        found: list[tuple[Any, float, str | None]] = []
+        self._finished(found)  # a request may also end while another is sent, and no socket tells of it
+        if found:
+            return found
+        happened = self.watch.wait(min(until, self.deadline))
+        for descriptor, mask in happened:
+            multi.socket_action(descriptor, mask)
+            self._finished(found)
+        if self.deadline <= clock():
+            self.deadline = math.inf
+            multi.socket_action(self.pycurl.SOCKET_TIMEOUT, 0)
+            if self.deadline == math.inf:  # libcurl tells a timer once, and takes ours for early by a hair
+                self._timer(multi.timeout())
+        self._finished(found)
+        return found
+
+    def _finished(self, found: list[tuple[Any, float, str | None]]) -> None:
+        while True:
+            queued, good, bad = self.multi.info_read()
+            if not good and not bad:
+                return
+            moment = self.clock()
+            for curl in good:
+                self.multi.remove_handle(curl)
+                status = curl.getinfo(self.pycurl.RESPONSE_CODE)
+                found.append((curl, moment, None if 200 <= status < 300 else f"HTTP {status}"))
+            for curl, code, text in bad:
+                self.multi.remove_handle(curl)
+                found.append((curl, moment, self._transport(code, text)))
+            if not queued:
+                return
+
+    def _transport(self, code: int, text: str) -> str:
+        if code == self.pycurl.E_OPERATION_TIMEDOUT:
+            return f"no answer within {self.spec['timeout_s']:g} s"
+        return text or f"the connection broke (libcurl error {code})"
+
+    def _note(self, curl: Any, error: str) -> None:
+        if self.first_error is None:
+            body = bytes(curl.said[:BODY_LENGTH]).decode(errors="replace") if error.startswith("HTTP ") else ""
+            self.first_error = f"{error}: {body}" if body else error
+
+    def _made(self) -> Any:
+        pycurl, spec = self.pycurl, self.spec
+        curl = pycurl.Curl()
+        self.made += 1
+        try:
+            curl.setopt(pycurl.URL, spec["url"])
+            curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
+            curl.setopt(pycurl.PROXY, "")
+            curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+            curl.setopt(pycurl.POST, 1)
+            curl.setopt(pycurl.HTTPHEADER, ["Expect:", *spec["headers"]])
+            curl.setopt(pycurl.USERAGENT, "lockgate")
+            curl.setopt(pycurl.FOLLOWLOCATION, 0)
+            curl.setopt(pycurl.NOSIGNAL, 1)
+            curl.setopt(pycurl.TCP_NODELAY, 1)
+            curl.setopt(pycurl.DNS_CACHE_TIMEOUT, -1)
+            curl.setopt(pycurl.TIMEOUT_MS, max(1, round(spec["timeout_s"] * 1000)))
+            for option, path in ((pycurl.CAINFO, spec["ca_file"]), (pycurl.CAPATH, spec["ca_folder"])):
+                if path is not None:
+                    curl.setopt(option, path)
+            curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
+            curl.said = bytearray()
+            curl.setopt(pycurl.WRITEFUNCTION, curl.said.extend)
+        except pycurl.error as error:
+            raise Broken(str(error.args[-1])) from error
+        return curl
+
+    def _socket(self, what: int, descriptor: int, multi: Any, data: Any) -> None:
+        self.watch.set(descriptor, 0 if what == self.pycurl.POLL_REMOVE else what)
+
+    def _opened(self, descriptor: int, purpose: int) -> int:
+        self.watch.opened(descriptor)
+        return int(self.pycurl.SOCKOPT_OK)
+
+    def _timer(self, milliseconds: int) -> None:
+        self.deadline = math.inf if milliseconds < 0 else self.clock() + milliseconds / 1000
+
+
+class Watch:
+    """Descriptors that are waited for: libcurl's sockets, and the pipe from our parent."""
+
+    def __init__(self, lifeline: int) -> None:
+        self.lifeline = lifeline
+        self.known: dict[int, int] = {}
+        self.selector = selectors.DefaultSelector()
+        self.whole = self.selector.fileno()
+        self.set(lifeline, READ)
+
+    def set(self, descriptor: int, mask: int) -> None:
+        """Wait for reading (1), writing (2), both, or nothing."""
+        before = self.known.pop(descriptor, 0)
+        if mask:
+            self.known[descriptor] = mask
+        if before and not mask:
+            self.selector.unregister(descriptor)
+        elif mask != before:
+            (self.selector.modify if before else self.selector.register)(descriptor, mask)
+
+    def opened(self, descriptor: int) -> None:
+        """A socket is new, whatever had its number before."""
+
+    def look(self, seconds: float | None) -> list[tuple[int, int]]:
+        """(descriptor, mask) of what happened."""
+        return [(key.fd, mask) for key, mask in self.selector.select(seconds)]
+
+    def wait(self, until: float) -> list[tuple[int, int]]:
+        """(descriptor, mask) of what happened; nothing where nothing did until then. Ends us when our parent ended."""
+        while True:
+            left = until - time.perf_counter()
+            if left == math.inf:
+                happened = self.look(None)
+            else:
+                if left > SPIN_S:
+                    select.select([self.whole], [], [], left - SPIN_S)  # finer than what epoll calls a timeout
+                happened = self.look(0)
+            if happened:
+                if any(descriptor == self.lifeline for descriptor, _ in happened):
+                    os._exit(1)
+                return happened
+            if time.perf_counter() >= until:
+                return []
+
+
+class EpollWatch(Watch):
+    """The same on Linux, at a third of the cost: a socket that is wanted again was never taken from the kernel's list."""
+
+    def __init__(self, lifeline: int) -> None:
+        self.lifeline = lifeline
+        self.known = {}
+        self.listed: dict[int, int] = {}
+        self.epoll = select.epoll()
+        self.whole = self.epoll.fileno()
+        self.set(lifeline, READ)
+
+    def set(self, descriptor: int, mask: int) -> None:
+        if not mask:
+            self.known.pop(descriptor, None)
+            return
+        self.known[descriptor] = mask
+        before = self.listed.get(descriptor, 0)
+        if mask != before:
+            self.listed[descriptor] = mask
+            events = (select.EPOLLIN if mask & READ else 0) | (select.EPOLLOUT if mask & WRITE else 0)
+            (self.epoll.modify if before else self.epoll.register)(descriptor, events)
+
+    def opened(self, descriptor: int) -> None:
+        self.listed.pop(descriptor, None)  # the kernel dropped the one of that number when libcurl closed it
+
+    def look(self, seconds: float | None) -> list[tuple[int, int]]:
+        read, write = ~select.EPOLLOUT, ~select.EPOLLIN  # an error is news for whoever reads or writes
+        happened = []
+        for descriptor, events in self.epoll.poll(seconds):
+            mask = (READ if events & read else 0) | (WRITE if events & write else 0)
+            if descriptor in self.known:
+                happened.append((descriptor, mask))
+            else:
+                del self.listed[descriptor]
+                self.epoll.unregister(descriptor)
+        return happened
+
+
+def _files() -> int:
+    """How many files may be open, after asking for as many as we are allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else hard
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(wanted, 65536)), hard))
+    except (ValueError, OSError):
+        return soft
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _doubles(count: int) -> array[float]:
+    return array("d", bytes(8 * count))
+
+
+def _exactly(descriptor: int, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = os.read(descriptor, size - len(data))
+        if not part:
+            sys.exit(1)  # whoever started this is gone
+        data += part
+    return bytes(data)
+
+
+def _tell(stream: Any, header: dict[str, Any], parts: list[bytes]) -> None:
+    text = json.dumps(header).encode()
+    stream.write(HEAD.pack(len(text), sum(map(len, parts))) + text)
+    for part in parts:
+        stream.write(part)
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""How does a server answer under load? Requests sent on schedule by a process of its own, each timed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import select
+import ssl
+import struct
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lockgate.errors import ModelFault
+from lockgate.models.model import Drive, LoadPlan
+from lockgate.models.model_host import arrivals
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_ENGINE = Path(__file__).with_name("load_generator.py")
+_CONNECTIONS = 1000
+_START_S = 60.0
+_ERROR_LENGTH = 300
+_PLAIN = ("accept", "content-type", "user-agent")
+_HEAD = struct.Struct("!QQ")
+
+
+def drive_http(
+    plan: LoadPlan,
+    *,
+    url: str,
+    headers: Mapping[str, str],
+    bodies: Sequence[bytes],
+    timeout_s: float,
+    ca_file: str | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Drive:
+    """POST the bodies in turn to `url` as the plan says, over HTTP/1.1 with connections kept, and time each request.
+
+    A request failed where its connection broke, nothing came within timeout_s, or the status is not 2xx (a redirect is
+    not followed, so it failed); `first_error` says which, without the values of headers. A connection that the server
+    closed between two requests is replaced, which is no failure. An open loop opens as many connections as it needs, up
+    to a thousand; a request that finds them all busy waits for one, which is part of its latency and none of its lag.
+    Certificates are checked against ca_file, else those that this machine trusts; no proxy is used.
+    cancelled: asked ten times a second; the load ends at once where it says so.
+
+    Raises ModelFault where nothing can be sent at all: no bodies, a header that is none, an engine that ended. Drive's
+    times start when the warm-up has ended.
+    """
+    if not bodies:
+        raise ModelFault("the server cannot be driven without rows to send", remedy="give data with rows")
+    _check_headers(headers)
+    due = None if plan.rate is None else array("d", arrivals(asdict(plan)))
+    count = plan.requests if due is None else len(due)
+    spec = {
+        "url": url,
+        "headers": [f"{name}: {value}" if value else f"{name};" for name, value in headers.items()],
+        "timeout_s": timeout_s,
+        "requests": count,
+        "duration_s": None if due is not None else plan.duration_s,
+        "open": due is not None,
+        "concurrency": plan.concurrency,
+        "connections": max(_CONNECTIONS, plan.concurrency),
+        "warmup": plan.warmup,
+        "bodies": [len(body) for body in bodies],
+        "libraries": _folder_of("pycurl"),
+        **_trust(url, ca_file),
+    }
+    longest = 2 + plan.warmup + count / (plan.concurrency if due is None else _CONNECTIONS)  # one after the other
+    patience = _START_S + (due[-1] if due else 0.0) + timeout_s * longest
+    told, payload = _run(spec, [*bodies, b"" if due is None else due.tobytes()], patience, cancelled or (lambda: False))
+    secrets = _secrets(url, headers)
+    if told.get("broken"):
+        raise ModelFault(f"the load could not be sent: {_redacted(told['broken'], secrets)}")
+    return _drive(told, payload, secrets)
+
+
+def _drive(told: Mapping[str, Any], payload: bytes, secrets: Sequence[str]) -> Drive:
+    import numpy as np
+
+    n = told["requests"]
+    times: NDArray[np.float64] = np.frombuffer(payload, np.float64, 4 * n).reshape(4, n)
+    failed = np.frombuffer(payload, np.uint8, n, offset=times.nbytes).astype(bool)
+    order = np.argsort(times[1], kind="stable")
+    intended, sent, done, lag = (column[order] for column in times)
+    error = told["first_error"]
+    return Drive(intended, sent, done, failed[order], lag, None if error is None else _redacted(error, secrets))
+
+
+def _run(
+    spec: Mapping[str, Any], parts: Sequence[bytes], seconds: float, cancelled: Callable[[], bool]
+) -> tuple[dict[str, Any], bytes]:
+    """What the engine told: a header and a payload. Its stdin stays open until then, because it ends with it."""
+    header = json.dumps(spec).encode()
+    with subprocess.Popen(
+        [sys.executable, "-I", str(_ENGINE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as engine:
+        assert engine.stdin is not None and engine.stdout is not None and engine.stderr is not None  # noqa: S101, PT018
+        try:
+            with suppress(BrokenPipeError):
+                engine.stdin.write(_HEAD.pack(len(header), sum(map(len, parts))))
+                for part in (header, *parts):
+                    engine.stdin.write(part)
+                engine.stdin.flush()
+            answer = _all_of(engine.stdout, until=time.monotonic() + seconds, cancelled=cancelled)
+        finally:
+            engine.kill()
+            with suppress(BrokenPipeError):
+                engine.stdin.close()  # what it no longer read
+        said = engine.stderr.read().decode(errors="replace")
+    size, rest = _HEAD.unpack_from(answer) if len(answer) >= _HEAD.size else (0, 0)
+    if not size or len(answer) < _HEAD.size + size + rest:
+        raise ModelFault("the load generator ended before it had told what it saw", stderr=said)
+    told: dict[str, Any] = json.loads(answer[_HEAD.size : _HEAD.size + size])
+    return told, answer[_HEAD.size + size :]
+
+
+def _all_of(stream: IO[bytes], *, until: float, cancelled: Callable[[], bool]) -> bytes:
+    """Everything up to the stream's end."""
+    parts: list[bytes] = []
+    while True:
+        ready, _, _ = select.select([stream], [], [], 0.1)
+        if ready:
+            part = os.read(stream.fileno(), 2**20)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+        elif cancelled():
+            raise ModelFault("the load was cancelled")
+        elif time.monotonic() > until:
+            raise ModelFault(
+                "the load generator did not end in time", remedy="run again on a machine that is less busy"
+            )
+
+
+def _folder_of(library: str) -> str:
+    """Where a library lies, for a process that looks at neither PYTHONPATH nor the user's own packages."""
+    found = importlib.util.find_spec(library)
+    if found is None or found.origin is None:
+        raise ModelFault(f"{library} is not installed, which sends the load", remedy=f"install {library}")
+    return str(Path(found.origin).parent)
+
+
+def _trust(url: str, ca_file: str | None) -> dict[str, str | None]:
+    """Which certificates are believed: the file that was named, else the machine's, else those that requests brings."""
+    if ca_file is not None or urlsplit(url).scheme != "https":
+        return {"ca_file": ca_file, "ca_folder": None}
+    known = ssl.get_default_verify_paths()
+    if known.cafile or known.capath:
+        return {"ca_file": known.cafile, "ca_folder": known.capath}
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    return {"ca_file": DEFAULT_CA_BUNDLE_PATH, "ca_folder": None}
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise ModelFault(f"{name!r} is no name of a header", remedy="write letters, digits and dashes")
+        if re.search(r"[\r\n\0]", value):
+            raise ModelFault(f"the value of header {name} holds a line break", remedy="give it on one line")
+
+
+def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
+    """What must not be shown, longest first: values of headers, each of their words, and what a URL may hide."""
+    parts = urlsplit(url)
+    found = {text for text in (parts.password, parts.query, parts.username) if text}
+    for name, value in headers.items():
+        if name.lower() not in _PLAIN:
+            found |= {value, *value.split()}
+    return sorted((text for text in found if len(text) > 3 and text.lower() not in ("bearer", "basic")), key=len)[::-1]
+
+
+def _redacted(text: str, secrets: Sequence[str]) -> str:
+    """The text on one line, without the secrets, and cut."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    line = " ".join(text.split())
+    return line if len(line) <= _ERROR_LENGTH else line[:_ERROR_LENGTH] + " …"

@@ -1,0 +1,152 @@
+"""A model that answers over HTTP, whoever started the server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lockgate.errors import ModelFault
+from lockgate.models.json_rows import BadAnswer, fitted, joined
+from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
+from lockgate.models.server.client import Client
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROWS = 1000
+
+
+class Wire(Protocol):
+    """What a server speaks: how rows become a body, and an answer becomes predictions."""
+
+    path: str
+    health: str | None
+    one_row: bool
+
+    def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
+        """What is sent, as JSON's values. Raises ModelFault where the rows cannot be said."""
+
+    def answer(self, document: Any, rows: int) -> pa.RecordBatch:
+        """One prediction a row. Raises BadAnswer."""
+
+    def reported(self, client: Client) -> dict[str, str]:
+        """What the server says of itself and of its model, for the evidence. Raises ModelFault for another version."""
+
+
+class ServerModel:
+    """A model behind a server that somebody else runs, behind the port `model.Model`. One caller at a time.
+
+    signature: the input columns as the registry has them, of which the server gets no more and no others. ready_s: how
+    long to wait until the server is ready. Nothing of the server is started or ended here; what it uses is not known.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        wire: Wire,
+        *,
+        signature: Sequence[Mapping[str, Any]] | None = None,
+        ready_s: float = 30.0,
+    ) -> None:
+        self.name = client.name
+        self._client, self._wire, self._signature, self._ready_s = client, wire, signature, ready_s
+        self._facts: LoadFacts | None = None
+        self._first_ms: float | None = None
+        self._closed = False
+
+    def load(self) -> LoadFacts:
+        """Wait until the server is ready; later calls return the same facts."""
+        if self._closed:
+            raise ModelFault(f"{self.name} is closed", remedy="make a new one")
+        if self._facts is None:
+            self._client.wait(self._wire.health, seconds=self._ready_s)
+            reported = self._wire.reported(self._client)
+            self._facts = LoadFacts(None, None, reported, where=self.where)
+        return self._facts
+
+    @property
+    def where(self) -> str:
+        """Where it answers, and from where to where time is measured."""
+        return f"over HTTP: POST {self._client.url(self._wire.path.partition('?')[0])}, from our machine and back"
+
+    def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+        """One answer for each batch, in order; a large batch is asked in parts. Raises ModelFault."""
+        if method is not None:
+            raise ModelFault(
+                f"{self.name} is behind a server, which answers as it was deployed: {method!r} cannot be called",
+                remedy="take output: {method: …} out, or ask it in a process of its own: target: process",
+            )
+        self.load()
+        step = 1 if self._wire.one_row else _ROWS
+        for batch in batches:
+            rows = fitted(batch, self._signature, name=self.name)
+            starts = range(0, max(1, rows.num_rows), step)
+            yield joined([self._answer(rows.slice(start, step)) for start in starts], name=self.name)
+
+    def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
+        """Send the plan's requests over HTTP and time them here. A request that fails is recorded, not raised.
+
+        One request is asked and read beforehand, because under load only the status of an answer is looked at.
+        """
+        from lockgate.models.server.load_test import drive_http
+
+        if batch.num_rows == 0:
+            raise ModelFault(f"{self.name} cannot be driven with a batch without rows", remedy="give data with rows")
+        if self._wire.one_row and plan.rows != 1:
+            raise ModelFault(
+                f"{self.name} takes one row a request, because its body says $row or $record, and {plan.rows} are asked",
+                remedy="write batch_size: 1, or a body with $rows or $records",
+            )
+        self.load()
+        parts = _parts(fitted(batch, self._signature, name=self.name), rows=plan.rows, most=plan.requests)
+        if self._first_ms is None:
+            self._answer(parts[0])
+        return drive_http(
+            plan,
+            url=self._client.address(self._wire.path),
+            headers={"Content-Type": "application/json", "Accept": "application/json", **self._client.headers},
+            bodies=[self._body(part) for part in parts],
+            timeout_s=self._client.timeout_s,
+            ca_file=self._client.ca_file,
+            cancelled=self._client.cancelled,
+        )
+
+    def usage(self) -> Usage:
+        """Only how long the first answer took: what a server uses that we did not start is not known."""
+        return Usage(None, None, self._first_ms)
+
+    def close(self) -> None:
+        """End the connection, not the server; safe to call twice."""
+        self._closed = True
+        self._client.close()
+
+    def _body(self, rows: pa.RecordBatch) -> bytes:
+        return json.dumps(self._wire.body(rows, name=self.name), allow_nan=False, separators=(",", ":")).encode()
+
+    def _answer(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        count = rows.num_rows
+        doing = "predicting 1 row" if count == 1 else f"predicting {count:,} rows"
+        body = self._body(rows)
+        began = time.perf_counter()
+        document = self._client.post(self._wire.path, body, doing=doing)
+        if self._first_ms is None:
+            self._first_ms = (time.perf_counter() - began) * 1000
+        try:
+            return self._wire.answer(document, count)
+        except BadAnswer as bad:
+            raise ModelFault(
+                f"{self.name} gave no usable answer while {doing}: {self._client.safe(str(bad))}",
+                remedy="look at protocol and output of target (docs/targets.md), or at what the server returns",
+                alive=True,
+            ) from bad
+
+
+def _parts(batch: pa.RecordBatch, *, rows: int, most: int) -> list[pa.RecordBatch]:
+    """Requests of `rows` rows each, taken in turn; a batch with fewer rows is repeated until it has enough for one."""
+    import pyarrow as pa
+
+    if batch.num_rows < rows:
+        batch = batch.take(pa.array([place % batch.num_rows for place in range(rows)]))
+    return [batch.slice(place * rows, rows) for place in range(min(most, batch.num_rows // rows))]

@@ -1,0 +1,35 @@
+"""The first inference protocol: `instances` in, `predictions` out, as KServe and TensorFlow Serving speak it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lockgate.models.json_rows import BadAnswer, columns, predictions
+from lockgate.models.server.client import Client
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Instances:
+    """`{"instances": [[…], …]}`, rows of values in the order of the columns, is answered with `{"predictions": […]}`."""
+
+    one_row = False
+
+    def __init__(self, model: str, *, version: str | None = None) -> None:
+        of = f"/v1/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
+        self.path = f"{of}:predict"
+        self.health: str | None = of
+
+    def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
+        return {"instances": list(map(list, zip(*columns(batch, name=name).values(), strict=True)))}
+
+    def answer(self, document: Any, rows: int) -> pa.RecordBatch:
+        if not isinstance(document, dict) or "predictions" not in document:
+            said = document.get("error") if isinstance(document, dict) else None
+            raise BadAnswer("it has no `predictions`" + (f", but the error {str(said)[:200]!r}" if said else ""))
+        return predictions(document["predictions"], rows)
+
+    def reported(self, client: Client) -> dict[str, str]:
+        return {}

@@ -1,0 +1,136 @@
+"""The Open Inference Protocol, version 2: MLServer, KServe, Triton."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from lockgate.errors import ModelFault
+from lockgate.models.json_rows import BadAnswer, columns, predictions
+from lockgate.models.server.client import Client
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_TYPES = {
+    "bool": "BOOL",
+    **{f"{sign}int{bits}": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "halffloat": "FP16",
+    "float": "FP32",
+    "double": "FP64",
+}
+
+
+class OpenInference:
+    """One tensor a column, or all columns as the one tensor that the pipeline names.
+
+    An answer with one output is taken whatever its name is, because servers announce one name and answer with another;
+    several outputs are columns by name. MLServer is told that the columns are a frame (`content_type: pd`).
+    """
+
+    one_row = False
+
+    def __init__(self, model: str, *, version: str | None = None, tensor: str | None = None) -> None:
+        self._model = f"/v2/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
+        self._version, self._tensor = version, tensor
+        self._frame = False
+        self.path = f"{self._model}/infer"
+        self.health: str | None = f"{self._model}/ready"
+
+    def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
+        table, rows = columns(batch, name=name), batch.num_rows
+        types = [_datatype(kind) for kind in batch.schema.types]
+        if self._tensor is not None:
+            if len(set(types)) > 1:
+                kinds = ", ".join(dict.fromkeys(types))
+                raise ModelFault(
+                    f"{name} cannot be asked: the columns are {kinds}, and one tensor holds values of one type",
+                    remedy="leave tensor: out, so that each column is a tensor, or log a signature with one type",
+                )
+            data = [value for row in zip(*table.values(), strict=True) for value in row]
+            return {"inputs": [_tensor(self._tensor, [rows, len(table)], types[0], data)]}
+        inputs = [_tensor(title, [rows, 1], kind, table[title]) for title, kind in zip(table, types, strict=True)]
+        if not self._frame:
+            return {"inputs": inputs}
+        for one in inputs:
+            if one["datatype"] == "BYTES":
+                one["parameters"] = {"content_type": "str"}
+        return {"parameters": {"content_type": "pd"}, "inputs": inputs}
+
+    def answer(self, document: Any, rows: int) -> pa.RecordBatch:
+        outputs = document.get("outputs") if isinstance(document, dict) else None
+        if not isinstance(outputs, list) or not outputs or not all(isinstance(one, dict) for one in outputs):
+            raise BadAnswer("it has no `outputs`, as the Open Inference Protocol has")
+        said = document.get("model_version")
+        if self._version is not None and said not in (None, "", self._version):
+            raise BadAnswer(f"version {said!r} of the model answered, and {self._version!r} was asked")
+        if len(outputs) == 1:
+            return predictions(_nested(outputs[0], rows), rows)
+        return predictions({str(one.get("name")): _flat(one, rows) for one in outputs}, rows)
+
+    def reported(self, client: Client) -> dict[str, str]:
+        """What the server says of itself and of the model; without `version` it also says which one answers."""
+        server, model = client.get("/v2"), client.get(self._model)
+        found = {}
+        if isinstance(server, dict) and isinstance(server.get("name"), str):
+            found["server"] = f"{server['name']} {server.get('version', '')}".strip()[:80]
+            self._frame = server["name"] == "mlserver" and self._tensor is None
+        if isinstance(model, dict):
+            versions = model.get("versions")
+            known = versions if isinstance(versions, list) else []
+            if self._version is not None and known and self._version not in known:
+                raise ModelFault(
+                    f"{client.name} at {client.url(self._model)} has the versions {', '.join(map(str, known[:20]))}, "
+                    f"and target asks for {self._version!r}",
+                    remedy="name one of these as version: in target",
+                )
+            found |= {"platform": str(model["platform"])[:80]} if model.get("platform") else {}
+            found |= {"versions": ", ".join(map(str, known[:20]))} if known else {}
+        return found
+
+
+def _datatype(kind: pa.DataType) -> str:
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return "FP64" if pa.types.is_decimal(kind) else _TYPES.get(str(kind), "BYTES")
+
+
+def _tensor(name: str, shape: list[int], datatype: str, data: list[Any]) -> dict[str, Any]:
+    return {"name": name, "shape": shape, "datatype": datatype, "data": data}
+
+
+def _nested(output: Any, rows: int) -> list[Any]:
+    """The data of an output as one value a row, or one list a row: it may come flat or nested."""
+    data, shape = _data(output)
+    width = shape[1] if len(shape) == 2 else 1
+    if len(shape) > 2 or not shape or shape[0] != rows:
+        raise BadAnswer(f"its output {output.get('name')!r} has the shape {shape} for {rows:,} rows")
+    if width == 1:
+        return data
+    return [data[place : place + width] for place in range(0, len(data), width)]
+
+
+def _flat(output: Any, rows: int) -> list[Any]:
+    data = _nested(output, rows)
+    if any(isinstance(value, list) for value in data):
+        raise BadAnswer(f"its output {output.get('name')!r} is a matrix, beside other outputs")
+    return data
+
+
+def _data(output: Any) -> tuple[list[Any], list[int]]:
+    data, shape = output.get("data"), output.get("shape")
+    if not isinstance(data, list):
+        raise BadAnswer(f"its output {output.get('name')!r} has no `data` in JSON")
+    while data and isinstance(data[0], list):
+        if not all(isinstance(part, list) for part in data):
+            raise BadAnswer(f"the data of its output {output.get('name')!r} is nested unevenly")
+        data = [value for part in data for value in part]
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise BadAnswer(f"its output {output.get('name')!r} has no `shape`")
+    count = 1
+    for size in shape:
+        count *= size
+    if count != len(data):
+        raise BadAnswer(f"its output {output.get('name')!r} has the shape {shape} and {len(data):,} values")
+    return data, shape

@@ -1,0 +1,1 @@
+"""A pipeline in YAML: read, merged, validated."""

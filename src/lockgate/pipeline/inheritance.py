@@ -1,0 +1,252 @@
+"""Which files does a pipeline stand on, and what do they say together?
+
+Maps merge, scalars replace, gates merge by name; other lists (`require`, `slices`, `waive`), `groups` and
+`candidate` replace whole. What a parent has `locked`, no child may touch. Every value keeps the place that it came from.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lockgate.errors import PipelineError
+from lockgate.hashing import sha256
+from lockgate.pipeline import yaml_reader as yamlfile
+from lockgate.pipeline.yaml_reader import Complaint, Document, Node, Path_, Place
+
+MAX_FILES = 10
+PACKAGE = "package:"
+_WHOLE = ("require", "groups", "slices", "candidate")
+_OF_PEOPLE = (("data",), ("inputs",))
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The files of a pipeline as one tree. files: (path relative to the root, sha256), the pipeline itself first.
+
+    complaints: what was refused value by value while reading, and locks that were touched.
+    """
+
+    root: Node
+    files: tuple[tuple[str, str], ...]
+    complaints: tuple[Complaint, ...]
+
+
+@dataclass(frozen=True)
+class _Lock:
+    path: Path_
+    at: Place
+
+
+def resolve(path: Path, *, root: Path) -> Merged:
+    """A pipeline merged with everything that it extends. Raises PipelineError for files that cannot be read."""
+    chain: list[Document] = []
+    files: list[tuple[str, str]] = []
+    seen: dict[str, str] = {}
+    source: _Source | None = _Source.of(path, root=root)
+    at: Place | None = None
+    while source is not None:
+        if source.identity in seen:
+            raise PipelineError(f"{at}: extends goes in a circle: {' → '.join([*seen.values(), source.shown])}")
+        if len(chain) == MAX_FILES:
+            raise PipelineError(
+                f"{at}: this is the file number {MAX_FILES + 1} in a row of extends; {MAX_FILES} are read"
+            )
+        seen[source.identity] = source.shown
+        document, data = source.read(at)
+        chain.append(document)
+        files.append((source.shown, sha256(data)))
+        if not isinstance(document.root.value, dict):
+            raise PipelineError(f"{document.root.at}: a pipeline is a mapping of keys; this is {_word(document.root)}")
+        source, at = _parent(document.root, source, root=root)
+    complaints = [complaint for document in chain for complaint in document.complaints]
+    merged, locks = _without(chain[-1].root, "extends"), list[_Lock]()
+    for parent, child in zip(reversed(chain), [*reversed(chain[:-1]), None], strict=True):
+        locks += _locks(parent.root)
+        if child is not None:
+            own = _without(child.root, "extends")
+            complaints += _touched(own, merged, locks)
+            merged = _merge_maps(merged, own, ())
+    return Merged(merged, tuple(files), tuple(complaints))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file on disk, or one inside an installed package (`package`), whose neighbours are in that package too."""
+
+    shown: str
+    path: Path
+    package: str | None = None
+
+    @classmethod
+    def of(cls, path: Path, *, root: Path) -> _Source:
+        full = Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps the name that people gave it
+        return cls(Path(os.path.relpath(full, root)).as_posix(), full)
+
+    @property
+    def identity(self) -> str:
+        return os.path.realpath(self.path)
+
+    def read(self, at: Place | None) -> tuple[Document, bytes]:
+        try:
+            return yamlfile.load(self.path, shown=self.shown)
+        except PipelineError as error:
+            if at is None or self.path.is_file():
+                raise
+            raise PipelineError(f"{at}: extends names {self.shown}, and there is no such file") from error
+
+
+def _parent(tree: Node, source: _Source, *, root: Path) -> tuple[_Source | None, Place | None]:
+    node = tree.child("extends")
+    if node is None:
+        return None, None
+    name = node.value
+    if not isinstance(name, str) or not name.strip():
+        raise PipelineError(
+            f"{node.at}: extends names one file, such as other.yaml or package:acme_policy/tabular.yaml"
+        )
+    if "${" in name:
+        raise PipelineError(f"{node.at}: extends takes no variables: a policy does not depend on where it is read")
+    if name.startswith(PACKAGE):
+        return _in_package(name, node.at), node.at
+    beside = source.path.parent / name
+    if source.package is not None:
+        return _Source(f"{PACKAGE}{source.package}/{name}", beside, source.package), node.at
+    below_root = root / name
+    return _Source.of(beside if beside.is_file() or not below_root.is_file() else below_root, root=root), node.at
+
+
+def _in_package(name: str, at: Place) -> _Source:
+    from importlib.resources import files
+
+    package, _, inside = name.removeprefix(PACKAGE).partition("/")
+    if not package or not inside or ".." in inside.split("/"):
+        raise PipelineError(f"{at}: {name!r} names no file of a package; write package:acme_policy/tabular.yaml")
+    try:
+        found = files(package).joinpath(inside)
+    except Exception as error:  # importing a package may raise anything
+        raise PipelineError(f"{at}: there is no package {package!r} here: {error}; install it") from error
+    return _Source(name, Path(str(found)), package)
+
+
+def gate_title(gate: Node) -> str | None:
+    """The name of a gate in YAML: `name`, else its kind; of a gate in a file the class."""
+    for key in ("name", "gate"):
+        node = gate.child(key)
+        if node is not None and isinstance(node.value, str) and node.value:
+            return node.value.rpartition(":")[2] if key == "gate" else node.value
+    return None
+
+
+def _merge(parent: Node, child: Node, path: Path_) -> Node:
+    whole = path[-1] in _WHOLE and path[:-1] not in _OF_PEOPLE
+    if isinstance(parent.value, dict) and isinstance(child.value, dict) and not whole:
+        return _merge_maps(parent, child, path)
+    if path == ("gates",) and isinstance(parent.value, list) and isinstance(child.value, list):
+        return _merge_gates(parent, child)
+    if path == ("locked",) and isinstance(parent.value, list) and isinstance(child.value, list):
+        return replace(child, value=[*parent.value, *child.value])
+    return child
+
+
+def _merge_maps(parent: Node, child: Node, path: Path_) -> Node:
+    merged: dict[str, Node] = dict(parent.value)  # type: ignore[arg-type]
+    for name, node in child.value.items():  # type: ignore[union-attr]
+        merged[name] = _merge(merged[name], node, (*path, name)) if name in merged else node
+    return replace(child, value=merged)
+
+
+def _merge_gates(parent: Node, child: Node) -> Node:
+    gates: list[Node] = list(parent.value)  # type: ignore[arg-type]
+    titles = [gate_title(gate) for gate in gates]
+    taken: set[int] = set()
+    for gate in child.value:  # type: ignore[union-attr]
+        title = gate_title(gate)  # type: ignore[arg-type]
+        index = titles.index(title) if title is not None and title in titles else None
+        if index is None or index in taken:
+            gates.append(gate)  # type: ignore[arg-type]
+            continue
+        taken.add(index)
+        gates[index] = _merge_gate(gates[index], gate)  # type: ignore[arg-type]
+    return replace(child, value=gates)
+
+
+def _merge_gate(parent: Node, child: Node) -> Node:
+    kind, own = parent.child("gate"), child.child("gate")
+    if own is not None and kind is not None and own.value != kind.value:
+        return child
+    return _merge_maps(parent, child, ("gates", "*"))
+
+
+def _locks(tree: Node) -> list[_Lock]:
+    node = tree.child("locked")
+    locks = []
+    for entry in node.value if node is not None and isinstance(node.value, list) else ():
+        if isinstance(entry, Node) and isinstance(entry.value, str) and entry.value.strip("."):
+            locks.append(_Lock(tuple(entry.value.split(".")), entry.at))
+    return locks
+
+
+def _touched(child: Node, parent: Node, locks: list[_Lock]) -> list[Complaint]:
+    found = []
+    for lock in locks:
+        for at in _touches(child, parent, lock.path):
+            found.append(
+                Complaint(at, f"{'.'.join(map(str, lock.path))} is locked by {lock.at} and cannot be set here")
+            )
+    return found
+
+
+def _touches(child: Node, parent: Node, lock: Path_) -> list[Place]:
+    """Where a child sets something at, below or above a locked path, or waives a locked gate."""
+    node: Node = child
+    waived = _waived(child, lock) if lock[0] == "gates" else []
+    for depth, step in enumerate(lock):
+        if depth and lock[0] == "gates" and depth == 1:
+            if not isinstance(node.value, list):
+                return [node.named_at, *waived]
+            named = [gate for gate in node.value if gate_title(gate) == step]
+            if len(lock) == 2 or not named or _replaced(named[0], parent):
+                return [*(gate.at for gate in named), *waived]
+            node = named[0]
+            continue
+        if not isinstance(node.value, dict):
+            return [node.named_at, *waived]
+        below = node.child(step)
+        if below is None:
+            return waived
+        node = below
+    return [node.named_at, *waived]
+
+
+def _replaced(gate: Node, parent: Node) -> bool:
+    """Whether a gate stands in the place of a parent's gate of another kind."""
+    gates, kind = parent.child("gates"), gate.child("gate")
+    for other in gates.value if gates is not None and isinstance(gates.value, list) else ():
+        before = other.child("gate")
+        if gate_title(other) == gate_title(gate) and before is not None and kind is not None:
+            return before.value != kind.value
+    return False
+
+
+def _waived(child: Node, lock: Path_) -> list[Place]:
+    waive = child.child("waive")
+    found = []
+    for entry in waive.value if waive is not None and isinstance(waive.value, list) else ():
+        finding = entry.child("finding") if isinstance(entry, Node) else None
+        if (
+            finding is not None
+            and isinstance(finding.value, str)
+            and (len(lock) == 1 or finding.value.partition("/")[0] == lock[1])
+        ):
+            found.append(finding.at)
+    return found
+
+
+def _without(tree: Node, key: str) -> Node:
+    return replace(tree, value={name: node for name, node in tree.value.items() if name != key})  # type: ignore[union-attr]
+
+
+def _word(node: Node) -> str:
+    return "a list" if isinstance(node.value, list) else f"only {node.value!r:.40}"

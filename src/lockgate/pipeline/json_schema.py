@@ -1,0 +1,192 @@
+"""What may stand in a pipeline, as JSON Schema: for editors, and for tools that never start Python.
+
+Made of the same types as the parser. It cannot see positions, names that point elsewhere, or what no data could satisfy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from lockgate import plugins
+from lockgate.data.dataset import DatasetSpec
+from lockgate.data.slices.spec import Condition, SliceSpec
+from lockgate.errors import UsageError
+from lockgate.gates.gate import Gate, gate_class
+from lockgate.models.output import OutputSpec
+from lockgate.models.target_spec import Server
+from lockgate.pipeline.model import Pipeline
+from lockgate.promotion.ledger.chain import PromotionPolicy
+from lockgate.promotion.traffic_switch_spec import CheckSpec, SwitchSpec
+from lockgate.registries.ports import CandidateSelector, ChampionSelector
+from lockgate.signoff.policy import Owner, SignoffPolicy
+
+Json = dict[str, Any]
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_WAY_BACK = r"^(prove|waived:\s*\S.*,\s*until\s+[0-9]{4}-[0-9]{2}-[0-9]{2}\s*)$"
+_DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+
+
+def _not_both(*pairs: tuple[str, str]) -> Json:
+    return {"allOf": [{"not": {"required": list(pair)}} for pair in pairs]}
+
+
+def _only_for(protocols: tuple[str, ...], *keys: str) -> Json:
+    speaks = {"properties": {"protocol": {"enum": list(protocols)}}, "required": ["protocol"]}
+    return {"if": speaks, "else": {"not": {"anyOf": [{"required": [key]} for key in keys]}}}
+
+
+# What validators ask beyond the types, in the words of JSON Schema.
+_MORE: Mapping[type, Json] = {
+    CandidateSelector: {"minProperties": 1, "maxProperties": 1},
+    ChampionSelector: {"oneOf": [{"required": ["alias"]}, {"required": ["version"]}]},
+    Condition: {"minProperties": 1},
+    DatasetSpec: {"dependentRequired": {"last": ["time"], "keep_ids": ["id"]}},
+    OutputSpec: _not_both(("column", "class")),
+    Owner: {
+        "anyOf": [{"required": ["id"]}, {"required": ["key"]}, {"required": ["email"]}],
+        "dependentRequired": {"github": ["id"]},
+    },
+    Server: {
+        "allOf": [
+            _only_for(("json",), "body", "output") | {"then": {"required": ["path", "body"]}},
+            _only_for(("v2", "v1"), "model", "version"),
+            _only_for(("v2",), "tensor"),
+        ]
+    },
+    SignoffPolicy: {"dependentRequired": {"groups": ["require"]}},
+    SwitchSpec: {"anyOf": [{"required": ["run"]}, {"required": ["check"]}]},
+    SliceSpec: {
+        **_not_both(
+            *combinations(("values", "bins", "quantiles", "where", "cross"), 2),
+            *(("column", key) for key in ("where", "cross")),
+            *(("max", key) for key in ("values", "bins", "quantiles", "where")),
+        ),
+        "anyOf": [
+            {"required": ["column"]},
+            {"required": ["name", "where"]},
+            {"required": ["cross"]},
+            {"required": ["find"], "maxProperties": 1},
+        ],
+        "dependentRequired": {"bins": ["name"], "where": ["name"]},
+    },
+}
+_MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
+    DatasetSpec: {"scores": {"required": ["candidate"]}, "digest": {"pattern": "^sha256:[0-9a-f]{64}$"}},
+    PromotionPolicy: {"way_back": {"pattern": _WAY_BACK}},
+    SwitchSpec: {"run": {"minItems": 1}},
+    CheckSpec: {"url": {"pattern": "^https?://[^\\s/]"}, "expect": {"minLength": 1}},
+    SliceSpec: {"cross": {"minItems": 2, "maxItems": 4}},
+    SignoffPolicy: {"require": {"additionalProperties": {"type": "integer", "minimum": 0}}},
+}
+
+
+def schema(*, root: Path | None = None) -> Json:
+    """The JSON Schema of a pipeline with the gates that are installed here."""
+    classes = _installed(root or Path())
+    models: list[type[Any]] = [Pipeline, Gate, *classes.values(), *_MORE, *_MORE_PROPERTIES]
+    refs, definitions = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
+    defs: dict[str, Json] = definitions["$defs"]
+    name = {model: refs[model, "validation"]["$ref"].rpartition("/")[2] for model in dict.fromkeys(models)}
+    for model, more in _MORE.items():
+        defs[name[model]] |= more
+    for model, properties in _MORE_PROPERTIES.items():
+        for key, more in properties.items():
+            _tighten(defs[name[model]]["properties"][key], more)
+    whole = defs.pop(name[Pipeline])
+    base = defs.pop(name[Gate])
+    kinds = {kind: defs.pop(name[cls]) for kind, cls in classes.items()}
+    whole["properties"]["data"]["additionalProperties"] = False
+    items = {"anyOf": [*(_kind(kind, own) for kind, own in kinds.items()), *_foreign(base, kinds)]}
+    parts = {"anyOf": [_part(one) for one in items["anyOf"]]}
+    required = whole.pop("required")
+    whole["properties"]["gates"] = {"type": "array"}
+    document: Json = {
+        "$schema": DRAFT,
+        "title": "lockgate pipeline",
+        "type": "object",
+        "if": {"required": ["extends"]},
+        "then": {
+            "properties": {**_parts(whole["properties"]), "gates": {"type": "array", "items": parts}},
+            "additionalProperties": False,
+        },
+        "else": {
+            "properties": {**whole["properties"], "gates": {"type": "array", "minItems": 1, "items": items}},
+            "required": required,
+            "additionalProperties": False,
+        },
+        "$defs": {**defs, **{f"{key}.part": _part(one) for key, one in defs.items()}},
+    }
+    dated: Json = _dated(document)
+    return dated
+
+
+def _installed(root: Path) -> dict[str, type[Gate]]:
+    """The gates that can be loaded; one that is broken is described by `_foreign`."""
+    classes = {}
+    for kind in plugins.installed(plugins.GATES):
+        try:
+            classes[kind] = gate_class(kind, root=root)
+        except UsageError:
+            continue
+    return classes
+
+
+def _kind(kind: str, own: Json) -> Json:
+    properties = {**own["properties"], "gate": {"const": kind}}
+    return {**own, "properties": properties, "required": sorted({*own.get("required", ()), "gate"})}
+
+
+def _foreign(base: Json, kinds: Mapping[str, Json]) -> list[Json]:
+    """Gates whose fields are not known here: those in files, and those that are installed and cannot be loaded."""
+    broken = [kind for kind in plugins.installed(plugins.GATES) if kind not in kinds]
+    gates: list[Json] = [{"type": "string", "pattern": r"\.py:"}, *({"const": kind} for kind in broken)]
+    properties = {**base["properties"], "gate": {"anyOf": gates}}
+    return [{**base, "properties": properties, "additionalProperties": True}]
+
+
+def _tighten(schema: Json, more: Json) -> None:
+    """Add to a property's schema; where null is allowed too, to the other alternatives."""
+    options = [option for option in schema.get("anyOf", ()) if option.get("type") != "null"]
+    for option in options or [schema]:
+        if "enum" in more or "const" in more:
+            option.pop("enum", None)
+        option |= more
+
+
+def _parts(properties: Mapping[str, Json]) -> Json:
+    """The properties of a file that extends another: maps merge, so what they need may stand in the other file."""
+    whole = ("candidate",)
+    return {key: one if key in whole else _part(one) for key, one in properties.items()}
+
+
+def _part(schema: Any) -> Any:
+    """A schema without what is required; lists are replaced whole, so their entries stay as they are."""
+    if isinstance(schema, list):
+        return [_part(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    part: Json = {}
+    for key, value in schema.items():
+        if key in ("items", "prefixItems", "default", "examples", "enum", "const"):
+            part[key] = value
+        elif key == "$ref":
+            part[key] = f"{value}.part"
+        elif key not in ("required", "dependentRequired", "oneOf", "allOf"):
+            part[key] = _part(value)
+    if any(isinstance(one, dict) and set(one) == {"required"} for one in schema.get("anyOf", ())):
+        del part["anyOf"]
+    return part
+
+
+def _dated(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_dated(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    more = {"pattern": _DATE} if schema.get("format") == "date" and schema.get("type") == "string" else {}
+    return {key: _dated(one) for key, one in schema.items()} | more

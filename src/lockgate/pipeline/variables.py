@@ -1,0 +1,90 @@
+"""What `${VAR}` and `${VAR:-x}` stand for, and where a pipeline may have them: in paths, addresses and headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from lockgate.hashing import sha256
+from lockgate.pipeline.yaml_reader import Complaint, Node, Path_, Step
+
+_VARIABLE = re.compile(r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<text>[^{}]*))?\})?")
+ADDRESSES = frozenset({"path", "uri", "url", "file", "python", "folder", "host", "webhook"})
+_INSIDE = frozenset({"candidate", "env", "target"})
+_LATE = "notify"  # read where something is sent, and only there
+_NEVER = frozenset({"require", "severity", "waive", "signoff", "promotion"})
+
+
+@dataclass(frozen=True)
+class Substituted:
+    """The tree with values in place of variables. used: name → sha256 of the value, of those that were read."""
+
+    root: Node
+    used: Mapping[str, str]
+    complaints: tuple[Complaint, ...]
+
+
+def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
+    """Put values where variables stand. Without an environment, one that has no default stays as it is written."""
+    used: dict[str, str] = {}
+    complaints: list[Complaint] = []
+
+    def text(node: Node, path: Path_) -> str:
+        def value(match: re.Match[str]) -> str:
+            name = match["name"]
+            if name is None:
+                complaints.append(Complaint(node.at, "a variable is written ${NAME} or ${NAME:-default}"))
+                return match[0]
+            found = None if environ is None else environ.get(name) or None
+            if found is None and match["default"] is not None:
+                found = match["text"]
+            if found is None:
+                if environ is not None:
+                    complaints.append(
+                        Complaint(node.at, f"the variable {name} is not set; set it, or write ${{{name}:-a default}}")
+                    )
+                return match[0]
+            used[name] = sha256(found.encode())
+            return found
+
+        if "${" not in (written := str(node.value)):
+            return written
+        if why := _forbidden(path):
+            complaints.append(Complaint(node.at, why))
+            return written
+        return _VARIABLE.sub(value, written)
+
+    def fold(node: Node, path: Path_) -> Node:
+        if path == (_LATE,):
+            return node
+        if isinstance(node.value, dict):
+            return replace(node, value={name: fold(below, (*path, name)) for name, below in node.value.items()})
+        if isinstance(node.value, list):
+            return replace(node, value=[fold(below, (*path, index)) for index, below in enumerate(node.value)])
+        return replace(node, value=text(node, path)) if isinstance(node.value, str) else node
+
+    root = fold(tree, ())
+    return Substituted(root, dict(sorted(used.items())), tuple(complaints))
+
+
+def filled(text: str, environ: Mapping[str, str]) -> str:
+    """A text of `notify` with its variables' values. Raises LookupError with the name of one that is not set."""
+
+    def value(match: re.Match[str]) -> str:
+        found = environ.get(match["name"] or "") or match["text"]
+        if found is None:
+            raise LookupError(match["name"] or "without a name")
+        return found
+
+    return _VARIABLE.sub(value, text)
+
+
+def _forbidden(path: Path_) -> str | None:
+    names: list[Step] = [step for step in path if isinstance(step, str)]
+    never = [name for name in names if name in _NEVER]
+    if never:
+        return f"variables are not read in {never[0]}: what is asked does not depend on where it is asked"
+    if _INSIDE.intersection(names) or (names and names[-1] in ADDRESSES):
+        return None
+    return f"variables are read in paths, addresses and headers, not in {names[-1] if names else 'this'}"

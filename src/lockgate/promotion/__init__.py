@@ -1,0 +1,1 @@
+"""Moving a version: preconditions, ledger, promotion, rollback, archive."""

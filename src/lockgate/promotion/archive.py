@@ -1,0 +1,146 @@
+"""Let the standby go once Production has held for its soak.
+
+Meant for a schedule: called twice it does it once, it moves nothing early, and it says what it waits for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lockgate.errors import Refused, Waiting
+from lockgate.promotion.ledger.chain import Entry, PromotionPolicy, Standing
+from lockgate.promotion.ledger.soak import Soak, soak_of
+from lockgate.promotion.promote import Clock, Left, TurnOver, carry_out, look, settle
+from lockgate.registries.ports import Identity, Registry, utc_text
+from lockgate.units import duration_text
+
+
+@dataclass(frozen=True)
+class Archiving:
+    """What became of it. entry: what was archived now, None where nothing was due. soak: what is waited for, if anything.
+
+    other: somebody else's call that is at it. forwarded: entries that others had left unfinished.
+    """
+
+    model: str
+    at: datetime
+    promotion: PromotionPolicy
+    standing: Standing
+    entry: Entry | None = None
+    soak: Soak | None = None
+    other: Entry | None = None
+    forwarded: tuple[Left, ...] = ()
+
+    @property
+    def retain_until(self) -> datetime | None:
+        version = None if self.entry is None else self.entry.source
+        return None if version is None else self.standing.retain_until(version, self.promotion.retain)
+
+    @property
+    def lines(self) -> list[str]:
+        """What people are told."""
+        lines = [left.line for left in self.forwarded]
+        if self.entry is not None and self.retain_until is not None:
+            return [
+                *lines,
+                f"{self.model} version {self.entry.source} is Archived (epoch {self.entry.epoch}, "
+                f"{utc_text(self.entry.at)}), and kept until {utc_text(self.retain_until)}",
+                "no standby is left: the alias previous equals production; gate rollback --to still reaches what is kept",
+            ]
+        return [*lines, f"{self.model}: nothing is due: {self.waits_for}"]
+
+    @property
+    def waits_for(self) -> str:
+        if self.other is not None:
+            return (
+                f"{self.other.actor} is archiving version {self.other.source}; "
+                f"unless that is done by {utc_text(self.other.lease_ends)}, the next call finishes it"
+            )
+        if self.soak is not None:
+            return (
+                f"version {self.soak.standby} stands by until {utc_text(self.soak.ends)}, when version "
+                f"{self.soak.production} will have held Production for {duration_text(self.promotion.soak)}"
+            )
+        if self.standing.production is None:
+            return "the ledger knows no Production"
+        return f"no version stands by behind version {self.standing.production}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": "lockgate/archive/v1",
+            "model": self.model,
+            "at": utc_text(self.at),
+            "archived": None if self.entry is None else self.entry.source,
+            "entry": None if self.entry is None else self.entry.to_json(),
+            "retain_until": None if self.retain_until is None else utc_text(self.retain_until),
+            "production": self.standing.production,
+            "standby": self.standing.standby,
+            "due_at": None if self.soak is None else utc_text(self.soak.ends),
+            "waits_for": None if self.entry is not None else self.waits_for,
+            "finished": [left.to_json() for left in self.forwarded],
+        }
+
+
+def archive(
+    registry: Registry,
+    model: str,
+    *,
+    promotion: PromotionPolicy,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None = None,
+) -> Archiving:
+    """Archive the standby if its time has come; called again it finds nothing to do.
+
+    turn_over: makes serving follow what others left unfinished, None where the policy has no switch. Raises Waiting while
+    somebody moves a version otherwise, Refused where the registry does not show the Production whose soak is counted.
+    """
+    while True:
+        try:
+            return _archive(registry, model, promotion=promotion, actor=actor, clock=clock, turn_over=turn_over)
+        except Waiting:
+            place = look(registry, model)
+            other = place.chain.unfinished
+            if other is not None and other.kind != "archived":
+                raise
+            if other is not None and clock() < place.chain.held_until(other):
+                return Archiving(model, clock(), promotion, place.standing, other=other)
+        except Refused as refused:
+            if refused.code != "overtaken":  # nothing that a person decided is lost: look again at what stands now
+                raise
+
+
+def _archive(
+    registry: Registry,
+    model: str,
+    *,
+    promotion: PromotionPolicy,
+    actor: Identity,
+    clock: Clock,
+    turn_over: TurnOver | None,
+) -> Archiving:
+    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
+    soak, now = soak_of(place.chain, promotion.soak), clock()
+    if soak is None or not soak.is_over(now):
+        return Archiving(model, now, promotion, place.standing, soak=soak, forwarded=forwarded)
+    if place.seen.get("production") != soak.production:
+        raise Refused(
+            f"version {soak.production} is Production in the ledger, and the alias points to "
+            + (f"version {place.seen['production']}" if "production" in place.seen else "nothing")
+            + f", so nobody knows whether it has held; version {soak.standby} stays",
+            code="moved_by_hand",
+            remedy=f"find out who moved it; gate verify {model} --repair puts it back",
+        )
+    wanted = place.chain.draft(
+        "archived",
+        source=soak.standby,
+        actor=actor,
+        target=None,
+        reason=f"version {soak.production} has held Production for {duration_text(promotion.soak)}",
+        at=now,
+        lease=promotion.lease,
+    )
+    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
+    return Archiving(model, now, promotion, place.standing, entry=wanted, forwarded=forwarded)

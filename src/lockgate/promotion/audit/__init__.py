@@ -1,0 +1,1 @@
+"""Where everything stands and how it came about."""

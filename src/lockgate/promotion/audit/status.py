@@ -1,0 +1,200 @@
+"""Where does everything stand: the ledger's word, held against what the registry shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from lockgate.promotion.ledger.chain import MOVES, Chain, Entry, PromotionPolicy, Standing, agrees, read_chain, standing
+from lockgate.promotion.ledger.soak import Soak, soak_of
+from lockgate.registries.ports import Registry, utc, utc_text
+from lockgate.units import duration_text
+
+
+@dataclass(frozen=True)
+class Status:
+    """One model at one moment. `problems` are what somebody must look at; none where all agrees.
+
+    overridden: by what Production got there against the rules, until it passes its gates.
+    """
+
+    model: str
+    at: datetime
+    promotion: PromotionPolicy
+    chain: Chain
+    standing: Standing
+    aliases: dict[str, str]
+    problems: tuple[str, ...]
+    overridden: Entry | None = None
+
+    @property
+    def unfinished(self) -> Entry | None:
+        return self.chain.unfinished
+
+    @property
+    def soak(self) -> Soak | None:
+        """What `gate archive` waits for; None where nothing stands by."""
+        return soak_of(self.chain, self.promotion.soak)
+
+    @property
+    def kept(self) -> dict[str, datetime]:
+        """Versions that left Production, and until when each is kept; those whose time has passed are not named."""
+        found = {
+            version: until
+            for version in self.standing.left
+            if (until := self.standing.retain_until(version, self.promotion.retain)) is not None and until >= self.at
+        }
+        return dict(sorted(found.items(), key=lambda one: int(one[0])))
+
+    @property
+    def lines(self) -> list[str]:
+        """What people are told."""
+        place = self.standing
+        lines = [self._line("Production", place.production), self._line("Staging", place.staging)]
+        lines += [self._line("standby", place.standby), *self._about_the_standby()]
+        for state in ("archived", "withdrawn"):
+            versions = sorted((one for one, found in place.states.items() if found == state), key=int)
+            lines += [f"{state:<11} {', '.join(self._with_retention(version) for version in versions)}"] * bool(
+                versions
+            )
+        return [self.model, *lines, *(f"! {problem}" for problem in self.problems)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": "lockgate/status/v1",
+            "model": self.model,
+            "at": utc_text(self.at),
+            "production": self._version(self.standing.production),
+            "standby": self._version(self.standing.standby),
+            "staging": self._version(self.standing.staging),
+            "archive_due_at": None if self.soak is None else utc_text(self.soak.ends),
+            "aliases": self.aliases,
+            "epoch": self.chain.last.epoch if self.chain.last else 0,
+            "unfinished": self.unfinished.to_json() if self.unfinished else None,
+            "overridden": self.overridden.to_json() if self.overridden else None,
+            "versions": {version: str(state) for version, state in sorted(self.standing.states.items())},
+            "retain_until": {version: utc_text(until) for version, until in self.kept.items()},
+            "problems": list(self.problems),
+        }
+
+    def entry_of(self, version: str) -> Entry | None:
+        """The entry that speaks for a version: what made it Production last, else what staged it."""
+        mine = [entry for entry in self.chain.finished if entry.target == version]
+        moves = [entry for entry in mine if entry.kind in MOVES]
+        staged = [entry for entry in mine if entry.kind == "staged"]
+        wanted = staged if self.standing.state(version) == "staging" else moves or staged
+        return wanted[-1] if wanted else None
+
+    def _about_the_standby(self) -> list[str]:
+        place, soak = self.standing, self.soak
+        if soak is None:
+            return ["  no standby is left: the alias previous equals production"] if place.production else []
+        if soak.is_over(self.at):
+            return [f"  gate archive {self.model} is due since {utc_text(soak.ends)}"]
+        for_how_long = duration_text(self.promotion.soak)
+        return [
+            f"  stays until {utc_text(soak.ends)}, when version {soak.production} will have held for {for_how_long}; "
+            f"then gate archive {self.model} lets it go"
+        ]
+
+    def _with_retention(self, version: str) -> str:
+        until = self.kept.get(version)
+        return version if until is None else f"{version} (kept until {utc_text(until)})"
+
+    def _line(self, word: str, version: str | None) -> str:
+        if version is None:
+            return f"{word:<11} nothing"
+        entry, since = self.entry_of(version), self.standing.since.get(version)
+        when = f" since {utc_text(since)}" if since is not None else ""
+        who = f", {entry.kind.replace('_', ' ')} by {entry.actor}" if entry is not None else ""
+        then = f" on {utc_text(entry.at)}" if entry is not None and entry.at != since else ""
+        why = f": {entry.reason}" if entry is not None and entry.reason else ""
+        return f"{word:<11} version {version}{when}{who}{then}{why}"
+
+    def _version(self, version: str | None) -> dict[str, Any] | None:
+        if version is None:
+            return None
+        entry = self.entry_of(version)
+        since = self.standing.since.get(version)
+        return {
+            "version": version,
+            "since": None if since is None else utc_text(since),
+            "evidence": self.standing.evidence.get(version),
+            "epoch": None if entry is None else entry.epoch,
+            "by": None if entry is None else entry.actor.to_json(),
+            "reason": None if entry is None else entry.reason,
+        }
+
+
+def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: datetime) -> Status:
+    """Read ledger, aliases and the stages that mirror them, and say where they differ.
+
+    Raises Refused for a deleted ledger.
+    """
+    aliases, stages = dict(registry.aliases(model)), registry.stages(model) or {}
+    chain = read_chain(registry.ledger(model).keys())
+    place = standing(chain.finished)
+    problems, entry = _problems(model, chain, place, aliases, now), _override(chain, place)
+    if chain.bad is None and chain.unfinished is None:
+        problems += _moved(place, stages)
+    if entry is not None and not _passed_since(registry, model, entry):
+        problems.append(
+            f"version {entry.target} was let in against the rules on {utc_text(entry.at)}, by {entry.actor}: "
+            f"{entry.reason}; this stands until gate run --stage --candidate version={entry.target} passes, or another "
+            "version takes its place"
+        )
+    else:
+        entry = None
+    return Status(model, now, promotion, chain, place, aliases, tuple(problems), entry)
+
+
+def _override(chain: Chain, place: Standing) -> Entry | None:
+    """The override that let the version in which is Production, None where it came in by the rules; a rollback to it
+    changes nothing of that."""
+    lets = (one for one in reversed(chain.finished) if one.kind in MOVES and one.kind != "rolled_back")
+    let_in = next((one for one in lets if one.target == place.production), None)
+    return let_in if let_in is not None and let_in.kind == "override" else None
+
+
+def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
+    """Whether the version passed its gates in a run that was published after the override."""
+    newest = registry.evidence(model).newest(str(entry.target))
+    return (
+        newest is not None
+        and (newest.get("verdict"), newest.get("opens")) == ("pass", "yes")
+        and utc(newest["at"]) > entry.at
+    )
+
+
+def _moved(place: Standing, stages: Mapping[str, str]) -> list[str]:
+    due = place.stages_due(stages)
+    wrong = [f"version {one} is in {stages[one]} and should be in {stage}" for one, stage in due.items()]
+    return [f"somebody moved a stage by hand: {', '.join(wrong)}"] if wrong else []
+
+
+def _problems(model: str, chain: Chain, place: Standing, aliases: dict[str, str], now: datetime) -> list[str]:
+    problems: list[str] = []
+    if chain.bad is not None:
+        problems.append(f"the ledger does not hold together: {chain.bad}")
+    entry = chain.unfinished
+    if entry is not None:
+        until = utc_text(entry.lease_ends)
+        problems.append(
+            f"epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor}) is "
+            + (f"in progress until {until}" if now < entry.lease_ends else "unfinished; the next command finishes it")
+        )
+    elif place.production is None and "production" in aliases:
+        problems.append(
+            f"version {aliases['production']} holds the alias production, and the ledger knows nothing of it; "
+            f'begin with gate adopt {model} --version {aliases["production"]} --reason "…"'
+        )
+    elif chain.bad is None and not agrees(aliases, place.aliases):
+        wrong = [
+            f"{alias} is {aliases.get(alias, 'missing')} and should be {version}"
+            for alias, version in place.aliases.items()
+            if aliases.get(alias) != version
+        ]
+        problems.append("somebody moved an alias by hand: " + ", ".join(wrong))
+    return problems

@@ -1,0 +1,1 @@
+"""The ledger: entries, chain, standing, steps. Pure."""

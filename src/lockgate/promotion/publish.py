@@ -1,0 +1,68 @@
+"""What stands beside a version once its evidence is published: the run's files, short facts to search by, and the votes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from lockgate import hashing as digest
+from lockgate.errors import LockgateError
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.run_folder import RunFolder
+from lockgate.registries.ports import Registry, utc, utc_text
+from lockgate.runs import reuse_budget as looks
+
+_TAG_SIGNS = re.compile(r"[^\w\-. :/]")
+
+
+def publish(
+    registry: Registry, evidence: Evidence, folder: Path | None, *, votes: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Store the evidence and the votes on it beside the version; what is stored already stays as it is.
+
+    folder: its run folder; scored tables and raw latencies stay there. None where it came from the registry.
+    """
+    store = registry.evidence(evidence.model)
+    if folder is not None:
+        stored = folder / "evidence.json"
+        if not stored.is_file() or digest.sha256_file(stored) != evidence.digest:
+            raise LockgateError(
+                f"{stored} is not the evidence {evidence.digest}", remedy="evaluate again with gate run"
+            )
+        store.publish(evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence))
+    for vote, signature in votes:
+        store.add_vote(evidence.digest, vote, signature)
+
+
+def published_facts(evidence: Evidence) -> dict[str, str]:
+    """The short values under which published evidence is found."""
+    return {
+        "version": str(evidence.candidate["version"]),
+        "verdict": evidence.verdict.value,
+        "opens": evidence.opens,
+        "run_id": evidence.run_id,
+        "data": looks.fact(evidence),
+        "at": utc_text(finished_at(evidence)),
+    }
+
+
+def finished_at(evidence: Evidence) -> datetime:
+    try:
+        return utc(evidence.document["run"]["finished_at"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise LockgateError(
+            "the evidence does not say when it was finished", remedy="evaluate again with gate run"
+        ) from error
+
+
+def metric_tags(evidence: Evidence) -> dict[str, str]:
+    """`lockgate.metric.<name>` for what was measured overall, the first gate that did it speaking for each."""
+    tags: dict[str, str] = {}
+    for gate in evidence.gates:
+        for finding in gate.findings:
+            observed = digest.number(finding.observed)
+            if not finding.slice and observed is not None:
+                tags.setdefault("lockgate.metric." + _TAG_SIGNS.sub("_", finding.subject), observed)
+    return tags

@@ -1,0 +1,104 @@
+"""Does an owner agree to this rollback? Asked only where the policy says `rollback: owner`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from lockgate import hashing as digest
+from lockgate.errors import Waiting
+from lockgate.promotion.ledger.chain import Entry
+from lockgate.registries.ports import Identity, utc_text
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.vote import CLOCK_SKEW, Vote
+from lockgate.units import duration_text
+
+SCHEMA = "lockgate/rollback/v1"
+GOOD_FOR = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a rollback would do. after: SHA-256 of the ledger's last entry, so that a vote on it opens no other one."""
+
+    model: str
+    source: str
+    target: str
+    after: str
+
+    @property
+    def digest(self) -> str:
+        """What an owner signs."""
+        return digest.sha256(
+            digest.canonical(
+                {
+                    "schema": SCHEMA,
+                    "model": self.model,
+                    "from": self.source,
+                    "to": self.target,
+                    "after": self.after,
+                }
+            )
+        )
+
+    def __str__(self) -> str:
+        return f"the rollback of {self.model} from version {self.source} to {self.target}"
+
+
+class Consents(Protocol):
+    """How a rollback asks for an owner's word."""
+
+    def may_leave(self, left: Entry) -> None:
+        """Raises Waiting or Refused where whoever calls may not leave an entry behind that others had not finished.
+
+        Asked before anything is touched: what an owner signs cannot be known before that entry is ended.
+        """
+
+    def __call__(self, planned: Planned) -> Sequence[tuple[bytes, bytes]]:
+        """The votes that let it, as (bytes, signature). Raises Waiting where nobody agrees."""
+
+
+def needed(policy: SignoffPolicy, actor: Identity) -> bool:
+    """Whether an owner's word must be brought: the policy asks for one, and whoever calls is none."""
+    return policy.rollback == "owner" and policy.owner_of(actor) is None
+
+
+def agreed(
+    policy: SignoffPolicy, planned: Planned, ballot: Ballot, *, actor: Identity, now: datetime
+) -> Sequence[Vote]:
+    """The votes by which an owner agrees, none where nobody is asked or the owner acts in person.
+
+    actor: who calls; an owner whom a channel vouches for (not a name that anybody can write into git) needs no vote.
+    Raises Waiting where nobody agrees, with why each vote does not count.
+    """
+    if not needed(policy, actor):
+        return ()
+    why = []
+    for vote in ballot.votes:
+        objection = _objection(policy, planned, ballot, vote, now)
+        if objection is None:
+            return (vote,)
+        why.append(f"\n  {vote.by}'s vote does not count: {objection}")
+    raise Waiting(
+        f"an owner must agree to {planned}{''.join(why)}",
+        code="owner_needed",
+        remedy=f'an owner calls gate rollback {planned.model} --to {planned.target} --reason "…" --key FILE, or signs it for '
+        "you with --sign-only VOTE besides, and you call it with --vote VOTE",
+    )
+
+
+def _objection(policy: SignoffPolicy, planned: Planned, ballot: Ballot, vote: Vote, now: datetime) -> str | None:
+    if vote.sha256 in ballot.objections:
+        return ballot.objections[vote.sha256].reason
+    if policy.owner_of(vote.by) is None:
+        return f"{vote.by} is in no group of the policy"
+    if vote.verb != "rollback" or (vote.digest, vote.model) != (planned.digest, planned.model):
+        return "it is about something else, or somebody moved a version since it was signed"
+    if vote.at > now + CLOCK_SKEW:
+        return f"it is dated {utc_text(vote.at)}, which is still to come"
+    if vote.at + GOOD_FOR <= now:
+        return f"it is from {utc_text(vote.at)} and was good for {duration_text(GOOD_FOR)}"
+    return None

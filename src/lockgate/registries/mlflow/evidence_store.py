@@ -1,0 +1,228 @@
+"""Evidence and votes beside the versions of a model in MLflow: one run for each published digest."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lockgate import hashing as digests
+from lockgate.errors import Edited, NotFound, RegistryError, UnknownOutcome
+from lockgate.registries.mlflow import experiments
+from lockgate.registries.mlflow.client import Client, Stores
+from lockgate.signoff.vote import Vote
+
+_PREFIX = "lockgate."
+_LONGEST = 5000  # the shortest limit of the databases behind MLflow
+
+
+class MlflowEvidence:
+    """EvidenceStore in the experiment `lockgate-evidence/<model>`.
+
+    The tag `lockgate.digest` is set when a run is made, the write-once param `digest` when everything is stored.
+    """
+
+    def __init__(self, client: Client, model: str) -> None:
+        self._client = client
+        self._model = model
+        self._name = f"lockgate-evidence/{model}"
+        self._experiment_id: str | None = None
+        self._known: dict[str, Any] = {}  # complete runs by digest: they stay what they are
+
+    def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
+        from mlflow.entities import Param, RunStatus
+
+        if digest in self._known:
+            return
+        runs = self._runs(digest)
+        if any(_complete(run) for run in runs):
+            return
+        run = runs[0] if runs else self._make_run(digest, facts)
+        run_id, now = str(run.info.run_id), int(time.time() * 1000)
+        self._upload(run, folder, files)
+        self._client.write(f"evidence {digest}", lambda mlflow: mlflow.runs.log_param(run_id, Param("digest", digest)))
+        self._client.write(
+            f"evidence {digest}", lambda mlflow: mlflow.runs.update_run_info(run_id, RunStatus.FINISHED, now, None)
+        )
+        self._known[digest] = run
+
+    def published(self, digest: str) -> bool:
+        return digest in self._known or any(_complete(run) for run in self._runs(digest))
+
+    def fetch(self, digest: str, folder: Path) -> Path:
+        place = self._run(digest).info.artifact_uri
+        folder.mkdir(parents=True, exist_ok=True)
+        self._client.read(
+            f"evidence {digest}", lambda mlflow: mlflow.artifacts(place).download_artifacts("", str(folder.resolve()))
+        )
+        stored = folder / "evidence.json"
+        if not stored.is_file() or digests.sha256_file(stored) != digest:
+            raise Edited(
+                f"the evidence published as {digest} is gone or was edited since",
+                remedy="evaluate again with gate run; nothing is promoted on it",
+            )
+        return folder
+
+    def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None:
+        run = self._run(digest)
+        name = digests.sha256(vote).removeprefix("sha256:")
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            # the signature first: a vote never lies there without it
+            for suffix, data in ((".sig", signature), (".json", vote)):
+                path = Path(folder, name + suffix)
+                path.write_bytes(data)
+                self._log_artifact(run, path, "votes")
+        self._note_objection(str(run.info.run_id), name, vote)
+
+    def votes(self, digest: str) -> Sequence[tuple[bytes, bytes]]:
+        return [pair for run in self._runs(digest) for pair in self._votes_of(run.info.artifact_uri)]
+
+    def newest(self, version: str) -> Mapping[str, str] | None:
+        found = [facts for facts in self._all(f"tags.`{_PREFIX}version` = '{version}'") if "at" in facts]
+        return max(found, key=lambda facts: facts["at"], default=None)
+
+    def all(self) -> Sequence[Mapping[str, str]]:
+        return self._all("")
+
+    def _note_objection(self, run_id: str, name: str, vote: bytes) -> None:
+        """Show a vote that objects as a tag, without its reason where it does not fit."""
+        try:
+            read = Vote.read(vote)
+        except ValueError:
+            return
+        if read.verb not in ("reject", "revoke"):
+            return
+        text = vote.decode()
+        if len(text) > _LONGEST:
+            text = replace(read, reason=f"({len(read.reason):,} characters)", stored=None).bytes.decode()
+        from mlflow.entities import RunTag
+
+        tag = RunTag(f"{_PREFIX}vote.{name}", text)
+        self._client.write(f"the vote {name}", lambda mlflow: mlflow.runs.set_tag(run_id, tag))
+
+    def _votes_of(self, place: str) -> list[tuple[bytes, bytes]]:
+        listed = self._client.read("votes", lambda mlflow: mlflow.artifacts(place).list_artifacts("votes"))
+        stored = {PurePosixPath(one.path).name: self._bytes(place, one.path) for one in listed}
+        return [
+            (stored[name], stored.get(f"{PurePosixPath(name).stem}.sig", b""))
+            for name in sorted(stored)
+            if name.endswith(".json")
+        ]
+
+    def _bytes(self, place: str, path: str) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            local = Path(folder, "vote")
+            self._client.read("votes", lambda mlflow: mlflow.artifacts(place)._download_file(path, str(local)))
+            return local.read_bytes()
+
+    def _make_run(self, digest: str, facts: Mapping[str, str]) -> Any:
+        for name, value in facts.items():
+            if len(value) > _LONGEST:
+                raise RegistryError(f"the fact {name} has {len(value):,} characters; {_LONGEST:,} fit")
+        from mlflow.entities import RunTag
+
+        experiment_id = self._experiment(make=True)
+        tags = {f"{_PREFIX}{name}": value for name, value in facts.items()} | {f"{_PREFIX}digest": digest}
+        name = facts.get("run_id", digest)
+        try:
+            return self._client.write(
+                f"evidence {digest}",
+                lambda mlflow: mlflow.runs.create_run(
+                    experiment_id,
+                    user_id="unknown",
+                    start_time=int(time.time() * 1000),
+                    tags=[RunTag(key, value) for key, value in tags.items()],
+                    run_name=name,
+                ),
+            )
+        except UnknownOutcome:  # the tag tells whether it was made
+            made = self._runs(digest)
+            if not made:
+                raise
+            return made[0]
+
+    def _upload(self, run: Any, folder: Path, files: Sequence[str]) -> None:
+        for name in files:
+            relative = PurePosixPath(name)
+            if relative.is_absolute() or ".." in relative.parts:
+                raise ValueError(f"{name} lies outside the run folder")
+            parent = relative.parent.as_posix()
+            self._log_artifact(run, folder / name, None if parent == "." else parent)
+
+    def _log_artifact(self, run: Any, path: Path, place: str | None) -> None:
+        root = run.info.artifact_uri
+        self._client.write(path.name, lambda mlflow: mlflow.artifacts(root).log_artifact(str(path), place))
+
+    def _run(self, digest: str) -> Any:
+        if digest not in self._known:
+            self._runs(digest)
+        if digest in self._known:
+            return self._known[digest]
+        raise NotFound(
+            f"no evidence {digest} is published for {self._model}",
+            remedy="publish it with gate run --stage, or name the pipeline it belongs to with --pipeline",
+        )
+
+    def _runs(self, digest: str) -> list[Any]:
+        """Every run of a digest, the first one first; more than one only where two published at the same time."""
+        if not digests.is_digest(digest):
+            raise NotFound(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits")
+        found = self._search(f"tags.`{_PREFIX}digest` = '{digest}'")
+        return sorted(found, key=_first)
+
+    def _all(self, condition: str) -> list[Mapping[str, str]]:
+        facts = [_facts(run) for run in self._search(condition) if _complete(run)]
+        return sorted(facts, key=lambda one: (one.get("at", ""), one["digest"]))
+
+    def _search(self, condition: str) -> list[Any]:
+        experiment_id = self._experiment(make=False)
+        if experiment_id is None:
+            return []
+        runs: list[Any] = []
+        token: str | None = None
+        while True:
+            page = self._client.read(f"the evidence of {self._model}", _page(experiment_id, condition, token))
+            runs += page
+            token = page.token
+            if not token:
+                break
+        for run in sorted(runs, key=_first):
+            if _complete(run):
+                self._known.setdefault(_facts(run)["digest"], run)
+        return runs
+
+    def _experiment(self, *, make: bool) -> str | None:
+        if self._experiment_id is None:
+            found = experiments.ensure(self._client, self._name) if make else experiments.find(self._client, self._name)
+            if found is None:
+                return None
+            if experiments.is_deleted(found):
+                raise RegistryError(
+                    f"the experiment {self._name} was deleted, and the evidence with it",
+                    remedy="restore it in MLflow (mlflow experiments restore)",
+                )
+            self._experiment_id = str(found.experiment_id)
+        return self._experiment_id
+
+
+def _page(experiment_id: str, condition: str, token: str | None) -> Callable[[Stores], Any]:
+    from mlflow.entities import ViewType
+
+    return lambda mlflow: mlflow.runs.search_runs(
+        [experiment_id], condition, ViewType.ACTIVE_ONLY, max_results=1000, page_token=token
+    )
+
+
+def _first(run: Any) -> tuple[int, str]:
+    return run.info.start_time, run.info.run_id
+
+
+def _complete(run: Any) -> bool:
+    return bool(run.data.params.get("digest") == run.data.tags.get(f"{_PREFIX}digest"))
+
+
+def _facts(run: Any) -> dict[str, str]:
+    return {key.removeprefix(_PREFIX): value for key, value in run.data.tags.items() if key.startswith(_PREFIX)}

@@ -1,0 +1,276 @@
+"""MLflow as a registry: a server, or a database such as `sqlite:///mlflow.db`.
+
+Importing this file imports mlflow; nothing else outside `registries/mlflow*.py` does.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lockgate.errors import Denied, NotFound, Refused, RegistryError, Unavailable, UnknownOutcome
+from lockgate.registries.mlflow import model_files as facts
+from lockgate.registries.mlflow.client import Client, Stores
+from lockgate.registries.mlflow.evidence_store import MlflowEvidence
+from lockgate.registries.mlflow.ledger_store import MlflowLedger
+from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, VersionFacts, utc_text
+
+_COMMIT = "mlflow.source.git.commit"
+_DOWNLOAD_MARK = "registered_model_meta"
+_UNTYPED = "operator does not exist: integer <> character varying"
+_PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
+
+
+class MlflowRegistry:
+    """The port Registry over MLflow. lifecycle: `aliases`, or `stages`: MLflow's stages mirror the aliases."""
+
+    def __init__(self, uri: str, *, lifecycle: str = "aliases") -> None:
+        self._client = Client(uri)
+        self._mirrors = lifecycle == "stages"
+        self._ledgers: dict[str, MlflowLedger] = {}
+        self._evidence: dict[str, MlflowEvidence] = {}
+        self._read: dict[tuple[str, str], Mapping[str, str]] = {}  # tags as they were read since they were last set
+
+    def version(self, name: str, version: str) -> ModelVersion:
+        if not version.isdecimal():
+            raise NotFound(f"{name} has no version {version!r}", remedy="versions are whole numbers")
+        found = _version(
+            self._client.read(
+                f"version {version} of {name}", lambda mlflow: mlflow.models.get_model_version(name, version)
+            )
+        )
+        self._read[name, version] = found.tags
+        return found
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        number = self.aliases(name).get(alias)
+        return None if number is None else self.version(name, number)
+
+    def versions(self, name: str) -> Sequence[ModelVersion]:
+        found = [_version(one) for one in self._pages(name)]
+        if not found:
+            self.aliases(name)  # raises NotFound for a model that nobody registered
+        return sorted(found, key=lambda one: int(one.version), reverse=True)
+
+    def _pages(self, name: str) -> list[Any]:
+        found: list[Any] = []
+        token: str | None = None
+        while True:
+            page = self._client.read(f"the versions of {name}", _page(name, token))
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def commit_of(self, version: ModelVersion) -> str | None:
+        run = self._run(version)
+        return None if run is None else run.data.tags.get(_COMMIT) or None
+
+    def aliases(self, name: str) -> Mapping[str, str]:
+        model = self._client.read(f"the model {name}", lambda mlflow: mlflow.models.get_registered_model(name))
+        if model._tags.get(_PROMPT, "").lower() == "true":
+            raise NotFound(f"{name} is a prompt, not a model", remedy="check the name of the model")
+        return {str(alias): str(version) for alias, version in model.aliases.items()}
+
+    def fetch(self, version: ModelVersion, folder: Path) -> Path:
+        target = folder / version.version
+        shutil.rmtree(target, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def download(mlflow: Stores) -> None:
+            from mlflow.artifacts import download_artifacts
+
+            uri = mlflow.models.get_model_version_download_uri(version.name, version.version)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as landing:
+                stored = Path(download_artifacts(artifact_uri=uri, dst_path=landing))
+                stored.replace(target)
+                Path(landing).mkdir(exist_ok=True)
+
+        self._client.read(f"the files of {version}", download)
+        (target / _DOWNLOAD_MARK).unlink(missing_ok=True)
+        if not any(target.iterdir()):
+            raise NotFound(f"{version} has no files", remedy="register it again from a logged model")
+        return target
+
+    def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
+        model = facts.model_file(files)
+        run = self._run(version)
+        return VersionFacts(
+            version=version,
+            files=files,
+            signature=facts.signature(model),
+            input_example=facts.input_example(model, files),
+            requirements=facts.requirements(files),
+            flavors=facts.flavors(model),
+            python_version=facts.python_version(model, files),
+            run=None if run is None else _run_facts(run),
+            commit=None if run is None else run.data.tags.get(_COMMIT) or None,
+            metrics={} if run is None else {name: float(value) for name, value in run.data.metrics.items()},
+            datasets=() if run is None else _datasets(run),
+            tags=dict(version.tags),
+            metadata=facts.metadata(model),
+        )
+
+    def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
+        def download(mlflow: Stores) -> Mapping[str, Any]:
+            place = mlflow.models.get_model_version_download_uri(version.name, version.version)
+            with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+                mlflow.artifacts(place)._download_file(facts.MODEL_FILE, str(Path(folder, facts.MODEL_FILE)))
+                return facts.model_file(Path(folder))
+
+        return facts.signature(self._client.read(f"the signature of {version}", download))
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        try:
+            self._client.write(
+                f"the alias {alias} of {name}",
+                lambda mlflow: mlflow.models.set_registered_model_alias(name, alias, version),
+            )
+        except (NotFound, Denied, Unavailable):
+            raise
+        except RegistryError as failure:  # somebody made the alias at the same time, or the answer was lost
+            try:
+                standing = self.aliases(name).get(alias)
+            except RegistryError as error:
+                raise UnknownOutcome(
+                    f"whether {alias} of {name} points to version {version} is not known: {error.what}",
+                    remedy="run the same command again once the registry answers; it finds out and goes on",
+                ) from failure
+            if standing != version:
+                raise
+
+    def stages(self, name: str) -> Mapping[str, str] | None:
+        if not self._mirrors:
+            return None
+        found = {str(one.version): one.current_stage for one in self._pages(name)}
+        if not all(found.values()):
+            raise self._no_stages(name)
+        return found
+
+    def set_stage(self, name: str, version: str, stage: str) -> None:
+        alone = stage == "Production"  # one transaction of the server's: there is no moment with two, or with none
+        try:
+            self._client.write(
+                f"the stage of {name} version {version}",
+                lambda mlflow: mlflow.models.transition_model_version_stage(name, version, stage, alone),
+            )
+        except (NotFound, Denied, Unavailable):
+            raise
+        except RegistryError as failure:  # the answer was lost, or the registry knows no stages
+            shown = (self.stages(name) or {}).get(version)
+            if shown is None:
+                raise self._no_stages(name) from failure
+            if shown != stage:
+                if _UNTYPED in failure.what:
+                    raise self._untyped(name) from failure
+                raise
+
+    def _untyped(self, name: str) -> Refused:
+        return Refused(
+            f"the registry at {self._client.shown} cannot move a version of {name} to Production and archive the one before "
+            "in one write: MLflow on PostgreSQL compares a number with a text, which its driver psycopg 3 does not allow",
+            code="stages_broken",
+            remedy="let the server use psycopg2 (--backend-store-uri postgresql+psycopg2://…), or use lifecycle: aliases; "
+            "then run the same command again",
+        )
+
+    def _no_stages(self, name: str) -> Refused:
+        return Refused(
+            f"the registry at {self._client.shown} keeps no stages of {name}, and lifecycle: stages mirrors them there",
+            code="no_stages",
+            remedy="use lifecycle: aliases",
+        )
+
+    def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
+        known = self._read.pop((name, version), {})
+        for key, value in tags.items():
+            if known.get(key) == value:  # each costs a request
+                continue
+            try:
+                self._client.write(f"the tag {key} of {name} version {version}", _set_tag(name, version, key, value))
+            except UnknownOutcome as failure:
+                try:
+                    standing = self.version(name, version).tags.get(key)
+                except RegistryError as error:
+                    raise failure from error
+                if standing != value:
+                    raise
+
+    def ledger(self, name: str) -> LedgerStore:
+        return self._ledgers.setdefault(name, MlflowLedger(self._client, name))
+
+    def evidence(self, name: str) -> EvidenceStore:
+        return self._evidence.setdefault(name, MlflowEvidence(self._client, name))
+
+    def _run(self, version: ModelVersion) -> Any | None:
+        """The run that made the version, deleted ones included; None where there is none."""
+        run_id = version.run_id
+        if not run_id:
+            return None
+        try:
+            return self._client.read(f"the run of {version}", lambda mlflow: mlflow.runs.get_run(run_id))
+        except NotFound:
+            return None
+
+
+def _version(found: Any) -> ModelVersion:
+    created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC) if found.creation_timestamp else None
+    return ModelVersion(
+        name=str(found.name),
+        version=str(found.version),
+        run_id=found.run_id or None,
+        tags={str(key): str(value) for key, value in (found.tags or {}).items()},
+        created_at=None if created is None else utc_text(created),
+    )
+
+
+def _page(name: str, token: str | None) -> Callable[[Stores], Any]:
+    return lambda mlflow: mlflow.models.search_model_versions(
+        f"name = {_quoted(name)}", max_results=1000, page_token=token
+    )
+
+
+def _set_tag(name: str, version: str, key: str, value: str) -> Callable[[Stores], None]:
+    from mlflow.entities.model_registry import ModelVersionTag
+
+    return lambda mlflow: mlflow.models.set_model_version_tag(name, version, ModelVersionTag(key, value))
+
+
+def _run_facts(run: Any) -> dict[str, Any]:
+    tags = run.data.tags
+    return {
+        "id": run.info.run_id,
+        "user": tags.get("mlflow.user") or run.info.user_id or None,
+        "source": tags.get("mlflow.source.name"),
+        "status": run.info.status,
+        "deleted": run.info.lifecycle_stage == "deleted",
+        "params": dict(run.data.params),
+        "tags": dict(tags),
+    }
+
+
+def _datasets(run: Any) -> tuple[Mapping[str, str], ...]:
+    inputs = run.inputs.dataset_inputs if run.inputs else []
+    found = []
+    for one in inputs:
+        tags = {tag.key: tag.value for tag in one.tags or []}
+        dataset = one.dataset
+        said = {
+            "name": dataset.name,
+            "digest": dataset.digest,
+            "source_type": dataset.source_type,
+            "source": dataset.source,
+            "context": tags.get("mlflow.data.context"),
+        }
+        found.append({key: str(value) for key, value in said.items() if value is not None})
+    return tuple(found)
+
+
+def _quoted(name: str) -> str:
+    if "'" in name and '"' in name:
+        raise NotFound(f"a model called {name} cannot be searched for", remedy="use one kind of quotes in its name")
+    return f'"{name}"' if "'" in name else f"'{name}'"

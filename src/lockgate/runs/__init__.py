@@ -1,0 +1,1 @@
+"""One run of a pipeline: versions chosen, models started, gates run."""

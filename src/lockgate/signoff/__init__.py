@@ -1,0 +1,1 @@
+"""Sign-off: owners, votes, and the decision that follows from them."""

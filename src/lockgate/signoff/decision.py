@@ -1,0 +1,272 @@
+"""May this evidence open the gate: votes, who may cast them, and one pure decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from lockgate.evidence.evidence import Evidence, Verdict
+from lockgate.registries.ports import Identity, utc, utc_text
+from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
+from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
+from lockgate.units import duration_text
+
+
+@dataclass(frozen=True)
+class Objection:
+    """Why a channel does not believe a vote. `code` is stable, for machines."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why no vote that a channel found opens anything at the moment: what was evaluated is not what lies there now."""
+
+    state: Literal["pending", "refused", "superseded"]
+    code: str
+    reason: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True)
+class Ballot:
+    """What was cast, as the channels found it.
+
+    objections: SHA-256 of a vote → why its channel does not believe it. authors: emails of who made what was evaluated;
+    each must belong to somebody whom the policy names. accounts: who else had a hand in it, known beyond doubt, and so
+    not asked to be in the policy. Without authors and accounts nobody knows who made it.
+    """
+
+    votes: tuple[Vote, ...] = ()
+    objections: Mapping[str, Objection] = field(default_factory=dict)
+    authors: tuple[str, ...] = ()
+    accounts: tuple[Identity, ...] = ()
+    obstacle: Obstacle | None = None
+
+    def made_by(self, person: Person) -> bool:
+        """Whether a person had a hand in what was evaluated."""
+        return any(map(person.wrote, self.authors)) or any(map(person.is_, self.accounts))
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A vote that does not count, and why. `code` is stable, for machines."""
+
+    vote: Vote
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether the evidence may be promoted. counted: SHA-256 of the approvals it rests on. missing: group → votes."""
+
+    state: Literal["approved", "pending", "rejected", "expired", "refused", "superseded"]
+    code: str
+    reason: str
+    counted: tuple[str, ...] = ()
+    missing: Mapping[str, int] = field(default_factory=dict)
+    ignored: tuple[Ignored, ...] = ()
+    remedy: str | None = None
+
+
+def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
+    """Whether these votes approve this evidence under this policy at this moment."""
+    closed = why_closed(policy, evidence, now)
+    if closed is not None:
+        return closed
+    if ballot.obstacle is not None:
+        found = ballot.obstacle
+        return Decision(found.state, found.code, found.reason, remedy=found.remedy)
+    if policy.nobody_signs:
+        return Decision("approved", "nobody_signs", "the policy says that nobody signs")
+    people = policy.people()
+    newest, ignored = newest_votes(people, evidence, ballot)
+    if (rejected := veto(people, evidence, ballot, ignored)) is not None:
+        return rejected
+    unknown = _unknown_authors(policy, people, ballot)
+    if unknown is not None:
+        return Decision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
+    counted: dict[Person, Vote] = {}
+    late: dict[Person, Vote] = {}
+    for person, vote in newest.items():
+        if vote.verb != "approve":
+            continue
+        objection = _does_not_count(policy, evidence, ballot, person, vote, now)
+        if objection is None:
+            counted[person] = vote
+        else:
+            ignored.append(Ignored(vote, objection.code, objection.reason))
+            if vote.at + policy.expires <= now:
+                late[person] = vote
+    taken = seats(policy.require, list(counted))
+    missing = {group: count - len(taken[group]) for group, count in policy.require.items() if count > len(taken[group])}
+    if not missing:
+        chosen = tuple(sorted(counted[person].sha256 for people_of in taken.values() for person in people_of))
+        names = ", ".join(sorted(person.name for people_of in taken.values() for person in people_of))
+        return Decision("approved", "approved", f"approved by {names}", counted=chosen, ignored=tuple(ignored))
+    with_late = seats(policy.require, [*counted, *late])
+    state: Literal["expired", "pending"] = (
+        "expired" if late and all(len(with_late[g]) >= n for g, n in policy.require.items()) else "pending"
+    )
+    return Decision(
+        state,
+        "votes_expired" if state == "expired" else "votes_missing",
+        missing_text(missing, ignored),
+        counted=tuple(sorted(vote.sha256 for vote in counted.values())),
+        missing=missing,
+        ignored=tuple(ignored),
+        remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)} --key FILE",
+    )
+
+
+def out_of_reach(policy: SignoffPolicy, ballot: Ballot) -> str | None:
+    """Why nobody could ever approve what these people made, None where somebody can. Votes are not looked at."""
+    if not policy.require or policy.nobody_signs:
+        return None
+    people = policy.people()
+    unknown = _unknown_authors(policy, people, ballot)
+    if unknown is not None:
+        return unknown[0]
+    left = [
+        person for person in people if person.may_vote and not (policy.separation_of_duties and ballot.made_by(person))
+    ]
+    lacking = unfilled(policy.require, left)
+    return f"who had a hand in it cannot approve it, and without them there is nobody: {lacking}" if lacking else None
+
+
+def why_closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Decision | None:
+    """Why no vote at all could open this evidence, None where votes can."""
+    opens = evidence.opens
+    fits = (opens == "yes" and evidence.verdict is Verdict.PASS) or (
+        opens == "by_owner" and evidence.verdict is Verdict.INCONCLUSIVE and bool(evidence.asks)
+    )
+    if not fits:
+        return Decision(
+            "refused",
+            "not_open",
+            f"the verdict is {evidence.verdict} and it opens {opens}; no approval can change that",
+            remedy="see gate report for what stopped it, then evaluate a better candidate with gate run",
+        )
+    if not policy.require:
+        return Decision(
+            "refused",
+            "no_signoff",
+            "the pipeline says nothing about who signs",
+            remedy="add signoff: with groups and require, or require: {owners: 0} to say that nobody does",
+        )
+    if policy.nobody_signs and opens == "by_owner":
+        return Decision(
+            "refused",
+            "nobody_to_ask",
+            f"{len(evidence.asks)} findings are undecided, and the policy says that nobody signs",
+            remedy="give the gate more data, or name owners who can accept them",
+        )
+    try:
+        finished = utc(evidence.document["run"]["finished_at"])
+    except (KeyError, TypeError, ValueError):
+        return Decision(
+            "refused",
+            "no_time",
+            "the evidence does not say when it was finished",
+            remedy="evaluate again with gate run",
+        )
+    if finished + policy.expires <= now:
+        return Decision(
+            "expired",
+            "evidence_expired",
+            f"the evidence is from {utc_text(finished)} and was good for {duration_text(policy.expires)}",
+            remedy="evaluate again with gate run",
+        )
+    return None
+
+
+def newest_votes(
+    people: Sequence[Person],
+    evidence: Evidence,
+    ballot: Ballot,
+    *,
+    verbs: Sequence[Verb] = ("approve", "revoke", "reject"),
+) -> tuple[dict[Person, Vote], list[Ignored]]:
+    """The newest vote of each person on this evidence, and the votes that are nobody's or of something else.
+
+    verbs: those that are looked at; of two votes of one moment the later in this order counts.
+    """
+    newest: dict[Person, Vote] = {}
+    ignored: list[Ignored] = []
+    asked = [vote for vote in ballot.votes if vote.verb in verbs]
+    for vote in sorted(asked, key=lambda vote: (vote.at, verbs.index(vote.verb), vote.sha256)):
+        person = next((person for person in people if person.is_(vote.by)), None)
+        if vote.sha256 in ballot.objections:
+            objection = ballot.objections[vote.sha256]
+            ignored.append(Ignored(vote, objection.code, objection.reason))
+        elif person is None:
+            ignored.append(Ignored(vote, "not_owner", f"{vote.by} is in no group of the policy"))
+        elif (vote.digest, vote.model) != (evidence.digest, evidence.model):
+            ignored.append(Ignored(vote, "other_evidence", "it is about other evidence"))
+        else:
+            newest[person] = vote
+    return newest, ignored
+
+
+def veto(people: Sequence[Person], evidence: Evidence, ballot: Ballot, ignored: Sequence[Ignored]) -> Decision | None:
+    """That somebody's last word is a rejection, None where nobody's is; what they signed later lifts it."""
+    newest, _ = newest_votes(people, evidence, ballot, verbs=("approve", "override", "revoke", "reject"))
+    for person, vote in newest.items():
+        if vote.verb == "reject":
+            why = f": {vote.reason}" if vote.reason else ""
+            return Decision(
+                "rejected",
+                "rejected",
+                f"{person.name} rejected it on {utc_text(vote.at)}{why}",
+                ignored=tuple(ignored),
+                remedy=f"only {person.name} can lift that, with a newer vote",
+            )
+    return None
+
+
+def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ballot) -> tuple[str, str] | None:
+    if not policy.separation_of_duties:
+        return None
+    remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"
+    if not ballot.authors and not ballot.accounts:
+        return "nobody knows who wrote the evaluated commit, so nobody can be told apart from its author", remedy
+    strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
+    if strangers:
+        return (
+            f"{', '.join(strangers)} wrote the evaluated commit and cannot be matched to anybody in signoff.groups",
+            f"name them there with their email, in any group, or {remedy}",
+        )
+    return None
+
+
+def _does_not_count(
+    policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, person: Person, vote: Vote, now: datetime
+) -> Objection | None:
+    if policy.separation_of_duties and ballot.made_by(person):
+        return Objection("own_work", f"{person.name} had a hand in what was evaluated")
+    if vote.at > now + CLOCK_SKEW:
+        return Objection("not_yet", f"it is dated {utc_text(vote.at)}, which is still to come")
+    if vote.at + policy.expires <= now:
+        return Objection("expired", f"it is from {utc_text(vote.at)} and was good for {duration_text(policy.expires)}")
+    asked = len(evidence.asks) if evidence.opens == "by_owner" else 0
+    if (vote.accepting or 0) != asked:
+        return Objection("accepting", f"it accepts {vote.accepting or 0} undecided findings; the evidence has {asked}")
+    return None
+
+
+def missing_text(missing: Mapping[str, int], ignored: Sequence[Ignored], *, what: str = "approval") -> str:
+    """`2 approvals of owners missing`, then the votes that do not count, a line each."""
+    wanted = " and ".join(
+        f"{count} {what}{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
+    )
+    lines = "".join(f"\n  {one.vote.by}'s {one.vote.verb} does not count: {one.reason}" for one in ignored)
+    return f"{wanted} missing{lines}"
+
+
+def _accepting(evidence: Evidence) -> str:
+    return f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""

@@ -1,0 +1,99 @@
+"""May a promotion go over what stands against it, this once? Asked of a quorum of its own, and never quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from lockgate.errors import Refused, Waiting
+from lockgate.evidence.evidence import Evidence
+from lockgate.registries.ports import utc_text
+from lockgate.signoff.decision import Ballot, Decision, Ignored, Objection, missing_text, newest_votes, veto
+from lockgate.signoff.policy import Person, SignoffPolicy, seats
+from lockgate.signoff.vote import CLOCK_SKEW, Vote
+from lockgate.text import cut
+from lockgate.units import duration_text
+
+GOOD_FOR = timedelta(hours=24)
+
+# Facts that are old, missing or bad, and known as such. What is not here leaves in doubt what would be moved, from where,
+# or under whose rules: other model files, another policy, a withdrawn version, somebody's veto, an alias moved by hand.
+OVERRIDABLE = frozenset(
+    {
+        *("not_open", "nobody_to_ask", "evidence_expired", "not_newest", "champion_moved"),
+        *("votes_missing", "votes_expired", "authors_unknown"),
+        *("way_back", "proof", "waiver_expired"),
+    }
+)
+_SAID, _REASON = 250, 200  # characters of one objection, and of one person's reason, that the ledger keeps
+
+
+def agreed(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
+    """Whether the quorum of `signoff.override` says that this evidence's candidate is promoted all the same.
+
+    Only votes to override count, each with a reason, for a day. Whoever made the work does not count where duties are
+    separate; one rejection closes this way too, and so does what a channel found in the way.
+    """
+    if policy.override is None:
+        return Decision(
+            "refused",
+            "no_override",
+            "the policy that was evaluated has no signoff.override, so nothing goes over what stands in the way",
+            remedy="do what the refusal without --override says",
+        )
+    if ballot.obstacle is not None:
+        found = ballot.obstacle
+        return Decision(found.state, found.code, found.reason, remedy=found.remedy)
+    people = policy.people()
+    newest, ignored = newest_votes(people, evidence, ballot, verbs=("override", "revoke", "reject"))
+    if (rejected := veto(people, evidence, ballot, ignored)) is not None:
+        return rejected
+    counted: dict[Person, Vote] = {}
+    for person, vote in newest.items():
+        if vote.verb != "override":
+            continue
+        objection = _does_not_count(policy, ballot, person, vote, now)
+        if objection is None:
+            counted[person] = vote
+        else:
+            ignored.append(Ignored(vote, objection.code, objection.reason))
+    taken = seats(policy.override, list(counted))
+    missing = {
+        group: count - len(taken[group]) for group, count in policy.override.items() if count > len(taken[group])
+    }
+    if missing:
+        return Decision(
+            "pending",
+            "override_missing",
+            missing_text(missing, ignored, what="override"),
+            counted=tuple(sorted(vote.sha256 for vote in counted.values())),
+            missing=missing,
+            ignored=tuple(ignored),
+            remedy=f'ask for gate override {evidence.digest} --key FILE --reason "…"',
+        )
+    signed = sorted((person for people in taken.values() for person in people), key=lambda person: person.name)
+    said = "; ".join(f"{person.name}: {cut(counted[person].reason, _REASON)}" for person in signed)
+    return Decision(
+        "approved",
+        "overridden",
+        f"override ({said})",
+        counted=tuple(sorted(counted[person].sha256 for person in signed)),
+        ignored=tuple(ignored),
+    )
+
+
+def said(gone_over: Sequence[Refused | Waiting]) -> tuple[str, ...]:
+    """What was gone over, a sentence each, as the ledger keeps it."""
+    return tuple(f"it went over {one.code}: {cut(one.what, _SAID)}" for one in gone_over)
+
+
+def _does_not_count(
+    policy: SignoffPolicy, ballot: Ballot, person: Person, vote: Vote, now: datetime
+) -> Objection | None:
+    if policy.separation_of_duties and ballot.made_by(person):
+        return Objection("own_work", f"{person.name} had a hand in what was evaluated")
+    if vote.at > now + CLOCK_SKEW:
+        return Objection("not_yet", f"it is dated {utc_text(vote.at)}, which is still to come")
+    if vote.at + GOOD_FOR <= now:
+        return Objection("expired", f"it is from {utc_text(vote.at)} and was good for {duration_text(GOOD_FOR)}")
+    return None if vote.reason.strip() else Objection("no_reason", "it gives no reason")

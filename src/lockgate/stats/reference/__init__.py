@@ -1,0 +1,1 @@
+"""Textbook methods that notebooks and comparisons use; no verdict rests on them."""

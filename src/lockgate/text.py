@@ -1,0 +1,119 @@
+"""How does untrusted text stay text where it is shown, and what is secret unseen, in Markdown, commands and outputs?"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+# What GitHub's Markdown makes links, mentions, pictures or commands of without any markup; each is broken in two.
+_AUTOMATIC = re.compile(r"(?i)@|www(?=\.)|:(?=//|[a-z0-9_+\-]+:)|\#(?=\d)|gh-(?=\d)|(?:mailto|xmpp):")
+_BEGUN = re.compile(r"(?i):[a-z0-9_+\-\\]+$")
+_SHORTEST_SECRET = 6
+_JOINT = "\u200b"
+_OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
+_OUTPUT_NAME = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+def plain(value: str) -> str:
+    """Text without control signs and signs that turn its direction; line ends stay."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in value)
+
+
+def one_line(value: str) -> str:
+    """Plain text on one line."""
+    return plain(" ".join(value.split()))
+
+
+def markdown(value: str) -> str:
+    """Text as Markdown shows it literally, on one line: no markup, no HTML, no mention, no link, no picture, no formula."""
+    return _SPECIAL.sub(r"\\\1", html(value))
+
+
+def html(value: str) -> str:
+    """The same for a line of HTML in Markdown, in which backslashes escape nothing."""
+    broken = _AUTOMATIC.sub(_in_two, one_line(value))
+    return broken.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def colon(escaped: str) -> str:
+    """Escaped text and a colon behind it, which makes no emoji of a word that a colon in the text began."""
+    return f"{escaped}{_JOINT if _BEGUN.search(escaped) else ''}:"
+
+
+def cut(value: str, length: int) -> str:
+    """At most `length` signs of a line, the last one an ellipsis where it went on. To be called before escaping."""
+    line = one_line(value)
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def command_message(value: str) -> str:
+    """Text behind the last `::` of a workflow command."""
+    return value.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def command_property(value: str) -> str:
+    """Text of one property, such as `title`, of a workflow command."""
+    return command_message(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def output_line(name: str, value: str) -> str:
+    """One line of GITHUB_OUTPUT. Raises ValueError for a value that is neither an enumeration nor a digest."""
+    if not _OUTPUT_NAME.fullmatch(name) or (value and not _OUTPUT.fullmatch(value)):
+        raise ValueError(f"the output {name!r} may not be {value!r}: outputs are a word or sha256: and 64 hex digits")
+    return f"{name}={value}\n"
+
+
+def secret_forms(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Each line of what is secret, as it stands, as in an address and as in a header, the longest first.
+
+    What is shorter than six signs is left out: it would hide half of every text.
+    """
+    lines = {line for value in secrets for line in value.splitlines() if len(line) >= _SHORTEST_SECRET}
+    forms = {form for line in lines for form in (line, quote(line, safe=""), base64.b64encode(line.encode()).decode())}
+    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+def hide(value: Any, forms: Sequence[str]) -> Any:
+    """A JSON value whose texts, and names, hold none of these forms: three stars stand for each."""
+    if isinstance(value, str):
+        for form in forms:
+            value = value.replace(form, "***")
+        return value
+    if isinstance(value, Mapping):
+        return {hide(name, forms): hide(one, forms) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [hide(one, forms) for one in value]
+    return value
+
+
+def _in_two(match: re.Match[str]) -> str:
+    return match[0] + _JOINT
+
+
+def utf16(text: str) -> int:
+    """Length in the units that GitHub counts a comment in."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def utf8(text: str) -> int:
+    return len(text.encode())
+
+
+def fit(sections: Sequence[str], *, room: int, size: Callable[[str], int], left_out: Callable[[int], str]) -> list[str]:
+    """As many whole sections, from the first on, as fit into `room`, and `left_out(n)` for the n that do not.
+
+    size: how a text is measured. What `left_out` says counts too.
+    """
+    sizes = [size(section) for section in sections]
+    if sum(sizes) <= room:
+        return list(sections)
+    room -= size(left_out(len(sections)))
+    kept = 0
+    while kept < len(sections) and sizes[kept] <= room:
+        room -= sizes[kept]
+        kept += 1
+    return [*sections[:kept], left_out(len(sections) - kept)]
