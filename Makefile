@@ -54,7 +54,7 @@ bench-latency: $(VENV)/.dev
 # Promotions and rollbacks by eight processes that are killed and whose answers get lost (docs/promotion.md); at most ten
 # minutes on each backend, half of them with aliases and half with stages. SOAK_PROMOTIONS=n or SOAK_MINUTES=n for fewer.
 soak: $(VENV)/.dev
-	PYTHONPATH=tests $(BIN)/python tests/soak.py
+	PYTHONPATH=tests $(BIN)/python -m bench.soak
 
 # What action.yml installs, with the hashes of every file that an index may offer for it.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt

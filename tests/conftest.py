@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest_plugins = ["servers"]
+pytest_plugins = ["helpers.servers"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ from typing import ClassVar, get_args, get_type_hints
 import pytest
 import yaml
 
-from index import reachable
+from helpers.index import reachable
 from lockgate.cli.commands.github import command
 from lockgate.evidence.evidence import Verdict
 from lockgate.signoff.decision import Decision

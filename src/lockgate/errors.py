@@ -13,13 +13,13 @@ class LockgateError(Exception):
 
     exit_code = 4
 
-    def __init__(self, what: str, *, remedy: str | None = None) -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}" if self.remedy else self.what
+        return f"{self.message}; {self.remedy}" if self.remedy else self.message
 
 
 class UsageError(LockgateError):
@@ -43,8 +43,8 @@ class Refused(LockgateError):
 
     exit_code = 1
 
-    def __init__(self, what: str, *, code: str, remedy: str | None = None) -> None:
-        super().__init__(what, remedy=remedy)
+    def __init__(self, message: str, *, code: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
         self.code = code
 
 
@@ -53,8 +53,8 @@ class Waiting(LockgateError):
 
     exit_code = 3
 
-    def __init__(self, what: str, *, code: str, remedy: str | None = None) -> None:
-        super().__init__(what, remedy=remedy)
+    def __init__(self, message: str, *, code: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
         self.code = code
 
 
@@ -68,8 +68,8 @@ class ModelFault(LockgateError):
     alive: it merely raised an exception, and may be asked on.
     """
 
-    def __init__(self, what: str, *, remedy: str | None = None, stderr: str = "", alive: bool = False) -> None:
-        super().__init__(what, remedy=remedy)
+    def __init__(self, message: str, *, remedy: str | None = None, stderr: str = "", alive: bool = False) -> None:
+        super().__init__(message, remedy=remedy)
         self.stderr = stderr
         self.alive = alive
 

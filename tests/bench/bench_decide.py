@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench_memory import PEAK
 from setting import environ
 
-from hub.contract import github
-from hub.emulator import NAME, World, user
-from hub.served import TOKEN, Served
+from helpers.hub.contract import github
+from helpers.hub.emulator import NAME, World, user
+from helpers.hub.served import TOKEN, Served
 from lockgate.pipeline.model import load
 
 COMMENTS, ROUNDS = 300, 5

@@ -23,10 +23,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from helpers.truth import Truth, server
 from lockgate.models import model_host as host
 from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.server.load_test import drive_http
-from truth import Truth, server
 
 ROUNDS = 3
 SECONDS = 3

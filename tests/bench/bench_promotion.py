@@ -10,9 +10,9 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from calls import TAG, Moves
-from proxy import Proxy
-from servers import MlflowServer
+from helpers.calls import TAG, Moves
+from helpers.proxy import Proxy
+from helpers.servers import MlflowServer
 
 ROUNDS = 5
 GOALS = {"adopt": None, "stage": None, "promote": 12, "status": 4, "rollback": 12}

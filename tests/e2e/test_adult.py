@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .census import BROKEN_JOIN, CHAMPION, GOOD, LABEL, NUMBERS, TEXTS, answers, census
-from .checkout import Checkout, findings, verdicts
-from .conftest import alone
+from helpers.census import BROKEN_JOIN, CHAMPION, GOOD, LABEL, NUMBERS, TEXTS, answers, census
+from helpers.checkout import Checkout, findings, verdicts
+from helpers.shelf import alone
 
 SLICES = ["sex", "race", "workclass", "native_country"]
 BINARY = ["accuracy", "precision", "recall", "f1", "auc", "average_precision", "log_loss", "brier"]

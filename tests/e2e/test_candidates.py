@@ -7,7 +7,7 @@ import json
 import pytest
 from mlflow import MlflowClient
 
-from .checkout import BAD, CHAMPION, GOOD, Checkout
+from helpers.checkout import BAD, CHAMPION, GOOD, Checkout
 
 
 @pytest.fixture

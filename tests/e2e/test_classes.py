@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from .checkout import Checkout, findings
-from .conftest import alone, once
+from helpers.checkout import Checkout, findings
+from helpers.shelf import alone, once
 
 MODEL = "tickets"
 TEAMS = ("billing", "fraud", "other")

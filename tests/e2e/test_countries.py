@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .census import CHAMPION, GOOD, LABEL, NUMBERS, TEXTS, answers, census
-from .checkout import Checkout, findings
-from .conftest import alone
+from helpers.census import CHAMPION, GOOD, LABEL, NUMBERS, TEXTS, answers, census
+from helpers.checkout import Checkout, findings
+from helpers.shelf import alone
 
 COUNTRY = "native_country"
 LINES = [

@@ -15,9 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from servers import MlflowServer
-
-from .checkout import (
+from helpers.checkout import (
     CHAMPION,
     CLASSES,
     GOOD,
@@ -31,6 +29,7 @@ from .checkout import (
     Checkout,
     verdicts,
 )
+from helpers.servers import MlflowServer
 
 PATIENCE_S = 120
 

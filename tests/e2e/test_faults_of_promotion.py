@@ -21,8 +21,10 @@ from typing import Any, get_args
 
 import pytest
 
-from calls import register
-from crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, die, now, race, told, who
+from helpers.calls import register
+from helpers.crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, die, now, race, told, who
+from helpers.proxy import Asked, Fate, Proxy
+from helpers.servers import MlflowServer
 from lockgate.errors import Refused
 from lockgate.promotion import publish as published
 from lockgate.promotion import rollback as standby
@@ -30,8 +32,6 @@ from lockgate.promotion.ledger import chain as ledger
 from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import RegistrySpec
-from proxy import Asked, Fate, Proxy
-from servers import MlflowServer
 
 STEPS = [step.__name__ for step in get_args(ledger.Step)]
 LIFECYCLES = get_args(RegistrySpec.model_fields["lifecycle"].annotation)

@@ -14,12 +14,11 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from hub.contract import github
-from hub.emulator import NAME, NUMBER, World, user
-from hub.served import Served
+from helpers.checkout import Checkout
+from helpers.hub.contract import github
+from helpers.hub.emulator import NAME, NUMBER, World, user
+from helpers.hub.served import Served
 from lockgate.pipeline.model import load
-
-from .checkout import Checkout
 
 READING, PROMOTING = "may-only-read-3141", "may-move-production-2718"
 # What is run while the pickle is read: it writes down its own environment, and that of whoever started it.

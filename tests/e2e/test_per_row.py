@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
+from helpers.checkout import CLASSES, GOOD, HOLDOUT, Checkout
 from lockgate.hashing import sha256_file
-
-from .checkout import CLASSES, GOOD, HOLDOUT, Checkout
 
 CODE = """
 import numpy as np

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from .checkout import METRICS, SCORED, Checkout
-from .conftest import save
+from helpers.checkout import METRICS, SCORED, Checkout
+from helpers.shelf import save
 
 
 def test_the_job_that_promotes_loads_no_model(checkout: Checkout, tmp_path: Path) -> None:

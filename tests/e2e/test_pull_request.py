@@ -20,17 +20,16 @@ import pytest
 import requests
 import yaml
 
-from hub import programs
-from hub.emulated import NAME, Emulated
-from hub.published import Unavailable
+from helpers.checkout import BAD, CHAMPION, GOOD, HOLDOUT, METRICS, Checkout
+from helpers.hub import programs
+from helpers.hub.emulated import NAME, Emulated
+from helpers.hub.published import Unavailable
+from helpers.job import Ended, Job
+from helpers.shelf import alone
 from lockgate.integrations.github.client import GitHub
 from lockgate.pipeline import model as pipeline
 from lockgate.runs import case_builder as wiring
 from lockgate.signoff.vote import Vote
-
-from .checkout import BAD, CHAMPION, GOOD, HOLDOUT, METRICS, Checkout
-from .conftest import alone
-from .job import Ended, Job
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 MARKER = "<!-- gate:v1 1/12/fraud -->"

@@ -13,11 +13,10 @@ import pyarrow.parquet as parquet
 import pytest
 from sklearn.metrics import ndcg_score
 
+from helpers.checkout import Checkout, findings
+from helpers.shelf import alone, once
 from lockgate.evaluation.judging.judge import verdict_of
 from lockgate.evidence.evidence import Evidence
-
-from .checkout import Checkout, findings
-from .conftest import alone, once
 
 CHAMPION, GOOD, CLASSIFIER = 1, 2, 3
 QUERIES, DOCS = 600, 10

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from helpers.checkout import METRICS, SCORED, Checkout
+from helpers.loopback import SECRET, Web
 from lockgate.hashing import sha256
-from loopback import SECRET, Web
-
-from .checkout import METRICS, SCORED, Checkout
 
 
 @pytest.fixture

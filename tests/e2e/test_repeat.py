@@ -11,14 +11,13 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 
+from helpers.checkout import METRICS, SCORED, Checkout
 from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.model import load
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.runs import case_builder as wiring
-
-from .checkout import METRICS, SCORED, Checkout
 
 SIZE = """\
 from lockgate.evaluation.estimation.estimate import counted

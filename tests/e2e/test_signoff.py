@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
+from helpers.checkout import BAD, CHAMPION, GOOD, LINES, METRICS, SCORED, Answer, Checkout, findings, verdicts
+from helpers.promoting import ssh_key
+from helpers.web import closed_port
 from lockgate.pipeline import model as pipeline
 from lockgate.runs import case_builder as wiring
-from promoting import ssh_key
-from targets.web import closed_port
-
-from .checkout import BAD, CHAMPION, GOOD, LINES, METRICS, SCORED, Answer, Checkout, findings, verdicts
 
 FAR = {**SCORED, "slices": ["country", "region"]}
 UNDECIDED = {"metric": "auc", "at_least": 0.8, "on": "region=far", "if_inconclusive": "ask"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from servers import MlflowServer
-from soak import soak
+from bench.soak import soak
+from helpers.servers import MlflowServer
 
 
 @pytest.mark.parametrize(("backend", "lifecycle"), [("sqlite", "aliases"), ("postgres", "stages")])

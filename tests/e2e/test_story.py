@@ -12,8 +12,8 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from .checkout import CHAMPION, Answer, Checkout, findings, verdicts
-from .conftest import alone
+from helpers.checkout import CHAMPION, Answer, Checkout, findings, verdicts
+from helpers.shelf import alone
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from .checkout import HOLDOUT, Checkout, findings, verdicts
-from .conftest import alone, payments
-from .serving import bentoml, mlserver
+from helpers.checkout import HOLDOUT, Checkout, findings, verdicts
+from helpers.serving import bentoml, mlserver
+from helpers.shelf import alone, payments
 
 DECLARED = ("mlflow-skinny", "numpy", "pandas", "pyarrow", "scikit-learn", "skops")
 TOKEN = "tok-4f1d-not-to-be-seen"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from .checkout import GATE, METRICS, SCORED, Checkout
-from .conftest import alone
+from helpers.checkout import GATE, METRICS, SCORED, Checkout
+from helpers.shelf import alone
 
 ESCAPE = "\x1b"
 

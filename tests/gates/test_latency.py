@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from gates.fakes import FakeModel, ask, case_of, pipeline_of
+from helpers.fakes import FakeModel, ask, case_of, pipeline_of
 from lockgate.evidence.evidence import GateResult, Verdict
 from lockgate.gates.latency import Latency
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gates.fakes import ask, case_of
+from helpers.fakes import ask, case_of
 from lockgate.evidence.evidence import GateResult, Verdict
 from lockgate.gates.metadata import ADDS, Metadata
 

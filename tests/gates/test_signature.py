@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gates.fakes import COLUMNS, SIGNATURE, FakeModel, ask, case_of
+from helpers.fakes import COLUMNS, SIGNATURE, FakeModel, ask, case_of
 from lockgate.errors import ModelFault
 from lockgate.evidence.evidence import GateResult, Verdict
 from lockgate.gates.signature import Signature

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence
 from lockgate.evidence.evidence import Verdict
 from lockgate.reports import FORMATS
 from lockgate.text import markdown as text
-from reports.evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence
 
 MARKDOWN = f"""\
 # 💥 error: fraud version 7

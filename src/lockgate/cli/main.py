@@ -104,7 +104,7 @@ def run(args: list[str] | None = None) -> int:
             click.echo(complaint, err=True)
         return error.exit_code
     except LockgateError as error:
-        click.echo(f"gate: {error.what}", err=True)
+        click.echo(f"gate: {error.message}", err=True)
         if error.remedy:
             click.echo(f"      {error.remedy}", err=True)
         return error.exit_code

@@ -214,7 +214,7 @@ class Dataset:
         try:
             return remote.copy(self.spec.path, folder)
         except DataError as error:
-            self._failed = self._wrong(error.what, remedy=error.remedy)
+            self._failed = self._wrong(error.message, remedy=error.remedy)
             raise self._failed from error
 
     def _paths(self) -> list[Path]:

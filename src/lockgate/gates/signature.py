@@ -130,5 +130,5 @@ def _example(case: Case) -> tuple[int, list[str], dict[str, object]]:
     except ModelFault as error:
         if not error.alive:
             raise
-        return batch.num_rows, [error.what], {}
+        return batch.num_rows, [error.message], {}
     return batch.num_rows, [] if answer.num_rows == batch.num_rows else ["answers and rows differ"], {}

@@ -143,7 +143,7 @@ def _known_scores(given: str | Mapping[str, str], data: str, role: str, pipeline
     if pipeline.task != "multiclass":
         return f"data.{data}.scores.{role}: a column for each class is for task: multiclass; write one column"
     wrong = mismatch(list(given), pipeline.classes, who=f"data.{data}.scores.{role}") if pipeline.classes else None
-    return None if wrong is None else wrong.what
+    return None if wrong is None else wrong.message
 
 
 def _queries(tree: Node, pipeline: Pipeline, refused: set[Path_]) -> Found:

@@ -47,7 +47,7 @@ def compare(registry: Registry, model: str, *, leaves: str, returns: str) -> Cal
     try:
         return _in_time(ask)
     except Exception as error:  # whatever a store's own client raises, or a file leads to: the rollback stands
-        what = error.what if isinstance(error, LockgateError) else f"{type(error).__name__}: {error}"
+        what = error.message if isinstance(error, LockgateError) else f"{type(error).__name__}: {error}"
         return Callers(None, f"{unknown}: {cut(what, _WHY)}")
 
 

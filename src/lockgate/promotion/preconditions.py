@@ -218,7 +218,7 @@ def compared_files(evidence: Evidence, outgoing: ModelVersion, found: str) -> No
 
 def _no_way_back(version: str, error: LockgateError) -> Refused:
     return Refused(
-        f"there is no way back: version {version} is Production and does not answer: {error.what}",
+        f"there is no way back: version {version} is Production and does not answer: {error.message}",
         code="way_back",
         remedy=error.remedy or "repair it first; without it a rollback has nowhere to go",
     )

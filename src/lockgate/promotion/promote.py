@@ -320,7 +320,7 @@ def _turned(
     try:
         return turn_over(entry)
     except BaseException as failure:
-        what = failure.what if isinstance(failure, LockgateError) else type(failure).__name__
+        what = failure.message if isinstance(failure, LockgateError) else type(failure).__name__
         note = what.partition("\n")[0][:_NOTE]
         mark = place.chain.mark(entry, actor=actor, at=clock(), ending="failed", note=note)
         with suppress(RegistryError):  # its lease ends anyway
@@ -329,7 +329,7 @@ def _turned(
             raise
         other = " --to VERSION" if entry.kind == "rolled_back" else ""
         raise ServingFault(
-            f"the registry shows version {entry.target} of {model} as Production, and serving does not: {failure.what}",
+            f"the registry shows version {entry.target} of {model} as Production, and serving does not: {failure.message}",
             remedy=f"{failure.remedy}, then run the same command again; or leave that version with "
             f'gate rollback {model}{other} --reason "…"',
         ) from failure

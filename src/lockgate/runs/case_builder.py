@@ -468,7 +468,7 @@ class Bench:
             try:
                 data[name] = case.dataset(name).digest
             except LockgateError as error:
-                data[name] = f"unreadable: {error.what}"
+                data[name] = f"unreadable: {error.message}"
         return {
             "policy": self.pipeline.policy_digest,
             "candidate": [case.candidate.version.version, case.candidate.version.digest],
@@ -485,13 +485,13 @@ class Bench:
             try:
                 origins = dict(gate.origins(self.pipeline.root))
             except UsageError as error:
-                origins = {"unreadable": error.what}
+                origins = {"unreadable": error.message}
             if origins:
                 found[gate.title] = origins
         try:
             by_row = dict(self._row_functions)
         except UsageError as error:
-            by_row = {"unreadable": error.what}
+            by_row = {"unreadable": error.message}
         return {"gates": found, "per_row": by_row}
 
 
@@ -683,7 +683,7 @@ def prove_way_back(
             rows = next(iter(outgoing.model.predict([batch]))).num_rows
         except LockgateError as error:
             raise Refused(
-                f"the way back is not proven: {version}, which holds Production, does not answer: {error.what}",
+                f"the way back is not proven: {version}, which holds Production, does not answer: {error.message}",
                 code="way_back",
                 remedy=remedy,
             ) from error

@@ -37,7 +37,7 @@ class Planned:
         try:
             found = self._on_rows(gate, asked)
         except LockgateError as error:
-            unread = error.what
+            unread = error.message
         for name, line in asked:
             if name not in found and (unread is None or gate.subjects[line.subject].counted or hasattr(gate, "load")):
                 found[name] = [self._without_rows(gate, name, line)]

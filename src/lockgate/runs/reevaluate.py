@@ -140,7 +140,7 @@ def _why_not(gate: Gate, pipeline: Pipeline, case: Case, about: About) -> str | 
         try:
             found = case.dataset(name).digest
         except LockgateError as error:
-            return f"its data {name} cannot be opened here: {error.what}"
+            return f"its data {name} cannot be opened here: {error.message}"
         known = about.data.get(name)
         if known in (None, found):
             continue

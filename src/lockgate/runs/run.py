@@ -95,7 +95,7 @@ class Asking:
         try:
             gate = gate.told_by(self.case) if gate.require is None else gate
         except LockgateError as error:
-            return _broken(blank, error.what, {"remedy": error.remedy})
+            return _broken(blank, error.message, {"remedy": error.remedy})
         if gate is not written:
             asked = self.pipeline.asked(gate.title, gate)
             blank = replace(blank, requirements=asked)
@@ -141,7 +141,7 @@ class Asking:
             more: dict[str, Any] = {"remedy": error.remedy}
             if isinstance(error, ModelFault):
                 more["stderr"] = error.stderr
-            return findings, context, (error.what, more)
+            return findings, context, (error.message, more)
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
             what = f"the gate {gate.gate!r} broke: {type(error).__name__}: {error}"
             return findings, context, (what, {"remedy": "this is a defect of the gate; report it"})

@@ -84,7 +84,7 @@ def agreed(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
 
 def said(gone_over: Sequence[Refused | Waiting]) -> tuple[str, ...]:
     """What was gone over, a sentence each, as the ledger keeps it."""
-    return tuple(f"it went over {one.code}: {cut(one.what, _SAID)}" for one in gone_over)
+    return tuple(f"it went over {one.code}: {cut(one.message, _SAID)}" for one in gone_over)
 
 
 def _does_not_count(

@@ -56,14 +56,14 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "auc": ("average_precision", "delong", "delong_paired"),
+    "reference.auc": ("average_precision", "delong", "delong_paired"),
     "distance": ("jensen_shannon", "psi_under_no_drift", "wasserstein"),
-    "loadgen": ("backfilled", "loadgen_min_under_limit", "mlperf_queries"),
-    "paired": ("mcnemar", "tost_paired"),
+    "reference.loadgen": ("backfilled", "loadgen_min_under_limit", "mlperf_queries"),
+    "reference.paired": ("mcnemar", "tost_paired"),
     "power": ("rows_needed",),
-    "ranks": ("hodges_lehmann", "mann_whitney", "wilcoxon_signed_rank"),
+    "reference.ranks": ("hodges_lehmann", "mann_whitney", "wilcoxon_signed_rank"),
     "sequential": ("bernoulli_confidence_sequence", "normal_mixture_bound"),
-    "textbook": (
+    "reference.textbook": (
         "benjamini_hochberg",
         "clopper_pearson",
         "holm",

@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 
 from bench.decisions.bars import ALPHA, Bar, standard_error
+from helpers.truth import server
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
 from lockgate.evaluation.requirements.requirement import parse
@@ -24,7 +25,6 @@ from lockgate.gates.latency import Latency
 from lockgate.models.load_spec import BLOCKS
 from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.server.load_test import drive_http
-from truth import server
 
 REQUESTS = 3_000
 MEDIAN_MS = 0.4

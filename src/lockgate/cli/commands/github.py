@@ -318,7 +318,7 @@ def _step(work: Callable[[Runner], T]) -> tuple[Runner, T | LockgateError]:
         try:
             return runner, work(runner)
         except LockgateError as error:
-            say(f"gate: {error.what}")
+            say(f"gate: {error.message}")
             if error.remedy:
                 say(f"      {error.remedy}")
             return runner, error
@@ -333,7 +333,7 @@ def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
     if isinstance(error, (Refused, Waiting)):
         outputs |= {"reason-code": error.code}
     forms = secret_forms(wiring.secrets(os.environ))
-    what = hide("\n".join(part for part in (error.what, error.remedy) if part), forms)
+    what = hide("\n".join(part for part in (error.message, error.remedy) if part), forms)
     say(f"::error title=gate::{command_message(what)}")
     lines = "".join(f"* {markdown(cut(line, 2_000))}\n" for line in what.splitlines()[:100])
     runner.show(f"### 💥 Something broke\n\n{lines}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -51,7 +51,7 @@ def override(digest: str, **options: Any) -> None:
     _cast("override", digest, options)
 
 
-def _cast(verb: str, digest: str, options: dict[str, Any]) -> None:
+def _cast(verb: Literal["approve", "reject", "override"], digest: str, options: dict[str, Any]) -> None:
     from lockgate.cli import voting
 
     click.echo("\n".join(voting.cast(verb, digest, **options)))

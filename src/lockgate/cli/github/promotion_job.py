@@ -118,7 +118,7 @@ def telling(desk: Desk, seen: Seen, runner: Runner, work: Callable[[], Outcome])
         outcome = work()
     except LockgateError as error:
         code = error.code if isinstance(error, Refused) else "not_promoted"
-        desk.stick(seen, desk.comment(seen, Decision("refused", code, error.what, remedy=error.remedy)), runner)
+        desk.stick(seen, desk.comment(seen, Decision("refused", code, error.message, remedy=error.remedy)), runner)
         raise
     done = tuple(outcome.lines)
     desk.stick(seen, desk.comment(seen, desk.decision(seen, now()), done=done), runner)

@@ -89,7 +89,7 @@ def _speaking_of(dataset: Dataset, declared: Slice) -> Iterator[None]:
     try:
         yield
     except (DataError, pa.ArrowException) as error:
-        what = error.what if isinstance(error, DataError) else f"slice {declared.name!r}: cannot be read as text"
+        what = error.message if isinstance(error, DataError) else f"slice {declared.name!r}: cannot be read as text"
         remedy = error.remedy if isinstance(error, DataError) else "store the column as UTF-8 text"
         raise DataError(f"data {dataset.name!r}: {what}", remedy=remedy) from error
 

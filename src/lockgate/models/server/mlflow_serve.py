@@ -82,7 +82,7 @@ class ServedModel:
                     attempt += 1
                     self._launch()
                     continue
-                self._end(ModelFault(fault.what, remedy=fault.remedy, stderr=said))
+                self._end(ModelFault(fault.message, remedy=fault.remedy, stderr=said))
                 raise self._fault from fault  # type: ignore[misc]  # set by _end
             seconds = time.perf_counter() - self._began
             facts = self._server.load()
@@ -176,7 +176,7 @@ class ServedModel:
         if gone is not None:
             self._end(gone)
             return gone
-        return ModelFault(fault.what, remedy=fault.remedy, stderr=self.stderr, alive=fault.alive)
+        return ModelFault(fault.message, remedy=fault.remedy, stderr=self.stderr, alive=fault.alive)
 
     def _end(self, fault: ModelFault) -> None:
         self._fault = fault

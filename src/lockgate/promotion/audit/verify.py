@@ -99,7 +99,7 @@ def verify(
     try:
         keys = registry.ledger(model).keys()
     except Refused as refused:
-        gone = Disagreement("ledger_deleted", f"the ledger of {model}", refused.what, refused.remedy or "restore it")
+        gone = Disagreement("ledger_deleted", f"the ledger of {model}", refused.message, refused.remedy or "restore it")
         return Verification(model, now, Chain(), (gone,))
     chain = read_chain(keys)
     found = [] if known is None else ledger_copy.missing_from(keys, known, name="the copy")
@@ -162,7 +162,7 @@ def _shown(
     except NotFound as error:
         found.append(
             Disagreement(
-                "model_gone", f"the model {model}", error.what, "restore the registry's database from a backup"
+                "model_gone", f"the model {model}", error.message, "restore the registry's database from a backup"
             )
         )
         return {}, {}, {}
@@ -295,7 +295,9 @@ class _Published:
         except Unavailable:
             raise
         except RegistryError as error:
-            return [Disagreement("evidence_gone", "the published evidence", error.what, error.remedy or "restore it")]
+            return [
+                Disagreement("evidence_gone", "the published evidence", error.message, error.remedy or "restore it")
+            ]
         found: list[Disagreement] = []
         for wanted in dict.fromkeys([*(one for one in named if one is not None), *facts]):
             found += self._look_at(wanted, named.get(wanted), facts.get(wanted))
@@ -311,7 +313,7 @@ class _Published:
                 Disagreement(
                     "evidence_gone",
                     where,
-                    f"it is not there any more: {error.what}",
+                    f"it is not there any more: {error.message}",
                     "restore its run (mlflow runs restore) or its files from a backup",
                 )
             ]
@@ -320,7 +322,7 @@ class _Published:
                 Disagreement(
                     "evidence_edited",
                     where,
-                    error.what,
+                    error.message,
                     "find out who edited it; the digest in the ledger is what was approved",
                 )
             ]

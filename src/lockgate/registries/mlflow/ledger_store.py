@@ -56,7 +56,7 @@ class MlflowLedger:
             standing = self._params(run_id).get(key)
         except RegistryError as error:
             raise UnknownOutcome(
-                f"whether {key} was written to the ledger of {self._model} is not known: {error.what}",
+                f"whether {key} was written to the ledger of {self._model} is not known: {error.message}",
                 remedy="run the same command again once the registry answers; it finds out and goes on",
             ) from failure
         if standing is None:

@@ -137,7 +137,7 @@ class MlflowRegistry:
                 standing = self.aliases(name).get(alias)
             except RegistryError as error:
                 raise UnknownOutcome(
-                    f"whether {alias} of {name} points to version {version} is not known: {error.what}",
+                    f"whether {alias} of {name} points to version {version} is not known: {error.message}",
                     remedy="run the same command again once the registry answers; it finds out and goes on",
                 ) from failure
             if standing != version:
@@ -165,7 +165,7 @@ class MlflowRegistry:
             if shown is None:
                 raise self._no_stages(name) from failure
             if shown != stage:
-                if _UNTYPED in failure.what:
+                if _UNTYPED in failure.message:
                     raise self._untyped(name) from failure
                 raise
 

@@ -1,0 +1,224 @@
+"""`gate init` writes a pipeline that can be checked at once, and never over somebody's work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from scipy import special
+
+from bench.decisions.asking import ask
+from lockgate.cli.commands.init import command
+from lockgate.errors import PipelineError, UsageError
+from lockgate.evidence.evidence import Verdict
+from lockgate.pipeline import model as pipeline
+
+SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def init(*args: str) -> Result:
+    return CliRunner().invoke(command, args, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression", "ranking"])
+def test_what_is_written_passes_the_check(task: str) -> None:
+    """And nothing can be promoted before somebody wrote who signs."""
+    found = init("--model", "fraud", "--task", task, "--yes")
+    written = pipeline.load(Path("gates/fraud.yaml"), environ={})
+
+    assert found.stdout == (
+        "wrote gates/fraud.yaml\n"
+        "wrote models/fraud.version: write the version there that asks\n"
+        "next: edit gates/fraud.yaml, then gate check, then gate run\n"
+    )
+    assert (written.model, written.task, written.signoff) == ("fraud", task, None)
+    assert Path("models/fraud.version").read_text() == "1\n"
+
+
+@pytest.mark.parametrize("model", ["no", "007", "my model", "a'b\"c", "naïve", "{x}", "# x", "..", "${X"])
+def test_any_name_is_written_as_the_name_that_it_is(model: str) -> None:
+    """Or refused with nothing left behind."""
+    try:
+        init("--model", model, "--yes")
+    except PipelineError:
+        assert not list(Path("gates").glob("*"))
+        return
+    [path] = Path("gates").glob("*.yaml")
+
+    assert pipeline.load(path, environ={}).model == model
+
+
+def test_data_and_label_can_be_said() -> None:
+    """So that no edit is needed for the simplest case."""
+    init("--model", "fraud", "--data", "rows: 1.csv", "--label", "is fraud", "--yes")
+    holdout = pipeline.load(Path("gates/fraud.yaml"), environ={}).data["holdout"]
+
+    assert (holdout.path, holdout.label) == ("rows: 1.csv", "is fraud")
+
+
+def test_nothing_is_overwritten_without_force() -> None:
+    """Neither the pipeline nor the version."""
+    init("--model", "fraud", "--yes")
+    Path("gates/fraud.yaml").write_text("mine")
+    Path("models/fraud.version").write_text("7\n")
+    with pytest.raises(UsageError, match=r"gates/fraud.yaml is there already; edit it, or replace it with --force"):
+        init("--model", "fraud", "--yes")
+    assert Path("gates/fraud.yaml").read_text() == "mine"
+    Path("gates/fraud.yaml").unlink()
+    init("--model", "fraud", "--yes")
+    assert Path("models/fraud.version").read_text() == "7\n"
+
+    init("--model", "fraud", "--yes", "--force")
+    assert Path("models/fraud.version").read_text() == "1\n"
+
+
+def test_a_name_that_mlflow_cannot_have_is_refused() -> None:
+    """And no file is left."""
+    with pytest.raises(PipelineError, match="cannot be the name of a registered model"):
+        init("--model", "team/fraud", "--yes")
+
+    assert not Path("gates/team_fraud.yaml").exists()
+    assert not Path("models").exists()
+
+
+def test_without_a_terminal_nothing_is_asked() -> None:
+    """A job that waits for an answer would wait forever."""
+    with pytest.raises(UsageError, match="init needs the name of the registered model; write gate init --model NAME"):
+        init()
+
+
+def table(rows: int, positives: int) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"y": [int(place < positives) for place in range(rows)], "age": list(range(rows))}
+    pq.write_table(pa.table(columns), "rows.parquet")
+
+
+@pytest.mark.parametrize(
+    ("rows", "positives", "lines", "said"),
+    [
+        (3000, 300, ["auc >= champion - 0.019", "average_precision >= champion - 0.039"], "smallest tolerances that 3,000 rows, 300 of"),
+        (100000, 5000, ["auc >= champion - 0.0045", "average_precision >= champion - 0.0093"], "that 100,000 rows, 5,000 of"),
+        (3000, 9, ["auc >= champion - 0.03", "average_precision >= champion - 0.05"], "3,000 rows, 9 of them positive, are too few"),
+    ],
+)  # fmt: skip
+def test_the_tolerance_is_the_smallest_that_the_rows_decide(
+    rows: int, positives: int, lines: list[str], said: str
+) -> None:
+    """Rounded up, and the comment beside it says for how many rows."""
+    table(rows, positives)
+    init("--model", "fraud", "--data", "rows.parquet", "--label", "y", "--yes")
+    text = Path("gates/fraud.yaml").read_text()
+
+    assert [str(line) for line in pipeline.load(Path("gates/fraud.yaml"), environ={}).gates[1].lines] == lines
+    assert said in text
+
+
+def test_the_tolerance_of_a_regression_is_a_factor() -> None:
+    """Of the champion's own error."""
+    table(1000, 500)
+    init("--model", "price", "--task", "regression", "--data", "rows.parquet", "--label", "age", "--yes")
+    lines = pipeline.load(Path("gates/price.yaml"), environ={}).gates[1].lines
+
+    assert [str(line) for line in lines] == ["rmse <= champion * 1.034", "mae <= champion * 1.036"]
+
+
+@pytest.mark.parametrize(
+    ("values", "task"),
+    [
+        (["a", "b", "c"], "multiclass"),
+        ([0, 1, 2], "multiclass"),
+        ([0.0, 1.0, 2.0, None], "multiclass"),
+        ([f"c{place}" for place in range(50)], "multiclass"),
+        (["no", "yes"], "binary"),
+        ([0, 1], "binary"),
+        ([0.5, 1.5, 2.0], "regression"),
+        (list(range(51)), "regression"),
+        ([f"c{place}" for place in range(51)], "binary"),
+    ],
+)
+def test_the_task_is_told_from_the_label(values: list[object], task: str) -> None:
+    """From 3 to 50 names or whole numbers are classes; where nothing can be told it is binary, as without data."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"y": values * 20}), "rows.parquet")
+    init("--model", "fraud", "--data", "rows.parquet", "--label", "y", "--yes")
+
+    assert pipeline.load(Path("gates/fraud.yaml"), environ={}).task == task
+
+
+def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
+    """The classes are written out, and the smallest of them says what a mean over classes can show."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"team": ["billing"] * 1500 + ["fraud"] * 300 + ["it's"] * 1200}), "rows.parquet")
+    init("--model", "tickets", "--data", "rows.parquet", "--label", "team", "--yes")
+    written = pipeline.load(Path("gates/tickets.yaml"), environ={})
+
+    assert written.classes == ("billing", "fraud", "it's")
+    assert [str(line) for line in written.gates[1].lines] == [
+        "accuracy >= champion - 0.014",
+        "recall(average=macro) >= champion - 0.018",
+    ]
+    assert "that 3,000 rows, 300 of them fraud, can decide" in Path("gates/tickets.yaml").read_text()
+
+
+def test_a_ranking_is_judged_by_a_column_of_queries() -> None:
+    """Who names one has a ranking, and no other task. Its tolerances are for `gate plan` to tell."""
+    table(1000, 500)
+    init(
+        "--model", "search", "--data", "rows.parquet", "--label", "age", "--query", "search: id", "--yes"
+    )  # fmt: skip
+    written = pipeline.load(Path("gates/search.yaml"), environ={})
+
+    assert written.task == "ranking"
+    assert written.data["holdout"].query == "search: id"
+    assert [str(line) for line in written.gates[1].lines] == ["ndcg(10) >= champion - 0.01", "mrr >= champion - 0.02"]
+    assert "# a tolerance that your rows can decide: see `gate plan`" in Path("gates/search.yaml").read_text()
+    with pytest.raises(UsageError, match="only a ranking is judged by query"):
+        init("--model", "fraud", "--task", "binary", "--query", "q", "--yes")
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_equal_candidates_pass_on_the_census_what_is_written(task: str) -> None:
+    """All lines together, in 85 % of draws and more: models that are alike but for as much noise as the plan assumes."""
+    file = SHARED / "adult_test.csv.gz"
+    if not file.exists():
+        pytest.skip("the census is not beside the project; LOCKGATE_SHARED_DATA names its folder")
+    people = pd.read_csv(file)
+    label = {"binary": "income_over_50k", "regression": "hours_per_week"}[task]
+    rows = 4000
+    people.head(rows).to_csv("rows.csv", index=False)
+    init("--model", "income", "--task", task, "--data", "rows.csv", "--label", label, "--yes")
+    lines = [str(line) for line in pipeline.load(Path("gates/income.yaml"), environ={}).gates[1].lines]
+    truth = people[label].to_numpy(float)
+    known = people["education_num"] + people["age"].clip(upper=50) / 8 + 4 * (people["capital_gain"] > 5000)
+    draw, passed = np.random.default_rng(3), 0
+    if task == "binary":
+        score = special.ndtri((known.rank() - 0.5) / len(known)).to_numpy()
+        spread = np.sqrt(np.mean([score[truth == kind].var() for kind in (0, 1)]))
+    else:
+        score = np.polyval(np.polyfit(known, truth, 1), known)
+        spread = (truth - score).std()
+    noise = spread * np.sqrt(1 / (0.9 if task == "binary" else 0.9**0.5) - 1)  # losses are squares of errors
+    for _ in range(60):
+        drawn = draw.integers(0, len(people), rows)
+        pair = {name: score[drawn] + draw.normal(0, noise, rows) for name in ("candidate", "champion")}
+        if task == "binary":
+            pair = {name: special.expit(one) for name, one in pair.items()}
+        found = ask({"label": truth[drawn], **pair}, lines, task=task)
+        passed += all(one.verdict is Verdict.PASS for one in found)
+
+    assert passed / 60 >= 0.85

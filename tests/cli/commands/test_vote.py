@@ -1,0 +1,91 @@
+"""An approval is a signature under one digest, stored beside the evidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from helpers.desk import Desk
+from helpers.promoting import ssh_key
+from lockgate.cli.commands.vote import approve, reject
+from lockgate.errors import Refused, UsageError
+from lockgate.promotion import promote as promotion
+from lockgate.signoff import ssh
+from lockgate.signoff.vote import Vote
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    return Desk(tmp_path, monkeypatch)
+
+
+def refusal(desk: Desk, command: object, *arguments: object) -> Refused:
+    error = desk.gate(command, *arguments).exception
+    assert isinstance(error, Refused)
+    return error
+
+
+def test_a_vote_lies_beside_the_evidence(desk: Desk) -> None:
+    """Here at once, in the registry where the evidence is published."""
+    about = desk.evaluate(desk.register())
+
+    first = desk.gate(approve, about.digest, "--key", desk.key, "--reason", "looked at it")
+    promotion.publish(desk.models.registry, about, desk.folder_of(about))
+    second = desk.gate(approve, about.digest.removeprefix("sha256:"), "--key", desk.key)
+
+    assert (first.exit_code, second.exit_code) == (0, 0), (first.exception, second.exception)
+    votes = [Vote.read(vote) for vote, _ in ssh.stored_votes(desk.folder_of(about) / "votes")]
+    assert {vote.reason for vote in votes} == {"looked at it", ""}
+    assert {(vote.verb, vote.digest, vote.by.name) for vote in votes} == {
+        ("approve", about.digest, "alice@example.org")
+    }
+    assert len(desk.models.registry.evidence(desk.model).votes(about.digest)) == 1
+    assert second.stdout.splitlines() == [
+        f"alice@example.org approves {about.digest}",
+        "stored beside the evidence in the registry",
+    ]
+
+
+def test_a_vote_can_be_carried_elsewhere(desk: Desk) -> None:
+    """With --out nothing is stored beside the evidence."""
+    about = desk.evaluate(desk.register())
+
+    desk.gate(approve, about.digest, "--key", desk.key, "--out", desk.folder / "vote.json")
+
+    assert Vote.read((desk.folder / "vote.json").read_bytes()).digest == about.digest
+    assert b"SSH SIGNATURE" in (desk.folder / "vote.json.sig").read_bytes()
+    assert not (desk.folder_of(about) / "votes").exists()
+
+
+def test_a_rejection_is_a_vote_as_well(desk: Desk) -> None:
+    """On any evidence, also on what did not pass."""
+    about = desk.evaluate(desk.register(), verdict="fail", opens="no")
+
+    ended = desk.gate(reject, about.digest, "--key", desk.key, "--reason", "no")
+
+    assert ended.exit_code == 0, ended.exception
+    assert [Vote.read(vote).verb for vote, _ in ssh.stored_votes(desk.folder_of(about) / "votes")] == ["reject"]
+
+
+def test_strangers_and_hopeless_evidence_are_refused(desk: Desk) -> None:
+    """Before anything is signed."""
+    version = desk.register()
+    passed = desk.evaluate(version)
+    failed = desk.evaluate(version, verdict="fail", opens="no")
+    asking = desk.evaluate(version, verdict="inconclusive", opens="by_owner", asks=["metrics/r1/overall"])
+
+    assert refusal(desk, approve, passed.digest, "--key", ssh_key(desk.folder, "eve")).code == "not_an_owner"
+    assert refusal(desk, approve, failed.digest, "--key", desk.key).code == "not_open"
+    undecided = refusal(desk, approve, asking.digest, "--key", desk.key)
+    assert undecided.code == "accepting"
+    assert "add --accepting 1" in str(undecided)
+    assert desk.gate(approve, asking.digest, "--key", desk.key, "--accepting", 1).exit_code == 0
+
+
+def test_what_is_no_digest_is_wrong_usage(desk: Desk) -> None:
+    """Exit 2."""
+    error = desk.gate(approve, "latest", "--key", desk.key).exception
+
+    assert isinstance(error, UsageError)
+    assert error.exit_code == 2

@@ -1,0 +1,245 @@
+"""A job about a pull request, against an emulated GitHub whose every request is held to GitHub's own description."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from helpers.hooks import Hook
+from helpers.hub.contract import github
+from helpers.hub.emulator import BOT, NAME, NUMBER, World, user
+from helpers.hub.served import TOKEN, Served
+from lockgate.cli.commands.github import command
+from lockgate.pipeline.model import load
+
+PIPELINE = f"""\
+model: fraud
+task: binary
+registry: {{uri: "${{MLFLOW_TRACKING_URI}}"}}
+candidate: {{file: models/fraud.version}}
+champion: {{alias: production, else: none}}
+gates:
+  - gate: metadata
+signoff:
+  groups: {{owners: [{{github: ana, id: {user("ana")["id"]}}}, {{github: dev, id: {user("dev")["id"]}}}]}}
+  require: {{owners: 1}}
+"""
+
+
+class Job:
+    """A job on the default branch, which holds nothing but a token for comments."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / ".git").mkdir()
+        (folder / "gates").mkdir()
+        self.pipeline = folder / "gates" / "fraud.yaml"
+        self.pipeline.write_text(PIPELINE)
+        policy = load(self.pipeline, environ=None, root=folder).policy_digest
+        self.world = World(github(), policy=policy, now=datetime.now(UTC).replace(microsecond=0))
+        self.served = Served(self.world)
+
+    def environ(self, event: dict[str, Any] | None) -> dict[str, str]:
+        told = {"pull_request": {"number": NUMBER}} if event is None else event
+        (self.folder / "event.json").write_text(json.dumps(told))
+        return {
+            "GITHUB_REPOSITORY": NAME, "GITHUB_API_URL": self.served.api, "GITHUB_EVENT_PATH": str(self.folder / "event.json"),
+            "GITHUB_OUTPUT": str(self.folder / "output"), "GITHUB_STEP_SUMMARY": str(self.folder / "summary"), "GATE_TOKEN": TOKEN,
+            "GATE_PIPELINE": "gates/fraud.yaml",
+        }  # fmt: skip
+
+    def call(self, name: str, event: dict[str, Any] | None = None) -> Result:
+        (self.folder / "output").unlink(missing_ok=True)
+        more = ["--record", str(self.folder / "record")] if name == "decide" else []
+        done = CliRunner(env=self.environ(event)).invoke(command, [name, *more], standalone_mode=False)
+        if name == "decide" and (self.folder / "record" / "record.jsonl").exists():
+            self.world.keep((self.folder / "record" / "record.jsonl").read_bytes())
+        return done
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return dict(line.split("=", 1) for line in (self.folder / "output").read_text().splitlines())
+
+    @property
+    def said(self) -> list[str]:
+        """What we wrote below the pull request."""
+        return [one["body"] for one in self.world.comments.values() if one["user"] == BOT]
+
+
+@pytest.fixture
+def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Job]:
+    monkeypatch.chdir(tmp_path)
+    here = Job(tmp_path)
+    yield here
+    here.served.close()
+    assert here.served.violations == []
+
+
+def test_the_comment_stands_once_and_follows_what_happens(job: Job) -> None:
+    """Written when the gate ran, rewritten when somebody votes and when the next commit was evaluated."""
+    evidence = job.world.run_gate()
+    job.call("comment")
+    first = job.said
+    decided = job.call("decide", job.world.comment("ana", f"/gate approve {evidence.digest}"))
+    approved, told = job.said, job.outputs
+    job.world.push("dev")
+    newer = job.world.run_gate()
+    job.call("comment")
+
+    assert [len(first), len(approved), len(job.said)] == [1, 1, 1]
+    assert first[0].startswith("<!-- gate:v1 100/12/fraud -->\n### ✅ fraud version 2 passes every gate that counts\n")
+    assert f"\n/gate approve {evidence.digest}\n" in first[0]
+    assert "1 of owners (@ana) must" in first[0]
+    assert (decided.return_value, told["state"], told["evidence-digest"]) == (0, "approved", evidence.digest)
+    assert "### ✅ fraud version 2 is approved" in approved[0]
+    assert f"\n/gate approve {newer.digest}\n" in job.said[0]
+    assert f"replaces ~~`{evidence.digest}`~~" in job.said[0]
+
+
+def test_a_veto_is_remembered_when_its_comment_is_gone(job: Job) -> None:
+    """The record that the job leaves has it, where no writer can delete it."""
+    job.world.run_gate()
+    veto = job.world.comment("ana", "/gate reject\nthe slice BR")
+    job.call("decide", veto)
+    gone = job.world.delete(veto["comment"]["id"], "dev")
+    job.call("decide", gone)
+
+    assert job.outputs["state"] == "rejected"
+    assert "### ⛔ fraud version 2 was rejected" in job.said[0]
+
+
+def test_a_vote_that_does_not_count_is_told_in_the_comment(job: Job) -> None:
+    """The author of a commit cannot approve it."""
+    evidence = job.world.run_gate()
+    job.call("decide", job.world.comment("dev", f"/gate approve {evidence.digest}"))
+
+    assert job.outputs == {"state": "pending", "reason-code": "votes_missing", "evidence-digest": evidence.digest}
+    assert "'s approve does not count: dev had a hand in what was evaluated" in job.said[0]
+
+
+def test_before_the_gate_ran_there_is_nothing_to_approve(job: Job) -> None:
+    """And the comment says what it waits for."""
+    job.call("decide", job.world.comment("ana", "/gate status"))
+
+    assert job.outputs == {"state": "pending", "reason-code": "no_evidence", "evidence-digest": ""}
+    assert "### ⏳ Nothing to approve yet" in job.said[0]
+
+
+def test_a_token_that_may_not_comment_writes_the_summary(job: Job) -> None:
+    """As in a pull request from a fork; the step still ends well."""
+    evidence = job.world.run_gate()
+    job.world.fault = lambda method, target: (
+        (403, {}, b'{"message": "Resource not accessible"}') if method == "POST" else None
+    )
+    done = job.call("comment")
+
+    assert (done.return_value, job.said) == (0, [])
+    assert f"/gate approve {evidence.digest}" in (job.folder / "summary").read_text()
+
+
+def test_sign_off_is_asked_for_once_for_each_evidence(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the job that keeps the comment, with a link; again for a new run, and not where nobody could approve."""
+    with job.pipeline.open("a") as pipeline:
+        pipeline.write('notify: [{webhook: "${HOOK}", on: [waiting]}]\n')
+    job.world.policy = load(job.pipeline, environ=None, root=job.folder).policy_digest
+    hook = Hook()
+    monkeypatch.setenv("HOOK", hook.url)
+    first = job.world.run_gate()
+    job.call("comment")
+    job.call("comment")
+    job.call("decide", job.world.comment("ana", "/gate status"))
+    second = job.world.run_gate()
+    job.call("comment")
+    job.world.push("dev", files=["gates/fraud.yaml"])
+    job.world.run_gate()
+    job.call("comment")
+    hook.close()
+
+    assert [told["digest"] for told in hook.told] == [first.digest, second.digest]
+    assert hook.told[0]["links"]["pull_request"].startswith("https://github.com/")
+    assert [one.startswith("<!-- gate:v1") for one in job.said] == [True]
+
+
+def test_doubt_is_an_error_and_no_state(job: Job) -> None:
+    """GitHub broke: exit code 4, the state error, nothing written."""
+    job.world.run_gate()
+    job.world.fault = lambda method, target: (
+        (500, {}, b"{}") if target.startswith(f"/repos/{NAME}/pulls/{NUMBER}/files") else None
+    )
+    done = job.call("decide", job.world.comment("ana", "/gate status"))
+
+    assert (done.return_value, job.outputs, job.said) == (4, {"state": "error"}, [])
+
+
+def test_without_a_pipeline_on_the_default_branch_nothing_can_be_approved(job: Job) -> None:
+    """What a pull request brings along does not judge it."""
+    evidence = job.world.run_gate()
+    job.pipeline.unlink()
+    job.call("decide", job.world.comment("ana", f"/gate approve {evidence.digest}"))
+
+    assert (job.outputs["state"], job.outputs["reason-code"]) == ("refused", "no_pipeline")
+    assert "The default branch has no pipeline for this model yet" in job.said[0]
+
+
+@pytest.mark.parametrize(("by", "answers"), [("ana", 1), ("mallory", 0)])
+def test_a_command_that_is_none_is_answered_to_those_who_may_vote(job: Job, by: str, answers: int) -> None:
+    """Others cannot make us talk."""
+    job.world.run_gate()
+    job.call("decide", job.world.comment(by, "/gate approve sha256:1234"))
+
+    assert len([one for one in job.said if one.startswith("I know `/gate approve")]) == answers
+    assert job.outputs["state"] == "pending"
+
+
+def test_an_event_of_something_else_is_refused(job: Job) -> None:
+    """A comment below an issue, or no comment at all."""
+    event = job.world.comment("ana", "/gate status")
+    del event["issue"]["pull_request"]
+
+    assert job.call("decide", event).return_value == 2
+    assert job.call("comment", {"action": "opened"}).return_value == 2
+
+
+def test_a_decision_loads_neither_a_model_nor_a_registry(job: Job) -> None:
+    """A fresh process: none of the libraries that its small installation does not have."""
+    evidence = job.world.run_gate()
+    event = job.world.comment("ana", f"/gate approve {evidence.digest}")
+    call = (
+        "import sys; from lockgate.cli.main import run; code = run(['github', 'decide', '--record', 'r']); "
+        "print(code, sorted({'numpy', 'scipy', 'pyarrow', 'pandas', 'mlflow', 'jinja2', 'rich'} & set(sys.modules)))"
+    )
+    path = {"PYTHONPATH": ":".join(sys.path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", call], env=job.environ(event) | path, capture_output=True, text=True, timeout=120
+    )
+
+    assert done.stdout == "0 []\n", done.stderr
+    assert job.outputs["state"] == "approved"
+
+
+def test_a_decision_on_three_hundred_comments_asks_the_api_at_most_twelve_times(job: Job) -> None:
+    """The whole command, with a rejection to be remembered and the one comment written anew.
+
+    The place where an artifact lies is another host, asked once for each of the two.
+    """
+    evidence = job.world.run_gate()
+    job.call("decide", job.world.comment("dev", "/gate reject"))
+    job.call("decide", job.world.comment("dev", "/gate revoke"))
+    for _ in range(296):
+        job.world.comment("eve", "+1")
+    event = job.world.comment("ana", f"/gate approve {evidence.digest}")
+    job.world.asked.clear()
+    job.call("decide", event)
+    stored = [one for one in job.world.asked if one.startswith("GET /storage/")]
+
+    assert (len(job.world.comments), len(job.said), job.outputs["state"]) == (300, 1, "approved")
+    assert len(job.world.asked) - len(stored) <= 12, job.world.asked
+    assert len(stored) == 2

@@ -1,0 +1,212 @@
+"""The workflows that `gate init --github` writes: accepted by GitHub's own parser and schema, and with nothing to find in them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from helpers.hub.parsed import parse
+from lockgate.cli.commands.init import command
+from lockgate.cli.github.workflow_files import NAMES, Workflows
+
+ROOT = Path(__file__).parents[3]
+ACTION = "acme/lockgate@" + "0123456789" * 4
+
+
+def write(*more: str) -> Result:
+    return CliRunner().invoke(command, ["--github", "--yes", "--action", ACTION, *more], standalone_mode=False)
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert write("--model", "fraud").exception is None
+    return tmp_path / ".github" / "workflows"
+
+
+def read(folder: Path) -> dict[str, dict[str, Any]]:
+    return {name: yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in NAMES}
+
+
+def jobs(folder: Path) -> dict[str, dict[str, Any]]:
+    """job → what it is, of all files."""
+    return {name: job for workflow in read(folder).values() for name, job in workflow["jobs"].items()}
+
+
+def test_zizmor_and_the_schema_find_nothing(repository: Path) -> None:
+    """As for this repository's own workflows in `make check`."""
+    files = [str(repository / name) for name in NAMES]
+    judged = subprocess.run(
+        [str(Path(sys.executable).parent / "zizmor"), "--offline", *files], capture_output=True, text=True
+    )
+    checked = subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", *files],
+        capture_output=True,
+        text=True,
+    )
+
+    assert judged.returncode == 0, judged.stdout
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_zizmor_finds_nothing_where_the_webhooks_of_the_documentation_are_filled_in(repository: Path) -> None:
+    """The lines of docs/github.md, where the comments in the workflows say that they belong."""
+    page = (ROOT / "docs" / "github.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^          SLACK_WEBHOOK: .*\n", page, re.M)
+    for name, line in (("gate.yml", lines[0]), ("gate-approve.yml", lines[0]), ("gate-rollback.yml", lines[1])):
+        text = (repository / name).read_text(encoding="utf-8")
+        filled = re.sub(r"        # env: \{NAME: .*\n", f"        env:\n{lines[0]}", text)
+        filled = re.sub(
+            r"(        env:.* what notify in the pipeline names belongs here too\n)", rf"\1{lines[1]}", filled
+        )
+        assert filled.count(line.strip()) == 1
+        (repository / name).write_text(filled, encoding="utf-8")
+    zizmor = [str(Path(sys.executable).parent / "zizmor"), "--offline"]
+    judged = subprocess.run([*zizmor, *[str(repository / name) for name in NAMES]], capture_output=True, text=True)
+    held = {name for name, job in jobs(repository).items() if "SLACK_WEBHOOK" in yaml.safe_dump(job)}
+
+    assert judged.returncode == 0, judged.stdout
+    assert held == {"comment", "decide", "promote", "rollback"}
+
+
+def test_githubs_own_parser_accepts_them_and_those_of_this_repository(repository: Path) -> None:
+    """Each job of each is found in it, and no error."""
+    files = [*(repository / name for name in NAMES), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    found = parse(*files)
+
+    assert [one.errors for one in found] == [()] * len(files)
+    assert [set(one.jobs) for one in found] == [set(yaml.safe_load(one.read_text())["jobs"]) for one in files]
+
+
+@pytest.mark.parametrize(
+    ("planted", "instead", "said"),
+    [
+        ("queue: max", "queue: some", "Unexpected value 'some'"),
+        ("needs: decide", "needs: decided", "decided"),
+        (
+            "needs.decide.outputs.state == 'approved'",
+            "needs.decide.outputs.state = 'approved'",
+            "Unexpected symbol: '='",
+        ),
+        ("types: [created, edited, deleted]", "kinds: [created]", "Unexpected value 'kinds'"),
+        ("pull-requests: write", "pull-request: write", "Unexpected value 'pull-request'"),
+    ],
+)
+def test_githubs_own_parser_finds_a_planted_fault(
+    repository: Path, tmp_path: Path, planted: str, instead: str, said: str
+) -> None:
+    """In a copy of the workflow that promotes."""
+    text = (repository / "gate-approve.yml").read_text(encoding="utf-8")
+    assert planted in text
+    wrong = tmp_path / "wrong.yml"
+    wrong.write_text(text.replace(planted, instead), encoding="utf-8")
+    (found,) = parse(wrong)
+
+    assert any(said in error for error in found.errors), found.errors
+
+
+def test_permissions_are_given_to_jobs_and_only_those_needed(repository: Path) -> None:
+    """Nothing at the top; writing is for the one comment alone, and no job that runs a model writes anything."""
+    assert all(workflow["permissions"] == {} for workflow in read(repository).values())
+    writes = {
+        name: {what for what, how in job["permissions"].items() if how == "write"}
+        for name, job in jobs(repository).items()
+    }
+
+    assert writes == {
+        "gate": set(), "comment": {"pull-requests"}, "decide": {"pull-requests"}, "prove": set(), "promote": {"pull-requests"},
+        "tell": {"pull-requests"},
+        "rollback": set(), "archive": set(),
+    }  # fmt: skip
+
+
+def test_the_credential_that_may_write_is_where_no_model_runs(repository: Path) -> None:
+    """In the environment, in jobs without a python for models; the jobs that run models hold the reading one."""
+    for name, job in jobs(repository).items():
+        text, runs_models = yaml.safe_dump(job), name in ("gate", "prove")
+        assert ("MLFLOW_PROMOTE_PASSWORD" in text) == (job.get("environment") == "model-promotion")
+        assert (job.get("environment") == "model-promotion") == (name in ("promote", "rollback", "archive"))
+        assert ("MLFLOW_READ_PASSWORD" in text) == runs_models == ("setup-python" in text)
+    assert "env" not in yaml.safe_dump(jobs(repository)["decide"]).replace("environment", "")
+
+
+def test_only_the_gate_sees_the_pull_requests_code(repository: Path) -> None:
+    """It checks out the head, all others the default branch; no checkout leaves a token behind."""
+    for name, job in jobs(repository).items():
+        given = next(step["with"] for step in job["steps"] if step["uses"].startswith("actions/checkout@"))
+        assert given["persist-credentials"] is False
+        assert ("pull_request.head.sha" in given["ref"]) == (name == "gate")
+        assert ("default_branch" in given["ref"]) == (name != "gate")
+
+
+def test_everything_is_pinned_bounded_and_without_expressions_in_scripts(repository: Path) -> None:
+    """Every action by commit, every job with a time limit, every workflow or job in a concurrency group; no cache."""
+    for workflow in read(repository).values():
+        for job in workflow["jobs"].values():
+            assert job["timeout-minutes"] <= 60
+            for step in job["steps"]:
+                assert (
+                    re.fullmatch(r"[\w\-]+/[\w\-]+@[0-9a-f]{40}", step["uses"])
+                    if "uses" in step
+                    else "${{" not in step["run"]
+                )
+    assert "actions/cache" not in "".join(text for text in map(str, read(repository).values()))
+    promoting = [read(repository)[name] for name in NAMES[2:]] + [jobs(repository)["promote"]]
+    assert {(one["concurrency"]["group"], one["concurrency"]["cancel-in-progress"]) for one in promoting} == {
+        ("gate-promote-fraud", False)
+    }
+
+
+def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a name it is the only one of gates/; what is there already is not replaced without --force."""
+    (tmp_path / ".git").mkdir()
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(command, ["--yes", "--model", "a b"], standalone_mode=False)
+    first = write()
+    again, forced = write(), write("--force")
+
+    assert first.exception is None
+    assert 'model: "a b"' in (tmp_path / ".github" / "workflows" / "gate-rollback.yml").read_text()
+    assert 'pipeline: "gates/a_b.yaml"' in (tmp_path / ".github" / "workflows" / "gate.yml").read_text()
+    assert "is there already" in str(again.exception)
+    assert forced.exception is None
+    assert "[ ] Environments: model-promotion" in first.output
+
+
+@pytest.mark.parametrize(
+    ("model", "pipeline", "action"),
+    [("m", "gates/x.yaml", "a/b@v1"), ("m", "gates/x y.yaml", None), ("${{ x }}", "gates/x.yaml", None)],
+)
+def test_what_a_workflow_cannot_hold_is_refused(model: str, pipeline: str, action: str | None, tmp_path: Path) -> None:
+    """A moving tag, a path that needs quoting, an expression."""
+    from lockgate.errors import UsageError
+
+    with pytest.raises(UsageError):
+        Workflows.of(model, Path(pipeline), action=action, root=tmp_path)
+
+
+@pytest.mark.parametrize("model", ['"', "a: b", "x\ny", "{z}", "- #", "🚀", "\\"])
+def test_any_model_name_stays_one_value(model: str, tmp_path: Path) -> None:
+    """Whatever signs it has."""
+    texts = dict(Workflows.of(model, Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)
+    steps = yaml.safe_load(texts["gate-rollback.yml"])["jobs"]["rollback"]["steps"]
+
+    assert steps[-1]["with"]["model"] == model
+
+
+def test_the_repositorys_own_list_is_what_its_models_need(tmp_path: Path) -> None:
+    """Where there is none, the versions that are here are written down."""
+    here = dict(Workflows.of("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
+    (tmp_path / "requirements.txt").touch()
+    own = dict(Workflows.of("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
+
+    assert re.search(r"pip install mlflow==[\d.]+ pyarrow==[\d.]+ pandas==[\d.]+", here)
+    assert "pip install --requirement requirements.txt\n" in own

@@ -1,0 +1,170 @@
+"""Every metric is scikit-learn's, and its influence values say how far it may be off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from helpers.oracles import ORACLES
+from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics import ranking_subjects as ranking
+from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics.ranking import MEASURES
+from lockgate.evaluation.uncertainty.metric import Undefined
+
+Floats = NDArray[np.float64]
+Case = tuple[NDArray[Any], Floats, Floats | None]
+
+BINARY = [name for name, subject in SUBJECTS.items() if "binary" in subject.tasks and name in ORACLES]
+REGRESSION = [name for name, subject in SUBJECTS.items() if subject.tasks == ("regression",) and name in ORACLES]
+
+
+@st.composite
+def binary(draw: st.DrawFn) -> Case:
+    """Labels of one class or two, scores with many ties or none, weights or none."""
+    n = draw(st.integers(1, 60))
+    labels = np.array(draw(st.lists(st.booleans(), min_size=n, max_size=n)), dtype=bool)
+    score = draw(st.sampled_from([st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1), st.just(0.3)]))
+    scores = np.array(draw(st.lists(score, min_size=n, max_size=n)), dtype=float)
+    weights = draw(st.none() | st.lists(st.sampled_from([0.25, 1.0, 3.0]), min_size=n, max_size=n).map(np.array))
+    return labels, scores, weights
+
+
+@st.composite
+def regression(draw: st.DrawFn) -> Case:
+    n = draw(st.integers(2, 60))
+    number = st.floats(-100, 100).map(lambda value: round(value, 3))
+    labels = np.array(draw(st.lists(number, min_size=n, max_size=n)))
+    scores = np.array(draw(st.lists(number, min_size=n, max_size=n)))
+    weights = draw(st.none() | st.lists(st.sampled_from([0.25, 1.0, 3.0]), min_size=n, max_size=n).map(np.array))
+    return labels, scores, weights
+
+
+def test_the_catalog_names_what_is_computed() -> None:
+    """A subject without a metric, or a metric without a subject, would be found too late."""
+    several = {name for name, subject in SUBJECTS.items() if subject.tasks == ("multiclass",)}
+    assert set(SUBJECTS) == {*METRICS, *MEASURES, *several}
+    assert set(ranking.SUBJECTS) == set(MEASURES)
+    assert set(ORACLES) < set(METRICS)
+
+
+@pytest.mark.parametrize("name", BINARY)
+@settings(max_examples=60, deadline=None)
+@given(case=binary())
+def test_a_binary_metric_is_scikit_learns(name: str, case: Case) -> None:
+    """With ties, weights and constant scores; where scikit-learn warns and puts in a number, there is none."""
+    labels, scores, weights = case
+    decided, ranked = scores >= 0.5, name in ("auc", "average_precision")
+    carrying = {"recall": labels, "precision": decided, "f1": labels | decided, "false_positive_rate": ~labels}.get(
+        name, ~labels | labels
+    )
+    if not carrying.any() or (ranked and len(set(labels.tolist())) == 1):
+        with pytest.raises(Undefined):
+            METRICS[name].measure(labels, scores, weights, 0.5)
+        return
+    value = METRICS[name].measure(labels, scores, weights, 0.5).value
+
+    assert value == pytest.approx(ORACLES[name](labels, scores, weights), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", REGRESSION)
+@settings(max_examples=60, deadline=None)
+@given(case=regression())
+def test_a_regression_metric_is_scikit_learns(name: str, case: Case) -> None:
+    """Relative to its size where it is large, since R² has no lower end."""
+    labels, scores, weights = case
+    assume(len(set(labels.tolist())) > 1)
+    value = METRICS[name].measure(labels, scores, weights, None).value
+
+    assert value == pytest.approx(ORACLES[name](labels, scores, weights), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", BINARY + REGRESSION)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_the_influence_of_all_rows_sums_to_nothing(name: str, data: st.DataObject) -> None:
+    """Influence values have mean zero, with weights and ties too."""
+    labels, scores, weights = data.draw(binary() if name in BINARY else regression())
+    try:
+        measured = METRICS[name].measure(labels, scores, weights, 0.5)
+    except Undefined:
+        return
+
+    size = max(1.0, float(np.abs(measured.psi).max()))
+    assert measured.psi.shape == labels.shape
+    assert abs(float(measured.psi.mean())) < 1e-12 * size * len(labels)
+
+
+@pytest.mark.parametrize("name", BINARY + REGRESSION)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_standard_error_is_the_jackknifes(name: str, weighted: bool) -> None:
+    """Leaving out each row in turn moves the value as much as the influence values say, within 3 %."""
+    draw = np.random.default_rng(7)
+    n = 300
+    labels: Any = draw.random(n) < 0.4
+    scores = np.clip(0.3 * labels + draw.normal(0.35, 0.2, n), 0.01, 0.99).round(2)
+    if name in REGRESSION:
+        labels = labels * 3.0 + draw.normal(0, 1, n)
+    weights = draw.choice([0.5, 1.0, 2.0], n) if weighted else None
+    measure = METRICS[name].measure
+    left = np.array(
+        [
+            measure(labels[keep], scores[keep], None if weights is None else weights[keep], 0.5).value
+            for keep in (np.arange(n) != row for row in range(n))
+        ]
+    )
+    jackknife = np.sqrt((n - 1) / n * np.sum((left - left.mean()) ** 2))
+    psi = measure(labels, scores, weights, 0.5).psi
+
+    assert np.sqrt(np.sum(psi**2)) / n == pytest.approx(jackknife, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "scores", "code"),
+    [
+        ("auc", [True, True], [0.1, 0.9], "one_class"),
+        ("average_precision", [False, False], [0.1, 0.9], "one_class"),
+        ("recall", [False, False], [0.1, 0.9], "undefined"),
+        ("precision", [True, False], [0.1, 0.2], "undefined"),
+        ("f1", [False, False], [0.1, 0.2], "undefined"),
+        ("log_loss", [True, False], [1.1, 0.2], "not_probabilities"),
+        ("brier", [True, False], [0.1, -0.2], "not_probabilities"),
+        ("r2", [2.0, 2.0], [0.1, 0.2], "constant_label"),
+        ("r2", [1.312] * 10, [0.0] * 10, "constant_label"),  # whose mean is another number
+        ("r2", [2.0], [0.1], "too_small"),
+        ("mae", [], [], "no_rows"),
+        ("auc", [], [], "no_rows"),
+        ("accuracy", [], [], "no_rows"),
+    ],
+)
+def test_a_metric_that_does_not_exist_has_no_value(name: str, labels: list[Any], scores: list[Any], code: str) -> None:
+    """Where scikit-learn warns and answers 0, nothing is answered, with a stable code."""
+    kind = float if name in REGRESSION else bool
+    with pytest.raises(Undefined) as caught:
+        METRICS[name].measure(np.array(labels, dtype=kind), np.array(scores, dtype=float), None, 0.5)
+
+    assert caught.value.code == code
+
+
+def test_a_metric_of_decisions_needs_a_threshold() -> None:
+    """No threshold is assumed."""
+    with pytest.raises(Undefined, match="no threshold"):
+        METRICS["accuracy"].measure(np.array([True]), np.array([0.7]), None, None)
+
+
+def test_a_score_at_the_threshold_is_positive() -> None:
+    """Scores ≥ threshold are positive."""
+    assert METRICS["recall"].measure(np.array([True]), np.array([0.5]), None, 0.5).value == 1.0
+
+
+def test_weights_of_zero_are_no_rows() -> None:
+    """Rows that weigh nothing measure nothing."""
+    with pytest.raises(Undefined) as caught:
+        METRICS["log_loss"].measure(np.array([True, False]), np.array([0.5, 0.5]), np.zeros(2), None)
+
+    assert caught.value.code == "no_weight"

@@ -1,0 +1,53 @@
+"""Ask for a decision about the emulated pull request, as a job does: everything read anew."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from helpers.hub.emulator import NUMBER, World, user
+from helpers.hub.served import directly
+from helpers.promoting import POLICY
+from lockgate.integrations.github.pull_request_state import Asked, Seen, look
+from lockgate.integrations.github.schema import CommentEvent, read
+from lockgate.signoff.decision import Decision
+from lockgate.signoff.policy import SignoffPolicy
+
+OWNERS = ("ana", "bo")
+
+
+def signoff(*owners: str, require: int = 1, **more: Any) -> SignoffPolicy:
+    groups = {"owners": [{"github": name, "id": user(name)["id"]} for name in owners or OWNERS]}
+    return SignoffPolicy.model_validate({"groups": groups, "require": {"owners": require}} | more)
+
+
+def asked(policy: SignoffPolicy | None = None, **more: Any) -> Asked:
+    return Asked(**{"model": "fraud", "policy_digest": POLICY, "signoff": policy or signoff()} | more)
+
+
+def event_of(told: dict[str, Any] | None) -> CommentEvent | None:
+    return None if told is None else read(CommentEvent, json.dumps(told).encode(), what="the event")
+
+
+def seen(world: World) -> Seen:
+    return look(directly(world), NUMBER)
+
+
+def decided(world: World, event: dict[str, Any] | None = None, **more: Any) -> Decision:
+    """The decision, and what it must not forget is kept as the job keeps it."""
+    looked, told = seen(world), event_of(event)
+    policy = asked(**more)
+    decision = looked.decision(policy, world.now, told)
+    kept = looked.record(policy, told)
+    if kept:
+        world.keep(kept)
+    return decision
+
+
+def said(decision: Decision) -> tuple[str, str]:
+    return decision.state, decision.code
+
+
+def ignored(decision: Decision) -> set[tuple[str, str]]:
+    """(who, why) of each vote that does not count."""
+    return {(one.vote.by.name, one.code) for one in decision.ignored}

@@ -1,0 +1,41 @@
+"""What people see of a comment and of a summary, in a browser that lays it out as GitHub does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from helpers.picture import chromium, looks
+from helpers.report_story import ASKING, PASSING, PLACE, POLICY, STOPPED
+from lockgate.integrations.github import job_summary as summary
+from lockgate.integrations.github.comment_report import Asked, render
+from lockgate.signoff.decision import Decision
+
+DECISIONS = [
+    Decision("pending", "votes_missing", "1 approval of risk missing", missing={"risk": 1}),
+    Decision("approved", "approved", "approved by monalisa, octocat"),
+    Decision("rejected", "rejected", "octocat rejected it: the slice BR", remedy="only octocat can lift that"),
+    Decision("expired", "evidence_expired", "the evidence is from 2026-11-14T04:19:02Z and was good for 7 d"),
+    Decision("superseded", "new_run", "the evidence is of run 5, attempt 1; the newest is 5, attempt 2"),
+    Decision("refused", "needs_policy_review", "pull request 12 touches gates/fraud.yaml", remedy="bring it by itself"),
+]
+
+
+def test_every_state_is_laid_out_and_fits(tmp_path: Path) -> None:
+    """Nothing but the line to copy is wider than a comment, no markup shows, and bars stand below each other."""
+    if chromium() is None:
+        pytest.skip("Chromium is not installed here: apt-get install chromium")
+    shown = [render(one, place=PLACE, asked=Asked(POLICY)) for one in (STOPPED, ASKING, PASSING)]
+    shown += [render(PASSING, place=PLACE, asked=Asked(POLICY, decision=one)) for one in DECISIONS]
+    shown += [render(PASSING, place=PLACE, asked=Asked(POLICY, done=("fraud version 7 is Production",)))]
+    seen = looks("\n\n".join([*shown, summary.render(STOPPED)]), tmp_path)
+
+    assert set(seen.wide) <= {"PRE"}
+    assert len(seen.bars) == 5
+    assert {lines for _, _, lines in seen.bars} == {1}
+    assert max(width for _, width, _ in seen.bars) - min(width for _, width, _ in seen.bars) < 1
+    assert not re.search(r"\*\*|~~|\\[_*`]|^[|#]|</?\w+>|&\w+;|<!--", seen.text, re.MULTILINE)
+    for said in ("is held back", "2 failed, 1 undecided of 8", "-0.0643 to -0.0381", "🚫", "🚀", "What this stands on"):
+        assert said in seen.text.replace("\u00a0", " ")

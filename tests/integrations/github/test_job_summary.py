@@ -1,0 +1,54 @@
+"""The job summary is the whole report, and never more than GitHub takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.report_evidence import METRICS, WHOLE, evidence, finding
+from helpers.report_story import STOPPED
+from lockgate.evidence.evidence import Verdict
+from lockgate.integrations.github import job_summary as summary
+from lockgate.reports import FORMATS
+
+
+def test_it_is_the_report() -> None:
+    """Word for word, where it fits."""
+    assert summary.render(STOPPED) == FORMATS["md"].render(STOPPED)
+
+
+def test_what_a_model_wrote_last_is_left_out() -> None:
+    """The report in the run's folder has it."""
+    assert "Killed" in FORMATS["md"].render(WHOLE)
+    assert "Killed" not in summary.render(WHOLE)
+    assert "more memory" in summary.render(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("gates", "slices", "sign", "said"),
+    [
+        (1, 4_000, "x", "| … and 3,901 more |"),
+        (900, 1, "é", "more gates in the report"),
+        (300, 30, "🚀", "more gates in the report"),
+    ],
+)
+def test_a_large_report_is_cut(gates: int, slices: int, sign: str, said: str) -> None:
+    """The failed findings stay, and what is missing is counted."""
+    passing = [
+        finding(id=f"m/r1/geo={number}", slice={"geo": sign * 40}, verdict=Verdict.PASS, reason=sign * 90)
+        for number in range(slices)
+    ]
+    bad = finding(id="m/r1/geo=last", slice={"geo": "last"})
+    large = evidence(*[replace(METRICS, name=f"g{number}", findings=(*passing, bad)) for number in range(gates)])
+    shown = summary.render(large, limit=80_000)
+
+    assert len(shown.encode()) <= 80_000
+    assert "| r1/geo=last auc | fail |" in shown
+    assert said in shown
+    assert f"* evidence `{large.digest}`" in shown
+
+
+def test_the_limit_is_below_what_github_takes() -> None:
+    """It drops a summary over 1 MiB without a word."""
+    assert summary.LIMIT < 2**20

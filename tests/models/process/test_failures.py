@@ -1,0 +1,283 @@
+"""Every way in which a model breaks is a fault that says so, with its last lines and a remedy; nothing is left of it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from helpers.model_processes import environ, survivors
+from lockgate.errors import ModelFault
+from lockgate.models.model import LoadPlan
+from lockgate.models.process.model import ProcessModel
+
+Do = Callable[..., pa.RecordBatch]
+Open = Callable[..., ProcessModel]
+
+
+def fault_of(model: ProcessModel, batch: pa.RecordBatch) -> ModelFault:
+    """The fault in which asking ends."""
+    with pytest.raises(ModelFault) as fault:
+        list(model.predict([batch]))
+    return fault.value
+
+
+def test_a_model_that_raises_is_a_fault_and_may_be_asked_again(calm: ProcessModel, do: Do) -> None:
+    """Its own words, and the place in its stderr."""
+    fault = fault_of(calm, do("raise", rows=500))
+
+    assert fault.message == "candidate raised ValueError: no such merchant, while predicting 500 rows"
+    assert fault.stderr.endswith("ValueError: no such merchant")
+    assert 'raise ValueError("no such merchant")' in fault.stderr
+    assert [answer.num_rows for answer in calm.predict([do("answer")])] == [1]
+
+
+def test_a_model_that_runs_out_of_memory_says_so(calm: ProcessModel, do: Do) -> None:
+    """A MemoryError is not a bug in predict."""
+    fault = fault_of(calm, do("run out of memory"))
+
+    assert fault.message.startswith("candidate ran out of memory while predicting 1 row (")
+    assert fault.remedy == "give the job more memory, or send smaller batches"
+
+
+def test_a_model_that_lacks_a_library_names_it_and_the_command_that_adds_it(calm: ProcessModel, do: Do) -> None:
+    """The module, the python, pip."""
+    fault = fault_of(calm, do("import"))
+
+    assert fault.message.startswith("candidate needs the module 'surely_absent', which ")
+    assert f"`{sys.executable} -m pip install surely_absent`" in str(fault.remedy)
+
+
+def test_a_model_that_prints_harms_nothing(calm: ProcessModel, do: Do) -> None:
+    """A megabyte on stdout disturbs neither the answer nor the pipe; its last lines are kept, no more."""
+    (answer,) = calm.predict([do("print", rows=3)])
+
+    assert answer.to_pydict() == {"prediction": [0.0, 1.0, 2.0]}
+    kept = calm.stderr.splitlines()
+    assert kept[-1] == "the last line"
+    assert len(kept) == 40
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence", "remedy"),
+    [
+        (
+            "SIGKILL",
+            "candidate was killed by SIGKILL while predicting 1 row, often the kernel's out-of-memory killer",
+            "give the job more memory, or send smaller batches",
+        ),
+        ("SIGTERM", "candidate was killed by SIGTERM while predicting 1 row", "find out what sends it"),
+        ("crash", "candidate crashed while predicting 1 row (segmentation fault, SIGSEGV)", "a native library broke"),
+        ("SIGABRT", "candidate crashed while predicting 1 row (SIGABRT)", "a native library broke"),
+        ("exit", "candidate ended its process with exit code 0 while predicting 1 row", "must not call exit"),
+        ("exit at once", "candidate ended its process with exit code 0 while predicting 1 row", "must not call exit"),
+        (
+            "write into every pipe",
+            "candidate wrote into the line between its process and lockgate while predicting 1 row, and was killed",
+            "the model must leave file descriptors alone",
+        ),
+        (
+            "close every descriptor",
+            "candidate closed the line between its process and lockgate while predicting 1 row, and was killed",
+            "the model must leave file descriptors alone",
+        ),
+    ],
+)
+def test_a_model_whose_process_ends_is_a_fault_that_stays(
+    trickster: Open, do: Do, what: str, sentence: str, remedy: str
+) -> None:
+    """The signal or exit code is named, the process is gone, and asking again says the same."""
+    model = trickster()
+    fault = fault_of(model, do(what))
+
+    assert fault.message == sentence
+    assert str(fault.remedy).startswith(remedy) or remedy in str(fault.remedy)
+    assert model.pid not in survivors()
+    assert fault_of(model, do("answer")) is fault
+    if what == "crash":
+        assert "about to crash" in fault.stderr
+        assert "Fatal Python error: Segmentation fault" in fault.stderr
+
+
+@pytest.mark.parametrize("what", ["hang", "hang with the lock", "ignore SIGTERM and hang"])
+def test_a_model_that_outlives_its_time_limit_is_killed(trickster: Open, do: Do, what: str) -> None:
+    """Whether it sleeps, holds the interpreter or ignores signals; its stack says where it stood."""
+    model = trickster(timeout_s=1.0, load_timeout_s=60.0, name="champion")
+    fault = fault_of(model, do(what))
+
+    assert fault.message == "champion did not answer within 1 s while predicting 1 row, and was killed"
+    assert "in act" in fault.stderr
+    assert model.pid not in survivors()
+
+
+def test_one_request_of_a_load_that_hangs_ends_the_block(trickster: Open, do: Do) -> None:
+    """The limit is that of one request, however many there are."""
+    model = trickster(timeout_s=1.0, load_timeout_s=60.0)
+    with pytest.raises(ModelFault) as fault:
+        model.drive(LoadPlan(requests=40), do(*["stall"] * 39, "hang"))
+
+    assert (
+        fault.value.message
+        == "candidate did not answer within 1 s while answering 40 requests of 1 rows, and was killed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("raise", "candidate could not be loaded: ValueError: no such merchant"),
+        ("import", "candidate needs the module 'surely_absent', which"),
+        ("exit", "candidate ended its process with exit code 0 while loading"),
+        ("hang", "candidate did not answer within 6 s while loading, and was killed"),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_says_why(trickster: Open, what: str, sentence: str) -> None:
+    """And is not asked any more."""
+    model = trickster(environ=environ(TRICKSTER_LOAD=what), load_timeout_s=6.0 if what == "hang" else 60.0)
+    with pytest.raises(ModelFault) as fault:
+        model.load()
+
+    assert fault.value.message.startswith(sentence)
+    assert model.pid not in survivors()
+    with pytest.raises(ModelFault) as again:
+        model.usage()
+    assert again.value is fault.value
+
+
+def test_a_folder_that_is_no_model_says_so(tmp_path: Path) -> None:
+    """As mlflow puts it."""
+    with (
+        ProcessModel(tmp_path, python=sys.executable, environ=environ()) as model,
+        pytest.raises(ModelFault, match=r"candidate could not be loaded: MlflowException: .*MLmodel"),
+    ):
+        model.load()
+
+
+def test_a_python_that_does_not_start_is_a_fault(tmp_path: Path) -> None:
+    """With the key that names another."""
+    with pytest.raises(ModelFault, match=r"does not start .*environment: \{python: PATH\}"):
+        ProcessModel(tmp_path, python=str(tmp_path / "python"), environ={}).load()
+
+
+def test_cancelling_ends_the_model_that_is_being_waited_for(trickster: Open, do: Do) -> None:
+    """The question is asked several times a second."""
+    asked = iter([False] * 3)
+    model = trickster()
+    model.load()
+    model._cancelled = lambda: next(asked, None) is not False  # after loading, so that the hang is what is cancelled
+
+    assert fault_of(model, do("hang")).what == "candidate was cancelled while predicting 1 row"
+
+
+def test_two_models_load_beside_each_other(trickster: Open, do: Do) -> None:
+    """`start` returns at once, `load` waits; a model that was never loaded is closed like any other."""
+    first, second, unused = trickster(name="candidate"), trickster(name="champion"), trickster()
+    for model in (first, second, unused):
+        model.start()
+
+    assert len({first.pid, second.pid, unused.pid}) == 3
+    assert first.load().python == second.load().python
+    unused.close()
+    unused.close()
+    with pytest.raises(ModelFault, match="candidate is closed"):
+        unused.load()
+
+
+def test_what_a_model_started_ends_with_it(trickster: Open, do: Do) -> None:
+    """Its children, and those that it took out of its session."""
+    model = trickster()
+    list(model.predict([do("start children")]))
+    assert len(survivors() - {model.pid}) >= 2
+    before = survivors()
+    model.close()
+
+    assert survivors() < before
+    assert len(before - survivors()) == 3
+
+
+def test_a_model_started_by_a_thread_outlives_the_thread(trickster: Open, do: Do) -> None:
+    """Its life hangs on this process, not on the thread that happened to start it."""
+    model = trickster()
+    thread = threading.Thread(target=model.start)
+    thread.start()
+    thread.join()
+
+    assert [answer.num_rows for answer in model.predict([do("answer")])] == [1]
+
+
+def test_a_model_that_is_forgotten_ends(trickster_folder: Path) -> None:
+    """Without a close, as soon as nobody refers to it."""
+    model = ProcessModel(trickster_folder, python=sys.executable, environ=environ())
+    model.start()
+    pid = model.pid
+    assert pid in survivors()
+    del model
+    gc.collect()
+
+    assert pid not in survivors()
+
+
+_PARENT = """
+import sys
+from pathlib import Path
+import pyarrow as pa
+from lockgate.models.process.model import ProcessModel
+import os
+
+folder, what, scratch = sys.argv[1:]
+model = ProcessModel(Path(folder), python=sys.executable, environ=os.environ, scratch=Path(scratch))
+model.load()
+batch = pa.RecordBatch.from_pydict({"do": [what]})
+list(model.predict([pa.RecordBatch.from_pydict({"do": ["start children"]})]))
+print(model.pid, flush=True)
+list(model.predict([batch]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "sent", "code"),
+    [
+        ("hang with the lock", signal.SIGKILL, -signal.SIGKILL),
+        ("hang", signal.SIGINT, -signal.SIGINT),
+        ("answer", None, 0),
+    ],
+)
+def test_a_model_never_outlives_the_process_that_asked_it(
+    trickster_folder: Path, tmp_path: Path, what: str, sent: signal.Signals | None, code: int
+) -> None:
+    """Killed, interrupted, or ended without a close: the kernel, the exception and the exit each take the model along."""
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, str(trickster_folder), what, str(tmp_path)],
+        env=environ(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert parent.stdout is not None
+    host = int(parent.stdout.readline())
+    watched = _watch(host) if sent is not None else None
+    if sent is not None:
+        parent.send_signal(sent)
+
+    assert parent.wait(60) == code
+    parent.stdout.close()
+    if watched is not None:
+        assert select.select([watched], [], [], 10)[0], "the model's process outlived its parent by ten seconds"
+        os.close(watched)
+    for stray in survivors():
+        if "sleep" in Path(f"/proc/{stray}/cmdline").read_text() and sent is signal.SIGKILL:
+            os.kill(stray, signal.SIGKILL)  # out of the session, and nobody is left who could look for it
+
+
+def _watch(pid: int) -> Any:
+    return os.pidfd_open(pid)

@@ -1,0 +1,250 @@
+"""What each protocol sends, and how it reads what comes back; KServe's are held against what is published of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from helpers.kserve import KServe
+from helpers.web import Request, Web, reply, serving
+from lockgate.errors import ModelFault
+from lockgate.models.json_rows import BadAnswer
+from lockgate.models.model import LoadPlan
+from lockgate.models.server.client import Client
+from lockgate.models.server.model import ServerModel, Wire
+from lockgate.models.server.protocol_json import Template
+from lockgate.models.server.protocol_mlflow import Invocations
+from lockgate.models.server.protocol_v1 import Instances
+from lockgate.models.server.protocol_v2 import OpenInference
+
+ROWS = pa.RecordBatch.from_pydict({"a": [1.0, 2.0], "b": [10.0, 20.0]})
+
+
+def sums(server: KServe, wire: Wire, rows: pa.RecordBatch = ROWS) -> tuple[dict[str, Any], Web]:
+    with serving(server) as web:
+        (answer,) = ServerModel(Client(web.url, name="candidate"), wire).predict([rows])
+    return answer.to_pydict(), web
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("mlserver", [False, True])
+@pytest.mark.parametrize(("version", "tensor"), [(None, None), ("7", None), ("7", "input-0")])
+def test_version_2_is_spoken_as_it_is_published(
+    nested: bool, mlserver: bool, version: str | None, tensor: str | None
+) -> None:
+    """A tensor a column or one for all; the one output is taken whatever its name; flat data and nested."""
+    wire = OpenInference("fraud", version=version, tensor=tensor)
+
+    assert sums(KServe(mlserver=mlserver, nested=nested), wire)[0] == {"prediction": [11.0, 22.0]}
+
+
+def test_several_outputs_are_columns_by_name() -> None:
+    """`output: {column: …}` then says which is the score."""
+    answer, _ = sums(KServe(outputs=2), OpenInference("fraud"))
+
+    assert answer == {"output-1": [11.0, 22.0], "output-2": [5.5, 11.0]}
+
+
+def test_version_1_is_spoken_as_it_is_published() -> None:
+    """Rows of values, in the order of the columns."""
+    answer, web = sums(KServe(), Instances("fraud"))
+
+    assert answer == {"prediction": [11.0, 22.0]}
+    assert [one.path for one in web.asked] == ["/v1/models/fraud", "/v1/models/fraud:predict"]
+
+
+def test_types_of_columns_are_types_of_tensors() -> None:
+    """Texts are BYTES, which MLServer is told to read as texts; times travel as texts too."""
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "f": pa.array([1.5, None]),
+            "g": pa.array([1.5, 2.5], pa.float32()),
+            "i": pa.array([1, 2], pa.int32()),
+            "u": pa.array([1, 2], pa.uint8()),
+            "s": ["x", None],
+            "d": pa.array(["x", "y"]).dictionary_encode(),
+            "t": [datetime(2026, 1, 2, 3, 4, tzinfo=UTC).replace(tzinfo=None)] * 2,
+            "m": [Decimal("1.25"), Decimal("2.50")],
+            "y": [True, False],
+        }
+    )
+    wire = OpenInference("fraud")
+    with serving(KServe(mlserver=True)) as web:
+        wire.reported(Client(web.url, name="candidate"))
+    sent = wire.body(rows, name="candidate")
+
+    assert {one["name"]: (one["datatype"], one["data"]) for one in sent["inputs"]} == {
+        "f": ("FP64", [1.5, None]),
+        "g": ("FP32", [1.5, 2.5]),
+        "i": ("INT32", [1, 2]),
+        "u": ("UINT8", [1, 2]),
+        "s": ("BYTES", ["x", None]),
+        "d": ("BYTES", ["x", "y"]),
+        "t": ("BYTES", ["2026-01-02T03:04:00.000000"] * 2),
+        "m": ("FP64", [1.25, 2.5]),
+        "y": ("BOOL", [True, False]),
+    }
+    assert [one["name"] for one in sent["inputs"] if one.get("parameters") == {"content_type": "str"}] == [
+        "s",
+        "d",
+        "t",
+    ]
+
+
+def test_one_tensor_holds_one_type() -> None:
+    """Columns of several types are refused before anything is sent."""
+    rows = pa.RecordBatch.from_pydict({"a": [1.0], "s": ["x"]})
+
+    with pytest.raises(ModelFault, match="the columns are FP64, BYTES, and one tensor holds values of one type"):
+        OpenInference("fraud", tensor="x").body(rows, name="candidate")
+
+
+def test_a_version_that_the_server_does_not_have_is_found_before_it_is_asked() -> None:
+    """Where the server lists its versions."""
+    metadata = {"name": "fraud", "versions": ["6", "7"], "platform": "x", "inputs": [], "outputs": []}
+    with serving(lambda request, line: reply(200, metadata)) as web:
+        model = ServerModel(Client(web.url, name="champion"), OpenInference("fraud", version="8"))
+        with pytest.raises(ModelFault) as caught:
+            model.load()
+
+    assert str(caught.value) == (
+        f"champion at {web.url}/v2/models/fraud/versions/8 has the versions 6, 7, and target asks for '8'; "
+        "name one of these as version: in target"
+    )
+
+
+def test_another_version_that_answers_is_no_answer() -> None:
+    """Whoever routes requests may route them elsewhere."""
+    answer = {"model_name": "fraud", "model_version": "6", "outputs": []}
+    output = {"name": "p", "shape": [1], "datatype": "FP64", "data": [0.5]}
+
+    with pytest.raises(BadAnswer, match="version '6' of the model answered, and '7' was asked"):
+        OpenInference("fraud", version="7").answer({**answer, "outputs": [output]}, 1)
+
+
+def test_what_a_server_says_of_itself_is_kept() -> None:
+    """For the evidence."""
+    with serving(KServe(mlserver=True)) as web:
+        facts = ServerModel(Client(web.url, name="candidate"), OpenInference("fraud")).load()
+
+    assert facts.versions == {"server": "mlserver 1.7.1", "platform": "sum", "versions": "7"}
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [
+        ({"shape": [2], "data": [1.0]}, "has the shape [2] and 1 values"),
+        ({"shape": [3], "data": [1.0, 2.0, 3.0]}, "has the shape [3] for 2 rows"),
+        ({"shape": [2, 1, 1], "data": [1.0, 2.0]}, "has the shape [2, 1, 1] for 2 rows"),
+        ({"data": [1.0, 2.0]}, "has no `shape`"),
+        ({"shape": [2], "parameters": {"binary_data_size": 16}}, "has no `data` in JSON"),
+        ({"shape": [2, 2], "data": [[1.0, 2.0], 3.0]}, "is nested unevenly"),
+    ],
+)
+def test_an_output_that_does_not_hold_together(output: dict[str, Any], what: str) -> None:
+    """Shape, data and rows agree, or it is no answer."""
+    with pytest.raises(BadAnswer) as caught:
+        OpenInference("fraud").answer({"outputs": [{"name": "p", **output}]}, 2)
+
+    assert what in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"outputs": []}, {"outputs": [1]}, {"error": "no"}])
+def test_an_answer_without_outputs(answer: Any) -> None:
+    """Such as that of another protocol."""
+    with pytest.raises(BadAnswer, match="has no `outputs`"):
+        OpenInference("fraud").answer(answer, 2)
+
+
+def test_an_error_in_place_of_predictions_is_repeated() -> None:
+    """Some servers say 200 to it."""
+    with pytest.raises(BadAnswer, match="no `predictions`, but the error 'model not loaded'"):
+        Instances("fraud").answer({"error": "model not loaded"}, 2)
+
+
+def filled(body: Any, rows: pa.RecordBatch = ROWS) -> Any:
+    return Template(body=body, output=None, one_row=False).body(rows, name="candidate")
+
+
+def test_a_body_is_a_structure_in_which_rows_take_their_places() -> None:
+    """Values, never texts put together; a dollar of one's own is written twice."""
+    rows, records = [[1.0, 10.0], [2.0, 20.0]], [{"a": 1.0, "b": 10.0}, {"a": 2.0, "b": 20.0}]
+
+    assert filled({"rows": "$rows", "more": [{"names": "$columns"}, 7, None]}) == {
+        "rows": rows,
+        "more": [{"names": ["a", "b"]}, 7, None],
+    }
+    assert filled("$records") == records
+    assert filled({"$rows": "$by_column"}) == {"$rows": {"a": [1.0, 2.0], "b": [10.0, 20.0]}}
+    assert filled(["$row", "$record"]) == [rows[0], records[0]]
+    assert filled(["$$rows", "cost: $rows", "$$"]) == ["$rows", "cost: $rows", "$"]
+
+
+def test_what_a_row_holds_stays_a_value() -> None:
+    """Whatever stands in it."""
+    rows = pa.RecordBatch.from_pydict({"a": ['"}, $rows {', "${HOME}"]})
+
+    assert filled({"x": "$rows"}, rows) == {"x": [['"}, $rows {'], ["${HOME}"]]}
+
+
+@pytest.mark.parametrize(
+    ("output", "answer", "columns"),
+    [
+        (None, [0.1, 0.2], {"prediction": [0.1, 0.2]}),
+        (None, [[0.9, 0.1], [0.8, 0.2]], {"0": [0.9, 0.8], "1": [0.1, 0.2]}),
+        ("scores", {"scores": [0.1, 0.2]}, {"prediction": [0.1, 0.2]}),
+        ("0.out.scores", [{"out": {"scores": [1, 2]}}], {"prediction": [1, 2]}),
+        ("rows", {"rows": [{"p": 0.1, "l": "a"}, {"p": 0.2, "l": "b"}]}, {"p": [0.1, 0.2], "l": ["a", "b"]}),
+        (None, {"p": [0.1, 0.2], "l": ["a", "b"]}, {"p": [0.1, 0.2], "l": ["a", "b"]}),
+    ],
+)
+def test_predictions_are_where_the_pipeline_says(output: str | None, answer: Any, columns: dict[str, Any]) -> None:
+    """Numbers, rows of numbers, objects, or columns."""
+    assert Template(body=None, output=output, one_row=False).answer(answer, 2).to_pydict() == columns
+
+
+@pytest.mark.parametrize(
+    ("output", "what"),
+    [
+        ("score", "the answer has nothing at 'score', which output: names; its keys are 'scores', 'n'"),
+        ("scores.9", "scores has nothing at '9', which output: names"),
+        ("n.x", "n has nothing at 'x', which output: names"),
+    ],
+)
+def test_predictions_that_are_not_there(output: str, what: str) -> None:
+    """The keys that are there are listed."""
+    with pytest.raises(BadAnswer) as caught:
+        Template(body=None, output=output, one_row=False).answer({"scores": [1], "n": 1}, 1)
+
+    assert str(caught.value) == what
+
+
+@pytest.mark.parametrize("answer", [0.7, [0.7]])
+def test_a_server_that_takes_one_row_is_asked_row_by_row(answer: Any) -> None:
+    """A request each; several rows a request cannot be driven."""
+
+    def score(request: Request, line: Any) -> bytes:
+        return reply(200, {"score": answer})
+
+    wire = Template(body={"features": "$record"}, output="score", one_row=True)
+    with serving(score) as web:
+        model = ServerModel(Client(web.url, name="candidate"), wire)
+        (found,) = model.predict([ROWS])
+        with pytest.raises(ModelFault, match="takes one row a request"):
+            model.drive(LoadPlan(requests=1, rows=2), ROWS)
+
+    assert found.num_rows == 2
+    assert [one.json for one in web.posts] == [{"features": {"a": 1.0, "b": 10.0}}, {"features": {"a": 2.0, "b": 20.0}}]
+
+
+def test_mlflow_is_given_a_split_frame() -> None:
+    """Bytes are base64, as MLflow reads them where the signature says binary."""
+    rows = pa.RecordBatch.from_pydict({"i": [b"\x00\xff"], "x": [1]})
+
+    assert Invocations().body(rows, name="candidate") == {
+        "dataframe_split": {"columns": ["i", "x"], "data": [["AP8=", 1]]}
+    }

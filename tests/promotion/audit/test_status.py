@@ -1,0 +1,146 @@
+"""Status says where everything stands, and where the registry says otherwise."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from helpers.promoting import CI, NOW, PROMOTION, Clock, Models
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.archive import archive
+from lockgate.promotion.audit.status import Status, status
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.registries.ports import utc_text
+from promotion.test_rollback import Bench
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
+    folder = tmp_path_factory.mktemp("mlflow")
+    return Models.fresh(folder)
+
+
+@pytest.fixture
+def model(models: Models, tmp_path: Path) -> str:
+    """A model whose version 1 was adopted."""
+    name = models.new()
+    for _ in range(2):
+        models.register(name)
+    standby.adopt(models.registry, name, version="1", reason="it runs", promotion=PROMOTION, actor=CI, clock=Clock())
+    return name
+
+
+def test_where_all_agrees_nothing_is_a_problem(models: Models, model: str) -> None:
+    """Who, when and why, for people and for machines."""
+    found = status(models.registry, model, promotion=PROMOTION, now=NOW)
+
+    since = text(found.chain.entries[0].at)
+    assert found.problems == ()
+    assert found.lines == [
+        model,
+        f"Production  version 1 since {since}, adopted by ci (unverified): it runs",
+        "Staging     nothing",
+        "standby     nothing",
+        "  no standby is left: the alias previous equals production",
+    ]
+    document = json.loads(json.dumps(found.to_json()))
+    assert document["production"]["version"] == "1"
+    assert document["production"]["by"] == CI.to_json()
+    assert (document["standby"], document["problems"], document["epoch"]) == (None, [], 1)
+
+
+def test_an_alias_moved_by_hand_is_named(models: Models, model: str) -> None:
+    """With what it should be."""
+    models.registry.set_alias(model, "production", "2")
+
+    assert status(models.registry, model, promotion=PROMOTION, now=NOW).problems == (
+        "somebody moved an alias by hand: production is 2 and should be 1",
+    )
+
+
+def test_an_unfinished_entry_is_shown_with_its_lease(models: Models, model: str) -> None:
+    """Young ones are somebody's work, old ones the next command's."""
+    ledger = models.registry.ledger(model)
+    entry = read_chain(ledger.keys()).draft("promoted", source="1", target="2", actor=CI, at=NOW, lease=PROMOTION.lease)
+    ledger.put_if_absent("epoch-2", entry.bytes.decode())
+
+    assert status(models.registry, model, promotion=PROMOTION, now=NOW).problems == (
+        "epoch 2 (promoted by ci (unverified)) is in progress until 2026-11-21T12:10:00.000Z",
+    )
+    assert "unfinished" in status(models.registry, model, promotion=PROMOTION, now=NOW + timedelta(hours=1)).problems[0]
+
+
+def test_a_production_without_a_ledger_and_a_broken_ledger_are_problems(models: Models, model: str) -> None:
+    """Status shows what it can and does not stop."""
+    bare = models.new()
+    models.register(bare)
+    assert status(models.registry, bare, promotion=PROMOTION, now=NOW).problems == ()
+    models.registry.set_alias(bare, "production", "1")
+    models.registry.ledger(model).put_if_absent("epoch-2", "nonsense")
+
+    assert "begin with gate adopt" in status(models.registry, bare, promotion=PROMOTION, now=NOW).problems[0]
+    assert "epoch-2 cannot be read" in status(models.registry, model, promotion=PROMOTION, now=NOW).problems[0]
+
+
+@pytest.fixture
+def bench(models: Models, tmp_path: Path) -> Bench:
+    """Versions 1, 2 and 3 were Production one after the other."""
+    return Bench(models, tmp_path)
+
+
+def look(bench: Bench) -> Status:
+    return status(bench.registry, bench.model, promotion=PROMOTION, now=bench.clock.now)
+
+
+def test_the_standby_is_worded_by_what_made_it_production(bench: Bench) -> None:
+    """Not by the promotion that took its place; and it says how long it stays and how long the others are kept."""
+    promoted, since = (entry.at for entry in read_chain(bench.registry.ledger(bench.model).keys()).entries[1:])
+    ends = since_done(bench) + PROMOTION.soak
+
+    found = look(bench)
+
+    assert found.lines[3:] == [
+        f"standby     version 2 since {text(since)}, promoted by ci (unverified) on {text(promoted)}: "
+        "the policy says that nobody signs",
+        f"  stays until {text(ends)}, when version 3 will have held for 48h; then gate archive {bench.model} lets it go",
+        f"archived    1 (kept until {text(since + PROMOTION.retain)})",
+    ]
+    document = found.to_json()
+    assert document["standby"]["epoch"] == 2
+    assert document["archive_due_at"] == text(ends)
+    assert document["retain_until"] == {"1": text(since + PROMOTION.retain)}
+
+
+def test_a_soak_that_is_over_and_a_retention_that_has_passed_are_said(bench: Bench) -> None:
+    """The first asks for gate archive, the second is no longer promised."""
+    ends = since_done(bench) + PROMOTION.soak
+    bench.clock.forward(days=31)
+    due = look(bench)
+    archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=bench.clock)
+    after = look(bench)
+
+    assert f"  gate archive {bench.model} is due since {text(ends)}" in due.lines
+    assert due.lines[-1] == "archived    1"
+    assert after.lines[3:5] == ["standby     nothing", "  no standby is left: the alias previous equals production"]
+    assert after.lines[-1].startswith("archived    1, 2 (kept until ")
+
+
+def test_a_repair_or_a_rollback_does_not_hide_who_let_a_version_in(bench: Bench) -> None:
+    """After a rollback Production is worded by it, the standby by what made it Production before."""
+    bench.rollback()
+
+    found = look(bench).to_json()
+
+    assert (found["production"]["version"], found["production"]["reason"]) == ("2", "stalls")
+    assert (found["standby"]["version"], found["standby"]["reason"]) == ("1", "it runs")
+
+
+def since_done(bench: Bench) -> datetime:
+    return read_chain(bench.registry.ledger(bench.model).keys()).done[3].at
+
+
+def text(moment: datetime) -> str:
+    return utc_text(moment)

@@ -1,0 +1,164 @@
+"""A writer that freezes past its lease and wakes when others have moved on does no lasting harm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
+from lockgate.errors import Refused
+from lockgate.evidence.evidence import Evidence
+from lockgate.promotion import promote as promotion
+from lockgate.promotion import rollback as standby
+from lockgate.promotion.ledger.chain import read_chain, standing
+from lockgate.promotion.promote import Outcome
+from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.ports import ModelVersion
+from lockgate.signoff.decision import Ballot
+
+HERE = Path(__file__).parents[1]
+
+
+class Bench:
+    """A model whose version 1 is adopted, and a process that is frozen while it promotes version 2."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.models = Models.fresh(folder)
+        self.registry = MlflowRegistry(self.models.uri)
+        self.model, self.clock = self.models.new(), Clock(NOW + timedelta(minutes=1))
+        self.versions = [self.models.register(self.model) for _ in range(4)]
+        standby.adopt(
+            self.registry, self.model, version="1", reason="it runs", promotion=PROMOTION, actor=CI, clock=self.clock
+        )
+        self.second = self.about(1, 0)
+
+    def about(self, after: int, before: int) -> Evidence:
+        return evidence(self.model, self.versions[after], champion=self.versions[before], finished=self.clock())
+
+    def promote(self, about: Evidence, prove: Callable[[ModelVersion], object] = lambda version: None) -> Outcome:
+        folder = self.folder / about.run_id
+        return promotion.promote(
+            self.registry,
+            about,
+            signoff=NOBODY,
+            promotion=PROMOTION,
+            policy_digest=POLICY,
+            ballot=Ballot(),
+            actor=CI,
+            clock=self.clock,
+            scratch=self.folder / "scratch",
+            prove=prove,
+            folder=folder if folder.exists() else run_folder(about, folder),
+        )
+
+    def freeze(self, then: str) -> subprocess.Popen[str]:
+        """Begin to promote version 2 in a process that now stands still before it sets the alias."""
+        file = self.folder / "second.json"
+        file.write_bytes(self.second.stored)
+        arguments = [
+            self.models.uri,
+            str(self.folder / "theirs"),
+            self.model,
+            str(file),
+            self.clock().isoformat(),
+            then,
+        ]
+        process = subprocess.Popen(
+            [sys.executable, str(HERE / "helpers" / "frozen.py"), *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), *sys.path])},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        _, status = os.waitpid(process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        return process
+
+    @property
+    def production(self) -> str:
+        return self.registry.aliases(self.model)["production"]
+
+    @property
+    def kinds(self) -> list[str]:
+        chain = read_chain(self.registry.ledger(self.model).keys()).whole()
+        assert standing(chain.finished).aliases == self.registry.aliases(self.model)
+        return [entry.kind for entry in chain.finished]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def frozen(bench: Bench, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    process = bench.freeze(request.param)
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def overtake(bench: Bench) -> None:
+    """Others finish version 2 after the lease, then promote version 3."""
+    bench.clock.forward(minutes=11)
+    assert bench.promote(bench.second).forwarded[0].entry.epoch == 2
+    bench.promote(bench.about(2, 1))
+    assert bench.production == "3"
+
+
+@pytest.mark.parametrize("frozen", ["dies"], indirect=True)
+def test_what_it_set_is_put_back_by_the_next_command(bench: Bench, frozen: subprocess.Popen[str]) -> None:
+    """Recorded, with the epoch whose writer was late; then the command does what it was asked."""
+    overtake(bench)
+    frozen.send_signal(signal.SIGCONT)
+    frozen.wait()
+    late = bench.production
+
+    outcome = bench.promote(bench.about(3, 2))
+
+    assert (frozen.returncode, late) == (-signal.SIGKILL, "2")
+    assert bench.production == "4"
+    assert bench.kinds == ["adopted", "promoted", "promoted", "repaired", "promoted"]
+    assert outcome.forwarded[0].entry.reason == (
+        "put back: production had been set to version 2 too late, by a writer of epoch 2 that others had ended"
+    )
+
+
+@pytest.mark.parametrize("frozen", ["lives"], indirect=True)
+def test_it_puts_back_itself_what_it_set(bench: Bench, frozen: subprocess.Popen[str]) -> None:
+    """And tells the truth: its promotion was finished by others, and another version is Production now."""
+    overtake(bench)
+    frozen.send_signal(signal.SIGCONT)
+    told, _ = frozen.communicate()
+
+    assert frozen.returncode == 0
+    assert bench.production == "3"
+    assert bench.kinds == ["adopted", "promoted", "promoted", "repaired"]
+    assert "version 3 is Production now" in told
+
+
+@pytest.mark.parametrize("frozen", ["dies"], indirect=True)
+def test_a_version_that_no_late_writer_explains_stays_refused(bench: Bench, frozen: subprocess.Popen[str]) -> None:
+    """Somebody moved it by hand, back to the version before: that is for people to look at."""
+    frozen.kill()
+    overtake(bench)
+    bench.registry.set_alias(bench.model, "production", "1")
+
+    with pytest.raises(Refused) as refused:
+        bench.promote(bench.about(3, 2))
+
+    assert refused.value.code == "moved_by_hand"
+    assert bench.production == "1"

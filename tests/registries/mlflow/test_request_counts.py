@@ -1,0 +1,57 @@
+"""How many requests a command costs: MLflow's server is far away for most, and each is a chance to lose an answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from helpers.calls import TAG, Moves
+from helpers.proxy import Proxy
+from helpers.servers import MlflowServer
+
+
+@pytest.fixture
+def moves(sqlite_server: MlflowServer, tmp_path: Path) -> Iterator[Moves]:
+    with Proxy(sqlite_server.uri) as proxy:
+        yield Moves(sqlite_server.uri, proxy, tmp_path)
+
+
+def test_what_it_costs_to_move_and_to_look(moves: Moves) -> None:
+    """Twelve requests at most to move, four to look; apart come files, the proof, and one for each tag that changes."""
+    moves.adopt()
+    moves.stage()
+    promoted = moves.promote()
+    looked, mirrored = moves.status(), moves.status(lifecycle="stages")
+    rolled_back = moves.rollback()
+
+    assert (len(looked), len(mirrored)) == (3, 4)
+    for asked in (promoted, rolled_back):
+        assert len(asked) - asked.count(TAG) <= 12, asked
+    assert rolled_back.count(TAG) <= 3
+    assert promoted.count(TAG) <= 4
+
+
+def test_a_rollback_asks_for_what_it_needs_once(moves: Moves) -> None:
+    """Only the ledger and the aliases are read twice: before the claim, and after it; of two versions one file each."""
+    moves.adopt()
+    moves.stage()
+    moves.promote()
+
+    asked = Counter(moves.rollback())
+    whole = Counter(str(one) for one in moves.proxy.asked)
+    files = {what: count for what, count in whole.items() if "/mlflow-artifacts/" in what}
+
+    assert whole["GET /api/2.0/mlflow/model-versions/get-download-uri"] == 2
+    assert [(what.rpartition("/")[2], count) for what, count in files.items()] == [("MLmodel", 1)] * 2
+    assert asked == {
+        "GET /api/2.0/mlflow/experiments/get-by-name": 1,
+        "GET /api/2.0/mlflow/runs/get": 2,
+        "GET /api/2.0/mlflow/registered-models/get": 2,
+        "GET /api/2.0/mlflow/model-versions/get": 1,
+        "POST /api/2.0/mlflow/runs/log-parameter": 2,
+        "POST /api/2.0/mlflow/registered-models/alias": 2,
+        TAG: 3,
+    }

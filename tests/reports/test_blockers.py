@@ -1,0 +1,136 @@
+"""What stands in the way of a candidate: all of it, each thing once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from helpers.report_evidence import finding
+from lockgate.evidence.evidence import Asked, Finding, GateResult, Verdict
+from lockgate.reports.blockers import merged, obstacles, watched
+
+LINES = (Asked("r1", "auc >= champion - 0.03 on each slice"), Asked("r2", "recall >= 0.7 on each slice"))
+ADVICE = (
+    "add that many rows, or let small_slices of the data say what becomes of small ones: "
+    "below: watch (a significant loss fails), below: merge (judged as one slice)"
+)
+
+
+def small(country: str, rows: int, *, needed: int | None = 300, **more: Any) -> Finding:
+    said: dict[str, Any] = {
+        "id": f"metrics/r1/geo={country}", "slice": {"geo": country}, "rows": rows, "rows_needed": needed,
+        "verdict": Verdict.INCONCLUSIVE, "code": "too_small", "reason": f"auc on geo={country}: {rows} rows", "remedy": "rows",
+        "detail": {"p_fail": "0.5"},
+    }  # fmt: skip
+    return finding(**said | more)
+
+
+def gate_of(*findings: Finding) -> GateResult:
+    return GateResult("metrics", "metrics", True, Verdict.FAIL, "", LINES, findings)
+
+
+def test_slices_that_are_too_small_are_told_together() -> None:
+    """By name, the largest first, with the rows of each and how many more would decide; a failure stands alone before."""
+    first, second = obstacles(gate_of(small("LU", 40), small("MT", 1, needed=None), finding(), small("CY", 70)))
+
+    assert (first.reason, first.verdict) == (finding().reason, Verdict.FAIL)
+    assert second.reason == (
+        "auc >= champion - 0.03 on each slice: 3 slices of geo are too small to judge: "
+        "CY (70 rows, about 230 more needed), LU (40 rows, about 260 more needed), MT (1 row)"
+    )
+    assert (second.remedy, len(second.findings)) == (ADVICE, 3)
+
+
+def test_slices_of_a_ranking_are_told_in_queries() -> None:
+    """What is there, what more is needed, and what to add."""
+    of_queries = {"p_fail": "0.5", "counted_in": "queries"}
+    each = (small("LU", 40), small("CY", 7), small("MT", 1, needed=None))
+    (told,) = obstacles(gate_of(*(replace(one, detail=of_queries) for one in each)))
+
+    assert told.reason.endswith(
+        "too small to judge: LU (40 queries, about 260 more needed), CY (7 queries, about 300 more needed), MT (1 query)"
+    )
+    assert str(told.remedy).startswith("add that many queries, or let small_slices")
+
+
+def test_slices_without_a_value_are_told_together_where_the_reason_is_the_same() -> None:
+    """No positive rows is another reason than no rows."""
+
+    def lacking(country: str, rows: int, why: str) -> Finding:
+        said = f"auc on geo={country}: {why}" + (f" ({rows} rows)" if rows else "")
+        remedy = "add rows of this slice"
+        return small(country, rows, code="one_class", decided=None, reason=said, remedy=remedy, detail={})
+
+    found = obstacles(
+        gate_of(
+            *(lacking(country, 9, "there are no positive rows") for country in ("LU", "MT", "CY")),
+            lacking("VA", 0, "there are no rows"),
+        )
+    )
+
+    assert [(one.reason, one.remedy) for one in found] == [
+        (
+            "auc >= champion - 0.03 on each slice: 3 slices of geo are without a value, there are no positive rows: "
+            "CY 9 rows, LU 9 rows, MT 9 rows",
+            "add rows of these slices",
+        ),
+        ("auc on geo=VA: there are no rows", "add rows of this slice"),
+    ]
+
+
+def test_nothing_is_told_together_that_is_not_alike() -> None:
+    """Two are told one by one; lines apart; what is open for its numbers alone, and so is a pool."""
+    alone = [
+        small("LU", 40), small("MT", 30), small("LU", 40, requirement="r2", id="metrics/r2/geo=LU"),
+        *(small(name, 400, code="not_shown", id=f"metrics/r1/geo={name}") for name in ("US", "BR", "EU")),
+        *(small(name, 40, requirement="r2", id=name, detail={"members": ["a"]}) for name in ("x", "y", "z")),
+    ]  # fmt: skip
+
+    assert [len(one.findings) for one in obstacles(gate_of(*alone))] == [1] * len(alone)
+
+
+def test_every_finding_that_is_no_pass_is_told_once() -> None:
+    """However many are alike, and however few are named."""
+    findings = [small(f"c{number:03}", number + 1) for number in range(120)]
+    (told,) = obstacles(gate_of(*findings), named=2)
+
+    assert sorted(one.id for one in told.findings) == sorted(one.id for one in findings)
+    assert told.reason.endswith(
+        "c119 (120 rows, about 180 more needed), c118 (119 rows, about 190 more needed), and 118 more"
+    )
+
+
+def test_slices_of_several_declarations_are_named_in_full() -> None:
+    """A value alone would not tell of what."""
+    (told,) = obstacles(gate_of(small("LU", 3), small("MT", 2), small("f", 1, slice={"sex": "f"}, needed=None)))
+
+    assert "3 slices are too small to judge: geo=LU (" in told.reason
+    assert told.reason.endswith("sex=f (1 row)")
+
+
+def test_watched_slices_are_named_with_what_they_would_hide() -> None:
+    """The one that hides the most first; a gap line says it in its own words."""
+
+    def seen(country: str, loss: str | None, rows: int) -> Finding:
+        detail = {"smallest_loss_seen": loss}
+        return small(country, rows, verdict=Verdict.PASS, code="watched", detail=detail)
+
+    apart = finding(slice={}, verdict=Verdict.PASS, code="watched", detail={"watched": "LU: 40 rows"})
+
+    assert watched(gate_of(seen("LU", "0.0812", 40), seen("MT", "0.0", 9), seen("CY", "0.5", 12), apart)) == [
+        "auc >= champion - 0.03 on each slice: 3 slices of geo are watched, not proven; a loss under the number beside a "
+        "name would go unseen: CY 0.5 (12 rows), LU 0.082 (40 rows), MT nothing to lose (9 rows)"
+    ]
+    assert watched(gate_of(seen("LU", None, 40))) == [
+        "auc >= champion - 0.03 on each slice: 1 slice of geo is watched, not proven; a loss under the number beside a "
+        "name would go unseen: LU of any size (40 rows)"
+    ]
+
+
+def test_merged_slices_are_named_once_though_several_lines_judge_them() -> None:
+    """Every one, the largest first."""
+    pool = finding(slice={"geo": "other"}, detail={"members": ["LU", "MT", "CY"], "member_rows": [40, 1200, 40]})
+
+    assert merged(gate_of(pool, replace(pool, requirement="r2"))) == [
+        "geo=other is 3 small slices judged as one, rows: MT 1,200, CY 40, LU 40"
+    ]

@@ -1,0 +1,239 @@
+"""The same rows looked at again: counted by model and data name, tested at alpha / budget, and refused when it is spent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helpers.fakes import asking, case_of
+from helpers.promoting import evidence
+from lockgate.data.slices.names import finding_id
+from lockgate.errors import PipelineError, RegistryError
+from lockgate.evaluation.judging.explanations import risk_sentence
+from lockgate.evaluation.judging.judge import verdict_of
+from lockgate.evidence.evidence import Decided, Evidence, Finding, Verdict
+from lockgate.gates.gate import Case
+from lockgate.gates.metrics import Metrics
+from lockgate.pipeline import model as pipeline
+from lockgate.pipeline.model import Pipeline, Reuse
+from lockgate.runs import reuse_budget as looks
+from lockgate.runs.run import Asking, now
+
+TEXT = """\
+model: fraud
+task: binary
+threshold: 0.5
+registry: {uri: "sqlite:///m.db"}
+candidate: {newest: true}
+champion: {alias: production, else: none}
+data:
+  holdout: {path: data.parquet, label: y}
+  other: {path: data.parquet, label: y}
+REUSE
+gates:
+  - gate: metrics
+    data: holdout
+    require:
+      - auc >= champion - 0.02
+      - {metric: recall, at_least: 0.6, confidence: 0.9}
+      - {metric: precision, at_least: 0.6, claim: point}
+  - {gate: latency, data: other, load: {requests: 3000}, require: [p99_ms <= 20, errors <= 0]}
+  - {gate: shadow, data: other, require: [errors <= 0]}
+"""
+
+
+def load(folder: Path, reuse: str = "") -> Pipeline:
+    path = folder / "p.yaml"
+    path.write_text(TEXT.replace("REUSE", reuse))
+    return pipeline.load(path, environ={}, root=folder)
+
+
+class TestBudget:
+    """`reuse: {budget: B}` is in the policy, and in every line that looks at rows."""
+
+    def test_each_look_is_tested_at_a_share_of_alpha(self, tmp_path: Path) -> None:
+        """Lines on rows alone: latency is measured anew in each run, counts and points carry no rate."""
+        of = load(tmp_path, "reuse: {budget: 5}")
+
+        assert [line.confidence for gate in of.gates for line in gate.lines] == [0.99, 0.98, None, None, None, None]
+        assert [one.text for one in of.asked("metrics")] == [
+            "auc >= champion - 0.02 {confidence: 0.99}",
+            "recall >= 0.6 {confidence: 0.98}",
+            "precision >= 0.6 {claim: point}",
+        ]
+
+    def test_it_is_part_of_the_digest(self, tmp_path: Path) -> None:
+        """Another budget is another policy."""
+        digests = {load(tmp_path, text).policy_digest for text in ("", "reuse: {budget: 1}", "reuse: {budget: 2}")}
+
+        assert len(digests) == 3
+
+    def test_a_budget_of_one_changes_no_confidence(self, tmp_path: Path) -> None:
+        """One look at alpha."""
+        assert [line.confidence for line in load(tmp_path, "reuse: {budget: 1}").gates[0].lines] == [0.95, 0.9, None]
+
+    @pytest.mark.parametrize("budget", ["0", "many", "2.5", "1001"])
+    def test_what_is_no_number_of_looks_is_refused(self, tmp_path: Path, budget: str) -> None:
+        """From one on."""
+        with pytest.raises(PipelineError, match="budget"):
+            load(tmp_path, f"reuse: {{budget: {budget}}}")
+
+
+class TestCounting:
+    """Looks are those published, and this one."""
+
+    def test_only_data_whose_rows_decide_something_is_looked_at(self, tmp_path: Path) -> None:
+        """Neither latency nor counts use a sample up."""
+        of = load(tmp_path)
+
+        assert looks.names(of, of.gates) == ("holdout",)
+
+    @pytest.mark.parametrize(
+        ("published", "look"),
+        [
+            ([], 1),
+            ([{"data": '["holdout"]'}, {"data": '["holdout","other"]'}, {"data": '["other"]'}, {"data": "[]"}], 3),
+            ([{"version": "1"}], 2),
+        ],
+    )
+    def test_looks_are_counted_by_name(self, published: list[dict[str, str]], look: int) -> None:
+        """Whatever the digest of the data was; what does not say on which data counts as a look at each."""
+        assert looks.count(["holdout"], lambda: published) == {"holdout": look}
+
+    def test_what_cannot_be_read_leaves_the_count_unknown(self) -> None:
+        """The run goes on: it only reads."""
+
+        def broken() -> Sequence[dict[str, str]]:
+            raise RegistryError("the store does not answer")
+
+        assert looks.count(["holdout"], broken) == {"holdout": None}
+        assert looks.count(["holdout"], None) == {"holdout": None}
+
+    def test_without_rows_nobody_is_asked(self) -> None:
+        """A pipeline of counts needs no store."""
+
+        def never() -> Sequence[dict[str, str]]:
+            raise AssertionError
+
+        assert looks.count([], never) == {}
+
+    @pytest.mark.parametrize(
+        ("run", "data", "fact"),
+        [({"looks": {"holdout": 2}}, ["holdout", "x"], '["holdout"]'), ({}, ["b", "a"], '["a","b"]'), ({}, [], "[]")],
+    )
+    def test_the_published_fact_names_the_data(self, run: Any, data: list[str], fact: str) -> None:
+        """Evidence that was written before looks were counted names all that it read."""
+        about = evidence()
+        document = {**about.document, "data": [{"name": name} for name in data]}
+        document["run"] = {**about.document["run"], **run}
+
+        assert looks.fact(Evidence.of(document)) == fact
+
+
+def judged(
+    gate: Metrics, name: str, *, p_pass: str = "0.001", p_fail: str = "0.999", claim: Any = "not_worse"
+) -> Finding:
+    line = dict(gate.numbered)[name]
+    decided = Decided(
+        "difference", claim, 0.0, -0.01, 0.01, (">=", -0.02), line.confidence or 0.95, 0.005, 900.0, "delong paired, t"
+    )
+    detail = {"p_pass": p_pass, "p_fail": p_fail, "p_fail_holm": p_fail}
+    from lockgate.evidence.evidence import FindingLimit
+
+    return Finding(
+        finding_id("metrics", name, ()), name, "auc", {}, 0.9, (0.88, 0.92), 0.9, FindingLimit(">=", 0.88, "champion - 0.02"),
+        decided, 1000, 300, None, verdict_of(decided, detail), "met", "auc is 0.9", None, detail,
+    )  # fmt: skip
+
+
+SAID: list[Any] = []
+
+
+class Says(Metrics):
+    """Yields what SAID holds."""
+
+    def check(self, case: Case) -> Any:
+        yield from SAID
+
+
+def asked(folder: Path, published: Any, *, budget: int | None = None, claim: Any = "not_worse", **p: str) -> Asking:
+    gate = Says.model_validate({"gate": "metrics", "data": "holdout", "require": ["auc >= champion - 0.02"]})
+    SAID[:] = [judged(gate, "r1", claim=claim, **p)]
+    run = asking(case_of(folder / "run"), gate, reuse=None if budget is None else Reuse(budget=budget))
+    run.published = published
+    run.ask_all()
+    return run
+
+
+def written(run: Asking) -> Evidence:
+    return run.evidence(data=[], scored=[], finished_at=now())
+
+
+def before(count: int) -> Any:
+    return lambda: [{"data": '["holdout"]'}] * count
+
+
+RATE = (
+    "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 5 %, "
+    "however many there are. {} Facts counted on this run carry no such rate."
+)
+
+
+@pytest.mark.parametrize(
+    ("published", "said"),
+    [
+        (before(0), "1 look at holdout, this one included: risk ≤ 5 % over all of them."),
+        (before(2), "3 looks at holdout, this one included: risk ≤ 15 % over all of them."),
+        (before(30), "31 looks at holdout, this one included: nothing is promised over so many."),
+        (None, "How often holdout was looked at before is unknown, and so is the risk over all looks."),
+    ],
+)
+def test_the_run_says_what_the_looks_come_to(tmp_path: Path, published: Any, said: str) -> None:
+    """Beside its own rate."""
+    about = written(asked(tmp_path, published))
+
+    assert risk_sentence(about) == RATE.format(said)
+    assert about.verdict is Verdict.PASS
+
+
+def test_the_looks_are_under_run(tmp_path: Path) -> None:
+    """They differ between equal runs."""
+    assert written(asked(tmp_path, before(2))).document["run"]["looks"] == {"holdout": 3}
+
+
+def test_a_look_within_the_budget_is_shown_in_the_first_sentence(tmp_path: Path) -> None:
+    """And in the run's."""
+    run = asked(tmp_path, before(2), budget=3)
+
+    assert run.results[0].reason == "1 finding holds; look 3 of 3 at holdout"
+    assert str(risk_sentence(written(run))).split(". ")[1] == "Look 3 of 3 at holdout: over all 3 at most 15 %"
+    assert written(run).document["policy"]["reuse"] == {"budget": 3}
+
+
+@pytest.mark.parametrize("claim", ["not_worse", "no_harm", "superior"])
+@pytest.mark.parametrize("p", [{}, {"p_pass": "1.0", "p_fail": "0.0001"}])
+def test_a_spent_budget_decides_nothing(tmp_path: Path, claim: str, p: dict[str, str]) -> None:
+    """Neither a pass nor a fail; a stranger comes to the same verdict, and the owner cannot accept it."""
+    run = asked(tmp_path, before(3), budget=3, claim=claim, **p)
+    [found] = run.results[0].findings
+    stored = json.loads(written(run).stored)["gates"][0]["findings"][0]
+
+    assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "budget_spent")
+    assert found.reason == "auc is 0.9. Not decided: this is look 4 at holdout, and reuse.budget allows 3"
+    assert found.remedy == "judge on fresh rows, under a data name of their own"
+    assert verdict_of(Decided.from_json(stored["decided"]), stored["detail"]) is Verdict.INCONCLUSIVE
+    assert written(run).verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_unknown_count_does_not_break_the_run(tmp_path: Path) -> None:
+    """It says so, in the first sentence too."""
+    run = asked(tmp_path, None, budget=3)
+
+    assert written(run).document["run"]["looks"] == {"holdout": None}
+    assert run.results[0].reason == (
+        "1 finding holds; one look at holdout of the 3 allowed, how many were taken is unknown"
+    )
