@@ -43,7 +43,7 @@ def test_a_commit_that_is_not_here_has_no_known_authors(
 
 def test_who_runs_a_command_is_a_claim(repository: Path) -> None:
     """And marked as such."""
-    assert str(git.who(repository)) == "Dev (unverified)"
+    assert str(git.current_identity(repository)) == "Dev (unverified)"
 
 
 def test_a_commit_is_merged_once_the_default_branch_has_it(
@@ -62,7 +62,7 @@ def test_a_commit_is_merged_once_the_default_branch_has_it(
     person = ["-c", "user.name=D", "-c", "user.email=d@example.org"]
     git_(*person, "commit", "-q", "--allow-empty", "-m", "more", at=clone)
 
-    assert git.merged(head, clone)
-    assert not git.merged(git_("rev-parse", "HEAD", at=clone), clone)
-    assert not git.merged(head, repository)
-    assert not git.merged("--all", clone)
+    assert git.is_merged(head, clone)
+    assert not git.is_merged(git_("rev-parse", "HEAD", at=clone), clone)
+    assert not git.is_merged(head, repository)
+    assert not git.is_merged("--all", clone)

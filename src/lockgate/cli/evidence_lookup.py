@@ -88,7 +88,7 @@ def ballot(found: Found) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
     commit = (found.evidence.document["run"].get("git") or {}).get("commit")
     authors = git.authors(str(commit), found.pipeline.root) if commit else ()
     obstacle = None
-    if found.pipeline.promotion.when == "merged" and not (commit and git.merged(str(commit), found.pipeline.root)):
+    if found.pipeline.promotion.when == "merged" and not (commit and git.is_merged(str(commit), found.pipeline.root)):
         obstacle = Obstacle(
             "pending",
             "not_merged",

@@ -1,1 +1,1 @@
-"""Systems around the gate: Git, GitHub, webhooks."""
+"""Git, GitHub and webhooks."""

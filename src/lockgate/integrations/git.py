@@ -1,4 +1,4 @@
-"""Who wrote a commit, and who sits here: what git knows about people. Names in git are claims, never proof."""
+"""Commit authors, the current user and the checkout, as git reports them. Names in git are claims, never proof."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _CO_AUTHOR = re.compile(r"^co-authored-by:.*<(?P<email>[^<>\s]+@[^<>\s]+)>\s*$",
 
 
 def authors(commit: str, root: Path) -> tuple[str, ...]:
-    """The emails of a commit's author and co-authors; empty where git cannot say."""
+    """The emails of a commit's author and co-authors; empty where git does not have it."""
     if re.fullmatch(r"[0-9a-fA-F]{7,64}", commit) is None:
         return ()
     text = _git(["show", "--no-patch", "--format=%ae%n%B", commit, "--"], root)
     if not text:
         return ()
     author, _, message = text.partition("\n")
-    found = [author, *(match["email"] for match in _CO_AUTHOR.finditer(message))]
-    return tuple(dict.fromkeys(email.strip().lower() for email in found if email.strip()))
+    emails = [author, *(match["email"] for match in _CO_AUTHOR.finditer(message))]
+    return tuple(dict.fromkeys(email.strip().lower() for email in emails if email.strip()))
 
 
-def who(root: Path) -> Identity:
-    """Who runs this command, as far as git or the operating system say: unverified."""
+def current_identity(root: Path) -> Identity:
+    """The identity that git, or else the operating system, has for the current user: unverified."""
     email = (_git(["config", "user.email"], root) or "").strip()
     if email:
         return Identity("unverified", email, (_git(["config", "user.name"], root) or "").strip())
@@ -35,10 +35,10 @@ def who(root: Path) -> Identity:
         return Identity("unverified", "unknown")
 
 
-def merged(commit: str, root: Path) -> bool:
-    """Whether a commit is in the history of the default branch, as the clone knows it; False where it cannot say.
+def is_merged(commit: str, root: Path) -> bool:
+    """Whether a commit is in the history of the default branch, as this clone has it; False where it has none.
 
-    A squashed or rebased merge makes new commits, and so is not seen here.
+    A squashed or rebased merge makes new commits, and so is not recognized.
     """
     if re.fullmatch(r"[0-9a-f]{7,64}", commit) is None:
         return False
@@ -56,13 +56,13 @@ def _git(arguments: list[str], root: Path) -> str | None:
     return answer.stdout if answer.returncode == 0 else None
 
 
-def head(root: Path) -> str | None:
+def head_commit(root: Path) -> str | None:
     """The commit that is checked out; None outside a repository."""
     text = _git(["rev-parse", "--verify", "HEAD"], root)
     return text.strip() if text else None
 
 
-def state(root: Path) -> dict[str, str | bool | None]:
-    """The commit that is checked out, and whether files that git tracks differ from it."""
+def checkout_state(root: Path) -> dict[str, str | bool | None]:
+    """The commit that is checked out, and whether tracked files differ from it (`dirty`)."""
     changed = _git(["status", "--porcelain", "--untracked-files=no"], root)
-    return {"commit": head(root), "dirty": None if changed is None else bool(changed.strip())}
+    return {"commit": head_commit(root), "dirty": None if changed is None else bool(changed.strip())}

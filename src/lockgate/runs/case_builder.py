@@ -135,7 +135,7 @@ def choose_candidate(pipeline: Pipeline, registry: Registry, selector: Candidate
     """The version that asks, `git_commit: head` being the commit that is checked out."""
     from lockgate.integrations import git
 
-    return select_candidate(pipeline, registry, selector, head=git.head)
+    return select_candidate(pipeline, registry, selector, head=git.head_commit)
 
 
 @contextmanager

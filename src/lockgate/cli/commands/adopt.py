@@ -29,7 +29,7 @@ def command(model: str, version: int, reason: str, pipeline: Path | None, as_jso
         version=str(version),
         reason=reason,
         promotion=of.promotion,
-        actor=git.who(of.root),
+        actor=git.current_identity(of.root),
         clock=now,
         turn_over=wiring.turn_over(of, environ=os.environ),
     )

@@ -26,7 +26,7 @@ def command(model: str, pipeline: Path | None, as_json: bool) -> None:
         wiring.open_registry(of),
         of.model,
         promotion=of.promotion,
-        actor=git.who(of.root),
+        actor=git.current_identity(of.root),
         clock=now,
         turn_over=wiring.turn_over(of, environ=os.environ),
     )

@@ -173,7 +173,7 @@ def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
 
     def work(_: Runner) -> list[str]:
         desk = Desk.open(os.environ, pipeline)
-        by = who(os.environ) or git.who(found.root())
+        by = who(os.environ) or git.current_identity(found.root())
         said = approved.prove(approved.Approved.of(desk, desk.look(), digest), proof, by)
         for line in said:
             say(line)
@@ -205,7 +205,7 @@ def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
 
     def work(runner: Runner) -> tuple[str, ...]:
         desk = Desk.open(os.environ, pipeline)
-        actor = who(os.environ) or git.who(found.root())
+        actor = who(os.environ) or git.current_identity(found.root())
         seen = desk.look()
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             outcome = approved.telling(
@@ -288,7 +288,7 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
             of.model,
             promotion=of.promotion,
             signoff=of.signoff,
-            actor=runner.who(os.environ) or git.who(of.root),
+            actor=runner.who(os.environ) or git.current_identity(of.root),
             clock=now,
             turn_over=wiring.turn_over(of, environ=os.environ),
         )

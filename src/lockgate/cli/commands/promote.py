@@ -74,7 +74,7 @@ def command(
             promotion=of.promotion,
             policy_digest=of.policy_digest,
             ballot=votes,
-            actor=git.who(of.root),
+            actor=git.current_identity(of.root),
             clock=now,
             proof=given,
             turn_over=wiring.turn_over(of, environ=os.environ),
@@ -106,7 +106,7 @@ def _prove(about: Found, *, repeat: bool) -> Proof:
     from lockgate.cli import prove_rollback as proving
     from lockgate.integrations import git
 
-    by = git.who(about.pipeline.root)
+    by = git.current_identity(about.pipeline.root)
     return proving.prove(about.pipeline, about.registry, about.evidence, by=by, repeat=repeat)
 
 

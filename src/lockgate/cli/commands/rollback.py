@@ -48,7 +48,7 @@ def command(
     if sign_only is not None and key is None:
         raise UsageError("--sign-only needs a key", remedy="add --key FILE")
     of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    registry, actor = wiring.open_registry(of), git.who(of.root)
+    registry, actor = wiring.open_registry(of), git.current_identity(of.root)
     consents = Consents(of.signoff or SignoffPolicy(), actor, reason=reason, key=key, vote=vote)
     target = None if to is None else str(to)
     if sign_only is not None:

@@ -242,7 +242,7 @@ class _Session:
             evidence,
             folder=folder.path,
             promotion=self.pipeline.promotion,
-            actor=git.who(self.pipeline.root),
+            actor=git.current_identity(self.pipeline.root),
             clock=now,
             turn_over=wiring.turn_over(self.pipeline, environ=os.environ),
         )
@@ -322,7 +322,7 @@ def _circumstances(root: Path) -> dict[str, Any]:
 
     wanted = ("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_SHA", "GITHUB_EVENT_NAME", "CI")
     return {
-        "git": git.state(root),
+        "git": git.checkout_state(root),
         "ci": {name: os.environ[name] for name in wanted if os.environ.get(name)},
         "machine": {
             "cpus": os.cpu_count() or 0,

@@ -112,7 +112,7 @@ def _repair(
         of.model,
         reason=(reason or "").strip() or REASON,
         promotion=of.promotion,
-        actor=git.who(of.root),
+        actor=git.current_identity(of.root),
         clock=now,
         turn_over=wiring.turn_over(of, environ=os.environ),
     )

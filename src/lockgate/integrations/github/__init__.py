@@ -1,1 +1,1 @@
-"""The ways a vote arrives, one file each."""
+"""GitHub: its REST client, pull requests, comments, artifacts, and what we write there."""
