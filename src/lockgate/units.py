@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _BYTES = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -57,3 +57,18 @@ def rate(text: str) -> float:
     if match is None or float(match["number"]) <= 0:
         raise ValueError(f"{text!r} is not a rate; write one like 200/s")
     return float(match["number"]) / _SECONDS[match["unit"]]
+
+
+def utc_text(moment: datetime) -> str:
+    """A moment as every record of ours writes it: `2026-11-21T03:42:18.123Z`. Raises ValueError without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a moment without a time zone cannot be recorded")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(text: str) -> datetime:
+    """The moment that such a text names; any ISO 8601 text with a zone is read. Raises ValueError."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no time zone")
+    return moment.astimezone(UTC)

@@ -11,12 +11,14 @@ from statistics import median
 from setting import GATE, seconds
 
 from lockgate.promotion.audit import history
-from lockgate.promotion.ledger.chain import Chain, Entry, PromotionPolicy, read_chain
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.rollback import adopt
 from lockgate.registries.mlflow.client import Client
 from lockgate.registries.mlflow.registry import MlflowRegistry
-from lockgate.registries.ports import Identity
 from lockgate.runs.run import now
+from lockgate.signoff.identity import Identity
 
 EPOCHS = 1000
 GOAL_S = 1.0

@@ -28,12 +28,12 @@ from helpers.servers import MlflowServer
 from lockgate.errors import Refused
 from lockgate.promotion import publish as published
 from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger import chain as ledger
+from lockgate.promotion.ledger.steps import Step
 from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import RegistrySpec
 
-STEPS = [step.__name__ for step in get_args(ledger.Step)]
+STEPS = [step.__name__ for step in get_args(Step)]
 LIFECYCLES = get_args(RegistrySpec.model_fields["lifecycle"].annotation)
 MOST_WRITES = 40
 

@@ -24,13 +24,16 @@ from lockgate.errors import LockgateError, Refused, RegistryError, UnknownOutcom
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import promote as promotion
 from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger.chain import Chain, PromotionPolicy, read_chain, standing
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import all_tags, differing_tags
+from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.promote import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
-from lockgate.registries.ports import Identity, ModelVersion
+from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Owner, SignoffPolicy
 
 Votes = list[tuple[bytes, bytes]]

@@ -19,14 +19,16 @@ from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import promote as promotion
 from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger.chain import PromotionPolicy
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.promote import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
-from lockgate.registries.ports import Identity, ModelVersion, utc_text
+from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote
+from lockgate.units import utc_text
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 POLICY = "sha256:" + "a" * 64

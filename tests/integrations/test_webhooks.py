@@ -17,7 +17,10 @@ from helpers.web import closed_port
 from lockgate.integrations import webhooks as notify
 from lockgate.integrations.webhooks import Notice, tell
 from lockgate.pipeline.notification_spec import Notify
-from lockgate.promotion.ledger.chain import Chain, Entry, PromotionPolicy, Standing
+from lockgate.promotion.ledger.chain import Chain
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.promote import Outcome
 
 LINKS = {"run": "https://github.com/acme/models/actions/runs/7"}

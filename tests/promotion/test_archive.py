@@ -12,7 +12,8 @@ from helpers.promoting import CI, NOW, PROMOTION, Clock, Models
 from lockgate.errors import Refused, Waiting
 from lockgate.promotion import rollback as standby
 from lockgate.promotion.archive import Archiving, archive
-from lockgate.promotion.ledger.chain import PromotionPolicy, read_chain
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from promotion.test_rollback import Bench
 

@@ -18,7 +18,8 @@ from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import promote as promotion
 from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger.chain import read_chain, standing
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.promote import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion

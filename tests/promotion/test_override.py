@@ -18,11 +18,12 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import publish as published
 from lockgate.promotion import rollback as standby
 from lockgate.promotion.audit.status import status
-from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.promote import Outcome
-from lockgate.registries.ports import Identity
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot, Decision, Objection, Obstacle
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.override import OVERRIDABLE, agreed
 from lockgate.signoff.policy import Owner, SignoffPolicy
 from lockgate.signoff.vote import Vote

@@ -19,14 +19,18 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import promote as promotion
 from lockgate.promotion import publish as published
 from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger.chain import Done, Entry, PromotionPolicy, read_chain, standing
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.promote import Outcome
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.promotion.rollback_proof import Answered, Proof
 from lockgate.registries.mlflow.registry import MlflowRegistry
-from lockgate.registries.ports import Identity, ModelVersion
+from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 
 

@@ -12,7 +12,8 @@ from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models,
 from lockgate.errors import NotFound, Refused, ServingFault, UsageError
 from lockgate.promotion import promote as promotion
 from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.promote import Outcome
 from lockgate.signoff.decision import Ballot
 

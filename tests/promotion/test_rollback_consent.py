@@ -16,8 +16,9 @@ from lockgate.errors import Refused, ServingFault, UsageError, Waiting
 from lockgate.hashing import folder_digest, sha256
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.rollback_consent import Planned, agreed
-from lockgate.registries.ports import Identity, ModelVersion
+from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot, Objection
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Owner, SignoffPolicy
 from lockgate.signoff.vote import Vote
 

@@ -17,7 +17,9 @@ from lockgate.promotion import rollback as standby
 from lockgate.promotion.audit import status as audit
 from lockgate.promotion.audit.repair import repair
 from lockgate.promotion.audit.verify import Verification, verify
-from lockgate.promotion.ledger.chain import Entry, Standing, read_chain, standing
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.promote import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot

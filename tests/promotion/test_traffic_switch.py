@@ -19,7 +19,9 @@ import pytest
 from helpers.promoting import CI, NOW
 from lockgate.errors import ServingFault
 from lockgate.promotion import traffic_switch as switch
-from lockgate.promotion.ledger.chain import Chain, Entry, PromotionPolicy
+from lockgate.promotion.ledger.chain import Chain
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.traffic_switch_spec import SwitchSpec
 
 EVIDENCE = "sha256:" + "e" * 64

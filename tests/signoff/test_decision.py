@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from helpers.promoting import NOBODY, NOW, evidence
 from lockgate import hashing as digest
-from lockgate.registries.ports import Identity
 from lockgate.signoff.decision import Ballot, Objection, Obstacle, decide, out_of_reach
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Owner, SignoffPolicy, fingerprint
 from lockgate.signoff.vote import Vote
 

@@ -10,8 +10,8 @@ import pytest
 
 from helpers.promoting import NOW, evidence, signed, ssh_key
 from lockgate.errors import LockgateError, UsageError
-from lockgate.registries.ports import Identity
 from lockgate.signoff import ssh
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote
 

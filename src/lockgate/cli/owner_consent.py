@@ -10,9 +10,9 @@ from lockgate.cli import voting
 from lockgate.errors import UsageError, Waiting
 
 if TYPE_CHECKING:
-    from lockgate.promotion.ledger.chain import Entry
+    from lockgate.promotion.ledger.entry import Entry
     from lockgate.promotion.rollback_consent import Planned
-    from lockgate.registries.ports import Identity
+    from lockgate.signoff.identity import Identity
     from lockgate.signoff.policy import SignoffPolicy
     from lockgate.signoff.vote import Vote
 

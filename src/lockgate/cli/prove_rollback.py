@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
     from lockgate.pipeline.model import Pipeline
     from lockgate.promotion.rollback_proof import Proof
-    from lockgate.registries.ports import Identity, Registry
+    from lockgate.registries.ports import Registry
+    from lockgate.signoff.identity import Identity
 
 
 def prove(of: Pipeline, registry: Registry, evidence: Evidence, *, by: Identity, repeat: bool) -> Proof:

@@ -10,7 +10,7 @@ from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 
 if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
-    from lockgate.registries.ports import Identity
+    from lockgate.signoff.identity import Identity
     from lockgate.signoff.policy import SignoffPolicy
     from lockgate.signoff.vote import Vote
 
@@ -56,8 +56,8 @@ def cast(
 
 def signer(policy: SignoffPolicy, key: Path, *, where: str) -> Identity:
     """Whose key this is. Raises Refused where it is none of the policy's. where: what holds the policy, to name it."""
-    from lockgate.registries.ports import Identity
     from lockgate.signoff import ssh
+    from lockgate.signoff.identity import Identity
 
     found = ssh.identity(key)
     owner = policy.owner_of(found)

@@ -7,7 +7,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from lockgate.registries.ports import Identity
+from lockgate.signoff.identity import Identity
 
 _CO_AUTHOR = re.compile(r"^co-authored-by:.*<(?P<email>[^<>\s]+@[^<>\s]+)>\s*$", re.IGNORECASE | re.MULTILINE)
 

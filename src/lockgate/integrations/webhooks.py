@@ -17,8 +17,9 @@ from pydantic import SecretStr
 from lockgate import hashing as digest
 from lockgate.pipeline import variables
 from lockgate.pipeline.notification_spec import Event, Notify, secure
-from lockgate.registries.ports import Identity, utc_text
+from lockgate.signoff.identity import Identity
 from lockgate.text import cut, html
+from lockgate.units import utc_text
 
 if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence

@@ -37,7 +37,7 @@ from lockgate.pipeline import variables
 from lockgate.pipeline.consistency import Draft
 from lockgate.pipeline.notification_spec import Notify
 from lockgate.pipeline.yaml_reader import Complaint, Node, Path_
-from lockgate.promotion.ledger.chain import PromotionPolicy
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.registries.ports import CandidateSelector, ChampionSelector, RegistrySpec
 from lockgate.signoff.policy import SignoffPolicy
 

@@ -10,11 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from lockgate.errors import Refused, Waiting
-from lockgate.promotion.ledger.chain import Entry, PromotionPolicy, Standing
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.promote import Clock, Left, TurnOver, carry_out, look, settle
-from lockgate.registries.ports import Identity, Registry, utc_text
-from lockgate.units import duration_text
+from lockgate.registries.ports import Registry
+from lockgate.signoff.identity import Identity
+from lockgate.units import duration_text, utc_text
 
 
 @dataclass(frozen=True)

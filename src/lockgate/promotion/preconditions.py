@@ -10,11 +10,12 @@ from typing import TypeVar
 from lockgate import hashing as digest
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, Waiting
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion.ledger.chain import Standing
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.publish import finished_at
 from lockgate.promotion.rollback_proof import Proof, Waived
-from lockgate.registries.ports import ModelVersion, Registry, utc
+from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.signoff.decision import Decision
+from lockgate.units import utc
 
 T = TypeVar("T")
 Prove = Callable[[ModelVersion], object]

@@ -14,36 +14,32 @@ from lockgate.evidence.evidence import Evidence, Verdict
 from lockgate.models.signature_diff import Change
 from lockgate.promotion import preconditions as recheck
 from lockgate.promotion.ledger import projection
-from lockgate.promotion.ledger.chain import (
-    MOVES,
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind
+from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.ledger.steps import (
     TURNS,
     Apply,
-    Chain,
     Claim,
-    Done,
-    Ending,
-    Entry,
     Finish,
     InProgress,
-    Kind,
     Overtaken,
-    PromotionPolicy,
     Settled,
-    Standing,
     Switch,
     Turn,
     agrees,
     next_step,
-    read_chain,
-    standing,
 )
 from lockgate.promotion.preconditions import Prove
 from lockgate.promotion.publish import metric_tags, publish
 from lockgate.promotion.rollback_proof import Answered, Proof
-from lockgate.registries.ports import Identity, ModelVersion, Registry, utc_text
+from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.signoff import override as overriding
 from lockgate.signoff.decision import Ballot, decide
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
+from lockgate.units import utc_text
 
 Clock = Callable[[], datetime]
 TurnOver = Callable[[Entry], str]

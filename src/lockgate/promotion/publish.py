@@ -11,8 +11,9 @@ from lockgate import hashing as digest
 from lockgate.errors import LockgateError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
-from lockgate.registries.ports import Registry, utc, utc_text
+from lockgate.registries.ports import Registry
 from lockgate.runs import reuse_budget as looks
+from lockgate.units import utc, utc_text
 
 _TAG_SIGNS = re.compile(r"[^\w\-. :/]")
 

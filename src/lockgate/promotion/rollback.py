@@ -8,10 +8,15 @@ from lockgate import hashing as digest
 from lockgate.errors import NotFound, Refused, UsageError, Waiting
 from lockgate.promotion import compatibility as callers
 from lockgate.promotion.compatibility import Callers
-from lockgate.promotion.ledger.chain import MOVES, Chain, Entry, PromotionPolicy, Standing
+from lockgate.promotion.ledger.chain import Chain
+from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.promote import Clock, Left, Outcome, Place, TurnOver, after, carry_out, look, settle, undone
 from lockgate.promotion.rollback_consent import Consents, Planned
-from lockgate.registries.ports import Identity, Registry, utc_text
+from lockgate.registries.ports import Registry
+from lockgate.signoff.identity import Identity
+from lockgate.units import utc_text
 
 
 def rollback(

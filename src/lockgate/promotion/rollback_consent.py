@@ -9,12 +9,12 @@ from typing import Protocol
 
 from lockgate import hashing as digest
 from lockgate.errors import Waiting
-from lockgate.promotion.ledger.chain import Entry
-from lockgate.registries.ports import Identity, utc_text
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.signoff.decision import Ballot
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import CLOCK_SKEW, Vote
-from lockgate.units import duration_text
+from lockgate.units import duration_text, utc_text
 
 SCHEMA = "lockgate/rollback/v1"
 GOOD_FOR = timedelta(hours=1)

@@ -13,7 +13,8 @@ from typing import Any
 from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.promotion.reevaluation_result import Repeats
-from lockgate.registries.ports import Identity, utc, utc_text
+from lockgate.signoff.identity import Identity
+from lockgate.units import utc, utc_text
 
 SCHEMA = "lockgate/proof/v1"
 GOOD_FOR = timedelta(minutes=30)

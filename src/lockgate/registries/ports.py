@@ -4,30 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 
 from lockgate.config import Config
-
-State = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
-
-
-def utc_text(moment: datetime) -> str:
-    """A moment as every record of ours writes it: `2026-11-21T03:42:18.123Z`. Raises ValueError without a time zone."""
-    if moment.tzinfo is None:
-        raise ValueError("a moment without a time zone cannot be recorded")
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def utc(text: str) -> datetime:
-    """The moment that such a text names; any ISO 8601 text with a zone is read. Raises ValueError."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} names no time zone")
-    return moment.astimezone(UTC)
 
 
 @dataclass(frozen=True)
@@ -43,26 +25,6 @@ class ModelVersion:
 
     def __str__(self) -> str:
         return f"{self.name} version {self.version}"
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Who acted. kind: github | oidc | ssh | unverified; `id` is the stable one (number, key fingerprint, email)."""
-
-    kind: Literal["github", "oidc", "ssh", "unverified"]
-    id: str
-    name: str = ""
-
-    def to_json(self) -> dict[str, str]:
-        return {"kind": self.kind, "id": self.id, "name": self.name}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Identity:
-        return cls(kind=value["kind"], id=str(value["id"]), name=str(value.get("name", "")))
-
-    def __str__(self) -> str:
-        shown = self.name or self.id
-        return f"{shown} (unverified)" if self.kind == "unverified" else shown
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
     from lockgate.models.model import Model
     from lockgate.models.server.model import Wire
-    from lockgate.promotion.ledger.chain import Entry
+    from lockgate.promotion.ledger.entry import Entry
     from lockgate.promotion.reevaluation_result import Repeats
 
 Progress = Callable[[str, int, int | None], None]

@@ -17,9 +17,9 @@ from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline
 from lockgate.promotion.reevaluation_result import Repeats
-from lockgate.registries.ports import utc
 from lockgate.runs.reuse_budget import Published
 from lockgate.runs.run import Asking
+from lockgate.units import utc
 
 # Another processor rounds the same model's float32 differently; a number forged by less than this gains nothing.
 TOLERANCE = 1e-6

@@ -18,9 +18,9 @@ from lockgate.evaluation.judging.judge import askable
 from lockgate.evidence.evidence import SCHEMA, Evidence, Exhibit, Finding, FindingLimit, GateResult, Opens, Verdict
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Case, Context, Gate
-from lockgate.registries.ports import utc_text
 from lockgate.runs import reuse_budget as looks
 from lockgate.text import hide
+from lockgate.units import utc_text
 
 if TYPE_CHECKING:
     from lockgate.evaluation.requirements.requirement import Requirement

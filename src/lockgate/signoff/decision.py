@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from lockgate.evidence.evidence import Evidence, Verdict
-from lockgate.registries.ports import Identity, utc, utc_text
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
 from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
-from lockgate.units import duration_text
+from lockgate.units import duration_text, utc, utc_text
 
 
 @dataclass(frozen=True)

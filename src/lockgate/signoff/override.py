@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 
 from lockgate.errors import Refused, Waiting
 from lockgate.evidence.evidence import Evidence
-from lockgate.registries.ports import utc_text
 from lockgate.signoff.decision import Ballot, Decision, Ignored, Objection, missing_text, newest_votes, veto
 from lockgate.signoff.policy import Person, SignoffPolicy, seats
 from lockgate.signoff.vote import CLOCK_SKEW, Vote
 from lockgate.text import cut
-from lockgate.units import duration_text
+from lockgate.units import duration_text, utc_text
 
 GOOD_FOR = timedelta(hours=24)
 

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from lockgate.config import Config, Duration
-from lockgate.registries.ports import Identity
+from lockgate.signoff.identity import Identity
 
 _NOREPLY = re.compile(r"(?:(?P<id>\d+)\+)?(?P<login>[^@+]+)@users\.noreply\.github\.com")
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lockgate.errors import LockgateError, UsageError
-from lockgate.registries.ports import Identity
 from lockgate.signoff.decision import Objection
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy, fingerprint
 from lockgate.signoff.vote import Vote
 

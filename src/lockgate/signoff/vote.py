@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
 from lockgate import hashing as digest
-from lockgate.registries.ports import Identity, utc, utc_text
+from lockgate.signoff.identity import Identity
+from lockgate.units import utc, utc_text
 
 SCHEMA = "lockgate/vote/v1"
 CLOCK_SKEW = timedelta(minutes=10)

@@ -17,8 +17,8 @@ from lockgate.cli.commands.github import command
 from lockgate.cli.commands.vote import approve
 from lockgate.cli.github.actions_runner import who
 from lockgate.evidence.evidence import Evidence
-from lockgate.registries.ports import Identity
 from lockgate.signoff import ssh
+from lockgate.signoff.identity import Identity
 
 PIPELINE = """\
 model: {model}

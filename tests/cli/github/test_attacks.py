@@ -26,7 +26,8 @@ from lockgate.cli.commands.github import command
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger.chain import PromotionPolicy, read_chain
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.runs.run import now
 from test_text import AUTOMATIC, MARKDOWN, Page
 

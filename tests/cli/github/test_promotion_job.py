@@ -24,7 +24,8 @@ from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import sha256
 from lockgate.pipeline.model import load
-from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.registries.ports import Registry
 from lockgate.runs import case_builder as wiring

@@ -17,8 +17,8 @@ from helpers.report_story import ASKING, LATENCY, METRICS, PASSING, PLACE, POLIC
 from lockgate.errors import UsageError
 from lockgate.evidence.evidence import Evidence, GateResult, Verdict
 from lockgate.integrations.github.comment_report import Asked, Place, render
-from lockgate.registries.ports import Identity
 from lockgate.signoff.decision import Ballot, Decision, Ignored
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Owner, SignoffPolicy
 from lockgate.signoff.vote import Vote
 from lockgate.text import utf16

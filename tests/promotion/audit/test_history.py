@@ -18,10 +18,10 @@ from lockgate.promotion.audit.history import at, history, standing_at
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.registries.mlflow.client import Client
 from lockgate.registries.mlflow.registry import MlflowRegistry
-from lockgate.registries.ports import utc_text
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote
+from lockgate.units import utc_text
 from promotion.ledger.test_soak import Record
 from promotion.test_rollback import Bench
 

@@ -13,7 +13,7 @@ from lockgate.promotion import rollback as standby
 from lockgate.promotion.archive import archive
 from lockgate.promotion.audit.status import Status, status
 from lockgate.promotion.ledger.chain import read_chain
-from lockgate.registries.ports import utc_text
+from lockgate.units import utc_text
 from promotion.test_rollback import Bench
 
 

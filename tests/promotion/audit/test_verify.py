@@ -22,7 +22,8 @@ from lockgate.promotion.archive import archive
 from lockgate.promotion.audit.repair import repair
 from lockgate.promotion.audit.verify import Verification, verify
 from lockgate.promotion.ledger import export as ledger_copy
-from lockgate.promotion.ledger.chain import Entry, read_chain
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.policy import SignoffPolicy

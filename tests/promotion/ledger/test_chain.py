@@ -14,24 +14,12 @@ from pydantic import ValidationError
 from helpers.promoting import CI, NOW
 from lockgate import hashing as digest
 from lockgate.errors import Refused
-from lockgate.promotion.ledger.chain import (
-    Apply,
-    Chain,
-    Claim,
-    Done,
-    Entry,
-    Finish,
-    InProgress,
-    Kind,
-    Overtaken,
-    PromotionPolicy,
-    Settled,
-    agrees,
-    next_step,
-    read_chain,
-    standing,
-)
-from lockgate.registries.ports import Identity
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import Done, Entry, Kind
+from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.ledger.standing import standing
+from lockgate.promotion.ledger.steps import Apply, Claim, Finish, InProgress, Overtaken, Settled, agrees, next_step
+from lockgate.signoff.identity import Identity
 
 LEASE = timedelta(minutes=10)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from helpers.promoting import NOW
-from lockgate.promotion.ledger.chain import standing
 from lockgate.promotion.ledger.projection import all_tags, differing_aliases, differing_tags
-from lockgate.registries.ports import utc_text
+from lockgate.promotion.ledger.standing import standing
+from lockgate.units import utc_text
 from promotion.ledger.test_soak import Record
 
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from helpers.promoting import CI, NOW
 from lockgate import hashing as digest
-from lockgate.promotion.ledger.chain import RETAIN_FLOOR, Chain, Kind, read_chain, standing
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import Kind
 from lockgate.promotion.ledger.soak import soak_of
+from lockgate.promotion.ledger.standing import RETAIN_FLOOR, standing
 
 SOAK = timedelta(hours=48)
 LEASE = timedelta(minutes=10)

@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.promoting import CI, NOW
-from lockgate.promotion.ledger.chain import (
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.standing import standing
+from lockgate.promotion.ledger.steps import (
     TURNS,
     Apply,
-    Chain,
     Claim,
-    Entry,
     Finish,
     InProgress,
     Settled,
@@ -24,8 +25,6 @@ from lockgate.promotion.ledger.chain import (
     Turn,
     agrees,
     next_step,
-    read_chain,
-    standing,
 )
 
 LEASE = timedelta(minutes=10)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from lockgate.cli.commands.run import Run
     from lockgate.cli.github.actions_runner import Runner
     from lockgate.errors import LockgateError
-    from lockgate.promotion.ledger.chain import PromotionPolicy
-    from lockgate.registries.ports import Identity, Registry
+    from lockgate.promotion.ledger.policy import PromotionPolicy
+    from lockgate.registries.ports import Registry
     from lockgate.signoff.decision import Decision
+    from lockgate.signoff.identity import Identity
     from lockgate.signoff.policy import SignoffPolicy
 
 T = TypeVar("T")

@@ -22,9 +22,9 @@ def command(model: str, moment: str | None, pipeline: Path | None, as_json: bool
     from lockgate.cli import evidence_lookup as found
     from lockgate.errors import UsageError
     from lockgate.promotion.audit import history
-    from lockgate.registries.ports import utc
     from lockgate.runs import case_builder as wiring
     from lockgate.runs.run import now
+    from lockgate.units import utc
 
     try:
         asked = None if moment is None else utc(moment)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from lockgate.registries.ports import Identity
+from lockgate.signoff.identity import Identity
 from lockgate.text import command_message, output_line, secret_forms
 
 # What nobody whom we start should find: with these a step changes what later steps see and do.

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
     from lockgate.integrations.github.pull_request_state import Asked, Seen
     from lockgate.promotion.promote import Outcome
-    from lockgate.registries.ports import Identity, ModelVersion
+    from lockgate.registries.ports import ModelVersion
     from lockgate.signoff.decision import Ballot, Decision
+    from lockgate.signoff.identity import Identity
 
 PROOF = "proof.json"
 

@@ -11,12 +11,12 @@ from itertools import groupby
 from lockgate.errors import UsageError
 from lockgate.evaluation.judging.explanations import short, slice_words
 from lockgate.evidence.evidence import Evidence, Finding, GateResult, Verdict
-from lockgate.registries.ports import utc
 from lockgate.reports.blockers import Obstacle, merged, obstacles, watched
 from lockgate.reports.interval_bars import LEGEND, bars
 from lockgate.signoff.decision import Ballot, Decision
 from lockgate.signoff.policy import Person, SignoffPolicy
 from lockgate.text import colon, cut, fit, html, markdown, utf16
+from lockgate.units import utc
 
 LIMIT = 60_000
 _GATES, _SLICES, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400

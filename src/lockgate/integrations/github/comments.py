@@ -20,10 +20,11 @@ from lockgate.integrations.github.schema import (
     PullRequest,
     WorkflowRun,
 )
-from lockgate.registries.ports import Identity, utc_text
 from lockgate.signoff.decision import Ballot, Objection, Obstacle
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import SCHEMA, Verb, Vote
+from lockgate.units import utc_text
 
 REASON = 2000  # characters of a reason that are kept
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lockgate.errors import LockgateError
-from lockgate.registries.ports import Identity
+from lockgate.signoff.identity import Identity
 
 T = TypeVar("T")
 

@@ -10,9 +10,12 @@ from typing import Any
 
 from lockgate import hashing as digest
 from lockgate.errors import RegistryError, Unavailable, UsageError
-from lockgate.promotion.ledger.chain import MOVES, Chain, Entry, Standing, read_chain, standing
-from lockgate.registries.ports import Registry, utc, utc_text
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.registries.ports import Registry
 from lockgate.signoff.vote import Vote
+from lockgate.units import utc, utc_text
 
 _VOTE = "vote."
 _HEAD = ("EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "WHY")

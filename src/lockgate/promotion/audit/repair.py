@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lockgate.errors import Refused
 from lockgate.promotion.audit.verify import repairs
-from lockgate.promotion.ledger.chain import PromotionPolicy
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import all_tags, differing_aliases, differing_tags
 from lockgate.promotion.promote import Clock, Left, Outcome, TurnOver, after, carry_out, look
-from lockgate.registries.ports import Identity, Registry
+from lockgate.registries.ports import Registry
+from lockgate.signoff.identity import Identity
 
 REASON = "the registry did not show what the ledger says"
 

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lockgate.promotion.ledger.chain import MOVES, Chain, Entry, PromotionPolicy, Standing, agrees, read_chain, standing
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
-from lockgate.registries.ports import Registry, utc, utc_text
-from lockgate.units import duration_text
+from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.ledger.steps import agrees
+from lockgate.registries.ports import Registry
+from lockgate.units import duration_text, utc, utc_text
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,16 @@ from lockgate import hashing as digest
 from lockgate.errors import Edited, NotFound, Refused, RegistryError, Unavailable
 from lockgate.evidence.evidence import Evidence, exhibit_file
 from lockgate.promotion.ledger import export as ledger_copy
-from lockgate.promotion.ledger.chain import MOVES, STAGES, Chain, Entry, PromotionPolicy, Standing, read_chain, standing
+from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.discrepancy import Disagreement
+from lockgate.promotion.ledger.entry import MOVES, Entry
 from lockgate.promotion.ledger.export import LedgerCopy
+from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import Tags, all_tags, differing_aliases, differing_tags
+from lockgate.promotion.ledger.standing import STAGES, Standing, standing
 from lockgate.promotion.publish import published_facts
-from lockgate.registries.ports import EvidenceStore, Registry, utc_text
+from lockgate.registries.ports import EvidenceStore, Registry
+from lockgate.units import utc_text
 
 _COMPARED = ("version", "verdict", "opens", "run_id", "at")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lockgate.promotion.ledger.chain import Entry, Standing
-from lockgate.registries.ports import utc_text
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.standing import Standing
+from lockgate.units import utc_text
 
 Tags = dict[str, dict[str, str]]
 

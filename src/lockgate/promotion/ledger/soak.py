@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from lockgate.promotion.ledger.chain import MOVES, Chain, standing
+from lockgate.promotion.ledger.chain import Chain
+from lockgate.promotion.ledger.entry import MOVES
+from lockgate.promotion.ledger.standing import standing
 
 
 @dataclass(frozen=True)

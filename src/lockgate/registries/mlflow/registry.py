@@ -17,7 +17,8 @@ from lockgate.registries.mlflow import model_files as facts
 from lockgate.registries.mlflow.client import Client, Stores
 from lockgate.registries.mlflow.evidence_store import MlflowEvidence
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
-from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, VersionFacts, utc_text
+from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, VersionFacts
+from lockgate.units import utc_text
 
 _COMMIT = "mlflow.source.git.commit"
 _DOWNLOAD_MARK = "registered_model_meta"

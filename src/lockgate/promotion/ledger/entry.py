@@ -1,0 +1,156 @@
+"""Entries of a model's ledger, and the marks that say how each ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, cast, get_args
+
+from lockgate import hashing, units
+from lockgate.signoff.identity import Identity
+from lockgate.units import utc, utc_text
+
+SCHEMA = "lockgate/ledger/v1"
+
+Kind = Literal["adopted", "staged", "promoted", "rolled_back", "archived", "override", "repaired"]
+Ending = Literal["done", "unswitched", "abandoned", "failed"]
+
+MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger. `source` and `target` are version numbers, `from` and `to` in its JSON.
+
+    votes: SHA-256 of each counted vote. lease: how long others leave an unfinished entry to whoever claimed it.
+    stored: the bytes that it was read from; the hash covers those, never a re-dump.
+    """
+
+    epoch: int
+    prev: str | None
+    kind: Kind
+    source: str | None
+    target: str | None
+    actor: Identity
+    evidence: str | None
+    votes: tuple[str, ...]
+    reason: str
+    at: datetime
+    lease: timedelta
+    stored: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def bytes(self) -> bytes:
+        return self.stored if self.stored is not None else hashing.canonical(self.to_json())
+
+    @property
+    def sha256(self) -> str:
+        return hashing.sha256(self.bytes)
+
+    @property
+    def lease_ends(self) -> datetime:
+        return self.at + self.lease
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "schema": SCHEMA,
+            "epoch": self.epoch,
+            "prev": self.prev,
+            "kind": self.kind,
+            "from": self.source,
+            "to": self.target,
+            "actor": self.actor.to_json(),
+            "evidence": self.evidence,
+            "votes": list(self.votes),
+            "reason": self.reason,
+            "at": utc_text(self.at),
+            "lease": units.duration_text(self.lease),
+        }
+
+    @classmethod
+    def read(cls, text: str) -> Entry:
+        """An entry from its stored text. Raises ValueError; fields that are not known are left alone."""
+        value = _document(text)
+        if value["kind"] not in get_args(Kind):
+            raise ValueError(f"its kind is {value['kind']!r}; known are {', '.join(get_args(Kind))}")
+        return cls(
+            epoch=int(value["epoch"]),
+            prev=value["prev"],
+            kind=cast(Kind, value["kind"]),
+            source=value["from"],
+            target=value["to"],
+            actor=Identity.from_json(value["actor"]),
+            evidence=value["evidence"],
+            votes=tuple(value["votes"]),
+            reason=value["reason"],
+            at=utc(value["at"]),
+            lease=units.duration(value["lease"]),
+            stored=text.encode(),
+        )
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an entry: by whom, when, and, as `entry`, the SHA-256 of which bytes.
+
+    prev: SHA-256 of the bytes of the mark `done` before, so that an edited one is seen by the next; None in the first,
+    and in what an older lockgate wrote. ending: `done`; `unswitched`: the registry followed, serving did not, and a
+    rollback took over; `abandoned`: it could never be carried out and counts for nothing. `failed`, under `failed-N`,
+    ends no entry: whoever claimed it gave up for now, so that nobody need wait for its lease. note: why, unless done.
+    """
+
+    epoch: int
+    entry: str
+    actor: Identity
+    at: datetime
+    prev: str | None = None
+    ending: Ending = "done"
+    note: str = ""
+    stored: bytes | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def bytes(self) -> bytes:
+        if self.stored is not None:
+            return self.stored
+        more = {} if self.ending == "done" else {"ending": self.ending, "note": self.note}
+        return hashing.canonical(
+            {
+                "schema": SCHEMA,
+                "epoch": self.epoch,
+                "prev": self.prev,
+                "entry": self.entry,
+                "actor": self.actor.to_json(),
+                "at": utc_text(self.at),
+                **more,
+            }
+        )
+
+    @property
+    def sha256(self) -> str:
+        return hashing.sha256(self.bytes)
+
+    @classmethod
+    def read(cls, text: str) -> Done:
+        value = _document(text)
+        ending = value.get("ending", "done")
+        if ending not in get_args(Ending):
+            raise ValueError(f"its ending is {ending!r}; known are {', '.join(get_args(Ending))}")
+        return cls(
+            epoch=int(value["epoch"]),
+            entry=value["entry"],
+            actor=Identity.from_json(value["actor"]),
+            at=utc(value["at"]),
+            prev=value.get("prev"),
+            ending=ending,
+            note=str(value.get("note", "")),
+            stored=text.encode(),
+        )
+
+
+def _document(text: str) -> Mapping[str, Any]:
+    value = json.loads(text)
+    if value["schema"] != SCHEMA:
+        raise ValueError(f"its schema is {value['schema']!r}; this lockgate reads {SCHEMA}")
+    return cast(Mapping[str, Any], value)

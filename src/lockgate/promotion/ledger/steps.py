@@ -1,0 +1,129 @@
+"""The next step of a promotion, from the ledger and what the registry shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, cast
+
+from lockgate.promotion.ledger.chain import Chain
+from lockgate.promotion.ledger.entry import Ending, Entry
+from lockgate.promotion.ledger.standing import standing
+
+TURNS = frozenset({"promoted", "override", "rolled_back", "repaired"})  # what serving has to follow
+_REPAIRED = {"staged": ("staging",), "archived": ("previous",)}  # these repair nothing else behind anybody's back
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Write the entry as `epoch-N`, unless somebody else did."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Apply:
+    """Put the registry's aliases where the entry says; where it is to be abandoned, back to where they were.
+
+    stages: version → stage for those that the mirror shows otherwise; none where stages do not mirror the aliases.
+    """
+
+    entry: Entry
+    aliases: Mapping[str, str]
+    stages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Switch:
+    """The registry shows what the entry says: turn serving over. It may have been done before, by somebody who died."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Nothing is left to do for the entry: write `done-N`, with how it ended."""
+
+    entry: Entry
+    ending: Ending = "done"
+
+
+@dataclass(frozen=True)
+class InProgress:
+    """Somebody else's entry is not done and its lease is young: leave it to them."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """Somebody else's entry came first; what was verified before it no longer holds."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
+class Settled:
+    """Nothing is left to do."""
+
+    entry: Entry | None
+
+
+Step = Claim | Apply | Switch | Finish | InProgress | Overtaken | Settled
+Turn = Literal["nothing", "due", "turned", "left"]
+
+
+def next_step(
+    chain: Chain,
+    seen: Mapping[str, str],
+    wanted: Entry | None,
+    now: datetime,
+    *,
+    turn: Turn = "nothing",
+    gone: frozenset[str] = frozenset(),
+    stages: Mapping[str, str] | None = None,
+) -> Step:
+    """What to do next, given the ledger, the aliases seen in the registry, and the entry that we want to stand.
+
+    wanted: drafted on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
+    it is rolled forward once nobody holds it any more. turn: whether serving is still to be turned over, was by us, or
+    is left as it is for an entry that takes over. gone: versions that the registry has no longer; an entry that names
+    one can never be carried out, and is abandoned. stages: version → stage as seen, where stages mirror the aliases.
+    """
+    unfinished = chain.unfinished
+    if unfinished is not None:
+        ours = wanted is not None and wanted.bytes == unfinished.bytes
+        if not ours and now < chain.held_until(unfinished):
+            return InProgress(unfinished)
+        before = standing(chain.finished)
+        lost = unfinished.target in gone
+        after = before if lost else before.after(unfinished)
+        aliases = after.aliases
+        repaired = _REPAIRED.get(unfinished.kind, aliases)
+        aliases = {alias: version for alias, version in aliases.items() if alias in repaired and version not in gone}
+        looked_at = after.changed(before) if unfinished.kind in _REPAIRED else None
+        due = {} if stages is None else after.stages_due(stages, looked_at)
+        if due or any(seen.get(alias) != version for alias, version in aliases.items()):
+            return Apply(unfinished, aliases, due)
+        if lost:
+            return Finish(unfinished, "abandoned")
+        if unfinished.kind not in TURNS or turn in ("nothing", "turned"):
+            return Finish(unfinished)
+        return Finish(unfinished, "unswitched") if turn == "left" else Switch(unfinished)
+    if wanted is None:
+        return Settled(chain.last)
+    if any(entry.bytes == wanted.bytes for entry in chain.entries):
+        return Settled(wanted)
+    if (wanted.epoch, wanted.prev) == ((chain.last.epoch + 1, chain.last.sha256) if chain.last else (1, None)):
+        return Claim(wanted)
+    return Overtaken(cast(Entry, chain.last))
+
+
+def agrees(seen: Mapping[str, str], aliases: Mapping[str, str]) -> bool:
+    """Whether the registry shows the aliases; any may equal Production where the version it belongs to is gone."""
+    instead = aliases.get("production")
+    return all(
+        seen.get(alias) == version or (instead is not None and seen.get(alias) == instead)
+        for alias, version in aliases.items()
+    )
