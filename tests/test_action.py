@@ -17,7 +17,7 @@ import yaml
 
 from helpers.index import reachable
 from lockgate.cli.commands.github import command
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.signoff.decision import Decision
 
 ROOT = Path(__file__).resolve().parents[1]

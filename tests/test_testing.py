@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import UsageError
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 COLUMNS = {"label": [0, 1] * 50, "candidate": [0.1, 0.9] * 50, "champion": [0.2, 0.8] * 50, "geo": ["BR", "US"] * 50}

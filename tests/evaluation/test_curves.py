@@ -12,7 +12,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.curves import curves
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evidence.evidence import Exhibit
+from lockgate.evidence.exhibit import Exhibit
 
 
 def drawn(n: int, subjects: set[str], *, label: Any = None, ties: bool = False) -> tuple[dict[str, Any], list[Exhibit]]:

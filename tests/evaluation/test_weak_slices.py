@@ -11,7 +11,8 @@ import pytest
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.weak_slices import Search, found_slices
-from lockgate.evidence.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 

@@ -11,18 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate import hashing as digest
-from lockgate.evidence.evidence import (
-    SCHEMA,
-    Asked,
-    Decided,
-    Evidence,
-    EvidenceError,
-    Exhibit,
-    Finding,
-    FindingLimit,
-    GateResult,
-    Verdict,
-)
+from lockgate.evidence.evidence import SCHEMA, Asked, Evidence, EvidenceError, GateResult
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 NUMBER = st.floats(allow_nan=False, allow_infinity=False)

@@ -12,7 +12,8 @@ import pytest
 
 from lockgate.errors import UsageError
 from lockgate.evidence import run_folder as runfolder
-from lockgate.evidence.evidence import Evidence, Exhibit
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.run_folder import RunFolder
 
 DOCUMENT: dict[str, Any] = {

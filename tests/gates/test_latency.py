@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from helpers.fakes import FakeModel, ask, case_of, pipeline_of
-from lockgate.evidence.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.gates.latency import Latency
 
 Law = Callable[[random.Random], float]

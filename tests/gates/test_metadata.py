@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from helpers.fakes import ask, case_of
-from lockgate.evidence.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.gates.metadata import ADDS, Metadata
 
 

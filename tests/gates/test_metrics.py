@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 

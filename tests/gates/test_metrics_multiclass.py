@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lockgate.evidence.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 CLASSES = ("billing", "fraud", "other")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lockgate.errors import UsageError
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 LINES = ["flip_rate <= 0.02", "errors <= 0", "new_errors <= 0"]

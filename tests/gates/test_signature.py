@@ -9,7 +9,8 @@ import pytest
 
 from helpers.fakes import COLUMNS, SIGNATURE, FakeModel, ask, case_of
 from lockgate.errors import ModelFault
-from lockgate.evidence.evidence import GateResult, Verdict
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.gates.signature import Signature
 
 TABLE = {"age": [30, 40], "city": ["Graz", "Linz"]}

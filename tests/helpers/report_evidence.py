@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lockgate.evidence.evidence import Asked, Decided, Evidence, Finding, FindingLimit, GateResult, Verdict
+from lockgate.evidence.evidence import Asked, Evidence, GateResult
+from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 
 HOSTILE = "<script>x</script>|`b` @team\n]]> https://x.y \x1b[31m\u202e\x00 [l](u) **b** #1"
 

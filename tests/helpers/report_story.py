@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lockgate.evidence.evidence import Asked, Decided, Evidence, Finding, FindingLimit, GateResult, Verdict
+from lockgate.evidence.evidence import Asked, Evidence, GateResult
+from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 from lockgate.integrations.github.comment_report import Place
 from lockgate.signoff.policy import Owner, SignoffPolicy
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from helpers.report_evidence import finding
-from lockgate.evidence.evidence import Asked, Finding, GateResult, Verdict
+from lockgate.evidence.evidence import Asked, GateResult
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.reports.blockers import merged, obstacles, watched
 
 LINES = (Asked("r1", "auc >= champion - 0.03 on each slice"), Asked("r2", "recall >= 0.7 on each slice"))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.report_evidence import EMPTY, finding
-from lockgate.evidence.evidence import Decided, Finding
+from lockgate.evidence.finding import Decided, Finding
 from lockgate.reports.interval_bars import WIDTH, bars
 
 numbers = st.floats(-1e6, 1e6) | st.floats(-1e300, 1e300) | st.just(float("inf"))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.reports import FORMATS
 from lockgate.text import markdown as text
 

@@ -9,7 +9,8 @@ import pytest
 
 from helpers.promoting import evidence
 from lockgate.errors import Refused
-from lockgate.evidence.evidence import Evidence, Finding, FindingLimit, GateResult, Verdict
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.runs.reevaluate import About, differences
 

@@ -13,9 +13,10 @@ from helpers.fakes import asking, case_of
 from helpers.promoting import evidence
 from lockgate.data.slices.names import finding_id
 from lockgate.errors import PipelineError, RegistryError
-from lockgate.evaluation.judging.explanations import risk_sentence
+from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evaluation.judging.judge import verdict_of
-from lockgate.evidence.evidence import Decided, Evidence, Finding, Verdict
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.gates.gate import Case
 from lockgate.gates.metrics import Metrics
 from lockgate.pipeline import model as pipeline
@@ -142,7 +143,7 @@ def judged(
         "difference", claim, 0.0, -0.01, 0.01, (">=", -0.02), line.confidence or 0.95, 0.005, 900.0, "delong paired, t"
     )
     detail = {"p_pass": p_pass, "p_fail": p_fail, "p_fail_holm": p_fail}
-    from lockgate.evidence.evidence import FindingLimit
+    from lockgate.evidence.finding import FindingLimit
 
     return Finding(
         finding_id("metrics", name, ()), name, "auc", {}, 0.9, (0.88, 0.92), 0.9, FindingLimit(">=", 0.88, "champion - 0.02"),

@@ -14,7 +14,9 @@ import pytest
 from helpers.fakes import asking, case_of
 from lockgate.errors import ModelFault
 from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping
-from lockgate.evidence.evidence import Decided, Evidence, Exhibit, Finding, FindingLimit, Verdict
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 from lockgate.gates.gate import Case, Context, Gate, Waiver
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs.run import Asking

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from lockgate.evaluation.judging.explanations import risk_sentence
+from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.reports.blockers import obstacles
 
 if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence, GateResult, Verdict
+    from lockgate.evidence.evidence import Evidence, GateResult
+    from lockgate.evidence.finding import Verdict
     from lockgate.gates.gate import Case
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}

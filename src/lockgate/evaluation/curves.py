@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from lockgate.evidence.evidence import Exhibit
+from lockgate.evidence.exhibit import Exhibit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.slice_gaps import Gap, by_slice, gap, spans
 from lockgate.evaluation.requirements.requirement import Requirement, Subject
-from lockgate.evidence.evidence import Finding
+from lockgate.evidence.finding import Finding
 
 if TYPE_CHECKING:
     from lockgate.data.slices.slice import Slice

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lockgate.data.slices.names import SliceKey
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
-from lockgate.evidence.evidence import Exhibit
+from lockgate.evidence.exhibit import Exhibit
 from lockgate.hashing import number
 from lockgate.stats.multiple_testing import benjamini_hochberg
 

@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lockgate import hashing as digest
 from lockgate.errors import UsageError
-from lockgate.evidence.evidence import Evidence, Exhibit, exhibit_file
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.exhibit import Exhibit, exhibit_file
+from lockgate.hashing import sha256, sha256_file
 
 EVIDENCE = "evidence.json"
 _STATE = "state.json"
@@ -58,7 +59,7 @@ class RunFolder:
         """Write an exhibit; returns its entry in the evidence."""
         data = exhibit.to_bytes()
         self.write(exhibit_file(exhibit.name), data)
-        return {"name": exhibit.name, "kind": exhibit.kind, "sha256": digest.sha256(data)}
+        return {"name": exhibit.name, "kind": exhibit.kind, "sha256": sha256(data)}
 
     def evidence(self) -> Evidence:
         """The stored evidence, its bytes as they lie there. Raises UsageError where the run wrote none."""
@@ -103,7 +104,7 @@ def find(root: Path, wanted: str) -> RunFolder | None:
     """The run whose evidence has that digest."""
     for run in runs(root):
         path = run.path / EVIDENCE
-        if path.is_file() and digest.sha256_file(path) == wanted:
+        if path.is_file() and sha256_file(path) == wanted:
             return run
     return None
 

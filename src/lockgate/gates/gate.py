@@ -24,7 +24,8 @@ from lockgate.evaluation.requirements.requirement import (
     parse,
     to_mapping,
 )
-from lockgate.evidence.evidence import Exhibit, Finding
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding
 from lockgate.registries.ports import ModelVersion, VersionFacts
 
 if TYPE_CHECKING:

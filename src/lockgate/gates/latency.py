@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lockgate.errors import GateBroken, RegistryError
 from lockgate.evaluation.requirements.requirement import Requirement, Subject, parse
-from lockgate.evidence.evidence import Exhibit, Finding
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Case, Context, Gate
 from lockgate.models.load_spec import Load
 from lockgate.models.target_spec import Server, Target

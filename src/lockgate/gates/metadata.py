@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from lockgate.evaluation.requirements.requirement import Subject
-from lockgate.evidence.evidence import Exhibit, Finding, Verdict
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Case, Context, Gate
 from lockgate.registries.ports import VersionFacts
 

@@ -16,7 +16,8 @@ from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.requirements.requirement import Subject
 from lockgate.evaluation.scoring import row_metrics as beside
 from lockgate.evaluation.scoring.row_metrics import RowMetric
-from lockgate.evidence.evidence import Exhibit, Finding
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Case, Context, Gate
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.requirements.requirement import Requirement, Subject
-from lockgate.evidence.evidence import Exhibit, Finding
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Case, Context, Gate
 
 if TYPE_CHECKING:

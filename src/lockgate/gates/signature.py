@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.requirements.requirement import Requirement, Subject
-from lockgate.evidence.evidence import Exhibit, Finding, Verdict
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Case, Context, Gate
 from lockgate.models import signature_diff as schema_diff
 

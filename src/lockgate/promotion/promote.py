@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.errors import LockgateError, NotFound, Refused, RegistryError, ServingFault, Waiting
-from lockgate.evidence.evidence import Evidence, Verdict
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Verdict
 from lockgate.models.signature_diff import Change
 from lockgate.promotion import preconditions as recheck
 from lockgate.promotion.ledger import projection

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lockgate.evaluation.judging.explanations import counted_words, rounded, rounded_up, slice_words, worst_first
-from lockgate.evidence.evidence import Finding, GateResult, Verdict
+from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.evaluation.judging.number_format import counted_words, rounded, rounded_up, slice_words
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Finding, Verdict
 
 _ALIKE = 3  # fewer are told one by one
 _NAMED = 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from lockgate.evidence.evidence import Decided, Finding
+from lockgate.evidence.finding import Decided, Finding
 
 WIDTH = 23
 _FAR = 5

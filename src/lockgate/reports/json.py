@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from lockgate.evidence.evidence import Evidence, Verdict
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Verdict
 
 
 def render(evidence: Evidence) -> str:

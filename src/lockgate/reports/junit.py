@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as Xml
 
-from lockgate.evidence.evidence import Evidence, GateResult, Verdict
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Verdict
 
 _WEAKER = ("watched", "no_loss_seen")  # a pass whose sentence must be read
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

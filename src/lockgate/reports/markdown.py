@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lockgate.evaluation.judging.explanations import counted_words, risk_sentence, short, worst_first
-from lockgate.evidence.evidence import Evidence, Finding, GateResult, Verdict
+from lockgate.evaluation.judging.gate_summary import risk_sentence, worst_first
+from lockgate.evaluation.judging.number_format import counted_words, short
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.reports.blockers import merged, obstacles, watched
 from lockgate.text import colon, plain
 from lockgate.text import markdown as text

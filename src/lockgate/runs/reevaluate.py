@@ -10,7 +10,8 @@ from typing import Any
 
 from lockgate.data import remote
 from lockgate.errors import LockgateError, Refused
-from lockgate.evidence.evidence import Evidence, Finding, GateResult
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Case, Gate
 from lockgate.hashing import number

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError
-from lockgate.evaluation.judging.explanations import percent
-from lockgate.evidence.evidence import Evidence, Finding, Verdict
+from lockgate.evaluation.judging.number_format import percent
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.pipeline.model import looks_at_rows
 
 if TYPE_CHECKING:

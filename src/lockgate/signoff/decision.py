@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from lockgate.evidence.evidence import Evidence, Verdict
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Verdict
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
 from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote

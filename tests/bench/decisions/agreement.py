@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 from . import rules

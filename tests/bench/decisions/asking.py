@@ -16,7 +16,7 @@ from lockgate.evaluation.metrics import METRICS
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.requirements.requirement import parse
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evidence.evidence import Finding
+from lockgate.evidence.finding import Finding
 
 SEED = 20261121
 

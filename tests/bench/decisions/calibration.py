@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lockgate.evidence.evidence import Finding, Verdict
+from lockgate.evidence.finding import Finding, Verdict
 
 from .asking import ask, drawing
 from .bars import Bar, standard_error

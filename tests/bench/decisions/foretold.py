@@ -19,7 +19,7 @@ from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.expected_error import AUC, CORRELATION, DISAGREEMENT
 from lockgate.evaluation.planning.outlook import as_absolute, outlooks
 from lockgate.evaluation.requirements.requirement import parse
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 
 from . import honest
 from .asking import ask, drawing, scored

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy import integrate, optimize, stats
 
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 
 from . import exact
 from .asking import ask, drawing

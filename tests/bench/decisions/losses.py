@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lockgate.evidence.evidence import Finding
+from lockgate.evidence.finding import Finding
 
 from . import margins
 from .asking import ask, drawing

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from lockgate.evidence.evidence import Finding, Verdict
+from lockgate.evidence.finding import Finding, Verdict
 
 from .bars import ALPHA
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from lockgate.evidence.evidence import Finding
+from lockgate.evidence.finding import Finding
 
 from . import margins
 from .asking import ask, drawing

@@ -12,7 +12,7 @@ from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.requirements.requirement import parse
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.gates.latency import Latency
 from lockgate.models.load_spec import BLOCKS
 from lockgate.stats.latency import quantile_p_values

@@ -20,7 +20,7 @@ from helpers.truth import server
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
 from lockgate.evaluation.requirements.requirement import parse
-from lockgate.evidence.evidence import Finding, Verdict
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.latency import Latency
 from lockgate.models.load_spec import BLOCKS
 from lockgate.models.model import Drive, LoadPlan

@@ -14,7 +14,7 @@ from scipy import special
 from bench.decisions.asking import ask
 from lockgate.cli.commands.init import command
 from lockgate.errors import PipelineError, UsageError
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.pipeline import model as pipeline
 
 SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))

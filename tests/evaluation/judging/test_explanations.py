@@ -10,18 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockgate.evaluation.estimation.estimate import Estimate, counted
-from lockgate.evaluation.judging.explanations import (
-    loosened,
-    risk_sentence,
-    rounded,
-    rounded_up,
-    short,
-    summary,
-    worst_first,
-)
+from lockgate.evaluation.judging.gate_summary import risk_sentence, summary, worst_first
 from lockgate.evaluation.judging.judge import judge
+from lockgate.evaluation.judging.number_format import loosened, rounded, rounded_up, short
 from lockgate.evaluation.requirements.requirement import Subject, from_mapping, parse
-from lockgate.evidence.evidence import Evidence, Finding, GateResult, Verdict
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, Verdict
 
 SUBJECTS = {
     "p99_ms": Subject("p99_ms", "lower", unit="ms"),

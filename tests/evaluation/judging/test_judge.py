@@ -19,7 +19,7 @@ from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import askable, judge, verdict_of
 from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping, parse
-from lockgate.evidence.evidence import Decided, Finding, Verdict
+from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.testing import run_gate
 
 WATCH = SmallSlices(min_rows=100, min_positives=0, below="watch")

@@ -21,7 +21,7 @@ from lockgate.evaluation.judging.judge import judge, verdict_of
 from lockgate.evaluation.judging.slice_gaps import by_slice, gap, spans
 from lockgate.evaluation.metrics import METRICS
 from lockgate.evaluation.requirements.requirement import parse
-from lockgate.evidence.evidence import Finding, Verdict
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.stats.proportions import clopper_pearson
 from lockgate.testing import run_gate
 

@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import ndcg_score
 
 from lockgate.errors import UsageError
-from lockgate.evidence.evidence import Finding, GateResult, Verdict
+from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.testing import run_gate
 
 DOCS = 8

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.oracles import ORACLES, lacking
-from lockgate.evaluation.judging.explanations import counted_words
+from lockgate.evaluation.judging.number_format import counted_words
 from lockgate.evaluation.metrics.catalog import SUBJECTS
-from lockgate.evidence.evidence import Finding, Verdict
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.testing import run_gate
 
 PLACES = ("EU", "US", "BR")

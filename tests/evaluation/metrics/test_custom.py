@@ -23,7 +23,7 @@ from lockgate.evaluation.uncertainty.bootstrap import Asked, Resampled, decide, 
 from lockgate.evaluation.uncertainty.comparison import Decision
 from lockgate.evaluation.uncertainty.custom_rule import OwnMetric
 from lockgate.evaluation.uncertainty.metric import Metric, Undefined, mean_of
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.gates.metrics import Metrics
 from lockgate.hashing import sha256_file
 from lockgate.testing import run_gate

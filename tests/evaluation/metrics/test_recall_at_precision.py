@@ -13,7 +13,7 @@ from sklearn.metrics import precision_recall_curve
 from lockgate.evaluation.metrics.recall_at_precision import MIN_POSITIVES, SEED, Chosen, decide, recall_at_precision
 from lockgate.evaluation.uncertainty.bootstrap import RESAMPLES, resampled
 from lockgate.evaluation.uncertainty.metric import Undefined
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 

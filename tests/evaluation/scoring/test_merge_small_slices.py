@@ -14,7 +14,7 @@ from lockgate.data.dataset import DatasetSpec
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.scoring.merge_small_slices import merged
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
 COUNTRIES = {"US": 1200, "BR": 900, "LU": 40, "MT": 30, "CY": 25}

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from helpers.report_evidence import EVIL
 from helpers.report_story import LATENCY, METADATA, METRICS, NEARLY, SIGNATURE, STOPPED, told
-from lockgate.evidence.evidence import Asked, GateResult, Verdict
+from lockgate.evidence.evidence import Asked, GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.integrations.github.annotations import render
 
 ANNOTATIONS = """\

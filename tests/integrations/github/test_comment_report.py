@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from helpers.report_evidence import EVIL, WHOLE
 from helpers.report_story import ASKING, LATENCY, METRICS, PASSING, PLACE, POLICY, SIGNATURE, STOPPED, told
 from lockgate.errors import UsageError
-from lockgate.evidence.evidence import Evidence, GateResult, Verdict
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.integrations.github.comment_report import Asked, Place, render
 from lockgate.signoff.decision import Ballot, Decision, Ignored
 from lockgate.signoff.identity import Identity

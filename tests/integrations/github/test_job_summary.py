@@ -8,7 +8,7 @@ import pytest
 
 from helpers.report_evidence import METRICS, WHOLE, evidence, finding
 from helpers.report_story import STOPPED
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.integrations.github import job_summary as summary
 from lockgate.reports import FORMATS
 

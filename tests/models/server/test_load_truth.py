@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from helpers.fakes import FakeModel, ask, case_of
 from helpers.truth import Truth, server
 from lockgate.evaluation.latency.schedule_check import Pace, saturated
-from lockgate.evidence.evidence import Verdict
+from lockgate.evidence.finding import Verdict
 from lockgate.gates.latency import Latency
 from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.server import load_test as load

@@ -212,7 +212,7 @@ def _classes(known: _Known) -> str:
 
 def _lines(task: str, known: _Known) -> tuple[list[str], str]:
     """The lines, with the smallest tolerances that the rows decide together, and the comment that says on what that stands."""
-    from lockgate.evaluation.judging.explanations import rounded_up
+    from lockgate.evaluation.judging.number_format import rounded_up
     from lockgate.evaluation.planning.expected_error import smallest_for
 
     lines, decided, together = [], known.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them

@@ -299,7 +299,7 @@ def _unchanged(state: dict[str, Any], inputs: dict[str, Any], folder: RunFolder)
     Raises UsageError where the run cannot go on.
     """
     from lockgate.errors import UsageError
-    from lockgate.evidence.evidence import Verdict
+    from lockgate.evidence.finding import Verdict
 
     if state.get("inputs") is None or "nonce" not in state:
         raise UsageError(f"run {folder.run_id} ended before it chose its versions", remedy="start anew with gate run")

@@ -9,10 +9,11 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
-from lockgate.evaluation.judging.explanations import rounded, short
 from lockgate.evaluation.judging.judge import verdict_of
+from lockgate.evaluation.judging.number_format import rounded, short
+from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit, Scope
-from lockgate.evidence.evidence import Finding, Verdict
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import number
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 LISTED = 20
-POWER = 0.9
 _NO_LIMIT = RequirementLimit(relative=False, number=0.5)
 _PASS, _FAIL = " gap", " gap beyond"
 

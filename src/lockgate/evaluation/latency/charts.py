@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lockgate.evidence.evidence import Exhibit
+from lockgate.evidence.exhibit import Exhibit
 from lockgate.stats.latency_samples import pooled
 
 if TYPE_CHECKING:

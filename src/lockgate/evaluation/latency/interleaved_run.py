@@ -18,7 +18,7 @@ from lockgate.evaluation.latency.recorded_times import EXACT, FOLDED, Measured, 
 from lockgate.evaluation.latency.request_log import RawRequests
 from lockgate.evaluation.latency.schedule_check import late, saturated
 from lockgate.evaluation.requirements.requirement import Requirement, Subject
-from lockgate.evidence.evidence import Finding
+from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Case, Contender
 from lockgate.hashing import number
 from lockgate.models.load_spec import CONNECTIONS, Load

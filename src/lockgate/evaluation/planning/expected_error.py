@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 from lockgate.evaluation.estimation.estimate import Estimate
-from lockgate.evaluation.judging.judge import aim
+from lockgate.evaluation.judging.rows_needed import aim
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY
 from lockgate.stats.auc_variance import placements

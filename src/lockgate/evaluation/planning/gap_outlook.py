@@ -8,8 +8,9 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from lockgate.evaluation.judging.explanations import counted_words, rounded_up, short, slice_words
-from lockgate.evaluation.judging.judge import aim, smallness
+from lockgate.evaluation.judging.judge import smallness
+from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
+from lockgate.evaluation.judging.rows_needed import aim
 from lockgate.evaluation.planning.expected_error import AUC, carrying
 from lockgate.evaluation.planning.outlook import Outlook, with_minority
 from lockgate.evaluation.requirements.requirement import Requirement, Scope

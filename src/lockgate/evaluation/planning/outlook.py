@@ -10,8 +10,10 @@ from typing import Any, Literal
 from lockgate.data.slices.names import SliceKey
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
-from lockgate.evaluation.judging.explanations import outlook_words, rounded_up, short, slice_words
-from lockgate.evaluation.judging.judge import aim, judge, smallness, watched
+from lockgate.evaluation.judging.explanations import outlook_words
+from lockgate.evaluation.judging.judge import judge, smallness, watched
+from lockgate.evaluation.judging.number_format import rounded_up, short, slice_words
+from lockgate.evaluation.judging.rows_needed import aim
 from lockgate.evaluation.planning.expected_error import (
     AUC,
     AVERAGE_PRECISION,

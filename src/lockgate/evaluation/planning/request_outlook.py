@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
-from lockgate.evaluation.judging.explanations import percent, short
-from lockgate.evaluation.judging.judge import POWER
+from lockgate.evaluation.judging.number_format import percent, short
+from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.planning.outlook import Outlook
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from lockgate.evaluation.judging.explanations import worst_first
-from lockgate.evidence.evidence import Asked, Evidence, GateResult, Verdict
+from lockgate.evaluation.judging.gate_summary import worst_first
+from lockgate.evidence.evidence import Asked, Evidence, GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.text import command_message, command_property, cut
 
 MOST = 10  # of each level that GitHub shows of one step

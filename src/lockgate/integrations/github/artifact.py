@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 from lockgate import hashing as digest
 from lockgate.errors import Refused
-from lockgate.evidence.evidence import Evidence, EvidenceError, exhibit_file
+from lockgate.evidence.evidence import Evidence, EvidenceError
+from lockgate.evidence.exhibit import exhibit_file
 from lockgate.integrations.github.schema import GitHubError
 
 EVIDENCE_BYTES = 32 * 2**20

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from lockgate.errors import UsageError
-from lockgate.evaluation.judging.explanations import short, slice_words
-from lockgate.evidence.evidence import Evidence, Finding, GateResult, Verdict
+from lockgate.evaluation.judging.number_format import short, slice_words
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.reports.blockers import Obstacle, merged, obstacles, watched
 from lockgate.reports.interval_bars import LEGEND, bars
 from lockgate.signoff.decision import Ballot, Decision

@@ -10,7 +10,8 @@ from typing import Any
 
 from lockgate import hashing as digest
 from lockgate.errors import Edited, NotFound, Refused, RegistryError, Unavailable
-from lockgate.evidence.evidence import Evidence, exhibit_file
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.exhibit import exhibit_file
 from lockgate.promotion.ledger import export as ledger_copy
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.discrepancy import Disagreement

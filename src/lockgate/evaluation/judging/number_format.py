@@ -1,0 +1,66 @@
+"""Numbers, counts and slices as sentences write them."""
+
+from __future__ import annotations
+
+import math
+
+from lockgate.data.slices.names import SliceKey
+
+_ONE = {"rows": "row", "queries": "query"}
+
+
+def counted_words(count: int, counted_in: str = "rows") -> str:
+    """`1 row`, `1,037 rows`, `3 queries`."""
+    return f"{count:,} {_ONE.get(counted_in, counted_in) if count == 1 else counted_in}"
+
+
+def slice_words(key: SliceKey) -> str:
+    """`geography=BR & sex=Male`; nothing for all rows."""
+    return " & ".join(f"{name}={value}" for name, value in key)
+
+
+def percent(share: float) -> str:
+    """`99 %`, with at most six figures."""
+    return f"{share * 100:.6g} %"
+
+
+def short(value: float | None) -> str:
+    """A number for the eye, with four figures."""
+    if value is None or math.isinf(value):
+        return "unbounded"
+    if value != 0 and abs(value) < 1e-4:
+        return f"{value:.2g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def loosened(bound: float, value: float) -> float:
+    """A round number beyond the bound, seen from the value: what a limit could be so that it is met."""
+    width = abs(value - bound)
+    if width <= 1e-9 * max(1.0, abs(bound)):
+        return bound
+    step = 10.0 ** math.floor(math.log10(width))
+    near = (math.floor(bound / step) if bound < value else math.ceil(bound / step)) * step
+    return float(f"{near:.12g}") if near else bound
+
+
+def rounded_up(tolerance: float) -> float:
+    """A tolerance with two figures, never a smaller one."""
+    if tolerance <= 0:
+        return 0.0
+    step = 10.0 ** (math.floor(math.log10(tolerance)) - 1)
+    return float(f"{math.ceil(tolerance / step - 1e-9) * step:.12g}")
+
+
+def rounded(count: int) -> str:
+    """A count for the eye, rounded up to two figures."""
+    if count < 100:
+        return str(max(count, 1))
+    step = 10 ** (len(str(count)) - 2)
+    return f"{math.ceil(count / step) * step:,}"
+
+
+def interval_text(low: float | None, high: float | None) -> str:
+    """`0.018–0.044`; with `to` where an end is negative or unbounded."""
+    if low is not None and high is not None and low >= 0:
+        return f"{short(low)}–{short(high)}"
+    return f"{short(low)} to {short(high)}"
