@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.cli.main import COMMANDS
-from lockgate.pipeline import model as pipeline
+from lockgate.pipeline import loader
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def test_the_pipeline_that_it_shows_is_accepted(checkout: Path) -> None:
     path = checkout / "gates" / "fraud.yaml"
     path.write_text(blocks("yaml")[0].replace("ssh-ed25519 AAAA… olga@example.org", KEY), encoding="utf-8")
 
-    loaded = pipeline.load(path, environ=None)
+    loaded = loader.load(path, environ=None)
 
     assert [gate.title for gate in loaded.gates] == ["signature", "metadata", "metrics", "latency", "shadow"]
     assert loaded.signed
@@ -46,7 +46,7 @@ def test_the_gate_that_it_shows_is_a_gate(checkout: Path) -> None:
         encoding="utf-8",
     )
 
-    loaded = pipeline.load(path, environ=None)
+    loaded = loader.load(path, environ=None)
 
     assert [asked.text for asked in loaded.asked("Size")] == ["model_mb <= 500"]
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data.class_labels import class_text
 from lockgate.errors import UsageError
+from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evidence import GateResult
-from lockgate.gates.gate import Case, Contender, gate_class
+from lockgate.gates.gate import gate_class
 from lockgate.registries.ports import ModelVersion, VersionFacts
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from setting import environ
 from helpers.hub.contract import github
 from helpers.hub.emulator import NAME, World, user
 from helpers.hub.served import TOKEN, Served
-from lockgate.pipeline.model import load
+from lockgate.pipeline.loader import load
 
 COMMENTS, ROUNDS = 300, 5
 GOAL_S, GOAL_MB, GOAL_REQUESTS = 3, 150, 12

@@ -19,7 +19,7 @@ from lockgate.evaluation.latency.block_schedule import Turns
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
 from lockgate.evaluation.latency.recorded_times import Measured
 from lockgate.evaluation.latency.request_log import RawRequests
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.models.load_spec import BLOCK, Load
 from lockgate.models.model import Drive
 

@@ -43,7 +43,7 @@ from pathlib import Path
 from lockgate.evaluation.estimation.estimate import counted
 from lockgate.gates.gate import Gate
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 
 
 class Wait(Gate):

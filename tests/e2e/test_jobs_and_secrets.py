@@ -18,7 +18,7 @@ from helpers.checkout import Checkout
 from helpers.hub.contract import github
 from helpers.hub.emulator import NAME, NUMBER, World, user
 from helpers.hub.served import Served
-from lockgate.pipeline.model import load
+from lockgate.pipeline.loader import load
 
 READING, PROMOTING = "may-only-read-3141", "may-move-production-2718"
 # What is run while the pickle is read: it writes down its own environment, and that of whoever started it.

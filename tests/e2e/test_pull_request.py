@@ -27,7 +27,7 @@ from helpers.hub.published import Unavailable
 from helpers.job import Ended, Job
 from helpers.shelf import alone
 from lockgate.integrations.github.client import GitHub
-from lockgate.pipeline import model as pipeline
+from lockgate.pipeline import loader
 from lockgate.runs import case_builder as wiring
 from lockgate.signoff.vote import Vote
 
@@ -235,7 +235,7 @@ def test_from_an_open_pull_request_to_the_ledger(story: Story) -> None:
 
     told = here.gate("history", "fraud", "--json")
     newest = json.loads(told.stdout)["entries"][0]
-    registry = wiring.open_registry(pipeline.load(here.folder / "gates" / "fraud.yaml", environ=os.environ))
+    registry = wiring.open_registry(loader.load(here.folder / "gates" / "fraud.yaml", environ=os.environ))
     kept = [Vote.read(vote) for vote, _ in registry.evidence("fraud").votes(digest)]
     (counted,) = (vote for vote in kept if vote.sha256 in newest["votes"])
     ana = {"kind": "github", "id": str(hub.users["ana"]["id"]), "name": "ana"}

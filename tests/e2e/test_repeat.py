@@ -15,7 +15,7 @@ from helpers.checkout import METRICS, SCORED, Checkout
 from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
-from lockgate.pipeline.model import load
+from lockgate.pipeline.loader import load
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.runs import case_builder as wiring
 
@@ -23,7 +23,7 @@ SIZE = """\
 from lockgate.evaluation.estimation.estimate import counted
 from lockgate.gates.gate import Gate
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 
 
 class Size(Gate):

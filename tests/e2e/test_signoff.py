@@ -14,7 +14,7 @@ import pytest
 from helpers.checkout import BAD, CHAMPION, GOOD, LINES, METRICS, SCORED, Answer, Checkout, findings, verdicts
 from helpers.promoting import ssh_key
 from helpers.web import closed_port
-from lockgate.pipeline import model as pipeline
+from lockgate.pipeline import loader
 from lockgate.runs import case_builder as wiring
 
 FAR = {**SCORED, "slices": ["country", "region"]}
@@ -75,7 +75,7 @@ def test_the_way_back_is_proven_from_files_and_not_at_a_server(desk: Checkout) -
     nobody = f"http://127.0.0.1:{closed_port()}"
     target = {"protocol": "mlflow", "candidate": nobody, "champion": nobody, "ready": "0s"}
     path = desk.write(target=target)
-    of = pipeline.load(path, environ=os.environ)
+    of = loader.load(path, environ=os.environ)
     registry = wiring.open_registry(of)
 
     wiring.prove_way_back(of, registry, registry.version("fraud", str(CHAMPION)), environ=os.environ)

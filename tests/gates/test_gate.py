@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from helpers.fakes import case_of
 from lockgate.errors import DataError, ModelFault
-from lockgate.evaluation.requirements.requirement import parse
-from lockgate.gates.gate import Case, Contender, Gate
+from lockgate.evaluation.case import Case, Contender
+from lockgate.evaluation.requirements.grammar import parse
+from lockgate.gates.gate import Gate
 from lockgate.gates.metadata import ADDS, Metadata
 from lockgate.gates.shadow import Shadow
 from lockgate.registries.ports import ModelVersion

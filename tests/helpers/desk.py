@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from helpers.promoting import Models, evidence, run_folder, ssh_key
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
-from lockgate.pipeline.model import load
+from lockgate.pipeline.loader import load
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.promotion.rollback_proof import Answered
 from lockgate.registries.ports import ModelVersion

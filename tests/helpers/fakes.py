@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import ModelFault
+from lockgate.evaluation.case import Case, Contender
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
-from lockgate.gates.gate import Case, Contender, Gate
+from lockgate.gates.gate import Gate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.pipeline.model import Pipeline
 from lockgate.registries.ports import ModelVersion, VersionFacts

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lockgate.errors import PipelineError
 from lockgate.evidence.evidence import Asked
-from lockgate.pipeline import model as pipeline
+from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline
 
 ROOT = Path(__file__).parent.parent
@@ -40,7 +40,7 @@ gates:
 def load(text: str, folder: Path, **environ: str) -> Pipeline:
     path = folder / "p.yaml"
     path.write_text(text)
-    return pipeline.load(path, environ=environ, root=folder)
+    return loader.load(path, environ=environ, root=folder)
 
 
 def refusal(text: str, folder: Path, **environ: str) -> list[str]:
@@ -59,7 +59,7 @@ def expected(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
 def test_a_good_pipeline_is_read(path: Path) -> None:
     """Without the environment too: variables are only needed when it runs."""
-    found = pipeline.load(path, environ=None, root=ROOT)
+    found = loader.load(path, environ=None, root=ROOT)
 
     assert found.gates
     assert found.policy_digest.startswith("sha256:")
@@ -69,7 +69,7 @@ def test_a_good_pipeline_is_read(path: Path) -> None:
 def test_a_bad_pipeline_says_everything_that_is_wrong(path: Path) -> None:
     """The whole output, in the order of the places."""
     with pytest.raises(PipelineError) as caught:
-        pipeline.load(path, environ=None, root=ROOT)
+        loader.load(path, environ=None, root=ROOT)
 
     assert list(caught.value.complaints) == expected(path)
 
@@ -122,7 +122,7 @@ def test_files_are_listed_with_their_hashes(tmp_path: Path) -> None:
 def test_the_policy_names_variables_and_the_pipeline_holds_their_values(tmp_path: Path) -> None:
     """A policy is the same on every machine; the values are there as hashes."""
     found = load(BASE, tmp_path, MLFLOW_TRACKING_URI="http://127.0.0.1:5000")
-    static = pipeline.load(tmp_path / "p.yaml", environ=None, root=tmp_path)
+    static = loader.load(tmp_path / "p.yaml", environ=None, root=tmp_path)
 
     assert found.registry.uri == "http://127.0.0.1:5000"
     assert found.policy["registry"]["uri"] == "${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}"
@@ -138,7 +138,7 @@ def test_an_unset_variable_is_a_complaint_only_where_it_is_needed(tmp_path: Path
     assert refusal(text, tmp_path) == [
         "p.yaml:4:17: the variable MLFLOW_TRACKING_URI is not set; set it, or write ${MLFLOW_TRACKING_URI:-a default}"
     ]
-    assert pipeline.load(tmp_path / "p.yaml", environ=None, root=tmp_path).registry.uri == "${MLFLOW_TRACKING_URI}"
+    assert loader.load(tmp_path / "p.yaml", environ=None, root=tmp_path).registry.uri == "${MLFLOW_TRACKING_URI}"
 
 
 def test_a_variable_in_a_requirement_is_refused_when_it_is_inherited(tmp_path: Path) -> None:
@@ -224,9 +224,9 @@ def test_the_root_is_the_nearest_folder_with_git(tmp_path: Path, monkeypatch: py
     inside.mkdir(parents=True)
     (inside / "p.yaml").write_text(BASE)
     monkeypatch.chdir(tmp_path)
-    assert pipeline.load(Path("repo/gates/p.yaml"), environ={}).root == Path.cwd()
+    assert loader.load(Path("repo/gates/p.yaml"), environ={}).root == Path.cwd()
     (tmp_path / "repo" / ".git").mkdir()
-    found = pipeline.load(Path("repo/gates/p.yaml"), environ={})
+    found = loader.load(Path("repo/gates/p.yaml"), environ={})
 
     assert found.root == Path.cwd() / "repo"
     assert found.files[0][0] == "gates/p.yaml"
@@ -237,7 +237,7 @@ def test_the_root_is_the_nearest_folder_with_git(tmp_path: Path, monkeypatch: py
 def test_a_pipeline_that_is_not_there_says_so(tmp_path: Path) -> None:
     """By its name, not with a traceback."""
     with pytest.raises(PipelineError, match=r"^gates/none.yaml: there is no such file$"):
-        pipeline.load(tmp_path / "gates/none.yaml", environ={}, root=tmp_path)
+        loader.load(tmp_path / "gates/none.yaml", environ={}, root=tmp_path)
 
 
 def test_a_pipeline_is_frozen(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_any_tree_is_a_pipeline_or_a_list_of_complaints(
     path.write_text(yaml.dump(whole, Dumper=NoAliases))
     complaints: tuple[str, ...] = ()
     try:
-        pipeline.load(path, environ={"A": "a"}, root=path.parent)
+        loader.load(path, environ={"A": "a"}, root=path.parent)
     except PipelineError as error:
         complaints = error.complaints
 

@@ -167,7 +167,7 @@ FRAGMENTS = st.sampled_from(
 def test_any_text_gives_data_or_a_refusal(text: str) -> None:
     """Nothing else is ever raised, and every complaint has a place."""
     complaints: tuple[str, ...] = ()
-    places: Mapping[yamlfile.Path_, yamlfile.Node] = {}
+    places: Mapping[yamlfile.NodePath, yamlfile.Node] = {}
     try:
         places = yamlfile.read(text, shown="x").places
     except PipelineError as error:

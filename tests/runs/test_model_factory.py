@@ -11,15 +11,16 @@ from helpers.web import closed_port
 from lockgate.errors import ModelFault
 from lockgate.models.server.mlflow_serve import ServedModel
 from lockgate.models.server.model import ServerModel
-from lockgate.pipeline import model as pipeline
+from lockgate.pipeline import loader
+from lockgate.pipeline.model import Pipeline
 from lockgate.runs import case_builder as wiring
 
 ROOT = Path(__file__).parent.parent
 ENVIRON = {"MODELS_TOKEN": "t0ken"}
 
 
-def loaded(name: str) -> pipeline.Pipeline:
-    return pipeline.load(ROOT / "tests/pipelines/good" / f"{name}.yaml", environ=ENVIRON, root=ROOT)
+def loaded(name: str) -> Pipeline:
+    return loader.load(ROOT / "tests/pipelines/good" / f"{name}.yaml", environ=ENVIRON, root=ROOT)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_the_pipelines_headers_are_never_shown(tmp_path: Path) -> None:
     elsewhere = text.replace("${MODELS:-https://models.example.org}", f"http://127.0.0.1:{closed_port()}")
     path = tmp_path / "p.yaml"
     path.write_text(elsewhere.replace("ready: 2m", "ready: 0s"))
-    shut = pipeline.load(path, environ=ENVIRON, root=tmp_path)
+    shut = loader.load(path, environ=ENVIRON, root=tmp_path)
     with pytest.raises(ModelFault) as caught:
         wiring.start_model(shut, tmp_path, role="candidate", environ=ENVIRON, scratch=tmp_path).load()
 

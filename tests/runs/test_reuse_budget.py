@@ -13,13 +13,13 @@ from helpers.fakes import asking, case_of
 from helpers.promoting import evidence
 from lockgate.data.slices.names import finding_id
 from lockgate.errors import PipelineError, RegistryError
+from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evaluation.judging.judge import verdict_of
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Decided, Finding, Verdict
-from lockgate.gates.gate import Case
 from lockgate.gates.metrics import Metrics
-from lockgate.pipeline import model as pipeline
+from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline, Reuse
 from lockgate.runs import reuse_budget as looks
 from lockgate.runs.run import Asking, now
@@ -50,7 +50,7 @@ gates:
 def load(folder: Path, reuse: str = "") -> Pipeline:
     path = folder / "p.yaml"
     path.write_text(TEXT.replace("REUSE", reuse))
-    return pipeline.load(path, environ={}, root=folder)
+    return loader.load(path, environ={}, root=folder)
 
 
 class TestBudget:

@@ -13,11 +13,14 @@ import pytest
 
 from helpers.fakes import asking, case_of
 from lockgate.errors import ModelFault
-from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.requirements.grammar import from_mapping
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
-from lockgate.gates.gate import Case, Context, Gate, Waiver
+from lockgate.gates.gate import Context, Gate, Waiver
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs.run import Asking
 

@@ -14,9 +14,9 @@ from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.reports.blockers import obstacles
 
 if TYPE_CHECKING:
+    from lockgate.evaluation.case import Case
     from lockgate.evidence.evidence import Evidence, GateResult
     from lockgate.evidence.finding import Verdict
-    from lockgate.gates.gate import Case
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
 _MOST, _NAMED = 12, 6

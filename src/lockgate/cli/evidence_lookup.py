@@ -37,7 +37,7 @@ class Found:
 
 def root() -> Path:
     """Where `gates/` and `.gate/` lie, seen from here."""
-    from lockgate.pipeline.model import root_of
+    from lockgate.pipeline.loader import root_of
 
     return root_of(Path.cwd() / "gates")
 

@@ -11,7 +11,8 @@ from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.slice_gaps import Gap, by_slice, gap, spans
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding
 
 if TYPE_CHECKING:

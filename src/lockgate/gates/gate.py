@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from lockgate import plugins
 from lockgate.config import Config
-from lockgate.errors import LockgateError, ModelFault, UsageError
-from lockgate.evaluation.estimation.estimate import CONFIDENCE as CONFIDENCE
-from lockgate.evaluation.requirements.requirement import (
-    JSON_SCHEMA,
-    Requirement,
-    RequirementError,
-    Subject,
-    from_mapping,
-    parse,
-    to_mapping,
-)
+from lockgate.errors import UsageError
+from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, RequirementError, from_mapping, parse, to_mapping
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding
-from lockgate.registries.ports import ModelVersion, VersionFacts
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from lockgate.data.dataset import Dataset
+    from lockgate.data.dataset import DatasetSpec
+    from lockgate.evaluation.case import Case
     from lockgate.evaluation.scoring.row_metrics import RowMetric
-    from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.models.model import LoadFacts, Model
     from lockgate.models.target_spec import Target
-    from lockgate.pipeline.model import Pipeline
 
 
 def _requirement(value: Any) -> Requirement:
@@ -73,6 +60,21 @@ class Waiver(Config):
 
     def expired(self, today: date) -> bool:
         return today > self.until
+
+
+class PipelineView(Protocol):
+    """What a gate may see of the pipeline that it stands in: frozen, and read from its YAML."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def target(self) -> Target: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def per_row(self) -> Mapping[str, RowMetric]: ...
+    @property
+    def data(self) -> Mapping[str, DatasetSpec]: ...
 
 
 class Gate(Config):
@@ -140,7 +142,7 @@ class Gate(Config):
         subject = self.subjects.get(line.subject)
         return line.limit.relative or (subject is not None and "champion" in subject.needs)
 
-    def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What this gate cannot accept in its pipeline: (path below the gate, sentence). Nothing may be read or opened."""
         return ()
 
@@ -179,140 +181,3 @@ class Context:
     """Circumstances of a gate that belong into the evidence: JSON whose measured numbers are strings."""
 
     values: Mapping[str, Any]
-
-
-class Contender:
-    """A model version in its role. Everything is fetched, read and started when first asked for."""
-
-    def __init__(
-        self,
-        role: Literal["candidate", "champion"],
-        version: ModelVersion,
-        *,
-        fetch: Callable[[], Path],
-        read: Callable[[Path], VersionFacts],
-        start: Callable[[Path, Target | None], Model],
-    ) -> None:
-        self.role = role
-        self.version = version
-        self._fetch, self._read, self._start = fetch, read, start
-        self._started: list[tuple[Target | None, Model | ModelFault]] = []
-
-    @cached_property
-    def files(self) -> Path:
-        """The folder with the version's files as stored, their digest checked."""
-        return self._fetch()
-
-    @cached_property
-    def facts(self) -> VersionFacts:
-        """What the registry and the files say, nothing loaded."""
-        return self._read(self.files)
-
-    @property
-    def model(self) -> Model:
-        """The model where the pipeline says that it answers; it may not have been started yet (`Model.load`)."""
-        return self.at(None)
-
-    def at(self, target: Target | None) -> Model:
-        """The model where a gate says that it answers, which is the pipeline's place where None."""
-        for known, model in self._started:
-            if known == target:
-                if isinstance(model, ModelFault):
-                    raise model  # an environment that could not be built is not built again for every gate
-                return model
-        try:
-            started = self._start(self.files, target)
-        except ModelFault as fault:
-            self._started.append((target, fault))
-            raise
-        self._started.append((target, started))
-        return started
-
-    def answered(self, target: Target | None) -> LoadFacts | None:
-        """Where it answered and what was learned of that place; None where it was not asked, or did not start."""
-        for known, model in self._started:
-            if known == target and not isinstance(model, ModelFault):
-                try:
-                    return model.load()
-                except LockgateError:
-                    return None
-        return None
-
-
-class Case:
-    """What a gate may look at. All lazy: nothing is read, scored or started before a gate asks.
-
-    champion is None where nobody holds the place; relative lines are then not asked. folder: of the run; what a gate
-    writes there is kept. datasets: the names of the data, in order. inputs: signature column to data column, where the
-    names differ. row_functions: metric → SHA-256 of the file whose function was run beside the models. progress: (text,
-    done, total or None).
-    """
-
-    def __init__(
-        self,
-        *,
-        candidate: Contender,
-        champion: Contender | None,
-        task: str,
-        folder: Path,
-        seed: int,
-        datasets: tuple[str, ...],
-        inputs: Mapping[str, str],
-        open_dataset: Callable[[str], Dataset],
-        score: Callable[[str], Scored],
-        replay: Callable[[str], Scored],
-        sample: Callable[[Contender, str | None, int], pa.RecordBatch],
-        threshold: Callable[[str], float | None],
-        row_functions: Callable[[], Mapping[str, str]] = dict,
-        progress: Callable[[str, int, int | None], None] | None = None,
-    ) -> None:
-        self.row_functions = row_functions
-        self.candidate, self.champion = candidate, champion
-        self.task, self.folder, self.seed = task, folder, seed
-        self.datasets, self.inputs = datasets, inputs
-        self.sample = sample
-        self.progress = progress or (lambda *_: None)
-        self._dataset, self._threshold = _once(open_dataset), threshold
-        self._score, self._replay = _once(score), _once(replay)
-
-    @property
-    def contenders(self) -> tuple[Contender, ...]:
-        return (self.candidate,) if self.champion is None else (self.candidate, self.champion)
-
-    def threshold(self, role: str) -> float | None:
-        """The threshold of a role's scores, None where there is none; scores at or above it are positive."""
-        return self._threshold(role)
-
-    def dataset(self, name: str) -> Dataset:
-        """The data of that name. Raises DataError when it is read and does not fit."""
-        return self._dataset(name)
-
-    def scored(self, name: str) -> Scored:
-        """Both models' scores of a data set, made once a run. Raises ModelFault and DataError, again at each call."""
-        return self._score(name)
-
-    def replayed(self, name: str) -> Scored:
-        """Likewise, of requests of which some may fail: NaN where a model did not answer."""
-        return self._replay(name)
-
-
-Answer = TypeVar("Answer")
-
-
-def _once(ask: Callable[..., Answer]) -> Callable[..., Answer]:
-    """The same answer, or the same refusal, at every call: what broke once is not tried again in one run."""
-    known: dict[Any, Answer] = {}
-    refused: dict[Any, LockgateError] = {}
-
-    def answer(*key: Any) -> Answer:
-        if key in refused:
-            raise refused[key]
-        if key not in known:
-            try:
-                known[key] = ask(*key)
-            except LockgateError as error:
-                refused[key] = error
-                raise
-        return known[key]
-
-    return answer

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from lockgate.errors import GateBroken, RegistryError
-from lockgate.evaluation.requirements.requirement import Requirement, Subject, parse
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.requirements.grammar import parse
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Case, Context, Gate
+from lockgate.gates.gate import Context, Gate, PipelineView
 from lockgate.models.load_spec import Load
 from lockgate.models.target_spec import Server, Target
 
 if TYPE_CHECKING:
     from lockgate.evaluation.estimation.estimate import Estimate
-    from lockgate.pipeline.model import Pipeline
 
 _OF_OUR_PROCESSES = ("load_seconds", "first_prediction_ms", "rss_mb", "cpu_seconds_per_1k")
 
@@ -57,7 +59,7 @@ class Latency(Gate):
     load: Load = Load()
     target: Target | None = None
 
-    def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What is wrong with the gate as a whole, each with its place: batches never sent, runs too short to decide."""
         from lockgate.evaluation.latency.request_limits import least_requests
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import ClassVar, Literal
 
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.gates.gate import Case, Context, Gate
+from lockgate.gates.gate import Context, Gate
 from lockgate.registries.ports import VersionFacts
 
 # What each subject counts, and the line of code that adds it where it is missing.

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, StringConstraints
 
 from lockgate.errors import GateBroken
+from lockgate.evaluation.case import Case
 from lockgate.evaluation.metrics import custom
 from lockgate.evaluation.metrics import multiclass_subjects as averages
 from lockgate.evaluation.metrics import ranking_subjects as ranking
 from lockgate.evaluation.metrics.catalog import SUBJECTS
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics as beside
 from lockgate.evaluation.scoring.row_metrics import RowMetric
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Case, Context, Gate
-
-if TYPE_CHECKING:
-    from lockgate.pipeline.model import Pipeline
+from lockgate.gates.gate import Context, Gate, PipelineView
 
 _NO_FUNCTIONS = "a function of one's own is asked of rows, and a ranking is judged by query; leave it out"
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
@@ -58,7 +56,7 @@ class Metrics(Gate):
         gate._by_row = dict(metrics)
         return gate
 
-    def complaints(self, pipeline: Pipeline) -> Iterable[tuple[tuple[str | int, ...], str]]:
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         data = pipeline.data.get(self.data)
         yield from custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
         if pipeline.task == ranking.TASK:
@@ -78,7 +76,7 @@ class Metrics(Gate):
                     (("require", number), f"per_row: {line.subject} {what}") for what in self._not_by_row(pipeline)
                 )
 
-    def _not_by_row(self, pipeline: Pipeline) -> Iterator[str]:
+    def _not_by_row(self, pipeline: PipelineView) -> Iterator[str]:
         """Why nothing can be run beside a model of this pipeline."""
         data = pipeline.data.get(self.data)
         if pipeline.task == ranking.TASK:

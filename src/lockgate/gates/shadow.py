@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import GateBroken
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Case, Context, Gate
+from lockgate.gates.gate import Context, Gate
 
 if TYPE_CHECKING:
     from lockgate.evaluation.estimation.estimate import Estimate

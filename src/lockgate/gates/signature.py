@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import DataError, ModelFault
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.case import Case
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.gates.gate import Case, Context, Gate
+from lockgate.gates.gate import Context, Gate
 from lockgate.models import signature_diff as schema_diff
 
 if TYPE_CHECKING:

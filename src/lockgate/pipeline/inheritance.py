@@ -13,7 +13,7 @@ from pathlib import Path
 from lockgate.errors import PipelineError
 from lockgate.hashing import sha256
 from lockgate.pipeline import yaml_reader as yamlfile
-from lockgate.pipeline.yaml_reader import Complaint, Document, Node, Path_, Place
+from lockgate.pipeline.yaml_reader import Complaint, Document, Node, NodePath, Place
 
 MAX_FILES = 10
 PACKAGE = "package:"
@@ -35,7 +35,7 @@ class Merged:
 
 @dataclass(frozen=True)
 class _Lock:
-    path: Path_
+    path: NodePath
     at: Place
 
 
@@ -139,7 +139,7 @@ def gate_title(gate: Node) -> str | None:
     return None
 
 
-def _merge(parent: Node, child: Node, path: Path_) -> Node:
+def _merge(parent: Node, child: Node, path: NodePath) -> Node:
     whole = path[-1] in _WHOLE and path[:-1] not in _OF_PEOPLE
     if isinstance(parent.value, dict) and isinstance(child.value, dict) and not whole:
         return _merge_maps(parent, child, path)
@@ -150,7 +150,7 @@ def _merge(parent: Node, child: Node, path: Path_) -> Node:
     return child
 
 
-def _merge_maps(parent: Node, child: Node, path: Path_) -> Node:
+def _merge_maps(parent: Node, child: Node, path: NodePath) -> Node:
     merged: dict[str, Node] = dict(parent.value)  # type: ignore[arg-type]
     for name, node in child.value.items():  # type: ignore[union-attr]
         merged[name] = _merge(merged[name], node, (*path, name)) if name in merged else node
@@ -198,7 +198,7 @@ def _touched(child: Node, parent: Node, locks: list[_Lock]) -> list[Complaint]:
     return found
 
 
-def _touches(child: Node, parent: Node, lock: Path_) -> list[Place]:
+def _touches(child: Node, parent: Node, lock: NodePath) -> list[Place]:
     """Where a child sets something at, below or above a locked path, or waives a locked gate."""
     node: Node = child
     waived = _waived(child, lock) if lock[0] == "gates" else []
@@ -230,7 +230,7 @@ def _replaced(gate: Node, parent: Node) -> bool:
     return False
 
 
-def _waived(child: Node, lock: Path_) -> list[Place]:
+def _waived(child: Node, lock: NodePath) -> list[Place]:
     waive = child.child("waive")
     found = []
     for entry in waive.value if waive is not None and isinstance(waive.value, list) else ():

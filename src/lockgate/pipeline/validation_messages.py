@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, PlainValidator, ValidationError, WrapValid
 
 from lockgate.config import Config, Later
 from lockgate.errors import guess
-from lockgate.pipeline.yaml_reader import Complaint, Node, Path_, Place
+from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath, Place
 
 _CONVERTS = (BeforeValidator, PlainValidator, WrapValidator)
 _WANTED = {
@@ -46,13 +46,13 @@ _BOUNDS = {
 }
 
 
-def complaints(error: ValidationError | None, tree: Node, model: Any) -> list[tuple[Path_, Complaint]]:
+def complaints(error: ValidationError | None, tree: Node, model: Any) -> list[tuple[NodePath, Complaint]]:
     """Every reason why the tree is no such model, with its path. `error` is what pydantic found, None for nothing."""
-    grouped: dict[Path_, list[tuple[Path_, Mapping[str, Any]]]] = {}
+    grouped: dict[NodePath, list[tuple[NodePath, Mapping[str, Any]]]] = {}
     for one in error.errors(include_url=False) if error is not None else ():
         path, rest = _real(tree, one["loc"])
         grouped.setdefault(path, []).append((rest, dict(one)))
-    found: list[tuple[Path_, Complaint]] = []
+    found: list[tuple[NodePath, Complaint]] = []
     for path, group in grouped.items():
         deeper = any(other != path and other[: len(path)] == path for other in grouped)
         found += [(path, Complaint(at, what)) for at, what in _sentences(tree, path, group, model, deeper=deeper)]
@@ -63,7 +63,7 @@ def complaints(error: ValidationError | None, tree: Node, model: Any) -> list[tu
     return found
 
 
-def known_keys(model: Any, *, members: Path_ = ()) -> list[str]:
+def known_keys(model: Any, *, members: NodePath = ()) -> list[str]:
     """The keys that may be written in a mapping of this type; those that arrive later are left out.
 
     members: names of types, of which the ones that a union has are meant.
@@ -92,13 +92,13 @@ def step_into(annotation: Any, step: str | int) -> Any:
     return Any
 
 
-def type_at(model: Any, path: Path_) -> Any:
+def type_at(model: Any, path: NodePath) -> Any:
     for step in path:
         model = step_into(model, step)
     return model
 
 
-def label(path: Path_) -> str:
+def label(path: NodePath) -> str:
     """The last key of a path, as a sentence names it."""
     return next((str(step) for step in reversed(path) if isinstance(step, str)), "the pipeline")
 
@@ -122,7 +122,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _real(tree: Node, loc: tuple[str | int, ...]) -> tuple[Path_, Path_]:
+def _real(tree: Node, loc: tuple[str | int, ...]) -> tuple[NodePath, NodePath]:
     """The part of a location that exists in the tree, without union members; and what could not be followed."""
     path: list[str | int] = []
     node, rest = tree, list[str | int]()
@@ -136,16 +136,10 @@ def _real(tree: Node, loc: tuple[str | int, ...]) -> tuple[Path_, Path_]:
     return tuple(path), tuple(rest)
 
 
-def _node(tree: Node, path: Path_) -> Node:
-    for step in path:
-        tree = tree.child(step) or tree
-    return tree
-
-
 def _sentences(
-    tree: Node, path: Path_, group: list[tuple[Path_, Mapping[str, Any]]], model: Any, *, deeper: bool
+    tree: Node, path: NodePath, group: list[tuple[NodePath, Mapping[str, Any]]], model: Any, *, deeper: bool
 ) -> Iterator[tuple[Place, str]]:
-    node = _node(tree, path)
+    node = tree.reach(*path)
     wanted = list(dict.fromkeys(_WANTED[one["type"]] for _, one in group if one["type"] in _WANTED))
     others = [(rest, one) for rest, one in group if one["type"] not in _WANTED]
     structured = isinstance(node.value, dict | list)
@@ -166,7 +160,9 @@ def _sentences(
             yield sentence
 
 
-def _sentence(node: Node, path: Path_, rest: Path_, one: Mapping[str, Any], model: Any) -> tuple[Place, str] | None:
+def _sentence(
+    node: Node, path: NodePath, rest: NodePath, one: Mapping[str, Any], model: Any
+) -> tuple[Place, str] | None:
     kind, ctx, name = one["type"], one.get("ctx", {}), label(path)
     if kind == "missing":
         where = f"{name} has no {rest[-1]}" if path else f"{rest[-1]} is missing"
@@ -237,7 +233,7 @@ def _configs(annotation: Any) -> list[type[Config]]:
     return list(dict.fromkeys(found))
 
 
-def _misfits(node: Node, annotation: Any, path: Path_) -> Iterator[tuple[Path_, Complaint]]:
+def _misfits(node: Node, annotation: Any, path: NodePath) -> Iterator[tuple[NodePath, Complaint]]:
     """What pydantic would read as something else: `true` as 1, "7" as 7, 7.0 as 7, a key by its name in Python."""
     if isinstance(node.value, dict):
         for name, below in node.value.items():
@@ -256,7 +252,7 @@ def _misfits(node: Node, annotation: Any, path: Path_) -> Iterator[tuple[Path_, 
         yield from _misfit(node, list(_options(annotation)), path)
 
 
-def _misfit(node: Node, options: list[Any], path: Path_) -> Iterator[tuple[Path_, Complaint]]:
+def _misfit(node: Node, options: list[Any], path: NodePath) -> Iterator[tuple[NodePath, Complaint]]:
     if not all(option in (*_TYPES, date, type(None)) or isinstance(option, type) for option in options):
         return
     plain = [option for option in options if option in (*_TYPES, date)]

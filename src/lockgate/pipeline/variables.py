@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lockgate.hashing import sha256
-from lockgate.pipeline.yaml_reader import Complaint, Node, Path_, Step
+from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath, Step
 
 _VARIABLE = re.compile(r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<text>[^{}]*))?\})?")
 ADDRESSES = frozenset({"path", "uri", "url", "file", "python", "folder", "host", "webhook"})
@@ -30,7 +30,7 @@ def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
     used: dict[str, str] = {}
     complaints: list[Complaint] = []
 
-    def text(node: Node, path: Path_) -> str:
+    def text(node: Node, path: NodePath) -> str:
         def value(match: re.Match[str]) -> str:
             name = match["name"]
             if name is None:
@@ -55,7 +55,7 @@ def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
             return written
         return _VARIABLE.sub(value, written)
 
-    def fold(node: Node, path: Path_) -> Node:
+    def fold(node: Node, path: NodePath) -> Node:
         if path == (_LATE,):
             return node
         if isinstance(node.value, dict):
@@ -80,7 +80,7 @@ def filled(text: str, environ: Mapping[str, str]) -> str:
     return _VARIABLE.sub(value, text)
 
 
-def _forbidden(path: Path_) -> str | None:
+def _forbidden(path: NodePath) -> str | None:
     names: list[Step] = [step for step in path if isinstance(step, str)]
     never = [name for name in names if name in _NEVER]
     if never:

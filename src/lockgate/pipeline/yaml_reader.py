@@ -35,7 +35,7 @@ _WORDS: dict[str, bool | None] = {
 _USE_EXTENDS = "write the values out, or share a file by extends"
 
 Step = str | int
-Path_ = tuple[Step, ...]
+NodePath = tuple[Step, ...]
 
 
 @dataclass(frozen=True, order=True)
@@ -79,7 +79,14 @@ class Node:
             return self.value[step]
         return None
 
-    def walk(self, path: Path_ = ()) -> Iterator[tuple[Path_, Node]]:
+    def reach(self, *path: Step) -> Node:
+        """The node at a path below, or the last one on the way to it."""
+        node = self
+        for step in path:
+            node = node.child(step) or node
+        return node
+
+    def walk(self, path: NodePath = ()) -> Iterator[tuple[NodePath, Node]]:
         """Every node below and including this one, with its path."""
         yield path, self
         if isinstance(self.value, dict):
@@ -113,7 +120,7 @@ class Document:
         return self.root.plain()
 
     @property
-    def places(self) -> Mapping[Path_, Node]:
+    def places(self) -> Mapping[NodePath, Node]:
         """Every path with its node: `.at` is where the value stands, `.key` where its key does."""
         return dict(self.root.walk())
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate import plugins
 from lockgate.errors import DataError, GateBroken, LockgateError, ModelFault, Refused, RegistryError, UsageError
+from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.scoring import row_metrics as beside
 from lockgate.evidence.run_folder import RunFolder, find, salt
-from lockgate.gates.gate import Case, Contender
 from lockgate.hashing import folder_digest
 from lockgate.models.target_spec import Serve, Server, Target
-from lockgate.pipeline.model import Pipeline, PythonEnvironment, TagThreshold, load
+from lockgate.pipeline.loader import load
+from lockgate.pipeline.model import Pipeline, PythonEnvironment, TagThreshold
 from lockgate.promotion.rollback_proof import Answered
 from lockgate.registries.ports import CandidateSelector, ChampionSelector, ModelVersion, Registry
 from lockgate.runs.version_selection import select_candidate, select_champion
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.dataset import Dataset
-    from lockgate.evaluation.requirements.requirement import Subject
+    from lockgate.evaluation.requirements.subject import Subject
     from lockgate.evaluation.scoring.row_metrics import Beside
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.evidence.evidence import Evidence

@@ -10,10 +10,11 @@ from typing import Any
 
 from lockgate.data import remote
 from lockgate.errors import LockgateError, Refused
+from lockgate.evaluation.case import Case
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding
 from lockgate.evidence.run_folder import RunFolder
-from lockgate.gates.gate import Case, Gate
+from lockgate.gates.gate import Gate
 from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline

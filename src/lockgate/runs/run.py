@@ -13,13 +13,14 @@ from lockgate import __version__
 from lockgate import hashing as digest
 from lockgate.data.slices.names import finding_id
 from lockgate.errors import LockgateError, ModelFault
+from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary
 from lockgate.evaluation.judging.judge import askable
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult, Opens
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.evidence.run_folder import RunFolder
-from lockgate.gates.gate import Case, Context, Gate
+from lockgate.gates.gate import Context, Gate
 from lockgate.runs import reuse_budget as looks
 from lockgate.text import hide
 from lockgate.units import utc_text

@@ -18,7 +18,7 @@ from lockgate.evaluation.metrics import METRICS
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.expected_error import AUC, CORRELATION, DISAGREEMENT
 from lockgate.evaluation.planning.outlook import as_absolute, outlooks
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Verdict
 
 from . import honest

@@ -11,7 +11,7 @@ from bench.decisions.bars import ALPHA, Bar, standard_error
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.latency import Latency
 from lockgate.models.load_spec import BLOCKS

@@ -19,7 +19,7 @@ from bench.decisions.bars import ALPHA, Bar, standard_error
 from helpers.truth import server
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.latency import Latency
 from lockgate.models.load_spec import BLOCKS

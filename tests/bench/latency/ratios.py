@@ -13,7 +13,7 @@ from bench.decisions.asking import drawing
 from bench.decisions.bars import ALPHA, Bar, standard_error
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency, statistic
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding
 from lockgate.gates.latency import Latency
 from lockgate.models.load_spec import BLOCKS

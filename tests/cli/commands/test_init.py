@@ -15,7 +15,7 @@ from bench.decisions.asking import ask
 from lockgate.cli.commands.init import command
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence.finding import Verdict
-from lockgate.pipeline import model as pipeline
+from lockgate.pipeline import loader
 
 SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
@@ -33,7 +33,7 @@ def init(*args: str) -> Result:
 def test_what_is_written_passes_the_check(task: str) -> None:
     """And nothing can be promoted before somebody wrote who signs."""
     found = init("--model", "fraud", "--task", task, "--yes")
-    written = pipeline.load(Path("gates/fraud.yaml"), environ={})
+    written = loader.load(Path("gates/fraud.yaml"), environ={})
 
     assert found.stdout == (
         "wrote gates/fraud.yaml\n"
@@ -54,13 +54,13 @@ def test_any_name_is_written_as_the_name_that_it_is(model: str) -> None:
         return
     [path] = Path("gates").glob("*.yaml")
 
-    assert pipeline.load(path, environ={}).model == model
+    assert loader.load(path, environ={}).model == model
 
 
 def test_data_and_label_can_be_said() -> None:
     """So that no edit is needed for the simplest case."""
     init("--model", "fraud", "--data", "rows: 1.csv", "--label", "is fraud", "--yes")
-    holdout = pipeline.load(Path("gates/fraud.yaml"), environ={}).data["holdout"]
+    holdout = loader.load(Path("gates/fraud.yaml"), environ={}).data["holdout"]
 
     assert (holdout.path, holdout.label) == ("rows: 1.csv", "is fraud")
 
@@ -120,7 +120,7 @@ def test_the_tolerance_is_the_smallest_that_the_rows_decide(
     init("--model", "fraud", "--data", "rows.parquet", "--label", "y", "--yes")
     text = Path("gates/fraud.yaml").read_text()
 
-    assert [str(line) for line in pipeline.load(Path("gates/fraud.yaml"), environ={}).gates[1].lines] == lines
+    assert [str(line) for line in loader.load(Path("gates/fraud.yaml"), environ={}).gates[1].lines] == lines
     assert said in text
 
 
@@ -128,7 +128,7 @@ def test_the_tolerance_of_a_regression_is_a_factor() -> None:
     """Of the champion's own error."""
     table(1000, 500)
     init("--model", "price", "--task", "regression", "--data", "rows.parquet", "--label", "age", "--yes")
-    lines = pipeline.load(Path("gates/price.yaml"), environ={}).gates[1].lines
+    lines = loader.load(Path("gates/price.yaml"), environ={}).gates[1].lines
 
     assert [str(line) for line in lines] == ["rmse <= champion * 1.034", "mae <= champion * 1.036"]
 
@@ -155,7 +155,7 @@ def test_the_task_is_told_from_the_label(values: list[object], task: str) -> Non
     pq.write_table(pa.table({"y": values * 20}), "rows.parquet")
     init("--model", "fraud", "--data", "rows.parquet", "--label", "y", "--yes")
 
-    assert pipeline.load(Path("gates/fraud.yaml"), environ={}).task == task
+    assert loader.load(Path("gates/fraud.yaml"), environ={}).task == task
 
 
 def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
@@ -165,7 +165,7 @@ def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
 
     pq.write_table(pa.table({"team": ["billing"] * 1500 + ["fraud"] * 300 + ["it's"] * 1200}), "rows.parquet")
     init("--model", "tickets", "--data", "rows.parquet", "--label", "team", "--yes")
-    written = pipeline.load(Path("gates/tickets.yaml"), environ={})
+    written = loader.load(Path("gates/tickets.yaml"), environ={})
 
     assert written.classes == ("billing", "fraud", "it's")
     assert [str(line) for line in written.gates[1].lines] == [
@@ -181,7 +181,7 @@ def test_a_ranking_is_judged_by_a_column_of_queries() -> None:
     init(
         "--model", "search", "--data", "rows.parquet", "--label", "age", "--query", "search: id", "--yes"
     )  # fmt: skip
-    written = pipeline.load(Path("gates/search.yaml"), environ={})
+    written = loader.load(Path("gates/search.yaml"), environ={})
 
     assert written.task == "ranking"
     assert written.data["holdout"].query == "search: id"
@@ -202,7 +202,7 @@ def test_equal_candidates_pass_on_the_census_what_is_written(task: str) -> None:
     rows = 4000
     people.head(rows).to_csv("rows.csv", index=False)
     init("--model", "income", "--task", task, "--data", "rows.csv", "--label", label, "--yes")
-    lines = [str(line) for line in pipeline.load(Path("gates/income.yaml"), environ={}).gates[1].lines]
+    lines = [str(line) for line in loader.load(Path("gates/income.yaml"), environ={}).gates[1].lines]
     truth = people[label].to_numpy(float)
     known = people["education_num"] + people["age"].clip(upper=50) / 8 + 4 * (people["capital_gain"] > 5000)
     draw, passed = np.random.default_rng(3), 0

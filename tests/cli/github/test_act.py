@@ -20,7 +20,7 @@ from helpers.hub.served import TOKEN, Served
 from helpers.index import reachable
 from helpers.promoting import Models
 from lockgate.cli.github.workflow_files import PINNED, Workflows
-from lockgate.pipeline.model import load
+from lockgate.pipeline.loader import load
 
 READING, WRITING = "reading-credential", "writing-credential"
 SECRETS = {"GITHUB_TOKEN": TOKEN, "MLFLOW_READ_PASSWORD": READING, "MLFLOW_PROMOTE_PASSWORD": WRITING}

@@ -55,7 +55,7 @@ import json
 from typing import ClassVar
 from lockgate.evidence.evidence import Exhibit, Finding, FindingLimit, Verdict
 from lockgate.gates.gate import Gate
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 
 class Mine(Gate):
     subjects: ClassVar = {{"harm": Subject("harm", "lower", counted=True, bounds=(0, None))}}

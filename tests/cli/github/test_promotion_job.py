@@ -23,7 +23,7 @@ from lockgate.cli.commands.github import command
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import sha256
-from lockgate.pipeline.model import load
+from lockgate.pipeline.loader import load
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.reevaluation_result import Repeats

@@ -18,7 +18,7 @@ from helpers.hub.contract import github
 from helpers.hub.emulator import BOT, NAME, NUMBER, World, user
 from helpers.hub.served import TOKEN, Served
 from lockgate.cli.commands.github import command
-from lockgate.pipeline.model import load
+from lockgate.pipeline.loader import load
 
 PIPELINE = f"""\
 model: fraud

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.estimation.estimate import Estimate, counted, estimate
 from lockgate.evaluation.metrics import METRICS
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
 
 
@@ -246,7 +246,7 @@ def test_fewer_than_ten_of_a_class_are_too_few_for_a_ranking() -> None:
 
 def test_a_point_claim_has_a_value_and_no_bounds() -> None:
     """No p-values: there is no error rate to keep."""
-    from lockgate.evaluation.requirements.requirement import from_mapping
+    from lockgate.evaluation.requirements.grammar import from_mapping
 
     asked = [("r1", from_mapping({"metric": "auc", "at_least": "champion - 0.1", "claim": "point"}))]
     one = estimate(scored(people()), asked, METRICS, threshold={})[0]
@@ -257,7 +257,7 @@ def test_a_point_claim_has_a_value_and_no_bounds() -> None:
 
 def test_confidence_moves_the_bound() -> None:
     """A line's own confidence is one-sided; its interval is the two-sided one at 2·confidence − 1."""
-    from lockgate.evaluation.requirements.requirement import from_mapping
+    from lockgate.evaluation.requirements.grammar import from_mapping
 
     def low(confidence: float) -> float:
         line = from_mapping({"metric": "accuracy", "at_least": 0.5, "confidence": confidence})

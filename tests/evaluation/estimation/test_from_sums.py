@@ -19,7 +19,7 @@ from lockgate.evaluation.estimation import in_memory_sums as tally
 from lockgate.evaluation.estimation import rank_sums as ranked
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.metrics import METRICS
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.uncertainty.metric import Metric
 from lockgate.stats.influence import Sums
 

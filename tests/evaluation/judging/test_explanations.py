@@ -13,7 +13,8 @@ from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.gate_summary import risk_sentence, summary, worst_first
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.number_format import loosened, rounded, rounded_up, short
-from lockgate.evaluation.requirements.requirement import Subject, from_mapping, parse
+from lockgate.evaluation.requirements.grammar import from_mapping, parse
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 

@@ -18,7 +18,9 @@ from lockgate import hashing as digest
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import askable, judge, verdict_of
-from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping, parse
+from lockgate.evaluation.requirements.grammar import from_mapping, parse
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.testing import run_gate
 

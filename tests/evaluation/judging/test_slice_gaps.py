@@ -20,7 +20,7 @@ from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.judge import judge, verdict_of
 from lockgate.evaluation.judging.slice_gaps import by_slice, gap, spans
 from lockgate.evaluation.metrics import METRICS
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.stats.proportions import clopper_pearson
 from lockgate.testing import run_gate

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
-from lockgate.evaluation.requirements.requirement import from_mapping, parse
+from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.stats.latency import quantile_bounds, quantile_p_values
 
 

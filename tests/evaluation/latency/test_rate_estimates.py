@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lockgate.evaluation.latency.percentile_estimates import Timed
 from lockgate.evaluation.latency.rate_estimates import estimate_rate, failed_in_turn
 from lockgate.evaluation.latency.request_limits import least_requests
-from lockgate.evaluation.requirements.requirement import from_mapping, parse
+from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.stats.proportions import clopper_pearson
 
 
@@ -113,7 +113,7 @@ def test_points_are_compared_without_bounds() -> None:
 
 
 def _mapping(text: str) -> dict[str, Any]:
-    from lockgate.evaluation.requirements.requirement import to_mapping
+    from lockgate.evaluation.requirements.grammar import to_mapping
 
     return to_mapping(parse(text))
 

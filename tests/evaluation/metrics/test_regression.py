@@ -12,7 +12,7 @@ from sklearn.metrics import mean_absolute_error, mean_pinball_loss
 
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.metrics.regression import METRICS, quantile_loss
-from lockgate.evaluation.requirements.requirement import parse
+from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.uncertainty.metric import Undefined
 
 number = st.floats(-100, 100).map(lambda value: round(value, 3))

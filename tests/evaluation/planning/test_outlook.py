@@ -11,7 +11,7 @@ from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.planning.expected_error import smallest_for
 from lockgate.evaluation.planning.outlook import Outlook, outlooks
-from lockgate.evaluation.requirements.requirement import from_mapping, parse
+from lockgate.evaluation.requirements.grammar import from_mapping, parse
 
 
 def counted(rows: int, positives: int | None = None, *, geo: str = "BR") -> Estimate:

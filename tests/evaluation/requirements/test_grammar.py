@@ -10,17 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.evaluation.requirements.requirement import (
-    CLAIMS,
-    JSON_SCHEMA,
-    Requirement,
-    RequirementError,
-    RequirementLimit,
-    Scope,
-    from_mapping,
-    parse,
-    to_mapping,
-)
+from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, RequirementError, from_mapping, parse, to_mapping
+from lockgate.evaluation.requirements.requirement import CLAIMS, Requirement, RequirementLimit, Scope
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.\-]{0,12}", fullmatch=True)
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=12)

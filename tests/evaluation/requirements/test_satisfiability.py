@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.evaluation.requirements.requirement import Requirement, Subject, from_mapping, parse
+from lockgate.evaluation.requirements.grammar import from_mapping, parse
+from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.satisfiability import refusals
+from lockgate.evaluation.requirements.subject import Subject
 
 SUBJECTS = {
     subject.name: subject

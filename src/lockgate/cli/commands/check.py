@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 def command(pipelines: tuple[Path, ...], as_json: bool) -> None:
     """Check PIPELINE…, by default every one in gates/: every complaint at once, exit 2 where there is one."""
     from lockgate.errors import PipelineError
-    from lockgate.pipeline import model as pipeline
+    from lockgate.pipeline import loader
 
     checked: list[dict[str, Any]] = []
     for path in pipelines or _all():
         try:
-            found = pipeline.load(path, environ=None)
+            found = loader.load(path, environ=None)
         except PipelineError as error:
             checked.append(_one(path, complaints=error.complaints))
             click.echo("\n".join(error.complaints), err=True)

@@ -97,7 +97,7 @@ def command(
 ) -> None:
     """Write gates/MODEL.yaml and models/MODEL.version, to be edited; with --github the workflows, too."""
     from lockgate.errors import PipelineError, UsageError
-    from lockgate.pipeline import model as pipeline
+    from lockgate.pipeline import loader
 
     if action is not None and not github:
         raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
@@ -132,7 +132,7 @@ def command(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     try:
-        pipeline.load(path, environ=None)
+        loader.load(path, environ=None)
     except PipelineError:
         path.unlink() if before is None else path.write_bytes(before)
         raise
@@ -152,7 +152,7 @@ def _name(model: str) -> str:
 
 def _there(model: str | None) -> tuple[str, Path] | None:
     """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
-    from lockgate.pipeline import model as pipeline
+    from lockgate.pipeline import loader
     from lockgate.runs import case_builder as wiring
 
     if model is not None:
@@ -162,7 +162,7 @@ def _there(model: str | None) -> tuple[str, Path] | None:
     if not known:
         return None
     path = wiring.only_pipeline(Path.cwd())
-    return pipeline.load(path, environ=None).model, path.relative_to(Path.cwd())
+    return loader.load(path, environ=None).model, path.relative_to(Path.cwd())
 
 
 def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
@@ -235,7 +235,7 @@ def _lines(task: str, known: _Known) -> tuple[list[str], str]:
 
 def _dataset(data: str, label: str) -> Dataset:
     from lockgate.data.dataset import Dataset, DatasetSpec
-    from lockgate.pipeline.model import root_of
+    from lockgate.pipeline.loader import root_of
 
     return Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
 

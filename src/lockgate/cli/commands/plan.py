@@ -31,7 +31,7 @@ def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagr
     """Show the versions that would meet, the gates in order, every line, and what these rows can decide of it."""
     from lockgate.cli import evidence_lookup as found
     from lockgate.errors import UsageError
-    from lockgate.pipeline.model import load, root_of
+    from lockgate.pipeline.loader import load, root_of
     from lockgate.runs import case_builder as wiring
     from lockgate.runs import reuse_budget as looks
     from lockgate.runs.plan import Planned

@@ -73,7 +73,7 @@ def ask(
     """What `gate run` does, told on stderr, with as_json also on stdout."""
     from lockgate.cli import evidence_lookup as found
     from lockgate.errors import UsageError
-    from lockgate.pipeline.model import load, root_of
+    from lockgate.pipeline.loader import load, root_of
     from lockgate.runs import case_builder as wiring
 
     here = root_of(Path.cwd() / "gates")

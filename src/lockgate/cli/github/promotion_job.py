@@ -65,7 +65,7 @@ def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
     Leaves the proof in the folder. Raises Refused where the way back does not answer, or a gate contradicts the evidence.
     """
     from lockgate.cli import prove_rollback as proving
-    from lockgate.pipeline.model import load
+    from lockgate.pipeline.loader import load
     from lockgate.runs import case_builder as wiring
 
     of = load(approved.desk.path, environ=os.environ)
@@ -77,7 +77,7 @@ def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
 
 def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:
     """Move the version on the proof that lies in the folder. Runs no model."""
-    from lockgate.pipeline.model import load
+    from lockgate.pipeline.loader import load
     from lockgate.promotion import promote as promotion
     from lockgate.promotion.rollback_proof import Proof
     from lockgate.registries.ports import ChampionSelector

@@ -44,7 +44,7 @@ class Desk:
         """Raises UsageError where this is no job of a pull request."""
         from lockgate.cli import evidence_lookup as found
         from lockgate.integrations.github.client import API, GitHub
-        from lockgate.pipeline.model import load
+        from lockgate.pipeline.loader import load
         from lockgate.runs import case_builder as wiring
 
         told = _event(environ)
@@ -154,7 +154,7 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     from lockgate.cli import evidence_lookup as found
     from lockgate.integrations.github.comments import makers
     from lockgate.integrations.github.schema import PullEvent, read
-    from lockgate.pipeline.model import load
+    from lockgate.pipeline.loader import load
     from lockgate.runs import case_builder as wiring
     from lockgate.signoff.decision import out_of_reach
     from lockgate.signoff.policy import SignoffPolicy

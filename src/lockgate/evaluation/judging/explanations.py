@@ -17,7 +17,8 @@ from lockgate.evaluation.judging.number_format import (
     short,
     slice_words,
 )
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Claim, Verdict
 
 # What helps where the way of measuring kept a line from being decided.

@@ -10,7 +10,8 @@ from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.judging.explanations import Sentence, outlook_words
 from lockgate.evaluation.judging.rows_needed import rows_needed, smallest_loss, smallest_tolerance, tolerance_of_line
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
 from lockgate.evidence.finding import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.hashing import number

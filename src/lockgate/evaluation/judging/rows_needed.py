@@ -7,7 +7,8 @@ from statistics import NormalDist
 
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO
 
 POWER = 0.9

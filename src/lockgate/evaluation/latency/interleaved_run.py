@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.latency.block_schedule import Turns
 from lockgate.evaluation.latency.machine_info import described, short, watch
@@ -17,9 +18,9 @@ from lockgate.evaluation.latency.rate_estimates import failed_in_turn
 from lockgate.evaluation.latency.recorded_times import EXACT, FOLDED, Measured, Stretch
 from lockgate.evaluation.latency.request_log import RawRequests
 from lockgate.evaluation.latency.schedule_check import late, saturated
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Case, Contender
 from lockgate.hashing import number
 from lockgate.models.load_spec import CONNECTIONS, Load
 from lockgate.models.model import Drive, LoadPlan

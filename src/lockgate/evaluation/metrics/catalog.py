@@ -9,7 +9,7 @@ from typing import Literal
 from lockgate.evaluation.metrics import multiclass_subjects as averages
 from lockgate.evaluation.metrics import ranking_subjects as ranking
 from lockgate.evaluation.metrics import rates
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 
 
 def _thresholded(name: str, *, proportion: bool = True) -> Subject:

@@ -12,7 +12,7 @@ from pydantic import Field
 from lockgate import plugins
 from lockgate.config import Config
 from lockgate.errors import GateBroken, UsageError
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.plugins import ProjectFile
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from lockgate.data.class_labels import class_text
 from lockgate.errors import guess
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 
 _TASK = ("multiclass",)
 _BOTH = ("average", "class")

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from lockgate.evaluation.requirements.requirement import Requirement, Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -24,7 +24,8 @@ from lockgate.evaluation.planning.expected_error import (
     ranked_error,
 )
 from lockgate.evaluation.planning.value_needed import auc_to_pass, share_to_pass
-from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit, Subject
+from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY
 from lockgate.hashing import number
 from lockgate.stats.power import margin_by_score

@@ -14,7 +14,8 @@ from lockgate.evaluation.latency.request_limits import PERCENTILES, least_reques
 from lockgate.evaluation.planning.outlook import Outlook
 
 if TYPE_CHECKING:
-    from lockgate.evaluation.requirements.requirement import Requirement, Subject
+    from lockgate.evaluation.requirements.requirement import Requirement
+    from lockgate.evaluation.requirements.subject import Subject
 
 
 def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: str) -> Outlook:

@@ -5,14 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from lockgate.evaluation.requirements.requirement import (
-    Op,
-    Requirement,
-    RequirementLimit,
-    Subject,
-    number_text,
-    to_mapping,
-)
+from lockgate.evaluation.requirements.grammar import to_mapping
+from lockgate.evaluation.requirements.requirement import Op, Requirement, RequirementLimit, number_text
+from lockgate.evaluation.requirements.subject import Subject
 
 
 def refusals(requirement: Requirement, subject: Subject, *, champion: bool, confidence: float) -> list[str]:

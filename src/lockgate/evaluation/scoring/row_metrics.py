@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 
 from lockgate.config import Config
 from lockgate.errors import GateBroken
-from lockgate.evaluation.requirements.requirement import Subject
+from lockgate.evaluation.requirements.subject import Subject
 from lockgate.models.output import score_of
 from lockgate.plugins import ProjectFile
 

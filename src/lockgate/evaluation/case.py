@@ -1,0 +1,155 @@
+"""The case that gates look at: candidate, champion and data, everything lazy and made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from lockgate.errors import LockgateError, ModelFault
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from lockgate.data.dataset import Dataset
+    from lockgate.evaluation.scoring.scored_table import Scored
+    from lockgate.models.model import LoadFacts, Model
+    from lockgate.models.target_spec import Target
+    from lockgate.registries.ports import ModelVersion, VersionFacts
+
+Answer = TypeVar("Answer")
+
+
+class Contender:
+    """A model version in its role. Everything is fetched, read and started when first asked for."""
+
+    def __init__(
+        self,
+        role: Literal["candidate", "champion"],
+        version: ModelVersion,
+        *,
+        fetch: Callable[[], Path],
+        read: Callable[[Path], VersionFacts],
+        start: Callable[[Path, Target | None], Model],
+    ) -> None:
+        self.role = role
+        self.version = version
+        self._fetch, self._read, self._start = fetch, read, start
+        self._started: list[tuple[Target | None, Model | ModelFault]] = []
+
+    @cached_property
+    def files(self) -> Path:
+        """The folder with the version's files as stored, their digest checked."""
+        return self._fetch()
+
+    @cached_property
+    def facts(self) -> VersionFacts:
+        """What the registry and the files say, nothing loaded."""
+        return self._read(self.files)
+
+    @property
+    def model(self) -> Model:
+        """The model where the pipeline says that it answers; it may not have been started yet (`Model.load`)."""
+        return self.at(None)
+
+    def at(self, target: Target | None) -> Model:
+        """The model where a gate says that it answers, which is the pipeline's place where None."""
+        for known, model in self._started:
+            if known == target:
+                if isinstance(model, ModelFault):
+                    raise model  # an environment that could not be built is not built again for every gate
+                return model
+        try:
+            started = self._start(self.files, target)
+        except ModelFault as fault:
+            self._started.append((target, fault))
+            raise
+        self._started.append((target, started))
+        return started
+
+    def answered(self, target: Target | None) -> LoadFacts | None:
+        """Where it answered and what was learned of that place; None where it was not asked, or did not start."""
+        for known, model in self._started:
+            if known == target and not isinstance(model, ModelFault):
+                try:
+                    return model.load()
+                except LockgateError:
+                    return None
+        return None
+
+
+class Case:
+    """What a gate may look at. All lazy: nothing is read, scored or started before a gate asks.
+
+    champion is None where nobody holds the place; relative lines are then not asked. folder: of the run; what a gate
+    writes there is kept. datasets: the names of the data, in order. inputs: signature column to data column, where the
+    names differ. row_functions: metric → SHA-256 of the file whose function was run beside the models. progress: (text,
+    done, total or None).
+    """
+
+    def __init__(
+        self,
+        *,
+        candidate: Contender,
+        champion: Contender | None,
+        task: str,
+        folder: Path,
+        seed: int,
+        datasets: tuple[str, ...],
+        inputs: Mapping[str, str],
+        open_dataset: Callable[[str], Dataset],
+        score: Callable[[str], Scored],
+        replay: Callable[[str], Scored],
+        sample: Callable[[Contender, str | None, int], pa.RecordBatch],
+        threshold: Callable[[str], float | None],
+        row_functions: Callable[[], Mapping[str, str]] = dict,
+        progress: Callable[[str, int, int | None], None] | None = None,
+    ) -> None:
+        self.row_functions = row_functions
+        self.candidate, self.champion = candidate, champion
+        self.task, self.folder, self.seed = task, folder, seed
+        self.datasets, self.inputs = datasets, inputs
+        self.sample = sample
+        self.progress = progress or (lambda *_: None)
+        self._dataset, self._threshold = _once(open_dataset), threshold
+        self._score, self._replay = _once(score), _once(replay)
+
+    @property
+    def contenders(self) -> tuple[Contender, ...]:
+        return (self.candidate,) if self.champion is None else (self.candidate, self.champion)
+
+    def threshold(self, role: str) -> float | None:
+        """The threshold of a role's scores, None where there is none; scores at or above it are positive."""
+        return self._threshold(role)
+
+    def dataset(self, name: str) -> Dataset:
+        """The data of that name. Raises DataError when it is read and does not fit."""
+        return self._dataset(name)
+
+    def scored(self, name: str) -> Scored:
+        """Both models' scores of a data set, made once a run. Raises ModelFault and DataError, again at each call."""
+        return self._score(name)
+
+    def replayed(self, name: str) -> Scored:
+        """Likewise, of requests of which some may fail: NaN where a model did not answer."""
+        return self._replay(name)
+
+
+def _once(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+    """The same answer, or the same refusal, at every call: what broke once is not tried again in one run."""
+    known: dict[Any, Answer] = {}
+    refused: dict[Any, LockgateError] = {}
+
+    def answer(*key: Any) -> Answer:
+        if key in refused:
+            raise refused[key]
+        if key not in known:
+            try:
+                known[key] = ask(*key)
+            except LockgateError as error:
+                refused[key] = error
+                raise
+        return known[key]
+
+    return answer

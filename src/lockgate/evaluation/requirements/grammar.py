@@ -1,0 +1,315 @@
+"""Parse requirement lines and mappings, and write them back."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from lockgate.errors import guess
+from lockgate.evaluation.requirements.requirement import (
+    BARE,
+    BARE_GAP,
+    BARE_VALUE,
+    CLAIMS,
+    NAME,
+    NUMBER,
+    Op,
+    Requirement,
+    RequirementLimit,
+    Scope,
+    Value,
+    number_text,
+    quoted,
+)
+
+_LINE = re.compile(
+    rf"\s*(?P<subject>{NAME})\s*(?:\((?P<args>(?:[^()\"]|\"(?:[^\"\\]|\\.)*\")*)\))?"
+    rf"\s*(?:gap\s+over\s+(?P<gap>{NAME}|\"(?:[^\"\\]|\\.)*\")\s*)?"
+    r"(?P<op>>=|<=|==|=|>|<|!=)\s*(?P<limit>.*?)\s*(?:\bon\s+(?P<scope>.+?))?\s*",
+    re.DOTALL,
+)
+_LIMIT = re.compile(
+    rf"(?:(?P<number>{NUMBER})\s*(?P<percent>%)?|champion\s*(?:(?P<sign>[+\-*])\s*(?P<margin>{NUMBER})\s*(?P<mpercent>%)?)?)"
+)
+_QUOTED = r"\"(?:[^\"\\]|\\.)*\""
+_WORD = rf"(?:{_QUOTED}|{BARE.pattern})"
+_CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{BARE_VALUE.pattern})"
+_ARGUMENT = rf"(?:{NAME}\s*=\s*)?{_WORD}"
+LIMIT_PATTERN = rf"(?:{NUMBER}\s*%?|champion(?:\s*[+\-*]\s*\+?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)?)"
+SCOPE_PATTERN = rf"(?:overall|each\s+slice|(?:each|slice)\s+{_WORD}|{_CELL}(?:\s*&\s*{_CELL})*)"
+SUBJECT_PATTERN = rf"\s*{NAME}\s*(?:\(\s*(?:{_ARGUMENT}(?:\s*,\s*{_ARGUMENT})*\s*)?\))?\s*"
+GAP_PATTERN = rf"\bgap\s+over\s+(?:{NAME}|{_QUOTED})\s*[<>]=\s*{NUMBER}\s*%?\s*(?:\bon\s+overall\s*)?"
+JSON_SCHEMA: Mapping[str, Any] = {
+    "anyOf": [
+        {
+            "type": "string",
+            "maxLength": 1000,
+            "pattern": rf"^{SUBJECT_PATTERN}(?:{GAP_PATTERN}|[<>]=\s*{LIMIT_PATTERN}\s*(?:\bon\s+{SCOPE_PATTERN}\s*)?)$",
+            "examples": ["auc >= champion - 0.01 on each slice", "errors <= 0", "recall gap over geography <= 0.05"],
+        },
+        {
+            "type": "object",
+            "properties": {
+                "metric": {"type": "string", "pattern": f"^{SUBJECT_PATTERN}$"},
+                "at_least": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
+                "at_most": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": rf"^\s*{LIMIT_PATTERN}\s*$"}]},
+                "on": {"type": "string", "pattern": rf"^\s*{SCOPE_PATTERN}\s*$"},
+                "gap_over": {"type": "string", "minLength": 1},
+                "claim": {"enum": list(CLAIMS)},
+                "confidence": {"type": "number", "exclusiveMinimum": 0.5, "exclusiveMaximum": 1},
+                "min_rows": {"type": "integer", "minimum": 1},
+                "if_inconclusive": {"const": "ask"},
+            },
+            "required": ["metric"],
+            "oneOf": [{"required": ["at_least"]}, {"required": ["at_most"]}],
+            "dependentSchemas": {
+                "gap_over": {
+                    "properties": {
+                        **{
+                            side: {"anyOf": [{"type": "number"}, {"pattern": rf"^\s*{NUMBER}\s*%?\s*$"}]}
+                            for side in ("at_least", "at_most")
+                        },
+                        "on": {"pattern": r"^\s*overall\s*$"},
+                    }
+                }
+            },
+            "additionalProperties": False,
+        },
+    ]
+}
+
+
+class RequirementError(ValueError):
+    """A line that does not follow the grammar; the text says where and shows a line that does."""
+
+
+def _typed(text: str) -> Value:
+    if text in ("true", "false"):
+        return text == "true"
+    if re.fullmatch(NUMBER, text):
+        number = float(text)
+        if not math.isfinite(number):
+            raise RequirementError(f"{text} is too large")
+        return int(number) if number == int(number) and abs(number) < 2**53 else number
+    return text
+
+
+class _Reader:
+    """Reads names, values and separators off one part of a line."""
+
+    def __init__(self, text: str, line: str) -> None:
+        self.text, self.at, self.line = text, 0, line
+
+    def skip(self) -> None:
+        while self.at < len(self.text) and self.text[self.at].isspace():
+            self.at += 1
+
+    def done(self) -> bool:
+        self.skip()
+        return self.at >= len(self.text)
+
+    def take(self, sign: str) -> bool:
+        self.skip()
+        if self.text.startswith(sign, self.at):
+            self.at += len(sign)
+            return True
+        return False
+
+    def word(self, what: str, bare: re.Pattern[str] = BARE) -> tuple[str, bool]:
+        """(text, whether it was quoted)."""
+        self.skip()
+        if self.text.startswith('"', self.at):
+            try:
+                value, end = json.JSONDecoder().raw_decode(self.text, self.at)
+            except ValueError as error:
+                raise RequirementError(f"in {self.line!r}: a quote is not closed") from error
+            self.at = end
+            return str(value), True
+        match = bare.match(self.text, self.at)
+        if match is None:
+            raise RequirementError(f"in {self.line!r}: {what} is missing after {self.text[: self.at].strip()!r}")
+        self.at = match.end()
+        return match[0], False
+
+
+def _read_args(text: str, line: str) -> tuple[tuple[str | None, Value], ...]:
+    reader, args = _Reader(text, line), list[tuple[str | None, Value]]()
+    while True:
+        word, quoted = reader.word("an argument")
+        if not quoted and reader.take("="):
+            if not re.fullmatch(NAME, word):
+                raise RequirementError(f"in {line!r}: {word!r} is no name of an argument")
+            value, value_quoted = reader.word(f"the value of {word}")
+            args.append((word, value if value_quoted else _typed(value)))
+        else:
+            args.append((None, word if quoted else _typed(word)))
+        if reader.done():
+            break
+        if not reader.take(","):
+            raise RequirementError(f"in {line!r}: arguments are separated by commas")
+    names = [name for name, _ in args if name is not None]
+    if len(names) != len(set(names)):
+        raise RequirementError(f"in {line!r}: an argument is given twice")
+    return tuple(args)
+
+
+def parse_scope(text: str, line: str | None = None) -> Scope:
+    """`overall`, `each slice`, `each NAME`, `slice NAME`, `NAME=value & NAME=value`. Raises RequirementError."""
+    line = line or text
+    stripped = text.strip()
+    if stripped == "overall":
+        return Scope()
+    if re.fullmatch(r"each\s+slice", stripped):
+        return Scope("each_slice")
+    head = re.match(r"(each|slice)\s+(?=\S)", stripped)
+    if head and "=" not in stripped.split('"')[0]:
+        reader = _Reader(stripped[head.end() :], line)
+        name, _ = reader.word("the name of a slice")
+        if not reader.done():
+            raise RequirementError(f"in {line!r}: nothing may follow {head[1]} {name}")
+        return Scope("each" if head[1] == "each" else "slice", name=name)
+    reader, cell = _Reader(stripped, line), list[tuple[str, str]]()
+    while True:
+        name, _ = reader.word("the name of a slice")
+        if not reader.take("="):
+            raise RequirementError(
+                f"in {line!r}: {stripped!r} is no scope; write overall, each slice, each NAME, slice NAME or NAME=value"
+            )
+        value, _ = reader.word(f"the value of {name}", BARE_VALUE)
+        cell.append((name, value))
+        if reader.done():
+            break
+        if not reader.take("&"):
+            raise RequirementError(f"in {line!r}: conditions are joined by &")
+    if len({name for name, _ in cell}) != len(cell):
+        raise RequirementError(f"in {line!r}: a slice is named twice")
+    return Scope("cell", cell=tuple(cell))
+
+
+def parse_limit(text: str, line: str | None = None) -> RequirementLimit:
+    """`0.9`, `5%`, `champion`, `champion - 0.01`, `champion * 1.1`. Raises RequirementError."""
+    line = line or text
+    match = _LIMIT.fullmatch(text.strip())
+    if match is None:
+        raise RequirementError(
+            f"in {line!r}: {text.strip()!r} is no limit; "
+            "write a number, a percentage, champion, champion - 0.01 or champion * 1.1"
+        )
+    if match["mpercent"]:
+        raise RequirementError(
+            f"in {line!r}: a margin in percent is ambiguous; write champion {match['sign']} "
+            f"{number_text(float(match['margin']) / 100)} in the metric's own units, or champion * a factor"
+        )
+    if match["number"] is not None:
+        limit = RequirementLimit(relative=False, number=_finite(match["number"], line), percent=bool(match["percent"]))
+    elif match["sign"] is None:
+        limit = RequirementLimit(relative=True)
+    else:
+        margin = _finite(match["margin"], line)
+        if margin < 0:
+            raise RequirementError(f"in {line!r}: the margin is negative; turn the sign before it")
+        sign: Any = match["sign"]
+        limit = RequirementLimit(relative=True, number=margin, sign=sign)
+    return limit
+
+
+def _finite(text: str, line: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise RequirementError(f"in {line!r}: {text} is too large")
+    return number + 0.0  # -0.0 reads and prints as 0
+
+
+def parse(line: str) -> Requirement:
+    """A requirement from its line; `str` writes it back. Raises RequirementError."""
+    if len(line) > 1000:
+        raise RequirementError("a requirement is longer than 1,000 characters")
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise RequirementError(f"{line!r} is no requirement; write for example: auc >= champion - 0.01 on each slice")
+    if match["op"] not in (">=", "<="):
+        raise RequirementError(f"in {line!r}: {match['op']!r} cannot be decided on measured values; write >= or <=")
+    op: Op = match["op"]  # type: ignore[assignment]
+    gap = match["gap"]
+    requirement = Requirement(
+        subject=match["subject"],
+        args=() if match["args"] is None or not match["args"].strip() else _read_args(match["args"], line),
+        op=op,
+        limit=parse_limit(match["limit"], line),
+        scope=Scope() if match["scope"] is None else parse_scope(match["scope"], line),
+        gap=json.loads(gap) if gap and gap.startswith('"') else gap,
+    )
+    if requirement.gap and (requirement.limit.relative or requirement.scope.kind != "overall"):
+        raise RequirementError(f"in {line!r}: a gap is held against a number, overall")
+    return requirement
+
+
+_SIDES = ("at_least", "at_most")
+_MAPPING_KEYS = ("metric", *_SIDES, "on", "gap_over", "claim", "confidence", "min_rows", "if_inconclusive")
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> Requirement:
+    """A requirement from its mapping form; `to_mapping` writes it back. Raises RequirementError."""
+    unknown = [key for key in mapping if key not in _MAPPING_KEYS]
+    if unknown:
+        raise RequirementError(
+            f"a requirement has no {unknown[0]!r}; known: {', '.join(_MAPPING_KEYS)}"
+            + guess(str(unknown[0]), _MAPPING_KEYS)
+        )
+    if not isinstance(mapping.get("metric"), str):
+        raise RequirementError("a requirement needs metric: its subject, such as auc or recall(threshold=0.7)")
+    sides = [key for key in _SIDES if key in mapping]
+    if len(sides) != 1:
+        raise RequirementError(f"the requirement on {mapping['metric']} needs exactly one of at_least and at_most")
+    limit = mapping[sides[0]]
+    if isinstance(limit, bool) or not isinstance(limit, str | int | float):
+        raise RequirementError(f"{sides[0]}: {limit!r} is no limit; write a number or champion - 0.01")
+    if not isinstance(limit, str):
+        limit = number_text(float(limit)) if math.isfinite(limit) else str(limit)
+    gap = f" gap over {quoted(str(mapping['gap_over']), BARE_GAP)}" if "gap_over" in mapping else ""
+    on = mapping.get("on", "overall")
+    if not isinstance(on, str):
+        raise RequirementError(
+            f"on: {on!r} is no scope; write overall, each slice, each NAME, slice NAME or NAME=value"
+        )
+    line = f"{mapping['metric']}{gap} {'>=' if sides[0] == 'at_least' else '<='} {limit} on {on}"
+    requirement = parse(line)
+    claim = mapping.get("claim")
+    if claim is not None and claim not in CLAIMS:
+        raise RequirementError(f"claim: {claim!r} is not one of {', '.join(CLAIMS)}{guess(str(claim), CLAIMS)}")
+    confidence = mapping.get("confidence")
+    if confidence is not None and (
+        isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0.5 < confidence < 1
+    ):
+        raise RequirementError(f"confidence: {confidence!r} is not between 0.5 and 1; it is one-sided, 0.95 by default")
+    min_rows = mapping.get("min_rows")
+    if min_rows is not None and (isinstance(min_rows, bool) or not isinstance(min_rows, int) or min_rows < 1):
+        raise RequirementError(f"min_rows: {min_rows!r} is not a number of rows, 1 or more")
+    ask = mapping.get("if_inconclusive")
+    if ask not in (None, "ask"):
+        raise RequirementError(f"if_inconclusive: {ask!r} is not known; the only value is ask")
+    return replace(
+        requirement,
+        claim=claim,
+        confidence=None if confidence is None else float(confidence),
+        min_rows=min_rows,
+        if_inconclusive=ask,
+    )
+
+
+def to_mapping(requirement: Requirement) -> dict[str, Any]:
+    """The mapping form of a requirement: everything that it says, nothing that it does not."""
+    mapping: dict[str, Any] = {"metric": requirement.asked}
+    if requirement.gap is not None:
+        mapping["gap_over"] = requirement.gap
+    mapping["at_least" if requirement.op == ">=" else "at_most"] = str(requirement.limit)
+    if requirement.scope.kind != "overall":
+        mapping["on"] = str(requirement.scope)
+    for key in ("claim", "confidence", "min_rows", "if_inconclusive"):
+        if getattr(requirement, key) is not None:
+            mapping[key] = getattr(requirement, key)
+    return mapping

@@ -1,0 +1,58 @@
+"""What the left side of a requirement may name, and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lockgate.evaluation.requirements.requirement import Requirement, Value
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What the left side of a line may be: light data, so that a pipeline is checked without numpy.
+
+    better: the direction in which the value improves, None where neither is. counted: a fact of this run, decided
+    exactly; otherwise estimated, decided on a confidence bound. unit: shown behind values. bounds: smallest and largest
+    possible value. args: names of the arguments it takes. tasks: where it makes sense, empty for every one. needs: of
+    score, label, threshold, query, champion, what must be there; `no champion` says that the champion has no such value of its
+    own. rewrite: shown when a rate of this subject is held to zero. proportion: whether a value between 0 and 1 is a
+    share of units, so that the units needed are known. instead: what is asked where models or slices are to be compared,
+    which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
+    the argument. words: the arguments that are words and no numbers, each with those that it may be, none for any.
+    counted_in: of what its rows are, rows or queries. by_task: what the subject is in a task where it differs.
+    """
+
+    name: str
+    better: Literal["higher", "lower"] | None
+    counted: bool = False
+    unit: str = ""
+    bounds: tuple[float | None, float | None] = (None, None)
+    args: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    rewrite: str | None = None
+    proportion: bool = True
+    instead: str | None = None
+    firmer: str | None = None
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    counted_in: str = "rows"
+    by_task: Mapping[str, Subject] = field(default_factory=dict, hash=False)
+
+    def in_task(self, task: str) -> Subject:
+        return self.by_task.get(task, self)
+
+    def arguments(self, line: Requirement) -> dict[str, Value]:
+        """The arguments of a line by name; a single one without a name is the first that the subject takes."""
+        return {given or self.args[0]: value for given, value in line.args if given or self.args}
+
+    def misfits(self, line: Requirement) -> Iterator[str]:
+        """What a line says that the subject does not take."""
+        text, takes = repr(str(line)), ", ".join(self.args) or "no arguments"
+        for given, value in line.args:
+            name = given or (self.args[0] if self.args else None)
+            if name not in self.args:
+                yield f"{text}: {self.name} takes {takes}, not {value if name is None else name!r}"
+            elif self.words.get(name) and value not in self.words[name]:
+                yield f"{text}: {name} must be {' or '.join(self.words[name])}, and is {value!r}"

@@ -1,0 +1,58 @@
+"""A gate of the YAML tree, as far as it could be understood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lockgate.evaluation.requirements.grammar import RequirementError, from_mapping, parse
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.gates.gate import Gate
+from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
+
+# What a check of the tree yields: the path of the node that is complained about, and the complaint.
+Complaints = Iterator[tuple[NodePath, Complaint]]
+
+LATER_GATES = {
+    "command": "a gate that runs a command arrives with the contract gates",
+    "artifact": "the gate that scans a model's files arrives with the contract gates",
+}
+
+
+@dataclass(frozen=True)
+class GateDraft:
+    """A gate as far as it could be understood: its class where the kind is known, itself where its fields are right."""
+
+    node: Node
+    index: int
+    title: str
+    cls: type[Gate] | None
+    gate: Gate | None
+
+    @property
+    def path(self) -> NodePath:
+        return ("gates", self.index)
+
+    def text(self, key: str) -> str | None:
+        """The value of a key where it is text."""
+        node = self.node.child(key)
+        return node.value if node is not None and isinstance(node.value, str) else None
+
+    def lines(self) -> Iterator[tuple[NodePath, Node, Requirement]]:
+        """The requirements that could be parsed, each with its path and node."""
+        node = self.node.child("require")
+        if self.cls is None or (node is not None and not isinstance(node.value, list)):
+            return
+        if node is None or not isinstance(node.value, list):
+            for text in self.cls.default_require:
+                yield self.path, self.node.child("gate") or self.node, parse(text)
+            return
+        for number, entry in enumerate(node.value):
+            plain: Any = entry.plain()
+            try:
+                if isinstance(plain, str | dict):
+                    line = parse(plain) if isinstance(plain, str) else from_mapping(plain)
+                    yield (*self.path, "require", number), entry, line
+            except RequirementError:
+                continue

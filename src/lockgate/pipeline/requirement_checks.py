@@ -1,0 +1,209 @@
+"""Check the requirement lines of a gate against what the pipeline can give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lockgate.data.dataset import DatasetSpec
+from lockgate.data.slices.slice import Slice
+from lockgate.data.slices.spec import SliceSpec
+from lockgate.errors import guess
+from lockgate.evaluation.estimation.estimate import CONFIDENCE
+from lockgate.evaluation.requirements import satisfiability
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.pipeline.gate_draft import Complaints, GateDraft
+from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
+
+
+class RequirementChecks:
+    """The requirement lines of one gate, held against what the pipeline can give."""
+
+    def __init__(self, tree: Node, pipeline: Pipeline, draft: GateDraft, refused: set[NodePath]) -> None:
+        data = tree.child("data")
+        self.declared = list(data.value) if data is not None and isinstance(data.value, dict) else []
+        self.pipeline, self.draft, self.refused = pipeline, draft, refused
+        self.cls: Any = draft.cls
+        self.subjects: Mapping[str, Subject] = getattr(draft.gate or draft.cls, "subjects", {})
+        self.takes_data = draft.cls is not None and "data" in draft.cls.model_fields
+        named = draft.text("data")
+        self.data_name = named or (self.declared[0] if len(self.declared) == 1 else None)
+        self.dataset: DatasetSpec | None = pipeline.data.get(self.data_name or "")
+        self.data_known = not refused & {("data",), ("data", self.data_name or "")}
+
+    def complaints(self) -> Complaints:
+        if self.draft.cls is None:
+            return
+        yield from self._data()
+        for path, node, line in self.draft.lines():
+            for what in self._line(line):
+                yield path, Complaint(node.at, what)
+
+    def _data(self) -> Complaints:
+        name, known = self.draft.text("data"), ", ".join(self.declared) or "none"
+        if not self.takes_data or ("data",) in self.refused:
+            return
+        if name is not None and name not in self.declared:
+            node = self.draft.node.reach("data")
+            what = f"no data is called {name!r}; declared: {known}{guess(name, self.declared)}"
+            yield (*self.draft.path, "data"), Complaint(node.at, what)
+        elif name is None and len(self.declared) != 1 and not self._data_required and self._asks_for_rows():
+            what = f"{self.draft.title} does not say on which data; write data: one of those declared ({known})"
+            yield self.draft.path, Complaint(self.draft.node.at, what)
+
+    @property
+    def _data_required(self) -> bool:
+        return bool(self.cls.model_fields["data"].is_required())
+
+    def _asks_for_rows(self) -> bool:
+        subjects = [self.subjects.get(line.subject) for _, _, line in self.draft.lines()]
+        return any(subject is not None and {"label", "score"} & set(subject.needs) for subject in subjects)
+
+    def _line(self, line: Requirement) -> Iterator[str]:
+        subjects = self.subjects
+        subject = subjects.get(line.subject)
+        if subject is not None and ("task",) not in self.refused:
+            subject = subject.in_task(self.pipeline.task)
+        if subject is None:
+            if ("per_row",) in self.refused:
+                return
+            known = ", ".join(sorted(subjects)) or "none"
+            yield (f"{self.draft.title} knows no {line.subject!r}; known: {known}{guess(line.subject, subjects)}")
+            return
+        yield from self._arguments(line, subject)
+        yield from self._given(line, subject)
+        yield from self._scope(line, subject)
+        yield from self._gap(line, subject)
+        if subject.counted and (line.claim or line.confidence):
+            key = "claim" if line.claim else "confidence"
+            yield f"{str(line)!r}: {subject.name} is counted and decided exactly; leave {key} out"
+        if line.limit.percent and subject.bounds != (0, 1):
+            yield f"{str(line)!r}: {subject.name} is no share; write the limit without %"
+        if line.if_inconclusive and ("signoff",) not in self.refused and not self.pipeline.signed:
+            yield (
+                f"{str(line)!r}: if_inconclusive: ask needs somebody who can accept it, and nobody signs here; "
+                "leave it out, or write signoff with require: {owners: 1}"
+            )
+        champion = self.pipeline.has_champion or ("champion",) in self.refused
+        if "champion" in subject.needs and not champion and not line.limit.relative:
+            yield (
+                f"{str(line)!r}: {subject.name} compares with a champion, and there is none here; "
+                "give the pipeline champion: {alias: production, else: none}"
+            )
+        yield from satisfiability.refusals(line, subject, champion=champion, confidence=CONFIDENCE)
+
+    def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
+        for name, value in line.args:
+            meant = name or (subject.args[0] if len(line.args) == 1 and subject.args else None)
+            if meant not in subject.args:
+                takes = ", ".join(subject.args) or "no arguments"
+                given = repr(name) if name else repr(value)
+                yield f"{str(line)!r}: {subject.name} takes {takes}, not {given}{guess(name or '', subject.args)}"
+            elif meant in subject.words:
+                known = subject.words[meant]
+                if known and value not in known:
+                    named = "class" in subject.args and value not in ("macro", "micro")
+                    of_class = f"; of one class it is {subject.name}(class={value})" if named else ""
+                    yield f"{str(line)!r}: {meant} must be {' or '.join(known)}, and is {value!r}{of_class}"
+            elif isinstance(value, str | bool):
+                yield f"{str(line)!r}: {meant} must be a number, and is {value!r}"
+        for name in set(subject.args) & set(subject.needs) - {"threshold"}:
+            if not line.args:
+                example = replace(line, args=((name, 0.9),))
+                yield f"{str(line)!r}: {subject.name} needs {name}; write for example {str(example)!r}"
+
+    def _given(self, line: Requirement, subject: Subject) -> Iterator[str]:
+        text, task = repr(str(line)), self.pipeline.task
+        if ("task",) not in self.refused and subject.tasks and task not in subject.tasks:
+            yield f"{text}: {subject.name} is for task {' or '.join(subject.tasks)}, and this one is {task}"
+            return
+        if (
+            "threshold" in subject.needs
+            and self.pipeline.threshold is None
+            and ("threshold",) not in self.refused
+            and line.argument("threshold") is None
+        ):
+            yield (
+                f"{text}: {subject.name} needs a threshold, and there is none; write threshold: 0.5 in the pipeline"
+                + (f", or {subject.name}(threshold=0.5)" if "threshold" in subject.args else "")
+            )
+        if self.dataset is not None and self.data_known:
+            if "label" in subject.needs and self.dataset.label is None:
+                yield f"{text}: {subject.name} needs labels, and data.{self.data_name} names no label column"
+            if "query" in subject.needs and self.dataset.query is None:
+                where = f"data.{self.data_name}"
+                yield f"{text}: {subject.name} is judged by query, and {where} names no query column; write query: there"
+            scores = self.dataset.scores
+            labels_only = [role for role, given in (scores or {}).items() if isinstance(given, str)]
+            if task == "multiclass" and {"label", "score"} <= set(subject.needs) and labels_only:
+                yield (
+                    f"{text}: {subject.name} needs a score of each class, and data.{self.data_name}.scores.{labels_only[0]} "
+                    f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"
+                )
+            if scores is not None and "champion" not in scores and (line.limit.relative or "champion" in subject.needs):
+                yield f"{text} compares with a champion, and data.{self.data_name}.scores names no column of its scores"
+
+    def _scope(self, line: Requirement, subject: Subject) -> Iterator[str]:
+        scope, text = line.scope, repr(str(line))
+        if scope.kind == "overall" or not self.data_known:
+            return
+        if not self.takes_data or not {"label", "score"} & set(subject.needs):
+            yield f"{text}: {subject.name} is not measured by slice; leave the scope out"
+            return
+        if self.dataset is None:
+            return
+        declared = {spec.slice_name: spec for spec in self.dataset.slices if spec.find is None}
+        where = f"data.{self.data_name}"
+        if self.dataset.small_slices.below == "merge" and not getattr(self.cls, "by_group", False):
+            yield f"{text}: {where} merges small slices, which {self.draft.title} does not; write below: watch or block"
+        if not getattr(self.cls, "by_group", False):
+            for name, spec in declared.items():
+                if spec.cross is not None and (scope.kind == "each_slice" or scope.name == name):
+                    yield f"{text}: {name!r} of {where} is crossed, which {self.draft.title} does not judge"
+        if scope.kind == "each_slice":
+            if not declared:
+                yield f"{text}: {where} declares no slices; write slices: there, or leave the scope out"
+            return
+        for name, value in scope.cell or ((scope.name or "", None),):
+            if name not in declared:
+                known = ", ".join(declared) or "none"
+                yield f"{text}: {where} has no slice {name!r}; declared: {known}{guess(name, declared)}"
+            elif scope.kind == "slice" and declared[name].where is None:
+                yield f"{text}: {name!r} has several values; write each {name} or {name}=value"
+            elif value is not None:
+                yield from self._value(declared[name], value, text)
+
+    def _gap(self, line: Requirement, subject: Subject) -> Iterator[str]:
+        text = repr(str(line))
+        if line.gap is None or not self.data_known:
+            return
+        if not getattr(self.cls, "by_group", False) or not {"label", "score"} & set(subject.needs):
+            yield f"{text}: {self.draft.title} does not compare the slices of {subject.name}; leave `gap over` out"
+            return
+        if self.dataset is None:
+            return
+        declared = {spec.slice_name: spec for spec in self.dataset.slices if spec.find is None}
+        if line.gap not in declared:
+            known = ", ".join(declared) or "none"
+            yield f"{text}: data.{self.data_name} has no slice {line.gap!r}; declared: {known}{guess(line.gap, declared)}"
+        elif len(declared[line.gap].values or (1, 2)) < 2:
+            yield f"{text}: the slice {line.gap!r} has one value, and a gap needs two"
+
+    def _value(self, spec: SliceSpec, value: str, text: str) -> Iterator[str]:
+        if spec.cross is not None:
+            cell = " & ".join(f"{name}=…" for name in spec.cross)
+            yield f"{text}: {spec.slice_name!r} is a crossing; write {cell}"
+        elif spec.quantiles is not None:
+            yield (
+                f"{text}: the bins of {spec.slice_name!r} are not known before the data is read; "
+                f"write each {spec.slice_name}, or declare bins"
+            )
+        known = Slice.of(spec).values
+        if known is not None and value not in known:
+            yield (
+                f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {', '.join(known)}"
+                + guess(value, known)
+            )
