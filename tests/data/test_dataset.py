@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
+from helpers.reference import FILES
 from lockgate import hashing as digests
 from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import DataError
 
-ADULT = Path(__file__).parents[3] / "shared" / "data" / "adult_test.csv.gz"
+ADULT = FILES / "adult_test.csv.gz"
 
 
 def dataset(root: Path, path: str, **spec: Any) -> Dataset:
@@ -199,7 +200,6 @@ def test_a_declaration_that_does_not_fit_together_is_refused(spec: dict[str, Any
         DatasetSpec.model_validate(spec)
 
 
-@pytest.mark.skipif(not ADULT.exists(), reason="the Adult census files are not there")
 def test_the_census_is_read_as_it_is() -> None:
     """Types, count, missing values."""
     found = dataset(ADULT.parent, ADULT.name)

@@ -20,8 +20,6 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A registry with `income` (a champion and two candidates) and `hours` (two regressions), and the holdout."""
-    if not (census.SHARED / "adult_train.csv.gz").exists():
-        pytest.skip("the census is not beside the project; LOCKGATE_SHARED_DATA names its folder")
     return once(tmp_path_factory, "trained", census.train)
 
 

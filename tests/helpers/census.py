@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from helpers.reference import FILES
+
 LABEL = "income_over_50k"
 NUMBERS = ["age", "education_num", "capital_gain", "capital_loss", "hours_per_week"]
 TEXTS = ["workclass", "education", "marital_status", "occupation", "relationship", "race", "sex", "native_country"]
@@ -18,7 +18,7 @@ CHAMPION, GOOD, BROKEN_JOIN = 1, 2, 3
 
 
 def census(name: str) -> pd.DataFrame:
-    found = pd.read_csv(SHARED / f"adult_{name}.csv.gz")
+    found = pd.read_csv(FILES / f"adult_{name}.csv.gz")
     return found.astype(dict.fromkeys(NUMBERS, "float64"))
 
 

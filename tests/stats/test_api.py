@@ -3,47 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helpers.reference import case, cases, people
 from lockgate import stats
-
-_SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-_FILE = _SHARED / "reference_cases.json"
-
-
-def published() -> dict[str, Any]:
-    """The published answers, read from where they lie."""
-    if not _FILE.exists():
-        pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
-    found: dict[str, Any] = json.loads(_FILE.read_text())
-    return found
-
-
-def marker(name: str) -> list[float]:
-    found: list[float] = published()["datasets"]["aSAH"][name]
-    return found
 
 
 def delong_variance(inputs: dict[str, Any]) -> dict[str, float]:
-    return {"var": stats.delong(marker("y_poor"), marker(inputs["score"])).variance}
+    return {"var": stats.delong(people("income_over_50k"), people(inputs["score"])).variance}
 
 
 def delong_interval(inputs: dict[str, Any]) -> dict[str, float]:
-    found = stats.delong(marker("y_poor"), marker(inputs["score"]), confidence=inputs["level"])
+    found = stats.delong(people("income_over_50k"), people(inputs["score"]), confidence=inputs["level"])
     return {"lo": found.low, "auc": found.value, "hi": found.high}
 
 
 def delong_test(inputs: dict[str, Any]) -> dict[str, float]:
-    found = stats.delong_paired(marker("y_poor"), marker(inputs["score1"]), marker(inputs["score2"]))
+    found = stats.delong_paired(people("income_over_50k"), people(inputs["score1"]), people(inputs["score2"]))
     return {"z": found.z, "p": found.p_value, "ci_lo": found.low, "ci_hi": found.high}
 
 
@@ -148,11 +130,11 @@ def drift(inputs: dict[str, Any]) -> dict[str, float]:
 
 
 ASKED: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "delong_var_wfns": delong_variance,
-    "delong_var_ndka": delong_variance,
-    "delong_ci_ndka": delong_interval,
-    "delong_paired_wfns_s100b": delong_test,
-    "delong_paired_wfns_ndka": delong_test,
+    "delong_var_education": delong_variance,
+    "delong_var_hours": delong_variance,
+    "delong_ci_hours": delong_interval,
+    "delong_paired_education_age": delong_test,
+    "delong_paired_education_hours": delong_test,
     "auc_ap_sklearn": auc_and_ap,
     "prop_ci_81_263": shares,
     "prop_ci_15_148": shares,
@@ -181,13 +163,13 @@ ASKED: dict[str, Callable[[dict[str, Any]], Any]] = {
     "psi_null_mean": drift,
 }
 # Answers of other rooms: the jackknife has a tolerance of its own (below), the rest are metrics.
-ELSEWHERE = {"ap_jackknife_s100b", "ndcg_sklearn", "ece_torchmetrics"}
+ELSEWHERE = {"ap_jackknife_age", "ndcg_sklearn", "ece_torchmetrics"}
 
 
 @pytest.mark.parametrize("name", ASKED)
 def test_a_published_answer_is_ours(name: str) -> None:
     """Within the tolerance that the answer came with."""
-    known = next(one for one in published()["cases"] if one["id"] == name)
+    known = case(name)
     found = ASKED[name](known["inputs"])
     expected = known["expected"]
     if isinstance(expected, dict):
@@ -201,13 +183,13 @@ def test_a_published_answer_is_ours(name: str) -> None:
 
 def test_no_published_answer_is_left_out() -> None:
     """Every visible case is asked here or named as somebody else's."""
-    assert {one["id"] for one in published()["cases"] if not one["hidden"]} <= {*ASKED, *ELSEWHERE}
+    assert {one["id"] for one in cases()} <= {*ASKED, *ELSEWHERE}
 
 
 def test_the_error_of_an_average_precision_is_near_the_jackknifes() -> None:
     """The value to nine digits; the standard error within 5 %."""
-    known = next(one for one in published()["cases"] if one["id"] == "ap_jackknife_s100b")
-    found = stats.average_precision(marker("y_poor"), marker("s100b"))
+    known = case("ap_jackknife_age")
+    found = stats.average_precision(people("income_over_50k"), people("age"))
 
     assert found.value == pytest.approx(known["expected"]["ap"], abs=known["tolerance"])
     assert found.se == pytest.approx(known["expected"]["jack_se"], rel=0.05)

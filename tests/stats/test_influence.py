@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,56 +11,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
+from helpers.reference import case, people
 from lockgate.evaluation.metrics import METRICS
 from lockgate.stats.influence import bound, spread
 
-_SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+def of_people(score: str, metric: str) -> Any:
+    """A metric of one column of the people in the known answers."""
+    return METRICS[metric].measure(
+        np.array(people("income_over_50k"), dtype=bool), np.array(people(score), dtype=float), None, None
+    )
 
 
-def published() -> dict[str, Any]:
-    """The published answers, read from where they lie."""
-    file = _SHARED / "reference_cases.json"
-    if not file.exists():
-        pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
-    found: dict[str, Any] = json.loads(file.read_text())
-    return found
-
-
-def case(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = next(one for one in published()["cases"] if one["id"] == name)
-    return found
-
-
-def bleeding(score: str, metric: str) -> Any:
-    """A metric of one marker of the patients in the published data."""
-    data = published()["datasets"]["aSAH"]
-    return METRICS[metric].measure(np.array(data["y_poor"], dtype=bool), np.array(data[score], dtype=float), None, None)
-
-
-@pytest.mark.parametrize("name", ["delong_var_wfns", "delong_var_ndka"])
+@pytest.mark.parametrize("name", ["delong_var_education", "delong_var_hours"])
 def test_the_variance_of_an_auc_is_delongs(name: str) -> None:
     """To twelve digits, as pROC has it."""
     known = case(name)
-    error = spread(bleeding(known["inputs"]["score"], "auc").psi)
+    error = spread(of_people(known["inputs"]["score"], "auc").psi)
 
     assert error.se**2 == pytest.approx(known["expected"]["var"], abs=known["tolerance"])
 
 
 def test_the_wald_interval_of_an_auc_is_delongs() -> None:
     """Value and two-sided 95 % interval by the normal quantile."""
-    known = case("delong_ci_ndka")
-    measured = bleeding("ndka", "auc")
+    known = case("delong_ci_hours")
+    measured = of_people("hours_per_week", "auc")
     reach = float(special.ndtri(0.975)) * spread(measured.psi).se
     found = {"lo": measured.value - reach, "auc": measured.value, "hi": measured.value + reach}
 
     assert found == pytest.approx(known["expected"], abs=known["tolerance"])
 
 
-@pytest.mark.parametrize("name", ["delong_paired_wfns_s100b", "delong_paired_wfns_ndka"])
+@pytest.mark.parametrize("name", ["delong_paired_education_age", "delong_paired_education_hours"])
 def test_two_aucs_on_the_same_rows_are_compared_as_delong_does(name: str) -> None:
     """z, its two-sided p-value and the interval of the difference."""
     known = case(name)
-    first, second = (bleeding(known["inputs"][key], "auc") for key in ("score1", "score2"))
+    first, second = (of_people(known["inputs"][key], "auc") for key in ("score1", "score2"))
     value, se = first.value - second.value, spread(first.psi - second.psi).se
     z, reach = value / se, float(special.ndtri(0.975)) * se
     found = {"z": z, "p": 2 * float(special.ndtr(-abs(z))), "ci_lo": value - reach, "ci_hi": value + reach}
@@ -73,8 +56,8 @@ def test_two_aucs_on_the_same_rows_are_compared_as_delong_does(name: str) -> Non
 
 def test_the_standard_error_of_an_average_precision_is_near_the_jackknifes() -> None:
     """The value to nine digits, the standard error within 5 %."""
-    known = case("ap_jackknife_s100b")
-    measured = bleeding("s100b", "average_precision")
+    known = case("ap_jackknife_age")
+    measured = of_people("age", "average_precision")
 
     assert measured.value == pytest.approx(known["expected"]["ap"], abs=known["tolerance"])
     assert spread(measured.psi).se == pytest.approx(known["expected"]["jack_se"], rel=0.05)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from helpers.reference import case as case_of
 from lockgate.stats.latency import (
     Bounds,
     Ratio,
@@ -29,16 +26,6 @@ from lockgate.stats.latency import (
 )
 
 Law = Callable[[np.random.Generator, int], NDArray[np.float64]]
-_SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-
-
-def reference(case: str) -> dict[str, Any]:
-    """A case of the published answers, read from where they lie."""
-    file = _SHARED / "reference_cases.json"
-    if not file.exists():
-        pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
-    found: dict[str, Any] = next(one for one in json.loads(file.read_text())["cases"] if one["id"] == case)
-    return found
 
 
 def lognormal(times: float = 1.0) -> Law:
@@ -66,7 +53,7 @@ def decisions(candidate: Law, champion: Law, *, limit: float, p: float = 0.99, r
 @pytest.mark.parametrize("case", ["median_ci_n14", "median_ci_n17", "median_ci_n20"])
 def test_the_ranks_of_a_median_are_those_of_the_textbook(case: str) -> None:
     """Table A.7: ranks and exact level of the interval of a median."""
-    known = reference(case)
+    known = case_of(case)
     ranks = quantile_ranks(known["inputs"]["n"], known["inputs"]["p"], confidence=known["inputs"]["level"])
 
     assert (ranks.low, ranks.high) == (known["expected"]["lo_rank"], known["expected"]["hi_rank"])
@@ -75,7 +62,7 @@ def test_the_ranks_of_a_median_are_those_of_the_textbook(case: str) -> None:
 
 def test_the_ranks_of_a_p99_of_a_thousand_requests_are_known() -> None:
     """Exact binomial."""
-    known = reference("p99_ranks_n1000")["expected"]
+    known = case_of("p99_ranks_n1000")["expected"]
     ranks = quantile_ranks(1000, 0.99)
 
     assert (ranks.low, ranks.high) == (known["lo_rank"], known["hi_rank"])
@@ -84,7 +71,7 @@ def test_the_ranks_of_a_p99_of_a_thousand_requests_are_known() -> None:
 @pytest.mark.parametrize("case", ["min_n_p0.99", "min_n_p0.95"])
 def test_the_fewest_requests_are_those_of_wilks(case: str) -> None:
     """59 for p95 and 299 for p99, one-sided."""
-    known = reference(case)
+    known = case_of(case)
     p, expected = known["inputs"]["p"], known["expected"]
 
     assert min_n_for_quantile(p) == expected["one_sided"]
@@ -108,7 +95,7 @@ def test_an_upper_bound_exists_from_exactly_the_fewest_requests_on(p: float) -> 
 
 def test_the_exact_test_stops_where_loadgen_does() -> None:
     """h(t) under-latency requests beside t over it are the fewest that LoadGen's early stopping accepts."""
-    known = reference("loadgen_hmin")["expected"]
+    known = case_of("loadgen_hmin")["expected"]
     fewest = {
         "h(0,p99)": (0, 0.99, 0),
         "h(1,p99)+1": (1, 0.99, 1),

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.reference import case
 from lockgate.stats.multiple_testing import benjamini_hochberg, holm
 
-_SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 PS = st.lists(st.floats(0, 1), max_size=30)
 
 
 def test_holm_is_rs() -> None:
     """Ten p-values from R's multtest."""
-    file = _SHARED / "reference_cases.json"
-    if not file.exists():
-        pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
-    known = next(one for one in json.loads(file.read_text())["cases"] if one["id"] == "holm_10")
+    known = case("holm_10")
 
     assert holm(known["inputs"]["p"]) == pytest.approx(known["expected"], abs=known["tolerance"])
 

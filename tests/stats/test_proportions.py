@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special
 
+from helpers.reference import case as case_of
 from lockgate.stats.proportions import (
     binomial_at_least,
     binomial_at_most,
@@ -22,22 +20,11 @@ from lockgate.stats.proportions import (
     wilson,
 )
 
-_SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-
-
-def reference(case: str) -> dict[str, Any]:
-    """A case of the published answers, read from where they lie."""
-    file = _SHARED / "reference_cases.json"
-    if not file.exists():
-        pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
-    found: dict[str, Any] = next(one for one in json.loads(file.read_text())["cases"] if one["id"] == case)
-    return found
-
 
 @pytest.mark.parametrize("case", ["prop_ci_81_263", "prop_ci_15_148", "prop_ci_0_20"])
 def test_intervals_of_a_share_are_newcombes(case: str) -> None:
     """Table I of Newcombe 1998: Wilson and Clopper–Pearson."""
-    known = reference(case)
+    known = case_of(case)
     k, n = known["inputs"]["k"], known["inputs"]["n"]
     score, exact = wilson(k, n), clopper_pearson(k, n)
     found = {"wilson_lo": score.low, "wilson_hi": score.high, "cp_lo": exact.low, "cp_hi": exact.high}
@@ -47,7 +34,7 @@ def test_intervals_of_a_share_are_newcombes(case: str) -> None:
 
 def test_the_interval_of_a_paired_difference_is_tangos() -> None:
     """Bentur's airway table, to six digits."""
-    known = reference("tango_bentur")
+    known = case_of("tango_bentur")
     found = tango(**known["inputs"])
 
     assert (found.low, found.high) == pytest.approx(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,11 @@ from click.testing import CliRunner, Result
 from scipy import special
 
 from bench.decisions.asking import ask
+from helpers.reference import FILES
 from lockgate.cli.commands.init import command
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence.finding import Verdict
 from lockgate.pipeline import loader
-
-SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 
 @pytest.fixture(autouse=True)
@@ -194,10 +192,7 @@ def test_a_ranking_is_judged_by_a_column_of_queries() -> None:
 @pytest.mark.parametrize("task", ["binary", "regression"])
 def test_equal_candidates_pass_on_the_census_what_is_written(task: str) -> None:
     """All lines together, in 85 % of draws and more: models that are alike but for as much noise as the plan assumes."""
-    file = SHARED / "adult_test.csv.gz"
-    if not file.exists():
-        pytest.skip("the census is not beside the project; LOCKGATE_SHARED_DATA names its folder")
-    people = pd.read_csv(file)
+    people = pd.read_csv(FILES / "adult_test.csv.gz")
     label = {"binary": "income_over_50k", "regression": "hours_per_week"}[task]
     rows = 4000
     people.head(rows).to_csv("rows.csv", index=False)

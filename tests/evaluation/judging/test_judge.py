@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.decisions.exact import slice_rates
+from helpers.reference import case
 from lockgate import hashing as digest
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate, counted
@@ -402,13 +402,7 @@ class TestRowsNeeded:
 
     def test_they_are_those_of_the_published_table(self) -> None:
         """Ten percent disagreement, a margin of 0.03: 952 rows for one slice, 1,963 for each of twenty; by t a little more."""
-        import os
-
-        shared = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
-        file = shared / "reference_cases.json"
-        if not file.exists():
-            pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
-        known = next(case for case in json.loads(file.read_text())["cases"] if case["id"] == "power_ni_paired")
+        known = case("power_ni_paired")
 
         for slices, rows in known["expected"].items():
             assert 0 <= (self.needed(int(slices)) or 0) - rows <= 0.003 * rows

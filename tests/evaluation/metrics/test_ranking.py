@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise, permutations
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, dcg_score, ndcg_score
 
+from helpers.reference import cases
 from lockgate.evaluation.metrics.ranking import MEASURES, Order, Queries
 from lockgate.evaluation.metrics.ranking_subjects import At
 from lockgate.evaluation.uncertainty.metric import Undefined
-
-_SHARED = Path(os.environ.get("LOCKGATE_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 Query = tuple[list[float], list[float]]
 
@@ -132,12 +127,7 @@ def test_a_gain_beyond_all_numbers_has_no_value() -> None:
 
 def test_the_published_ndcg_is_ours() -> None:
     """Within the tolerance that the answer came with."""
-    file = _SHARED / "reference_cases.json"
-    if not file.exists():
-        pytest.skip("the reference cases are not beside the project; LOCKGATE_SHARED_DATA names their folder")
-    cases: list[dict[str, Any]] = [one for one in json.loads(file.read_text())["cases"] if one["id"].startswith("ndcg")]
-    assert cases
-    for case in cases:
+    for case in cases("ndcg"):
         found = asked("ndcg", [(case["inputs"]["rel"], case["inputs"]["scores"])], At(k=case["inputs"].get("k")))
 
         assert found == pytest.approx([case["expected"]["ndcg"]], abs=case["tolerance"])

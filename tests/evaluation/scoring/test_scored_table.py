@@ -17,12 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from helpers.reference import FILES
 from lockgate import hashing as digests
 from lockgate.data.dataset import Dataset, DatasetSpec
 from lockgate.errors import DataError, LockgateError, ModelFault
 from lockgate.evaluation.scoring.scored_table import Scored, build_scored, write_scored
 
-ADULT = Path(__file__).parents[4] / "shared" / "data" / "adult_test.csv.gz"
+ADULT = FILES / "adult_test.csv.gz"
 
 Batches = Iterator[pa.RecordBatch]
 Answers = Iterator[np.ndarray[Any, np.dtype[Any]]]
@@ -549,7 +550,6 @@ def test_a_model_that_breaks_ends_the_other_and_no_thread_stays(
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(not ADULT.exists(), reason="the Adult census files are not there")
 def test_the_census_is_scored_by_slice(tmp_path: Path) -> None:
     """Counts as a plain reading of the file gives them."""
     spec = DatasetSpec.model_validate(
