@@ -99,7 +99,7 @@ def test_a_process_that_is_killed_at_a_step(
         process = PROCESSES.Process(target=die, args=(local, step, log))
         process.start()
         process.join()
-        monkeypatch.setattr("crowd.after_every_lease", lambda: now() + timedelta(minutes=2))
+        monkeypatch.setattr("helpers.crowd.after_every_lease", lambda: now() + timedelta(minutes=2))
         healed(local, watch, log)
 
     assert process.exitcode == -signal.SIGKILL

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from helpers.promoting import ssh_key
-from lockgate.cli.main import main as cli
+from lockgate.cli import main as cli
 
 GATE = [sys.executable, "-m", "lockgate.cli"]
 AUTHOR = "dana@example.org"

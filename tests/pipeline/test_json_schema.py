@@ -12,7 +12,7 @@ from lockgate.errors import PipelineError
 from lockgate.pipeline import yaml_reader as yamlfile
 from lockgate.pipeline.json_schema import schema
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GOOD = sorted((ROOT / "tests/pipelines/good").glob("*.yaml"))
 BAD = sorted((ROOT / "tests/pipelines/bad").glob("*.yaml"))
 BLIND = "# schema: cannot see this"

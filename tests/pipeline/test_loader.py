@@ -15,7 +15,7 @@ from lockgate.evidence.evidence import Asked
 from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 GOOD = sorted((ROOT / "tests/pipelines/good").glob("*.yaml"))
 BAD = sorted((ROOT / "tests/pipelines/bad").glob("*.yaml"))
 EXPECT = "# expect: "

@@ -15,7 +15,7 @@ from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline
 from lockgate.runs import case_builder as wiring
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ENVIRON = {"MODELS_TOKEN": "t0ken"}
 
 

@@ -15,7 +15,7 @@ from lockgate.cli.commands.check import command
 from lockgate.errors import UsageError
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 HEAVY = {"numpy", "pyarrow", "scipy", "pandas", "mlflow", "requests", "jinja2"}
 GOOD = """\
 model: fraud

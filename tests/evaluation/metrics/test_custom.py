@@ -28,7 +28,7 @@ from lockgate.gates.metrics import Metrics
 from lockgate.hashing import sha256_file
 from lockgate.testing import run_gate
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 def table(n: int = 1000, *, seed: int = 3, noise: float = 0.05) -> dict[str, Any]:

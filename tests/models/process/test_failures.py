@@ -176,7 +176,7 @@ def test_cancelling_ends_the_model_that_is_being_waited_for(trickster: Open, do:
     model.load()
     model._cancelled = lambda: next(asked, None) is not False  # after loading, so that the hang is what is cancelled
 
-    assert fault_of(model, do("hang")).what == "candidate was cancelled while predicting 1 row"
+    assert fault_of(model, do("hang")).message == "candidate was cancelled while predicting 1 row"
 
 
 def test_two_models_load_beside_each_other(trickster: Open, do: Do) -> None:
