@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 from setting import environ
 
-from lockgate.evaluation.latency.block_schedule import Turns
-from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
-from lockgate.evaluation.latency.recorded_times import Measured
-from lockgate.evaluation.latency.request_log import RawRequests
+from lockgate.evaluation.latency.block_schedule import BlockSchedule
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, estimate_latency
+from lockgate.evaluation.latency.recorded_times import RecordedTimes
+from lockgate.evaluation.latency.request_log import RequestLog
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.models.load_spec import BLOCK, Load
 from lockgate.models.model import Drive
@@ -57,25 +57,25 @@ def _run(way: str) -> None:
     import scipy.special  # noqa: F401  # part of what every run imports
 
     requests = 0 if way == "imports" else REQUESTS
-    measured = {role: Measured(blocks=requests // BLOCK) for role in ("candidate", "champion")}
+    measured = {role: RecordedTimes(blocks=requests // BLOCK) for role in ("candidate", "champion")}
     began = time.process_time()
     with tempfile.TemporaryDirectory(prefix="lockgate-bench-") as name:
-        with RawRequests(Path(name), "long") as raw:
-            turns = Turns(Load(requests=max(requests, 1)))
-            while requests and turns.left:
+        with RequestLog(Path(name), "long") as raw:
+            schedule = BlockSchedule(Load(requests=max(requests, 1)))
+            while requests and schedule.remaining:
                 for seed, (role, one) in enumerate(measured.items()):
-                    drive = drawn(2 * turns.done + seed)
-                    raw.keep(drive, role=role, batch=1, block=turns.done)
+                    drive = drawn(2 * schedule.done + seed)
+                    raw.write_block(drive, role=role, batch=1, block=schedule.done)
                     one.add(drive)
                     if way == "folded":
                         one.fold()
-                turns.took([])
+                schedule.record([])
         size = next(Path(name).iterdir()).stat().st_size / 1e6
     driven, found = time.process_time() - began, []
     if requests:
         blocks = [[stretch.times for stretch in one.stretches] for one in measured.values()]
         seconds = [[stretch.seconds for stretch in one.stretches] for one in measured.values()]
-        timed = Timed(blocks[0], blocks[1], *seconds)
+        timed = BlockLatencies(blocks[0], blocks[1], *seconds)
         # kept values are ratios of millions sorted 400 times over: their bounds are not what is measured here
         lines = LINES if way == "folded" else LINES[:3]
         found = [estimate_latency("r1", parse(line), timed, seed=1) for line in lines]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import LockgateError
-from lockgate.models.class_scores import class_scores, coded, decided
+from lockgate.models.class_scores import class_indices, class_scores, predicted_class
 from lockgate.models.model import Output
 
 CLASSES = ("a", "b", "c")
@@ -74,16 +74,16 @@ def test_where_rows_may_fail_the_others_are_kept() -> None:
     found = scores(whole, may_fail=True)
 
     assert np.isnan(found).tolist() == [[False] * 3, [True] * 3]
-    assert np.isnan(decided(found)).tolist() == [False, True]
+    assert np.isnan(predicted_class(found)).tolist() == [False, True]
     assert np.isnan(scores({"prediction": ["b", "x"]}, may_fail=True, need_scores=False)).tolist() == [False, True]
 
 
 def test_the_first_of_equal_scores_is_decided() -> None:
     """As numpy's argmax and scikit-learn's predict do."""
-    assert decided(np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])).tolist() == [0, 1]
+    assert predicted_class(np.array([[0.4, 0.4, 0.2], [0.2, 0.4, 0.4]])).tolist() == [0, 1]
 
 
 def test_a_number_is_the_class_of_its_text() -> None:
     """1 and 1.0 are one class, and so is the text."""
     for column in (pa.array([1, 2, 7]), pa.array([1.0, 2.0, 0.5]), pa.array(["1", "2", None])):
-        assert coded(column, ("1", "2")).tolist() == [0, 1, -1]
+        assert class_indices(column, ("1", "2")).tolist() == [0, 1, -1]

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from lockgate.errors import DataError, ModelFault
 from lockgate.models.model import Output
-from lockgate.models.output import OutputSpec, Task, ask, score_of
+from lockgate.models.output import OutputSpec, Task, score_of, scorer
 
 
 def scores(
@@ -111,7 +111,9 @@ def test_rows_are_counted_over_batches() -> None:
 
     given = [pa.RecordBatch.from_pydict({"p": [0.1, 0.2]}), pa.RecordBatch.from_pydict({"p": [0.3, float("nan")]})]
     model: Any = Answers()
-    answers = ask(model, spec=Output(method="predict_proba"), task="binary", positive=1, need_scores=True)(iter(given))
+    answers = scorer(model, spec=Output(method="predict_proba"), task="binary", positive=1, need_scores=True)(
+        iter(given)
+    )
 
     assert next(answers).tolist() == [0.1, 0.2]
     with pytest.raises(ModelFault, match="1 of rows 3 to 4, first in row 4"):

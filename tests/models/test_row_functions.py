@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import ModelFault
-from lockgate.evaluation.scoring.row_metrics import AnswersBeside, Beside, RowMetric, beside, origins
+from lockgate.evaluation.scoring.row_metrics import RowMetric, file_digests, plan_functions
 from lockgate.models.process.model import ProcessModel
+from lockgate.models.row_functions import RowFunctionPlan, RunsRowFunctions
 
 Do = Callable[..., pa.RecordBatch]
 
@@ -70,19 +71,21 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def made(file: Path, *names: str, answer: bool = False, label: str | None = None, columns: Any = ("mask",)) -> Beside:
+def made(
+    file: Path, *names: str, answer: bool = False, label: str | None = None, columns: Any = ("mask",)
+) -> RowFunctionPlan:
     metrics = {name: RowMetric(function=f"masks.py:{name}", better="higher", columns=columns) for name in names}
-    return beside(metrics, origins(metrics, file.parent), root=file.parent, answer=answer, label=label)
+    return plan_functions(metrics, file_digests(metrics, file.parent), root=file.parent, answer=answer, label=label)
 
 
-def fed(what: Beside, batch: pa.RecordBatch, **data: list[Any]) -> pa.RecordBatch:
+def fed(what: RowFunctionPlan, batch: pa.RecordBatch, **data: list[Any]) -> pa.RecordBatch:
     given = {"mask": ["m" * (row + 1) for row in range(batch.num_rows)], **data}
-    return what.fed(pa.RecordBatch.from_pydict(given), batch)
+    return what.extend(batch, data=pa.RecordBatch.from_pydict(given))
 
 
-def asked(model: ProcessModel, what: Beside, *batches: pa.RecordBatch) -> list[dict[str, list[Any]]]:
-    assert isinstance(model, AnswersBeside)
-    return [answer.to_pydict() for answer in model.predict_beside(batches, what)]
+def asked(model: ProcessModel, what: RowFunctionPlan, *batches: pa.RecordBatch) -> list[dict[str, list[Any]]]:
+    assert isinstance(model, RunsRowFunctions)
+    return [answer.to_pydict() for answer in model.predict_with_functions(batches, what)]
 
 
 def test_an_answer_that_is_no_score_is_measured_where_it_is_made(calm: ProcessModel, do: Do, file: Path) -> None:

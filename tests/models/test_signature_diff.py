@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.models.signature_diff import diff, unfit
+from lockgate.models.signature_diff import diff, input_mismatches
 
 
 def column(name: str | None, kind: str = "long", **more: Any) -> dict[str, Any]:
@@ -82,8 +82,8 @@ def test_nothing_changed_in_nothing_changed(old: list[dict[str, Any]], new: list
 
     assert diff({"inputs": old}, {"inputs": old}) == (len(old), ())
     assert forth[0] == back[0] == len({one["name"] for one in [*old, *new]})
-    assert {one.name for one in forth[1] if one.what == "removed"} == {
-        one.name for one in back[1] if one.what.startswith("added")
+    assert {one.name for one in forth[1] if one.kind == "removed"} == {
+        one.name for one in back[1] if one.kind.startswith("added")
     }
 
 
@@ -104,4 +104,4 @@ def test_nothing_changed_in_nothing_changed(old: list[dict[str, Any]], new: list
 )
 def test_data_against_a_signature(columns: Any, types: Any, inputs: Any, said: list[str]) -> None:
     """By name, renamed by `inputs`, by the kind of type."""
-    assert unfit({one["name"]: one for one in columns}, types, inputs) == said
+    assert input_mismatches({one["name"]: one for one in columns}, types, inputs) == said

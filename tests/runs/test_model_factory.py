@@ -9,7 +9,7 @@ import pytest
 
 from helpers.web import closed_port
 from lockgate.errors import ModelFault
-from lockgate.models.server.mlflow_serve import ServedModel
+from lockgate.models.server.mlflow_serve import MlflowServeModel
 from lockgate.models.server.model import ServerModel
 from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline
@@ -50,7 +50,7 @@ def test_a_gate_may_name_a_place_of_its_own(tmp_path: Path) -> None:
     served, one_row = (of.gate(name).place for name in ("served", "one_row_a_request"))
 
     assert isinstance(
-        start(of, tmp_path, role="candidate", environ=ENVIRON, scratch=tmp_path, target=served), ServedModel
+        start(of, tmp_path, role="candidate", environ=ENVIRON, scratch=tmp_path, target=served), MlflowServeModel
     )
     assert isinstance(
         start(of, tmp_path, role="candidate", environ=ENVIRON, scratch=tmp_path, target=one_row), ServerModel

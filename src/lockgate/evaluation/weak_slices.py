@@ -157,11 +157,12 @@ def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str,
 
 def _of_classes(labels: NDArray[Any], given: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
     from lockgate.evaluation.metrics.multiclass import row_losses
-    from lockgate.models.class_scores import decided
+    from lockgate.models.class_scores import predicted_class
 
     shares = all(each.ndim == 2 and each.min() >= 0 and each.max() <= 1 for each in given)
     losses = [
-        row_losses("brier", labels, each) if shares else (decided(each) != labels).astype(np.float64) for each in given
+        row_losses("brier", labels, each) if shares else (predicted_class(each) != labels).astype(np.float64)
+        for each in given
     ]
     return "brier" if shares else "error_rate", losses[0], losses[1] if losses[1:] else None
 

@@ -122,7 +122,7 @@ class Latency(Gate):
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.evaluation.judging.judge import judge
         from lockgate.evaluation.latency.charts import exhibits
-        from lockgate.evaluation.latency.interleaved_run import Interleaved
+        from lockgate.evaluation.latency.interleaved_run import InterleavedRun
         from lockgate.evaluation.latency.percentile_estimates import estimate_latency, without_value
         from lockgate.evaluation.latency.rate_estimates import RATES, estimate_rate
         from lockgate.evaluation.latency.request_limits import PERCENTILES
@@ -130,8 +130,8 @@ class Latency(Gate):
         asked = self.asked(case)
         if not asked:
             return
-        run = Interleaved(self.title, self.load, case, data=self.data, target=self.target)
-        timed = run.timed()
+        run = InterleavedRun(self.title, self.load, case, data=self.data, target=self.target)
+        timed = run.latencies()
         yield Context(run.context())
         estimates: list[Estimate] = []
         limits: dict[int, list[tuple[str, float, float]]] = {}
@@ -147,14 +147,14 @@ class Latency(Gate):
             limit = estimates[-1].limit
             if line.subject in PERCENTILES and limit is not None:
                 limits.setdefault(batch, []).append((str(line), limit, PERCENTILES[line.subject]))
-        problem = run.off_schedule()
+        problem = run.schedule_problem()
         if problem is not None:
             stands = [one.counted and line.subject != "max_ms" for one, (_, line) in zip(estimates, asked, strict=True)]
             estimates = [
                 one if kept else without_value(one, problem) for one, kept in zip(estimates, stands, strict=True)
             ]
         for finding in judge(self.title, asked, estimates, self.subjects):
-            yield run.placed(finding, self.subjects[dict(asked)[finding.requirement].subject])
+            yield run.add_circumstances(finding, self.subjects[dict(asked)[finding.requirement].subject])
         yield from exhibits(self.title, run.measured, limits)
 
 

@@ -15,7 +15,7 @@ from lockgate.evaluation.metrics import multiclass_subjects as averages
 from lockgate.evaluation.metrics import ranking_subjects as ranking
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.scoring import row_metrics as beside
+from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding
@@ -124,7 +124,7 @@ class Metrics(Gate):
             yield Context({"functions": origins})
         by_row = [name for name in self._by_row if name in wanted]
         if by_row:
-            metrics |= beside.metrics(by_row, scored)
+            metrics |= row_metrics.metrics(by_row, scored)
             known = case.row_functions()
             yield Context({"per_row": {name: known[name] for name in by_row}})
         yield from answers(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)

@@ -89,12 +89,14 @@ class Shadow(Gate):
         import numpy as np
 
         from lockgate.evaluation.estimation.estimate import counted
-        from lockgate.models.class_scores import decided
+        from lockgate.models.class_scores import predicted_class
 
         failed = (
-            np.isnan(decided(scored.candidate)) if scored.candidate is not None else np.ones(scored.rows, dtype=bool)
+            np.isnan(predicted_class(scored.candidate))
+            if scored.candidate is not None
+            else np.ones(scored.rows, dtype=bool)
         )
-        champion_failed = None if scored.champion is None else np.isnan(decided(scored.champion))
+        champion_failed = None if scored.champion is None else np.isnan(predicted_class(scored.champion))
         if line.subject == "new_errors":
             if champion_failed is None:
                 raise GateBroken("new_errors compares with a champion, and there is none")

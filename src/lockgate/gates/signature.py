@@ -82,7 +82,7 @@ class Signature(Gate):
         columns = schema_diff.named(signature.get("inputs") or ())
         if any(column.get("type") == "tensor" for column in columns.values()):
             return 0, [], {"why": "the signature is of tensors, which have no columns to hold against the data"}
-        return len(columns), schema_diff.unfit(columns, _arrow_types(case, names[0]), case.inputs), {}
+        return len(columns), schema_diff.input_mismatches(columns, _arrow_types(case, names[0]), case.inputs), {}
 
 
 def _told(finding: Finding) -> Finding:

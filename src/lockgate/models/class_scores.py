@@ -50,7 +50,7 @@ def class_scores(
         label = answer.column(spec.column or names[0])
         if need_scores:
             raise labels_only(f"the model's output column {spec.column or names[0]!r}")
-        scores = coded(label, classes)
+        scores = class_indices(label, classes)
         broken = scores < 0
         scores[broken] = np.nan
         said = str(label[int(broken.argmax())].as_py())[:40] if broken.any() else ""
@@ -64,7 +64,7 @@ def class_scores(
     return scores
 
 
-def coded(column: pa.Array, classes: Sequence[str]) -> Array:
+def class_indices(column: pa.Array, classes: Sequence[str]) -> Array:
     """(n,) float64 place of each value in `classes`, -1 for one that is missing or none of them."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -74,7 +74,7 @@ def coded(column: pa.Array, classes: Sequence[str]) -> Array:
     return np.array(known, np.float64)[arrays.to_numpy(encoded.indices)]
 
 
-def decided(scores: Array) -> Array:
+def predicted_class(scores: Array) -> Array:
     """(n,) place of the class that is decided: the label given, or the first of the highest score. NaN is kept."""
     if scores.ndim == 1:
         return scores

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class BadAnswer(ValueError):
+class UnusableAnswer(ValueError):
     """The document is not one prediction a row; the text says what it is."""
 
 
-def fitted(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str) -> pa.RecordBatch:
+def fit_to_signature(
+    batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str
+) -> pa.RecordBatch:
     """The signature's columns of the batch, in its order and types; the batch where no signature names any.
 
     Raises ModelFault where a column is missing, or would lose something.
@@ -45,7 +47,7 @@ def fitted(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None,
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def values(column: pa.Array, title: str, *, name: str) -> list[Any]:
+def json_values(column: pa.Array, title: str, *, name: str) -> list[Any]:
     """A column as JSON can say it: missing is null, times are ISO texts, bytes are base64. Raises ModelFault."""
     import pyarrow as pa
 
@@ -67,37 +69,38 @@ def values(column: pa.Array, title: str, *, name: str) -> list[Any]:
     return plain
 
 
-def columns(batch: pa.RecordBatch, *, name: str) -> dict[str, list[Any]]:
-    """Every column by its name, as `values`."""
+def json_columns(batch: pa.RecordBatch, *, name: str) -> dict[str, list[Any]]:
+    """Every column by its name, as `json_values`."""
     return {
-        title: values(column, title, name=name) for title, column in zip(batch.schema.names, batch.columns, strict=True)
+        title: json_values(column, title, name=name)
+        for title, column in zip(batch.schema.names, batch.columns, strict=True)
     }
 
 
-def predictions(document: Any, rows: int) -> pa.RecordBatch:
+def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
     """One prediction a row, as a batch: a list of numbers, texts, lists or objects; or an object of such columns.
 
-    The columns are `prediction` for plain values, `0`, `1`, … for lists, and those of objects. Raises BadAnswer.
+    The columns are `prediction` for plain values, `0`, `1`, … for lists, and those of objects. Raises UnusableAnswer.
     """
     import pyarrow as pa
 
     arrays, names = [], []
     for title, column in _columns(document).items():
         if len(column) != rows:
-            raise BadAnswer(f"it gave {len(column):,} predictions for {_rows(rows)}")
+            raise UnusableAnswer(f"it gave {len(column):,} predictions for {_rows(rows)}")
         if any(isinstance(value, list | dict) for value in column):
-            raise BadAnswer(f"its predictions ({title!r}) are nested deeper than one row of values each")
+            raise UnusableAnswer(f"its predictions ({title!r}) are nested deeper than one row of values each")
         try:
             arrays.append(pa.array(column))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            raise BadAnswer(f"its predictions ({title!r}) are values of no one type: {_some(column)}") from None
+            raise UnusableAnswer(f"its predictions ({title!r}) are values of no one type: {_some(column)}") from None
         names.append(title)
     if not arrays:
-        raise BadAnswer(f"it gave no predictions for {_rows(rows)}")
+        raise UnusableAnswer(f"it gave no predictions for {_rows(rows)}")
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def joined(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "") -> pa.RecordBatch:
+def concatenate(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "") -> pa.RecordBatch:
     """The answers to the parts of one batch as one. Raises ModelFault where their columns differ."""
     import pyarrow as pa
 
@@ -118,18 +121,18 @@ def joined(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "") ->
 def _columns(document: Any) -> dict[str, list[Any]]:
     if isinstance(document, dict):
         if not all(isinstance(column, list) for column in document.values()):
-            raise BadAnswer(f"it is an object with {', '.join(map(repr, list(document)[:5]))}, and no predictions")
+            raise UnusableAnswer(f"it is an object with {', '.join(map(repr, list(document)[:5]))}, and no predictions")
         return document
     if not isinstance(document, list):
-        raise BadAnswer(f"it is {_some([document])}, and no list of predictions")
+        raise UnusableAnswer(f"it is {_some([document])}, and no list of predictions")
     first = document[0] if document else None
     if isinstance(first, dict):
         if any(not isinstance(row, dict) or row.keys() != first.keys() for row in document):
-            raise BadAnswer("its predictions are objects with different keys")
+            raise UnusableAnswer("its predictions are objects with different keys")
         return {title: [row[title] for row in document] for title in first}
     if isinstance(first, list):
         if any(not isinstance(row, list) or len(row) != len(first) for row in document):
-            raise BadAnswer("its predictions are lists of different lengths")
+            raise UnusableAnswer("its predictions are lists of different lengths")
         return {str(place): [row[place] for row in document] for place in range(len(first))}
     return {"prediction": document}
 

@@ -43,7 +43,7 @@ class OutputSpec(Config):
         return Output(column=self.column, label=self.label, method=self.method)
 
 
-def ask(
+def scorer(
     model: Model,
     *,
     spec: Output,

@@ -24,21 +24,21 @@ class Change:
 
     side: Literal["inputs", "outputs", "params"]
     name: str
-    what: Literal["removed", "retyped", "newly required", "added required", "added optional", "widened", "now optional"]
+    kind: Literal["removed", "retyped", "newly required", "added required", "added optional", "widened", "now optional"]
     old: str
     new: str
 
     @property
     def breaking(self) -> bool:
         if self.side == "outputs":
-            return self.what in ("removed", "retyped", "widened")
-        return self.what in ("removed", "retyped", "newly required", "added required")
+            return self.kind in ("removed", "retyped", "widened")
+        return self.kind in ("removed", "retyped", "newly required", "added required")
 
     def __str__(self) -> str:
         shown = f"{self.side[:-1]} {self.name}"
-        if self.what in ("retyped", "widened"):
-            return f"{shown} {self.what} from {self.old} to {self.new}"
-        return f"{shown} {self.what}"
+        if self.kind in ("retyped", "widened"):
+            return f"{shown} {self.kind} from {self.old} to {self.new}"
+        return f"{shown} {self.kind}"
 
 
 def type_of(column: Column) -> str:
@@ -105,7 +105,7 @@ _FITS = {
 }
 
 
-def unfit(columns: Mapping[str, Column], types: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
+def input_mismatches(columns: Mapping[str, Column], types: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
     """What keeps rows with columns of these Arrow types from being given to a model with this signature.
 
     inputs: signature column → data column, where the names differ. Columns of only missing values fit every type.

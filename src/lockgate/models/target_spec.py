@@ -147,7 +147,7 @@ class Server(Config):
         return None if of is None else of.candidate if role == "candidate" else of.champion or of.candidate
 
 
-def shown(url: str) -> str:
+def without_credentials(url: str) -> str:
     """An address without what may be a secret in it: user, password, query."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

@@ -82,10 +82,10 @@ def _told(change: Change) -> str:
     side = "parameter" if change.side == "params" else change.side[:-1]
     name, old, new = cut(change.name, _LONGEST), cut(change.old, _LONGEST), cut(change.new, _LONGEST)
     if change.side == "outputs":
-        return f"its answer lacks {name}" if change.what == "removed" else f"its answer has {name} as {new}, not {old}"
+        return f"its answer lacks {name}" if change.kind == "removed" else f"its answer has {name} as {new}, not {old}"
     return {
         "removed": f"it does not know the {side} {name}",
         "retyped": f"it takes the {side} {name} as {new}, not {old}",
         "newly required": f"the {side} {name} may not be left out",
         "added required": f"it needs the {side} {name} ({new}) too",
-    }[change.what]
+    }[change.kind]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate import plugins
 from lockgate.errors import DataError, GateBroken, LockgateError, ModelFault, Refused, RegistryError, UsageError
 from lockgate.evaluation.case import Case, Contender
-from lockgate.evaluation.scoring import row_metrics as beside
+from lockgate.evaluation.scoring import row_metrics
 from lockgate.evidence.run_folder import RunFolder, find, salt
 from lockgate.hashing import folder_digest
 from lockgate.models.target_spec import Serve, Server, Target
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.requirements.subject import Subject
-    from lockgate.evaluation.scoring.row_metrics import Beside
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.evidence.evidence import Evidence
     from lockgate.models.model import Model
-    from lockgate.models.server.model import Wire
+    from lockgate.models.row_functions import RowFunctionPlan
+    from lockgate.models.server.model import ServerProtocol
     from lockgate.promotion.ledger.entry import Entry
     from lockgate.promotion.reevaluation_result import Repeats
 
@@ -62,7 +62,7 @@ def only_pipeline(root: Path) -> Path:
 
 def secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """What must not be read in a log: the values that models are not shown either, by their names."""
-    from lockgate.models.process import environment
+    from lockgate.models import environment
 
     return environment.secrets(environ)
 
@@ -275,7 +275,7 @@ class Bench:
     def _score(self, name: str, *, replayed: bool) -> Scored:
         from lockgate.evaluation.scoring.replay import replay
         from lockgate.evaluation.scoring.scored_table import Scored, build_scored
-        from lockgate.models.output import ask
+        from lockgate.models.output import scorer
 
         key = f"{name}-replayed" if replayed else name
         path = self.folder.path / "scored" / f"{key}.parquet"
@@ -291,8 +291,8 @@ class Bench:
         asks: dict[str, Any] = {}
         what = None if replayed or not roles else self._beside(dataset)
         if what is not None:
-            dataset.need(dict.fromkeys(what.reads, "column that per_row reads"))
-            columns = None if columns is None else list(dict.fromkeys([*columns, *what.reads]))
+            dataset.need(dict.fromkeys(what.data_columns, "column that per_row reads"))
+            columns = None if columns is None else list(dict.fromkeys([*columns, *what.data_columns]))
         told: dict[str, Any] = {
             "spec": self.pipeline.output.output if self.pipeline.output else _plain_output(),
             "task": self.pipeline.task,
@@ -302,9 +302,9 @@ class Bench:
         }
         for role, contender in roles.items():
             if what is None:
-                asks[role] = self._fed((replay if replayed else ask)(contender.model, **told))
+                asks[role] = self._fed((replay if replayed else scorer)(contender.model, **told))
             else:
-                asks[role] = self._fed(beside.ask(contender.model, what, **told), what)
+                asks[role] = self._fed(row_metrics.row_scorer(contender.model, what, **told), what)
         tell = self.progress
         scored = build_scored(
             dataset,
@@ -328,11 +328,11 @@ class Bench:
         return kept
 
     def _fed(
-        self, how: Callable[[Iterator[Any]], Iterator[Any]], what: Beside | None = None
+        self, how: Callable[[Iterator[Any]], Iterator[Any]], what: RowFunctionPlan | None = None
     ) -> Callable[[Iterator[Any]], Iterator[Any]]:
         """The same, given data batches: their columns renamed to what the signature calls them."""
         if what is not None:
-            return lambda batches: how(what.fed(batch, self._renamed(batch)) for batch in batches)
+            return lambda batches: how(what.extend(self._renamed(batch), data=batch) for batch in batches)
         if not self.pipeline.inputs:
             return how
         return lambda batches: how(self._renamed(batch) for batch in batches)
@@ -340,15 +340,15 @@ class Bench:
     @cached_property
     def _row_functions(self) -> Mapping[str, str]:
         """Metric → SHA-256 of its file, when it was first looked at in this run: what was hashed is what is run."""
-        return beside.origins(self.pipeline.per_row, self.pipeline.root)
+        return row_metrics.file_digests(self.pipeline.per_row, self.pipeline.root)
 
-    def _beside(self, dataset: Dataset) -> Beside | None:
+    def _beside(self, dataset: Dataset) -> RowFunctionPlan | None:
         """What lines on the data want run beside the models; None where they want nothing."""
         asked = self._asked_of(dataset.name)
         wanted = {name: one for name, one in self.pipeline.per_row.items() if name in asked}
         if not wanted:
             return None
-        return beside.beside(
+        return row_metrics.plan_functions(
             wanted,
             self._row_functions,
             root=self.pipeline.root,
@@ -524,9 +524,9 @@ def start_model(
     folder = scratch / f"{role}-work"
     folder.mkdir(exist_ok=True)
     if isinstance(place, Serve):
-        from lockgate.models.server.mlflow_serve import ServedModel
+        from lockgate.models.server.mlflow_serve import MlflowServeModel
 
-        return ServedModel(
+        return MlflowServeModel(
             files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, signature=signature(),
             timeout_s=place.timeout.total_seconds(), ready_s=place.ready.total_seconds(),
         )  # fmt: skip
@@ -538,13 +538,13 @@ def start_model(
 def _server(
     pipeline: Pipeline, target: Server, *, role: str, cancelled: Callable[[], bool] | None, signature: Any
 ) -> Model:
-    from lockgate.models.server.client import Client
+    from lockgate.models.server.client import HttpClient
     from lockgate.models.server.model import ServerModel
 
     address = target.url(role)
     if address is None:
         raise UsageError(f"target does not say where the {role} answers", remedy=f"write {role}: URL into target")
-    client = Client(
+    client = HttpClient(
         address,
         name=role,
         headers={name: value.get_secret_value() for name, value in target.headers.items()},
@@ -558,24 +558,24 @@ def _server(
     return ServerModel(client, wire, signature=signature, ready_s=target.ready.total_seconds())
 
 
-def _wire(pipeline: Pipeline, target: Server, role: str) -> Wire:
+def _wire(pipeline: Pipeline, target: Server, role: str) -> ServerProtocol:
     """The protocol that a server speaks, about the model that it is asked for."""
     model, version = target.named("model", role) or pipeline.model, target.named("version", role)
     if target.protocol == "v2":
-        from lockgate.models.server.protocol_v2 import OpenInference
+        from lockgate.models.server.protocol_v2 import V2Protocol
 
-        return OpenInference(model, version=version, tensor=target.tensor)
+        return V2Protocol(model, version=version, tensor=target.tensor)
     if target.protocol == "v1":
-        from lockgate.models.server.protocol_v1 import Instances
+        from lockgate.models.server.protocol_v1 import V1Protocol
 
-        return Instances(model, version=version)
+        return V1Protocol(model, version=version)
     if target.protocol == "mlflow":
-        from lockgate.models.server.protocol_mlflow import Invocations
+        from lockgate.models.server.protocol_mlflow import MlflowProtocol
 
-        return Invocations()
-    from lockgate.models.server.protocol_json import Template
+        return MlflowProtocol()
+    from lockgate.models.server.protocol_json import JsonProtocol
 
-    return Template(body=target.body, output=target.output, one_row=target.one_row)
+    return JsonProtocol(body=target.body, output=target.output, one_row=target.one_row)
 
 
 def _interpreter(
@@ -587,14 +587,14 @@ def _interpreter(
     cancelled: Callable[[], bool] | None,
 ) -> tuple[str, Mapping[str, str]]:
     """The python that the pipeline names, and the environment it is started in."""
-    from lockgate.models.process.environment import job_python
+    from lockgate.models.environment import job_python
 
     if pipeline.environment == "declared":
-        from lockgate.models.process.declared_environment import declared_python, without_ours
+        from lockgate.models.process.declared_environment import declared_python, without_job_packages
 
         cache = pipeline.root / ".gate" / "environments"
         python = declared_python(files, cache=cache, environ=environ, name=role, cancelled=cancelled)
-        return python, without_ours(environ)
+        return python, without_job_packages(environ)
     if isinstance(pipeline.environment, PythonEnvironment):
         named = pipeline.environment.python
         return (str(pipeline.resolve(named)) if "/" in named else named), environ
@@ -603,7 +603,7 @@ def _interpreter(
 
 def turn_over(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:
     """What makes serving follow an entry of the ledger; None where the pipeline has no promotion.switch."""
-    from lockgate.models.process.environment import is_secret
+    from lockgate.models.environment import is_secret
     from lockgate.promotion import traffic_switch as switch
 
     spec = pipeline.promotion.switch

@@ -9,7 +9,7 @@ import numpy as np
 from bench.decisions.asking import drawing
 from bench.decisions.bars import ALPHA, Bar, standard_error
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, estimate_latency
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Verdict
@@ -46,7 +46,7 @@ class LimitCell:
         naive = np.zeros(2)
         for seed in range(self.sims):
             times = LAWS[self.law].draw(draw, self.requests)
-            timed = Timed(tuple(np.array_split(times, BLOCKS)), None)
+            timed = BlockLatencies(tuple(np.array_split(times, BLOCKS)), None)
             found = judge("latency", asked, [estimate_latency(*asked[0], timed, seed=seed)], Latency.subjects)
             verdicts[found[0].verdict] += 1
             naive += np.array(quantile_p_values(times, PERCENTILES[self.subject], truth)) <= ALPHA

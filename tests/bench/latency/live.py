@@ -18,7 +18,7 @@ import numpy as np
 from bench.decisions.bars import ALPHA, Bar, standard_error
 from helpers.truth import server
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, estimate_latency
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.latency import Latency
@@ -100,6 +100,6 @@ def _drive(url: str, *, seed: int) -> Drive:
 
 
 def _findings(candidate: Sequence[np.ndarray], champion: Sequence[np.ndarray], *, seed: int) -> tuple[Finding, ...]:
-    timed = Timed(tuple(candidate), tuple(champion))
+    timed = BlockLatencies(tuple(candidate), tuple(champion))
     estimates = [estimate_latency(name, line, timed, seed=seed) for name, line in LINES]
     return judge("latency", LINES, estimates, Latency.subjects)

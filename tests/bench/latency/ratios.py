@@ -12,7 +12,7 @@ import numpy as np
 from bench.decisions.asking import drawing
 from bench.decisions.bars import ALPHA, Bar, standard_error
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency, statistic
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, estimate_latency, statistic
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding
 from lockgate.gates.latency import Latency
@@ -79,7 +79,7 @@ class RatioCell:
         phase = 0.1 * np.sin(2 * math.pi * (np.arange(2 * BLOCKS) / draw.uniform(6, 20) + draw.random()))
         return np.asarray(np.exp(drift + phase))
 
-    def _timed(self, draw: np.random.Generator, times: float) -> Timed:
+    def _timed(self, draw: np.random.Generator, times: float) -> BlockLatencies:
         factors = self._runner(draw).reshape(BLOCKS, 2)
         blocks: dict[str, list[np.ndarray]] = {"candidate": [], "champion": []}
         for pair in factors:
@@ -88,7 +88,7 @@ class RatioCell:
             for role, factor in zip(turn, pair, strict=True):
                 own = times if role == "candidate" else 1.0
                 blocks[role].append(LAWS[self.law].draw(draw, REQUESTS // BLOCKS) * factor * own)
-        return Timed(tuple(blocks["candidate"]), tuple(blocks["champion"]))
+        return BlockLatencies(tuple(blocks["candidate"]), tuple(blocks["champion"]))
 
     def _in_turn(self, draw: np.random.Generator, times: float) -> bool:
         factors = self._runner(draw)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lockgate.evaluation.latency.block_schedule import Turns
+from lockgate.evaluation.latency.block_schedule import BlockSchedule
 from lockgate.models.load_spec import BLOCK, Load
 from lockgate.models.model import Drive
 
@@ -33,12 +33,12 @@ def test_a_long_run_has_more_blocks_and_no_longer_ones(
     load: dict[str, Any], blocks: int, first: int, last: int
 ) -> None:
     """Twenty, until they would hold more than 50,000 requests each; all together are those that were asked."""
-    turns = Turns(Load.model_validate(load))
+    schedule = BlockSchedule(Load.model_validate(load))
     sizes = []
-    while turns.left:
-        sizes.append(turns.requests)
-        assert turns.seconds is None
-        turns.took([])
+    while schedule.remaining:
+        sizes.append(schedule.requests)
+        assert schedule.seconds is None
+        schedule.record([])
 
     assert len(sizes) == blocks == Load.model_validate(load).blocks
     assert (sizes[0], sizes[-1]) == (first, last)
@@ -47,28 +47,28 @@ def test_a_long_run_has_more_blocks_and_no_longer_ones(
 
 @pytest.mark.parametrize(("duration", "blocks", "seconds"), [("10s", 20, 0.5), ("20m", 20, 60.0), ("24h", 1440, 60.0)])
 def test_a_closed_loop_takes_turns_every_minute_at_least(duration: str, blocks: int, seconds: float) -> None:
-    """Of a short one, twenty turns."""
-    turns = Turns(Load.model_validate({"closed": {}, "duration": duration}))
+    """Of a short one, twenty schedule."""
+    schedule = BlockSchedule(Load.model_validate({"closed": {}, "duration": duration}))
     slots = []
-    while turns.left:
-        slots.append(turns.seconds)
-        turns.took([driven(3, rate=100)] * 2)
+    while schedule.remaining:
+        slots.append(schedule.seconds)
+        schedule.record([driven(3, rate=100)] * 2)
 
     assert slots == pytest.approx([seconds] * blocks)
 
 
 def test_a_block_that_is_full_early_makes_later_ones_shorter() -> None:
     """2,000 answers a second fill a minute's block in 25 s; the time that was asked is kept, and every block after is whole."""
-    turns = Turns(Load.model_validate({"closed": {}, "duration": "1h"}))
+    schedule = BlockSchedule(Load.model_validate({"closed": {}, "duration": "1h"}))
     fast, measured = 0.0, 0.0
     counts = []
-    while turns.left:
-        assert turns.seconds is not None
-        counts.append(min(BLOCK, round(turns.seconds * 2000)))
-        drives = [driven(counts[-1], rate=2000), driven(round(turns.seconds * 20), rate=20)]
+    while schedule.remaining:
+        assert schedule.seconds is not None
+        counts.append(min(BLOCK, round(schedule.seconds * 2000)))
+        drives = [driven(counts[-1], rate=2000), driven(round(schedule.seconds * 20), rate=20)]
         fast += counts[-1] / 2000
-        measured += turns.seconds
-        turns.took(drives)
+        measured += schedule.seconds
+        schedule.record(drives)
 
     assert measured == pytest.approx(3600)
     assert fast == pytest.approx(3600 - 35, abs=1)

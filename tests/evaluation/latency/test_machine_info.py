@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lockgate.evaluation.latency.machine_info import Watch, described, short, watch
+from lockgate.evaluation.latency.machine_info import (
+    ProcessorTimes,
+    describe_machine,
+    machine_name,
+    read_processor_times,
+)
 from lockgate.hashing import canonical
 
 
@@ -34,12 +39,12 @@ def test_a_container_with_limits_is_told_with_its_limits(tmp_path: Path) -> None
     }.items():
         (sysfs / name).parent.mkdir(parents=True, exist_ok=True)
         (sysfs / name).write_text(text)
-    facts = described(proc, sysfs)
+    facts = describe_machine(proc, sysfs)
 
     assert facts["processor"] == "Xeon Gold"
     assert (facts["cpu_limit"], facts["memory_limit_mb"], facts["memory_mb"]) == ("1.5", 4000, 24000)
     assert facts["governor"] == "powersave"
-    assert short({"processor": "Xeon Gold", "cpus": 8, "usable_cpus": 2}) == "Xeon Gold, 2 of 8 processors"
+    assert machine_name({"processor": "Xeon Gold", "cpus": 8, "usable_cpus": 2}) == "Xeon Gold, 2 of 8 processors"
     assert canonical(facts)
 
 
@@ -53,8 +58,8 @@ def test_older_control_groups_and_no_limit_at_all(tmp_path: Path) -> None:
     (free / "cpu.max").write_text("max 100000")
     (free / "memory.max").write_text("max")
 
-    assert described(tmp_path, old)["cpu_limit"] == "0.5"
-    assert {"cpu_limit", "memory_limit_mb"}.isdisjoint(described(tmp_path, tmp_path / "free"))
+    assert describe_machine(tmp_path, old)["cpu_limit"] == "0.5"
+    assert {"cpu_limit", "memory_limit_mb"}.isdisjoint(describe_machine(tmp_path, tmp_path / "free"))
 
 
 def test_a_graphics_processor_is_told_as_its_driver_tells_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,17 +68,17 @@ def test_a_graphics_processor_is_told_as_its_driver_tells_it(tmp_path: Path, mon
     program.write_text("#!/bin/sh\necho 'NVIDIA L4, 570.1, 23034 MiB, 3 %'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    assert described()["gpus"] == ["NVIDIA L4, 570.1, 23034 MiB, 3 %"]
+    assert describe_machine()["gpus"] == ["NVIDIA L4, 570.1, 23034 MiB, 3 %"]
 
     program.write_text("#!/bin/sh\necho broken; exit 9\n")
-    assert "gpus" not in described()
+    assert "gpus" not in describe_machine()
 
 
 def test_what_others_used_is_told_by_name() -> None:
     """The gate's own children are not others."""
     cpus = os.cpu_count() or 1
-    before = Watch(1000, 500, 0, {1: ("init", 5, 0), 7: ("gate", 10, 1), 9: ("compiler", 100, 1)})
-    after = Watch(
+    before = ProcessorTimes(1000, 500, 0, {1: ("init", 5, 0), 7: ("gate", 10, 1), 9: ("compiler", 100, 1)})
+    after = ProcessorTimes(
         1000 + 100 * cpus, 500 + 20 * cpus, 4 * cpus,
         {1: ("init", 5, 0), 7: ("gate", 30, 1), 8: ("model", 10, 7), 9: ("compiler", 150, 1)},
     )  # fmt: skip
@@ -88,11 +93,11 @@ def test_what_others_used_is_told_by_name() -> None:
 @pytest.mark.skipif(not Path("/proc/stat").exists(), reason="no /proc on this system")
 def test_a_process_that_burns_a_core_is_seen() -> None:
     """A real one, until the machine's clock has counted it."""
-    before = watch()
+    before = read_processor_times()
     with subprocess.Popen([sys.executable, "-c", "while True: pass"], start_new_session=True) as hog:
         try:
             while True:
-                after = watch()
+                after = read_processor_times()
                 name, ticks, _ = after.used.get(hog.pid, ("", 0, 0))
                 if ticks >= 30:
                     break
@@ -106,7 +111,7 @@ def test_a_process_that_burns_a_core_is_seen() -> None:
 
 def test_a_system_without_proc_says_nothing(tmp_path: Path) -> None:
     """Nothing is invented."""
-    nothing = watch(tmp_path / "none")
+    nothing = read_processor_times(tmp_path / "none")
 
     assert nothing.since(nothing, own=1) == {}
-    assert described(tmp_path / "none", tmp_path / "none")["cpus"] >= 1
+    assert describe_machine(tmp_path / "none", tmp_path / "none")["cpus"] >= 1

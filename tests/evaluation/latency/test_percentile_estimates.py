@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_latency
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, estimate_latency
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.stats.latency import quantile_bounds, quantile_p_values
@@ -30,7 +30,7 @@ def blocks(seed: int, *, count: int = 20, size: int = 100, drift: float = 0.0, t
 def test_the_upper_end_meets_a_limit_where_the_test_passes(seed: int, subject: str, drift: float, place: float) -> None:
     """For percentiles and the mean, blocks alike or not."""
     line = parse(f"{subject} <= {10 * place!r}")
-    one = estimate_latency("r1", line, Timed(blocks(seed, drift=drift), None), seed=0)
+    one = estimate_latency("r1", line, BlockLatencies(blocks(seed, drift=drift), None), seed=0)
 
     assert one.p_pass is not None
     met = one.high is not None and math.isfinite(one.high) and one.high <= one.required[1]
@@ -40,10 +40,10 @@ def test_the_upper_end_meets_a_limit_where_the_test_passes(seed: int, subject: s
 
 def test_blocks_that_are_alike_have_the_exact_interval() -> None:
     """Order statistics, where time plays no part; a drifting run is bounded less tightly."""
-    alike, drifting = (Timed(blocks(3, size=200, drift=drift), None) for drift in (0.0, 0.3))
+    alike, drifting = (BlockLatencies(blocks(3, size=200, drift=drift), None) for drift in (0.0, 0.3))
     line = parse("p50_ms <= 20")
 
-    def reach(timed: Timed) -> float:
+    def reach(timed: BlockLatencies) -> float:
         one = estimate_latency("r1", line, timed, seed=0)
         exact = quantile_bounds(np.concatenate(timed.candidate), 0.5, confidence=0.9).high
         assert one.high is not None
@@ -58,7 +58,7 @@ def test_blocks_that_are_alike_have_the_exact_interval() -> None:
 def test_independent_requests_are_tested_exactly() -> None:
     """With blocks that agree, in which slow requests do not follow each other, p-values are those of the exact test."""
     spaced = np.sort(blocks(8, count=1, size=50)[0]).reshape(10, 5).T.ravel()
-    timed = Timed((spaced,) * 20, None)
+    timed = BlockLatencies((spaced,) * 20, None)
     one = estimate_latency("r1", parse("p90_ms <= 16"), timed, seed=0)
 
     assert one.detail["design_effect"] == "1.0"
@@ -70,7 +70,7 @@ def test_one_slow_request_does_not_undo_a_generous_limit(subject: str) -> None:
     """3,000 requests of which one is over the limit show that the p99 is under it."""
     timed = [np.full(150, 10.0) + np.arange(150) / 1000 for _ in range(20)]
     timed[7][3] = 500.0
-    one = estimate_latency("r1", parse(f"{subject} <= 100"), Timed(timed, None), seed=0)
+    one = estimate_latency("r1", parse(f"{subject} <= 100"), BlockLatencies(timed, None), seed=0)
 
     assert one.p_pass is not None
     assert one.p_pass < 1e-6
@@ -82,7 +82,7 @@ def test_requests_that_resemble_their_neighbours_count_as_fewer() -> None:
     calm = [10 * np.exp(draw.normal(0, 0.1, 150)) for _ in range(20)]
     bursts = [np.sort(block) for block in calm]
     line = parse("p90_ms <= 12")
-    alone, together = (estimate_latency("r1", line, Timed(one, None), seed=0) for one in (calm, bursts))
+    alone, together = (estimate_latency("r1", line, BlockLatencies(one, None), seed=0) for one in (calm, bursts))
 
     assert float(together.detail["autocorrelation_time"]) > 5 > float(alone.detail["autocorrelation_time"])
     assert together.p_pass is not None
@@ -97,8 +97,8 @@ def test_a_model_that_slows_down_is_not_decided(line: str) -> None:
     """From the first block to the last it loses a third: what it will be later was not measured."""
     steady = blocks(5, size=200)
     slowing = tuple(block * (1 + place / 60) for place, block in enumerate(steady))
-    kept = estimate_latency("r1", parse(line), Timed(slowing, blocks(6, size=200)), seed=0)
-    free = estimate_latency("r1", parse(line), Timed(steady, blocks(6, size=200)), seed=0)
+    kept = estimate_latency("r1", parse(line), BlockLatencies(slowing, blocks(6, size=200)), seed=0)
+    free = estimate_latency("r1", parse(line), BlockLatencies(steady, blocks(6, size=200)), seed=0)
 
     assert (kept.few_code, kept.too_few and kept.too_few.endswith("from block to block it rose")) == (
         "not_steady",
@@ -110,7 +110,7 @@ def test_a_model_that_slows_down_is_not_decided(line: str) -> None:
 def test_a_ratio_of_equal_blocks_is_one() -> None:
     """Without any spread between them."""
     same = blocks(1)
-    one = estimate_latency("r1", parse("p95_ms <= champion * 1.1"), Timed(same, same), seed=0)
+    one = estimate_latency("r1", parse("p95_ms <= champion * 1.1"), BlockLatencies(same, same), seed=0)
 
     assert (one.value, one.low, one.high, one.p_pass) == (1.0, 1.0, 1.0, 0.0)
     assert one.candidate == one.champion == quantile_bounds(np.concatenate(same), 0.95).value
@@ -118,7 +118,7 @@ def test_a_ratio_of_equal_blocks_is_one() -> None:
 
 def test_the_same_seed_gives_the_same_numbers() -> None:
     """The halves are drawn from the seed."""
-    line, timed = parse("p95_ms <= champion * 1.1"), Timed(blocks(1), blocks(2))
+    line, timed = parse("p95_ms <= champion * 1.1"), BlockLatencies(blocks(1), blocks(2))
 
     assert estimate_latency("r1", line, timed, seed=4) == estimate_latency("r1", line, timed, seed=4)
     assert estimate_latency("r1", line, timed, seed=4) != estimate_latency("r1", line, timed, seed=5)
@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 @pytest.mark.parametrize("timed", [(np.array([10.0]),), tuple(np.full(5, 10.0) for _ in range(20))])
 def test_a_mean_without_spread_is_not_decided(timed: Any) -> None:
     """One block, or blocks that do not differ at all, do not say how far the mean may be off."""
-    one = estimate_latency("r1", parse("mean_ms <= 20"), Timed(timed, None), seed=0)
+    one = estimate_latency("r1", parse("mean_ms <= 20"), BlockLatencies(timed, None), seed=0)
 
     assert (one.value, one.p_pass, one.p_fail, one.high) == (10.0, 1.0, 1.0, None)
     assert one.too_few is not None

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.evaluation.latency.percentile_estimates import Timed
-from lockgate.evaluation.latency.rate_estimates import estimate_rate, failed_in_turn
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies
+from lockgate.evaluation.latency.rate_estimates import estimate_rate, failed_pairs
 from lockgate.evaluation.latency.request_limits import least_requests
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.stats.proportions import clopper_pearson
@@ -29,7 +29,7 @@ def answers(failing: list[int], *, size: int = 150, blocks: int = 20) -> tuple[n
 def test_a_share_of_errors_is_bounded_as_clopper_and_pearson_bound_it(blocks: set[int]) -> None:
     """At most one failure a block: nothing comes together, so that (nearly) every request counts."""
     one = estimate_rate(
-        "r1", parse("error_rate <= 1%"), Timed(answers([150 * block for block in blocks]), None), seed=0
+        "r1", parse("error_rate <= 1%"), BlockLatencies(answers([150 * block for block in blocks]), None), seed=0
     )
     exact = clopper_pearson(len(blocks), 3000, confidence=0.9)
 
@@ -42,8 +42,8 @@ def test_a_share_of_errors_is_bounded_as_clopper_and_pearson_bound_it(blocks: se
 def test_failures_that_come_together_count_as_fewer() -> None:
     """Thirty in one block say less than thirty spread over all."""
     line = parse("error_rate <= 2%")
-    together = estimate_rate("r1", line, Timed(answers(list(range(30))), None), seed=0)
-    spread = estimate_rate("r1", line, Timed(answers([100 * i for i in range(30)]), None), seed=0)
+    together = estimate_rate("r1", line, BlockLatencies(answers(list(range(30))), None), seed=0)
+    spread = estimate_rate("r1", line, BlockLatencies(answers([100 * i for i in range(30)]), None), seed=0)
 
     assert together.value == spread.value == 0.01
     assert together.p_pass is not None
@@ -60,8 +60,8 @@ def test_errors_beside_the_champions_are_compared_by_pairs(
 ) -> None:
     """The same request to both: only those count that one of them answered."""
     ours, theirs = answers(candidate), answers(champion)
-    pairs = [failed_in_turn(np.isinf(one), np.isinf(other)) for one, other in zip(ours, theirs, strict=True)]
-    timed = Timed(ours, theirs, pairs=pairs)
+    pairs = [failed_pairs(np.isinf(one), np.isinf(other)) for one, other in zip(ours, theirs, strict=True)]
+    timed = BlockLatencies(ours, theirs, pairs=pairs)
     one = estimate_rate("r1", parse("error_rate <= champion + 0.01"), timed, seed=0)
 
     assert one.value == pytest.approx((len(candidate) - len(champion)) / 3000)
@@ -77,7 +77,7 @@ def test_errors_beside_the_champions_are_compared_by_pairs(
 def throughput(line: str, *, slower: float = 1.0, seed: int = 1) -> Any:
     draw = np.random.default_rng(seed)
     took, beside = (draw.normal(1.5, 0.05, 20) for _ in range(2))
-    timed = Timed(answers([]), answers([]), seconds=tuple(slower * took), champion_s=tuple(beside))
+    timed = BlockLatencies(answers([]), answers([]), seconds=tuple(slower * took), champion_s=tuple(beside))
     return estimate_rate("r1", parse(line), timed, seed=0)
 
 
@@ -89,7 +89,7 @@ def test_throughput_is_answers_over_seconds() -> None:
     assert shown.p_pass <= 0.05 < shown.p_fail
     assert refuted.p_fail <= 0.05 < refuted.p_pass
     assert shown.interval[0] < 100 < shown.interval[1]
-    failing = Timed(answers(list(range(1500))), None, seconds=(1.5,) * 20)
+    failing = BlockLatencies(answers(list(range(1500))), None, seconds=(1.5,) * 20)
     assert estimate_rate("r1", parse("throughput_rps >= 1"), failing, seed=0).value == pytest.approx(50)
 
 
@@ -108,7 +108,7 @@ def test_points_are_compared_without_bounds() -> None:
     """Where the line says so."""
     for text in ("error_rate <= 1%", "throughput_rps >= 10", "error_rate <= champion + 0.01"):
         line = from_mapping({**_mapping(text), "claim": "point"})
-        one = estimate_rate("r1", line, Timed(answers([]), answers([]), (1.0,) * 20, (1.0,) * 20), seed=0)
+        one = estimate_rate("r1", line, BlockLatencies(answers([]), answers([]), (1.0,) * 20, (1.0,) * 20), seed=0)
         assert (one.low, one.high, one.p_pass, one.method) == (None, None, None, "point")
 
 
@@ -122,5 +122,5 @@ def test_a_small_share_needs_many_requests_even_if_none_fails() -> None:
     """One in a thousand: 2,995."""
     assert least_requests(parse("error_rate <= 0.1%")) == 2995
     assert least_requests(parse("error_rate <= champion + 0.001")) is None
-    few = estimate_rate("r1", parse("error_rate <= 50%"), Timed((np.full(4, 1.0),), None), seed=0)
+    few = estimate_rate("r1", parse("error_rate <= 50%"), BlockLatencies((np.full(4, 1.0),), None), seed=0)
     assert few.too_few is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lockgate.evaluation.latency.recorded_times import STRETCHES, Measured
+from lockgate.evaluation.latency.recorded_times import STRETCHES, RecordedTimes
 from lockgate.models.model import Drive
 from lockgate.stats.latency import percentile
 from lockgate.stats.latency_samples import WIDTH, pooled, spanned
@@ -19,8 +19,8 @@ def drive(seed: int, *, requests: int = 40) -> Drive:
     return Drive(due, due, due + draw.lognormal(-5, 0.3, requests), failed, np.zeros(requests), error)
 
 
-def measured(blocks: int, *, fold_from: int | None = None, seed: int = 0) -> Measured:
-    known = Measured(blocks=blocks)
+def measured(blocks: int, *, fold_from: int | None = None, seed: int = 0) -> RecordedTimes:
+    known = RecordedTimes(blocks=blocks)
     for block in range(blocks):
         known.add(drive(seed * 100_000 + block))
         if fold_from is not None and block >= fold_from:

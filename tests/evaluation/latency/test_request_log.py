@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from lockgate.evaluation.latency.request_log import RawRequests
+from lockgate.evaluation.latency.request_log import RequestLog
 from lockgate.models.load_spec import BYTES
 from lockgate.models.model import Drive
 
@@ -23,9 +23,9 @@ def drive(requests: int = 150, *, seed: int = 0) -> Drive:
 
 def test_every_request_is_kept_as_it_was_measured(tmp_path: Path) -> None:
     """Each block in a row group of its own, to the last bit."""
-    with RawRequests(tmp_path / "latency", "load") as raw:
+    with RequestLog(tmp_path / "latency", "load") as raw:
         for block in range(3):
-            raw.keep(drive(seed=block), role="candidate", batch=32, block=block)
+            raw.write_block(drive(seed=block), role="candidate", batch=32, block=block)
     file = parquet.ParquetFile(tmp_path / "latency" / "load.parquet")
 
     assert [path.name for path in (tmp_path / "latency").iterdir()] == ["load.parquet"]
@@ -45,8 +45,8 @@ def test_blocks_are_on_disk_as_soon_as_they_are_over(tmp_path: Path) -> None:
     sizes = []
 
     def interrupted() -> None:
-        with RawRequests(tmp_path, "load") as raw:
-            raw.keep(drive(50_000), role="candidate", batch=1, block=0)
+        with RequestLog(tmp_path, "load") as raw:
+            raw.write_block(drive(50_000), role="candidate", batch=1, block=0)
             sizes.append((tmp_path / "load.partial.parquet").stat().st_size)
             raise KeyboardInterrupt
 
@@ -59,8 +59,8 @@ def test_blocks_are_on_disk_as_soon_as_they_are_over(tmp_path: Path) -> None:
 
 def test_a_request_takes_no_more_bytes_than_is_foretold(tmp_path: Path) -> None:
     """`gate plan` multiplies with them."""
-    with RawRequests(tmp_path, "load") as raw:
+    with RequestLog(tmp_path, "load") as raw:
         for block in range(4):
-            raw.keep(drive(50_000, seed=block), role="candidate", batch=1, block=block)
+            raw.write_block(drive(50_000, seed=block), role="candidate", batch=1, block=block)
 
     assert 0.75 * BYTES < (tmp_path / "load.parquet").stat().st_size / 200_000 < 1.02 * BYTES

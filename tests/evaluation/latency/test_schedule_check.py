@@ -28,7 +28,7 @@ def block(
 
 
 def paced(drives: list[Drive]) -> Pace:
-    return Pace.together([Pace.of(drive) for drive in drives])
+    return Pace.pooled([Pace.from_drive(drive) for drive in drives])
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,6 @@ def test_a_schedule_is_judged_alike_when_its_times_were_folded() -> None:
     queue = [block(n=1500, took_ms=np.maximum(0.0, np.arange(1500) * (1000 / 80 - 1000 / 100)) + 20.0)] * 3
     behind = [block(n=1000, lag_ms=30.0)] * 3
     for drives in (queue, behind, [block()] * 3):
-        exact, folded = paced(drives), Pace.together([Pace.of(drive).folded() for drive in drives])
+        exact, folded = paced(drives), Pace.pooled([Pace.from_drive(drive).folded() for drive in drives])
         assert late(folded, role="candidate") == late(exact, role="candidate")
         assert saturated(folded, role="candidate", rate=100.0) == saturated(exact, role="candidate", rate=100.0)

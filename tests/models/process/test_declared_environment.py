@@ -15,7 +15,7 @@ import pytest
 
 from helpers.model_processes import environ, save, survivors
 from lockgate.errors import ModelFault
-from lockgate.models.process.declared_environment import Declared, declared_python, without_ours
+from lockgate.models.process.declared_environment import DeclaredEnvironment, declared_python, without_job_packages
 from lockgate.models.process.model import ProcessModel
 
 HERE = ".".join(map(str, sys.version_info[:2]))
@@ -76,7 +76,7 @@ def test_a_model_answers_under_what_it_declares(tmp_path: Path) -> None:
     cache, seen = tmp_path / "environments", environ(PYTHONPATH="src", PATH=beside)
 
     python = declared_python(folder, cache=cache, environ=seen)
-    with ProcessModel(folder, python=python, environ=without_ours(seen), scratch=tmp_path) as model:
+    with ProcessModel(folder, python=python, environ=without_job_packages(seen), scratch=tmp_path) as model:
         facts = model.load()
         (answer,) = model.predict([pa.RecordBatch.from_pydict({"do": ["answer"] * 2})])
     done = json.loads((Path(python).parents[1] / "lockgate.json").read_text())
@@ -169,26 +169,26 @@ def test_another_declaration_is_another_environment(files: Path, file: str, text
     with (files / "requirements.txt").open("a") as requirements:
         requirements.write("wheel.whl\n")
     (files / "wheel.whl").write_text("bytes")
-    before = Declared.of(files, name="candidate")
+    before = DeclaredEnvironment.read(files, name="candidate")
     (files / "requirements.txt").write_text("# by hand\n\n" + (files / "requirements.txt").read_text())
-    same = Declared.of(files, name="champion")
+    same = DeclaredEnvironment.read(files, name="champion")
     (files / file).write_text(text)
 
     assert same.key == before.key
-    assert Declared.of(files, name="candidate").key != before.key
+    assert DeclaredEnvironment.read(files, name="candidate").key != before.key
 
 
 def test_what_a_model_needs_to_answer_here_is_added(files: Path) -> None:
     """Where it is not declared, however it is written."""
     (files / "requirements.txt").write_text("Pandas[parquet]>=2  # frames\nscikit_learn\n-i https://index.example\n")
 
-    assert Declared.of(files, name="candidate").added == ("mlflow", "pyarrow")
+    assert DeclaredEnvironment.read(files, name="candidate").added == ("mlflow", "pyarrow")
 
 
 def test_a_version_that_declares_nothing_says_so(tmp_path: Path) -> None:
     """With the two ways out."""
     with pytest.raises(ModelFault) as caught:
-        Declared.of(tmp_path, name="candidate")
+        DeclaredEnvironment.read(tmp_path, name="candidate")
 
     assert str(caught.value) == (
         "candidate declares no environment: its files have no requirements.txt that can be read; "

@@ -19,8 +19,8 @@ import pytest
 
 import lockgate.models.process
 from lockgate.errors import ModelFault, UsageError
+from lockgate.models.environment import check_python, is_secret, job_python, model_environment
 from lockgate.models.model import LoadPlan
-from lockgate.models.process.environment import check_python, is_secret, job_python, model_environment
 from lockgate.models.process.model import ProcessModel
 
 Do = Callable[..., pa.RecordBatch]

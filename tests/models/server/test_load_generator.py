@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockgate.models.server.load_generator import READ, WRITE, EpollWatch, Watch
+from lockgate.models.server.load_generator import READ, WRITE, EpollPoller, SocketPoller
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -21,8 +21,8 @@ def pair() -> Iterator[Pair]:
         yield one, other
 
 
-@pytest.fixture(params=[Watch, EpollWatch])
-def watch(request: pytest.FixtureRequest) -> Iterator[Watch]:
+@pytest.fixture(params=[SocketPoller, EpollPoller])
+def watch(request: pytest.FixtureRequest) -> Iterator[SocketPoller]:
     lifeline, ours = os.pipe()
     yield request.param(lifeline)
     os.close(lifeline)
@@ -33,7 +33,7 @@ def soon() -> float:
     return time.perf_counter() + 0.001
 
 
-def test_only_what_was_asked_for_is_told(watch: Watch, pair: Pair) -> None:
+def test_only_what_was_asked_for_is_told(watch: SocketPoller, pair: Pair) -> None:
     """Reading, writing, both, and nothing any more."""
     one, other = pair
     here = one.fileno()
@@ -52,7 +52,7 @@ def test_only_what_was_asked_for_is_told(watch: Watch, pair: Pair) -> None:
     assert watch.wait(soon()) == []
 
 
-def test_the_other_end_that_hangs_up_is_news_for_a_reader(watch: Watch, pair: Pair) -> None:
+def test_the_other_end_that_hangs_up_is_news_for_a_reader(watch: SocketPoller, pair: Pair) -> None:
     """A broken connection wakes whoever waits for it."""
     one, other = pair
     watch.set(one.fileno(), READ)
@@ -63,7 +63,7 @@ def test_the_other_end_that_hangs_up_is_news_for_a_reader(watch: Watch, pair: Pa
     assert mask & READ
 
 
-def test_a_number_that_is_given_to_a_new_socket_is_waited_for_anew(watch: Watch) -> None:
+def test_a_number_that_is_given_to_a_new_socket_is_waited_for_anew(watch: SocketPoller) -> None:
     """Whatever the one before it was waited for, and however it ended."""
     one, other = socket.socketpair()
     number = one.fileno()
@@ -82,7 +82,7 @@ def test_a_number_that_is_given_to_a_new_socket_is_waited_for_anew(watch: Watch)
         watch.set(number, 0)
 
 
-def test_an_idle_socket_that_hangs_up_keeps_nobody_awake(watch: Watch, pair: Pair) -> None:
+def test_an_idle_socket_that_hangs_up_keeps_nobody_awake(watch: SocketPoller, pair: Pair) -> None:
     """It is not told of, and may be waited for again."""
     one, other = pair
     watch.opened(one.fileno())
@@ -96,7 +96,7 @@ def test_an_idle_socket_that_hangs_up_keeps_nobody_awake(watch: Watch, pair: Pai
     assert [descriptor for descriptor, _ in watch.wait(float("inf"))] == [one.fileno()]
 
 
-def test_it_never_returns_before_its_time(watch: Watch) -> None:
+def test_it_never_returns_before_its_time(watch: SocketPoller) -> None:
     """Not by a nanosecond, however it waits: nothing is sent early."""
     for seconds in (0.0, 0.00005, 0.002):
         until = time.perf_counter() + seconds

@@ -106,10 +106,10 @@ def test_more_than_a_server_is_able_to_answer_is_a_queue_and_named_so() -> None:
     with server(rate=2000.0) as truth:
         borne = drive(truth, requests=400, rate=400.0)
 
-    why = saturated(Pace.of(shown), role="champion", rate=400.0)
+    why = saturated(Pace.from_drive(shown), role="champion", rate=400.0)
     assert why is not None
     assert 100 < float(why.removeprefix("the champion answers about ").split()[0]) < 300
-    assert saturated(Pace.of(borne), role="champion", rate=400.0) is None
+    assert saturated(Pace.from_drive(borne), role="champion", rate=400.0) is None
 
 
 def test_a_gate_makes_no_verdict_of_a_queue(tmp_path: Path) -> None:
@@ -164,4 +164,4 @@ def test_a_request_that_finds_every_connection_busy_waits_and_nobody_is_late(mon
     assert shown.latency_ms[-1] >= 300
     assert float(np.median(shown.lag_s)) < 0.1
     assert (shown.lag_s <= shown.sent_s - shown.intended_s + 1e-12).all()
-    assert saturated(Pace.of(shown), role="champion", rate=1000.0) is not None
+    assert saturated(Pace.from_drive(shown), role="champion", rate=1000.0) is not None

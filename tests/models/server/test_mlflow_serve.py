@@ -17,13 +17,13 @@ from helpers.model_processes import environ, save, survivors
 from lockgate.errors import ModelFault
 from lockgate.models.model import LoadPlan
 from lockgate.models.server import mlflow_serve as serve
-from lockgate.models.server.mlflow_serve import ServedModel
+from lockgate.models.server.mlflow_serve import MlflowServeModel
 
 _US = """
 import os, sys
 from pathlib import Path
-from lockgate.models.server.mlflow_serve import ServedModel
-model = ServedModel(Path(sys.argv[1]), python=sys.executable, environ=os.environ)
+from lockgate.models.server.mlflow_serve import MlflowServeModel
+model = MlflowServeModel(Path(sys.argv[1]), python=sys.executable, environ=os.environ)
 model.load()
 print("ready", flush=True)
 sys.stdin.read()
@@ -32,17 +32,17 @@ ROWS = pa.RecordBatch.from_pydict({"do": ["answer"] * 3})
 
 
 @pytest.fixture(scope="module")
-def served(trickster_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedModel]:
+def served(trickster_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServeModel]:
     """One server for the tests that leave it as it was."""
     scratch, before = tmp_path_factory.mktemp("served"), survivors()
-    model = ServedModel(trickster_folder, python=sys.executable, environ=environ(), scratch=scratch)
+    model = MlflowServeModel(trickster_folder, python=sys.executable, environ=environ(), scratch=scratch)
     yield model
     model.close()
     assert survivors() == before
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(served: ServedModel) -> Iterator[None]:
+def _nothing_is_left(served: MlflowServeModel) -> Iterator[None]:
     """Nothing but the shared server, which looks after its own end."""
     served.load()
     before = survivors()
@@ -54,7 +54,7 @@ def asked(what: str) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict({"do": [what] * 3})
 
 
-def test_it_answers_over_http(served: ServedModel) -> None:
+def test_it_answers_over_http(served: MlflowServeModel) -> None:
     """As the same model does in process."""
     (answer,) = served.predict([ROWS])
     facts, used = served.load(), served.usage()
@@ -69,7 +69,7 @@ def test_it_answers_over_http(served: ServedModel) -> None:
     assert used.cpu_seconds > 0
 
 
-def test_it_is_driven_over_http(served: ServedModel) -> None:
+def test_it_is_driven_over_http(served: MlflowServeModel) -> None:
     """Every request is answered, and timed."""
     drive = served.drive(LoadPlan(requests=20, rows=2), ROWS)
 
@@ -77,7 +77,7 @@ def test_it_is_driven_over_http(served: ServedModel) -> None:
     assert not any(drive.failed)
 
 
-def test_an_exception_of_the_model_leaves_the_server_up(served: ServedModel) -> None:
+def test_an_exception_of_the_model_leaves_the_server_up(served: MlflowServeModel) -> None:
     """MLflow answers 400 with what was raised; what the server wrote last goes along."""
     with pytest.raises(ModelFault) as caught:
         list(served.predict([asked("raise")]))
@@ -91,7 +91,7 @@ def test_an_exception_of_the_model_leaves_the_server_up(served: ServedModel) -> 
 
 def test_a_server_that_ends_is_said_to_have_ended(trickster_folder: Path) -> None:
     """Not only that nobody answers; afterwards the fault stays."""
-    model = ServedModel(trickster_folder, python=sys.executable, environ=environ())
+    model = MlflowServeModel(trickster_folder, python=sys.executable, environ=environ())
     model.load()
     assert model.pid is not None
     os.killpg(model.pid, signal.SIGKILL)
@@ -108,7 +108,7 @@ def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     (folder / "python_model.py").unlink(missing_ok=True)
     for file in folder.glob("trickster.py"):
         file.unlink()
-    model = ServedModel(folder, python=sys.executable, environ=environ(), ready_s=120.0)
+    model = MlflowServeModel(folder, python=sys.executable, environ=environ(), ready_s=120.0)
     with pytest.raises(ModelFault, match="could not be served: mlflow models serve ended with exit code") as caught:
         model.load()
 
@@ -120,7 +120,7 @@ def test_a_python_that_is_none(trickster_folder: Path, tmp_path: Path) -> None:
     """The key that names another one is said."""
     broken = tmp_path / "python"
     broken.write_text("no program")
-    model = ServedModel(trickster_folder, python=str(broken), environ=environ())
+    model = MlflowServeModel(trickster_folder, python=str(broken), environ=environ())
 
     with pytest.raises(ModelFault, match="has no python to answer under"):
         model.load()
@@ -135,7 +135,7 @@ def test_another_port_is_taken_where_somebody_was_faster(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         real, first = serve._free_port, [taken.getsockname()[1]]
         monkeypatch.setattr(serve, "_free_port", lambda: first.pop() if first else real())
-        model = ServedModel(trickster_folder, python=sys.executable, environ=environ())
+        model = MlflowServeModel(trickster_folder, python=sys.executable, environ=environ())
         (answer,) = model.predict([ROWS])
         model.close()
 
@@ -169,7 +169,7 @@ def test_the_server_ends_with_us_even_when_we_are_killed(trickster_folder: Path)
 
 def test_a_closed_one_is_not_asked_again(trickster_folder: Path) -> None:
     """And was never started."""
-    model = ServedModel(trickster_folder, python=sys.executable, environ=environ())
+    model = MlflowServeModel(trickster_folder, python=sys.executable, environ=environ())
     model.close()
 
     with pytest.raises(ModelFault, match="candidate is closed"):

@@ -14,9 +14,9 @@ import pytest
 from helpers.web import Answer, Request, closed_port, reply, self_signed, serving
 from lockgate.errors import ModelFault
 from lockgate.models.model import LoadPlan
-from lockgate.models.server.client import Client
+from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerModel
-from lockgate.models.server.protocol_mlflow import Invocations
+from lockgate.models.server.protocol_mlflow import MlflowProtocol
 
 ROWS = pa.RecordBatch.from_pydict({"a": [1.0, None], "b": ["x", "y"]})
 SECRET = "tok-5c0ffee-and-more"
@@ -24,7 +24,7 @@ SECRET = "tok-5c0ffee-and-more"
 
 def model(url: str, *, ready_s: float = 5.0, **more: Any) -> ServerModel:
     headers = {"Authorization": f"Bearer {SECRET}"}
-    return ServerModel(Client(url, name="candidate", headers=headers, **more), Invocations(), ready_s=ready_s)
+    return ServerModel(HttpClient(url, name="candidate", headers=headers, **more), MlflowProtocol(), ready_s=ready_s)
 
 
 def on_post(answer: Callable[[Request, socket.socket], bytes | None]) -> Answer:
@@ -76,10 +76,10 @@ def test_only_the_columns_of_the_signature_are_sent() -> None:
     rows = pa.RecordBatch.from_pydict({"y": [1], "b": [2], "a": [3]})
     signature = [{"name": "a", "type": "double"}, {"name": "b", "type": "long"}]
     with serving(says(200, {"predictions": [1.0]})) as web:
-        list(ServerModel(Client(web.url, name="candidate"), Invocations(), signature=signature).predict([rows]))
+        list(ServerModel(HttpClient(web.url, name="candidate"), MlflowProtocol(), signature=signature).predict([rows]))
         with pytest.raises(ModelFault, match="candidate cannot be asked: the signature requires 'b'"):
             list(
-                ServerModel(Client(web.url, name="candidate"), Invocations(), signature=signature).predict(
+                ServerModel(HttpClient(web.url, name="candidate"), MlflowProtocol(), signature=signature).predict(
                     [rows.select(["a"])]
                 )
             )
@@ -346,9 +346,9 @@ def test_tls_where_none_is_spoken() -> None:
 def test_user_and_password_of_an_address_are_sent_and_never_shown() -> None:
     """As basic authentication."""
     with serving(says(500, b"broken for ann with s3cret")) as web:
-        client = Client(web.url.replace("//", "//ann:s3cret@"), name="candidate")
+        client = HttpClient(web.url.replace("//", "//ann:s3cret@"), name="candidate")
         with pytest.raises(ModelFault) as caught:
-            list(ServerModel(client, Invocations()).predict([ROWS]))
+            list(ServerModel(client, MlflowProtocol()).predict([ROWS]))
     fault = caught.value
 
     assert web.posts[0].headers["authorization"] == "Basic YW5uOnMzY3JldA=="
@@ -363,7 +363,7 @@ def test_no_proxy_and_no_netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
     monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed_port()}")
     with serving(says(200, {"predictions": [1, 2]})) as web:
-        list(ServerModel(Client(web.url, name="candidate"), Invocations()).predict([ROWS]))
+        list(ServerModel(HttpClient(web.url, name="candidate"), MlflowProtocol()).predict([ROWS]))
 
     assert "authorization" not in web.posts[0].headers
 

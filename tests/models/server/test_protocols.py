@@ -12,21 +12,21 @@ import pytest
 from helpers.kserve import KServe
 from helpers.web import Request, Web, reply, serving
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import BadAnswer
+from lockgate.models.json_rows import UnusableAnswer
 from lockgate.models.model import LoadPlan
-from lockgate.models.server.client import Client
-from lockgate.models.server.model import ServerModel, Wire
-from lockgate.models.server.protocol_json import Template
-from lockgate.models.server.protocol_mlflow import Invocations
-from lockgate.models.server.protocol_v1 import Instances
-from lockgate.models.server.protocol_v2 import OpenInference
+from lockgate.models.server.client import HttpClient
+from lockgate.models.server.model import ServerModel, ServerProtocol
+from lockgate.models.server.protocol_json import JsonProtocol
+from lockgate.models.server.protocol_mlflow import MlflowProtocol
+from lockgate.models.server.protocol_v1 import V1Protocol
+from lockgate.models.server.protocol_v2 import V2Protocol
 
 ROWS = pa.RecordBatch.from_pydict({"a": [1.0, 2.0], "b": [10.0, 20.0]})
 
 
-def sums(server: KServe, wire: Wire, rows: pa.RecordBatch = ROWS) -> tuple[dict[str, Any], Web]:
+def sums(server: KServe, wire: ServerProtocol, rows: pa.RecordBatch = ROWS) -> tuple[dict[str, Any], Web]:
     with serving(server) as web:
-        (answer,) = ServerModel(Client(web.url, name="candidate"), wire).predict([rows])
+        (answer,) = ServerModel(HttpClient(web.url, name="candidate"), wire).predict([rows])
     return answer.to_pydict(), web
 
 
@@ -37,21 +37,21 @@ def test_version_2_is_spoken_as_it_is_published(
     nested: bool, mlserver: bool, version: str | None, tensor: str | None
 ) -> None:
     """A tensor a column or one for all; the one output is taken whatever its name; flat data and nested."""
-    wire = OpenInference("fraud", version=version, tensor=tensor)
+    wire = V2Protocol("fraud", version=version, tensor=tensor)
 
     assert sums(KServe(mlserver=mlserver, nested=nested), wire)[0] == {"prediction": [11.0, 22.0]}
 
 
 def test_several_outputs_are_columns_by_name() -> None:
     """`output: {column: …}` then says which is the score."""
-    answer, _ = sums(KServe(outputs=2), OpenInference("fraud"))
+    answer, _ = sums(KServe(outputs=2), V2Protocol("fraud"))
 
     assert answer == {"output-1": [11.0, 22.0], "output-2": [5.5, 11.0]}
 
 
 def test_version_1_is_spoken_as_it_is_published() -> None:
     """Rows of values, in the order of the columns."""
-    answer, web = sums(KServe(), Instances("fraud"))
+    answer, web = sums(KServe(), V1Protocol("fraud"))
 
     assert answer == {"prediction": [11.0, 22.0]}
     assert [one.path for one in web.asked] == ["/v1/models/fraud", "/v1/models/fraud:predict"]
@@ -72,9 +72,9 @@ def test_types_of_columns_are_types_of_tensors() -> None:
             "y": [True, False],
         }
     )
-    wire = OpenInference("fraud")
+    wire = V2Protocol("fraud")
     with serving(KServe(mlserver=True)) as web:
-        wire.reported(Client(web.url, name="candidate"))
+        wire.reported(HttpClient(web.url, name="candidate"))
     sent = wire.body(rows, name="candidate")
 
     assert {one["name"]: (one["datatype"], one["data"]) for one in sent["inputs"]} == {
@@ -100,14 +100,14 @@ def test_one_tensor_holds_one_type() -> None:
     rows = pa.RecordBatch.from_pydict({"a": [1.0], "s": ["x"]})
 
     with pytest.raises(ModelFault, match="the columns are FP64, BYTES, and one tensor holds values of one type"):
-        OpenInference("fraud", tensor="x").body(rows, name="candidate")
+        V2Protocol("fraud", tensor="x").body(rows, name="candidate")
 
 
 def test_a_version_that_the_server_does_not_have_is_found_before_it_is_asked() -> None:
     """Where the server lists its versions."""
     metadata = {"name": "fraud", "versions": ["6", "7"], "platform": "x", "inputs": [], "outputs": []}
     with serving(lambda request, line: reply(200, metadata)) as web:
-        model = ServerModel(Client(web.url, name="champion"), OpenInference("fraud", version="8"))
+        model = ServerModel(HttpClient(web.url, name="champion"), V2Protocol("fraud", version="8"))
         with pytest.raises(ModelFault) as caught:
             model.load()
 
@@ -122,14 +122,14 @@ def test_another_version_that_answers_is_no_answer() -> None:
     answer = {"model_name": "fraud", "model_version": "6", "outputs": []}
     output = {"name": "p", "shape": [1], "datatype": "FP64", "data": [0.5]}
 
-    with pytest.raises(BadAnswer, match="version '6' of the model answered, and '7' was asked"):
-        OpenInference("fraud", version="7").answer({**answer, "outputs": [output]}, 1)
+    with pytest.raises(UnusableAnswer, match="version '6' of the model answered, and '7' was asked"):
+        V2Protocol("fraud", version="7").answer({**answer, "outputs": [output]}, 1)
 
 
 def test_what_a_server_says_of_itself_is_kept() -> None:
     """For the evidence."""
     with serving(KServe(mlserver=True)) as web:
-        facts = ServerModel(Client(web.url, name="candidate"), OpenInference("fraud")).load()
+        facts = ServerModel(HttpClient(web.url, name="candidate"), V2Protocol("fraud")).load()
 
     assert facts.versions == {"server": "mlserver 1.7.1", "platform": "sum", "versions": "7"}
 
@@ -147,8 +147,8 @@ def test_what_a_server_says_of_itself_is_kept() -> None:
 )
 def test_an_output_that_does_not_hold_together(output: dict[str, Any], what: str) -> None:
     """Shape, data and rows agree, or it is no answer."""
-    with pytest.raises(BadAnswer) as caught:
-        OpenInference("fraud").answer({"outputs": [{"name": "p", **output}]}, 2)
+    with pytest.raises(UnusableAnswer) as caught:
+        V2Protocol("fraud").answer({"outputs": [{"name": "p", **output}]}, 2)
 
     assert what in str(caught.value)
 
@@ -156,18 +156,18 @@ def test_an_output_that_does_not_hold_together(output: dict[str, Any], what: str
 @pytest.mark.parametrize("answer", [{}, [], {"outputs": []}, {"outputs": [1]}, {"error": "no"}])
 def test_an_answer_without_outputs(answer: Any) -> None:
     """Such as that of another protocol."""
-    with pytest.raises(BadAnswer, match="has no `outputs`"):
-        OpenInference("fraud").answer(answer, 2)
+    with pytest.raises(UnusableAnswer, match="has no `outputs`"):
+        V2Protocol("fraud").answer(answer, 2)
 
 
 def test_an_error_in_place_of_predictions_is_repeated() -> None:
     """Some servers say 200 to it."""
-    with pytest.raises(BadAnswer, match="no `predictions`, but the error 'model not loaded'"):
-        Instances("fraud").answer({"error": "model not loaded"}, 2)
+    with pytest.raises(UnusableAnswer, match="no `predictions`, but the error 'model not loaded'"):
+        V1Protocol("fraud").answer({"error": "model not loaded"}, 2)
 
 
 def filled(body: Any, rows: pa.RecordBatch = ROWS) -> Any:
-    return Template(body=body, output=None, one_row=False).body(rows, name="candidate")
+    return JsonProtocol(body=body, output=None, one_row=False).body(rows, name="candidate")
 
 
 def test_a_body_is_a_structure_in_which_rows_take_their_places() -> None:
@@ -204,7 +204,7 @@ def test_what_a_row_holds_stays_a_value() -> None:
 )
 def test_predictions_are_where_the_pipeline_says(output: str | None, answer: Any, columns: dict[str, Any]) -> None:
     """Numbers, rows of numbers, objects, or columns."""
-    assert Template(body=None, output=output, one_row=False).answer(answer, 2).to_pydict() == columns
+    assert JsonProtocol(body=None, output=output, one_row=False).answer(answer, 2).to_pydict() == columns
 
 
 @pytest.mark.parametrize(
@@ -217,8 +217,8 @@ def test_predictions_are_where_the_pipeline_says(output: str | None, answer: Any
 )
 def test_predictions_that_are_not_there(output: str, what: str) -> None:
     """The keys that are there are listed."""
-    with pytest.raises(BadAnswer) as caught:
-        Template(body=None, output=output, one_row=False).answer({"scores": [1], "n": 1}, 1)
+    with pytest.raises(UnusableAnswer) as caught:
+        JsonProtocol(body=None, output=output, one_row=False).answer({"scores": [1], "n": 1}, 1)
 
     assert str(caught.value) == what
 
@@ -230,9 +230,9 @@ def test_a_server_that_takes_one_row_is_asked_row_by_row(answer: Any) -> None:
     def score(request: Request, line: Any) -> bytes:
         return reply(200, {"score": answer})
 
-    wire = Template(body={"features": "$record"}, output="score", one_row=True)
+    wire = JsonProtocol(body={"features": "$record"}, output="score", one_row=True)
     with serving(score) as web:
-        model = ServerModel(Client(web.url, name="candidate"), wire)
+        model = ServerModel(HttpClient(web.url, name="candidate"), wire)
         (found,) = model.predict([ROWS])
         with pytest.raises(ModelFault, match="takes one row a request"):
             model.drive(LoadPlan(requests=1, rows=2), ROWS)
@@ -245,6 +245,6 @@ def test_mlflow_is_given_a_split_frame() -> None:
     """Bytes are base64, as MLflow reads them where the signature says binary."""
     rows = pa.RecordBatch.from_pydict({"i": [b"\x00\xff"], "x": [1]})
 
-    assert Invocations().body(rows, name="candidate") == {
+    assert MlflowProtocol().body(rows, name="candidate") == {
         "dataframe_split": {"columns": ["i", "x"], "data": [["AP8=", 1]]}
     }

@@ -9,7 +9,7 @@ from lockgate.models.load_spec import BLOCK, Load
 from lockgate.models.model import Drive
 
 
-class Turns:
+class BlockSchedule:
     """The blocks of one batch size, each for all models in turn.
 
     Where a number of requests is known, they are divided evenly. Where a closed loop goes on for a duration, a block lasts
@@ -24,7 +24,7 @@ class Turns:
         self._slot_s = self._left_s / load.blocks
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """How many blocks are still to come, as far as is known."""
         if self._load.planned is not None:
             return self._load.blocks - self.done
@@ -41,7 +41,7 @@ class Turns:
     @property
     def seconds(self) -> float | None:
         """After which the next block ends; None where it ends with its requests."""
-        return None if self._load.planned is not None else self._left_s / self.left
+        return None if self._load.planned is not None else self._left_s / self.remaining
 
     @property
     def warmup(self) -> int:
@@ -49,7 +49,7 @@ class Turns:
         asked = self._load.warmup
         return asked if self.done == 0 else max(1, min(asked, self.requests // 20))
 
-    def took(self, drives: Sequence[Drive]) -> None:
+    def record(self, drives: Sequence[Drive]) -> None:
         """Every model has had its turn."""
         slot = self.seconds
         self.done += 1

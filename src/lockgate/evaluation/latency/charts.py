@@ -12,7 +12,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.stats.latency_samples import pooled
 
 if TYPE_CHECKING:
-    from lockgate.evaluation.latency.recorded_times import Measured
+    from lockgate.evaluation.latency.recorded_times import RecordedTimes
 
 _SPREAD = 250
 _TAIL = 80
@@ -21,7 +21,7 @@ LEVEL = 0.9
 
 def exhibits(
     title: str,
-    measured: Mapping[tuple[int, str], Measured],
+    measured: Mapping[tuple[int, str], RecordedTimes],
     limits: Mapping[int, Sequence[tuple[str, float, float]]],
 ) -> Iterator[Exhibit]:
     """Of every batch size one picture of the distribution and one over time.
@@ -40,7 +40,7 @@ def exhibits(
         yield Exhibit(f"{title}/timeline-batch-{size}", "timeline", columns, tuple(moments))
 
 
-def _distribution(role: str, measured: Measured) -> list[tuple[Any, ...]]:
+def _distribution(role: str, measured: RecordedTimes) -> list[tuple[Any, ...]]:
     """(model, latency, share of requests up to it, and the 90 % interval of that share), the tail in full."""
     from scipy import special
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.estimation.estimate import Estimate, counted
-from lockgate.evaluation.latency.block_schedule import Turns
-from lockgate.evaluation.latency.machine_info import described, short, watch
-from lockgate.evaluation.latency.percentile_estimates import Timed, without_value
-from lockgate.evaluation.latency.rate_estimates import failed_in_turn
-from lockgate.evaluation.latency.recorded_times import EXACT, FOLDED, Measured, Stretch
-from lockgate.evaluation.latency.request_log import RawRequests
+from lockgate.evaluation.latency.block_schedule import BlockSchedule
+from lockgate.evaluation.latency.machine_info import describe_machine, machine_name, read_processor_times
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, without_value
+from lockgate.evaluation.latency.rate_estimates import failed_pairs
+from lockgate.evaluation.latency.recorded_times import EXACT, FOLDED, RecordedTimes, Stretch
+from lockgate.evaluation.latency.request_log import RequestLog
 from lockgate.evaluation.latency.schedule_check import late, saturated
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 _OF_A_MACHINE = ("ms", "s", "requests/s")
 
 
-class Interleaved:
+class InterleavedRun:
     """One interleaved run: who was asked in which order, and what came back."""
 
     def __init__(self, title: str, load: Load, case: Case, *, data: str | None, target: Target | None) -> None:
         self.load, self.case, self.title = load, case, title
         self.roles: dict[str, Contender] = {contender.role: contender for contender in case.contenders}
         data = data or (case.datasets[0] if case.datasets else None)
-        self.measured = {(size, role): Measured(blocks=load.blocks) for size in load.sizes for role in self.roles}
+        self.measured = {(size, role): RecordedTimes(blocks=load.blocks) for size in load.sizes for role in self.roles}
         self.pairs: dict[int, list[tuple[int, int, int]]] = {size: [] for size in load.sizes}
         self.models = {role: contender.at(target) for role, contender in self.roles.items()}
         self.sent = dict.fromkeys(self.roles, 0)
@@ -49,10 +49,10 @@ class Interleaved:
             role: case.sample(contender, data, max(1000, *self.load.sizes)) for role, contender in self.roles.items()
         }
         self.data = data
-        self.machine, before = described(), watch()
+        self.machine, before = describe_machine(), read_processor_times()
         used = {role: model.usage().cpu_seconds for role, model in self.models.items()}
         self._drive()
-        self.meanwhile = watch().since(before, own=os.getpid())
+        self.meanwhile = read_processor_times().since(before, own=os.getpid())
         self.cpu_seconds = {
             role: None if used[role] is None or now is None else now - (used[role] or 0.0)
             for role, model in self.models.items()
@@ -62,34 +62,34 @@ class Interleaved:
     def _drive(self) -> None:
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
         sizes, done = self.load.sizes, 0
-        with RawRequests(self.case.folder / "latency", self.title) as raw:
+        with RequestLog(self.case.folder / "latency", self.title) as raw:
             for place, size in enumerate(sizes):
-                turns = Turns(self.load)
-                rest = (len(sizes) - place - 1) * turns.left * len(self.roles)
-                while turns.left:
+                schedule = BlockSchedule(self.load)
+                rest = (len(sizes) - place - 1) * schedule.remaining * len(self.roles)
+                while schedule.remaining:
                     turn = sorted(self.roles)
                     order.shuffle(turn)
-                    end = done + turns.left * len(self.roles) + rest
+                    end = done + schedule.remaining * len(self.roles) + rest
                     drives: dict[str, Drive] = {}
                     for role in turn:
-                        drives[role] = self._block(turns, role=role, size=size)
-                        raw.keep(drives[role], role=role, batch=size, block=turns.done)
+                        drives[role] = self._block(schedule, role=role, size=size)
+                        raw.write_block(drives[role], role=role, batch=size, block=schedule.done)
                         done += 1
                         self.case.progress(f"{self.title}: block", done, end)
-                    turns.took(list(drives.values()))
+                    schedule.record(list(drives.values()))
                     self._take(size, drives)
 
-    def _block(self, turns: Turns, *, role: str, size: int) -> Drive:
+    def _block(self, schedule: BlockSchedule, *, role: str, size: int) -> Drive:
         load = self.load
         plan = LoadPlan(
-            requests=turns.requests,
+            requests=schedule.requests,
             rows=size,
             rate=load.arrival_rate,
             arrivals=load.arrivals,
-            seed=self.case.seed + turns.done,
-            warmup=turns.warmup,
+            seed=self.case.seed + schedule.done,
+            warmup=schedule.warmup,
             concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
-            duration_s=turns.seconds,
+            duration_s=schedule.seconds,
         )
         drive = self.models[role].drive(plan, self.batches[role])
         self.sent[role] += plan.warmup + len(drive.sent_s)
@@ -100,18 +100,18 @@ class Interleaved:
         for role, drive in drives.items():
             self.measured[size, role].add(drive)
         if "champion" in drives:
-            self.pairs[size].append(failed_in_turn(drives["candidate"].failed, drives["champion"].failed))
+            self.pairs[size].append(failed_pairs(drives["candidate"].failed, drives["champion"].failed))
         known = [self.measured[size, role] for role in drives]
         if any(one.requests > EXACT for one in known):
             for one in known:
                 one.fold()
 
-    def timed(self) -> dict[int, Timed]:
+    def latencies(self) -> dict[int, BlockLatencies]:
         def of(size: int, role: str) -> list[Stretch]:
             return self.measured[size, role].stretches if role in self.roles else []
 
         return {
-            size: Timed(
+            size: BlockLatencies(
                 [one.times for one in of(size, "candidate")],
                 [one.times for one in of(size, "champion")] or None,
                 [one.seconds for one in of(size, "candidate")],
@@ -156,18 +156,18 @@ class Interleaved:
         }[subject]
         return (0.0, 0) if known is None else (known, 1)
 
-    def placed(self, finding: Finding, subject: Subject) -> Finding:
+    def add_circumstances(self, finding: Finding, subject: Subject) -> Finding:
         """The finding with the machine that a number holds for, and with what else ran where that made it too noisy."""
         said = finding.reason
         if finding.observed is not None and "champion" not in finding.limit.text and subject.unit in _OF_A_MACHINE:
-            said += f"; measured on {short(self.machine)}"
+            said += f"; measured on {machine_name(self.machine)}"
         share = float(self.meanwhile.get("others_share", 0))
         if finding.code in ("too_noisy", "not_steady", "load_generator") and share >= 0.05:
             names = ", ".join(self.meanwhile.get("others", ()))
             said += f"; meanwhile other programs used {share:.0%} of the machine" + (f" ({names})" if names else "")
         return replace(finding, reason=said)
 
-    def off_schedule(self) -> tuple[str, str] | None:
+    def schedule_problem(self) -> tuple[str, str] | None:
         """(code, why) where the times are those of the load generator, or of a queue before the champion or only model."""
         why = None
         for (_, role), measured in self.measured.items():

@@ -21,7 +21,7 @@ MOST_NAMED = 3
 _GPU_FIELDS = "name,driver_version,memory.total,utilization.gpu"
 
 
-def described(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
+def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
     """The machine as it is now: processor, cores, memory, limits of the container, governor, graphics processors.
 
     Integers, strings and lists of them only, so that it can stand in evidence.
@@ -41,7 +41,7 @@ def described(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
     return {name: value for name, value in known.items() if value not in (None, [], "")}
 
 
-def short(facts: Mapping[str, Any]) -> str:
+def machine_name(facts: Mapping[str, Any]) -> str:
     """The machine in a few words: `Xeon Gold 6548Y, 2 of 8 processors`."""
     cpus, usable = facts.get("cpus", 0), facts.get("usable_cpus", 0)
     count = f"{usable} of {cpus}" if usable and usable != cpus else f"{cpus}"
@@ -49,7 +49,7 @@ def short(facts: Mapping[str, Any]) -> str:
 
 
 @dataclass(frozen=True)
-class Watch:
+class ProcessorTimes:
     """The machine's processor time so far, by whom it was used; `since` says what happened between two of them.
 
     total, idle, stolen: clock ticks of all processors. used: process id → (name, ticks, its parent).
@@ -60,7 +60,7 @@ class Watch:
     stolen: int
     used: Mapping[int, tuple[str, int, int]]
 
-    def since(self, before: Watch, *, own: int) -> dict[str, Any]:
+    def since(self, before: ProcessorTimes, *, own: int) -> dict[str, Any]:
         """Shares of the machine's processor time: others' beside the process `own` and its children, and stolen.
 
         others: names of the programs that used 5 % of a processor or more, the greediest first. Empty where nothing is known.
@@ -104,19 +104,19 @@ class Watch:
         return found
 
 
-def watch(proc: Path = PROC) -> Watch:
+def read_processor_times(proc: Path = PROC) -> ProcessorTimes:
     """How much processor time was used so far, and by whom; nothing where there is no /proc."""
     first = (_text(proc / "stat") or "").split("\n", 1)[0].split()
     ticks = [int(word) for word in first[1:9]] if first[:1] == ["cpu"] else []
     if len(ticks) < 8:
-        return Watch(0, 0, 0, {})
+        return ProcessorTimes(0, 0, 0, {})
     used = {}
     for folder in proc.iterdir():
         if folder.name.isdigit():
             known = _process(folder)
             if known is not None:
                 used[int(folder.name)] = known
-    return Watch(sum(ticks), ticks[3] + ticks[4], ticks[7], used)
+    return ProcessorTimes(sum(ticks), ticks[3] + ticks[4], ticks[7], used)
 
 
 def _process(folder: Path) -> tuple[str, int, int] | None:

@@ -27,7 +27,7 @@ UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothi
 
 
 @dataclass(frozen=True)
-class Timed:
+class BlockLatencies:
     """Latencies of one batch size in milliseconds, a block at a time; a failed request is infinite.
 
     candidate, champion: blocks of (n,) float, or folded; block i of one was measured beside block i of the other.
@@ -43,22 +43,22 @@ class Timed:
 
     @property
     def requests(self) -> int:
-        return sum(len(block) for block in measured(self.candidate))
+        return sum(len(block) for block in as_times(self.candidate))
 
 
-def measured(blocks: Blocks) -> list[Times]:
+def as_times(blocks: Blocks) -> list[Times]:
     """Blocks of latencies, exact where they were given as arrays."""
     from lockgate.stats.latency_samples import times
 
     return [times(block) for block in blocks]
 
 
-def estimate_latency(name: str, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
     """The estimate of one line such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
     from lockgate.stats.latency_samples import pooled, spanned
 
     value = statistic(requirement.subject)
-    candidate = spanned(value, pooled(measured(timed.candidate)))[1]
+    candidate = spanned(value, pooled(as_times(timed.candidate)))[1]
     limit = requirement.limit
     blank = Estimate(
         requirement=name,
@@ -107,7 +107,7 @@ def estimate_ratio(
     from lockgate.stats.latency_samples import pooled, spanned
 
     confidence = requirement.confidence or CONFIDENCE
-    candidate, champion = measured(candidate), measured(champion)
+    candidate, champion = as_times(candidate), as_times(champion)
     beside = spanned(value, pooled(champion))[1]
     known = replace(
         blank,
@@ -188,7 +188,7 @@ def _unsteady(values: Sequence[float], what: str) -> tuple[str, str] | None:
     return "not_steady", f"{what} did not hold still: from block to block it {way}"
 
 
-def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate: float) -> Estimate:
+def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, candidate: float) -> Estimate:
     """A percentile by order statistics, a mean by its blocks; either knows how much blocks differ."""
     import numpy as np
 
@@ -201,7 +201,7 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: Timed, candidate
     if requirement.claim == "point":
         return replace(blank, value=candidate, method="point")
     confidence = requirement.confidence or CONFIDENCE
-    blocks = measured(timed.candidate)
+    blocks = as_times(timed.candidate)
     sizes = np.array([len(block) for block in blocks], np.float64)
     null = requirement.limit.value
     middle = percentile(0.5)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
-from lockgate.evaluation.latency.percentile_estimates import Timed, estimate_ratio, measured
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, as_times, estimate_ratio
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.hashing import number
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RATES = ("throughput_rps", "error_rate")
 
 
-def estimate_rate(name: str, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+def estimate_rate(name: str, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
     """The estimate of one line such as `error_rate <= 0.1%` or `throughput_rps >= champion * 0.9`."""
     limit = requirement.limit
     blank = Estimate(
@@ -39,14 +39,14 @@ def estimate_rate(name: str, requirement: Requirement, timed: Timed, *, seed: in
     return _errors(blank, requirement, timed)
 
 
-def _throughput(blank: Estimate, requirement: Requirement, timed: Timed, *, seed: int) -> Estimate:
+def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
     """Answers over seconds, of all blocks together; how far it may be off is told by how blocks differ."""
     import numpy as np
 
     from lockgate.stats.influence import bound, spread
 
-    candidate = _answered(measured(timed.candidate), timed.seconds)
-    champion = _answered(measured(timed.champion or ()), timed.champion_s)
+    candidate = _answered(as_times(timed.candidate), timed.seconds)
+    champion = _answered(as_times(timed.champion or ()), timed.champion_s)
     value = _per_second(np.concatenate(candidate))
     if requirement.limit.relative:
         return estimate_ratio(blank, requirement, candidate, champion, _per_second, seed=seed)
@@ -88,14 +88,14 @@ def _per_second(table: NDArray[np.float64]) -> float:
     return float(answered / seconds) if seconds > 0 else 0.0
 
 
-def _errors(blank: Estimate, requirement: Requirement, timed: Timed) -> Estimate:
+def _errors(blank: Estimate, requirement: Requirement, timed: BlockLatencies) -> Estimate:
     """The share of failed requests: by the binomial law, or beside the champion's by pairs of the same request."""
-    blocks = measured(timed.candidate)
+    blocks = as_times(timed.candidate)
     rate = _share(blocks)
     if not requirement.limit.relative:
         known = replace(blank, candidate=rate, value=rate, limit=absolute_limit(requirement, None))
         return known if requirement.claim == "point" else _binomial(known, requirement, blocks)
-    champion = _share(measured(timed.champion or ()))
+    champion = _share(as_times(timed.champion or ()))
     known = replace(blank, candidate=rate, champion=champion, limit=absolute_limit(requirement, champion))
     if requirement.claim == "point":
         return replace(known, value=rate - champion)
@@ -162,7 +162,7 @@ def _paired(known: Estimate, requirement: Requirement, pairs: Sequence[tuple[int
     )
 
 
-def failed_in_turn(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, int]:
+def failed_pairs(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, int]:
     """(pairs, only the first failed, only the second) of one block, whose request i is the same for both models.
 
     A closed loop that ends by time sends more to the faster model; what is beyond the shorter is no pair.

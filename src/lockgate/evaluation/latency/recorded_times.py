@@ -31,8 +31,8 @@ class Stretch:
     blocks: int = 1
 
     @classmethod
-    def of(cls, drive: Drive) -> Stretch:
-        return cls(Exact(drive.latency_ms), Pace.of(drive), float(drive.done_s.max() - drive.sent_s.min()))
+    def from_drive(cls, drive: Drive) -> Stretch:
+        return cls(Exact(drive.latency_ms), Pace.from_drive(drive), float(drive.done_s.max() - drive.sent_s.min()))
 
     def folded(self) -> Stretch:
         """The same with its values in bins."""
@@ -42,13 +42,13 @@ class Stretch:
     def __add__(self, other: Stretch) -> Stretch:
         return Stretch(
             pooled([self.times, other.times]),
-            Pace.together([self.pace, other.pace]),
+            Pace.pooled([self.pace, other.pace]),
             self.seconds + other.seconds,
             self.blocks + other.blocks,
         )
 
 
-class Measured:
+class RecordedTimes:
     """The blocks of one model at one batch size, as they come.
 
     Every value is kept as it is until somebody asks to fold. Then values are counted in bins, and neighbouring blocks
@@ -74,7 +74,7 @@ class Measured:
         self.first_error = self.first_error or drive.first_error
         self.moments += _moments(self.blocks, drive, pieces=self._pieces)
         self.blocks += 1
-        self.stretches.append(Stretch.of(drive))
+        self.stretches.append(Stretch.from_drive(drive))
 
     def fold(self) -> None:
         """Count what is still exact in bins, and put neighbours together; called after every block once it was called."""
@@ -94,7 +94,7 @@ class Measured:
 
     @property
     def pace(self) -> Pace:
-        return Pace.together([stretch.pace for stretch in self.stretches])
+        return Pace.pooled([stretch.pace for stretch in self.stretches])
 
     @property
     def folded(self) -> bool:

@@ -22,7 +22,7 @@ _SCHEMA = pa.schema(
 )
 
 
-class RawRequests:
+class RequestLog:
     """`<name>.parquet` in a folder, a row group for each block: about 24 bytes a request.
 
     While the load runs it is called `<name>.partial.parquet`. Where the run is interrupted that name stays, and the file
@@ -34,7 +34,7 @@ class RawRequests:
         self.path = folder / f"{name}.parquet"
         self._partial = folder / f"{name}.partial.parquet"
 
-    def __enter__(self) -> RawRequests:
+    def __enter__(self) -> RequestLog:
         self._writer = parquet.ParquetWriter(
             self._partial,
             _SCHEMA,
@@ -44,7 +44,7 @@ class RawRequests:
         )
         return self
 
-    def keep(self, drive: Drive, *, role: str, batch: int, block: int) -> None:
+    def write_block(self, drive: Drive, *, role: str, batch: int, block: int) -> None:
         """Write one block."""
         count = len(drive.sent_s)
         columns = [

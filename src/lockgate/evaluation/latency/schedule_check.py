@@ -41,7 +41,7 @@ class Pace:
     quarters: tuple[float, float, float]
 
     @classmethod
-    def of(cls, drive: Drive) -> Pace:
+    def from_drive(cls, drive: Drive) -> Pace:
         took = drive.done_s - drive.intended_s
         meant = float(drive.intended_s[-1])
         quarter = len(took) // 4
@@ -59,7 +59,7 @@ class Pace:
         )
 
     @classmethod
-    def together(cls, paces: Sequence[Pace]) -> Pace:
+    def pooled(cls, paces: Sequence[Pace]) -> Pace:
         """Of all blocks, of which there is one at least."""
         meant, first, last = (sum(parts) for parts in zip(*(pace.quarters for pace in paces), strict=True))
         return cls(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.uncertainty.metric import Floats, Measured, Metric, Undefined, ratio_of
-from lockgate.models.class_scores import decided
+from lockgate.models.class_scores import predicted_class
 
 if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
@@ -30,7 +30,7 @@ def flips_of_classes(scored: Scored) -> Scored:
     """The same of models that tell several classes apart: another class is decided."""
     if scored.candidate is None or scored.champion is None:
         raise ValueError("flips need the answers of two models")
-    one, other = decided(scored.candidate), decided(scored.champion)
+    one, other = predicted_class(scored.candidate), predicted_class(scored.champion)
     return _view(scored, one != other, np.isnan(one) | np.isnan(other))
 
 

@@ -20,7 +20,7 @@ from lockgate.evaluation.metrics import multiclass_subjects as averages
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.custom_rule import OwnMetric
 from lockgate.evaluation.uncertainty.metric import Bools, Floats, Measured, Undefined, mean_of, ratio_of
-from lockgate.models.class_scores import decided
+from lockgate.models.class_scores import predicted_class
 
 Array = NDArray[Any]
 Binary = Callable[[Array, Floats, Floats | None, float | None], Measured]
@@ -135,7 +135,7 @@ def _against_rest(name: str, of: int, called: str, labels: Array, scores: Array,
     if name in _RANKED:
         _there_are(~inside, weights, f"rows of other classes than {called}")
     if name in _OF_LABELS:
-        chosen = decided(scores) == of
+        chosen = predicted_class(scores) == of
         if name == "precision":
             _there_are(chosen, weights, f"rows that the model calls {called}", code="undefined")
         if name == "f1":
@@ -155,7 +155,7 @@ def _macro(name: str, classes: tuple[str, ...]) -> Any:
     def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> Measured:
         for of, called in enumerate(classes):
             _there_are(labels == of, weights, f"rows of class {called}")
-        value, psi, chosen, still = 0.0, np.zeros(labels.size), decided(scores), list[int]()
+        value, psi, chosen, still = 0.0, np.zeros(labels.size), predicted_class(scores), list[int]()
         given = scores if name in _OF_SCORES else chosen
         for of, called in enumerate(classes):
             one = _against_rest(name, of, called, labels, given, weights)
@@ -197,7 +197,7 @@ def _share(hits: Callable[[Array, Array], Bools]) -> Any:
 
 
 def _right(labels: Array, scores: Array) -> Bools:
-    right: Bools = decided(scores) == labels
+    right: Bools = predicted_class(scores) == labels
     return right
 
 

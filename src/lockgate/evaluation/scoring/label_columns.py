@@ -14,7 +14,7 @@ from lockgate.data.class_labels import class_text, mismatch
 from lockgate.data.dataset import Dataset
 from lockgate.errors import DataError
 from lockgate.evaluation.scoring.column import Faults, wrong
-from lockgate.models.class_scores import coded
+from lockgate.models.class_scores import class_indices
 
 
 class Numbers:
@@ -143,7 +143,7 @@ class Classes:
                 self._dataset, self.what, self.needs[0], f"holds {column.type}",
                 remedy="a class is a text, a whole number, or true or false",
             )  # fmt: skip
-        missing, places = arrays.is_missing(column), coded(column, self._classes)
+        missing, places = arrays.is_missing(column), class_indices(column, self._classes)
         unknown = (places < 0) & ~missing
         self._missing.add(missing, before)
         self._unknown.add(unknown, before)

@@ -28,7 +28,7 @@ def replay(
     """
     import numpy as np
 
-    from lockgate.models.class_scores import decided
+    from lockgate.models.class_scores import predicted_class
 
     def answers(batch: pa.RecordBatch) -> Array:
         try:
@@ -42,7 +42,7 @@ def replay(
                 answer, spec=spec, task=task, positive=positive, need_scores=need_scores and not several, classes=classes,
                 may_fail=True,
             )  # fmt: skip
-            return decided(scores) if several else scores
+            return predicted_class(scores) if several else scores
         if batch.num_rows <= 1:
             return np.full(batch.num_rows, np.nan)
         half = batch.num_rows // 2

@@ -19,10 +19,9 @@ import yaml
 
 from lockgate import hashing as digest
 from lockgate.errors import ModelFault
-from lockgate.models.process.child_process import Child
-from lockgate.models.process.environment import job_python, model_environment
+from lockgate.models.child_process import MODEL_HOST, ChildProcess
+from lockgate.models.environment import job_python, model_environment
 
-_HOST = Path(__file__).parent.with_name("model_host.py")
 _DONE = "lockgate.json"
 _BUILD_S = 1800.0
 _LOOK_S = 0.1
@@ -31,7 +30,7 @@ _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 @dataclass(frozen=True)
-class Declared:
+class DeclaredEnvironment:
     """What a version says that it needs: `requirements.txt` and the Python of `python_env.yaml`.
 
     python: such as 3.11; a bug-fix release of it is as good as another. added: what a model needs beside it to answer
@@ -44,7 +43,7 @@ class Declared:
     key: str
 
     @classmethod
-    def of(cls, folder: Path, *, name: str) -> Declared:
+    def read(cls, folder: Path, *, name: str) -> DeclaredEnvironment:
         """Raises ModelFault where the version's files declare no environment."""
         file = folder / "requirements.txt"
         try:
@@ -83,7 +82,7 @@ def declared_python(
     Two runs do not build it twice: the second waits for the first. One that was left half built is built anew. uv
     builds it, else `python -m venv` and pip where the job's python is of the declared version. Raises ModelFault.
     """
-    wanted = Declared.of(folder, name=name)
+    wanted = DeclaredEnvironment.read(folder, name=name)
     home = cache / wanted.key
     python = home / "bin" / "python"
     stop = cancelled or (lambda: False)
@@ -100,7 +99,7 @@ def declared_python(
     return str(python)
 
 
-def without_ours(environ: Mapping[str, str]) -> dict[str, str]:
+def without_job_packages(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what would mix the job's own packages into a declared one."""
     return {name: value for name, value in environ.items() if name not in _OURS}
 
@@ -109,11 +108,17 @@ class _Build:
     """One environment in the making; what builds it ends with us, and sees no secrets but those of uv and pip."""
 
     def __init__(
-        self, wanted: Declared, home: Path, *, environ: Mapping[str, str], name: str, cancelled: Callable[[], bool]
+        self,
+        wanted: DeclaredEnvironment,
+        home: Path,
+        *,
+        environ: Mapping[str, str],
+        name: str,
+        cancelled: Callable[[], bool],
     ) -> None:
         self.wanted, self.home, self.name, self.cancelled = wanted, home, name, cancelled
         keep = [each for each in environ if each.startswith(("UV_", "PIP_"))]
-        self.env = model_environment(without_ours(environ), keep=keep)
+        self.env = model_environment(without_job_packages(environ), keep=keep)
         self.uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
         self.environ = environ
         self.deadline = time.monotonic() + _BUILD_S
@@ -143,8 +148,11 @@ class _Build:
 
     def _call(self, command: list[str]) -> None:
         doing = f"building the environment that {self.name} declares"
-        child = Child(
-            [sys.executable, "-I", str(_HOST), "run"], after=command, env=self.env, cwd=self.wanted.folder.absolute()
+        child = ChildProcess(
+            [sys.executable, "-I", str(MODEL_HOST), "run"],
+            after=command,
+            env=self.env,
+            cwd=self.wanted.folder.absolute(),
         )
         try:
             while child.returncode is None:

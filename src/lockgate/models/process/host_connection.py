@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from lockgate.models.process.child_process import Child
+from lockgate.models.child_process import ChildProcess
 
 MAGIC = b"LGF1"
 HEAD = struct.Struct("!4sIQ")
@@ -24,7 +24,7 @@ _PIPE_BYTES = 2**20
 _LOOK_SECONDS = 0.1
 
 
-class LinkDown(Exception):
+class ConnectionLost(Exception):
     """The line is of no more use. `returncode` is that of the process, where it ended by itself."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Frame:
     payload: memoryview
 
 
-class Link:
+class HostConnection:
     """A child process and three pipes: requests, answers, and the child's lifeline.
 
     Writing never blocks, so that a process that answers while it is sent more cannot stand against us.
@@ -54,7 +54,7 @@ class Link:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         try:
-            self._child = Child(command, env=env, cwd=cwd, inherited=(requests, answers))
+            self._child = ChildProcess(command, env=env, cwd=cwd, inherited=(requests, answers))
         except BaseException:
             _close(self._requests, self._answers)
             raise
@@ -91,7 +91,7 @@ class Link:
         self._write()
 
     def receive(self, *, seconds: float, cancelled: Callable[[], bool]) -> Frame:
-        """The next frame, within `seconds`. Raises LinkDown; the process is left for `end`."""
+        """The next frame, within `seconds`. Raises ConnectionLost; the process is left for `end`."""
         deadline = time.monotonic() + seconds
         ended = False
         while True:
@@ -107,7 +107,7 @@ class Link:
                 try:
                     frame = self._incoming.read(self._answers)
                 except ValueError:
-                    raise LinkDown("garbage", None) from None
+                    raise ConnectionLost("garbage", None) from None
                 except EOFError:
                     raise self._gone() from None
                 if frame is not None:
@@ -116,10 +116,10 @@ class Link:
                 raise self._gone()
             ended = self._child.returncode is not None
             if cancelled():
-                raise LinkDown("cancelled", None)
+                raise ConnectionLost("cancelled", None)
             if left <= 0:
                 self._ask_where()
-                raise LinkDown("silent", None)
+                raise ConnectionLost("silent", None)
 
     def end(self) -> None:
         """End the process, its group and its strays, and reap it; safe to call twice."""
@@ -140,10 +140,10 @@ class Link:
         except BrokenPipeError:
             self._outgoing.clear()  # the end of the answers says what happened
 
-    def _gone(self) -> LinkDown:
+    def _gone(self) -> ConnectionLost:
         """The pipe of answers is closed: because the process ended, or because the model closed what is not its own."""
         code = self._child.wait()
-        return LinkDown("closed" if code is None else "ended", code)
+        return ConnectionLost("closed" if code is None else "ended", code)
 
     def _ask_where(self) -> None:
         """Let the silent process write the stack of its threads, for the last lines that people will read."""

@@ -11,30 +11,28 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import joined
+from lockgate.models.child_process import MODEL_HOST, Attempt, no_interpreter
+from lockgate.models.environment import interpreter, model_environment
+from lockgate.models.json_rows import concatenate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
-from lockgate.models.process import failures as faults
-from lockgate.models.process.environment import check_python, interpreter, job_python, model_environment
-from lockgate.models.process.host_connection import Frame, Link, LinkDown
+from lockgate.models.process import failures
+from lockgate.models.process.host_connection import ConnectionLost, Frame, HostConnection
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockgate.evaluation.scoring.row_metrics import Beside
+    from lockgate.models.row_functions import RowFunctionPlan
 
-__all__ = ["ProcessModel", "check_python", "job_python", "model_environment"]
-
-_HOST = Path(__file__).parent.with_name("model_host.py")
 _AHEAD = 2
 IN_PROCESS = "in process: pyfunc predict in a process of its own, the clock beside it"
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Pending:
     """A request that is on its way; `whole` says that with its answer a batch is complete."""
 
     id: int
-    scene: faults.Scene
+    attempt: Attempt
     whole: bool = True
 
 
@@ -74,8 +72,8 @@ class ProcessModel:
         self._load_timeout_s = load_timeout_s
         self._batch_bytes = batch_bytes
         self._cancelled = cancelled or (lambda: False)
-        self._link: Link | None = None
-        self._loading: _Asked | None = None
+        self._link: HostConnection | None = None
+        self._loading: _Pending | None = None
         self._facts: LoadFacts | None = None
         self._fault: ModelFault | None = None
         self._asked = 0
@@ -87,9 +85,9 @@ class ProcessModel:
         if self._link is not None:
             return
         try:
-            self._link = Link([self._python, str(_HOST)], env=self._env, cwd=self._scratch)
+            self._link = HostConnection([self._python, str(MODEL_HOST)], env=self._env, cwd=self._scratch)
         except OSError as error:
-            self._fault = faults.no_python(self.name, self._python, error)
+            self._fault = no_interpreter(self.name, self._python, error)
             raise self._fault from error
         self._loading = self._ask({"verb": "load", "folder": str(self._folder.absolute())}, doing="loading")
 
@@ -117,17 +115,17 @@ class ProcessModel:
         """One answer for each batch, in order; while one is worked on, the next is on its way. Raises ModelFault."""
         return self._predicted(batches, {"verb": "predict", "method": method})
 
-    def predict_beside(
-        self, batches: Iterable[pa.RecordBatch], beside: Beside, *, method: str | None = None
+    def predict_with_functions(
+        self, batches: Iterable[pa.RecordBatch], plan: RowFunctionPlan, *, method: str | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Likewise, with functions run on each batch in the model's own process: see `beside.AnswersBeside`."""
-        return self._predicted(batches, {"verb": "predict", "method": method, "beside": beside.header})
+        """Likewise, with functions run on each batch in the model's own process: see `RunsRowFunctions`."""
+        return self._predicted(batches, {"verb": "predict", "method": method, "beside": plan.header})
 
     def _predicted(self, batches: Iterable[pa.RecordBatch], header: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
         self.load()
         before = 0
         pieces = self._pieces(batches)
-        waiting: deque[_Asked] = deque()
+        waiting: deque[_Pending] = deque()
         answered: list[pa.RecordBatch] = []
         more = True
         while True:
@@ -145,7 +143,7 @@ class ProcessModel:
             asked = waiting.popleft()
             answered.append(_batch(self._answer(asked)))
             if asked.whole:
-                yield joined(answered, name=self.name, stderr=self.stderr)
+                yield concatenate(answered, name=self.name, stderr=self.stderr)
                 answered = []
 
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
@@ -191,15 +189,15 @@ class ProcessModel:
 
     def _ask(
         self, header: Mapping[str, Any], batch: pa.RecordBatch | None = None, *, doing: str, whole: bool = True
-    ) -> _Asked:
+    ) -> _Pending:
         if self._fault is not None or self._link is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
         self._asked += 1
         self._link.send({**header, "id": self._asked}, b"" if batch is None else _stream(batch))
         seconds = self._load_timeout_s if header["verb"] == "load" else self._timeout_s
-        return _Asked(self._asked, faults.Scene(self.name, doing, self._python, seconds), whole)
+        return _Pending(self._asked, Attempt(self.name, doing, self._python, seconds), whole)
 
-    def _answer(self, asked: _Asked, *, seconds: float | None = None) -> Frame:
+    def _answer(self, asked: _Pending, *, seconds: float | None = None) -> Frame:
         """The answer to one request; those to requests that nobody waits for any more are passed over."""
         if self._fault is not None or self._link is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
@@ -208,12 +206,12 @@ class ProcessModel:
                 frame = self._link.receive(seconds=seconds or self._timeout_s, cancelled=self._cancelled)
                 if frame.header.get("id") == asked.id:
                     break
-        except LinkDown as down:
+        except ConnectionLost as down:
             self._link.end()
-            self._end(faults.down(asked.scene, down, self._link.stderr))
+            self._end(failures.connection_lost(asked.attempt, down, self._link.stderr))
             raise self._fault from down  # type: ignore[misc]  # set by _end
         if "error" in frame.header:
-            raise faults.raised(asked.scene, frame.header["error"], self._link.stderr)
+            raise failures.model_error(asked.attempt, frame.header["error"], self._link.stderr)
         return frame
 
     def _end(self, fault: ModelFault) -> None:

@@ -20,16 +20,16 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lockgate.errors import ModelFault
-from lockgate.models.server import failures as refusals
-from lockgate.models.server.failures import Ended, Silent
-from lockgate.models.target_spec import shown
+from lockgate.models.server import failures
+from lockgate.models.server.failures import Ended, NoAnswer
+from lockgate.models.target_spec import without_credentials
 
 MOST_BYTES = 256 * 2**20
 _SHOWN = 300
 _CONNECT_S = 10.0
 _LOOK_S = 0.1
 _PAUSE_S = 0.2
-_NOT_YET = (404, 425, *refusals.BUSY, 500)
+_NOT_YET = (404, 425, *failures.BUSY, 500)
 _SCHEMES = ("bearer", "basic", "token")
 
 
@@ -42,7 +42,7 @@ class Reply:
     body: bytes
 
 
-class Client:
+class HttpClient:
     """A connection to one server, kept open. One caller at a time.
 
     name: how faults call it, `candidate`. base: the server's address, which may hold user and password. headers: sent
@@ -80,7 +80,7 @@ class Client:
 
     def url(self, path: str) -> str:
         """The address of a path on this server, without user and password."""
-        return shown(self.address(path))
+        return without_credentials(self.address(path))
 
     def address(self, path: str) -> str:
         """The address of a path as it is asked, which must not be shown; user and password travel as a header."""
@@ -94,30 +94,30 @@ class Client:
         call = self._call(path, doing, seconds=self.timeout_s)
         try:
             reply = self._exchange("POST", path, body, time.monotonic() + self.timeout_s)
-        except Silent as silent:
-            raise refusals.of_silence(call, silent) from silent
+        except NoAnswer as silent:
+            raise failures.no_answer_fault(call, silent) from silent
         said = self.cut(reply.body)
-        fault = refusals.of_status(call, reply.status, location=reply.location, said=said)
+        fault = failures.status_fault(call, reply.status, location=reply.location, said=said)
         if fault is not None:
             raise fault
         try:
             return json.loads(reply.body)
         except ValueError as error:
-            raise refusals.not_json(call, said=said) from error
+            raise failures.not_json(call, said=said) from error
 
     def get(self, path: str) -> Any:
         """The JSON document at a path, None where there is none that can be read: nothing depends on it."""
         try:
             reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
             return json.loads(reply.body) if reply.status == 200 else None
-        except (Silent, ValueError):
+        except (NoAnswer, ValueError):
             return None
 
     def text(self, path: str) -> str | None:
         """The text at a path, None where there is none."""
         try:
             reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
-        except Silent:
+        except NoAnswer:
             return None
         return reply.body.decode("utf-8", "replace").strip() if reply.status == 200 else None
 
@@ -134,14 +134,14 @@ class Client:
                 raise fault
             try:
                 said = self._look(call, health, deadline)
-            except Silent as silent:
+            except NoAnswer as silent:
                 if silent.tls or silent.ours == "cancelled":
-                    raise refusals.of_silence(call, silent) from silent
+                    raise failures.no_answer_fault(call, silent) from silent
                 said = str(silent)
             if said is None:
                 return
             if time.monotonic() + _PAUSE_S >= deadline:
-                raise refusals.not_ready(call, said=said)
+                raise failures.not_ready(call, said=said)
             time.sleep(_PAUSE_S)
 
     def cut(self, body: bytes) -> str:
@@ -161,8 +161,8 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _look(self, call: refusals.Call, health: str | None, deadline: float) -> str | None:
-        """Why the server is not ready, None when it is. Raises Silent; ModelFault where waiting does not help."""
+    def _look(self, call: failures.Call, health: str | None, deadline: float) -> str | None:
+        """Why the server is not ready, None when it is. Raises NoAnswer; ModelFault where waiting does not help."""
         until = time.monotonic() + min(max(1.0, deadline - time.monotonic()), _CONNECT_S)
         if health is None:
             self._open(until)
@@ -173,10 +173,10 @@ class Client:
         said = f"it answers with status {reply.status}{self.cut(reply.body)}"
         if reply.status in _NOT_YET:
             return said
-        raise refusals.never_ready(call, said=said)
+        raise failures.never_ready(call, said=said)
 
-    def _call(self, path: str, doing: str, *, seconds: float) -> refusals.Call:
-        return refusals.Call(self.name, self.url(path), doing, seconds, self._most_bytes // 2**20)
+    def _call(self, path: str, doing: str, *, seconds: float) -> failures.Call:
+        return failures.Call(self.name, self.url(path), doing, seconds, self._most_bytes // 2**20)
 
     def _exchange(self, method: str, path: str, body: bytes | None, deadline: float) -> Reply:
         connection = self._open(deadline)
@@ -194,10 +194,10 @@ class Client:
                         raise OSError
                     whole = response.length in (None, 0)
                 except (OSError, http.client.HTTPException, ValueError) as error:
-                    raise Silent(_spoken(error), ours=ended[0] if ended else None) from error
+                    raise NoAnswer(_spoken(error), ours=ended[0] if ended else None) from error
                 if ended or not whole:
-                    raise Silent("the connection broke in the middle of the answer", ours=ended[0] if ended else None)
-        except Silent:
+                    raise NoAnswer("the connection broke in the middle of the answer", ours=ended[0] if ended else None)
+        except NoAnswer:
             self.close()
             raise
         if response.will_close:
@@ -220,11 +220,11 @@ class Client:
         try:
             made.connect()
         except ssl.SSLCertVerificationError as error:
-            raise Silent(error.verify_message, tls=True) from error
+            raise NoAnswer(error.verify_message, tls=True) from error
         except ssl.SSLError as error:
-            raise Silent(f"TLS failed ({error.reason or 'it does not speak TLS'})", tls=True) from error
+            raise NoAnswer(f"TLS failed ({error.reason or 'it does not speak TLS'})", tls=True) from error
         except OSError as error:
-            raise Silent(_spoken(error)) from error
+            raise NoAnswer(_spoken(error)) from error
         made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         made.sock.settimeout(None)  # time is kept by `_bounded`
         self._connection = made
@@ -235,7 +235,7 @@ class Client:
             return ssl.create_default_context(cafile=self.ca_file or _machine_trust())
         except OSError as error:
             why = error.strerror or "it holds none"
-            raise Silent(f"the certificates {self.ca_file} cannot be read ({why})", tls=True) from error
+            raise NoAnswer(f"the certificates {self.ca_file} cannot be read ({why})", tls=True) from error
 
     @contextmanager
     def _bounded(self, connection: http.client.HTTPConnection, deadline: float) -> Iterator[list[Ended]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lockgate.errors import ModelFault
-from lockgate.models.target_spec import shown
+from lockgate.models.target_spec import without_credentials
 
 BUSY = (429, 502, 503, 504)
 
@@ -14,7 +14,7 @@ BUSY = (429, 502, 503, 504)
 Ended = Literal["cancelled", "slow", "large"]
 
 
-class Silent(Exception):
+class NoAnswer(Exception):
     """Nobody took the connection, or it broke. ours: why we ended it ourselves. tls: it is not believed."""
 
     def __init__(self, what: str, *, ours: Ended | None = None, tls: bool = False) -> None:
@@ -38,7 +38,7 @@ class Call:
         return f"{self.name} at {self.where}"
 
 
-def of_status(call: Call, status: int, *, location: str | None, said: str) -> ModelFault | None:
+def status_fault(call: Call, status: int, *, location: str | None, said: str) -> ModelFault | None:
     """The fault of an answer that is not 2xx, `alive` where the next request may be answered; None for one that is.
 
     said: how the body begins, as the end of a sentence.
@@ -47,7 +47,7 @@ def of_status(call: Call, status: int, *, location: str | None, said: str) -> Mo
     if 200 <= status < 300:
         return None
     if 300 <= status < 400:
-        to = "" if location is None else f" to {shown(location)}"
+        to = "" if location is None else f" to {without_credentials(location)}"
         what = f"answered with a redirect{to} {while_}; rows are not sent on"
         remedy = "name the address that answers itself"
     elif status in (401, 403):
@@ -76,7 +76,7 @@ def not_json(call: Call, *, said: str) -> ModelFault:
     )
 
 
-def of_silence(call: Call, silent: Silent) -> ModelFault:
+def no_answer_fault(call: Call, silent: NoAnswer) -> ModelFault:
     """The fault of a server that gave no whole answer."""
     if silent.ours == "cancelled":
         return ModelFault(f"{call.name} was cancelled while {call.doing}")

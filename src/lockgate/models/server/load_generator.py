@@ -73,7 +73,7 @@ class Engine:
         self.idle: list[Any] = []
         self.made = 0
         self.limit = min(spec["connections"], _files() - 64)
-        self.watch = (EpollWatch if hasattr(select, "epoll") else Watch)(lifeline)
+        self.watch = (EpollPoller if hasattr(select, "epoll") else SocketPoller)(lifeline)
         self.multi = pycurl.CurlMulti()
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
         self.multi.setopt(pycurl.M_TIMERFUNCTION, self._timer)
@@ -257,7 +257,7 @@ class Engine:
         self.deadline = math.inf if milliseconds < 0 else self.clock() + milliseconds / 1000
 
 
-class Watch:
+class SocketPoller:
     """Descriptors that are waited for: libcurl's sockets, and the pipe from our parent."""
 
     def __init__(self, lifeline: int) -> None:
@@ -302,7 +302,7 @@ class Watch:
                 return []
 
 
-class EpollWatch(Watch):
+class EpollPoller(SocketPoller):
     """The same on Linux, at a third of the cost: a socket that is wanted again was never taken from the kernel's list."""
 
     def __init__(self, lifeline: int) -> None:

@@ -10,24 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
+from lockgate.models.child_process import MODEL_HOST, Attempt, ChildProcess, killed_by_signal, no_interpreter
+from lockgate.models.environment import interpreter, model_environment
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
-from lockgate.models.process import failures as faults
-from lockgate.models.process.child_process import Child
-from lockgate.models.process.environment import interpreter, model_environment
-from lockgate.models.process.host_connection import LinkDown
-from lockgate.models.server.client import Client
+from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerModel
-from lockgate.models.server.protocol_mlflow import Invocations
+from lockgate.models.server.protocol_mlflow import MlflowProtocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_HOST = Path(__file__).parent.with_name("model_host.py")
 _ATTEMPTS = 3
 _PORT_TAKEN = "address already in use"
 
 
-class ServedModel:
+class MlflowServeModel:
     """An MLflow model in a local folder behind a scoring server of its own, behind the port `model.Model`.
 
     The arguments are those of `ProcessModel`; signature: the model's input columns as the registry has them. load_seconds
@@ -54,9 +51,9 @@ class ServedModel:
         self._env = _found_beside(self._python, model_environment(environ, keep=keep))
         self._timeout_s, self._ready_s = timeout_s, ready_s
         self._cancelled = cancelled or (lambda: False)
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
         self._server: ServerModel | None = None
-        self._client: Client | None = None
+        self._client: HttpClient | None = None
         self._began = 0.0
         self._facts: LoadFacts | None = None
         self._fault: ModelFault | None = None
@@ -75,7 +72,7 @@ class ServedModel:
         while self._facts is None:
             assert self._client is not None and self._server is not None  # noqa: S101, PT018  # set by start
             try:
-                self._client.wait(Invocations.health, seconds=self._ready_s, ended=self._ended)
+                self._client.wait(MlflowProtocol.health, seconds=self._ready_s, ended=self._ended)
             except ModelFault as fault:
                 said = self.stderr
                 if _PORT_TAKEN in said and attempt < _ATTEMPTS:
@@ -142,19 +139,19 @@ class ServedModel:
                  "--port", str(port), "--env-manager", "local", "--workers", "1"]  # fmt: skip
         self._began = time.perf_counter()
         try:
-            self._child = Child(
-                [self._python, str(_HOST), "run"],
+            self._child = ChildProcess(
+                [self._python, str(MODEL_HOST), "run"],
                 after=[self._python, *serve],
                 env=self._env,
                 cwd=self._scratch,
             )
         except OSError as error:
-            self._fault = faults.no_python(self.name, self._python, error)
+            self._fault = no_interpreter(self.name, self._python, error)
             raise self._fault from error
-        self._client = Client(
+        self._client = HttpClient(
             f"http://127.0.0.1:{port}", name=self.name, timeout_s=self._timeout_s, cancelled=self._cancelled
         )
-        self._server = ServerModel(self._client, Invocations(), signature=self._signature, ready_s=self._ready_s)
+        self._server = ServerModel(self._client, MlflowProtocol(), signature=self._signature, ready_s=self._ready_s)
 
     def _ended(self) -> ModelFault | None:
         """The fault of a server that is not there any more."""
@@ -163,8 +160,9 @@ class ServedModel:
         code = self._child.wait() or 0
         doing = "starting mlflow models serve" if self._facts is None else "it was served"
         if code < 0 or code > 128:
-            scene = faults.Scene(self.name, doing, self._python, self._ready_s)
-            return faults.down(scene, LinkDown("ended", code if code < 0 else 128 - code), self.stderr)
+            attempt = Attempt(self.name, doing, self._python, self._ready_s)
+            # `model_host.py run` reports a signal as a shell does, as 128 and its number
+            return killed_by_signal(attempt, -code if code < 0 else code - 128, self.stderr)
         return ModelFault(
             f"{self.name} could not be served: mlflow models serve ended with exit code {code} while {doing}",
             remedy=f"try `{self._python} -m mlflow models serve --env-manager local` on it; the last lines say more",

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import BadAnswer, fitted, joined
+from lockgate.models.json_rows import UnusableAnswer, concatenate, fit_to_signature
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
-from lockgate.models.server.client import Client
+from lockgate.models.server.client import HttpClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROWS = 1000
 
 
-class Wire(Protocol):
+class ServerProtocol(Protocol):
     """What a server speaks: how rows become a body, and an answer becomes predictions."""
 
     path: str
@@ -29,9 +29,9 @@ class Wire(Protocol):
         """What is sent, as JSON's values. Raises ModelFault where the rows cannot be said."""
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
-        """One prediction a row. Raises BadAnswer."""
+        """One prediction a row. Raises UnusableAnswer."""
 
-    def reported(self, client: Client) -> dict[str, str]:
+    def reported(self, client: HttpClient) -> dict[str, str]:
         """What the server says of itself and of its model, for the evidence. Raises ModelFault for another version."""
 
 
@@ -44,8 +44,8 @@ class ServerModel:
 
     def __init__(
         self,
-        client: Client,
-        wire: Wire,
+        client: HttpClient,
+        wire: ServerProtocol,
         *,
         signature: Sequence[Mapping[str, Any]] | None = None,
         ready_s: float = 30.0,
@@ -81,9 +81,9 @@ class ServerModel:
         self.load()
         step = 1 if self._wire.one_row else _ROWS
         for batch in batches:
-            rows = fitted(batch, self._signature, name=self.name)
+            rows = fit_to_signature(batch, self._signature, name=self.name)
             starts = range(0, max(1, rows.num_rows), step)
-            yield joined([self._answer(rows.slice(start, step)) for start in starts], name=self.name)
+            yield concatenate([self._answer(rows.slice(start, step)) for start in starts], name=self.name)
 
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
         """Send the plan's requests over HTTP and time them here. A request that fails is recorded, not raised.
@@ -100,7 +100,7 @@ class ServerModel:
                 remedy="write batch_size: 1, or a body with $rows or $records",
             )
         self.load()
-        parts = _parts(fitted(batch, self._signature, name=self.name), rows=plan.rows, most=plan.requests)
+        parts = _parts(fit_to_signature(batch, self._signature, name=self.name), rows=plan.rows, most=plan.requests)
         if self._first_ms is None:
             self._answer(parts[0])
         return drive_http(
@@ -135,7 +135,7 @@ class ServerModel:
             self._first_ms = (time.perf_counter() - began) * 1000
         try:
             return self._wire.answer(document, count)
-        except BadAnswer as bad:
+        except UnusableAnswer as bad:
             raise ModelFault(
                 f"{self.name} gave no usable answer while {doing}: {self._client.safe(str(bad))}",
                 remedy="look at protocol and output of target (docs/targets.md), or at what the server returns",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lockgate.models.json_rows import BadAnswer, columns, predictions
-from lockgate.models.server.client import Client
+from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.server.client import HttpClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Template:
+class JsonProtocol:
     """The body is a structure whose placeholders become values; no text is ever put together.
 
     `$rows` is a list of lists, `$records` a list of objects, `$columns` their names, `$by_column` an object of lists;
@@ -28,7 +28,7 @@ class Template:
         self._steps = [] if output is None else output.split(".")
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
-        table = columns(batch, name=name)
+        table = json_columns(batch, name=name)
         rows = list(map(list, zip(*table.values(), strict=True)))
         records = [dict(zip(table, row, strict=True)) for row in rows]
         known = {
@@ -48,9 +48,9 @@ class Template:
             walked = step if walked == "the answer" else f"{walked}.{step}"
         if self.one_row and not (isinstance(found, list) and len(found) == 1):
             found = [found]
-        return predictions(found, rows)
+        return read_predictions(found, rows)
 
-    def reported(self, client: Client) -> dict[str, str]:
+    def reported(self, client: HttpClient) -> dict[str, str]:
         return {}
 
 
@@ -70,4 +70,4 @@ def _below(found: Any, step: str, walked: str) -> Any:
     if isinstance(found, list) and step.isdigit() and int(step) < len(found):
         return found[int(step)]
     keys = f"; its keys are {', '.join(map(repr, list(found)[:10]))}" if isinstance(found, dict) else ""
-    raise BadAnswer(f"{walked} has nothing at {step!r}, which output: names{keys}")
+    raise UnusableAnswer(f"{walked} has nothing at {step!r}, which output: names{keys}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lockgate.models.json_rows import BadAnswer, columns, predictions
-from lockgate.models.server.client import Client
+from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.server.client import HttpClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Invocations:
+class MlflowProtocol:
     """`{"dataframe_split": {"columns": […], "data": [[…]]}}` is answered with `{"predictions": […]}`."""
 
     path = "/invocations"
@@ -19,14 +19,14 @@ class Invocations:
     one_row = False
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
-        table = columns(batch, name=name)
+        table = json_columns(batch, name=name)
         return {"dataframe_split": {"columns": list(table), "data": list(map(list, zip(*table.values(), strict=True)))}}
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         if not isinstance(document, dict) or "predictions" not in document:
-            raise BadAnswer("it has no `predictions`, as MLflow's answers have")
-        return predictions(document["predictions"], rows)
+            raise UnusableAnswer("it has no `predictions`, as MLflow's answers have")
+        return read_predictions(document["predictions"], rows)
 
-    def reported(self, client: Client) -> dict[str, str]:
+    def reported(self, client: HttpClient) -> dict[str, str]:
         version = client.text("/version")
         return {} if version is None or len(version) > 40 else {"mlflow": version}

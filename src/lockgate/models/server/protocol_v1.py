@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from lockgate.models.json_rows import BadAnswer, columns, predictions
-from lockgate.models.server.client import Client
+from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.server.client import HttpClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class Instances:
+class V1Protocol:
     """`{"instances": [[…], …]}`, rows of values in the order of the columns, is answered with `{"predictions": […]}`."""
 
     one_row = False
@@ -23,13 +23,13 @@ class Instances:
         self.health: str | None = of
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
-        return {"instances": list(map(list, zip(*columns(batch, name=name).values(), strict=True)))}
+        return {"instances": list(map(list, zip(*json_columns(batch, name=name).values(), strict=True)))}
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         if not isinstance(document, dict) or "predictions" not in document:
             said = document.get("error") if isinstance(document, dict) else None
-            raise BadAnswer("it has no `predictions`" + (f", but the error {str(said)[:200]!r}" if said else ""))
-        return predictions(document["predictions"], rows)
+            raise UnusableAnswer("it has no `predictions`" + (f", but the error {str(said)[:200]!r}" if said else ""))
+        return read_predictions(document["predictions"], rows)
 
-    def reported(self, client: Client) -> dict[str, str]:
+    def reported(self, client: HttpClient) -> dict[str, str]:
         return {}

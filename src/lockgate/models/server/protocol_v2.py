@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import BadAnswer, columns, predictions
-from lockgate.models.server.client import Client
+from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.server.client import HttpClient
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +21,7 @@ _TYPES = {
 }
 
 
-class OpenInference:
+class V2Protocol:
     """One tensor a column, or all columns as the one tensor that the pipeline names.
 
     An answer with one output is taken whatever its name is, because servers announce one name and answer with another;
@@ -38,7 +38,7 @@ class OpenInference:
         self.health: str | None = f"{self._model}/ready"
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
-        table, rows = columns(batch, name=name), batch.num_rows
+        table, rows = json_columns(batch, name=name), batch.num_rows
         types = [_datatype(kind) for kind in batch.schema.types]
         if self._tensor is not None:
             if len(set(types)) > 1:
@@ -60,15 +60,15 @@ class OpenInference:
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         outputs = document.get("outputs") if isinstance(document, dict) else None
         if not isinstance(outputs, list) or not outputs or not all(isinstance(one, dict) for one in outputs):
-            raise BadAnswer("it has no `outputs`, as the Open Inference Protocol has")
+            raise UnusableAnswer("it has no `outputs`, as the Open Inference Protocol has")
         said = document.get("model_version")
         if self._version is not None and said not in (None, "", self._version):
-            raise BadAnswer(f"version {said!r} of the model answered, and {self._version!r} was asked")
+            raise UnusableAnswer(f"version {said!r} of the model answered, and {self._version!r} was asked")
         if len(outputs) == 1:
-            return predictions(_nested(outputs[0], rows), rows)
-        return predictions({str(one.get("name")): _flat(one, rows) for one in outputs}, rows)
+            return read_predictions(_nested(outputs[0], rows), rows)
+        return read_predictions({str(one.get("name")): _flat(one, rows) for one in outputs}, rows)
 
-    def reported(self, client: Client) -> dict[str, str]:
+    def reported(self, client: HttpClient) -> dict[str, str]:
         """What the server says of itself and of the model; without `version` it also says which one answers."""
         server, model = client.get("/v2"), client.get(self._model)
         found = {}
@@ -105,7 +105,7 @@ def _nested(output: Any, rows: int) -> list[Any]:
     data, shape = _data(output)
     width = shape[1] if len(shape) == 2 else 1
     if len(shape) > 2 or not shape or shape[0] != rows:
-        raise BadAnswer(f"its output {output.get('name')!r} has the shape {shape} for {rows:,} rows")
+        raise UnusableAnswer(f"its output {output.get('name')!r} has the shape {shape} for {rows:,} rows")
     if width == 1:
         return data
     return [data[place : place + width] for place in range(0, len(data), width)]
@@ -114,23 +114,23 @@ def _nested(output: Any, rows: int) -> list[Any]:
 def _flat(output: Any, rows: int) -> list[Any]:
     data = _nested(output, rows)
     if any(isinstance(value, list) for value in data):
-        raise BadAnswer(f"its output {output.get('name')!r} is a matrix, beside other outputs")
+        raise UnusableAnswer(f"its output {output.get('name')!r} is a matrix, beside other outputs")
     return data
 
 
 def _data(output: Any) -> tuple[list[Any], list[int]]:
     data, shape = output.get("data"), output.get("shape")
     if not isinstance(data, list):
-        raise BadAnswer(f"its output {output.get('name')!r} has no `data` in JSON")
+        raise UnusableAnswer(f"its output {output.get('name')!r} has no `data` in JSON")
     while data and isinstance(data[0], list):
         if not all(isinstance(part, list) for part in data):
-            raise BadAnswer(f"the data of its output {output.get('name')!r} is nested unevenly")
+            raise UnusableAnswer(f"the data of its output {output.get('name')!r} is nested unevenly")
         data = [value for part in data for value in part]
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-        raise BadAnswer(f"its output {output.get('name')!r} has no `shape`")
+        raise UnusableAnswer(f"its output {output.get('name')!r} has no `shape`")
     count = 1
     for size in shape:
         count *= size
     if count != len(data):
-        raise BadAnswer(f"its output {output.get('name')!r} has the shape {shape} and {len(data):,} values")
+        raise UnusableAnswer(f"its output {output.get('name')!r} has the shape {shape} and {len(data):,} values")
     return data, shape

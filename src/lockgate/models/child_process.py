@@ -12,16 +12,58 @@ import time
 import uuid
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from lockgate.errors import ModelFault
+
+MODEL_HOST = Path(__file__).with_name("model_host.py")
 MARK = "LOCKGATE_HOST"
 _TAIL_BYTES = 8 * 2**10
 _TAIL_LINES = 40
 _TERM_SECONDS = 2.0
 
+MORE_MEMORY = "give the job more memory, or send smaller batches"
 
-class Child:
+
+@dataclass(frozen=True)
+class Attempt:
+    """What a model's process was doing: `doing` as in `while predicting 500 rows`, under which python, for how long."""
+
+    name: str
+    doing: str
+    python: str
+    seconds: float
+
+
+def no_interpreter(name: str, python: str, error: OSError) -> ModelFault:
+    """The fault of a model whose process does not even start."""
+    return ModelFault(
+        f"{name} has no python to answer under: {python} does not start ({error.strerror})",
+        remedy="name one that does with environment: {python: PATH}",
+    )
+
+
+def killed_by_signal(attempt: Attempt, number: int, stderr: str) -> ModelFault:
+    """The fault of a model whose process a signal ended."""
+    try:
+        sign = signal.Signals(number).name
+    except ValueError:
+        sign = f"signal {number}"
+    if number == signal.SIGKILL:
+        message = f"{attempt.name} was killed by SIGKILL while {attempt.doing}, often the kernel's out-of-memory killer"
+        return ModelFault(message, remedy=f"{MORE_MEMORY}; the kernel's log names what it killed", stderr=stderr)
+    if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
+        means = "segmentation fault, " if number == signal.SIGSEGV else ""
+        message = f"{attempt.name} crashed while {attempt.doing} ({means}{sign})"
+        remedy = "a native library broke; the last lines of stderr name the call, and its version may not fit the model"
+        return ModelFault(message, remedy=remedy, stderr=stderr)
+    message = f"{attempt.name} was killed by {sign} while {attempt.doing}"
+    return ModelFault(message, remedy="find out what sends it; nothing of lockgate did", stderr=stderr)
+
+
+class ChildProcess:
     """A process in a session of its own, which holds one end of a lifeline that says we are still here.
 
     Whatever happens to us, the process ends: by `end`, when this object is collected, when the interpreter exits, or,
