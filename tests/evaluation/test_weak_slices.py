@@ -10,7 +10,7 @@ import pytest
 
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.weak_slices import Search, found_slices
+from lockgate.evaluation.weak_slices import WeakSliceSearch, find_weak_slices
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
@@ -31,10 +31,10 @@ def table(n: int = 6000, *, ruined: bool = True, seed: int = 0) -> dict[str, Any
 FIND = {"find": {"depth": 2, "worst": 5}}
 
 
-def searched(rows: dict[str, Any], *slices: Any, threshold: float | None = 0.5, **spec: Any) -> Search:
+def searched(rows: dict[str, Any], *slices: Any, threshold: float | None = 0.5, **spec: Any) -> WeakSliceSearch:
     asked = DatasetSpec.model_validate({"path": "t", "label": "label", "slices": slices, **spec})
     scored = Scored.from_table(pa.table(rows), asked, task="binary", positive=1)
-    found = found_slices(scored, asked, threshold={"candidate": threshold, "champion": threshold})
+    found = find_weak_slices(scored, asked, threshold={"candidate": threshold, "champion": threshold})
     assert found is not None
     return found
 

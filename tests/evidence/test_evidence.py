@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate import hashing as digest
-from lockgate.evidence.evidence import SCHEMA, Asked, Evidence, EvidenceError, GateResult
+from lockgate.evidence.evidence import SCHEMA, Evidence, EvidenceError, GateResult, RequirementLine
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 
@@ -38,7 +38,7 @@ FINDING = st.builds(
 RESULT = st.builds(
     GateResult,
     name=TEXT, kind=TEXT, counts=st.booleans(), verdict=st.sampled_from(Verdict), reason=TEXT,
-    requirements=st.lists(st.builds(Asked, id=TEXT, text=TEXT, file=st.integers(0, 9), line=st.none() | COUNT), max_size=2).map(tuple),
+    requirements=st.lists(st.builds(RequirementLine, id=TEXT, text=TEXT, file=st.integers(0, 9), line=st.none() | COUNT), max_size=2).map(tuple),
     findings=st.lists(FINDING, max_size=2).map(tuple), context=st.dictionaries(TEXT, TEXT, max_size=2), exhibits=st.just(()),
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lockgate.evidence.evidence import Asked, Evidence, GateResult
+from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 
 HOSTILE = "<script>x</script>|`b` @team\n]]> https://x.y \x1b[31m\u202e\x00 [l](u) **b** #1"
@@ -62,7 +62,7 @@ def evidence(*gates: GateResult, **more: Any) -> Evidence:
 
 
 METRICS = GateResult(
-    "metrics", "metrics", True, Verdict.FAIL, "auc on geo=BR is 0.8712; and 1 more", (Asked("r1", "auc >= champion - 0.03"),),
+    "metrics", "metrics", True, Verdict.FAIL, "auc on geo=BR is 0.8712; and 1 more", (RequirementLine("r1", "auc >= champion - 0.03"),),
     (PASSED, finding(), WATCHED, EMPTY),
 )  # fmt: skip
 BROKEN = GateResult(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from lockgate.evidence.evidence import Asked, Evidence, GateResult
+from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 from lockgate.integrations.github.comment_report import Place
 from lockgate.signoff.policy import Owner, SignoffPolicy
@@ -73,15 +73,21 @@ P99 = Finding(
 SIGNATURE = GateResult("signature", "signature", True, Verdict.PASS, "all 3 findings hold")
 METRICS = GateResult(
     "metrics", "metrics", True, Verdict.FAIL, f"{BR.reason} (90 % interval 0.0381–0.0643); at most 0.03 below is allowed; and 1 more; 1 undecided; 3 watched",
-    (Asked("r1", LINE, 0, 31),), (US, DE, BR, NG, PT, *SMALL),
+    (RequirementLine("r1", LINE, 0, 31),), (US, DE, BR, NG, PT, *SMALL),
 )  # fmt: skip
 LATENCY = GateResult(
-    "latency", "latency", True, Verdict.FAIL, P99.reason, (Asked("r1", "p99_ms <= champion * 1.10", 0, 36),), (P99,)
+    "latency",
+    "latency",
+    True,
+    Verdict.FAIL,
+    P99.reason,
+    (RequirementLine("r1", "p99_ms <= champion * 1.10", 0, 36),),
+    (P99,),
 )
 METADATA = GateResult("metadata", "metadata", False, Verdict.INCONCLUSIVE, "the version has no description")
 NEARLY = GateResult(
     "metrics", "metrics", True, Verdict.INCONCLUSIVE, f"{PT.reason} (90 % interval -0.009 to 0.047); at most 0.03 below is allowed: not shown; 3 watched",
-    (Asked("r1", LINE, 0, 31),), (US, DE, PT, *SMALL),
+    (RequirementLine("r1", LINE, 0, 31),), (US, DE, PT, *SMALL),
 )  # fmt: skip
 
 

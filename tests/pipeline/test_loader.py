@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockgate.errors import PipelineError
-from lockgate.evidence.evidence import Asked
+from lockgate.evidence.evidence import RequirementLine
 from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline
 
@@ -91,8 +91,8 @@ def test_no_complaint_speaks_like_a_library() -> None:
 def test_requirements_know_their_lines(tmp_path: Path) -> None:
     """Evidence points to the line that asked, and says what only the mapping form can."""
     assert load(BASE, tmp_path).asked("metrics") == (
-        Asked("r1", "auc >= champion - 0.01 on each slice", 0, 12),
-        Asked("r2", "recall >= 60% {claim: point, confidence: 0.9}", 0, 13),
+        RequirementLine("r1", "auc >= champion - 0.01 on each slice", 0, 12),
+        RequirementLine("r2", "recall >= 60% {claim: point, confidence: 0.9}", 0, 13),
     )
 
 
@@ -109,7 +109,7 @@ def test_requirements_of_a_parent_name_its_file(tmp_path: Path) -> None:
     found = load("extends: parent.yaml\nmodel: other\n", tmp_path)
 
     assert [path for path, _ in found.files] == ["p.yaml", "parent.yaml"]
-    assert found.asked("metrics")[0] == Asked("r1", "auc >= champion - 0.01 on each slice", 1, 12)
+    assert found.asked("metrics")[0] == RequirementLine("r1", "auc >= champion - 0.01 on each slice", 1, 12)
 
 
 def test_files_are_listed_with_their_hashes(tmp_path: Path) -> None:

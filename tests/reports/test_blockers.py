@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from helpers.report_evidence import finding
-from lockgate.evidence.evidence import Asked, GateResult
+from lockgate.evidence.evidence import GateResult, RequirementLine
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.reports.blockers import merged, obstacles, watched
 
-LINES = (Asked("r1", "auc >= champion - 0.03 on each slice"), Asked("r2", "recall >= 0.7 on each slice"))
+LINES = (
+    RequirementLine("r1", "auc >= champion - 0.03 on each slice"),
+    RequirementLine("r2", "recall >= 0.7 on each slice"),
+)
 ADVICE = (
     "add that many rows, or let small_slices of the data say what becomes of small ones: "
     "below: watch (a significant loss fails), below: merge (judged as one slice)"

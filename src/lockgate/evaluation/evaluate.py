@@ -10,7 +10,7 @@ from lockgate.data.slices.spec import SmallSlices
 from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.judging.slice_gaps import Gap, by_slice, gap, spans
+from lockgate.evaluation.judging.slice_gaps import SliceGap, clusters_span_slices, estimate_gap, slice_requirements
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Lines = Sequence[tuple[str, Requirement]]
 
 
-def answers(
+def evaluate(
     gate: str,
     scored: Scored,
     asked: Lines,
@@ -50,7 +50,7 @@ def answers(
     gaps = [(name, line) for name, line in asked if line.gap is not None]
     cells = [(name, line) for name, line in asked if line.scope.kind == "cell"]
     both = both_sides(whole, [line.gap for _, line in gaps])
-    inner = [each for name, line in gaps for each in by_slice(name, line, slices=_count(both, line))]
+    inner = [each for name, line in gaps for each in slice_requirements(name, line, slices=_count(both, line))]
     known = {one.requirement for one in counted}
     others = [each for each in asked if each not in gaps and each not in cells and each[0] not in known]
     # One call where the slices are the same: what one line measures on a slice, the next one finds.
@@ -80,9 +80,9 @@ def _told(one: Estimate, scored: Scored, pools: Sequence[Pool]) -> Estimate:
     return replace(one, slice=_slice(scored, name).key(label))
 
 
-def _worded(finding: Finding, of: Gap | None, pools: Sequence[Pool]) -> Finding:
+def _worded(finding: Finding, of: SliceGap | None, pools: Sequence[Pool]) -> Finding:
     if of is not None:
-        finding = of.told(finding)
+        finding = of.restate(finding)
     pool = next(
         (
             pool
@@ -125,9 +125,11 @@ def _count(scored: Scored, line: Requirement) -> int:
     return sum(_judged(scored, _slice(scored, line.gap or "")).values())
 
 
-def _gap(name: str, line: Requirement, measured: Sequence[Estimate], scored: Scored, small: SmallSlices) -> Gap:
+def _gap(name: str, line: Requirement, measured: Sequence[Estimate], scored: Scored, small: SmallSlices) -> SliceGap:
     declared = _slice(scored, line.gap or "")
     own = [one for one in measured if one.requirement.partition(" ")[0] == name and " " in one.requirement]
     clusters = scored.clusters
-    together = clusters is not None and spans(scored.codes(declared.name)[1], clusters, _judged(scored, declared))
-    return gap(name, line, own, declared=declared, small=small, rows=scored.rows, together=together)
+    together = clusters is not None and clusters_span_slices(
+        scored.codes(declared.name)[1], clusters, _judged(scored, declared)
+    )
+    return estimate_gap(name, line, own, declared=declared, small=small, rows=scored.rows, together=together)

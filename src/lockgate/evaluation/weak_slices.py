@@ -29,7 +29,7 @@ NOTE = "searched after the fact and never judged; q is a Benjamini–Hochberg fa
 
 
 @dataclass(frozen=True)
-class FoundSlice:
+class WeakSlice:
     """A conjunction and its loss: mean of `loss` of the candidate's rows there, and of what it is held against.
 
     difference: how much worse the candidate is; low: what it is at least, one-sided at 95 %. p: one-sided, of no harm.
@@ -49,14 +49,14 @@ class FoundSlice:
 
 
 @dataclass(frozen=True)
-class Search:
+class WeakSliceSearch:
     """What was searched: how many conjunctions, by which loss, against what, and the worst of them."""
 
     searched: int
     depth: int
     loss: str
     against: str
-    worst: tuple[FoundSlice, ...]
+    worst: tuple[WeakSlice, ...]
     discovered: int
     skipped: tuple[str, ...] = ()
 
@@ -90,13 +90,13 @@ class Search:
         }
 
 
-def found_slices(
+def find_weak_slices(
     scored: Scored,
     spec: DatasetSpec,
     *,
     threshold: Mapping[str, float | None],
     losses: Callable[[], tuple[Scored, str, Floats, Floats | None]] | None = None,
-) -> Search | None:
+) -> WeakSliceSearch | None:
     """What `find` asks for; None where it was not written.
 
     losses: (the rows that are searched, the name of a loss, of each row of the candidate, of the champion) where it is not
@@ -109,10 +109,10 @@ def found_slices(
         rows, name, own, before = losses()
         return search(rows, asked, name, own, before)
     known = _losses(scored, threshold)
-    return Search(0, asked.depth, "none", "nothing", (), 0) if known is None else search(scored, asked, *known)
+    return WeakSliceSearch(0, asked.depth, "none", "nothing", (), 0) if known is None else search(scored, asked, *known)
 
 
-def search(scored: Scored, asked: FindSpec, loss: str, candidate: Floats, champion: Floats | None) -> Search:
+def search(scored: Scored, asked: FindSpec, loss: str, candidate: Floats, champion: Floats | None) -> WeakSliceSearch:
     """The conjunctions of up to `depth` slices with the largest losses, by what the loss is at least.
 
     candidate, champion: (n,) loss of each row, lower is better; without a champion, rows inside are held against those
@@ -129,11 +129,11 @@ def search(scored: Scored, asked: FindSpec, loss: str, candidate: Floats, champi
     against = "overall" if champion is None else "champion"
     discovered = sum(one.q <= RATE for one in harmed)
     worst = tuple(harmed[: asked.worst])
-    return Search(len(found), asked.depth, loss, against, worst, discovered, tuple(skipped))
+    return WeakSliceSearch(len(found), asked.depth, loss, against, worst, discovered, tuple(skipped))
 
 
-def _with_q(one: FoundSlice, q: float) -> FoundSlice:
-    return FoundSlice(one.slice, one.rows, one.candidate, one.against, one.difference, one.low, one.p, q)
+def _with_q(one: WeakSlice, q: float) -> WeakSlice:
+    return WeakSlice(one.slice, one.rows, one.candidate, one.against, one.difference, one.low, one.p, q)
 
 
 def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str, Floats, Floats | None] | None:
@@ -214,7 +214,7 @@ def _cells(scored: Scored, asked: FindSpec, skipped: list[str]) -> Iterator[_Cel
 
 def _tested(
     cells: _Cells, candidate: Floats, champion: Floats | None, weights: Floats, clusters: NDArray[Any] | None
-) -> list[FoundSlice]:
+) -> list[WeakSlice]:
     from scipy import special
 
     def sums(values: Floats) -> Floats:
@@ -251,7 +251,7 @@ def _tested(
         p = np.where(usable, special.stdtr(safe, -statistic), 1.0)
         low = np.where(usable, (tested - special.stdtrit(safe, CONFIDENCE) * se) * share, -np.inf)
     return [
-        FoundSlice(
+        WeakSlice(
             key, int(rows[code]), float(own[code]), float(against[code]), float(difference[code]), float(low[code]), float(p[code])
         )
         for key, code in zip(cells.keys, cells.kept.tolist(), strict=True)

@@ -22,7 +22,7 @@ class EvidenceError(LockgateError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequirementLine:
     """One requirement as a gate asked it: `id` is rN, file an index into policy.files, line 1-based or None."""
 
     id: str
@@ -40,7 +40,7 @@ class GateResult:
     counts: bool
     verdict: Verdict
     reason: str
-    requirements: tuple[Asked, ...] = ()
+    requirements: tuple[RequirementLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     exhibits: tuple[Exhibit, ...] = ()
@@ -69,7 +69,8 @@ class GateResult:
             verdict=Verdict(value["verdict"]),
             reason=value["reason"],
             requirements=tuple(
-                Asked(asked["id"], asked["text"], asked["file"], asked["line"]) for asked in value["requirements"]
+                RequirementLine(asked["id"], asked["text"], asked["file"], asked["line"])
+                for asked in value["requirements"]
             ),
             findings=tuple(Finding.from_json(finding) for finding in value["findings"]),
             context=value["context"],

@@ -91,9 +91,9 @@ class Metrics(Gate):
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.evaluation.curves import curves
-        from lockgate.evaluation.evaluate import answers
+        from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.metrics import METRICS
-        from lockgate.evaluation.weak_slices import found_slices
+        from lockgate.evaluation.weak_slices import find_weak_slices
 
         asked = self.asked(case)
         if not asked:
@@ -127,8 +127,8 @@ class Metrics(Gate):
             metrics |= row_metrics.metrics(by_row, scored)
             known = case.row_functions()
             yield Context({"per_row": {name: known[name] for name in by_row}})
-        yield from answers(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)
-        found = found_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
+        yield from evaluate(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)
+        found = find_weak_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
         if found is not None:
             yield Context(found.note)
             yield found.table(self.title)

@@ -58,7 +58,7 @@ class Shadow(Gate):
     data: str
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        from lockgate.evaluation.evaluate import answers
+        from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 
         asked = self.asked(case)
@@ -67,7 +67,7 @@ class Shadow(Gate):
         scored = case.replayed(self.data)
         counted = [self._count(scored, name, line) for name, line in asked if line.subject != "flip_rate"]
         flipped = scored if len(counted) == len(asked) else self._flips(case, scored)
-        yield from answers(
+        yield from evaluate(
             self.title, flipped, asked, {"flip_rate": FLIP_RATE}, self.subjects, threshold={},
             small=case.dataset(self.data).spec.small_slices, counted=counted,
         )  # fmt: skip

@@ -23,7 +23,7 @@ from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.requirements.grammar import to_mapping
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.row_metrics import RowMetrics
-from lockgate.evidence.evidence import Asked
+from lockgate.evidence.evidence import RequirementLine
 from lockgate.gates.gate import Gate, Waiver
 from lockgate.models.output import OutputSpec
 from lockgate.models.target_spec import Target
@@ -206,11 +206,11 @@ class Pipeline(Config):
         named = getattr(gate, "data", None)
         return str(named) if named else next(iter(self.data)) if len(self.data) == 1 else None
 
-    def asked(self, title: str, told: Gate | None = None) -> tuple[Asked, ...]:
+    def asked(self, title: str, told: Gate | None = None) -> tuple[RequirementLine, ...]:
         """The requirements of a gate as evidence names them, r1 the first; `told` has lines that no file has."""
         places = self._origin.lines.get(title, ())
         return tuple(
-            Asked(f"r{number + 1}", text(line), *(places[number] if number < len(places) else (0, None)))
+            RequirementLine(f"r{number + 1}", text(line), *(places[number] if number < len(places) else (0, None)))
             for number, line in enumerate((told or self.gate(title)).lines)
         )
 

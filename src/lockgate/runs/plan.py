@@ -82,9 +82,9 @@ class Planned:
     def _on_rows(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
         """By line, of those that rows of a data set decide."""
         from lockgate.evaluation.metrics import ranking_subjects as ranking
-        from lockgate.evaluation.planning.gap_outlook import gap_outlook, inner
+        from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
         from lockgate.evaluation.planning.outlook import as_absolute, assumptions, outlooks
-        from lockgate.evaluation.planning.request_outlook import flip_outlook
+        from lockgate.evaluation.planning.request_outlook import flip_rate_outlook
 
         data = self.pipeline.data_of(gate)
         if data is None or not getattr(gate, "by_group", False):
@@ -94,7 +94,7 @@ class Planned:
         lines = [(name, line) for name, line in asked if line.subject in planned]
         if data not in self._rows:
             self._rows[data] = self._counted(data)
-        alone = [(name, as_absolute(inner(line) if line.gap else line)) for name, line in lines]
+        alone = [(name, as_absolute(slice_value_requirement(line) if line.gap else line)) for name, line in lines]
         gaps = [line.gap for _, line in lines if line.gap]
         counts = _estimates(self._rows[data], alone, small, threshold=0.5, gaps=gaps)
         own: dict[str, list[Any]] = {}
@@ -118,7 +118,7 @@ class Planned:
                 disagreement=self.disagreement,
             )  # fmt: skip
             if line.subject == "flip_rate":
-                found[name] = [flip_outlook(one, line, disagreement=self.disagreement) for one in found[name]]
+                found[name] = [flip_rate_outlook(one, line, disagreement=self.disagreement) for one in found[name]]
         return found
 
     def _counted(self, name: str) -> Scored:

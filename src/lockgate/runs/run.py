@@ -15,7 +15,7 @@ from lockgate.data.slices.names import finding_id
 from lockgate.errors import LockgateError, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary
-from lockgate.evaluation.judging.judge import askable
+from lockgate.evaluation.judging.judge import owner_may_accept
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult, Opens
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
@@ -266,7 +266,9 @@ class Asking:
             finding.id
             for result in counting
             for finding in result.findings
-            if (result.name, finding.requirement) in asking and askable(finding) and self._waiver(finding.id) is None
+            if (result.name, finding.requirement) in asking
+            and owner_may_accept(finding)
+            and self._waiver(finding.id) is None
         ]
 
     def _opens(self, verdict: Verdict, counting: Sequence[GateResult], asks: Sequence[str]) -> Opens:

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.report_evidence import finding
 from lockgate.evaluation.estimation.estimate import Estimate, counted
+from lockgate.evaluation.judging.explanations import cause
 from lockgate.evaluation.judging.gate_summary import risk_sentence, summary, worst_first
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.number_format import loosened, rounded, rounded_up, short
@@ -299,3 +301,22 @@ def test_what_is_worse_than_allowed_on_its_own_is_looked_at_first() -> None:
 
     assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
     assert found.remedy == "look at what changed on these rows; more of them would most likely prove it"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"code": "no_rows", "rows": 0}, "there are no rows"),
+        ({"code": "no_rows", "rows": 0, "detail": {"counted_in": "queries"}}, "there are no queries"),
+        ({"code": "one_class", "rows": 9, "positives": 0}, "there are no positive rows"),
+        ({"code": "one_class", "rows": 9, "positives": 9}, "there are no negative rows"),
+        ({"code": "one_class", "rows": 9, "positives": None}, "there are no rows of one of the classes"),
+        ({"code": "undefined", "rows": 9, "observed": 0.5}, "of the champion: the metric is undefined on these rows"),
+        ({"code": "gain_too_large", "rows": 9}, "gain too large"),
+    ],
+)
+def test_why_a_value_is_missing_follows_from_fields(fields: dict[str, Any], words: str) -> None:
+    """However its own sentence is worded."""
+    blank = finding(observed=None, decided=None, detail={}, reason="in words of any kind")
+
+    assert cause(replace(blank, **fields)) == words

@@ -17,7 +17,7 @@ from helpers.reference import case
 from lockgate import hashing as digest
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate, counted
-from lockgate.evaluation.judging.judge import askable, judge, verdict_of
+from lockgate.evaluation.judging.judge import judge, owner_may_accept, verdict_of
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
@@ -100,8 +100,8 @@ def test_fail_is_corrected_over_all_findings_of_the_gate() -> None:
 
     assert judged(0.005).verdict is Verdict.FAIL
     assert (judged(0.01).verdict, judged(0.01).code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
-    assert not askable(judged(0.01))
-    assert askable(judged(0.2))
+    assert not owner_may_accept(judged(0.01))
+    assert owner_may_accept(judged(0.2))
 
 
 def test_a_floor_lets_nothing_pass_and_nothing_fail() -> None:
@@ -353,7 +353,7 @@ class TestClaims:
 
         assert judged(0.005).verdict is Verdict.FAIL
         assert (judged(0.02).verdict, judged(0.02).code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
-        assert not askable(judged(0.02))
+        assert not owner_may_accept(judged(0.02))
 
     @pytest.mark.parametrize(
         "unseen",
@@ -561,7 +561,7 @@ def test_an_interval_beyond_the_limit_is_never_asked_through() -> None:
     assert found.decided.high < -0.01
     assert float(found.detail["p_fail"]) > 0.05
     assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "beyond_unadjusted")
-    assert not askable(found)
+    assert not owner_may_accept(found)
 
 
 def test_a_line_the_other_way_around_is_corrected_alike() -> None:

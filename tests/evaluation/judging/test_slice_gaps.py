@@ -18,7 +18,7 @@ from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SliceSpec, SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.judge import judge, verdict_of
-from lockgate.evaluation.judging.slice_gaps import by_slice, gap, spans
+from lockgate.evaluation.judging.slice_gaps import clusters_span_slices, estimate_gap, slice_requirements
 from lockgate.evaluation.metrics import METRICS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding, Verdict
@@ -137,15 +137,17 @@ def test_a_value_that_nothing_bounds_proves_no_gap() -> None:
             name, (("geo", place),), 20, 8, (">=", 0.5), "value", "the same on every row", candidate=0.01,
             low=-np.inf, high=np.inf, n_eff=20.0, se=0.0,
         )
-        for name, _ in by_slice("r1", parse("brier gap over geo <= 0.1"), slices=2)
+        for name, _ in slice_requirements("r1", parse("brier gap over geo <= 0.1"), slices=2)
         for place in ("EU", "LU")
     ]  # fmt: skip
     declared = Slice.of(SliceSpec(column="geo"))
-    found = gap("r1", parse("brier gap over geo <= 0.1"), estimates, declared=declared, small=SmallSlices(), rows=40)
+    found = estimate_gap(
+        "r1", parse("brier gap over geo <= 0.1"), estimates, declared=declared, small=SmallSlices(), rows=40
+    )
     (told,) = judge("metrics", [("r1", found.line)], [found.estimate], {})
 
     assert told.verdict is Verdict.INCONCLUSIVE
-    assert "; nothing bounds it; at most 0.1 is allowed: not shown" in found.told(told).reason
+    assert "; nothing bounds it; at most 0.1 is allowed: not shown" in found.restate(told).reason
 
 
 def test_one_slice_has_no_gap() -> None:
@@ -219,9 +221,9 @@ def test_clusters_outside_the_judged_slices_do_not_span_them() -> None:
     """Rows of no slice are in no gap."""
     codes, clusters = np.array([0, 0, 1, 2, 2]), np.array([0, 1, 2, 0, 2])
 
-    assert spans(codes, clusters, {0: True, 1: True, 2: True})
-    assert not spans(codes, clusters, {0: True, 1: True, 2: False})
-    assert not spans(codes, clusters, {0: False, 1: False, 2: False})
+    assert clusters_span_slices(codes, clusters, {0: True, 1: True, 2: True})
+    assert not clusters_span_slices(codes, clusters, {0: True, 1: True, 2: False})
+    assert not clusters_span_slices(codes, clusters, {0: False, 1: False, 2: False})
 
 
 def test_gaps_over_conditions_bins_and_crossings() -> None:
@@ -288,11 +290,11 @@ def test_a_gap_at_the_limit_rarely_passes(rate: float, positive: int) -> None:
                 name, (("geo", str(place)),), positive, positive, (">=", 0.5), "value", "clopper-pearson", candidate=k / positive,
                 low=shown.low, high=shown.high, n_eff=float(positive), se=0.0,
             )
-            for name, asked in by_slice("r1", line, slices=3)
+            for name, asked in slice_requirements("r1", line, slices=3)
             for place, k in enumerate(counts.tolist())
             for shown in [clopper_pearson(k, positive, confidence=2 * (asked.confidence or 0) - 1)]
         ]  # fmt: skip
-        one = gap("r1", line, estimates, declared=declared, small=SmallSlices(), rows=3 * positive).estimate
+        one = estimate_gap("r1", line, estimates, declared=declared, small=SmallSlices(), rows=3 * positive).estimate
         return (one.p_pass or 0.0) <= 0.05, (one.p_fail or 0.0) <= 0.05
 
     at_limit = [verdict((rate, rate, rate - 0.1)) for _ in range(400)]

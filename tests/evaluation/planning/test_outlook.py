@@ -9,7 +9,7 @@ import pytest
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.metrics.catalog import SUBJECTS
-from lockgate.evaluation.planning.expected_error import smallest_for
+from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
 from lockgate.evaluation.planning.outlook import Outlook, outlooks
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 
@@ -114,6 +114,6 @@ def test_what_init_writes_is_what_plan_finds_decidable() -> None:
     """One formula."""
     [found] = planned("auc >= champion - 0.5", counted(3000, 300))
 
-    assert smallest_for("auc", rows=3000, positives=300) == found.smallest
-    assert smallest_for("auc", rows=3000, positives=9) is None
-    assert smallest_for("rmse", rows=1000, positives=None) == pytest.approx(0.0295, abs=0.0001)
+    assert smallest_decidable_tolerance("auc", rows=3000, positives=300) == found.smallest
+    assert smallest_decidable_tolerance("auc", rows=3000, positives=9) is None
+    assert smallest_decidable_tolerance("rmse", rows=1000, positives=None) == pytest.approx(0.0295, abs=0.0001)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from helpers.report_evidence import EVIL
 from helpers.report_story import LATENCY, METADATA, METRICS, NEARLY, SIGNATURE, STOPPED, told
-from lockgate.evidence.evidence import Asked, GateResult
+from lockgate.evidence.evidence import GateResult, RequirementLine
 from lockgate.evidence.finding import Verdict
 from lockgate.integrations.github.annotations import render
 
@@ -37,7 +37,7 @@ def test_nothing_is_told_of_a_pass() -> None:
 
 def test_github_shows_ten_of_a_level() -> None:
     """The last of them says how many more there are."""
-    lines = tuple(Asked(f"r{number}", f"auc >= 0.{number}", 0, number) for number in range(1, 31))
+    lines = tuple(RequirementLine(f"r{number}", f"auc >= 0.{number}", 0, number) for number in range(1, 31))
     bad = [replace(METRICS.findings[2], requirement=one.id, id=f"metrics/{one.id}/overall") for one in lines]
     gate = replace(METRICS, requirements=lines, findings=tuple(bad))
     shown = render(told(gate, LATENCY, *[METADATA] * 12)).splitlines()
@@ -49,7 +49,7 @@ def test_github_shows_ten_of_a_level() -> None:
 
 def test_a_line_of_another_file_is_told_there() -> None:
     """Where the requirement was written, which may be what the pipeline extends."""
-    gate = replace(LATENCY, requirements=(Asked("r1", "p99_ms <= champion * 1.10", 1, 4),))
+    gate = replace(LATENCY, requirements=(RequirementLine("r1", "p99_ms <= champion * 1.10", 1, 4),))
     files = [{"path": "gates/fraud.yaml"}, {"path": "gates/base.yaml"}]
 
     assert "file=gates/base.yaml,line=4," in render(told(gate, policy={"sha256": "x", "files": files}))

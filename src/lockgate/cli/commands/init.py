@@ -213,14 +213,14 @@ def _classes(known: _Known) -> str:
 def _lines(task: str, known: _Known) -> tuple[list[str], str]:
     """The lines, with the smallest tolerances that the rows decide together, and the comment that says on what that stands."""
     from lockgate.evaluation.judging.number_format import rounded_up
-    from lockgate.evaluation.planning.expected_error import smallest_for
+    from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
 
     lines, decided, together = [], known.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them
     for subject, (line, otherwise) in _LINES[task].items():
         smallest = None
         if known.rows:
             counts = tuple(known.classes.values())
-            smallest = smallest_for(
+            smallest = smallest_decidable_tolerance(
                 subject, rows=known.rows, positives=known.positives, classes=counts, slices=together
             )
         decided = decided and smallest is not None

@@ -19,7 +19,7 @@ from lockgate.evaluation.judging.number_format import (
 )
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.finding import Claim, Verdict
+from lockgate.evidence.finding import Claim, Finding, Verdict
 
 # What helps where the way of measuring kept a line from being decided.
 _CIRCUMSTANCES = {
@@ -29,16 +29,32 @@ _CIRCUMSTANCES = {
     "saturated": "lower load.rate",
 }
 
+# Why a metric has no value, by the code of its finding.
+_CAUSES = {
+    "no_rows": "there are no {rows}",
+    "too_small": "there are too few {rows}",
+    "one_class": "there are no {rows} of one of the classes",
+    "undefined": "the metric is undefined on these {rows}",
+    "constant_label": "the label does not vary on these {rows}",
+    "no_weight": "all weights are zero",
+    "labels_only": "the answers are class labels, without a score of each class",
+    "not_probabilities": "the scores are no probabilities",
+    "no_threshold": "no threshold says which scores are positive",
+    "no_answers": "no request was answered by both models",
+    "not_finite": "values are NaN or infinite",
+    "function_failed": "the metric's function failed",
+}
+
 
 @dataclass(frozen=True)
-class Sentence:
+class Explanation:
     """The words of one finding: number, interval, limit, place, and what would help.
 
     needed: rows of the slice that would decide, None where no number would. smallness: why the slice counts as small.
     """
 
     requirement: Requirement
-    one: Estimate
+    estimate: Estimate
     subject: Subject | None
     claim: Claim
     code: str
@@ -48,7 +64,7 @@ class Sentence:
 
     @property
     def _where(self) -> str:
-        shown = slice_words(self.one.slice)
+        shown = slice_words(self.estimate.slice)
         return f"{self.requirement.spoken} on {shown}" if shown else self.requirement.spoken
 
     @property
@@ -61,15 +77,15 @@ class Sentence:
 
     def reason(self, verdict: Verdict) -> str:
         """What was seen, against what was asked."""
-        one = self.one
-        if one.problem is not None:
-            rows = f" ({counted_words(one.rows, one.counted_in)})" if one.rows else ""
-            return f"{self._where}: {one.problem[1]}{rows}"
-        if one.value is None:
+        estimate = self.estimate
+        if estimate.problem is not None:
+            rows = f" ({counted_words(estimate.rows, estimate.counted_in)})" if estimate.rows else ""
+            return f"{self._where}: {estimate.problem[1]}{rows}"
+        if estimate.value is None:
             return f"{self._where} was not measured"
-        text = f"{self._where} is {self._value(one.candidate)}"
-        if one.counted:
-            among = f" among {one.rows:,}" if one.rows > 1 else ""
+        text = f"{self._where} is {self._value(estimate.candidate)}"
+        if estimate.counted:
+            among = f" among {estimate.rows:,}" if estimate.rows > 1 else ""
             few = f": {self.detail['too_few']}" if verdict is Verdict.INCONCLUSIVE and "too_few" in self.detail else ""
             return f"{text}{among}{few}; {self._allowed()}"
         text += self._contrast()
@@ -77,7 +93,7 @@ class Sentence:
             return f"{text}: watched, {self.smallness}; {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
             return f"{text}: {self.detail['too_few']}; {self._allowed()}"
-        if verdict is Verdict.INCONCLUSIVE and one.on == "value" and self.code != "beyond_unadjusted":
+        if verdict is Verdict.INCONCLUSIVE and estimate.on == "value" and self.code != "beyond_unadjusted":
             return f"{text}: {self._limit()} not shown"
         text = f"{text}; {self._allowed()}"
         if self.code == "beyond_unadjusted":
@@ -95,26 +111,24 @@ class Sentence:
         return f"a loss under {short(float(seen))} would go unseen" if float(seen) else "there is nothing to lose"
 
     def _contrast(self) -> str:
-        one = self.one
+        estimate = self.estimate
         percent = f"{(2 * self._confidence - 1) * 100:g} % interval"
-        ends = "" if self.claim == "point" else f" ({percent} {interval_text(one.low, one.high)})"
-        if one.on == "ratio":
-            return f", {short(one.value)} times the champion's {self._value(one.champion)}{ends}"
-        if one.on == "difference":
+        ends = "" if self.claim == "point" else f" ({percent} {interval_text(estimate.low, estimate.high)})"
+        if estimate.on == "ratio":
+            return f", {short(estimate.value)} times the champion's {self._value(estimate.champion)}{ends}"
+        if estimate.on == "difference":
             factor = self.requirement.limit.sign == "*"
             against = f"{short(self.requirement.limit.value)} × the champion's" if factor else "the champion's"
-            value = one.value or 0.0
+            value = estimate.value or 0.0
             if abs(value) < 1e-12:
-                return f", equal to {against} {self._value(one.champion)}{ends}"
+                return f", equal to {against} {self._value(estimate.champion)}{ends}"
             if value < 0 and self.claim != "point":
-                ends = f" ({percent} {interval_text(_negated(one.high), _negated(one.low))})"
-            return (
-                f", {short(abs(value))} {'below' if value < 0 else 'above'} {against} {self._value(one.champion)}{ends}"
-            )
+                ends = f" ({percent} {interval_text(_negated(estimate.high), _negated(estimate.low))})"
+            return f", {short(abs(value))} {'below' if value < 0 else 'above'} {against} {self._value(estimate.champion)}{ends}"
         if self.claim == "point":
             return ""
         low_end = (self.requirement.op == ">=") != (self.code in ("beyond_limit", "beyond_unadjusted"))
-        bound, word = (one.low, "at least") if low_end else (one.high, "at most")
+        bound, word = (estimate.low, "at least") if low_end else (estimate.high, "at most")
         if bound is None or math.isinf(bound):
             return " observed, and nothing bounds it"
         return f" observed; at {self._confidence * 100:g} % confidence {word} {self._value(bound)}"
@@ -128,7 +142,7 @@ class Sentence:
         if self.claim == "superior" and limit.sign != "*":
             gain = f"a gain of {short(abs(limit.margin))}" if limit.margin else "a gain"
             return f"{gain} over the champion is asked"
-        if self.one.on == "ratio":
+        if self.estimate.on == "ratio":
             return f"at most {short(limit.value)} times is allowed" if not up else f"at least {limit} is asked"
         if limit.relative and limit.sign in ("-", "+") and (limit.sign == "-") == up:
             return f"at most {short(abs(limit.margin))} {'below' if up else 'above'} is allowed"
@@ -136,7 +150,7 @@ class Sentence:
 
     def remedy(self, verdict: Verdict) -> str | None:
         """What would decide an inconclusive finding."""
-        if verdict is not Verdict.INCONCLUSIVE or self.one.counted:
+        if verdict is not Verdict.INCONCLUSIVE or self.estimate.counted:
             return None
         found = self._remedy()
         firmer = self.subject.firmer if self.subject else None
@@ -146,9 +160,9 @@ class Sentence:
         return f"{found}; {stead}" if found else stead
 
     def _remedy(self) -> str | None:
-        one, rows = self.one, self.one.counted_in
+        estimate, rows = self.estimate, self.estimate.counted_in
         if self.code == "no_rows":
-            if not one.slice:
+            if not estimate.slice:
                 return "give data with rows"
             return f"add {rows} of this slice to the data, or take the value out of the declared ones"
         if self.code in ("one_class", "undefined", "constant_label"):
@@ -159,17 +173,17 @@ class Sentence:
             return "let the model return probabilities, or ask for a metric of ranks such as auc"
         if self.code in _CIRCUMSTANCES:
             return _CIRCUMSTANCES[self.code]
-        if one.on == "value" and one.value is not None:
-            other = self._other_limit(one.value)
+        if estimate.on == "value" and estimate.value is not None:
+            other = self._other_limit(estimate.value)
             if other is not None:
                 return other
         if self.code == "beyond_unadjusted" and not self._met:
             return f"look at what changed on these {rows}; more of them would most likely prove it"
         if self.needed is not None:
             tolerance = self._other_tolerance()
-            more = counted_words(self.needed - one.rows, rows).rpartition(" ")[2]
-            return f"about {rounded(self.needed - one.rows)} more {more}{tolerance} would decide"
-        if one.value is None or one.on == "ratio":
+            more = counted_words(self.needed - estimate.rows, rows).rpartition(" ")[2]
+            return f"about {rounded(self.needed - estimate.rows)} more {more}{tolerance} would decide"
+        if estimate.value is None or estimate.on == "ratio":
             return None
         if self.code == "too_small":
             return f"more {rows} of this slice would decide"
@@ -178,27 +192,37 @@ class Sentence:
     @property
     def _met(self) -> bool:
         """Whether the number itself, without its interval, is what was asked."""
-        op, required = self.one.required
-        value = required if self.one.value is None else self.one.value
+        op, required = self.estimate.required
+        value = required if self.estimate.value is None else self.estimate.value
         return value >= required if op == ">=" else value <= required
 
     def _other_limit(self, value: float) -> str | None:
         """What would decide an absolute line: fresh rows where the value is on the right side, and a limit within reach."""
         up = self.requirement.op == ">="
-        bound = self.one.low if up else self.one.high
+        bound = self.estimate.low if up else self.estimate.high
         if bound is None or not math.isfinite(bound) or self.code == "too_small":
             return None
         reach = f"a limit of {self._value(loosened(bound, value))}"
         if self.needed is not None:
-            return f"about {rounded(self.needed)} fresh {self.one.counted_in}, or {reach}, would decide"
+            return f"about {rounded(self.needed)} fresh {self.estimate.counted_in}, or {reach}, would decide"
         limit = self.requirement.limit.value
         if (value > limit) if up else (value < limit):
             return f"more of them, or {reach}, would decide"
-        return f"more {self.one.counted_in} will not help at this value; {reach} would be met"
+        return f"more {self.estimate.counted_in} will not help at this value; {reach} would be met"
 
     def _other_tolerance(self) -> str:
         found = self.detail.get("smallest_tolerance")
         return "" if found is None else f", or {tolerance_text(self.requirement, float(found))},"
+
+
+def cause(finding: Finding) -> str:
+    """Why a finding has no value, from its fields alone: what is said once of many slices, however each was worded."""
+    if finding.code == "one_class" and finding.positives in (0, finding.rows):
+        words = f"there are no {'negative' if finding.positives else 'positive'} {finding.counted_in}"
+    else:
+        words = _CAUSES.get(finding.code, finding.code.replace("_", " ")).format(rows=finding.counted_in)
+    # The candidate's own value is there: what is missing is what it would be compared with.
+    return words if finding.observed is None else f"of the champion: {words}"
 
 
 def outlook_words(

@@ -8,8 +8,8 @@ from typing import Any
 from lockgate.data.slices.names import finding_id
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
-from lockgate.evaluation.judging.explanations import Sentence, outlook_words
-from lockgate.evaluation.judging.rows_needed import rows_needed, smallest_loss, smallest_tolerance, tolerance_of_line
+from lockgate.evaluation.judging.explanations import Explanation, outlook_words
+from lockgate.evaluation.judging.rows_needed import rows_to_decide, smallest_loss, smallest_tolerance, stated_tolerance
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
@@ -70,7 +70,7 @@ def judge(
     adjusted = dict(zip(tested, holm([_known(estimates[place].p_fail) for place in tested]), strict=True))
     siblings: dict[str, int] = {}
     for one in estimates:
-        held = not watched(one, lines[one.requirement], small)
+        held = not is_no_harm_check(one, lines[one.requirement], small)
         siblings[one.requirement] = siblings.get(one.requirement, 0) + held
     return tuple(
         _finding(
@@ -101,8 +101,8 @@ def _finding(
     small: SmallSlices | None,
 ) -> Finding:
     few = smallness(one, requirement, small)
-    weak = watched(one, requirement, small)
-    claim = _claim(requirement, watched=weak)
+    weak = is_no_harm_check(one, requirement, small)
+    claim = _claim(requirement, no_harm_check=weak)
     certain = one.counted or claim == "point"
     decided = None
     if one.value is not None:
@@ -136,7 +136,7 @@ def _finding(
             detail["watched"] = few
         detail["smallest_loss_seen"] = number(smallest_loss(one, requirement, subject))
     verdict = verdict_of(decided, detail)
-    needed = rows_needed(one, requirement, slices, small=small) if verdict is Verdict.INCONCLUSIVE else None
+    needed = rows_to_decide(one, requirement, slices, small=small) if verdict is Verdict.INCONCLUSIVE else None
     tolerance = None if verdict is not Verdict.INCONCLUSIVE else smallest_tolerance(one, requirement, slices)
     if tolerance is not None and one.problem is None and detail.get("too_few") is None:
         detail["smallest_tolerance"] = number(tolerance)
@@ -145,11 +145,11 @@ def _finding(
             rows=one.rows,
             positives=one.positives,
             smallest=tolerance,
-            decidable=tolerance <= tolerance_of_line(requirement),
+            decidable=tolerance <= stated_tolerance(requirement),
             counted_in=one.counted_in,
         )
     code = _code(one, decided, detail, verdict)
-    speaker = Sentence(requirement, one, subject, claim, code, detail, needed, few)
+    speaker = Explanation(requirement, one, subject, claim, code, detail, needed, few)
     return Finding(
         id=finding_id(gate, one.requirement, one.slice),
         requirement=one.requirement,
@@ -171,8 +171,8 @@ def _finding(
     )
 
 
-def _claim(requirement: Requirement, *, watched: bool) -> Claim:
-    if watched and requirement.claim != "point":
+def _claim(requirement: Requirement, *, no_harm_check: bool) -> Claim:
+    if no_harm_check and requirement.claim != "point":
         return "no_harm"
     return requirement.claim or ("not_worse" if requirement.limit.relative else "at_limit")
 
@@ -191,7 +191,7 @@ def smallness(one: Estimate, requirement: Requirement, small: SmallSlices | None
     return None
 
 
-def watched(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> bool:
+def is_no_harm_check(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> bool:
     """Whether the policy holds a slice to `no_harm` because it is small; the others of its line are planned without it."""
     few = small is not None and small.below == "watch" and bool(one.slice)
     return few and smallness(one, requirement, small) is not None
@@ -224,7 +224,7 @@ def _beyond(one: Estimate, decided: Decided) -> bool:
     return outside or one.p_fail <= 1 - (decided.confidence or CONFIDENCE)
 
 
-def askable(finding: Finding) -> bool:
+def owner_may_accept(finding: Finding) -> bool:
     """Whether an owner may accept this inconclusive finding.
 
     Not where its own interval lies wholly beyond the limit, nor where its rows were looked at too often to tell.

@@ -16,11 +16,11 @@ POWER = 0.9
 
 def quantiles(requirement: Requirement | None, slices: int) -> tuple[float, float]:
     """Normal quantiles of the line's confidence, and of the power with which each of its slices must pass."""
-    asked, normal = aim(requirement, slices), NormalDist()
+    asked, normal = alpha_and_power(requirement, slices), NormalDist()
     return normal.inv_cdf(1 - asked["alpha"]), normal.inv_cdf(asked["power"])
 
 
-def aim(requirement: Requirement | None, slices: int) -> dict[str, float]:
+def alpha_and_power(requirement: Requirement | None, slices: int) -> dict[str, float]:
     """alpha of a line, and the power with which each of its slices must pass, so that all of them do with 90 %."""
     return {
         "alpha": 1 - ((requirement and requirement.confidence) or CONFIDENCE),
@@ -28,7 +28,7 @@ def aim(requirement: Requirement | None, slices: int) -> dict[str, float]:
     }
 
 
-def rows_needed(one: Estimate, requirement: Requirement, slices: int, *, small: SmallSlices | None) -> int | None:
+def rows_to_decide(one: Estimate, requirement: Requirement, slices: int, *, small: SmallSlices | None) -> int | None:
     """Rows of the slice with which all slices of the line would be decided with 90 % power; None where no number would.
 
     For lines on a tolerance the models are taken to be equal; for absolute ones, and for a gain, the observed distance is
@@ -51,10 +51,12 @@ def rows_needed(one: Estimate, requirement: Requirement, slices: int, *, small: 
         return None
     rows, share = _least_rows(one, requirement, small, distance=distance), _effective(one) / max(one.rows, 1)
     if variance and by_difference and one.method == TANGO:
-        carrying = rows_by_score(variance * share, margin=distance, **aim(requirement, slices))
+        carrying = rows_by_score(variance * share, margin=distance, **alpha_and_power(requirement, slices))
         rows = max(rows, math.ceil(carrying / share))
     elif variance:
-        rows = max(rows, rows_by_t(variance, margin=distance, n_eff_share=share, **aim(requirement, slices)))
+        rows = max(
+            rows, rows_by_t(variance, margin=distance, n_eff_share=share, **alpha_and_power(requirement, slices))
+        )
     return rows if one.rows < rows < 2**53 else None
 
 
@@ -114,13 +116,15 @@ def smallest_tolerance(one: Estimate, requirement: Requirement, slices: int) -> 
 
     if one.method == TANGO:
         carrying = _effective(one)
-        smallest = margin_by_score(carrying, variance * carrying / one.rows, **aim(requirement, slices))
+        smallest = margin_by_score(carrying, variance * carrying / one.rows, **alpha_and_power(requirement, slices))
     else:
-        smallest = margin_by_t(math.sqrt(variance / one.rows), n_eff=_effective(one), **aim(requirement, slices))
+        smallest = margin_by_t(
+            math.sqrt(variance / one.rows), n_eff=_effective(one), **alpha_and_power(requirement, slices)
+        )
     return smallest / abs(one.champion) if requirement.limit.sign == "*" and one.champion else smallest
 
 
-def tolerance_of_line(requirement: Requirement) -> float:
+def stated_tolerance(requirement: Requirement) -> float:
     """The tolerance of a line as `smallest_tolerance` gives it."""
     limit = requirement.limit
     return abs(1 - limit.value) if limit.sign == "*" else abs(limit.margin)

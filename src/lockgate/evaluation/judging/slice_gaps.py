@@ -31,7 +31,7 @@ _NO_LIMIT = RequirementLimit(relative=False, number=0.5)
 _PASS, _FAIL = " gap", " gap beyond"
 
 
-def by_slice(name: str, line: Requirement, *, slices: int) -> list[tuple[str, Requirement]]:
+def slice_requirements(name: str, line: Requirement, *, slices: int) -> list[tuple[str, Requirement]]:
     """The lines that ask for each slice's own value: once at the line's confidence, once at that of Holm's first step."""
     plain = replace(line, gap=None, scope=Scope("each", name=line.gap), limit=_NO_LIMIT, claim=None)
     alpha = 1 - (line.confidence or CONFIDENCE)
@@ -42,7 +42,7 @@ def by_slice(name: str, line: Requirement, *, slices: int) -> list[tuple[str, Re
 
 
 @dataclass(frozen=True)
-class Gap:
+class SliceGap:
     """A gap line's estimate, and the words for what becomes of it. pair: (the higher slice, the lower one)."""
 
     estimate: Estimate
@@ -56,18 +56,20 @@ class Gap:
     code: str | None = None
 
     @property
-    def asked(self) -> str:
+    def subject(self) -> str:
         """`recall gap over geography`."""
         return str(self.line).removesuffix(f" {self.line.op} {self.line.limit}")
 
     @property
     def spoken(self) -> str:
-        return self.line.spoken + self.asked.removeprefix(self.line.asked)
+        return self.line.spoken + self.subject.removeprefix(self.line.asked)
 
-    def told(self, found: Finding) -> Finding:
+    def restate(self, found: Finding) -> Finding:
         """The finding that `judge` made of the estimate, in the words of pairs."""
         if found.decided is None or self.pair is None or self.values is None:
-            return replace(found, subject=self.asked, reason=f"{self.spoken}: {(self.estimate.problem or ('', ''))[1]}")
+            return replace(
+                found, subject=self.subject, reason=f"{self.spoken}: {(self.estimate.problem or ('', ''))[1]}"
+            )
         code, verdict = found.code, found.verdict
         if verdict is Verdict.PASS and self.watched is not None:
             # No rate stands behind the pairs that are only watched, and so behind none of the whole.
@@ -79,7 +81,7 @@ class Gap:
         elif verdict is Verdict.INCONCLUSIVE and self.code is not None and code == "too_small":
             code = self.code
         remedy = self.remedy if verdict is Verdict.INCONCLUSIVE else None
-        found = replace(found, subject=self.asked, verdict=verdict, code=code, rows_needed=None, remedy=remedy)
+        found = replace(found, subject=self.subject, verdict=verdict, code=code, rows_needed=None, remedy=remedy)
         return replace(found, reason=self._reason(found))
 
     def _reason(self, found: Finding) -> str:
@@ -110,7 +112,7 @@ class Gap:
         return text
 
 
-def gap(
+def estimate_gap(
     name: str,
     line: Requirement,
     estimates: Sequence[Estimate],
@@ -119,7 +121,7 @@ def gap(
     small: SmallSlices,
     rows: int,
     together: bool = False,
-) -> Gap:
+) -> SliceGap:
     """The largest gap over ordered pairs of slices, bounds and p-values of all pairs as one estimate.
 
     estimates: of the lines that `by_slice` gave, in their order. together: whether rows of one cluster lie in several
@@ -141,7 +143,7 @@ def gap(
         why = [f"{_shown(declared, one)}: {one.problem[1]}" for one in lacking if one.problem]
         said = f" ({'; '.join(why[:3])})" if why else ""
         count = "no slice has" if not known else "only one slice has"
-        return Gap(replace(blank, problem=("one_slice", f"{count} a value, and a gap needs two{said}")), line)
+        return SliceGap(replace(blank, problem=("one_slice", f"{count} a value, and a gap needs two{said}")), line)
     labels = [_shown(declared, one) for one in known]
     values = np.array([one.candidate for one in known], float)
     few = [(label, less) for label, one in zip(labels, known, strict=True) if (less := _small(one, line, small))]
@@ -188,7 +190,7 @@ def gap(
         else f"largest of {int(apart.sum())} pairs, mover, {'errors added' if together else 't'}",
         detail=detail,
     )
-    return Gap(
+    return SliceGap(
         one,
         line,
         pair=(labels[top[0]], labels[top[1]]),
@@ -340,7 +342,7 @@ def _small(one: Estimate, line: Requirement, small: SmallSlices) -> str | None:
     return one.too_few
 
 
-def spans(codes: NDArray[Any], clusters: NDArray[Any], judged: Mapping[int, bool]) -> bool:
+def clusters_span_slices(codes: NDArray[Any], clusters: NDArray[Any], judged: Mapping[int, bool]) -> bool:
     """Whether some cluster has rows in two judged slices. codes: (n,) of the slice; clusters: (n,) whole numbers from 0."""
     import numpy as np
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from lockgate.evaluation.judging.judge import smallness
 from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
-from lockgate.evaluation.judging.rows_needed import aim
-from lockgate.evaluation.planning.expected_error import AUC, carrying
+from lockgate.evaluation.judging.rows_needed import alpha_and_power
+from lockgate.evaluation.planning.expected_error import AUC, rows_of_share
 from lockgate.evaluation.planning.outlook import Outlook, with_minority
 from lockgate.evaluation.requirements.requirement import Requirement, Scope
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WORST_SHARE = 0.5
 
 
-def inner(line: Requirement) -> Requirement:
+def slice_value_requirement(line: Requirement) -> Requirement:
     """The line that asks for the value of each slice that the gap compares."""
     return replace(line, gap=None, scope=Scope("each", name=line.gap))
 
@@ -73,7 +73,7 @@ def _spread(line: Requirement, one: Estimate, known: Estimate | None) -> tuple[f
         return known.candidate, known.se, known.n_eff
     if known is not None:
         return None
-    rows = carrying(line, one)
+    rows = rows_of_share(line, one)
     if rows:
         return WORST_SHARE, WORST_SHARE / math.sqrt(rows), float(rows)
     positives = one.positives or 0
@@ -89,7 +89,7 @@ def _widest(line: Requirement, known: Sequence[tuple[float, float, float]]) -> t
     """(the pair that asks for the widest limit, that limit), so that all ordered pairs stay below with 90 %."""
     from lockgate.stats.power import margin_by_t
 
-    asked = aim(line, len(known) * (len(known) - 1))
+    asked = alpha_and_power(line, len(known) * (len(known) - 1))
 
     def limit(pair: tuple[int, int]) -> float:
         (one, first, n), (other, second, m) = (known[place] for place in pair)

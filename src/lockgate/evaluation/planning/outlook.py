@@ -11,17 +11,17 @@ from lockgate.data.slices.names import SliceKey
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.judging.explanations import outlook_words
-from lockgate.evaluation.judging.judge import judge, smallness, watched
+from lockgate.evaluation.judging.judge import is_no_harm_check, judge, smallness
 from lockgate.evaluation.judging.number_format import rounded_up, short, slice_words
-from lockgate.evaluation.judging.rows_needed import aim
+from lockgate.evaluation.judging.rows_needed import alpha_and_power
 from lockgate.evaluation.planning.expected_error import (
     AUC,
     AVERAGE_PRECISION,
     CORRELATION,
     DISAGREEMENT,
-    Error,
-    carrying,
-    ranked_error,
+    ExpectedError,
+    expected_ranking_error,
+    rows_of_share,
 )
 from lockgate.evaluation.planning.value_needed import auc_to_pass, share_to_pass
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
@@ -89,7 +89,7 @@ def outlooks(
     disagreement: the share of rows on which the two models are assumed to decide differently.
     """
     counts = [with_minority(one, requirement) for one in counts]
-    held = [one for one in counts if not watched(one, requirement, small)]
+    held = [one for one in counts if not is_no_harm_check(one, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
     said = {} if requirement.limit.relative or not own else _champion(name, requirement, subject, list(own.values()))
     return [replace(line.outlook(one, small), champion=said.get(one.slice)) for one in counts]
@@ -133,7 +133,7 @@ class _Line:
         if self.requirement.claim == "point":
             return replace(blank, words="not planned: a point has no error rate")
         few = smallness(one, self.requirement, small)
-        if watched(one, self.requirement, small):
+        if is_no_harm_check(one, self.requirement, small):
             return replace(blank, status="watched", words=f"watched: {few}")
         if few or one.too_few:
             return replace(blank, status="hopeless", words=f"hopeless: {few or one.too_few}")
@@ -178,19 +178,23 @@ class _Line:
     def _smallest(self, one: Estimate) -> float | None:
         """The smallest tolerance that all slices meet with 90 %; infinite where the test's own floor forbids it."""
         subject, known = self.requirement.subject, self.own.get(one.slice)
-        carried = carrying(self.requirement, one)
+        carried = rows_of_share(self.requirement, one)
         if carried is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
             return (
-                margin_by_score(carried, self.disagreement, **aim(self.requirement, self.slices)) if carried else None
+                margin_by_score(carried, self.disagreement, **alpha_and_power(self.requirement, self.slices))
+                if carried
+                else None
             )
         if carried is not None:
-            error = Error(math.sqrt(self.disagreement / carried), self.disagreement * carried) if carried else None
+            error = (
+                ExpectedError(math.sqrt(self.disagreement / carried), self.disagreement * carried) if carried else None
+            )
         elif known is not None and (subject != "auc" or one.positives is None):
             error = None
             if known.se and known.n_eff is not None:
-                error = Error(math.sqrt(2 * (1 - CORRELATION)) * known.se, known.n_eff)
+                error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * known.se, known.n_eff)
         else:
-            error = ranked_error(subject, one.rows, one.positives, known)
+            error = expected_ranking_error(subject, one.rows, one.positives, known)
         return None if error is None else error.smallest(self.requirement, self.slices)
 
     def _absolute(self, blank: Outlook, one: Estimate) -> Outlook:
@@ -212,7 +216,7 @@ class _Line:
         """What must be observed so that the line passes; NaN where nothing would do, None where that is not known."""
         subject, positives = self.requirement.subject, one.positives or 0
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
-        carried = carrying(self.requirement, one)
+        carried = rows_of_share(self.requirement, one)
         if carried is not None:
             return share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
         if subject == "auc" and one.positives is not None and self.requirement.op == ">=" and 0 < limit < 1:

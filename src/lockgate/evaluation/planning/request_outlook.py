@@ -58,7 +58,7 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: i
     return replace(blank, status="decidable", words=words, observed=most / requests)
 
 
-def flip_outlook(of: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
+def flip_rate_outlook(of: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
     """The outlook of a line on flips, with what becomes of models that disagree as is assumed."""
     from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 

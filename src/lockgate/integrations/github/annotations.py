@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lockgate.evaluation.judging.gate_summary import worst_first
-from lockgate.evidence.evidence import Asked, Evidence, GateResult
+from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Verdict
 from lockgate.text import command_message, command_property, cut
 
@@ -48,7 +48,7 @@ def _level(gate: GateResult, verdict: Verdict) -> str:
     return "error" if gate.counts and verdict in (Verdict.FAIL, Verdict.ERROR) else "warning"
 
 
-def _where(gate: GateResult, asked: Asked | None, files: Sequence[str]) -> str:
+def _where(gate: GateResult, asked: RequirementLine | None, files: Sequence[str]) -> str:
     title = gate.name if asked is None else f"{gate.name}: {asked.text}"
     given = {"title": cut(title, 200)}
     if files:
