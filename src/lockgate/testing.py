@@ -172,11 +172,11 @@ class _Known:
     def ask(self, gate: Any) -> GateResult:
         from lockgate.evidence.run_folder import RunFolder
         from lockgate.pipeline.model import Pipeline
-        from lockgate.runs.run import Asking, now
+        from lockgate.runs.run import PipelineRun, now
 
         known: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
         pipeline = Pipeline.model_construct(**known)
-        asking = Asking(
+        asking = PipelineRun(
             pipeline=pipeline,
             case=self._case(),
             folder=RunFolder(self.folder),
@@ -184,7 +184,7 @@ class _Known:
             started_at=now(),
             circumstances={},
         )
-        asking.ask_all()
+        asking.run_gates()
         return asking.results[0]
 
     def _case(self) -> Case:

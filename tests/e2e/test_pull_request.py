@@ -28,7 +28,7 @@ from helpers.job import Ended, Job
 from helpers.shelf import alone
 from lockgate.integrations.github.client import GitHub
 from lockgate.pipeline import loader
-from lockgate.runs import case_builder as wiring
+from lockgate.runs.lookup import open_registry
 from lockgate.signoff.vote import Vote
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -235,7 +235,7 @@ def test_from_an_open_pull_request_to_the_ledger(story: Story) -> None:
 
     told = here.gate("history", "fraud", "--json")
     newest = json.loads(told.stdout)["entries"][0]
-    registry = wiring.open_registry(loader.load(here.folder / "gates" / "fraud.yaml", environ=os.environ))
+    registry = open_registry(loader.load(here.folder / "gates" / "fraud.yaml", environ=os.environ))
     kept = [Vote.read(vote) for vote, _ in registry.evidence("fraud").votes(digest)]
     (counted,) = (vote for vote in kept if vote.sha256 in newest["votes"])
     ana = {"kind": "github", "id": str(hub.users["ana"]["id"]), "name": "ana"}

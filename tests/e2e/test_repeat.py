@@ -17,7 +17,8 @@ from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.loader import load
 from lockgate.promotion.reevaluation_result import Repeats
-from lockgate.runs import case_builder as wiring
+from lockgate.runs.lookup import open_registry
+from lockgate.runs.reevaluate import reevaluate
 
 SIZE = """\
 from lockgate.evaluation.estimation.estimate import counted
@@ -56,7 +57,7 @@ def again(checkout: Checkout, about: Evidence | None = None, **more: Any) -> Rep
     of = load(checkout.folder / "gates" / "fraud.yaml", environ={})
     about = about or Evidence.read((checkout.run / "evidence.json").read_bytes())
     try:
-        return wiring.repeat(of, wiring.open_registry(of), about, environ=os.environ, **more)
+        return reevaluate(of, open_registry(of), about, environ=os.environ, **more)
     except Refused as refused:
         return refused
 

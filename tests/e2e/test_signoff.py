@@ -15,7 +15,8 @@ from helpers.checkout import BAD, CHAMPION, GOOD, LINES, METRICS, SCORED, Answer
 from helpers.promoting import ssh_key
 from helpers.web import closed_port
 from lockgate.pipeline import loader
-from lockgate.runs import case_builder as wiring
+from lockgate.runs.lookup import open_registry
+from lockgate.runs.promotion_hooks import prove_rollback
 
 FAR = {**SCORED, "slices": ["country", "region"]}
 UNDECIDED = {"metric": "auc", "at_least": 0.8, "on": "region=far", "if_inconclusive": "ask"}
@@ -76,9 +77,9 @@ def test_the_way_back_is_proven_from_files_and_not_at_a_server(desk: Checkout) -
     target = {"protocol": "mlflow", "candidate": nobody, "champion": nobody, "ready": "0s"}
     path = desk.write(target=target)
     of = loader.load(path, environ=os.environ)
-    registry = wiring.open_registry(of)
+    registry = open_registry(of)
 
-    wiring.prove_way_back(of, registry, registry.version("fraud", str(CHAMPION)), environ=os.environ)
+    prove_rollback(of, registry, registry.version("fraud", str(CHAMPION)), environ=os.environ)
 
 
 def test_without_a_vote_it_waits(desk: Checkout) -> None:

@@ -16,7 +16,7 @@ from lockgate.pipeline.loader import load
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.promotion.rollback_proof import Answered
 from lockgate.registries.ports import ModelVersion
-from lockgate.runs import case_builder as wiring
+from lockgate.runs import promotion_hooks, reevaluate
 from lockgate.signoff import ssh
 
 PIPELINE = """\
@@ -48,8 +48,8 @@ class Desk:
         self.pipeline = folder / "gates" / "fraud.yaml"
         self.write()
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(wiring, "prove_way_back", self.answer)
-        monkeypatch.setattr(wiring, "repeat", self.repeat)
+        monkeypatch.setattr(promotion_hooks, "prove_rollback", self.answer)
+        monkeypatch.setattr(reevaluate, "reevaluate", self.repeat)
 
     def write(self, more: str = "") -> None:
         """The pipeline, with further lines."""

@@ -21,7 +21,7 @@ from lockgate.gates.gate import Gate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.pipeline.model import Pipeline
 from lockgate.registries.ports import ModelVersion, VersionFacts
-from lockgate.runs.run import Asking, now
+from lockgate.runs.run import PipelineRun, now
 
 COLUMNS = [{"name": "age", "type": "long", "required": True}, {"name": "city", "type": "string", "required": False}]
 SIGNATURE: dict[str, Any] = {"inputs": COLUMNS, "outputs": [{"name": "p", "type": "double"}], "params": []}
@@ -146,9 +146,9 @@ def pipeline_of(*gates: Gate, **known: Any) -> Pipeline:
     return Pipeline.model_construct(**fields)
 
 
-def asking(case: Case, *gates: Gate, only: tuple[str, ...] = (), observe: bool = False, **known: Any) -> Asking:
+def asking(case: Case, *gates: Gate, only: tuple[str, ...] = (), observe: bool = False, **known: Any) -> PipelineRun:
     """A run of these gates over a case."""
-    return Asking(
+    return PipelineRun(
         pipeline=pipeline_of(*gates, **known),
         case=case,
         folder=RunFolder(case.folder),
@@ -163,5 +163,5 @@ def asking(case: Case, *gates: Gate, only: tuple[str, ...] = (), observe: bool =
 def ask(case: Case, gate: Gate) -> GateResult:
     """What one gate says, exactly as in a run."""
     run = asking(case, gate)
-    run.ask_all()
+    run.run_gates()
     return run.results[0]

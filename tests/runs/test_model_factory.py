@@ -13,7 +13,7 @@ from lockgate.models.server.mlflow_serve import MlflowServeModel
 from lockgate.models.server.model import ServerModel
 from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline
-from lockgate.runs import case_builder as wiring
+from lockgate.runs.model_factory import start_model
 
 ROOT = Path(__file__).parents[2]
 ENVIRON = {"MODELS_TOKEN": "t0ken"}
@@ -37,7 +37,7 @@ def loaded(name: str) -> Pipeline:
 )
 def test_each_role_is_asked_at_its_own_address(name: str, role: str, address: str, tmp_path: Path) -> None:
     """By the protocol, the model and the version that the pipeline names."""
-    model = wiring.start_model(loaded(name), tmp_path, role=role, environ=ENVIRON, scratch=tmp_path)
+    model = start_model(loaded(name), tmp_path, role=role, environ=ENVIRON, scratch=tmp_path)
 
     assert isinstance(model, ServerModel)
     assert f"POST {address}, from our machine" in model.where
@@ -46,7 +46,7 @@ def test_each_role_is_asked_at_its_own_address(name: str, role: str, address: st
 def test_a_gate_may_name_a_place_of_its_own(tmp_path: Path) -> None:
     """Which goes before the pipeline's; nothing is started before it is asked."""
     of = loaded("target_of_a_gate")
-    start: Callable[..., object] = wiring.start_model
+    start: Callable[..., object] = start_model
     served, one_row = (of.gate(name).place for name in ("served", "one_row_a_request"))
 
     assert isinstance(
@@ -66,7 +66,7 @@ def test_the_pipelines_headers_are_never_shown(tmp_path: Path) -> None:
     path.write_text(elsewhere.replace("ready: 2m", "ready: 0s"))
     shut = loader.load(path, environ=ENVIRON, root=tmp_path)
     with pytest.raises(ModelFault) as caught:
-        wiring.start_model(shut, tmp_path, role="candidate", environ=ENVIRON, scratch=tmp_path).load()
+        start_model(shut, tmp_path, role="candidate", environ=ENVIRON, scratch=tmp_path).load()
 
     assert "t0ken" not in repr(of) + of.model_dump_json() + str(of.policy) + str(of.variables)
     assert "t0ken" not in str(caught.value)

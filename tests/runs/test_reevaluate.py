@@ -12,7 +12,7 @@ from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.promotion.reevaluation_result import Repeats
-from lockgate.runs.reevaluate import About, differences
+from lockgate.runs.reevaluate import EvidenceScope, differences
 
 
 def finding(name: str = "metrics/r1", observed: float | None = 0.8, verdict: Verdict = Verdict.PASS) -> Finding:
@@ -88,7 +88,7 @@ def test_the_gates_own_verdict_must_follow_too() -> None:
 def test_evidence_of_another_shape_is_refused(more: dict[str, Any]) -> None:
     """Strangers may have written it; it is no accident of ours."""
     with pytest.raises(Refused, match="another shape") as caught:
-        About.of(Evidence.of({**evidence().document, **more}))
+        EvidenceScope.of(Evidence.of({**evidence().document, **more}))
 
     assert caught.value.code == "evidence_mismatch"
 

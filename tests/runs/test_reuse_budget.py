@@ -21,8 +21,9 @@ from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.gates.metrics import Metrics
 from lockgate.pipeline import loader
 from lockgate.pipeline.model import Pipeline, Reuse
-from lockgate.runs import reuse_budget as looks
-from lockgate.runs.run import Asking, now
+from lockgate.promotion.publish import data_fact
+from lockgate.runs import reuse_budget
+from lockgate.runs.run import PipelineRun, now
 
 TEXT = """\
 model: fraud
@@ -91,7 +92,7 @@ class TestCounting:
         """Neither latency nor counts use a sample up."""
         of = load(tmp_path)
 
-        assert looks.names(of, of.gates) == ("holdout",)
+        assert reuse_budget.judged_data(of, of.gates) == ("holdout",)
 
     @pytest.mark.parametrize(
         ("published", "look"),
@@ -103,7 +104,7 @@ class TestCounting:
     )
     def test_looks_are_counted_by_name(self, published: list[dict[str, str]], look: int) -> None:
         """Whatever the digest of the data was; what does not say on which data counts as a look at each."""
-        assert looks.count(["holdout"], lambda: published) == {"holdout": look}
+        assert reuse_budget.count_evaluations(["holdout"], lambda: published) == {"holdout": look}
 
     def test_what_cannot_be_read_leaves_the_count_unknown(self) -> None:
         """The run goes on: it only reads."""
@@ -111,8 +112,8 @@ class TestCounting:
         def broken() -> Sequence[dict[str, str]]:
             raise RegistryError("the store does not answer")
 
-        assert looks.count(["holdout"], broken) == {"holdout": None}
-        assert looks.count(["holdout"], None) == {"holdout": None}
+        assert reuse_budget.count_evaluations(["holdout"], broken) == {"holdout": None}
+        assert reuse_budget.count_evaluations(["holdout"], None) == {"holdout": None}
 
     def test_without_rows_nobody_is_asked(self) -> None:
         """A pipeline of counts needs no store."""
@@ -120,7 +121,7 @@ class TestCounting:
         def never() -> Sequence[dict[str, str]]:
             raise AssertionError
 
-        assert looks.count([], never) == {}
+        assert reuse_budget.count_evaluations([], never) == {}
 
     @pytest.mark.parametrize(
         ("run", "data", "fact"),
@@ -132,7 +133,7 @@ class TestCounting:
         document = {**about.document, "data": [{"name": name} for name in data]}
         document["run"] = {**about.document["run"], **run}
 
-        assert looks.fact(Evidence.of(document)) == fact
+        assert data_fact(Evidence.of(document)) == fact
 
 
 def judged(
@@ -161,16 +162,18 @@ class Says(Metrics):
         yield from SAID
 
 
-def asked(folder: Path, published: Any, *, budget: int | None = None, claim: Any = "not_worse", **p: str) -> Asking:
+def asked(
+    folder: Path, published: Any, *, budget: int | None = None, claim: Any = "not_worse", **p: str
+) -> PipelineRun:
     gate = Says.model_validate({"gate": "metrics", "data": "holdout", "require": ["auc >= champion - 0.02"]})
     SAID[:] = [judged(gate, "r1", claim=claim, **p)]
     run = asking(case_of(folder / "run"), gate, reuse=None if budget is None else Reuse(budget=budget))
     run.published = published
-    run.ask_all()
+    run.run_gates()
     return run
 
 
-def written(run: Asking) -> Evidence:
+def written(run: PipelineRun) -> Evidence:
     return run.evidence(data=[], scored=[], finished_at=now())
 
 

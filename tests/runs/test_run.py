@@ -22,7 +22,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 from lockgate.gates.gate import Context, Gate, Waiver
 from lockgate.registries.ports import ModelVersion
-from lockgate.runs.run import Asking
+from lockgate.runs.run import PipelineRun
 
 V = Verdict
 SAYS: dict[str, list[Any]] = {}
@@ -61,36 +61,36 @@ def silence() -> None:
     ASKED.clear()
 
 
-Run = Callable[..., Asking]
+Run = Callable[..., PipelineRun]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Ask gates that say these things: name → (verdict or list of what is yielded, fields of the gate)."""
 
-    def asked(said: Mapping[str, Any], fields: Mapping[str, Any] | None = None, **known: Any) -> Asking:
+    def asked(said: Mapping[str, Any], fields: Mapping[str, Any] | None = None, **known: Any) -> PipelineRun:
         gates = []
         for name, what in said.items():
             SAYS[name] = what if isinstance(what, list) else [finding(name, what)]
             gates.append(Says.model_validate({"gate": "says", "name": name, **((fields or {}).get(name) or {})}))
         session = asking(case_of(tmp_path / "run", alone=True), *gates, **known)
-        session.ask_all()
+        session.run_gates()
         return session
 
     return asked
 
 
-def evidence(session: Asking) -> Evidence:
+def evidence(session: PipelineRun) -> Evidence:
     return session.evidence(data=[], scored=[], finished_at=datetime(2026, 11, 21, tzinfo=UTC))
 
 
-def decided(session: Asking) -> tuple[str, str]:
+def decided(session: PipelineRun) -> tuple[str, str]:
     """(verdict, what it opens)."""
     said = evidence(session)
     return str(said.verdict), said.opens
 
 
-def told(session: Asking) -> dict[str, tuple[str, str]]:
+def told(session: PipelineRun) -> dict[str, tuple[str, str]]:
     return {result.name: (str(result.verdict), result.reason) for result in session.results}
 
 

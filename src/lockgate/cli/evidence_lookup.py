@@ -45,9 +45,9 @@ def root() -> Path:
 def evidence(digest: str | None, pipeline: Path | None) -> Found:
     """The evidence of a digest, that of the newest run without one: in `.gate/runs`, else in the registry."""
     from lockgate.evidence.evidence import Evidence
-    from lockgate.evidence.run_folder import latest
+    from lockgate.evidence.run_folder import find, latest
     from lockgate.hashing import is_digest
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import find_pipeline, open_registry
 
     here = root()
     if digest is None:
@@ -58,11 +58,11 @@ def evidence(digest: str | None, pipeline: Path | None) -> Found:
     digest = digest if ":" in digest else f"sha256:{digest}"
     if not is_digest(digest):
         raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
-    of = wiring.find_pipeline(environ=os.environ, digest=digest, path=pipeline, root=here)
-    registry = wiring.open_registry(of)
-    folder = wiring.find_run(digest, here)
-    if folder is not None:
-        found = Evidence.read((folder / "evidence.json").read_bytes())
+    of = find_pipeline(environ=os.environ, digest=digest, path=pipeline, root=here)
+    registry = open_registry(of)
+    run = find(here, digest)
+    if run is not None:
+        found = run.evidence()
     else:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             stored = registry.evidence(of.model).fetch(digest, Path(scratch))
@@ -72,7 +72,7 @@ def evidence(digest: str | None, pipeline: Path | None) -> Found:
             f"{digest} is about {found.model}, and {of.path} about {of.model}",
             remedy="name its pipeline with --pipeline",
         )
-    return Found(found, of, registry, folder)
+    return Found(found, of, registry, None if run is None else run.path)
 
 
 def ballot(found: Found) -> tuple[Ballot, list[tuple[bytes, bytes]]]:

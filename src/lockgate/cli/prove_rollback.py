@@ -22,20 +22,21 @@ def prove(of: Pipeline, registry: Registry, evidence: Evidence, *, by: Identity,
     from lockgate.cli.notifications import run_url
     from lockgate.promotion import promote as promotion
     from lockgate.promotion.rollback_proof import Proof
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.promotion_hooks import prove_rollback
+    from lockgate.runs.reevaluate import reevaluate
     from lockgate.runs.run import now
 
     if of.promotion.waived is None:
         made = promotion.prove(
             registry,
             evidence,
-            answer=lambda outgoing: wiring.prove_way_back(of, registry, outgoing, environ=os.environ),
+            answer=lambda outgoing: prove_rollback(of, registry, outgoing, environ=os.environ),
             by=by,
             clock=now,
         )
     else:
         made = Proof(evidence.model, evidence.digest, None, None, None, 0, now(), by)
-    again = wiring.repeat(of, registry, evidence, environ=os.environ) if repeat else None
+    again = reevaluate(of, registry, evidence, environ=os.environ) if repeat else None
     return replace(made, repeats=again, run=run_url(os.environ))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,7 +13,6 @@ from lockgate.errors import LockgateError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.registries.ports import Registry
-from lockgate.runs import reuse_budget as looks
 from lockgate.units import utc, utc_text
 
 _TAG_SIGNS = re.compile(r"[^\w\-. :/]")
@@ -44,9 +44,17 @@ def published_facts(evidence: Evidence) -> dict[str, str]:
         "verdict": evidence.verdict.value,
         "opens": evidence.opens,
         "run_id": evidence.run_id,
-        "data": looks.fact(evidence),
+        "data": data_fact(evidence),
         "at": utc_text(finished_at(evidence)),
     }
+
+
+def data_fact(evidence: Evidence) -> str:
+    """The fact `data`, by which evaluations are counted: a JSON list of the names whose rows were judged by."""
+    names = evidence.document["run"].get("looks")
+    if names is None:  # evidence from before evaluations were counted
+        names = [entry["name"] for entry in evidence.document.get("data") or ()]
+    return json.dumps(sorted(names), separators=(",", ":"))
 
 
 def finished_at(evidence: Evidence) -> datetime:

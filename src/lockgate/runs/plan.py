@@ -161,8 +161,8 @@ class Planned:
 
         from lockgate.evidence.run_folder import RunFolder
         from lockgate.registries.ports import CandidateSelector
-        from lockgate.runs import case_builder as wiring
-        from lockgate.runs import reuse_budget as looks
+        from lockgate.runs.case_builder import open_case
+        from lockgate.runs.reuse_budget import judged_data
 
         assert self.scored_by is not None  # noqa: S101  # asked for
         alone = self.pipeline.model_copy(update={"champion": "none"})
@@ -170,22 +170,22 @@ class Planned:
         found = {}
         with (
             tempfile.TemporaryDirectory(prefix="lockgate-") as folder,
-            wiring.open_case(
+            open_case(
                 alone,
                 self.registry,
                 RunFolder(Path(folder)),
                 environ=os.environ,
                 candidate=CandidateSelector(version=int(self.scored_by.version)),
-            ) as bench,
+            ) as builder,
         ):
-            for name in looks.names(self.pipeline, labelled):
-                scored = copy(bench.case.scored(name))
+            for name in judged_data(self.pipeline, labelled):
+                scored = copy(builder.case.scored(name))
                 if scored.champion is not None:  # scores that lie in the data: the candidate's are not looked at
                     scored.candidate = scored.champion
                 _ = (scored.labels, scored.candidate, scored.weights, scored.clusters, scored.queries)
                 for declared in scored.slices:
                     scored.codes(declared.name)
-                found[name] = scored, bench.case.threshold("candidate")
+                found[name] = scored, builder.case.threshold("candidate")
         return found
 
 

@@ -1,8 +1,9 @@
-"""Does evidence say what its gates say when they are asked again, in another job, by the default branch's own pipeline?"""
+"""Re-evaluation: run the repeatable gates again, in another job, by the default branch's pipeline, and compare with evidence."""
 
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,18 +20,20 @@ from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline
 from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.registries.ports import ChampionSelector, Registry
+from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.reuse_budget import Published
-from lockgate.runs.run import Asking
+from lockgate.runs.run import PipelineRun
 from lockgate.units import utc
 
 # Another processor rounds the same model's float32 differently; a number forged by less than this gains nothing.
 TOLERANCE = 1e-6
-_SHOWN = 3
+_LISTED = 3
 
 
 @dataclass(frozen=True)
-class About:
-    """What evidence says that it is about: the versions, the digests of data, and when it began."""
+class EvidenceScope:
+    """The versions, the digests of data by name, and the start of the run that evidence is about."""
 
     candidate: int
     champion: int | None
@@ -38,7 +41,7 @@ class About:
     began: datetime
 
     @classmethod
-    def of(cls, evidence: Evidence) -> About:
+    def of(cls, evidence: Evidence) -> EvidenceScope:
         """Raises Refused for evidence that says none of it, because somebody else wrote it."""
         try:
             champion = evidence.champion
@@ -52,63 +55,92 @@ class About:
             raise _mismatch([f"it has another shape ({type(error).__name__}: {error})"]) from error
 
 
-def repeat(
+def reevaluate(
+    pipeline: Pipeline, registry: Registry, evidence: Evidence, *, environ: Mapping[str, str], seconds: float = 600.0
+) -> Repeats:
+    """Run the repeatable gates again on the versions of the evidence, and compare with it.
+
+    seconds: what is spent on it; gates that are not done by then are left out, and listed as such. Models run in processes
+    of their own as in a run. Raises Refused with the code `evidence_mismatch` for any difference in a verdict or a value,
+    and for any part that the evidence should have and has not.
+    """
+    scope = EvidenceScope.of(evidence)
+    champion = "none" if scope.champion is None else ChampionSelector(version=scope.champion)
+    deadline = time.monotonic() + seconds
+
+    def late() -> bool:
+        return time.monotonic() > deadline
+
+    same_versions = pipeline.model_copy(update={"champion": champion})
+    with temporary_case(same_versions, registry, scope.candidate, environ=environ, cancelled=late) as builder:
+        return _compare(
+            pipeline,
+            builder.case,
+            evidence,
+            folder=builder.folder,
+            published=registry.evidence(pipeline.model).all,
+            late=late,
+        )
+
+
+def _compare(
     pipeline: Pipeline,
     case: Case,
     evidence: Evidence,
     *,
     folder: RunFolder,
     published: Callable[[], Sequence[Mapping[str, str]]],
-    over: Callable[[], bool],
+    late: Callable[[], bool],
 ) -> Repeats:
-    """Ask again every gate that says of itself that it is repeatable, and hold it against the evidence.
+    """Run every repeatable gate on the case, and raise Refused for the first whose result is not the recorded one.
 
-    case: of the versions that the evidence is about. folder: a scratch folder. published: facts of what is published of
-    the model. over: whether there is no more time; what was asked meanwhile is then left out.
-    Raises Refused with the code `evidence_mismatch` for any difference in a verdict or a value, and for any part that the
-    evidence should have and has not.
+    published: facts of what is published of the model. late: whether there is no more time; a gate that was under way then
+    is left out, because a cancelled model proves nothing.
     """
-    about, recorded = About.of(evidence), {result.name: result for result in evidence.gates}
-    _refuse(_other_thing(pipeline, case, evidence, recorded))
-    asking = Asking(
+    scope, recorded = EvidenceScope.of(evidence), {result.name: result for result in evidence.gates}
+    _refuse(_other_subject(pipeline, case, evidence, recorded))
+    run = PipelineRun(
         pipeline=pipeline,
         case=case,
         folder=folder,
         nonce="",
-        started_at=about.began,
+        started_at=scope.began,
         circumstances={},
-        published=_before(about.began, published),
+        published=_before(scope.began, published),
         results=list(evidence.gates),
     )
-    asking.count_looks()
+    run.count_evaluations()
     same, left_out = list[str](), dict[str, str]()
     for gate in pipeline.gates:
-        why = _why_not(gate, pipeline, case, about)
-        if why is None:
-            now = GateResult.from_json(asking.ask(gate).to_json())  # as it would be read from evidence
-            if not over():
-                _refuse(differences(recorded[gate.title], now))
+        reason = _why_left_out(gate, pipeline, case, scope)
+        if reason is None:
+            result = GateResult.from_json(run.run_gate(gate).to_json())  # as it would be read from evidence
+            if not late():
+                _refuse(differences(recorded[gate.title], result))
                 same.append(gate.title)
                 continue
-            why = "it took longer than is spent on asking again"
-        left_out[gate.title] = why
+            reason = "it took longer than is spent on re-evaluation"
+        left_out[gate.title] = reason
     return Repeats(tuple(same), left_out)
 
 
-def differences(recorded: GateResult, now: GateResult) -> Iterator[str]:
+def differences(recorded: GateResult, repeated: GateResult) -> Iterator[str]:
     """What is not as the evidence has it, a sentence each."""
-    before, after = ({one.id: one for one in result.findings} for result in (recorded, now))
-    found = False
+    before, after = ({finding.id: finding for finding in result.findings} for result in (recorded, repeated))
+    same = True
     for name in dict.fromkeys((*before, *after)):
         old, new = before.get(name), after.get(name)
         if old is None or new is None or old.verdict is not new.verdict or not _equal(old.observed, new.observed):
-            found = True
-            yield f"{name} is {_shown(old)} in the evidence, and {_shown(new)} when it is asked again{_why(new)}"
-    if not found and (recorded.verdict, recorded.counts) != (now.verdict, now.counts):
-        yield f"{now.name} is {_counted(recorded)} in the evidence, and {_counted(now)} when it is asked again: {now.reason}"
+            same = False
+            yield f"{name} is {_finding_text(old)} in the evidence, and {_finding_text(new)} when it is asked again{_reason(new)}"
+    if same and (recorded.verdict, recorded.counts) != (repeated.verdict, repeated.counts):
+        yield (
+            f"{repeated.name} is {_result_text(recorded)} in the evidence, and {_result_text(repeated)} "
+            f"when it is asked again: {repeated.reason}"
+        )
 
 
-def _other_thing(
+def _other_subject(
     pipeline: Pipeline, case: Case, evidence: Evidence, recorded: Mapping[str, GateResult]
 ) -> Iterator[str]:
     """Where it is not evidence of this pipeline and of these files."""
@@ -118,58 +150,58 @@ def _other_thing(
             code="policy_changed",
             remedy="evaluate again with gate run, and ask for sign-off on that",
         )
-    asked = [(gate.title, gate.gate) for gate in pipeline.gates]
-    said = [(result.name, result.kind) for result in evidence.gates]
-    if asked != said or len(recorded) != len(said):
-        names = [", ".join(name for name, _ in gates) or "none" for gates in (said, asked)]
+    expected = [(gate.title, gate.gate) for gate in pipeline.gates]
+    actual = [(result.name, result.kind) for result in evidence.gates]
+    if expected != actual or len(recorded) != len(actual):
+        names = [", ".join(name for name, _ in gates) or "none" for gates in (actual, expected)]
         yield f"the evidence has the gates {names[0]}, and the pipeline asks {names[1]}"
     for contender in case.contenders:
-        told: Mapping[str, Any] = evidence.document["model"][contender.role] or {}
-        if told.get("digest") != contender.version.digest:
+        entry: Mapping[str, Any] = evidence.document["model"][contender.role] or {}
+        if entry.get("digest") != contender.version.digest:
             yield (
                 f"the files of {contender.version} are {contender.version.digest}, "
-                f"and the evidence is about {told.get('digest')}"
+                f"and the evidence is about {entry.get('digest')}"
             )
 
 
-def _why_not(gate: Gate, pipeline: Pipeline, case: Case, about: About) -> str | None:
-    """Why a gate is not asked again, None where it is."""
+def _why_left_out(gate: Gate, pipeline: Pipeline, case: Case, scope: EvidenceScope) -> str | None:
+    """Why a gate is not run again, None where it is."""
     if not gate.repeatable:
         return f"{gate.gate} is no gate that says the same each time"
     if gate.asks_models and isinstance(gate.place or pipeline.target, Server):
         return "it asks servers that others run"
     for name in gate.reads(case.datasets):
         try:
-            found = case.dataset(name).digest
+            digest = case.dataset(name).digest
         except LockgateError as error:
             return f"its data {name} cannot be opened here: {error.message}"
-        known = about.data.get(name)
-        if known in (None, found):
+        recorded = scope.data.get(name)
+        if recorded in (None, digest):
             continue
         if remote.is_url(pipeline.data[name].path):
-            return f"its data {name} has changed since: it was {known} and is {found}"
+            return f"its data {name} has changed since: it was {recorded} and is {digest}"
         _refuse(
-            [f"the data {name} is {found} here, and was {known} when the gates were asked"],
+            [f"the data {name} is {digest} here, and was {recorded} when the gates were asked"],
             remedy="bring the data to the default branch first, fetch here what the gate's job fetched, and evaluate again",
         )
     return None
 
 
 def _before(began: datetime, published: Callable[[], Sequence[Mapping[str, str]]]) -> Published:
-    """What was published before the evidence began, so that its look is counted as it was."""
-    return lambda: [one for one in published() if "at" not in one or utc(one["at"]) < began]
+    """What was published before the evidence began, so that its evaluation gets the number that it had."""
+    return lambda: [facts for facts in published() if "at" not in facts or utc(facts["at"]) < began]
 
 
-def _refuse(found: Iterator[str] | Sequence[str], *, remedy: str | None = None) -> None:
-    said = list(found)
-    if said:
-        raise _mismatch(said, remedy=remedy)
+def _refuse(sentences: Iterator[str] | Sequence[str], *, remedy: str | None = None) -> None:
+    listed = list(sentences)
+    if listed:
+        raise _mismatch(listed, remedy=remedy)
 
 
-def _mismatch(said: Sequence[str], *, remedy: str | None = None) -> Refused:
-    more = f"; and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+def _mismatch(sentences: Sequence[str], *, remedy: str | None = None) -> Refused:
+    more = f"; and {len(sentences) - _LISTED} more" if len(sentences) > _LISTED else ""
     return Refused(
-        "the evidence is not what is found when its gates are asked again: " + "; ".join(said[:_SHOWN]) + more,
+        "the evidence is not what is found when its gates are asked again: " + "; ".join(sentences[:_LISTED]) + more,
         code="evidence_mismatch",
         remedy=remedy
         or "bring code, data and requirements that the candidate needs to the default branch, evaluate again, and find "
@@ -183,13 +215,13 @@ def _equal(old: float | None, new: float | None) -> bool:
     return math.isclose(old, new, rel_tol=TOLERANCE, abs_tol=TOLERANCE**2)
 
 
-def _shown(finding: Finding | None) -> str:
+def _finding_text(finding: Finding | None) -> str:
     return "not there" if finding is None else f"{finding.verdict} ({number(finding.observed) or 'no value'})"
 
 
-def _why(finding: Finding | None) -> str:
+def _reason(finding: Finding | None) -> str:
     return "" if finding is None or finding.observed is not None else f", because {finding.reason}"
 
 
-def _counted(result: GateResult) -> str:
+def _result_text(result: GateResult) -> str:
     return str(result.verdict) if result.counts else f"{result.verdict} that does not count"

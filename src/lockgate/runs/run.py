@@ -21,7 +21,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Context, Gate
-from lockgate.runs import reuse_budget as looks
+from lockgate.runs import reuse_budget
 from lockgate.text import hide
 from lockgate.units import utc_text
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Asking:
+class PipelineRun:
     """One run in progress: the pipeline, its case, its folder, and what the gates said so far.
 
     inputs: digests of policy, models and data, which a resumed run must find unchanged. circumstances: of this run alone
@@ -49,22 +49,22 @@ class Asking:
     circumstances: Mapping[str, Any]
     only: tuple[str, ...] = ()
     observe: bool = False
-    published: looks.Published | None = None
+    published: reuse_budget.Published | None = None
     hidden: Sequence[str] = ()
     tell: Callable[[GateResult], None] = lambda result: None
     results: list[GateResult] = field(default_factory=list)
     exhibits: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    taken: looks.Looks = field(default_factory=dict)
+    evaluations: reuse_budget.Evaluations = field(default_factory=dict)
 
-    def ask_all(self) -> None:
+    def run_gates(self) -> None:
         """Ask the gates in their order; what a resumed run finds finished is not asked again."""
-        self.count_looks()
+        self.count_evaluations()
         for gate in self._gates:
             kept = self._kept(gate)
             if kept is None:
                 started = time.monotonic()
-                result = self.ask(gate)
+                result = self.run_gate(gate)
                 result = GateResult.from_json(hide(result.to_json(), self.hidden)) if self.hidden else result
                 self.seconds[gate.title] = time.monotonic() - started
                 self._keep(gate, result)
@@ -77,11 +77,13 @@ class Asking:
     def _gates(self) -> list[Gate]:
         return [gate for gate in self.pipeline.gates if not self.only or gate.title in self.only]
 
-    def count_looks(self) -> None:
+    def count_evaluations(self) -> None:
         """Learn which look this is at each data set; before any gate is asked."""
-        self.taken = looks.count(looks.names(self.pipeline, self._gates), self.published)
+        self.evaluations = reuse_budget.count_evaluations(
+            reuse_budget.judged_data(self.pipeline, self._gates), self.published
+        )
 
-    def ask(self, gate: Gate) -> GateResult:
+    def run_gate(self, gate: Gate) -> GateResult:
         """Ask one gate. Those that it needs have said what stands in `results`."""
         written = gate
         asked = self.pipeline.asked(gate.title)
@@ -114,7 +116,11 @@ class Asking:
         if findings:
             findings += [_silence(gate.title, name, line) for name, line in put if name not in answered]
         held = [finding for finding in findings if self._waiver(finding.id) is None]
-        reason = summary(held, not_asked=len(asked) - len(put), look=looks.words(self.pipeline, gate, self.taken))
+        reason = summary(
+            held,
+            not_asked=len(asked) - len(put),
+            look=reuse_budget.budget_phrase(self.pipeline, gate, self.evaluations),
+        )
         verdict = Verdict.worst(finding.verdict for finding in held)
         away = len(findings) - len(held)
         if away:
@@ -132,7 +138,7 @@ class Asking:
             for one in gate.check(self.case):
                 if isinstance(one, Finding):
                     digest.canonical(one.to_json())
-                    findings.append(looks.within_budget(self.pipeline, gate, one, self.taken))
+                    findings.append(reuse_budget.apply_budget(self.pipeline, gate, one, self.evaluations))
                 elif isinstance(one, Exhibit):
                     self.exhibits.append(self.folder.keep_exhibit(one))
                 elif isinstance(one, Context):
@@ -253,7 +259,7 @@ class Asking:
             if any(one.decided is not None and one.decided.confidence is not None for one in result.findings)
         }
         gates = [gate for gate in self.pipeline.gates if gate.title in judged]
-        return {name: self.taken.get(name) for name in sorted(looks.names(self.pipeline, gates))}
+        return {name: self.evaluations.get(name) for name in sorted(reuse_budget.judged_data(self.pipeline, gates))}
 
     def _asks(self, counting: Sequence[GateResult]) -> list[str]:
         asking = {

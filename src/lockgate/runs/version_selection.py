@@ -1,23 +1,18 @@
-"""Which versions meet: the one that asks, and the one that holds the place now."""
+"""Select the candidate and the champion among the versions of a model."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from lockgate.errors import NotFound, UsageError
+from lockgate.integrations import git
 from lockgate.pipeline.model import Pipeline
 from lockgate.registries.ports import CandidateSelector, ChampionSelector, ModelVersion, Registry
 
 
-def select_candidate(
-    pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None, *, head: Callable[[Path], str | None]
-) -> ModelVersion:
-    """The version that asks. Raises NotFound or UsageError with what is there instead.
-
-    head: the commit that is checked out in a folder, for `git_commit: head`.
-    """
+def select_candidate(pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None) -> ModelVersion:
+    """The candidate: by `selector`, else as the pipeline says. Raises NotFound or UsageError with what is there instead."""
     selector = selector or pipeline.candidate
     if selector is None:
         raise UsageError(
@@ -28,32 +23,32 @@ def select_candidate(
     if selector.version is not None:
         return registry.version(name, str(selector.version))
     if selector.file is not None:
-        return registry.version(name, _number_in(pipeline.resolve(selector.file), selector.file))
+        return registry.version(name, _version_in(pipeline.resolve(selector.file), selector.file))
     if selector.alias is not None:
-        found = registry.by_alias(name, selector.alias)
-        if found is None:
+        version = registry.by_alias(name, selector.alias)
+        if version is None:
             raise NotFound(f"no version of {name} has the alias {selector.alias!r}", remedy="set it, or name a version")
-        return found
+        return version
     versions = registry.versions(name)
     if not versions:
         raise NotFound(f"{name} has no versions yet", remedy="register one first")
     if selector.newest:
         return versions[0]
     if selector.tag is not None:
-        wanted = dict(selector.tag)
+        tags = dict(selector.tag)
         for version in versions:
-            if all(version.tags.get(key) == value for key, value in wanted.items()):
+            if all(version.tags.get(key) == value for key, value in tags.items()):
                 return version
-        shown = ", ".join(f"{key}={value}" for key, value in wanted.items())
-        raise NotFound(f"no version of {name} has the tag {shown}", remedy="tag the version that is meant")
+        listed = ", ".join(f"{key}={value}" for key, value in tags.items())
+        raise NotFound(f"no version of {name} has the tag {listed}", remedy="tag the version that is meant")
     commit = str(selector.git_commit)
     if commit == "head":
-        commit = head(pipeline.root) or ""
+        commit = git.head_commit(pipeline.root) or ""
         if not commit:
             raise UsageError("git_commit: head needs a git checkout", remedy="call from one, or name a version")
     for version in versions:
-        made_at = registry.commit_of(version)
-        if made_at and (made_at == commit or (len(commit) >= 7 and made_at.startswith(commit))):
+        source = registry.commit_of(version)
+        if source and (source == commit or (len(commit) >= 7 and source.startswith(commit))):
             return version
     raise NotFound(
         f"no version of {name} was made at commit {commit[:12]}",
@@ -61,27 +56,27 @@ def select_candidate(
     )
 
 
-def _number_in(path: Path, shown: str) -> str:
+def _version_in(path: Path, file: str) -> str:
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"candidate file {shown} cannot be read: {error}", remedy="it holds one integer") from error
+        raise UsageError(f"candidate file {file} cannot be read: {error}", remedy="it holds one integer") from error
     if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
-        raise UsageError(f"candidate file {shown} holds {text[:40]!r}", remedy="it holds one integer, the version")
+        raise UsageError(f"candidate file {file} holds {text[:40]!r}", remedy="it holds one integer, the version")
     return text
 
 
 def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | None:
-    """The version that holds the place now; None where nobody does and the pipeline allows that."""
+    """The version to compare with; None where there is none yet and the pipeline allows that."""
     selector = pipeline.champion
     if not isinstance(selector, ChampionSelector):
         return None
     if selector.version is not None:
         return registry.version(pipeline.model, str(selector.version))
-    found = registry.by_alias(pipeline.model, str(selector.alias))
-    if found is None and selector.otherwise != "none":
+    version = registry.by_alias(pipeline.model, str(selector.alias))
+    if version is None and selector.otherwise != "none":
         raise NotFound(
             f"no version of {pipeline.model} has the alias {selector.alias!r}, so there is no champion to compare with",
             remedy="adopt the version in production with gate adopt, or write champion: {alias: …, else: none}",
         )
-    return found
+    return version

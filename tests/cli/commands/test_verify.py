@@ -14,7 +14,7 @@ from helpers.desk import Desk
 from lockgate.cli.commands import adopt, verify
 from lockgate.errors import Refused, UsageError
 from lockgate.promotion import promote as promotion
-from lockgate.runs import case_builder as wiring
+from lockgate.runs import lookup
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_ledger_in_a_file_verifies_offline(desk: Desk, monkeypatch: pytest.Mon
     """No registry is opened; what was edited is named, with exit 1."""
     file = desk.folder / "fraud.ledger.json"
     exported = desk.gate(verify.command, desk.model, "--export", file)
-    monkeypatch.setattr(wiring, "open_registry", None)
+    monkeypatch.setattr(lookup, "open_registry", None)
 
     good = desk.gate(verify.command, "--ledger", file)
     file.write_bytes(file.read_bytes().replace(b"it runs", b"it ran!"))

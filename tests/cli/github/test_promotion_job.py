@@ -28,7 +28,7 @@ from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.reevaluation_result import Repeats
 from lockgate.registries.ports import Registry
-from lockgate.runs import case_builder as wiring
+from lockgate.runs import reevaluate
 from lockgate.signoff.vote import Vote
 
 PIPELINE = """\
@@ -173,7 +173,7 @@ def test_evidence_that_is_contradicted_is_not_promoted(story: Story, monkeypatch
     def differs(*_: Any, **__: Any) -> Repeats:
         raise Refused("metrics/r1/overall is pass (0.9) in the evidence, and fail (0.5)", code="evidence_mismatch")
 
-    monkeypatch.setattr(wiring, "repeat", differs)
+    monkeypatch.setattr(reevaluate, "reevaluate", differs)
     evidence = story.evaluate()
     event = story.world.comment("ana", f"/gate approve {evidence.digest}")
     done = story.then("prove", evidence.digest, event)

@@ -19,18 +19,19 @@ def command(model: str, version: int, reason: str, pipeline: Path | None, as_jso
     from lockgate.cli import evidence_lookup as found
     from lockgate.integrations import git
     from lockgate.promotion.rollback import adopt
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
 
-    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
     outcome = adopt(
-        wiring.open_registry(of),
+        open_registry(of),
         model,
         version=str(version),
         reason=reason,
         promotion=of.promotion,
         actor=git.current_identity(of.root),
         clock=now,
-        turn_over=wiring.turn_over(of, environ=os.environ),
+        turn_over=traffic_switch(of, environ=os.environ),
     )
     found.tell(outcome, as_json=as_json)

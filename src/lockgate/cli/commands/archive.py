@@ -18,17 +18,18 @@ def command(model: str, pipeline: Path | None, as_json: bool) -> None:
     from lockgate.cli import evidence_lookup as found
     from lockgate.integrations import git
     from lockgate.promotion.archive import archive
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
 
-    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
     done = archive(
-        wiring.open_registry(of),
+        open_registry(of),
         of.model,
         promotion=of.promotion,
         actor=git.current_identity(of.root),
         clock=now,
-        turn_over=wiring.turn_over(of, environ=os.environ),
+        turn_over=traffic_switch(of, environ=os.environ),
     )
     click.echo("\n".join(done.lines), err=as_json)
     if as_json:

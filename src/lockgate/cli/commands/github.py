@@ -279,19 +279,20 @@ def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, stat
     from lockgate.errors import LockgateError
     from lockgate.integrations import git
     from lockgate.promotion.promote import Outcome
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
 
     def work(_: Runner) -> tuple[str, ...]:
-        of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+        of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
         moved = call(
-            wiring.open_registry(of),
+            open_registry(of),
             of.model,
             promotion=of.promotion,
             signoff=of.signoff,
             actor=runner.who(os.environ) or git.current_identity(of.root),
             clock=now,
-            turn_over=wiring.turn_over(of, environ=os.environ),
+            turn_over=traffic_switch(of, environ=os.environ),
         )
         for line in moved.lines:
             runner.say(line)
@@ -311,10 +312,10 @@ def _step(work: Callable[[Runner], T]) -> tuple[Runner, T | LockgateError]:
     """Do something whose words may be anybody's: nothing that it writes to the log is a command to the runner."""
     from lockgate.cli.github.actions_runner import Runner, commands_off, mask, say
     from lockgate.errors import LockgateError
-    from lockgate.runs import case_builder as wiring
+    from lockgate.models import environment
 
     runner = Runner.take(os.environ)
-    mask(wiring.secrets(os.environ))
+    mask(environment.secrets(os.environ))
     with commands_off():
         try:
             return runner, work(runner)
@@ -329,11 +330,11 @@ def _broken(runner: Runner, error: LockgateError, **outputs: str) -> int:
     """Tell of it. Where the error has a code, that is the reason-code, whatever the outputs say."""
     from lockgate.cli.github.actions_runner import say
     from lockgate.errors import Refused, Waiting
-    from lockgate.runs import case_builder as wiring
+    from lockgate.models import environment
 
     if isinstance(error, (Refused, Waiting)):
         outputs |= {"reason-code": error.code}
-    forms = secret_forms(wiring.secrets(os.environ))
+    forms = secret_forms(environment.secrets(os.environ))
     what = hide("\n".join(part for part in (error.message, error.remedy) if part), forms)
     say(f"::error title=gate::{command_message(what)}")
     lines = "".join(f"* {markdown(cut(line, 2_000))}\n" for line in what.splitlines()[:100])

@@ -22,7 +22,7 @@ def command(model: str, moment: str | None, pipeline: Path | None, as_json: bool
     from lockgate.cli import evidence_lookup as found
     from lockgate.errors import UsageError
     from lockgate.promotion.audit import history
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import find_pipeline, open_registry
     from lockgate.runs.run import now
     from lockgate.units import utc
 
@@ -33,8 +33,8 @@ def command(model: str, moment: str | None, pipeline: Path | None, as_json: bool
             f"--at {moment!r} is no moment: {error}",
             remedy="write date, time and zone, like 2026-11-03T02:00Z or 2026-11-03T02:00+01:00",
         ) from error
-    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    registry, known = wiring.open_registry(of), True
+    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+    registry, known = open_registry(of), True
     told: history.History | history.Moment
     if asked is None:
         told = history.history(registry, model, now=now())

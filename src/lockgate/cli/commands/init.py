@@ -153,15 +153,15 @@ def _name(model: str) -> str:
 def _there(model: str | None) -> tuple[str, Path] | None:
     """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
     from lockgate.pipeline import loader
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import only_pipeline, pipelines
 
     if model is not None:
         path = Path("gates") / f"{_name(model)}.yaml"
         return (model, path) if path.exists() else None
-    known = wiring.pipelines(Path.cwd())
+    known = pipelines(Path.cwd())
     if not known:
         return None
-    path = wiring.only_pipeline(Path.cwd())
+    path = only_pipeline(Path.cwd())
     return loader.load(path, environ=None).model, path.relative_to(Path.cwd())
 
 

@@ -32,22 +32,22 @@ def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagr
     from lockgate.cli import evidence_lookup as found
     from lockgate.errors import UsageError
     from lockgate.pipeline.loader import load, root_of
-    from lockgate.runs import case_builder as wiring
-    from lockgate.runs import reuse_budget as looks
+    from lockgate.runs.lookup import only_pipeline, open_registry
     from lockgate.runs.plan import Planned
-    from lockgate.runs.version_selection import select_champion
+    from lockgate.runs.reuse_budget import count_evaluations, judged_data
+    from lockgate.runs.version_selection import select_candidate, select_champion
 
     here = root_of(Path.cwd() / "gates")
-    of = load(pipeline or wiring.only_pipeline(here), environ=os.environ)
+    of = load(pipeline or only_pipeline(here), environ=os.environ)
     share = _share(disagreement)
-    registry = wiring.open_registry(of)
-    chosen = wiring.choose_candidate(of, registry, None if candidate is None else found.selector(candidate))
+    registry = open_registry(of)
+    chosen = select_candidate(of, registry, None if candidate is None else found.selector(candidate))
     champion = select_champion(of, registry)
     if score and champion is None:
         raise UsageError("--score asks the champion, and there is none yet", remedy="plan from counts, without --score")
     planned = Planned(of, registry, champion if score else None, disagreement=share)
     gates = [planned.gate(gate, champion) for gate in of.gates]
-    taken = looks.count(looks.names(of, of.gates), registry.evidence(of.model).all)
+    taken = count_evaluations(judged_data(of, of.gates), registry.evidence(of.model).all)
     document = {
         "model": of.model,
         "candidate": chosen.version,

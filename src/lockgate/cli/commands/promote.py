@@ -51,7 +51,7 @@ def command(
     from lockgate.integrations import git
     from lockgate.promotion.promote import promote
     from lockgate.registries.ports import ChampionSelector
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.promotion_hooks import prove_rollback, traffic_switch
     from lockgate.runs.run import now
     from lockgate.signoff.policy import SignoffPolicy
 
@@ -77,9 +77,9 @@ def command(
             actor=git.current_identity(of.root),
             clock=now,
             proof=given,
-            turn_over=wiring.turn_over(of, environ=os.environ),
+            turn_over=traffic_switch(of, environ=os.environ),
             scratch=Path(scratch),
-            prove=lambda outgoing: wiring.prove_way_back(of, about.registry, outgoing, environ=os.environ),
+            prove=lambda outgoing: prove_rollback(of, about.registry, outgoing, environ=os.environ),
             folder=about.folder,
             votes=unpublished,
             follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",

@@ -39,7 +39,8 @@ def command(
     from lockgate.cli.owner_consent import Consents
     from lockgate.integrations import git
     from lockgate.promotion.rollback import planned, rollback
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
     from lockgate.signoff.policy import SignoffPolicy
 
@@ -47,8 +48,8 @@ def command(
         raise UsageError("--key signs now and --vote was signed before", remedy="give one of the two")
     if sign_only is not None and key is None:
         raise UsageError("--sign-only needs a key", remedy="add --key FILE")
-    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    registry, actor = wiring.open_registry(of), git.current_identity(of.root)
+    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+    registry, actor = open_registry(of), git.current_identity(of.root)
     consents = Consents(of.signoff or SignoffPolicy(), actor, reason=reason, key=key, vote=vote)
     target = None if to is None else str(to)
     if sign_only is not None:
@@ -65,7 +66,7 @@ def command(
         promotion=of.promotion,
         actor=actor,
         clock=now,
-        turn_over=wiring.turn_over(of, environ=os.environ),
+        turn_over=traffic_switch(of, environ=os.environ),
         consents=consents,
     )
     found.tell(outcome, as_json=as_json)

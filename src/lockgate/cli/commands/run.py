@@ -74,10 +74,10 @@ def ask(
     from lockgate.cli import evidence_lookup as found
     from lockgate.errors import UsageError
     from lockgate.pipeline.loader import load, root_of
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import only_pipeline, open_registry
 
     here = root_of(Path.cwd() / "gates")
-    path = pipeline or wiring.only_pipeline(here)
+    path = pipeline or only_pipeline(here)
     of = load(path, environ=os.environ)
     unknown = [name for name in only if name not in {gate.title for gate in of.gates}]
     if unknown:
@@ -88,7 +88,7 @@ def ask(
     observing = observe or of.mode == "observe"
     _lean_memory()
     session = _Session(of, observing=observing, only=only, selector=selector, resume=resume)
-    registry = wiring.open_registry(of)
+    registry = open_registry(of)
     evidence, folder = session.evidence(registry)
     if as_json:
         click.echo(json.dumps(evidence.document, indent=1, sort_keys=True, ensure_ascii=False))
@@ -123,8 +123,9 @@ class _Session:
 
         from lockgate.errors import LockgateError
         from lockgate.evidence.run_folder import RunFolder, new_run_id
-        from lockgate.runs import case_builder as wiring
-        from lockgate.runs.run import Asking, now
+        from lockgate.models import environment
+        from lockgate.runs.case_builder import open_case
+        from lockgate.runs.run import PipelineRun, now
         from lockgate.text import secret_forms
 
         started = now()
@@ -137,43 +138,45 @@ class _Session:
             with (
                 _ended_by_signals(stop),
                 self.screen.progress() as progress,
-                wiring.open_case(
+                open_case(
                     self.pipeline,
                     registry,
                     folder,
                     environ=os.environ,
                     candidate=self.selector,
-                    ask=self.only,
+                    only=self.only,
                     warm_up=left is None or left.state().get("state") != "finished",
                     cancelled=stop.is_set,
                     progress=progress,
-                ) as bench,
+                ) as builder,
             ):
                 try:
                     state = folder.state()
                     if left is not None:
-                        done = _unchanged(state, bench.digests(), folder)
+                        done = _unchanged(state, builder.digests(), folder)
                         if done is not None:
                             return done, folder
                     else:
-                        folder.mark("running", inputs=bench.digests(), nonce=secrets.token_hex(16))
+                        folder.mark("running", inputs=builder.digests(), nonce=secrets.token_hex(16))
                         state = folder.state()
-                    asking = Asking(
+                    asking = PipelineRun(
                         pipeline=self.pipeline,
-                        case=bench.case,
+                        case=builder.case,
                         folder=folder,
                         nonce=state["nonce"],
                         started_at=_moment(state["started_at"]),
                         circumstances=_circumstances(self.pipeline.root),
                         only=self.only,
                         observe=self.observing,
-                        hidden=secret_forms(wiring.secrets(os.environ)),
+                        hidden=secret_forms(environment.secrets(os.environ)),
                         tell=self.screen.gate,
                         published=registry.evidence(self.pipeline.model).all,
                     )
-                    self.screen.about(bench.case)
-                    asking.ask_all()
-                    evidence = asking.evidence(data=bench.data(), scored=bench.scored(), finished_at=now())
+                    self.screen.about(builder.case)
+                    asking.run_gates()
+                    evidence = asking.evidence(
+                        data=builder.data_entries(), scored=builder.scored_entries(), finished_at=now()
+                    )
                 except BaseException:
                     stop.set()
                     raise
@@ -229,7 +232,7 @@ class _Session:
         from lockgate.integrations import git
         from lockgate.promotion.promote import record_staging
         from lockgate.promotion.publish import publish
-        from lockgate.runs import case_builder as wiring
+        from lockgate.runs.promotion_hooks import traffic_switch
         from lockgate.runs.run import now
 
         if evidence.opens != "yes":
@@ -244,7 +247,7 @@ class _Session:
             promotion=self.pipeline.promotion,
             actor=git.current_identity(self.pipeline.root),
             clock=now,
-            turn_over=wiring.turn_over(self.pipeline, environ=os.environ),
+            turn_over=traffic_switch(self.pipeline, environ=os.environ),
         )
         for line in outcome.lines:
             self.screen.say(line)

@@ -48,7 +48,7 @@ def command(
     from lockgate.cli import evidence_lookup as found
     from lockgate.errors import Refused, UsageError
     from lockgate.promotion.ledger import export as ledger_copy
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import find_pipeline, open_registry
 
     if model is None:
         if copy is None or repairing or export is not None:
@@ -61,8 +61,8 @@ def command(
             raise UsageError(f"{copy} is a copy of the ledger of {known.model}", remedy=f"name one of {model}")
         if problems:
             raise Refused(f"{copy} was changed itself: {problems[0]}", code="copy_edited")
-    of = wiring.find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    registry = wiring.open_registry(of)
+    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+    registry = open_registry(of)
     state = _verify(registry, of, known)
     document: dict[str, Any] = state.to_json()
     click.echo("\n".join(state.lines), err=as_json)
@@ -95,7 +95,7 @@ def _repair(
     """Show what would be done, ask whoever sits there, and do it; the outcome as JSON, None where nothing was to do."""
     from lockgate.integrations import git
     from lockgate.promotion.audit.repair import REASON, repair
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
 
     wanted = state.repairs
@@ -114,7 +114,7 @@ def _repair(
         promotion=of.promotion,
         actor=git.current_identity(of.root),
         clock=now,
-        turn_over=wiring.turn_over(of, environ=os.environ),
+        turn_over=traffic_switch(of, environ=os.environ),
     )
     if outcome is None:
         return None

@@ -66,10 +66,10 @@ def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
     """
     from lockgate.cli import prove_rollback as proving
     from lockgate.pipeline.loader import load
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import open_registry
 
     of = load(approved.desk.path, environ=os.environ)
-    made = proving.prove(of, wiring.open_registry(of), approved.evidence, by=by, repeat=True)
+    made = proving.prove(of, open_registry(of), approved.evidence, by=by, repeat=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PROOF).write_bytes(made.bytes)
     return proving.lines(of, made)
@@ -81,7 +81,8 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
     from lockgate.promotion import promote as promotion
     from lockgate.promotion.rollback_proof import Proof
     from lockgate.registries.ports import ChampionSelector
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import open_registry
+    from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
     from lockgate.signoff.policy import SignoffPolicy
 
@@ -92,7 +93,7 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
         raise UsageError(f"there is no proof of the way back: {error}", remedy="run the job that proves it") from error
     proof.must_name([gate.title for gate in of.gates])
     return promotion.promote(
-        wiring.open_registry(of),
+        open_registry(of),
         approved.evidence,
         signoff=of.signoff or SignoffPolicy(),
         promotion=of.promotion,
@@ -101,7 +102,7 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
         actor=actor,
         clock=now,
         proof=proof,
-        turn_over=wiring.turn_over(of, environ=os.environ),
+        turn_over=traffic_switch(of, environ=os.environ),
         scratch=scratch,
         prove=_not_here,
         folder=_run_folder(approved, scratch / "run"),

@@ -45,13 +45,13 @@ class Desk:
         from lockgate.cli import evidence_lookup as found
         from lockgate.integrations.github.client import API, GitHub
         from lockgate.pipeline.loader import load
-        from lockgate.runs import case_builder as wiring
+        from lockgate.runs.lookup import only_pipeline
 
         told = _event(environ)
         number, event = _about(told)
         here = found.root()
         if path is None:
-            path = wiring.only_pipeline(here)
+            path = only_pipeline(here)
         hub = GitHub(
             environ.get("GITHUB_REPOSITORY", ""),
             environ.get("GATE_TOKEN", ""),
@@ -125,10 +125,10 @@ class Desk:
         """Write the one comment; where the token may not, as in a pull request from a fork, into the summary."""
         from lockgate.cli.github.actions_runner import say
         from lockgate.integrations.github.schema import GitHubError
-        from lockgate.runs import case_builder as wiring
+        from lockgate.models import environment
         from lockgate.text import hide, secret_forms
 
-        body = hide(body, secret_forms(wiring.secrets(os.environ)))
+        body = hide(body, secret_forms(environment.secrets(os.environ)))
         try:
             self.hub.stick(self.number, body, marker=body.partition("\n")[0], comments=seen.comments)
         except GitHubError as error:
@@ -155,14 +155,14 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     from lockgate.integrations.github.comments import makers
     from lockgate.integrations.github.schema import PullEvent, read
     from lockgate.pipeline.loader import load
-    from lockgate.runs import case_builder as wiring
+    from lockgate.runs.lookup import only_pipeline
     from lockgate.signoff.decision import out_of_reach
     from lockgate.signoff.policy import SignoffPolicy
 
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return
     event = read(PullEvent, _event(environ), what="the event")
-    of = load(path or wiring.only_pipeline(found.root()), environ=None)
+    of = load(path or only_pipeline(found.root()), environ=None)
     why = None if of.mode == "observe" else out_of_reach(of.signoff or SignoffPolicy(), makers(event))
     if why is not None:
         raise UsageError(

@@ -1,0 +1,113 @@
+"""Make the model of a version where its pipeline's target says: a process, a served process or a server of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import UsageError
+from lockgate.models import environment
+from lockgate.models.target_spec import Serve, Server, Target
+from lockgate.pipeline.model import Pipeline, PythonEnvironment
+
+if TYPE_CHECKING:
+    from lockgate.models.model import Model
+    from lockgate.models.server.model import ServerProtocol
+
+
+def start_model(
+    pipeline: Pipeline,
+    files: Path,
+    *,
+    role: str,
+    environ: Mapping[str, str],
+    scratch: Path,
+    cancelled: Callable[[], bool] | None = None,
+    target: Target | None = None,
+    signature: Callable[[], Any] = lambda: None,
+) -> Model:
+    """The model of those files at `target`, else at the pipeline's target. It may still be loading.
+
+    signature: returns the input columns of the version; called for servers only, which have no other way to know them.
+    """
+    target = target or pipeline.target
+    if isinstance(target, Server):
+        return _server_model(pipeline, target, role=role, cancelled=cancelled, signature=signature())
+    python, environ = _interpreter(pipeline, files, role=role, environ=environ, cancelled=cancelled)
+    folder = scratch / f"{role}-work"
+    folder.mkdir(exist_ok=True)
+    if isinstance(target, Serve):
+        from lockgate.models.server.mlflow_serve import MlflowServeModel
+
+        return MlflowServeModel(
+            files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, signature=signature(),
+            timeout_s=target.timeout.total_seconds(), ready_s=target.ready.total_seconds(),
+        )  # fmt: skip
+    from lockgate.models.process.model import ProcessModel
+
+    return ProcessModel(files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled)
+
+
+def _server_model(
+    pipeline: Pipeline, target: Server, *, role: str, cancelled: Callable[[], bool] | None, signature: Any
+) -> Model:
+    from lockgate.models.server.client import HttpClient
+    from lockgate.models.server.model import ServerModel
+
+    address = target.url(role)
+    if address is None:
+        raise UsageError(f"target does not say where the {role} answers", remedy=f"write {role}: URL into target")
+    client = HttpClient(
+        address,
+        name=role,
+        headers={name: value.get_secret_value() for name, value in target.headers.items()},
+        timeout_s=target.timeout.total_seconds(),
+        ca_file=None if target.ca is None else str(pipeline.resolve(target.ca)),
+        cancelled=cancelled,
+    )
+    protocol = _protocol(pipeline, target, role)
+    protocol.path = target.path or protocol.path
+    protocol.health = target.health or protocol.health
+    return ServerModel(client, protocol, signature=signature, ready_s=target.ready.total_seconds())
+
+
+def _protocol(pipeline: Pipeline, target: Server, role: str) -> ServerProtocol:
+    """The protocol of a server, for the model and version that it serves in this role."""
+    model, version = target.named("model", role) or pipeline.model, target.named("version", role)
+    if target.protocol == "v2":
+        from lockgate.models.server.protocol_v2 import V2Protocol
+
+        return V2Protocol(model, version=version, tensor=target.tensor)
+    if target.protocol == "v1":
+        from lockgate.models.server.protocol_v1 import V1Protocol
+
+        return V1Protocol(model, version=version)
+    if target.protocol == "mlflow":
+        from lockgate.models.server.protocol_mlflow import MlflowProtocol
+
+        return MlflowProtocol()
+    from lockgate.models.server.protocol_json import JsonProtocol
+
+    return JsonProtocol(body=target.body, output=target.output, one_row=target.one_row)
+
+
+def _interpreter(
+    pipeline: Pipeline,
+    files: Path,
+    *,
+    role: str,
+    environ: Mapping[str, str],
+    cancelled: Callable[[], bool] | None,
+) -> tuple[str, Mapping[str, str]]:
+    """(the pipeline's python, the environment variables it starts with)."""
+    if pipeline.environment == "declared":
+        from lockgate.models.process.declared_environment import declared_python, without_job_packages
+
+        cache = pipeline.root / ".gate" / "environments"
+        python = declared_python(files, cache=cache, environ=environ, name=role, cancelled=cancelled)
+        return python, without_job_packages(environ)
+    if isinstance(pipeline.environment, PythonEnvironment):
+        python = pipeline.environment.python
+        return (str(pipeline.resolve(python)) if "/" in python else python), environ
+    return environment.job_python(environ), environ

@@ -1,0 +1,58 @@
+"""What a promotion calls outside its ledger: turn the traffic over, and prove that a rollback would work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from lockgate.errors import LockgateError, Refused
+from lockgate.pipeline.model import Pipeline
+from lockgate.promotion.rollback_proof import Answered
+from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.runs.case_builder import temporary_case
+
+if TYPE_CHECKING:
+    from lockgate.promotion.ledger.entry import Entry
+
+SAMPLE_ROWS = 10
+
+
+def traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:
+    """What makes serving follow an entry of the ledger; None where the pipeline has no promotion.switch."""
+    from lockgate.models.environment import is_secret
+    from lockgate.promotion.traffic_switch import turn_over
+
+    spec = pipeline.promotion.switch
+    if spec is None:
+        return None
+    # Shorter values, such as "1" or "true", would hide half of what the switch says.
+    secrets = {value for name, value in environ.items() if len(value) > 5 and is_secret(name, value)}
+    return lambda entry: turn_over(
+        spec, entry, model=pipeline.model, root=pipeline.root, environ=environ, secrets=secrets
+    )
+
+
+def prove_rollback(
+    pipeline: Pipeline, registry: Registry, version: ModelVersion, *, environ: Mapping[str, str]
+) -> Answered:
+    """Let a version predict its input example (else rows of the data), in a process, from the files to roll back to.
+
+    Returns what it answered to. Raises Refused where it does not answer, or has nothing to answer to.
+    """
+    remedy = "mend its environment, or log the model again with an input example and promote that first"
+    in_process = pipeline.model_copy(update={"target": "process"})
+    with temporary_case(in_process, registry, int(version.version), environ=environ) as builder:
+        outgoing = builder.case.candidate
+        data = None if outgoing.facts.input_example is not None else next(iter(pipeline.data), None)
+        try:
+            batch = builder.case.sample(outgoing, data, SAMPLE_ROWS)
+            rows = next(iter(outgoing.model.predict([batch]))).num_rows
+        except LockgateError as error:
+            raise Refused(
+                f"the way back is not proven: {version}, which holds Production, does not answer: {error.message}",
+                code="way_back",
+                remedy=remedy,
+            ) from error
+        if rows != batch.num_rows or not rows:
+            raise Refused(f"the way back is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy)
+        return Answered(data or "input example", rows, str(outgoing.version.digest))
