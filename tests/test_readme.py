@@ -48,7 +48,7 @@ def test_the_gate_that_it_shows_is_a_gate(checkout: Path) -> None:
 
     loaded = loader.load(path, environ=None)
 
-    assert [asked.text for asked in loaded.asked("Size")] == ["model_mb <= 500"]
+    assert [asked.text for asked in loaded.requirements_of("Size")] == ["model_mb <= 500"]
 
 
 def test_every_command_that_it_names_exists() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import warnings
 from dataclasses import dataclass
 from functools import cache
 from importlib.abc import SourceLoader
@@ -136,3 +137,32 @@ class _Bytes(SourceLoader):
 
 def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+class FormerName:
+    """A public attribute under the name of the release before: works as the present one does, with a DeprecationWarning."""
+
+    def __init__(self, present: str) -> None:
+        self.present = present
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.owner, self.former = owner, name
+
+    def __get__(self, instance: object, cls: type) -> Any:
+        self._warn(cls, stacklevel=3)
+        # In a class that overrides the former name only super() leads here, and means what was overridden.
+        overriding = [base for base in cls.__mro__ if self.former in vars(base) and base is not self.owner]
+        held_by = cls if instance is None else instance
+        return getattr(super(overriding[-1], held_by) if overriding else held_by, self.present)
+
+    @staticmethod
+    def adopt(cls: type, owner: type) -> None:
+        """Let what a class overrides under a former name of its owner's attributes stand under the present one too."""
+        for alias in [alias for alias in vars(owner).values() if isinstance(alias, FormerName)]:
+            if alias.former in vars(cls) and alias.present not in vars(cls):
+                alias._warn(cls, stacklevel=4)
+                setattr(cls, alias.present, vars(cls)[alias.former])
+
+    def _warn(self, cls: type, *, stacklevel: int) -> None:
+        text = f"{cls.__name__}.{self.former} is called {self.present} now; the former name goes with the next release"
+        warnings.warn(text, DeprecationWarning, stacklevel=stacklevel)

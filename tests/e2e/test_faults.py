@@ -60,7 +60,7 @@ class Wait(Gate):
             if Path("stop").exists():
                 raise KeyboardInterrupt
             time.sleep(0.05)
-        asked = self.asked(case)
+        asked = self.requirements_for(case)
         found = [counted(name, line, value=1, units=1) for name, line in asked]
         yield from judge(self.title, asked, found, self.subjects)
 '''

@@ -50,7 +50,7 @@ class Stop(Gate):
     def check(self, case):
         if Path("stop").exists():
             raise KeyboardInterrupt
-        asked = self.asked(case)
+        asked = self.requirements_for(case)
         yield from judge(self.title, asked, [counted(name, line, value=0, units=1) for name, line in asked], self.subjects)
 '''
 

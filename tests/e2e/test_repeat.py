@@ -31,7 +31,7 @@ class Size(Gate):
     subjects = {"model_mb": Subject("model_mb", "lower", counted=True, unit="MB", bounds=(0, None))}
 
     def check(self, case):
-        asked = self.asked(case)
+        asked = self.requirements_for(case)
         yield from judge(self.title, asked, [counted(name, line, value=1, units=1) for name, line in asked], self.subjects)
 """
 GATES = [

@@ -22,7 +22,7 @@ def test_lines_are_numbered_and_default_to_the_gates_own() -> None:
     """r1, r2, … of `require`, else of `default_require`."""
     own = Metadata.model_validate({"require": ["code_commit >= 1", {"metric": "requirements", "at_least": 2}]})
 
-    assert [(name, str(line)) for name, line in own.numbered] == [
+    assert [(name, str(line)) for name, line in own.numbered_requirements] == [
         ("r1", "code_commit >= 1"),
         ("r2", "requirements >= 2"),
     ]
@@ -57,8 +57,8 @@ def test_a_line_compares_by_its_limit_or_by_its_subject(tmp_path: Path, line: st
     alone, beside = case_of(tmp_path / "alone", alone=True), case_of(tmp_path / "beside")
 
     assert gate.needs_champion(parse(line)) is needs
-    assert len(gate.asked(alone)) == (0 if needs else 1)
-    assert len(gate.asked(beside)) == 1
+    assert len(gate.requirements_for(alone)) == (0 if needs else 1)
+    assert len(gate.requirements_for(beside)) == 1
 
 
 def lazily(opened: list[str], answer: Any) -> Case:
@@ -123,7 +123,7 @@ def test_a_model_that_could_not_be_started_is_not_started_again() -> None:
     elsewhere: Any = "process"
     for target in (None, None, elsewhere):
         with pytest.raises(ModelFault, match="no environment"):
-            contender.at(target)
+            contender.model_at(target)
 
     assert asked == [None, elsewhere]
-    assert contender.answered(None) is None
+    assert contender.load_facts(None) is None

@@ -376,8 +376,8 @@ def test_a_place_of_the_gates_own_is_where_it_asks(tmp_path: Path) -> None:
     result = ask(case, served)
 
     assert result.verdict is Verdict.PASS
-    assert case.candidate.answered(served.target) is not None
-    assert case.candidate.answered(None) is None
+    assert case.candidate.load_facts(served.target) is not None
+    assert case.candidate.load_facts(None) is None
 
 
 def test_an_interrupted_load_leaves_what_was_measured(tmp_path: Path) -> None:

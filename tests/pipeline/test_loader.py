@@ -90,7 +90,7 @@ def test_no_complaint_speaks_like_a_library() -> None:
 
 def test_requirements_know_their_lines(tmp_path: Path) -> None:
     """Evidence points to the line that asked, and says what only the mapping form can."""
-    assert load(BASE, tmp_path).asked("metrics") == (
+    assert load(BASE, tmp_path).requirements_of("metrics") == (
         RequirementLine("r1", "auc >= champion - 0.01 on each slice", 0, 12),
         RequirementLine("r2", "recall >= 60% {claim: point, confidence: 0.9}", 0, 13),
     )
@@ -100,7 +100,7 @@ def test_lines_of_a_gate_itself_stand_in_no_line(tmp_path: Path) -> None:
     """What a gate asks by default was written by nobody."""
     found = load(BASE + "  - gate: metadata\n", tmp_path)
 
-    assert {asked.line for asked in found.asked("metadata")} == {None}
+    assert {asked.line for asked in found.requirements_of("metadata")} == {None}
 
 
 def test_requirements_of_a_parent_name_its_file(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_requirements_of_a_parent_name_its_file(tmp_path: Path) -> None:
     found = load("extends: parent.yaml\nmodel: other\n", tmp_path)
 
     assert [path for path, _ in found.files] == ["p.yaml", "parent.yaml"]
-    assert found.asked("metrics")[0] == RequirementLine("r1", "auc >= champion - 0.01 on each slice", 1, 12)
+    assert found.requirements_of("metrics")[0] == RequirementLine("r1", "auc >= champion - 0.01 on each slice", 1, 12)
 
 
 def test_files_are_listed_with_their_hashes(tmp_path: Path) -> None:

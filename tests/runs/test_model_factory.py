@@ -47,7 +47,7 @@ def test_a_gate_may_name_a_place_of_its_own(tmp_path: Path) -> None:
     """Which goes before the pipeline's; nothing is started before it is asked."""
     of = loaded("target_of_a_gate")
     start: Callable[..., object] = start_model
-    served, one_row = (of.gate(name).place for name in ("served", "one_row_a_request"))
+    served, one_row = (of.gate(name).own_target for name in ("served", "one_row_a_request"))
 
     assert isinstance(
         start(of, tmp_path, role="candidate", environ=ENVIRON, scratch=tmp_path, target=served), MlflowServeModel

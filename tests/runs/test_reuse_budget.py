@@ -62,7 +62,7 @@ class TestBudget:
         of = load(tmp_path, "reuse: {budget: 5}")
 
         assert [line.confidence for gate in of.gates for line in gate.lines] == [0.99, 0.98, None, None, None, None]
-        assert [one.text for one in of.asked("metrics")] == [
+        assert [one.text for one in of.requirements_of("metrics")] == [
             "auc >= champion - 0.02 {confidence: 0.99}",
             "recall >= 0.6 {confidence: 0.98}",
             "precision >= 0.6 {claim: point}",
@@ -139,7 +139,7 @@ class TestCounting:
 def judged(
     gate: Metrics, name: str, *, p_pass: str = "0.001", p_fail: str = "0.999", claim: Any = "not_worse"
 ) -> Finding:
-    line = dict(gate.numbered)[name]
+    line = dict(gate.numbered_requirements)[name]
     decided = Decided(
         "difference", claim, 0.0, -0.01, 0.01, (">=", -0.02), line.confidence or 0.95, 0.005, 900.0, "delong paired, t"
     )

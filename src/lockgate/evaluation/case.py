@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lockgate.errors import LockgateError, ModelFault
+from lockgate.plugins import FormerName
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +23,7 @@ Answer = TypeVar("Answer")
 
 
 class Contender:
-    """A model version in its role. Everything is fetched, read and started when first asked for."""
+    """A model version in its role. Everything is fetched, read and started when it is first used."""
 
     def __init__(
         self,
@@ -51,12 +52,12 @@ class Contender:
     @property
     def model(self) -> Model:
         """The model where the pipeline says that it answers; it may not have been started yet (`Model.load`)."""
-        return self.at(None)
+        return self.model_at(None)
 
-    def at(self, target: Target | None) -> Model:
-        """The model where a gate says that it answers, which is the pipeline's place where None."""
-        for known, model in self._started:
-            if known == target:
+    def model_at(self, target: Target | None) -> Model:
+        """The model where a gate says that it answers: at the pipeline's target where None."""
+        for started_at, model in self._started:
+            if started_at == target:
                 if isinstance(model, ModelFault):
                     raise model  # an environment that could not be built is not built again for every gate
                 return model
@@ -68,10 +69,13 @@ class Contender:
         self._started.append((target, started))
         return started
 
-    def answered(self, target: Target | None) -> LoadFacts | None:
-        """Where it answered and what was learned of that place; None where it was not asked, or did not start."""
-        for known, model in self._started:
-            if known == target and not isinstance(model, ModelFault):
+    at = FormerName("model_at")
+    answered = FormerName("load_facts")
+
+    def load_facts(self, target: Target | None) -> LoadFacts | None:
+        """What was learned of the target where the model answered; None where it was not used, or did not start."""
+        for started_at, model in self._started:
+            if started_at == target and not isinstance(model, ModelFault):
                 try:
                     return model.load()
                 except LockgateError:
@@ -80,10 +84,10 @@ class Contender:
 
 
 class Case:
-    """What a gate may look at. All lazy: nothing is read, scored or started before a gate asks.
+    """What a gate may look at. All lazy: nothing is read, scored or started before a gate needs it.
 
-    champion is None where nobody holds the place; relative lines are then not asked. folder: of the run; what a gate
-    writes there is kept. datasets: the names of the data, in order. inputs: signature column to data column, where the
+    champion: None where no version holds Production; relative requirements are then left out. folder: of the run; what a
+    gate writes there stays. datasets: the names of the data, in order. inputs: signature column to data column, where the
     names differ. row_functions: metric → SHA-256 of the file whose function was run beside the models. progress: (text,
     done, total or None).
     """
@@ -136,20 +140,20 @@ class Case:
         return self._replay(name)
 
 
-def _once(ask: Callable[..., Answer]) -> Callable[..., Answer]:
+def _once(make: Callable[..., Answer]) -> Callable[..., Answer]:
     """The same answer, or the same refusal, at every call: what broke once is not tried again in one run."""
-    known: dict[Any, Answer] = {}
-    refused: dict[Any, LockgateError] = {}
+    answers: dict[Any, Answer] = {}
+    refusals: dict[Any, LockgateError] = {}
 
     def answer(*key: Any) -> Answer:
-        if key in refused:
-            raise refused[key]
-        if key not in known:
+        if key in refusals:
+            raise refusals[key]
+        if key not in answers:
             try:
-                known[key] = ask(*key)
+                answers[key] = make(*key)
             except LockgateError as error:
-                refused[key] = error
+                refusals[key] = error
                 raise
-        return known[key]
+        return answers[key]
 
     return answer

@@ -1,4 +1,4 @@
-"""What a gate is, and what it may look at."""
+"""The contract of a gate."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding
+from lockgate.plugins import FormerName
 
 if TYPE_CHECKING:
     from lockgate.data.dataset import DatasetSpec
     from lockgate.evaluation.case import Case
     from lockgate.evaluation.scoring.row_metrics import RowMetric
+    from lockgate.models.load_spec import Load
     from lockgate.models.target_spec import Target
 
 
@@ -39,7 +41,7 @@ def _requirement(value: Any) -> Requirement:
     raise ValueError(f"{value!r} is no requirement; write for example: auc >= champion - 0.01 on each slice")
 
 
-AskedLine = Annotated[
+RequirementField = Annotated[
     Requirement,
     BeforeValidator(_requirement),
     PlainSerializer(to_mapping),
@@ -48,9 +50,9 @@ AskedLine = Annotated[
 
 
 class Waiver(Config):
-    """Somebody's word that a finding, or a whole gate, does not count until a day is over.
+    """An owner's word that a finding, or a whole gate, does not count until a day is over.
 
-    finding: the id of a finding, or the name of a gate, which is then not asked.
+    finding: the id of a finding, or the name of a gate, which is then not run.
     """
 
     finding: str = Field(min_length=1)
@@ -63,7 +65,7 @@ class Waiver(Config):
 
 
 class PipelineView(Protocol):
-    """What a gate may see of the pipeline that it stands in: frozen, and read from its YAML."""
+    """What a gate may see of the pipeline that it stands in."""
 
     @property
     def task(self) -> str: ...
@@ -78,26 +80,41 @@ class PipelineView(Protocol):
 
 
 class Gate(Config):
-    """One named question about a candidate. A gate's fields are its YAML; `check` answers.
+    """One named question about a candidate: its fields are its YAML, and `check` answers it.
 
-    A gate's class says which subjects its lines may have (`subjects`), which lines are asked where `require` is left
-    out (`default_require`), what to do where nothing at all is asked (`nothing_asked`), whether it asks models to
-    predict (`asks_models`), and whether it is cheap and says the same each time of the same files (`repeatable`): then it
-    is asked again before a promotion, and must not contradict the evidence.
+    What a class of gates may say of itself, beside its fields:
+    subjects: what its requirements may be about, by name. default_require: its requirements where `require` is left out.
+    remedy_without_requirements: what to do where there are none at all; empty where that is fine. uses_models: whether it
+    lets models predict. repeatable: whether it is cheap and says the same each time of the same files; it is then
+    re-evaluated before a promotion, and must not contradict the evidence. by_group: whether it measures the rows of `data`
+    by group, so that slices may be pooled, crossed and compared with each other, and `gate plan` can count them.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
     default_require: ClassVar[tuple[str, ...]] = ()
-    nothing_asked: ClassVar[str] = ""
-    asks_models: ClassVar[bool] = False
+    remedy_without_requirements: ClassVar[str] = ""
+    uses_models: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False
+    by_group: ClassVar[bool] = False
 
     gate: str
     name: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_\-]{0,63})?$")
     needs: tuple[str, ...] = ()
     severity: Literal["block", "warn"] = "block"
-    require: tuple[AskedLine, ...] | None = Field(default=None, min_length=1)
+    require: tuple[RequirementField, ...] | None = Field(default=None, min_length=1)
     waive: tuple[Waiver, ...] = ()
+
+    # The names of these in release 0.1.
+    asked: ClassVar[Any] = FormerName("requirements_for")
+    told_by: ClassVar[Any] = FormerName("with_metadata_defaults")
+    place: ClassVar[Any] = FormerName("own_target")
+    numbered: ClassVar[Any] = FormerName("numbered_requirements")
+    nothing_asked: ClassVar[Any] = FormerName("remedy_without_requirements")
+    asks_models: ClassVar[Any] = FormerName("uses_models")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        FormerName.adopt(cls, Gate)
 
     @property
     def title(self) -> str:
@@ -106,59 +123,70 @@ class Gate(Config):
 
     @property
     def lines(self) -> tuple[Requirement, ...]:
-        """What is asked: `require`, else the gate's own lines."""
+        """The requirements: `require`, else the gate's own defaults."""
         return tuple(parse(line) for line in self.default_require) if self.require is None else self.require
 
     @property
-    def place(self) -> Target | None:
-        """Where this gate asks the models, None for the pipeline's own place."""
-        return getattr(self, "target", None)
+    def numbered_requirements(self) -> list[tuple[str, Requirement]]:
+        """(rN, requirement) of every line, r1 the first."""
+        return [(f"r{number}", line) for number, line in enumerate(self.lines, start=1)]
 
-    def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
-        """The names of the data that `check` opens, of all that the pipeline has."""
-        named = getattr(self, "data", None)
-        return (named,) if named else ()
-
-    def asked(self, case: Case) -> list[tuple[str, Requirement]]:
-        """(rN, requirement) of the lines that can be asked: those that need a champion only where there is one."""
+    def requirements_for(self, case: Case) -> list[tuple[str, Requirement]]:
+        """(rN, requirement) of the lines that can be decided: those that need a champion only where there is one."""
         return [
-            (name, line) for name, line in self.numbered if case.champion is not None or not self.needs_champion(line)
+            (name, line)
+            for name, line in self.numbered_requirements
+            if case.champion is not None or not self.needs_champion(line)
         ]
-
-    def told_by(self, case: Case) -> Gate:
-        """The gate with the lines that the candidate's own metadata asks where the pipeline names none; else itself.
-
-        Raises LockgateError where the metadata cannot be read.
-        """
-        return self
-
-    @property
-    def numbered(self) -> list[tuple[str, Requirement]]:
-        """(rN, requirement) of every line."""
-        return [(f"r{place}", line) for place, line in enumerate(self.lines, start=1)]
 
     def needs_champion(self, line: Requirement) -> bool:
         """Whether a line compares with the champion, by its limit or by its subject."""
         subject = self.subjects.get(line.subject)
         return line.limit.relative or (subject is not None and "champion" in subject.needs)
 
-    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
-        """What this gate cannot accept in its pipeline: (path below the gate, sentence). Nothing may be read or opened."""
-        return ()
+    @property
+    def own_data(self) -> str | None:
+        """The data that the gate measures on: its field `data`. None where it has no such field, or leaves it out."""
+        return getattr(self, "data", None)
 
-    def with_row_metrics(self, metrics: Mapping[str, RowMetric]) -> Gate:
-        """The gate as it stands in a pipeline that has these metrics run beside the model."""
+    @property
+    def own_target(self) -> Target | None:
+        """Where the gate's models answer: its field `target`. None for the pipeline's target."""
+        return getattr(self, "target", None)
+
+    @property
+    def own_load(self) -> Load | None:
+        """The requests that the gate sends: its field `load`, which `gate plan` tells the duration from. None for no load."""
+        return getattr(self, "load", None)
+
+    def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
+        """The names of the data that `check` opens, of all that the pipeline has."""
+        return (self.own_data,) if self.own_data else ()
+
+    def with_metadata_defaults(self, case: Case) -> Gate:
+        """The gate with the requirements that the candidate's own metadata brings where `require` is left out; else itself.
+
+        Raises LockgateError where the metadata cannot be read.
+        """
         return self
 
-    def origins(self, root: Path) -> Mapping[str, str]:
-        """The code of others that it would run: name → SHA-256 of its file, or its package and version.
+    def with_row_metrics(self, metrics: Mapping[str, RowMetric]) -> Gate:
+        """The gate as it stands in a pipeline that runs these row metrics beside the model."""
+        return self
 
-        A resumed run must find it as it was. Raises UsageError where there is none.
+    def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
+        """What this gate cannot accept in its pipeline: (path below the gate, sentence). Read and open nothing here."""
+        return ()
+
+    def origins(self, root: Path) -> Mapping[str, str]:
+        """The code of others that the gate runs: name → SHA-256 of its file, or its package and version.
+
+        A resumed run must find it unchanged. Raises UsageError where there is none.
         """
         return {}
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
-        """Yield what was found. Raises LockgateError where it could not be asked; what came before is kept."""
+        """Yield the findings. Raises LockgateError where it could not measure; what it yielded before that is kept."""
         raise NotImplementedError
 
 
@@ -168,12 +196,12 @@ def gate_class(kind: str, *, root: Path) -> type[Gate]:
     Raises UsageError where there is none, or where it is no gate.
     """
     if plugins.ProjectFile.named_by(kind):
-        found, _ = plugins.ProjectFile(kind, root, "gate").load()
+        cls, _ = plugins.ProjectFile(kind, root, "gate").load()
     else:
-        found = plugins.load(plugins.GATES, kind)
-    if not (isinstance(found, type) and issubclass(found, Gate)):
+        cls = plugins.load(plugins.GATES, kind)
+    if not (isinstance(cls, type) and issubclass(cls, Gate)):
         raise UsageError(f"{kind!r} is not a gate: it must be a class derived from lockgate.Gate")
-    return found
+    return cls
 
 
 @dataclass(frozen=True)

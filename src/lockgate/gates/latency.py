@@ -49,10 +49,10 @@ class Latency(Gate):
             Subject("gpus", "higher", counted=True, bounds=(0, None)),
         )
     }
-    nothing_asked: ClassVar[str] = (
+    remedy_without_requirements: ClassVar[str] = (
         "write require, or log the model with metadata={'serving': {'p99_ms': 50, 'batch': 32, 'rss_mb': 500}}"
     )
-    asks_models: ClassVar[bool] = True
+    uses_models: ClassVar[bool] = True
 
     gate: Literal["latency"] = "latency"
     data: str | None = None
@@ -93,7 +93,7 @@ class Latency(Gate):
                     f"{str(line)!r}: {planned:,} requests can never decide it; write load: {{requests: {least}}} or more",
                 )
 
-    def told_by(self, case: Case) -> Gate:
+    def with_metadata_defaults(self, case: Case) -> Gate:
         """With the serving requirements of the candidate's metadata, `{"serving": {"p99_ms": 50, "batch": 32, …}}`.
 
         A number is the most that its subject may be, of throughput_rps and gpus the least. Raises RegistryError for what
@@ -127,7 +127,7 @@ class Latency(Gate):
         from lockgate.evaluation.latency.rate_estimates import RATES, estimate_rate
         from lockgate.evaluation.latency.request_limits import PERCENTILES
 
-        asked = self.asked(case)
+        asked = self.requirements_for(case)
         if not asked:
             return
         run = InterleavedRun(self.title, self.load, case, data=self.data, target=self.target)

@@ -38,7 +38,7 @@ class Metadata(Gate):
         from lockgate.evaluation.estimation.estimate import counted
         from lockgate.evaluation.judging.judge import judge
 
-        asked = self.asked(case)
+        asked = self.requirements_for(case)
         facts = case.candidate.facts
         champion = None if case.champion is None else case.champion.facts
         estimates = [

@@ -36,7 +36,7 @@ class Metrics(Gate):
     """Offline metrics of `data`, absolute and beside the champion on the same rows."""
 
     subjects: ClassVar[Any] = _Subjects()
-    asks_models: ClassVar[bool] = True
+    uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
     by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
 
@@ -95,7 +95,7 @@ class Metrics(Gate):
         from lockgate.evaluation.metrics import METRICS
         from lockgate.evaluation.weak_slices import find_weak_slices
 
-        asked = self.asked(case)
+        asked = self.requirements_for(case)
         if not asked:
             return
         scored = case.scored(self.data)

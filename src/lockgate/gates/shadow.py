@@ -51,7 +51,7 @@ class Shadow(Gate):
             ),
         )
     }
-    asks_models: ClassVar[bool] = True
+    uses_models: ClassVar[bool] = True
     by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
 
     gate: Literal["shadow"] = "shadow"
@@ -61,7 +61,7 @@ class Shadow(Gate):
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 
-        asked = self.asked(case)
+        asked = self.requirements_for(case)
         if not asked:
             return
         scored = case.replayed(self.data)

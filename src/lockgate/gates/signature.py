@@ -44,7 +44,7 @@ class Signature(Gate):
         )
     }
     default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDY)
-    asks_models: ClassVar[bool] = True
+    uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
 
     gate: Literal["signature"] = "signature"
@@ -56,7 +56,7 @@ class Signature(Gate):
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.evaluation.judging.judge import judge
 
-        for name, line in self.asked(case):
+        for name, line in self.requirements_for(case):
             estimate = self._estimate(case, name, line)
             yield from map(_told, judge(self.title, [(name, line)], [estimate], self.subjects))
 

@@ -31,7 +31,8 @@ def complaints(
         *_targets(tree, pipeline, drafts, refused),
     ]
     for draft in drafts:
-        found += RequirementChecks(tree, pipeline, draft, refused).complaints()
+        if draft.cls is not None:
+            found += RequirementChecks(tree, pipeline, draft, draft.cls, refused).complaints()
     return found
 
 
@@ -95,7 +96,7 @@ def _queries(tree: Node, pipeline: Pipeline, refused: set[NodePath]) -> Complain
 def _targets(tree: Node, pipeline: Pipeline, drafts: list[GateDraft], refused: set[NodePath]) -> Complaints:
     if not {("target",), ("champion",)} & refused:
         places: list[tuple[NodePath, Any]] = [(("target",), pipeline.target)]
-        places += [((*draft.path, "target"), draft.gate.place) for draft in drafts if draft.gate is not None]
+        places += [((*draft.path, "target"), draft.gate.own_target) for draft in drafts if draft.gate is not None]
         for path, target in places:
             if isinstance(target, Server) and target.champion is None and pipeline.has_champion:
                 what = "target does not say where the champion answers; write champion: URL beside candidate"

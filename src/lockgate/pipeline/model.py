@@ -203,15 +203,19 @@ class Pipeline(Config):
 
     def data_of(self, gate: Gate) -> str | None:
         """The name of the data that a gate is asked on: its own, else the only one there is."""
-        named = getattr(gate, "data", None)
-        return str(named) if named else next(iter(self.data)) if len(self.data) == 1 else None
+        return gate.own_data or (next(iter(self.data)) if len(self.data) == 1 else None)
 
-    def asked(self, title: str, told: Gate | None = None) -> tuple[RequirementLine, ...]:
-        """The requirements of a gate as evidence names them, r1 the first; `told` has lines that no file has."""
-        places = self._origin.lines.get(title, ())
+    def requirements_of(self, title: str, gate: Gate | None = None) -> tuple[RequirementLine, ...]:
+        """The requirements of a gate as evidence names them, r1 the first.
+
+        gate: the gate with the requirements of the candidate's metadata, which stand in no file.
+        """
+        positions = self._origin.lines.get(title, ())
         return tuple(
-            RequirementLine(f"r{number + 1}", text(line), *(places[number] if number < len(places) else (0, None)))
-            for number, line in enumerate((told or self.gate(title)).lines)
+            RequirementLine(
+                f"r{number + 1}", text(line), *(positions[number] if number < len(positions) else (0, None))
+            )
+            for number, line in enumerate((gate or self.gate(title)).lines)
         )
 
     def resolve(self, path: str) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
 
 from lockgate.data.dataset import DatasetSpec
 from lockgate.data.slices.slice import Slice
@@ -14,6 +13,7 @@ from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.requirements import satisfiability
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.gates.gate import Gate
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
 from lockgate.pipeline.model import Pipeline
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
@@ -22,21 +22,21 @@ from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 class RequirementChecks:
     """The requirement lines of one gate, held against what the pipeline can give."""
 
-    def __init__(self, tree: Node, pipeline: Pipeline, draft: GateDraft, refused: set[NodePath]) -> None:
+    def __init__(
+        self, tree: Node, pipeline: Pipeline, draft: GateDraft, cls: type[Gate], refused: set[NodePath]
+    ) -> None:
         data = tree.child("data")
         self.declared = list(data.value) if data is not None and isinstance(data.value, dict) else []
         self.pipeline, self.draft, self.refused = pipeline, draft, refused
-        self.cls: Any = draft.cls
-        self.subjects: Mapping[str, Subject] = getattr(draft.gate or draft.cls, "subjects", {})
-        self.takes_data = draft.cls is not None and "data" in draft.cls.model_fields
+        self.cls = cls
+        self.subjects: Mapping[str, Subject] = (draft.gate or cls).subjects
+        self.takes_data = "data" in cls.model_fields
         named = draft.text("data")
         self.data_name = named or (self.declared[0] if len(self.declared) == 1 else None)
         self.dataset: DatasetSpec | None = pipeline.data.get(self.data_name or "")
         self.data_known = not refused & {("data",), ("data", self.data_name or "")}
 
     def complaints(self) -> Complaints:
-        if self.draft.cls is None:
-            return
         yield from self._data()
         for path, node, line in self.draft.lines():
             for what in self._line(line):
@@ -157,9 +157,9 @@ class RequirementChecks:
             return
         declared = {spec.slice_name: spec for spec in self.dataset.slices if spec.find is None}
         where = f"data.{self.data_name}"
-        if self.dataset.small_slices.below == "merge" and not getattr(self.cls, "by_group", False):
+        if self.dataset.small_slices.below == "merge" and not self.cls.by_group:
             yield f"{text}: {where} merges small slices, which {self.draft.title} does not; write below: watch or block"
-        if not getattr(self.cls, "by_group", False):
+        if not self.cls.by_group:
             for name, spec in declared.items():
                 if spec.cross is not None and (scope.kind == "each_slice" or scope.name == name):
                     yield f"{text}: {name!r} of {where} is crossed, which {self.draft.title} does not judge"
@@ -180,7 +180,7 @@ class RequirementChecks:
         text = repr(str(line))
         if line.gap is None or not self.data_known:
             return
-        if not getattr(self.cls, "by_group", False) or not {"label", "score"} & set(subject.needs):
+        if not self.cls.by_group or not {"label", "score"} & set(subject.needs):
             yield f"{text}: {self.draft.title} does not compare the slices of {subject.name}; leave `gap over` out"
             return
         if self.dataset is None:

@@ -61,7 +61,7 @@ def open_case(
         gates = [gate for gate in pipeline.gates if not only or gate.title in only]
         if (
             warm_up
-            and any(gate.asks_models for gate in gates)
+            and any(gate.uses_models for gate in gates)
             and not all(data.scores for data in pipeline.data.values())
         ):
             builder.warm_up()

@@ -31,7 +31,11 @@ class Planned:
     def gate(self, gate: Gate, champion: ModelVersion | None) -> dict[str, Any]:
         from lockgate.errors import LockgateError
 
-        asked = [(name, line) for name, line in gate.numbered if champion is not None or not gate.needs_champion(line)]
+        asked = [
+            (name, line)
+            for name, line in gate.numbered_requirements
+            if champion is not None or not gate.needs_champion(line)
+        ]
         found: dict[str, list[Outlook]] = {}
         unread = None
         try:
@@ -39,7 +43,9 @@ class Planned:
         except LockgateError as error:
             unread = error.message
         for name, line in asked:
-            if name not in found and (unread is None or gate.subjects[line.subject].counted or hasattr(gate, "load")):
+            if name not in found and (
+                unread is None or gate.subjects[line.subject].counted or gate.own_load is not None
+            ):
                 found[name] = [self._without_rows(gate, name, line)]
         names = {name for name, _ in asked}
         models = 1 if champion is None else 2
@@ -60,7 +66,7 @@ class Planned:
                     "asked": name in names,
                     "outlook": [{"place": one.place, **one.to_json()} for one in found.get(name, ())],
                 }
-                for name, line in gate.numbered
+                for name, line in gate.numbered_requirements
             ],
         }
 
@@ -70,12 +76,12 @@ class Planned:
         from lockgate.evaluation.planning.request_outlook import counted_outlook, timed_outlook
 
         subject = gate.subjects[line.subject]
-        load: Any = getattr(gate, "load", None)
+        load = gate.own_load
         if load is not None:
             return timed_outlook(name, line, subject, requests=load.planned, blocks=load.blocks)
         if subject.counted:
             data = self.pipeline.data_of(gate)
-            rows = self._rows[data].rows if data in self._rows and getattr(gate, "by_group", False) else None
+            rows = self._rows[data].rows if data in self._rows and gate.by_group else None
             return counted_outlook(name, line, units=rows, unit="requests")
         return Outlook(name, (), 0, None, "unknown", "not planned: how much it varies is known when it has been asked")
 
@@ -87,7 +93,7 @@ class Planned:
         from lockgate.evaluation.planning.request_outlook import flip_rate_outlook
 
         data = self.pipeline.data_of(gate)
-        if data is None or not getattr(gate, "by_group", False):
+        if data is None or not gate.by_group:
             return {}
         small = self.pipeline.data[data].small_slices
         planned = {*_metrics(), *ranking.SUBJECTS}
@@ -240,7 +246,7 @@ def _estimates(
 
 def requests_of(gate: Gate, *, models: int) -> int | None:
     """How many requests a gate sends in all, where its load says so."""
-    load: Any = getattr(gate, "load", None)
+    load = gate.own_load
     return None if load is None or load.planned is None else int(load.planned * len(load.sizes) * models)
 
 
@@ -254,14 +260,15 @@ def raw_bytes_of(gate: Gate, *, models: int) -> int | None:
 
 def at_once_of(gate: Gate) -> int | None:
     """How many requests of a closed loop are under way together; None for other gates."""
-    closed: Any = getattr(getattr(gate, "load", None), "closed", None)
+    closed = None if gate.own_load is None else gate.own_load.closed
     return None if closed is None else int(closed.concurrency)
 
 
 def seconds_of(gate: Gate, *, models: int) -> float | None:
     """How long a gate sends requests, where its load says how long, or how many a second."""
-    load: Any = getattr(gate, "load", None)
-    if load is None or (load.duration is None and load.arrival_rate is None):
-        return None
-    seconds = load.requests / load.arrival_rate if load.duration is None else load.duration.total_seconds()
-    return float(seconds * len(load.sizes) * models)
+    load = gate.own_load
+    if load is not None and load.duration is not None:
+        return load.duration.total_seconds() * len(load.sizes) * models
+    if load is not None and load.arrival_rate is not None:
+        return load.requests / load.arrival_rate * len(load.sizes) * models
+    return None

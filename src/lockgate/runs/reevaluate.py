@@ -168,7 +168,7 @@ def _why_left_out(gate: Gate, pipeline: Pipeline, case: Case, scope: EvidenceSco
     """Why a gate is not run again, None where it is."""
     if not gate.repeatable:
         return f"{gate.gate} is no gate that says the same each time"
-    if gate.asks_models and isinstance(gate.place or pipeline.target, Server):
+    if gate.uses_models and isinstance(gate.own_target or pipeline.target, Server):
         return "it asks servers that others run"
     for name in gate.reads(case.datasets):
         try:

@@ -71,7 +71,7 @@ def apply_budget(pipeline: Pipeline, gate: Gate, finding: Finding, evaluations: 
     number = None if data is None else evaluations.get(data)
     if pipeline.reuse is None or number is None or number <= pipeline.reuse.budget:
         return finding
-    line = dict(gate.numbered).get(finding.requirement)
+    line = dict(gate.numbered_requirements).get(finding.requirement)
     if line is None or not looks_at_rows(gate, line) or finding.decided is None or finding.decided.confidence is None:
         return finding
     budget = pipeline.reuse.budget

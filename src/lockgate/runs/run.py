@@ -86,7 +86,7 @@ class PipelineRun:
     def run_gate(self, gate: Gate) -> GateResult:
         """Ask one gate. Those that it needs have said what stands in `results`."""
         written = gate
-        asked = self.pipeline.asked(gate.title)
+        asked = self.pipeline.requirements_of(gate.title)
         blank = GateResult(gate.title, gate.gate, gate.severity != "warn", Verdict.INCONCLUSIVE, "", asked)
         waived = self._waiver(gate.title)
         if waived is not None:
@@ -98,20 +98,20 @@ class PipelineRun:
             shown = ", ".join(f"{name} ({said[name]})" if name in said else f"{name} (not asked)" for name in unmet)
             return replace(blank, reason=f"not asked: it needs {shown}")
         try:
-            gate = gate.told_by(self.case) if gate.require is None else gate
+            gate = gate.with_metadata_defaults(self.case) if gate.require is None else gate
         except LockgateError as error:
             return _broken(blank, error.message, {"remedy": error.remedy})
         if gate is not written:
-            asked = self.pipeline.asked(gate.title, gate)
+            asked = self.pipeline.requirements_of(gate.title, gate)
             blank = replace(blank, requirements=asked)
         findings, context, broken = self._check(gate)
         if gate is not written:
             context = context | {"asked_by": "the candidate's own metadata"}
         if broken is not None:
             return replace(_broken(blank, *broken, context), findings=tuple(findings))
-        if gate.nothing_asked and not asked and not findings:
-            return replace(blank, reason=f"nothing is asked: {gate.nothing_asked}", context=context)
-        put = gate.asked(self.case)
+        if gate.remedy_without_requirements and not asked and not findings:
+            return replace(blank, reason=f"nothing is asked: {gate.remedy_without_requirements}", context=context)
+        put = gate.requirements_for(self.case)
         answered = {finding.requirement for finding in findings}
         if findings:
             findings += [_silence(gate.title, name, line) for name, line in put if name not in answered]
@@ -158,9 +158,9 @@ class PipelineRun:
 
     def _answered(self, gate: Gate) -> dict[str, Any]:
         """Where the models answered that the gate asked, and what was learned there; nothing where none was asked."""
-        if not gate.asks_models:
+        if not gate.uses_models:
             return {}
-        known = {one.role: one.answered(gate.place) for one in self.case.contenders}
+        known = {one.role: one.load_facts(gate.own_target) for one in self.case.contenders}
         models = {
             role: {
                 "where": facts.where,
@@ -265,7 +265,7 @@ class PipelineRun:
         asking = {
             (gate.title, name)
             for gate in self.pipeline.gates
-            for name, line in gate.numbered
+            for name, line in gate.numbered_requirements
             if line.if_inconclusive == "ask"
         }
         return [
@@ -308,7 +308,7 @@ def _silence(gate: str, name: str, line: Requirement) -> Finding:
     return Finding(
         id=finding_id(gate, name, ()),
         requirement=name,
-        subject=line.asked,
+        subject=line.subject_text,
         slice={},
         observed=None,
         interval=None,

@@ -162,7 +162,7 @@ def _estimate(
     from lockgate.evaluation.uncertainty.significance import own, paired
 
     on, null = contrast(requirement)
-    metric = requirement.among(rows.metrics)
+    metric = requirement.pick(rows.metrics)
     known: dict[str, Any] = {
         "requirement": name,
         "slice": key,

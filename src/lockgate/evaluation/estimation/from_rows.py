@@ -113,13 +113,13 @@ class SliceRows:
         """One model's metric here. Raises Undefined."""
         if self.sliced.takes(requirement):
             return self.sliced.measure(self.place, role, requirement)
-        return self._summary(requirement.among(self.metrics), self._measured(role, requirement))
+        return self._summary(requirement.pick(self.metrics), self._measured(role, requirement))
 
     def contrast(self, requirement: Requirement, factor: float) -> Summary:
         """Candidate minus `factor` times champion here. Raises Undefined."""
         if self.sliced.takes(requirement):
             return self.sliced.contrast(self.place, requirement, factor)
-        metric = requirement.among(self.metrics)
+        metric = requirement.pick(self.metrics)
         candidate, champion = (self._measured(role, requirement) for role in ("candidate", "champion"))
         value = candidate.value - factor * champion.value
         base = None if candidate.base is None or champion.base is None else candidate.base | champion.base
@@ -137,7 +137,7 @@ class SliceRows:
         )
 
     def _measured(self, role: str, requirement: Requirement) -> Measured:
-        metric = requirement.among(self.metrics)
+        metric = requirement.pick(self.metrics)
         named = getattr(metric, "argument", "threshold")
         argument = None if named is None else requirement.argument(named)
         threshold = self.threshold.get(role) if argument is None else float(argument)
@@ -155,7 +155,7 @@ class SliceRows:
 
     def decided(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> Decision | None:
         """By the metric's own rule, None where it has none."""
-        decide = getattr(requirement.among(self.metrics), "decide", None)
+        decide = getattr(requirement.pick(self.metrics), "decide", None)
         if decide is None:
             return None
         factor = requirement.limit.factor

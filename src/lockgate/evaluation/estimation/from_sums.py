@@ -61,7 +61,7 @@ class Sliced:
         return self._taken[key]
 
     def _takes(self, line: Requirement) -> bool:
-        measure = line.among(self._metrics).measure
+        measure = line.pick(self._metrics).measure
         if measure is calibration.calibration_error:
             return not line.limit.relative and self._finite["candidate"] and self._unit["candidate"]
         if not any(measure is known for known in (*RANKED, *LOSSES, *SHARES)):
@@ -92,7 +92,7 @@ class Sliced:
         return self._summaries[key]
 
     def _measure(self, place: Place, role: str, line: Requirement) -> Summary:
-        measure = line.among(self._metrics).measure
+        measure = line.pick(self._metrics).measure
         rows, positives = self.size(place) or (0, 0)
         if measure in RANKED:
             self._needs_both(rows, positives)
@@ -112,7 +112,7 @@ class Sliced:
 
     def contrast(self, place: Place, line: Requirement, factor: float) -> Summary:
         """Candidate minus `factor` times champion on a slice, where both are defined."""
-        metric = line.among(self._metrics)
+        metric = line.pick(self._metrics)
         rows, positives = self.size(place) or (0, 0)
         candidate, champion = (self.measure(place, role, line) for role in ROLES)
         value = candidate.value - factor * champion.value

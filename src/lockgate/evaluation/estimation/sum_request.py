@@ -67,7 +67,7 @@ def wanted(
     losses, cuts = dict[Any, None](), dict[Cuts, None]()
     measures, decided = set[Any](), set[Any]()
     for place, line in asked:
-        measure = line.among(metrics).measure
+        measure = line.pick(metrics).measure
         measures.add(measure)
         if measure in RANKED or measure is calibration.calibration_error:
             ordered.add(place)

@@ -65,7 +65,7 @@ class Explanation:
     @property
     def _where(self) -> str:
         shown = slice_words(self.estimate.slice)
-        return f"{self.requirement.spoken} on {shown}" if shown else self.requirement.spoken
+        return f"{self.requirement.subject_phrase} on {shown}" if shown else self.requirement.subject_phrase
 
     @property
     def _confidence(self) -> float:

@@ -153,7 +153,7 @@ def _finding(
     return Finding(
         id=finding_id(gate, one.requirement, one.slice),
         requirement=one.requirement,
-        subject=requirement.asked,
+        subject=requirement.subject_text,
         slice=dict(one.slice),
         observed=one.candidate,
         interval=None if certain else one.interval,

@@ -62,7 +62,7 @@ class SliceGap:
 
     @property
     def spoken(self) -> str:
-        return self.line.spoken + self.subject.removeprefix(self.line.asked)
+        return self.line.subject_phrase + self.subject.removeprefix(self.line.subject_text)
 
     def restate(self, found: Finding) -> Finding:
         """The finding that `judge` made of the estimate, in the words of pairs."""
@@ -161,7 +161,7 @@ def estimate_gap(
     p_fail = min(1.0, compared * float(pairs.p_fail[tests].min())) if compared else None
     blocked = None
     if lacking:
-        blocked = f"{line.asked} on {_shown(declared, lacking[0])}: {(lacking[0].problem or ('', ''))[1]}"
+        blocked = f"{line.subject_text} on {_shown(declared, lacking[0])}: {(lacking[0].problem or ('', ''))[1]}"
     elif few and not (watch and large.sum() > 1):
         blocked = f"{few[0][0]} has {few[0][1]}"
     detail: dict[str, Any] = {

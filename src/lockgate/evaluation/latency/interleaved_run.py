@@ -42,7 +42,7 @@ class InterleavedRun:
         data = data or (case.datasets[0] if case.datasets else None)
         self.measured = {(size, role): RecordedTimes(blocks=load.blocks) for size in load.sizes for role in self.roles}
         self.pairs: dict[int, list[tuple[int, int, int]]] = {size: [] for size in load.sizes}
-        self.models = {role: contender.at(target) for role, contender in self.roles.items()}
+        self.models = {role: contender.model_at(target) for role, contender in self.roles.items()}
         self.sent = dict.fromkeys(self.roles, 0)
         self.facts = {role: model.load() for role, model in self.models.items()}
         self.batches: dict[str, pa.RecordBatch] = {

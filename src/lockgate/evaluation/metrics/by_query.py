@@ -51,7 +51,7 @@ class ByQuery:
                 raise UsageError(f"{str(line)!r}: {line.subject} is not measured of a ranking")
             for what in (*ranking.SUBJECTS[line.subject].misfits(line), *ranking.out_of_range(line)):
                 raise UsageError(what)
-            found[line.asked] = self._metric(line.subject, At.of(line))
+            found[line.subject_text] = self._metric(line.subject, At.of(line))
         return found
 
     def losses(self) -> tuple[Scored, str, Floats, Floats | None]:

@@ -89,10 +89,10 @@ def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, C
     for line in lines:
         if line.subject not in averages.SUBJECTS:
             raise DataError(f"{str(line)!r}: {line.subject} is not measured of several classes")
-        if line.asked not in found:
+        if line.subject_text not in found:
             for what in (*averages.SUBJECTS[line.subject].misfits(line), *averages.complaints(line, classes)):
                 raise DataError(what)
-            found[line.asked] = _metric(line, tuple(classes))
+            found[line.subject_text] = _metric(line, tuple(classes))
     return found
 
 
@@ -116,7 +116,7 @@ def _metric(line: Requirement, classes: tuple[str, ...]) -> ClassMetric:
     if name in _LOSSES:
         return ClassMetric(f"multiclass {name}", _loss(name), "skew", **known)
     hits = _top(int(given["k"])) if name == "top_k_accuracy" else _right
-    return ClassMetric(line.asked, _share(hits), "logit", paired_share=True, **known)
+    return ClassMetric(line.subject_text, _share(hits), "logit", paired_share=True, **known)
 
 
 def _of_class(name: str, of: int, classes: tuple[str, ...]) -> Any:

@@ -303,7 +303,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Requirement:
 
 def to_mapping(requirement: Requirement) -> dict[str, Any]:
     """The mapping form of a requirement: everything that it says, nothing that it does not."""
-    mapping: dict[str, Any] = {"metric": requirement.asked}
+    mapping: dict[str, Any] = {"metric": requirement.subject_text}
     if requirement.gap is not None:
         mapping["gap_over"] = requirement.gap
     mapping["at_least" if requirement.op == ">=" else "at_most"] = str(requirement.limit)

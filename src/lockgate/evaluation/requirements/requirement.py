@@ -72,7 +72,7 @@ class RequirementLimit:
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a line is asked: overall, on each declared slice, each value of one, a `where` slice, or one cell."""
+    """Where a line is measured: overall, on each declared slice, each value of one, a `where` slice, or one cell."""
 
     kind: Literal["overall", "each_slice", "each", "slice", "cell"] = "overall"
     name: str | None = None
@@ -93,7 +93,7 @@ class Requirement:
     """A parsed line with what only the mapping form can say.
 
     args: (name or None, value) as written between the parentheses. gap: the slices whose values are compared with each
-    other. claim, confidence (one-sided), min_rows, if_inconclusive: None where not said.
+    other. claim, confidence (one-sided), min_rows, if_inconclusive: None where left out.
     """
 
     subject: str
@@ -108,7 +108,7 @@ class Requirement:
     if_inconclusive: Literal["ask"] | None = None
 
     @property
-    def asked(self) -> str:
+    def subject_text(self) -> str:
         """The subject with its arguments: `recall(threshold=0.7)`."""
         if not self.args:
             return self.subject
@@ -116,28 +116,28 @@ class Requirement:
         return f"{self.subject}({inside})"
 
     @property
-    def spoken(self) -> str:
-        """The subject as a sentence says it: `macro recall`, `recall of class fraud`, else as it was asked."""
-        words = {given or "average": value for given, value in self.args}
+    def subject_phrase(self) -> str:
+        """The subject as a sentence says it: `macro recall`, `recall of class fraud`, else as it is written."""
+        words = {name or "average": value for name, value in self.args}
         if set(words) == {"class"}:
             return f"{self.subject} of class {words['class']}"
         if set(words) == {"average"} and words["average"] in ("macro", "micro"):
             return f"{words['average']} {self.subject}"
-        return self.asked
+        return self.subject_text
 
-    def among(self, named: Mapping[str, Kind]) -> Kind:
-        """What is known by the subject with its arguments, else by the subject alone. Raises KeyError."""
-        return named[self.asked] if self.asked in named else named[self.subject]
+    def pick(self, by_subject: Mapping[str, Kind]) -> Kind:
+        """The value under the subject with its arguments, else under the subject alone. Raises KeyError."""
+        return by_subject[self.subject_text] if self.subject_text in by_subject else by_subject[self.subject]
 
     def __str__(self) -> str:
         gap = f" gap over {quoted(self.gap, BARE_GAP)}" if self.gap else ""
         scope = "" if self.scope.kind == "overall" else f" on {self.scope}"
-        return f"{self.asked}{gap} {self.op} {self.limit}{scope}"
+        return f"{self.subject_text}{gap} {self.op} {self.limit}{scope}"
 
     def argument(self, name: str, default: Value | None = None) -> Value | None:
         """The argument of that name, else a single one without a name, else the default."""
-        for given, value in self.args:
-            if given == name or (given is None and len(self.args) == 1):
+        for written, value in self.args:
+            if written == name or (written is None and len(self.args) == 1):
                 return value
         return default
 
