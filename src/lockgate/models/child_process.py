@@ -212,8 +212,8 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 def _kill_strays(mark: str) -> None:
     """Kill what the model started and took out of its group: it inherited the mark in its environment (Linux only)."""
-    wanted = f"{MARK}={mark}".encode()
+    entry = f"{MARK}={mark}".encode()
     for environment in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):
-            if wanted in environment.read_bytes().split(b"\0"):
+            if entry in environment.read_bytes().split(b"\0"):
                 os.kill(int(environment.parent.name), signal.SIGKILL)

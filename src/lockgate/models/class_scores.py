@@ -42,10 +42,10 @@ def class_scores(
         )
     if spec.column is None and len(names) > 1:
         order = _order(names, classes)
-        scores = np.column_stack([_floats(answer.column(place), names[place]) for place in order])
+        scores = np.column_stack([_floats(answer.column(index), names[index]) for index in order])
         broken = ~np.isfinite(scores).all(axis=1)
         scores[broken] = np.nan
-        what = "the model's scores are NaN, infinite or missing"
+        problem = "the model's scores are NaN, infinite or missing"
     else:
         label = answer.column(spec.column or names[0])
         if need_scores:
@@ -53,11 +53,11 @@ def class_scores(
         scores = class_indices(label, classes)
         broken = scores < 0
         scores[broken] = np.nan
-        said = str(label[int(broken.argmax())].as_py())[:40] if broken.any() else ""
-        what = f"the model's class ({said!r}) is none of {', '.join(classes[:20])}"
+        label_text = str(label[int(broken.argmax())].as_py())[:40] if broken.any() else ""
+        problem = f"the model's class ({label_text!r}) is none of {', '.join(classes[:20])}"
     if broken.any() and not may_fail:
         raise ModelFault(
-            f"{what} in {int(broken.sum()):,} of rows {rows_before + 1:,} to {rows_before + len(scores):,}, "
+            f"{problem} in {int(broken.sum()):,} of rows {rows_before + 1:,} to {rows_before + len(scores):,}, "
             f"first in row {rows_before + int(broken.argmax()) + 1:,}",
             remedy="look at the model's answer for that row; a class that no label has is written into classes:",
         )
@@ -69,9 +69,9 @@ def class_indices(column: pa.Array, classes: Sequence[str]) -> Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     encoded = column.dictionary_encode(null_encoding="encode")
-    place = {name: number for number, name in enumerate(classes)}
-    known = [-1 if value is None else place.get(class_text(value), -1) for value in encoded.dictionary.to_pylist()]
-    return np.array(known, np.float64)[arrays.to_numpy(encoded.indices)]
+    index_of = {name: number for number, name in enumerate(classes)}
+    indices = [-1 if value is None else index_of.get(class_text(value), -1) for value in encoded.dictionary.to_pylist()]
+    return np.array(indices, np.float64)[arrays.to_numpy(encoded.indices)]
 
 
 def predicted_class(scores: Array) -> Array:
@@ -83,9 +83,9 @@ def predicted_class(scores: Array) -> Array:
     return np.where(broken, np.nan, highest) if broken.any() else highest
 
 
-def labels_only(what: str) -> DataError:
+def labels_only(source: str) -> DataError:
     return DataError(
-        f"{what} holds class labels, and a score of each class is needed, which auc, average_precision, log_loss, brier, "
+        f"{source} holds class labels, and a score of each class is needed, which auc, average_precision, log_loss, brier, "
         "calibration_error and top_k_accuracy are made of",
         remedy="write output: {method: predict_proba} into the pipeline, or log the model with "
         'pyfunc_predict_fn="predict_proba"; accuracy, precision, recall and f1 can be asked of labels',
@@ -94,13 +94,13 @@ def labels_only(what: str) -> DataError:
 
 def _order(names: list[str], classes: Sequence[str]) -> list[int]:
     """Where in the answer each class is."""
-    known = [_class_of(name, classes) for name in names]
-    if set(known) != set(classes) and names == [str(place) for place in range(len(classes))]:
+    scored = [_class_of(name, classes) for name in names]
+    if set(scored) != set(classes) and names == [str(index) for index in range(len(classes))]:
         return list(range(len(classes)))
-    wrong = mismatch(known, classes, who="the model")
-    if wrong is not None or len(known) != len(classes):
+    wrong = mismatch(scored, classes, who="the model")
+    if wrong is not None or len(scored) != len(classes):
         raise wrong or DataError(f"the model scores a class twice: {', '.join(names)}")
-    return [known.index(name) for name in classes]
+    return [scored.index(name) for name in classes]
 
 
 def _class_of(name: str, classes: Sequence[str]) -> str:

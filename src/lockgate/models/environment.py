@@ -36,9 +36,9 @@ def job_python(environ: Mapping[str, str]) -> str:
         if os.access(own, os.X_OK):
             return str(own)
     for name in ("python", "python3"):
-        found = shutil.which(name, path=environ.get("PATH", os.defpath))
-        if found:
-            return found
+        path = shutil.which(name, path=environ.get("PATH", os.defpath))
+        if path:
+            return path
     raise UsageError(
         "no python was found for the models: VIRTUAL_ENV is not set, and neither python nor python3 is on PATH",
         remedy="activate the environment that the models need, or name its python with environment: {python: PATH}",
@@ -81,13 +81,13 @@ def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ())
     Relative entries of PYTHONPATH become absolute, because the model may work in another folder; MLflow's own
     telemetry is off, because it would share the model's processor.
     """
-    seen = {name: value for name, value in environ.items() if name in keep or not is_secret(name, value)}
-    if seen.get("PYTHONPATH"):
-        seen["PYTHONPATH"] = os.pathsep.join(
-            str(Path(entry).absolute()) for entry in seen["PYTHONPATH"].split(os.pathsep)
+    visible = {name: value for name, value in environ.items() if name in keep or not is_secret(name, value)}
+    if visible.get("PYTHONPATH"):
+        visible["PYTHONPATH"] = os.pathsep.join(
+            str(Path(entry).absolute()) for entry in visible["PYTHONPATH"].split(os.pathsep)
         )
-    seen.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    return seen
+    visible.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    return visible
 
 
 def is_secret(name: str, value: str) -> bool:

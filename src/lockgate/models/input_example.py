@@ -53,7 +53,7 @@ def _columns(content: Any, signature: Mapping[str, Any] | None) -> dict[str, Seq
         if names is None:
             names = [str(column.get("name")) for column in (signature or {}).get("inputs") or ()]
         if rows and all(isinstance(row, list) and len(row) == len(names) for row in rows):
-            return {str(name): [row[place] for row in rows] for place, name in enumerate(names)}
+            return {str(name): [row[index] for row in rows] for index, name in enumerate(names)}
         if not rows:
             return {str(name): [] for name in names}
     if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):

@@ -108,13 +108,15 @@ def concatenate(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "
     if len(answers) == 1:
         return first
     if any(answer.schema.names != first.schema.names for answer in answers):
-        what = f"{name} answered parts of one batch with different columns"
-        raise ModelFault(what, remedy="let predict return the same columns for any rows", stderr=stderr)
+        message = f"{name} answered parts of one batch with different columns"
+        raise ModelFault(message, remedy="let predict return the same columns for any rows", stderr=stderr)
     try:
-        table = pa.concat_tables(map(pa.Table.from_batches, ([one] for one in answers)), promote_options="permissive")
+        table = pa.concat_tables(
+            map(pa.Table.from_batches, ([answer] for answer in answers)), promote_options="permissive"
+        )
     except pa.ArrowException as error:
-        what = f"{name} answered parts of one batch with different types ({error})"
-        raise ModelFault(what, remedy="let predict return the same types for any rows", stderr=stderr) from error
+        message = f"{name} answered parts of one batch with different types ({error})"
+        raise ModelFault(message, remedy="let predict return the same types for any rows", stderr=stderr) from error
     return table.combine_chunks().to_batches()[0]
 
 
@@ -133,7 +135,7 @@ def _columns(document: Any) -> dict[str, list[Any]]:
     if isinstance(first, list):
         if any(not isinstance(row, list) or len(row) != len(first) for row in document):
             raise UnusableAnswer("its predictions are lists of different lengths")
-        return {str(place): [row[place] for row in document] for place in range(len(first))}
+        return {str(index): [row[index] for row in document] for index in range(len(first))}
     return {"prediction": document}
 
 
@@ -147,6 +149,6 @@ def _some(column: Sequence[Any]) -> str:
     return " and ".join(dict.fromkeys(kinds.get(type(value), type(value).__name__) for value in column))
 
 
-def _cannot(name: str, why: str) -> ModelFault:
+def _cannot(name: str, reason: str) -> ModelFault:
     remedy = "change the data or the model's signature, or map columns with inputs:"
-    return ModelFault(f"{name} cannot be asked: {why}", remedy=remedy)
+    return ModelFault(f"{name} cannot be asked: {reason}", remedy=remedy)

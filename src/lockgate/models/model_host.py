@@ -147,22 +147,22 @@ class Host:
         labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
         columns = {}
         if beside["answer"]:
-            told = as_batch(answer, batch.num_rows, self.classes())
-            columns = dict(zip(told.schema.names, told.columns))
-        for wanted in beside["functions"]:
-            given = (inputs.copy(deep=False), answer, labels)
-            values = each_row(wanted["name"], self.function(wanted), given, header["before"])
-            columns[beside["prefix"] + wanted["name"]] = pa.array(values)
+            own_answer = as_batch(answer, batch.num_rows, self.classes())
+            columns = dict(zip(own_answer.schema.names, own_answer.columns))
+        for spec in beside["functions"]:
+            arguments = (inputs.copy(deep=False), answer, labels)
+            values = each_row(spec["name"], self.function(spec), arguments, header["before"])
+            columns[beside["prefix"] + spec["name"]] = pa.array(values)
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
-    def function(self, wanted: dict[str, Any]) -> Any:
+    def function(self, spec: dict[str, Any]) -> Any:
         """The function of a file whose bytes are those that were hashed, read once."""
-        key = (wanted["file"], wanted["sha256"])
+        key = (spec["file"], spec["sha256"])
         if key not in self.modules:
-            self.modules[key] = _module(wanted)
-        call = getattr(self.modules[key], wanted["attribute"], None)
+            self.modules[key] = _module(spec)
+        call = getattr(self.modules[key], spec["attribute"], None)
         if not callable(call):
-            raise BadMetric("%s has no function %r" % (os.path.basename(wanted["file"]), wanted["attribute"]))
+            raise BadMetric("%s has no function %r" % (os.path.basename(spec["file"]), spec["attribute"]))
         return call
 
     def load(self, folder: str) -> dict[str, Any]:
@@ -203,8 +203,8 @@ class Host:
                 raise BadInput("the signature requires %s, which the data lacks" % ", ".join(map(repr, missing)))
             named = [(c.name, fitted(c.name, have[c.name], c)) for c in self.columns if c.name in have]
         elif self.columns is not None and len(self.columns) in (1, len(named)):
-            wanted = self.columns if len(self.columns) == len(named) else self.columns * len(named)
-            named = [(name, fitted(name, column, want)) for (name, column), want in zip(named, wanted)]
+            declared = self.columns if len(self.columns) == len(named) else self.columns * len(named)
+            named = [(name, fitted(name, column, declaration)) for (name, column), declaration in zip(named, declared)]
         else:
             named = [(name, _decoded(column)) for name, column in named]
         return pa.Table.from_arrays([column for _, column in named], names=[name for name, _ in named]).to_pandas()
@@ -229,12 +229,12 @@ class Host:
     def classes(self) -> list[Any] | None:
         """What a classifier of scikit-learn's kind calls the columns of its answer, where it has more than two."""
         try:
-            found: Any = getattr(self.model.get_raw_model(), "classes_", None)
+            labels: Any = getattr(self.model.get_raw_model(), "classes_", None)
         except (AttributeError, NotImplementedError):
             return None
-        if getattr(found, "ndim", None) != 1 or len(found) < 3:
+        if getattr(labels, "ndim", None) != 1 or len(labels) < 3:
             return None
-        return [value.item() if hasattr(value, "item") else value for value in found]
+        return [value.item() if hasattr(value, "item") else value for value in labels]
 
     def drive(self, plan: dict[str, Any], frame: Any) -> tuple[str | None, Any]:
         """Send the plan's requests and time each: (first error, batch of intended, sent, done, failed)."""
@@ -303,7 +303,7 @@ class Block:
         """Each worker keeps its own times; they are brought into the order of sending at the end."""
         frames, clock, end = self.frames, time.perf_counter, self.plan["duration_s"]
         places = iter(range(self.plan["requests"]))  # next() on it is one step for all threads
-        told: list[list[Any]] = [[] for _ in range(workers)]
+        by_worker: list[list[Any]] = [[] for _ in range(workers)]
         ended: list[BaseException] = []
 
         def work(mine: list[Any]) -> None:
@@ -315,7 +315,7 @@ class Block:
             except BaseException as error:  # a thread would swallow a model's SystemExit
                 ended.append(error)
 
-        threads = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in told]
+        threads = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in by_worker]
         self.start = clock()
         for thread in threads:
             thread.start()
@@ -325,7 +325,7 @@ class Block:
                 self.host.progress()
         if ended:
             raise ended[0]
-        for before, after, error in sorted((each for mine in told for each in mine), key=lambda each: each[0]):
+        for before, after, error in sorted((each for mine in by_worker for each in mine), key=lambda each: each[0]):
             self._record(before, after, error)
 
     def _timed(self, request: Any) -> tuple[float, float, Exception | None]:
@@ -363,13 +363,13 @@ def arrivals(plan: dict[str, Any]) -> list[float]:
     return times
 
 
-def fitted(name: str, column: Any, want: Any) -> Any:
+def fitted(name: str, column: Any, declaration: Any) -> Any:
     """An Arrow column in the type that the signature's column says. Raises BadInput where a value would change."""
     import pyarrow as pa
 
     column = _decoded(column)
-    tensor = hasattr(want, "shape")
-    kind = TENSOR_TYPES.get(str(want.type), "") if tensor else getattr(want.type, "name", "")
+    tensor = hasattr(declaration, "shape")
+    kind = TENSOR_TYPES.get(str(declaration.type), "") if tensor else getattr(declaration.type, "name", "")
     if kind not in TYPES or (tensor and _kind(column.type) not in ("integer", "floating", "boolean")):
         return column
     target, sources = TYPES[kind]
@@ -416,18 +416,18 @@ def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def each_row(name: str, call: Any, given: tuple[Any, Any, Any], before: int) -> Any:
+def each_row(name: str, call: Any, arguments: tuple[Any, Any, Any], before: int) -> Any:
     """One float for each row of (inputs, answer, labels), as an array. Raises BadMetric, which names the row.
 
     before: rows of earlier batches.
     """
     import numpy
 
-    rows = len(given[0])
+    rows = len(arguments[0])
     try:
-        values = numpy.asarray(call(*given), dtype="float64")
+        values = numpy.asarray(call(*arguments), dtype="float64")
     except Exception as error:
-        first = _first_that_fails(call, given)
+        first = _first_that_fails(call, arguments)
         where = (
             "in row %d" % (before + first + 1)
             if first is not None
@@ -439,23 +439,23 @@ def each_row(name: str, call: Any, given: tuple[Any, Any, Any], before: int) -> 
     return values
 
 
-def _first_that_fails(call: Any, given: tuple[Any, Any, Any]) -> int | None:
+def _first_that_fails(call: Any, arguments: tuple[Any, Any, Any]) -> int | None:
     """A row, from 0, on which it fails alone, the first where each does so by itself; None where only several make it fail."""
-    low, high = 0, len(given[0])
+    low, high = 0, len(arguments[0])
     while high - low > 1:
         middle = (low + high) // 2
-        if _fails(call, given, low, middle):
+        if _fails(call, arguments, low, middle):
             high = middle
-        elif _fails(call, given, middle, high):
+        elif _fails(call, arguments, middle, high):
             low = middle
         else:
             return None
     return low
 
 
-def _fails(call: Any, given: tuple[Any, Any, Any], start: int, end: int) -> bool:
+def _fails(call: Any, arguments: tuple[Any, Any, Any], start: int, end: int) -> bool:
     try:
-        part = [_rows(value, start, end) for value in given]
+        part = [_rows(value, start, end) for value in arguments]
     except Exception:  # an answer that cannot be cut does not tell which row it was
         return False
     try:
@@ -477,22 +477,22 @@ def _rows(value: Any, start: int, end: int) -> Any:
 
 def _last_line(error: Exception) -> str:
     """`ValueError: bad mask (masks.py, line 12)`: what it says and where it was raised."""
-    said = _text(error).splitlines()
-    text = "%s: %s" % (type(error).__name__, said[0]) if said else type(error).__name__
+    lines = _text(error).splitlines()
+    text = "%s: %s" % (type(error).__name__, lines[0]) if lines else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     return "%s (%s, line %s)" % (text, os.path.basename(frames[-1].filename), frames[-1].lineno)
 
 
-def _module(wanted: dict[str, Any]) -> Any:
+def _module(spec: dict[str, Any]) -> Any:
     import hashlib
     import types
 
-    file = wanted["file"]
+    file = spec["file"]
     with open(file, "rb") as source:
         data = source.read()
-    if "sha256:" + hashlib.sha256(data).hexdigest() != wanted["sha256"]:
+    if "sha256:" + hashlib.sha256(data).hexdigest() != spec["sha256"]:
         raise BadMetric("%s changed since the run began" % os.path.basename(file))
-    module = types.ModuleType("lockgate_per_row_" + wanted["sha256"][7:19])
+    module = types.ModuleType("lockgate_per_row_" + spec["sha256"][7:19])
     module.__file__ = file
     sys.modules[module.__name__] = module
     try:
@@ -546,11 +546,11 @@ def _as_array(values: Any) -> Any:
 
 
 def _check_rows(answer: Any, rows: int) -> None:
-    found = answer.shape[0] if hasattr(answer, "shape") and answer.shape else None
-    if found is None and isinstance(answer, (list, tuple)):
-        found = len(answer)
-    if found is not None and found != rows:
-        raise BadAnswer("the model returned %d rows for %d" % (found, rows))
+    count = answer.shape[0] if hasattr(answer, "shape") and answer.shape else None
+    if count is None and isinstance(answer, (list, tuple)):
+        count = len(answer)
+    if count is not None and count != rows:
+        raise BadAnswer("the model returned %d rows for %d" % (count, rows))
 
 
 def _request_frames(frame: Any, rows: int, requests: int) -> list[Any]:
@@ -563,9 +563,9 @@ def _request_frames(frame: Any, rows: int, requests: int) -> list[Any]:
 
 def _wait_until(moment: float) -> None:
     """Sleep, and spin for the last half millisecond, because sleeping ends late."""
-    left = moment - time.perf_counter()
-    if left > SPIN_S:
-        time.sleep(left - SPIN_S)
+    seconds = moment - time.perf_counter()
+    if seconds > SPIN_S:
+        time.sleep(seconds - SPIN_S)
     while time.perf_counter() < moment:
         pass
 
@@ -634,13 +634,13 @@ def _text(error: Exception) -> str:
 def _versions() -> dict[str, str]:
     from importlib import metadata
 
-    found = {}
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             pass
-    return found
+    return versions
 
 
 def _peak_rss() -> int:

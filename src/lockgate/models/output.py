@@ -189,31 +189,31 @@ def _numbers(
     labels = {0.0, 1.0} if isinstance(positive, str) else {0.0, 1.0, float(positive)}
     if chosen and not labels.issuperset(distinct.tolist()):
         return values
-    what = "true and false" if pa.types.is_boolean(kind) else "whole numbers"
+    contents = "true and false" if pa.types.is_boolean(kind) else "whole numbers"
     if need_scores:
-        raise _labels_only(name, what, "" if chosen else f"; if these are scores, write output: {{column: {name}}}")
+        raise _labels_only(name, contents, "" if chosen else f"; if these are scores, write output: {{column: {name}}}")
     if isinstance(positive, str):
-        raise _other_labels(name, what, positive)
+        raise _other_labels(name, contents, positive)
     return np.where(np.isnan(values), np.nan, values == float(positive))
 
 
-def _unknown(names: list[str], what: str) -> DataError:
+def _unknown(names: list[str], problem: str) -> DataError:
     return DataError(
-        f"the model's answer {what}; its columns are {', '.join(names[:40]) or 'none'}",
+        f"the model's answer {problem}; its columns are {', '.join(names[:40]) or 'none'}",
         remedy=f"write output: {{column: {names[-1] if names else '…'}}}, or which one is the score, into the pipeline",
     )
 
 
-def _labels_only(name: str, what: str, otherwise: str = "") -> DataError:
+def _labels_only(name: str, contents: str, otherwise: str = "") -> DataError:
     return DataError(
-        f"the model's output column {name!r} holds class labels ({what}), and scores are needed, "
+        f"the model's output column {name!r} holds class labels ({contents}), and scores are needed, "
         "which auc, average_precision, log_loss and brier are made of",
         remedy=_PROBABILITIES + otherwise,
     )
 
 
-def _other_labels(name: str, what: str, positive: Any) -> DataError:
+def _other_labels(name: str, contents: str, positive: Any) -> DataError:
     return DataError(
-        f"the model's output column {name!r} holds {what}, and `positive` is {positive!r}: no answer could be positive",
+        f"the model's output column {name!r} holds {contents}, and `positive` is {positive!r}: no answer could be positive",
         remedy="write `positive` as the model and the label column have it, or " + _PROBABILITIES,
     )

@@ -35,10 +35,10 @@ class Change:
         return self.kind in ("removed", "retyped", "newly required", "added required")
 
     def __str__(self) -> str:
-        shown = f"{self.side[:-1]} {self.name}"
+        text = f"{self.side[:-1]} {self.name}"
         if self.kind in ("retyped", "widened"):
-            return f"{shown} {self.kind} from {self.old} to {self.new}"
-        return f"{shown} {self.kind}"
+            return f"{text} {self.kind} from {self.old} to {self.new}"
+        return f"{text} {self.kind}"
 
 
 def type_of(column: Column) -> str:
@@ -55,7 +55,7 @@ def type_of(column: Column) -> str:
 
 def named(columns: Sequence[Column]) -> dict[str, Column]:
     """Columns by name; unnamed ones by their place, as `#0`."""
-    return {str(column.get("name") or f"#{place}"): column for place, column in enumerate(columns)}
+    return {str(column.get("name") or f"#{index}"): column for index, column in enumerate(columns)}
 
 
 def required(column: Column) -> bool:
@@ -82,10 +82,10 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, tuple[Cha
                 wider = side != "outputs" and now in _WIDER.get(was, ())
                 changes.append(Change(side, name, "widened" if wider else "retyped", was, now))
             if side != "outputs" and required(column) != required(after[name]):
-                what: Literal["newly required", "now optional"] = (
+                kind: Literal["newly required", "now optional"] = (
                     "newly required" if required(after[name]) else "now optional"
                 )
-                changes.append(Change(side, name, what, was, now))
+                changes.append(Change(side, name, kind, was, now))
         for name, column in after.items():
             if name not in before:
                 must = side != "outputs" and required(column)
@@ -110,14 +110,14 @@ def input_mismatches(columns: Mapping[str, Column], types: Mapping[str, str], in
 
     inputs: signature column → data column, where the names differ. Columns of only missing values fit every type.
     """
-    found = []
+    mismatches = []
     for name, column in columns.items():
         source = inputs.get(name, name)
         if source not in types:
             if required(column):
-                found.append(f"input {name} is not in the data" + (f" (as {source})" if source != name else ""))
+                mismatches.append(f"input {name} is not in the data" + (f" (as {source})" if source != name else ""))
             continue
         fits = _FITS.get(str(column.get("type")))
         if fits is not None and types[source] != "null" and not types[source].startswith(fits):
-            found.append(f"input {name} is {column['type']}, in the data it is {types[source]}")
-    return found
+            mismatches.append(f"input {name} is {column['type']}, in the data it is {types[source]}")
+    return mismatches

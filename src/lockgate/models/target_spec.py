@@ -143,8 +143,14 @@ class Server(Config):
 
     def named(self, key: Literal["model", "version"], role: str) -> str | None:
         """The name of the model or of its version in the path."""
-        of: ByRole | None = getattr(self, key)
-        return None if of is None else of.candidate if role == "candidate" else of.champion or of.candidate
+        by_role: ByRole | None = getattr(self, key)
+        return (
+            None
+            if by_role is None
+            else by_role.candidate
+            if role == "candidate"
+            else by_role.champion or by_role.candidate
+        )
 
 
 def without_credentials(url: str) -> str:
@@ -162,15 +168,15 @@ def _texts(body: Any) -> Iterator[str]:
 
 def _check_body(body: Any) -> None:
     """Raises ValueError for a body in which no rows would be sent, or a placeholder that is none."""
-    asked = [text for text in _texts(body) if text.startswith("$") and not text.startswith("$$")]
-    for text in asked:
+    placeholders = [text for text in _texts(body) if text.startswith("$") and not text.startswith("$$")]
+    for text in placeholders:
         if text not in PLACEHOLDERS:
-            known = ", ".join(PLACEHOLDERS)
-            raise ValueError(f"body: {text!r} stands for nothing; known: {known}; a $ of one's own is written $$"
+            names = ", ".join(PLACEHOLDERS)
+            raise ValueError(f"body: {text!r} stands for nothing; known: {names}; a $ of one's own is written $$"
                              + guess(text, PLACEHOLDERS))  # fmt: skip
-    if not set(asked) - {"$columns"}:
+    if not set(placeholders) - {"$columns"}:
         raise ValueError("protocol: json needs a body that holds the rows, such as body: {rows: $records}")
-    if any(text in _ONE_ROW for text in asked) and {*asked} - {*_ONE_ROW, "$columns"}:
+    if any(text in _ONE_ROW for text in placeholders) and {*placeholders} - {*_ONE_ROW, "$columns"}:
         raise ValueError("body: $row and $record are one row a request; $rows, $records and $by_column are all of them")
 
 

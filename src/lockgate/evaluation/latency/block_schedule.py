@@ -46,8 +46,8 @@ class BlockSchedule:
     @property
     def warmup(self) -> int:
         """Requests that are sent before the next block and not counted."""
-        asked = self._load.warmup
-        return asked if self.done == 0 else max(1, min(asked, self.requests // 20))
+        warmup = self._load.warmup
+        return warmup if self.done == 0 else max(1, min(warmup, self.requests // 20))
 
     def record(self, drives: Sequence[Drive]) -> None:
         """Every model has had its turn."""

@@ -29,13 +29,13 @@ def exhibits(
     measured: by (batch size, role). limits: batch size → (line, milliseconds, the share that its percentile means).
     """
     for size in dict.fromkeys(size for size, _ in measured):
-        models = {role: one for (own, role), one in measured.items() if own == size}
-        shares = [point for role, one in models.items() for point in _distribution(role, one)]
+        models = {role: recorded for (own, role), recorded in measured.items() if own == size}
+        shares = [point for role, recorded in models.items() for point in _distribution(role, recorded)]
         shares += [(line, limit, share, None, None) for line, limit, share in limits.get(size, ())]
         yield Exhibit(
             f"{title}/ecdf-batch-{size}", "ecdf", ("model", "latency_ms", "share", "low", "high"), tuple(shares)
         )
-        moments = [(role, *moment) for role, one in models.items() for moment in one.moments]
+        moments = [(role, *moment) for role, recorded in models.items() for moment in recorded.moments]
         columns = ("model", "block", "second", "median_ms", "longest_ms", "failed")
         yield Exhibit(f"{title}/timeline-batch-{size}", "timeline", columns, tuple(moments))
 
@@ -45,20 +45,20 @@ def _distribution(role: str, measured: RecordedTimes) -> list[tuple[Any, ...]]:
     from scipy import special
 
     whole = pooled([stretch.times for stretch in measured.stretches])
-    _, values, known = whole.ranked()
+    _, values, counts = whole.ranked()
     count = len(whole)
     ranks = np.unique(
         np.concatenate([np.linspace(0, count - 1, min(_SPREAD, count)), count - 1 - np.arange(min(_TAIL, count))])
         .round()
         .astype(np.int64)
     )
-    places = np.unique(np.searchsorted(known, ranks + 1))
-    upto = known[places]
+    positions = np.unique(np.searchsorted(counts, ranks + 1))
+    upto = counts[positions]
     tail = (1 - LEVEL) / 2
     low = special.betaincinv(upto, count - upto + 1, tail)
     high = np.where(upto < count, special.betaincinv(upto + 1, np.maximum(count - upto, 1), 1 - tail), 1.0)
     return [
-        (role, float(values[place]), float(upto[index] / count), float(low[index]), float(high[index]))
-        for index, place in enumerate(places.tolist())
-        if math.isfinite(values[place])
+        (role, float(values[position]), float(upto[index] / count), float(low[index]), float(high[index]))
+        for index, position in enumerate(positions.tolist())
+        if math.isfinite(values[position])
     ]

@@ -63,9 +63,9 @@ class InterleavedRun:
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
         sizes, done = self.load.sizes, 0
         with RequestLog(self.case.folder / "latency", self.title) as raw:
-            for place, size in enumerate(sizes):
+            for index, size in enumerate(sizes):
                 schedule = BlockSchedule(self.load)
-                rest = (len(sizes) - place - 1) * schedule.remaining * len(self.roles)
+                rest = (len(sizes) - index - 1) * schedule.remaining * len(self.roles)
                 while schedule.remaining:
                     turn = sorted(self.roles)
                     order.shuffle(turn)
@@ -101,21 +101,21 @@ class InterleavedRun:
             self.measured[size, role].add(drive)
         if "champion" in drives:
             self.pairs[size].append(failed_pairs(drives["candidate"].failed, drives["champion"].failed))
-        known = [self.measured[size, role] for role in drives]
-        if any(one.requests > EXACT for one in known):
-            for one in known:
-                one.fold()
+        recorded = [self.measured[size, role] for role in drives]
+        if any(times.requests > EXACT for times in recorded):
+            for times in recorded:
+                times.fold()
 
     def latencies(self) -> dict[int, BlockLatencies]:
-        def of(size: int, role: str) -> list[Stretch]:
+        def stretches(size: int, role: str) -> list[Stretch]:
             return self.measured[size, role].stretches if role in self.roles else []
 
         return {
             size: BlockLatencies(
-                [one.times for one in of(size, "candidate")],
-                [one.times for one in of(size, "champion")] or None,
-                [one.seconds for one in of(size, "candidate")],
-                [one.seconds for one in of(size, "champion")],
+                [stretch.times for stretch in stretches(size, "candidate")],
+                [stretch.times for stretch in stretches(size, "champion")] or None,
+                [stretch.seconds for stretch in stretches(size, "candidate")],
+                [stretch.seconds for stretch in stretches(size, "champion")],
                 self.pairs[size],
             )
             for size in self.load.sizes
@@ -129,10 +129,10 @@ class InterleavedRun:
         if line.subject == "errors":
             first = self.measured[batch, "candidate"].first_error
             detail = {"first_error": first} if first else {}
-        found = counted(name, line, value=value, units=units, champion=champion, detail=detail)
+        estimate = counted(name, line, value=value, units=units, champion=champion, detail=detail)
         if math.isinf(value):
-            return without_value(found, ("requests_failed", "a request failed, which is slower than any limit"))
-        return found
+            return without_value(estimate, ("requests_failed", "a request failed, which is slower than any limit"))
+        return estimate
 
     def _counted(self, subject: str, role: str, batch: int) -> tuple[float, int]:
         """(value, how many things were looked at): none where nobody could tell."""
@@ -149,43 +149,44 @@ class InterleavedRun:
             return sum(path.stat().st_size for path in self.roles[role].files.rglob("*") if path.is_file()) / 1e6, 1
         if subject == "gpus":
             return float(len(self.machine.get("gpus", ()))), 1
-        known = {
+        amount = {
             "load_seconds": self.facts[role].load_seconds,
             "first_prediction_ms": usage.first_prediction_ms,
             "rss_mb": None if usage.rss_bytes is None else usage.rss_bytes / 1e6,
         }[subject]
-        return (0.0, 0) if known is None else (known, 1)
+        return (0.0, 0) if amount is None else (amount, 1)
 
     def add_circumstances(self, finding: Finding, subject: Subject) -> Finding:
         """The finding with the machine that a number holds for, and with what else ran where that made it too noisy."""
-        said = finding.reason
+        reason = finding.reason
         if finding.observed is not None and "champion" not in finding.limit.text and subject.unit in _OF_A_MACHINE:
-            said += f"; measured on {machine_name(self.machine)}"
+            reason += f"; measured on {machine_name(self.machine)}"
         share = float(self.meanwhile.get("others_share", 0))
         if finding.code in ("too_noisy", "not_steady", "load_generator") and share >= 0.05:
             names = ", ".join(self.meanwhile.get("others", ()))
-            said += f"; meanwhile other programs used {share:.0%} of the machine" + (f" ({names})" if names else "")
-        return replace(finding, reason=said)
+            reason += f"; meanwhile other programs used {share:.0%} of the machine" + (f" ({names})" if names else "")
+        return replace(finding, reason=reason)
 
     def schedule_problem(self) -> tuple[str, str] | None:
         """(code, why) where the times are those of the load generator, or of a queue before the champion or only model."""
-        why = None
+        problem = None
         for (_, role), measured in self.measured.items():
-            why = why or late(measured.pace, role=role)
-        if why is not None:
-            return "load_generator", why
+            problem = problem or late(measured.pace, role=role)
+        if problem is not None:
+            return "load_generator", problem
         rate, role = self.load.arrival_rate, "champion" if "champion" in self.roles else "candidate"
         for size in self.load.sizes:
-            why = why or (rate and saturated(self.measured[size, role].pace, role=role, rate=rate)) or None
-        return None if why is None else ("saturated", why)
+            problem = problem or (rate and saturated(self.measured[size, role].pace, role=role, rate=rate)) or None
+        return None if problem is None else ("saturated", problem)
 
     def context(self) -> dict[str, Any]:
         return {
             "load": self.load.spoken,
-            "requests": max(one.requests for one in self.measured.values()),
-            **({"values": FOLDED} if any(one.folded for one in self.measured.values()) else {}),
+            "requests": max(recorded.requests for recorded in self.measured.values()),
+            **({"values": FOLDED} if any(recorded.folded for recorded in self.measured.values()) else {}),
             "lag_p99_ms": {
-                f"{role}, batch {size}": number(one.pace.lag_p99_ms) for (size, role), one in self.measured.items()
+                f"{role}, batch {size}": number(recorded.pace.lag_p99_ms)
+                for (size, role), recorded in self.measured.items()
             },
             "batch_sizes": list(self.load.sizes),
             "data": self.data or "input example",

@@ -26,7 +26,7 @@ def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
 
     Integers, strings and lists of them only, so that it can stand in evidence.
     """
-    known: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(proc) or platform.processor() or platform.machine(),
         "cpus": os.cpu_count() or 0,
@@ -38,7 +38,7 @@ def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
         "load_average": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else None,
         "gpus": _gpus(),
     }
-    return {name: value for name, value in known.items() if value not in (None, [], "")}
+    return {name: value for name, value in facts.items() if value not in (None, [], "")}
 
 
 def machine_name(facts: Mapping[str, Any]) -> str:
@@ -81,7 +81,7 @@ class ProcessorTimes:
         busy = passed - (self.idle - before.idle)
         named = [
             f"{self.used[pid][0]} {100 * ticks * processors / passed:.0f} %"
-            for pid, ticks in sorted(spent.items(), key=lambda one: -one[1])
+            for pid, ticks in sorted(spent.items(), key=lambda entry: -entry[1])
             if ticks * processors >= BUSY_SHARE * passed
         ]
         return {
@@ -95,13 +95,13 @@ class ProcessorTimes:
         children: dict[int, list[int]] = {}
         for pid, (_, _, parent) in self.used.items():
             children.setdefault(parent, []).append(pid)
-        found, rest = set[int](), [own]
+        family, rest = set[int](), [own]
         while rest:
             pid = rest.pop()
-            if pid not in found:
-                found.add(pid)
+            if pid not in family:
+                family.add(pid)
                 rest += children.get(pid, [])
-        return found
+        return family
 
 
 def read_processor_times(proc: Path = PROC) -> ProcessorTimes:
@@ -113,9 +113,9 @@ def read_processor_times(proc: Path = PROC) -> ProcessorTimes:
     used = {}
     for folder in proc.iterdir():
         if folder.name.isdigit():
-            known = _process(folder)
-            if known is not None:
-                used[int(folder.name)] = known
+            process = _process(folder)
+            if process is not None:
+                used[int(folder.name)] = process
     return ProcessorTimes(sum(ticks), ticks[3] + ticks[4], ticks[7], used)
 
 

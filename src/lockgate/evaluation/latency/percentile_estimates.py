@@ -77,17 +77,17 @@ def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies,
     return _absolute(blank, requirement, timed, candidate)
 
 
-def without_value(one: Estimate, problem: tuple[str, str]) -> Estimate:
+def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:
     """The same line where nothing was measured that could be held against it; `problem` is the code and the reason."""
     return Estimate(
-        requirement=one.requirement,
-        slice=one.slice,
-        rows=one.rows,
-        positives=one.positives,
-        required=one.required,
-        on=one.on,
+        requirement=estimate.requirement,
+        slice=estimate.slice,
+        rows=estimate.rows,
+        positives=estimate.positives,
+        required=estimate.required,
+        on=estimate.on,
         method="none",
-        counted=one.counted,
+        counted=estimate.counted,
         problem=problem,
     )
 
@@ -109,7 +109,7 @@ def estimate_ratio(
     confidence = requirement.confidence or CONFIDENCE
     candidate, champion = as_times(candidate), as_times(champion)
     beside = spanned(value, pooled(champion))[1]
-    known = replace(
+    estimate = replace(
         blank,
         candidate=_finite(spanned(value, pooled(candidate))[1]),
         champion=_finite(beside),
@@ -117,9 +117,9 @@ def estimate_ratio(
     )
     ratio = pooled_ratio(candidate, champion, value, seed=seed, confidence=2 * confidence - 1)
     if ratio.estimate is None:
-        return replace(known, problem=("no_answers", "requests of both models failed; there is nothing to compare"))
+        return replace(estimate, problem=("no_answers", "requests of both models failed; there is nothing to compare"))
     if ratio.estimate == math.inf:
-        return replace(known, problem=("requests_failed", "so many requests failed that it is infinite"))
+        return replace(estimate, problem=("requests_failed", "so many requests failed that it is infinite"))
     limit = requirement.limit.value
     below, above = ratio.p_values(limit)
     up = requirement.op == ">="
@@ -127,14 +127,14 @@ def estimate_ratio(
     detail = {"noise_factor": number(noise), "blocks": len(candidate)}
     if requirement.claim == "point":
         return replace(
-            known, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point", detail=detail
+            estimate, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point", detail=detail
         )
-    kept = _noisy(noise, limit, up=up) or _unsteady(
-        [math.log(one / other) for one, other in _answered(candidate, champion, value)],
+    undecidable = _noisy(noise, limit, up=up) or _unsteady(
+        [math.log(first / second) for first, second in _answered(candidate, champion, value)],
         "the ratio of the two",
     )
     return replace(
-        known,
+        estimate,
         value=ratio.estimate,
         low=ratio.low,
         high=ratio.high,
@@ -144,13 +144,13 @@ def estimate_ratio(
         n_eff=float(ratio.df + 1),
         method="pooled ratio, half-sampled blocks, t",
         detail=detail,
-        **_kept(kept),
+        **_kept(undecidable),
     )
 
 
-def _kept(kept: tuple[str, str] | None) -> dict[str, Any]:
+def _kept(undecidable: tuple[str, str] | None) -> dict[str, Any]:
     """(code, why) of what keeps a line from being decided, as an estimate holds it."""
-    return {} if kept is None else {"few_code": kept[0], "too_few": kept[1]}
+    return {} if undecidable is None else {"few_code": undecidable[0], "too_few": undecidable[1]}
 
 
 def _finite(value: float) -> float | None:
@@ -171,13 +171,13 @@ def _answered(candidate: Sequence[Times], champion: Sequence[Times], value: Stat
     from lockgate.stats.latency_samples import spanned
 
     pairs = [
-        tuple(spanned(value, one)[1] if len(one) else 0.0 for one in pair)
+        tuple(spanned(value, block)[1] if len(block) else 0.0 for block in pair)
         for pair in zip(candidate, champion, strict=True)
     ]
-    return [pair for pair in pairs if all(0 < one < math.inf for one in pair)]
+    return [pair for pair in pairs if all(0 < result < math.inf for result in pair)]
 
 
-def _unsteady(values: Sequence[float], what: str) -> tuple[str, str] | None:
+def _unsteady(values: Sequence[float], quantity: str) -> tuple[str, str] | None:
     """values: of one block after the other."""
     from lockgate.stats.stationarity import mann_kendall
 
@@ -185,7 +185,7 @@ def _unsteady(values: Sequence[float], what: str) -> tuple[str, str] | None:
         return None
     half = len(values) // 2
     way = "rose" if sum(values[-half:]) > sum(values[:half]) else "fell"
-    return "not_steady", f"{what} did not hold still: from block to block it {way}"
+    return "not_steady", f"{quantity} did not hold still: from block to block it {way}"
 
 
 def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, candidate: float) -> Estimate:
@@ -283,6 +283,8 @@ def _ends(
     import numpy as np
 
     lows, highs = (np.unique(ends[np.isfinite(ends)]) for ends in times.ranked()[:2])
-    met = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
-    kept = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)
-    return (float(lows[kept]) if 0 < kept < len(lows) else None), (float(highs[met]) if met < len(highs) else None)
+    highest = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
+    lowest = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)
+    return (float(lows[lowest]) if 0 < lowest < len(lows) else None), (
+        float(highs[highest]) if highest < len(highs) else None
+    )

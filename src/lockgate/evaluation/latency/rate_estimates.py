@@ -50,20 +50,20 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
     value = _per_second(np.concatenate(candidate))
     if requirement.limit.relative:
         return estimate_ratio(blank, requirement, candidate, champion, _per_second, seed=seed)
-    known = replace(blank, candidate=value, value=value, limit=absolute_limit(requirement, None))
+    estimate = replace(blank, candidate=value, value=value, limit=absolute_limit(requirement, None))
     if requirement.claim == "point":
-        return known
+        return estimate
     table = np.concatenate(candidate)
     error = spread((table[:, 0] - value * table[:, 1]) / table[:, 1].mean())
     if error.n_eff <= 1:
         few = f"{len(table)} blocks do not differ enough to say how far the throughput may be off"
-        return replace(known, p_pass=1.0, p_fail=1.0, too_few=few)
+        return replace(estimate, p_pass=1.0, p_fail=1.0, too_few=few)
     bounds = bound(
         value, error, null=requirement.limit.value, confidence=requirement.confidence or CONFIDENCE, scale="plain"
     )
     up = requirement.op == ">="
     return replace(
-        known,
+        estimate,
         low=bounds.low,
         high=bounds.high,
         interval=(bounds.low, bounds.high),
@@ -93,13 +93,13 @@ def _errors(blank: Estimate, requirement: Requirement, timed: BlockLatencies) ->
     blocks = as_times(timed.candidate)
     rate = _share(blocks)
     if not requirement.limit.relative:
-        known = replace(blank, candidate=rate, value=rate, limit=absolute_limit(requirement, None))
-        return known if requirement.claim == "point" else _binomial(known, requirement, blocks)
+        estimate = replace(blank, candidate=rate, value=rate, limit=absolute_limit(requirement, None))
+        return estimate if requirement.claim == "point" else _binomial(estimate, requirement, blocks)
     champion = _share(as_times(timed.champion or ()))
-    known = replace(blank, candidate=rate, champion=champion, limit=absolute_limit(requirement, champion))
+    estimate = replace(blank, candidate=rate, champion=champion, limit=absolute_limit(requirement, champion))
     if requirement.claim == "point":
-        return replace(known, value=rate - champion)
-    return _paired(known, requirement, timed.pairs)
+        return replace(estimate, value=rate - champion)
+    return _paired(estimate, requirement, timed.pairs)
 
 
 def _share(blocks: Sequence[Times]) -> float:
@@ -107,7 +107,7 @@ def _share(blocks: Sequence[Times]) -> float:
     return sum(block.failed for block in blocks) / total if total else 0.0
 
 
-def _binomial(known: Estimate, requirement: Requirement, blocks: Sequence[Times]) -> Estimate:
+def _binomial(estimate: Estimate, requirement: Requirement, blocks: Sequence[Times]) -> Estimate:
     """Clopper–Pearson, for as many requests as these are worth: failures that come together count as fewer."""
     import numpy as np
     from scipy import special
@@ -122,7 +122,7 @@ def _binomial(known: Estimate, requirement: Requirement, blocks: Sequence[Times]
     low = float(special.betaincinv(k, n - k + 1, alpha)) if k else 0.0
     high = float(special.betaincinv(k + 1, n - k, 1 - alpha)) if k < n else 1.0
     return replace(
-        known,
+        estimate,
         low=low,
         high=high,
         interval=(low, high),
@@ -135,7 +135,7 @@ def _binomial(known: Estimate, requirement: Requirement, blocks: Sequence[Times]
     )
 
 
-def _paired(known: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]]) -> Estimate:
+def _paired(estimate: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]]) -> Estimate:
     """Tango's score test: request i of a block has the same rows for both models, and is due at the same moment."""
     import numpy as np
 
@@ -147,9 +147,9 @@ def _paired(known: Estimate, requirement: Requirement, pairs: Sequence[tuple[int
     total, only, spared = (int(column.sum()) for column in (sizes, candidate, champion))
     n, b, c = (round(count / effect) for count in (total, only, spared))
     interval = tango(n - b - c, b, c, 0, confidence=2 * (requirement.confidence or CONFIDENCE) - 1)
-    more, fewer = tango_p(b, c, n, known.required[1])
+    more, fewer = tango_p(b, c, n, estimate.required[1])
     return replace(
-        known,
+        estimate,
         value=(only - spared) / total,
         low=interval.low,
         high=interval.high,
@@ -162,13 +162,13 @@ def _paired(known: Estimate, requirement: Requirement, pairs: Sequence[tuple[int
     )
 
 
-def failed_pairs(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> tuple[int, int, int]:
+def failed_pairs(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int, int]:
     """(pairs, only the first failed, only the second) of one block, whose request i is the same for both models.
 
     A closed loop that ends by time sends more to the faster model; what is beyond the shorter is no pair.
     """
-    one, other = one[: len(other)], other[: len(one)]
-    return len(one), int((one & ~other).sum()), int((other & ~one).sum())
+    first, second = first[: len(second)], second[: len(first)]
+    return len(first), int((first & ~second).sum()), int((second & ~first).sum())
 
 
 def _floor(n: float) -> dict[str, Any]:

@@ -83,13 +83,13 @@ class RecordedTimes:
             self._append(stretch.folded())
 
     def _append(self, stretch: Stretch) -> None:
-        known = self.stretches
-        if known and known[-1].blocks + stretch.blocks <= self._each:
-            known[-1] += stretch
+        stretches = self.stretches
+        if stretches and stretches[-1].blocks + stretch.blocks <= self._each:
+            stretches[-1] += stretch
         else:
-            known.append(stretch)
-        if len(known) == STRETCHES and known[-1].blocks == self._each:
-            self.stretches = [one + other for one, other in zip(known[::2], known[1::2], strict=True)]
+            stretches.append(stretch)
+        if len(stretches) == STRETCHES and stretches[-1].blocks == self._each:
+            self.stretches = [first + second for first, second in zip(stretches[::2], stretches[1::2], strict=True)]
             self._each *= 2
 
     @property

@@ -97,9 +97,9 @@ def late(pace: Pace, *, role: str) -> str | None:
             f"the load generator was late: it sent 1 % of the requests to the {role} {tail:.3g} ms after their time or "
             f"later, and {allowed:.3g} ms is allowed; {remedy}"
         )
-    asked, took = pace.meant_s, pace.meant_s + pace.behind_s
-    if asked < DELIVERED * took:
-        return f"the load generator sent {asked / took:.1%} of the rate that was asked to the {role}; {remedy}"
+    meant, taken = pace.meant_s, pace.meant_s + pace.behind_s
+    if meant < DELIVERED * taken:
+        return f"the load generator sent {meant / taken:.1%} of the rate that was asked to the {role}; {remedy}"
     return None
 
 

@@ -54,7 +54,7 @@ class DeclaredEnvironment:
                 remedy="log it with pip_requirements=…, or write environment: current",
             ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
-        have = {found[1].lower().replace("_", "-") for line in lines if (found := _NAME.match(line))}
+        have = {match[1].lower().replace("_", "-") for line in lines if (match := _NAME.match(line))}
         added = [] if have & {"mlflow", "mlflow-skinny"} else ["mlflow"]
         added += [each for each in ("pandas", "pyarrow") if each not in have]
         python = _python(folder)
@@ -82,17 +82,17 @@ def declared_python(
     Two runs do not build it twice: the second waits for the first. One that was left half built is built anew. uv
     builds it, else `python -m venv` and pip where the job's python is of the declared version. Raises ModelFault.
     """
-    wanted = DeclaredEnvironment.read(folder, name=name)
-    home = cache / wanted.key
+    declared = DeclaredEnvironment.read(folder, name=name)
+    home = cache / declared.key
     python = home / "bin" / "python"
     stop = cancelled or (lambda: False)
     cache.mkdir(parents=True, exist_ok=True)
-    with _locked(cache / f"{wanted.key}.lock", stop, name):
+    with _locked(cache / f"{declared.key}.lock", stop, name):
         if not (home / _DONE).is_file() or not python.exists():
             shutil.rmtree(home, ignore_errors=True)
-            build = _Build(wanted, home, environ=environ, name=name, cancelled=stop)
+            build = _Build(declared, home, environ=environ, name=name, cancelled=stop)
             build.run()
-            done = {"python": wanted.python, "built_with": build.tool, "added": list(wanted.added)}
+            done = {"python": declared.python, "built_with": build.tool, "added": list(declared.added)}
             part = home / f"{_DONE}.part"
             part.write_text(json.dumps(done))
             part.replace(home / _DONE)
@@ -109,14 +109,14 @@ class _Build:
 
     def __init__(
         self,
-        wanted: DeclaredEnvironment,
+        declared: DeclaredEnvironment,
         home: Path,
         *,
         environ: Mapping[str, str],
         name: str,
         cancelled: Callable[[], bool],
     ) -> None:
-        self.wanted, self.home, self.name, self.cancelled = wanted, home, name, cancelled
+        self.declared, self.home, self.name, self.cancelled = declared, home, name, cancelled
         keep = [each for each in environ if each.startswith(("UV_", "PIP_"))]
         self.env = model_environment(without_job_packages(environ), keep=keep)
         self.uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
@@ -129,22 +129,22 @@ class _Build:
 
     def run(self) -> None:
         python = str(self.home / "bin" / "python")
-        what = ["-r", "requirements.txt", *self.wanted.added]
+        packages = ["-r", "requirements.txt", *self.declared.added]
         if self.uv:
-            self._call([self.uv, "venv", "--python", self.wanted.python, str(self.home)])
-            self._call([self.uv, "pip", "install", "--python", python, *what])
+            self._call([self.uv, "venv", "--python", self.declared.python, str(self.home)])
+            self._call([self.uv, "pip", "install", "--python", python, *packages])
             return
         own = job_python(self.environ)
         probe = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != sys.argv[1])"
         try:
-            self._call([own, "-c", probe, self.wanted.python])
+            self._call([own, "-c", probe, self.declared.python])
         except ModelFault as fault:
             raise ModelFault(
-                f"{self.name} declares Python {self.wanted.python}, which {own} is not, and uv is not installed",
-                remedy=f"install uv (`pip install uv`), which brings Python {self.wanted.python}",
+                f"{self.name} declares Python {self.declared.python}, which {own} is not, and uv is not installed",
+                remedy=f"install uv (`pip install uv`), which brings Python {self.declared.python}",
             ) from fault
         self._call([own, "-m", "venv", str(self.home)])
-        self._call([python, "-m", "pip", "install", "--disable-pip-version-check", *what])
+        self._call([python, "-m", "pip", "install", "--disable-pip-version-check", *packages])
 
     def _call(self, command: list[str]) -> None:
         doing = f"building the environment that {self.name} declares"
@@ -152,7 +152,7 @@ class _Build:
             [sys.executable, "-I", str(MODEL_HOST), "run"],
             after=command,
             env=self.env,
-            cwd=self.wanted.folder.absolute(),
+            cwd=self.declared.folder.absolute(),
         )
         try:
             while child.returncode is None:
@@ -190,8 +190,8 @@ def _locked(path: Path, cancelled: Callable[[], bool], name: str) -> Iterator[No
 def _python(folder: Path) -> str:
     """`3.11` as `python_env.yaml` declares it, else the version that this program runs under."""
     try:
-        said = yaml.safe_load((folder / "python_env.yaml").read_text(encoding="utf-8"))
-        found = re.match(r"(\d+\.\d+)", str(said.get("python")))
+        python_env = yaml.safe_load((folder / "python_env.yaml").read_text(encoding="utf-8"))
+        match = re.match(r"(\d+\.\d+)", str(python_env.get("python")))
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
-        found = None
-    return found[1] if found else platform.python_version().rpartition(".")[0]
+        match = None
+    return match[1] if match else platform.python_version().rpartition(".")[0]

@@ -28,52 +28,57 @@ def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> Mode
     if kind == "import":
         return _not_importable(attempt, error, text, stderr)
     if kind == "input":
-        what = f"{attempt.name} cannot be asked: {error['text']}"
+        message = f"{attempt.name} cannot be asked: {error['text']}"
         return ModelFault(
-            what, remedy="change the data or the model's signature, or map columns with inputs:", stderr=stderr
+            message, remedy="change the data or the model's signature, or map columns with inputs:", stderr=stderr
         )
     if kind == "answer":
-        what = f"{attempt.name} gave no usable answer while {attempt.doing}: {error['text']}"
+        message = f"{attempt.name} gave no usable answer while {attempt.doing}: {error['text']}"
         return ModelFault(
-            what, remedy="let predict return one value, or one row of values, for each row", stderr=stderr, alive=True
+            message,
+            remedy="let predict return one value, or one row of values, for each row",
+            stderr=stderr,
+            alive=True,
         )
     if kind == "metric":
-        what = f"beside {attempt.name}, while {attempt.doing}: {error['text']}"
-        return ModelFault(what, remedy="repair the function that per_row names", stderr=stderr, alive=True)
+        message = f"beside {attempt.name}, while {attempt.doing}: {error['text']}"
+        return ModelFault(message, remedy="repair the function that per_row names", stderr=stderr, alive=True)
     if attempt.doing == "loading":
-        what = f"{attempt.name} could not be loaded: {text}"
-        return ModelFault(what, remedy=f"try mlflow.pyfunc.load_model on it under {attempt.python}", stderr=stderr)
-    what = f"{attempt.name} raised {text}, while {attempt.doing}"
-    return ModelFault(what, remedy="the last lines of its stderr show where; repair predict", stderr=stderr, alive=True)
+        message = f"{attempt.name} could not be loaded: {text}"
+        return ModelFault(message, remedy=f"try mlflow.pyfunc.load_model on it under {attempt.python}", stderr=stderr)
+    message = f"{attempt.name} raised {text}, while {attempt.doing}"
+    return ModelFault(
+        message, remedy="the last lines of its stderr show where; repair predict", stderr=stderr, alive=True
+    )
 
 
 def connection_lost(attempt: Attempt, link: ConnectionLost, stderr: str) -> ModelFault:
     """The fault of a model whose process is gone, or was ended because it could not be talked to."""
     name, doing = attempt.name, attempt.doing
-    if link.why == "cancelled":
+    if link.reason == "cancelled":
         return ModelFault(f"{name} was cancelled while {doing}", stderr=stderr)
-    if link.why == "silent":
-        what = f"{name} did not answer within {attempt.seconds:g} s while {doing}, and was killed"
+    if link.reason == "silent":
+        message = f"{name} did not answer within {attempt.seconds:g} s while {doing}, and was killed"
         remedy = "the last lines of its stderr show where it stood; raise the time limit if it only needs longer"
-        return ModelFault(what, remedy=remedy, stderr=stderr)
-    if link.why in ("garbage", "closed"):
-        did = "wrote into" if link.why == "garbage" else "closed"
-        what = f"{name} {did} the line between its process and lockgate while {doing}, and was killed"
+        return ModelFault(message, remedy=remedy, stderr=stderr)
+    if link.reason in ("garbage", "closed"):
+        did = "wrote into" if link.reason == "garbage" else "closed"
+        message = f"{name} {did} the line between its process and lockgate while {doing}, and was killed"
         return ModelFault(
-            what, remedy="the model must leave file descriptors alone that it did not open", stderr=stderr
+            message, remedy="the model must leave file descriptors alone that it did not open", stderr=stderr
         )
     code = link.returncode
     if code is not None and code < 0:
         return killed_by_signal(attempt, -code, stderr)
-    what = f"{name} ended its process with exit code {code} while {doing}"
-    return ModelFault(what, remedy="the model's code must not call exit; raise an exception instead", stderr=stderr)
+    message = f"{name} ended its process with exit code {code} while {doing}"
+    return ModelFault(message, remedy="the model's code must not call exit; raise an exception instead", stderr=stderr)
 
 
 def _not_importable(attempt: Attempt, error: Mapping[str, Any], text: str, stderr: str) -> ModelFault:
     module = error["module"]
     if error["type"] != "ModuleNotFoundError" or not module:
-        what = f"{attempt.name} could not import what it needs while {attempt.doing} ({text})"
-        return ModelFault(what, remedy=f"repair the libraries of {attempt.python}", stderr=stderr)
+        message = f"{attempt.name} could not import what it needs while {attempt.doing} ({text})"
+        return ModelFault(message, remedy=f"repair the libraries of {attempt.python}", stderr=stderr)
     top = module.split(".")[0]
     install = f"`{attempt.python} -m pip install {_DISTRIBUTIONS.get(top, top)}`"
     return ModelFault(

@@ -28,10 +28,10 @@ class ConnectionLost(Exception):
     """The line is of no more use. `returncode` is that of the process, where it ended by itself."""
 
     def __init__(
-        self, why: Literal["ended", "silent", "garbage", "closed", "cancelled"], returncode: int | None
+        self, reason: Literal["ended", "silent", "garbage", "closed", "cancelled"], returncode: int | None
     ) -> None:
-        super().__init__(why)
-        self.why = why
+        super().__init__(reason)
+        self.reason = reason
         self.returncode = returncode
 
 
@@ -99,8 +99,8 @@ class HostConnection:
             poll.register(self._answers, select.POLLIN)
             if self._outgoing:
                 poll.register(self._requests, select.POLLOUT)
-            left = deadline - time.monotonic()
-            ready = {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, min(_LOOK_SECONDS, left)))}
+            seconds_left = deadline - time.monotonic()
+            ready = {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, min(_LOOK_SECONDS, seconds_left)))}
             if self._requests in ready:
                 self._write()
             if self._answers in ready:
@@ -117,7 +117,7 @@ class HostConnection:
             ended = self._child.returncode is not None
             if cancelled():
                 raise ConnectionLost("cancelled", None)
-            if left <= 0:
+            if seconds_left <= 0:
                 self._ask_where()
                 raise ConnectionLost("silent", None)
 

@@ -140,9 +140,9 @@ class ProcessModel:
                 before += rows.num_rows
             if not waiting:
                 return
-            asked = waiting.popleft()
-            answered.append(_batch(self._answer(asked)))
-            if asked.whole:
+            pending = waiting.popleft()
+            answered.append(_batch(self._answer(pending)))
+            if pending.whole:
                 yield concatenate(answered, name=self.name, stderr=self.stderr)
                 answered = []
 
@@ -153,8 +153,8 @@ class ProcessModel:
         self.load()
         doing = f"answering {plan.requests:,} requests of {plan.rows:,} rows"
         pause = 0.0 if plan.rate is None else 30.0 / plan.rate  # no exponential gap is longer, within reason
-        asked = self._ask({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
-        frame = self._answer(asked, seconds=self._timeout_s + pause)
+        pending = self._ask({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
+        frame = self._answer(pending, seconds=self._timeout_s + pause)
         times = _batch(frame)
         intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
         return Drive(intended, sent, done, failed, lag, frame.header["first_error"])
@@ -197,21 +197,21 @@ class ProcessModel:
         seconds = self._load_timeout_s if header["verb"] == "load" else self._timeout_s
         return _Pending(self._asked, Attempt(self.name, doing, self._python, seconds), whole)
 
-    def _answer(self, asked: _Pending, *, seconds: float | None = None) -> Frame:
+    def _answer(self, pending: _Pending, *, seconds: float | None = None) -> Frame:
         """The answer to one request; those to requests that nobody waits for any more are passed over."""
         if self._fault is not None or self._link is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
         try:
             while True:
                 frame = self._link.receive(seconds=seconds or self._timeout_s, cancelled=self._cancelled)
-                if frame.header.get("id") == asked.id:
+                if frame.header.get("id") == pending.id:
                     break
         except ConnectionLost as down:
             self._link.end()
-            self._end(failures.connection_lost(asked.attempt, down, self._link.stderr))
+            self._end(failures.connection_lost(pending.attempt, down, self._link.stderr))
             raise self._fault from down  # type: ignore[misc]  # set by _end
         if "error" in frame.header:
-            raise failures.model_error(asked.attempt, frame.header["error"], self._link.stderr)
+            raise failures.model_error(pending.attempt, frame.header["error"], self._link.stderr)
         return frame
 
     def _end(self, fault: ModelFault) -> None:

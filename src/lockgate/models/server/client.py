@@ -96,14 +96,14 @@ class HttpClient:
             reply = self._exchange("POST", path, body, time.monotonic() + self.timeout_s)
         except NoAnswer as silent:
             raise failures.no_answer_fault(call, silent) from silent
-        said = self.cut(reply.body)
-        fault = failures.status_fault(call, reply.status, location=reply.location, said=said)
+        excerpt = self.cut(reply.body)
+        fault = failures.status_fault(call, reply.status, location=reply.location, excerpt=excerpt)
         if fault is not None:
             raise fault
         try:
             return json.loads(reply.body)
         except ValueError as error:
-            raise failures.not_json(call, said=said) from error
+            raise failures.not_json(call, excerpt=excerpt) from error
 
     def get(self, path: str) -> Any:
         """The JSON document at a path, None where there is none that can be read: nothing depends on it."""
@@ -133,15 +133,15 @@ class HttpClient:
             if fault is not None:
                 raise fault
             try:
-                said = self._look(call, health, deadline)
+                state = self._look(call, health, deadline)
             except NoAnswer as silent:
                 if silent.tls or silent.ours == "cancelled":
                     raise failures.no_answer_fault(call, silent) from silent
-                said = str(silent)
-            if said is None:
+                state = str(silent)
+            if state is None:
                 return
             if time.monotonic() + _PAUSE_S >= deadline:
-                raise failures.not_ready(call, said=said)
+                raise failures.not_ready(call, state=state)
             time.sleep(_PAUSE_S)
 
     def cut(self, body: bytes) -> str:
@@ -170,10 +170,10 @@ class HttpClient:
         reply = self._exchange("GET", health, None, until)
         if 200 <= reply.status < 300:
             return None
-        said = f"it answers with status {reply.status}{self.cut(reply.body)}"
+        state = f"it answers with status {reply.status}{self.cut(reply.body)}"
         if reply.status in _NOT_YET:
-            return said
-        raise failures.never_ready(call, said=said)
+            return state
+        raise failures.never_ready(call, state=state)
 
     def _call(self, path: str, doing: str, *, seconds: float) -> failures.Call:
         return failures.Call(self.name, self.url(path), doing, seconds, self._most_bytes // 2**20)
@@ -234,8 +234,8 @@ class HttpClient:
         try:
             return ssl.create_default_context(cafile=self.ca_file or _machine_trust())
         except OSError as error:
-            why = error.strerror or "it holds none"
-            raise NoAnswer(f"the certificates {self.ca_file} cannot be read ({why})", tls=True) from error
+            reason = error.strerror or "it holds none"
+            raise NoAnswer(f"the certificates {self.ca_file} cannot be read ({reason})", tls=True) from error
 
     @contextmanager
     def _bounded(self, connection: http.client.HTTPConnection, deadline: float) -> Iterator[list[Ended]]:
@@ -280,8 +280,8 @@ def _basic(user: str, password: str) -> str:
 
 def _machine_trust() -> str | None:
     """The certificates that requests brings, where this machine has none of its own."""
-    known = ssl.get_default_verify_paths()
-    if known.cafile or known.capath:
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
         return None
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 

@@ -17,8 +17,8 @@ Ended = Literal["cancelled", "slow", "large"]
 class NoAnswer(Exception):
     """Nobody took the connection, or it broke. ours: why we ended it ourselves. tls: it is not believed."""
 
-    def __init__(self, what: str, *, ours: Ended | None = None, tls: bool = False) -> None:
-        super().__init__(what)
+    def __init__(self, message: str, *, ours: Ended | None = None, tls: bool = False) -> None:
+        super().__init__(message)
         self.ours = ours
         self.tls = tls
 
@@ -38,7 +38,7 @@ class Call:
         return f"{self.name} at {self.where}"
 
 
-def status_fault(call: Call, status: int, *, location: str | None, said: str) -> ModelFault | None:
+def status_fault(call: Call, status: int, *, location: str | None, excerpt: str) -> ModelFault | None:
     """The fault of an answer that is not 2xx, `alive` where the next request may be answered; None for one that is.
 
     said: how the body begins, as the end of a sentence.
@@ -48,29 +48,29 @@ def status_fault(call: Call, status: int, *, location: str | None, said: str) ->
         return None
     if 300 <= status < 400:
         to = "" if location is None else f" to {without_credentials(location)}"
-        what = f"answered with a redirect{to} {while_}; rows are not sent on"
+        message = f"answered with a redirect{to} {while_}; rows are not sent on"
         remedy = "name the address that answers itself"
     elif status in (401, 403):
-        what = f"refused us {while_}{said}"
+        message = f"refused us {while_}{excerpt}"
         remedy = 'give it the header that it wants: headers: {Authorization: "Bearer ${TOKEN}"}'
     elif status in (404, 405):
-        what = f"has nothing that takes a POST there {while_}{said}"
+        message = f"has nothing that takes a POST there {while_}{excerpt}"
         remedy = "look at protocol, path, model and version of target"
     elif status in BUSY:
-        what = f"was too busy, or what is behind it is down {while_}{said}"
+        message = f"was too busy, or what is behind it is down {while_}{excerpt}"
         remedy = "it is asked once and not again; run again when it is up"
     elif 400 <= status < 500:
-        what, alive = f"refused the request {while_}{said}", True
+        message, alive = f"refused the request {while_}{excerpt}", True
         remedy = "hold what is sent (docs/targets.md) against what the server expects"
     else:
-        what, alive = f"broke {while_}{said}", True
+        message, alive = f"broke {while_}{excerpt}", True
         remedy = "its own log says why"
-    return ModelFault(f"{call.who} {what}", remedy=remedy, alive=alive)
+    return ModelFault(f"{call.who} {message}", remedy=remedy, alive=alive)
 
 
-def not_json(call: Call, *, said: str) -> ModelFault:
+def not_json(call: Call, *, excerpt: str) -> ModelFault:
     return ModelFault(
-        f"{call.who} answered with something that is not JSON while {call.doing}{said}",
+        f"{call.who} answered with something that is not JSON while {call.doing}{excerpt}",
         remedy="look at protocol and path of target: is it the prediction that answers there?",
         alive=True,
     )
@@ -81,30 +81,30 @@ def no_answer_fault(call: Call, silent: NoAnswer) -> ModelFault:
     if silent.ours == "cancelled":
         return ModelFault(f"{call.name} was cancelled while {call.doing}")
     if silent.ours == "slow":
-        what = f"did not answer within {call.seconds:g} s while {call.doing}"
+        message = f"did not answer within {call.seconds:g} s while {call.doing}"
         remedy = "timeout: 5m in target waits longer"
     elif silent.ours == "large":
-        what = f"answered with more than {call.mebibytes:,} MiB while {call.doing}"
+        message = f"answered with more than {call.mebibytes:,} MiB while {call.doing}"
         remedy = "let it answer with predictions only"
     elif silent.tls:
-        what = f"is not trusted: {silent}"
+        message = f"is not trusted: {silent}"
         remedy = "name the certificates that it is signed with, ca: FILE in target"
     else:
-        what = f"does not answer while {call.doing}: {silent}"
+        message = f"does not answer while {call.doing}: {silent}"
         remedy = "is it up, and the address right?"
-    return ModelFault(f"{call.who} {what}", remedy=remedy)
+    return ModelFault(f"{call.who} {message}", remedy=remedy)
 
 
-def not_ready(call: Call, *, said: str) -> ModelFault:
+def not_ready(call: Call, *, state: str) -> ModelFault:
     """Of a server that was waited for long enough."""
     return ModelFault(
-        f"{call.who} was not ready within {call.seconds:g} s: {said}",
+        f"{call.who} was not ready within {call.seconds:g} s: {state}",
         remedy="is the server started, and the address right? ready: 2m waits longer",
     )
 
 
-def never_ready(call: Call, *, said: str) -> ModelFault:
+def never_ready(call: Call, *, state: str) -> ModelFault:
     """Of a server that waiting does not help."""
     return ModelFault(
-        f"{call.who} is not asked, because {said}", remedy="look at headers, health, model and version of target"
+        f"{call.who} is not asked, because {state}", remedy="look at headers, health, model and version of target"
     )

@@ -35,11 +35,11 @@ def main() -> None:
     size, rest = HEAD.unpack(_exactly(stdin, HEAD.size))
     spec = json.loads(_exactly(stdin, size))
     payload = memoryview(_exactly(stdin, rest))
-    bodies, place = [], 0
+    bodies, offset = [], 0
     for length in spec["bodies"]:
-        bodies.append(bytes(payload[place : place + length]))
-        place += length
-    due = array("d", bytes(payload[place:]))
+        bodies.append(bytes(payload[offset : offset + length]))
+        offset += length
+    due = array("d", bytes(payload[offset:]))
     sys.path.append(spec["libraries"])
     try:
         engine = Engine(spec, bodies, lifeline=stdin)
@@ -51,8 +51,8 @@ def main() -> None:
     except Broken as error:
         _tell(stdout, {"broken": str(error)}, [])
         return
-    told = {"requests": len(columns[0]), "first_error": engine.first_error}
-    _tell(stdout, told, [*(column.tobytes() for column in columns)])
+    header = {"requests": len(columns[0]), "first_error": engine.first_error}
+    _tell(stdout, header, [*(column.tobytes() for column in columns)])
 
 
 class Broken(Exception):
@@ -100,26 +100,26 @@ class Engine:
         n = len(due)
         sent, done, lag, failed = _doubles(n), _doubles(n), _doubles(n), array("B", bytes(n))
         clock, answers, idle = self.clock, self._answers, self.idle
-        going = place = 0
+        in_flight = index = 0
         start = clock()
         free = 0.0  # since when the next request could have gone
-        while place < n or going:
+        while index < n or in_flight:
             now = clock() - start
             batch = 0
-            while place < n and due[place] <= now and batch < BATCH:
+            while index < n and due[index] <= now and batch < BATCH:
                 if not idle and self.made >= self.limit:
                     break
                 batch += 1
-                sent[place] = now
-                lag[place] = now - max(due[place], free)
-                self._send(place)
-                going += 1
-                place += 1
+                sent[index] = now
+                lag[index] = now - max(due[index], free)
+                self._send(index)
+                in_flight += 1
+                index += 1
                 now = clock() - start
             blocked = not idle and self.made >= self.limit
-            until = start + due[place] if place < n and not blocked else math.inf
+            until = start + due[index] if index < n and not blocked else math.inf
             for curl, moment, error in answers(until):
-                i = curl.place
+                i = curl.index
                 done[i] = moment - start
                 if error is not None:
                     failed[i] = 1
@@ -128,7 +128,7 @@ class Engine:
                     free = moment - start
                     blocked = False
                 idle.append(curl)
-                going -= 1
+                in_flight -= 1
         return [due, sent, done, lag, failed]
 
     def closed_loop(self) -> list[array[Any]]:
@@ -136,10 +136,10 @@ class Engine:
         sent, done, failed = array("d"), array("d"), array("B")
         n, last = self.spec["requests"], self.spec["duration_s"]
         clock = self.clock
-        going = 0
+        in_flight = 0
         start = clock()
         while True:
-            while going < self.spec["concurrency"] and len(sent) < n:
+            while in_flight < self.spec["concurrency"] and len(sent) < n:
                 now = clock() - start
                 if last is not None and now > last:
                     n = len(sent)
@@ -148,27 +148,27 @@ class Engine:
                 done.append(0.0)
                 failed.append(0)
                 self._send(len(sent) - 1)
-                going += 1
-            if not going:
+                in_flight += 1
+            if not in_flight:
                 return [sent, sent, done, _doubles(n), failed]
             for curl, moment, error in self._answers(math.inf):
-                i = curl.place
+                i = curl.index
                 done[i] = moment - start
                 if error is not None:
                     failed[i] = 1
                     self._note(curl, error)
                 self.idle.append(curl)
-                going -= 1
+                in_flight -= 1
 
-    def _send(self, place: int) -> None:
-        self._add(place)
+    def _send(self, index: int) -> None:
+        self._add(index)
         self._go()
 
-    def _add(self, place: int) -> None:
+    def _add(self, index: int) -> None:
         curl = self.idle.pop() if self.idle else self._made()
-        curl.place = place
-        curl.said.clear()
-        curl.setopt(self.pycurl.POSTFIELDS, self.bodies[place % len(self.bodies)])
+        curl.index = index
+        curl.body.clear()
+        curl.setopt(self.pycurl.POSTFIELDS, self.bodies[index % len(self.bodies)])
         self.multi.add_handle(curl)
 
     def _go(self) -> None:
@@ -177,23 +177,23 @@ class Engine:
     def _answers(self, until: float) -> list[tuple[Any, float, str | None]]:
         """(handle, moment, error) of what was answered: waits for something to happen, and no longer than `until`."""
         multi, clock = self.multi, self.clock
-        found: list[tuple[Any, float, str | None]] = []
-        self._finished(found)  # a request may also end while another is sent, and no socket tells of it
-        if found:
-            return found
+        finished: list[tuple[Any, float, str | None]] = []
+        self._finished(finished)  # a request may also end while another is sent, and no socket tells of it
+        if finished:
+            return finished
         happened = self.watch.wait(min(until, self.deadline))
         for descriptor, mask in happened:
             multi.socket_action(descriptor, mask)
-            self._finished(found)
+            self._finished(finished)
         if self.deadline <= clock():
             self.deadline = math.inf
             multi.socket_action(self.pycurl.SOCKET_TIMEOUT, 0)
             if self.deadline == math.inf:  # libcurl tells a timer once, and takes ours for early by a hair
                 self._timer(multi.timeout())
-        self._finished(found)
-        return found
+        self._finished(finished)
+        return finished
 
-    def _finished(self, found: list[tuple[Any, float, str | None]]) -> None:
+    def _finished(self, finished: list[tuple[Any, float, str | None]]) -> None:
         while True:
             queued, good, bad = self.multi.info_read()
             if not good and not bad:
@@ -202,10 +202,10 @@ class Engine:
             for curl in good:
                 self.multi.remove_handle(curl)
                 status = curl.getinfo(self.pycurl.RESPONSE_CODE)
-                found.append((curl, moment, None if 200 <= status < 300 else f"HTTP {status}"))
+                finished.append((curl, moment, None if 200 <= status < 300 else f"HTTP {status}"))
             for curl, code, text in bad:
                 self.multi.remove_handle(curl)
-                found.append((curl, moment, self._transport(code, text)))
+                finished.append((curl, moment, self._transport(code, text)))
             if not queued:
                 return
 
@@ -216,7 +216,7 @@ class Engine:
 
     def _note(self, curl: Any, error: str) -> None:
         if self.first_error is None:
-            body = bytes(curl.said[:BODY_LENGTH]).decode(errors="replace") if error.startswith("HTTP ") else ""
+            body = bytes(curl.body[:BODY_LENGTH]).decode(errors="replace") if error.startswith("HTTP ") else ""
             self.first_error = f"{error}: {body}" if body else error
 
     def _made(self) -> Any:
@@ -240,14 +240,14 @@ class Engine:
                 if path is not None:
                     curl.setopt(option, path)
             curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
-            curl.said = bytearray()
-            curl.setopt(pycurl.WRITEFUNCTION, curl.said.extend)
+            curl.body = bytearray()
+            curl.setopt(pycurl.WRITEFUNCTION, curl.body.extend)
         except pycurl.error as error:
             raise Broken(str(error.args[-1])) from error
         return curl
 
-    def _socket(self, what: int, descriptor: int, multi: Any, data: Any) -> None:
-        self.watch.set(descriptor, 0 if what == self.pycurl.POLL_REMOVE else what)
+    def _socket(self, event: int, descriptor: int, multi: Any, data: Any) -> None:
+        self.watch.set(descriptor, 0 if event == self.pycurl.POLL_REMOVE else event)
 
     def _opened(self, descriptor: int, purpose: int) -> int:
         self.watch.opened(descriptor)
@@ -262,16 +262,16 @@ class SocketPoller:
 
     def __init__(self, lifeline: int) -> None:
         self.lifeline = lifeline
-        self.known: dict[int, int] = {}
+        self.watched: dict[int, int] = {}
         self.selector = selectors.DefaultSelector()
         self.whole = self.selector.fileno()
         self.set(lifeline, READ)
 
     def set(self, descriptor: int, mask: int) -> None:
         """Wait for reading (1), writing (2), both, or nothing."""
-        before = self.known.pop(descriptor, 0)
+        before = self.watched.pop(descriptor, 0)
         if mask:
-            self.known[descriptor] = mask
+            self.watched[descriptor] = mask
         if before and not mask:
             self.selector.unregister(descriptor)
         elif mask != before:
@@ -287,12 +287,12 @@ class SocketPoller:
     def wait(self, until: float) -> list[tuple[int, int]]:
         """(descriptor, mask) of what happened; nothing where nothing did until then. Ends us when our parent ended."""
         while True:
-            left = until - time.perf_counter()
-            if left == math.inf:
+            seconds = until - time.perf_counter()
+            if seconds == math.inf:
                 happened = self.look(None)
             else:
-                if left > SPIN_S:
-                    select.select([self.whole], [], [], left - SPIN_S)  # finer than what epoll calls a timeout
+                if seconds > SPIN_S:
+                    select.select([self.whole], [], [], seconds - SPIN_S)  # finer than what epoll calls a timeout
                 happened = self.look(0)
             if happened:
                 if any(descriptor == self.lifeline for descriptor, _ in happened):
@@ -307,7 +307,7 @@ class EpollPoller(SocketPoller):
 
     def __init__(self, lifeline: int) -> None:
         self.lifeline = lifeline
-        self.known = {}
+        self.watched = {}
         self.listed: dict[int, int] = {}
         self.epoll = select.epoll()
         self.whole = self.epoll.fileno()
@@ -315,9 +315,9 @@ class EpollPoller(SocketPoller):
 
     def set(self, descriptor: int, mask: int) -> None:
         if not mask:
-            self.known.pop(descriptor, None)
+            self.watched.pop(descriptor, None)
             return
-        self.known[descriptor] = mask
+        self.watched[descriptor] = mask
         before = self.listed.get(descriptor, 0)
         if mask != before:
             self.listed[descriptor] = mask
@@ -332,7 +332,7 @@ class EpollPoller(SocketPoller):
         happened = []
         for descriptor, events in self.epoll.poll(seconds):
             mask = (READ if events & read else 0) | (WRITE if events & write else 0)
-            if descriptor in self.known:
+            if descriptor in self.watched:
                 happened.append((descriptor, mask))
             else:
                 del self.listed[descriptor]
@@ -343,9 +343,9 @@ class EpollPoller(SocketPoller):
 def _files() -> int:
     """How many files may be open, after asking for as many as we are allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65536 if hard == resource.RLIM_INFINITY else hard
+    ceiling = 65536 if hard == resource.RLIM_INFINITY else hard
     try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(wanted, 65536)), hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(ceiling, 65536)), hard))
     except (ValueError, OSError):
         return soft
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -79,22 +79,24 @@ def drive_http(
     }
     longest = 2 + plan.warmup + count / (plan.concurrency if due is None else _CONNECTIONS)  # one after the other
     patience = _START_S + (due[-1] if due else 0.0) + timeout_s * longest
-    told, payload = _run(spec, [*bodies, b"" if due is None else due.tobytes()], patience, cancelled or (lambda: False))
+    outcome, payload = _run(
+        spec, [*bodies, b"" if due is None else due.tobytes()], patience, cancelled or (lambda: False)
+    )
     secrets = _secrets(url, headers)
-    if told.get("broken"):
-        raise ModelFault(f"the load could not be sent: {_redacted(told['broken'], secrets)}")
-    return _drive(told, payload, secrets)
+    if outcome.get("broken"):
+        raise ModelFault(f"the load could not be sent: {_redacted(outcome['broken'], secrets)}")
+    return _drive(outcome, payload, secrets)
 
 
-def _drive(told: Mapping[str, Any], payload: bytes, secrets: Sequence[str]) -> Drive:
+def _drive(outcome: Mapping[str, Any], payload: bytes, secrets: Sequence[str]) -> Drive:
     import numpy as np
 
-    n = told["requests"]
+    n = outcome["requests"]
     times: NDArray[np.float64] = np.frombuffer(payload, np.float64, 4 * n).reshape(4, n)
     failed = np.frombuffer(payload, np.uint8, n, offset=times.nbytes).astype(bool)
     order = np.argsort(times[1], kind="stable")
     intended, sent, done, lag = (column[order] for column in times)
-    error = told["first_error"]
+    error = outcome["first_error"]
     return Drive(intended, sent, done, failed[order], lag, None if error is None else _redacted(error, secrets))
 
 
@@ -122,12 +124,12 @@ def _run(
             engine.kill()
             with suppress(BrokenPipeError):
                 engine.stdin.close()  # what it no longer read
-        said = engine.stderr.read().decode(errors="replace")
+        stderr = engine.stderr.read().decode(errors="replace")
     size, rest = _HEAD.unpack_from(answer) if len(answer) >= _HEAD.size else (0, 0)
     if not size or len(answer) < _HEAD.size + size + rest:
-        raise ModelFault("the load generator ended before it had told what it saw", stderr=said)
-    told: dict[str, Any] = json.loads(answer[_HEAD.size : _HEAD.size + size])
-    return told, answer[_HEAD.size + size :]
+        raise ModelFault("the load generator ended before it had told what it saw", stderr=stderr)
+    outcome: dict[str, Any] = json.loads(answer[_HEAD.size : _HEAD.size + size])
+    return outcome, answer[_HEAD.size + size :]
 
 
 def _all_of(stream: IO[bytes], *, until: float, cancelled: Callable[[], bool]) -> bytes:
@@ -150,19 +152,19 @@ def _all_of(stream: IO[bytes], *, until: float, cancelled: Callable[[], bool]) -
 
 def _folder_of(library: str) -> str:
     """Where a library lies, for a process that looks at neither PYTHONPATH nor the user's own packages."""
-    found = importlib.util.find_spec(library)
-    if found is None or found.origin is None:
+    module = importlib.util.find_spec(library)
+    if module is None or module.origin is None:
         raise ModelFault(f"{library} is not installed, which sends the load", remedy=f"install {library}")
-    return str(Path(found.origin).parent)
+    return str(Path(module.origin).parent)
 
 
 def _trust(url: str, ca_file: str | None) -> dict[str, str | None]:
     """Which certificates are believed: the file that was named, else the machine's, else those that requests brings."""
     if ca_file is not None or urlsplit(url).scheme != "https":
         return {"ca_file": ca_file, "ca_folder": None}
-    known = ssl.get_default_verify_paths()
-    if known.cafile or known.capath:
-        return {"ca_file": known.cafile, "ca_folder": known.capath}
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or paths.capath:
+        return {"ca_file": paths.cafile, "ca_folder": paths.capath}
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     return {"ca_file": DEFAULT_CA_BUNDLE_PATH, "ca_folder": None}
@@ -179,11 +181,13 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
     """What must not be shown, longest first: values of headers, each of their words, and what a URL may hide."""
     parts = urlsplit(url)
-    found = {text for text in (parts.password, parts.query, parts.username) if text}
+    secrets = {text for text in (parts.password, parts.query, parts.username) if text}
     for name, value in headers.items():
         if name.lower() not in _PLAIN:
-            found |= {value, *value.split()}
-    return sorted((text for text in found if len(text) > 3 and text.lower() not in ("bearer", "basic")), key=len)[::-1]
+            secrets |= {value, *value.split()}
+    return sorted((text for text in secrets if len(text) > 3 and text.lower() not in ("bearer", "basic")), key=len)[
+        ::-1
+    ]
 
 
 def _redacted(text: str, secrets: Sequence[str]) -> str:

@@ -74,12 +74,12 @@ class MlflowServeModel:
             try:
                 self._client.wait(MlflowProtocol.health, seconds=self._ready_s, ended=self._ended)
             except ModelFault as fault:
-                said = self.stderr
-                if _PORT_TAKEN in said and attempt < _ATTEMPTS:
+                last_lines = self.stderr
+                if _PORT_TAKEN in last_lines and attempt < _ATTEMPTS:
                     attempt += 1
                     self._launch()
                     continue
-                self._end(ModelFault(fault.message, remedy=fault.remedy, stderr=said))
+                self._end(ModelFault(fault.message, remedy=fault.remedy, stderr=last_lines))
                 raise self._fault from fault  # type: ignore[misc]  # set by _end
             seconds = time.perf_counter() - self._began
             facts = self._server.load()

@@ -148,5 +148,5 @@ def _parts(batch: pa.RecordBatch, *, rows: int, most: int) -> list[pa.RecordBatc
     import pyarrow as pa
 
     if batch.num_rows < rows:
-        batch = batch.take(pa.array([place % batch.num_rows for place in range(rows)]))
-    return [batch.slice(place * rows, rows) for place in range(min(most, batch.num_rows // rows))]
+        batch = batch.take(pa.array([row % batch.num_rows for row in range(rows)]))
+    return [batch.slice(part * rows, rows) for part in range(min(most, batch.num_rows // rows))]

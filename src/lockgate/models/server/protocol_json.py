@@ -31,7 +31,7 @@ class JsonProtocol:
         table = json_columns(batch, name=name)
         rows = list(map(list, zip(*table.values(), strict=True)))
         records = [dict(zip(table, row, strict=True)) for row in rows]
-        known = {
+        values = {
             "$rows": rows,
             "$records": records,
             "$columns": list(table),
@@ -39,35 +39,35 @@ class JsonProtocol:
             "$row": rows[0] if rows else [],
             "$record": records[0] if records else {},
         }
-        return _filled(self._body, known)
+        return _filled(self._body, values)
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
-        found, walked = document, "the answer"
+        value, walked = document, "the answer"
         for step in self._steps:
-            found = _below(found, step, walked)
+            value = _below(value, step, walked)
             walked = step if walked == "the answer" else f"{walked}.{step}"
-        if self.one_row and not (isinstance(found, list) and len(found) == 1):
-            found = [found]
-        return read_predictions(found, rows)
+        if self.one_row and not (isinstance(value, list) and len(value) == 1):
+            value = [value]
+        return read_predictions(value, rows)
 
     def reported(self, client: HttpClient) -> dict[str, str]:
         return {}
 
 
-def _filled(body: Any, known: dict[str, Any]) -> Any:
+def _filled(body: Any, values: dict[str, Any]) -> Any:
     if isinstance(body, dict):
-        return {key: _filled(below, known) for key, below in body.items()}
+        return {key: _filled(below, values) for key, below in body.items()}
     if isinstance(body, list):
-        return [_filled(below, known) for below in body]
+        return [_filled(below, values) for below in body]
     if isinstance(body, str) and body.startswith("$"):
-        return body[1:] if body.startswith("$$") else known[body]
+        return body[1:] if body.startswith("$$") else values[body]
     return body
 
 
-def _below(found: Any, step: str, walked: str) -> Any:
-    if isinstance(found, dict) and step in found:
-        return found[step]
-    if isinstance(found, list) and step.isdigit() and int(step) < len(found):
-        return found[int(step)]
-    keys = f"; its keys are {', '.join(map(repr, list(found)[:10]))}" if isinstance(found, dict) else ""
+def _below(value: Any, step: str, walked: str) -> Any:
+    if isinstance(value, dict) and step in value:
+        return value[step]
+    if isinstance(value, list) and step.isdigit() and int(step) < len(value):
+        return value[int(step)]
+    keys = f"; its keys are {', '.join(map(repr, list(value)[:10]))}" if isinstance(value, dict) else ""
     raise UnusableAnswer(f"{walked} has nothing at {step!r}, which output: names{keys}")

@@ -18,17 +18,17 @@ class V1Protocol:
     one_row = False
 
     def __init__(self, model: str, *, version: str | None = None) -> None:
-        of = f"/v1/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
-        self.path = f"{of}:predict"
-        self.health: str | None = of
+        path = f"/v1/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
+        self.path = f"{path}:predict"
+        self.health: str | None = path
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
         return {"instances": list(map(list, zip(*json_columns(batch, name=name).values(), strict=True)))}
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         if not isinstance(document, dict) or "predictions" not in document:
-            said = document.get("error") if isinstance(document, dict) else None
-            raise UnusableAnswer("it has no `predictions`" + (f", but the error {str(said)[:200]!r}" if said else ""))
+            error = document.get("error") if isinstance(document, dict) else None
+            raise UnusableAnswer("it has no `predictions`" + (f", but the error {str(error)[:200]!r}" if error else ""))
         return read_predictions(document["predictions"], rows)
 
     def reported(self, client: HttpClient) -> dict[str, str]:

@@ -52,41 +52,41 @@ class V2Protocol:
         inputs = [_tensor(title, [rows, 1], kind, table[title]) for title, kind in zip(table, types, strict=True)]
         if not self._frame:
             return {"inputs": inputs}
-        for one in inputs:
-            if one["datatype"] == "BYTES":
-                one["parameters"] = {"content_type": "str"}
+        for tensor in inputs:
+            if tensor["datatype"] == "BYTES":
+                tensor["parameters"] = {"content_type": "str"}
         return {"parameters": {"content_type": "pd"}, "inputs": inputs}
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         outputs = document.get("outputs") if isinstance(document, dict) else None
-        if not isinstance(outputs, list) or not outputs or not all(isinstance(one, dict) for one in outputs):
+        if not isinstance(outputs, list) or not outputs or not all(isinstance(output, dict) for output in outputs):
             raise UnusableAnswer("it has no `outputs`, as the Open Inference Protocol has")
-        said = document.get("model_version")
-        if self._version is not None and said not in (None, "", self._version):
-            raise UnusableAnswer(f"version {said!r} of the model answered, and {self._version!r} was asked")
+        version = document.get("model_version")
+        if self._version is not None and version not in (None, "", self._version):
+            raise UnusableAnswer(f"version {version!r} of the model answered, and {self._version!r} was asked")
         if len(outputs) == 1:
             return read_predictions(_nested(outputs[0], rows), rows)
-        return read_predictions({str(one.get("name")): _flat(one, rows) for one in outputs}, rows)
+        return read_predictions({str(output.get("name")): _flat(output, rows) for output in outputs}, rows)
 
     def reported(self, client: HttpClient) -> dict[str, str]:
         """What the server says of itself and of the model; without `version` it also says which one answers."""
         server, model = client.get("/v2"), client.get(self._model)
-        found = {}
+        facts = {}
         if isinstance(server, dict) and isinstance(server.get("name"), str):
-            found["server"] = f"{server['name']} {server.get('version', '')}".strip()[:80]
+            facts["server"] = f"{server['name']} {server.get('version', '')}".strip()[:80]
             self._frame = server["name"] == "mlserver" and self._tensor is None
         if isinstance(model, dict):
             versions = model.get("versions")
-            known = versions if isinstance(versions, list) else []
-            if self._version is not None and known and self._version not in known:
+            served = versions if isinstance(versions, list) else []
+            if self._version is not None and served and self._version not in served:
                 raise ModelFault(
-                    f"{client.name} at {client.url(self._model)} has the versions {', '.join(map(str, known[:20]))}, "
+                    f"{client.name} at {client.url(self._model)} has the versions {', '.join(map(str, served[:20]))}, "
                     f"and target asks for {self._version!r}",
                     remedy="name one of these as version: in target",
                 )
-            found |= {"platform": str(model["platform"])[:80]} if model.get("platform") else {}
-            found |= {"versions": ", ".join(map(str, known[:20]))} if known else {}
-        return found
+            facts |= {"platform": str(model["platform"])[:80]} if model.get("platform") else {}
+            facts |= {"versions": ", ".join(map(str, served[:20]))} if served else {}
+        return facts
 
 
 def _datatype(kind: pa.DataType) -> str:
@@ -108,7 +108,7 @@ def _nested(output: Any, rows: int) -> list[Any]:
         raise UnusableAnswer(f"its output {output.get('name')!r} has the shape {shape} for {rows:,} rows")
     if width == 1:
         return data
-    return [data[place : place + width] for place in range(0, len(data), width)]
+    return [data[start : start + width] for start in range(0, len(data), width)]
 
 
 def _flat(output: Any, rows: int) -> list[Any]:
