@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lockgate.evaluation.judging.gate_summary import risk_sentence
-from lockgate.reports.blockers import obstacles
+from lockgate.reports.blockers import blockers
 
 if TYPE_CHECKING:
     from lockgate.evaluation.case import Case
@@ -66,14 +66,14 @@ class Screen:
         shown = "" if result.counts else " (does not count)"
         self._line(result.verdict, result.name + shown, result.reason)
         told: set[str] = set()
-        in_the_way = obstacles(result, named=_NAMED)
-        for one in in_the_way[:_MOST]:
-            if one.reason not in result.reason:
-                self.console.print(Text(f"{'':14}- {one.reason}", style=_STYLE[one.verdict.value]))
-            if one.remedy and one.remedy not in told:
-                told.add(one.remedy)
-                self.console.print(Text(f"{'':16}{one.remedy}", style="dim"))
-        hidden = sum(len(one.findings) for one in in_the_way[_MOST:])
+        listed = blockers(result, named=_NAMED)
+        for blocker in listed[:_MOST]:
+            if blocker.reason not in result.reason:
+                self.console.print(Text(f"{'':14}- {blocker.reason}", style=_STYLE[blocker.verdict.value]))
+            if blocker.remedy and blocker.remedy not in told:
+                told.add(blocker.remedy)
+                self.console.print(Text(f"{'':16}{blocker.remedy}", style="dim"))
+        hidden = sum(len(blocker.findings) for blocker in listed[_MOST:])
         if hidden > 0:
             self.console.print(Text(f"{'':14}… and {hidden} more; see the report", style="dim"))
         broken = result.context.get("broken") or {}

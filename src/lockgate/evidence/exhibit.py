@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -39,6 +40,13 @@ class Exhibit:
                 "points": [[cell(value) for value in point] for point in self.points],
             }
         )
+
+    @classmethod
+    def read(cls, data: bytes) -> Exhibit:
+        """An exhibit from its canonical JSON, in which measured numbers stay the strings that they are there."""
+        document = json.loads(data)
+        points = tuple(map(tuple, document["points"]))
+        return cls(document["name"], document["kind"], tuple(document["columns"]), points)
 
 
 def exhibit_file(name: str) -> str:

@@ -1,41 +1,28 @@
-"""The evidence as documents, one file a format; `FORMATS` (read on demand) holds them by name."""
+"""Reports of a run, one file a format; `FORMATS` holds them by name and imports them on demand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 
-from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.run_record import RunRecord
 
 
 @dataclass(frozen=True)
 class Report:
-    """One format: the file that a run folder keeps it in, and how evidence becomes it."""
+    """One format: the file that a run folder keeps it in, and the module of this package that renders it."""
 
     file: str
-    render: Callable[[Evidence], str]
+    module: str
 
-
-def _markdown(evidence: Evidence) -> str:
-    from lockgate.reports.markdown import render
-
-    return render(evidence)
-
-
-def _junit(evidence: Evidence) -> str:
-    from lockgate.reports.junit import render
-
-    return render(evidence)
-
-
-def _json(evidence: Evidence) -> str:
-    from lockgate.reports.json import render
-
-    return render(evidence)
+    def render(self, record: RunRecord) -> str:
+        """The report of a run as text."""
+        document: str = import_module(f"lockgate.reports.{self.module}").render(record)
+        return document
 
 
 FORMATS = {
-    "md": Report("report.md", _markdown),
-    "junit": Report("report.xml", _junit),
-    "json": Report("report.json", _json),
+    "md": Report("report.md", "markdown"),
+    "junit": Report("report.xml", "junit"),
+    "json": Report("report.json", "json"),
 }

@@ -1,4 +1,4 @@
-"""What stands between a candidate and a pass, the worst first; what holds for many slices alike is said once, by name."""
+"""Blockers between a candidate and a pass, the worst first; slices that are blocked alike are listed together by name."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from lockgate.evaluation.judging.number_format import counted_words, rounded, ro
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Finding, Verdict
 
-_ALIKE = 3  # fewer are told one by one
+_ALIKE = 3  # fewer are listed one by one
 _NAMED = 50
 
 
 @dataclass(frozen=True)
-class Obstacle:
-    """One thing to act on: a finding that is no pass, or several of one line that say the same about their slices."""
+class Blocker:
+    """One thing to act on: a finding that is no pass, or several of one requirement that are blocked by the same cause."""
 
     verdict: Verdict
     reason: str
@@ -26,127 +26,135 @@ class Obstacle:
     @property
     def outlook(self) -> str | None:
         """What these rows could decide, of a finding that stands alone."""
-        found = self.findings[0].detail.get("outlook") if len(self.findings) == 1 else None
-        return None if found is None else str(found)
+        outlook = self.findings[0].detail.get("outlook") if len(self.findings) == 1 else None
+        return None if outlook is None else str(outlook)
 
 
-def obstacles(gate: GateResult, *, named: int = _NAMED) -> list[Obstacle]:
-    """Of every finding that is no pass, each once. named: how many slices of one obstacle are named."""
+def blockers(gate: GateResult, *, named: int = _NAMED) -> list[Blocker]:
+    """Every finding that is no pass, each in one blocker. named: how many slices of one blocker are named."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
-    for one in worst_first(gate.findings):
-        groups.setdefault(_alike(one), []).append(one)
-    found = []
+    for finding in worst_first(gate.findings):
+        groups.setdefault(_cause(finding), []).append(finding)
+    listed: list[Blocker] = []
     for group in groups.values():
         if len(group) < _ALIKE:
-            found += [Obstacle(one.verdict, one.reason, one.remedy, (one,)) for one in group]
+            listed += [Blocker(finding.verdict, finding.reason, finding.remedy, (finding,)) for finding in group]
         else:
-            found.append(_together(gate, group, named=named))
-    return found
+            listed.append(_grouped(gate, group, named=named))
+    return listed
 
 
-def watched(gate: GateResult) -> list[str]:
-    """One sentence a line: its slices that passed without proof, the one that would hide the largest loss first."""
+def unproven_slices(gate: GateResult) -> list[str]:
+    """One sentence a requirement: its slices that passed the no-harm check only, the one that could hide most first."""
     groups: dict[str, list[Finding]] = {}
-    for one in gate.findings:
-        if one.code == "watched" and "smallest_loss_seen" in one.detail and one.slice:
-            groups.setdefault(one.requirement, []).append(one)
-    said = []
-    for name, group in groups.items():
-        ordered = sorted(group, key=lambda one: (-_unseen(one), one.rows))
-        listed = _listed(ordered, lambda one: f"{_loss(one)} ({_rows(one)})", named=_NAMED)
-        hidden = "a loss under the number beside a name would go unseen"
-        said.append(f"{_line(gate, name)}: {_slices(group)} watched, not proven; {hidden}: {listed}")
-    return said
+    for finding in gate.findings:
+        if finding.code == "watched" and "smallest_loss_seen" in finding.detail and finding.slice:
+            groups.setdefault(finding.requirement, []).append(finding)
+    return [_unproven(gate, requirement, group) for requirement, group in groups.items()]
 
 
-def merged(gate: GateResult) -> list[str]:
-    """One sentence a pool: every slice that was merged, with its rows."""
+def pooled_slices(gate: GateResult) -> list[str]:
+    """One sentence a pool of small slices, with the rows of each of its members."""
     pools: dict[tuple[str, ...], str] = {}
-    for one in gate.findings:
-        members = one.detail.get("members")
+    for finding in gate.findings:
+        members = finding.detail.get("members")
         if isinstance(members, list):
-            rows = one.detail.get("member_rows") or []
+            rows = finding.detail.get("member_rows") or []
             parts = sorted(zip(members, rows, strict=False), key=lambda part: (-part[1], part[0]))
-            listed = ", ".join(f"{name} {count:,}" for name, count in parts)
-            what = slice_words(tuple(one.slice.items())) or one.subject
-            pools.setdefault(
-                tuple(members), f"{what} is {len(members)} small slices judged as one, {one.counted_in}: {listed}"
-            )
+            names = ", ".join(f"{name} {count:,}" for name, count in parts)
+            pool = slice_words(tuple(finding.slice.items())) or finding.subject
+            sentence = f"{pool} pools {len(members)} small slices, {finding.counted_in}: {names}"
+            pools.setdefault(tuple(members), sentence)
     return list(pools.values())
 
 
-def _alike(one: Finding) -> tuple[str, ...]:
-    """Findings of one key say the same thing about different slices."""
-    if not one.slice or one.verdict is not Verdict.INCONCLUSIVE or "members" in one.detail:
-        return (one.id,)
-    if one.code == "too_small":
-        return (one.requirement, one.code)
-    if one.decided is None:
-        return (one.requirement, one.code, _said(one), one.remedy or "")
-    return (one.id,)
+def _cause(finding: Finding) -> tuple[str, ...]:
+    """Findings with equal causes differ in nothing but their slices; a finding to be shown alone has its own id."""
+    alone = not finding.slice or finding.verdict is not Verdict.INCONCLUSIVE or "members" in finding.detail
+    if not alone and finding.code == "too_small":
+        return finding.requirement, finding.code
+    if not alone and finding.decided is None:
+        # where the candidate has a value, it is the champion that lacks one
+        model = "candidate" if finding.observed is None else "champion"
+        return finding.requirement, finding.code, model, _missing_class(finding), finding.remedy or ""
+    return (finding.id,)
 
 
-def _said(one: Finding) -> str:
-    """The reason without the place and the number of rows."""
-    place = f"{one.subject} on {slice_words(tuple(one.slice.items()))}: "
-    return one.reason.removeprefix(place).removesuffix(f" ({_rows(one)})")
+def _missing_class(finding: Finding) -> str:
+    if finding.code != "one_class" or finding.positives is None:
+        return ""
+    return {0: "positive", finding.rows: "negative"}.get(finding.positives, "")
 
 
-def _together(gate: GateResult, group: list[Finding], *, named: int) -> Obstacle:
-    ordered = tuple(sorted(group, key=lambda one: (-one.rows, one.id)))
-    line, first = _line(gate, group[0].requirement), group[0]
-    if first.code != "too_small":
-        reason = f"{line}: {_slices(group)} without a value, {_said(first)}: {_listed(ordered, _rows, named=named)}"
-        remedy = first.remedy and first.remedy.replace("this slice", "these slices")
-        return Obstacle(first.verdict, reason, remedy, ordered)
-    listed = _listed(ordered, _rows_and_more, named=named)
-    return Obstacle(
-        first.verdict,
-        f"{line}: {_slices(group)} too small to judge: {listed}",
-        f"add that many {first.counted_in}, or let small_slices of the data say what becomes of small ones: "
-        "below: watch (a significant loss fails), below: merge (judged as one slice)",
-        ordered,
+def _grouped(gate: GateResult, group: Sequence[Finding], *, named: int) -> Blocker:
+    ordered = tuple(sorted(group, key=lambda finding: (-finding.rows, finding.id)))
+    requirement, first = _requirement_text(gate, group[0].requirement), group[0]
+    if first.code == "too_small":
+        names = _named(ordered, _rows_needed, named=named)
+        return Blocker(
+            first.verdict,
+            f"{requirement}: {_counted_slices(group)} too small to judge: {names}",
+            f"add that many {first.counted_in}, or let small_slices of the data say what becomes of small ones: "
+            "below: watch (a significant loss fails), below: merge (judged as one slice)",
+            ordered,
+        )
+    reason = f"{requirement}: {_counted_slices(group)} without a value"
+    names = _named(ordered, _rows, named=named)
+    missing = _missing_class(first)
+    if missing or first.code == "no_rows":
+        reason += f", there are no {f'{missing} rows' if missing else first.counted_in}: {names}"
+    else:
+        reason += f": {names}; for example {first.reason}"
+    return Blocker(first.verdict, reason, first.remedy and f"for each slice: {first.remedy}", ordered)
+
+
+def _unproven(gate: GateResult, requirement: str, group: Sequence[Finding]) -> str:
+    ordered = sorted(group, key=lambda finding: (-_unseen_loss(finding), finding.rows))
+    names = _named(ordered, lambda finding: f"{_loss(finding)} ({_rows(finding)})", named=_NAMED)
+    return (
+        f"{_requirement_text(gate, requirement)}: {_counted_slices(group)} under the no-harm check, not proven; "
+        f"a loss under the number beside a name would go unseen: {names}"
     )
 
 
-def _line(gate: GateResult, name: str) -> str:
-    return next((asked.text for asked in gate.requirements if asked.id == name), name)
+def _requirement_text(gate: GateResult, requirement: str) -> str:
+    return next((entry.text for entry in gate.requirements if entry.id == requirement), requirement)
 
 
-def _slices(group: Sequence[Finding]) -> str:
-    """`34 slices of native_country are`; of several declarations without their names."""
-    names = {tuple(one.slice) for one in group}
-    of = f" of {'×'.join(names.pop())}" if len(names) == 1 else ""
-    return f"1 slice{of} is" if len(group) == 1 else f"{len(group)} slices{of} are"
+def _counted_slices(group: Sequence[Finding]) -> str:
+    """`34 slices of native_country are`; slices of several declarations without their names."""
+    columns = {tuple(finding.slice) for finding in group}
+    declared = f" of {'×'.join(columns.pop())}" if len(columns) == 1 else ""
+    return f"1 slice{declared} is" if len(group) == 1 else f"{len(group)} slices{declared} are"
 
 
-def _listed(group: Sequence[Finding], told: Callable[[Finding], str], *, named: int) -> str:
-    several = len({tuple(one.slice) for one in group}) > 1
-    shown = [f"{_label(one, full=several)} {told(one)}" for one in group[:named]]
-    more = [f"and {len(group) - named} more"] if len(group) > named else []
-    return ", ".join([*shown, *more])
+def _named(group: Sequence[Finding], describe: Callable[[Finding], str], *, named: int) -> str:
+    # the value alone names a slice only among slices of the same columns
+    several = len({tuple(finding.slice) for finding in group}) > 1
+    names = [
+        f"{slice_words(tuple(finding.slice.items())) if several else ' & '.join(finding.slice.values())} {describe(finding)}"
+        for finding in group[:named]
+    ]
+    return ", ".join([*names, *([f"and {len(group) - named} more"] if len(group) > named else [])])
 
 
-def _label(one: Finding, *, full: bool) -> str:
-    return slice_words(tuple(one.slice.items())) if full else " & ".join(one.slice.values())
+def _rows(finding: Finding) -> str:
+    return counted_words(finding.rows, finding.counted_in)
 
 
-def _rows(one: Finding) -> str:
-    return counted_words(one.rows, one.counted_in)
+def _rows_needed(finding: Finding) -> str:
+    needed = finding.rows_needed
+    more = "" if needed is None else f", about {rounded(needed - finding.rows)} more needed"
+    return f"({_rows(finding)}{more})"
 
 
-def _rows_and_more(one: Finding) -> str:
-    more = "" if one.rows_needed is None else f", about {rounded(one.rows_needed - one.rows)} more needed"
-    return f"({_rows(one)}{more})"
+def _unseen_loss(finding: Finding) -> float:
+    loss = finding.detail.get("smallest_loss_seen")
+    return float("inf") if loss is None else float(loss)
 
 
-def _unseen(one: Finding) -> float:
-    value = one.detail.get("smallest_loss_seen")
-    return float("inf") if value is None else float(value)
-
-
-def _loss(one: Finding) -> str:
-    value = one.detail.get("smallest_loss_seen")
-    if value is None:
+def _loss(finding: Finding) -> str:
+    loss = _unseen_loss(finding)
+    if loss == float("inf"):
         return "of any size"
-    return f"{rounded_up(float(value)):.6g}" if float(value) else "nothing to lose"
+    return f"{rounded_up(loss):.6g}" if loss else "nothing to lose"

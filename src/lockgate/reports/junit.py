@@ -1,22 +1,25 @@
-"""The evidence as JUnit XML, one suite a gate and one case a finding, for CI pages that show tests."""
+"""Report as JUnit XML, one suite a gate and one case a finding, for CI pages that show tests."""
 
 from __future__ import annotations
 
 import re
 from xml.etree import ElementTree as Xml
 
-from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
+from lockgate.evidence.run_record import RunRecord
 
-_WEAKER = ("watched", "no_loss_seen")  # a pass whose sentence must be read
+# Passes by the weaker no-harm claim: their sentence says how large a loss would go unseen, and must be read.
+_NO_HARM = ("watched", "no_loss_seen")
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def render(evidence: Evidence) -> str:
+def render(record: RunRecord) -> str:
     """A testsuites document. fail → failure; error and inconclusive → error, because neither is a pass.
 
     A gate that does not count is shown as skipped with its verdict.
     """
+    evidence = record.evidence
     root = Xml.Element("testsuites", name=_clean(f"{evidence.model} {evidence.candidate['version']}"))
     for gate in evidence.gates:
         _suite(root, gate)
@@ -26,7 +29,7 @@ def render(evidence: Evidence) -> str:
 
 def _suite(root: Xml.Element, gate: GateResult) -> None:
     suite = Xml.SubElement(root, "testsuite", name=_clean(gate.name))
-    cases = [(one.id, one.verdict, one.code, one.reason, one.remedy) for one in gate.findings]
+    cases = [(finding.id, finding.verdict, finding.code, finding.reason, finding.remedy) for finding in gate.findings]
     if not cases or gate.verdict is Verdict.ERROR:
         cases.append((gate.name, gate.verdict, gate.verdict.value, gate.reason, None))
     tally = {"failures": 0, "errors": 0, "skipped": 0}
@@ -34,7 +37,7 @@ def _suite(root: Xml.Element, gate: GateResult) -> None:
         case = Xml.SubElement(suite, "testcase", classname=_clean(gate.name), name=_clean(name))
         text = reason if remedy is None else f"{reason}\n{remedy}"
         if verdict is Verdict.PASS:
-            if code in _WEAKER:
+            if code in _NO_HARM:
                 Xml.SubElement(case, "system-out").text = _clean(reason)
             continue
         kind = "skipped" if not gate.counts else "failure" if verdict is Verdict.FAIL else "error"

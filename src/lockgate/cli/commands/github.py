@@ -356,13 +356,15 @@ def _keep(done: Run, folder: Path) -> None:
 
 def _show(runner: Runner, done: Run) -> None:
     from lockgate.cli.github.actions_runner import say
+    from lockgate.evidence.run_record import RunRecord
     from lockgate.integrations.github.annotations import render as annotations
     from lockgate.integrations.github.job_summary import render as summary
 
-    shown = annotations(done.evidence).removesuffix("\n")
-    if shown:
-        say(shown)
-    runner.show(summary(done.evidence))
+    record = RunRecord(done.evidence, lambda: done.folder.path)
+    commands = annotations(record).removesuffix("\n")
+    if commands:
+        say(commands)
+    runner.show(summary(record))
     runner.tell(
         {
             "verdict": done.evidence.verdict.value,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence
+    from lockgate.evidence.run_record import RunRecord
 
 
 @click.command("report")
@@ -20,21 +22,31 @@ if TYPE_CHECKING:
 @click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
 def command(what: str | None, form: str, pipeline: Path | None) -> None:
     """Print the report of a digest or a run folder, of the newest run without one."""
-    from lockgate.cli import evidence_lookup as found
-    from lockgate.evidence.run_folder import RunFolder
     from lockgate.reports import FORMATS
 
-    if what is not None and os.path.isdir(what):  # noqa: PTH112
-        evidence = RunFolder(Path(what).absolute()).evidence()
-    else:
-        evidence = _here(what) or found.evidence(what, pipeline).evidence
-    click.echo(FORMATS[form].render(evidence), nl=False)
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+        record = _local(what) or _published(what, pipeline, Path(scratch))
+        click.echo(FORMATS[form].render(record), nl=False)
 
 
-def _here(what: str | None) -> Evidence | None:
-    """The evidence of a run that lies here, so that no registry need be asked."""
+def _local(what: str | None) -> RunRecord | None:
+    """The record of a run on this machine, which needs no registry."""
     from lockgate.cli import evidence_lookup as found
-    from lockgate.evidence.run_folder import find, latest
+    from lockgate.evidence.run_folder import RunFolder, find, latest
+    from lockgate.evidence.run_record import RunRecord
 
-    run = latest(found.root()) if what is None else find(found.root(), what)
-    return None if run is None else run.evidence()
+    if what is not None and os.path.isdir(what):  # noqa: PTH112
+        run: RunFolder | None = RunFolder(Path(what).absolute())
+    else:
+        run = latest(found.root()) if what is None else find(found.root(), what)
+    return None if run is None else RunRecord(run.evidence(), lambda: run.path)
+
+
+def _published(digest: str | None, pipeline: Path | None, scratch: Path) -> RunRecord:
+    """The record of a run in the registry; its files are downloaded once a report reads an exhibit."""
+    from lockgate.cli import evidence_lookup as found
+    from lockgate.evidence.run_record import RunRecord
+
+    lookup = found.evidence(digest, pipeline)
+    store = lookup.registry.evidence(lookup.evidence.model)
+    return RunRecord(lookup.evidence, cache(lambda: lookup.folder or store.fetch(lookup.evidence.digest, scratch)))

@@ -219,10 +219,12 @@ class _Session:
         raise UsageError("there is no run of this pipeline to go on with", remedy="start one with gate run")
 
     def _reports(self, evidence: Evidence, folder: RunFolder) -> None:
+        from lockgate.evidence.run_record import RunRecord
         from lockgate.reports import FORMATS
 
+        record = RunRecord(evidence, lambda: folder.path)
         for report in FORMATS.values():
-            folder.write(report.file, report.render(evidence).encode())
+            folder.write(report.file, report.render(record).encode())
 
     def show(self, evidence: Evidence, folder: RunFolder) -> None:
         self.screen.verdict(evidence, folder.path, observing=self.observing, root=self.pipeline.root)

@@ -137,6 +137,7 @@ def _run_folder(approved: Approved, path: Path) -> Path:
     Raises Refused where an exhibit is missing: what is published must be whole, because CI's own artifacts end.
     """
     from lockgate.evidence.run_folder import RunFolder
+    from lockgate.evidence.run_record import RunRecord
     from lockgate.integrations.github.pull_request_state import exhibits
     from lockgate.reports import FORMATS
 
@@ -146,6 +147,7 @@ def _run_folder(approved: Approved, path: Path) -> Path:
     folder.keep_evidence(approved.evidence)
     for name, data in found.items():
         folder.write(name, data)
+    record = RunRecord(approved.evidence, lambda: path)
     for report in FORMATS.values():
-        folder.write(report.file, report.render(approved.evidence).encode())
+        folder.write(report.file, report.render(record).encode())
     return path

@@ -88,23 +88,23 @@ class Desk:
 
     def comment(self, seen: Seen, decision: Decision, *, done: tuple[str, ...] | None = None) -> str:
         """The comment as it should stand, also where there is no evidence to tell of."""
-        from lockgate.integrations.github import comment_report as comment
+        from lockgate.evidence.run_record import RunRecord
+        from lockgate.integrations.github import comment_report
 
         marker = self._marker(seen)
         if seen.evidence is None:
             return f"{marker}\n{_nothing(seen, decision)}"
         older = dict.fromkeys(one.vote.digest for one in reversed(decision.ignored) if one.code == "other_evidence")
-        place = comment.Place(
+        context = comment_report.CommentContext(
             marker,
             run_url=None if seen.run is None else seen.run.html_url,
             commit=seen.pull.head.sha,
             replaced=tuple(older),
         )
-        told = self.asked
-        said = None
-        if told is not None:
-            said = comment.Asked(told.signoff, seen.ballot(told, self.event), decision, done)
-        return comment.render(seen.evidence, place=place, asked=said)
+        policy, signoff = self.asked, None
+        if policy is not None:
+            signoff = comment_report.SignoffStatus(policy.signoff, seen.ballot(policy, self.event), decision, done)
+        return comment_report.render(RunRecord(seen.evidence), context=context, signoff=signoff)
 
     def ask_for_sign_off(self, seen: Seen, decision: Decision) -> None:
         """Notify those whom the pipeline names, once for each evidence: until the one comment speaks of it."""

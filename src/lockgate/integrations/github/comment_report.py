@@ -1,4 +1,4 @@
-"""The comment that stays on a pull request: what was found, what is in the way, who may open it and with which line."""
+"""The one comment on a pull request: results, blockers, who may approve, and the line that approves."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from lockgate.errors import UsageError
 from lockgate.evaluation.judging.number_format import short, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.reports.blockers import Obstacle, merged, obstacles, watched
+from lockgate.evidence.run_record import RunRecord
+from lockgate.reports.blockers import Blocker, blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
-from lockgate.signoff.decision import Ballot, Decision
+from lockgate.signoff.decision import Ballot, Decision, missing_text
 from lockgate.signoff.policy import Person, SignoffPolicy
 from lockgate.text import colon, cut, fit, html, markdown, utf16
 from lockgate.units import utc
 
 LIMIT = 60_000
-_GATES, _SLICES, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400
+# How many gates, table rows, ignored votes, slices of one blocker and owners appear, and the characters of one text.
+_GATES, _ROWS, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400
 _MARK = {"pass": "✅", "inconclusive": "❔", "fail": "❌", "error": "💥"}
+_NOUNS = {"approve": "approval", "reject": "rejection", "revoke": "revocation"}
 _CLOSED = ("approved", "expired", "superseded", "refused")
-# What happens next, or what helps, where the decision is about a pull request.
+# What happens next, or what helps, in a pull request; a decision's own remedy names commands of a terminal.
 _AFTER = {
     "approved": "the promotion runs next, and this comment will tell how it ended",
-    "expired": "run the gate workflow again: that makes new evidence with a new digest, and votes begin anew",
+    "expired": "run the gate workflow again: that makes new evidence with a new digest, and approvals begin anew",
 }
 _MARKER = re.compile(r"<!-- [A-Za-z0-9:/._%+ ]+ -->")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
@@ -36,8 +39,8 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the comment stands: the hidden line that it is found again by, and what a reader may want to open.
+class CommentContext:
+    """Hidden marker line by which the comment is found again, and what it links to.
 
     replaced: digests of this pull request that this evidence makes void, the newest first.
     """
@@ -53,10 +56,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the pull request's comments came to so far.
+class SignoffStatus:
+    """The policy, and what the pull request's comments came to so far.
 
-    ballot: the votes, and who had a hand in the work. done: what the promotion said, line by line, None before it.
+    ballot: the votes, and who contributed. done: lines of the promotion's outcome, None before it.
     """
 
     policy: SignoffPolicy
@@ -65,13 +68,14 @@ class Asked:
     done: tuple[str, ...] | None = None
 
 
-def render(evidence: Evidence, *, place: Place, asked: Asked | None, limit: int = LIMIT) -> str:
+def render(record: RunRecord, *, context: CommentContext, signoff: SignoffStatus | None, limit: int = LIMIT) -> str:
     """The whole comment, at most `limit` UTF-16 units long: gates are left out, the worst last, never parts of one.
 
-    asked: None where the policy of the default branch is not known; nothing can then be approved.
+    signoff: None where the policy of the default branch is not known; nothing can then be approved.
     """
-    head = "\n".join([place.marker, *_headline(evidence, asked), *_table(evidence, room=limit // 3)]) + "\n"
-    foot = "\n".join([*_signoff(evidence, asked), *_footer(evidence, place)]) + "\n"
+    evidence = record.evidence
+    head = "\n".join([context.marker, *_headline(evidence, signoff), *_table(evidence, room=limit // 3)]) + "\n"
+    foot = "\n".join([*_signoff(evidence, signoff), *_footer(evidence, context)]) + "\n"
     sections = [section for section in map(_section, sorted(evidence.gates, key=_worst_first)[:_GATES]) if section]
     legend = f"\n<sub>{LEGEND}.</sub>\n" if any("`" in section for section in sections) else ""
     room = limit - utf16(head) - utf16(legend) - utf16(foot)
@@ -91,19 +95,19 @@ def _worst_first(gate: GateResult) -> tuple[bool, int]:
     return not gate.counts and gate.verdict is not Verdict.PASS, -gate.verdict.rank
 
 
-def _headline(evidence: Evidence, asked: Asked | None) -> list[str]:
+def _headline(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     name = f"{_text(evidence.model, 100)} version {_text(str(evidence.candidate['version']), 40)}"
-    mark, what = _state(evidence, asked)
+    mark, state = _state(evidence, signoff)
     champion = evidence.champion
     against = "There is no champion yet." if champion is None else (
-        f"Held against version {_text(str(champion['version']), 40)}, Production at the time."
+        f"Compared with version {_text(str(champion['version']), 40)}, Production at the time."
     )  # fmt: skip
-    return [f"### {mark} {name} {what}", "", against, ""]
+    return [f"### {mark} {name} {state}", "", against, ""]
 
 
-def _state(evidence: Evidence, asked: Asked | None) -> tuple[str, str]:
-    decision = None if asked is None else asked.decision
-    if asked is not None and asked.done is not None:
+def _state(evidence: Evidence, signoff: SignoffStatus | None) -> tuple[str, str]:
+    decision = None if signoff is None else signoff.decision
+    if signoff is not None and signoff.done is not None:
         return "🚀", "is promoted"
     if decision is not None and decision.state == "approved":
         return "✅", "is approved"
@@ -122,23 +126,23 @@ def _state(evidence: Evidence, asked: Asked | None) -> tuple[str, str]:
         return "❔", f"is undecided on {count} point{'s' if count != 1 else ''}, which an owner may accept"
     mark = _MARK[evidence.verdict.value]
     return mark, {
-        "pass": "passes, and nothing was to be opened",
+        "pass": "passes, in a run that cannot be promoted",
         "inconclusive": "is undecided and may not be promoted",
         "fail": "is held back",
-        "error": "could not be judged",
+        "error": "could not be evaluated",
     }[evidence.verdict.value]
 
 
 def _table(evidence: Evidence, *, room: int) -> list[str]:
     """One row a gate in the order of the pipeline; where they are too many, the worst are kept."""
-    ordered = sorted(enumerate(evidence.gates), key=lambda one: _worst_first(one[1]))[:_GATES]
-    rows = {place: _gate_row(gate) for place, gate in ordered}
-    kept = len(fit(list(rows.values()), room=room, size=utf16, left_out=str)) if rows else 0
-    kept -= 1 if sum(map(utf16, rows.values())) > room else 0
-    shown = [row for _, row in sorted(list(rows.items())[:kept])]
-    hidden = len(evidence.gates) - len(shown)
+    ordered = sorted(enumerate(evidence.gates), key=lambda entry: _worst_first(entry[1]))[:_GATES]
+    rows = {index: _gate_row(gate) for index, gate in ordered}
+    count = len(fit(list(rows.values()), room=room, size=utf16, left_out=str)) if rows else 0
+    count -= 1 if sum(map(utf16, rows.values())) > room else 0  # the line of `fit` for what it left out
+    in_order = [row for _, row in sorted(list(rows.items())[:count])]
+    hidden = len(evidence.gates) - len(in_order)
     more = [f"| | | … and {hidden:,} more |"] if hidden else []
-    return ["| | gate | what was found |", "|:-:|---|---|", *shown, *more]
+    return ["| | gate | result |", "|:-:|---|---|", *in_order, *more]
 
 
 def _gate_row(gate: GateResult) -> str:
@@ -147,62 +151,67 @@ def _gate_row(gate: GateResult) -> str:
 
 
 def _section(gate: GateResult) -> str:
-    """What stands in the way at one gate, requirement by requirement, then what was only watched; empty for nothing."""
-    found = obstacles(gate, named=_NAMED)
-    alone = [one for one in found if len(one.findings) == 1 and one.findings[0].decided is not None]
+    """The blockers of one gate, requirement by requirement, then its unproven and pooled slices; empty without any."""
+    listed = blockers(gate, named=_NAMED)
+    alone = [blocker for blocker in listed if len(blocker.findings) == 1 and blocker.findings[0].decided is not None]
     lines: list[str] = []
-    for requirement, group in groupby(_by_requirement(gate, alone), key=lambda one: one.findings[0].requirement):
-        lines += _requirement(gate, requirement, [one.findings[0] for one in group])
-    lines += [f"* **{one.verdict}** {_text(one.reason, 1_000)}" for one in found if one not in alone][:_SLICES]
+    for requirement, group in groupby(_by_requirement(gate, alone), key=_requirement_of):
+        lines += _requirement(gate, requirement, [blocker.findings[0] for blocker in group])
+    grouped = [blocker for blocker in listed if blocker not in alone][:_ROWS]
+    lines += [f"* **{blocker.verdict}** {_text(blocker.reason, 1_000)}" for blocker in grouped]
     broken = gate.context.get("broken")
     if isinstance(broken, Mapping):
         lines.append(f"* **error** {_text(gate.reason)}; {_text(str(broken.get('remedy') or 'see the log'))}")
-    remedies = dict.fromkeys(one.remedy for one in found if one.remedy)
+    remedies = dict.fromkeys(blocker.remedy for blocker in listed if blocker.remedy)
     lines += [f"* 💡 {_text(remedy)}" for remedy in list(remedies)[:3]]
     heading = ["", f"#### {_MARK[gate.verdict.value]} {_text(gate.name, 80)}", ""] if lines else []
     return "".join(f"{line}\n" for line in [*heading, *lines, *_folded(gate)])
 
 
-def _by_requirement(gate: GateResult, alone: Sequence[Obstacle]) -> list[Obstacle]:
-    order = {asked.id: place for place, asked in enumerate(gate.requirements)}
-    return sorted(alone, key=lambda one: order.get(one.findings[0].requirement, len(order)))
+def _requirement_of(blocker: Blocker) -> str:
+    return blocker.findings[0].requirement
+
+
+def _by_requirement(gate: GateResult, alone: Sequence[Blocker]) -> list[Blocker]:
+    order = {requirement.id: index for index, requirement in enumerate(gate.requirements)}
+    return sorted(alone, key=lambda blocker: order.get(_requirement_of(blocker), len(order)))
 
 
 def _requirement(gate: GateResult, requirement: str, findings: list[Finding]) -> list[str]:
     """One table a requirement: each slice that is no pass, with its interval on the scale that all of them share."""
-    text = next((asked.text for asked in gate.requirements if asked.id == requirement), requirement)
-    shown, against = findings[:_SLICES], _against(findings)
+    text = next((entry.text for entry in gate.requirements if entry.id == requirement), requirement)
+    listed, contrast = findings[:_ROWS], _contrast(findings)
     worse = "◂ worse" if findings[0].limit.op == ">=" else "worse ▸"
     lines = [
         _tally(gate, requirement, findings, _text(text, 200)),
         "",
-        f"| | | observed |{' champion |' if against else ''} {against or 'interval'} | {worse} | {shown[0].counted_in} |",
-        f"|:-:|---|--:|{'--:|' if against else ''}:-:|---|--:|",
+        f"| | | value |{' champion |' if contrast else ''} {contrast or 'interval'} | {worse} | {listed[0].counted_in} |",
+        f"|:-:|---|--:|{'--:|' if contrast else ''}:-:|---|--:|",
     ]
-    for one, bar in zip(shown, bars(shown), strict=True):
-        champion = f" {_number(one.champion)} |" if against else ""
-        where = _text(slice_words(tuple(one.slice.items())) or "overall", 120)
+    for finding, bar in zip(listed, bars(listed), strict=True):
+        champion = f" {_number(finding.champion)} |" if contrast else ""
+        where = _text(slice_words(tuple(finding.slice.items())) or "overall", 120)
         lines.append(
-            f"| {_MARK[one.verdict.value]} | {where} | {_number(one.observed)} |{champion} {_interval(one, against)} "
-            f"| {f'`{bar}`' if bar else ''} | {one.rows:,} |"
+            f"| {_MARK[finding.verdict.value]} | {where} | {_number(finding.observed)} |{champion} "
+            f"{_interval(finding, contrast)} | {f'`{bar}`' if bar else ''} | {finding.rows:,} |"
         )
-    if len(findings) > len(shown):
-        lines.append(f"| | … and {len(findings) - len(shown):,} more |{' |' * (5 if against else 4)}")
+    if len(findings) > len(listed):
+        lines.append(f"| | … and {len(findings) - len(listed):,} more |{' |' * (5 if contrast else 4)}")
     return [*lines, ""]
 
 
 def _tally(gate: GateResult, requirement: str, findings: Sequence[Finding], text: str) -> str:
-    """`**auc >= 0.9**: 2 failed, 1 undecided of 8`; the requirement alone where there is only one to tell."""
-    judged = sum(1 for one in gate.findings if one.requirement == requirement)
+    """`**auc >= 0.9**: 2 failed, 1 undecided of 8`; the requirement alone where it has a single finding."""
+    judged = sum(1 for finding in gate.findings if finding.requirement == requirement)
     if judged == 1:
         return f"**{text}**"
-    counts = Counter(str(one.verdict) for one in findings)
+    counts = Counter(str(finding.verdict) for finding in findings)
     words = {"error": "broke", "fail": "failed", "inconclusive": "undecided"}
-    told = ", ".join(f"{counts[name]:,} {word}" for name, word in words.items() if counts[name])
-    return f"**{colon(text).removesuffix(':')}**: {told} of {judged:,}"
+    tally = ", ".join(f"{counts[name]:,} {word}" for name, word in words.items() if counts[name])
+    return f"**{colon(text).removesuffix(':')}**: {tally} of {judged:,}"
 
 
-def _against(findings: Sequence[Finding]) -> str | None:
+def _contrast(findings: Sequence[Finding]) -> str | None:
     on = findings[0].decided.on if findings[0].decided is not None else "value"
     return {"difference": "difference", "ratio": "factor"}.get(on)
 
@@ -211,12 +220,12 @@ def _number(value: float | None) -> str:
     return "–" if value is None else short(value)
 
 
-def _interval(one: Finding, against: str | None) -> str:
-    decided = one.decided
+def _interval(finding: Finding, contrast: str | None) -> str:
+    decided = finding.decided
     if decided is None:
         return ""
-    sign = "+" if against == "difference" and decided.estimate is not None and decided.estimate > 0 else ""
-    value = f"{sign}{_number(decided.estimate)}" if against else ""
+    sign = "+" if contrast == "difference" and decided.estimate is not None and decided.estimate > 0 else ""
+    value = f"{sign}{_number(decided.estimate)}" if contrast else ""
     if decided.low is None and decided.high is None:
         return value
     ends = f"<sub>{short(decided.low)} to {short(decided.high)}</sub>".replace(" ", "&nbsp;")
@@ -224,90 +233,93 @@ def _interval(one: Finding, against: str | None) -> str:
 
 
 def _folded(gate: GateResult) -> Iterator[str]:
-    said = [(word, line) for word, lines in (("watched", watched(gate)), ("merged", merged(gate))) for line in lines]
-    if not said:
+    labelled = (("no-harm check", unproven_slices(gate)), ("pooled", pooled_slices(gate)))
+    lines = [(label, sentence) for label, sentences in labelled for sentence in sentences]
+    if not lines:
         return
-    count = sum(1 for one in gate.findings if one.code == "watched")
-    title = f"{count} watched, not proven" if count else "small slices judged as one"
+    count = sum(1 for finding in gate.findings if finding.code == "watched")
+    title = f"{count} under the no-harm check, not proven" if count else "small slices pooled"
     yield from ("", f"<details><summary>{colon(html(cut(gate.name, 80)))} {title}</summary>", "")
-    yield from (f"* **{word}** {_text(line, 1_500)}" for word, line in said[:_SLICES])
+    yield from (f"* **{label}** {_text(sentence, 1_500)}" for label, sentence in lines[:_ROWS])
     yield from ("", "</details>")
 
 
-def _signoff(evidence: Evidence, asked: Asked | None) -> list[str]:
-    if asked is None:
+def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
+    if signoff is None:
         return ["", "---", "The default branch has no pipeline for this model yet: nothing can be approved here."]
-    if evidence.opens == "no" and asked.done is None:
+    if evidence.opens == "no" and signoff.done is None:
         return ["", "---", "Nothing to approve: " + _why_not(evidence)]
-    lines = ["", "---", *_decided(asked)]
-    if asked.done is not None or (asked.decision is not None and asked.decision.state in _CLOSED):
+    lines = ["", "---", *_decision(signoff)]
+    if signoff.done is not None or (signoff.decision is not None and signoff.decision.state in _CLOSED):
         return lines
-    if not asked.policy.require:
+    if not signoff.policy.require:
         return [*lines, "The pipeline says nothing about who signs, so nothing can be promoted."]
-    if asked.policy.nobody_signs:
+    if signoff.policy.nobody_signs:
         return [*lines, "The policy says that nobody signs."]
     accepting = f" accepting {len(evidence.asks)} undecided" if evidence.opens == "by_owner" else ""
-    rejected = asked.decision is not None and asked.decision.state == "rejected"
+    rejected = signoff.decision is not None and signoff.decision.state == "rejected"
     return [
         *lines,
-        f"**{'Once that is lifted' if rejected else 'To promote it'}**, {_who(asked)} must comment this line:",
+        f"**{'Once that is lifted' if rejected else 'To promote it'}**, {_approvers(signoff)} must comment this line:",
         "",
         "```",
         f"/gate approve {evidence.digest}{accepting}",
         "```",
         "",
         *_undecided(evidence),
-        *_expiry(evidence, asked),
-        "<sub>Or `/gate reject` with a reason below it; `/gate revoke` takes a vote back, `/gate status` looks again. "
-        "Only a new, unedited comment counts. A new push or a new run makes a new digest, and votes begin anew.</sub>",
+        *_expiry(evidence, signoff),
+        "<sub>Or `/gate reject` with a reason below it; `/gate revoke` takes either back, `/gate status` decides anew. "
+        "Only a new, unedited comment counts. A new push or a new run makes a new digest, and approvals begin anew.</sub>",
     ]
 
 
 def _why_not(evidence: Evidence) -> str:
     return {
         Verdict.PASS: "this run was partial or observed only.",
-        Verdict.INCONCLUSIVE: "what is undecided above was not declared a question to the owner.",
+        Verdict.INCONCLUSIVE: "the policy lets no owner accept what is undecided above.",
         Verdict.FAIL: "no approval changes a failed gate. Push a better candidate, and the gates run again.",
         Verdict.ERROR: "something broke. Mend it and run the gates again.",
     }[evidence.verdict]
 
 
-def _decided(asked: Asked) -> list[str]:
-    if asked.done is not None:
-        return [*(f"* {_text(line, 1_000)}" for line in asked.done), ""]
-    decision = asked.decision
+def _decision(signoff: SignoffStatus) -> list[str]:
+    if signoff.done is not None:
+        return [*(f"* {_text(line, 1_000)}" for line in signoff.done), ""]
+    decision = signoff.decision
     if decision is None:
         return []
-    why, after = decision.reason.splitlines()[0], _AFTER.get(decision.state) or decision.remedy
-    remedy = f". {_text(after[:1].upper() + after[1:])}." if after and decision.state != "pending" else ""
-    by = why.removeprefix(f"{decision.state} ")
-    lines = [f"**{decision.state}**{':' if by == why else ''} {_text(by)}{remedy}", ""]
-    lines += [
-        f"* {_text(str(one.vote.by), 80)}'s {one.vote.verb} does not count: {_text(one.reason, 200)}"
-        for one in decision.ignored[-_IGNORED:]
+    # what is ignored is listed below, and not repeated
+    reason = missing_text(decision.missing, ()) if decision.missing else decision.reason
+    help_text = _AFTER.get(decision.state) or decision.remedy
+    remedy = f". {_text(help_text[:1].upper() + help_text[1:])}." if help_text and decision.state != "pending" else ""
+    state = f"**{_text(reason)}**" if decision.code == "approved" else f"**{decision.state}**: {_text(reason)}"
+    ignored = [
+        f"* {_text(str(entry.vote.by), 80)}'s {_NOUNS.get(entry.vote.verb, entry.vote.verb)} does not count: "
+        f"{_text(entry.reason, 200)}"
+        for entry in decision.ignored[-_IGNORED:]
     ]
-    return [*lines, ""] if decision.ignored else lines
+    return [f"{state}{remedy}", "", *ignored, *([""] if ignored else [])]
 
 
-def _who(asked: Asked) -> str:
+def _approvers(signoff: SignoffStatus) -> str:
     """`1 of owners (@octocat, @hubot) and 1 of risk (@monalisa)`, without those who may not vote on this work."""
-    wanted = []
-    for group, count in sorted(asked.policy.require.items()):
+    groups = []
+    for group, count in sorted(signoff.policy.require.items()):
         if count:
-            people = [person for person in asked.policy.people() if group in person.groups and _may(person, asked)]
-            shown = ", ".join(_mention(person) for person in people[:_MENTIONED]) or "nobody who may"
+            people = [person for person in signoff.policy.people() if group in person.groups and _may(person, signoff)]
+            mentions = ", ".join(_mention(person) for person in people[:_MENTIONED]) or "nobody who may"
             more = f" and {len(people) - _MENTIONED} more" if len(people) > _MENTIONED else ""
-            told = {} if asked.decision is None else asked.decision.missing
-            left = told.get(group, 0) if told else count
-            if not left:
+            missing = {} if signoff.decision is None else signoff.decision.missing
+            needed = missing.get(group, 0) if missing else count
+            if not needed:
                 continue
-            still = f"{left} more" if left < count else str(left)
-            wanted.append(f"{still} of {_text(group, 80)} ({shown}{more})")
-    return " and ".join(wanted)
+            still = f"{needed} more" if needed < count else str(needed)
+            groups.append(f"{still} of {_text(group, 80)} ({mentions}{more})")
+    return " and ".join(groups)
 
 
-def _may(person: Person, asked: Asked) -> bool:
-    return person.may_vote and not (asked.policy.separation_of_duties and asked.ballot.made_by(person))
+def _may(person: Person, signoff: SignoffStatus) -> bool:
+    return person.may_vote and not (signoff.policy.separation_of_duties and signoff.ballot.made_by(person))
 
 
 def _mention(person: Person) -> str:
@@ -318,24 +330,24 @@ def _mention(person: Person) -> str:
 def _undecided(evidence: Evidence) -> list[str]:
     if evidence.opens != "by_owner":
         return []
-    shown = ", ".join(_text(one, 120) for one in evidence.asks[:_SLICES])
-    more = f" and {len(evidence.asks) - _SLICES} more" if len(evidence.asks) > _SLICES else ""
-    return [f"Undecided, and accepted with that line: {shown}{more}.", ""]
+    ids = ", ".join(_text(finding_id, 120) for finding_id in evidence.asks[:_ROWS])
+    more = f" and {len(evidence.asks) - _ROWS} more" if len(evidence.asks) > _ROWS else ""
+    return [f"Undecided, and accepted with that line: {ids}{more}.", ""]
 
 
-def _expiry(evidence: Evidence, asked: Asked) -> list[str]:
+def _expiry(evidence: Evidence, signoff: SignoffStatus) -> list[str]:
     try:
-        until = utc(evidence.document["run"]["finished_at"]) + asked.policy.expires
+        until = utc(evidence.document["run"]["finished_at"]) + signoff.policy.expires
     except (KeyError, TypeError, ValueError, OverflowError):
         return []
     return [f"It can be approved until **{until:%Y-%m-%d %H:%M} UTC**.", ""]
 
 
-def _footer(evidence: Evidence, place: Place) -> list[str]:
-    said = [f"evidence `{evidence.digest}`"]
-    said += [f"replaces ~~`{digest}`~~" for digest in place.replaced[:1]]
-    if place.commit is not None and _COMMIT.fullmatch(place.commit):
-        said.append(f"commit `{place.commit[:12]}`")
-    if place.run_url is not None and _URL.fullmatch(place.run_url):
-        said.append(f"[the run and its report]({place.run_url})")
-    return ["", f"<sub>{' · '.join(said)}</sub>"]
+def _footer(evidence: Evidence, context: CommentContext) -> list[str]:
+    parts = [f"evidence `{evidence.digest}`"]
+    parts += [f"replaces ~~`{digest}`~~" for digest in context.replaced[:1]]
+    if context.commit is not None and _COMMIT.fullmatch(context.commit):
+        parts.append(f"commit `{context.commit[:12]}`")
+    if context.run_url is not None and _URL.fullmatch(context.run_url):
+        parts.append(f"[the run and its report]({context.run_url})")
+    return ["", f"<sub>{' · '.join(parts)}</sub>"]

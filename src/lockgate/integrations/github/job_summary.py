@@ -1,27 +1,26 @@
-"""The job summary: the whole report, as far as GitHub takes it."""
+"""Job summary: the Markdown report, cut to the size that GitHub takes."""
 
 from __future__ import annotations
 
-from lockgate.evidence.evidence import Evidence
-from lockgate.reports.markdown import pieces
+from lockgate.evidence.run_record import RunRecord
+from lockgate.reports.markdown import sections
 from lockgate.text import fit, utf8
 
 LIMIT = 900 * 1024  # GitHub takes 1 MiB of a step, and drops what is longer without a word
 _FINDINGS = (None, 1_000, 100, 10)
 
 
-def render(evidence: Evidence, *, limit: int = LIMIT) -> str:
+def render(record: RunRecord, *, limit: int = LIMIT) -> str:
     """The report in at most `limit` bytes: first fewer findings of each gate, the worst kept, then fewer gates.
 
-    What a model wrote last is left out: a summary is read by more people than the run's own folder, and rows may stand
-    in it.
+    The last lines that a model wrote to stderr are left out: they may hold rows of data, and more people read a summary
+    than the run folder.
     """
     for most in _FINDINGS:
-        parts = pieces(evidence, most=most, stderr=False)
-        whole = "".join([parts.head, *parts.table, "\n", *parts.gates, parts.foot])
-        if utf8(whole) <= limit:
-            return whole
-    room = limit - utf8(parts.head) - utf8(parts.foot) - 1
+        parts = sections(record, most=most, stderr=False)
+        if utf8(str(parts)) <= limit:
+            return str(parts)
+    room = limit - utf8(parts.head) - utf8(parts.foot) - 1  # 1: the line break after the table
     table = fit(parts.table, room=room // 2, size=utf8, left_out=lambda count: f"| … and {count:,} more gates | | |\n")
     room -= sum(map(utf8, table))
     gates = fit(parts.gates, room=room, size=utf8, left_out=_left_out)
