@@ -91,7 +91,7 @@ def test_the_report_of_the_demo_is_there_in_every_format(after: Checkout) -> Non
     junit = Xml.fromstring(after.gate("report", digest, "--format", "junit").stdout)
     document = json.loads(after.gate("report", str(latest), "--format", "json").stdout)
 
-    assert markdown.startswith("# ✅ pass: fraud version 3\n\nHeld against version 1.")
+    assert markdown.startswith("# ✅ pass: fraud version 3\n\nCompared with version 1.")
     assert [suite.get("name") for suite in junit] == ["signature", "metadata", "metrics", "latency", "shadow"]
     assert {suite.get("failures") for suite in junit} == {"0"}
     assert document["digest"] == digest

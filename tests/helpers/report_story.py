@@ -7,7 +7,7 @@ from typing import Any
 
 from lockgate.evidence.evidence import Evidence, GateResult, RequirementLine
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
-from lockgate.integrations.github.comment_report import Place
+from lockgate.integrations.github.comment_report import CommentContext
 from lockgate.signoff.policy import Owner, SignoffPolicy
 
 RUN = {
@@ -21,7 +21,7 @@ POLICY = SignoffPolicy(
     },
     require={"owners": 1, "risk": 1},
 )
-PLACE = Place(
+CONTEXT = CommentContext(
     marker="<!-- lockgate:v1 1296269/1347/fraud -->",
     run_url="https://github.com/octo/models/actions/runs/30433642",
     commit="4c1d3f5a" * 5,
@@ -70,7 +70,7 @@ P99 = Finding(
     detail={"counted_in": "requests"},
 )  # fmt: skip
 
-SIGNATURE = GateResult("signature", "signature", True, Verdict.PASS, "all 3 findings hold")
+SIGNATURE = GateResult("signature", "signature", True, Verdict.PASS, "all 3 requirements met")
 METRICS = GateResult(
     "metrics", "metrics", True, Verdict.FAIL, f"{BR.reason} (90 % interval 0.0381–0.0643); at most 0.03 below is allowed; and 1 more; 1 undecided; 3 watched",
     (RequirementLine("r1", LINE, 0, 31),), (US, DE, BR, NG, PT, *SMALL),

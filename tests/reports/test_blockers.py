@@ -8,7 +8,7 @@ from typing import Any
 from helpers.report_evidence import finding
 from lockgate.evidence.evidence import GateResult, RequirementLine
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.reports.blockers import merged, obstacles, watched
+from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 
 LINES = (
     RequirementLine("r1", "auc >= champion - 0.03 on each slice"),
@@ -35,7 +35,7 @@ def gate_of(*findings: Finding) -> GateResult:
 
 def test_slices_that_are_too_small_are_told_together() -> None:
     """By name, the largest first, with the rows of each and how many more would decide; a failure stands alone before."""
-    first, second = obstacles(gate_of(small("LU", 40), small("MT", 1, needed=None), finding(), small("CY", 70)))
+    first, second = blockers(gate_of(small("LU", 40), small("MT", 1, needed=None), finding(), small("CY", 70)))
 
     assert (first.reason, first.verdict) == (finding().reason, Verdict.FAIL)
     assert second.reason == (
@@ -49,7 +49,7 @@ def test_slices_of_a_ranking_are_told_in_queries() -> None:
     """What is there, what more is needed, and what to add."""
     of_queries = {"p_fail": "0.5", "counted_in": "queries"}
     each = (small("LU", 40), small("CY", 7), small("MT", 1, needed=None))
-    (told,) = obstacles(gate_of(*(replace(one, detail=of_queries) for one in each)))
+    (told,) = blockers(gate_of(*(replace(one, detail=of_queries) for one in each)))
 
     assert told.reason.endswith(
         "too small to judge: LU (40 queries, about 260 more needed), CY (7 queries, about 300 more needed), MT (1 query)"
@@ -60,15 +60,17 @@ def test_slices_of_a_ranking_are_told_in_queries() -> None:
 def test_slices_without_a_value_are_told_together_where_the_reason_is_the_same() -> None:
     """No positive rows is another reason than no rows."""
 
-    def lacking(country: str, rows: int, why: str) -> Finding:
+    def lacking(country: str, rows: int, why: str, code: str = "one_class") -> Finding:
         said = f"auc on geo={country}: {why}" + (f" ({rows} rows)" if rows else "")
         remedy = "add rows of this slice"
-        return small(country, rows, code="one_class", decided=None, reason=said, remedy=remedy, detail={})
+        return small(
+            country, rows, code=code, observed=None, positives=0, decided=None, reason=said, remedy=remedy, detail={}
+        )
 
-    found = obstacles(
+    found = blockers(
         gate_of(
             *(lacking(country, 9, "there are no positive rows") for country in ("LU", "MT", "CY")),
-            lacking("VA", 0, "there are no rows"),
+            lacking("VA", 0, "there are no rows", "no_rows"),
         )
     )
 
@@ -76,9 +78,35 @@ def test_slices_without_a_value_are_told_together_where_the_reason_is_the_same()
         (
             "auc >= champion - 0.03 on each slice: 3 slices of geo are without a value, there are no positive rows: "
             "CY 9 rows, LU 9 rows, MT 9 rows",
-            "add rows of these slices",
+            "for each slice: add rows of this slice",
         ),
         ("auc on geo=VA: there are no rows", "add rows of this slice"),
+    ]
+
+
+def test_slices_without_a_value_for_another_cause_are_listed_with_an_example() -> None:
+    """One reason stands for all; a value that the champion lacks is another cause than one that the candidate lacks."""
+
+    def constant(country: str, **more: Any) -> Finding:
+        lacking: dict[str, Any] = {
+            "code": "constant_label",
+            "decided": None,
+            "observed": None,
+            "remedy": None,
+            "detail": {},
+        }
+        return small(
+            country, 9, **(lacking | {"reason": f"r2 on geo={country}: the label does not vary (9 rows)"} | more)
+        )
+
+    countries = ("LU", "MT", "CY")
+    own = [constant(country) for country in countries]
+    champion = [constant(name, observed=0.5, reason=f"r2 on geo={name}: of the champion: flat") for name in countries]
+
+    assert [blocker.reason for blocker in blockers(gate_of(*own, *champion))] == [
+        "auc >= champion - 0.03 on each slice: 3 slices of geo are without a value: CY 9 rows, LU 9 rows, MT 9 rows; "
+        f"for example r2 on geo=LU: {cause}"
+        for cause in ("the label does not vary (9 rows)", "of the champion: flat")
     ]
 
 
@@ -90,13 +118,13 @@ def test_nothing_is_told_together_that_is_not_alike() -> None:
         *(small(name, 40, requirement="r2", id=name, detail={"members": ["a"]}) for name in ("x", "y", "z")),
     ]  # fmt: skip
 
-    assert [len(one.findings) for one in obstacles(gate_of(*alone))] == [1] * len(alone)
+    assert [len(one.findings) for one in blockers(gate_of(*alone))] == [1] * len(alone)
 
 
 def test_every_finding_that_is_no_pass_is_told_once() -> None:
     """However many are alike, and however few are named."""
     findings = [small(f"c{number:03}", number + 1) for number in range(120)]
-    (told,) = obstacles(gate_of(*findings), named=2)
+    (told,) = blockers(gate_of(*findings), named=2)
 
     assert sorted(one.id for one in told.findings) == sorted(one.id for one in findings)
     assert told.reason.endswith(
@@ -106,7 +134,7 @@ def test_every_finding_that_is_no_pass_is_told_once() -> None:
 
 def test_slices_of_several_declarations_are_named_in_full() -> None:
     """A value alone would not tell of what."""
-    (told,) = obstacles(gate_of(small("LU", 3), small("MT", 2), small("f", 1, slice={"sex": "f"}, needed=None)))
+    (told,) = blockers(gate_of(small("LU", 3), small("MT", 2), small("f", 1, slice={"sex": "f"}, needed=None)))
 
     assert "3 slices are too small to judge: geo=LU (" in told.reason
     assert told.reason.endswith("sex=f (1 row)")
@@ -121,12 +149,12 @@ def test_watched_slices_are_named_with_what_they_would_hide() -> None:
 
     apart = finding(slice={}, verdict=Verdict.PASS, code="watched", detail={"watched": "LU: 40 rows"})
 
-    assert watched(gate_of(seen("LU", "0.0812", 40), seen("MT", "0.0", 9), seen("CY", "0.5", 12), apart)) == [
-        "auc >= champion - 0.03 on each slice: 3 slices of geo are watched, not proven; a loss under the number beside a "
+    assert unproven_slices(gate_of(seen("LU", "0.0812", 40), seen("MT", "0.0", 9), seen("CY", "0.5", 12), apart)) == [
+        "auc >= champion - 0.03 on each slice: 3 slices of geo are under the no-harm check, not proven; a loss under the number beside a "
         "name would go unseen: CY 0.5 (12 rows), LU 0.082 (40 rows), MT nothing to lose (9 rows)"
     ]
-    assert watched(gate_of(seen("LU", None, 40))) == [
-        "auc >= champion - 0.03 on each slice: 1 slice of geo is watched, not proven; a loss under the number beside a "
+    assert unproven_slices(gate_of(seen("LU", None, 40))) == [
+        "auc >= champion - 0.03 on each slice: 1 slice of geo is under the no-harm check, not proven; a loss under the number beside a "
         "name would go unseen: LU of any size (40 rows)"
     ]
 
@@ -135,6 +163,6 @@ def test_merged_slices_are_named_once_though_several_lines_judge_them() -> None:
     """Every one, the largest first."""
     pool = finding(slice={"geo": "other"}, detail={"members": ["LU", "MT", "CY"], "member_rows": [40, 1200, 40]})
 
-    assert merged(gate_of(pool, replace(pool, requirement="r2"))) == [
-        "geo=other is 3 small slices judged as one, rows: MT 1,200, CY 40, LU 40"
+    assert pooled_slices(gate_of(pool, replace(pool, requirement="r2"))) == [
+        "geo=other pools 3 small slices, rows: MT 1,200, CY 40, LU 40"
     ]

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from helpers.report_evidence import EVIL, HOSTILE, METRICS, WHOLE, evidence
 from lockgate.evidence.finding import Verdict
+from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
 from lockgate.text import markdown as text
 
 MARKDOWN = f"""\
 # 💥 error: fraud version 7
 
-Held against version 6. It opens nothing.
+Compared with version 6. It blocks promotion.
 
 | gate | verdict | |
 |---|---|---|
@@ -33,11 +34,11 @@ Held against version 6. It opens nothing.
 
 <details><summary>All findings</summary>
 
-| finding | verdict | observed | interval | champion | asked | rows |
+| finding | verdict | value | interval | champion | limit | rows |
 |---|---|---|---|---|---|---|
 | r1/overall auc | pass | 0.93 |  | 0.9223 | &gt;= champion - 0.03 | 50,000 |
 | r1/geo=BR auc | fail | 0.8712 | 0.8521 to 0.8895 | 0.9223 | &gt;= champion - 0.03 | 4,210 |
-| r1/geo=LU auc | watched | 0.8712 | 0.8521 to 0.8895 | 0.9223 | &gt;= champion - 0.03 | 90 |
+| r1/geo=LU auc | pass (no-harm check) | 0.8712 | 0.8521 to 0.8895 | 0.9223 | &gt;= champion - 0.03 | 90 |
 | r1/geo=XX auc | inconclusive | – |  | – | &gt;= champion - 0.03 | 0 |
 
 </details>
@@ -53,7 +54,7 @@ Held against version 6. It opens nothing.
 
 * latency: moving house (ann, until 2026-12-01)
 
-## What this stands on
+## Evidence and data
 
 * evidence `{WHOLE.digest}`
 * run `20261121-041530-9f3c21ab`
@@ -99,17 +100,17 @@ look at these rows</failure>
 
 def test_the_whole_markdown() -> None:
     """Verdict, gates, what stands in the way, every finding, and what it stands on."""
-    assert FORMATS["md"].render(WHOLE).splitlines() == MARKDOWN.splitlines()
+    assert FORMATS["md"].render(RunRecord(WHOLE)).splitlines() == MARKDOWN.splitlines()
 
 
 def test_the_whole_junit() -> None:
     """fail is a failure, error and inconclusive are errors, what does not count is skipped; what is only watched says so."""
-    assert FORMATS["junit"].render(WHOLE).splitlines() == JUNIT.splitlines()
+    assert FORMATS["junit"].render(RunRecord(WHOLE)).splitlines() == JUNIT.splitlines()
 
 
 def test_the_whole_json() -> None:
     """The evidence as it stands, with its digest and counts."""
-    said = json.loads(FORMATS["json"].render(WHOLE))
+    said = json.loads(FORMATS["json"].render(RunRecord(WHOLE)))
 
     assert said == {
         "digest": WHOLE.digest,
@@ -121,21 +122,21 @@ def test_the_whole_json() -> None:
 @pytest.mark.parametrize(
     ("opens", "asks", "said"),
     [
-        ("yes", [], "The owner's approval of this evidence opens the way to Production."),
-        ("by_owner", ["a", "b"], "The owner may approve it with `accepting 2 undecided`."),
-        ("no", [], "It opens nothing."),
+        ("yes", [], "It can be promoted to Production once its owners approve this evidence."),
+        ("by_owner", ["a", "b"], "Owners may approve it with `accepting 2 undecided`."),
+        ("no", [], "It blocks promotion."),
     ],
 )
 def test_what_it_opens_is_said_first(opens: str, asks: list[str], said: str) -> None:
     """In the third line."""
-    shown = FORMATS["md"].render(evidence(METRICS, opens=opens, asks=asks)).splitlines()
+    shown = FORMATS["md"].render(RunRecord(evidence(METRICS, opens=opens, asks=asks))).splitlines()
 
-    assert shown[2] == f"Held against version 6. {said}"
+    assert shown[2] == f"Compared with version 6. {said}"
 
 
 def test_a_hostile_name_is_shown_and_does_nothing_in_markdown() -> None:
     """No tag, no mention, no link, no cell of its own, no new line, no control sign, wherever it stands."""
-    shown = FORMATS["md"].render(EVIL)
+    shown = FORMATS["md"].render(RunRecord(EVIL))
     tags = set(re.findall(r"<[^>]*>", shown))
     table = [line for line in shown.splitlines() if line.startswith("| ") and "script" in line]
     unsigned = shown.replace("\n", "")
@@ -149,7 +150,7 @@ def test_a_hostile_name_is_shown_and_does_nothing_in_markdown() -> None:
 
 def test_a_hostile_name_is_one_test_in_junit() -> None:
     """The document is well formed, and holds each text but for signs that XML cannot."""
-    root = Xml.fromstring(FORMATS["junit"].render(EVIL))
+    root = Xml.fromstring(FORMATS["junit"].render(RunRecord(EVIL)))
     kept = HOSTILE.replace("\x1b", "\ufffd").replace("\x00", "\ufffd")
 
     assert [case.get("name") for case in root.iter("testcase")] == [f"metrics/r1/{kept}", kept]
@@ -158,7 +159,7 @@ def test_a_hostile_name_is_one_test_in_junit() -> None:
 
 def test_a_hostile_name_survives_json() -> None:
     """Byte for byte."""
-    assert json.loads(FORMATS["json"].render(EVIL))["evidence"] == EVIL.document
+    assert json.loads(FORMATS["json"].render(RunRecord(EVIL)))["evidence"] == EVIL.document
 
 
 @given(st.text())
@@ -179,7 +180,7 @@ def test_a_context_of_a_gates_own_breaks_no_report() -> None:
 
     own = replace(METRICS, context={"broken": True}, verdict=Verdict.FAIL)
 
-    assert "# ❌ fail" in FORMATS["md"].render(evidence(own))
+    assert "# ❌ fail" in FORMATS["md"].render(RunRecord(evidence(own)))
 
 
 def test_each_format_has_its_file() -> None:

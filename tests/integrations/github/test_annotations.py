@@ -9,6 +9,7 @@ from helpers.report_evidence import EVIL
 from helpers.report_story import LATENCY, METADATA, METRICS, NEARLY, SIGNATURE, STOPPED, told
 from lockgate.evidence.evidence import GateResult, RequirementLine
 from lockgate.evidence.finding import Verdict
+from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.annotations import render
 
 ANNOTATIONS = """\
@@ -22,17 +23,17 @@ p99_ms is 48.9 ms, 1.567 times the champion's 31.2 ms (90 %25 interval 1.44–1.
 
 def test_a_requirement_that_is_not_met_is_told_at_its_line() -> None:
     """Its worst finding and how many more; what does not count is a warning."""
-    assert render(STOPPED).splitlines() == ANNOTATIONS.splitlines()
+    assert render(RunRecord(STOPPED)).splitlines() == ANNOTATIONS.splitlines()
 
 
 def test_what_is_undecided_is_a_warning() -> None:
     """It is no failure, and it blocks all the same."""
-    assert re.match(r"::warning file=gates/fraud.yaml,line=31,", render(told(NEARLY)))
+    assert re.match(r"::warning file=gates/fraud.yaml,line=31,", render(RunRecord(told(NEARLY))))
 
 
 def test_nothing_is_told_of_a_pass() -> None:
     """Also of one that is only watched."""
-    assert render(told(SIGNATURE)) == ""
+    assert render(RunRecord(told(SIGNATURE))) == ""
 
 
 def test_github_shows_ten_of_a_level() -> None:
@@ -40,7 +41,7 @@ def test_github_shows_ten_of_a_level() -> None:
     lines = tuple(RequirementLine(f"r{number}", f"auc >= 0.{number}", 0, number) for number in range(1, 31))
     bad = [replace(METRICS.findings[2], requirement=one.id, id=f"metrics/{one.id}/overall") for one in lines]
     gate = replace(METRICS, requirements=lines, findings=tuple(bad))
-    shown = render(told(gate, LATENCY, *[METADATA] * 12)).splitlines()
+    shown = render(RunRecord(told(gate, LATENCY, *[METADATA] * 12))).splitlines()
 
     assert [line.split(" ")[0] for line in shown] == ["::error"] * 10 + ["::warning"] * 10
     assert shown[9] == "::error title=lockgate::22 more; see the job summary"
@@ -52,7 +53,7 @@ def test_a_line_of_another_file_is_told_there() -> None:
     gate = replace(LATENCY, requirements=(RequirementLine("r1", "p99_ms <= champion * 1.10", 1, 4),))
     files = [{"path": "gates/fraud.yaml"}, {"path": "gates/base.yaml"}]
 
-    assert "file=gates/base.yaml,line=4," in render(told(gate, policy={"sha256": "x", "files": files}))
+    assert "file=gates/base.yaml,line=4," in render(RunRecord(told(gate, policy={"sha256": "x", "files": files})))
 
 
 def test_a_broken_gate_is_told_with_what_to_do() -> None:
@@ -61,12 +62,15 @@ def test_a_broken_gate_is_told_with_what_to_do() -> None:
         "shadow", "shadow", True, Verdict.ERROR, "the model was killed", context={"broken": {"remedy": "more memory"}}
     )
 
-    assert render(told(gate)) == "::error file=gates/fraud.yaml,title=shadow::the model was killed; more memory\n"
+    assert (
+        render(RunRecord(told(gate)))
+        == "::error file=gates/fraud.yaml,title=shadow::the model was killed; more memory\n"
+    )
 
 
 def test_a_hostile_text_is_one_command() -> None:
     """Whatever a name holds, each line is one annotation of ours."""
-    shown = render(EVIL).splitlines()
+    shown = render(RunRecord(EVIL)).splitlines()
 
     assert len(shown) == 1
     assert re.fullmatch(r"::(error|warning) ([a-z]+=[^,:\n]*,)*[a-z]+=[^,:\n]*::[^\n\r]*", shown[0])

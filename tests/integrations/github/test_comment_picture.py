@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from helpers.picture import chromium, looks
-from helpers.report_story import ASKING, PASSING, PLACE, POLICY, STOPPED
+from helpers.report_story import ASKING, CONTEXT, PASSING, POLICY, STOPPED
+from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github import job_summary as summary
-from lockgate.integrations.github.comment_report import Asked, render
+from lockgate.integrations.github.comment_report import SignoffStatus, render
 from lockgate.signoff.decision import Decision
 
 DECISIONS = [
@@ -27,15 +28,23 @@ def test_every_state_is_laid_out_and_fits(tmp_path: Path) -> None:
     """Nothing but the line to copy is wider than a comment, no markup shows, and bars stand below each other."""
     if chromium() is None:
         pytest.skip("Chromium is not installed here: apt-get install chromium")
-    shown = [render(one, place=PLACE, asked=Asked(POLICY)) for one in (STOPPED, ASKING, PASSING)]
-    shown += [render(PASSING, place=PLACE, asked=Asked(POLICY, decision=one)) for one in DECISIONS]
-    shown += [render(PASSING, place=PLACE, asked=Asked(POLICY, done=("fraud version 7 is Production",)))]
-    seen = looks("\n\n".join([*shown, summary.render(STOPPED)]), tmp_path)
+    shown = [
+        render(RunRecord(one), context=CONTEXT, signoff=SignoffStatus(POLICY)) for one in (STOPPED, ASKING, PASSING)
+    ]
+    shown += [
+        render(RunRecord(PASSING), context=CONTEXT, signoff=SignoffStatus(POLICY, decision=one)) for one in DECISIONS
+    ]
+    shown += [
+        render(
+            RunRecord(PASSING), context=CONTEXT, signoff=SignoffStatus(POLICY, done=("fraud version 7 is Production",))
+        )
+    ]
+    seen = looks("\n\n".join([*shown, summary.render(RunRecord(STOPPED))]), tmp_path)
 
     assert set(seen.wide) <= {"PRE"}
     assert len(seen.bars) == 5
     assert {lines for _, _, lines in seen.bars} == {1}
     assert max(width for _, width, _ in seen.bars) - min(width for _, width, _ in seen.bars) < 1
     assert not re.search(r"\*\*|~~|\\[_*`]|^[|#]|</?\w+>|&\w+;|<!--", seen.text, re.MULTILINE)
-    for said in ("is held back", "2 failed, 1 undecided of 8", "-0.0643 to -0.0381", "🚫", "🚀", "What this stands on"):
+    for said in ("is held back", "2 failed, 1 undecided of 8", "-0.0643 to -0.0381", "🚫", "🚀", "Evidence and data"):
         assert said in seen.text.replace("\u00a0", " ")

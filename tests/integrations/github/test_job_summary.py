@@ -9,20 +9,21 @@ import pytest
 from helpers.report_evidence import METRICS, WHOLE, evidence, finding
 from helpers.report_story import STOPPED
 from lockgate.evidence.finding import Verdict
+from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github import job_summary as summary
 from lockgate.reports import FORMATS
 
 
 def test_it_is_the_report() -> None:
     """Word for word, where it fits."""
-    assert summary.render(STOPPED) == FORMATS["md"].render(STOPPED)
+    assert summary.render(RunRecord(STOPPED)) == FORMATS["md"].render(RunRecord(STOPPED))
 
 
 def test_what_a_model_wrote_last_is_left_out() -> None:
     """The report in the run's folder has it."""
-    assert "Killed" in FORMATS["md"].render(WHOLE)
-    assert "Killed" not in summary.render(WHOLE)
-    assert "more memory" in summary.render(WHOLE)
+    assert "Killed" in FORMATS["md"].render(RunRecord(WHOLE))
+    assert "Killed" not in summary.render(RunRecord(WHOLE))
+    assert "more memory" in summary.render(RunRecord(WHOLE))
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_large_report_is_cut(gates: int, slices: int, sign: str, said: str) ->
     ]
     bad = finding(id="m/r1/geo=last", slice={"geo": "last"})
     large = evidence(*[replace(METRICS, name=f"g{number}", findings=(*passing, bad)) for number in range(gates)])
-    shown = summary.render(large, limit=80_000)
+    shown = summary.render(RunRecord(large), limit=80_000)
 
     assert len(shown.encode()) <= 80_000
     assert "| r1/geo=last auc | fail |" in shown
