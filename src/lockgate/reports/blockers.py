@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lockgate.evaluation.judging.explanations import cause
 from lockgate.evaluation.judging.gate_summary import worst_first
 from lockgate.evaluation.judging.number_format import counted_words, rounded, rounded_up, slice_words
 from lockgate.evidence.evidence import GateResult
@@ -34,7 +35,7 @@ def blockers(gate: GateResult, *, named: int = _NAMED) -> list[Blocker]:
     """Every finding that is no pass, each in one blocker. named: how many slices of one blocker are named."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in worst_first(gate.findings):
-        groups.setdefault(_cause(finding), []).append(finding)
+        groups.setdefault(_group_key(finding), []).append(finding)
     listed: list[Blocker] = []
     for group in groups.values():
         if len(group) < _ALIKE:
@@ -68,22 +69,14 @@ def pooled_slices(gate: GateResult) -> list[str]:
     return list(pools.values())
 
 
-def _cause(finding: Finding) -> tuple[str, ...]:
-    """Findings with equal causes differ in nothing but their slices; a finding to be shown alone has its own id."""
+def _group_key(finding: Finding) -> tuple[str, ...]:
+    """Findings of one key share requirement and cause, and differ in their slices; what is shown alone has its id as key."""
     alone = not finding.slice or finding.verdict is not Verdict.INCONCLUSIVE or "members" in finding.detail
     if not alone and finding.code == "too_small":
         return finding.requirement, finding.code
     if not alone and finding.decided is None:
-        # where the candidate has a value, it is the champion that lacks one
-        model = "candidate" if finding.observed is None else "champion"
-        return finding.requirement, finding.code, model, _missing_class(finding), finding.remedy or ""
+        return finding.requirement, finding.code, cause(finding), finding.remedy or ""
     return (finding.id,)
-
-
-def _missing_class(finding: Finding) -> str:
-    if finding.code != "one_class" or finding.positives is None:
-        return ""
-    return {0: "positive", finding.rows: "negative"}.get(finding.positives, "")
 
 
 def _grouped(gate: GateResult, group: Sequence[Finding], *, named: int) -> Blocker:
@@ -98,13 +91,8 @@ def _grouped(gate: GateResult, group: Sequence[Finding], *, named: int) -> Block
             "below: watch (a significant loss fails), below: merge (judged as one slice)",
             ordered,
         )
-    reason = f"{requirement}: {_counted_slices(group)} without a value"
     names = _named(ordered, _rows, named=named)
-    missing = _missing_class(first)
-    if missing or first.code == "no_rows":
-        reason += f", there are no {f'{missing} rows' if missing else first.counted_in}: {names}"
-    else:
-        reason += f": {names}; for example {first.reason}"
+    reason = f"{requirement}: {_counted_slices(group)} without a value, {cause(first)}: {names}"
     return Blocker(first.verdict, reason, first.remedy and f"for each slice: {first.remedy}", ordered)
 
 
