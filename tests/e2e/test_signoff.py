@@ -315,7 +315,7 @@ def test_observing_shows_everything_and_opens_nothing(desk: Checkout) -> None:
     passing = desk.gate("run", "--observe", "--stage")
 
     assert (failing.code, verdict, desk.evidence["verdict"]) == (0, "fail", "pass")
-    assert "observed only: nothing is opened, exit 0" in failing.stderr
+    assert "observed only: nothing is promoted, exit 0" in failing.stderr
     assert (passing.code, desk.evidence["opens"]) == (0, "no")
     assert "published; nothing was staged" in passing.stderr
     assert approve(desk, desk.digest).code == 1

@@ -1,12 +1,14 @@
-"""What a person sees while gates are asked, on stderr: progress, a line a gate, the verdict and what to do next."""
+"""Show people progress, a line a gate, the verdict and the next command, on stderr."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -19,8 +21,24 @@ if TYPE_CHECKING:
     from lockgate.evidence.finding import Verdict
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
-_MOST, _NAMED = 12, 6
-_LAST, _WIDTH = 8, 300
+_MAX_BLOCKERS, _MAX_SLICES = 12, 6
+_MAX_STDERR_LINES, _MAX_WIDTH = 8, 300
+
+
+class Shown(Protocol):
+    """What a command did, for people and for programs."""
+
+    @property
+    def lines(self) -> Sequence[str]: ...
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def show_outcome(outcome: Shown, *, as_json: bool) -> None:
+    """Print lines on stdout; with as_json print them on stderr, and one JSON document on stdout."""
+    click.echo("\n".join(outcome.lines), err=as_json)
+    if as_json:
+        click.echo(json.dumps(outcome.to_json(), indent=1))
 
 
 class Screen:
@@ -29,15 +47,15 @@ class Screen:
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def say(self, text: str) -> None:
-        self.console.print(Text(text))
+    def say(self, text: str, *, style: str = "") -> None:
+        self.console.print(Text(text, style=style))
 
-    def about(self, case: Case) -> None:
-        """Which versions meet."""
+    def show_versions(self, case: Case) -> None:
+        """Which versions are compared."""
         against = "no champion" if case.champion is None else f"champion version {case.champion.version.version}"
         if case.champion is not None and case.champion.version.version == case.candidate.version.version:
             against += ": the same, so it is compared with itself"
-        self.console.print(Text(f"{case.candidate.version} against {against}"))
+        self.say(f"{case.candidate.version} against {against}")
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[str, int, int | None], None] | None]:
@@ -52,66 +70,65 @@ class Screen:
         ) as bars:
             tasks: dict[str, Any] = {}
 
-            def tell(text: str, done: int, total: int | None) -> None:
+            def update(text: str, done: int, total: int | None) -> None:
                 if text not in tasks:
                     tasks[text] = bars.add_task(text, total=total)
                 bars.update(tasks[text], completed=done, total=total)
                 if total is not None and done >= total:
                     bars.remove_task(tasks.pop(text))
 
-            yield tell
+            yield update
 
-    def gate(self, result: GateResult) -> None:
-        """One gate: its verdict and first sentence, then what stands in the way, then what would help."""
-        shown = "" if result.counts else " (does not count)"
-        self._line(result.verdict, result.name + shown, result.reason)
-        told: set[str] = set()
-        listed = blockers(result, named=_NAMED)
-        for blocker in listed[:_MOST]:
+    def show_gate(self, result: GateResult) -> None:
+        """One gate: its verdict and first sentence, then what blocks promotion, then what would help."""
+        suffix = "" if result.counts else " (does not count)"
+        self._headline(result.verdict, result.name + suffix, result.reason)
+        listed = blockers(result, named=_MAX_SLICES)
+        remedies: set[str] = set()
+        for blocker in listed[:_MAX_BLOCKERS]:
             if blocker.reason not in result.reason:
-                self.console.print(Text(f"{'':14}- {blocker.reason}", style=_STYLE[blocker.verdict.value]))
-            if blocker.remedy and blocker.remedy not in told:
-                told.add(blocker.remedy)
-                self.console.print(Text(f"{'':16}{blocker.remedy}", style="dim"))
-        hidden = sum(len(blocker.findings) for blocker in listed[_MOST:])
+                self.say(f"{'':14}- {blocker.reason}", style=_STYLE[blocker.verdict.value])
+            if blocker.remedy and blocker.remedy not in remedies:
+                remedies.add(blocker.remedy)
+                self.say(f"{'':16}{blocker.remedy}", style="dim")
+        hidden = sum(len(blocker.findings) for blocker in listed[_MAX_BLOCKERS:])
         if hidden > 0:
-            self.console.print(Text(f"{'':14}… and {hidden} more; see the report", style="dim"))
+            self.say(f"{'':14}… and {hidden} more; see the report", style="dim")
         broken = result.context.get("broken") or {}
         if broken.get("remedy"):
-            self.console.print(Text(f"{'':14}{broken['remedy']}", style="dim"))
+            self.say(f"{'':14}{broken['remedy']}", style="dim")
         for line in _last_lines(str(broken.get("stderr") or "")):
-            self.console.print(Text(f"{'':14}| {line}", style="dim"))
+            self.say(f"{'':14}| {line}", style="dim")
 
-    def _line(self, verdict: Verdict, name: str, reason: str) -> None:
+    def _headline(self, verdict: Verdict, name: str, reason: str) -> None:
         line = Text(f"{verdict.value:13} ", style=_STYLE[verdict.value])
         line.append(f"{name:10} ", style="bold")
         line.append(reason, style="default")
         self.console.print(line)
 
-    def verdict(self, evidence: Evidence, folder: Path, *, observing: bool, root: Path) -> None:
-        """The whole, the digest, and the next command."""
+    def show_evidence(self, evidence: Evidence, folder: Path, *, observing: bool, root: Path) -> None:
+        """The verdict of the run, the digest, and the next command."""
         line = Text(f"{evidence.verdict.value}", style=_STYLE[evidence.verdict.value])
-        number = evidence.candidate["version"]
-        line.append(f"  {evidence.model} version {number}", style="default")
+        line.append(f"  {evidence.model} version {evidence.candidate['version']}", style="default")
         if observing:
-            line.append("  (observed only: nothing is opened, exit 0)", style="default")
+            line.append("  (observed only: nothing is promoted, exit 0)", style="default")
         elif evidence.opens == "by_owner":
             line.append(f"  ({len(evidence.asks)} undecided, which the owner may accept)", style="default")
         self.console.print(line)
         risk = risk_sentence(evidence)
         if risk is not None and evidence.verdict.value == "pass":
-            self.console.print(Text(risk, style="dim"))
-        shown = folder.relative_to(root) if folder.is_relative_to(root) else folder
-        self.console.print(Text(f"evidence {evidence.digest}\nreport   {shown / 'report.md'}"))
+            self.say(risk, style="dim")
+        path = folder.relative_to(root) if folder.is_relative_to(root) else folder
+        self.say(f"evidence {evidence.digest}\nreport   {path / 'report.md'}")
         if evidence.opens != "no":
             accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
-            self.console.print(Text(f"next     gate approve {evidence.digest} --key FILE{accept}"))
+            self.say(f"next     gate approve {evidence.digest} --key FILE{accept}")
 
 
 def _last_lines(stderr: str) -> list[str]:
     """What a model wrote last, as plain text; of a crash also what it wrote before the dump of its threads."""
     plain = ("".join(filter(str.isprintable, Text.from_ansi(line).plain)) for line in stderr.splitlines())
     lines = [line for line in plain if line.strip() and not line.startswith("Extension modules: ")]
-    crash = next((place for place, line in enumerate(lines) if line.startswith("Fatal Python error: ")), None)
-    shown = lines[-_LAST:] if crash is None else lines[max(0, crash - 2) : crash - 2 + _LAST]
-    return [line if len(line) <= _WIDTH else line[:_WIDTH] + "…" for line in shown]
+    crash = next((index for index, line in enumerate(lines) if line.startswith("Fatal Python error: ")), None)
+    last = lines[-_MAX_STDERR_LINES:] if crash is None else lines[max(0, crash - 2) : crash - 2 + _MAX_STDERR_LINES]
+    return [line if len(line) <= _MAX_WIDTH else line[:_MAX_WIDTH] + "…" for line in last]

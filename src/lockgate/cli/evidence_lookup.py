@@ -1,28 +1,24 @@
-"""What commands share: the evidence that a digest names, its votes, a version by its selector, and telling the outcome."""
+"""Look up what a command is about: the evidence of a digest and its votes, the pipeline of a model."""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
     from lockgate.pipeline.model import Pipeline
-    from lockgate.promotion.promote import Outcome
-    from lockgate.registries.ports import CandidateSelector, Registry
+    from lockgate.registries.ports import Registry
     from lockgate.signoff.decision import Ballot
 
 
 @dataclass(frozen=True)
-class Found:
+class EvidenceLookup:
     """Evidence, the pipeline it belongs to, and its run folder where it was made here."""
 
     evidence: Evidence
@@ -31,99 +27,79 @@ class Found:
     folder: Path | None
 
     @property
-    def votes(self) -> Path | None:
+    def votes_folder(self) -> Path | None:
         return None if self.folder is None else self.folder / "votes"
 
 
-def root() -> Path:
-    """Where `gates/` and `.gate/` lie, seen from here."""
+def project_root() -> Path:
+    """Where `gates/` and `.gate/` lie, seen from the working directory."""
     from lockgate.pipeline.loader import root_of
 
     return root_of(Path.cwd() / "gates")
 
 
-def evidence(digest: str | None, pipeline: Path | None) -> Found:
-    """The evidence of a digest, that of the newest run without one: in `.gate/runs`, else in the registry."""
+def model_pipeline(model: str, path: Path | None) -> Pipeline:
+    """The pipeline of a model: the named one, else the one in `gates/`. Raises UsageError."""
+    from lockgate.runs.lookup import find_pipeline
+
+    return find_pipeline(environ=os.environ, model=model, path=path, root=project_root())
+
+
+def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
+    """The evidence of a digest, that of the newest run without one: in `.gate/runs`, else in the registry.
+
+    path: of the pipeline, where it was named.
+    """
     from lockgate.evidence.evidence import Evidence
     from lockgate.evidence.run_folder import find, latest
     from lockgate.hashing import is_digest
     from lockgate.runs.lookup import find_pipeline, open_registry
 
-    here = root()
+    root = project_root()
     if digest is None:
-        newest = latest(here)
+        newest = latest(root)
         if newest is None:
             raise UsageError("no run lies in .gate/runs", remedy="name a digest, or evaluate with gate run")
         digest = newest.evidence().digest
     digest = digest if ":" in digest else f"sha256:{digest}"
     if not is_digest(digest):
         raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
-    of = find_pipeline(environ=os.environ, digest=digest, path=pipeline, root=here)
-    registry = open_registry(of)
-    run = find(here, digest)
+    pipeline = find_pipeline(environ=os.environ, digest=digest, path=path, root=root)
+    registry = open_registry(pipeline)
+    run = find(root, digest)
     if run is not None:
-        found = run.evidence()
+        evidence = run.evidence()
     else:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-            stored = registry.evidence(of.model).fetch(digest, Path(scratch))
-            found = Evidence.read((stored / "evidence.json").read_bytes())
-    if found.model != of.model:
+            stored = registry.evidence(pipeline.model).fetch(digest, Path(scratch))
+            evidence = Evidence.read((stored / "evidence.json").read_bytes())
+    if evidence.model != pipeline.model:
         raise UsageError(
-            f"{digest} is about {found.model}, and {of.path} about {of.model}",
+            f"{digest} is about {evidence.model}, and {pipeline.path} about {pipeline.model}",
             remedy="name its pipeline with --pipeline",
         )
-    return Found(found, of, registry, None if run is None else run.path)
+    return EvidenceLookup(evidence, pipeline, registry, None if run is None else run.path)
 
 
-def ballot(found: Found) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
+def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
     """The votes on the evidence, here and in the registry, and those that only lie here."""
     from lockgate.integrations import git
     from lockgate.signoff import ssh
     from lockgate.signoff.decision import Ballot, Obstacle
     from lockgate.signoff.policy import SignoffPolicy
 
-    here = [] if found.votes is None else ssh.stored_votes(found.votes)
-    there = list(found.registry.evidence(found.evidence.model).votes(found.evidence.digest))
-    votes, objections = ssh.read([*there, *here], found.pipeline.signoff or SignoffPolicy())
-    commit = (found.evidence.document["run"].get("git") or {}).get("commit")
-    authors = git.authors(str(commit), found.pipeline.root) if commit else ()
+    evidence, pipeline = lookup.evidence, lookup.pipeline
+    local = [] if lookup.votes_folder is None else ssh.stored_votes(lookup.votes_folder)
+    published = list(lookup.registry.evidence(evidence.model).votes(evidence.digest))
+    votes, objections = ssh.read([*published, *local], pipeline.signoff or SignoffPolicy())
+    commit = (evidence.document["run"].get("git") or {}).get("commit")
+    authors = git.authors(str(commit), pipeline.root) if commit else ()
     obstacle = None
-    if found.pipeline.promotion.when == "merged" and not (commit and git.is_merged(str(commit), found.pipeline.root)):
+    if pipeline.promotion.when == "merged" and not (commit and git.is_merged(str(commit), pipeline.root)):
         obstacle = Obstacle(
             "pending",
             "not_merged",
             f"the evaluated commit {commit} is not in the history of origin's default branch here",
             "merge it and fetch; after a squash or a rebase evaluate what was merged",
         )
-    return Ballot(votes, objections, authors, obstacle=obstacle), [pair for pair in here if pair not in there]
-
-
-def tell(outcome: Outcome, *, as_json: bool) -> None:
-    """Say what became of a request: words on stdout, or words on stderr and one JSON document on stdout."""
-    click.echo("\n".join(outcome.lines), err=as_json)
-    if as_json:
-        click.echo(json.dumps(outcome.to_json(), indent=1))
-
-
-def selector(text: str) -> CandidateSelector:
-    """What `--candidate KEY=VALUE` names. Raises UsageError."""
-    from pydantic import ValidationError
-
-    from lockgate.registries.ports import CandidateSelector
-
-    key, _, value = text.partition("=")
-    name, colon, content = value.partition(":")
-    meant: Any = value
-    if key == "tag":
-        meant = {name: content} if name and colon else None
-    elif text in ("newest", "newest=true"):
-        meant = True
-    try:
-        if not meant:
-            raise ValueError
-        return CandidateSelector.model_validate({key: meant})
-    except (ValidationError, ValueError):
-        raise UsageError(
-            f"--candidate {text!r} names no version",
-            remedy="write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest",
-        ) from None
+    return Ballot(votes, objections, authors, obstacle=obstacle), [pair for pair in local if pair not in published]

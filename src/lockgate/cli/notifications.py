@@ -1,4 +1,4 @@
-"""Whom do commands tell, by the pipeline's `notify`, once something has happened? What fails here is a line, and no more."""
+"""Send the notifications of a pipeline's `notify`; a failure is a line on stderr, and no more."""
 
 from __future__ import annotations
 
@@ -17,39 +17,41 @@ if TYPE_CHECKING:
     from lockgate.promotion.promote import Outcome
 
 
-def moved(of: Pipeline, outcome: Outcome, *, evidence: Evidence | None = None, pull: str | None = None) -> None:
+def notify_moved(
+    pipeline: Pipeline, outcome: Outcome, *, evidence: Evidence | None = None, pull: str | None = None
+) -> None:
     """A version became Production, or Production again. pull: the address of a pull request."""
     from lockgate.integrations.webhooks import Notice
 
-    notice = Notice.moved(outcome, evidence, _links(pull)) if of.notify else None
+    notice = Notice.moved(outcome, evidence, _links(pull)) if pipeline.notify else None
     if notice is not None:
-        _tell(of, notice)
+        _send(pipeline, notice)
 
 
-def waiting(of: Pipeline, evidence: Evidence, *, pull: str | None = None) -> None:
+def notify_waiting(pipeline: Pipeline, evidence: Evidence, *, pull: str | None = None) -> None:
     """Evidence waits for sign-off."""
     from lockgate.integrations.webhooks import Notice
     from lockgate.runs.run import now
 
-    if of.notify and of.signed and evidence.opens != "no":
-        _tell(of, Notice.waiting(evidence, now(), _links(pull)))
+    if pipeline.notify and pipeline.signed and evidence.opens != "no":
+        _send(pipeline, Notice.waiting(evidence, now(), _links(pull)))
 
 
 def run_url(environ: Mapping[str, str]) -> str | None:
-    """Where this CI run can be looked at, None where none is known: GitHub, GitLab, Jenkins."""
+    """The address of this CI run, None where none is known: GitHub, GitLab, Jenkins."""
     server, repository, number = (environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     github = f"{server}/{repository}/actions/runs/{number}" if server and repository and number else None
-    found = github or environ.get("CI_JOB_URL") or environ.get("BUILD_URL") or ""
-    return found if found.startswith(("https://", "http://")) and found.isprintable() and " " not in found else None
+    url = github or environ.get("CI_JOB_URL") or environ.get("BUILD_URL") or ""
+    return url if url.startswith(("https://", "http://")) and url.isprintable() and " " not in url else None
 
 
 def _links(pull: str | None) -> dict[str, str]:
-    known = {"pull_request": pull, "run": run_url(os.environ)}
-    return {name: url for name, url in known.items() if url is not None}
+    urls = {"pull_request": pull, "run": run_url(os.environ)}
+    return {name: url for name, url in urls.items() if url is not None}
 
 
-def _tell(of: Pipeline, notice: Notice) -> None:
+def _send(pipeline: Pipeline, notice: Notice) -> None:
     from lockgate.integrations.webhooks import tell
 
-    for line in tell(of.notify, notice, environ=os.environ):
+    for line in tell(pipeline.notify, notice, environ=os.environ):
         click.echo(f"gate: {one_line(line)}", err=True)

@@ -1,4 +1,4 @@
-"""An owner's word for a rollback: signed on the spot, or brought along in a file."""
+"""Consent of an owner to a rollback: signed on the spot, or brought along in a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lockgate.cli import voting
+from lockgate.cli.signing import sign_vote, signer_of, write_vote
 from lockgate.errors import UsageError, Waiting
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Consents:
-    """What `standby.rollback` asks once it knows what it would do. key, vote: where an owner's word comes from."""
+class OwnerConsent:
+    """Get the votes that a rollback needs, once it knows what it would do. key, vote: files that an owner's consent is in."""
 
     policy: SignoffPolicy
     actor: Identity
@@ -34,7 +34,7 @@ class Consents:
         if not needed(self.policy, self.actor):
             return
         if self.key is not None:
-            voting.signer(self.policy, self.key, where="the pipeline")
+            signer_of(self.policy, self.key, source="the pipeline")
             return
         raise Waiting(
             f"epoch {left.epoch} ({left.kind.replace('_', ' ')} by {left.actor}) is not done, and to leave it an owner must agree",
@@ -43,25 +43,25 @@ class Consents:
         )
 
     def __call__(self, planned: Planned) -> list[tuple[bytes, bytes]]:
-        """The votes that let it, with their signatures. Raises Waiting where nobody agrees."""
+        """The votes that allow it, with their signatures. Raises Waiting where nobody agrees."""
         from lockgate.promotion.rollback_consent import agreed
         from lockgate.runs.run import now
         from lockgate.signoff import ssh
         from lockgate.signoff.decision import Ballot
 
-        given = [self._signed(planned)] if self.key is not None else [] if self.vote is None else [_read(self.vote)]
-        votes, objections = ssh.read(given, self.policy)
+        signed = [self._signed(planned)] if self.key is not None else [] if self.vote is None else [_read(self.vote)]
+        votes, objections = ssh.read(signed, self.policy)
         counted = {
             vote.bytes for vote in agreed(self.policy, planned, Ballot(votes, objections), actor=self.actor, now=now())
         }
-        return [pair for pair in given if pair[0] in counted]
+        return [pair for pair in signed if pair[0] in counted]
 
     def sign_only(self, planned: Planned, path: Path) -> list[str]:
-        """Write the owner's vote to a file, for somebody else to call; says what was done."""
+        """Write the owner's vote to a file, for somebody else to use; returns lines for people."""
         vote, signature = self._signed(planned)
-        where = voting.write(path, vote, signature)
+        files = write_vote(path, vote, signature)
         return [
-            f"signed {planned}, in {where}",
+            f"signed {planned}, in {files}",
             f'for an hour, while nothing else moves: gate rollback {planned.model} --to {planned.target} --reason "…" '
             f"--vote {path}",
         ]
@@ -71,10 +71,10 @@ class Consents:
         from lockgate.signoff.vote import Vote
 
         if self.key is None:
-            raise UsageError("nothing signs", remedy="add --key FILE")
-        by = voting.signer(self.policy, self.key, where="the pipeline")
+            raise UsageError("there is no key to sign with", remedy="add --key FILE")
+        by = signer_of(self.policy, self.key, source="the pipeline")
         vote: Vote = Vote("rollback", planned.digest, planned.model, None, self.reason, now(), by)
-        return vote.bytes, voting.sign(vote, self.key, self.policy)
+        return vote.bytes, sign_vote(vote, self.key, self.policy)
 
 
 def _read(path: Path) -> tuple[bytes, bytes]:

@@ -51,7 +51,7 @@ class PipelineRun:
     observe: bool = False
     published: reuse_budget.Published | None = None
     hidden: Sequence[str] = ()
-    tell: Callable[[GateResult], None] = lambda result: None
+    show: Callable[[GateResult], None] = lambda result: None
     results: list[GateResult] = field(default_factory=list)
     exhibits: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class PipelineRun:
             else:
                 result = kept
             self.results.append(result)
-            self.tell(result)
+            self.show(result)
 
     @property
     def _gates(self) -> list[Gate]:

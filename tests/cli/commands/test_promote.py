@@ -212,7 +212,7 @@ def test_a_waived_way_back_is_not_asked_by_the_job_that_proves(desk: Desk) -> No
     ended = desk.gate(promote.command, about.digest, "--proof", "proof.json", "--repeat")
 
     assert proven.stdout.startswith(
-        "the way back was not asked, because it is waived: its wheel is gone, until 2099-12-31; "
+        "the way back was not proven, because it is waived: its wheel is gone, until 2099-12-31; "
     )
     assert "asked again, and the same: metadata" in proven.stdout
     assert (ended.exit_code, desk.asked, desk.aliases["production"]) == (0, [], "2"), ended.exception
@@ -228,5 +228,5 @@ def test_other_files_are_no_proof(desk: Desk) -> None:
     absent = desk.gate(promote.command, about.digest, "--proof", "absent.json").exception
 
     assert [isinstance(one, UsageError) for one in (both, other, absent)] == [True] * 3, (both, other, absent)
-    assert "proof.json is no proof of the way back" in str(other)
+    assert "proof.json is no rollback proof" in str(other)
     assert not (desk.folder / "x").exists()

@@ -12,26 +12,27 @@ import click
 @click.argument("model")
 @click.option("--version", type=click.IntRange(min=1), required=True, help="The version that is Production.")
 @click.option("--reason", required=True, help="Why, for whoever reads it later.")
-@click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline of the model.")
+@click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(model: str, version: int, reason: str, pipeline: Path | None, as_json: bool) -> None:
+def command(model: str, version: int, reason: str, path: Path | None, as_json: bool) -> None:
     """Begin the ledger of MODEL with the version that is Production already, without evidence."""
-    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.console import show_outcome
+    from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.integrations import git
     from lockgate.promotion.rollback import adopt
-    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.lookup import open_registry
     from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
 
-    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
+    pipeline = model_pipeline(model, path)
     outcome = adopt(
-        open_registry(of),
+        open_registry(pipeline),
         model,
         version=str(version),
         reason=reason,
-        promotion=of.promotion,
-        actor=git.current_identity(of.root),
+        promotion=pipeline.promotion,
+        actor=git.current_identity(pipeline.root),
         clock=now,
-        turn_over=traffic_switch(of, environ=os.environ),
+        turn_over=traffic_switch(pipeline, environ=os.environ),
     )
-    found.tell(outcome, as_json=as_json)
+    show_outcome(outcome, as_json=as_json)

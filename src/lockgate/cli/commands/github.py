@@ -15,8 +15,8 @@ import click
 from lockgate.text import command_message, cut, hide, markdown, secret_forms
 
 if TYPE_CHECKING:
-    from lockgate.cli.commands.run import Run
     from lockgate.cli.github.actions_runner import Runner
+    from lockgate.cli.run_session import FinishedRun
     from lockgate.errors import LockgateError
     from lockgate.promotion.ledger.policy import PromotionPolicy
     from lockgate.registries.ports import Registry
@@ -27,22 +27,26 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Moved(Protocol):
-    """What became of a request that moves a version."""
+class HasLines(Protocol):
+    """What became of a request that moves a version, for people."""
 
     @property
     def lines(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True)
-class Told:
-    """What people are told."""
+class Lines:
+    """Lines for people."""
 
     lines: tuple[str, ...]
 
 
 _PIPELINE = click.option(
-    "--pipeline", envvar="GATE_PIPELINE", type=click.Path(path_type=Path), help="The pipeline; the only one in gates/."
+    "--pipeline",
+    "path",
+    envvar="GATE_PIPELINE",
+    type=click.Path(path_type=Path),
+    help="The pipeline; the only one in gates/.",
 )
 _MODEL = click.option("--model", envvar="GATE_MODEL", required=True, help="The registered model's name.")
 
@@ -63,18 +67,18 @@ def command() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder for evidence, report and exhibits: what may be uploaded. It is made anew.",
 )
-def run(pipeline: Path | None, candidate: str | None, folder: Path) -> int:
-    """Ask every gate as `gate run` does; show it as summary and annotations, and set verdict, opens and digest."""
-    from lockgate.cli.commands import run as asking
+def run(path: Path | None, candidate: str | None, folder: Path) -> int:
+    """Run every gate as `gate run` does; show it as summary and annotations, and set verdict, opens and digest."""
     from lockgate.cli.github.pull_request import within_reach
+    from lockgate.cli.run_session import run_pipeline
     from lockgate.errors import LockgateError
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
-    def work(_: Runner) -> Run:
-        within_reach(os.environ, pipeline)
-        return asking.ask(pipeline, candidate=candidate)
+    def work(_: Runner) -> FinishedRun:
+        within_reach(os.environ, path)
+        return run_pipeline(path, candidate=candidate)
 
     runner, done = _step(work)
     if isinstance(done, LockgateError):
@@ -86,9 +90,9 @@ def run(pipeline: Path | None, candidate: str | None, folder: Path) -> int:
 
 @command.command("comment")
 @_PIPELINE
-def comment(pipeline: Path | None) -> int:
+def comment(path: Path | None) -> int:
     """Keep the one comment of a pull request right. Runs nothing of it, and reads what its gate left as data."""
-    return _decide(pipeline, record=None)
+    return _decide(path, record=None)
 
 
 @command.command("decide")
@@ -100,19 +104,19 @@ def comment(pipeline: Path | None) -> int:
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder for what the next decision must not forget; it is to be uploaded.",
 )
-def decide(pipeline: Path | None, record: Path) -> int:
+def decide(path: Path | None, record: Path) -> int:
     """Decide by a pull request's comments, all read anew, whether its evidence is approved. Neither model nor registry."""
-    return _decide(pipeline, record=record)
+    return _decide(path, record=record)
 
 
-def _decide(pipeline: Path | None, *, record: Path | None) -> int:
+def _decide(path: Path | None, *, record: Path | None) -> int:
     from lockgate.cli.github.actions_runner import say
     from lockgate.cli.github.pull_request import Desk, keep_record
     from lockgate.errors import LockgateError
     from lockgate.runs.run import now
 
     def work(runner: Runner) -> dict[str, str]:
-        desk = Desk.open(os.environ, pipeline)
+        desk = Desk.open(os.environ, path)
         seen = desk.look()
         decision = desk.decision(seen, now())
         if record is None:
@@ -163,9 +167,9 @@ _PROOF = click.option(
 @_PIPELINE
 @_DIGEST
 @_PROOF
-def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
+def prove(path: Path | None, digest: str, proof: Path) -> int:
     """Once approved: prove the way back, and ask what can be asked again, in a job that may only read the registry."""
-    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.evidence_lookup import project_root
     from lockgate.cli.github import promotion_job as approved
     from lockgate.cli.github.actions_runner import say, who
     from lockgate.cli.github.pull_request import Desk
@@ -173,8 +177,8 @@ def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
     from lockgate.integrations import git
 
     def work(_: Runner) -> list[str]:
-        desk = Desk.open(os.environ, pipeline)
-        by = who(os.environ) or git.current_identity(found.root())
+        desk = Desk.open(os.environ, path)
+        by = who(os.environ) or git.current_identity(project_root())
         said = approved.prove(approved.Approved.of(desk, desk.look(), digest), proof, by)
         for line in said:
             say(line)
@@ -192,21 +196,21 @@ def prove(pipeline: Path | None, digest: str, proof: Path) -> int:
 @_PIPELINE
 @_DIGEST
 @_PROOF
-def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
+def promote(path: Path | None, digest: str, proof: Path) -> int:
     """Once approved and proven: move the version, as `gate promote` does. Runs no model; everything is read anew."""
     import tempfile
 
-    from lockgate.cli import evidence_lookup as found
-    from lockgate.cli import notifications as notifying
+    from lockgate.cli.evidence_lookup import project_root
     from lockgate.cli.github import promotion_job as approved
     from lockgate.cli.github.actions_runner import say, who
     from lockgate.cli.github.pull_request import Desk
+    from lockgate.cli.notifications import notify_moved
     from lockgate.errors import LockgateError
     from lockgate.integrations import git
 
     def work(runner: Runner) -> tuple[str, ...]:
-        desk = Desk.open(os.environ, pipeline)
-        actor = who(os.environ) or git.current_identity(found.root())
+        desk = Desk.open(os.environ, path)
+        actor = who(os.environ) or git.current_identity(project_root())
         seen = desk.look()
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             outcome = approved.telling(
@@ -216,7 +220,7 @@ def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
                 lambda: approved.promote(approved.Approved.of(desk, seen, digest), proof, actor, Path(scratch)),
             )
         if desk.pipeline is not None:
-            notifying.moved(desk.pipeline, outcome, evidence=seen.evidence, pull=seen.pull.html_url)
+            notify_moved(desk.pipeline, outcome, evidence=seen.evidence, pull=seen.pull.html_url)
         for line in outcome.lines:
             say(line)
         return tuple(outcome.lines)
@@ -234,24 +238,26 @@ def promote(pipeline: Path | None, digest: str, proof: Path) -> int:
 @_MODEL
 @click.option("--reason", envvar="GATE_REASON", required=True, help="Why, for whoever reads it later.")
 @click.option("--to", envvar="GATE_TO", type=click.IntRange(min=1), help="Another version instead of the standby.")
-def rollback(pipeline: Path | None, model: str, reason: str, to: int | None) -> int:
+def rollback(path: Path | None, model: str, reason: str, to: int | None) -> int:
     """Make the standby Production again, as `gate rollback` does, in the name of who started the run."""
-    from lockgate.cli.owner_consent import Consents
+    from lockgate.cli.owner_consent import OwnerConsent
     from lockgate.promotion.rollback import rollback as roll_back
     from lockgate.signoff.policy import SignoffPolicy
 
-    def call(registry: Registry, model: str, *, signoff: SignoffPolicy | None, actor: Identity, **more: Any) -> Moved:
-        consents = Consents(signoff or SignoffPolicy(), actor)
+    def call(
+        registry: Registry, model: str, *, signoff: SignoffPolicy | None, actor: Identity, **more: Any
+    ) -> HasLines:
+        consent = OwnerConsent(signoff or SignoffPolicy(), actor)
         target = None if to is None else str(to)
-        return roll_back(registry, model, reason=reason, to=target, actor=actor, consents=consents, **more)
+        return roll_back(registry, model, reason=reason, to=target, actor=actor, consents=consent, **more)
 
-    return _move(call, pipeline=pipeline, model=model, state="rolled_back")
+    return _move(call, path=path, model=model, state="rolled_back")
 
 
 @command.command("archive")
 @_PIPELINE
 @_MODEL
-def archive(pipeline: Path | None, model: str) -> int:
+def archive(path: Path | None, model: str) -> int:
     """For a schedule: let the standby go once Production has held for its soak, then verify, as the commands do."""
     import tempfile
 
@@ -260,45 +266,45 @@ def archive(pipeline: Path | None, model: str) -> int:
     from lockgate.promotion.audit.verify import verify
     from lockgate.runs.run import now
 
-    def both(registry: Registry, model: str, *, promotion: PromotionPolicy, signoff: object, **more: Any) -> Told:
+    def both(registry: Registry, model: str, *, promotion: PromotionPolicy, signoff: object, **more: Any) -> Lines:
         done = let_go(registry, model, promotion=promotion, **more)
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             state = verify(registry, model, promotion=promotion, now=now(), scratch=Path(scratch))
         if state.exit_code == 1:
             raise Refused("\n".join(state.lines), code="does_not_agree", remedy=f"look at gate verify {model}")
-        return Told((*done.lines, *state.lines))
+        return Lines((*done.lines, *state.lines))
 
-    return _move(both, pipeline=pipeline, model=model, state="done")
+    return _move(both, path=path, model=model, state="done")
 
 
-def _move(call: Callable[..., Moved], *, pipeline: Path | None, model: str, state: str) -> int:
+def _move(call: Callable[..., HasLines], *, path: Path | None, model: str, state: str) -> int:
     """Move a version in the name of who started the run, and tell the runner."""
-    from lockgate.cli import evidence_lookup as found
-    from lockgate.cli import notifications as notifying
+    from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.cli.github import actions_runner as runner
+    from lockgate.cli.notifications import notify_moved
     from lockgate.errors import LockgateError
     from lockgate.integrations import git
     from lockgate.promotion.promote import Outcome
-    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.lookup import open_registry
     from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
 
     def work(_: Runner) -> tuple[str, ...]:
-        of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-        moved = call(
-            open_registry(of),
-            of.model,
-            promotion=of.promotion,
-            signoff=of.signoff,
-            actor=runner.who(os.environ) or git.current_identity(of.root),
+        pipeline = model_pipeline(model, path)
+        outcome = call(
+            open_registry(pipeline),
+            model,
+            promotion=pipeline.promotion,
+            signoff=pipeline.signoff,
+            actor=runner.who(os.environ) or git.current_identity(pipeline.root),
             clock=now,
-            turn_over=traffic_switch(of, environ=os.environ),
+            turn_over=traffic_switch(pipeline, environ=os.environ),
         )
-        for line in moved.lines:
+        for line in outcome.lines:
             runner.say(line)
-        if isinstance(moved, Outcome):
-            notifying.moved(of, moved)
-        return tuple(moved.lines)
+        if isinstance(outcome, Outcome):
+            notify_moved(pipeline, outcome)
+        return tuple(outcome.lines)
 
     here, done = _step(work)
     if isinstance(done, LockgateError):
@@ -347,14 +353,14 @@ def _refusal(error: LockgateError) -> str:
     return {1: "refused", 3: "pending"}.get(error.exit_code, "error")
 
 
-def _keep(done: Run, folder: Path) -> None:
+def _keep(done: FinishedRun, folder: Path) -> None:
     """What may be uploaded: never a row of data or a raw request."""
     for name in done.folder.publishable:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(done.folder.path / name, folder / name)
 
 
-def _show(runner: Runner, done: Run) -> None:
+def _show(runner: Runner, done: FinishedRun) -> None:
     from lockgate.cli.github.actions_runner import say
     from lockgate.evidence.run_record import RunRecord
     from lockgate.integrations.github.annotations import render as annotations

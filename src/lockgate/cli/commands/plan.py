@@ -29,7 +29,7 @@ _WORST = ("hopeless", "unknown", "watched", "decidable")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
     """Show the versions that would meet, the gates in order, every line, and what these rows can decide of it."""
-    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.run_session import parse_selector
     from lockgate.errors import UsageError
     from lockgate.pipeline.loader import load, root_of
     from lockgate.runs.lookup import only_pipeline, open_registry
@@ -41,7 +41,7 @@ def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagr
     of = load(pipeline or only_pipeline(here), environ=os.environ)
     share = _share(disagreement)
     registry = open_registry(of)
-    chosen = select_candidate(of, registry, None if candidate is None else found.selector(candidate))
+    chosen = select_candidate(of, registry, None if candidate is None else parse_selector(candidate))
     champion = select_champion(of, registry)
     if score and champion is None:
         raise UsageError("--score asks the champion, and there is none yet", remedy="plan from counts, without --score")

@@ -11,23 +11,23 @@ import click
 from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
-    from lockgate.cli.evidence_lookup import Found
+    from lockgate.cli.evidence_lookup import EvidenceLookup
     from lockgate.promotion.rollback_proof import Proof
 
 
 @click.command("promote")
 @click.argument("digest", required=False)
-@click.option("--proof", type=click.Path(path_type=Path), help="A proof of the way back, at most 30 minutes old.")
+@click.option("--proof", type=click.Path(path_type=Path), help="A rollback proof, at most 30 minutes old.")
 @click.option(
-    "--prove-only", type=click.Path(path_type=Path), help="Prove the way back, write that here, move nothing."
+    "--prove-only",
+    type=click.Path(path_type=Path),
+    help="Prove that a rollback would work, write that here, move nothing.",
 )
 @click.option(
-    "--override", is_flag=True, help="Go over what stands in the way, where the quorum of signoff.override says so."
+    "--override", is_flag=True, help="Go over what blocks promotion, where the quorum of signoff.override says so."
 )
-@click.option(
-    "--repeat", is_flag=True, help="Ask again the gates that say the same each time; or demand that a proof did."
-)
-@click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
+@click.option("--repeat", is_flag=True, help="Run the repeatable gates again and compare; or demand that a proof did.")
+@click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     digest: str | None,
@@ -36,18 +36,19 @@ def command(
     prove_only: Path | None,
     repeat: bool,
     override: bool,
-    pipeline: Path | None,
+    path: Path | None,
     as_json: bool,
 ) -> None:
     """Promote the candidate of the evidence DIGEST, or of the newest run, after verifying everything again.
 
     With --prove-only FILE in a job that may only read, and --proof FILE in the one that may promote, the latter runs no
-    model. With --repeat the former also holds the evidence against gates that it asks once more.
+    model. With --repeat the former also runs the repeatable gates again, and compares the evidence with them.
     """
     import tempfile
 
-    from lockgate.cli import evidence_lookup as found
-    from lockgate.cli import notifications as notifying
+    from lockgate.cli.console import show_outcome
+    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot
+    from lockgate.cli.notifications import notify_moved
     from lockgate.integrations import git
     from lockgate.promotion.promote import promote
     from lockgate.registries.ports import ChampionSelector
@@ -57,68 +58,67 @@ def command(
 
     if proof is not None and prove_only is not None:
         raise UsageError("--proof uses a proof and --prove-only makes one", remedy="give one of the two")
-    about = found.evidence(digest, pipeline)
+    lookup = look_up_evidence(digest, path)
     if prove_only is not None:
-        _write_proof(about, prove_only, repeat=repeat, as_json=as_json)
+        _write_proof(lookup, prove_only, repeat=repeat, as_json=as_json)
         return
-    given = None if proof is None else _read(proof, about, repeat=repeat)
+    rollback_proof = None if proof is None else _read(proof, lookup, repeat=repeat)
     if proof is None and repeat:
-        given = _prove(about, repeat=True)
-    votes, unpublished = found.ballot(about)
-    of, champion = about.pipeline, about.pipeline.champion
+        rollback_proof = _prove(lookup, repeat=True)
+    ballot, unpublished = read_ballot(lookup)
+    pipeline, champion = lookup.pipeline, lookup.pipeline.champion
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         outcome = promote(
-            about.registry,
-            about.evidence,
-            signoff=of.signoff or SignoffPolicy(),
-            promotion=of.promotion,
-            policy_digest=of.policy_digest,
-            ballot=votes,
-            actor=git.current_identity(of.root),
+            lookup.registry,
+            lookup.evidence,
+            signoff=pipeline.signoff or SignoffPolicy(),
+            promotion=pipeline.promotion,
+            policy_digest=pipeline.policy_digest,
+            ballot=ballot,
+            actor=git.current_identity(pipeline.root),
             clock=now,
-            proof=given,
-            turn_over=traffic_switch(of, environ=os.environ),
+            proof=rollback_proof,
+            turn_over=traffic_switch(pipeline, environ=os.environ),
             scratch=Path(scratch),
-            prove=lambda outgoing: prove_rollback(of, about.registry, outgoing, environ=os.environ),
-            folder=about.folder,
+            prove=lambda outgoing: prove_rollback(pipeline, lookup.registry, outgoing, environ=os.environ),
+            folder=lookup.folder,
             votes=unpublished,
             follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
             override=override,
         )
-    found.tell(outcome, as_json=as_json)
-    notifying.moved(of, outcome, evidence=about.evidence)
+    show_outcome(outcome, as_json=as_json)
+    notify_moved(pipeline, outcome, evidence=lookup.evidence)
 
 
-def _write_proof(about: Found, path: Path, *, repeat: bool, as_json: bool) -> None:
-    from lockgate.cli import prove_rollback as proving
+def _write_proof(lookup: EvidenceLookup, path: Path, *, repeat: bool, as_json: bool) -> None:
+    from lockgate.cli.prove_rollback import proof_lines
 
-    made = _prove(about, repeat=repeat)
-    path.write_bytes(made.bytes)
-    asked, *again = proving.lines(about.pipeline, made)
-    click.echo(f"{asked}; gate promote {made.evidence} --proof {path} may be called for 30 minutes", err=as_json)
-    for line in again:
-        click.echo(line, err=as_json)
+    proof = _prove(lookup, repeat=repeat)
+    path.write_bytes(proof.bytes)
+    rollback, *gates = proof_lines(lookup.pipeline, proof)
+    lines = [f"{rollback}; gate promote {proof.evidence} --proof {path} may be called for 30 minutes", *gates]
+    click.echo("\n".join(lines), err=as_json)
     if as_json:
-        click.echo(made.bytes.decode())
+        click.echo(proof.bytes.decode())
 
 
-def _prove(about: Found, *, repeat: bool) -> Proof:
-    from lockgate.cli import prove_rollback as proving
+def _prove(lookup: EvidenceLookup, *, repeat: bool) -> Proof:
+    from lockgate.cli.prove_rollback import make_proof
     from lockgate.integrations import git
 
-    by = git.current_identity(about.pipeline.root)
-    return proving.prove(about.pipeline, about.registry, about.evidence, by=by, repeat=repeat)
+    by = git.current_identity(lookup.pipeline.root)
+    return make_proof(lookup.pipeline, lookup.registry, lookup.evidence, by=by, repeat=repeat)
 
 
-def _read(path: Path, about: Found, *, repeat: bool) -> Proof:
+def _read(path: Path, lookup: EvidenceLookup, *, repeat: bool) -> Proof:
     from lockgate.promotion.rollback_proof import Proof
 
     try:
-        found = Proof.read(path.read_bytes())
+        proof = Proof.read(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} is no proof of the way back: {error}", remedy="make one with gate promote --prove-only FILE"
+            f"{path} is no rollback proof: {error}", remedy="make one with gate promote --prove-only FILE"
         ) from error
     if repeat:
-        found.must_name([gate.title for gate in about.pipeline.gates])
-    return found
+        proof.must_name([gate.title for gate in lookup.pipeline.gates])
+    return proof

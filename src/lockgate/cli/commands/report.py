@@ -15,38 +15,43 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.argument("what", required=False, metavar="[DIGEST|DIR]")
+@click.argument("source", required=False, metavar="[DIGEST|DIR]")
 @click.option(
-    "--format", "form", type=click.Choice(["md", "junit", "json"]), default="md", show_default=True, help="As what."
+    "--format",
+    "form",
+    type=click.Choice(["md", "junit", "json"]),
+    default="md",
+    show_default=True,
+    help="The form of the document.",
 )
-@click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
-def command(what: str | None, form: str, pipeline: Path | None) -> None:
+@click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
+def command(source: str | None, form: str, path: Path | None) -> None:
     """Print the report of a digest or a run folder, of the newest run without one."""
     from lockgate.reports import FORMATS
 
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        record = _local(what) or _published(what, pipeline, Path(scratch))
+        record = _local(source) or _published(source, path, Path(scratch))
         click.echo(FORMATS[form].render(record), nl=False)
 
 
-def _local(what: str | None) -> RunRecord | None:
+def _local(source: str | None) -> RunRecord | None:
     """The record of a run on this machine, which needs no registry."""
-    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.evidence_lookup import project_root
     from lockgate.evidence.run_folder import RunFolder, find, latest
     from lockgate.evidence.run_record import RunRecord
 
-    if what is not None and os.path.isdir(what):  # noqa: PTH112
-        run: RunFolder | None = RunFolder(Path(what).absolute())
+    if source is not None and os.path.isdir(source):  # noqa: PTH112
+        run: RunFolder | None = RunFolder(Path(source).absolute())
     else:
-        run = latest(found.root()) if what is None else find(found.root(), what)
+        run = latest(project_root()) if source is None else find(project_root(), source)
     return None if run is None else RunRecord(run.evidence(), lambda: run.path)
 
 
-def _published(digest: str | None, pipeline: Path | None, scratch: Path) -> RunRecord:
+def _published(digest: str | None, path: Path | None, scratch: Path) -> RunRecord:
     """The record of a run in the registry; its files are downloaded once a report reads an exhibit."""
-    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.evidence_lookup import look_up_evidence
     from lockgate.evidence.run_record import RunRecord
 
-    lookup = found.evidence(digest, pipeline)
+    lookup = look_up_evidence(digest, path)
     store = lookup.registry.evidence(lookup.evidence.model)
     return RunRecord(lookup.evidence, cache(lambda: lookup.folder or store.fetch(lookup.evidence.digest, scratch)))

@@ -1,4 +1,4 @@
-"""`gate rollback MODEL`: the version before becomes Production again, now."""
+"""`gate rollback MODEL`: make the previous version Production again, now."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from lockgate.errors import UsageError
 @click.command("rollback")
 @click.argument("model")
 @click.option("--reason", required=True, help="Why, for whoever reads it later.")
-@click.option("--to", type=click.IntRange(min=1), help="Another version that was Production, instead of the standby.")
-@click.option("--withdrawn-ok", is_flag=True, help="Let --to name a version that was itself withdrawn.")
-@click.option("--key", type=click.Path(path_type=Path), help="An owner's SSH key, where the policy asks one.")
-@click.option("--vote", type=click.Path(path_type=Path), help="An owner's vote from --sign-only, instead of --key.")
 @click.option(
-    "--sign-only", type=click.Path(path_type=Path), help="Sign with --key, write the vote here, move nothing."
+    "--to", type=click.IntRange(min=1), help="Another version that was Production, instead of the previous one."
 )
-@click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline of the model.")
+@click.option("--withdrawn-ok", is_flag=True, help="Let --to name a version that was itself withdrawn.")
+@click.option("--key", type=click.Path(path_type=Path), help="An owner's SSH key, where the policy requires one.")
+@click.option("--vote", type=click.Path(path_type=Path), help="An owner's consent from --sign-only, instead of --key.")
+@click.option(
+    "--sign-only", type=click.Path(path_type=Path), help="Sign with --key, write the consent here, move nothing."
+)
+@click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     model: str,
@@ -30,16 +32,17 @@ def command(
     key: Path | None,
     vote: Path | None,
     sign_only: Path | None,
-    pipeline: Path | None,
+    path: Path | None,
     as_json: bool,
 ) -> None:
-    """Make the standby of MODEL Production again and withdraw the version that leaves. Nothing is measured."""
-    from lockgate.cli import evidence_lookup as found
-    from lockgate.cli import notifications as notifying
-    from lockgate.cli.owner_consent import Consents
+    """Make the previous version of MODEL Production again and withdraw the one that leaves. Nothing is measured."""
+    from lockgate.cli.console import show_outcome
+    from lockgate.cli.evidence_lookup import model_pipeline
+    from lockgate.cli.notifications import notify_moved
+    from lockgate.cli.owner_consent import OwnerConsent
     from lockgate.integrations import git
     from lockgate.promotion.rollback import planned, rollback
-    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.lookup import open_registry
     from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
     from lockgate.signoff.policy import SignoffPolicy
@@ -48,13 +51,13 @@ def command(
         raise UsageError("--key signs now and --vote was signed before", remedy="give one of the two")
     if sign_only is not None and key is None:
         raise UsageError("--sign-only needs a key", remedy="add --key FILE")
-    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    registry, actor = open_registry(of), git.current_identity(of.root)
-    consents = Consents(of.signoff or SignoffPolicy(), actor, reason=reason, key=key, vote=vote)
+    pipeline = model_pipeline(model, path)
+    registry, actor = open_registry(pipeline), git.current_identity(pipeline.root)
+    consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), actor, reason=reason, key=key, vote=vote)
     target = None if to is None else str(to)
     if sign_only is not None:
-        what = planned(registry, model, to=target, withdrawn_ok=withdrawn_ok, promotion=of.promotion, clock=now)
-        for line in consents.sign_only(what, sign_only):
+        plan = planned(registry, model, to=target, withdrawn_ok=withdrawn_ok, promotion=pipeline.promotion, clock=now)
+        for line in consent.sign_only(plan, sign_only):
             click.echo(line, err=as_json)
         return
     outcome = rollback(
@@ -63,11 +66,11 @@ def command(
         to=target,
         reason=reason,
         withdrawn_ok=withdrawn_ok,
-        promotion=of.promotion,
+        promotion=pipeline.promotion,
         actor=actor,
         clock=now,
-        turn_over=traffic_switch(of, environ=os.environ),
-        consents=consents,
+        turn_over=traffic_switch(pipeline, environ=os.environ),
+        consents=consent,
     )
-    found.tell(outcome, as_json=as_json)
-    notifying.moved(of, outcome)
+    show_outcome(outcome, as_json=as_json)
+    notify_moved(pipeline, outcome)

@@ -1,9 +1,8 @@
-"""`gate status MODEL`: where every version stands, and whether the registry shows it."""
+"""`gate status MODEL`: show the stage of every version, and whether the registry agrees."""
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import click
@@ -11,17 +10,17 @@ import click
 
 @click.command("status")
 @click.argument("model")
-@click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline of the model.")
+@click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(model: str, pipeline: Path | None, as_json: bool) -> None:
-    """Show who holds Production, Staging and standby of MODEL. Exit 1 where ledger and registry differ."""
-    from lockgate.cli import evidence_lookup as found
+def command(model: str, path: Path | None, as_json: bool) -> None:
+    """Show which versions of MODEL are Production, Staging and standby. Exit 1 where ledger and registry differ."""
+    from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.promotion.audit.status import status
-    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.lookup import open_registry
     from lockgate.runs.run import now
 
-    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    state = status(open_registry(of), model, promotion=of.promotion, now=now())
+    pipeline = model_pipeline(model, path)
+    state = status(open_registry(pipeline), model, promotion=pipeline.promotion, now=now())
     click.echo(json.dumps(state.to_json(), indent=1) if as_json else "\n".join(state.lines))
     if state.problems:
         raise click.exceptions.Exit(1)

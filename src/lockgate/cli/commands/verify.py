@@ -1,4 +1,4 @@
-"""`gate verify MODEL`: is everything as the ledger says? `--repair` puts the registry back to it."""
+"""`gate verify MODEL`: compare everything with the ledger; `--repair` sets the registry back to it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     "--ledger",
     "copy",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A file of --export: verified without a registry, or, with MODEL, held against its ledger.",
+    help="A file of --export: verified without a registry, or, with MODEL, compared with its ledger.",
 )
-@click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline of the model.")
+@click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     model: str | None,
@@ -38,39 +38,39 @@ def command(
     yes: bool,
     export: Path | None,
     copy: Path | None,
-    pipeline: Path | None,
+    path: Path | None,
     as_json: bool,
 ) -> None:
-    """Hold the ledger of MODEL, what the registry shows, its versions, evidence and votes against each other.
+    """Compare the ledger of MODEL, what the registry shows, its versions, evidence and votes with each other.
 
     Exit 0 where all agrees, 1 where something does not, 3 while somebody is moving a version.
     """
-    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.errors import Refused, UsageError
-    from lockgate.promotion.ledger import export as ledger_copy
-    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.promotion.ledger import export as ledger_export
+    from lockgate.runs.lookup import open_registry
 
     if model is None:
         if copy is None or repairing or export is not None:
             raise UsageError("no model is named", remedy="gate verify MODEL, or gate verify --ledger FILE for a copy")
         raise click.exceptions.Exit(_offline(copy, as_json=as_json))
-    known = None
+    ledger = None
     if copy is not None:
-        known, problems = ledger_copy.read(copy.read_bytes(), name=copy.name)
-        if known.model != model:
-            raise UsageError(f"{copy} is a copy of the ledger of {known.model}", remedy=f"name one of {model}")
+        ledger, problems = ledger_export.read(copy.read_bytes(), name=copy.name)
+        if ledger.model != model:
+            raise UsageError(f"{copy} is a copy of the ledger of {ledger.model}", remedy=f"name one of {model}")
         if problems:
             raise Refused(f"{copy} was changed itself: {problems[0]}", code="copy_edited")
-    of = find_pipeline(environ=os.environ, model=model, path=pipeline, root=found.root())
-    registry = open_registry(of)
-    state = _verify(registry, of, known)
+    pipeline = model_pipeline(model, path)
+    registry = open_registry(pipeline)
+    state = _verify(registry, pipeline, ledger)
     document: dict[str, Any] = state.to_json()
     click.echo("\n".join(state.lines), err=as_json)
     if export is not None:
-        click.echo(_export(registry, of.model, export), err=as_json)
+        click.echo(_export(registry, model, export), err=as_json)
     if repairing:
-        outcome = _repair(registry, of, state, reason, ask=not yes and sys.stdin.isatty())
-        state = _verify(registry, of, known)
+        outcome = _repair(registry, pipeline, state, reason, confirm=not yes and sys.stdin.isatty())
+        state = _verify(registry, pipeline, ledger)
         document = state.to_json() | {"repaired": outcome}
         click.echo("\n".join(state.lines), err=True)
     if as_json:
@@ -79,42 +79,46 @@ def command(
         raise click.exceptions.Exit(state.exit_code)
 
 
-def _verify(registry: Registry, of: Pipeline, known: LedgerCopy | None) -> Verification:
+def _verify(registry: Registry, pipeline: Pipeline, ledger: LedgerCopy | None) -> Verification:
     import tempfile
 
     from lockgate.promotion.audit.verify import verify
     from lockgate.runs.run import now
 
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        return verify(registry, of.model, promotion=of.promotion, now=now(), scratch=Path(scratch), known=known)
+        return verify(
+            registry, pipeline.model, promotion=pipeline.promotion, now=now(), scratch=Path(scratch), known=ledger
+        )
 
 
 def _repair(
-    registry: Registry, of: Pipeline, state: Verification, reason: str | None, *, ask: bool
+    registry: Registry, pipeline: Pipeline, state: Verification, reason: str | None, *, confirm: bool
 ) -> dict[str, Any] | None:
-    """Show what would be done, ask whoever sits there, and do it; the outcome as JSON, None where nothing was to do."""
+    """Show what would be done, let whoever sits there confirm, and do it; the outcome as JSON, None where none was due."""
     from lockgate.integrations import git
     from lockgate.promotion.audit.repair import REASON, repair
     from lockgate.runs.promotion_hooks import traffic_switch
     from lockgate.runs.run import now
 
-    wanted = state.repairs
-    left = state.chain.unfinished
-    wanted = [f"finish epoch {left.epoch} ({left.kind.replace('_', ' ')})", *wanted] if left is not None else wanted
-    if not wanted:
+    repairs = state.repairs
+    entry = state.chain.unfinished
+    repairs = (
+        [f"finish epoch {entry.epoch} ({entry.kind.replace('_', ' ')})", *repairs] if entry is not None else repairs
+    )
+    if not repairs:
         click.echo("nothing to repair: all is set as the ledger says", err=True)
         return None
-    click.echo("\n".join(f"will {one}" for one in wanted), err=True)
-    if ask:
+    click.echo("\n".join(f"will {step}" for step in repairs), err=True)
+    if confirm:
         click.confirm("go on?", abort=True, err=True)
     outcome = repair(
         registry,
-        of.model,
+        pipeline.model,
         reason=(reason or "").strip() or REASON,
-        promotion=of.promotion,
-        actor=git.current_identity(of.root),
+        promotion=pipeline.promotion,
+        actor=git.current_identity(pipeline.root),
         clock=now,
-        turn_over=traffic_switch(of, environ=os.environ),
+        turn_over=traffic_switch(pipeline, environ=os.environ),
     )
     if outcome is None:
         return None
@@ -123,32 +127,32 @@ def _repair(
 
 
 def _export(registry: Registry, model: str, file: Path) -> str:
-    from lockgate import hashing as digest
     from lockgate.evidence.run_folder import write
-    from lockgate.promotion.ledger import export as ledger_copy
+    from lockgate.hashing import sha256
+    from lockgate.promotion.ledger import export as ledger_export
 
-    data = ledger_copy.copy(model, registry.ledger(model).keys()).bytes
+    data = ledger_export.copy(model, registry.ledger(model).keys()).bytes
     write(file, data)
-    return f"wrote {file}, {digest.sha256(data)}"
+    return f"wrote {file}, {sha256(data)}"
 
 
 def _offline(file: Path, *, as_json: bool) -> int:
     """Verify a copy alone; returns the exit code."""
-    from lockgate import hashing as digest
-    from lockgate.promotion.ledger import export as ledger_copy
+    from lockgate.hashing import sha256
+    from lockgate.promotion.ledger import export as ledger_export
 
     data = file.read_bytes()
-    found, problems = ledger_copy.read(data, name=file.name)
-    entries, uncovered = len(found.chain.entries), ledger_copy.uncovered(found.chain)
+    ledger, problems = ledger_export.read(data, name=file.name)
+    entries, uncovered = len(ledger.chain.entries), ledger_export.uncovered(ledger.chain)
     if as_json:
         document = {
-            "schema": "lockgate/verify/v1", "model": found.model, "agrees": not problems, "sha256": digest.sha256(data),
-            "found": [one.to_json() for one in problems], "checked": {"entries": entries}, "uncovered": uncovered,
+            "schema": "lockgate/verify/v1", "model": ledger.model, "agrees": not problems, "sha256": sha256(data),
+            "found": [problem.to_json() for problem in problems], "checked": {"entries": entries}, "uncovered": uncovered,
         }  # fmt: skip
         click.echo(json.dumps(document, indent=1))
     else:
-        lines = [f"! {one}" for one in problems] or [
-            f"{found.model}: the copy holds together: {entries} {'entry' if entries == 1 else 'entries'}, {digest.sha256(data)}"
+        lines = [f"! {problem}" for problem in problems] or [
+            f"{ledger.model}: the copy holds together: {entries} {'entry' if entries == 1 else 'entries'}, {sha256(data)}"
         ]
         click.echo("\n".join(lines))
     return 1 if problems else 0

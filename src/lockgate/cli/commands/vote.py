@@ -1,4 +1,4 @@
-"""`gate approve`, `gate reject` and `gate override`: an owner's signature about exactly this evidence."""
+"""`gate approve`, `gate reject` and `gate override`: sign exactly this evidence as an owner."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import click
 _SIGNED = (
     click.argument("digest"),
     click.option("--key", type=click.Path(path_type=Path), required=True, help="The SSH key to sign with."),
-    click.option("--out", type=click.Path(path_type=Path), help="Write the vote here, and its signature beside it."),
+    click.option(
+        "--out", type=click.Path(path_type=Path), help="Write what is signed here, and its signature beside it."
+    ),
     click.option("--pipeline", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to."),
 )
 
@@ -44,7 +46,7 @@ def reject(digest: str, **options: Any) -> None:
 @_signed
 @click.option("--reason", required=True, help="Why it must go through, for whoever reads it later.")
 def override(digest: str, **options: Any) -> None:
-    """Vote to promote the evidence DIGEST over what stands in its way.
+    """Sign that the evidence DIGEST is promoted over what blocks it.
 
     It takes the quorum of signoff.override, counts for a day, and is used by gate promote DIGEST --override.
     """
@@ -52,6 +54,6 @@ def override(digest: str, **options: Any) -> None:
 
 
 def _cast(verb: Literal["approve", "reject", "override"], digest: str, options: dict[str, Any]) -> None:
-    from lockgate.cli import voting
+    from lockgate.cli.signing import cast
 
-    click.echo("\n".join(voting.cast(verb, digest, **options)))
+    click.echo("\n".join(cast(verb, digest, **options)))

@@ -64,15 +64,15 @@ def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
 
     Leaves the proof in the folder. Raises Refused where the way back does not answer, or a gate contradicts the evidence.
     """
-    from lockgate.cli import prove_rollback as proving
+    from lockgate.cli.prove_rollback import make_proof, proof_lines
     from lockgate.pipeline.loader import load
     from lockgate.runs.lookup import open_registry
 
     of = load(approved.desk.path, environ=os.environ)
-    made = proving.prove(of, open_registry(of), approved.evidence, by=by, repeat=True)
+    made = make_proof(of, open_registry(of), approved.evidence, by=by, repeat=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PROOF).write_bytes(made.bytes)
-    return proving.lines(of, made)
+    return proof_lines(of, made)
 
 
 def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:

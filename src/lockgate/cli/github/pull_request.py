@@ -42,14 +42,14 @@ class Desk:
     @classmethod
     def open(cls, environ: Mapping[str, str], path: Path | None) -> Desk:
         """Raises UsageError where this is no job of a pull request."""
-        from lockgate.cli import evidence_lookup as found
+        from lockgate.cli.evidence_lookup import project_root
         from lockgate.integrations.github.client import API, GitHub
         from lockgate.pipeline.loader import load
         from lockgate.runs.lookup import only_pipeline
 
         told = _event(environ)
         number, event = _about(told)
-        here = found.root()
+        here = project_root()
         if path is None:
             path = only_pipeline(here)
         hub = GitHub(
@@ -108,14 +108,14 @@ class Desk:
 
     def ask_for_sign_off(self, seen: Seen, decision: Decision) -> None:
         """Notify those whom the pipeline names, once for each evidence: until the one comment speaks of it."""
-        from lockgate.cli import notifications as notifying
+        from lockgate.cli.notifications import notify_waiting
         from lockgate.integrations.github.client import stuck
 
         if self.pipeline is None or seen.evidence is None or decision.state != "pending":
             return
         said = stuck(seen.comments, self._marker(seen))
         if said is None or seen.evidence.digest not in said.body:
-            notifying.waiting(self.pipeline, seen.evidence, pull=seen.pull.html_url)
+            notify_waiting(self.pipeline, seen.evidence, pull=seen.pull.html_url)
 
     def _marker(self, seen: Seen) -> str:
         name = quote(self.path.stem, safe="").replace("-", "%2D")
@@ -151,7 +151,7 @@ class Desk:
 
 def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model is asked."""
-    from lockgate.cli import evidence_lookup as found
+    from lockgate.cli.evidence_lookup import project_root
     from lockgate.integrations.github.comments import makers
     from lockgate.integrations.github.schema import PullEvent, read
     from lockgate.pipeline.loader import load
@@ -162,7 +162,7 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return
     event = read(PullEvent, _event(environ), what="the event")
-    of = load(path or only_pipeline(found.root()), environ=None)
+    of = load(path or only_pipeline(project_root()), environ=None)
     why = None if of.mode == "observe" else out_of_reach(of.signoff or SignoffPolicy(), makers(event))
     if why is not None:
         raise UsageError(

@@ -1,0 +1,339 @@
+"""One call of `gate run`: run or resume a pipeline's gates, write evidence and reports, publish and stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from threading import Event
+
+    from lockgate.evidence.evidence import Evidence
+    from lockgate.evidence.run_folder import RunFolder
+    from lockgate.pipeline.model import Pipeline
+    from lockgate.registries.ports import CandidateSelector, Registry
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h: what is larger goes back to the system when it is freed
+_CI_VARIABLES = (
+    *("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_SHA", "GITHUB_EVENT_NAME"),
+    "CI",
+)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that came to its end. observed: it was only to be looked at, and exits with 0 whatever its verdict."""
+
+    evidence: Evidence
+    folder: RunFolder
+    observed: bool
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.observed else self.evidence.verdict.exit_code
+
+
+def run_pipeline(
+    path: Path | None,
+    *,
+    candidate: str | None = None,
+    only: tuple[str, ...] = (),
+    resume: bool = False,
+    observe: bool = False,
+    stage: bool = False,
+    as_json: bool = False,
+) -> FinishedRun:
+    """Do what `gate run` does. People read it on stderr; with as_json the evidence is on stdout."""
+    from lockgate.errors import UsageError
+    from lockgate.pipeline.loader import load, root_of
+    from lockgate.runs.lookup import only_pipeline, open_registry
+
+    pipeline = load(path or only_pipeline(root_of(Path.cwd() / "gates")), environ=os.environ)
+    gates = [gate.title for gate in pipeline.gates]
+    unknown = [name for name in only if name not in gates]
+    if unknown:
+        raise UsageError(f"the pipeline has no gate {unknown[0]!r}; its gates are {', '.join(gates)}")
+    selector = None if candidate is None else parse_selector(candidate)
+    observing = observe or pipeline.mode == "observe"
+    _lean_memory()
+    session = _RunSession(pipeline, observing=observing, only=only, selector=selector, resume=resume)
+    registry = open_registry(pipeline)
+    evidence, folder = session.evaluate(registry)
+    if as_json:
+        click.echo(json.dumps(evidence.document, indent=1, sort_keys=True, ensure_ascii=False))
+    session.screen.show_evidence(evidence, folder.path, observing=observing, root=pipeline.root)
+    if stage:
+        session.stage(evidence, folder, registry)
+    return FinishedRun(evidence, folder, observing)
+
+
+def parse_selector(text: str) -> CandidateSelector:
+    """What `--candidate KEY=VALUE` names. Raises UsageError."""
+    from pydantic import ValidationError
+
+    from lockgate.errors import UsageError
+    from lockgate.registries.ports import CandidateSelector
+
+    key, _, value = text.partition("=")
+    name, colon, content = value.partition(":")
+    criterion: Any = value
+    if key == "tag":
+        criterion = {name: content} if name and colon else None
+    elif text in ("newest", "newest=true"):
+        criterion = True
+    try:
+        if not criterion:
+            raise ValueError
+        return CandidateSelector.model_validate({key: criterion})
+    except (ValidationError, ValueError):
+        raise UsageError(
+            f"--candidate {text!r} names no version",
+            remedy="write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest",
+        ) from None
+
+
+class _RunSession:
+    """From the case to the reports, and on to the registry."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        *,
+        observing: bool,
+        only: tuple[str, ...],
+        selector: CandidateSelector | None,
+        resume: bool,
+    ) -> None:
+        from lockgate.cli.console import Screen
+
+        self.pipeline, self.observing, self.only = pipeline, observing, only
+        self.selector, self.resume = selector, resume
+        self.screen = Screen()
+
+    def evaluate(self, registry: Registry) -> tuple[Evidence, RunFolder]:
+        """Run the gates, or go on with a run; the evidence is on disk when this returns."""
+        import threading
+
+        from lockgate.errors import LockgateError
+        from lockgate.evidence.run_folder import RunFolder, new_run_id
+        from lockgate.runs.run import now
+
+        started = now()
+        resumed = self._resumable() if self.resume else None
+        folder = resumed or RunFolder.new(self.pipeline.root, new_run_id(started))
+        stop = threading.Event()
+        if resumed is None:
+            folder.mark("running", pipeline=self._file, asked=self._options, started_at=started.isoformat())
+        try:
+            with _ended_by_signals(stop):
+                evidence, fresh = self._evidence(registry, folder, stop)
+        except KeyboardInterrupt:
+            folder.mark("interrupted")
+            raise
+        except LockgateError as error:
+            folder.mark("broken", why=str(error))
+            raise
+        if fresh:
+            folder.keep_evidence(evidence)
+            _write_reports(evidence, folder)
+            folder.mark("finished")
+        return evidence, folder
+
+    def _evidence(self, registry: Registry, folder: RunFolder, stop: Event) -> tuple[Evidence, bool]:
+        """(the evidence, whether it was made now; a resumed run may have finished before)."""
+        import secrets
+        from datetime import datetime
+
+        from lockgate.models import environment
+        from lockgate.runs.case_builder import open_case
+        from lockgate.runs.run import PipelineRun, now
+        from lockgate.text import secret_forms
+
+        with (
+            self.screen.progress() as progress,
+            open_case(
+                self.pipeline,
+                registry,
+                folder,
+                environ=os.environ,
+                candidate=self.selector,
+                only=self.only,
+                warm_up=folder.state().get("state") != "finished",
+                cancelled=stop.is_set,
+                progress=progress,
+            ) as builder,
+        ):
+            try:
+                if self.resume:
+                    finished = _finished_evidence(folder, builder.digests())
+                    if finished is not None:
+                        return finished, False
+                else:
+                    folder.mark("running", inputs=builder.digests(), nonce=secrets.token_hex(16))
+                state = folder.state()
+                run = PipelineRun(
+                    pipeline=self.pipeline,
+                    case=builder.case,
+                    folder=folder,
+                    nonce=state["nonce"],
+                    started_at=datetime.fromisoformat(state["started_at"]),
+                    circumstances=_circumstances(self.pipeline.root),
+                    only=self.only,
+                    observe=self.observing,
+                    hidden=secret_forms(environment.secrets(os.environ)),
+                    show=self.screen.show_gate,
+                    published=registry.evidence(self.pipeline.model).all,
+                )
+                self.screen.show_versions(builder.case)
+                run.run_gates()
+                evidence = run.evidence(data=builder.data_entries(), scored=builder.scored_entries(), finished_at=now())
+            except BaseException:
+                stop.set()
+                raise
+        return evidence, True
+
+    @property
+    def _file(self) -> str:
+        """The pipeline's file, seen from the root: another job may have the checkout elsewhere."""
+        path, root = self.pipeline.path.absolute(), self.pipeline.root
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+    @property
+    def _options(self) -> list[str]:
+        """The options that make this another run than one of the whole pipeline."""
+        return [*(f"--only {name}" for name in self.only), *(["--observe"] if self.observing else [])]
+
+    def _resumable(self) -> RunFolder:
+        from lockgate.errors import UsageError
+        from lockgate.evidence.run_folder import runs
+
+        for run in runs(self.pipeline.root):
+            state = run.state()
+            if state.get("pipeline") == self._file:
+                if state.get("asked") != self._options:
+                    call = " ".join(["gate run", *(state.get("asked") or [])])
+                    raise UsageError(
+                        f"run {run.run_id} was called as `{call}` and goes on only like that",
+                        remedy="call it with the same --only and --observe, or start anew with gate run",
+                    )
+                return run
+        raise UsageError("there is no run of this pipeline to go on with", remedy="start one with gate run")
+
+    def stage(self, evidence: Evidence, folder: RunFolder, registry: Registry) -> None:
+        """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
+        from lockgate.integrations import git
+        from lockgate.promotion.promote import record_staging
+        from lockgate.promotion.publish import publish
+        from lockgate.runs.promotion_hooks import traffic_switch
+        from lockgate.runs.run import now
+
+        if evidence.opens != "yes":
+            publish(registry, evidence, folder.path)
+            self.screen.say("published; nothing was staged")
+        else:
+            outcome = record_staging(
+                registry,
+                evidence,
+                folder=folder.path,
+                promotion=self.pipeline.promotion,
+                actor=git.current_identity(self.pipeline.root),
+                clock=now,
+                turn_over=traffic_switch(self.pipeline, environ=os.environ),
+            )
+            for line in outcome.lines:
+                self.screen.say(line)
+        self._request_sign_off(evidence, folder)
+
+    def _request_sign_off(self, evidence: Evidence, folder: RunFolder) -> None:
+        """Notify those whom the pipeline names, once for each evidence, also where a run is resumed."""
+        from lockgate.cli.notifications import notify_waiting
+
+        state = folder.state()
+        if state.get("notified") != evidence.digest:
+            notify_waiting(self.pipeline, evidence)
+            folder.mark(str(state.get("state")), notified=evidence.digest)
+
+
+def _write_reports(evidence: Evidence, folder: RunFolder) -> None:
+    from lockgate.evidence.run_record import RunRecord
+    from lockgate.reports import FORMATS
+
+    record = RunRecord(evidence, lambda: folder.path)
+    for report in FORMATS.values():
+        folder.write(report.file, report.render(record).encode())
+
+
+@contextmanager
+def _ended_by_signals(stop: Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop` at once, so that nobody goes on waiting for a model while the run is unwound."""
+
+    def end(number: int, frame: Any) -> None:
+        stop.set()
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _lean_memory() -> None:
+    """Let Arrow and the C library give memory back: left alone, both keep twice what the tables need."""
+    import ctypes
+
+    import pyarrow as pa
+
+    pa.set_memory_pool(pa.system_memory_pool())
+    with suppress(AttributeError, OSError):  # glibc alone has it
+        ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 16)
+
+
+def _finished_evidence(folder: RunFolder, inputs: dict[str, Any]) -> Evidence | None:
+    """Evidence that the run had already written, None where gates are still to be run: also those that broke.
+
+    inputs: digests of policy, models and data as they are now. Raises UsageError where the run cannot go on.
+    """
+    from lockgate.errors import UsageError
+    from lockgate.evidence.finding import Verdict
+
+    state = folder.state()
+    if state.get("inputs") is None or "nonce" not in state:
+        raise UsageError(f"run {folder.run_id} ended before it chose its versions", remedy="start anew with gate run")
+    changed = [name for name, value in inputs.items() if state["inputs"].get(name) != value]
+    if changed:
+        raise UsageError(
+            f"run {folder.run_id} cannot go on: {', '.join(changed)} changed since it began",
+            remedy="start anew with gate run",
+        )
+    if state.get("state") != "finished":
+        return None
+    evidence = folder.evidence()
+    return None if evidence.verdict is Verdict.ERROR else evidence
+
+
+def _circumstances(root: Path) -> dict[str, Any]:
+    """Git, CI and machine, for the evidence."""
+    import platform
+
+    from lockgate.integrations import git
+
+    return {
+        "git": git.checkout_state(root),
+        "ci": {name: os.environ[name] for name in _CI_VARIABLES if os.environ.get(name)},
+        "machine": {
+            "cpus": os.cpu_count() or 0,
+            "processor": platform.machine(),
+            "system": platform.system(),
+            "python": platform.python_version(),
+        },
+    }

@@ -1,0 +1,140 @@
+"""Sign an approval, a rejection, an override or a consent to a rollback, and store it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from lockgate.cli.evidence_lookup import EvidenceLookup, look_up_evidence
+from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
+
+if TYPE_CHECKING:
+    from lockgate.evidence.evidence import Evidence
+    from lockgate.signoff.identity import Identity
+    from lockgate.signoff.policy import SignoffPolicy
+    from lockgate.signoff.vote import Vote
+
+
+def cast(
+    verb: Literal["approve", "reject", "override"],
+    digest: str,
+    *,
+    key: Path,
+    reason: str,
+    accepting: int | None = None,
+    out: Path | None = None,
+    pipeline: Path | None = None,
+) -> list[str]:
+    """Sign a vote and store it beside the evidence, or in `out`; returns lines for people. Raises Refused."""
+    from lockgate.runs.run import now
+    from lockgate.signoff.policy import SignoffPolicy
+    from lockgate.signoff.vote import Vote
+
+    lookup = look_up_evidence(digest, pipeline)
+    evidence = lookup.evidence
+    policy = lookup.pipeline.signoff or SignoffPolicy()
+    owner = signer_of(policy, key, source=str(lookup.pipeline.path))
+    if verb == "approve":
+        _require_approvable(policy, evidence, accepting)
+    if verb == "override":
+        _require_overridable(policy, lookup, reason)
+    vote = Vote(
+        verb=verb,
+        digest=evidence.digest,
+        model=evidence.model,
+        accepting=accepting,
+        reason=reason,
+        at=now(),
+        by=owner,
+    )
+    signature = sign_vote(vote, key, policy)
+    phrase = {"approve": "approves", "reject": "rejects", "override": "would go over everything with"}[verb]
+    head = f"{owner.name} {phrase} {evidence.digest}"
+    if out is not None:
+        return [f"{head}, in {write_vote(out, vote.bytes, signature)}"]
+    return [head, *_store(lookup, vote.bytes, signature)]
+
+
+def signer_of(policy: SignoffPolicy, key: Path, *, source: str) -> Identity:
+    """The owner whose key this is. Raises Refused where it is none of the policy's. source: the policy's place, for messages."""
+    from lockgate.signoff import ssh
+    from lockgate.signoff.identity import Identity
+
+    identity = ssh.identity(key)
+    owner = policy.owner_of(identity)
+    if owner is None:
+        raise Refused(
+            f"the key {identity.id} is in no group of signoff in {source}",
+            code="not_an_owner",
+            remedy="sign with a key of signoff.groups, or have yours added there and evaluate again",
+        )
+    return Identity("ssh", identity.id, owner.name)
+
+
+def sign_vote(vote: Vote, key: Path, policy: SignoffPolicy) -> bytes:
+    """The signature of a vote, verified as it will be later. Raises LockgateError where it would not hold."""
+    from lockgate.signoff import ssh
+
+    signature = ssh.sign(vote.bytes, key)
+    objection = ssh.verify(vote.bytes, signature, identity=vote.by, keys=policy.keys)
+    if objection is not None:
+        raise LockgateError(
+            f"the vote was signed, but {objection}", remedy=f"check that {key} and its .pub belong together"
+        )
+    return signature
+
+
+def write_vote(path: Path, vote: bytes, signature: bytes) -> str:
+    """Write a vote, and its signature beside it; says where."""
+    path.write_bytes(vote)
+    path.with_name(path.name + ".sig").write_bytes(signature)
+    return f"{path} and {path.name}.sig"
+
+
+def _require_approvable(policy: SignoffPolicy, evidence: Evidence, accepting: int | None) -> None:
+    from lockgate.runs.run import now
+    from lockgate.signoff.decision import why_closed
+
+    closed = why_closed(policy, evidence, now())
+    if closed is not None:
+        raise Refused(closed.reason, code=closed.code, remedy=closed.remedy)
+    count = len(evidence.asks) if evidence.opens == "by_owner" else 0
+    if (accepting or 0) != count:
+        undecided = "".join(f"\n  {finding}" for finding in evidence.asks) if count else ""
+        raise Refused(
+            f"the evidence has {count} undecided findings to accept, not {accepting or 0}{undecided}",
+            code="accepting",
+            remedy=f"add --accepting {count} if you do" if count else "leave --accepting away",
+        )
+
+
+def _require_overridable(policy: SignoffPolicy, lookup: EvidenceLookup, reason: str) -> None:
+    if policy.override is None:
+        raise Refused(
+            f"{lookup.pipeline.path} has no signoff.override, so no vote goes over what stands in the way",
+            code="no_override",
+            remedy="do what the refusal of gate promote says",
+        )
+    if not reason.strip():
+        raise UsageError("a reason is needed, for whoever reads this in a year", remedy='add --reason "…"')
+
+
+def _store(lookup: EvidenceLookup, vote: bytes, signature: bytes) -> list[str]:
+    """Beside the evidence here, and in the registry where it is published; one of the two must work."""
+    from lockgate.signoff import ssh
+    from lockgate.signoff.vote import Vote
+
+    if lookup.votes_folder is not None:
+        ssh.store_vote(lookup.votes_folder, Vote.read(vote), signature)
+    try:
+        store = lookup.registry.evidence(lookup.evidence.model)
+        if store.published(lookup.evidence.digest):
+            store.add_vote(lookup.evidence.digest, vote, signature)
+            return ["stored beside the evidence in the registry"]
+    except RegistryError as error:
+        if lookup.votes_folder is None:
+            raise
+        return [f"stored in {lookup.votes_folder}, but not in the registry: {error}"]
+    return [
+        f"stored in {lookup.votes_folder}; the evidence is not published yet, and gate promote here takes both along"
+    ]
