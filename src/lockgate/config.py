@@ -1,4 +1,4 @@
-"""How every part of a pipeline that people write is checked: unknown keys refused, values frozen, durations read."""
+"""Base of every section of a pipeline: unknown keys refused, values frozen, durations read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong so that a person must act: the class gives the exit code, the text says what, where and what to do.
+"""Errors on which a person must act: the class gives the exit code, the text says what, where and what to do.
 
 A failed gate is not here: it is a value (`evidence.Verdict`).
 """
@@ -106,9 +106,9 @@ class ServingFault(LockgateError):
     """Serving could not be turned over, or does not answer as it should."""
 
 
-def guess(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?` where one of the known words is close, else nothing."""
+def guess(word: str, choices: Iterable[str]) -> str:
+    """`; did you mean 'x'?` where one of the choices is close, else nothing."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""

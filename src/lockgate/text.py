@@ -1,4 +1,4 @@
-"""How does untrusted text stay text where it is shown, and what is secret unseen, in Markdown, commands and outputs?"""
+"""Escape untrusted text for the sink that shows it, hide secrets, and truncate sections to a size limit."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def hide(value: Any, forms: Sequence[str]) -> Any:
             value = value.replace(form, "***")
         return value
     if isinstance(value, Mapping):
-        return {hide(name, forms): hide(one, forms) for name, one in value.items()}
+        return {hide(name, forms): hide(element, forms) for name, element in value.items()}
     if isinstance(value, (list, tuple)):
-        return [hide(one, forms) for one in value]
+        return [hide(element, forms) for element in value]
     return value
 
 
@@ -100,11 +100,12 @@ def utf16(text: str) -> int:
 
 
 def utf8(text: str) -> int:
+    """Length in bytes, in which GitHub counts a job's summary."""
     return len(text.encode())
 
 
 def fit(sections: Sequence[str], *, room: int, size: Callable[[str], int], left_out: Callable[[int], str]) -> list[str]:
-    """As many whole sections, from the first on, as fit into `room`, and `left_out(n)` for the n that do not.
+    """Keep as many whole sections, from the first on, as fit into `room`, and `left_out(n)` for the n that do not.
 
     size: how a text is measured. What `left_out` says counts too.
     """
