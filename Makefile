@@ -4,13 +4,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check locks bench bench-decisions bench-latency soak clean
+.PHONY: demo test fuzz check locks bench bench-decisions bench-latency soak clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
 
 test: $(VENV)/.servers
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# The laws of the suite on fresh random examples; what one finds becomes an example of its test.
+fuzz: $(VENV)/.dev
+	LOCKGATE_EXAMPLES=fresh $(BIN)/python -m pytest -n 2 -m hypothesis
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests

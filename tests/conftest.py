@@ -8,12 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile us anew
 
 pytest_plugins = ["helpers.servers"]
+
+# `make test` tries the same examples each time, `make fuzz` fresh ones: what those find becomes an example of its test.
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.register_profile("fresh", database=None, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("LOCKGATE_EXAMPLES", "fixed"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,7 +22,15 @@ def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordB
     """The columns of the schema in its types. Raises DataError, also in the middle of a broken file."""
     with _opened(file) as parquet, reading(file):
         batches = parquet.iter_batches(batch_size=rows, columns=schema.names)
-        yield from cut((batch.select(schema.names).cast(schema) for batch in batches), rows)
+        count = 0
+        for batch in cut((batch.select(schema.names).cast(schema) for batch in batches), rows):
+            count += batch.num_rows
+            yield batch
+        if count != parquet.metadata.num_rows:
+            raise file.broken(
+                f"holds {count:,} rows where its own footer says {parquet.metadata.num_rows:,}",
+                remedy="write it anew: it was changed or cut short",
+            )
 
 
 def _opened(file: DataFile) -> pq.ParquetFile:
