@@ -254,8 +254,8 @@ def test_comments_are_read_to_the_last_page_and_ours_is_told_from_others(held: E
     client = GitHub(NAME, held.token, api=held.api)
     for at in range(100):
         held.comment(number, f"{MARKER}\n{at}", by="carl")
-    first = client.stick(number, f"{MARKER}\nwaiting", marker=MARKER)
-    again = client.stick(number, f"{MARKER}\napproved", marker=MARKER)
+    first = client.keep_comment(number, f"{MARKER}\nwaiting", marker=MARKER)
+    again = client.keep_comment(number, f"{MARKER}\napproved", marker=MARKER)
     found = client.comments(number)
 
     assert (first.id, first.user.login, first.edited) == (again.id, "github-actions[bot]", False)  # type: ignore[union-attr]

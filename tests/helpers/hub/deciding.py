@@ -8,8 +8,8 @@ from typing import Any
 from helpers.hub.emulator import NUMBER, World, user
 from helpers.hub.served import directly
 from helpers.promoting import POLICY
-from lockgate.integrations.github.pull_request_state import Asked, Seen, look
-from lockgate.integrations.github.schema import CommentEvent, read
+from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState, read_state
+from lockgate.integrations.github.schema import CommentEvent, parse
 from lockgate.signoff.decision import Decision
 from lockgate.signoff.policy import SignoffPolicy
 
@@ -21,16 +21,16 @@ def signoff(*owners: str, require: int = 1, **more: Any) -> SignoffPolicy:
     return SignoffPolicy.model_validate({"groups": groups, "require": {"owners": require}} | more)
 
 
-def asked(policy: SignoffPolicy | None = None, **more: Any) -> Asked:
-    return Asked(**{"model": "fraud", "policy_digest": POLICY, "signoff": policy or signoff()} | more)
+def asked(policy: SignoffPolicy | None = None, **more: Any) -> BranchPolicy:
+    return BranchPolicy(**{"model": "fraud", "policy_digest": POLICY, "signoff": policy or signoff()} | more)
 
 
 def event_of(told: dict[str, Any] | None) -> CommentEvent | None:
-    return None if told is None else read(CommentEvent, json.dumps(told).encode(), what="the event")
+    return None if told is None else parse(CommentEvent, json.dumps(told).encode(), source="the event")
 
 
-def seen(world: World) -> Seen:
-    return look(directly(world), NUMBER)
+def seen(world: World) -> PullRequestState:
+    return read_state(directly(world), NUMBER)
 
 
 def decided(world: World, event: dict[str, Any] | None = None, **more: Any) -> Decision:

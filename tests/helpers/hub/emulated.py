@@ -34,7 +34,7 @@ from helpers.hub.published import EVENTS, SCHEMAS, published
 from helpers.hub.subset import subset
 from helpers.servers import free_port
 from lockgate import hashing as digest
-from lockgate.integrations.github.client import CLOSER
+from lockgate.integrations.github.client import EDITS_QUERY
 
 ORG, REPO = "acme", "models"
 NAME = f"{ORG}/{REPO}"
@@ -160,7 +160,7 @@ class Emulated:
     def _door(self, request: Request) -> Reply:
         if request.path == "/graphql":  # of which the emulator has none: who edited what is known from `edit`
             asked = json.loads(request.body)
-            assert asked["query"] == CLOSER
+            assert asked["query"] == EDITS_QUERY
             by = {one["node_id"]: self.editors.get(one["id"]) for one in self.comments(self.number)}
             told = [by[one] for one in asked["variables"]["ids"]]
             edits = [{"lastEditedAt": one and "2026-11-21T12:00:00Z", "editor": one and {"login": one}} for one in told]

@@ -21,7 +21,7 @@ from helpers.hub.contract import Contract, Violation
 from helpers.promoting import NOW, POLICY, evidence
 from lockgate import hashing as digest
 from lockgate.evidence.evidence import Evidence
-from lockgate.integrations.github.client import CLOSER
+from lockgate.integrations.github.client import EDITS_QUERY
 
 REPOSITORY = 100
 NAME = "acme/models"
@@ -293,7 +293,7 @@ class World:
         ids = asked.get("variables", {}).get("ids")
         owner, _, name = NAME.partition("/")
         wanted = {"ids": ids, "owner": owner, "name": name, "number": NUMBER}
-        whole = asked == {"query": CLOSER, "variables": wanted} and isinstance(ids, list)
+        whole = asked == {"query": EDITS_QUERY, "variables": wanted} and isinstance(ids, list)
         if not whole or not 1 <= len(ids) <= 100 or not all(isinstance(one, str) for one in ids):
             raise Violation(f"GitHub is not asked {method} /graphql like this: {body[:300]!r}")
         if not any(name.lower() == "user-agent" for name in headers):

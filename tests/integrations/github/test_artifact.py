@@ -15,7 +15,7 @@ from lockgate import hashing as digest
 from lockgate.errors import LockgateError, Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.github import artifact as github_artifact
-from lockgate.integrations.github.artifact import EXHIBIT_BYTES, exhibits
+from lockgate.integrations.github.artifact import EXHIBIT_BYTES, read_exhibits
 from lockgate.integrations.github.schema import GitHubError
 
 ROC = b'{"schema":"lockgate/exhibit/v1"}'
@@ -49,15 +49,15 @@ def test_what_the_evidence_names_is_taken_and_nothing_else() -> None:
         {"exhibits/metrics-roc.json": ROC, "exhibits/other.json": b"{}", "../../evil": b"x", "/etc/cron.d/x": b"x"}
     )
 
-    assert exhibits(data, named(("metrics/roc", ROC))) == {"exhibits/metrics-roc.json": ROC}
-    assert exhibits(zipped({}), named()) == {}
+    assert read_exhibits(data, named(("metrics/roc", ROC))) == {"exhibits/metrics-roc.json": ROC}
+    assert read_exhibits(zipped({}), named()) == {}
 
 
 @pytest.mark.parametrize(
     ("about", "files", "said"),
     [
         (named(("metrics/roc", ROC)), {}, "its exhibit exhibits/metrics-roc.json is not in the artifact"),
-        (named(("metrics/roc", ROC)), {"exhibits/metrics-roc.json": b"{}"}, "is another in the artifact than in the evidence"),
+        (named(("metrics/roc", ROC)), {"exhibits/metrics-roc.json": b"{}"}, "differs between the artifact and the evidence"),
         (named(("a/b", ROC), ("a-b", b"{}")), {"exhibits/a-b.json": ROC}, "it names 2 exhibits, of which 1 differ"),
         (named(*((f"m/{number}", ROC) for number in range(501))), {}, "at most 500 are kept"),
         (named(("../../../etc/passwd", ROC)), {}, "it names an exhibit '../../../etc/passwd'"),
@@ -73,7 +73,7 @@ def test_what_the_evidence_names_is_taken_and_nothing_else() -> None:
 def test_evidence_without_its_exhibits_is_not_whole(about: Evidence, files: dict[str, bytes], said: str) -> None:
     """Refused, with a stable code: what is published must be what was signed."""
     with pytest.raises(Refused) as caught:
-        exhibits(zipped(files), about)
+        read_exhibits(zipped(files), about)
 
     assert caught.value.code == "exhibit_missing"
     assert said in str(caught.value)
@@ -92,7 +92,7 @@ def test_evidence_without_its_exhibits_is_not_whole(about: Evidence, files: dict
 def test_a_hostile_zip_is_an_error(data: bytes, said: str) -> None:
     """A name that stands there twice, a link, a bomb, no zip at all."""
     with pytest.raises(GitHubError, match=said):
-        exhibits(data, named(("metrics/roc", ROC)))
+        read_exhibits(data, named(("metrics/roc", ROC)))
 
 
 def test_all_exhibits_together_are_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +100,6 @@ def test_all_exhibits_together_are_bounded_too(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(github_artifact, "EXHIBITS_BYTES", 2 * len(ROC) - 1)
     data = zipped({"exhibits/a.json": ROC, "exhibits/b.json": ROC})
 
-    assert len(exhibits(data, named(("a", ROC)))) == 1
+    assert len(read_exhibits(data, named(("a", ROC)))) == 1
     with pytest.raises(LockgateError, match="together"):
-        exhibits(data, named(("a", ROC), ("b", ROC)))
+        read_exhibits(data, named(("a", ROC), ("b", ROC)))

@@ -582,7 +582,7 @@ def test_29_the_bytes_are_not_those_of_the_digest(world: World) -> None:
     assert ignored(decided(world)) == {("ana", "other_evidence")}
 
     world.artifacts[-1]["digest"] = "sha256:" + "0" * 64
-    with pytest.raises(GitHubError, match="not those"):
+    with pytest.raises(GitHubError, match="do not have the digest"):
         decided(world)
 
 

@@ -17,9 +17,9 @@ from helpers.hub.deciding import asked
 from helpers.hub.emulator import NAME, NUMBER, Answer, World, user
 from helpers.hub.published import EVENTS, GRAPHQL, SCHEMAS, published
 from helpers.hub.served import TOKEN, Served, directly
-from lockgate.integrations.github.client import CLOSER, GitHub
-from lockgate.integrations.github.pull_request_state import look
-from lockgate.integrations.github.schema import CommentEvent, GitHubError, read
+from lockgate.integrations.github.client import EDITS_QUERY, GitHub
+from lockgate.integrations.github.pull_request_state import read_state
+from lockgate.integrations.github.schema import CommentEvent, GitHubError, parse
 
 MARKER = "<!-- gate:v1 100/12/fraud -->"
 
@@ -40,7 +40,7 @@ def test_everything_that_a_decision_needs_is_asked_as_github_describes(served: S
     world.comment("ana", f"/gate approve {world.run_gate().digest}")
     world.keep(b"")
 
-    decision = look(served.client(), NUMBER).decision(asked(), world.now)
+    decision = read_state(served.client(), NUMBER).decision(asked(), world.now)
 
     assert decision.state == "approved"
     assert world.contract.seen >= {
@@ -60,19 +60,19 @@ def test_what_is_asked_over_graphql_is_what_githubs_schema_has() -> None:
 
     schema = build_schema(published(GRAPHQL), assume_valid=True)
 
-    assert validate(schema, parse(CLOSER)) == []
-    assert validate(schema, parse(CLOSER.replace("lastEditedAt", "editedAt"))) != []
+    assert validate(schema, parse(EDITS_QUERY)) == []
+    assert validate(schema, parse(EDITS_QUERY.replace("lastEditedAt", "editedAt"))) != []
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ({"data": {"nodes": [], "repository": None}}, "not whole"),
+        ({"data": {"nodes": [], "repository": None}}, "incomplete"),
         ({"data": None, "errors": [{"message": f"no rights for {TOKEN}"}]}, r"no rights for \*\*\*"),
         ({"data": {"nodes": [{"lastEditedAt": None}], "repository": None}}, "editor: is missing"),
         ({"data": {"nodes": [{"lastEditedAt": None, "editor": None}]}}, "repository: is missing"),
-        ({"message": "rate limit"}, "not whole"),
-        ([], "not what GitHub promises"),
+        ({"message": "rate limit"}, "incomplete"),
+        ([], "another shape"),
     ],
 )
 def test_an_answer_that_does_not_tell_of_edits_is_an_error(served: Served, answer: Any, said: str) -> None:
@@ -82,7 +82,7 @@ def test_an_answer_that_does_not_tell_of_edits_is_an_error(served: Served, answe
     world.fault = lambda method, target: (200, {}, json.dumps(answer).encode()) if target == "/graphql" else None
 
     with pytest.raises(GitHubError, match=said):
-        look(served.client(), NUMBER)
+        read_state(served.client(), NUMBER)
 
 
 @pytest.mark.parametrize("moved", [False, True])
@@ -92,7 +92,7 @@ def test_files_are_told_along_unless_one_was_moved(served: Served, moved: bool) 
     world.files = [{"filename": "models/x", **({"previous_filename": "gates/fraud.yaml"} if moved else {})}]
     world.comment("ana", f"/gate approve {world.run_gate().digest}")
 
-    found = look(served.client(), NUMBER)
+    found = read_state(served.client(), NUMBER)
 
     assert [one.paths for one in found.files] == [("models/x", "gates/fraud.yaml") if moved else ("models/x",)]
     assert any("/files" in one for one in world.asked) is moved
@@ -105,7 +105,7 @@ def test_a_server_without_graphql_is_believed_by_its_times(served: Served) -> No
     world.comment("ana", f"/gate approve {world.run_gate().digest}")
     world.fault = lambda method, target: (404, {}, b"{}") if target == "/graphql" else None
 
-    assert look(served.client(), NUMBER).decision(asked(), world.now).state == "approved"
+    assert read_state(served.client(), NUMBER).decision(asked(), world.now).state == "approved"
 
 
 def test_a_github_enterprise_server_is_asked_at_its_own_place() -> None:
@@ -122,7 +122,7 @@ def test_a_github_enterprise_server_is_asked_at_its_own_place() -> None:
     served.close()
     for api in ("https://git.example.org/api/v3", "https://api.github.com"):
         with pytest.raises(GitHubError, match="did not answer"):
-            GitHub(NAME, TOKEN, api=api, session=Session()).closer(pull, ())
+            GitHub(NAME, TOKEN, api=api, session=Session()).edits_and_files(pull, ())
 
     assert seen == ["POST https://git.example.org/api/graphql", "POST https://api.github.com/graphql"]
 
@@ -169,11 +169,11 @@ def test_githubs_own_events_are_read(action: str) -> None:
     schema = published(SCHEMAS)
     rule = {"$ref": f"#/definitions/issue_comment${action}", "definitions": schema["definitions"]}
 
-    event = read(CommentEvent, json.dumps(told).encode(), what="the event")
+    event = parse(CommentEvent, json.dumps(told).encode(), source="the event")
 
     assert [error.message for error in Draft7Validator(rule).iter_errors(told)] == []
     assert (event.action, event.comment.id) == (action, told["comment"]["id"])
-    assert event.before == (
+    assert event.previous_body == (
         None
         if action == "created"
         else told["comment"]["body"]
@@ -228,10 +228,10 @@ def test_a_read_is_tried_again_where_that_helps(served: Served, status: int) -> 
         ((403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "99999999999"}, b"{}"), "403"),
         ((301, {"Location": "http://127.0.0.1:9/"}, b""), "301"),
         ((302, {"Location": "http://127.0.0.1:9/"}, b""), "302"),
-        ((200, {}, b"<!DOCTYPE html><html>"), "is not what GitHub promises"),
-        ((200, {}, b'{"number": 12, "sta'), "is not what GitHub promises"),
-        ((200, {}, b"null"), "is not what GitHub promises"),
-        ((200, {}, b"[" * 5000), "is not what GitHub promises"),
+        ((200, {}, b"<!DOCTYPE html><html>"), "has another shape than GitHub documents"),
+        ((200, {}, b'{"number": 12, "sta'), "has another shape than GitHub documents"),
+        ((200, {}, b"null"), "has another shape than GitHub documents"),
+        ((200, {}, b"[" * 5000), "has another shape than GitHub documents"),
         ((403, {}, f'{{"message": "{TOKEN}\\u001b[31m\\n::error::x"}}'.encode()), "403"),
     ],
 )
@@ -254,7 +254,7 @@ def test_35_a_failure_at_any_call_is_an_error_and_decides_nothing(
     )
 
     with pytest.raises(GitHubError, match=why) as caught:
-        look(served.client(), NUMBER)
+        read_state(served.client(), NUMBER)
 
     said = f"{caught.value!r} {caught.value} {caught.value.remedy}"
     assert TOKEN not in said
@@ -296,7 +296,7 @@ def test_35_a_call_that_ends_without_an_answer_is_an_error(call: str, failure: t
     given.send = fail
 
     with pytest.raises(GitHubError, match="did not answer"):
-        look(hub, NUMBER)
+        read_state(hub, NUMBER)
     assert tried == (["POST"] if call == "/graphql" else ["GET"] * 4)
 
 
@@ -310,7 +310,7 @@ def test_34_a_list_that_goes_on_elsewhere_or_never_ends_is_an_error(served: Serv
 
     with pytest.raises(GitHubError, match="more than 3000"):
         client.comments(NUMBER)
-    assert client.asked == 1 + 30
+    assert client.request_count == 1 + 30
 
 
 def test_fewer_commits_than_there_are_is_an_error(served: Served) -> None:
@@ -329,7 +329,7 @@ def test_the_token_is_shown_to_the_api_and_not_where_an_artifact_lies(
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     served.world.run_gate()
 
-    look(served.client(), NUMBER)
+    read_state(served.client(), NUMBER)
 
     shown = dict(
         zip([line.split("?")[0].split("/")[1] for line in served.world.asked], served.world.shown_token, strict=True)
@@ -346,11 +346,11 @@ def test_an_artifact_that_lies_at_an_unsafe_address_is_not_fetched(served: Serve
             (302, {"Location": place}, b"") if target.endswith("/zip") else None
         )
         with pytest.raises(GitHubError, match="only https"):
-            look(served.client(), NUMBER)
+            read_state(served.client(), NUMBER)
     served.world.fault = lambda method, target: None
     served.world.artifacts[-1]["size_in_bytes"] = 2**40
     with pytest.raises(GitHubError, match="too many"):
-        look(served.client(), NUMBER)
+        read_state(served.client(), NUMBER)
 
 
 @pytest.mark.parametrize(
@@ -406,11 +406,11 @@ def test_42_one_comment_is_written_and_then_written_anew(served: Served) -> None
     world.comment("other", f"{MARKER}\nx", account={"login": "other[bot]", "id": 7, "type": "Bot"})
     world.comment("fake", f"{MARKER}\nx", account={**user("fake"), "login": "github-actions[bot]"})
 
-    first = client.stick(NUMBER, f"{MARKER}\none", marker=MARKER)
+    first = client.keep_comment(NUMBER, f"{MARKER}\none", marker=MARKER)
     world.edit(first.id, "mallory", f"{MARKER}\nsha256:evil")
-    second = client.stick(NUMBER, f"{MARKER}\ntwo", marker=MARKER)
+    second = client.keep_comment(NUMBER, f"{MARKER}\ntwo", marker=MARKER)
     world.comment("github-actions[bot]", f"{MARKER}\nlater", account=world.comments[first.id]["user"])
-    third = client.stick(NUMBER, f"{MARKER}\ntwo", marker=MARKER)
+    third = client.keep_comment(NUMBER, f"{MARKER}\ntwo", marker=MARKER)
 
     assert first.id == second.id == third.id
     assert world.comments[first.id]["body"] == f"{MARKER}\ntwo"
@@ -424,8 +424,8 @@ def test_a_comment_is_not_written_twice_when_the_answer_is_lost(served: Served) 
     client = served.client()
 
     with pytest.raises(GitHubError, match="503"):
-        client.say(NUMBER, "hello")
-    assert (client.asked, served.waits) == (1, [])
+        client.add_comment(NUMBER, "hello")
+    assert (client.request_count, served.waits) == (1, [])
 
 
 def test_a_comment_that_may_not_be_written_says_so(served: Served) -> None:
@@ -433,7 +433,7 @@ def test_a_comment_that_may_not_be_written_says_so(served: Served) -> None:
     served.world.fault = lambda method, target: (403, {}, b'{"message": "Resource not accessible by integration"}')
 
     with pytest.raises(GitHubError, match="not accessible") as caught:
-        served.client().say(NUMBER, "hello")
+        served.client().add_comment(NUMBER, "hello")
     assert caught.value.status == 403
 
 
@@ -441,8 +441,8 @@ def test_a_comment_that_is_too_long_is_not_sent(served: Served) -> None:
     """GitHub takes 65,536 characters; we stop earlier."""
     client = served.client()
     with pytest.raises(GitHubError, match="too long"):
-        client.say(NUMBER, "x" * 60_001)
-    assert client.asked == 0
+        client.add_comment(NUMBER, "x" * 60_001)
+    assert client.request_count == 0
 
 
 def test_the_token_is_not_shown_by_a_client_that_prints_itself(served: Served) -> None:

@@ -7,7 +7,7 @@ import pytest
 from helpers.hub.contract import github
 from helpers.hub.deciding import asked, decided, event_of, ignored, said, seen
 from helpers.hub.emulator import World
-from lockgate.integrations.github.comments import Command, command, read_record
+from lockgate.integrations.github.comments import CommentCommand, parse_command, read_record
 from lockgate.integrations.github.schema import GitHubError
 from lockgate.signoff.vote import Vote
 
@@ -18,23 +18,23 @@ DIGEST = f"sha256:{HEX}"
 @pytest.mark.parametrize(
     ("body", "meant"),
     [
-        (f"/gate approve {DIGEST}", Command("approve", DIGEST)),
-        (f"/gate approve {DIGEST}\r\n\r\nlooks good", Command("approve", DIGEST, None, "looks good")),
-        (f"/gate approve {DIGEST} accepting 3 undecided", Command("approve", DIGEST, 3)),
-        ("/gate reject", Command("reject")),
-        ("/gate reject it loses money", Command("reject", None, None, "it loses money")),
+        (f"/gate approve {DIGEST}", CommentCommand("approve", DIGEST)),
+        (f"/gate approve {DIGEST}\r\n\r\nlooks good", CommentCommand("approve", DIGEST, None, "looks good")),
+        (f"/gate approve {DIGEST} accepting 3 undecided", CommentCommand("approve", DIGEST, 3)),
+        ("/gate reject", CommentCommand("reject")),
+        ("/gate reject it loses money", CommentCommand("reject", None, None, "it loses money")),
         (
             f"/gate reject {DIGEST} it loses money\nand more",
-            Command("reject", DIGEST, None, "it loses money\nand more"),
+            CommentCommand("reject", DIGEST, None, "it loses money\nand more"),
         ),
-        ("/gate reject sha256:abc", Command("reject", None, None, "sha256:abc")),
-        ("/gate revoke", Command("revoke")),
-        ("/gate status", Command("status")),
+        ("/gate reject sha256:abc", CommentCommand("reject", None, None, "sha256:abc")),
+        ("/gate revoke", CommentCommand("revoke")),
+        ("/gate status", CommentCommand("status")),
     ],
 )
-def test_the_first_line_is_a_command(body: str, meant: Command) -> None:
+def test_the_first_line_is_a_command(body: str, meant: CommentCommand) -> None:
     """The rest of the comment is the reason, whatever the line ends with."""
-    assert command(body) == meant
+    assert parse_command(body) == meant
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_the_first_line_is_a_command(body: str, meant: Command) -> None:
 )
 def test_what_is_not_exact_is_unknown_and_opens_nothing(line: str) -> None:
     """A prefix can be ground out, a look-alike read over: only the whole digest in its one form is taken."""
-    assert command(line) == Command("unknown")
+    assert parse_command(line) == CommentCommand("unknown")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_is_not_exact_is_unknown_and_opens_nothing(line: str) -> None:
 )
 def test_what_is_quoted_fenced_hidden_or_mailed_back_says_nothing(body: str) -> None:
     """Nor does a command that is not the very first thing in the comment."""
-    assert command(body) is None
+    assert parse_command(body) is None
 
 
 def test_a_vote_keeps_the_comment_that_it_stood_in() -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockgate.cli.github.actions_runner import Runner
     from lockgate.cli.github.pull_request import Desk
     from lockgate.evidence.evidence import Evidence
-    from lockgate.integrations.github.pull_request_state import Asked, Seen
+    from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState
     from lockgate.promotion.promote import Outcome
     from lockgate.registries.ports import ModelVersion
     from lockgate.signoff.decision import Ballot, Decision
@@ -28,13 +28,13 @@ class Approved:
     """A pull request whose evidence is approved at this moment: what an earlier job said of it is read anew."""
 
     desk: Desk
-    seen: Seen
+    seen: PullRequestState
     evidence: Evidence
-    asked: Asked
+    asked: BranchPolicy
     decision: Decision
 
     @classmethod
-    def of(cls, desk: Desk, seen: Seen, digest: str) -> Approved:
+    def of(cls, desk: Desk, seen: PullRequestState, digest: str) -> Approved:
         """Raises Refused where it is not, or not that evidence."""
         from lockgate.runs.run import now
 
@@ -111,7 +111,7 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
     )
 
 
-def telling(desk: Desk, seen: Seen, runner: Runner, work: Callable[[], Outcome]) -> Outcome:
+def telling(desk: Desk, seen: PullRequestState, runner: Runner, work: Callable[[], Outcome]) -> Outcome:
     """Do it, and let the comment say what became of it."""
     from lockgate.runs.run import now
     from lockgate.signoff.decision import Decision

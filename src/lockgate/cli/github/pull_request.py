@@ -15,7 +15,7 @@ from lockgate.errors import UsageError
 if TYPE_CHECKING:
     from lockgate.cli.github.actions_runner import Runner
     from lockgate.integrations.github.client import GitHub
-    from lockgate.integrations.github.pull_request_state import Asked, Seen
+    from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState
     from lockgate.integrations.github.schema import CommentEvent
     from lockgate.pipeline.model import Pipeline
     from lockgate.signoff.decision import Decision
@@ -60,22 +60,22 @@ class Desk:
         return cls(hub, number, event, path, load(path, environ=None) if path.is_file() else None)
 
     @property
-    def asked(self) -> Asked | None:
+    def asked(self) -> BranchPolicy | None:
         """What the default branch says."""
-        from lockgate.integrations.github.pull_request_state import Asked
+        from lockgate.integrations.github.pull_request_state import BranchPolicy
         from lockgate.signoff.policy import SignoffPolicy
 
         of = self.pipeline
         if of is None:
             return None
-        return Asked(of.model, of.policy_digest, of.signoff or SignoffPolicy(), when=of.promotion.when)
+        return BranchPolicy(of.model, of.policy_digest, of.signoff or SignoffPolicy(), when=of.promotion.when)
 
-    def look(self) -> Seen:
-        from lockgate.integrations.github.pull_request_state import look
+    def look(self) -> PullRequestState:
+        from lockgate.integrations.github.pull_request_state import read_state
 
-        return look(self.hub, self.number)
+        return read_state(self.hub, self.number)
 
-    def decision(self, seen: Seen, now: datetime) -> Decision:
+    def decision(self, seen: PullRequestState, now: datetime) -> Decision:
         from lockgate.signoff.decision import Decision
 
         asked = self.asked
@@ -86,7 +86,7 @@ class Desk:
             )  # fmt: skip
         return seen.decision(asked, now, self.event)
 
-    def comment(self, seen: Seen, decision: Decision, *, done: tuple[str, ...] | None = None) -> str:
+    def comment(self, seen: PullRequestState, decision: Decision, *, done: tuple[str, ...] | None = None) -> str:
         """The comment as it should stand, also where there is no evidence to tell of."""
         from lockgate.evidence.run_record import RunRecord
         from lockgate.integrations.github import comment_report
@@ -106,22 +106,22 @@ class Desk:
             signoff = comment_report.SignoffStatus(policy.signoff, seen.ballot(policy, self.event), decision, done)
         return comment_report.render(RunRecord(seen.evidence), context=context, signoff=signoff)
 
-    def ask_for_sign_off(self, seen: Seen, decision: Decision) -> None:
+    def ask_for_sign_off(self, seen: PullRequestState, decision: Decision) -> None:
         """Notify those whom the pipeline names, once for each evidence: until the one comment speaks of it."""
         from lockgate.cli.notifications import notify_waiting
-        from lockgate.integrations.github.client import stuck
+        from lockgate.integrations.github.client import own_comment
 
         if self.pipeline is None or seen.evidence is None or decision.state != "pending":
             return
-        said = stuck(seen.comments, self._marker(seen))
+        said = own_comment(seen.comments, self._marker(seen))
         if said is None or seen.evidence.digest not in said.body:
             notify_waiting(self.pipeline, seen.evidence, pull=seen.pull.html_url)
 
-    def _marker(self, seen: Seen) -> str:
+    def _marker(self, seen: PullRequestState) -> str:
         name = quote(self.path.stem, safe="").replace("-", "%2D")
         return f"<!-- gate:v1 {seen.pull.base.repo.id}/{self.number}/{name} -->"
 
-    def stick(self, seen: Seen, body: str, runner: Runner) -> None:
+    def stick(self, seen: PullRequestState, body: str, runner: Runner) -> None:
         """Write the one comment; where the token may not, as in a pull request from a fork, into the summary."""
         from lockgate.cli.github.actions_runner import say
         from lockgate.integrations.github.schema import GitHubError
@@ -130,7 +130,7 @@ class Desk:
 
         body = hide(body, secret_forms(environment.secrets(os.environ)))
         try:
-            self.hub.stick(self.number, body, marker=body.partition("\n")[0], comments=seen.comments)
+            self.hub.keep_comment(self.number, body, marker=body.partition("\n")[0], comments=seen.comments)
         except GitHubError as error:
             if error.status != 403:
                 raise
@@ -139,21 +139,21 @@ class Desk:
 
     def answer(self) -> None:
         """Tell somebody of the policy that their command is none; others may write what they like."""
-        from lockgate.integrations.github.comments import command
+        from lockgate.integrations.github.comments import parse_command
 
         event = self.event
         if event is None or event.action != "created" or event.comment.user is None or self.asked is None:
             return
-        said = command(event.comment.body)
+        said = parse_command(event.comment.body)
         if said is not None and said.verb == "unknown" and self.asked.signoff.owner_of(event.comment.user.identity):
-            self.hub.say(self.number, _KNOWN)
+            self.hub.add_comment(self.number, _KNOWN)
 
 
 def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model is asked."""
     from lockgate.cli.evidence_lookup import project_root
-    from lockgate.integrations.github.comments import makers
-    from lockgate.integrations.github.schema import PullEvent, read
+    from lockgate.integrations.github.comments import contributors
+    from lockgate.integrations.github.schema import PullEvent, parse
     from lockgate.pipeline.loader import load
     from lockgate.runs.lookup import only_pipeline
     from lockgate.signoff.decision import out_of_reach
@@ -161,9 +161,9 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
 
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return
-    event = read(PullEvent, _event(environ), what="the event")
+    event = parse(PullEvent, _event(environ), source="the event")
     of = load(path or only_pipeline(project_root()), environ=None)
-    why = None if of.mode == "observe" else out_of_reach(of.signoff or SignoffPolicy(), makers(event))
+    why = None if of.mode == "observe" else out_of_reach(of.signoff or SignoffPolicy(), contributors(event))
     if why is not None:
         raise UsageError(
             f"nobody could ever approve this pull request: {why}",
@@ -171,7 +171,7 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
         )
 
 
-def keep_record(seen: Seen, asked: Asked | None, event: CommentEvent | None, folder: Path) -> None:
+def keep_record(seen: PullRequestState, asked: BranchPolicy | None, event: CommentEvent | None, folder: Path) -> None:
     """What the next decision must not forget, as the file that the job uploads."""
     from lockgate.integrations.github.pull_request_state import RECORD
 
@@ -180,7 +180,7 @@ def keep_record(seen: Seen, asked: Asked | None, event: CommentEvent | None, fol
     (folder / RECORD).write_bytes(kept)
 
 
-def _nothing(seen: Seen, decision: Decision) -> str:
+def _nothing(seen: PullRequestState, decision: Decision) -> str:
     from lockgate.text import markdown
 
     return f"### ⏳ Nothing to approve yet\n\n{markdown(decision.reason)}; {markdown(decision.remedy or '')}.\n"
@@ -200,7 +200,7 @@ def _about(told: bytes) -> tuple[int, CommentEvent | None]:
     """The pull request of an event, and the event where it is about a comment."""
     import json
 
-    from lockgate.integrations.github.schema import CommentEvent, read
+    from lockgate.integrations.github.schema import CommentEvent, parse
 
     try:
         document: Any = json.loads(told)
@@ -211,7 +211,7 @@ def _about(told: bytes) -> tuple[int, CommentEvent | None]:
         return pull["number"], None
     if not isinstance(document, dict) or "comment" not in document:
         raise UsageError("the event is of no pull request", remedy="call this on pull_request or issue_comment")
-    event = read(CommentEvent, told, what="the event")
+    event = parse(CommentEvent, told, source="the event")
     if event.issue.pull_request is None:
         raise UsageError("the comment is below an issue, not a pull request")
     return event.issue.number, event

@@ -1,4 +1,4 @@
-"""What GitHub is asked and told, over its REST API: strictly read, capped, and the token never leaves for another host."""
+"""Client of GitHub's REST API: strict parsing, capped answers, and a token that is never sent to another host."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from urllib.parse import quote, urljoin, urlsplit
 import requests
 from requests.auth import AuthBase
 
-from lockgate import hashing as digest
+from lockgate.hashing import sha256
 from lockgate.integrations.github.schema import (
     Account,
     Artifact,
     Artifacts,
     ChangedFile,
-    Closer,
-    CloserAnswer,
     Comment,
     Commit,
+    EditsAndFiles,
     GitHubError,
+    GraphQLAnswer,
     PullRequest,
     WorkflowRun,
     WorkflowRuns,
-    read,
+    parse,
 )
 
 API = "https://api.github.com"
 VERSION = "2022-11-28"
 BOT = "github-actions[bot]"
 COMMENT_CHARACTERS = 60_000
-CLOSER = """\
+EDITS_QUERY = """\
 query($ids: [ID!]!, $owner: String!, $name: String!, $number: Int!) {
   nodes(ids: $ids) { ... on IssueComment { lastEditedAt editor { login } } }
   repository(owner: $owner, name: $name) {
@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 
 class _Token(AuthBase):
-    """Sets the header itself, so that no .netrc of the machine can put another one there."""
+    """Set the header ourselves, so that no .netrc of the machine can put another one there."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -71,7 +71,7 @@ class _Token(AuthBase):
 
 
 class GitHub:
-    """One repository, by the right of one token. `asked` counts the requests."""
+    """One repository, with the rights of one token. `request_count` counts the requests."""
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class GitHub:
             raise GitHubError(f"{repository!r} is no repository", remedy="write owner/name, as in GITHUB_REPOSITORY")
         if not token or any(sign <= " " or sign > "~" for sign in token):
             raise GitHubError("the GitHub token is empty or no token", remedy="give the job's own github.token")
-        self._secure(api)
-        self.repository, self.asked = repository, 0
+        self._require_secure(api)
+        self.repository, self.request_count = repository, 0
         self._api, self._token = api.rstrip("/"), token
         self._session = session or requests.Session()
         self._sleep = sleep
@@ -100,77 +100,77 @@ class GitHub:
         return self._read(PullRequest, f"pulls/{number:d}")
 
     def comments(self, number: int) -> tuple[Comment, ...]:
-        """All comments below a pull request, oldest first."""
+        """All comments on a pull request, oldest first."""
         return self._pages(Comment, f"issues/{number:d}/comments")
 
-    def comment(self, number: int) -> Comment:
-        """One comment, as it is now."""
-        return self._read(Comment, f"issues/comments/{number:d}")
-
-    def closer(self, pull: PullRequest, comments: Sequence[Comment]) -> Closer | None:
+    def edits_and_files(self, pull: PullRequest, comments: Sequence[Comment]) -> EditsAndFiles | None:
         """Whether those comments (at most 100) were ever edited, and the pull request's files; None without GraphQL.
 
-        The REST API tells times to the second, so it does not show an edit within the second of the writing. A question, and
-        yet a POST: not repeated.
+        REST gives times to the second, so it does not show an edit within the second of the writing. It is a POST, and
+        so not repeated.
         """
         owner, _, name = self.repository.partition("/")
-        told = {"ids": [one.node_id for one in comments], "owner": owner, "name": name, "number": pull.number}
+        variables = {
+            "ids": [comment.node_id for comment in comments],
+            "owner": owner,
+            "name": name,
+            "number": pull.number,
+        }
         path = urlsplit(self._api).path.removesuffix("/v3")  # where a GitHub Enterprise Server has its REST API
-        what = f"whether {len(comments)} comments were edited"
+        question = f"whether {len(comments)} comments were edited"
         try:
-            answer, data = self._ask(
-                "POST", urljoin(self._api, f"{path}/graphql"), json={"query": CLOSER, "variables": told}
+            answer, content = self._request(
+                "POST", urljoin(self._api, f"{path}/graphql"), json={"query": EDITS_QUERY, "variables": variables}
             )
         except requests.RequestException as error:
-            raise self._broken(what, type(error).__name__) from None
+            raise self._no_answer(question, type(error).__name__) from None
         if answer.status_code == 404:
             return None
         if answer.status_code != 200:
-            raise self._refused(what, answer, data)
-        said = read(CloserAnswer, data, what=f"GitHub's answer to {what}")
-        if said.errors or said.data is None or len(said.data.nodes) != len(comments):
-            why = str(said.errors[0].get("message")) if said.errors else "its answer is not whole"
+            raise self._refused(question, answer, content)
+        parsed = parse(GraphQLAnswer, content, source=f"GitHub's answer to {question}")
+        if parsed.errors or parsed.data is None or len(parsed.data.nodes) != len(comments):
+            problem = str(parsed.errors[0].get("message")) if parsed.errors else "its answer is incomplete"
             raise GitHubError(
-                f"GitHub does not say {what}: {self._shown(why)}", remedy="try again; nothing was decided"
+                f"GitHub does not say {question}: {self._printable(problem)}", remedy="try again; nothing was decided"
             )
-        return said.data
+        return parsed.data
 
     def commits(self, pull: PullRequest) -> tuple[Commit, ...]:
         """All commits of a pull request. Raises GitHubError where GitHub lists fewer than there are (at most 250)."""
-        found = self._pages(Commit, f"pulls/{pull.number:d}/commits")
-        if len(found) < pull.commits:
+        commits = self._pages(Commit, f"pulls/{pull.number:d}/commits")
+        if len(commits) < pull.commits:
             raise GitHubError(
-                f"pull request {pull.number} has {pull.commits} commits, of which GitHub lists {len(found)}",
-                remedy="squash them, so that everybody who had a hand in it can be seen",
+                f"pull request {pull.number} has {pull.commits} commits, of which GitHub lists {len(commits)}",
+                remedy="squash them, so that every contributor is listed",
             )
-        return found
+        return commits
 
     def files(self, pull: PullRequest) -> tuple[ChangedFile, ...]:
-        """The files that a pull request touches; GitHub lists at most 3,000."""
+        """The files that a pull request changes; GitHub lists at most 3,000."""
         return self._pages(ChangedFile, f"pulls/{pull.number:d}/files")
 
     def newest_run(self, workflow: str, head_sha: str) -> WorkflowRun | None:
         """The newest run of a workflow (its path) that a pull request started on that commit."""
         name = workflow.rpartition("/")[2]
-        told = {"head_sha": head_sha, "event": "pull_request", "per_page": _PAGE}
-        found = self._read(WorkflowRuns, f"actions/workflows/{quote(name, safe='')}/runs", told)
-        if found.total_count > len(found.workflow_runs):
-            raise GitHubError(f"commit {head_sha[:12]} has {found.total_count} runs, too many to tell the newest")
-        return max(found.workflow_runs, key=lambda run: run.id, default=None)
+        query = {"head_sha": head_sha, "event": "pull_request", "per_page": _PAGE}
+        runs = self._read(WorkflowRuns, f"actions/workflows/{quote(name, safe='')}/runs", query)
+        if runs.total_count > len(runs.workflow_runs):
+            raise GitHubError(f"commit {head_sha[:12]} has {runs.total_count} runs, too many to tell the newest")
+        return max(runs.workflow_runs, key=lambda run: run.id, default=None)
 
     def artifacts(self, name: str) -> tuple[Artifact, ...]:
         """All artifacts of that name in the repository, newest first."""
-        found: dict[int, Artifact] = {}
+        artifacts: dict[int, Artifact] = {}
         for page in range(1, _PAGES + 1):
-            told = {"name": name, "per_page": _PAGE, "page": page}
-            listed = self._read(Artifacts, "actions/artifacts", told)
-            found |= {one.id: one for one in listed.artifacts if one.name == name}
+            listed = self._read(Artifacts, "actions/artifacts", {"name": name, "per_page": _PAGE, "page": page})
+            artifacts |= {artifact.id: artifact for artifact in listed.artifacts if artifact.name == name}
             if page * _PAGE >= listed.total_count:
-                return tuple(found[number] for number in sorted(found, reverse=True))
+                return tuple(artifacts[number] for number in sorted(artifacts, reverse=True))
         raise GitHubError(f"there are more than {_PAGES * _PAGE} artifacts called {name}; not all of them can be seen")
 
     def download(self, artifact: Artifact) -> bytes:
-        """The bytes of an artifact's zip, held to its digest. Raises GitHubError, also where it is gone."""
+        """The bytes of an artifact's zip, checked against its digest. Raises GitHubError, also where it is gone."""
         if artifact.expired:
             raise GitHubError(
                 f"the artifact {artifact.name} has expired", remedy="run the gate workflow again"
@@ -178,30 +178,32 @@ class GitHub:
         if artifact.size_in_bytes > _ARTIFACT_BYTES:
             raise GitHubError(f"the artifact {artifact.name} has {artifact.size_in_bytes} bytes; that is too many")
         path = f"actions/artifacts/{artifact.id:d}/zip"
-        answer, _ = self._get(self._url(path), what=f"GET {path}", redirected=True)
-        place = answer.headers.get("Location", "")
-        self._secure(place)
-        # another host, which is shown no token
-        _, data = self._get(place, what=f"the download of {artifact.name}", bare=True, limit=_ARTIFACT_BYTES)
-        if artifact.digest is not None and digest.sha256(data) != artifact.digest:
-            raise GitHubError(f"the bytes of the artifact {artifact.name} are not those that GitHub says it has")
-        return data
+        answer, _ = self._get(self._url(path), label=f"GET {path}", redirected=True)
+        location = answer.headers.get("Location", "")
+        self._require_secure(location)
+        # another host, which must not see the token
+        _, content = self._get(location, label=f"the download of {artifact.name}", bare=True, limit=_ARTIFACT_BYTES)
+        if artifact.digest is not None and sha256(content) != artifact.digest:
+            raise GitHubError(f"the bytes of the artifact {artifact.name} do not have the digest that GitHub gives")
+        return content
 
-    def say(self, number: int, body: str) -> Comment:
-        """Write a comment. Not repeated when the answer is lost: it may be there."""
+    def add_comment(self, number: int, body: str) -> Comment:
+        """Write a comment. Not repeated when the answer is lost: the comment may exist."""
         return self._write("POST", f"issues/{number:d}/comments", body)
 
-    def stick(self, number: int, body: str, *, marker: str, comments: tuple[Comment, ...] | None = None) -> Comment:
-        """Write the one comment that begins with the marker, or write it anew over the oldest of ours.
+    def keep_comment(
+        self, number: int, body: str, *, marker: str, comments: tuple[Comment, ...] | None = None
+    ) -> Comment:
+        """Create the one comment that begins with the marker, or replace the oldest of ours.
 
-        Ours is what the Actions bot wrote; the same marker in anybody else's comment means nothing.
+        Ours are those of the Actions bot; the same marker in anybody else's comment means nothing.
         """
         if not body.startswith(marker):
-            raise ValueError("the body must begin with the marker, or it would not be found again")
+            raise ValueError("the body must begin with the marker, by which it is found again")
         listed = self.comments(number) if comments is None else comments
-        oldest = stuck(listed, marker)
+        oldest = own_comment(listed, marker)
         if oldest is None:
-            return self.say(number, body)
+            return self.add_comment(number, body)
         if oldest.body == body:
             return oldest
         return self._write("PATCH", f"issues/comments/{oldest.id:d}", body)
@@ -209,20 +211,20 @@ class GitHub:
     def _url(self, path: str) -> str:
         return f"{self._api}/repos/{self.repository}/{path}"
 
-    def _read(self, kind: type[T], path: str, told: Mapping[str, Any] | None = None) -> T:
-        _, data = self._get(self._url(path), told, what=f"GET {path}")
-        return read(kind, data, what=f"GitHub's answer to GET {path}")
+    def _read(self, kind: type[T], path: str, query: Mapping[str, Any] | None = None) -> T:
+        _, content = self._get(self._url(path), query, label=f"GET {path}")
+        return parse(kind, content, source=f"GitHub's answer to GET {path}")
 
     def _pages(self, kind: type[T], path: str) -> tuple[T, ...]:
         """Every page of a list. Raises GitHubError rather than return a part of it."""
-        found: list[T] = []
+        entries: list[T] = []
         for page in range(1, _PAGES + 1):
-            answer, data = self._get(self._url(path), {"per_page": _PAGE, "page": page}, what=f"GET {path}")
-            found += read(tuple[kind, ...], data, what=f"GitHub's answer to GET {path}")  # type: ignore[valid-type]
+            answer, content = self._get(self._url(path), {"per_page": _PAGE, "page": page}, label=f"GET {path}")
+            entries += parse(tuple[kind, ...], content, source=f"GitHub's answer to GET {path}")  # type: ignore[valid-type]
             following = answer.links.get("next", {}).get("url")
             if following is None:
-                return tuple(found)
-            # the address is never followed, only believed that there is more; elsewhere it would be a sign of trouble
+                return tuple(entries)
+            # The link only says that there is more, and is never followed; one to another host would be an attack.
             if urlsplit(following)[:2] != urlsplit(self._api)[:2]:
                 raise GitHubError(f"GitHub's answer to GET {path} goes on at another host")
         raise GitHubError(f"GET {path} has more than {_PAGES * _PAGE} entries; not all of them can be seen")
@@ -230,20 +232,20 @@ class GitHub:
     def _get(
         self,
         url: str,
-        told: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
         *,
-        what: str,
+        label: str,
         bare: bool = False,
         redirected: bool = False,
         limit: int = _ANSWER_BYTES,
     ) -> tuple[requests.Response, bytes]:
-        """A read, tried again where that can help. redirected: that the answer says to look elsewhere."""
+        """A read, repeated where that can help. label: for messages; redirected: the answer is to be a redirect."""
         for attempt in range(1, _TRIES + 1):
             try:
-                answer, data = self._ask("GET", url, params=told, bare=bare, limit=limit)
+                answer, content = self._request("GET", url, params=query, bare=bare, limit=limit)
             except requests.RequestException as error:
                 if attempt == _TRIES:
-                    raise self._broken(what, type(error).__name__) from None
+                    raise self._no_answer(label, type(error).__name__) from None
                 self._sleep(2.0 ** (attempt - 1))
                 continue
             wait = _wait(answer, attempt)
@@ -251,26 +253,26 @@ class GitHub:
                 self._sleep(wait)
                 continue
             if answer.status_code == (302 if redirected else 200):
-                return answer, data
-            raise self._refused(what, answer, data)
+                return answer, content
+            raise self._refused(label, answer, content)
         raise AssertionError("the last attempt returns or raises")
 
     def _write(self, method: str, path: str, body: str) -> Comment:
         if len(body) > COMMENT_CHARACTERS or len(body.encode()) > 4 * COMMENT_CHARACTERS:
             raise GitHubError(f"a comment of {len(body)} characters is too long for GitHub")
-        what = f"{method} {path}"
+        label = f"{method} {path}"
         try:
-            answer, data = self._ask(method, self._url(path), json={"body": body})
+            answer, content = self._request(method, self._url(path), json={"body": body})
         except requests.RequestException as error:
-            raise self._broken(what, f"{type(error).__name__}, and it may have happened") from None
+            raise self._no_answer(label, f"{type(error).__name__}, and it may have happened") from None
         if answer.status_code != (201 if method == "POST" else 200):
-            raise self._refused(what, answer, data)
-        return read(Comment, data, what=f"GitHub's answer to {what}")
+            raise self._refused(label, answer, content)
+        return parse(Comment, content, source=f"GitHub's answer to {label}")
 
-    def _ask(
-        self, method: str, url: str, *, bare: bool = False, limit: int = _ANSWER_BYTES, **told: Any
+    def _request(
+        self, method: str, url: str, *, bare: bool = False, limit: int = _ANSWER_BYTES, **payload: Any
     ) -> tuple[requests.Response, bytes]:
-        self.asked += 1
+        self.request_count += 1
         headers = {"User-Agent": "lockgate"}
         if not bare:
             headers |= {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION}
@@ -282,58 +284,64 @@ class GitHub:
             timeout=_TIMEOUT,
             allow_redirects=False,
             stream=True,
-            **told,
+            **payload,
         )
-        data = bytearray()
+        content = bytearray()
         for block in answer.iter_content(2**16):
-            data += block
-            if len(data) > limit:
+            content += block
+            if len(content) > limit:
                 answer.close()
                 raise GitHubError(f"GitHub's answer to {method} {urlsplit(url).path} is longer than {limit} bytes")
-        return answer, bytes(data)
+        return answer, bytes(content)
 
-    def _refused(self, what: str, answer: requests.Response, data: bytes) -> GitHubError:
+    def _refused(self, label: str, answer: requests.Response, content: bytes) -> GitHubError:
         remedy = {
             401: "give the job's own github.token",
             403: "give the job the permissions that the workflow of the documentation has, or wait for the rate limit",
             404: "check that it exists, and that the token may see it",
         }.get(answer.status_code)
         error = GitHubError(
-            f"GitHub answered {what} with {answer.status_code}{self._said(data)}", remedy=remedy
+            f"GitHub answered {label} with {answer.status_code}{self._message(content)}", remedy=remedy
         )  # fmt: skip
         error.status = answer.status_code
         return error
 
-    def _broken(self, what: str, why: str) -> GitHubError:
-        return GitHubError(f"GitHub did not answer {what}: {why}", remedy="try again; nothing was decided")
+    def _no_answer(self, label: str, problem: str) -> GitHubError:
+        return GitHubError(f"GitHub did not answer {label}: {problem}", remedy="try again; nothing was decided")
 
-    def _said(self, data: bytes) -> str:
-        """GitHub's own message, on one line and without the token; nothing where it sent something else."""
+    def _message(self, content: bytes) -> str:
+        """GitHub's own message, on one line and without the token; empty where it sent something else."""
         try:
-            message = str(json.loads(data)["message"])
+            message = str(json.loads(content)["message"])
         except (ValueError, KeyError, TypeError, RecursionError):
             return ""
-        return f": {self._shown(message)}"
+        return f": {self._printable(message)}"
 
-    def _shown(self, message: str) -> str:
-        shown = "".join(sign if sign.isprintable() else " " for sign in message[:200])
-        return shown.replace(self._token, "***")
+    def _printable(self, message: str) -> str:
+        text = "".join(sign if sign.isprintable() else " " for sign in message[:200])
+        return text.replace(self._token, "***")
 
     @staticmethod
-    def _secure(url: str) -> None:
+    def _require_secure(url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-            raise GitHubError(f"{parts.scheme or 'nothing'}://{parts.hostname} is not asked: only https is")
+            raise GitHubError(
+                f"no request goes to {parts.scheme or 'nothing'}://{parts.hostname}: only https is allowed"
+            )
 
 
-def stuck(comments: Iterable[Comment], marker: str) -> Comment | None:
+def own_comment(comments: Iterable[Comment], marker: str) -> Comment | None:
     """The one comment of ours that begins with the marker, None where there is none yet."""
-    mine = [one for one in comments if one.body.startswith(marker) and one.user is not None and _ours(one.user)]
-    return min(mine, key=lambda one: one.id, default=None)
+    ours = [
+        comment
+        for comment in comments
+        if comment.body.startswith(marker) and comment.user is not None and _is_bot(comment.user)
+    ]
+    return min(ours, key=lambda comment: comment.id, default=None)
 
 
-def _ours(user: Account) -> bool:
-    """A login that ends in [bot] can be taken by nobody."""
+def _is_bot(user: Account) -> bool:
+    """Whether it is the Actions bot; nobody can register a login that ends in [bot]."""
     return user.type == "Bot" and user.login == BOT
 
 

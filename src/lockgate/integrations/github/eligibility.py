@@ -1,4 +1,4 @@
-"""Is what was evaluated what lies in the pull request now, and may comments decide about it? Nothing is asked here."""
+"""Obstacles to a promotion by comment: changed or protected files, another run, another commit. No requests here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.github.schema import ChangedFile, PullRequest, WorkflowRun
 from lockgate.signoff.decision import Obstacle
 
-WATCHED = (".github/", ".gate/", "gates/", "action.yml", "action.yaml")
+PROTECTED = (".github/", ".gate/", "gates/", "action.yml", "action.yaml")
 
 _AGAIN = "run the gate workflow again, and ask for sign-off on that"
 
@@ -23,21 +23,21 @@ def obstacle(
     workflow: str,
     model: str,
     policy_digest: str,
-    watched: Sequence[str] = WATCHED,
+    protected: Sequence[str] = PROTECTED,
     when: Literal["approved", "merged"] = "approved",
 ) -> Obstacle | None:
-    """Why no comment can promote this evidence now, None where comments can.
+    """The first reason why no comment can promote this evidence now, None where comments can.
 
     run: the newest of the gate's workflow on the newest commit. workflow: its path. model, policy_digest: of the
-    pipeline on the default branch. watched: files and folders (`gates/`) that only people may change, by review.
+    pipeline on the default branch. protected: files and folders (`gates/`) that only people may change, by review.
     """
-    return next(_obstacles(pull, files, run, evidence, workflow, model, policy_digest, watched, when), None)
+    return next(_obstacles(pull, files, run, evidence, workflow, model, policy_digest, protected, when), None)
 
 
-def touched(files: Iterable[ChangedFile], watched: Sequence[str]) -> tuple[str, ...]:
-    """The paths of a pull request that are watched, also where one is moved away or into another's place."""
-    folders = tuple(path.lower() for path in watched if path.endswith("/"))
-    names = {path.lower() for path in watched} | {folder.rstrip("/") for folder in folders}
+def protected_changes(files: Iterable[ChangedFile], protected: Sequence[str]) -> tuple[str, ...]:
+    """The protected paths that a pull request changes, also where a file is moved away or into another's place."""
+    folders = tuple(path.lower() for path in protected if path.endswith("/"))
+    names = {path.lower() for path in protected} | {folder.rstrip("/") for folder in folders}
     paths = dict.fromkeys(path for file in files for path in file.paths)
     return tuple(path for path in paths if path.lower() in names or path.lower().startswith(folders))
 
@@ -50,29 +50,29 @@ def _obstacles(
     workflow: str,
     model: str,
     policy_digest: str,
-    watched: Sequence[str],
+    protected: Sequence[str],
     when: str,
 ) -> Iterator[Obstacle]:
-    where = f"pull request {pull.number}"
-    yield from _not_open(pull, where)
+    request = f"pull request {pull.number}"
+    yield from _not_open(pull, request)
     if len(files) < pull.changed_files:
         yield Obstacle(
             "refused",
             "too_many_files",
-            f"{where} touches {pull.changed_files} files, of which GitHub lists {len(files)}",
-            "split it, so that all can be seen",
+            f"{request} changes {pull.changed_files} files, of which GitHub lists {len(files)}",
+            "split it, so that all of them are listed",
         )
     named = tuple(file["path"] for file in evidence.document["policy"]["files"])
-    if changed := touched(files, [*watched, *named]):
-        shown = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+    if changed := protected_changes(files, [*protected, *named]):
+        paths = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
         yield Obstacle(
             "refused",
             "needs_policy_review",
-            f"{where} touches {shown}: it could change how it is judged itself, so no comment promotes it",
+            f"{request} changes {paths}: it could change its own evaluation, so no comment promotes it",
             "bring these files to the default branch by a pull request of their own, then update this one",
         )
-    yield from _another_run(pull, run, workflow)
-    yield from _another_thing(pull, run, evidence)
+    yield from _other_run(pull, run, workflow)
+    yield from _other_evidence(pull, run, evidence)
     if evidence.model != model:
         yield Obstacle("refused", "other_model", f"the evidence is about {evidence.model}, the pipeline about {model}")
     if evidence.document["policy"]["sha256"] != policy_digest:
@@ -80,34 +80,34 @@ def _obstacles(
             "superseded",
             "policy_changed",
             "the pipeline on the default branch is not the one that was evaluated",
-            f"update {where} from its base; that evaluates it again",
+            f"update {request} from its base; that evaluates it again",
         )
     if when == "merged" and not pull.merged:
-        yield Obstacle("pending", "not_merged", f"{where} is not merged, and the policy waits for that", "merge it")
+        yield Obstacle("pending", "not_merged", f"{request} is not merged, and the policy waits for that", "merge it")
 
 
-def _not_open(pull: PullRequest, where: str) -> Iterator[Obstacle]:
+def _not_open(pull: PullRequest, request: str) -> Iterator[Obstacle]:
     if pull.is_fork:
         yield Obstacle(
             "refused",
             "fork_denied",
-            f"{where} comes from a fork, where anybody decides what runs",
+            f"{request} comes from a fork, where anybody decides what runs",
             "push the branch to this repository and open it from there",
         )
     if pull.base.ref != pull.base.repo.default_branch:
         yield Obstacle(
             "refused",
             "not_default_branch",
-            f"{where} goes to {pull.base.ref}, and models are promoted from {pull.base.repo.default_branch}",
+            f"{request} goes to {pull.base.ref}, and models are promoted from {pull.base.repo.default_branch}",
         )
     if pull.state != "open" and not pull.merged:
-        yield Obstacle("refused", "closed", f"{where} is closed and was not merged", "open it again")
+        yield Obstacle("refused", "closed", f"{request} is closed and was not merged", "open it again")
     if pull.draft and not pull.merged:
-        yield Obstacle("refused", "draft", f"{where} is a draft", "mark it as ready for review")
+        yield Obstacle("refused", "draft", f"{request} is a draft", "mark it as ready for review")
 
 
-def _another_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator[Obstacle]:
-    """The run is not one that this repository's own gate made of this pull request's newest commit."""
+def _other_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator[Obstacle]:
+    """The run is not of this repository's own gate workflow on this pull request's newest commit."""
     here = pull.base.repo.id
     if run.repository.id != here or run.head_repository.id != here:
         yield Obstacle("refused", "other_repository", f"run {run.id} is not of this repository")
@@ -121,10 +121,10 @@ def _another_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator
         yield Obstacle("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)
 
 
-def _another_thing(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> Iterator[Obstacle]:
+def _other_evidence(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> Iterator[Obstacle]:
     """The evidence is of another commit, or of another run or attempt than the newest."""
-    about = evidence.document["run"]
-    commit = (about.get("git") or {}).get("commit")
+    evaluated = evidence.document["run"]
+    commit = (evaluated.get("git") or {}).get("commit")
     if commit != pull.head.sha:
         yield Obstacle(
             "superseded",
@@ -132,7 +132,7 @@ def _another_thing(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> I
             f"the evidence is of commit {str(commit)[:12]}, and the pull request's head is {pull.head.sha[:12]}",
             "let the gate check out the head of the pull request, not GitHub's test merge, and run it on that",
         )
-    ci = about.get("ci") or {}
+    ci = evaluated.get("ci") or {}
     made_in = (str(ci.get("GITHUB_RUN_ID")), str(ci.get("GITHUB_RUN_ATTEMPT")))
     if made_in != (str(run.id), str(run.run_attempt)):
         yield Obstacle(

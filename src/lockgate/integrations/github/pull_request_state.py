@@ -1,4 +1,4 @@
-"""What does a decision about a pull request rest on? Everything read anew, each time, from GitHub and nowhere else."""
+"""The state of a pull request that a decision rests on, read anew each time, from GitHub alone."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
-from lockgate.integrations.github import artifact as github_artifact
-from lockgate.integrations.github import comments as github_comments
-from lockgate.integrations.github import eligibility as github_pull
+from lockgate.integrations.github.artifact import EVIDENCE_BYTES, read_evidence, read_exhibits, unzip
 from lockgate.integrations.github.client import GitHub
+from lockgate.integrations.github.comments import UnevaluatedCommit, ballot, closing_record, read_record, unverified
+from lockgate.integrations.github.eligibility import PROTECTED, obstacle
 from lockgate.integrations.github.schema import (
     Artifact,
     ChangedFile,
@@ -30,31 +30,31 @@ WORKFLOW = ".github/workflows/gate.yml"
 EVIDENCE = "evidence.json"
 RECORD = "record.jsonl"
 _RECORD_BYTES = 8 * 2**20
-_AT_ONCE = 100  # comments of which GraphQL tells in one answer
+_BATCH = 100  # comments in one GraphQL query, as GitHub limits it
 
 
 def artifact_name(number: int) -> str:
-    """Under this name the gate leaves the evidence of a pull request, and each decision what it must not forget."""
+    """The artifact that holds the evidence of a pull request, or the closing record of a decision."""
     return f"gate-{number:d}"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What the default branch says: the policy, and of which pipeline. watched: what no pull request may touch."""
+class BranchPolicy:
+    """The policy of the default branch, and its pipeline. protected: paths that no pull request may change."""
 
     model: str
     policy_digest: str
     signoff: SignoffPolicy
     when: Literal["approved", "merged"] = "approved"
     workflow: str = WORKFLOW
-    watched: Sequence[str] = github_pull.WATCHED
+    protected: Sequence[str] = PROTECTED
 
 
 @dataclass(frozen=True)
-class Seen:
+class PullRequestState:
     """A pull request at one moment. run, evidence: of its newest commit, None where there is none (yet).
 
-    edited: ids of comments that would open something and were edited, though their times do not show it.
+    edited: ids of comments that would approve or lift a rejection, and were edited though their times do not show it.
     """
 
     pull: PullRequest
@@ -66,35 +66,35 @@ class Seen:
     recorded: tuple[Vote, ...] = ()
     edited: frozenset[int] = frozenset()
 
-    def ballot(self, asked: Asked, event: CommentEvent | None = None) -> Ballot:
+    def ballot(self, policy: BranchPolicy, event: CommentEvent | None = None) -> Ballot:
         """The votes on the evidence, and what stands against it. Raises ValueError without evidence."""
         if self.evidence is None or self.run is None:
             raise ValueError("there is no evidence to vote on")
-        return github_comments.ballot(
+        return ballot(
             self.pull,
             self.comments,
             commits=self.commits,
             runs=[self.run],
             evidence=self.evidence,
-            policy=asked.signoff,
+            policy=policy.signoff,
             edited=self.edited,
             recorded=self.recorded,
             event=event,
-            obstacle=github_pull.obstacle(
+            obstacle=obstacle(
                 self.pull,
                 self.files,
                 self.run,
                 evidence=self.evidence,
-                workflow=asked.workflow,
-                model=asked.model,
-                policy_digest=asked.policy_digest,
-                watched=asked.watched,
-                when=asked.when,
+                workflow=policy.workflow,
+                model=policy.model,
+                policy_digest=policy.policy_digest,
+                protected=policy.protected,
+                when=policy.when,
             ),
         )
 
-    def decision(self, asked: Asked, now: datetime, event: CommentEvent | None = None) -> Decision:
-        """What follows from all of it."""
+    def decision(self, policy: BranchPolicy, now: datetime, event: CommentEvent | None = None) -> Decision:
+        """Whether the evidence is approved at this moment."""
         if self.evidence is None or self.run is None:
             return Decision(
                 "pending",
@@ -102,73 +102,75 @@ class Seen:
                 f"there is no evidence of {self.pull.head.sha[:12]}, the newest commit of pull request {self.pull.number}",
                 remedy="let the gate workflow run to its end",
             )
-        return decide(asked.signoff, self.evidence, self.ballot(asked, event), now)
+        return decide(policy.signoff, self.evidence, self.ballot(policy, event), now)
 
-    def record(self, asked: Asked, event: CommentEvent | None = None) -> bytes:
+    def record(self, policy: BranchPolicy, event: CommentEvent | None = None) -> bytes:
         """What the next decision must know, even where comments change until then; empty where there is nothing."""
-        about = self.evidence or github_comments.Subject.of(self.pull, asked.model)
-        return github_comments.record(self.comments, event, about, asked.signoff, self.recorded)
+        subject = self.evidence or UnevaluatedCommit.of(self.pull, policy.model)
+        return closing_record(self.comments, event, subject, policy.signoff, self.recorded)
 
 
-def look(hub: GitHub, number: int, *, workflow: str = WORKFLOW) -> Seen:
+def read_state(hub: GitHub, number: int, *, workflow: str = WORKFLOW) -> PullRequestState:
     """Read a pull request and its evidence. workflow: path of the one that makes it. Raises GitHubError for any doubt."""
     pull = hub.pull(number)
     comments = hub.comments(number)
     commits = hub.commits(pull)
     run = hub.newest_run(workflow, pull.head.sha)
-    left = hub.artifacts(artifact_name(number))
-    evidence = None if run is None else _evidence(hub, pull, run, left)
-    edited, files = _closer(hub, pull, () if evidence is None else github_comments.doubtful(comments, evidence))
-    return Seen(
+    artifacts = hub.artifacts(artifact_name(number))
+    evidence = None if run is None else _evidence(hub, pull, run, artifacts)
+    edited, files = _edits_and_files(hub, pull, () if evidence is None else unverified(comments, evidence))
+    return PullRequestState(
         pull,
         comments,
         commits,
         hub.files(pull) if files is None else files,
         run,
         evidence,
-        _recorded(hub, pull, left),
+        _recorded(hub, pull, artifacts),
         edited,
     )
 
 
-def _closer(
+def _edits_and_files(
     hub: GitHub, pull: PullRequest, comments: Sequence[Comment]
 ) -> tuple[frozenset[int], tuple[ChangedFile, ...] | None]:
-    """(ids of those comments that were edited, or of which that cannot be told; the files where they were told too)."""
+    """(ids of those comments that were or may have been edited, the files where the answers had them all)."""
     edited, files = set[int](), None
-    for start in range(0, len(comments), _AT_ONCE):
-        some = comments[start : start + _AT_ONCE]
-        told = hub.closer(pull, some)
-        if told is None:
-            break  # a server without GraphQL: what the times and the event show has to do
-        files = told.files
-        edited |= {one.id for one, edits in zip(some, told.nodes, strict=True) if edits is None or edits.edited}
+    for start in range(0, len(comments), _BATCH):
+        batch = comments[start : start + _BATCH]
+        answer = hub.edits_and_files(pull, batch)
+        if answer is None:
+            break  # a server without GraphQL: times and the event have to do
+        files = answer.files
+        edited |= {
+            comment.id for comment, edits in zip(batch, answer.nodes, strict=True) if edits is None or edits.edited
+        }
     return frozenset(edited), files
 
 
-def exhibits(hub: GitHub, seen: Seen) -> dict[str, bytes]:
-    """file → bytes of what the evidence declares, from the artifact that it came with. Raises Refused where some is gone."""
-    artifact = (
-        None if seen.run is None else _artifact(seen.pull, seen.run, hub.artifacts(artifact_name(seen.pull.number)))
-    )
-    if artifact is None or seen.evidence is None:
-        raise GitHubError("there is no artifact with evidence any more", remedy="run the gate workflow again")
-    return github_artifact.exhibits(hub.download(artifact), seen.evidence)
+def exhibits(hub: GitHub, state: PullRequestState) -> dict[str, bytes]:
+    """file → bytes of the declared exhibits, from the artifact of the evidence. Raises Refused where one is missing."""
+    artifact = None
+    if state.run is not None:
+        artifact = _artifact(state.pull, state.run, hub.artifacts(artifact_name(state.pull.number)))
+    if artifact is None or state.evidence is None:
+        raise GitHubError("the artifact with the evidence is gone", remedy="run the gate workflow again")
+    return read_exhibits(hub.download(artifact), state.evidence)
 
 
-def _evidence(hub: GitHub, pull: PullRequest, run: WorkflowRun, left: Sequence[Artifact]) -> Evidence | None:
-    artifact = _artifact(pull, run, left)
+def _evidence(hub: GitHub, pull: PullRequest, run: WorkflowRun, artifacts: Sequence[Artifact]) -> Evidence | None:
+    artifact = _artifact(pull, run, artifacts)
     if artifact is None:
         return None
-    found = github_artifact.unzip(hub.download(artifact), {EVIDENCE: github_artifact.EVIDENCE_BYTES})
-    if EVIDENCE not in found:
+    contents = unzip(hub.download(artifact), {EVIDENCE: EVIDENCE_BYTES})
+    if EVIDENCE not in contents:
         raise GitHubError(f"the artifact {artifact.name} of run {run.id} holds no {EVIDENCE}")
-    return github_artifact.evidence(found[EVIDENCE])
+    return read_evidence(contents[EVIDENCE])
 
 
-def _artifact(pull: PullRequest, run: WorkflowRun, left: Sequence[Artifact]) -> Artifact | None:
-    """The newest of the run; what an earlier attempt left is told apart later, by what it says of itself."""
-    for artifact in left:
+def _artifact(pull: PullRequest, run: WorkflowRun, artifacts: Sequence[Artifact]) -> Artifact | None:
+    """The newest artifact of the run; one of an earlier attempt is refused later, by what its evidence says."""
+    for artifact in artifacts:
         made = artifact.workflow_run
         if made is not None and made.id == run.id:
             if made.repository_id != pull.base.repo.id or made.head_sha != pull.head.sha:
@@ -177,10 +179,10 @@ def _artifact(pull: PullRequest, run: WorkflowRun, left: Sequence[Artifact]) -> 
     return None
 
 
-def _recorded(hub: GitHub, pull: PullRequest, left: Sequence[Artifact]) -> tuple[Vote, ...]:
-    """What earlier decisions kept. They run on the default branch; the runs of a pull request say its own branch."""
+def _recorded(hub: GitHub, pull: PullRequest, artifacts: Sequence[Artifact]) -> tuple[Vote, ...]:
+    """The votes that earlier decisions recorded, which ran on the default branch, and not on that of a pull request."""
     here, branch = pull.base.repo.id, pull.base.repo.default_branch
-    for artifact in left:
+    for artifact in artifacts:
         made = artifact.workflow_run
         if (
             made is None
@@ -188,9 +190,9 @@ def _recorded(hub: GitHub, pull: PullRequest, left: Sequence[Artifact]) -> tuple
             or (made.repository_id, made.head_repository_id, made.head_branch) != (here, here, branch)
         ):
             continue
-        found = github_artifact.unzip(hub.download(artifact), {RECORD: _RECORD_BYTES})
+        contents = unzip(hub.download(artifact), {RECORD: _RECORD_BYTES})
         try:
-            return github_comments.read_record(found.get(RECORD, b""))
+            return read_record(contents.get(RECORD, b""))
         except ValueError as error:
             raise GitHubError(f"the record of earlier decisions cannot be read: {error}") from error
     return ()

@@ -1,4 +1,4 @@
-"""What does GitHub say of a pull request? The few fields that are read, strictly; what is not read is let pass."""
+"""GitHub's answers and events as typed values: the fields that are used, strictly; all others are ignored."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ T = TypeVar("T")
 
 
 class GitHubError(LockgateError):
-    """GitHub refused, broke, could not be reached, or said something that cannot be read. Nothing follows from it.
+    """GitHub refused, failed, could not be reached, or answered something unreadable. Nothing is decided on that.
 
-    status: of its answer where it refused.
+    status: HTTP status of its answer where it refused.
     """
 
     status: int | None = None
 
 
-class _Said(BaseModel):
+class _Payload(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
-class Account(_Said):
-    """Who. `id` counts; the login can change hands and is for reading only."""
+class Account(_Payload):
+    """A GitHub account. `id` identifies it; the login can change hands and is for display only."""
 
     id: int = Field(gt=0)
     login: str
@@ -43,20 +43,20 @@ class Account(_Said):
 
     @property
     def noreply(self) -> str:
-        """The address under which GitHub lets it commit."""
+        """The address that GitHub gives the account for its commits."""
         return f"{self.id}+{self.login}@users.noreply.github.com"
 
 
-def _nobody(value: Any) -> Any:
-    """GitHub writes {} for a commit whose email belongs to no account."""
+def _no_account(value: Any) -> Any:
+    """None for the {} that GitHub writes where the email of a commit belongs to no account."""
     return value or None
 
 
-Somebody = Annotated[Account | None, BeforeValidator(_nobody)]
+OptionalAccount = Annotated[Account | None, BeforeValidator(_no_account)]
 
 
-class Comment(_Said):
-    """A comment below a pull request. `author_association` is not read: it is no permission."""
+class Comment(_Payload):
+    """A comment on a pull request. `author_association` is not read: it is no permission."""
 
     id: int
     node_id: str
@@ -77,13 +77,13 @@ class Comment(_Said):
         return self.issue_url.rpartition("/")[2]
 
 
-class Editor(_Said):
+class Editor(_Payload):
     """Who edited a comment last."""
 
     login: str
 
 
-class Edits(_Said):
+class CommentEdits(_Payload):
     """Whether a comment was ever edited, also within the second in which it was written."""
 
     last_edited_at: datetime | None = Field(alias="lastEditedAt")
@@ -94,78 +94,78 @@ class Edits(_Said):
         return self.last_edited_at is not None or self.editor is not None
 
 
-class _File(_Said):
+class _FileNode(_Payload):
     path: str
     change: str = Field(alias="changeType")
 
 
-class _Files(_Said):
+class _FileConnection(_Payload):
     total: int = Field(alias="totalCount")
-    nodes: tuple[_File, ...]
+    nodes: tuple[_FileNode, ...]
 
 
-class _PullFiles(_Said):
-    files: _Files | None
+class _PullRequestNode(_Payload):
+    files: _FileConnection | None
 
 
-class _InRepository(_Said):
-    pull: _PullFiles | None = Field(alias="pullRequest")
+class _RepositoryNode(_Payload):
+    pull: _PullRequestNode | None = Field(alias="pullRequest")
 
 
-class Closer(_Said):
-    """What GraphQL tells at one look: of each comment that was asked for its edits, and the files of the pull request."""
+class EditsAndFiles(_Payload):
+    """Answer to one GraphQL query: the edits of each comment in the query, and the files of the pull request."""
 
-    nodes: tuple[Edits | None, ...]
-    repository: _InRepository | None
+    nodes: tuple[CommentEdits | None, ...]
+    repository: _RepositoryNode | None
 
     @property
     def files(self) -> tuple[ChangedFile, ...] | None:
-        """The files; None where they are not all there, or one was moved: from where is not said here."""
+        """The files; None where the list is incomplete, or has a renamed file, whose old path GraphQL does not give."""
         pull = None if self.repository is None else self.repository.pull
-        listed = None if pull is None else pull.files
-        if listed is None or listed.total != len(listed.nodes):
+        files = None if pull is None else pull.files
+        if files is None or files.total != len(files.nodes):
             return None
-        if not all(one.change in ("ADDED", "CHANGED", "DELETED", "MODIFIED") for one in listed.nodes):
+        if not all(file.change in ("ADDED", "CHANGED", "DELETED", "MODIFIED") for file in files.nodes):
             return None
-        return tuple(ChangedFile(filename=one.path) for one in listed.nodes)
+        return tuple(ChangedFile(filename=file.path) for file in files.nodes)
 
 
-class CloserAnswer(_Said):
-    """An answer over GraphQL. errors: it is not whole then, whatever else it says."""
+class GraphQLAnswer(_Payload):
+    """A GraphQL answer. With `errors` its data are incomplete."""
 
-    data: Closer | None = None
+    data: EditsAndFiles | None = None
     errors: tuple[dict[str, Any], ...] = ()
 
 
-class Repository(_Said):
-    """A repository, by its number."""
+class Repository(_Payload):
+    """A repository, identified by its number."""
 
     id: int
 
 
 class BaseRepository(Repository):
-    """The repository that a pull request asks to be taken into."""
+    """The repository that a pull request targets."""
 
     default_branch: str
 
 
-class Head(_Said):
-    """What a pull request offers. repo: None once the repository is gone."""
+class Head(_Payload):
+    """The head of a pull request. repo: None once the repository is gone."""
 
     sha: str = Field(pattern=r"^[0-9a-f]{40,64}$")
     ref: str
     repo: Repository | None
 
 
-class Base(_Said):
-    """Where a pull request wants to go."""
+class Base(_Payload):
+    """The base of a pull request."""
 
     ref: str
     repo: BaseRepository
 
 
-class PullRequest(_Said):
-    """A pull request. `merge_commit_sha` is not read: GitHub is about to drop it, and nobody evaluated it."""
+class PullRequest(_Payload):
+    """A pull request. `merge_commit_sha` is not read: nobody evaluated that commit, and GitHub is about to drop the field."""
 
     number: int
     state: str
@@ -183,31 +183,31 @@ class PullRequest(_Said):
         return self.head.repo is None or self.head.repo.id != self.base.repo.id
 
 
-class Signature(_Said):
-    """Who git says wrote something: a claim."""
+class GitPerson(_Payload):
+    """Author or committer as git has it: a claim, never proof."""
 
     email: str = ""
 
 
-class GitCommit(_Said):
+class GitCommit(_Payload):
     """A commit as git has it. Its dates are not read: whoever makes a commit chooses them."""
 
-    author: Signature | None
-    committer: Signature | None
+    author: GitPerson | None
+    committer: GitPerson | None
     message: str
 
 
-class Commit(_Said):
-    """A commit, and the accounts that GitHub knows its emails to be of."""
+class Commit(_Payload):
+    """A commit, and the accounts to which GitHub matches its emails."""
 
     sha: str
-    author: Somebody
-    committer: Somebody
+    author: OptionalAccount
+    committer: OptionalAccount
     commit: GitCommit
 
 
-class ChangedFile(_Said):
-    """A file that a pull request touches."""
+class ChangedFile(_Payload):
+    """A file that a pull request changes."""
 
     filename: str
     previous_filename: str | None = None
@@ -217,7 +217,7 @@ class ChangedFile(_Said):
         return tuple(path for path in (self.filename, self.previous_filename) if path)
 
 
-class WorkflowRun(_Said):
+class WorkflowRun(_Payload):
     """A run of a workflow. `path` may end in `@` and the ref it was read at."""
 
     id: int
@@ -237,8 +237,8 @@ class WorkflowRun(_Said):
         return self.path.partition("@")[0]
 
 
-class ArtifactRun(_Said):
-    """Where an artifact was made."""
+class ArtifactRun(_Payload):
+    """The run that made an artifact."""
 
     id: int
     repository_id: int
@@ -247,8 +247,8 @@ class ArtifactRun(_Said):
     head_sha: str
 
 
-class Artifact(_Said):
-    """What a run left behind, as a zip. `digest` is of the zip's bytes."""
+class Artifact(_Payload):
+    """An artifact of a run, a zip. `digest` is of the zip's bytes."""
 
     id: int
     name: str
@@ -258,76 +258,76 @@ class Artifact(_Said):
     workflow_run: ArtifactRun | None
 
 
-class WorkflowRuns(_Said):
-    """Newest first."""
+class WorkflowRuns(_Payload):
+    """A page of runs of a workflow, newest first."""
 
     total_count: int
     workflow_runs: tuple[WorkflowRun, ...]
 
 
-class Artifacts(_Said):
-    """A page of them."""
+class Artifacts(_Payload):
+    """A page of artifacts."""
 
     total_count: int
     artifacts: tuple[Artifact, ...]
 
 
-class _Changed(_Said):
+class _FormerBody(_Payload):
     was: str = Field(alias="from")
 
 
-class _Changes(_Said):
-    body: _Changed | None = None
+class _Changes(_Payload):
+    body: _FormerBody | None = None
 
 
-class _Issue(_Said):
+class _CommentedIssue(_Payload):
     number: int
     pull_request: dict[str, Any] | None = None
 
 
-class CommentEvent(_Said):
-    """That a comment was created, edited or deleted. It is a reason to look again, and never a vote by itself."""
+class CommentEvent(_Payload):
+    """A comment was created, edited or deleted. That is a reason to decide anew, and never a vote by itself."""
 
     action: str
     comment: Comment
-    issue: _Issue
+    issue: _CommentedIssue
     sender: Account
     repository: BaseRepository
     changes: _Changes | None = None
 
     @property
-    def before(self) -> str | None:
-        """What the comment said until now, where it says so no longer."""
+    def previous_body(self) -> str | None:
+        """The body that an edit or a deletion replaced; None where there was none."""
         if self.action == "deleted":
             return self.comment.body
         return self.changes.body.was if self.changes is not None and self.changes.body is not None else None
 
 
-class _Opened(_Said):
+class _OpenedPullRequest(_Payload):
     user: Account | None
 
 
-class PullEvent(_Said):
-    """That something happened to a pull request."""
+class PullEvent(_Payload):
+    """An event of a pull request."""
 
-    pull_request: _Opened
+    pull_request: _OpenedPullRequest
     sender: Account
 
     @property
     def accounts(self) -> tuple[Account, ...]:
-        """Who opened it, and who set off what runs now."""
-        return tuple(one for one in (self.pull_request.user, self.sender) if one is not None)
+        """Who opened it, and who triggered the current run."""
+        return tuple(account for account in (self.pull_request.user, self.sender) if account is not None)
 
 
-def read(kind: type[T], data: bytes, *, what: str) -> T:
-    """A value from JSON. what: where the bytes came from. Raises GitHubError, which names the field."""
+def parse(kind: type[T], content: bytes, *, source: str) -> T:
+    """A value from JSON. source: where the bytes came from. Raises GitHubError, which names the field."""
     try:
-        return TypeAdapter(kind).validate_json(data)
+        return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        said = "is missing" if first["type"] == "missing" else first["msg"]
+        field = ".".join(str(part) for part in first["loc"]) or "the whole"
+        message = "is missing" if first["type"] == "missing" else first["msg"]
         raise GitHubError(
-            f"{what} is not what GitHub promises: {place or 'the whole'}: {said}",
+            f"{source} has another shape than GitHub documents: {field}: {message}",
             remedy="try again; if it stays, the GitHub server is of a version that lockgate does not know",
         ) from None
