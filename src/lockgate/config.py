@@ -14,7 +14,7 @@ DURATION = r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d|w)\s*)+$"
 
 
 class Config(BaseModel):
-    """Base of everything that is read from YAML. `later` fields are known, and refused with the reason."""
+    """Base of everything that is read from YAML. A `later` field is a key that is refused with the reason."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
@@ -35,6 +35,13 @@ Duration = Annotated[
 ]
 
 
+class NotAvailableYet(ValueError):
+    """A key or value that is known and cannot be used yet."""
+
+    def __str__(self) -> str:
+        return f"not available yet: {super().__str__()}"
+
+
 @dataclass(frozen=True)
 class Later:
     """Marks a key that is known and cannot be used yet."""
@@ -46,11 +53,11 @@ def later(reason: str) -> Any:
     """The type of a key that is known and whose work arrives later: any value is refused with that reason."""
 
     def refuse(_: Any) -> Any:
-        raise ValueError(f"not available yet: {reason}")
+        raise NotAvailableYet(reason)
 
     return Annotated[
         Any,
         BeforeValidator(refuse),
         Later(reason),
-        WithJsonSchema({"not": {}, "description": f"not available yet: {reason}"}),
+        WithJsonSchema({"not": {}, "description": str(NotAvailableYet(reason))}),
     ]

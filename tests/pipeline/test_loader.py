@@ -146,7 +146,7 @@ def test_a_variable_in_a_requirement_is_refused_when_it_is_inherited(tmp_path: P
     (tmp_path / "parent.yaml").write_text(BASE.replace("auc >= champion - 0.01", "auc >= ${MIN}"))
 
     assert refusal("extends: parent.yaml\n", tmp_path, MIN="0.1") == [
-        "parent.yaml:12:9: variables are not read in require: what is asked does not depend on where it is asked"
+        "parent.yaml:12:9: variables are not read in require: what is required does not depend on where it is checked"
     ]
 
 

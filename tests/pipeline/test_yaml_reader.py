@@ -20,7 +20,7 @@ LAUGHS = "a: &a [x]\n" + "".join(
 
 def refusal(text: str) -> str:
     with pytest.raises(PipelineError) as caught:
-        yamlfile.read(text, shown="x.yaml")
+        yamlfile.read(text, display_name="x.yaml")
     return str(caught.value)
 
 
@@ -41,7 +41,7 @@ def test_quotes_and_blocks_are_text() -> None:
 
 def test_every_value_and_key_has_its_place() -> None:
     """Lines and columns count from 1, characters and not bytes."""
-    places = yamlfile.read("näme: x\nb:\n  - {c: 1}\n", shown="f.yaml").places
+    places = yamlfile.read("näme: x\nb:\n  - {c: 1}\n", display_name="f.yaml").nodes
 
     assert {path: (str(node.at), node.key and str(node.key)) for path, node in places.items()} == {
         (): ("f.yaml:1:1", None),
@@ -86,10 +86,10 @@ def test_what_is_refused_value_by_value_is_said_at_once() -> None:
     """Tags, duplicates, numbers without a value and keys that are no text are all complained about together."""
     text = 'a: !!python/object/apply:os.system [{b: c}]\na: 2\nd: .nan\ne: 1e999\nf: 9007199254740993\n1: x\ng: "\\0"\n'
 
-    assert list(map(str, yamlfile.read(text, shown="x.yaml").complaints)) == [
+    assert list(map(str, yamlfile.read(text, display_name="x.yaml").complaints)) == [
         "x.yaml:1:4: the tag !!python/object/apply:os.system is not read; write the value plainly",
         "x.yaml:2:1: the key 'a' is given twice; it stands in line 1 already",
-        "x.yaml:3:4: .nan is not a number that anything can be held against",
+        "x.yaml:3:4: .nan is not a number that anything can be compared with",
         "x.yaml:4:4: 1e999 is too large for a number",
         "x.yaml:5:4: 9007199254740993 is too large for an exact number; write it in quotes as text",
         'x.yaml:6:1: the key 1 is not text; write it in quotes: "1"',
@@ -108,7 +108,7 @@ def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
     path.write_bytes(b"a: b\n" * 2_000_000)
 
     with pytest.raises(PipelineError, match=r"large\.yaml:1:1: the file is larger than 1 MB, which no pipeline is"):
-        yamlfile.load(path, shown="large.yaml")
+        yamlfile.load(path, display_name="large.yaml")
 
 
 @pytest.mark.parametrize(
@@ -123,24 +123,24 @@ def test_a_large_file_is_refused_by_its_size(tmp_path: Path) -> None:
 def test_binary_files_are_refused(data: bytes, message: str) -> None:
     """What is no text says where it stops being one."""
     with pytest.raises(PipelineError) as caught:
-        yamlfile.read_bytes(data, shown="x")
+        yamlfile.read_bytes(data, display_name="x")
 
     assert str(caught.value) == message
 
 
 def test_a_byte_order_mark_is_no_fault() -> None:
     """Some editors write one."""
-    assert yamlfile.read_bytes(b"\xef\xbb\xbfa: 1", shown="x").data == {"a": 1}
+    assert yamlfile.read_bytes(b"\xef\xbb\xbfa: 1", display_name="x").data == {"a": 1}
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """A folder and a missing file are told apart."""
     with pytest.raises(PipelineError, match="x: this is no file"):
-        yamlfile.load(tmp_path, shown="x")
+        yamlfile.load(tmp_path, display_name="x")
     with pytest.raises(PipelineError, match="x: there is no such file"):
-        yamlfile.load(tmp_path / "none", shown="x")
+        yamlfile.load(tmp_path / "none", display_name="x")
     with pytest.raises(PipelineError):
-        yamlfile.load(Path("a\0b"), shown="x")
+        yamlfile.load(Path("a\0b"), display_name="x")
 
 
 FRAGMENTS = st.sampled_from(
@@ -169,7 +169,7 @@ def test_any_text_gives_data_or_a_refusal(text: str) -> None:
     complaints: tuple[str, ...] = ()
     places: Mapping[yamlfile.NodePath, yamlfile.Node] = {}
     try:
-        places = yamlfile.read(text, shown="x").places
+        places = yamlfile.read(text, display_name="x").nodes
     except PipelineError as error:
         complaints = error.complaints
 
@@ -182,4 +182,4 @@ def test_any_text_gives_data_or_a_refusal(text: str) -> None:
 def test_any_bytes_give_data_or_a_refusal(data: bytes) -> None:
     """Nothing else is ever raised."""
     with contextlib.suppress(PipelineError):
-        yamlfile.read_bytes(data, shown="x")
+        yamlfile.read_bytes(data, display_name="x")

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from lockgate import hashing as digest
 from lockgate.pipeline import variables
-from lockgate.pipeline.notification_spec import Event, Notify, secure
+from lockgate.pipeline.notification_spec import Event, Notify, address_problem
 from lockgate.signoff.identity import Identity
 from lockgate.text import cut, html
 from lockgate.units import utc_text
@@ -138,7 +138,7 @@ def _post(spec: Notify, body: bytes, environ: Mapping[str, str], sleep: Callable
         key = None if spec.secret is None else _read(spec.secret, environ)
     except LookupError as error:
         return f"the variable {error.args[0]} is not set here"
-    if (wrong := secure(url)) is not None:
+    if (wrong := address_problem(url)) is not None:
         return f"its webhook {wrong}"
     if not all(value.isascii() and value.isprintable() for value in headers.values()):
         return "the value of a header is plain ASCII on one line"

@@ -20,7 +20,7 @@ def complaints(
     tree: Node, pipeline: Pipeline, drafts: list[GateDraft], *, refused: set[NodePath]
 ) -> list[tuple[NodePath, Complaint]]:
     """What does not fit. refused: parts of the pipeline that were complained about, of which nothing is concluded."""
-    found = [
+    misfits = [
         *_registry(tree, pipeline),
         *_task(tree, pipeline, refused),
         *_queries(tree, pipeline, refused),
@@ -32,27 +32,27 @@ def complaints(
     ]
     for draft in drafts:
         if draft.cls is not None:
-            found += RequirementChecks(tree, pipeline, draft, draft.cls, refused).complaints()
-    return found
+            misfits += RequirementChecks(tree, pipeline, draft, draft.cls, refused).complaints()
+    return misfits
 
 
-def hooks(pipeline: Pipeline, drafts: list[GateDraft]) -> list[tuple[NodePath, Complaint]]:
+def gate_complaints(pipeline: Pipeline, drafts: list[GateDraft]) -> list[tuple[NodePath, Complaint]]:
     """What the gates themselves cannot accept."""
-    found = []
-    for draft in drafts:
-        for path, what in draft.gate.complaints(pipeline) if draft.gate is not None else ():
-            found.append(((*draft.path, *path), Complaint(draft.node.reach(*path).at, what)))
-    return found
+    return [
+        ((*draft.path, *path), Complaint(draft.node.reach(*path).at, message))
+        for draft in drafts
+        for path, message in (draft.gate.complaints(pipeline) if draft.gate is not None else ())
+    ]
 
 
 def _registry(tree: Node, pipeline: Pipeline) -> Complaints:
-    known, kind = plugins.installed(plugins.REGISTRIES), pipeline.registry.kind
-    if kind not in known:
-        what = f"no registry is called {kind!r}; known: {', '.join(known)}{guess(kind, known)}"
-        yield ("registry", "kind"), Complaint(tree.reach("registry", "kind").at, what)
+    kinds, kind = plugins.installed(plugins.REGISTRIES), pipeline.registry.kind
+    if kind not in kinds:
+        message = f"no registry is called {kind!r}; known: {', '.join(kinds)}{guess(kind, kinds)}"
+        yield tree.complaint(("registry", "kind"), message)
 
 
-_OF_ONE_TASK = {
+_FOR_ONE_TASK = {
     "positive": ("binary", "{key} is for task: binary; task: {task} has none"),
     "threshold": ("binary", "{key} is for task: binary; task: {task} has none"),
     "classes": ("multiclass", "{key} are for task: multiclass; task: {task} has none"),
@@ -62,129 +62,126 @@ _OF_ONE_TASK = {
 def _task(tree: Node, pipeline: Pipeline, refused: set[NodePath]) -> Complaints:
     if ("task",) in refused:
         return
-    for key, (task, why) in _OF_ONE_TASK.items():
+    for key, (task, message) in _FOR_ONE_TASK.items():
         if pipeline.task != task and key in pipeline.model_fields_set and tree.child(key) is not None:
-            yield (key,), Complaint(tree.reach(key).named_at, why.format(key=key, task=pipeline.task))
-    several = pipeline.task == "multiclass"
-    if several and pipeline.output is not None and pipeline.output.label is not None:
-        what = "the class of output is the positive one of two; task: multiclass takes the scores of all: leave it out"
-        yield ("output", "class"), Complaint(tree.reach("output", "class").at, what)
+            yield (key,), Complaint(tree.reach(key).named_at, message.format(key=key, task=pipeline.task))
+    if pipeline.task == "multiclass" and pipeline.output is not None and pipeline.output.label is not None:
+        message = (
+            "the class of output is the positive one of two; task: multiclass takes the scores of all: leave it out"
+        )
+        yield tree.complaint(("output", "class"), message)
     for name, data in pipeline.data.items():
-        for role, given in (data.scores or {}).items():
-            unfit = _known_scores(given, name, role, pipeline)
-            if unfit:
-                yield ("data", name, "scores", role), Complaint(tree.reach("data", name, "scores", role).at, unfit)
+        for role, columns in (data.scores or {}).items():
+            misfit = _scores_misfit(columns, f"data.{name}.scores.{role}", pipeline)
+            if misfit:
+                yield tree.complaint(("data", name, "scores", role), misfit)
 
 
-def _known_scores(given: str | Mapping[str, str], data: str, role: str, pipeline: Pipeline) -> str | None:
+def _scores_misfit(columns: str | Mapping[str, str], key: str, pipeline: Pipeline) -> str | None:
     """Why scores that lie in the data are not those of the task's classes."""
-    if isinstance(given, str):
+    if isinstance(columns, str):
         return None
     if pipeline.task != "multiclass":
-        return f"data.{data}.scores.{role}: a column for each class is for task: multiclass; write one column"
-    wrong = mismatch(list(given), pipeline.classes, who=f"data.{data}.scores.{role}") if pipeline.classes else None
-    return None if wrong is None else wrong.message
+        return f"{key}: a column for each class is for task: multiclass; write one column"
+    error = mismatch(list(columns), pipeline.classes, who=key) if pipeline.classes else None
+    return None if error is None else error.message
 
 
 def _queries(tree: Node, pipeline: Pipeline, refused: set[NodePath]) -> Complaints:
     for name, data in pipeline.data.items():
         if data.query is not None and pipeline.task != "ranking" and ("task",) not in refused:
-            what = f"query is for task: ranking, and this one is {pipeline.task}; leave it out"
-            yield ("data", name, "query"), Complaint(tree.reach("data", name, "query").at, what)
+            message = f"query is for task: ranking, and this one is {pipeline.task}; leave it out"
+            yield tree.complaint(("data", name, "query"), message)
 
 
 def _targets(tree: Node, pipeline: Pipeline, drafts: list[GateDraft], refused: set[NodePath]) -> Complaints:
     if not {("target",), ("champion",)} & refused:
-        places: list[tuple[NodePath, Any]] = [(("target",), pipeline.target)]
-        places += [((*draft.path, "target"), draft.gate.own_target) for draft in drafts if draft.gate is not None]
-        for path, target in places:
+        targets: list[tuple[NodePath, Any]] = [(("target",), pipeline.target)]
+        targets += [((*draft.path, "target"), draft.gate.own_target) for draft in drafts if draft.gate is not None]
+        for path, target in targets:
             if isinstance(target, Server) and target.champion is None and pipeline.has_champion:
-                what = "target does not say where the champion answers; write champion: URL beside candidate"
-                yield path, Complaint(tree.reach(*path).named_at, what)
-    asks_method = pipeline.output is not None and pipeline.output.method is not None
-    if asks_method and pipeline.target != "process" and not {("target",), ("output",)} & refused:
-        what = "a server answers as it was deployed, so output names no method of its model"
-        yield ("output", "method"), Complaint(tree.reach("output", "method").at, what)
+                message = "target does not say where the champion answers; write champion: URL beside candidate"
+                yield path, Complaint(tree.reach(*path).named_at, message)
+    names_method = pipeline.output is not None and pipeline.output.method is not None
+    if names_method and pipeline.target != "process" and not {("target",), ("output",)} & refused:
+        message = "a server answers as it was deployed, so output names no method of its model"
+        yield tree.complaint(("output", "method"), message)
 
 
 def _titles(drafts: list[GateDraft]) -> Complaints:
-    seen: dict[str, GateDraft] = {}
+    first: dict[str, GateDraft] = {}
     for draft in drafts:
-        if draft.title and draft.title in seen:
-            at = (draft.node.child("name") or draft.node.child("gate") or draft.node).at
-            first = seen[draft.title].node.at.line
-            what = (
-                f"two gates are called {draft.title!r}, the first in line {first}; give one of them a name of its own"
+        if draft.title and draft.title in first:
+            node, line = draft.node, first[draft.title].node.at.line
+            message = (
+                f"two gates are called {draft.title!r}, the first in line {line}; give one of them a name of its own"
             )
-            yield (*draft.path, "name"), Complaint(at, what)
-        seen.setdefault(draft.title, draft)
+            yield (*draft.path, "name"), Complaint((node.child("name") or node.child("gate") or node).at, message)
+        first.setdefault(draft.title, draft)
 
 
 def _needs(drafts: list[GateDraft]) -> Complaints:
     titles = [draft.title for draft in drafts]
     for draft in drafts:
-        node = draft.node.child("needs")
-        for number, entry in enumerate(node.value if node is not None and isinstance(node.value, list) else ()):
-            name = entry.value if isinstance(entry, Node) else None
-            if not isinstance(name, str) or name in titles[: draft.index]:
+        earlier = titles[: draft.index]
+        for number, entry in enumerate(draft.node.entries("needs")):
+            name = entry.value
+            if not isinstance(name, str) or name in earlier:
                 continue
             if name in titles:
-                what = f"needs names gates that were asked before; {name!r} is " + (
-                    "this gate" if name == draft.title else "asked later"
-                )
+                order = "this gate" if name == draft.title else "a later one"
+                message = f"needs names gates that run before; {name!r} is {order}"
             else:
-                earlier = ", ".join(titles[: draft.index]) or "none"
-                what = f"needs names {name!r}, which is no gate here; asked before: {earlier}{guess(name, titles)}"
-            yield (*draft.path, "needs", number), Complaint(entry.at, what)
+                before = ", ".join(earlier) or "none"
+                message = f"needs names {name!r}, which is no gate here; gates before: {before}{guess(name, titles)}"
+            yield (*draft.path, "needs", number), Complaint(entry.at, message)
 
 
 def _waivers(tree: Node, drafts: list[GateDraft]) -> Complaints:
     by_title = {draft.title: draft for draft in drafts if draft.title}
-    places = [(("waive",), tree, None), *((draft.path, draft.node, draft) for draft in drafts)]
-    for path, above, own in places:
-        node = above.child("waive")
-        for number, entry in enumerate(node.value if node is not None and isinstance(node.value, list) else ()):
-            finding = entry.child("finding") if isinstance(entry, Node) else None
+    lists: list[tuple[NodePath, Node, GateDraft | None]] = [((), tree, None)]
+    lists += [(draft.path, draft.node, draft) for draft in drafts]
+    for path, above, own in lists:
+        for number, entry in enumerate(above.entries("waive")):
+            finding = entry.child("finding")
             if finding is None or not isinstance(finding.value, str) or not finding.value:
                 continue
-            what = _waived(finding.value, by_title, own)
-            if what:
-                here = (*path, number, "finding") if own is None else (*path, "waive", number, "finding")
-                yield here, Complaint(finding.at, what)
+            message = _waiver_misfit(finding.value, by_title, own)
+            if message:
+                yield (*path, "waive", number, "finding"), Complaint(finding.at, message)
 
 
-def _waived(finding: str, by_title: Mapping[str, GateDraft], own: GateDraft | None) -> str | None:
+def _waiver_misfit(finding: str, by_title: Mapping[str, GateDraft], own: GateDraft | None) -> str | None:
+    """Why a waiver is for no finding of the pipeline. own: the gate that it stands in."""
     title, _, rest = finding.partition("/")
     if own is not None and title != own.title:
-        return f"this waiver stands on {own.title!r} and is for a finding of it, not of {title!r}"
+        return f"this waiver stands in {own.title!r} and is for a finding of it, not of {title!r}"
     if title not in by_title:
-        known = ", ".join(by_title)
-        return f"{finding!r} is no finding: no gate is called {title!r}; known: {known}{guess(title, by_title)}"
+        titles = ", ".join(by_title)
+        return f"{finding!r} is no finding: no gate is called {title!r}; known: {titles}{guess(title, by_title)}"
     draft = by_title[title]
     require = draft.node.child("require")
-    asked = len(require.value) if require is not None and isinstance(require.value, list) else None
-    if asked is None and draft.cls is not None:
-        asked = len(draft.cls.default_require) or None
+    lines = len(require.value) if require is not None and isinstance(require.value, list) else None
+    if lines is None and draft.cls is not None:
+        lines = len(draft.cls.default_require) or None
     number = rest.partition("/")[0]
-    if rest and asked and number[:1] == "r" and number[1:].isdigit() and not 1 <= int(number[1:]) <= asked:
-        return f"{finding!r} is no finding: {title!r} asks r1 to r{asked}"
+    if rest and lines and number[:1] == "r" and number[1:].isdigit() and not 1 <= int(number[1:]) <= lines:
+        return f"{finding!r} is no finding: {title!r} has the requirements r1 to r{lines}"
     return None
 
 
 def _locks(tree: Node, drafts: list[GateDraft]) -> Complaints:
-    node = tree.child("locked")
-    for number, entry in enumerate(node.value if node is not None and isinstance(node.value, list) else ()):
-        if not isinstance(entry, Node) or not isinstance(entry.value, str):
-            continue
-        steps = entry.value.split(".")
-        what = _unlocked(steps, tree, drafts, Pipeline)
-        if what:
-            yield ("locked", number), Complaint(entry.at, f"locked names {entry.value!r}, and {what}")
+    for number, entry in enumerate(tree.entries("locked")):
+        if isinstance(entry.value, str):
+            message = _lock_misfit(entry.value.split("."), tree, drafts)
+            if message:
+                yield ("locked", number), Complaint(entry.at, f"locked names {entry.value!r}, and {message}")
 
 
-def _unlocked(steps: list[str], tree: Node, drafts: list[GateDraft], model: Any) -> str | None:
+def _lock_misfit(steps: list[str], tree: Node, drafts: list[GateDraft]) -> str | None:
     """Why a lock would protect nothing: a step of it is no key, or no gate."""
     node: Node | None = tree
+    model: Any = Pipeline
     for depth, step in enumerate(steps):
         if depth == 1 and steps[0] == "gates":
             draft = next((draft for draft in drafts if draft.title == step), None)
@@ -193,11 +190,11 @@ def _unlocked(steps: list[str], tree: Node, drafts: list[GateDraft], model: Any)
                 return f"no gate is called {step!r}; known: {', '.join(titles)}{guess(step, titles)}"
             node, model = draft.node, draft.cls or Any
             continue
-        known = validation_messages.known_keys(model)
-        if known and step not in known:
-            return f"there is no key {step!r}; known: {', '.join(sorted(known))}{guess(step, known)}"
+        keys = validation_messages.known_keys(model)
+        if keys and step not in keys:
+            return f"there is no key {step!r}; known: {', '.join(sorted(keys))}{guess(step, keys)}"
         node = node.child(step) if node is not None else None
-        if not known and node is None:
+        if not keys and node is None:
             return f"there is no {step!r} here"
         model = validation_messages.step_into(model, step)
     return None

@@ -1,7 +1,7 @@
-"""Which files does a pipeline stand on, and what do they say together?
+"""Resolve `extends`: merge a pipeline with the files that it is based on.
 
 Maps merge, scalars replace, gates merge by name; other lists (`require`, `slices`, `waive`), `groups` and
-`candidate` replace whole. What a parent has `locked`, no child may touch. Every value keeps the place that it came from.
+`candidate` replace whole. What a parent has `locked`, no child may set. Every value keeps its position in the file that it came from.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from pathlib import Path
 
 from lockgate.errors import PipelineError
 from lockgate.hashing import sha256
-from lockgate.pipeline import yaml_reader as yamlfile
-from lockgate.pipeline.yaml_reader import Complaint, Document, Node, NodePath, Place
+from lockgate.pipeline.yaml_reader import Complaint, Document, Node, NodePath, Position, load
 
 MAX_FILES = 10
 PACKAGE = "package:"
+# Keys whose value replaces the parent's as a whole, except as names that people chose themselves.
 _WHOLE = ("require", "groups", "slices", "candidate")
-_OF_PEOPLE = (("data",), ("inputs",))
+_NAMED_FREELY = (("data",), ("inputs",))
 
 
 @dataclass(frozen=True)
 class Merged:
     """The files of a pipeline as one tree. files: (path relative to the root, sha256), the pipeline itself first.
 
-    complaints: what was refused value by value while reading, and locks that were touched.
+    complaints: what was refused value by value while reading, and locked values that were set.
     """
 
     root: Node
@@ -36,29 +36,33 @@ class Merged:
 @dataclass(frozen=True)
 class _Lock:
     path: NodePath
-    at: Place
+    at: Position
 
 
 def resolve(path: Path, *, root: Path) -> Merged:
     """A pipeline merged with everything that it extends. Raises PipelineError for files that cannot be read."""
     chain: list[Document] = []
     files: list[tuple[str, str]] = []
-    seen: dict[str, str] = {}
-    source: _Source | None = _Source.of(path, root=root)
-    at: Place | None = None
+    visited: dict[str, str] = {}
+    source: _Source | None = _Source.on_disk(path, root=root)
+    at: Position | None = None
     while source is not None:
-        if source.identity in seen:
-            raise PipelineError(f"{at}: extends goes in a circle: {' → '.join([*seen.values(), source.shown])}")
+        if source.identity in visited:
+            raise PipelineError(
+                f"{at}: extends goes in a circle: {' → '.join([*visited.values(), source.display_name])}"
+            )
         if len(chain) == MAX_FILES:
             raise PipelineError(
                 f"{at}: this is the file number {MAX_FILES + 1} in a row of extends; {MAX_FILES} are read"
             )
-        seen[source.identity] = source.shown
+        visited[source.identity] = source.display_name
         document, data = source.read(at)
         chain.append(document)
-        files.append((source.shown, sha256(data)))
+        files.append((source.display_name, sha256(data)))
         if not isinstance(document.root.value, dict):
-            raise PipelineError(f"{document.root.at}: a pipeline is a mapping of keys; this is {_word(document.root)}")
+            raise PipelineError(
+                f"{document.root.at}: a pipeline is a mapping of keys; this is {_describe(document.root)}"
+            )
         source, at = _parent(document.root, source, root=root)
     complaints = [complaint for document in chain for complaint in document.complaints]
     merged, locks = _without(chain[-1].root, "extends"), list[_Lock]()
@@ -66,7 +70,7 @@ def resolve(path: Path, *, root: Path) -> Merged:
         locks += _locks(parent.root)
         if child is not None:
             own = _without(child.root, "extends")
-            complaints += _touched(own, merged, locks)
+            complaints += _locked(own, merged, locks)
             merged = _merge_maps(merged, own, ())
     return Merged(merged, tuple(files), tuple(complaints))
 
@@ -75,12 +79,12 @@ def resolve(path: Path, *, root: Path) -> Merged:
 class _Source:
     """A file on disk, or one inside an installed package (`package`), whose neighbours are in that package too."""
 
-    shown: str
+    display_name: str
     path: Path
     package: str | None = None
 
     @classmethod
-    def of(cls, path: Path, *, root: Path) -> _Source:
+    def on_disk(cls, path: Path, *, root: Path) -> _Source:
         full = Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps the name that people gave it
         return cls(Path(os.path.relpath(full, root)).as_posix(), full)
 
@@ -88,16 +92,16 @@ class _Source:
     def identity(self) -> str:
         return os.path.realpath(self.path)
 
-    def read(self, at: Place | None) -> tuple[Document, bytes]:
+    def read(self, at: Position | None) -> tuple[Document, bytes]:
         try:
-            return yamlfile.load(self.path, shown=self.shown)
+            return load(self.path, display_name=self.display_name)
         except PipelineError as error:
             if at is None or self.path.is_file():
                 raise
-            raise PipelineError(f"{at}: extends names {self.shown}, and there is no such file") from error
+            raise PipelineError(f"{at}: extends names {self.display_name}, and there is no such file") from error
 
 
-def _parent(tree: Node, source: _Source, *, root: Path) -> tuple[_Source | None, Place | None]:
+def _parent(tree: Node, source: _Source, *, root: Path) -> tuple[_Source | None, Position | None]:
     node = tree.child("extends")
     if node is None:
         return None, None
@@ -114,20 +118,20 @@ def _parent(tree: Node, source: _Source, *, root: Path) -> tuple[_Source | None,
     if source.package is not None:
         return _Source(f"{PACKAGE}{source.package}/{name}", beside, source.package), node.at
     below_root = root / name
-    return _Source.of(beside if beside.is_file() or not below_root.is_file() else below_root, root=root), node.at
+    return _Source.on_disk(beside if beside.is_file() or not below_root.is_file() else below_root, root=root), node.at
 
 
-def _in_package(name: str, at: Place) -> _Source:
+def _in_package(name: str, at: Position) -> _Source:
     from importlib.resources import files
 
     package, _, inside = name.removeprefix(PACKAGE).partition("/")
     if not package or not inside or ".." in inside.split("/"):
         raise PipelineError(f"{at}: {name!r} names no file of a package; write package:acme_policy/tabular.yaml")
     try:
-        found = files(package).joinpath(inside)
+        resource = files(package).joinpath(inside)
     except Exception as error:  # importing a package may raise anything
         raise PipelineError(f"{at}: there is no package {package!r} here: {error}; install it") from error
-    return _Source(name, Path(str(found)), package)
+    return _Source(name, Path(str(resource)), package)
 
 
 def gate_title(gate: Node) -> str | None:
@@ -140,7 +144,7 @@ def gate_title(gate: Node) -> str | None:
 
 
 def _merge(parent: Node, child: Node, path: NodePath) -> Node:
-    whole = path[-1] in _WHOLE and path[:-1] not in _OF_PEOPLE
+    whole = path[-1] in _WHOLE and path[:-1] not in _NAMED_FREELY
     if isinstance(parent.value, dict) and isinstance(child.value, dict) and not whole:
         return _merge_maps(parent, child, path)
     if path == ("gates",) and isinstance(parent.value, list) and isinstance(child.value, list):
@@ -180,25 +184,22 @@ def _merge_gate(parent: Node, child: Node) -> Node:
 
 
 def _locks(tree: Node) -> list[_Lock]:
-    node = tree.child("locked")
-    locks = []
-    for entry in node.value if node is not None and isinstance(node.value, list) else ():
-        if isinstance(entry, Node) and isinstance(entry.value, str) and entry.value.strip("."):
-            locks.append(_Lock(tuple(entry.value.split(".")), entry.at))
-    return locks
+    return [
+        _Lock(tuple(entry.value.split(".")), entry.at)
+        for entry in tree.entries("locked")
+        if isinstance(entry.value, str) and entry.value.strip(".")
+    ]
 
 
-def _touched(child: Node, parent: Node, locks: list[_Lock]) -> list[Complaint]:
-    found = []
-    for lock in locks:
-        for at in _touches(child, parent, lock.path):
-            found.append(
-                Complaint(at, f"{'.'.join(map(str, lock.path))} is locked by {lock.at} and cannot be set here")
-            )
-    return found
+def _locked(child: Node, parent: Node, locks: list[_Lock]) -> list[Complaint]:
+    return [
+        Complaint(at, f"{'.'.join(map(str, lock.path))} is locked by {lock.at} and cannot be set here")
+        for lock in locks
+        for at in _settings(child, parent, lock.path)
+    ]
 
 
-def _touches(child: Node, parent: Node, lock: NodePath) -> list[Place]:
+def _settings(child: Node, parent: Node, lock: NodePath) -> list[Position]:
     """Where a child sets something at, below or above a locked path, or waives a locked gate."""
     node: Node = child
     waived = _waived(child, lock) if lock[0] == "gates" else []
@@ -222,31 +223,27 @@ def _touches(child: Node, parent: Node, lock: NodePath) -> list[Place]:
 
 def _replaced(gate: Node, parent: Node) -> bool:
     """Whether a gate stands in the place of a parent's gate of another kind."""
-    gates, kind = parent.child("gates"), gate.child("gate")
-    for other in gates.value if gates is not None and isinstance(gates.value, list) else ():
+    kind = gate.child("gate")
+    for other in parent.entries("gates"):
         before = other.child("gate")
         if gate_title(other) == gate_title(gate) and before is not None and kind is not None:
             return before.value != kind.value
     return False
 
 
-def _waived(child: Node, lock: NodePath) -> list[Place]:
-    waive = child.child("waive")
-    found = []
-    for entry in waive.value if waive is not None and isinstance(waive.value, list) else ():
-        finding = entry.child("finding") if isinstance(entry, Node) else None
-        if (
-            finding is not None
-            and isinstance(finding.value, str)
-            and (len(lock) == 1 or finding.value.partition("/")[0] == lock[1])
-        ):
-            found.append(finding.at)
-    return found
+def _waived(child: Node, lock: NodePath) -> list[Position]:
+    """Where a child waives a finding of a locked gate."""
+    findings = [finding for entry in child.entries("waive") if (finding := entry.child("finding")) is not None]
+    return [
+        finding.at
+        for finding in findings
+        if isinstance(finding.value, str) and (len(lock) == 1 or finding.value.partition("/")[0] == lock[1])
+    ]
 
 
 def _without(tree: Node, key: str) -> Node:
     return replace(tree, value={name: node for name, node in tree.value.items() if name != key})  # type: ignore[union-attr]
 
 
-def _word(node: Node) -> str:
+def _describe(node: Node) -> str:
     return "a list" if isinstance(node.value, list) else f"only {node.value!r:.40}"

@@ -1,6 +1,6 @@
-"""What may stand in a pipeline, as JSON Schema: for editors, and for tools that never start Python.
+"""Describe what may stand in a pipeline as JSON Schema, for editors and for tools that never start Python.
 
-Made of the same types as the parser. It cannot see positions, names that point elsewhere, or what no data could satisfy.
+It is made of the same types as the parser. It cannot express positions, names that point elsewhere, or what no data could satisfy.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def _not_both(*pairs: tuple[str, str]) -> Json:
 
 
 def _only_for(protocols: tuple[str, ...], *keys: str) -> Json:
-    speaks = {"properties": {"protocol": {"enum": list(protocols)}}, "required": ["protocol"]}
-    return {"if": speaks, "else": {"not": {"anyOf": [{"required": [key]} for key in keys]}}}
+    of_protocols = {"properties": {"protocol": {"enum": list(protocols)}}, "required": ["protocol"]}
+    return {"if": of_protocols, "else": {"not": {"anyOf": [{"required": [key]} for key in keys]}}}
 
 
-# What validators ask beyond the types, in the words of JSON Schema.
+# What validators require beyond the types, in JSON Schema.
 _MORE: Mapping[type, Json] = {
     CandidateSelector: {"minProperties": 1, "maxProperties": 1},
     ChampionSelector: {"oneOf": [{"required": ["alias"]}, {"required": ["version"]}]},
@@ -102,7 +102,7 @@ def schema(*, root: Path | None = None) -> Json:
     kinds = {kind: defs.pop(name[cls]) for kind, cls in classes.items()}
     whole["properties"]["data"]["additionalProperties"] = False
     items = {"anyOf": [*(_kind(kind, own) for kind, own in kinds.items()), *_foreign(base, kinds)]}
-    parts = {"anyOf": [_part(one) for one in items["anyOf"]]}
+    parts = {"anyOf": [_part(gate) for gate in items["anyOf"]]}
     required = whole.pop("required")
     whole["properties"]["gates"] = {"type": "array"}
     document: Json = {
@@ -119,7 +119,7 @@ def schema(*, root: Path | None = None) -> Json:
             "required": required,
             "additionalProperties": False,
         },
-        "$defs": {**defs, **{f"{key}.part": _part(one) for key, one in defs.items()}},
+        "$defs": {**defs, **{f"{key}.part": _part(definition) for key, definition in defs.items()}},
     }
     dated: Json = _dated(document)
     return dated
@@ -161,13 +161,13 @@ def _tighten(schema: Json, more: Json) -> None:
 def _parts(properties: Mapping[str, Json]) -> Json:
     """The properties of a file that extends another: maps merge, so what they need may stand in the other file."""
     whole = ("candidate",)
-    return {key: one if key in whole else _part(one) for key, one in properties.items()}
+    return {key: value if key in whole else _part(value) for key, value in properties.items()}
 
 
 def _part(schema: Any) -> Any:
     """A schema without what is required; lists are replaced whole, so their entries stay as they are."""
     if isinstance(schema, list):
-        return [_part(one) for one in schema]
+        return [_part(entry) for entry in schema]
     if not isinstance(schema, dict):
         return schema
     part: Json = {}
@@ -178,15 +178,15 @@ def _part(schema: Any) -> Any:
             part[key] = f"{value}.part"
         elif key not in ("required", "dependentRequired", "oneOf", "allOf"):
             part[key] = _part(value)
-    if any(isinstance(one, dict) and set(one) == {"required"} for one in schema.get("anyOf", ())):
+    if any(isinstance(option, dict) and set(option) == {"required"} for option in schema.get("anyOf", ())):
         del part["anyOf"]
     return part
 
 
 def _dated(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_dated(one) for one in schema]
+        return [_dated(entry) for entry in schema]
     if not isinstance(schema, dict):
         return schema
     more = {"pattern": _DATE} if schema.get("format") == "date" and schema.get("type") == "string" else {}
-    return {key: _dated(one) for key, one in schema.items()} | more
+    return {key: _dated(value) for key, value in schema.items()} | more

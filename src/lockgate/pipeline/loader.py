@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lockgate import plugins
+from lockgate.config import NotAvailableYet
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -17,22 +18,21 @@ from lockgate.gates.gate import Gate, gate_class
 from lockgate.hashing import canonical, sha256
 from lockgate.pipeline import consistency, inheritance, validation_messages, variables
 from lockgate.pipeline.gate_draft import LATER_GATES, GateDraft
-from lockgate.pipeline.model import Origin, Pipeline, looks_at_rows
+from lockgate.pipeline.model import Origin, Pipeline, spends_reuse_budget
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 
 
-def _budgeted(draft: GateDraft, budget: int) -> GateDraft:
-    """The gate with each line that looks at rows at the confidence 1 − alpha / budget."""
-    gate = draft.gate
-    if gate is None or not any(looks_at_rows(gate, line) for line in gate.lines):
-        return draft
+def _with_reuse_budget(gate: Gate, budget: int) -> Gate:
+    """The gate with each line that spends the budget at the confidence 1 − alpha / budget."""
+    if not any(spends_reuse_budget(gate, line) for line in gate.lines):
+        return gate
 
     def tested(line: Requirement) -> Requirement:
-        if not looks_at_rows(gate, line):
+        if not spends_reuse_budget(gate, line):
             return line
         return replace(line, confidence=round(1 - (1 - (line.confidence or CONFIDENCE)) / budget, 12))
 
-    return replace(draft, gate=gate.model_copy(update={"require": tuple(tested(line) for line in gate.lines)}))
+    return gate.model_copy(update={"require": tuple(tested(line) for line in gate.lines)})
 
 
 def root_of(path: Path) -> Path:
@@ -66,19 +66,17 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
     substituted = variables.substitute(merged.root, environ)
     tree = substituted.root
     early = [*merged.complaints, *substituted.complaints]
-    pipeline, refused, late = _validated(tree)
-    drafts, found = _gates(tree, root)
-    drafts = [replace(one, gate=one.gate and one.gate.with_row_metrics(pipeline.per_row)) for one in drafts]
-    if pipeline.reuse is not None:
-        drafts = [_budgeted(draft, pipeline.reuse.budget) for draft in drafts]
-    late += found
+    pipeline, refused, late = _validate_head(tree)
+    drafts, gate_complaints = _read_gates(tree, root)
+    drafts = [replace(draft, gate=draft.gate and _placed(draft.gate, pipeline)) for draft in drafts]
+    late += gate_complaints
     late += consistency.complaints(tree, pipeline, drafts, refused=refused)
     gates = tuple(draft.gate for draft in drafts if draft.gate is not None)
     pipeline = pipeline.model_copy(update={"gates": gates})
     if not refused and len(gates) == len(drafts):
-        late += consistency.hooks(pipeline, drafts)
-    if complaints := _all(tree, early, late):
-        raise PipelineError(complaints)
+        late += consistency.gate_complaints(pipeline, drafts)
+    if messages := _in_file_order(tree, early, late):
+        raise PipelineError(messages)
     policy = merged.root.plain()
     pipeline._origin = Origin(
         path=path,
@@ -87,23 +85,29 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
         policy=policy,
         policy_digest=policy_digest(policy),
         variables=substituted.used,
-        lines={draft.title: _lines(draft, merged.files) for draft in drafts},
+        lines={draft.title: _line_numbers(draft, merged.files) for draft in drafts},
     )
     return pipeline
 
 
-def _validated(tree: Node) -> tuple[Pipeline, set[NodePath], list[tuple[NodePath, Complaint]]]:
+def _placed(gate: Gate, pipeline: Pipeline) -> Gate:
+    """The gate as it stands in this pipeline: with its row metrics, and at the confidence of its reuse budget."""
+    gate = gate.with_row_metrics(pipeline.per_row)
+    return gate if pipeline.reuse is None else _with_reuse_budget(gate, pipeline.reuse.budget)
+
+
+def _validate_head(tree: Node) -> tuple[Pipeline, set[NodePath], list[tuple[NodePath, Complaint]]]:
     """The pipeline without its gates, as far as it can be understood; which parts could not; and why."""
-    whole = tree.value if isinstance(tree.value, dict) else {}
-    head = replace(tree, value={name: node for name, node in whole.items() if name != "gates"})
+    keys = tree.value if isinstance(tree.value, dict) else {}
+    head = replace(tree, value={name: node for name, node in keys.items() if name != "gates"})
     plain, error = head.plain() | {"gates": (Gate(gate="none"),)}, None
     try:
         pipeline = Pipeline.model_validate(plain)
     except ValidationError as caught:
         error, pipeline = caught, None
-    found = validation_messages.complaints(error, head, Pipeline)
-    refused: set[NodePath] = {path[:2] if path[:1] == ("data",) else path[:1] for path, _ in found}
-    refused |= {(name,) for name in ("model", "task", "registry") if name not in whole}
+    complaints = validation_messages.complaints(error, head, Pipeline)
+    refused: set[NodePath] = {path[:2] if path[:1] == ("data",) else path[:1] for path, _ in complaints}
+    refused |= {(name,) for name in ("model", "task", "registry") if name not in keys}
     if pipeline is None:
         for part in refused:
             if part[1:] and isinstance(plain.get("data"), dict):
@@ -112,75 +116,65 @@ def _validated(tree: Node) -> tuple[Pipeline, set[NodePath], list[tuple[NodePath
                 plain.pop(part[0], None)
         spare = {"model": "unknown", "task": "binary", "registry": {"uri": "unknown"}}
         pipeline = Pipeline.model_validate(spare | plain)
-    return pipeline, refused, found
+    return pipeline, refused, complaints
 
 
-def _gates(tree: Node, root: Path) -> tuple[list[GateDraft], list[tuple[NodePath, Complaint]]]:
-    node = tree.child("gates")
-    if node is None or not isinstance(node.value, list) or not node.value:
-        what = "gates is missing, which is needed" if node is None else "gates must be a list with at least one gate"
-        return [], [(("gates",), Complaint(tree.at if node is None else node.at, what))]
-    drafts, found = list[GateDraft](), list[tuple[NodePath, Complaint]]()
-    for index, entry in enumerate(node.value):
-        draft, complaints = _gate(entry, index, root)
+def _read_gates(tree: Node, root: Path) -> tuple[list[GateDraft], list[tuple[NodePath, Complaint]]]:
+    if not (entries := tree.entries("gates")):
+        missing = tree.child("gates") is None
+        message = "gates is missing, which is needed" if missing else "gates must be a list with at least one gate"
+        return [], [tree.complaint(("gates",), message)]
+    drafts, complaints = list[GateDraft](), list[tuple[NodePath, Complaint]]()
+    for index, entry in enumerate(entries):
+        draft, of_gate = _read_gate(entry, index, root)
         drafts.append(draft)
-        found += [(("gates", index, *path), complaint) for path, complaint in complaints]
-    return drafts, found
+        complaints += [(("gates", index, *path), complaint) for path, complaint in of_gate]
+    return drafts, complaints
 
 
-def _gate(node: Node, index: int, root: Path) -> tuple[GateDraft, list[tuple[NodePath, Complaint]]]:
+def _read_gate(node: Node, index: int, root: Path) -> tuple[GateDraft, list[tuple[NodePath, Complaint]]]:
     draft = GateDraft(node, index, inheritance.gate_title(node) or "", None, None)
     if not isinstance(node.value, dict):
-        return draft, [
-            (
-                (),
-                Complaint(
-                    node.at,
-                    f"a gate is a mapping such as {{gate: metrics}}, and this is {validation_messages.shown(node)}",
-                ),
-            )
-        ]
-    kind = node.child("gate")
+        message = f"a gate is a mapping such as {{gate: metrics}}, and this is {validation_messages.describe(node)}"
+        return draft, [node.complaint((), message)]
+    kind, installed = node.child("gate"), plugins.installed(plugins.GATES)
     if kind is None or not isinstance(kind.value, str) or not kind.value:
-        known = ", ".join(plugins.installed(plugins.GATES))
-        at = node.at if kind is None else kind.at
-        return draft, [((), Complaint(at, f"this gate does not say which one it is; write gate: one of {known}"))]
-    if kind.value in LATER_GATES and kind.value not in plugins.installed(plugins.GATES):
-        reason = LATER_GATES[kind.value]
-        return draft, [(("gate",), Complaint(kind.at, f"not available yet: {reason}"))]
+        message = f"this gate does not say which one it is; write gate: one of {', '.join(installed)}"
+        return draft, [((), node.complaint(("gate",), message)[1])]
+    if kind.value in LATER_GATES and kind.value not in installed:
+        return draft, [node.complaint(("gate",), str(NotAvailableYet(LATER_GATES[kind.value])))]
     try:
         cls = gate_class(kind.value, root=root)
     except UsageError as error:
-        return draft, [(("gate",), Complaint(kind.at, str(error)))]
+        return draft, [node.complaint(("gate",), str(error))]
+    gate, refusal = None, None
     try:
-        gate, error_found = cls.model_validate(node.plain()), None
+        gate = cls.model_validate(node.plain())
     except ValidationError as error:
-        gate, error_found = None, error
-    found = validation_messages.complaints(error_found, node, cls)
-    return replace(draft, cls=cls, gate=None if found else gate), found
+        refusal = error
+    complaints = validation_messages.complaints(refusal, node, cls)
+    return replace(draft, cls=cls, gate=None if complaints else gate), complaints
 
 
-def _lines(draft: GateDraft, files: tuple[tuple[str, str], ...]) -> tuple[tuple[int, int], ...]:
+def _line_numbers(draft: GateDraft, files: tuple[tuple[str, str], ...]) -> tuple[tuple[int, int], ...]:
     """(index of the file, line) of each requirement that stands in a file."""
-    node = draft.node.child("require")
     names = [name for name, _ in files]
-    entries = node.value if node is not None and isinstance(node.value, list) else []
-    return tuple((names.index(entry.at.file), entry.at.line) for entry in entries)
+    return tuple((names.index(entry.at.file), entry.at.line) for entry in draft.node.entries("require"))
 
 
-def _all(tree: Node, early: list[Complaint], late: list[tuple[NodePath, Complaint]]) -> list[str]:
-    """Complaints in the order of their places, those that only follow from an earlier one left out."""
-    taken = {complaint.at for complaint in early}
+def _in_file_order(tree: Node, early: list[Complaint], late: list[tuple[NodePath, Complaint]]) -> list[str]:
+    """Complaints in the order of their positions, those that only follow from an earlier one left out."""
+    refused_at = {complaint.at for complaint in early}
 
     def follows(path: NodePath) -> bool:
         node: Node | None = tree
         for step in path:
             node = node.child(step) if node is not None else None
-            if node is not None and taken & {node.at, node.key}:
+            if node is not None and refused_at & {node.at, node.key}:
                 return True
         return False
 
-    kept = [*early, *(complaint for path, complaint in late if not follows(path))]
+    complaints = [*early, *(complaint for path, complaint in late if not follows(path))]
     order = {name: number for number, name in enumerate(dict.fromkeys(node.at.file for _, node in tree.walk()))}
-    kept.sort(key=lambda one: (order.get(one.at.file, -1), one.at.line, one.at.col))
-    return list(dict.fromkeys(map(str, kept)))
+    complaints.sort(key=lambda complaint: (order.get(complaint.at.file, -1), complaint.at.line, complaint.at.col))
+    return list(dict.fromkeys(map(str, complaints)))

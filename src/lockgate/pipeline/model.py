@@ -17,7 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from lockgate.config import Config, later
+from lockgate.config import Config, NotAvailableYet, later
 from lockgate.data.class_labels import class_text
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.requirements.grammar import to_mapping
@@ -45,7 +45,7 @@ def _model_name(name: str) -> str:
 
 
 def _distinct(classes: tuple[str, ...]) -> tuple[str, ...]:
-    twice = next((name for place, name in enumerate(classes) if name in classes[:place]), None)
+    twice = next((name for index, name in enumerate(classes) if name in classes[:index]), None)
     if twice is not None:
         raise ValueError(f"the class {twice!r} is named twice")
     return classes
@@ -53,8 +53,7 @@ def _distinct(classes: tuple[str, ...]) -> tuple[str, ...]:
 
 def _task(task: Any) -> Any:
     if task in LATER_TASKS:
-        known = "binary, multiclass, regression and ranking"
-        raise ValueError(f"not available yet: {task} {STATISTICS}; now there are {known}")
+        raise NotAvailableYet(f"{task} {STATISTICS}; now there are binary, multiclass, regression and ranking")
     return task
 
 
@@ -86,7 +85,7 @@ InputColumn = Annotated[
 
 
 class Reuse(Config):
-    """How often the same rows may be looked at. Each look is tested at alpha / budget, so that all together keep alpha."""
+    """How often the same holdout may be evaluated. Each evaluation is tested at alpha / budget, so that all keep alpha."""
 
     budget: int = Field(ge=1, le=1000)
 
@@ -184,12 +183,12 @@ class Pipeline(Config):
 
     @property
     def has_champion(self) -> bool:
-        """Whether somebody can hold the place; on a first promotion nobody may."""
+        """Whether a version can hold Production; before a first promotion none may."""
         return self.champion != "none"
 
     @property
     def signed(self) -> bool:
-        """Whether somebody's approval is asked, so that undecided findings can be accepted by a vote."""
+        """Whether somebody's approval is required, so that undecided findings can be accepted by a vote."""
         return self.signoff is not None and any(self.signoff.require.values())
 
     @property
@@ -202,7 +201,7 @@ class Pipeline(Config):
         return {gate.title: gate for gate in self.gates}[title]
 
     def data_of(self, gate: Gate) -> str | None:
-        """The name of the data that a gate is asked on: its own, else the only one there is."""
+        """The name of the data that a gate measures on: its own, else the only one there is."""
         return gate.own_data or (next(iter(self.data)) if len(self.data) == 1 else None)
 
     def requirements_of(self, title: str, gate: Gate | None = None) -> tuple[RequirementLine, ...]:
@@ -235,12 +234,7 @@ def text(requirement: Requirement) -> str:
     )
 
 
-def looks_at_rows(gate: Gate, line: Requirement) -> bool:
-    """Whether a line is decided on the rows of a data set, with an error rate: what a budget of looks is spent on."""
+def spends_reuse_budget(gate: Gate, line: Requirement) -> bool:
+    """Whether a line is decided on the rows of a data set, with an error rate: what a reuse budget is spent on."""
     subject = gate.subjects.get(line.subject)
-    return (
-        subject is not None
-        and not subject.counted
-        and line.claim != "point"
-        and bool({"label", "score"} & set(subject.needs))
-    )
+    return subject is not None and not subject.counted and line.claim != "point" and subject.of_rows

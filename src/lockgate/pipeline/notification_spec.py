@@ -1,4 +1,4 @@
-"""Who is told what happens to a model, and where? `notify:` of a pipeline, as people write it."""
+"""The notification spec: `notify:` of a pipeline."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _VARIABLE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^{}]*)?\}")
 _TOKEN = re.compile(r"[\w\-@.]{20,}|(?=[\w\-@.]*[0-9])[\w\-@.]{16,}")
 
 
-def secure(text: str) -> str | None:
-    """What is wrong with an address to post to, None where nothing is. It is never repeated: it may be a secret itself."""
+def address_problem(text: str) -> str | None:
+    """What is wrong with an address to post to, None where nothing is. Never repeat it: it may be a secret itself."""
     try:
         parts = urlsplit(text)
         fine = text.isascii() and text.isprintable() and " " not in text and bool(parts.hostname)
@@ -36,7 +36,7 @@ def _webhook(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if "${" in text:
         return _with_variables(value)  # known only where it is sent
-    if (wrong := secure(text)) is not None:
+    if (wrong := address_problem(text)) is not None:
         raise ValueError(f"this {wrong}")
     parts = urlsplit(text)
     if parts.query or any(_TOKEN.fullmatch(part) for part in parts.path.split("/")):

@@ -20,7 +20,7 @@ from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 
 
 class RequirementChecks:
-    """The requirement lines of one gate, held against what the pipeline can give."""
+    """The requirement lines of one gate, compared with what the pipeline can give."""
 
     def __init__(
         self, tree: Node, pipeline: Pipeline, draft: GateDraft, cls: type[Gate], refused: set[NodePath]
@@ -31,50 +31,46 @@ class RequirementChecks:
         self.cls = cls
         self.subjects: Mapping[str, Subject] = (draft.gate or cls).subjects
         self.takes_data = "data" in cls.model_fields
-        named = draft.text("data")
-        self.data_name = named or (self.declared[0] if len(self.declared) == 1 else None)
+        self.data_name = draft.text("data") or (self.declared[0] if len(self.declared) == 1 else None)
         self.dataset: DatasetSpec | None = pipeline.data.get(self.data_name or "")
-        self.data_known = not refused & {("data",), ("data", self.data_name or "")}
+        self.data_accepted = not refused & {("data",), ("data", self.data_name or "")}
 
     def complaints(self) -> Complaints:
         yield from self._data()
         for path, node, line in self.draft.lines():
-            for what in self._line(line):
-                yield path, Complaint(node.at, what)
+            for message in self._line(line):
+                yield path, Complaint(node.at, message)
 
     def _data(self) -> Complaints:
-        name, known = self.draft.text("data"), ", ".join(self.declared) or "none"
+        name, declared = self.draft.text("data"), ", ".join(self.declared) or "none"
         if not self.takes_data or ("data",) in self.refused:
             return
         if name is not None and name not in self.declared:
-            node = self.draft.node.reach("data")
-            what = f"no data is called {name!r}; declared: {known}{guess(name, self.declared)}"
-            yield (*self.draft.path, "data"), Complaint(node.at, what)
-        elif name is None and len(self.declared) != 1 and not self._data_required and self._asks_for_rows():
-            what = f"{self.draft.title} does not say on which data; write data: one of those declared ({known})"
-            yield self.draft.path, Complaint(self.draft.node.at, what)
+            message = f"no data is called {name!r}; declared: {declared}{guess(name, self.declared)}"
+            yield (*self.draft.path, "data"), Complaint(self.draft.node.reach("data").at, message)
+        elif name is None and len(self.declared) != 1 and not self._data_required and self._needs_rows():
+            message = f"{self.draft.title} does not say on which data; write data: one of those declared ({declared})"
+            yield self.draft.path, Complaint(self.draft.node.at, message)
 
     @property
     def _data_required(self) -> bool:
         return bool(self.cls.model_fields["data"].is_required())
 
-    def _asks_for_rows(self) -> bool:
+    def _needs_rows(self) -> bool:
         subjects = [self.subjects.get(line.subject) for _, _, line in self.draft.lines()]
-        return any(subject is not None and {"label", "score"} & set(subject.needs) for subject in subjects)
+        return any(subject is not None and subject.of_rows for subject in subjects)
 
     def _line(self, line: Requirement) -> Iterator[str]:
-        subjects = self.subjects
-        subject = subjects.get(line.subject)
+        subject = self.subjects.get(line.subject)
         if subject is not None and ("task",) not in self.refused:
             subject = subject.in_task(self.pipeline.task)
         if subject is None:
-            if ("per_row",) in self.refused:
-                return
-            known = ", ".join(sorted(subjects)) or "none"
-            yield (f"{self.draft.title} knows no {line.subject!r}; known: {known}{guess(line.subject, subjects)}")
+            if ("per_row",) not in self.refused:
+                subjects = ", ".join(sorted(self.subjects)) or "none"
+                yield f"{self.draft.title} knows no {line.subject!r}; known: {subjects}{guess(line.subject, self.subjects)}"
             return
         yield from self._arguments(line, subject)
-        yield from self._given(line, subject)
+        yield from self._needs(line, subject)
         yield from self._scope(line, subject)
         yield from self._gap(line, subject)
         if subject.counted and (line.claim or line.confidence):
@@ -97,25 +93,24 @@ class RequirementChecks:
 
     def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
         for name, value in line.args:
-            meant = name or (subject.args[0] if len(line.args) == 1 and subject.args else None)
-            if meant not in subject.args:
-                takes = ", ".join(subject.args) or "no arguments"
-                given = repr(name) if name else repr(value)
-                yield f"{str(line)!r}: {subject.name} takes {takes}, not {given}{guess(name or '', subject.args)}"
-            elif meant in subject.words:
-                known = subject.words[meant]
-                if known and value not in known:
-                    named = "class" in subject.args and value not in ("macro", "micro")
-                    of_class = f"; of one class it is {subject.name}(class={value})" if named else ""
-                    yield f"{str(line)!r}: {meant} must be {' or '.join(known)}, and is {value!r}{of_class}"
+            argument = name or (subject.args[0] if len(line.args) == 1 and subject.args else None)
+            if argument not in subject.args:
+                takes, written = ", ".join(subject.args) or "no arguments", repr(name) if name else repr(value)
+                yield f"{str(line)!r}: {subject.name} takes {takes}, not {written}{guess(name or '', subject.args)}"
+            elif argument in subject.words:
+                words = subject.words[argument]
+                if words and value not in words:
+                    names_class = "class" in subject.args and value not in ("macro", "micro")
+                    of_class = f"; of one class it is {subject.name}(class={value})" if names_class else ""
+                    yield f"{str(line)!r}: {argument} must be {' or '.join(words)}, and is {value!r}{of_class}"
             elif isinstance(value, str | bool):
-                yield f"{str(line)!r}: {meant} must be a number, and is {value!r}"
+                yield f"{str(line)!r}: {argument} must be a number, and is {value!r}"
         for name in set(subject.args) & set(subject.needs) - {"threshold"}:
             if not line.args:
                 example = replace(line, args=((name, 0.9),))
                 yield f"{str(line)!r}: {subject.name} needs {name}; write for example {str(example)!r}"
 
-    def _given(self, line: Requirement, subject: Subject) -> Iterator[str]:
+    def _needs(self, line: Requirement, subject: Subject) -> Iterator[str]:
         text, task = repr(str(line)), self.pipeline.task
         if ("task",) not in self.refused and subject.tasks and task not in subject.tasks:
             yield f"{text}: {subject.name} is for task {' or '.join(subject.tasks)}, and this one is {task}"
@@ -130,66 +125,74 @@ class RequirementChecks:
                 f"{text}: {subject.name} needs a threshold, and there is none; write threshold: 0.5 in the pipeline"
                 + (f", or {subject.name}(threshold=0.5)" if "threshold" in subject.args else "")
             )
-        if self.dataset is not None and self.data_known:
-            if "label" in subject.needs and self.dataset.label is None:
-                yield f"{text}: {subject.name} needs labels, and data.{self.data_name} names no label column"
-            if "query" in subject.needs and self.dataset.query is None:
-                where = f"data.{self.data_name}"
-                yield f"{text}: {subject.name} is judged by query, and {where} names no query column; write query: there"
-            scores = self.dataset.scores
-            labels_only = [role for role, given in (scores or {}).items() if isinstance(given, str)]
-            if task == "multiclass" and {"label", "score"} <= set(subject.needs) and labels_only:
-                yield (
-                    f"{text}: {subject.name} needs a score of each class, and data.{self.data_name}.scores.{labels_only[0]} "
-                    f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"
-                )
-            if scores is not None and "champion" not in scores and (line.limit.relative or "champion" in subject.needs):
-                yield f"{text} compares with a champion, and data.{self.data_name}.scores names no column of its scores"
+        if self.dataset is not None and self.data_accepted:
+            yield from self._columns(line, subject, self.dataset)
+
+    def _columns(self, line: Requirement, subject: Subject, dataset: DatasetSpec) -> Iterator[str]:
+        """Columns of the data that the line needs and that are not named."""
+        text, where = repr(str(line)), f"data.{self.data_name}"
+        if "label" in subject.needs and dataset.label is None:
+            yield f"{text}: {subject.name} needs labels, and {where} names no label column"
+        if "query" in subject.needs and dataset.query is None:
+            yield f"{text}: {subject.name} is judged by query, and {where} names no query column; write query: there"
+        scores = dataset.scores or {}
+        labels_only = [role for role, columns in scores.items() if isinstance(columns, str)]
+        if self.pipeline.task == "multiclass" and {"label", "score"} <= set(subject.needs) and labels_only:
+            yield (
+                f"{text}: {subject.name} needs a score of each class, and {where}.scores.{labels_only[0]} "
+                f"names one column of labels; write {labels_only[0]}: {{class: column, …}}"
+            )
+        compares = line.limit.relative or "champion" in subject.needs
+        if dataset.scores is not None and "champion" not in scores and compares:
+            yield f"{text} compares with a champion, and {where}.scores names no column of its scores"
 
     def _scope(self, line: Requirement, subject: Subject) -> Iterator[str]:
         scope, text = line.scope, repr(str(line))
-        if scope.kind == "overall" or not self.data_known:
+        if scope.kind == "overall" or not self.data_accepted:
             return
-        if not self.takes_data or not {"label", "score"} & set(subject.needs):
+        if not self.takes_data or not subject.of_rows:
             yield f"{text}: {subject.name} is not measured by slice; leave the scope out"
             return
         if self.dataset is None:
             return
-        declared = {spec.slice_name: spec for spec in self.dataset.slices if spec.find is None}
-        where = f"data.{self.data_name}"
+        slices, where = self._slices(self.dataset), f"data.{self.data_name}"
         if self.dataset.small_slices.below == "merge" and not self.cls.by_group:
-            yield f"{text}: {where} merges small slices, which {self.draft.title} does not; write below: watch or block"
+            yield f"{text}: {where} pools small slices, which {self.draft.title} does not; write below: watch or block"
         if not self.cls.by_group:
-            for name, spec in declared.items():
+            for name, spec in slices.items():
                 if spec.cross is not None and (scope.kind == "each_slice" or scope.name == name):
                     yield f"{text}: {name!r} of {where} is crossed, which {self.draft.title} does not judge"
         if scope.kind == "each_slice":
-            if not declared:
+            if not slices:
                 yield f"{text}: {where} declares no slices; write slices: there, or leave the scope out"
             return
         for name, value in scope.cell or ((scope.name or "", None),):
-            if name not in declared:
-                known = ", ".join(declared) or "none"
-                yield f"{text}: {where} has no slice {name!r}; declared: {known}{guess(name, declared)}"
-            elif scope.kind == "slice" and declared[name].where is None:
+            if name not in slices:
+                declared = ", ".join(slices) or "none"
+                yield f"{text}: {where} has no slice {name!r}; declared: {declared}{guess(name, slices)}"
+            elif scope.kind == "slice" and slices[name].where is None:
                 yield f"{text}: {name!r} has several values; write each {name} or {name}=value"
             elif value is not None:
-                yield from self._value(declared[name], value, text)
+                yield from self._value(slices[name], value, text)
+
+    @staticmethod
+    def _slices(dataset: DatasetSpec) -> dict[str, SliceSpec]:
+        return {spec.slice_name: spec for spec in dataset.slices if spec.find is None}
 
     def _gap(self, line: Requirement, subject: Subject) -> Iterator[str]:
         text = repr(str(line))
-        if line.gap is None or not self.data_known:
+        if line.gap is None or not self.data_accepted:
             return
-        if not self.cls.by_group or not {"label", "score"} & set(subject.needs):
+        if not self.cls.by_group or not subject.of_rows:
             yield f"{text}: {self.draft.title} does not compare the slices of {subject.name}; leave `gap over` out"
             return
         if self.dataset is None:
             return
-        declared = {spec.slice_name: spec for spec in self.dataset.slices if spec.find is None}
-        if line.gap not in declared:
-            known = ", ".join(declared) or "none"
-            yield f"{text}: data.{self.data_name} has no slice {line.gap!r}; declared: {known}{guess(line.gap, declared)}"
-        elif len(declared[line.gap].values or (1, 2)) < 2:
+        slices = self._slices(self.dataset)
+        if line.gap not in slices:
+            declared = ", ".join(slices) or "none"
+            yield f"{text}: data.{self.data_name} has no slice {line.gap!r}; declared: {declared}{guess(line.gap, slices)}"
+        elif len(slices[line.gap].values or (1, 2)) < 2:
             yield f"{text}: the slice {line.gap!r} has one value, and a gap needs two"
 
     def _value(self, spec: SliceSpec, value: str, text: str) -> Iterator[str]:
@@ -201,9 +204,9 @@ class RequirementChecks:
                 f"{text}: the bins of {spec.slice_name!r} are not known before the data is read; "
                 f"write each {spec.slice_name}, or declare bins"
             )
-        known = Slice.of(spec).values
-        if known is not None and value not in known:
+        values = Slice.of(spec).values
+        if values is not None and value not in values:
+            declared = ", ".join(values)
             yield (
-                f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {', '.join(known)}"
-                + guess(value, known)
+                f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {declared}{guess(value, values)}"
             )

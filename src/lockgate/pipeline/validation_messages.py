@@ -1,21 +1,21 @@
-"""Why a value was refused, in plain sentences where it stands: what pydantic finds, and what it lets through."""
+"""Say in plain sentences why values were refused: those that pydantic rejects, and those that it would convert."""
 
 from __future__ import annotations
 
-import re
 import types
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, PlainValidator, ValidationError, WrapValidator
 
-from lockgate.config import Config, Later
+from lockgate.config import Config, Later, NotAvailableYet
 from lockgate.errors import guess
-from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath, Place
+from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath, Position
 
 _CONVERTS = (BeforeValidator, PlainValidator, WrapValidator)
-_WANTED = {
+_DATE = "a date like 2026-11-21"
+_EXPECTED = {
     "string_type": "text",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
@@ -31,12 +31,13 @@ _WANTED = {
     "mapping_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
-    "date_type": "a date like 2026-11-21",
-    "date_parsing": "a date like 2026-11-21",
-    "date_from_datetime_parsing": "a date like 2026-11-21",
-    "date_from_datetime_inexact": "a date like 2026-11-21",
+    "date_type": _DATE,
+    "date_parsing": _DATE,
+    "date_from_datetime_parsing": _DATE,
+    "date_from_datetime_inexact": _DATE,
     "time_delta_type": "a duration like 48h",
 }
+Error = Mapping[str, Any]  # one of pydantic's: type, loc, ctx, msg
 _TYPES: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _BOUNDS = {
     "greater_than_equal": ("at least", "ge"),
@@ -46,21 +47,19 @@ _BOUNDS = {
 }
 
 
-def complaints(error: ValidationError | None, tree: Node, model: Any) -> list[tuple[NodePath, Complaint]]:
-    """Every reason why the tree is no such model, with its path. `error` is what pydantic found, None for nothing."""
-    grouped: dict[NodePath, list[tuple[NodePath, Mapping[str, Any]]]] = {}
-    for one in error.errors(include_url=False) if error is not None else ():
-        path, rest = _real(tree, one["loc"])
-        grouped.setdefault(path, []).append((rest, dict(one)))
-    found: list[tuple[NodePath, Complaint]] = []
+def complaints(refusal: ValidationError | None, tree: Node, model: Any) -> list[tuple[NodePath, Complaint]]:
+    """Every reason why the tree is no such model, with its path. refusal: pydantic's, None where it accepted the tree."""
+    grouped: dict[NodePath, list[tuple[NodePath, Error]]] = {}
+    for error in refusal.errors(include_url=False) if refusal is not None else ():
+        path, rest = _split_location(tree, error["loc"])
+        grouped.setdefault(path, []).append((rest, dict(error)))
+    reasons: list[tuple[NodePath, Complaint]] = []
     for path, group in grouped.items():
         deeper = any(other != path and other[: len(path)] == path for other in grouped)
-        found += [(path, Complaint(at, what)) for at, what in _sentences(tree, path, group, model, deeper=deeper)]
-    complained = {path for path, _ in found}
-    for path, complaint in _misfits(tree, model, ()):
-        if path not in complained:
-            found.append((path, complaint))
-    return found
+        sentences = _sentences(tree, path, group, model, deeper=deeper)
+        reasons += [(path, Complaint(at, sentence)) for at, sentence in sentences]
+    complained = {path for path, _ in reasons}
+    return [*reasons, *(misfit for misfit in _conversions(tree, model, ()) if misfit[0] not in complained)]
 
 
 def known_keys(model: Any, *, members: NodePath = ()) -> list[str]:
@@ -71,7 +70,7 @@ def known_keys(model: Any, *, members: NodePath = ()) -> list[str]:
     configs = _configs(model)
     return [
         info.alias or name
-        for config in [one for one in configs if one.__name__ in members] or configs
+        for config in [config for config in configs if config.__name__ in members] or configs
         for name, info in config.model_fields.items()
         if not any(isinstance(mark, Later) for mark in info.metadata)
     ]
@@ -92,18 +91,18 @@ def step_into(annotation: Any, step: str | int) -> Any:
     return Any
 
 
-def type_at(model: Any, path: NodePath) -> Any:
+def _type_at(model: Any, path: NodePath) -> Any:
     for step in path:
         model = step_into(model, step)
     return model
 
 
-def label(path: NodePath) -> str:
+def _label(path: NodePath) -> str:
     """The last key of a path, as a sentence names it."""
     return next((str(step) for step in reversed(path) if isinstance(step, str)), "the pipeline")
 
 
-def shown(node: Node) -> str:
+def describe(node: Node) -> str:
     """A value as a complaint repeats it."""
     if isinstance(node.value, dict):
         return "a mapping"
@@ -122,11 +121,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _real(tree: Node, loc: tuple[str | int, ...]) -> tuple[NodePath, NodePath]:
-    """The part of a location that exists in the tree, without union members; and what could not be followed."""
-    path: list[str | int] = []
-    node, rest = tree, list[str | int]()
-    for step in loc:
+def _split_location(tree: Node, location: tuple[str | int, ...]) -> tuple[NodePath, NodePath]:
+    """The part of pydantic's location that exists in the tree, and the rest: members of unions, and missing keys."""
+    path, rest = list[str | int](), list[str | int]()
+    node = tree
+    for step in location:
         below = node.child(step)
         if below is None:
             rest.append(step)
@@ -137,75 +136,72 @@ def _real(tree: Node, loc: tuple[str | int, ...]) -> tuple[NodePath, NodePath]:
 
 
 def _sentences(
-    tree: Node, path: NodePath, group: list[tuple[NodePath, Mapping[str, Any]]], model: Any, *, deeper: bool
-) -> Iterator[tuple[Place, str]]:
+    tree: Node, path: NodePath, group: list[tuple[NodePath, Error]], model: Any, *, deeper: bool
+) -> Iterator[tuple[Position, str]]:
+    """What to say of all errors at one path. deeper: whether there are errors below it too."""
     node = tree.reach(*path)
-    wanted = list(dict.fromkeys(_WANTED[one["type"]] for _, one in group if one["type"] in _WANTED))
-    others = [(rest, one) for rest, one in group if one["type"] not in _WANTED]
+    expected = list(dict.fromkeys(_EXPECTED[error["type"]] for _, error in group if error["type"] in _EXPECTED))
+    others = [(rest, error) for rest, error in group if error["type"] not in _EXPECTED]
     structured = isinstance(node.value, dict | list)
-    if wanted and not (structured and (others or deeper)):
-        literals = [_literals(one) for _, one in others if one["type"] == "literal_error"]
-        choice = [*(repr(word) for words in literals for word in words), *wanted]
-        yield node.at, f"{label(path)} must be {_or(choice)}, and is {shown(node)}"
+    if expected and not (structured and (others or deeper)):
+        words = _literals(model, path) if any(error["type"] == "literal_error" for _, error in others) else []
+        yield node.at, f"{_label(path)} must be {_or([*map(repr, words), *expected])}, and is {describe(node)}"
         return
-    if structured and (deeper or any(one["type"] != "literal_error" for _, one in others)):
-        others = [(rest, one) for rest, one in others if one["type"] != "literal_error" or "[key]" in rest]
-    if structured and (deeper or any(one["type"] != "too_short" for _, one in others)):
+    if structured and (deeper or any(error["type"] != "literal_error" for _, error in others)):
+        others = [(rest, error) for rest, error in others if error["type"] != "literal_error" or "[key]" in rest]
+    if structured and (deeper or any(error["type"] != "too_short" for _, error in others)):
         others = [each for each in others if each[1]["type"] != "too_short"]  # its entries were refused one by one
-    seen = set()
-    for rest, one in others:
-        sentence = _sentence(node, path, rest, one, model)
-        if sentence is not None and sentence not in seen:
-            seen.add(sentence)
-            yield sentence
+    yield from dict.fromkeys(_sentence(node, path, rest, error, model) for rest, error in others)
 
 
-def _sentence(
-    node: Node, path: NodePath, rest: NodePath, one: Mapping[str, Any], model: Any
-) -> tuple[Place, str] | None:
-    kind, ctx, name = one["type"], one.get("ctx", {}), label(path)
+def _sentence(node: Node, path: NodePath, rest: NodePath, error: Error, model: Any) -> tuple[Position, str]:
+    kind, ctx, name, of_key = error["type"], error.get("ctx", {}), _label(path), "[key]" in rest
     if kind == "missing":
         where = f"{name} has no {rest[-1]}" if path else f"{rest[-1]} is missing"
         return node.named_at, f"{where}, which is needed"
     if kind == "extra_forbidden":
-        known = known_keys(type_at(model, path[:-1]), members=rest)
-        return node.named_at, (
-            f"there is no key {name!r} here; known: {', '.join(sorted(known)) or 'none'}{guess(name, known)}"
-        )
+        keys = known_keys(_type_at(model, path[:-1]), members=rest)
+        allowed = ", ".join(sorted(keys)) or "none"
+        return node.named_at, f"there is no key {name!r} here; known: {allowed}{guess(name, keys)}"
+    if kind == "literal_error" and of_key:
+        words = _literals(model, path, of_key=True)
+        return node.named_at, f"{name!r} is not known here; known: {', '.join(words)}{guess(name, words)}"
     if kind == "literal_error":
-        words = _literals(one)
-        if "[key]" in rest:
-            return node.named_at, f"{name!r} is not known here; known: {', '.join(words)}{guess(name, words)}"
-        word = shown(node) if isinstance(node.value, dict | list) else repr(node.value)
-        return node.at, f"{word} is not known as {name}; known: {', '.join(words)}{guess(str(node.value), words)}"
+        words, text = _literals(model, path), str(node.value)
+        value = describe(node) if isinstance(node.value, dict | list) else repr(node.value)
+        return node.at, f"{value} is not known as {name}; known: {', '.join(words)}{guess(text, words)}"
     if kind in _BOUNDS:
         word, bound = _BOUNDS[kind]
         return node.at, f"{name} must be {word} {ctx[bound]:g}, and is {node.value!r}"
-    if kind == "too_short" and isinstance(node.value, list | dict) and node.value:
-        held = "one entry" if len(node.value) == 1 else f"{len(node.value)} entries"
-        return node.at, f"{name} holds {held}, and at least {ctx['min_length']} are needed"
-    if kind == "too_short" and ctx["min_length"] > 1:
-        return node.at, f"{name} is empty; write at least {ctx['min_length']} entries"
     if kind in ("too_short", "string_too_short"):
-        return node.at, f"{name} is empty; write at least {'one entry' if kind == 'too_short' else 'one character'}"
+        return node.at, _too_short(node, name, kind, ctx["min_length"])
     if kind == "string_pattern_mismatch":
-        of_key = "[key]" in rest
-        word, must = name if of_key else str(node.value), f"it must match {ctx.get('pattern')}"
+        text, must = name if of_key else str(node.value), f"it must match {ctx.get('pattern')}"
         if "[A-Za-z][A-Za-z0-9_" in str(ctx.get("pattern")):
             must = "a name begins with a letter, and holds up to 64 letters, digits, _ and -"
-        return node.named_at if of_key else node.at, f"{_cut(word)!r} cannot be a name here; {must}"
+        return node.named_at if of_key else node.at, f"{_cut(text)!r} cannot be a name here; {must}"
     if kind in ("value_error", "assertion_error"):
-        text = str(ctx.get("error", one["msg"]))
-        at = node.named_at if text.startswith("not available yet") else node.at
+        text = str(ctx.get("error", error["msg"]))
+        at = node.named_at if isinstance(ctx.get("error"), NotAvailableYet) else node.at
         return at, text if not path or isinstance(path[-1], int) or text.startswith(name) else f"{name}: {text}"
-    text = re.sub(r"^Input should (be )?", "must be ", str(one["msg"]))
-    return node.at, f"{name}: {text[:1].lower()}{text[1:]}"
+    return node.at, f"{name} is {describe(node)}: {error['msg']}"
 
 
-def _literals(one: Mapping[str, Any]) -> list[str]:
-    return re.findall(r"'([^']*)'", str(one.get("ctx", {}).get("expected", ""))) or [
-        str(one.get("ctx", {}).get("expected", ""))
-    ]
+def _too_short(node: Node, name: str, kind: str, least: int) -> str:
+    if isinstance(node.value, list | dict) and node.value:
+        entries = "one entry" if len(node.value) == 1 else f"{len(node.value)} entries"
+        return f"{name} holds {entries}, and at least {least} are needed"
+    if kind == "too_short" and least > 1:
+        return f"{name} is empty; write at least {least} entries"
+    return f"{name} is empty; write at least {'one entry' if kind == 'too_short' else 'one character'}"
+
+
+def _literals(model: Any, path: NodePath, *, of_key: bool = False) -> list[str]:
+    """The words that the type at a path allows. of_key: the keys that the mapping allows which holds the path."""
+    options = list(_options(_type_at(model, path[:-1] if of_key else path)))
+    if of_key:
+        options = [key for option in options for key in _options(next(iter(get_args(option)), Any))]
+    return [str(word) for option in options if get_origin(option) is Literal for word in get_args(option)]
 
 
 def _or(words: list[str]) -> str:
@@ -217,9 +213,9 @@ def _options(annotation: Any) -> Iterator[Any]:
     origin = get_origin(annotation)
     if origin is Annotated:
         for mark in get_args(annotation)[1:]:
-            given = getattr(mark, "json_schema_input_type", None)
-            if isinstance(mark, _CONVERTS) and isinstance(given, type | types.UnionType) and given is not Any:
-                yield from _options(given)
+            written = getattr(mark, "json_schema_input_type", None)
+            if isinstance(mark, _CONVERTS) and isinstance(written, type | types.UnionType) and written is not Any:
+                yield from _options(written)
         yield from _options(get_args(annotation)[0])
     elif origin in (Union, types.UnionType):
         for option in get_args(annotation):
@@ -229,30 +225,30 @@ def _options(annotation: Any) -> Iterator[Any]:
 
 
 def _configs(annotation: Any) -> list[type[Config]]:
-    found = [option for option in _options(annotation) if isinstance(option, type) and issubclass(option, Config)]
-    return list(dict.fromkeys(found))
+    options = dict.fromkeys(_options(annotation))
+    return [option for option in options if isinstance(option, type) and issubclass(option, Config)]
 
 
-def _misfits(node: Node, annotation: Any, path: NodePath) -> Iterator[tuple[NodePath, Complaint]]:
+def _conversions(node: Node, annotation: Any, path: NodePath) -> Iterator[tuple[NodePath, Complaint]]:
     """What pydantic would read as something else: `true` as 1, "7" as 7, 7.0 as 7, a key by its name in Python."""
     if isinstance(node.value, dict):
         for name, below in node.value.items():
             for config in _configs(annotation):
                 field = config.model_fields.get(name)
                 if field is not None and field.alias not in (None, name):
-                    known = known_keys(annotation)
-                    what = f"there is no key {name!r} here; known: {', '.join(sorted(known))}"
-                    yield (*path, name), Complaint(below.named_at, what + f"; did you mean {field.alias!r}?")
-            if not any(_converted(config, name) for config in _configs(annotation)):
-                yield from _misfits(below, step_into(annotation, name), (*path, name))
+                    keys = ", ".join(sorted(known_keys(annotation)))
+                    message = f"there is no key {name!r} here; known: {keys}; did you mean {field.alias!r}?"
+                    yield (*path, name), Complaint(below.named_at, message)
+            if not any(_validated_before(config, name) for config in _configs(annotation)):
+                yield from _conversions(below, step_into(annotation, name), (*path, name))
     elif isinstance(node.value, list):
         for index, below in enumerate(node.value):
-            yield from _misfits(below, step_into(annotation, index), (*path, index))
+            yield from _conversions(below, step_into(annotation, index), (*path, index))
     elif node.value is not None and not _converts(annotation):
-        yield from _misfit(node, list(_options(annotation)), path)
+        yield from _conversion(node, list(_options(annotation)), path)
 
 
-def _misfit(node: Node, options: list[Any], path: NodePath) -> Iterator[tuple[NodePath, Complaint]]:
+def _conversion(node: Node, options: list[Any], path: NodePath) -> Iterator[tuple[NodePath, Complaint]]:
     if not all(option in (*_TYPES, date, type(None)) or isinstance(option, type) for option in options):
         return
     plain = [option for option in options if option in (*_TYPES, date)]
@@ -261,13 +257,16 @@ def _misfit(node: Node, options: list[Any], path: NodePath) -> Iterator[tuple[No
     value = node.value
     fits = type(value) in plain or (type(value) is int and float in plain) or (isinstance(value, str) and date in plain)
     if not fits:
-        words = list(dict.fromkeys(_TYPES.get(option, "a date like 2026-11-21") for option in plain))
-        yield path, Complaint(node.at, f"{label(path)} must be {_or(words)}, and is {shown(node)}")
+        words = list(dict.fromkeys(_TYPES.get(option, _DATE) for option in plain))
+        yield path, Complaint(node.at, f"{_label(path)} must be {_or(words)}, and is {describe(node)}")
 
 
-def _converted(config: type[Config], name: str) -> bool:
+def _validated_before(config: type[Config], name: str) -> bool:
+    """Whether a validator of the field sees the value as it is written, and may convert it."""
     decorators = config.__pydantic_decorators__.field_validators.values()
-    return any(name in one.info.fields and one.info.mode in ("before", "plain", "wrap") for one in decorators)
+    return any(
+        name in decorator.info.fields and decorator.info.mode in ("before", "plain", "wrap") for decorator in decorators
+    )
 
 
 def _converts(annotation: Any) -> bool:

@@ -1,4 +1,4 @@
-"""What `${VAR}` and `${VAR:-x}` stand for, and where a pipeline may have them: in paths, addresses and headers."""
+"""Substitute `${VAR}` and `${VAR:-x}`, which a pipeline may have in paths, addresses and headers."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
             if name is None:
                 complaints.append(Complaint(node.at, "a variable is written ${NAME} or ${NAME:-default}"))
                 return match[0]
-            found = None if environ is None else environ.get(name) or None
-            if found is None and match["default"] is not None:
-                found = match["text"]
-            if found is None:
+            replacement = None if environ is None else environ.get(name) or None
+            if replacement is None and match["default"] is not None:
+                replacement = match["text"]
+            if replacement is None:
                 if environ is not None:
                     complaints.append(
                         Complaint(node.at, f"the variable {name} is not set; set it, or write ${{{name}:-a default}}")
                     )
                 return match[0]
-            used[name] = sha256(found.encode())
-            return found
+            used[name] = sha256(replacement.encode())
+            return replacement
 
         if "${" not in (written := str(node.value)):
             return written
-        if why := _forbidden(path):
-            complaints.append(Complaint(node.at, why))
+        if refusal := _refusal(path):
+            complaints.append(Complaint(node.at, refusal))
             return written
         return _VARIABLE.sub(value, written)
 
@@ -72,19 +72,20 @@ def filled(text: str, environ: Mapping[str, str]) -> str:
     """A text of `notify` with its variables' values. Raises LookupError with the name of one that is not set."""
 
     def value(match: re.Match[str]) -> str:
-        found = environ.get(match["name"] or "") or match["text"]
-        if found is None:
+        replacement = environ.get(match["name"] or "") or match["text"]
+        if replacement is None:
             raise LookupError(match["name"] or "without a name")
-        return found
+        return replacement
 
     return _VARIABLE.sub(value, text)
 
 
-def _forbidden(path: NodePath) -> str | None:
+def _refusal(path: NodePath) -> str | None:
+    """Why no variable may stand here, None where it may."""
     names: list[Step] = [step for step in path if isinstance(step, str)]
     never = [name for name in names if name in _NEVER]
     if never:
-        return f"variables are not read in {never[0]}: what is asked does not depend on where it is asked"
+        return f"variables are not read in {never[0]}: what is required does not depend on where it is checked"
     if _INSIDE.intersection(names) or (names and names[-1] in ADDRESSES):
         return None
     return f"variables are read in paths, addresses and headers, not in {names[-1] if names else 'this'}"

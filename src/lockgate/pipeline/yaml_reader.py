@@ -1,4 +1,4 @@
-"""What does a YAML text say, and where: plain values with a place each, and a refusal of everything that surprises.
+"""Read YAML into plain values, each with its position; refuse everything that surprises.
 
 Scalars are those of YAML 1.2's core schema, decimal only: `no`, `off`, `1:30`, `0x10`, `007` and dates are text.
 """
@@ -39,8 +39,8 @@ NodePath = tuple[Step, ...]
 
 
 @dataclass(frozen=True, order=True)
-class Place:
-    """Where something stands: line and column, both from 1. `file` is as it is shown to people."""
+class Position:
+    """Where something stands: line and column, both from 1. file: the name that people are shown."""
 
     file: str
     line: int
@@ -55,16 +55,16 @@ class Node:
     """One value: a dict of nodes, a list of nodes, or a scalar. `key` is where its key stands, in a mapping."""
 
     value: dict[str, Node] | list[Node] | str | int | float | bool | None
-    at: Place
-    key: Place | None = None
+    at: Position
+    key: Position | None = None
 
     @property
-    def named_at(self) -> Place:
+    def named_at(self) -> Position:
         """Where a person would look for it: at its key, else at the value."""
         return self.key or self.at
 
     def plain(self) -> Any:
-        """The value without places."""
+        """The value without positions."""
         if isinstance(self.value, dict):
             return {name: node.plain() for name, node in self.value.items()}
         if isinstance(self.value, list):
@@ -86,6 +86,15 @@ class Node:
             node = node.child(step) or node
         return node
 
+    def entries(self, key: str) -> list[Node]:
+        """The entries of the list at a key; none where there is no list."""
+        node = self.child(key)
+        return node.value if node is not None and isinstance(node.value, list) else []
+
+    def complaint(self, path: NodePath, message: str) -> tuple[NodePath, Complaint]:
+        """(path, complaint) about the value at a path below, or about the last one on the way to it."""
+        return path, Complaint(self.reach(*path).at, message)
+
     def walk(self, path: NodePath = ()) -> Iterator[tuple[NodePath, Node]]:
         """Every node below and including this one, with its path."""
         yield path, self
@@ -99,13 +108,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Complaint:
-    """One thing that is wrong, and where."""
+    """One thing that is wrong, and its position."""
 
-    at: Place
-    what: str
+    at: Position
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.at}: {self.what}"
+        return f"{self.at}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -120,66 +129,68 @@ class Document:
         return self.root.plain()
 
     @property
-    def places(self) -> Mapping[NodePath, Node]:
+    def nodes(self) -> Mapping[NodePath, Node]:
         """Every path with its node: `.at` is where the value stands, `.key` where its key does."""
         return dict(self.root.walk())
 
 
-def load(path: Path, *, shown: str | None = None) -> tuple[Document, bytes]:
+def load(path: Path, *, display_name: str | None = None) -> tuple[Document, bytes]:
     """The document in a file, and its bytes. Raises PipelineError; a large file is refused before it is read."""
-    shown = shown or str(path)
+    display_name = display_name or str(path)
     try:
         if not path.is_file():
-            raise PipelineError(f"{shown}: {'this is no file' if path.exists() else 'there is no such file'}")
+            raise PipelineError(f"{display_name}: {'this is no file' if path.exists() else 'there is no such file'}")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise PipelineError(f"{shown}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    return read_bytes(data, shown=shown), data
+        raise PipelineError(f"{display_name}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return read_bytes(data, display_name=display_name), data
 
 
-def read_bytes(data: bytes, *, shown: str) -> Document:
+def read_bytes(data: bytes, *, display_name: str) -> Document:
     """The document in bytes. Raises PipelineError for what is too large or no UTF-8 text."""
     if len(data) > MAX_BYTES:
-        raise PipelineError(f"{shown}:1:1: the file is larger than 1 MB, which no pipeline is")
+        raise PipelineError(f"{display_name}:1:1: the file is larger than 1 MB, which no pipeline is")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         col = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
-        raise PipelineError(f"{shown}:{line}:{col}: this is not UTF-8 text") from error
-    return read(text, shown=shown)
+        raise PipelineError(f"{display_name}:{line}:{col}: this is not UTF-8 text") from error
+    return read(text, display_name=display_name)
 
 
-def read(text: str, *, shown: str = "pipeline.yaml") -> Document:
+def read(text: str, *, display_name: str = "pipeline.yaml") -> Document:
     """The document in a text. Raises PipelineError for what cannot be read at all."""
     if len(text) > MAX_BYTES:
-        raise PipelineError(f"{shown}:1:1: the file is larger than 1 MB, which no pipeline is")
+        raise PipelineError(f"{display_name}:1:1: the file is larger than 1 MB, which no pipeline is")
     if strange := _UNREADABLE.search(text):
         line = text.count("\n", 0, strange.start()) + 1
         col = strange.start() - (text.rfind("\n", 0, strange.start()) + 1) + 1
-        raise PipelineError(f"{shown}:{line}:{col}: a YAML file cannot hold the character U+{ord(strange[0]):04X}")
-    return _Reader(text, shown).document()
+        raise PipelineError(
+            f"{display_name}:{line}:{col}: a YAML file cannot hold the character U+{ord(strange[0]):04X}"
+        )
+    return _EventReader(text, display_name).document()
 
 
 @dataclass
 class _Open:
     """A mapping or list that is being read."""
 
-    at: Place
-    key: Place | None
+    at: Position
+    key: Position | None
     into: dict[str, Node] | list[Node]
     name: str | None = None
-    name_at: Place | None = None
+    name_at: Position | None = None
     skip: bool = False
 
 
 @dataclass
-class _Reader:
+class _EventReader:
     """Folds the parser's events into nodes; never recursive, so that no depth can hurt it."""
 
     text: str
-    shown: str
+    display_name: str
     stack: list[_Open] = field(default_factory=list)
     complaints: list[Complaint] = field(default_factory=list)
     root: Node | None = None
@@ -193,17 +204,17 @@ class _Reader:
         except yaml.YAMLError as error:
             raise self._syntax(error) from error
         if self.root is None or (self.root.value is None and not self.complaints):
-            raise PipelineError(f"{self.shown}:1:1: the file is empty")
+            raise PipelineError(f"{self.display_name}:1:1: the file is empty")
         return Document(self.root, tuple(self.complaints))
 
-    def _place(self, event: Any) -> Place:
-        return Place(self.shown, event.start_mark.line + 1, event.start_mark.column + 1)
+    def _position(self, event: Any) -> Position:
+        return Position(self.display_name, event.start_mark.line + 1, event.start_mark.column + 1)
 
-    def _stop(self, at: Place, what: str) -> PipelineError:
-        return PipelineError([*map(str, self.complaints), f"{at}: {what}"])
+    def _stop(self, at: Position, message: str) -> PipelineError:
+        return PipelineError([*map(str, self.complaints), f"{at}: {message}"])
 
     def _take(self, event: Any) -> None:
-        at = self._place(event)
+        at = self._position(event)
         if len(self.complaints) >= MAX_COMPLAINTS:
             raise self._stop(at, f"{MAX_COMPLAINTS} complaints so far; the rest of the file was not read")
         if isinstance(event, yaml.DocumentStartEvent):
@@ -223,14 +234,14 @@ class _Reader:
             if not done.skip:
                 self._put(Node(done.into, done.at, done.key), at=done.at)
 
-    def _count(self, event: Any, at: Place) -> None:
+    def _count(self, event: Any, at: Position) -> None:
         self.values += 1
         if self.values > MAX_VALUES:
             raise self._stop(at, f"the file holds more than {MAX_VALUES:,} values, which no pipeline does")
         if event.anchor is not None:
             raise self._stop(at, f"anchors and aliases are not read; {_USE_EXTENDS}")
 
-    def _open(self, event: Any, at: Place) -> None:
+    def _open(self, event: Any, at: Position) -> None:
         if len(self.stack) >= MAX_DEPTH:
             raise self._stop(at, f"this is nested deeper than {MAX_DEPTH} levels")
         above = self.stack[-1] if self.stack else None
@@ -242,14 +253,14 @@ class _Reader:
         mapping = isinstance(event, yaml.MappingStartEvent)
         self.stack.append(_Open(at, above.name_at if above else None, {} if mapping else [], skip=skip))
 
-    def _tagged(self, event: Any, at: Place) -> bool:
+    def _tagged(self, event: Any, at: Position) -> bool:
         if event.tag is None or (event.tag == "!" and isinstance(event, yaml.ScalarEvent) and event.style):
             return False
-        shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-        self.complaints.append(Complaint(at, f"the tag {shown[:60]} is not read; write the value plainly"))
+        tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+        self.complaints.append(Complaint(at, f"the tag {tag[:60]} is not read; write the value plainly"))
         return True
 
-    def _scalar(self, event: Any, at: Place) -> None:
+    def _scalar(self, event: Any, at: Position) -> None:
         above = self.stack[-1] if self.stack else None
         if above is not None and above.skip:
             return
@@ -259,7 +270,7 @@ class _Reader:
         else:
             self._put(Node(value, at, above.name_at if above else None), at=at)
 
-    def _key(self, above: _Open, event: Any, value: Any, at: Place) -> None:
+    def _key(self, above: _Open, event: Any, value: Any, at: Position) -> None:
         above.name, above.name_at = event.value, at
         if event.value == "<<" and not event.style:
             raise self._stop(at, "merge keys (<<) are not read; use extends")
@@ -268,7 +279,7 @@ class _Reader:
                 Complaint(at, f'the key {event.value or "null"!s} is not text; write it in quotes: "{event.value}"')
             )
 
-    def _typed(self, event: Any, at: Place) -> str | int | float | bool | None:
+    def _typed(self, event: Any, at: Position) -> str | int | float | bool | None:
         text: str = event.value
         if "\0" in text:
             self.complaints.append(Complaint(at, "a value cannot hold a NUL character"))
@@ -278,7 +289,7 @@ class _Reader:
         if text in _WORDS:
             return _WORDS[text]
         if _NOT_FINITE.fullmatch(text):
-            self.complaints.append(Complaint(at, f"{text} is not a number that anything can be held against"))
+            self.complaints.append(Complaint(at, f"{text} is not a number that anything can be compared with"))
             return None
         if _INT.fullmatch(text):
             if len(text) > 17 or abs(int(text)) > LARGEST_INT:
@@ -294,7 +305,7 @@ class _Reader:
             return float(text)
         return text
 
-    def _put(self, node: Node, *, at: Place) -> None:
+    def _put(self, node: Node, *, at: Position) -> None:
         if not self.stack:
             self.root = node
             return
@@ -317,8 +328,8 @@ class _Reader:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or "this is no YAML"
         if mark is None:
-            return self._stop(Place(self.shown, 1, 1), f"this cannot be read as YAML: {problem}")
-        at = Place(self.shown, mark.line + 1, mark.column + 1)
+            return self._stop(Position(self.display_name, 1, 1), f"this cannot be read as YAML: {problem}")
+        at = Position(self.display_name, mark.line + 1, mark.column + 1)
         lines = self.text.splitlines()
         rest = lines[mark.line][mark.column :] if mark.line < len(lines) else ""
         if rest.startswith("\t"):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from lockgate.errors import LockgateError
 from lockgate.evaluation.judging.number_format import percent
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.pipeline.model import looks_at_rows
+from lockgate.pipeline.model import spends_reuse_budget
 
 if TYPE_CHECKING:
     from lockgate.gates.gate import Gate
@@ -26,7 +26,7 @@ Evaluations = Mapping[str, int | None]  # number of this evaluation by data name
 
 def judged_data(pipeline: Pipeline, gates: Iterable[Gate]) -> tuple[str, ...]:
     """The data whose rows these gates judge by, in the order of the gates."""
-    judging = (gate for gate in gates if any(looks_at_rows(gate, line) for line in gate.lines))
+    judging = (gate for gate in gates if any(spends_reuse_budget(gate, line) for line in gate.lines))
     return tuple(dict.fromkeys(name for gate in judging if (name := pipeline.data_of(gate)) is not None))
 
 
@@ -55,10 +55,10 @@ def _published_data(facts: Mapping[str, str]) -> list[str] | None:
 def budget_phrase(pipeline: Pipeline, gate: Gate, evaluations: Evaluations) -> str | None:
     """`look 2 of 5 at holdout, tested at 99 % confidence`: the end of a gate's first sentence where there is a budget."""
     data = pipeline.data_of(gate)
-    if pipeline.reuse is None or data is None or not any(looks_at_rows(gate, line) for line in gate.lines):
+    if pipeline.reuse is None or data is None or not any(spends_reuse_budget(gate, line) for line in gate.lines):
         return None
     budget, number = pipeline.reuse.budget, evaluations.get(data)
-    levels = [line.confidence for line in gate.lines if looks_at_rows(gate, line) and line.confidence is not None]
+    levels = [line.confidence for line in gate.lines if spends_reuse_budget(gate, line) and line.confidence is not None]
     at = "" if not levels else f", tested at {percent(min(levels))} confidence"
     if number is None:
         return f"one look at {data} of the {budget} allowed, how many were taken is unknown{at}"
@@ -72,7 +72,12 @@ def apply_budget(pipeline: Pipeline, gate: Gate, finding: Finding, evaluations: 
     if pipeline.reuse is None or number is None or number <= pipeline.reuse.budget:
         return finding
     line = dict(gate.numbered_requirements).get(finding.requirement)
-    if line is None or not looks_at_rows(gate, line) or finding.decided is None or finding.decided.confidence is None:
+    if (
+        line is None
+        or not spends_reuse_budget(gate, line)
+        or finding.decided is None
+        or finding.decided.confidence is None
+    ):
         return finding
     budget = pipeline.reuse.budget
     withheld = dict.fromkeys(("p_pass", "p_fail", "p_fail_holm"))

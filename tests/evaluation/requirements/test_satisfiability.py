@@ -68,13 +68,13 @@ def refused(line: str | dict[str, object], *, champion: bool = True, confidence:
             "auc >= champion",
             "'auc >= champion' leaves no margin: a candidate equal to the champion would pass 5 % of the time; "
             "write a tolerance, 'auc >= champion - 0.01', "
-            "or {metric: auc, at_least: champion, claim: superior} where a gain is asked",
+            "or {metric: auc, at_least: champion, claim: superior} where a gain is required",
         ),
         (
             "p99_ms <= champion * 1",
             "'p99_ms <= champion * 1' leaves no margin: a candidate equal to the champion would pass 5 % of the time; "
             "write a tolerance, 'p99_ms <= champion + 0.01', "
-            "or {metric: p99_ms, at_most: champion * 1, claim: superior} where a gain is asked",
+            "or {metric: p99_ms, at_most: champion * 1, claim: superior} where a gain is required",
         ),
         (
             "auc >= champion + 0.01",

@@ -98,7 +98,7 @@ def _typed(text: str) -> Value:
     return text
 
 
-class _Reader:
+class _WordReader:
     """Reads names, values and separators off one part of a line."""
 
     def __init__(self, text: str, line: str) -> None:
@@ -119,8 +119,8 @@ class _Reader:
             return True
         return False
 
-    def word(self, what: str, bare: re.Pattern[str] = BARE) -> tuple[str, bool]:
-        """(text, whether it was quoted)."""
+    def word(self, role: str, bare: re.Pattern[str] = BARE) -> tuple[str, bool]:
+        """(text, whether it was quoted). role: what the word stands for, as an error names it."""
         self.skip()
         if self.text.startswith('"', self.at):
             try:
@@ -131,13 +131,13 @@ class _Reader:
             return str(value), True
         match = bare.match(self.text, self.at)
         if match is None:
-            raise RequirementError(f"in {self.line!r}: {what} is missing after {self.text[: self.at].strip()!r}")
+            raise RequirementError(f"in {self.line!r}: {role} is missing after {self.text[: self.at].strip()!r}")
         self.at = match.end()
         return match[0], False
 
 
 def _read_args(text: str, line: str) -> tuple[tuple[str | None, Value], ...]:
-    reader, args = _Reader(text, line), list[tuple[str | None, Value]]()
+    reader, args = _WordReader(text, line), list[tuple[str | None, Value]]()
     while True:
         word, quoted = reader.word("an argument")
         if not quoted and reader.take("="):
@@ -167,12 +167,12 @@ def parse_scope(text: str, line: str | None = None) -> Scope:
         return Scope("each_slice")
     head = re.match(r"(each|slice)\s+(?=\S)", stripped)
     if head and "=" not in stripped.split('"')[0]:
-        reader = _Reader(stripped[head.end() :], line)
+        reader = _WordReader(stripped[head.end() :], line)
         name, _ = reader.word("the name of a slice")
         if not reader.done():
             raise RequirementError(f"in {line!r}: nothing may follow {head[1]} {name}")
         return Scope("each" if head[1] == "each" else "slice", name=name)
-    reader, cell = _Reader(stripped, line), list[tuple[str, str]]()
+    reader, cell = _WordReader(stripped, line), list[tuple[str, str]]()
     while True:
         name, _ = reader.word("the name of a slice")
         if not reader.take("="):
@@ -244,7 +244,7 @@ def parse(line: str) -> Requirement:
         gap=json.loads(gap) if gap and gap.startswith('"') else gap,
     )
     if requirement.gap and (requirement.limit.relative or requirement.scope.kind != "overall"):
-        raise RequirementError(f"in {line!r}: a gap is held against a number, overall")
+        raise RequirementError(f"in {line!r}: a gap is compared with a number, overall")
     return requirement
 
 

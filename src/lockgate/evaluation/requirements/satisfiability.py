@@ -1,4 +1,4 @@
-"""Lines that no data could ever satisfy, refused before anything runs, each with the rewrite."""
+"""Refuse requirements that no data could ever satisfy, each with the rewrite, before anything runs."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from lockgate.evaluation.requirements.subject import Subject
 
 
 def refusals(requirement: Requirement, subject: Subject, *, champion: bool, confidence: float) -> list[str]:
-    """Why no data could ever satisfy the line, each with the rewrite; empty where data can.
+    """Say why no data could ever satisfy the line, each reason with the rewrite; empty where data can.
 
     champion: whether the pipeline can have one. confidence: one-sided, of the gate.
     """
-    found: list[str] = []
+    reasons: list[str] = []
     limit, text = requirement.limit, str(requirement)
     confidence = requirement.confidence or confidence
     wrong_way = (subject.better == "higher" and requirement.op == "<=") or (
@@ -24,46 +24,46 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
     if wrong_way and not requirement.gap:
         op: Op = ">=" if requirement.op == "<=" else "<="
         turned = replace(requirement, op=op, limit=_turned(limit))
-        found.append(
+        reasons.append(
             f"{text!r} asks for a worse model: {subject.name} is better when {subject.better}; write {str(turned)!r}"
         )
     if subject.instead is not None and (limit.relative or requirement.gap):
         other = str(replace(requirement, subject=subject.instead))
-        what = "relative calibration is told by paired losses" if limit.relative else "slices are compared by losses"
+        why_not = "relative calibration needs paired losses" if limit.relative else "slices are compared by losses"
         return [
-            *found,
-            f"{text!r}: {subject.name} is decided against a number only; {what}: write {other!r}, or one on log_loss",
+            *reasons,
+            f"{text!r}: {subject.name} is decided against a number only; {why_not}: write {other!r}, or one on log_loss",
         ]
     if limit.relative:
         if "no champion" in subject.needs:
-            found.append(f"{text!r}: {subject.name} compares with the champion already; write a number")
+            reasons.append(f"{text!r}: {subject.name} compares with the champion already; write a number")
         elif not champion:
-            found.append(
+            reasons.append(
                 f"{text!r} compares with a champion, and there is none here; "
                 "write a number, or give the pipeline champion: {alias: production, else: none}"
             )
         if limit.sign == "*" and (subject.bounds[0] is None or subject.bounds[0] < 0):
-            found.append(
+            reasons.append(
                 f"{text!r}: {subject.name} can be negative, where a factor turns around; "
                 f"write a margin, {str(_with_margin(requirement))!r}"
             )
         elif limit.sign == "*" and limit.value <= 0:
-            found.append(f"{text!r}: the factor must be above zero")
+            reasons.append(f"{text!r}: the factor must be above zero")
         elif not wrong_way and not subject.counted and requirement.claim != "point":
-            found += _without_room(requirement, text, confidence)
-        return found
+            reasons += _without_room(requirement, text, confidence)
+        return reasons
     if requirement.claim in ("superior", "not_worse", "no_harm"):
-        found.append(
+        reasons.append(
             f"{text!r}: claim {requirement.claim} compares with a champion; "
             "write champion in the limit, or leave claim out"
         )
     low, high = subject.bounds
     value = limit.value
     if requirement.gap and requirement.op == ">=":
-        found.append(f"{text!r} asks for a gap; slices are to be close: write {str(replace(requirement, op='<='))!r}")
+        reasons.append(f"{text!r} asks for a gap; slices are to be close: write {str(replace(requirement, op='<='))!r}")
     elif requirement.gap and value <= 0 and requirement.claim != "point":
         room = replace(limit, number=5.0 if limit.percent else 0.05)
-        found.append(
+        reasons.append(
             f"{text!r}: no number of rows shows that slices are exactly equal; leave some room, "
             f"{str(replace(requirement, limit=room))!r}"
         )
@@ -72,12 +72,12 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
             requirement.op == "<=" and low is not None and value < low
         )
         if unreachable:
-            found.append(f"{text!r} can never be met: {subject.name} lies between {_end(low)} and {_end(high)}")
+            reasons.append(f"{text!r} can never be met: {subject.name} lies between {_end(low)} and {_end(high)}")
         elif not subject.counted and requirement.claim != "point":
             at_edge = (requirement.op == ">=" and value == high) or (requirement.op == "<=" and value == low)
             if at_edge:
-                found.append(_at_edge(requirement, subject, text, confidence))
-    return found
+                reasons.append(_at_edge(requirement, subject, text, confidence))
+    return reasons
 
 
 def _without_room(requirement: Requirement, text: str, confidence: float) -> list[str]:
@@ -98,7 +98,7 @@ def _without_room(requirement: Requirement, text: str, confidence: float) -> lis
         share = f"{(1 - confidence) * 100:g} %"
         return [
             f"{text!r} leaves no margin: a candidate equal to the champion would pass {share} of the time; "
-            f"write a tolerance, {str(example)!r}, or {_gain(requirement)} where a gain is asked"
+            f"write a tolerance, {str(example)!r}, or {_gain(requirement)} where a gain is required"
         ]
     return [
         f"{text!r} asks for a gain over the champion, which is a claim of its own; "
@@ -108,8 +108,8 @@ def _without_room(requirement: Requirement, text: str, confidence: float) -> lis
 
 def _gain(requirement: Requirement) -> str:
     """The line in the mapping form, with claim: superior."""
-    said = to_mapping(replace(requirement, claim="superior"))
-    return f"{{{', '.join(f'{key}: {value}' for key, value in said.items())}}}"
+    mapping = to_mapping(replace(requirement, claim="superior"))
+    return f"{{{', '.join(f'{key}: {value}' for key, value in mapping.items())}}}"
 
 
 def _turned(limit: RequirementLimit) -> RequirementLimit:
@@ -129,7 +129,7 @@ def _at_edge(requirement: Requirement, subject: Subject, text: str, confidence: 
         step = 0.001
         units_needed = math.ceil(math.log(1 - confidence) / math.log(1 - step))
         near = RequirementLimit(relative=False, number=0.1 if requirement.op == "<=" else 99.9, percent=True)
-        units = "rows" if {"label", "score"} & set(subject.needs) else "requests"
+        units = "rows" if subject.of_rows else "requests"
         rewrite = f"{str(replace(requirement, limit=near))!r} (from {units_needed:,} {units} on)"
         counted = f"{subject.rewrite!r}, counted on this run, or " if subject.rewrite else ""
         return f"{text!r}: no number of rows shows that a rate is exactly {edge}; write {counted}{rewrite}"

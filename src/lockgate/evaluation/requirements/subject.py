@@ -17,8 +17,8 @@ class Subject:
     exactly; otherwise estimated, decided on a confidence bound. unit: shown behind values. bounds: smallest and largest
     possible value. args: names of the arguments it takes. tasks: where it makes sense, empty for every one. needs: of
     score, label, threshold, query, champion, what must be there; `no champion` says that the champion has no such value of its
-    own. rewrite: shown when a rate of this subject is held to zero. proportion: whether a value between 0 and 1 is a
-    share of units, so that the units needed are known. instead: what is asked where models or slices are to be compared,
+    own. rewrite: shown when a rate of this subject is to be zero. proportion: whether a value between 0 and 1 is a
+    share of units, so that the units needed are known. instead: the subject to write where models or slices are to be compared,
     which this subject's bound does not do. firmer: lines that say nearly the same and are decided exactly, `{}` standing for
     the argument. words: the arguments that are words and no numbers, each with those that it may be, none for any.
     counted_in: of what its rows are, rows or queries. by_task: what the subject is in a task where it differs.
@@ -43,15 +43,20 @@ class Subject:
     def in_task(self, task: str) -> Subject:
         return self.by_task.get(task, self)
 
+    @property
+    def of_rows(self) -> bool:
+        """Whether it is measured on the rows of a data set, and so by slice too."""
+        return bool({"label", "score"} & set(self.needs))
+
     def arguments(self, line: Requirement) -> dict[str, Value]:
         """The arguments of a line by name; a single one without a name is the first that the subject takes."""
-        return {given or self.args[0]: value for given, value in line.args if given or self.args}
+        return {name or self.args[0]: value for name, value in line.args if name or self.args}
 
     def misfits(self, line: Requirement) -> Iterator[str]:
-        """What a line says that the subject does not take."""
+        """What the arguments of a line say that the subject does not take."""
         text, takes = repr(str(line)), ", ".join(self.args) or "no arguments"
-        for given, value in line.args:
-            name = given or (self.args[0] if self.args else None)
+        for written, value in line.args:
+            name = written or (self.args[0] if self.args else None)
             if name not in self.args:
                 yield f"{text}: {self.name} takes {takes}, not {value if name is None else name!r}"
             elif self.words.get(name) and value not in self.words[name]:
