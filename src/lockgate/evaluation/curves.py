@@ -1,4 +1,4 @@
-"""The points of a gate's pictures, thinned to what an eye can see."""
+"""ROC and precision–recall curves, thinned to what an eye can see."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def curves(gate: str, scored: Scored, subjects: set[str]) -> Iterator[Exhibit]:
     labels = scored.labels
     if labels is None or labels.dtype != bool or labels.all() or not labels.any():
         return
-    wanted = [
+    charts = [
         (name, columns)
         for name, metric, columns in (
             ("roc", "auc", ("model", "false_positive_rate", "true_positive_rate")),
@@ -28,15 +28,17 @@ def curves(gate: str, scored: Scored, subjects: set[str]) -> Iterator[Exhibit]:
         )
         if metric in subjects
     ]
-    if not wanted:
+    if not charts:
         return
-    counted = {
+    counts = {
         role: _counted(labels, scores, scored.weights)
         for role, scores in (("candidate", scored.candidate), ("champion", scored.champion))
         if scores is not None
     }
-    for name, columns in wanted:
-        points = [(role, x, y) for role, found in counted.items() for x, y in _curve(*found, roc=name == "roc")]
+    for name, columns in charts:
+        points = [
+            (role, x, y) for role, role_counts in counts.items() for x, y in _curve(*role_counts, roc=name == "roc")
+        ]
         yield Exhibit(f"{gate}/{name}", "curve", columns, tuple(points))
 
 
@@ -61,23 +63,24 @@ def _counted_rows(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[A
 
     from lockgate.evaluation.estimation.rank_sums import order_keys
 
+    # The label rides in the lowest bit of each score's sortable key, so that one sort orders both.
     keys = order_keys(scores)
     bits: NDArray[Any] = keys.astype(np.uint64) if keys.max() >> np.uint32(31) else keys
-    one = bits.dtype.type(1)
-    bits = bits << one
+    lowest_bit = bits.dtype.type(1)
+    bits = bits << lowest_bit
     bits |= labels
     bits.sort()
-    rare = np.flatnonzero((bits & one).astype(np.bool_))
-    few = 2 * rare.size <= bits.size
-    if not few:
-        rare = np.flatnonzero(~(bits & one).astype(np.bool_))
-    places = np.arange(bits.size)
+    rare = np.flatnonzero((bits & lowest_bit).astype(np.bool_))
+    positives_rare = 2 * rare.size <= bits.size
+    if not positives_rare:
+        rare = np.flatnonzero(~(bits & lowest_bit).astype(np.bool_))
+    indices = np.arange(bits.size)
     if bits.size > MOST_POINTS:
-        places = np.concatenate([_spread(bits.size), rare[_spread(rare.size)]])
-    starts = np.unique(np.searchsorted(bits, bits[places] & ~one))[::-1]
-    found = rare.size - np.searchsorted(rare, starts) * 1.0
-    others = bits.size - starts - found
-    return (found, others) if few else (others, found)
+        indices = np.concatenate([_spread(bits.size), rare[_spread(rare.size)]])
+    starts = np.unique(np.searchsorted(bits, bits[indices] & ~lowest_bit))[::-1]
+    rare_above = rare.size - np.searchsorted(rare, starts) * 1.0
+    common_above = bits.size - starts - rare_above
+    return (rare_above, common_above) if positives_rare else (common_above, rare_above)
 
 
 def _spread(size: int) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""What the lines of a gate come to on scored rows: small slices merged, crossed ones under their names, gaps, all judged."""
+"""Evaluate the requirements of a gate on scored rows: pool small slices, estimate values and gaps, judge them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.evaluation.uncertainty.metric import Metric
 
-Lines = Sequence[tuple[str, Requirement]]
+NamedRequirements = Sequence[tuple[str, Requirement]]
 
 
 def evaluate(
     gate: str,
     scored: Scored,
-    asked: Lines,
+    requirements: NamedRequirements,
     metrics: Mapping[str, Metric],
     subjects: Mapping[str, Subject],
     *,
@@ -35,84 +35,96 @@ def evaluate(
     small: SmallSlices,
     counted: Sequence[Estimate] = (),
 ) -> tuple[Finding, ...]:
-    """Findings of all lines, in the order of requirements, then slices; one of each gap line.
+    """Findings of all requirements, in their order, then that of slices; a gap has one finding.
 
-    gate: its name in the evidence. threshold: of each role's scores. counted: estimates of lines that are no metric's, to
-    be judged with the rest. A cell that a line names is judged on its own rows, merged or not.
+    gate: its name in the evidence. threshold: of each role's scores. counted: estimates of requirements on no metric, to be
+    judged with the rest. A cell that a requirement names is judged on its own rows, pooled or not.
     """
     from lockgate.evaluation.scoring.merge_small_slices import merged
 
     whole, pools = merged(scored, small)
 
-    def estimates(rows: Scored, lines: Lines) -> list[Estimate]:
-        return list(estimate(rows, lines, metrics, threshold=threshold)) if lines else []
+    def estimates(rows: Scored, subset: NamedRequirements) -> list[Estimate]:
+        return list(estimate(rows, subset, metrics, threshold=threshold)) if subset else []
 
-    gaps = [(name, line) for name, line in asked if line.gap is not None]
-    cells = [(name, line) for name, line in asked if line.scope.kind == "cell"]
-    both = both_sides(whole, [line.gap for _, line in gaps])
-    inner = [each for name, line in gaps for each in slice_requirements(name, line, slices=_count(both, line))]
-    known = {one.requirement for one in counted}
-    others = [each for each in asked if each not in gaps and each not in cells and each[0] not in known]
-    # One call where the slices are the same: what one line measures on a slice, the next one finds.
-    measured = (
-        estimates(whole, [*others, *inner]) if both is whole else [*estimates(whole, others), *estimates(both, inner)]
+    gaps = [(name, line) for name, line in requirements if line.gap is not None]
+    cells = [(name, line) for name, line in requirements if line.scope.kind == "cell"]
+    two_sided = both_sides(whole, [line.gap for _, line in gaps])
+    of_gaps = [
+        named
+        for name, line in gaps
+        for named in slice_requirements(
+            name, line, slices=sum(_judged(two_sided, _slice(two_sided, line.gap or "")).values())
+        )
+    ]
+    elsewhere = {name for name, _ in (*gaps, *cells)} | {estimate.requirement for estimate in counted}
+    others = [(name, line) for name, line in requirements if name not in elsewhere]
+    # One call where the slices are the same, so that what one requirement measures on a slice serves the next.
+    if two_sided is whole:
+        measured = estimates(whole, [*others, *of_gaps])
+    else:
+        measured = [*estimates(whole, others), *estimates(two_sided, of_gaps)]
+    plain = [_with_slice_name(estimate, whole, pools) for estimate in measured if estimate.requirement in dict(others)]
+    slice_gaps = {name: _slice_gap(name, line, measured, two_sided, small) for name, line in gaps}
+    order = {name: index for index, (name, _) in enumerate(requirements)}
+    everything = sorted(
+        [*plain, *estimates(scored, cells), *(gap.estimate for gap in slice_gaps.values()), *counted],
+        key=lambda estimate: order[estimate.requirement],
     )
-    named = {name for name, _ in others}
-    plain = [_told(one, whole, pools) for one in measured if one.requirement in named]
-    found = {name: _gap(name, line, measured, both, small) for name, line in gaps}
-    place = {name: number for number, (name, _) in enumerate(asked)}
-    every = [*plain, *estimates(scored, cells), *(one.estimate for one in found.values()), *counted]
-    every.sort(key=lambda one: place[one.requirement])
     return tuple(
-        _worded(finding, found.get(finding.requirement), pools)
-        for finding in judge(gate, asked, every, subjects, small=small)
+        _reworded(finding, slice_gaps.get(finding.requirement), pools)
+        for finding in judge(gate, requirements, everything, subjects, small=small)
     )
 
 
-def _told(one: Estimate, scored: Scored, pools: Sequence[Pool]) -> Estimate:
+def _with_slice_name(estimate: Estimate, scored: Scored, pools: Sequence[Pool]) -> Estimate:
     """The same estimate under the names of a crossing's parts, with the members of a pool."""
-    if not one.slice:
-        return one
-    ((name, label),) = one.slice
-    pool = next((pool for pool in pools if pool.key == one.slice), None)
+    if not estimate.slice:
+        return estimate
+    ((name, label),) = estimate.slice
+    pool = next((pool for pool in pools if pool.key == estimate.slice), None)
     if pool is not None:
-        return replace(one, detail={**one.detail, "members": list(pool.members), "member_rows": list(pool.rows)})
-    return replace(one, slice=_slice(scored, name).key(label))
+        return replace(estimate, detail={**estimate.detail, **_members(pool)})
+    return replace(estimate, slice=_slice(scored, name).key(label))
 
 
-def _worded(finding: Finding, of: SliceGap | None, pools: Sequence[Pool]) -> Finding:
-    if of is not None:
-        finding = of.restate(finding)
-    pool = next(
-        (
-            pool
-            for pool in pools
-            if ("members" in finding.detail and dict(pool.key) == dict(finding.slice))
-            or (of is not None and of.line.gap == pool.name)
-        ),
-        None,
-    )
-    if pool is None:
-        return finding
-    detail = {**finding.detail, "members": list(pool.members), "member_rows": list(pool.rows)}
-    return replace(finding, reason=f"{finding.reason} ({pool})", detail=detail)
+def _reworded(finding: Finding, gap: SliceGap | None, pools: Sequence[Pool]) -> Finding:
+    """The finding in the words of its gap, with the slices that its pool is made of."""
+    if gap is not None:
+        finding = gap.restate(finding)
+    for pool in pools:
+        in_slice = "members" in finding.detail and dict(pool.key) == dict(finding.slice)
+        if in_slice or (gap is not None and gap.line.gap == pool.name):
+            detail = {**finding.detail, **_members(pool)}
+            return replace(finding, reason=f"{finding.reason} ({pool})", detail=detail)
+    return finding
+
+
+def _members(pool: Pool) -> dict[str, list[str] | list[int]]:
+    return {"members": list(pool.members), "member_rows": list(pool.rows)}
 
 
 def _slice(scored: Scored, name: str) -> Slice:
-    declared = {one.name: one for one in scored.slices}
+    declared = {entry.name: entry for entry in scored.slices}
     if name not in declared:
-        known = ", ".join(declared) or "none"
-        raise DataError(f"no slice is called {name!r}; declared: {known}", remedy="declare it, or name one of these")
+        names = ", ".join(declared) or "none"
+        raise DataError(f"no slice is called {name!r}; declared: {names}", remedy="declare it, or name one of these")
     return declared[name]
 
 
 def both_sides(scored: Scored, names: Sequence[str | None]) -> Scored:
-    """The same rows where a gap over a `where` slice compares those inside with those outside."""
-    wanted = [one for one in scored.slices if one.kind == "where" and one.name in names]
-    if not wanted:
+    """The same rows, with those outside a `where` slice as a slice of its own where a gap compares the two."""
+    where = [declared for declared in scored.slices if declared.kind == "where" and declared.name in names]
+    if not where:
         return scored
     return scored.regrouped(
-        {one.name: (replace(one, kind="declared", values=("true", "false")), *scored.codes(one.name)) for one in wanted}
+        {
+            declared.name: (
+                replace(declared, kind="declared", values=("true", "false")),
+                *scored.codes(declared.name),
+            )
+            for declared in where
+        }
     )
 
 
@@ -121,15 +133,11 @@ def _judged(scored: Scored, declared: Slice) -> dict[int, bool]:
     return {code: declared.judges(label) for code, label in enumerate(labels)}
 
 
-def _count(scored: Scored, line: Requirement) -> int:
-    return sum(_judged(scored, _slice(scored, line.gap or "")).values())
-
-
-def _gap(name: str, line: Requirement, measured: Sequence[Estimate], scored: Scored, small: SmallSlices) -> SliceGap:
-    declared = _slice(scored, line.gap or "")
-    own = [one for one in measured if one.requirement.partition(" ")[0] == name and " " in one.requirement]
-    clusters = scored.clusters
+def _slice_gap(
+    name: str, line: Requirement, measured: Sequence[Estimate], scored: Scored, small: SmallSlices
+) -> SliceGap:
+    declared, clusters = _slice(scored, line.gap or ""), scored.clusters
     together = clusters is not None and clusters_span_slices(
         scored.codes(declared.name)[1], clusters, _judged(scored, declared)
     )
-    return estimate_gap(name, line, own, declared=declared, small=small, rows=scored.rows, together=together)
+    return estimate_gap(name, line, measured, declared=declared, small=small, rows=scored.rows, together=together)

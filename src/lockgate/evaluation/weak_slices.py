@@ -1,10 +1,10 @@
-"""Where does the candidate lose most, among conjunctions of slices that nobody declared? Shown, and never judged."""
+"""Search conjunctions of declared slices for those where the candidate loses most; shown, never judged."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +23,17 @@ if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
 
 Floats = NDArray[np.float64]
-MOST_SEARCHED = 1_000_000
+MOST_SEARCHED = 1_000_000  # combinations of values, each with its own counters
 RATE = 0.05
+_LEAST_FREEDOM = 4  # the floor of every test by t: five effective rows
 NOTE = "searched after the fact and never judged; q is a Benjamini–Hochberg false-discovery rate over all conjunctions"
 
 
 @dataclass(frozen=True)
 class WeakSlice:
-    """A conjunction and its loss: mean of `loss` of the candidate's rows there, and of what it is held against.
+    """A conjunction and its loss: the candidate's mean loss on its rows, and that of what it is compared with.
 
-    difference: how much worse the candidate is; low: what it is at least, one-sided at 95 %. p: one-sided, of no harm.
+    difference: how much worse the candidate is; low: its one-sided 95 % bound. p: one-sided, of no harm. q: adjusted.
     """
 
     slice: SliceKey
@@ -50,7 +51,7 @@ class WeakSlice:
 
 @dataclass(frozen=True)
 class WeakSliceSearch:
-    """What was searched: how many conjunctions, by which loss, against what, and the worst of them."""
+    """The search: how many conjunctions, by which loss, compared with what, and the worst of them."""
 
     searched: int
     depth: int
@@ -64,14 +65,14 @@ class WeakSliceSearch:
         """The worst, the worst first."""
         columns = ("slice", "rows", "candidate", self.against, "difference", "at_least", "p", "q")
         points = [
-            (str(one), one.rows, one.candidate, one.against, one.difference, one.low, one.p, one.q)
-            for one in self.worst
+            (str(entry), entry.rows, entry.candidate, entry.against, entry.difference, entry.low, entry.p, entry.q)
+            for entry in self.worst
         ]
         return Exhibit(f"{gate}/found_slices", "table", columns, tuple(points))
 
     @property
     def note(self) -> Mapping[str, Any]:
-        """What the evidence says about the search; measured numbers as text."""
+        """The search for the evidence; measured numbers as text."""
         worst = self.worst[0] if self.worst else None
         return {
             "found_slices": {
@@ -97,72 +98,84 @@ def find_weak_slices(
     threshold: Mapping[str, float | None],
     losses: Callable[[], tuple[Scored, str, Floats, Floats | None]] | None = None,
 ) -> WeakSliceSearch | None:
-    """What `find` asks for; None where it was not written.
+    """Run the search of the data's `find`; None where it has none.
 
     losses: (the rows that are searched, the name of a loss, of each row of the candidate, of the champion) where it is not
     a loss of labels and scores.
     """
-    asked = next((entry.find for entry in spec.slices if entry.find is not None), None)
-    if asked is None:
+    find = next((entry.find for entry in spec.slices if entry.find is not None), None)
+    if find is None:
         return None
     if losses is not None:
-        rows, name, own, before = losses()
-        return search(rows, asked, name, own, before)
-    known = _losses(scored, threshold)
-    return WeakSliceSearch(0, asked.depth, "none", "nothing", (), 0) if known is None else search(scored, asked, *known)
+        rows, name, candidate, champion = losses()
+        return search(rows, find, name, candidate, champion)
+    losses_by_row = _losses(scored, threshold)
+    return (
+        WeakSliceSearch(0, find.depth, "none", "nothing", (), 0)
+        if losses_by_row is None
+        else search(scored, find, *losses_by_row)
+    )
 
 
-def search(scored: Scored, asked: FindSpec, loss: str, candidate: Floats, champion: Floats | None) -> WeakSliceSearch:
+def search(scored: Scored, find: FindSpec, loss: str, candidate: Floats, champion: Floats | None) -> WeakSliceSearch:
     """The conjunctions of up to `depth` slices with the largest losses, by what the loss is at least.
 
-    candidate, champion: (n,) loss of each row, lower is better; without a champion, rows inside are held against those
+    candidate, champion: (n,) loss of each row, lower is better; without a champion, rows inside are compared with those
     outside. A conjunction that holds exactly the rows of a shorter one is that shorter one. Which conjunctions are
     searched depends on counts alone. Raises nothing; an empty search has no rows.
     """
     weights = np.ones(scored.rows) if scored.weights is None else scored.weights.astype(np.float64)
     skipped: list[str] = []
-    cells = _cells(scored, asked, skipped)
-    found = [one for cell in cells for one in _tested(cell, candidate, champion, weights, scored.clusters)]
-    adjusted = benjamini_hochberg([one.p for one in found])
-    marked = [_with_q(one, q) for one, q in zip(found, adjusted, strict=True)]
-    harmed = sorted((one for one in marked if one.difference > 0), key=lambda one: (-one.low, one.slice))
+    cells = _cells(scored, find, skipped)
+    tested = [
+        weak_slice for cell in cells for weak_slice in _tested(cell, candidate, champion, weights, scored.clusters)
+    ]
+    adjusted = benjamini_hochberg([weak_slice.p for weak_slice in tested])
+    adjusted_slices = [replace(weak_slice, q=q) for weak_slice, q in zip(tested, adjusted, strict=True)]
+    harmed = sorted(
+        (weak_slice for weak_slice in adjusted_slices if weak_slice.difference > 0),
+        key=lambda weak_slice: (-weak_slice.low, weak_slice.slice),
+    )
     against = "overall" if champion is None else "champion"
-    discovered = sum(one.q <= RATE for one in harmed)
-    worst = tuple(harmed[: asked.worst])
-    return WeakSliceSearch(len(found), asked.depth, loss, against, worst, discovered, tuple(skipped))
-
-
-def _with_q(one: WeakSlice, q: float) -> WeakSlice:
-    return WeakSlice(one.slice, one.rows, one.candidate, one.against, one.difference, one.low, one.p, q)
+    discovered = sum(weak_slice.q <= RATE for weak_slice in harmed)
+    worst = tuple(harmed[: find.worst])
+    return WeakSliceSearch(len(tested), find.depth, loss, against, worst, discovered, tuple(skipped))
 
 
 def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str, Floats, Floats | None] | None:
     """(name, loss of each row, of the champion) by squared error, or by wrong decisions where scores are no probabilities."""
-    labels, scores, before = scored.labels, scored.candidate, scored.champion
+    labels, scores, champion = scored.labels, scored.candidate, scored.champion
     if labels is None or scores is None or not scored.rows:
         return None
     binary = labels.dtype == bool
-    given = [scores] if before is None else [scores, before]
+    models = [scores] if champion is None else [scores, champion]
     if scored.classes:
-        return _of_classes(labels, given)
-    if not binary or all(each.min() >= 0 and each.max() <= 1 for each in given):
-        squared = [np.asarray((each - labels) ** 2, np.float64) for each in given]
-        return ("brier" if binary else "squared_error"), squared[0], None if before is None else squared[1]
-    limits = [threshold.get(role) for role in ("candidate", "champion")][: len(given)]
+        return _of_classes(labels, models)
+    if not binary or all(model_scores.min() >= 0 and model_scores.max() <= 1 for model_scores in models):
+        squared = [np.asarray((model_scores - labels) ** 2, np.float64) for model_scores in models]
+        return ("brier" if binary else "squared_error"), squared[0], None if champion is None else squared[1]
+    limits = [threshold.get(role) for role in ("candidate", "champion")][: len(models)]
     if None in limits:
         return None
-    wrong = [((each >= limit) != labels).astype(np.float64) for each, limit in zip(given, limits, strict=True)]
-    return "error_rate", wrong[0], None if before is None else wrong[1]
+    wrong = [
+        ((model_scores >= limit) != labels).astype(np.float64)
+        for model_scores, limit in zip(models, limits, strict=True)
+    ]
+    return "error_rate", wrong[0], None if champion is None else wrong[1]
 
 
-def _of_classes(labels: NDArray[Any], given: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
+def _of_classes(labels: NDArray[Any], models: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
     from lockgate.evaluation.metrics.multiclass import row_losses
     from lockgate.models.class_scores import predicted_class
 
-    shares = all(each.ndim == 2 and each.min() >= 0 and each.max() <= 1 for each in given)
+    shares = all(
+        model_scores.ndim == 2 and model_scores.min() >= 0 and model_scores.max() <= 1 for model_scores in models
+    )
     losses = [
-        row_losses("brier", labels, each) if shares else (predicted_class(each) != labels).astype(np.float64)
-        for each in given
+        row_losses("brier", labels, model_scores)
+        if shares
+        else (predicted_class(model_scores) != labels).astype(np.float64)
+        for model_scores in models
     ]
     return "brier" if shares else "error_rate", losses[0], losses[1] if losses[1:] else None
 
@@ -177,39 +190,40 @@ class _Cells:
     size: int
 
 
-def _cells(scored: Scored, asked: FindSpec, skipped: list[str]) -> Iterator[_Cells]:
+def _cells(scored: Scored, find: FindSpec, skipped: list[str]) -> Iterator[_Cells]:
     """What is searched; what has too many combinations to be, is named in `skipped`."""
-    declared = [one for one in scored.slices if one.kind != "cross"]
-    coded = {one.name: scored.codes(one.name) for one in declared}
+    declared = [part for part in scored.slices if part.kind != "cross"]
+    coded = {part.name: scored.codes(part.name) for part in declared}
     counts: dict[frozenset[tuple[str, str]], int] = {}
-    for depth in range(1, asked.depth + 1):
+    for depth in range(1, find.depth + 1):
         for group in combinations(declared, depth):
-            sizes = [len(coded[one.name][0]) for one in group]
+            sizes = [len(coded[part.name][0]) for part in group]
             size = math.prod(sizes)
             if not 0 < size <= MOST_SEARCHED:
-                skipped += [" & ".join(one.name for one in group)] if size else []
+                skipped += [" & ".join(part.name for part in group)] if size else []
                 continue
             codes = np.zeros(scored.rows, np.int64)
-            for one, each in zip(group, sizes, strict=True):
-                codes = codes * each + coded[one.name][1]
+            for part, size_of_part in zip(group, sizes, strict=True):
+                codes = codes * size_of_part + coded[part.name][1]
             rows = np.bincount(codes, minlength=size)
             keys: list[SliceKey] = []
-            kept: list[int] = []
-            for code in np.flatnonzero(rows >= asked.min_rows).tolist():
-                places = np.unravel_index(code, sizes)
+            searched: list[int] = []
+            for code in np.flatnonzero(rows >= find.min_rows).tolist():
+                positions = np.unravel_index(code, sizes)
                 pairs = tuple(
-                    (one.name, coded[one.name][0][int(place)]) for one, place in zip(group, places, strict=True)
+                    (part.name, coded[part.name][0][int(position)])
+                    for part, position in zip(group, positions, strict=True)
                 )
-                if not all(one.judges(label) for one, (_, label) in zip(group, pairs, strict=True)):
+                if not all(part.judges(label) for part, (_, label) in zip(group, pairs, strict=True)):
                     continue
                 counts[frozenset(pairs)] = int(rows[code])
                 shorter = (frozenset(pairs) - {pair} for pair in pairs)
-                if depth > 1 and any(counts.get(each) == rows[code] for each in shorter):
+                if depth > 1 and any(counts.get(conjunction) == rows[code] for conjunction in shorter):
                     continue
                 keys.append(pairs)
-                kept.append(code)
-            if kept:
-                yield _Cells(tuple(keys), codes, np.array(kept, np.intp), size)
+                searched.append(code)
+            if searched:
+                yield _Cells(tuple(keys), codes, np.array(searched, np.intp), size)
 
 
 def _tested(
@@ -235,17 +249,19 @@ def _tested(
         psi = weights * (values - middle[cells.codes])
         second, fourth, units = _moments(psi, cells, clusters, rows)
         variance = second / weight**2 * units / np.maximum(units - 1, 1)
+        # Effective rows (Σψ²)² / Σψ⁴, as everywhere: a mean that few rows carry has few degrees of freedom.
         freedom = second**2 / fourth - 1
         if champion is None:
             outside = _outside(candidate, weights, cells, weight, own)
             if clusters is not None:  # rows outside go together about as much as those inside
                 alone, _, _ = _moments(psi, cells, None, rows)
                 outside = outside * np.maximum(second / np.where(alone > 0, alone, 1.0), 1.0)
+            # Tested against the rows outside, which are independent, and shown against all rows: a share of that.
             variance, share = variance + outside, difference / np.where(tested != 0, tested, 1.0)
         else:
             share = np.ones(cells.size)
         se = np.sqrt(variance)
-        usable = np.isfinite(freedom) & (freedom >= 4) & (se > 0)
+        usable = np.isfinite(freedom) & (freedom >= _LEAST_FREEDOM) & (se > 0)
         statistic = np.where(usable, tested / np.where(se > 0, se, 1.0), 0.0)
         safe = np.where(usable, freedom, 1.0)
         p = np.where(usable, special.stdtr(safe, -statistic), 1.0)
@@ -262,7 +278,7 @@ def _tested(
 def _moments(
     psi: Floats, cells: _Cells, clusters: NDArray[Any] | None, rows: NDArray[np.int64]
 ) -> tuple[Floats, Floats, NDArray[Any]]:
-    """(Σψ², Σψ⁴, units) of each cell, by cluster where there are clusters."""
+    """(Σψ², Σψ⁴, units) of each cell, by cluster where there are clusters. Their ratio estimates the effective rows."""
     if clusters is None:
         squares = psi * psi
         return (
@@ -270,13 +286,13 @@ def _moments(
             _sums(cells.codes, squares * squares, cells.size),
             rows,
         )
-    pairs, place = np.unique(cells.codes * (int(clusters.max()) + 1) + clusters, return_inverse=True)
-    squares = _sums(place, psi, pairs.size) ** 2
-    of = pairs // (int(clusters.max()) + 1)
+    units, unit = np.unique(cells.codes * (int(clusters.max()) + 1) + clusters, return_inverse=True)
+    squares = _sums(unit, psi, units.size) ** 2
+    cell_of_unit = units // (int(clusters.max()) + 1)
     return (
-        _sums(of, squares, cells.size),
-        _sums(of, squares * squares, cells.size),
-        np.bincount(of, minlength=cells.size),
+        _sums(cell_of_unit, squares, cells.size),
+        _sums(cell_of_unit, squares * squares, cells.size),
+        np.bincount(cell_of_unit, minlength=cells.size),
     )
 
 
@@ -289,9 +305,10 @@ def _outside(values: Floats, weights: Floats, cells: _Cells, weight: Floats, own
     for power in range(3):
         terms = squared * values**power
         parts.append(float(terms.sum()) - _sums(cells.codes, terms, cells.size))
+    # Σ w²(x − rest)², expanded so that one pass over all rows serves every cell.
     spread = parts[2] - 2 * rest * parts[1] + rest**2 * parts[0]
-    found: Floats = np.maximum(spread, 0.0) / remaining**2
-    return found
+    variance: Floats = np.maximum(spread, 0.0) / remaining**2
+    return variance
 
 
 def _sums(codes: NDArray[Any], values: Floats, size: int) -> Floats:

@@ -1,4 +1,4 @@
-"""What a run established: verdicts, findings, exhibits, and the canonical bytes whose SHA-256 people sign."""
+"""The evidence of a run: gate results, and the canonical bytes whose SHA-256 people sign."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EvidenceError(LockgateError):
 
 @dataclass(frozen=True)
 class RequirementLine:
-    """One requirement as a gate asked it: `id` is rN, file an index into policy.files, line 1-based or None."""
+    """One requirement as it stands in a pipeline: `id` is rN, file an index into policy.files, line 1-based or None."""
 
     id: str
     text: str
@@ -33,7 +33,7 @@ class RequirementLine:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What one gate said. `counts` is false where its verdict is shown but not held against the candidate."""
+    """Verdict and findings of one gate. `counts` is false where its verdict does not block promotion."""
 
     name: str
     kind: str
@@ -54,8 +54,8 @@ class GateResult:
             "reason": self.reason,
             "context": dict(self.context),
             "requirements": [
-                {"id": asked.id, "text": asked.text, "file": asked.file, "line": asked.line}
-                for asked in self.requirements
+                {"id": requirement.id, "text": requirement.text, "file": requirement.file, "line": requirement.line}
+                for requirement in self.requirements
             ],
             "findings": [finding.to_json() for finding in self.findings],
         }
@@ -69,8 +69,8 @@ class GateResult:
             verdict=Verdict(value["verdict"]),
             reason=value["reason"],
             requirements=tuple(
-                RequirementLine(asked["id"], asked["text"], asked["file"], asked["line"])
-                for asked in value["requirements"]
+                RequirementLine(requirement["id"], requirement["text"], requirement["file"], requirement["line"])
+                for requirement in value["requirements"]
             ),
             findings=tuple(Finding.from_json(finding) for finding in value["findings"]),
             context=value["context"],
@@ -79,7 +79,7 @@ class GateResult:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything one run established, as the JSON document of schema lockgate/evidence/v1.
+    """The results of one run, as the JSON document of schema lockgate/evidence/v1.
 
     `stored` are the bytes that are kept and hashed: the digest never covers a re-dump.
     """
@@ -148,5 +148,5 @@ class Evidence:
 
     @property
     def asks(self) -> tuple[str, ...]:
-        """Ids of the inconclusive findings that the owner may accept; a vote must say how many there are."""
+        """Ids of the inconclusive findings that the owner may accept; an approval must say how many there are."""
         return tuple(self.document["asks"])

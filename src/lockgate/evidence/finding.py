@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class FindingLimit:
-    """The right side of a requirement as it was asked: `value` is the number it came to, `text` how it was written."""
+    """The right side of a requirement: `value` is the number it comes to, `text` how it was written."""
 
     op: Literal[">=", "<="]
     value: float | None
@@ -52,7 +52,7 @@ class Decided:
 
     on: what was compared: value | difference | ratio (of candidate to champion) | count.
     claim: not_worse | superior | no_harm for lines relative to the champion, at_limit for absolute ones, point where no
-    bound is asked. required: (op, number) that `estimate` is held against. low, high: the two-sided interval at
+    bound is required. required: (op, number) that `estimate` is compared with. low, high: the two-sided interval at
     2·confidence − 1, None where no bound exists. confidence: one-sided; None for counts and points: no error rate.
     """
 
@@ -99,7 +99,7 @@ class Decided:
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact held against one limit. `detail` holds JSON whose measured numbers are strings (`digest.number`)."""
+    """One fact compared with one limit. `detail` holds JSON whose measured numbers are strings (`digest.number`)."""
 
     id: str
     requirement: str

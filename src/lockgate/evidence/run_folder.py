@@ -1,4 +1,4 @@
-"""The folder of a run, `.gate/runs/<run id>/`: what is in it, written so that a crash leaves the old or the new."""
+"""The folder of a run, `.gate/runs/<run id>/`, written so that a crash leaves the old file or the new one."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class RunFolder:
         return Evidence.read(path.read_bytes())
 
     def mark(self, state: str, **more: Any) -> None:
-        """Say how far the run is: running, interrupted, broken or finished; `more` is what --resume needs."""
+        """Record the state of the run: running, interrupted, broken or finished; `more` is what --resume needs."""
         document = self.state() | {"state": state} | more
         self.write(_STATE, json.dumps(document, indent=1, sort_keys=True).encode())
 
@@ -85,8 +85,8 @@ class RunFolder:
     def publishable(self) -> list[str]:
         """The files that go beside the version: evidence, reports and exhibits; never scored rows or raw requests."""
         names = [EVIDENCE, "evidence.sha256", "report.md", "report.json", "report.xml"]
-        found = [name for name in names if (self.path / name).is_file()]
-        return found + sorted(f"exhibits/{path.name}" for path in (self.path / "exhibits").glob("*.json"))
+        written = [name for name in names if (self.path / name).is_file()]
+        return written + sorted(f"exhibits/{path.name}" for path in (self.path / "exhibits").glob("*.json"))
 
 
 def new_run_id(now: datetime) -> str:
@@ -100,11 +100,11 @@ def runs(root: Path) -> list[RunFolder]:
     return [RunFolder(path) for path in sorted(folder.glob("*"), reverse=True) if path.is_dir()]
 
 
-def find(root: Path, wanted: str) -> RunFolder | None:
+def find(root: Path, digest: str) -> RunFolder | None:
     """The run whose evidence has that digest."""
     for run in runs(root):
         path = run.path / EVIDENCE
-        if path.is_file() and sha256_file(path) == wanted:
+        if path.is_file() and sha256_file(path) == digest:
             return run
     return None
 

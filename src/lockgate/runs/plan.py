@@ -64,7 +64,7 @@ class Planned:
                     "id": name,
                     "text": str(line),
                     "asked": name in names,
-                    "outlook": [{"place": one.place, **one.to_json()} for one in found.get(name, ())],
+                    "outlook": [{"place": one.slice_name, **one.to_json()} for one in found.get(name, ())],
                 }
                 for name, line in gate.numbered_requirements
             ],

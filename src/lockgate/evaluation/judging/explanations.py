@@ -1,4 +1,4 @@
-"""The words in which a finding and a gate are told to the person who is about to be blocked by them."""
+"""Reason and remedy of a finding: number, interval, limit, place, and what would help."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from lockgate.evaluation.judging.number_format import (
     rounded_up,
     short,
     slice_words,
+    unit_word,
 )
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Claim, Finding, Verdict
 
-# What helps where the way of measuring kept a line from being decided.
-_CIRCUMSTANCES = {
+# What helps where the way of measuring kept a requirement from being decided.
+_MEASUREMENT_REMEDIES = {
     "too_noisy": "measure on a machine that does nothing else, with more requests, or allow a larger factor",
     "not_steady": "raise load.warmup, or measure longer on a machine that does nothing else",
     "load_generator": "lower load.rate, or measure on a machine with a free core",
@@ -64,8 +65,8 @@ class Explanation:
 
     @property
     def _where(self) -> str:
-        shown = slice_words(self.estimate.slice)
-        return f"{self.requirement.subject_phrase} on {shown}" if shown else self.requirement.subject_phrase
+        slice_name = slice_words(self.estimate.slice)
+        return f"{self.requirement.subject_phrase} on {slice_name}" if slice_name else self.requirement.subject_phrase
 
     @property
     def _confidence(self) -> float:
@@ -76,7 +77,7 @@ class Explanation:
         return "unknown" if value is None else f"{short(value)}{' ' + unit if unit else ''}"
 
     def reason(self, verdict: Verdict) -> str:
-        """What was seen, against what was asked."""
+        """The value, its interval and the limit."""
         estimate = self.estimate
         if estimate.problem is not None:
             rows = f" ({counted_words(estimate.rows, estimate.counted_in)})" if estimate.rows else ""
@@ -90,7 +91,7 @@ class Explanation:
             return f"{text}{among}{few}; {self._allowed()}"
         text += self._contrast()
         if self.code == "watched":
-            return f"{text}: watched, {self.smallness}; {self._unseen()}"
+            return f"{text}: checked for no harm only, {self.smallness}; {self._unseen()}"
         if verdict is Verdict.INCONCLUSIVE and self.detail.get("too_few") is not None:
             return f"{text}: {self.detail['too_few']}; {self._allowed()}"
         if verdict is Verdict.INCONCLUSIVE and estimate.on == "value" and self.code != "beyond_unadjusted":
@@ -105,10 +106,10 @@ class Explanation:
         return text + (" (a point comparison, without an error rate)" if self.claim == "point" else "")
 
     def _unseen(self) -> str:
-        seen = self.detail.get("smallest_loss_seen")
-        if seen is None:
+        loss = self.detail.get("smallest_loss_seen")
+        if loss is None:
             return "nothing says how large a loss would go unseen"
-        return f"a loss under {short(float(seen))} would go unseen" if float(seen) else "there is nothing to lose"
+        return f"a loss under {short(float(loss))} would go unseen" if float(loss) else "there is nothing to lose"
 
     def _contrast(self) -> str:
         estimate = self.estimate
@@ -130,8 +131,8 @@ class Explanation:
         low_end = (self.requirement.op == ">=") != (self.code in ("beyond_limit", "beyond_unadjusted"))
         bound, word = (estimate.low, "at least") if low_end else (estimate.high, "at most")
         if bound is None or math.isinf(bound):
-            return " observed, and nothing bounds it"
-        return f" observed; at {self._confidence * 100:g} % confidence {word} {self._value(bound)}"
+            return ", and nothing bounds it"
+        return f"; at {self._confidence * 100:g} % confidence {word} {self._value(bound)}"
 
     def _limit(self) -> str:
         limit = self.requirement.limit
@@ -141,23 +142,23 @@ class Explanation:
         limit, up = self.requirement.limit, self.requirement.op == ">="
         if self.claim == "superior" and limit.sign != "*":
             gain = f"a gain of {short(abs(limit.margin))}" if limit.margin else "a gain"
-            return f"{gain} over the champion is asked"
+            return f"{gain} over the champion is required"
         if self.estimate.on == "ratio":
-            return f"at most {short(limit.value)} times is allowed" if not up else f"at least {limit} is asked"
+            return f"at most {short(limit.value)} times is allowed" if not up else f"at least {limit} is required"
         if limit.relative and limit.sign in ("-", "+") and (limit.sign == "-") == up:
             return f"at most {short(abs(limit.margin))} {'below' if up else 'above'} is allowed"
-        return f"{'at least' if up else 'at most'} {self._limit()} is {'asked' if up else 'allowed'}"
+        return f"{'at least' if up else 'at most'} {self._limit()} is {'required' if up else 'allowed'}"
 
     def remedy(self, verdict: Verdict) -> str | None:
         """What would decide an inconclusive finding."""
         if verdict is not Verdict.INCONCLUSIVE or self.estimate.counted:
             return None
-        found = self._remedy()
+        advice = self._remedy()
         firmer = self.subject.firmer if self.subject else None
         if firmer is None:
-            return found
-        stead = f"{firmer.format(*(value for _, value in self.requirement.args))} has exact bounds"
-        return f"{found}; {stead}" if found else stead
+            return advice
+        alternative = f"{firmer.format(*(value for _, value in self.requirement.args))} has exact bounds"
+        return f"{advice}; {alternative}" if advice else alternative
 
     def _remedy(self) -> str | None:
         estimate, rows = self.estimate, self.estimate.counted_in
@@ -170,9 +171,9 @@ class Explanation:
         if self.code == "labels_only":
             return "let both models answer with a probability of each class: output: {method: predict_proba}"
         if self.code == "not_probabilities":
-            return "let the model return probabilities, or ask for a metric of ranks such as auc"
-        if self.code in _CIRCUMSTANCES:
-            return _CIRCUMSTANCES[self.code]
+            return "let the model return probabilities, or require a ranking metric such as auc"
+        if self.code in _MEASUREMENT_REMEDIES:
+            return _MEASUREMENT_REMEDIES[self.code]
         if estimate.on == "value" and estimate.value is not None:
             other = self._other_limit(estimate.value)
             if other is not None:
@@ -181,8 +182,8 @@ class Explanation:
             return f"look at what changed on these {rows}; more of them would most likely prove it"
         if self.needed is not None:
             tolerance = self._other_tolerance()
-            more = counted_words(self.needed - estimate.rows, rows).rpartition(" ")[2]
-            return f"about {rounded(self.needed - estimate.rows)} more {more}{tolerance} would decide"
+            more = self.needed - estimate.rows
+            return f"about {rounded(more)} more {unit_word(more, rows)}{tolerance} would decide"
         if estimate.value is None or estimate.on == "ratio":
             return None
         if self.code == "too_small":
@@ -191,13 +192,13 @@ class Explanation:
 
     @property
     def _met(self) -> bool:
-        """Whether the number itself, without its interval, is what was asked."""
+        """Whether the value itself, without its interval, meets the limit."""
         op, required = self.estimate.required
         value = required if self.estimate.value is None else self.estimate.value
         return value >= required if op == ">=" else value <= required
 
     def _other_limit(self, value: float) -> str | None:
-        """What would decide an absolute line: fresh rows where the value is on the right side, and a limit within reach."""
+        """What would decide an absolute requirement: fresh rows if the value meets the limit, and a limit within reach."""
         up = self.requirement.op == ">="
         bound = self.estimate.low if up else self.estimate.high
         if bound is None or not math.isfinite(bound) or self.code == "too_small":
@@ -211,8 +212,8 @@ class Explanation:
         return f"more {self.estimate.counted_in} will not help at this value; {reach} would be met"
 
     def _other_tolerance(self) -> str:
-        found = self.detail.get("smallest_tolerance")
-        return "" if found is None else f", or {tolerance_text(self.requirement, float(found))},"
+        tolerance = self.detail.get("smallest_tolerance")
+        return "" if tolerance is None else f", or {tolerance_text(self.requirement, float(tolerance))},"
 
 
 def cause(finding: Finding) -> str:
@@ -228,12 +229,12 @@ def cause(finding: Finding) -> str:
 def outlook_words(
     requirement: Requirement, *, rows: int, positives: int | None, smallest: float, decidable: bool, counted_in: str
 ) -> str:
-    """What these rows can decide of a line on a tolerance: the words of `gate plan`, and of a finding left undecided.
+    """What these rows can decide of a tolerance, in the words of `gate plan` and of an undecided finding.
 
-    smallest: tolerance that all slices of the line meet with 90 % power; of a factor, its distance from 1.
+    smallest: tolerance that all slices of the requirement meet with 90 % power; of a factor, its distance from 1.
     """
     counted = f"{rows:,} {counted_in}" + ("" if positives is None else f", {positives:,} positive")
-    status = "decidable" if decidable else f"hopeless at {requirement.limit}"
+    status = "has power" if decidable else f"underpowered at {requirement.limit}"
     return f"{status}: {counted} decide {tolerance_text(requirement, smallest)} with 90 % power"
 
 

@@ -12,100 +12,104 @@ _WEAKER = ("watched", "no_loss_seen")
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that are no pass: errors and failures, then what looks bad, what is open, and what is too small to tell.
+    """Sort the findings that are no pass: errors, failures, likely failures, undecided ones, too small ones.
 
-    Among equals, the one that is surest to be worse than allowed comes first, then the one with the most rows.
+    Among equals, the lowest p-value of a violation comes first, then the most rows.
     """
     order = {"beyond_unadjusted": 0, "budget_spent": 0, "not_shown": 1}
 
-    def key(one: Finding) -> tuple[int, int, float, int]:
-        told = order.get(one.code, 2) if one.verdict is Verdict.INCONCLUSIVE else 0
-        p_fail = one.detail.get("p_fail")
-        return -one.verdict.rank, told, 1.0 if p_fail is None else float(p_fail), -one.rows
+    def key(finding: Finding) -> tuple[int, int, float, int]:
+        urgency = order.get(finding.code, 2) if finding.verdict is Verdict.INCONCLUSIVE else 0
+        p_fail = finding.detail.get("p_fail")
+        return -finding.verdict.rank, urgency, 1.0 if p_fail is None else float(p_fail), -finding.rows
 
-    return sorted((one for one in findings if one.verdict is not Verdict.PASS), key=key)
+    return sorted((finding for finding in findings if finding.verdict is not Verdict.PASS), key=key)
 
 
 def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None = None) -> str:
-    """The first sentence of a gate: what decided it, every weaker claim that it rests on, and which look it was."""
+    """The first sentence of a gate: what decided it, every weaker claim that it rests on, and which evaluation it was."""
     if not findings:
-        said = ["nothing was measured"]
-    elif all(one.verdict is Verdict.PASS for one in findings):
-        said = [_passed(findings), *_unseen_losses(findings)]
+        clauses = ["nothing was measured"]
+    elif all(finding.verdict is Verdict.PASS for finding in findings):
+        clauses = [_passed(findings), *_unseen_losses(findings)]
     else:
-        said = _stopped(findings)
+        clauses = _stopped(findings)
     merged = {
-        slice_words(tuple(one.slice.items())): len(one.detail["members"])
-        for one in findings
-        if one.slice and one.detail.get("members")
+        slice_words(tuple(finding.slice.items())): len(finding.detail["members"])
+        for finding in findings
+        if finding.slice and finding.detail.get("members")
     }
-    said += [f"{place} is {count} small slices judged as one" for place, count in merged.items()]
+    clauses += [f"{pool} pools {count} small slices" for pool, count in merged.items()]
     if not_asked:
-        lines = "line that compares" if not_asked == 1 else "lines that compare"
-        said.append(f"{not_asked} {lines} with a champion not asked: there is none yet")
-    points = sum(1 for one in findings if one.decided is not None and one.decided.claim == "point")
+        requirements = "requirement that compares" if not_asked == 1 else "requirements that compare"
+        clauses.append(f"{not_asked} {requirements} with a champion not evaluated: there is no champion yet")
+    points = sum(1 for finding in findings if finding.decided is not None and finding.decided.claim == "point")
     if points:
-        said.append(f"{points} compared by points, without an error rate")
-    return "; ".join([*said, *([look] if look is not None else [])])
+        clauses.append(f"{points} compared by points, without an error rate")
+    return "; ".join([*clauses, *([look] if look is not None else [])])
 
 
 def _passed(findings: Sequence[Finding]) -> str:
-    unseen = [one for one in findings if one.code in _WEAKER]
+    unseen = [finding for finding in findings if finding.code in _WEAKER]
     if not unseen:
-        return "1 finding holds" if len(findings) == 1 else f"all {len(findings)} findings hold"
-    watched = sum(1 for one in unseen if one.code == "watched")
+        return "1 requirement met" if len(findings) == 1 else f"all {len(findings)} requirements met"
+    watched = sum(1 for finding in unseen if finding.code == "watched")
     shares = [f"{len(findings) - len(unseen)} proven"]
-    shares += [f"{watched} watched"] if watched else []
+    shares += [f"{watched} checked for no harm only"] if watched else []
     shares += [f"{len(unseen) - watched} without a loss seen"] if len(unseen) > watched else []
     return ", ".join(shares)
 
 
 def _stopped(findings: Sequence[Finding]) -> list[str]:
-    """The worst finding, then how many others stand in the way and why, then what is only watched."""
+    """The worst finding, then how many others stand in the way and why, then what is checked for no harm only."""
     bad = worst_first(findings)
-    same = sum(1 for one in bad if one.verdict is bad[0].verdict)
-    undecided = [one for one in bad if one.verdict is Verdict.INCONCLUSIVE]
-    said = [bad[0].reason]
-    said += [f"and {same - 1} more"] if same > 1 else []
-    said += [f"{len(undecided)} undecided"] if undecided and bad[0].verdict is not Verdict.INCONCLUSIVE else []
-    small = sum(1 for one in undecided if one.code == "too_small")
+    same = sum(1 for finding in bad if finding.verdict is bad[0].verdict)
+    undecided = [finding for finding in bad if finding.verdict is Verdict.INCONCLUSIVE]
+    clauses = [bad[0].reason]
+    clauses += [f"and {same - 1} more"] if same > 1 else []
+    clauses += [f"{len(undecided)} undecided"] if undecided and bad[0].verdict is not Verdict.INCONCLUSIVE else []
+    small = sum(1 for finding in undecided if finding.code == "too_small")
     if small and len(undecided) > 1:
-        said[-1] += f", {small} of them too small to judge" if small < len(undecided) else ", all too small to judge"
-    watched = sum(1 for one in findings if one.code == "watched")
-    return [*said, *([f"{watched} watched", *_unseen_losses(findings)] if watched else [])]
+        clauses[-1] += f", {small} of them too small to judge" if small < len(undecided) else ", all too small to judge"
+    watched = sum(1 for finding in findings if finding.code == "watched")
+    return [*clauses, *([f"{watched} checked for no harm only", *_unseen_losses(findings)] if watched else [])]
 
 
 def _unseen_losses(findings: Sequence[Finding]) -> list[str]:
     """How large a loss could be on what is not proven."""
-    seen = [one.detail.get("smallest_loss_seen") for one in findings if one.code in _WEAKER]
-    known = [float(value) for value in seen if value is not None]
-    told = [f"a loss under {short(max(known))} would go unseen"] if any(known) else []
-    unknown = len(seen) - len(known)
-    return told + ([f"on {unknown} of them nothing says how large a loss would go unseen"] if unknown else [])
+    losses = [finding.detail.get("smallest_loss_seen") for finding in findings if finding.code in _WEAKER]
+    measured = [float(value) for value in losses if value is not None]
+    clauses = [f"a loss under {short(max(measured))} would go unseen"] if any(measured) else []
+    unknown = len(losses) - len(measured)
+    return clauses + ([f"on {unknown} of them nothing says how large a loss would go unseen"] if unknown else [])
 
 
 def risk_sentence(evidence: Evidence) -> str | None:
-    """What a pass of this run risks, said once; what carries no such rate is named. None where nothing was estimated."""
+    """The error rate of this run's pass, and what it does not cover. None where nothing was estimated."""
     covered: list[Finding] = []
     weaker: dict[str, dict[str, int]] = {}
-    waived = {str(one["finding"]) for one in evidence.document.get("waivers") or () if not one.get("expired")}
+    waived = {str(waiver["finding"]) for waiver in evidence.document.get("waivers") or () if not waiver.get("expired")}
     estimated = False
     for gate in evidence.gates:
-        if gate.name in waived or any(one.id in waived for one in gate.findings):
-            named = [gate.name] if gate.name in waived else [one.id for one in gate.findings if one.id in waived]
+        if gate.name in waived or any(finding.id in waived for finding in gate.findings):
+            named = (
+                [gate.name]
+                if gate.name in waived
+                else [finding.id for finding in gate.findings if finding.id in waived]
+            )
             weaker.setdefault("waived", {}).update(dict.fromkeys(named, 1))
         elif not gate.counts:
             weaker.setdefault("does not count", {})[gate.name] = 1
-        for one in gate.findings:
-            if one.decided is None or one.decided.on == "count":
+        for finding in gate.findings:
+            if finding.decided is None or finding.decided.on == "count":
                 continue
             estimated = True
-            kind = _weaker(gate, one, waived)
+            kind = _weaker(gate, finding, waived)
             if kind is None:
-                covered.append(one)
+                covered.append(finding)
             elif kind:
                 lines = weaker.setdefault(kind, {})
-                lines[f"{gate.name}/{one.requirement}"] = lines.get(f"{gate.name}/{one.requirement}", 0) + 1
+                lines[f"{gate.name}/{finding.requirement}"] = lines.get(f"{gate.name}/{finding.requirement}", 0) + 1
     if not estimated:
         return None
     named = [
@@ -126,35 +130,38 @@ def risk_sentence(evidence: Evidence) -> str | None:
 
 
 def _alpha(findings: Sequence[Finding]) -> float:
-    return max(1 - one.decided.confidence for one in findings if one.decided and one.decided.confidence)
+    return max(1 - finding.decided.confidence for finding in findings if finding.decided and finding.decided.confidence)
 
 
 def _over_all_looks(evidence: Evidence, alpha: float) -> list[str]:
-    """What it comes to over every time that somebody looked: risk ≤ looks × alpha."""
+    """The risk over every evaluation of the same data: at most evaluations × alpha (Bonferroni)."""
     counted = (evidence.document.get("run") or {}).get("looks") or {}
     budget = ((evidence.document.get("policy") or {}).get("reuse") or {}).get("budget")
-    said = []
+    sentences = []
     for name, look in sorted(counted.items()):
         if look is None:
-            said.append(f"How often {name} was looked at before is unknown, and so is the risk over all looks.")
+            sentences.append(
+                f"How often {name} was evaluated before is unknown, and so is the risk over all evaluations."
+            )
         elif budget is not None:
-            said.append(f"Look {look} of {budget} at {name}: over all {budget} at most {percent(budget * alpha)}.")
+            sentences.append(
+                f"Evaluation no. {look} of {budget} of {name}: over all {budget} at most {percent(budget * alpha)}."
+            )
         elif look * alpha < 1:
-            times = "1 look" if look == 1 else f"{look} looks"
-            said.append(f"{times} at {name}, this one included: risk ≤ {percent(look * alpha)} over all of them.")
+            sentences.append(f"Evaluation no. {look} of {name}: risk ≤ {percent(look * alpha)} over all so far.")
         else:
-            said.append(f"{look} looks at {name}, this one included: nothing is promised over so many.")
-    return said
+            sentences.append(f"Evaluation no. {look} of {name}: nothing is promised over so many.")
+    return sentences
 
 
-def _weaker(gate: GateResult, one: Finding, waived: set[str]) -> str | None:
-    """Why an estimated finding is outside the run's error rate; None where it is inside, empty where that was said."""
-    if not gate.counts or one.id in waived or one.decided is None:
+def _weaker(gate: GateResult, finding: Finding, waived: set[str]) -> str | None:
+    """Why an estimated finding is outside the run's error rate; None where it is inside, empty where that is listed."""
+    if not gate.counts or finding.id in waived or finding.decided is None:
         return ""
-    if one.decided.confidence is None:
+    if finding.decided.confidence is None:
         return "compared by points"
-    if one.decided.claim == "no_harm":
-        return "watched" if "watched" in one.detail or one.code == "watched" else "held to no_harm"
-    if "approximate" in one.decided.method or "bootstrap" in one.decided.method:
+    if finding.decided.claim == "no_harm":
+        return "no-harm check" if "watched" in finding.detail or finding.code == "watched" else "claim no_harm"
+    if "approximate" in finding.decided.method or "bootstrap" in finding.decided.method:
         return "by an approximate method"
     return None

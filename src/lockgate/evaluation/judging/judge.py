@@ -1,4 +1,4 @@
-"""From estimates to findings: claim, bound, Holm, small slices, rows needed, and the sentence. One pure function."""
+"""Judge the estimates of a gate: claim, Holm's adjustment, small slices, verdict, code and sentence of each finding."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from lockgate.stats.multiple_testing import holm
 
 
 def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
-    """The verdict that the numbers of a finding give: what a stranger recomputes from `decided` and `detail`.
+    """Recompute the verdict of a finding from `decided` and `detail`, as anybody can from the evidence.
 
-    A count or a point is compared with the limit; fewer rows than were asked for (`too_few`) let neither pass, and no
-    point fail. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha; a `no_harm` claim passes unless
-    p_fail <= alpha, and with `too_few` only where it is watched; every other claim passes where p_pass <= alpha and
-    nothing is `too_few`. Whatever else there is, is inconclusive.
+    A count or a point is compared with the limit; fewer rows than required (`too_few`) let neither pass, and no point
+    fail. Else, with alpha = 1 − confidence: fail where p_fail_holm <= alpha; a `no_harm` claim passes unless
+    p_fail <= alpha, and with `too_few` only where the policy allows the no-harm check (`watched`); every other claim
+    passes where p_pass <= alpha and nothing is `too_few`. Everything else is inconclusive.
     """
     if decided is None or decided.estimate is None:
         return Verdict.INCONCLUSIVE
@@ -49,7 +49,7 @@ def verdict_of(decided: Decided | None, detail: Mapping[str, Any]) -> Verdict:
 
 def judge(
     gate: str,
-    asked: Sequence[tuple[str, Requirement]],
+    requirements: Sequence[tuple[str, Requirement]],
     estimates: Sequence[Estimate],
     subjects: Mapping[str, Subject],
     *,
@@ -57,118 +57,136 @@ def judge(
 ) -> tuple[Finding, ...]:
     """Findings of one gate, in the order of its estimates.
 
-    gate: its name in the evidence. asked: (rN, requirement) that the estimates answer. subjects: of the gate, for units.
-    small: the policy for small slices; None holds every slice to the full claim.
+    gate: its name in the evidence. requirements: (rN, requirement) that the estimates belong to. subjects: of the gate, for
+    units and bounds. small: the policy for small slices; None holds every slice to the full claim.
     Source: intersection-union test (Berger 1982) for pass; Holm 1979 over all findings of the gate for fail.
     """
-    lines = dict(asked)
-    tested = [
-        place
-        for place, one in enumerate(estimates)
-        if one.p_fail is not None and one.too_few is None and one.problem is None
-    ]
-    adjusted = dict(zip(tested, holm([_known(estimates[place].p_fail) for place in tested]), strict=True))
-    siblings: dict[str, int] = {}
-    for one in estimates:
-        held = not is_no_harm_check(one, lines[one.requirement], small)
-        siblings[one.requirement] = siblings.get(one.requirement, 0) + held
+    by_id = dict(requirements)
+    # A slice below the floor of its test takes no part in Holm's adjustment: it cannot fail, and must not cost the others.
+    tested = {
+        index: estimate.p_fail
+        for index, estimate in enumerate(estimates)
+        if estimate.p_fail is not None and estimate.too_few is None and estimate.problem is None
+    }
+    adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
+    # Slices that must pass by the full claim: the power of each is chosen so that all of them pass together.
+    slices: dict[str, int] = {}
+    for estimate in estimates:
+        full_claim = not is_no_harm_check(estimate, by_id[estimate.requirement], small)
+        slices[estimate.requirement] = slices.get(estimate.requirement, 0) + full_claim
     return tuple(
         _finding(
             gate,
-            lines[one.requirement],
-            one,
-            subjects.get(lines[one.requirement].subject),
-            p_fail_holm=adjusted.get(place),
-            slices=siblings[one.requirement],
+            by_id[estimate.requirement],
+            estimate,
+            subjects.get(by_id[estimate.requirement].subject),
+            p_fail_holm=adjusted.get(index),
+            slices=slices[estimate.requirement],
             small=small,
         )
-        for place, one in enumerate(estimates)
+        for index, estimate in enumerate(estimates)
     )
-
-
-def _known(value: float | None) -> float:
-    return 1.0 if value is None else value
 
 
 def _finding(
     gate: str,
     requirement: Requirement,
-    one: Estimate,
+    estimate: Estimate,
     subject: Subject | None,
     *,
     p_fail_holm: float | None,
     slices: int,
     small: SmallSlices | None,
 ) -> Finding:
-    few = smallness(one, requirement, small)
-    weak = is_no_harm_check(one, requirement, small)
-    claim = _claim(requirement, no_harm_check=weak)
-    certain = one.counted or claim == "point"
-    decided = None
-    if one.value is not None:
-        decided = Decided(
-            on=one.on,
-            claim=claim,
-            estimate=one.value,
-            low=None if claim == "point" else one.low,
-            high=None if claim == "point" else one.high,
-            required=one.required,
-            confidence=None if certain else requirement.confidence or CONFIDENCE,
-            se=one.se,
-            n_eff=one.n_eff,
-            method=one.method,
-        )
-    detail: dict[str, Any] = dict(one.detail)
-    if one.counted_in != "rows":
-        detail["counted_in"] = one.counted_in
-    if not certain and one.value is not None:
-        detail |= {
-            "p_pass": number(one.p_pass),
-            "p_fail": number(one.p_fail),
-            "p_fail_holm": number(p_fail_holm),
-        }
-    if one.value is not None:
-        blocked = one.too_few or (few if not weak else None)
-        if blocked is not None:
-            detail["too_few"] = blocked
-    if claim == "no_harm" and one.value is not None:
-        if weak:
-            detail["watched"] = few
-        detail["smallest_loss_seen"] = number(smallest_loss(one, requirement, subject))
+    no_harm_check = is_no_harm_check(estimate, requirement, small)
+    claim = _claim(requirement, no_harm_check=no_harm_check)
+    decided = _decided(estimate, requirement, claim)
+    few = smallness(estimate, requirement, small)
+    detail: dict[str, Any] = {
+        **estimate.detail,
+        **({"counted_in": estimate.counted_in} if estimate.counted_in != "rows" else {}),
+        **(_tests(estimate, decided, few, p_fail_holm, no_harm_check=no_harm_check) if decided is not None else {}),
+    }
+    if decided is not None and claim == "no_harm":
+        detail["smallest_loss_seen"] = number(smallest_loss(estimate, requirement, subject))
     verdict = verdict_of(decided, detail)
-    needed = rows_to_decide(one, requirement, slices, small=small) if verdict is Verdict.INCONCLUSIVE else None
-    tolerance = None if verdict is not Verdict.INCONCLUSIVE else smallest_tolerance(one, requirement, slices)
-    if tolerance is not None and one.problem is None and detail.get("too_few") is None:
-        detail["smallest_tolerance"] = number(tolerance)
-        detail["outlook"] = outlook_words(
-            requirement,
-            rows=one.rows,
-            positives=one.positives,
-            smallest=tolerance,
-            decidable=tolerance <= stated_tolerance(requirement),
-            counted_in=one.counted_in,
-        )
-    code = _code(one, decided, detail, verdict)
-    speaker = Explanation(requirement, one, subject, claim, code, detail, needed, few)
+    undecided = verdict is Verdict.INCONCLUSIVE
+    needed = rows_to_decide(estimate, requirement, slices, small=small) if undecided else None
+    if undecided and estimate.problem is None and detail.get("too_few") is None:
+        detail |= _power(estimate, requirement, slices)
+    code = _code(estimate, decided, detail, verdict)
+    explanation = Explanation(requirement, estimate, subject, claim, code, detail, needed, few)
     return Finding(
-        id=finding_id(gate, one.requirement, one.slice),
-        requirement=one.requirement,
+        id=finding_id(gate, estimate.requirement, estimate.slice),
+        requirement=estimate.requirement,
         subject=requirement.subject_text,
-        slice=dict(one.slice),
-        observed=one.candidate,
-        interval=None if certain else one.interval,
-        champion=one.champion,
-        limit=FindingLimit(requirement.op, one.limit, str(requirement.limit)),
+        slice=dict(estimate.slice),
+        observed=estimate.candidate,
+        interval=None if estimate.counted or claim == "point" else estimate.interval,
+        champion=estimate.champion,
+        limit=FindingLimit(requirement.op, estimate.limit, str(requirement.limit)),
         decided=decided,
-        rows=one.rows,
-        positives=one.positives,
+        rows=estimate.rows,
+        positives=estimate.positives,
         rows_needed=needed,
         verdict=verdict,
         code=code,
-        reason=speaker.reason(verdict),
-        remedy=speaker.remedy(verdict),
+        reason=explanation.reason(verdict),
+        remedy=explanation.remedy(verdict),
         detail=detail,
     )
+
+
+def _decided(estimate: Estimate, requirement: Requirement, claim: Claim) -> Decided | None:
+    if estimate.value is None:
+        return None
+    return Decided(
+        on=estimate.on,
+        claim=claim,
+        estimate=estimate.value,
+        low=None if claim == "point" else estimate.low,
+        high=None if claim == "point" else estimate.high,
+        required=estimate.required,
+        confidence=None if estimate.counted or claim == "point" else requirement.confidence or CONFIDENCE,
+        se=estimate.se,
+        n_eff=estimate.n_eff,
+        method=estimate.method,
+    )
+
+
+def _tests(
+    estimate: Estimate, decided: Decided, few: str | None, p_fail_holm: float | None, *, no_harm_check: bool
+) -> dict[str, Any]:
+    """The p-values, and why they may not decide; in the order in which the evidence lists them."""
+    detail: dict[str, Any] = {}
+    if decided.confidence is not None:
+        detail |= {
+            "p_pass": number(estimate.p_pass),
+            "p_fail": number(estimate.p_fail),
+            "p_fail_holm": number(p_fail_holm),
+        }
+    too_few = estimate.too_few or (None if no_harm_check else few)
+    if too_few is not None:
+        detail["too_few"] = too_few
+    if no_harm_check and decided.claim == "no_harm":
+        detail["watched"] = few
+    return detail
+
+
+def _power(estimate: Estimate, requirement: Requirement, slices: int) -> dict[str, Any]:
+    """The tolerance that these rows can decide, for a finding that they left undecided."""
+    tolerance = smallest_tolerance(estimate, requirement, slices)
+    if tolerance is None:
+        return {}
+    words = outlook_words(
+        requirement,
+        rows=estimate.rows,
+        positives=estimate.positives,
+        smallest=tolerance,
+        decidable=tolerance <= stated_tolerance(requirement),
+        counted_in=estimate.counted_in,
+    )
+    return {"smallest_tolerance": number(tolerance), "outlook": words}
 
 
 def _claim(requirement: Requirement, *, no_harm_check: bool) -> Claim:
@@ -177,29 +195,29 @@ def _claim(requirement: Requirement, *, no_harm_check: bool) -> Claim:
     return requirement.claim or ("not_worse" if requirement.limit.relative else "at_limit")
 
 
-def smallness(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> str | None:
-    """Why the slice counts as small, by rows and positives alone; the whole is never small but by a line's own min_rows."""
-    rows = max(small.min_rows if small and one.slice else 0, requirement.min_rows or 0)
-    if one.rows < rows:
-        return f"{one.rows:,} {one.counted_in}; {rows:,} are asked for"
-    positives = small.min_positives if small and one.slice else 0
-    if one.positives is not None and one.positives < positives:
-        return f"{one.positives:,} positive rows; {positives:,} are asked for"
-    few = one.minority is not None and one.minority < MIN_MINORITY
-    if small is not None and small.below == "watch" and one.slice and few:
-        return one.too_few
+def smallness(estimate: Estimate, requirement: Requirement, small: SmallSlices | None) -> str | None:
+    """Why the slice counts as small; None where it does not. All rows together are small only by a line's own min_rows."""
+    rows = max(small.min_rows if small and estimate.slice else 0, requirement.min_rows or 0)
+    if estimate.rows < rows:
+        return f"{estimate.rows:,} {estimate.counted_in}; {rows:,} are required"
+    positives = small.min_positives if small and estimate.slice else 0
+    if estimate.positives is not None and estimate.positives < positives:
+        return f"{estimate.positives:,} positive rows; {positives:,} are required"
+    few = estimate.minority is not None and estimate.minority < MIN_MINORITY
+    if small is not None and small.below == "watch" and estimate.slice and few:
+        return estimate.too_few
     return None
 
 
-def is_no_harm_check(one: Estimate, requirement: Requirement, small: SmallSlices | None) -> bool:
-    """Whether the policy holds a slice to `no_harm` because it is small; the others of its line are planned without it."""
-    few = small is not None and small.below == "watch" and bool(one.slice)
-    return few and smallness(one, requirement, small) is not None
+def is_no_harm_check(estimate: Estimate, requirement: Requirement, small: SmallSlices | None) -> bool:
+    """Whether the policy requires of a small slice only that no harm is shown (`small_slices: below: watch`)."""
+    few = small is not None and small.below == "watch" and bool(estimate.slice)
+    return few and smallness(estimate, requirement, small) is not None
 
 
-def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], verdict: Verdict) -> str:
-    if one.problem is not None:
-        return one.problem[0]
+def _code(estimate: Estimate, decided: Decided | None, detail: Mapping[str, Any], verdict: Verdict) -> str:
+    if estimate.problem is not None:
+        return estimate.problem[0]
     if decided is None:
         return "not_measured"
     if verdict is Verdict.PASS:
@@ -208,25 +226,31 @@ def _code(one: Estimate, decided: Decided | None, detail: Mapping[str, Any], ver
         return "met"
     if verdict is Verdict.FAIL:
         relative = decided.on in ("difference", "ratio")
-        return "exceeded" if one.counted else ("worse_than_margin" if relative else "beyond_limit")
-    if one.too_few is None and _beyond(one, decided):
+        return "exceeded" if estimate.counted else ("worse_than_margin" if relative else "beyond_limit")
+    if estimate.too_few is None and _beyond(estimate, decided):
         return "beyond_unadjusted"
-    return "not_shown" if detail.get("too_few") is None else one.few_code if one.too_few is not None else "too_small"
+    return (
+        "not_shown"
+        if detail.get("too_few") is None
+        else estimate.few_code
+        if estimate.too_few is not None
+        else "too_small"
+    )
 
 
-def _beyond(one: Estimate, decided: Decided) -> bool:
-    """Whether the finding on its own speaks against the requirement: by its p-value, or by the interval that is shown."""
-    if one.p_fail is None:
+def _beyond(estimate: Estimate, decided: Decided) -> bool:
+    """Whether the finding violates the requirement before Holm's adjustment: by its p-value, or by the interval shown."""
+    if estimate.p_fail is None:
         return False
     op, required = decided.required
-    end = one.high if op == ">=" else one.low
+    end = estimate.high if op == ">=" else estimate.low
     outside = end is not None and (end < required if op == ">=" else end > required)
-    return outside or one.p_fail <= 1 - (decided.confidence or CONFIDENCE)
+    return outside or estimate.p_fail <= 1 - (decided.confidence or CONFIDENCE)
 
 
 def owner_may_accept(finding: Finding) -> bool:
     """Whether an owner may accept this inconclusive finding.
 
-    Not where its own interval lies wholly beyond the limit, nor where its rows were looked at too often to tell.
+    Not where its own interval lies wholly beyond the limit, nor where its holdout was evaluated too often to tell.
     """
     return finding.verdict is Verdict.INCONCLUSIVE and finding.code not in ("beyond_unadjusted", "budget_spent")

@@ -6,12 +6,17 @@ import math
 
 from lockgate.data.slices.names import SliceKey
 
-_ONE = {"rows": "row", "queries": "query"}
+_SINGULAR = {"rows": "row", "queries": "query"}
 
 
 def counted_words(count: int, counted_in: str = "rows") -> str:
     """`1 row`, `1,037 rows`, `3 queries`."""
-    return f"{count:,} {_ONE.get(counted_in, counted_in) if count == 1 else counted_in}"
+    return f"{count:,} {unit_word(count, counted_in)}"
+
+
+def unit_word(count: int, counted_in: str) -> str:
+    """`row` of one, else `rows`."""
+    return _SINGULAR.get(counted_in, counted_in) if count == 1 else counted_in
 
 
 def slice_words(key: SliceKey) -> str:

@@ -1,4 +1,4 @@
-"""How far apart the slices of one declaration are: the bound on every ordered pair of them, held against one number."""
+"""Compare the largest gap between the slices of one declaration with a limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
-from lockgate.evaluation.judging.judge import verdict_of
+from lockgate.evaluation.judging.judge import smallness, verdict_of
 from lockgate.evaluation.judging.number_format import rounded, short
 from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit, Scope
@@ -32,7 +32,7 @@ _PASS, _FAIL = " gap", " gap beyond"
 
 
 def slice_requirements(name: str, line: Requirement, *, slices: int) -> list[tuple[str, Requirement]]:
-    """The lines that ask for each slice's own value: once at the line's confidence, once at that of Holm's first step."""
+    """Requirements on each slice's own value: at the confidence of the gap, and at that of Holm's first step over all pairs."""
     plain = replace(line, gap=None, scope=Scope("each", name=line.gap), limit=_NO_LIMIT, claim=None)
     alpha = 1 - (line.confidence or CONFIDENCE)
     return [
@@ -43,7 +43,7 @@ def slice_requirements(name: str, line: Requirement, *, slices: int) -> list[tup
 
 @dataclass(frozen=True)
 class SliceGap:
-    """A gap line's estimate, and the words for what becomes of it. pair: (the higher slice, the lower one)."""
+    """The estimate of a gap between slices, and the wording of its finding. pair: (the higher slice, the lower one)."""
 
     estimate: Estimate
     line: Requirement
@@ -64,51 +64,51 @@ class SliceGap:
     def spoken(self) -> str:
         return self.line.subject_phrase + self.subject.removeprefix(self.line.subject_text)
 
-    def restate(self, found: Finding) -> Finding:
-        """The finding that `judge` made of the estimate, in the words of pairs."""
-        if found.decided is None or self.pair is None or self.values is None:
+    def restate(self, finding: Finding) -> Finding:
+        """The finding that `judge` made of the estimate, worded for a pair of slices."""
+        if finding.decided is None or self.pair is None or self.values is None:
             return replace(
-                found, subject=self.subject, reason=f"{self.spoken}: {(self.estimate.problem or ('', ''))[1]}"
+                finding, subject=self.subject, reason=f"{self.spoken}: {(self.estimate.problem or ('', ''))[1]}"
             )
-        code, verdict = found.code, found.verdict
+        code, verdict = finding.code, finding.verdict
         if verdict is Verdict.PASS and self.watched is not None:
-            # No rate stands behind the pairs that are only watched, and so behind none of the whole.
-            found = replace(found, decided=replace(found.decided, claim="no_harm"))
-            verdict = verdict_of(found.decided, found.detail)
+            # Pairs that are only checked for no harm carry no error rate, and so the whole carries none.
+            finding = replace(finding, decided=replace(finding.decided, claim="no_harm"))
+            verdict = verdict_of(finding.decided, finding.detail)
             code = "watched" if verdict is Verdict.PASS else "beyond_unadjusted"
         elif verdict is Verdict.FAIL:
             code = "beyond_limit"
         elif verdict is Verdict.INCONCLUSIVE and self.code is not None and code == "too_small":
             code = self.code
         remedy = self.remedy if verdict is Verdict.INCONCLUSIVE else None
-        found = replace(found, subject=self.subject, verdict=verdict, code=code, rows_needed=None, remedy=remedy)
-        return replace(found, reason=self._reason(found))
+        finding = replace(finding, subject=self.subject, verdict=verdict, code=code, rows_needed=None, remedy=remedy)
+        return replace(finding, reason=self._reason(finding))
 
-    def _reason(self, found: Finding) -> str:
+    def _reason(self, finding: Finding) -> str:
         (upper, lower), (above, below) = self.pair or ("", ""), self.values or (0.0, 0.0)
         text = f"{self.spoken} is {short(above - below)}: {short(above)} on {upper}, {short(below)} on {lower}"
-        point = found.decided is None or found.decided.confidence is None
+        point = finding.decided is None or finding.decided.confidence is None
         percent = f"at {(self.line.confidence or CONFIDENCE) * 100:g} % confidence"
-        beyond = found.verdict is Verdict.INCONCLUSIVE and found.code == "beyond_unadjusted"
-        if (found.verdict is Verdict.FAIL or beyond) and not point:
+        beyond = finding.verdict is Verdict.INCONCLUSIVE and finding.code == "beyond_unadjusted"
+        if (finding.verdict is Verdict.FAIL or beyond) and not point:
             text += f"; {percent} at least {short(self.estimate.low)}"
         elif not point:
             high = self.estimate.high
             bounded = high is not None and math.isfinite(high)
             text += f"; {percent} at most {short(high)}" if bounded else "; nothing bounds it"
-            if self.widest not in (None, self.pair) and found.verdict is Verdict.INCONCLUSIVE and self.widest:
+            if self.widest not in (None, self.pair) and finding.verdict is Verdict.INCONCLUSIVE and self.widest:
                 text += f" ({self.widest[0]} over {self.widest[1]})"
         text += f"; at most {self.line.limit} is allowed"
         if beyond:
             text += ". Its own interval lies wholly beyond the limit, short of proof among this gate's findings"
-        elif found.verdict is Verdict.INCONCLUSIVE:
-            text += f": {found.detail['too_few']}" if found.detail.get("too_few") else ": not shown"
+        elif finding.verdict is Verdict.INCONCLUSIVE:
+            text += f": {finding.detail['too_few']}" if finding.detail.get("too_few") else ": not shown"
         if point:
             text += " (a point comparison, without an error rate)"
         if self.watched is not None:
-            text += f"; pairs with {self.watched} are watched only"
+            text += f"; pairs with {self.watched} are only checked for no harm"
         if self.together and not point:
-            text += "; clusters span these slices, so that their errors are taken to go together"
+            text += "; clusters span these slices, so that their errors are taken to be correlated"
         return text
 
 
@@ -122,96 +122,81 @@ def estimate_gap(
     rows: int,
     together: bool = False,
 ) -> SliceGap:
-    """The largest gap over ordered pairs of slices, bounds and p-values of all pairs as one estimate.
+    """Estimate the largest gap over ordered pairs of slices, with bounds and p-values over all pairs.
 
-    estimates: of the lines that `by_slice` gave, in their order. together: whether rows of one cluster lie in several
-    slices; the errors of two slices then add, as if they always went together, else their squares do.
+    estimates: of the requirements of `slice_requirements`, in their order. together: whether rows of one cluster lie in
+    several slices; the errors of two slices then add, as if fully correlated, else their squares do.
     p_pass: the largest of the pairs (intersection-union). p_fail: the smallest, times the number of pairs (Holm's first
     step). Source: intervals of two independent groups by MOVER, Zou & Donner 2008; freedom by Welch and Satterthwaite.
     """
     import numpy as np
 
-    own = [one for one in estimates if one.requirement == name + _PASS]
-    strict = {one.slice: one for one in estimates if one.requirement == name + _FAIL}
-    known = [one for one in own if one.candidate is not None and strict[one.slice].low is not None]
+    own = [estimate for estimate in estimates if estimate.requirement == name + _PASS]
+    strict = {estimate.slice: estimate for estimate in estimates if estimate.requirement == name + _FAIL}
+    measured = [
+        estimate for estimate in own if estimate.candidate is not None and strict[estimate.slice].low is not None
+    ]
+    undefined = {_slice_label(declared, estimate): estimate.problem for estimate in own if estimate.problem is not None}
     blank = Estimate(
         requirement=name, slice=(), rows=rows, positives=None, required=(line.op, line.limit.value), on="difference",
         method="none", limit=line.limit.value, counted_in=own[0].counted_in if own else "rows",
     )  # fmt: skip
-    lacking = [one for one in own if one.problem is not None]
-    if len(known) < 2:
-        why = [f"{_shown(declared, one)}: {one.problem[1]}" for one in lacking if one.problem]
-        said = f" ({'; '.join(why[:3])})" if why else ""
-        count = "no slice has" if not known else "only one slice has"
-        return SliceGap(replace(blank, problem=("one_slice", f"{count} a value, and a gap needs two{said}")), line)
-    labels = [_shown(declared, one) for one in known]
-    values = np.array([one.candidate for one in known], float)
-    few = [(label, less) for label, one in zip(labels, known, strict=True) if (less := _small(one, line, small))]
-    weak = {label for label, _ in few}
-    large = np.array([label not in weak for label in labels])
-    tested = np.array([one.too_few is None for one in known])
-    pairs = _Pairs(values, known, [strict[one.slice] for one in known], line, together=together)
-    apart = ~np.eye(len(known), dtype=bool)
-    watch = small.below == "watch"
-    proven = apart & np.outer(large, large) if watch and large.sum() > 1 else apart
-    top = _largest(np.where(apart, pairs.difference, -np.inf))
+    if len(measured) < 2:
+        return SliceGap(replace(blank, problem=_one_slice(undefined, any_value=bool(measured))), line)
+    labels = [_slice_label(declared, estimate) for estimate in measured]
+    few = {
+        label: reason
+        for label, estimate in zip(labels, measured, strict=True)
+        if (reason := smallness(estimate, line, small) or estimate.too_few) is not None
+    }
+    pairs = _Pairs(labels, measured, [strict[estimate.slice] for estimate in measured], line, together=together)
+    large = np.array([label not in few for label in labels])
+    no_harm_check = small.below == "watch" and bool(large.sum() > 1)
+    proven = pairs.apart & np.outer(large, large) if no_harm_check else pairs.apart
+    top = _largest(np.where(pairs.apart, pairs.difference, -np.inf))
+    # Ties of p_pass, such as several pairs at 1, go to the pair with the highest bound.
     widest = _largest(np.where(proven, pairs.p_pass, -np.inf) + np.where(proven, 1e-9 * pairs.high, 0.0))
-    tests = apart & np.outer(tested, tested)
-    compared = int(tests.sum())
-    p_fail = min(1.0, compared * float(pairs.p_fail[tests].min())) if compared else None
+    gap = pairs.estimate(blank, proven, top=top, widest=widest)
     blocked = None
-    if lacking:
-        blocked = f"{line.subject_text} on {_shown(declared, lacking[0])}: {(lacking[0].problem or ('', ''))[1]}"
-    elif few and not (watch and large.sum() > 1):
-        blocked = f"{few[0][0]} has {few[0][1]}"
-    detail: dict[str, Any] = {
-        "pair": [labels[top[0]], labels[top[1]]],
-        "slices": {label: number(float(value)) for label, value in zip(labels, values, strict=True)},
-        "pairs": pairs.listed(labels, proven, tests),
-        "pairs_compared": int(apart.sum()),
+    if undefined:
+        label, problem = next(iter(undefined.items()))
+        blocked = f"{line.subject_text} on {label}: {problem[1]}"
+    elif few and not no_harm_check:
+        blocked = "{} has {}".format(*next(iter(few.items())))
+    watched = few if no_harm_check and not blocked else {}
+    detail = {
+        **gap.detail,
         **({"too_few": blocked} if blocked is not None else {}),
-        **({"watched": ", ".join(f"{label}: {less}" for label, less in few)} if watch and few and not blocked else {}),
+        **({"watched": ", ".join(f"{label}: {reason}" for label, reason in watched.items())} if watched else {}),
         **({"clusters_span_slices": True} if together else {}),
     }
-    point = line.claim == "point"
-    one = replace(
-        blank,
-        candidate=float(pairs.difference[top]),
-        value=float(pairs.difference[top]),
-        low=None if point else float(pairs.low[apart].max()),
-        high=None if point else float(pairs.high[proven].max()),
-        interval=None if point else (float(pairs.low[apart].max()), float(pairs.high[proven].max())),
-        p_pass=None if point else float(pairs.p_pass[proven].max()),
-        p_fail=None if point else p_fail,
-        se=None if point else float(pairs.se[widest]),
-        n_eff=None if point else float(pairs.freedom[widest]) + 1,
-        method="point"
-        if point
-        else f"largest of {int(apart.sum())} pairs, mover, {'errors added' if together else 't'}",
-        detail=detail,
-    )
     return SliceGap(
-        one,
+        replace(gap, detail=detail),
         line,
         pair=(labels[top[0]], labels[top[1]]),
-        values=(float(values[top[0]]), float(values[top[1]])),
+        values=(float(pairs.values[top[0]]), float(pairs.values[top[1]])),
         widest=(labels[widest[0]], labels[widest[1]]),
-        watched=", ".join(sorted(weak)) if watch and few and not blocked else None,
+        watched=", ".join(sorted(watched)) if watched else None,
         together=together,
-        remedy=pairs.remedy(
-            widest, labels, known, lacking=[_shown(declared, one) for one in lacking], weak=sorted(weak)
-        ),
-        code=lacking[0].problem[0] if lacking and lacking[0].problem else None,
+        remedy=pairs.remedy(widest, measured, undefined=list(undefined), few=sorted(few)),
+        code=next(iter(undefined.values()))[0] if undefined else None,
     )
+
+
+def _one_slice(undefined: Mapping[str, tuple[str, str]], *, any_value: bool) -> tuple[str, str]:
+    """(code, reason) of a gap that has fewer than two values."""
+    causes = [f"{label}: {problem[1]}" for label, problem in undefined.items()]
+    examples = f" ({'; '.join(causes[:3])})" if causes else ""
+    return "one_slice", f"{'only one' if any_value else 'no'} slice has a value, and a gap needs two{examples}"
 
 
 class _Pairs:
-    """What holds for every ordered pair (i, j): slice i minus slice j, as (k, k) arrays."""
+    """Difference, bounds and p-values of every ordered pair (i, j), slice i minus slice j, as (k, k) arrays."""
 
     def __init__(
         self,
-        values: Floats,
-        known: Sequence[Estimate],
+        labels: Sequence[str],
+        estimates: Sequence[Estimate],
         strict: Sequence[Estimate],
         line: Requirement,
         *,
@@ -220,24 +205,33 @@ class _Pairs:
         import numpy as np
         from scipy import special
 
+        values = np.array([estimate.candidate for estimate in estimates], float)
+        self.labels, self.values, self.line, self.together = labels, values, line, together
         self.limit, self.confidence = line.limit.value, line.confidence or CONFIDENCE
+        self.apart: Bools = ~np.eye(len(labels), dtype=bool)
+        tested = np.array([estimate.too_few is None for estimate in estimates])
+        self.tests: Bools = self.apart & np.outer(tested, tested)
         self.difference = values[:, None] - values[None, :]
-        freedom = np.array([max((one.n_eff or 0.0) - 1, 1.0) for one in known])
-        beyond = 1 - (1 - self.confidence) / max(len(known) * (len(known) - 1), 1)
+        freedom = np.array([max((estimate.n_eff or 0.0) - 1, 1.0) for estimate in estimates])
+        beyond = 1 - (1 - self.confidence) / max(len(estimates) * (len(estimates) - 1), 1)
 
-        def errors(of: Sequence[Estimate], confidence: float) -> tuple[Floats, Floats]:
-            """(downward, upward) standard errors that the slices' own intervals come to."""
+        def errors(slice_estimates: Sequence[Estimate], confidence: float) -> tuple[Floats, Floats]:
+            """(downward, upward) standard errors, recovered from the slices' own intervals (MOVER)."""
             quantile = special.stdtrit(freedom, confidence)
-            ends = np.array([(_end(one.low, -math.inf), _end(one.high, math.inf)) for one in of])
+            ends = np.array(
+                [(_end(estimate.low, -math.inf), _end(estimate.high, math.inf)) for estimate in slice_estimates]
+            )
             return (values - ends[:, 0]) / quantile, (ends[:, 1] - values) / quantile
 
         def joined(first: Floats, second: Floats) -> Floats:
+            # Errors of separate rows add in squares; those that share clusters at worst in full.
             whole: Floats = first[:, None] + second[None, :] if together else np.hypot(first[:, None], second[None, :])
             return whole
 
-        down, up = errors(known, self.confidence)
+        down, up = errors(estimates, self.confidence)
         strict_down, strict_up = errors(strict, beyond)
         with np.errstate(all="ignore"):
+            # Welch–Satterthwaite, with the mean of both sides' errors; clipped so that no slice without error divides by 0.
             middle = np.minimum(np.maximum((down + up) / 2, 1e-300), 1e300)
             square, rate = middle**2, middle**4 / freedom
             self.freedom = np.maximum(
@@ -254,23 +248,50 @@ class _Pairs:
             self.p_pass = special.stdtr(self.freedom, -_over(self.limit - self.difference, rising))
             self.p_fail = special.stdtr(self.freedom, -_over(self.difference - self.limit, beyond_se))
 
-    def listed(self, labels: Sequence[str], proven: Bools, tests: Bools) -> list[dict[str, Any]]:
-        """The pairs that come nearest to the limit or lie furthest beyond it, for the evidence."""
+    def estimate(self, blank: Estimate, proven: Bools, *, top: tuple[int, int], widest: tuple[int, int]) -> Estimate:
+        """The largest gap, at `top`, with bounds and p-values over all pairs. proven: pairs that the claim covers."""
+        compared = int(self.apart.sum())
+        detail = {
+            "pair": [self.labels[top[0]], self.labels[top[1]]],
+            "slices": {label: number(float(value)) for label, value in zip(self.labels, self.values, strict=True)},
+            "pairs": self._listed(proven),
+            "pairs_compared": compared,
+        }
+        gap = float(self.difference[top])
+        largest = replace(blank, candidate=gap, value=gap, method="point", detail=detail)
+        if self.line.claim == "point":
+            return largest
+        low, high, tests = float(self.low[self.apart].max()), float(self.high[proven].max()), int(self.tests.sum())
+        return replace(
+            largest,
+            low=low,
+            high=high,
+            interval=(low, high),
+            # All pairs must lie below the limit (intersection-union); one beyond it fails the line (Holm's first step).
+            p_pass=float(self.p_pass[proven].max()),
+            p_fail=min(1.0, tests * float(self.p_fail[self.tests].min())) if tests else None,
+            se=float(self.se[widest]),
+            n_eff=float(self.freedom[widest]) + 1,
+            method=f"largest of {compared} pairs, mover, {'errors added' if self.together else 't'}",
+        )
+
+    def _listed(self, proven: Bools) -> list[dict[str, Any]]:
+        """The pairs with the highest bounds, for the evidence."""
         import numpy as np
 
-        order = np.argsort(np.where(tests, self.p_fail, 2.0), axis=None, kind="stable")
-        sorted_p = self.p_fail.ravel()[order][: int(tests.sum())]
+        order = np.argsort(np.where(self.tests, self.p_fail, 2.0), axis=None, kind="stable")
+        sorted_p = self.p_fail.ravel()[order][: int(self.tests.sum())]
+        # Holm 1979 in numpy: there are k(k − 1) pairs.
         adjusted = np.minimum(np.maximum.accumulate(sorted_p * (sorted_p.size - np.arange(sorted_p.size))), 1.0)
         holm = dict(zip(order[: sorted_p.size].tolist(), adjusted.tolist(), strict=True))
-        off = ~np.eye(len(labels), dtype=bool)
-        worst = np.argsort(np.where(off, -self.high, np.inf), axis=None, kind="stable")[: min(LISTED, int(off.sum()))]
-        found = []
-        for flat in worst.tolist():
-            i, j = divmod(flat, len(labels))
-            found.append(
+        worst = np.argsort(np.where(self.apart, -self.high, np.inf), axis=None, kind="stable")
+        pairs = []
+        for flat in worst[: min(LISTED, int(self.apart.sum()))].tolist():
+            i, j = divmod(flat, len(self.labels))
+            pairs.append(
                 {
-                    "higher": labels[i],
-                    "lower": labels[j],
+                    "higher": self.labels[i],
+                    "lower": self.labels[j],
                     "gap": number(float(self.difference[i, j])),
                     "low": number(_finite(self.low[i, j])),
                     "high": number(_finite(self.high[i, j])),
@@ -278,38 +299,39 @@ class _Pairs:
                     "p_fail_holm": number(holm[flat]) if flat in holm else None,
                 }
             )
-        return found
+        return pairs
 
     def remedy(
         self,
         pair: tuple[int, int],
-        labels: Sequence[str],
-        known: Sequence[Estimate],
+        estimates: Sequence[Estimate],
         *,
-        lacking: list[str],
-        weak: list[str],
+        undefined: Sequence[str],
+        few: Sequence[str],
     ) -> str:
         """What would decide an undecided line."""
-        rows = known[0].counted_in
-        if lacking:
-            return f"add {rows} of {lacking[0]} in which the metric is defined, or declare slices without it"
+        rows = estimates[0].counted_in
+        if undefined:
+            return f"add {rows} of {undefined[0]} in which the metric is defined, or declare slices without it"
         room, normal = self.limit - float(self.difference[pair]), NormalDist()
         if room <= 0:
             return f"more {rows} are unlikely to help at this gap; look at what differs between these slices"
-        now = known[pair[0]].rows + known[pair[1]].rows
+        now = estimates[pair[0]].rows + estimates[pair[1]].rows
+        # The standard error shrinks with the root of the rows: (z_alpha + z_power) · se = room.
         steps = normal.inv_cdf(self.confidence) + normal.inv_cdf(POWER)
         ratio = steps * float(self.se[pair]) / room
         needed = now * ratio * ratio
         if math.isfinite(needed) and needed > now:
-            return f"about {rounded(math.ceil(needed - now))} more {rows} of {labels[pair[0]]} and {labels[pair[1]]} would decide"
-        return f"more {rows} of {weak[0] if weak else labels[pair[1]]} would decide"
+            return f"about {rounded(math.ceil(needed - now))} more {rows} of {self.labels[pair[0]]} and {self.labels[pair[1]]} would decide"
+        return f"more {rows} of {few[0] if few else self.labels[pair[1]]} would decide"
 
 
 def _over(above: Floats, below: Floats) -> Floats:
+    """A difference in standard errors; without error, infinite to its side, and a limit met exactly is not exceeded."""
     import numpy as np
 
-    found: Floats = np.where(below > 0, above / below, np.where(above > 0, np.inf, -np.inf))
-    return found
+    ratio: Floats = np.where(below > 0, above / below, np.where(above > 0, np.inf, -np.inf))
+    return ratio
 
 
 def _largest(values: Floats) -> tuple[int, int]:
@@ -325,21 +347,11 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _shown(declared: Slice, one: Estimate) -> str:
-    ((name, label),) = one.slice
+def _slice_label(declared: Slice, estimate: Estimate) -> str:
+    ((name, label),) = estimate.slice
     if declared.spec.where is not None:
         return f"{name}={label}"
     return " & ".join(value for _, value in declared.key(label))
-
-
-def _small(one: Estimate, line: Requirement, small: SmallSlices) -> str | None:
-    """Why a slice is too small to be proven, by rows and positives, or by the floor of its test."""
-    rows = max(small.min_rows, line.min_rows or 0)
-    if one.rows < rows:
-        return f"{one.rows:,} {one.counted_in}; {rows:,} are asked for"
-    if one.positives is not None and one.positives < small.min_positives:
-        return f"{one.positives:,} positive rows; {small.min_positives:,} are asked for"
-    return one.too_few
 
 
 def clusters_span_slices(codes: NDArray[Any], clusters: NDArray[Any], judged: Mapping[int, bool]) -> bool:

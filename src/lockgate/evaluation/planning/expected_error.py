@@ -1,6 +1,7 @@
-"""What error is to be expected of a difference, and how small a one is shown then, before any candidate is asked?
+"""Expected standard error of a difference before a run, and the smallest tolerance that it can decide.
 
-The variance of a row is assumed: how often two models disagree, how alike their scores are.
+The variance of a row is assumed: how often two models disagree, how strongly their scores correlate.
+tests/bench/decisions/foretold.py simulates what these assumptions promise.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_M
 from lockgate.stats.auc_variance import placements
 from lockgate.stats.power import margin_by_score, margin_by_t
 
+# Of two versions of one model: assumed, and said in every plan.
 CORRELATION = 0.9
 DISAGREEMENT = 0.05
 AUC, AVERAGE_PRECISION = 0.85, 0.80
 _AP_VARIANCE = 0.04  # of the paired difference, a positive row, at AP 0.8 and scores that correlate 0.9: simulated
 _AP_EFFECTIVE = {0.1: 4.5, 1.0: 7.0}  # share of positives up to → positive rows that make an effective one: simulated
+# Relative variance of a row, for normal errors: Var(e²)/(4σ⁴) of rmse by the delta method, Var|e|/E|e|² of mae.
+_LOSS_VARIANCE = {"rmse": 0.5, "mae": math.pi / 2 - 1}
 _LOSS_KURTOSIS = {"rmse": 9.0, "mae": 6.0}  # of the difference of two normal errors, squared and absolute
 
 
 @dataclass(frozen=True)
 class ExpectedError:
-    """What is known beforehand of a difference: its standard error, and how many rows will carry it.
+    """Standard error of a difference, and the effective rows that will carry it.
 
-    scatter: of the logarithm of those from sample to sample; 0 where they can be taken as given.
+    scatter: standard deviation of the logarithm of those rows from sample to sample (simulated); 0 where they are fixed.
     """
 
     se: float
@@ -37,39 +41,42 @@ class ExpectedError:
     scatter: float = 0.0
 
     def smallest(self, requirement: Requirement | None, slices: int) -> float:
-        """The smallest tolerance with 90 % for all slices, the test's own floor included; infinite where none is."""
-        asked = alpha_and_power(requirement, slices)
+        """The smallest tolerance with 90 % power for all slices, the test's own floor included; infinite where none is."""
+        # Power is needed twice: enough effective rows for the test to decide at all, and then a detectable margin.
+        aim = alpha_and_power(requirement, slices)
         room = math.log(max(self.n_eff, 1e-9) / MIN_EFFECTIVE_ROWS)
         above = NormalDist().cdf(room / self.scatter) if self.scatter else float(room >= 0)
-        if above <= asked["power"]:
+        if above <= aim["power"]:
             return math.inf
-        return margin_by_t(self.se, n_eff=self.n_eff, alpha=asked["alpha"], power=asked["power"] / above)
+        return margin_by_t(self.se, n_eff=self.n_eff, alpha=aim["alpha"], power=aim["power"] / above)
 
 
-def rows_of_share(requirement: Requirement, one: Estimate) -> int | None:
+def rows_of_share(requirement: Requirement, estimate: Estimate) -> int | None:
     """Rows of which a share is taken; None for what is no share, such as a mean over classes."""
-    subject, positives = requirement.subject, one.positives
+    subject, positives = requirement.subject, estimate.positives
     micro = positives is None and requirement.argument("average") == "micro"
     if micro or subject in ("accuracy", "top_k_accuracy", "positive_rate", "flip_rate"):
-        return one.rows
+        return estimate.rows
     if positives is None:
         return None
-    known = {"recall": positives, "precision": positives, "false_positive_rate": one.rows - positives}
-    return known.get(subject)
+    denominators = {"recall": positives, "precision": positives, "false_positive_rate": estimate.rows - positives}
+    return denominators.get(subject)
 
 
 def expected_ranking_error(
-    subject: str, rows: int, positives: int | None, known: Estimate | None = None
+    subject: str, rows: int, positives: int | None, champion: Estimate | None = None
 ) -> ExpectedError | None:
-    """Of the difference of two AUCs or average precisions, scores alike as is assumed. known: the champion's own."""
+    """Expected error of the difference of two AUCs or average precisions. champion: its own estimate, where measured."""
     if positives is None or not 0 < positives < rows:
         return None
     if subject == "auc":
-        area = AUC if known is None or known.candidate is None else min(max(known.candidate, 0.5), 0.999)
+        area = AUC if champion is None or champion.candidate is None else min(max(champion.candidate, 0.5), 0.999)
         pair = placements(area, correlation=CORRELATION)
         se, n_eff = pair.se(positives, rows - positives), pair.n_eff(positives, rows - positives)
-        if known is not None and known.se and known.n_eff is not None:  # its own, clusters and weights included
-            se, n_eff = known.se * math.sqrt(pair.variance / placements(area).variance), min(n_eff, known.n_eff)
+        if (
+            champion is not None and champion.se and champion.n_eff is not None
+        ):  # its own, clusters and weights included
+            se, n_eff = champion.se * math.sqrt(pair.variance / placements(area).variance), min(n_eff, champion.n_eff)
         return ExpectedError(se, n_eff, 1.1 / math.sqrt(n_eff))
     if subject == "average_precision":
         row = next(row for share, row in _AP_EFFECTIVE.items() if positives <= share * rows)
@@ -94,18 +101,18 @@ def _of_classes(subject: str, classes: Sequence[int], slices: int) -> float | No
 def smallest_decidable_tolerance(
     subject: str, *, rows: int, positives: int | None, classes: Sequence[int] = (), slices: int = 1
 ) -> float | None:
-    """The smallest tolerance that so many rows decide on a line of its own, None where that is not known or there is none.
+    """The smallest tolerance that so many rows decide; None where that is not known or there is none.
 
-    slices: how many such lines, or slices, an equal candidate is to pass together.
-    Of rmse and mae, as a share of the champion's value, for normal errors. classes: rows of each of several, for accuracy
-    and for the macro average of recall.
+    slices: how many slices, or such requirements, an equal candidate is to pass together. Of rmse and mae it is a share of
+    the champion's value. classes: rows of each of several, for accuracy and for the macro average of recall.
     """
     if classes:
         return _of_classes(subject, classes, slices)
-    relative = {"rmse": 0.5, "mae": math.pi / 2 - 1}.get(subject)
-    if relative is not None:
+    if subject in _LOSS_VARIANCE:
         error: ExpectedError | None = ExpectedError(
-            math.sqrt(2 * (1 - CORRELATION) * relative / max(rows, 1)), rows / _LOSS_KURTOSIS[subject], 0.3
+            math.sqrt(2 * (1 - CORRELATION) * _LOSS_VARIANCE[subject] / max(rows, 1)),
+            rows / _LOSS_KURTOSIS[subject],
+            0.3,
         )
     elif positives is None or min(positives, rows - positives) < MIN_MINORITY:
         error = None

@@ -1,4 +1,4 @@
-"""How small a gap between slices can these rows show? Beforehand, from counts, or with the champion's own values."""
+"""Power of a gap between slices before a run, from counts or with the champion's own values."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from lockgate.data.slices.spec import SmallSlices
     from lockgate.evaluation.estimation.estimate import Estimate
 
-WORST_SHARE = 0.5
+WORST_SHARE = 0.5  # p(1 − p) is largest there
 
 
 def slice_value_requirement(line: Requirement) -> Requirement:
-    """The line that asks for the value of each slice that the gap compares."""
+    """The requirement on the value of each slice that the gap compares."""
     return replace(line, gap=None, scope=Scope("each", name=line.gap))
 
 
@@ -36,66 +36,74 @@ def gap_outlook(
     small: SmallSlices,
     own: Mapping[SliceKey, Estimate] | None = None,
 ) -> Outlook:
-    """The one outlook of a gap line. counts: rows and positives of its slices. own: the champion's estimates of them.
+    """The outlook of a gap. counts: rows and positives of its slices. own: the champion's estimates of them.
 
-    Shares that nobody measured are taken to be 0.5, where they vary most; slices that nobody measured, to be alike.
+    Without measurements, shares are taken to be 0.5, where they vary most, and slices to be equal.
     """
-    counts = [with_minority(one, line) for one in counts if one.rows]
-    blank = Outlook(name, (), sum(one.rows for one in counts), None, "unknown", "", tolerance=line.limit.value)
+    counts = [with_minority(estimate, line) for estimate in counts if estimate.rows]
+    blank = Outlook(
+        name, (), sum(estimate.rows for estimate in counts), None, "unknown", "", tolerance=line.limit.value
+    )
     if line.claim == "point":
         return replace(blank, words="not planned: a point has no error rate")
-    few = {one.slice: why for one in counts if (why := smallness(one, line, small) or one.too_few)}
-    held = [one for one in counts if one.slice not in few]
+    few = {
+        estimate.slice: reason
+        for estimate in counts
+        if (reason := smallness(estimate, line, small) or estimate.too_few)
+    }
+    held = [estimate for estimate in counts if estimate.slice not in few]
     if len(counts) < 2:
-        return replace(blank, status="hopeless", words="hopeless: fewer than two slices have rows")
+        return replace(blank, status="hopeless", words="underpowered: fewer than two slices have rows")
     if few and (small.below != "watch" or len(held) < 2):
-        key, why = next(iter(few.items()))
-        return replace(blank, status="hopeless", words=f"hopeless: {slice_words(key)} has {why}")
-    known = [_spread(line, one, (own or {}).get(one.slice)) for one in held]
-    errors = [one for one in known if one is not None]
-    if len(errors) < len(known):
+        key, reason = next(iter(few.items()))
+        return replace(blank, status="hopeless", words=f"underpowered: {slice_words(key)} has {reason}")
+    champion = [_spread(line, estimate, (own or {}).get(estimate.slice)) for estimate in held]
+    errors = [estimate for estimate in champion if estimate is not None]
+    if len(errors) < len(champion):
         return replace(blank, words="not planned from counts: gate plan --score measures the champion")
     (i, j), smallest = _widest(line, errors)
-    status = "decidable" if smallest <= line.limit.value else "hopeless"
+    decidable = smallest <= line.limit.value
+    power = "has power" if decidable else f"underpowered at {line.limit}"
     where = "where the slices are as the champion's" if own else "where the slices do not differ"
     words = (
-        f"{status}{'' if status == 'decidable' else f' at {line.limit}'}: {slice_words(held[i].slice)} ({counted_words(held[i].rows, held[i].counted_in)}) and "
+        f"{power}: {slice_words(held[i].slice)} ({counted_words(held[i].rows, held[i].counted_in)}) and "
         f"{slice_words(held[j].slice)} ({counted_words(held[j].rows, held[j].counted_in)}) decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
     )
     if few:
-        words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} watched only"
-    return replace(blank, status="decidable" if status == "decidable" else "hopeless", words=words, smallest=smallest)
+        words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} only checked for no harm"
+    return replace(blank, status="decidable" if decidable else "hopeless", words=words, smallest=smallest)
 
 
-def _spread(line: Requirement, one: Estimate, known: Estimate | None) -> tuple[float, float, float] | None:
-    """(value, standard error, effective rows) of a slice; None where nothing says."""
-    if known is not None and known.candidate is not None and known.se is not None and known.n_eff:
-        return known.candidate, known.se, known.n_eff
-    if known is not None:
+def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) -> tuple[float, float, float] | None:
+    """(value, standard error, effective rows) of a slice; None where they are not known."""
+    if champion is not None and champion.candidate is not None and champion.se is not None and champion.n_eff:
+        return champion.candidate, champion.se, champion.n_eff
+    if champion is not None:
         return None
-    rows = rows_of_share(line, one)
+    rows = rows_of_share(line, estimate)
     if rows:
         return WORST_SHARE, WORST_SHARE / math.sqrt(rows), float(rows)
-    positives = one.positives or 0
-    if line.subject != "auc" or not 0 < positives < one.rows:
+    positives = estimate.positives or 0
+    if line.subject != "auc" or not 0 < positives < estimate.rows:
         return None
     from lockgate.stats.auc_variance import placements
 
     law = placements(AUC)
-    return AUC, law.se(positives, one.rows - positives), law.n_eff(positives, one.rows - positives)
+    return AUC, law.se(positives, estimate.rows - positives), law.n_eff(positives, estimate.rows - positives)
 
 
-def _widest(line: Requirement, known: Sequence[tuple[float, float, float]]) -> tuple[tuple[int, int], float]:
-    """(the pair that asks for the widest limit, that limit), so that all ordered pairs stay below with 90 %."""
+def _widest(line: Requirement, champion: Sequence[tuple[float, float, float]]) -> tuple[tuple[int, int], float]:
+    """(the pair that needs the widest limit, that limit), so that all ordered pairs stay below it with 90 % power."""
     from lockgate.stats.power import margin_by_t
 
-    asked = alpha_and_power(line, len(known) * (len(known) - 1))
+    aim = alpha_and_power(line, len(champion) * (len(champion) - 1))
 
     def limit(pair: tuple[int, int]) -> float:
-        (one, first, n), (other, second, m) = (known[place] for place in pair)
+        (value, first, n), (other_value, second, m) = (champion[index] for index in pair)
+        # As slice_gaps bounds a pair: errors add in squares, freedom by Welch–Satterthwaite.
         square = first**2 + second**2
         freedom = square**2 / (first**4 / max(n - 1, 1.0) + second**4 / max(m - 1, 1.0)) if square else 1.0
-        return abs(one - other) + margin_by_t(math.sqrt(square), n_eff=freedom + 1, **asked)
+        return abs(value - other_value) + margin_by_t(math.sqrt(square), n_eff=freedom + 1, **aim)
 
-    pair = max(combinations(range(len(known)), 2), key=limit)
+    pair = max(combinations(range(len(champion)), 2), key=limit)
     return pair, limit(pair)

@@ -1,4 +1,4 @@
-"""What can these rows decide? Beforehand, from counts alone, or with the champion's own scores; never with the candidate's."""
+"""Power of a requirement before a run: what these rows can decide, from counts or with the champion's scores."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _PAIRED = ("accuracy", "top_k_accuracy", "recall", "false_positive_rate", "posit
 
 @dataclass(frozen=True)
 class Outlook:
-    """What one line can come to on one slice.
+    """What one requirement can decide on one slice.
 
-    tolerance: what the line allows; smallest: the smallest tolerance with a 90 % chance that all slices of the line pass
-    where the models are equal, both in the metric's units. observed: of an absolute line, what must be seen to pass.
-    champion: what the champion itself would get on an absolute line, where its scores are known.
+    tolerance: the stated one; smallest: the smallest with a 90 % chance that all slices of the requirement pass if the
+    models are equal, both in the metric's units. observed: the value from which an absolute requirement passes.
+    champion: the champion's own verdict on an absolute requirement, where its scores are known.
     """
 
     requirement: str
@@ -70,7 +70,7 @@ class Outlook:
         }
 
     @property
-    def place(self) -> str:
+    def slice_name(self) -> str:
         return slice_words(self.slice) or "overall"
 
 
@@ -84,37 +84,43 @@ def outlooks(
     own: Mapping[SliceKey, Estimate] | None = None,
     disagreement: float = DISAGREEMENT,
 ) -> list[Outlook]:
-    """One for each slice of the line. counts: rows and positives of each. own: the champion's own estimates by slice.
+    """One outlook for each slice. counts: rows and positives of each. own: the champion's own estimates by slice.
 
     disagreement: the share of rows on which the two models are assumed to decide differently.
     """
-    counts = [with_minority(one, requirement) for one in counts]
-    held = [one for one in counts if not is_no_harm_check(one, requirement, small)]
+    counts = [with_minority(estimate, requirement) for estimate in counts]
+    held = [estimate for estimate in counts if not is_no_harm_check(estimate, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
-    said = {} if requirement.limit.relative or not own else _champion(name, requirement, subject, list(own.values()))
-    return [replace(line.outlook(one, small), champion=said.get(one.slice)) for one in counts]
+    champion_verdicts = (
+        {} if requirement.limit.relative or not own else _champion(name, requirement, subject, list(own.values()))
+    )
+    return [
+        replace(line.outlook(estimate, small), champion=champion_verdicts.get(estimate.slice)) for estimate in counts
+    ]
 
 
 def _champion(name: str, requirement: Requirement, subject: Subject, own: list[Estimate]) -> dict[SliceKey, str]:
-    """What the champion would get, had it to pass the line itself."""
-    found = judge("plan", [(name, requirement)], own, {subject.name: subject})
-    return {one.slice: f"{finding.verdict}: {finding.reason}" for one, finding in zip(own, found, strict=True)}
+    """The champion's own verdict and reason on each slice."""
+    findings = judge("plan", [(name, requirement)], own, {subject.name: subject})
+    return {
+        estimate.slice: f"{finding.verdict}: {finding.reason}" for estimate, finding in zip(own, findings, strict=True)
+    }
 
 
 def as_absolute(requirement: Requirement) -> Requirement:
-    """The line on the champion alone, so that its own value and variance are measured."""
+    """The requirement on the champion alone, so that its own value and variance are measured."""
     limit = RequirementLimit(relative=False, number=0.5) if requirement.limit.relative else requirement.limit
     return replace(requirement, limit=limit, claim=None)
 
 
-def with_minority(one: Estimate, requirement: Requirement) -> Estimate:
-    """The same counts with what the test of a metric that needs both classes would say of them."""
-    if requirement.subject not in _BOTH_CLASSES or one.positives is None:
-        return one
-    fewer = min(one.positives, one.rows - one.positives)
-    kind = "positive" if one.positives <= one.rows - one.positives else "negative"
+def with_minority(estimate: Estimate, requirement: Requirement) -> Estimate:
+    """The same counts with the floor of a test that needs both classes."""
+    if requirement.subject not in _BOTH_CLASSES or estimate.positives is None:
+        return estimate
+    fewer = min(estimate.positives, estimate.rows - estimate.positives)
+    kind = "positive" if estimate.positives <= estimate.rows - estimate.positives else "negative"
     few = f"{fewer} {kind} rows; the test needs {MIN_MINORITY}" if fewer < MIN_MINORITY else None
-    return replace(one, minority=fewer, too_few=few)
+    return replace(estimate, minority=fewer, too_few=few)
 
 
 @dataclass(frozen=True)
@@ -126,59 +132,59 @@ class _Line:
     own: Mapping[SliceKey, Estimate]
     disagreement: float
 
-    def outlook(self, one: Estimate, small: SmallSlices | None) -> Outlook:
-        blank = Outlook(self.name, one.slice, one.rows, one.positives, "unknown", "")
-        if one.rows == 0:
-            return replace(blank, status="hopeless", words=f"hopeless: there are no {one.counted_in}")
+    def outlook(self, estimate: Estimate, small: SmallSlices | None) -> Outlook:
+        blank = Outlook(self.name, estimate.slice, estimate.rows, estimate.positives, "unknown", "")
+        if estimate.rows == 0:
+            return replace(blank, status="hopeless", words=f"underpowered: there are no {estimate.counted_in}")
         if self.requirement.claim == "point":
             return replace(blank, words="not planned: a point has no error rate")
-        few = smallness(one, self.requirement, small)
-        if is_no_harm_check(one, self.requirement, small):
-            return replace(blank, status="watched", words=f"watched: {few}")
-        if few or one.too_few:
-            return replace(blank, status="hopeless", words=f"hopeless: {few or one.too_few}")
-        return self._relative(blank, one) if self.requirement.limit.relative else self._absolute(blank, one)
+        few = smallness(estimate, self.requirement, small)
+        if is_no_harm_check(estimate, self.requirement, small):
+            return replace(blank, status="watched", words=f"no-harm check: {few}")
+        if few or estimate.too_few:
+            return replace(blank, status="hopeless", words=f"underpowered: {few or estimate.too_few}")
+        return self._relative(blank, estimate) if self.requirement.limit.relative else self._absolute(blank, estimate)
 
-    def _relative(self, blank: Outlook, one: Estimate) -> Outlook:
+    def _relative(self, blank: Outlook, estimate: Estimate) -> Outlook:
         if self.requirement.claim == "superior":
-            return replace(blank, words=f"not planned: {self._unplanned(one)}")
-        value, limit = self._value(one), self.requirement.limit
-        smallest = self._smallest(one)
+            return replace(blank, words=f"not planned: {self._unplanned(estimate)}")
+        value, limit = self._value(estimate), self.requirement.limit
+        smallest = self._smallest(estimate)
         if smallest is None or (limit.sign == "*" and value is None):
             return replace(blank, words="not planned from counts: gate plan --score measures the champion")
         if math.isinf(smallest):
-            few = f"so few {one.counted_in} carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs are often not there"
-            return replace(blank, status="hopeless", words=f"hopeless: {few}")
+            few = f"so few {estimate.counted_in} carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs are often missing"
+            return replace(blank, status="hopeless", words=f"underpowered: {few}")
         tolerance = abs(1 - limit.value) * abs(value or 0.0) if limit.sign == "*" else abs(limit.margin)
-        shown = smallest / abs(value) if limit.sign == "*" and value else smallest
+        shown_tolerance = smallest / abs(value) if limit.sign == "*" and value else smallest
         decidable = smallest <= tolerance or self.requirement.claim == "no_harm"
         words = outlook_words(
             self.requirement,
-            rows=one.rows,
-            positives=one.positives,
-            smallest=shown,
+            rows=estimate.rows,
+            positives=estimate.positives,
+            smallest=shown_tolerance,
             decidable=decidable,
-            counted_in=one.counted_in,
+            counted_in=estimate.counted_in,
         )
         status: Status = "decidable" if decidable else "hopeless"
         return replace(blank, status=status, words=words, tolerance=tolerance, smallest=smallest)
 
-    def _unplanned(self, one: Estimate) -> str:
-        smallest = self._smallest(one)
+    def _unplanned(self, estimate: Estimate) -> str:
+        smallest = self._smallest(estimate)
         if smallest is None or math.isinf(smallest) or self.requirement.limit.sign == "*":
             return "a gain depends on the candidate"
         return f"a gain depends on the candidate; one of {short(rounded_up(smallest + abs(self.requirement.limit.margin)))} is shown with 90 % power"
 
-    def _value(self, one: Estimate) -> float | None:
-        known = self.own.get(one.slice)
-        if known is not None:
-            return known.candidate
+    def _value(self, estimate: Estimate) -> float | None:
+        champion = self.own.get(estimate.slice)
+        if champion is not None:
+            return champion.candidate
         return {"auc": AUC, "average_precision": AVERAGE_PRECISION}.get(self.requirement.subject)
 
-    def _smallest(self, one: Estimate) -> float | None:
-        """The smallest tolerance that all slices meet with 90 %; infinite where the test's own floor forbids it."""
-        subject, known = self.requirement.subject, self.own.get(one.slice)
-        carried = rows_of_share(self.requirement, one)
+    def _smallest(self, estimate: Estimate) -> float | None:
+        """The smallest tolerance that all slices meet with 90 % power; infinite where the test's own floor forbids it."""
+        subject, champion = self.requirement.subject, self.own.get(estimate.slice)
+        carried = rows_of_share(self.requirement, estimate)
         if carried is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
             return (
                 margin_by_score(carried, self.disagreement, **alpha_and_power(self.requirement, self.slices))
@@ -189,47 +195,47 @@ class _Line:
             error = (
                 ExpectedError(math.sqrt(self.disagreement / carried), self.disagreement * carried) if carried else None
             )
-        elif known is not None and (subject != "auc" or one.positives is None):
+        elif champion is not None and (subject != "auc" or estimate.positives is None):
             error = None
-            if known.se and known.n_eff is not None:
-                error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * known.se, known.n_eff)
+            if champion.se and champion.n_eff is not None:
+                error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * champion.se, champion.n_eff)
         else:
-            error = expected_ranking_error(subject, one.rows, one.positives, known)
+            error = expected_ranking_error(subject, estimate.rows, estimate.positives, champion)
         return None if error is None else error.smallest(self.requirement, self.slices)
 
-    def _absolute(self, blank: Outlook, one: Estimate) -> Outlook:
-        observed = self._observed(one)
+    def _absolute(self, blank: Outlook, estimate: Estimate) -> Outlook:
+        observed = self._observed(estimate)
         if observed is None:
-            return replace(blank, words="not planned from counts: gate plan --score asks the champion")
+            return replace(blank, words="not planned from counts: gate plan --score measures the champion")
         up = self.requirement.op == ">="
         if math.isnan(observed):
             best = "1" if up else "0"
             return replace(
                 blank,
                 status="hopeless",
-                words=f"hopeless: not even {best} observed on {one.rows:,} {one.counted_in} would show it",
+                words=f"underpowered: not even {best} on {estimate.rows:,} {estimate.counted_in} would show it",
             )
-        from_on = f"passes from an observed {short(observed)} {'up' if up else 'down'}"
-        return replace(blank, status="decidable", words=f"decidable: {from_on}", observed=observed)
+        from_on = f"passes from a value of {short(observed)} {'up' if up else 'down'}"
+        return replace(blank, status="decidable", words=f"has power: {from_on}", observed=observed)
 
-    def _observed(self, one: Estimate) -> float | None:
-        """What must be observed so that the line passes; NaN where nothing would do, None where that is not known."""
-        subject, positives = self.requirement.subject, one.positives or 0
+    def _observed(self, estimate: Estimate) -> float | None:
+        """The value from which the requirement passes; NaN where none would do, None where that is not known."""
+        subject, positives = self.requirement.subject, estimate.positives or 0
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
-        carried = rows_of_share(self.requirement, one)
+        carried = rows_of_share(self.requirement, estimate)
         if carried is not None:
             return share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
-        if subject == "auc" and one.positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
-            return auc_to_pass(limit, positives, one.rows - positives, alpha=alpha)
-        known = self.own.get(one.slice)
-        if known is None or known.value is None or known.low is None or known.high is None:
+        if subject == "auc" and estimate.positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
+            return auc_to_pass(limit, positives, estimate.rows - positives, alpha=alpha)
+        champion = self.own.get(estimate.slice)
+        if champion is None or champion.value is None or champion.low is None or champion.high is None:
             return None
-        away = known.value - known.low if self.requirement.op == ">=" else known.value - known.high
+        away = champion.value - (champion.low if self.requirement.op == ">=" else champion.high)
         return limit + away if math.isfinite(away) else None
 
 
 def assumptions(disagreement: float, *, scored: bool) -> str:
-    """What a plan stands on, in one sentence."""
+    """The assumptions of a plan, in one sentence."""
     alike = f"the two models disagree on {disagreement * 100:g} % of rows, and their scores correlate {CORRELATION:g}"
     if scored:
         return f"assumed: {alike}; the rest is the champion's own"

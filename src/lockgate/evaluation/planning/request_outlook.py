@@ -1,4 +1,4 @@
-"""What can so many requests decide? Of lines on latency, on failures, on flips, and on what is only counted."""
+"""Power of requirements on requests before a run: latency, failures, flips, and counts."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 
 def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: str) -> Outlook:
-    """Of a line that is counted on the run. units: how many are looked at, where that is known and more than one."""
-    blank = Outlook(name, (), units or 0, None, "decidable", "decidable: a fact of the run, without an error rate")
+    """Of a requirement that is counted on the run. units: how many are counted among, where known and more than one."""
+    blank = Outlook(name, (), units or 0, None, "decidable", "counted: a fact of the run, without an error rate")
     if not units or units < 2 or line.op != "<=" or line.limit.relative:
         return blank
+    # None among n: a share with (1 − share)^n = alpha is still possible.
     unseen = 1 - (1 - CONFIDENCE) ** (1 / units)
-    words = f"decidable: counted among {units:,} {unit}; none among them leaves up to {short(100 * unseen)} % unseen"
+    words = f"counted among {units:,} {unit}; none among them leaves up to {short(100 * unseen)} % unseen"
     return replace(blank, words=words)
 
 
 def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: int | None, blocks: int) -> Outlook:
-    """Of a line on times or failures of requests. requests: that each model gets; None where time alone ends the load."""
+    """Of a requirement on latency or failures. requests: that each model gets; None where time alone ends the load."""
     blank = Outlook(name, (), requests or 0, None, "unknown", "")
     if subject.counted:
         return counted_outlook(name, line, units=requests if line.subject == "errors" else None, unit="requests")
@@ -42,7 +43,7 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: i
             blank, words=f"not planned: how many requests a closed loop sends in its time is not known{fewest}"
         )
     if least is not None and requests < least:
-        words = f"hopeless: {requests:,} requests bound nothing; {least:,} are the fewest that can"
+        words = f"underpowered: {requests:,} requests bound nothing; {least:,} are the fewest that can"
         return replace(blank, status="hopeless", words=words)
     beyond = 1 - PERCENTILES[line.subject] if line.subject in PERCENTILES else line.limit.value
     if line.limit.relative or line.op != "<=" or least is None:
@@ -50,35 +51,37 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: i
         tail = f" ({round(requests * beyond):,} requests beyond it in all)" if line.subject in PERCENTILES else ""
         return replace(blank, words=f"not planned: how much {each} a model differ{tail} is known when they were sent")
     most = most_beyond(requests, beyond, alpha=1 - (line.confidence or CONFIDENCE))
-    what = "take longer" if line.subject in PERCENTILES else "fail"
+    outcome = "take longer" if line.subject in PERCENTILES else "fail"
     words = (
-        f"decidable: passes while at most {most:,} of {requests:,} requests {what}, with 90 % power where at most "
+        f"has power: passes while at most {most:,} of {requests:,} requests {outcome}, with 90 % power where at most "
         f"{_rounded_down(100 * _true_rate(requests, most))} % truly do; fewer count where requests resemble each other"
     )
     return replace(blank, status="decidable", words=words, observed=most / requests)
 
 
-def flip_rate_outlook(of: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
-    """The outlook of a line on flips, with what becomes of models that disagree as is assumed."""
+def flip_rate_outlook(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
+    """The outlook of a requirement on flips, with the fate of models that disagree as assumed."""
     from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
-    if of.observed is None or line.op != "<=":
-        return of
-    most = round(of.observed * of.rows)
-    rate, limit, alpha = _true_rate(of.rows, most), line.limit.value, 1 - (line.confidence or CONFIDENCE)
-    fails = _edge(of.rows, lambda hits: binomial_at_least(hits, of.rows, limit) <= alpha)
-    passes = binomial_at_most(most, of.rows, disagreement) >= POWER
-    refuted = disagreement > limit and binomial_at_least(fails, of.rows, disagreement) >= POWER
+    if outlook.observed is None or line.op != "<=":
+        return outlook
+    most = round(outlook.observed * outlook.rows)
+    rate, limit, alpha = _true_rate(outlook.rows, most), line.limit.value, 1 - (line.confidence or CONFIDENCE)
+    fails = _edge(outlook.rows, lambda hits: binomial_at_least(hits, outlook.rows, limit) <= alpha)
+    passes = binomial_at_most(most, outlook.rows, disagreement) >= POWER
+    refuted = disagreement > limit and binomial_at_least(fails, outlook.rows, disagreement) >= POWER
     assumed = f"models that disagree on {percent(disagreement)} of requests "
-    said = "pass" if passes else "are found to differ too much" if refuted else "are mostly left undecided"
-    words = f"{of.words}, with 90 % power where the truth is at most {_rounded_down(rate)}; {assumed}{said}"
-    if passes or refuted:
-        return replace(of, words=words)
-    return replace(of, status="hopeless", words=words.replace("decidable:", f"hopeless at {percent(disagreement)}:", 1))
+    result = "pass" if passes else "are found to differ too much" if refuted else "are mostly left undecided"
+    decidable = passes or refuted
+    words = (
+        f"{'has power' if decidable else f'underpowered at {percent(disagreement)}'}: passes from a value of "
+        f"{short(outlook.observed)} down, with 90 % power where the truth is at most {_rounded_down(rate)}; {assumed}{result}"
+    )
+    return replace(outlook, status=outlook.status if decidable else "hopeless", words=words)
 
 
 def most_beyond(requests: int, share: float, *, alpha: float) -> int:
-    """The most requests beyond a limit with which `at most this share lies beyond` is still shown; −1 where none is enough.
+    """The most requests beyond a limit with which the share beyond it is still shown to be small enough; −1 where none is.
 
     Source: the order-statistic bound, as MLPerf LoadGen stops early.
     """
@@ -97,7 +100,7 @@ def _edge(top: int, holds: Callable[[int], bool]) -> int:
 
 
 def _true_rate(units: int, most: int) -> float:
-    """The largest true rate with which at most so many of the units are seen with 90 %."""
+    """The largest true rate with which at most so many of the units occur with 90 % power."""
     from lockgate.stats.proportions import binomial_at_most
 
     low, high = 0.0, 1.0

@@ -1,4 +1,4 @@
-"""What must be observed so that a line with a number of its own passes?"""
+"""The value from which an absolute requirement passes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
 
 def share_to_pass(limit: float, rows: int, *, alpha: float, up: bool) -> float:
-    """The observed share next to the limit with which the exact bound meets it."""
+    """The share next to the limit whose exact bound meets it; NaN where none does."""
 
     def meets(hits: int) -> bool:
         return (binomial_at_least(hits, rows, limit) if up else binomial_at_most(hits, rows, limit)) <= alpha
@@ -26,7 +26,7 @@ def share_to_pass(limit: float, rows: int, *, alpha: float, up: bool) -> float:
 
 
 def auc_to_pass(limit: float, positives: int, negatives: int, *, alpha: float) -> float:
-    """The observed AUC from which on the logit bound meets the limit, by t with the rows that carry such an AUC."""
+    """The AUC from which on the logit bound meets the limit, by t with the effective rows of such an AUC."""
 
     def bound(auc: float) -> float:
         law = placements(auc)
@@ -35,5 +35,5 @@ def auc_to_pass(limit: float, positives: int, negatives: int, *, alpha: float) -
         return math.log(auc / (1 - auc)) - float(special.stdtrit(n_eff - 1, 1 - alpha)) * error - logit
 
     logit = math.log(limit / (1 - limit))
-    steps = (limit + (1 - limit) * place / 400 for place in range(1, 400))  # near 1 the approximation turns around
+    steps = (limit + (1 - limit) * step / 400 for step in range(1, 400))  # near 1 the approximation turns around
     return next((auc for auc in steps if bound(auc) >= 0), math.nan) if positives and negatives else math.nan
