@@ -137,7 +137,7 @@ def test_the_plan_tells_what_can_be_decided_of_each_class(desk: Checkout) -> Non
     counted, scored = desk.gate("plan"), desk.gate("plan", "--score")
 
     assert counted.code == scored.code == 0, scored.stderr
-    assert "country=BR: decidable: " in counted.stdout
+    assert "country=BR: has power: " in counted.stdout
     assert "recall(average=macro) >= champion - 0.05\n      overall: not planned from counts" in counted.stdout
     assert "the champion itself: pass: macro auc is 0." in scored.stdout
 

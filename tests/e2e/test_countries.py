@@ -186,8 +186,8 @@ MEXICO = (
     "not shown; "
 )
 FIRST = {
-    "watch": MEXICO + "and 9 more; 106 watched; a loss under N would go unseen",
-    "merge": MEXICO + f"and 2 more, 1 of them too small to judge; {COUNTRY}=other is 38 small slices judged as one",
+    "watch": MEXICO + "and 9 more; 106 under the no-harm check; a loss under N would go unseen",
+    "merge": MEXICO + f"and 2 more, 1 of them too small to judge; {COUNTRY}=other pools 38 small slices",
     "block": MEXICO + "and 115 more, 106 of them too small to judge",
 }
 

@@ -57,4 +57,4 @@ def test_more_than_one_may_be_asked(tmp_path: Path) -> None:
     found = told(tmp_path, require=["logged_metrics >= 2"]).findings[0]
 
     assert (found.verdict, found.observed) == (Verdict.FAIL, 1.0)
-    assert found.reason == "logged_metrics is 1; at least 2 is asked"
+    assert found.reason == "logged_metrics is 1; at least 2 is required"

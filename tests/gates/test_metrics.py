@@ -188,9 +188,15 @@ def test_lines_relative_to_nobody_are_not_asked_and_the_reason_says_so() -> None
 
     assert [one.requirement for one in both.findings] == ["r2"]
     assert both.verdict is Verdict.PASS
-    assert both.reason == "1 finding holds; 1 line that compares with a champion not asked: there is none yet"
+    assert (
+        both.reason
+        == "1 requirement met; 1 requirement that compares with a champion not evaluated: there is no champion yet"
+    )
     assert neither.verdict is Verdict.INCONCLUSIVE
-    assert neither.reason == "nothing was measured; 2 lines that compare with a champion not asked: there is none yet"
+    assert (
+        neither.reason
+        == "nothing was measured; 2 requirements that compare with a champion not evaluated: there is no champion yet"
+    )
 
 
 def test_a_point_comparison_says_that_it_is_one() -> None:
@@ -203,7 +209,7 @@ def test_a_point_comparison_says_that_it_is_one() -> None:
     assert (found.verdict, found.decided.claim, found.decided.confidence) == (Verdict.PASS, "point", None)
     assert found.interval is None
     assert found.reason.endswith("(a point comparison, without an error rate)")
-    assert result.reason == "1 finding holds; 1 compared by points, without an error rate"
+    assert result.reason == "1 requirement met; 1 compared by points, without an error rate"
 
 
 def test_small_slices_are_watched_in_the_open() -> None:
@@ -215,7 +221,7 @@ def test_small_slices_are_watched_in_the_open() -> None:
 
     assert {one.slice["geo"]: one.code for one in watched.findings} == {"BR": "watched", "US": "met"}
     assert watched.verdict is Verdict.PASS
-    assert watched.reason.startswith("1 proven, 1 watched; a loss under 0.01")
+    assert watched.reason.startswith("1 proven, 1 under the no-harm check; a loss under 0.01")
     assert {one.slice["geo"]: one.code for one in blocked.findings} == {"BR": "too_small", "US": "met"}
     assert blocked.verdict is Verdict.INCONCLUSIVE
 

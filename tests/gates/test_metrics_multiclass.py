@@ -135,7 +135,7 @@ def test_small_slices_are_told_by_the_rows_of_the_class_that_is_asked() -> None:
     ).findings  # fmt: skip
 
     assert (one.code, other.code) == ("watched", "met")
-    assert "positive rows; 400 are asked for" in one.reason
+    assert "positive rows; 400 are required" in one.reason
     assert other.positives is None
 
 

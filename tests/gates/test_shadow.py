@@ -90,7 +90,10 @@ def test_without_a_champion_only_errors_are_asked() -> None:
     result = run_gate("shadow", table=rows, require=LINES)
 
     assert [one.subject for one in result.findings] == ["errors"]
-    assert result.reason == "1 finding holds; 2 lines that compare with a champion not asked: there is none yet"
+    assert (
+        result.reason
+        == "1 requirement met; 2 requirements that compare with a champion not evaluated: there is no champion yet"
+    )
 
 
 def test_decisions_need_a_threshold() -> None:
@@ -155,7 +158,7 @@ def test_a_pool_of_requests_is_large_enough_where_its_members_are_together() -> 
     )  # fmt: skip
 
     assert result.verdict is Verdict.PASS
-    assert result.reason == "all 3 findings hold; geo=other is 2 small slices judged as one"
+    assert result.reason == "all 3 requirements met; geo=other pools 2 small slices"
     assert "with its rows: LU 60, MT 40" in result.findings[-1].reason
 
 

@@ -72,7 +72,7 @@ P99 = Finding(
 
 SIGNATURE = GateResult("signature", "signature", True, Verdict.PASS, "all 3 requirements met")
 METRICS = GateResult(
-    "metrics", "metrics", True, Verdict.FAIL, f"{BR.reason} (90 % interval 0.0381–0.0643); at most 0.03 below is allowed; and 1 more; 1 undecided; 3 watched",
+    "metrics", "metrics", True, Verdict.FAIL, f"{BR.reason} (90 % interval 0.0381–0.0643); at most 0.03 below is allowed; and 1 more; 1 undecided; 3 under the no-harm check",
     (RequirementLine("r1", LINE, 0, 31),), (US, DE, BR, NG, PT, *SMALL),
 )  # fmt: skip
 LATENCY = GateResult(
@@ -86,7 +86,7 @@ LATENCY = GateResult(
 )
 METADATA = GateResult("metadata", "metadata", False, Verdict.INCONCLUSIVE, "the version has no description")
 NEARLY = GateResult(
-    "metrics", "metrics", True, Verdict.INCONCLUSIVE, f"{PT.reason} (90 % interval -0.009 to 0.047); at most 0.03 below is allowed: not shown; 3 watched",
+    "metrics", "metrics", True, Verdict.INCONCLUSIVE, f"{PT.reason} (90 % interval -0.009 to 0.047); at most 0.03 below is allowed: not shown; 3 under the no-harm check",
     (RequirementLine("r1", LINE, 0, 31),), (US, DE, PT, *SMALL),
 )  # fmt: skip
 
@@ -106,4 +106,4 @@ def told(*gates: GateResult, **more: Any) -> Evidence:
 
 STOPPED = told(SIGNATURE, METRICS, LATENCY, METADATA)
 ASKING = told(SIGNATURE, NEARLY, METADATA, opens="by_owner", asks=[PT.id])
-PASSING = told(SIGNATURE, replace(NEARLY, verdict=Verdict.PASS, reason="2 proven, 3 watched; a loss under 0.31 would go unseen", findings=(US, DE, *SMALL)), opens="yes")  # fmt: skip
+PASSING = told(SIGNATURE, replace(NEARLY, verdict=Verdict.PASS, reason="2 proven, 3 under the no-harm check; a loss under 0.31 would go unseen", findings=(US, DE, *SMALL)), opens="yes")  # fmt: skip

@@ -64,7 +64,7 @@ Compared with version 6. It blocks promotion.
 * policy `sha256:p`
 
 If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 5 %, \
-however many there are. Not covered: metrics/r1 (watched); metadata (does not count). Facts counted on this run carry no such rate.
+however many there are. Not covered: metrics/r1 (no-harm check); metadata (does not count). Facts counted on this run carry no such rate.
 """
 
 JUNIT = """\

@@ -190,10 +190,10 @@ RATE = (
 @pytest.mark.parametrize(
     ("published", "said"),
     [
-        (before(0), "1 look at holdout, this one included: risk ≤ 5 % over all of them."),
-        (before(2), "3 looks at holdout, this one included: risk ≤ 15 % over all of them."),
-        (before(30), "31 looks at holdout, this one included: nothing is promised over so many."),
-        (None, "How often holdout was looked at before is unknown, and so is the risk over all looks."),
+        (before(0), "Evaluation no. 1 of holdout: risk ≤ 5 % over all so far."),
+        (before(2), "Evaluation no. 3 of holdout: risk ≤ 15 % over all so far."),
+        (before(30), "Evaluation no. 31 of holdout: nothing is promised over so many."),
+        (None, "How often holdout was evaluated before is unknown, and so is the risk over all evaluations."),
     ],
 )
 def test_the_run_says_what_the_looks_come_to(tmp_path: Path, published: Any, said: str) -> None:
@@ -213,8 +213,8 @@ def test_a_look_within_the_budget_is_shown_in_the_first_sentence(tmp_path: Path)
     """And in the run's."""
     run = asked(tmp_path, before(2), budget=3)
 
-    assert run.results[0].reason == "1 finding holds; look 3 of 3 at holdout"
-    assert str(risk_sentence(written(run))).split(". ")[1] == "Look 3 of 3 at holdout: over all 3 at most 15 %"
+    assert run.results[0].reason == "1 requirement met; look 3 of 3 at holdout"
+    assert "Evaluation no. 3 of the 3 allowed on holdout: over all 3 at most 15 %." in str(risk_sentence(written(run)))
     assert written(run).document["policy"]["reuse"] == {"budget": 3}
 
 
@@ -239,5 +239,5 @@ def test_an_unknown_count_does_not_break_the_run(tmp_path: Path) -> None:
 
     assert written(run).document["run"]["looks"] == {"holdout": None}
     assert run.results[0].reason == (
-        "1 finding holds; one look at holdout of the 3 allowed, how many were taken is unknown"
+        "1 requirement met; one look at holdout of the 3 allowed, how many were taken is unknown"
     )

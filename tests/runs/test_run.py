@@ -173,7 +173,7 @@ def test_a_waived_finding_is_shown_and_counted_in_the_first_sentence(run: Run) -
     said = {"a": [finding("a", V.FAIL), finding("a", V.PASS, slice_="geo=BR")]}
     session = run(said, waive=(waiver("a/r1/overall"),))
 
-    assert told(session) == {"a": ("pass", "1 waived; 1 finding holds")}
+    assert told(session) == {"a": ("pass", "1 waived; 1 requirement met")}
     assert [str(one.verdict) for one in session.results[0].findings] == ["fail", "pass"]
     assert decided(session) == ("pass", "yes")
 
@@ -243,7 +243,7 @@ def test_a_gate_that_breaks_keeps_its_findings_and_takes_no_other_with_it(
     assert [one.id for one in broken.findings] == ["a/r1/overall"]
     assert broken.context["k"] == "v"
     assert remedy is None or broken.context["broken"]["remedy"] == remedy
-    assert told(session)["b"] == ("pass", "1 finding holds")
+    assert told(session)["b"] == ("pass", "1 requirement met")
     assert decided(session) == ("error", "no")
 
 
@@ -357,7 +357,7 @@ def test_the_whole_evidence(run: Run, tmp_path: Path) -> None:
                 "kind": "says",
                 "counts": True,
                 "verdict": "pass",
-                "reason": "1 finding holds",
+                "reason": "1 requirement met",
                 "context": {},
                 "requirements": [{"id": "r1", "text": "answers <= 0", "file": 0, "line": None}],
                 "findings": [finding("a", V.PASS, decided=held).to_json()],

@@ -92,15 +92,15 @@ def test_the_whole_plan_from_counts(desk: Desk) -> None:
 {desk.model} version 2 against champion version 1
 metrics on holdout
   r1  accuracy >= champion - 0.03 on each slice
-      geo=LU: watched: 40 rows; 100 are asked for
-      geo=AT: decidable: 1,480 rows, {positives(desk, "AT")} positive decide a tolerance of 0.02 with 90 % power
-      geo=BR: decidable: 1,480 rows, {positives(desk, "BR")} positive decide a tolerance of 0.02 with 90 % power
+      geo=LU: no-harm check: 40 rows; 100 are required
+      geo=AT: has power: 1,480 rows, {positives(desk, "AT")} positive decide a tolerance of 0.02 with 90 % power
+      geo=BR: has power: 1,480 rows, {positives(desk, "BR")} positive decide a tolerance of 0.02 with 90 % power
   r2  accuracy >= 0.8
-      overall: decidable: passes from an observed 0.8123 up
+      overall: has power: passes from a value of 0.8123 up
   r3  recall >= 0.99
-      overall: decidable: passes from an observed 0.9984 up
+      overall: has power: passes from a value of 0.9984 up
   r4  auc >= champion - 0.05
-      overall: decidable: 3,000 rows, 622 positive decide a tolerance of 0.013 with 90 % power
+      overall: has power: 3,000 rows, 622 positive decide a tolerance of 0.013 with 90 % power
   r5  log_loss <= champion + 0.02
       overall: not planned from counts: gate plan --score measures the champion
   r6  auc >= champion
@@ -110,7 +110,7 @@ latency on holdout: about 30 s of requests
       overall: not planned: how much 20 blocks of 150 requests a model differ (30 requests beyond it in all) is known when \
 they were sent
   r2  errors <= 0
-      overall: decidable: counted among 3,000 requests; none among them leaves up to 0.09981 % unseen
+      overall: counted among 3,000 requests; none among them leaves up to 0.09981 % unseen
 assumed: the two models disagree on 5 % of rows, and their scores correlate 0.9; the champion's auc is 0.85 and its average \
 precision 0.8
 this would be look 1 at holdout
@@ -157,7 +157,7 @@ def test_a_larger_disagreement_needs_a_larger_tolerance(desk: Desk) -> None:
     words = outlook(planned(desk, "--disagreement", "40%"), "r1")["geo=AT"]
 
     assert words[0] == "hopeless"
-    assert words[1].startswith("hopeless at champion - 0.03: 1,480 rows")
+    assert words[1].startswith("underpowered at champion - 0.03: 1,480 rows")
     for text in ("0", "100%", "many"):
         with pytest.raises(UsageError, match="is no share of rows"):
             planned(desk, "--disagreement", text)
@@ -168,7 +168,7 @@ def test_a_blocked_slice_is_hopeless_with_its_reason(desk: Desk) -> None:
     write(desk, "block")
     promoted(desk)
 
-    assert outlook(planned(desk), "r1")["geo=LU"] == ("hopeless", "hopeless: 40 rows; 100 are asked for")
+    assert outlook(planned(desk), "r1")["geo=LU"] == ("hopeless", "underpowered: 40 rows; 100 are required")
 
 
 def test_merged_slices_are_planned_as_one(desk: Desk) -> None:
@@ -265,48 +265,48 @@ def test_every_line_says_what_can_be_foretold(desk: Desk) -> None:
         == """\
 metadata
   r1  code_commit >= 1
-      overall: decidable: a fact of the run, without an error rate
+      overall: counted: a fact of the run, without an error rate
 metrics on holdout
   r1  recall gap over geo <= 0.2
-      overall: decidable: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, where \
-the slices do not differ; 1 smaller slice is watched only
+      overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, where \
+the slices do not differ; 1 smaller slice is only under the no-harm check
   r2  recall gap over geo <= 0.02
-      overall: hopeless at 0.02: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, \
-where the slices do not differ; 1 smaller slice is watched only
+      overall: underpowered at 0.02: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.14 with 90 % power, \
+where the slices do not differ; 1 smaller slice is only under the no-harm check
   r3  auc gap over geo <= 0.2
-      overall: decidable: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.057 with 90 % power, where \
-the slices do not differ; 1 smaller slice is watched only
+      overall: has power: geo=AT (1,480 rows) and geo=BR (1,480 rows) decide a gap of 0.057 with 90 % power, where \
+the slices do not differ; 1 smaller slice is only under the no-harm check
   r4  log_loss gap over geo <= 0.2
       overall: not planned from counts: gate plan --score measures the champion
   r5  accuracy >= 0.5
       overall: not planned: a point has no error rate
 shadow on traffic
   r1  flip_rate <= 2%
-      overall: decidable: passes from an observed 0.0145 down, with 90 % power where the truth is at most 0.011; \
+      overall: has power: passes from a value of 0.0145 down, with 90 % power where the truth is at most 0.011; \
 models that disagree on 5 % of requests are found to differ too much
   r2  flip_rate <= 8% on each slice
-      geo=LU: hopeless: not even 0 observed on 30 rows would show it
-      geo=AT: decidable: passes from an observed 0.06497 down, with 90 % power where the truth is at most 0.056; \
+      geo=LU: underpowered: not even 0 on 30 rows would show it
+      geo=AT: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \
 models that disagree on 5 % of requests pass
-      geo=BR: decidable: passes from an observed 0.06497 down, with 90 % power where the truth is at most 0.056; \
+      geo=BR: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \
 models that disagree on 5 % of requests pass
   r3  new_errors <= 0
-      overall: decidable: counted among 2,000 requests; none among them leaves up to 0.1497 % unseen
+      overall: counted among 2,000 requests; none among them leaves up to 0.1497 % unseen
 open on holdout: about 30 s of requests
   r1  p99_ms <= 20
-      overall: decidable: passes while at most 20 of 3,000 requests take longer, with 90 % power where at most 0.51 \
+      overall: has power: passes while at most 20 of 3,000 requests take longer, with 90 % power where at most 0.51 \
 % truly do; fewer count where requests resemble each other
   r2  p95_ms <= 20
-      overall: decidable: passes while at most 130 of 3,000 requests take longer, with 90 % power where at most 3.8 \
+      overall: has power: passes while at most 130 of 3,000 requests take longer, with 90 % power where at most 3.8 \
 % truly do; fewer count where requests resemble each other
   r3  mean_ms <= 9
       overall: not planned: how much 20 blocks of 150 requests a model differ is known when they were sent
 closed on holdout: 1,200 requests, 1 at a time; 1.2 s for every ms that one takes
   r1  p99_ms <= 20
-      overall: decidable: passes while at most 1 of 600 requests take longer, with 90 % power where at most 0.088 % \
+      overall: has power: passes while at most 1 of 600 requests take longer, with 90 % power where at most 0.088 % \
 truly do; fewer count where requests resemble each other
   r2  rss_mb <= 900
-      overall: decidable: a fact of the run, without an error rate
+      overall: counted: a fact of the run, without an error rate
 """
     )
 

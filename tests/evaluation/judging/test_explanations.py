@@ -44,16 +44,16 @@ SENTENCES: list[tuple[Any, Any, str]] = [
     (
         "auc >= champion * 0.95 on each geo", replace(WORSE, value=0.0091, low=-0.002, high=0.02, required=(">=", 0.0)),
         "auc on geo=BR is 0.771, 0.0091 above 0.95 × the champion's 0.802 (90 % interval -0.002 to 0.02); "
-        "at least champion * 0.95 is asked",
+        "at least champion * 0.95 is required",
     ),
-    ("auc >= 0.8", OWN, "auc is 0.771 observed; at 95 % confidence at most 0.79; at least 0.8 is asked"),
+    ("auc >= 0.8", OWN, "auc is 0.771; at 95 % confidence at most 0.79; at least 0.8 is required"),
     (
         "auc >= 0.7", replace(OWN, required=(">=", 0.7), p_pass=0.001, p_fail=0.99),
-        "auc is 0.771 observed; at 95 % confidence at least 0.75; at least 0.7 is asked",
+        "auc is 0.771; at 95 % confidence at least 0.75; at least 0.7 is required",
     ),
     (
         "auc >= 0.77", replace(OWN, required=(">=", 0.77), p_pass=0.4, p_fail=0.6),
-        "auc is 0.771 observed; at 95 % confidence at least 0.75: 0.77 not shown",
+        "auc is 0.771; at 95 % confidence at least 0.75: 0.77 not shown",
     ),
     (
         "p99_ms <= champion * 1.1", RATIO,
@@ -62,13 +62,13 @@ SENTENCES: list[tuple[Any, Any, str]] = [
     (
         {"metric": "auc", "at_least": "champion + 0.01", "on": "each geo", "claim": "superior"}, replace(WORSE, required=(">=", 0.01)),
         "auc on geo=BR is 0.771, 0.031 below the champion's 0.802 (90 % interval 0.018–0.044); "
-        "a gain of 0.01 over the champion is asked",
+        "a gain of 0.01 over the champion is required",
     ),
     (
         {"metric": "auc", "at_least": "champion", "claim": "superior"},
         replace(WORSE, slice=(), required=(">=", 0.0), value=0.01, low=-0.001, high=0.02, p_pass=0.06, p_fail=0.94),
         "auc is 0.771, 0.01 above the champion's 0.802 (90 % interval -0.001 to 0.02); "
-        "a gain over the champion is asked: not shown",
+        "a gain over the champion is required: not shown",
     ),
     (
         {"metric": "auc", "at_least": "champion - 0.01", "on": "each geo", "claim": "no_harm"},
@@ -81,7 +81,7 @@ SENTENCES: list[tuple[Any, Any, str]] = [
     (
         {"metric": "auc", "at_least": 0.8, "claim": "point"},
         replace(OWN, p_pass=None, p_fail=None, low=None, high=None, se=None, n_eff=None, method="point"),
-        "auc is 0.771; at least 0.8 is asked (a point comparison, without an error rate)",
+        "auc is 0.771; at least 0.8 is required (a point comparison, without an error rate)",
     ),
     (
         "auc >= 0.8 on each geo",
@@ -145,15 +145,15 @@ def test_a_gate_begins_with_its_worst_finding() -> None:
     good = replace(fail, verdict=Verdict.PASS, code="met")
 
     assert summary([good, fail, fail]) == f"{fail.reason}; and 1 more"
-    assert summary([good]) == "1 finding holds"
+    assert summary([good]) == "1 requirement met"
     assert summary([good, good], not_asked=1) == (
-        "all 2 findings hold; 1 line that compares with a champion not asked: there is none yet"
+        "all 2 requirements met; 1 requirement that compares with a champion not evaluated: there is no champion yet"
     )
     assert summary([good, replace(good, code="no_loss_seen", detail={"smallest_loss_seen": "0.04"})]) == (
         "1 proven, 1 without a loss seen; a loss under 0.04 would go unseen"
     )
     assert summary([], not_asked=2) == (
-        "nothing was measured; 2 lines that compare with a champion not asked: there is none yet"
+        "nothing was measured; 2 requirements that compare with a champion not evaluated: there is no champion yet"
     )
 
 
@@ -169,11 +169,11 @@ def test_a_gate_says_what_else_is_open_and_what_is_only_watched() -> None:
     assert summary([fail, open_, small, small]) == f"{fail.reason}; 3 undecided, 2 of them too small to judge"
     assert summary([small, open_, small]) == "is open; and 2 more, 2 of them too small to judge"
     assert summary([small, small]) == "is small; and 1 more, all too small to judge"
-    assert summary([watched, open_]) == "is open; 1 watched; a loss under 0.04 would go unseen"
+    assert summary([watched, open_]) == "is open; 1 under the no-harm check; a loss under 0.04 would go unseen"
     assert summary([watched, unknown]) == (
-        "0 proven, 2 watched; a loss under 0.04 would go unseen; on 1 of them nothing says how large a loss would go unseen"
+        "0 proven, 2 under the no-harm check; a loss under 0.04 would go unseen; on 1 of them nothing says how large a loss would go unseen"
     )
-    assert summary([pool]) == "1 finding holds; geo=other is 2 small slices judged as one"
+    assert summary([pool]) == "1 requirement met; geo=other pools 2 small slices"
 
 
 def test_the_worst_comes_first() -> None:
@@ -258,8 +258,8 @@ class TestRisk:
         ("finding", "said"),
         [
             (with_claim("point", confidence=None), "metrics/r1 (compared by points)"),
-            (with_claim("no_harm"), "metrics/r1 (held to no_harm)"),
-            (replace(with_claim("no_harm"), code="watched"), "metrics/r1 (watched)"),
+            (with_claim("no_harm"), "metrics/r1 (claim no_harm)"),
+            (replace(with_claim("no_harm"), code="watched"), "metrics/r1 (no-harm check)"),
             (with_claim("at_limit", method="bootstrap, approximate"), "metrics/r1 (by an approximate method)"),
         ],
     )

@@ -68,7 +68,7 @@ def test_a_whole_finding() -> None:
         "remedy": "about 4,500 more rows, or a tolerance of 0.071, would decide",
         "detail": {
             "p_pass": "0.1", "p_fail": "0.9", "p_fail_holm": "0.9", "smallest_tolerance": found.detail["smallest_tolerance"],
-            "outlook": "hopeless at champion - 0.03: 1,000 rows, 400 positive decide a tolerance of 0.071 with 90 % power",
+            "outlook": "underpowered at champion - 0.03: 1,000 rows, 400 positive decide a tolerance of 0.071 with 90 % power",
         },
     }  # fmt: skip
 
@@ -126,9 +126,11 @@ class TestSmallSlices:
 
         assert found.decided is not None
         assert (found.verdict, found.code, found.decided.claim) == (Verdict.PASS, "watched", "no_harm")
-        assert found.detail["watched"] == "99 rows; 100 are asked for"
+        assert found.detail["watched"] == "99 rows; 100 are required"
         assert float(found.detail["smallest_loss_seen"]) == pytest.approx(0.03 + (1.6449 + 1.2816) * 0.006, rel=1e-3)
-        assert found.reason.endswith("watched, 99 rows; 100 are asked for; a loss under 0.04756 would go unseen")
+        assert found.reason.endswith(
+            "under the no-harm check, 99 rows; 100 are required; a loss under 0.04756 would go unseen"
+        )
 
     def test_a_watched_slice_with_a_significant_loss_fails(self) -> None:
         """Beyond the margin, after Holm."""
@@ -149,7 +151,7 @@ class TestSmallSlices:
         assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "too_small")
         assert found.reason == (
             "auc on geo=BR is 0.9, equal to the champion's 0.9 (90 % interval -0.01 to 0.01): "
-            "99 rows; 100 are asked for; at most 0.03 below is allowed"
+            "99 rows; 100 are required; at most 0.03 below is allowed"
         )
 
     def test_watched_slices_take_no_part_in_the_power_of_the_others(self) -> None:
@@ -268,7 +270,7 @@ class TestSmallSlices:
         """Many rows of which few are positive."""
         policy = SmallSlices(min_rows=0, min_positives=500, below="watch")
 
-        assert one(BASE, small=policy).detail["watched"] == "400 positive rows; 500 are asked for"
+        assert one(BASE, small=policy).detail["watched"] == "400 positive rows; 500 are required"
 
     def test_a_class_below_the_floor_of_the_test_is_watched(self) -> None:
         """Nine positives: the policy's watch covers what no test can decide."""

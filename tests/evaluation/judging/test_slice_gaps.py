@@ -180,12 +180,12 @@ def test_small_slices_block_merge_or_are_watched_in_a_gap_as_elsewhere() -> None
     (watched,) = asked(rows, line, small_slices={"min_rows": 100, "below": "watch"})
 
     assert (blocked.verdict, blocked.code) == (Verdict.INCONCLUSIVE, "too_small")
-    assert "CY has 55 rows; 100 are asked for" in blocked.reason
+    assert "CY has 55 rows; 100 are required" in blocked.reason
     assert (merged.verdict, merged.code) == (Verdict.PASS, "met")
     assert merged.detail["members"] == ["CY", "LU", "MT"]
     assert set(merged.detail["slices"]) == {"BR", "EU", "US", "other"}
     assert (watched.verdict, watched.code) == (Verdict.PASS, "watched")
-    assert "pairs with CY, LU, MT are watched only" in watched.reason
+    assert "pairs with CY, LU, MT are only under the no-harm check" in watched.reason
     assert watched.decided is not None
     assert (watched.decided.claim, verdict_of(watched.decided, watched.detail)) == ("no_harm", Verdict.PASS)
 
@@ -212,7 +212,7 @@ def test_clusters_that_span_slices_make_the_bound_wider_and_are_named() -> None:
     assert inside.decided is not None
     assert across.decided is not None
     assert (across.decided.high or 0) > (inside.decided.high or 1)
-    assert across.reason.endswith("clusters span these slices, so that their errors are taken to go together")
+    assert across.reason.endswith("clusters span these slices, so that their errors are taken to be correlated")
     assert across.detail["clusters_span_slices"] is True
     assert "clusters" not in inside.reason
 

@@ -127,7 +127,7 @@ def test_too_few_queries_are_counted_in_queries() -> None:
     blocked = ask(rows, "mrr >= 0.1 on each market", slices=["market"], small_slices={"min_rows": 101})
     merged = ask(rows, "mrr >= 0.1 on each market", slices=["market"], small_slices={"min_rows": 101, "below": "merge"})
 
-    assert {one.detail["too_few"] for one in blocked.findings} == {"100 queries; 101 are asked for"}
+    assert {one.detail["too_few"] for one in blocked.findings} == {"100 queries; 101 are required"}
     assert only(merged).reason.endswith("(other is what is small, with its queries: BR 100, LU 100, US 100)")
     assert only(ask(table(6), "mrr >= 0.1")).verdict is Verdict.INCONCLUSIVE
 
@@ -180,7 +180,7 @@ def test_small_slices_are_watched_by_query() -> None:
     assert [(one.slice["market"], one.verdict, one.code) for one in found] == [
         ("BR", Verdict.FAIL, "worse_than_margin"), ("LU", Verdict.PASS, "watched"), ("US", Verdict.PASS, "watched"),
     ]  # fmt: skip
-    assert "watched, 100 queries; 101 are asked for; a loss under" in found[1].reason
+    assert "under the no-harm check, 100 queries; 101 are required; a loss under" in found[1].reason
 
 
 def test_weights_are_of_queries() -> None:

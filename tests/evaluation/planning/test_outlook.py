@@ -64,30 +64,30 @@ def test_an_assumed_area_is_near_the_simulated_one(rows: int, tolerance: float, 
 @pytest.mark.parametrize(
     ("line", "count", "status", "words"),
     [
-        ("auc >= champion - 0.1", counted(900, 9), "hopeless", "hopeless: 9 positive rows; the test needs 10"),
+        ("auc >= champion - 0.1", counted(900, 9), "hopeless", "underpowered: 9 positive rows; the test needs 10"),
         (
             "auc >= champion - 0.3", counted(400, 20), "hopeless",
-            "hopeless: so few rows carry the difference that the 5 which the test needs are often not there",
+            "underpowered: so few rows carry the difference that the 5 which the test needs are often missing",
         ),
         ("precision >= champion - 0.3", counted(400, 80), "hopeless",
-            "hopeless: so few rows carry the difference that the 5 which the test needs are often not there",
+            "underpowered: so few rows carry the difference that the 5 which the test needs are often missing",
         ),
-        ("auc >= 0.9", counted(0, 0), "hopeless", "hopeless: there are no rows"),
-        ("recall >= 0.99", counted(900, 90), "hopeless", "hopeless: not even 1 observed on 900 rows would show it"),
-        ("recall >= 0.60", counted(900, 90), "decidable", "decidable: passes from an observed 0.7 up"),
-        ("auc >= 0.80", counted(1000, 100), "decidable", "decidable: passes from an observed 0.8385 up"),
-        ("log_loss <= 0.4", counted(900, 90), "unknown", "not planned from counts: gate plan --score asks the champion"),
+        ("auc >= 0.9", counted(0, 0), "hopeless", "underpowered: there are no rows"),
+        ("recall >= 0.99", counted(900, 90), "hopeless", "underpowered: not even 1 on 900 rows would show it"),
+        ("recall >= 0.60", counted(900, 90), "decidable", "has power: passes from a value of 0.7 up"),
+        ("auc >= 0.80", counted(1000, 100), "decidable", "has power: passes from a value of 0.8385 up"),
+        ("log_loss <= 0.4", counted(900, 90), "unknown", "not planned from counts: gate plan --score measures the champion"),
         (
             "accuracy >= champion - 0.01", counted(900, 90), "hopeless",
-            "hopeless at champion - 0.01: 900 rows, 90 positive decide a tolerance of 0.023 with 90 % power",
+            "underpowered at champion - 0.01: 900 rows, 90 positive decide a tolerance of 0.023 with 90 % power",
         ),
         (
             {"metric": "accuracy", "at_least": "champion - 0.01", "claim": "no_harm"}, counted(900, 90), "decidable",
-            "decidable: 900 rows, 90 positive decide a tolerance of 0.023 with 90 % power",
+            "has power: 900 rows, 90 positive decide a tolerance of 0.023 with 90 % power",
         ),
         (
             "auc >= champion * 0.95", counted(1000, 100), "decidable",
-            "decidable: 1,000 rows, 100 positive decide champion * 0.964 with 90 % power",
+            "has power: 1,000 rows, 100 positive decide champion * 0.964 with 90 % power",
         ),
     ],
 )  # fmt: skip
@@ -107,7 +107,7 @@ def test_watched_slices_take_no_part_in_the_power_of_the_others() -> None:
     )  # fmt: skip
 
     assert beside[0].smallest == alone[0].smallest
-    assert (beside[1].status, beside[1].words) == ("watched", "watched: 40 rows; 100 are asked for")
+    assert (beside[1].status, beside[1].words) == ("watched", "no-harm check: 40 rows; 100 are required")
 
 
 def test_what_init_writes_is_what_plan_finds_decidable() -> None:

@@ -61,7 +61,7 @@ def test_a_pool_that_is_still_small_is_inconclusive() -> None:
     other = next(one for one in result.findings if one.slice == {"country": "other"})
 
     assert (other.verdict, other.code) == (Verdict.INCONCLUSIVE, "too_small")
-    assert "95 rows; 500 are asked for" in other.reason
+    assert "95 rows; 500 are required" in other.reason
     assert "LU 40" in other.reason
 
 

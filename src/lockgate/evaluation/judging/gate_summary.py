@@ -55,13 +55,13 @@ def _passed(findings: Sequence[Finding]) -> str:
         return "1 requirement met" if len(findings) == 1 else f"all {len(findings)} requirements met"
     watched = sum(1 for finding in unseen if finding.code == "watched")
     shares = [f"{len(findings) - len(unseen)} proven"]
-    shares += [f"{watched} checked for no harm only"] if watched else []
+    shares += [f"{watched} under the no-harm check"] if watched else []
     shares += [f"{len(unseen) - watched} without a loss seen"] if len(unseen) > watched else []
     return ", ".join(shares)
 
 
 def _stopped(findings: Sequence[Finding]) -> list[str]:
-    """The worst finding, then how many others stand in the way and why, then what is checked for no harm only."""
+    """The worst finding, then how many others stand in the way and why, then what is under the no-harm check."""
     bad = worst_first(findings)
     same = sum(1 for finding in bad if finding.verdict is bad[0].verdict)
     undecided = [finding for finding in bad if finding.verdict is Verdict.INCONCLUSIVE]
@@ -72,7 +72,7 @@ def _stopped(findings: Sequence[Finding]) -> list[str]:
     if small and len(undecided) > 1:
         clauses[-1] += f", {small} of them too small to judge" if small < len(undecided) else ", all too small to judge"
     watched = sum(1 for finding in findings if finding.code == "watched")
-    return [*clauses, *([f"{watched} checked for no harm only", *_unseen_losses(findings)] if watched else [])]
+    return [*clauses, *([f"{watched} under the no-harm check", *_unseen_losses(findings)] if watched else [])]
 
 
 def _unseen_losses(findings: Sequence[Finding]) -> list[str]:
@@ -145,7 +145,7 @@ def _over_all_looks(evidence: Evidence, alpha: float) -> list[str]:
             )
         elif budget is not None:
             sentences.append(
-                f"Evaluation no. {look} of {budget} of {name}: over all {budget} at most {percent(budget * alpha)}."
+                f"Evaluation no. {look} of the {budget} allowed on {name}: over all {budget} at most {percent(budget * alpha)}."
             )
         elif look * alpha < 1:
             sentences.append(f"Evaluation no. {look} of {name}: risk ≤ {percent(look * alpha)} over all so far.")

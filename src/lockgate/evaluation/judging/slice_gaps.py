@@ -72,7 +72,7 @@ class SliceGap:
             )
         code, verdict = finding.code, finding.verdict
         if verdict is Verdict.PASS and self.watched is not None:
-            # Pairs that are only checked for no harm carry no error rate, and so the whole carries none.
+            # Pairs that are only under the no-harm check carry no error rate, and so the whole carries none.
             finding = replace(finding, decided=replace(finding.decided, claim="no_harm"))
             verdict = verdict_of(finding.decided, finding.detail)
             code = "watched" if verdict is Verdict.PASS else "beyond_unadjusted"
@@ -106,7 +106,7 @@ class SliceGap:
         if point:
             text += " (a point comparison, without an error rate)"
         if self.watched is not None:
-            text += f"; pairs with {self.watched} are only checked for no harm"
+            text += f"; pairs with {self.watched} are only under the no-harm check"
         if self.together and not point:
             text += "; clusters span these slices, so that their errors are taken to be correlated"
         return text

@@ -70,7 +70,7 @@ def gap_outlook(
         f"{slice_words(held[j].slice)} ({counted_words(held[j].rows, held[j].counted_in)}) decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
     )
     if few:
-        words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} only checked for no harm"
+        words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} only under the no-harm check"
     return replace(blank, status="decidable" if decidable else "hopeless", words=words, smallest=smallest)
 
 
