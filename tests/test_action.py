@@ -18,7 +18,7 @@ import yaml
 from helpers.index import reachable
 from lockgate.cli.commands.github import command
 from lockgate.evidence.finding import Verdict
-from lockgate.signoff.decision import Decision
+from lockgate.signoff.decision import SignoffDecision
 
 ROOT = Path(__file__).resolve().parents[1]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
@@ -88,7 +88,7 @@ def test_no_text_from_outside_stands_in_a_script() -> None:
 def test_every_word_that_an_output_can_be_is_described() -> None:
     """Those of a decision, those that commands end with, and the verdicts."""
     source = "".join(path.read_text() for path in (ROOT / "src/lockgate/commands").glob("github*.py"))
-    states = {*re.findall(r'\bstate(?:": |=)"(\w+)"', source), *get_args(get_type_hints(Decision)["state"])}
+    states = {*re.findall(r'\bstate(?:": |=)"(\w+)"', source), *get_args(get_type_hints(SignoffDecision)["state"])}
     said = {name: set(re.findall(r"\w+", output["description"])) for name, output in ACTION["outputs"].items()}
 
     assert {"approved", "refused", "error", "promoted", "rolled_back"} <= states

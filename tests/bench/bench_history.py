@@ -10,11 +10,11 @@ from statistics import median
 
 from setting import GATE, seconds
 
+from helpers import moving
 from lockgate.promotion.audit import history
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.rollback import adopt
 from lockgate.registries.mlflow.client import Client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.runs.run import now
@@ -46,7 +46,7 @@ def build(folder: Path) -> str:
         (folder / "gates" / f"{model}.yaml").write_text(PIPELINE.format(model=model), encoding="utf-8")
         client.create_registered_model(model)
         client.create_model_version(model, source=str(folder))
-        adopt(registry, model, version="1", reason="it runs", promotion=PromotionPolicy(), actor=CI, clock=now)
+        moving.adopt(registry, model, version="1", reason="it runs", promotion=PromotionPolicy(), actor=CI, clock=now)
     keys = more(read_chain(registry.ledger("long").keys()))
     run_id = client.get_experiment_by_name("lockgate-ledger/long").tags["ledger_run"]
     for start in range(0, len(keys), 100):

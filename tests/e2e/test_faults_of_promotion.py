@@ -21,19 +21,19 @@ from typing import Any, get_args
 
 import pytest
 
+from helpers import moving
 from helpers.calls import register
 from helpers.crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, die, now, race, told, who
 from helpers.proxy import Asked, Fate, Proxy
 from helpers.servers import MlflowServer
 from lockgate.errors import Refused
 from lockgate.promotion import publish as published
-from lockgate.promotion import rollback as standby
-from lockgate.promotion.ledger.steps import Step
+from lockgate.promotion.ledger.steps import LedgerStep
 from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import RegistrySpec
 
-STEPS = [step.__name__ for step in get_args(Step)]
+STEPS = [step.__name__ for step in get_args(LedgerStep)]
 LIFECYCLES = get_args(RegistrySpec.model_fields["lifecycle"].annotation)
 MOST_WRITES = 40
 
@@ -142,7 +142,7 @@ def test_a_registry_that_cannot_archive_and_promote_in_one_write_begins_no_ledge
     register(postgres_server.uri, model, 1, tmp_path)
 
     with pytest.raises(Refused) as refused:
-        standby.adopt(registry, model, version="1", reason="it runs", promotion=HURRY, actor=who("setup"), clock=now)
+        moving.adopt(registry, model, version="1", reason="it runs", promotion=HURRY, actor=who("setup"), clock=now)
 
     assert refused.value.code == "stages_broken"
     assert registry.ledger(model).keys() == {}

@@ -16,7 +16,7 @@ from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.loader import load
-from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.promotion.reevaluation_result import ReevaluationResult
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.reevaluate import reevaluate
 
@@ -52,7 +52,7 @@ def evaluated(checkout: Checkout) -> Checkout:
     return checkout
 
 
-def again(checkout: Checkout, about: Evidence | None = None, **more: Any) -> Repeats | Refused:
+def again(checkout: Checkout, about: Evidence | None = None, **more: Any) -> ReevaluationResult | Refused:
     """What asking again leads to."""
     of = load(checkout.folder / "gates" / "fraud.yaml", environ={})
     about = about or Evidence.read((checkout.run / "evidence.json").read_bytes())
@@ -150,7 +150,7 @@ def test_data_that_is_another_here_is_refused_and_data_that_is_not_here_is_named
     gone = again(evaluated)
 
     assert "the data holdout is sha256:" in str(changed)
-    assert isinstance(gone, Repeats)
+    assert isinstance(gone, ReevaluationResult)
     assert gone.same == ("metadata",)
     assert gone.left_out["metrics"].startswith("its data holdout cannot be opened here: ")
 
@@ -163,7 +163,7 @@ def test_a_model_that_answers_otherwise_is_found_out_and_one_that_takes_too_long
     other = again(checkout, forged(checkout, lambda document: _say(document["gates"][0], "0.95")))
     late = again(checkout, seconds=0)
 
-    assert same == Repeats(("metrics",))
+    assert same == ReevaluationResult(("metrics",))
     assert "metrics/r1/overall is pass (0.95) in the evidence, and pass (0.8" in str(other)
-    assert late == Repeats((), {"metrics": "it took longer than is spent on asking again"})
+    assert late == ReevaluationResult((), {"metrics": "it took longer than is spent on asking again"})
     assert checkout.processes == []

@@ -6,11 +6,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from helpers import moving
 from helpers.promoting import CI, NOBODY, POLICY, PROMOTION, Clock, evidence, run_folder
 from helpers.proxy import Proxy
 from lockgate import hashing as digest
-from lockgate.promotion import promote as promotion
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.audit import status as audit
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
@@ -56,17 +55,17 @@ class Moves:
         self.common: dict[str, Any] = {"promotion": PROMOTION, "actor": CI, "clock": self.clock}
 
     def adopt(self) -> list[str]:
-        standby.adopt(self._registry, self.model, version="1", reason="it runs", **self.common)
+        moving.adopt(self._registry, self.model, version="1", reason="it runs", **self.common)
         return self._asked
 
     def stage(self) -> list[str]:
-        promotion.record_staging(self._registry, self.evidence, folder=self.run, **self.common)
+        moving.record_staging(self._registry, self.evidence, folder=self.run, **self.common)
         return self._asked
 
     def promote(self) -> list[str]:
         registry = self._registry
         registry.evidence(self.model).votes(self.evidence.digest)
-        promotion.promote(
+        moving.promote(
             registry,
             self.evidence,
             signoff=NOBODY,
@@ -82,7 +81,7 @@ class Moves:
         return asked
 
     def rollback(self) -> list[str]:
-        standby.rollback(self._registry, self.model, reason="it stalls", **self.common)
+        moving.rollback(self._registry, self.model, reason="it stalls", **self.common)
         return self._asked
 
     def status(self, lifecycle: str = "aliases") -> list[str]:

@@ -18,17 +18,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from helpers import moving
 from helpers.calls import register
 from helpers.promoting import POLICY, evidence, run_folder, signed, ssh_key
 from lockgate.errors import LockgateError, Refused, RegistryError, UnknownOutcome, Waiting
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion import promote as promotion
-from lockgate.promotion import rollback as standby
+from lockgate.promotion import apply
+from lockgate.promotion.apply import Clock
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import all_tags, differing_tags
 from lockgate.promotion.ledger.standing import standing
-from lockgate.promotion.promote import Outcome
+from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh
@@ -62,7 +63,7 @@ class World:
         model = f"fraud-{uuid.uuid4().hex[:6]}"
         made = tuple(register(uri, model, number, folder) for number in range(1, versions + 1))
         world = cls(uri, model, folder, ssh_key(folder, "olga"), made, lifecycle)
-        standby.adopt(
+        moving.adopt(
             world.registry(), model, version="1", reason="it runs", promotion=HURRY, actor=who("setup"), clock=now
         )
         return world
@@ -89,11 +90,11 @@ class World:
         *,
         approvals: Votes,
         actor: Identity,
-        clock: promotion.Clock,
+        clock: Clock,
         **more: Any,
     ) -> Outcome:
-        read, objections = ssh.read(approvals, self.signoff)
-        return promotion.promote(
+        read, objections = ssh.read_votes(approvals, self.signoff)
+        return moving.promote(
             registry,
             made,
             **{
@@ -112,8 +113,8 @@ class World:
             },
         )
 
-    def rollback(self, registry: MlflowRegistry, *, actor: Identity, clock: promotion.Clock) -> Outcome:
-        return standby.rollback(
+    def rollback(self, registry: MlflowRegistry, *, actor: Identity, clock: Clock) -> Outcome:
+        return moving.rollback(
             registry, self.model, reason="it stalls", promotion=HURRY, actor=actor, clock=clock
         )  # fmt: skip
 
@@ -237,7 +238,7 @@ class Worker:
             self.known[version.version] = self.world.evaluate(version)
         return self.known[version.version]
 
-    def promote(self, version: ModelVersion, *, clock: promotion.Clock = now, **more: Any) -> str:
+    def promote(self, version: ModelVersion, *, clock: Clock = now, **more: Any) -> str:
         made, run, votes = self.evaluate(version)
 
         def ask(actor: Identity) -> Outcome:
@@ -248,7 +249,7 @@ class Worker:
             del self.known[version.version]
         return str(said["told"])
 
-    def rollback(self, *, clock: promotion.Clock = now) -> str:
+    def rollback(self, *, clock: Clock = now) -> str:
         ask = partial(self.world.rollback, self.registry, clock=clock)
         return str(self._ask("rollback", lambda actor: ask(actor=actor))["told"])
 
@@ -306,7 +307,7 @@ def die(world: World, step: str, log: Path) -> None:
 
     `set_stage`: between the write of the alias and that of the stage.
     """
-    decide = promotion.next_step
+    decide = apply.next_step
 
     def next_step(*arguments: Any, **more: Any) -> Any:
         found = decide(*arguments, **more)
@@ -321,11 +322,11 @@ def die(world: World, step: str, log: Path) -> None:
     def set_stage(*arguments: Any) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    promotion.next_step = next_step
+    apply.next_step = next_step
     if step == "set_stage":
         MlflowRegistry.set_stage = set_stage  # type: ignore[method-assign]
     Worker(world, world.uri, "killed", log).promote(
-        world.versions[1], prove=prove, turn_over=lambda entry: f"serving shows {entry.target}"
+        world.versions[1], prove=prove, switch_traffic=lambda entry: f"serving shows {entry.target}"
     )
 
 

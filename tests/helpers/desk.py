@@ -13,8 +13,8 @@ from helpers.promoting import Models, evidence, run_folder, ssh_key
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
 from lockgate.pipeline.loader import load
-from lockgate.promotion.reevaluation_result import Repeats
-from lockgate.promotion.rollback_proof import Answered
+from lockgate.promotion.reevaluation_result import ReevaluationResult
+from lockgate.promotion.rollback_proof import RollbackAnswer
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs import promotion_hooks, reevaluate
 from lockgate.signoff import ssh
@@ -58,14 +58,14 @@ class Desk:
     def register(self) -> ModelVersion:
         return self.models.register(self.model)
 
-    def answer(self, pipeline: Any, registry: Any, version: ModelVersion, *, environ: Any) -> Answered:
+    def answer(self, pipeline: Any, registry: Any, version: ModelVersion, *, environ: Any) -> RollbackAnswer:
         """What asking a version would find; models answer in tests/e2e."""
         self.asked.append(version.version)
-        return Answered("input example", 1, folder_digest(self.models.files(version)))
+        return RollbackAnswer("input example", 1, folder_digest(self.models.files(version)))
 
-    def repeat(self, pipeline: Any, registry: Any, about: Evidence, *, environ: Any) -> Repeats:
+    def repeat(self, pipeline: Any, registry: Any, about: Evidence, *, environ: Any) -> ReevaluationResult:
         """What asking the gates again would find; gates are asked in tests/e2e."""
-        return Repeats(("metadata",))
+        return ReevaluationResult(("metadata",))
 
     def evaluate(self, version: ModelVersion, *, champion: ModelVersion | None = None, **more: Any) -> Evidence:
         """What `gate run` leaves behind."""

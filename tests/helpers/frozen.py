@@ -12,9 +12,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from helpers import moving
 from helpers.promoting import CI, NOBODY, POLICY, PROMOTION, Clock, run_folder
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion import promote as promotion
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot
 
@@ -40,7 +40,7 @@ class Freezing:
 if __name__ == "__main__":
     uri, folder, model, file, moment, then = sys.argv[1:]
     about = Evidence.read(Path(file).read_bytes())
-    outcome = promotion.promote(
+    outcome = moving.promote(
         Freezing(MlflowRegistry(uri), dies=then == "dies"),  # type: ignore[arg-type]
         about,
         signoff=NOBODY,

@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
+from helpers import moving
 from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion import promote as promotion
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.promote import Outcome
+from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh
@@ -199,7 +198,7 @@ class Bench:
         self.proven: list[str] = []
 
     def adopt(self, version: str) -> None:
-        standby.adopt(
+        moving.adopt(
             self.models.registry,
             self.model,
             version=version,
@@ -223,7 +222,7 @@ class Bench:
             "prove": lambda version: self.proven.append(version.version),
             "folder": folder if folder.exists() else run_folder(about, folder),
         }
-        return promotion.promote(self.models.registry, about, **arguments | more)
+        return moving.promote(self.models.registry, about, **arguments | more)
 
     def refusal(self, about: Evidence | None = None, **more: Any) -> Refused:
         before = self.snapshot

@@ -21,7 +21,7 @@ from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import Standing
-from lockgate.promotion.promote import Outcome
+from lockgate.promotion.outcome import Outcome
 
 LINKS = {"run": "https://github.com/acme/models/actions/runs/7"}
 ABOUT = evidence("fraud", "7")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Clock, Models
 from lockgate.errors import Refused, Waiting
-from lockgate.promotion import rollback as standby
-from lockgate.promotion.archive import Archiving, archive
+from lockgate.promotion.archive import ArchiveResult
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.registries.mlflow.registry import MlflowRegistry
@@ -30,8 +30,8 @@ def bench(models: Models, tmp_path: Path) -> Bench:
     return Bench(models, tmp_path)
 
 
-def call(bench: Bench, promotion: PromotionPolicy = PROMOTION) -> Archiving:
-    return archive(bench.registry, bench.model, promotion=promotion, actor=CI, clock=bench.clock)
+def call(bench: Bench, promotion: PromotionPolicy = PROMOTION) -> ArchiveResult:
+    return moving.archive(bench.registry, bench.model, promotion=promotion, actor=CI, clock=bench.clock)
 
 
 def epochs(bench: Bench) -> int:
@@ -152,14 +152,14 @@ def test_an_archiving_that_somebody_is_at_is_left_to_them(bench: Bench) -> None:
 def test_several_at_once_archive_it_once(bench: Bench) -> None:
     """Each is told what happened, none of them an error."""
     bench.clock.forward(hours=49)
-    told: list[Archiving] = []
+    told: list[ArchiveResult] = []
     barrier = threading.Barrier(4)
 
     def one() -> None:
         registry = MlflowRegistry(bench.models.uri)
         barrier.wait()
         clock = Clock(bench.clock.now)
-        told.append(archive(registry, bench.model, promotion=PROMOTION, actor=CI, clock=clock))
+        told.append(moving.archive(registry, bench.model, promotion=PROMOTION, actor=CI, clock=clock))
 
     threads = [threading.Thread(target=one) for _ in range(4)]
     for thread in threads:
@@ -189,7 +189,7 @@ def test_without_a_ledger_or_a_standby_nothing_is_due(models: Models) -> None:
     models.register(bare)
     models.register(adopted)
     arguments = {"promotion": PROMOTION, "actor": CI, "clock": Clock(NOW)}
-    standby.adopt(models.registry, adopted, version="1", reason="it runs", **arguments)
+    moving.adopt(models.registry, adopted, version="1", reason="it runs", **arguments)
 
-    assert archive(models.registry, bare, **arguments).waits_for == "the ledger knows no Production"
-    assert archive(models.registry, adopted, **arguments).waits_for == "no version stands by behind version 1"
+    assert moving.archive(models.registry, bare, **arguments).waits_for == "the ledger knows no Production"
+    assert moving.archive(models.registry, adopted, **arguments).waits_for == "no version stands by behind version 1"

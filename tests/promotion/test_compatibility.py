@@ -12,7 +12,7 @@ import pytest
 
 from helpers.promoting import Models
 from lockgate.promotion import compatibility as callers
-from lockgate.promotion.compatibility import Callers
+from lockgate.promotion.compatibility import ClientCompatibility
 from lockgate.registries.ports import ModelVersion
 from promotion.test_rollback import Bench
 
@@ -46,8 +46,8 @@ def model_file(bench: Bench, version: int) -> Path:
     return bench.models.files(bench.versions[version - 1]) / "MLmodel"
 
 
-def compare(bench: Bench) -> Callers:
-    return callers.compare(bench.registry, bench.model, leaves="3", returns="2")
+def compare(bench: Bench) -> ClientCompatibility:
+    return callers.compare_signatures(bench.registry, bench.model, leaves="3", returns="2")
 
 
 def test_a_rollback_that_breaks_callers_says_how(models: Models, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_where_callers_get_along_nothing_is_said(shared: Bench) -> None:
     sign(shared, 3, [column("amount", "integer")])
     sign(shared, 2, [column("amount", "long"), column("age", "long", required=False)])
 
-    assert compare(shared) == Callers(())
+    assert compare(shared) == ClientCompatibility(())
 
 
 def test_a_hundred_columns_are_not_all_told(shared: Bench) -> None:
@@ -156,7 +156,7 @@ def test_files_that_never_come_hold_up_no_rollback(
     monkeypatch.setattr(callers, "PATIENCE_S", 0.05)
     seen: list[str] = []
 
-    outcome = bench.rollback(turn_over=lambda entry: seen.append(bench.aliases["production"]) or "serving answers")
+    outcome = bench.rollback(switch_traffic=lambda entry: seen.append(bench.aliases["production"]) or "serving answers")
     stuck.never.set()
 
     assert seen == ["2"]

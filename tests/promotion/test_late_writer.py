@@ -13,14 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from helpers import moving
 from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion import promote as promotion
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.standing import standing
-from lockgate.promotion.promote import Outcome
+from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot
@@ -37,7 +36,7 @@ class Bench:
         self.registry = MlflowRegistry(self.models.uri)
         self.model, self.clock = self.models.new(), Clock(NOW + timedelta(minutes=1))
         self.versions = [self.models.register(self.model) for _ in range(4)]
-        standby.adopt(
+        moving.adopt(
             self.registry, self.model, version="1", reason="it runs", promotion=PROMOTION, actor=CI, clock=self.clock
         )
         self.second = self.about(1, 0)
@@ -47,7 +46,7 @@ class Bench:
 
     def promote(self, about: Evidence, prove: Callable[[ModelVersion], object] = lambda version: None) -> Outcome:
         folder = self.folder / about.run_id
-        return promotion.promote(
+        return moving.promote(
             self.registry,
             about,
             signoff=NOBODY,

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 from lockgate import hashing as digest
 from lockgate.errors import ModelFault, Refused, Waiting
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import publish as published
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.audit.status import status
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.promote import Outcome
+from lockgate.promotion.outcome import Outcome
 from lockgate.signoff import ssh
-from lockgate.signoff.decision import Ballot, Decision, Objection, Obstacle
+from lockgate.signoff.decision import Ballot, Objection, SignoffDecision, SignoffHold
 from lockgate.signoff.identity import Identity
-from lockgate.signoff.override import OVERRIDABLE, agreed
+from lockgate.signoff.override import OVERRIDABLE, decide_override
 from lockgate.signoff.policy import Owner, SignoffPolicy
 from lockgate.signoff.vote import Vote
 
@@ -63,7 +63,7 @@ class Night(Bench):
             signed(about, self.keys[name], at=self.clock(), verb="override", reason=f"{REASON}, says {name}")
             for name in by
         ]
-        read, objections = ssh.read(votes, self.policy)
+        read, objections = ssh.read_votes(votes, self.policy)
         ballot = Ballot((*read, *more.pop("besides", ())), objections, ("dev@example.org",))
         return self.promote(about, signoff=self.policy, ballot=ballot, votes=votes, **{"override": True} | more)
 
@@ -153,7 +153,7 @@ def test_where_nothing_stands_in_the_way_it_is_an_ordinary_promotion(night: Nigh
     """Nobody is told of an override that was none."""
     made = {"signoff": night.policy.model_copy(update={"separation_of_duties": False})}
     votes = [signed(night.evidence, night.keys["alice"], at=night.clock())]
-    read, objections = ssh.read(votes, night.policy)
+    read, objections = ssh.read_votes(votes, night.policy)
 
     outcome = night.promote(ballot=Ballot(read, objections), votes=votes, override=True, **made)
 
@@ -173,7 +173,7 @@ def _by_hand(night: Night) -> dict[str, Any]:
 
 def _withdrawn(night: Night) -> dict[str, Any]:
     Bench.promote(night)
-    standby.rollback(
+    moving.rollback(
         night.models.registry, night.model, reason="stalls", promotion=PROMOTION, actor=CI, clock=night.clock
     )
     return {}
@@ -268,12 +268,12 @@ def test_what_a_channel_found_in_the_way_is_not_gone_over(night: Night) -> None:
     votes = [
         Vote.read(signed(about, night.keys[name], at=NOW, verb="override", reason=REASON)[0]) for name in night.keys
     ]
-    waits = Obstacle("pending", "not_merged", "it is not merged", "merge it")
+    waits = SignoffHold("pending", "not_merged", "it is not merged", "merge it")
 
-    decision = agreed(night.policy, about, Ballot(tuple(votes), {}, ("dev@example.org",), obstacle=waits), NOW)
+    decision = decide_override(night.policy, about, Ballot(tuple(votes), {}, ("dev@example.org",), hold=waits), NOW)
 
     assert (decision.state, decision.code) == ("pending", "not_merged")
-    assert agreed(night.policy, about, Ballot(tuple(votes), {}, ("dev@example.org",)), NOW).state == "approved"
+    assert decide_override(night.policy, about, Ballot(tuple(votes), {}, ("dev@example.org",)), NOW).state == "approved"
 
 
 def test_another_version_ends_an_override(night: Night) -> None:
@@ -281,7 +281,7 @@ def test_another_version_ends_an_override(night: Night) -> None:
     registry = night.models.registry
 
     def back(**more: Any) -> tuple[str, ...]:
-        standby.rollback(
+        moving.rollback(
             registry, night.model, reason="stalls", promotion=PROMOTION, actor=CI, clock=night.clock, **more
         )
         return status(registry, night.model, promotion=PROMOTION, now=night.clock()).problems
@@ -299,7 +299,7 @@ def test_the_entry_stays_within_what_mlflow_keeps(night: Night) -> None:
     votes = [
         signed(night.evidence, night.keys[name], at=night.clock(), verb="override", reason=long) for name in night.keys
     ]
-    read, objections = ssh.read(votes, night.policy)
+    read, objections = ssh.read_votes(votes, night.policy)
 
     night.promote(
         signoff=night.policy,
@@ -336,7 +336,7 @@ def test_nothing_is_overridden_without_a_quorum_of_its_own(
     refused = {one.sha256 for one in votes if data.draw(st.booleans())}
     accounts = tuple(one for one in (ALICE, BOB) if one.name in makers)
 
-    decision = agreed(
+    decision = decide_override(
         policy, MADE, Ballot(tuple(votes), dict.fromkeys(refused, Objection("no", "no")), (), accounts), NOW
     )
 
@@ -357,7 +357,7 @@ def test_nothing_is_overridden_without_a_quorum_of_its_own(
     _holds(decision, good, heard, strength)
 
 
-def _holds(decision: Decision, good: set[str], heard: list[Vote], strength: list[str]) -> None:
+def _holds(decision: SignoffDecision, good: set[str], heard: list[Vote], strength: list[str]) -> None:
     last = {
         one.by.id: one.verb for one in sorted(heard, key=lambda one: (one.at, strength.index(one.verb), one.sha256))
     }

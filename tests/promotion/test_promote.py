@@ -12,20 +12,20 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
+from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 from lockgate import hashing as digest
 from lockgate.errors import ModelFault, NotFound, Refused, ServingFault, Waiting
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion import promote as promotion
 from lockgate.promotion import publish as published
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Done, Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import standing
-from lockgate.promotion.promote import Outcome
-from lockgate.promotion.reevaluation_result import Repeats
-from lockgate.promotion.rollback_proof import Answered, Proof
+from lockgate.promotion.outcome import Outcome
+from lockgate.promotion.preconditions import make_rollback_proof
+from lockgate.promotion.reevaluation_result import ReevaluationResult
+from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh
@@ -146,7 +146,7 @@ def test_signed_votes_open_and_are_published(bench: Bench, tmp_path: Path) -> No
         bench.promote(signoff=policy)
     assert waiting.value.code == "votes_missing"
     vote, signature = signed(bench.evidence, key)
-    votes, objections = ssh.read([(vote, signature)], policy)
+    votes, objections = ssh.read_votes([(vote, signature)], policy)
 
     bench.promote(signoff=policy, ballot=Ballot(votes, objections), votes=[(vote, signature)])
 
@@ -352,7 +352,7 @@ def test_serving_is_turned_over_before_the_entry_is_done(bench: Bench) -> None:
         marks.append("done-2" not in keys and aliases["production"] == "2")
         return "serving was turned over"
 
-    outcome = bench.promote(turn_over=turn_over)
+    outcome = bench.promote(switch_traffic=turn_over)
 
     assert marks == [True]
     assert outcome.notes == ("serving was turned over",)
@@ -363,13 +363,13 @@ def test_a_switch_that_breaks_leaves_the_entry_to_the_next_command(bench: Bench)
     serving = Serving()
     serving.broken = True
     with pytest.raises(ServingFault) as failed:
-        bench.promote(turn_over=serving)
+        bench.promote(switch_traffic=serving)
     keys, aliases = bench.snapshot
     with pytest.raises(ServingFault):
-        bench.promote(turn_over=serving)
+        bench.promote(switch_traffic=serving)
     serving.broken = False
 
-    outcome = bench.promote(turn_over=serving)
+    outcome = bench.promote(switch_traffic=serving)
 
     assert failed.value.message == (
         f"the registry shows version 2 of {bench.model} as Production, and serving does not: "
@@ -393,7 +393,7 @@ def test_an_interrupted_switch_gives_up_its_hold(bench: Bench) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        bench.promote(turn_over=interrupted)
+        bench.promote(switch_traffic=interrupted)
 
     assert json.loads(bench.snapshot[0]["failed-2"])["note"] == "KeyboardInterrupt"
     assert bench.promote().already
@@ -408,10 +408,10 @@ def test_whoever_turned_serving_over_too_late_turns_it_back(bench: Bench) -> Non
         if entry.target == "2":
             bench.clock.forward(minutes=11)
             rollback = {"reason": "it hangs", "promotion": PROMOTION, "actor": CI, "clock": bench.clock}
-            standby.rollback(MlflowRegistry(bench.models.uri), bench.model, **rollback, turn_over=serving)  # type: ignore[arg-type]
+            moving.rollback(MlflowRegistry(bench.models.uri), bench.model, **rollback, switch_traffic=serving)  # type: ignore[arg-type]
         return said
 
-    outcome = bench.promote(turn_over=hanging)
+    outcome = bench.promote(switch_traffic=hanging)
 
     assert serving.calls == [("promoted", "2"), ("rolled_back", "1"), ("rolled_back", "1")]
     assert outcome.standing.production == "1"
@@ -425,11 +425,11 @@ def test_serving_follows_wherever_a_promotion_crashes(bench: Bench, at: int, aft
     serving = Serving()
     real, bench.models = bench.models, replace_registry(bench.models, at, after=after)
     with pytest.raises(Crash):
-        bench.promote(turn_over=serving)
+        bench.promote(switch_traffic=serving)
     bench.models = real
     bench.clock.forward(minutes=11)
 
-    bench.promote(turn_over=serving)
+    bench.promote(switch_traffic=serving)
 
     assert bench.snapshot[1]["production"] == "2"
     assert serving.calls[-1] == ("promoted", "2")
@@ -506,8 +506,10 @@ def test_the_way_back_is_waived_until_its_day(bench: Bench) -> None:
 def test_a_waiver_holds_too_where_another_job_made_the_proof(bench: Bench) -> None:
     """It asked gates again, and not the champion; the waiver's day, the evidence and the half hour count as ever."""
     policy = PromotionPolicy.model_validate({"way_back": "waived: its wheel is gone, until 2026-11-21"})
-    again = Repeats(("metadata",))
-    proof = Proof(bench.model, bench.evidence.digest, None, None, None, 0, bench.clock(), CI, repeats=again)
+    again = ReevaluationResult(("metadata",))
+    proof = RollbackProof(
+        bench.model, bench.evidence.digest, None, None, None, 0, bench.clock(), CI, reevaluation=again
+    )
     other = replace(proof, evidence="sha256:" + "0" * 64)
 
     assert bench.refusal(proof=proof).code == "proof"
@@ -521,14 +523,14 @@ def test_a_waiver_holds_too_where_another_job_made_the_proof(bench: Bench) -> No
 def test_a_proof_from_another_job_stands_for_asking(bench: Bench) -> None:
     """For half an hour, for these files; the job that promotes asks nothing."""
 
-    def answer(version: ModelVersion) -> Answered:
-        return Answered("input example", 1, digest.folder_digest(bench.models.files(version)))
+    def answer(version: ModelVersion) -> RollbackAnswer:
+        return RollbackAnswer("input example", 1, digest.folder_digest(bench.models.files(version)))
 
     def never(version: ModelVersion) -> None:
         raise AssertionError("a model was asked")
 
     reader = Identity("unverified", "reader@example.org", "reader")
-    proof = promotion.prove(bench.models.registry, bench.evidence, answer=answer, by=reader, clock=bench.clock)
+    proof = make_rollback_proof(bench.models.registry, bench.evidence, run=answer, by=reader, clock=bench.clock)
     other = evidence(bench.model, bench.second, champion=bench.first)
     bench.clock.forward(minutes=29)
     assert bench.refusal(other, prove=never, proof=proof).code == "proof"
@@ -550,9 +552,9 @@ def test_a_proof_from_another_job_stands_for_asking(bench: Bench) -> None:
 
 def test_an_old_proof_is_no_proof(bench: Bench) -> None:
     """It says how to make another."""
-    answer = Answered("input example", 1, digest.folder_digest(bench.models.files(bench.first)))
-    proof = promotion.prove(
-        bench.models.registry, bench.evidence, answer=lambda version: answer, by=CI, clock=bench.clock
+    answer = RollbackAnswer("input example", 1, digest.folder_digest(bench.models.files(bench.first)))
+    proof = make_rollback_proof(
+        bench.models.registry, bench.evidence, run=lambda version: answer, by=CI, clock=bench.clock
     )
     bench.clock.forward(minutes=31)
 
@@ -567,7 +569,7 @@ def test_where_nothing_holds_production_there_is_nothing_to_prove(models: Models
     model = models.new()
     about = evidence(model, models.register(model))
 
-    proof = promotion.prove(models.registry, about, answer=lambda version: 1 / 0, by=CI, clock=clock)  # type: ignore[arg-type,return-value]
+    proof = make_rollback_proof(models.registry, about, run=lambda version: 1 / 0, by=CI, clock=clock)  # type: ignore[arg-type,return-value]
 
     assert proof.version is None
     assert proof.objection(model=model, evidence=about.digest, outgoing=None, now=clock()) is None
@@ -608,7 +610,7 @@ def test_a_pass_is_staged_with_its_evidence(bench: Bench) -> None:
     folder = run_folder(bench.evidence, bench.folder / "staged")
 
     def stage(about: Evidence) -> Outcome:
-        return promotion.record_staging(
+        return moving.record_staging(
             bench.models.registry, about, folder=folder, promotion=PROMOTION, actor=CI, clock=bench.clock
         )
 
@@ -644,7 +646,7 @@ class Counting:
 
 def test_a_promotion_asks_little_of_the_registry(bench: Bench) -> None:
     """Beyond proving the way back, and publishing where that was not done before."""
-    promotion.record_staging(
+    moving.record_staging(
         bench.models.registry,
         bench.evidence,
         folder=run_folder(bench.evidence, bench.folder / "staged"),
@@ -660,8 +662,8 @@ def test_a_promotion_asks_little_of_the_registry(bench: Bench) -> None:
 
     bench.promote(folder=None)
 
-    moving = [call for call in calls if call not in ("version", "fetch", "stages")]  # aliases alone: nothing is asked
-    assert moving == [
+    moved = [call for call in calls if call not in ("version", "fetch", "stages")]  # aliases alone: nothing is asked
+    assert moved == [
         "keys",
         "aliases",
         "newest",

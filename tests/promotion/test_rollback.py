@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
+from helpers import moving
 from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
 from lockgate.errors import NotFound, Refused, ServingFault, UsageError
-from lockgate.promotion import promote as promotion
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.promote import Outcome
+from lockgate.promotion.outcome import Outcome
 from lockgate.signoff.decision import Ballot
 
 
@@ -37,7 +36,7 @@ class Bench:
             self.promote(after, before)
 
     def adopt(self, version: str, reason: str = "it runs") -> Outcome:
-        return standby.adopt(
+        return moving.adopt(
             self.registry,
             self.model,
             version=version,
@@ -53,7 +52,7 @@ class Bench:
         )
         self.last = about
         folder = self.folder / about.run_id
-        return promotion.promote(
+        return moving.promote(
             self.registry,
             about,
             signoff=NOBODY,
@@ -70,7 +69,7 @@ class Bench:
 
     def rollback(self, **more: Any) -> Outcome:
         arguments: dict[str, Any] = {"reason": "stalls", "promotion": PROMOTION, "actor": CI, "clock": self.clock}
-        return standby.rollback(self.registry, self.model, **arguments | more)
+        return moving.rollback(self.registry, self.model, **arguments | more)
 
     def refusal(self, **more: Any) -> Refused:
         before = self.aliases
@@ -170,7 +169,7 @@ def test_a_rollback_that_broke_off_behind_a_staged_version_is_finished_whole(ben
     """It had set production only, which previous then equals: nothing is taken for done that is not."""
     fourth = bench.models.register(bench.model)
     about = evidence(bench.model, fourth, champion=bench.versions[2], finished=bench.clock())
-    promotion.record_staging(
+    moving.record_staging(
         bench.registry, about, folder=run_folder(about, bench.folder / about.run_id), promotion=PROMOTION, actor=CI,
         clock=bench.clock,
     )  # fmt: skip
@@ -191,7 +190,7 @@ def test_a_staged_version_that_somebody_deleted_does_not_stop_a_rollback(bench: 
     """Its alias goes with it, and nothing can point there again: staging equals Production."""
     fourth = bench.models.register(bench.model)
     about = evidence(bench.model, fourth, champion=bench.versions[2], finished=bench.clock())
-    promotion.record_staging(
+    moving.record_staging(
         bench.registry, about, folder=run_folder(about, bench.folder / about.run_id), promotion=PROMOTION, actor=CI,
         clock=bench.clock,
     )  # fmt: skip
@@ -285,7 +284,7 @@ def stuck(bench: Bench, to: str) -> Entry:
         raise ServingFault("the switch hung", remedy="mend it")
 
     with pytest.raises(ServingFault):
-        bench.promote(int(to) - 1, int(to) - 2, turn_over=broken)
+        bench.promote(int(to) - 1, int(to) - 2, switch_traffic=broken)
     entry = read_chain(bench.registry.ledger(bench.model).keys()).unfinished
     assert entry is not None
     return entry
@@ -300,7 +299,7 @@ def test_a_promotion_whose_switch_cannot_work_is_rolled_back_at_once(bench: Benc
         turned.append(entry.target)
         return "serving was turned over"
 
-    outcome = bench.rollback(turn_over=turn_over)
+    outcome = bench.rollback(switch_traffic=turn_over)
 
     chain = read_chain(bench.registry.ledger(bench.model).keys())
     assert chain.ending(left) == "unswitched"
@@ -318,7 +317,7 @@ def test_a_rollback_that_broke_off_is_finished_by_repeating_it(bench: Bench) -> 
         raise Stop
 
     with pytest.raises(Stop):
-        bench.rollback(turn_over=killed)
+        bench.rollback(switch_traffic=killed)
 
     outcome = bench.rollback()
 
@@ -334,9 +333,9 @@ def test_a_rollback_whose_switch_cannot_work_gives_way_to_another_version(bench:
         raise ServingFault("the switch hung", remedy="mend it")
 
     with pytest.raises(ServingFault, match=r"gate rollback fraud-.* --to VERSION"):
-        bench.rollback(turn_over=broken)
+        bench.rollback(switch_traffic=broken)
 
-    bench.rollback(to="1", turn_over=lambda entry: f"{entry.target} serves")
+    bench.rollback(to="1", switch_traffic=lambda entry: f"{entry.target} serves")
 
     assert bench.aliases["production"] == "1"
     assert [bench.state(version) for version in "123"] == ["production", "withdrawn", "withdrawn"]

@@ -15,7 +15,7 @@ from lockgate.cli.commands.vote import approve
 from lockgate.errors import Refused, ServingFault, UsageError, Waiting
 from lockgate.hashing import folder_digest, sha256
 from lockgate.promotion.ledger.chain import read_chain
-from lockgate.promotion.rollback_consent import Planned, agreed
+from lockgate.promotion.rollback_consent import RollbackPlan, consenting_votes
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot, Objection
 from lockgate.signoff.identity import Identity
@@ -26,10 +26,10 @@ OCTOCAT, STRANGER = Identity("github", "583231", "octocat"), Identity("github", 
 POLICY = SignoffPolicy(
     groups={"owners": (Owner(github="octocat", id=583231),)}, require={"owners": 1}, rollback="owner"
 )
-PLAN = Planned("fraud", "8", "7", "sha256:" + "a" * 64)
+PLAN = RollbackPlan("fraud", "8", "7", "sha256:" + "a" * 64)
 
 
-def word(plan: Planned = PLAN, *, by: Identity = OCTOCAT, at: datetime = NOW, verb: str = "rollback") -> Vote:
+def word(plan: RollbackPlan = PLAN, *, by: Identity = OCTOCAT, at: datetime = NOW, verb: str = "rollback") -> Vote:
     return Vote(verb, plan.digest, plan.model, None, "stalls", at, by)  # type: ignore[arg-type]
 
 
@@ -37,9 +37,9 @@ def word(plan: Planned = PLAN, *, by: Identity = OCTOCAT, at: datetime = NOW, ve
     ("vote", "said"),
     [
         (word(by=STRANGER), "in no group"),
-        (word(Planned("fraud", "8", "6", PLAN.after)), "about something else"),
-        (word(Planned("fraud", "8", "7", "sha256:" + "b" * 64)), "moved a version since"),
-        (word(Planned("churn", "8", "7", PLAN.after)), "about something else"),
+        (word(RollbackPlan("fraud", "8", "6", PLAN.after)), "about something else"),
+        (word(RollbackPlan("fraud", "8", "7", "sha256:" + "b" * 64)), "moved a version since"),
+        (word(RollbackPlan("churn", "8", "7", PLAN.after)), "about something else"),
         (word(verb="approve"), "about something else"),
         (word(at=NOW - timedelta(hours=1)), "was good for 1h"),
         (word(at=NOW + timedelta(hours=1)), "still to come"),
@@ -48,10 +48,10 @@ def word(plan: Planned = PLAN, *, by: Identity = OCTOCAT, at: datetime = NOW, ve
 def test_an_owners_word_is_for_one_rollback_at_one_time(vote: Vote, said: str) -> None:
     """Of an owner, for this model, from this version to that, on this ledger, within the hour."""
     with pytest.raises(Waiting, match=said) as waits:
-        agreed(POLICY, PLAN, Ballot((vote,)), actor=STRANGER, now=NOW)
+        consenting_votes(POLICY, PLAN, Ballot((vote,)), actor=STRANGER, now=NOW)
 
     assert waits.value.code == "owner_needed"
-    assert agreed(POLICY, PLAN, Ballot((vote, word())), actor=STRANGER, now=NOW) == (word(),)
+    assert consenting_votes(POLICY, PLAN, Ballot((vote, word())), actor=STRANGER, now=NOW) == (word(),)
 
 
 def test_what_a_channel_does_not_believe_is_no_word() -> None:
@@ -59,21 +59,21 @@ def test_what_a_channel_does_not_believe_is_no_word() -> None:
     doubt = {word().sha256: Objection("not_signed", "its signature is not that of octocat")}
 
     with pytest.raises(Waiting, match="its signature is not"):
-        agreed(POLICY, PLAN, Ballot((word(),), doubt), actor=STRANGER, now=NOW)
+        consenting_votes(POLICY, PLAN, Ballot((word(),), doubt), actor=STRANGER, now=NOW)
 
 
 def test_an_owner_whom_a_channel_vouches_for_needs_no_vote() -> None:
     """GitHub says who started a run; what stands in git's configuration anybody can write."""
-    assert agreed(POLICY, PLAN, Ballot(), actor=OCTOCAT, now=NOW) == ()
+    assert consenting_votes(POLICY, PLAN, Ballot(), actor=OCTOCAT, now=NOW) == ()
     with pytest.raises(Waiting):
-        agreed(POLICY, PLAN, Ballot(), actor=Identity("unverified", "583231", "octocat"), now=NOW)
+        consenting_votes(POLICY, PLAN, Ballot(), actor=Identity("unverified", "583231", "octocat"), now=NOW)
 
 
 def test_nobody_is_asked_unless_the_policy_says_so() -> None:
     """A rollback is for the night."""
     silent = POLICY.model_copy(update={"rollback": "none"})
 
-    assert agreed(silent, PLAN, Ballot(), actor=STRANGER, now=NOW) == ()
+    assert consenting_votes(silent, PLAN, Ballot(), actor=STRANGER, now=NOW) == ()
 
 
 @pytest.fixture

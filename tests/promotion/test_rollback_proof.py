@@ -9,37 +9,42 @@ import pytest
 
 from helpers.promoting import CI, NOW
 from lockgate.errors import Refused
-from lockgate.promotion.reevaluation_result import Repeats
-from lockgate.promotion.rollback_proof import Proof, Waived, waived
+from lockgate.promotion.ledger.policy import ProofWaiver, parse_waiver
+from lockgate.promotion.reevaluation_result import ReevaluationResult
+from lockgate.promotion.rollback_proof import RollbackProof
 
 DIGEST, FILES = "sha256:" + "1" * 64, "sha256:" + "2" * 64
-PROOF = Proof("fraud", DIGEST, "6", FILES, "input example", 10, NOW, CI)
+PROOF = RollbackProof("fraud", DIGEST, "6", FILES, "input example", 10, NOW, CI)
 
 
-def objection(proof: Proof = PROOF, **more: object) -> str | None:
+def objection(proof: RollbackProof = PROOF, **more: object) -> str | None:
     about = {"model": "fraud", "evidence": DIGEST, "outgoing": "6", "now": NOW + timedelta(minutes=29)}
     return proof.objection(**{**about, **more})  # type: ignore[arg-type]
 
 
 def test_a_proof_is_read_back_as_it_was_written() -> None:
     """Canonical bytes with a schema."""
-    assert Proof.read(PROOF.bytes) == PROOF
+    assert RollbackProof.read(PROOF.bytes) == PROOF
     assert PROOF.bytes.startswith(b'{"asked":"input example","at":"2026-11-21T12:00:00.000Z"')
 
 
 def test_a_proof_says_which_gates_were_asked_again() -> None:
     """It is read back as it was written, and one that leaves a gate of the pipeline unmentioned is refused."""
-    again = replace(PROOF, repeats=Repeats(("metadata",), {"latency": "it measures time"}), run="https://example.org/1")
+    again = replace(
+        PROOF,
+        reevaluation=ReevaluationResult(("metadata",), {"latency": "it measures time"}),
+        run="https://example.org/1",
+    )
 
-    assert Proof.read(again.bytes) == again
-    assert again.said == (
+    assert RollbackProof.read(again.bytes) == again
+    assert again.summary == (
         "the way back was proven by ci (unverified) on 2026-11-21T12:00:00.000Z; "
         "asked again: metadata; not asked again: latency; in https://example.org/1"
     )
-    again.must_name(["metadata", "latency"])
+    again.require_gates(["metadata", "latency"])
     for proof, gates in ((again, ["metadata", "metrics"]), (PROOF, ["metadata"])):
         with pytest.raises(Refused, match="does not say whether these gates were asked again: met") as caught:
-            proof.must_name(gates)
+            proof.require_gates(gates)
         assert caught.value.code == "proof"
 
 
@@ -47,7 +52,7 @@ def test_a_proof_says_which_gates_were_asked_again() -> None:
 def test_other_bytes_are_no_proof(data: bytes) -> None:
     """Whatever they are."""
     with pytest.raises(ValueError, match=r"not a proof|schema|Expecting|decode"):
-        Proof.read(data)
+        RollbackProof.read(data)
 
 
 def test_a_proof_counts_for_half_an_hour_and_one_promotion() -> None:
@@ -66,12 +71,12 @@ def test_a_proof_counts_for_half_an_hour_and_one_promotion() -> None:
 
 def test_a_waiver_has_a_reason_and_a_last_day() -> None:
     """Which is the whole day, in UTC."""
-    said = waived("waived: needs a wheel, which is gone, until 2026-11-21")
+    said = parse_waiver("waived: needs a wheel, which is gone, until 2026-11-21")
 
-    assert said == Waived("needs a wheel, which is gone", date(2026, 11, 21))
+    assert said == ProofWaiver("needs a wheel, which is gone", date(2026, 11, 21))
     assert said.holds(NOW.replace(hour=23, minute=59))
     assert not said.holds(NOW + timedelta(days=1))
-    assert waived("prove") is None
+    assert parse_waiver("prove") is None
 
 
 @pytest.mark.parametrize(
@@ -80,4 +85,4 @@ def test_a_waiver_has_a_reason_and_a_last_day() -> None:
 def test_anything_else_is_refused(text: str) -> None:
     """A waiver without reason or day among it."""
     with pytest.raises(ValueError, match=r"prove|no day"):
-        waived(text)
+        parse_waiver(text)

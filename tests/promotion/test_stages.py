@@ -10,17 +10,15 @@ from typing import Any
 
 import pytest
 
+from helpers import moving
 from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
 from lockgate.errors import Refused, Waiting
-from lockgate.promotion import promote as promotion
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.audit import status as audit
-from lockgate.promotion.audit.repair import repair
 from lockgate.promotion.audit.verify import Verification, verify
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.standing import Standing, standing
-from lockgate.promotion.promote import Outcome
+from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot
 
@@ -43,7 +41,7 @@ class Bench:
         self.versions = [models.register(self.model) for _ in range(3)]
 
     def adopt(self, version: str = "1") -> Outcome:
-        return standby.adopt(
+        return moving.adopt(
             self.registry,
             self.model,
             version=version,
@@ -58,7 +56,7 @@ class Bench:
 
     def promote(self, after: int, before: int, registry: Any = None) -> Outcome:
         about = self.about(after, before)
-        return promotion.promote(
+        return moving.promote(
             registry or self.registry,
             about,
             signoff=NOBODY,
@@ -77,7 +75,7 @@ class Bench:
 
     def stage(self, version: int) -> Outcome:
         about = self.about(version, 0)
-        return promotion.record_staging(
+        return moving.record_staging(
             self.registry,
             about,
             folder=run_folder(about, self.folder / about.run_id),
@@ -94,7 +92,7 @@ class Bench:
 
     def mend(self, **more: Any) -> Outcome | None:
         arguments: dict[str, Any] = {"reason": "a slip", "promotion": PROMOTION, "actor": CI, "clock": self.clock}
-        return repair(self.registry, self.model, **arguments | more)
+        return moving.repair(self.registry, self.model, **arguments | more)
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -125,7 +123,7 @@ def test_the_stage_follows_the_alias(bench: Bench) -> None:
     assert bench.stages == "Archived Production None"
     assert bench.registry.version(bench.model, "1").tags["lockgate.state"] == "standby"
 
-    standby.rollback(bench.registry, bench.model, reason="x", promotion=PROMOTION, actor=CI, clock=bench.clock)
+    moving.rollback(bench.registry, bench.model, reason="x", promotion=PROMOTION, actor=CI, clock=bench.clock)
 
     assert bench.stages == "Production Archived None"
     assert bench.registry.version(bench.model, "2").tags["lockgate.state"] == "withdrawn"
@@ -253,7 +251,7 @@ def test_verify_names_every_version_in_another_stage_than_its_own_and_repair_mov
     """Also a stranger in Production, and no other stranger; recorded under the reason that was given, standing unchanged."""
     bench.adopt()
     bench.promote(1, 0)
-    assert (bench.look().found, bench.problems) == ((), ())
+    assert (bench.look().discrepancies, bench.problems) == ((), ())
     strangers = [bench.models.register(bench.model).version for _ in range(2)]
     for version, stage in (("1", "Staging"), ("2", "None"), ("3", "Production"), (strangers[0], "Staging")):
         bench.by_hand(version, stage)
@@ -261,8 +259,8 @@ def test_verify_names_every_version_in_another_stage_than_its_own_and_repair_mov
 
     outcome = bench.mend()
 
-    assert {one.code for one in found.found} == {"stage_moved"}
-    assert [str(one) for one in found.found] == [
+    assert {one.code for one in found.discrepancies} == {"stage_moved"}
+    assert [str(one) for one in found.discrepancies] == [
         f"version 2 of {bench.model}: it was moved by hand: it stands in the stage None, and the ledger says Production, "
         f"promoted by ci (unverified) on {_done(bench, 'promoted')}; gate verify {bench.model} --repair moves it to Production",
         f"version 1 of {bench.model}: it was moved by hand: it stands in the stage Staging, and the ledger says Archived, "
@@ -283,7 +281,7 @@ def test_verify_names_every_version_in_another_stage_than_its_own_and_repair_mov
     assert [*(f"done: {one}" for one in found.repairs), "serving was not checked"] == list(outcome.notes)
     assert bench.stages == "Archived Production Archived Staging None"
     assert bench.kinds == ["adopted", "promoted", "repaired"]
-    assert bench.look().found == ()
+    assert bench.look().discrepancies == ()
     assert bench.mend() is None
 
 
@@ -304,17 +302,17 @@ def test_an_alias_and_a_stage_that_were_moved_are_put_back_by_one_entry(bench: B
 
     bench.registry.set_alias(bench.model, "previous", "3")
     bench.by_hand("1", "None")
-    aside = bench.mend(turn_over=turn_over)
+    aside = bench.mend(switch_traffic=turn_over)
     bench.by_hand("3", "Production")
     bench.registry.set_alias(bench.model, "previous", "3")
-    moved = bench.mend(turn_over=turn_over)
+    moved = bench.mend(switch_traffic=turn_over)
 
     assert aside is not None
     assert moved is not None
     assert turned == ["2"]
     assert aside.notes == ("done: point the alias previous to version 1", "done: move version 1 to the stage Archived")
     assert moved.notes[-1] == "serving answers"
-    assert bench.look().found == ()
+    assert bench.look().discrepancies == ()
     assert bench.kinds == ["adopted", "promoted", "repaired", "repaired"]
 
 
@@ -326,7 +324,7 @@ def test_status_turns_red_where_a_stage_was_moved(bench: Bench) -> None:
 
     assert bench.problems == ("somebody moved a stage by hand: version 3 is in Production and should be in Archived",)
     assert audit.status(bare, bench.model, promotion=PROMOTION, now=bench.clock()).problems == ()
-    assert bench.look("aliases").found == ()
+    assert bench.look("aliases").discrepancies == ()
     entry = read_chain(bench.registry.ledger(bench.model).keys()).draft(
         "promoted", source="1", target="2", actor=CI, at=bench.clock(), lease=PROMOTION.lease
     )
@@ -346,13 +344,13 @@ def test_where_the_ledger_has_no_production_a_stage_holds_it_for_nobody_to_take(
     found = bench.look()
     outcome = bench.mend()
 
-    assert [str(one) for one in begun.found] == [
+    assert [str(one) for one in begun.discrepancies] == [
         f"the stage Production of {bench.model}: it holds version 3, and the ledger knows nothing of it; "
         f'begin with gate adopt {bench.model} --version 3 --reason "…"'
     ]
-    assert [one.code for one in found.found] == ["stage_moved", "not_adopted"]
+    assert [one.code for one in found.discrepancies] == ["stage_moved", "not_adopted"]
     assert found.repairs == ["move version 2 to the stage Staging"]
     assert outcome is not None
     assert outcome.lines[0].startswith(f"{bench.model} is as the ledger says (epoch 2, ")
     assert bench.stages == "None Staging Production"
-    assert [one.code for one in bench.look().found] == ["not_adopted"]
+    assert [one.code for one in bench.look().discrepancies] == ["not_adopted"]

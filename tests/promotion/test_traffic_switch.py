@@ -33,7 +33,7 @@ def entry(**more: Any) -> Entry:
 
 
 def turn(folder: Path, about: Entry | None = None, secrets: tuple[str, ...] = (), **spec: Any) -> str:
-    return switch.turn_over(
+    return switch.switch_traffic(
         SwitchSpec.model_validate(spec),
         about or entry(),
         model="fraud",

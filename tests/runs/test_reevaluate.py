@@ -11,7 +11,7 @@ from helpers.promoting import evidence
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
-from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.promotion.reevaluation_result import ReevaluationResult
 from lockgate.runs.reevaluate import EvidenceScope, differences
 
 
@@ -95,7 +95,7 @@ def test_evidence_of_another_shape_is_refused(more: dict[str, Any]) -> None:
 
 def test_no_gate_is_passed_over_in_silence() -> None:
     """Neither in the lines that people are told nor in the ledger."""
-    said = Repeats(("signature", "metadata"), {"latency": "it measures time"})
+    said = ReevaluationResult(("signature", "metadata"), {"latency": "it measures time"})
 
     assert said.lines == [
         "asked again, and the same: signature, metadata",
@@ -103,4 +103,4 @@ def test_no_gate_is_passed_over_in_silence() -> None:
     ]
     assert str(said) == "asked again: signature, metadata; not asked again: latency"
     assert said.gates == {"signature", "metadata", "latency"}
-    assert Repeats().lines == []
+    assert ReevaluationResult().lines == []

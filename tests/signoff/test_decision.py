@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from helpers.promoting import NOBODY, NOW, evidence
 from lockgate import hashing as digest
-from lockgate.signoff.decision import Ballot, Objection, Obstacle, decide, out_of_reach
+from lockgate.signoff.decision import Ballot, Objection, SignoffHold, decide, unreachable_reason
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Owner, SignoffPolicy, fingerprint
 from lockgate.signoff.vote import Vote
@@ -211,8 +211,8 @@ def test_who_had_a_hand_in_it_by_account_cannot_approve_and_need_not_be_named() 
 
 def test_an_obstacle_stops_what_everybody_signed() -> None:
     """Also where nobody need sign; what can never open stays what it is."""
-    obstacle = Obstacle("superseded", "new_head", "something else lies there now", "evaluate that")
-    votes = Ballot((vote(ALICE), vote(BOB, "reject")), {}, AUTHOR, obstacle=obstacle)
+    obstacle = SignoffHold("superseded", "new_head", "something else lies there now", "evaluate that")
+    votes = Ballot((vote(ALICE), vote(BOB, "reject")), {}, AUTHOR, hold=obstacle)
     closed = evidence(verdict="fail", opens="no")
 
     decision = decide(policy(), EVIDENCE, votes, NOW)
@@ -227,13 +227,13 @@ def test_what_nobody_could_ever_approve_is_known_before_anybody_is_asked() -> No
     alone = policy(groups={"owners": [{"key": ALICE}]})
     written = Ballot(authors=("alice@example.org",))
 
-    assert "owners needs 1 and 0 can" in str(out_of_reach(alone, written))
-    assert "cannot be matched" in str(out_of_reach(alone, Ballot(authors=("who@example.org",))))
-    assert "nobody knows" in str(out_of_reach(alone, Ballot()))
-    assert out_of_reach(alone, Ballot(accounts=(Identity("github", "99"),))) is None
-    assert out_of_reach(alone.model_copy(update={"separation_of_duties": False}), written) is None
-    assert out_of_reach(policy(groups={"owners": [{"key": ALICE}, {"key": BOB}]}), written) is None
-    assert out_of_reach(NOBODY, written) is None
+    assert "owners needs 1 and 0 can" in str(unreachable_reason(alone, written))
+    assert "cannot be matched" in str(unreachable_reason(alone, Ballot(authors=("who@example.org",))))
+    assert "nobody knows" in str(unreachable_reason(alone, Ballot()))
+    assert unreachable_reason(alone, Ballot(accounts=(Identity("github", "99"),))) is None
+    assert unreachable_reason(alone.model_copy(update={"separation_of_duties": False}), written) is None
+    assert unreachable_reason(policy(groups={"owners": [{"key": ALICE}, {"key": BOB}]}), written) is None
+    assert unreachable_reason(NOBODY, written) is None
 
 
 def test_one_person_fills_one_seat() -> None:

@@ -35,7 +35,7 @@ def test_what_a_key_signed_is_believed(alice: Path) -> None:
     """And anybody can check it with ssh-keygen alone."""
     vote, signature = signed(evidence(), alice)
 
-    votes, objections = ssh.read([(vote, signature)], policy(alice))
+    votes, objections = ssh.read_votes([(vote, signature)], policy(alice))
 
     assert [one.bytes for one in votes] == [vote]
     assert objections == {}
@@ -53,7 +53,7 @@ def test_changed_bytes_other_keys_and_borrowed_names_are_not(alice: Path, eve: P
     comment = replace(hers, by=Identity("github", "583231", "octocat"), stored=None).bytes
 
     def objection(vote: bytes, signature: bytes) -> str:
-        return next(iter(ssh.read([(vote, signature)], policy(alice))[1].values())).reason
+        return next(iter(ssh.read_votes([(vote, signature)], policy(alice))[1].values())).reason
 
     assert "its signature is not that of" in objection(
         vote.replace(b"approve", b"approve".upper().lower()) + b" ", signature
@@ -74,7 +74,7 @@ def test_a_signature_for_another_purpose_is_not_a_vote(alice: Path, tmp_path: Pa
         capture_output=True,
     )
 
-    _, objections = ssh.read([(vote, (tmp_path / "vote.sig").read_bytes())], policy(alice))
+    _, objections = ssh.read_votes([(vote, (tmp_path / "vote.sig").read_bytes())], policy(alice))
 
     assert len(objections) == 1
 
@@ -84,13 +84,13 @@ def test_a_good_copy_of_a_vote_stands_beside_a_bad_one(alice: Path) -> None:
     vote, signature = signed(evidence(), alice)
 
     for stored in ([(vote, b"x"), (vote, signature)], [(vote, signature), (vote, b"x")]):
-        votes, objections = ssh.read(stored, policy(alice))
+        votes, objections = ssh.read_votes(stored, policy(alice))
         assert (len(votes), objections) == (1, {})
 
 
 def test_bytes_that_are_no_vote_are_left_out(alice: Path) -> None:
     """They are nobody's."""
-    assert ssh.read([(b"{}", b"")], policy(alice)) == ((), {})
+    assert ssh.read_votes([(b"{}", b"")], policy(alice)) == ((), {})
 
 
 def test_votes_lie_beside_the_evidence(alice: Path, tmp_path: Path) -> None:

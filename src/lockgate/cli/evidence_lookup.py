@@ -85,21 +85,21 @@ def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes
     """The votes on the evidence, here and in the registry, and those that only lie here."""
     from lockgate.integrations import git
     from lockgate.signoff import ssh
-    from lockgate.signoff.decision import Ballot, Obstacle
+    from lockgate.signoff.decision import Ballot, SignoffHold
     from lockgate.signoff.policy import SignoffPolicy
 
     evidence, pipeline = lookup.evidence, lookup.pipeline
     local = [] if lookup.votes_folder is None else ssh.stored_votes(lookup.votes_folder)
     published = list(lookup.registry.evidence(evidence.model).votes(evidence.digest))
-    votes, objections = ssh.read([*published, *local], pipeline.signoff or SignoffPolicy())
+    votes, objections = ssh.read_votes([*published, *local], pipeline.signoff or SignoffPolicy())
     commit = (evidence.document["run"].get("git") or {}).get("commit")
     authors = git.authors(str(commit), pipeline.root) if commit else ()
-    obstacle = None
+    hold = None
     if pipeline.promotion.when == "merged" and not (commit and git.is_merged(str(commit), pipeline.root)):
-        obstacle = Obstacle(
+        hold = SignoffHold(
             "pending",
             "not_merged",
             f"the evaluated commit {commit} is not in the history of origin's default branch here",
             "merge it and fetch; after a squash or a rebase evaluate what was merged",
         )
-    return Ballot(votes, objections, authors, obstacle=obstacle), [pair for pair in local if pair not in published]
+    return Ballot(votes, objections, authors, hold=hold), [pair for pair in local if pair not in published]

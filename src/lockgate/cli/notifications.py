@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
     from lockgate.integrations.webhooks import Notice
     from lockgate.pipeline.model import Pipeline
-    from lockgate.promotion.promote import Outcome
+    from lockgate.promotion.outcome import Outcome
 
 
 def notify_moved(

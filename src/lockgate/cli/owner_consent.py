@@ -11,7 +11,7 @@ from lockgate.errors import UsageError, Waiting
 
 if TYPE_CHECKING:
     from lockgate.promotion.ledger.entry import Entry
-    from lockgate.promotion.rollback_consent import Planned
+    from lockgate.promotion.rollback_consent import RollbackPlan
     from lockgate.signoff.identity import Identity
     from lockgate.signoff.policy import SignoffPolicy
     from lockgate.signoff.vote import Vote
@@ -27,53 +27,54 @@ class OwnerConsent:
     key: Path | None = None
     vote: Path | None = None
 
-    def may_leave(self, left: Entry) -> None:
+    def check_unfinished(self, entry: Entry) -> None:
         """An owner may, in person or with a key; what somebody signed before cannot be about what comes after."""
-        from lockgate.promotion.rollback_consent import needed
+        from lockgate.promotion.rollback_consent import needs_consent
 
-        if not needed(self.policy, self.actor):
+        if not needs_consent(self.policy, self.actor):
             return
         if self.key is not None:
             signer_of(self.policy, self.key, source="the pipeline")
             return
         raise Waiting(
-            f"epoch {left.epoch} ({left.kind.replace('_', ' ')} by {left.actor}) is not done, and to leave it an owner must agree",
+            f"epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor}) is not done, and to leave it an owner must agree",
             code="owner_needed",
             remedy="an owner calls this with --key FILE; or let whoever began finish it first",
         )
 
-    def __call__(self, planned: Planned) -> list[tuple[bytes, bytes]]:
+    def __call__(self, plan: RollbackPlan) -> list[tuple[bytes, bytes]]:
         """The votes that allow it, with their signatures. Raises Waiting where nobody agrees."""
-        from lockgate.promotion.rollback_consent import agreed
+        from lockgate.promotion.rollback_consent import consenting_votes
         from lockgate.runs.run import now
         from lockgate.signoff import ssh
         from lockgate.signoff.decision import Ballot
 
-        signed = [self._signed(planned)] if self.key is not None else [] if self.vote is None else [_read(self.vote)]
-        votes, objections = ssh.read(signed, self.policy)
+        signed = [self._signed(plan)] if self.key is not None else [] if self.vote is None else [_read(self.vote)]
+        votes, objections = ssh.read_votes(signed, self.policy)
         counted = {
-            vote.bytes for vote in agreed(self.policy, planned, Ballot(votes, objections), actor=self.actor, now=now())
+            vote.bytes
+            for vote in consenting_votes(self.policy, plan, Ballot(votes, objections), actor=self.actor, now=now())
         }
         return [pair for pair in signed if pair[0] in counted]
 
-    def sign_only(self, planned: Planned, path: Path) -> list[str]:
+    def sign_only(self, plan: RollbackPlan, path: Path) -> list[str]:
         """Write the owner's vote to a file, for somebody else to use; returns lines for people."""
-        vote, signature = self._signed(planned)
+        vote, signature = self._signed(plan)
         files = write_vote(path, vote, signature)
         return [
-            f"signed {planned}, in {files}",
-            f'for an hour, while nothing else moves: gate rollback {planned.model} --to {planned.target} --reason "…" '
+            f"signed {plan}, in {files}",
+            f'for an hour, while nothing else moves: gate rollback {plan.model} --to {plan.target} --reason "…" '
             f"--vote {path}",
         ]
 
-    def _signed(self, planned: Planned) -> tuple[bytes, bytes]:
+    def _signed(self, plan: RollbackPlan) -> tuple[bytes, bytes]:
         from lockgate.runs.run import now
         from lockgate.signoff.vote import Vote
 
         if self.key is None:
             raise UsageError("there is no key to sign with", remedy="add --key FILE")
         by = signer_of(self.policy, self.key, source="the pipeline")
-        vote: Vote = Vote("rollback", planned.digest, planned.model, None, self.reason, now(), by)
+        vote: Vote = Vote("rollback", plan.digest, plan.model, None, self.reason, now(), by)
         return vote.bytes, sign_vote(vote, self.key, self.policy)
 
 

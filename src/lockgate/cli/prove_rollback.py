@@ -9,43 +9,45 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
     from lockgate.pipeline.model import Pipeline
-    from lockgate.promotion.rollback_proof import Proof
+    from lockgate.promotion.rollback_proof import RollbackProof
     from lockgate.registries.ports import Registry
     from lockgate.signoff.identity import Identity
 
 
-def make_proof(pipeline: Pipeline, registry: Registry, evidence: Evidence, *, by: Identity, repeat: bool) -> Proof:
+def make_proof(
+    pipeline: Pipeline, registry: Registry, evidence: Evidence, *, by: Identity, repeat: bool
+) -> RollbackProof:
     """Let the outgoing version predict, unless the policy waives that; with repeat, run the repeatable gates again, too.
 
     Raises Refused where the version does not answer, or where a gate contradicts the evidence.
     """
     from lockgate.cli.notifications import run_url
-    from lockgate.promotion.promote import prove
-    from lockgate.promotion.rollback_proof import Proof
+    from lockgate.promotion.preconditions import make_rollback_proof
+    from lockgate.promotion.rollback_proof import RollbackProof
     from lockgate.runs.promotion_hooks import prove_rollback
     from lockgate.runs.reevaluate import reevaluate
     from lockgate.runs.run import now
 
-    if pipeline.promotion.waived is None:
-        proof = prove(
+    if pipeline.promotion.waiver is None:
+        proof = make_rollback_proof(
             registry,
             evidence,
-            answer=lambda outgoing: prove_rollback(pipeline, registry, outgoing, environ=os.environ),
+            run=lambda outgoing: prove_rollback(pipeline, registry, outgoing, environ=os.environ),
             by=by,
             clock=now,
         )
     else:
-        proof = Proof(evidence.model, evidence.digest, None, None, None, 0, now(), by)
-    repeats = reevaluate(pipeline, registry, evidence, environ=os.environ) if repeat else None
-    return replace(proof, repeats=repeats, run=run_url(os.environ))
+        proof = RollbackProof(evidence.model, evidence.digest, None, None, None, 0, now(), by)
+    reevaluation = reevaluate(pipeline, registry, evidence, environ=os.environ) if repeat else None
+    return replace(proof, reevaluation=reevaluation, run=run_url(os.environ))
 
 
-def proof_lines(pipeline: Pipeline, proof: Proof) -> list[str]:
+def proof_lines(pipeline: Pipeline, proof: RollbackProof) -> list[str]:
     """What people read of it."""
-    if pipeline.promotion.waived is not None:
-        rollback = f"the way back was not proven, because it is waived: {pipeline.promotion.waived}"
+    if pipeline.promotion.waiver is not None:
+        rollback = f"the way back was not proven, because it is waived: {pipeline.promotion.waiver}"
     elif proof.version is None:
         rollback = "nothing holds Production"
     else:
         rollback = f"version {proof.version} answered {proof.rows} rows"
-    return [rollback, *([] if proof.repeats is None else proof.repeats.lines)]
+    return [rollback, *([] if proof.reevaluation is None else proof.reevaluation.lines)]

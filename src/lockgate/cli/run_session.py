@@ -229,25 +229,16 @@ class _RunSession:
 
     def stage(self, evidence: Evidence, folder: RunFolder, registry: Registry) -> None:
         """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
-        from lockgate.integrations import git
         from lockgate.promotion.promote import record_staging
         from lockgate.promotion.publish import publish
-        from lockgate.runs.promotion_hooks import traffic_switch
-        from lockgate.runs.run import now
+        from lockgate.runs.promotion_hooks import make_operator
 
         if evidence.opens != "yes":
             publish(registry, evidence, folder.path)
             self.screen.say("published; nothing was staged")
         else:
-            outcome = record_staging(
-                registry,
-                evidence,
-                folder=folder.path,
-                promotion=self.pipeline.promotion,
-                actor=git.current_identity(self.pipeline.root),
-                clock=now,
-                turn_over=traffic_switch(self.pipeline, environ=os.environ),
-            )
+            operator = make_operator(self.pipeline, environ=os.environ, registry=registry)
+            outcome = record_staging(operator, evidence, folder=folder.path)
             for line in outcome.lines:
                 self.screen.say(line)
         self._request_sign_off(evidence, folder)

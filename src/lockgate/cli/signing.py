@@ -93,9 +93,9 @@ def write_vote(path: Path, vote: bytes, signature: bytes) -> str:
 
 def _require_approvable(policy: SignoffPolicy, evidence: Evidence, accepting: int | None) -> None:
     from lockgate.runs.run import now
-    from lockgate.signoff.decision import why_closed
+    from lockgate.signoff.decision import refuse_evidence
 
-    closed = why_closed(policy, evidence, now())
+    closed = refuse_evidence(policy, evidence, now())
     if closed is not None:
         raise Refused(closed.reason, code=closed.code, remedy=closed.remedy)
     count = len(evidence.asks) if evidence.opens == "by_owner" else 0

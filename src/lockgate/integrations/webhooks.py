@@ -23,7 +23,7 @@ from lockgate.units import utc_text
 
 if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
-    from lockgate.promotion.promote import Outcome
+    from lockgate.promotion.outcome import Outcome
 
 SCHEMA = "lockgate/notice/v1"
 SIGNATURE = "X-Lockgate-Signature-256"

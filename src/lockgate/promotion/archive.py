@@ -1,4 +1,4 @@
-"""Let the standby go once Production has held for its soak.
+"""Archive the standby once Production has held for its soak.
 
 Meant for a schedule: called twice it does it once, it moves nothing early, and it says what it waits for.
 """
@@ -10,19 +10,18 @@ from datetime import datetime
 from typing import Any
 
 from lockgate.errors import Refused, Waiting
-from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.apply import Operator, carry_out, read_state, settle
+from lockgate.promotion.ledger.entry import Entry, version_text
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
 from lockgate.promotion.ledger.standing import Standing
-from lockgate.promotion.promote import Clock, Left, TurnOver, carry_out, look, settle
-from lockgate.registries.ports import Registry
-from lockgate.signoff.identity import Identity
+from lockgate.promotion.outcome import ForwardedEntry
 from lockgate.units import duration_text, utc_text
 
 
 @dataclass(frozen=True)
-class Archiving:
-    """What became of it. entry: what was archived now, None where nothing was due. soak: what is waited for, if anything.
+class ArchiveResult:
+    """What was archived, or is waited for. entry: what was archived now, None where nothing was due. soak: what is waited for, if anything.
 
     other: somebody else's call that is at it. forwarded: entries that others had left unfinished.
     """
@@ -34,7 +33,7 @@ class Archiving:
     entry: Entry | None = None
     soak: Soak | None = None
     other: Entry | None = None
-    forwarded: tuple[Left, ...] = ()
+    forwarded: tuple[ForwardedEntry, ...] = ()
 
     @property
     def retain_until(self) -> datetime | None:
@@ -43,8 +42,8 @@ class Archiving:
 
     @property
     def lines(self) -> list[str]:
-        """What people are told."""
-        lines = [left.line for left in self.forwarded]
+        """The result for people, a sentence per line."""
+        lines = [forwarded.line for forwarded in self.forwarded]
         if self.entry is not None and self.retain_until is not None:
             return [
                 *lines,
@@ -82,68 +81,53 @@ class Archiving:
             "standby": self.standing.standby,
             "due_at": None if self.soak is None else utc_text(self.soak.ends),
             "waits_for": None if self.entry is not None else self.waits_for,
-            "finished": [left.to_json() for left in self.forwarded],
+            "finished": [forwarded.to_json() for forwarded in self.forwarded],
         }
 
 
-def archive(
-    registry: Registry,
-    model: str,
-    *,
-    promotion: PromotionPolicy,
-    actor: Identity,
-    clock: Clock,
-    turn_over: TurnOver | None = None,
-) -> Archiving:
+def archive(operator: Operator) -> ArchiveResult:
     """Archive the standby if its time has come; called again it finds nothing to do.
 
-    turn_over: makes serving follow what others left unfinished, None where the policy has no switch. Raises Waiting while
-    somebody moves a version otherwise, Refused where the registry does not show the Production whose soak is counted.
+    Raises Waiting while somebody moves a version otherwise, Refused where the registry does not show the Production
+    whose soak is counted.
     """
     while True:
         try:
-            return _archive(registry, model, promotion=promotion, actor=actor, clock=clock, turn_over=turn_over)
+            return _archive(operator)
         except Waiting:
-            place = look(registry, model)
-            other = place.chain.unfinished
+            state = read_state(operator.registry, operator.model)
+            other = state.chain.unfinished
             if other is not None and other.kind != "archived":
                 raise
-            if other is not None and clock() < place.chain.held_until(other):
-                return Archiving(model, clock(), promotion, place.standing, other=other)
+            if other is not None and operator.clock() < state.chain.held_until(other):
+                return ArchiveResult(operator.model, operator.clock(), operator.promotion, state.standing, other=other)
         except Refused as refused:
             if refused.code != "overtaken":  # nothing that a person decided is lost: look again at what stands now
                 raise
 
 
-def _archive(
-    registry: Registry,
-    model: str,
-    *,
-    promotion: PromotionPolicy,
-    actor: Identity,
-    clock: Clock,
-    turn_over: TurnOver | None,
-) -> Archiving:
-    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
-    soak, now = soak_of(place.chain, promotion.soak), clock()
+def _archive(operator: Operator) -> ArchiveResult:
+    model, promotion = operator.model, operator.promotion
+    state, forwarded = settle(operator)
+    soak, now = soak_of(state.chain, promotion.soak), operator.clock()
     if soak is None or not soak.is_over(now):
-        return Archiving(model, now, promotion, place.standing, soak=soak, forwarded=forwarded)
-    if place.seen.get("production") != soak.production:
+        return ArchiveResult(model, now, promotion, state.standing, soak=soak, forwarded=forwarded)
+    holder = state.aliases.get("production")
+    if holder != soak.production:
         raise Refused(
-            f"version {soak.production} is Production in the ledger, and the alias points to "
-            + (f"version {place.seen['production']}" if "production" in place.seen else "nothing")
-            + f", so nobody knows whether it has held; version {soak.standby} stays",
+            f"version {soak.production} is Production in the ledger, and the alias points to {version_text(holder)}, "
+            f"so nobody knows whether it has held; version {soak.standby} stays",
             code="moved_by_hand",
             remedy=f"find out who moved it; gate verify {model} --repair puts it back",
         )
-    wanted = place.chain.draft(
+    draft = state.chain.draft(
         "archived",
         source=soak.standby,
-        actor=actor,
+        actor=operator.actor,
         target=None,
         reason=f"version {soak.production} has held Production for {duration_text(promotion.soak)}",
         at=now,
         lease=promotion.lease,
     )
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
-    return Archiving(model, now, promotion, place.standing, entry=wanted, forwarded=forwarded)
+    state = carry_out(operator, state, draft)
+    return ArchiveResult(model, now, promotion, state.standing, entry=draft, forwarded=forwarded)

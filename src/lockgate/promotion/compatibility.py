@@ -1,4 +1,4 @@
-"""Do those who call one version break when another answers? Told from the two signatures; it holds nobody up."""
+"""Client compatibility of two versions, from their signatures; it delays no rollback."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.text import cut
 
 PATIENCE_S = 10.0  # for both files together; whoever rolls back has done so by then
-_SHOWN = 10
-_LONGEST, _WHY = 60, 300  # characters of a name, and of what went wrong
+_CHANGES = 10
+_NAME, _MESSAGE = 60, 300  # characters of a name, and of what went wrong
 
 
 @dataclass(frozen=True)
-class Callers:
-    """What a change of versions means for callers. breaks: None where it could not be told, for which `note` says why."""
+class ClientCompatibility:
+    """What a change of versions means for clients. breaks: None where it could not be told, for which `note` says why."""
 
     breaks: tuple[Change, ...] | None
     note: str | None = None
@@ -28,37 +28,37 @@ class Callers:
         return [] if self.note is None else [self.note]
 
 
-def compare(registry: Registry, model: str, *, leaves: str, returns: str) -> Callers:
-    """Hold the signature of the version that returns against that of the one that leaves. It never raises.
+def compare_signatures(registry: Registry, model: str, *, leaves: str, returns: str) -> ClientCompatibility:
+    """Compare the signature of the version that returns with that of the one that leaves. It never raises.
 
-    Callers follow the signature of the version that leaves. Of each version one file is read, and nothing is loaded.
+    Clients follow the signature of the version that leaves. Of each version one file is read, and nothing is loaded.
     """
 
-    def ask() -> Callers:
+    def compare() -> ClientCompatibility:
         old, new = (registry.signature(ModelVersion(model, version)) for version in (leaves, returns))
-        bare = [version for version, found in ((leaves, old), (returns, new)) if found is None]
+        bare = [version for version, signature in ((leaves, old), (returns, new)) if signature is None]
         if old is None or new is None:
             have = f"version {bare[0]} has" if len(bare) == 1 else f"versions {' and '.join(bare)} have"
-            return Callers(None, f"{unknown}: {have} no signature")
+            return ClientCompatibility(None, f"{unknown}: {have} no signature")
         breaks = tuple(change for change in diff(old, new)[1] if change.breaking)
-        return Callers(breaks, _warning(breaks, leaves, returns) if breaks else None)
+        return ClientCompatibility(breaks, _warning(breaks, leaves, returns) if breaks else None)
 
     unknown = f"whether callers of version {leaves} get along with version {returns} is not known"
     try:
-        return _in_time(ask)
+        return _in_time(compare)
     except Exception as error:  # whatever a store's own client raises, or a file leads to: the rollback stands
-        what = error.message if isinstance(error, LockgateError) else f"{type(error).__name__}: {error}"
-        return Callers(None, f"{unknown}: {cut(what, _WHY)}")
+        message = error.message if isinstance(error, LockgateError) else f"{type(error).__name__}: {error}"
+        return ClientCompatibility(None, f"{unknown}: {cut(message, _MESSAGE)}")
 
 
-def _in_time(ask: Callable[[], Callers]) -> Callers:
-    """The answer, unless it takes too long: then whoever asked goes on without. Raises what asking raises."""
-    found: list[Callers] = []
+def _in_time(compare: Callable[[], ClientCompatibility]) -> ClientCompatibility:
+    """The result, unless it takes too long: then the caller goes on without. Raises what comparing raises."""
+    results: list[ClientCompatibility] = []
     raised: list[Exception] = []
 
     def run() -> None:
         try:
-            found.append(ask())
+            results.append(compare())
         except Exception as error:
             raised.append(error)
 
@@ -67,20 +67,20 @@ def _in_time(ask: Callable[[], Callers]) -> Callers:
     thread.join(PATIENCE_S)
     if raised:
         raise raised[0]
-    if not found:
+    if not results:
         raise Unavailable(f"their files did not come within {PATIENCE_S:g} s")
-    return found[0]
+    return results[0]
 
 
 def _warning(breaks: Sequence[Change], leaves: str, returns: str) -> str:
-    told = [_told(change) for change in breaks[:_SHOWN]]
-    told += [f"and {len(breaks) - _SHOWN} more (--json)"] * (len(breaks) > _SHOWN)
-    return f"callers of version {leaves} may break, because version {returns} has another signature: {'; '.join(told)}"
+    lines = [_describe(change) for change in breaks[:_CHANGES]]
+    lines += [f"and {len(breaks) - _CHANGES} more (--json)"] * (len(breaks) > _CHANGES)
+    return f"callers of version {leaves} may break, because version {returns} has another signature: {'; '.join(lines)}"
 
 
-def _told(change: Change) -> str:
+def _describe(change: Change) -> str:
     side = "parameter" if change.side == "params" else change.side[:-1]
-    name, old, new = cut(change.name, _LONGEST), cut(change.old, _LONGEST), cut(change.new, _LONGEST)
+    name, old, new = cut(change.name, _NAME), cut(change.old, _NAME), cut(change.new, _NAME)
     if change.side == "outputs":
         return f"its answer lacks {name}" if change.kind == "removed" else f"its answer has {name} as {new}, not {old}"
     return {

@@ -1,59 +1,89 @@
-"""Does everything that a promotion rests on still hold? Asked anew, right before anything moves."""
+"""Check again, right before anything moves, everything that a promotion rests on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from lockgate import hashing as digest
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, Waiting
 from lockgate.evidence.evidence import Evidence
+from lockgate.hashing import folder_digest
+from lockgate.promotion.apply import Clock, read_state
+from lockgate.promotion.ledger.entry import version_text
+from lockgate.promotion.ledger.policy import ProofWaiver
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.publish import finished_at
-from lockgate.promotion.rollback_proof import Proof, Waived
+from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
 from lockgate.registries.ports import ModelVersion, Registry
-from lockgate.signoff.decision import Decision
+from lockgate.signoff.decision import SignoffDecision
+from lockgate.signoff.identity import Identity
+from lockgate.signoff.policy import SignoffPolicy
 from lockgate.units import utc
 
-T = TypeVar("T")
-Prove = Callable[[ModelVersion], object]
-Objection = Refused | Waiting
+Answer = TypeVar("Answer")
+UnmetPrecondition = Refused | Waiting
 
 
-def objections(
+@dataclass(frozen=True)
+class PromotionTerms:
+    """What the pipeline demands of a promotion.
+
+    policy_digest: of the policy as it is now. follows_production: whether the policy compares with whoever holds
+    Production, so that it must be who it was.
+    """
+
+    signoff: SignoffPolicy
+    policy_digest: str
+    follows_production: bool = True
+
+
+@dataclass(frozen=True)
+class RollbackCheck:
+    """How the rollback to the outgoing version is proven.
+
+    scratch: where model files are downloaded to. run: runs the outgoing version, and raises where it does not answer;
+    not called where `proof`, from another job, says that it did, or where the policy waives it.
+    """
+
+    scratch: Path
+    run: Callable[[ModelVersion], object]
+    proof: RollbackProof | None = None
+
+
+def unmet_preconditions(
     registry: Registry,
     evidence: Evidence,
-    place: Standing,
-    seen: Mapping[str, str],
+    standing: Standing,
+    aliases: Mapping[str, str],
     *,
-    decision: Decision,
-    policy_digest: str,
-    follows_production: bool,
+    decision: SignoffDecision,
+    terms: PromotionTerms,
     scratch: Path,
-) -> Iterator[Objection]:
-    """What stands against promoting the evidence's candidate from this standing, one after the other; the way back aside.
+) -> Iterator[UnmetPrecondition]:
+    """What stands against promoting the evidence's candidate from this standing, one after the other; rollback aside.
 
-    seen: the aliases as the registry shows them. decision: what the votes come to. follows_production: whether the policy
-    compares with whoever holds Production, so that it must be who it was. scratch: where model files are downloaded to.
+    aliases: as the registry shows them. decision: what the votes come to. scratch: where model files are downloaded to.
     """
-    asked: tuple[Callable[[], Objection | None], ...] = (
-        lambda: _another_policy(evidence, policy_digest),
-        lambda: not_signed(decision),
-        lambda: _withdrawn(evidence, place),
-        lambda: _evaluated_again(registry, evidence),
-        lambda: _moved(evidence, place, seen),
-        lambda: _another_champion(evidence, place, follows_production=follows_production),
-        lambda: _other_files(registry, evidence, scratch),
+    # from the cheapest to the one that downloads the candidate's files
+    checks: tuple[Callable[[], UnmetPrecondition | None], ...] = (
+        lambda: _check_policy(evidence, terms.policy_digest),
+        lambda: check_signoff(decision),
+        lambda: _check_withdrawn(evidence, standing),
+        lambda: _check_newest(registry, evidence),
+        lambda: _check_alias(evidence, standing, aliases),
+        lambda: _check_champion(evidence, standing) if terms.follows_production else None,
+        lambda: _check_files(registry, evidence, scratch),
     )
-    for ask in asked:
-        objection = ask()
-        if objection is not None:
-            yield objection
+    for check in checks:
+        unmet = check()
+        if unmet is not None:
+            yield unmet
 
 
-def not_signed(decision: Decision) -> Objection | None:
+def check_signoff(decision: SignoffDecision) -> UnmetPrecondition | None:
     """What a decision of the votes says against it, None where they approve."""
     if decision.state == "approved":
         return None
@@ -61,7 +91,7 @@ def not_signed(decision: Decision) -> Objection | None:
     return kind(decision.reason, code=decision.code, remedy=decision.remedy)
 
 
-def _another_policy(evidence: Evidence, policy_digest: str) -> Objection | None:
+def _check_policy(evidence: Evidence, policy_digest: str) -> Refused | None:
     if evidence.document["policy"]["sha256"] == policy_digest:
         return None
     return Refused(
@@ -71,10 +101,10 @@ def _another_policy(evidence: Evidence, policy_digest: str) -> Objection | None:
     )
 
 
-def _withdrawn(evidence: Evidence, place: Standing) -> Objection | None:
+def _check_withdrawn(evidence: Evidence, standing: Standing) -> Refused | None:
     version = str(evidence.candidate["version"])
-    withdrawn = place.withdrawn_at.get(version)
-    if evidence.digest not in place.dead and (withdrawn is None or finished_at(evidence) > withdrawn):
+    withdrawn = standing.withdrawn_at.get(version)
+    if evidence.digest not in standing.dead and (withdrawn is None or finished_at(evidence) > withdrawn):
         return None
     return Refused(
         f"version {version} was withdrawn after this evidence was made, so it opens nothing any more",
@@ -83,7 +113,7 @@ def _withdrawn(evidence: Evidence, place: Standing) -> Objection | None:
     )
 
 
-def _evaluated_again(registry: Registry, evidence: Evidence) -> Objection | None:
+def _check_newest(registry: Registry, evidence: Evidence) -> Refused | None:
     version = str(evidence.candidate["version"])
     newest = registry.evidence(evidence.model).newest(version)
     if newest is None or newest["digest"] == evidence.digest or utc(newest["at"]) <= finished_at(evidence):
@@ -95,92 +125,108 @@ def _evaluated_again(registry: Registry, evidence: Evidence) -> Objection | None
     )
 
 
-def _moved(evidence: Evidence, place: Standing, seen: Mapping[str, str]) -> Objection | None:
-    shown = seen.get("production")
-    if place.production is None and shown is not None:
+def _check_alias(evidence: Evidence, standing: Standing, aliases: Mapping[str, str]) -> Refused | None:
+    holder = aliases.get("production")
+    if standing.production is None and holder is not None:
         return Refused(
-            f"version {shown} holds the alias production, and the ledger knows nothing of it",
+            f"version {holder} holds the alias production, and the ledger knows nothing of it",
             code="not_adopted",
-            remedy=f'begin with gate adopt {evidence.model} --version {shown} --reason "…"',
+            remedy=f'begin with gate adopt {evidence.model} --version {holder} --reason "…"',
         )
-    if place.production != shown:
+    if standing.production != holder:
         return Refused(
-            f"the ledger says that version {place.production} is Production, the alias points to "
-            + (f"version {shown}" if shown else "nothing"),
+            f"the ledger says that version {standing.production} is Production, the alias points to {version_text(holder)}",
             code="moved_by_hand",
             remedy="find out who moved it; "
-            f"gate verify {evidence.model} --repair points it back to version {place.production}",
+            f"gate verify {evidence.model} --repair points it back to version {standing.production}",
         )
     return None
 
 
-def _another_champion(evidence: Evidence, place: Standing, *, follows_production: bool) -> Objection | None:
+def _check_champion(evidence: Evidence, standing: Standing) -> Refused | None:
     compared = None if evidence.champion is None else str(evidence.champion["version"])
-    if not follows_production or compared == place.production:
+    if compared == standing.production:
         return None
     return Refused(
-        f"the champion has changed: the evidence compares with {_named(compared)}, "
-        f"and {_named(place.production)} is Production now",
+        f"the champion has changed: the evidence compares with {version_text(compared)}, "
+        f"and {version_text(standing.production)} is Production now",
         code="champion_moved",
         remedy="evaluate again with gate run, and ask for sign-off on that",
     )
 
 
-def _other_files(registry: Registry, evidence: Evidence, scratch: Path) -> Objection | None:
+def _check_files(registry: Registry, evidence: Evidence, scratch: Path) -> Refused | None:
     version = registry.version(evidence.model, str(evidence.candidate["version"]))
-    found = digest.folder_digest(registry.fetch(version, scratch))
-    if found == evidence.candidate.get("digest"):
+    files = folder_digest(registry.fetch(version, scratch))
+    if files == evidence.candidate.get("digest"):
         return None
     return Refused(
-        f"the files of {version} are not those that were evaluated: they are {found} now, "
+        f"the files of {version} are not those that were evaluated: they are {files} now, "
         f"and were {evidence.candidate.get('digest')}",
         code="model_changed",
         remedy="find out who changed them, and register the model as a new version",
     )
 
 
-def way_back(
+def check_rollback(
     registry: Registry,
     evidence: Evidence,
-    place: Standing,
-    scratch: Path,
+    standing: Standing,
+    check: RollbackCheck,
     *,
-    prove: Prove,
-    proof: Proof | None,
-    waived: Waived | None,
+    waiver: ProofWaiver | None,
     now: datetime,
 ) -> str | None:
     """The outgoing version has the files it was compared with, and it answers. Returns what is to be recorded of that.
 
-    Raises Refused where there is no way back, or where what says so does not count.
+    Raises Refused where a rollback is not proven, or where what says so does not count.
     """
-    if place.production is None:
-        return None if proof is None else _counts(proof, evidence, None, None, now)
+    proof, production = check.proof, standing.production
+    if production is None:
+        return None if proof is None else _check_proof(proof, evidence, None, None, now)
     try:
-        outgoing = registry.version(evidence.model, place.production)
-        compared = evidence.champion is not None and str(evidence.champion["version"]) == place.production
+        outgoing = registry.version(evidence.model, production)
+        compared = evidence.champion is not None and str(evidence.champion["version"]) == production
         if compared or proof is not None:
-            files = digest.folder_digest(registry.fetch(outgoing, scratch))
-            compared_files(evidence, outgoing, files)
+            files = folder_digest(registry.fetch(outgoing, check.scratch))
+            _check_compared_files(evidence, outgoing, files)
     except NotFound as error:
-        raise _no_way_back(place.production, error) from error
-    if waived is not None and (proof is None or proof.version is None):
-        if not waived.holds(now):
+        raise _no_rollback(production, error) from error
+    if waiver is not None and (proof is None or proof.version is None):
+        if not waiver.holds(now):
             raise Refused(
-                f"the way back is no longer waived: {waived}",
+                f"the way back is no longer waived: {waiver}",
                 code="waiver_expired",
-                remedy=f"mend version {place.production}, or set a later day in promotion.way_back and evaluate again",
+                remedy=f"mend version {production}, or set a later day in promotion.way_back and evaluate again",
             )
-        told = None if proof is None else _counts(proof, evidence, None, None, now)
-        return "; ".join(part for part in (f"the way back is waived: {waived}", told) if part)
+        recorded = None if proof is None else _check_proof(proof, evidence, None, None, now)
+        return "; ".join(part for part in (f"the way back is waived: {waiver}", recorded) if part)
     if proof is not None:
-        return _counts(proof, evidence, outgoing, files, now)
-    answers(outgoing, prove)
+        return _check_proof(proof, evidence, outgoing, files, now)
+    _run_outgoing(outgoing, check.run)
     return None
 
 
-def _counts(
-    proof: Proof, evidence: Evidence, outgoing: ModelVersion | None, files: str | None, now: datetime
+def make_rollback_proof(
+    registry: Registry, evidence: Evidence, *, run: Callable[[ModelVersion], RollbackAnswer], by: Identity, clock: Clock
+) -> RollbackProof:
+    """Prove the rollback for a job that may move versions and shall run no model. It only reads the registry.
+
+    run: runs a version on its input example and says what it answered; raises where it does not answer.
+    """
+    production = read_state(registry, evidence.model).standing.production
+    if production is None:
+        return RollbackProof(evidence.model, evidence.digest, None, None, None, 0, clock(), by)
+    outgoing = registry.version(evidence.model, production)
+    answer = _run_outgoing(outgoing, run)
+    _check_compared_files(evidence, outgoing, answer.files)
+    return RollbackProof(
+        evidence.model, evidence.digest, production, answer.files, answer.sample, answer.rows, clock(), by
+    )
+
+
+def _check_proof(
+    proof: RollbackProof, evidence: Evidence, outgoing: ModelVersion | None, files: str | None, now: datetime
 ) -> str | None:
     """What is to be recorded of a proof that holds. files: of the version that is to leave, as they are now."""
     version = None if outgoing is None else outgoing.version
@@ -193,37 +239,33 @@ def _counts(
             code="proof",
             remedy=f"make one anew with gate promote {evidence.digest} --prove-only FILE",
         )
-    return proof.said or None
+    return proof.summary or None
 
 
-def answers(outgoing: ModelVersion, ask: Callable[[ModelVersion], T]) -> T:
-    """What asking the outgoing version led to. Raises Refused where it does not answer."""
+def _run_outgoing(outgoing: ModelVersion, run: Callable[[ModelVersion], Answer]) -> Answer:
+    """What running the outgoing version led to. Raises Refused where it does not answer."""
     try:
-        return ask(outgoing)
+        return run(outgoing)
     except (ModelFault, NotFound) as error:
-        raise _no_way_back(outgoing.version, error) from error
+        raise _no_rollback(outgoing.version, error) from error
 
 
-def compared_files(evidence: Evidence, outgoing: ModelVersion, found: str) -> None:
+def _check_compared_files(evidence: Evidence, outgoing: ModelVersion, files: str) -> None:
     """Raises Refused where a version that was compared with has other files now."""
     champion = evidence.champion
-    if champion is None or str(champion["version"]) != outgoing.version or found == champion.get("digest"):
+    if champion is None or str(champion["version"]) != outgoing.version or files == champion.get("digest"):
         return
     raise Refused(
-        f"there is no way back: the files of {outgoing} are {found} now, "
+        f"there is no way back: the files of {outgoing} are {files} now, "
         f"and were {champion.get('digest')} when the candidate was compared with them",
         code="way_back",
         remedy="find out who changed them; a rollback would not bring back what ran before",
     )
 
 
-def _no_way_back(version: str, error: LockgateError) -> Refused:
+def _no_rollback(version: str, error: LockgateError) -> Refused:
     return Refused(
         f"there is no way back: version {version} is Production and does not answer: {error.message}",
         code="way_back",
         remedy=error.remedy or "repair it first; without it a rollback has nowhere to go",
     )
-
-
-def _named(version: str | None) -> str:
-    return "nothing" if version is None else f"version {version}"

@@ -1,4 +1,4 @@
-"""What stands beside a version once its evidence is published: the run's files, short facts to search by, and the votes."""
+"""Publish evidence beside its version: the run's files, short facts to search by, and the votes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from lockgate import hashing as digest
+from lockgate import hashing
 from lockgate.errors import LockgateError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
@@ -28,7 +28,7 @@ def publish(
     store = registry.evidence(evidence.model)
     if folder is not None:
         stored = folder / "evidence.json"
-        if not stored.is_file() or digest.sha256_file(stored) != evidence.digest:
+        if not stored.is_file() or hashing.sha256_file(stored) != evidence.digest:
             raise LockgateError(
                 f"{stored} is not the evidence {evidence.digest}", remedy="evaluate again with gate run"
             )
@@ -71,7 +71,7 @@ def metric_tags(evidence: Evidence) -> dict[str, str]:
     tags: dict[str, str] = {}
     for gate in evidence.gates:
         for finding in gate.findings:
-            observed = digest.number(finding.observed)
+            observed = hashing.number(finding.observed)
             if not finding.slice and observed is not None:
                 tags.setdefault("lockgate.metric." + _TAG_SIGNS.sub("_", finding.subject), observed)
     return tags

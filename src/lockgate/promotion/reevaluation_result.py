@@ -1,4 +1,4 @@
-"""Which gates said the same when they were asked again, and which were not asked again, each with why?"""
+"""Result of re-evaluating the gates of a run: which agreed, and which were left out and why."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Repeats:
-    """same: names of gates that were asked again. left_out: name → why it was not. Whoever contradicts ends the repeat."""
+class ReevaluationResult:
+    """same: names of gates that were re-evaluated. left_out: name → why not. A gate that differs raises Refused instead."""
 
     same: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -20,20 +20,20 @@ class Repeats:
 
     @property
     def lines(self) -> list[str]:
-        """What people are told; no gate is passed over in silence."""
+        """The result for people; no gate is passed over in silence."""
         again = [f"asked again, and the same: {', '.join(self.same)}"] if self.same else []
-        return again + [f"not asked again: {name} ({why})" for name, why in self.left_out.items()]
+        return again + [f"not asked again: {name} ({reason})" for name, reason in self.left_out.items()]
 
     def __str__(self) -> str:
         """The same in one line, without the reasons."""
         parts = [("asked again", ", ".join(self.same)), ("not asked again", ", ".join(self.left_out))]
-        return "; ".join(f"{what}: {names}" for what, names in parts if names)
+        return "; ".join(f"{words}: {names}" for words, names in parts if names)
 
     def to_json(self) -> dict[str, Any]:
         return {"same": list(self.same), "left_out": dict(self.left_out)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Repeats:
+    def from_json(cls, value: Mapping[str, Any]) -> ReevaluationResult:
         """Raises KeyError, TypeError or AttributeError for anything else."""
-        left_out = {str(name): str(why) for name, why in value["left_out"].items()}
+        left_out = {str(name): str(reason) for name, reason in value["left_out"].items()}
         return cls(tuple(str(name) for name in value["same"]), left_out)

@@ -1,123 +1,106 @@
-"""The way back, and the beginning: roll back to a version that held Production before, adopt one that holds it now."""
+"""Roll back to a version that held Production before; the one that leaves is withdrawn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockgate import hashing as digest
-from lockgate.errors import NotFound, Refused, UsageError, Waiting
-from lockgate.promotion import compatibility as callers
-from lockgate.promotion.compatibility import Callers
+from lockgate.errors import NotFound, Refused, Waiting
+from lockgate.hashing import sha256
+from lockgate.promotion.apply import (
+    Operator,
+    RegistryState,
+    carry_out,
+    read_state,
+    revert_late_write,
+    serving_notes,
+)
+from lockgate.promotion.compatibility import ClientCompatibility, compare_signatures
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
-from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import Standing
-from lockgate.promotion.promote import Clock, Left, Outcome, Place, TurnOver, after, carry_out, look, settle, undone
-from lockgate.promotion.rollback_consent import Consents, Planned
+from lockgate.promotion.outcome import ForwardedEntry, Outcome, require_reason
+from lockgate.promotion.rollback_consent import RollbackConsent, RollbackPlan
 from lockgate.registries.ports import Registry
-from lockgate.signoff.identity import Identity
 from lockgate.units import utc_text
 
 
 def rollback(
-    registry: Registry,
-    model: str,
+    operator: Operator,
     *,
     to: str | None = None,
     reason: str,
     withdrawn_ok: bool = False,
-    promotion: PromotionPolicy,
-    actor: Identity,
-    clock: Clock,
-    turn_over: TurnOver | None = None,
-    consents: Consents | None = None,
+    consent: RollbackConsent | None = None,
 ) -> Outcome:
     """Make the standby, or the retained version `to`, Production; the one that leaves is withdrawn.
 
-    turn_over: makes serving follow, None where the policy has no switch. consents: where an owner's word comes from; None
-    where the policy asks nobody.
+    consent: where an owner's approval comes from; None where the policy requires none.
     Raises Refused with a stable code where there is nothing to go back to.
     """
-    reason = _given(reason)
-    place = look(registry, model)
-    left = place.chain.unfinished
-    if consents is not None and left is not None and left.kind != "rolled_back":
-        consents.may_leave(left)
-    place, forwarded = _cleared(registry, model, place, to, actor=actor, clock=clock, turn_over=turn_over)
+    reason, registry, model = require_reason(reason), operator.registry, operator.model
+    state = read_state(registry, model)
+    unfinished = state.chain.unfinished
+    if consent is not None and unfinished is not None and unfinished.kind != "rolled_back":
+        consent.check_unfinished(unfinished)
+    state, forwarded = _finish_unfinished(operator, state, to)
     if forwarded and forwarded[0].entry.kind == "rolled_back" and forwarded[0].ending == "done":
-        entry = forwarded[0].entry
-        said = ("that was the rollback which had been left unfinished; nothing further was rolled back",)
-        called = _callers(registry, model, entry)
-        notes = [*said, *called.notes, *after(entry, place)]
-        return Outcome(
-            model, entry, place.standing, forwarded=forwarded, already=True, notes=tuple(notes), breaks=called.breaks
-        )
-    before = place.standing
-    plan = _planned(registry, model, place, to, promotion, clock, withdrawn_ok=withdrawn_ok)
-    votes = () if consents is None else tuple(consents(plan))
-    kept = _keep(registry, before, plan, votes)
-    wanted = place.chain.draft(
+        note = "that was the rollback which had been left unfinished; nothing further was rolled back"
+        return _outcome(operator, forwarded[0].entry, state, forwarded, [note], already=True)
+    before = state.standing
+    plan = _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
+    votes = () if consent is None else tuple(consent(plan))
+    notes = [*_describe_alias(state, before), *_store_votes(registry, before, plan, votes)]
+    draft = state.chain.draft(
         "rolled_back",
         source=plan.source,
         target=plan.target,
-        actor=actor,
+        actor=operator.actor,
         evidence=before.evidence.get(plan.target),
-        votes=[digest.sha256(vote) for vote, _ in votes],
+        votes=[sha256(vote) for vote, _ in votes],
         reason=reason,
-        at=clock(),
-        lease=promotion.lease,
+        at=operator.clock(),
+        lease=operator.promotion.lease,
     )
-    found = _found(place, before)
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
-    place, late = undone(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
-    forwarded = (*forwarded, *late)
-    notes = [*found, *kept, *_again(model, wanted, place.chain)]
-    if place.standing.standby is None:
+    state = carry_out(operator, state, draft)
+    state, late = revert_late_write(operator, state, draft)
+    notes += _describe_repeated(model, draft, state.chain)
+    if state.standing.standby is None:
         notes.append("no standby is left: the alias previous equals production")
-    called = _callers(registry, model, wanted)
-    notes += [*called.notes, *after(wanted, place)]
-    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(notes), breaks=called.breaks)
+    return _outcome(operator, draft, state, (*forwarded, *late), notes)
 
 
-def _callers(registry: Registry, model: str, entry: Entry) -> Callers:
-    """What a rollback that stands means for whoever called the version that left."""
-    if entry.source is None or entry.target is None:
-        return Callers(None)
-    return callers.compare(registry, model, leaves=entry.source, returns=entry.target)
-
-
-def planned(
-    registry: Registry,
-    model: str,
+def _outcome(
+    operator: Operator,
+    entry: Entry,
+    state: RegistryState,
+    forwarded: tuple[ForwardedEntry, ...],
+    notes: list[str],
     *,
-    to: str | None = None,
-    withdrawn_ok: bool = False,
-    promotion: PromotionPolicy,
-    clock: Clock,
-) -> Planned:
-    """What a rollback would do now, for an owner to agree to. Raises as `rollback` does, Waiting while others move."""
-    place = look(registry, model)
-    left = place.chain.unfinished
-    if left is not None:
+    already: bool = False,
+) -> Outcome:
+    """The outcome of a rollback that stands, with what it means for clients of the version that left."""
+    compatibility = ClientCompatibility(None)
+    if entry.source is not None and entry.target is not None:
+        compatibility = compare_signatures(operator.registry, operator.model, leaves=entry.source, returns=entry.target)
+    notes = [*notes, *compatibility.notes, *serving_notes(entry, state)]
+    return Outcome(operator.model, entry, state.standing, already, forwarded, tuple(notes), breaks=compatibility.breaks)
+
+
+def plan_rollback(operator: Operator, *, to: str | None = None, withdrawn_ok: bool = False) -> RollbackPlan:
+    """What a rollback would do now, for an owner to approve. Raises as `rollback` does, Waiting while others move."""
+    state = read_state(operator.registry, operator.model)
+    entry = state.chain.unfinished
+    if entry is not None:
         raise Waiting(
-            f"epoch {left.epoch} ({left.kind.replace('_', ' ')} by {left.actor}) is not done, so nobody knows yet from where",
+            f"epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor}) is not done, so nobody knows yet from where",
             code="in_progress",
             remedy="ask again when it is; any command that moves a version finishes it after its lease",
         )
-    return _planned(registry, model, place, to, promotion, clock, withdrawn_ok=withdrawn_ok)
+    return _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
 
 
-def _planned(
-    registry: Registry,
-    model: str,
-    place: Place,
-    to: str | None,
-    promotion: PromotionPolicy,
-    clock: Clock,
-    *,
-    withdrawn_ok: bool,
-) -> Planned:
-    before, last = place.standing, place.chain.last
+def _plan(operator: Operator, state: RegistryState, to: str | None, *, withdrawn_ok: bool) -> RollbackPlan:
+    before, last, model = state.standing, state.chain.last, operator.model
     if before.production is None or last is None:
         raise Refused(
             f"the ledger knows no Production of {model}",
@@ -126,33 +109,35 @@ def _planned(
         )
     target = to or before.standby
     if target is None:
-        others = [version for version in _held(place.chain) if version != before.production]
+        others = [version for version in _past_production(state.chain) if version != before.production]
         raise Refused(
             f"no standby is left behind version {before.production}",
             code="no_standby",
             remedy=f"name a version with --to ({', '.join(others)})" if others else "promote another version instead",
         )
-    _may_return(model, target, place.chain, before, promotion, clock, withdrawn_ok=withdrawn_ok)
+    _check_target(operator, target, state.chain, before, withdrawn_ok=withdrawn_ok)
     try:
-        registry.version(model, target)
+        operator.registry.version(model, target)
     except NotFound as error:
         raise Refused(
             f"version {target} of {model} is gone from the registry",
             code="target_gone",
             remedy="name another with --to; gate status shows them",
         ) from error
-    return Planned(model, before.production, target, last.sha256)
+    return RollbackPlan(model, before.production, target, last.sha256)
 
 
-def _keep(registry: Registry, before: Standing, plan: Planned, votes: Sequence[tuple[bytes, bytes]]) -> list[str]:
+def _store_votes(
+    registry: Registry, before: Standing, plan: RollbackPlan, votes: Sequence[tuple[bytes, bytes]]
+) -> list[str]:
     """Store the votes where the record is kept: beside the evidence of the version that returns, else of the one that
     leaves. Says so where neither has any."""
     store = registry.evidence(plan.model)
-    found = [before.evidence[one] for one in (plan.target, plan.source) if one in before.evidence]
+    digests = [before.evidence[version] for version in (plan.target, plan.source) if version in before.evidence]
     for vote, signature in votes:
-        for place in found:
+        for digest in digests:
             try:
-                store.add_vote(place, vote, signature)
+                store.add_vote(digest, vote, signature)
             except NotFound:
                 continue
             break
@@ -161,46 +146,38 @@ def _keep(registry: Registry, before: Standing, plan: Planned, votes: Sequence[t
     return []
 
 
-def _cleared(
-    registry: Registry,
-    model: str,
-    place: Place,
-    to: str | None,
-    *,
-    actor: Identity,
-    clock: Clock,
-    turn_over: TurnOver | None,
-) -> tuple[Place, tuple[Left, ...]]:
+def _finish_unfinished(
+    operator: Operator, state: RegistryState, to: str | None
+) -> tuple[RegistryState, tuple[ForwardedEntry, ...]]:
     """Where things stand once an unfinished entry is out of the way.
 
     A rollback that was left unfinished is finished: whoever repeats the command wants that one, not a second. Anything
-    else is ended without turning serving over to a version that is to be left anyway.
+    else is ended without switching traffic to a version that is to be left anyway.
     """
-    left = place.chain.unfinished
-    if left is None:
-        return place, ()
-    same = to == left.target or (to is None and left.kind == "rolled_back")
-    place = carry_out(
-        registry, model, place, None, actor=actor, clock=clock, turn_over=turn_over, leave_serving=not same
-    )
-    return place, (Left(left, place.chain.ending(left) or "done"),)
+    entry = state.chain.unfinished
+    if entry is None:
+        return state, ()
+    same = to == entry.target or (to is None and entry.kind == "rolled_back")
+    state = carry_out(operator, state, None, leave_serving=not same)
+    return state, (ForwardedEntry(entry, state.chain.ending(entry) or "done"),)
 
 
-def _found(place: Place, before: Standing) -> list[str]:
-    """What is told of an alias that does not show what the ledger says; a rollback goes on all the same."""
-    shown = place.seen.get("production")
-    if shown == before.production:
+def _describe_alias(state: RegistryState, before: Standing) -> list[str]:
+    """A note on an alias that does not show what the ledger says; a rollback goes on all the same."""
+    holder = state.aliases.get("production")
+    if holder == before.production:
         return []
-    late = None if shown is None else place.chain.late_writer("production", shown)
+    late = None if holder is None else state.chain.late_writer("production", holder)
     if late is not None:
-        return [f"the alias production showed version {shown}, set too late by a writer of epoch {late.epoch}"]
-    return [f"the alias production had been moved by hand, to {shown or 'nothing'}"]
+        return [f"the alias production showed version {holder}, set too late by a writer of epoch {late.epoch}"]
+    return [f"the alias production had been moved by hand, to {holder or 'nothing'}"]
 
 
-def _again(model: str, wanted: Entry, chain: Chain) -> list[str]:
-    """What is told of a second rollback in a row, which goes one version further back."""
-    before = next((one for one in reversed(chain.finished) if one.epoch < wanted.epoch and one.kind in MOVES), None)
-    if before is None or before.kind != "rolled_back" or wanted.source != before.target:
+def _describe_repeated(model: str, draft: Entry, chain: Chain) -> list[str]:
+    """A note on a second rollback in a row, which goes one version further back."""
+    earlier = (entry for entry in reversed(chain.finished) if entry.epoch < draft.epoch and entry.kind in MOVES)
+    before = next(earlier, None)
+    if before is None or before.kind != "rolled_back" or draft.source != before.target:
         return []
     return [
         f"this was a second rollback in a row: {before.actor} had gone from version {before.source} to {before.target} on "
@@ -208,79 +185,15 @@ def _again(model: str, wanted: Entry, chain: Chain) -> list[str]:
     ]
 
 
-def adopt(
-    registry: Registry,
-    model: str,
-    *,
-    version: str,
-    reason: str,
-    promotion: PromotionPolicy,
-    actor: Identity,
-    clock: Clock,
-    turn_over: TurnOver | None = None,
-) -> Outcome:
-    """Begin the ledger with the version that is Production already. Raises Refused where it begins elsewhere."""
-    reason = _given(reason)
-    place, forwarded = settle(registry, model, actor=actor, clock=clock, turn_over=turn_over)
-    before, shown = place.standing, place.seen.get("production")
-    if before.production is not None:
-        first = next(
-            entry
-            for entry in reversed(place.chain.entries)
-            if entry.kind in MOVES and entry.target == before.production
-        )
-        if before.production == version and shown == version:
-            return Outcome(model, first, before, already=True, forwarded=forwarded)
-        raise Refused(
-            f"the ledger of {model} knows version {before.production} as Production since {utc_text(first.at)}",
-            code="already_begun",
-            remedy=f"gate verify {model} --repair points the alias back to it"
-            if before.production == version
-            else "use gate promote, or gate rollback --to",
-        )
-    if shown not in (None, version):
-        raise Refused(
-            f"the alias production points to version {shown}, not to {version}",
-            code="alias_elsewhere",
-            remedy=f"adopt version {shown}, or move the alias first",
-        )
-    holders = [one for one, stage in (place.stages or {}).items() if stage == "Production"]
-    if holders and version not in holders:
-        raise Refused(
-            f"the stage Production holds version {', '.join(holders)}, not {version}",
-            code="stage_elsewhere",
-            remedy=f"adopt version {holders[0]}, or move version {version} there first",
-        )
-    registry.version(model, version)
-    if place.stages is not None:  # the first write of all, since a registry that cannot do it would finish no entry
-        registry.set_stage(model, version, "Production")
-    taken = [
-        f"the alias {alias} pointed to version {place.seen[alias]}, which is not in the ledger, and was moved"
-        for alias in ("previous", "staging")
-        if place.seen.get(alias, version) not in (version, before.staging)
-    ]
-    wanted = place.chain.draft("adopted", target=version, actor=actor, reason=reason, at=clock(), lease=promotion.lease)
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=turn_over)
-    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(taken))
-
-
-def _may_return(
-    model: str,
-    version: str,
-    chain: Chain,
-    before: Standing,
-    promotion: PromotionPolicy,
-    clock: Clock,
-    *,
-    withdrawn_ok: bool,
-) -> None:
+def _check_target(operator: Operator, version: str, chain: Chain, before: Standing, *, withdrawn_ok: bool) -> None:
+    """Raises Refused where a version may not become Production again."""
     if version == before.production:
         raise Refused(
             f"version {version} is Production already",
             code="already_production",
-            remedy=f"see gate status {model}",
+            remedy=f"see gate status {operator.model}",
         )
-    if version not in _held(chain):
+    if version not in _past_production(chain):
         raise Refused(
             f"version {version} was never Production, so there is nothing to roll back to",
             code="never_production",
@@ -292,8 +205,8 @@ def _may_return(
             code="withdrawn_target",
             remedy="if that was the mistake, add --withdrawn-ok",
         )
-    until = before.retain_until(version, promotion.retain)
-    if until is not None and until < clock():
+    until = before.retain_until(version, operator.promotion.retain)
+    if until is not None and until < operator.clock():
         raise Refused(
             f"version {version} was kept until {utc_text(until)} and may not be complete any more",
             code="not_retained",
@@ -301,13 +214,7 @@ def _may_return(
         )
 
 
-def _held(chain: Chain) -> list[str]:
+def _past_production(chain: Chain) -> list[str]:
     """Versions that were Production, latest first, each once."""
-    held = (entry.target for entry in reversed(chain.finished) if entry.kind in MOVES and entry.target is not None)
-    return list(dict.fromkeys(held))
-
-
-def _given(reason: str) -> str:
-    if not reason.strip():
-        raise UsageError("a reason is needed, for whoever reads this in a year", remedy='add --reason "…"')
-    return reason.strip()
+    targets = (entry.target for entry in reversed(chain.finished) if entry.kind in MOVES and entry.target is not None)
+    return list(dict.fromkeys(targets))

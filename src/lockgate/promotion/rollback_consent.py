@@ -1,4 +1,4 @@
-"""Does an owner agree to this rollback? Asked only where the policy says `rollback: owner`."""
+"""Owner's approval of a rollback, required where the policy says `rollback: owner`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from lockgate import hashing as digest
+from lockgate import hashing
 from lockgate.errors import Waiting
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.signoff.decision import Ballot
@@ -21,7 +21,7 @@ GOOD_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Planned:
+class RollbackPlan:
     """What a rollback would do. after: SHA-256 of the ledger's last entry, so that a vote on it opens no other one."""
 
     model: str
@@ -32,8 +32,8 @@ class Planned:
     @property
     def digest(self) -> str:
         """What an owner signs."""
-        return digest.sha256(
-            digest.canonical(
+        return hashing.sha256(
+            hashing.canonical(
                 {
                     "schema": SCHEMA,
                     "model": self.model,
@@ -48,54 +48,54 @@ class Planned:
         return f"the rollback of {self.model} from version {self.source} to {self.target}"
 
 
-class Consents(Protocol):
-    """How a rollback asks for an owner's word."""
+class RollbackConsent(Protocol):
+    """Where a rollback gets an owner's approval."""
 
-    def may_leave(self, left: Entry) -> None:
+    def check_unfinished(self, entry: Entry) -> None:
         """Raises Waiting or Refused where whoever calls may not leave an entry behind that others had not finished.
 
-        Asked before anything is touched: what an owner signs cannot be known before that entry is ended.
+        Called before anything is touched: what an owner signs cannot be known before that entry is ended.
         """
 
-    def __call__(self, planned: Planned) -> Sequence[tuple[bytes, bytes]]:
+    def __call__(self, plan: RollbackPlan) -> Sequence[tuple[bytes, bytes]]:
         """The votes that let it, as (bytes, signature). Raises Waiting where nobody agrees."""
 
 
-def needed(policy: SignoffPolicy, actor: Identity) -> bool:
-    """Whether an owner's word must be brought: the policy asks for one, and whoever calls is none."""
+def needs_consent(policy: SignoffPolicy, actor: Identity) -> bool:
+    """Whether an owner's approval is required: the policy says so, and whoever calls is no owner."""
     return policy.rollback == "owner" and policy.owner_of(actor) is None
 
 
-def agreed(
-    policy: SignoffPolicy, planned: Planned, ballot: Ballot, *, actor: Identity, now: datetime
+def consenting_votes(
+    policy: SignoffPolicy, plan: RollbackPlan, ballot: Ballot, *, actor: Identity, now: datetime
 ) -> Sequence[Vote]:
     """The votes by which an owner agrees, none where nobody is asked or the owner acts in person.
 
     actor: who calls; an owner whom a channel vouches for (not a name that anybody can write into git) needs no vote.
     Raises Waiting where nobody agrees, with why each vote does not count.
     """
-    if not needed(policy, actor):
+    if not needs_consent(policy, actor):
         return ()
-    why = []
+    objections = []
     for vote in ballot.votes:
-        objection = _objection(policy, planned, ballot, vote, now)
+        objection = _objection(policy, plan, ballot, vote, now)
         if objection is None:
             return (vote,)
-        why.append(f"\n  {vote.by}'s vote does not count: {objection}")
+        objections.append(f"\n  {vote.by}'s vote does not count: {objection}")
     raise Waiting(
-        f"an owner must agree to {planned}{''.join(why)}",
+        f"an owner must agree to {plan}{''.join(objections)}",
         code="owner_needed",
-        remedy=f'an owner calls gate rollback {planned.model} --to {planned.target} --reason "…" --key FILE, or signs it for '
+        remedy=f'an owner calls gate rollback {plan.model} --to {plan.target} --reason "…" --key FILE, or signs it for '
         "you with --sign-only VOTE besides, and you call it with --vote VOTE",
     )
 
 
-def _objection(policy: SignoffPolicy, planned: Planned, ballot: Ballot, vote: Vote, now: datetime) -> str | None:
+def _objection(policy: SignoffPolicy, plan: RollbackPlan, ballot: Ballot, vote: Vote, now: datetime) -> str | None:
     if vote.sha256 in ballot.objections:
         return ballot.objections[vote.sha256].reason
     if policy.owner_of(vote.by) is None:
         return f"{vote.by} is in no group of the policy"
-    if vote.verb != "rollback" or (vote.digest, vote.model) != (planned.digest, planned.model):
+    if vote.verb != "rollback" or (vote.digest, vote.model) != (plan.digest, plan.model):
         return "it is about something else, or somebody moved a version since it was signed"
     if vote.at > now + CLOCK_SKEW:
         return f"it is dated {utc_text(vote.at)}, which is still to come"

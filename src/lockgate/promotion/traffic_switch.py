@@ -1,4 +1,4 @@
-"""Turn serving over to the version that the ledger says: run the team's command, then ask until the answer shows it."""
+"""Traffic switch: run the team's command, then ask the address until the answer shows the version."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ANSWER_BYTES = 2**20
 _PASSWORD = re.compile(r"//[^/@\s]+@")
 
 
-def turn_over(
+def switch_traffic(
     spec: SwitchSpec,
     entry: Entry,
     *,
@@ -36,25 +36,25 @@ def turn_over(
     environ: Mapping[str, str],
     secrets: Collection[str] = (),
 ) -> str:
-    """Run the command and wait for the answer; returns what people are told. Both are safe to do again.
+    """Run the command and wait for the answer; returns a sentence on both. Both are safe to do again.
 
     root: where the command is started. secrets: words that no error repeats. Raises ServingFault.
     """
     deadline = time.monotonic() + spec.timeout.total_seconds()
     version = str(entry.target)
-    told = []
+    lines = []
     if spec.run:
         _run(spec, _environment(environ, entry, model), root, deadline, secrets)
-        told.append(f"serving was turned over by {spec.run[0]}")
+        lines.append(f"serving was turned over by {spec.run[0]}")
     if spec.check is None:
-        return f"{told[0]}; what answers was not checked"
+        return f"{lines[0]}; what answers was not checked"
     _check(spec.check, model, version, deadline, spec)
-    told.append(f"{spec.check.address(model=model, version=version)} answers as expected of version {version}")
-    return ", and ".join(told)
+    lines.append(f"{spec.check.address(model=model, version=version)} answers as expected of version {version}")
+    return ", and ".join(lines)
 
 
 def _environment(environ: Mapping[str, str], entry: Entry, model: str) -> dict[str, str]:
-    """What the command is told about; nothing of it goes through a shell."""
+    """The environment of the command; nothing of it goes through a shell."""
     return {
         **environ,
         "LOCKGATE_MODEL": model,
@@ -127,32 +127,32 @@ def _tail(output: IO[bytes], secrets: Collection[str]) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
     lines = _PASSWORD.sub("//***@", text[-_TAIL_BYTES:]).splitlines()[-_TAIL_LINES:]
-    shown = [line.rstrip() for line in lines if line.strip()]
-    return "; its last lines:" + "".join(f"\n  {line}" for line in shown) if shown else ""
+    lines = [line.rstrip() for line in lines if line.strip()]
+    return "; its last lines:" + "".join(f"\n  {line}" for line in lines) if lines else ""
 
 
 def _check(check: CheckSpec, model: str, version: str, deadline: float, spec: SwitchSpec) -> None:
     """Ask until the answer is as expected. Every single question ends by the deadline, whatever the server does."""
     url = check.address(model=model, version=version)
-    wanted = check.expected(model=model, version=version)
-    said = "it was not asked, because no time was left"
-    while (left := deadline - time.monotonic()) > 0:
+    expected = check.expected(model=model, version=version)
+    problem = "it was not asked, because no time was left"
+    while (seconds := deadline - time.monotonic()) > 0:
         answer: dict[str, Any] = {}
-        asking = threading.Thread(target=_get, args=(url, min(left, 10.0), answer), daemon=True)
+        asking = threading.Thread(target=_get, args=(url, min(seconds, 10.0), answer), daemon=True)
         asking.start()
-        asking.join(min(left, 15.0))
+        asking.join(min(seconds, 15.0))
         status, body = answer.get("status"), str(answer.get("text", ""))
-        if status == wanted.status and (wanted.text is None or wanted.text in body):
+        if status == expected.status and (expected.text is None or expected.text in body):
             return
         if status is None:
-            said = str(answer.get("failure", "it gave no answer"))
-        elif status != wanted.status:
-            said = f"it answered {status}, and {wanted.status} is expected"
+            problem = str(answer.get("failure", "it gave no answer"))
+        elif status != expected.status:
+            problem = f"it answered {status}, and {expected.status} is expected"
         else:
-            said = f"its answer does not contain {wanted.text!r}"
+            problem = f"its answer does not contain {expected.text!r}"
         time.sleep(max(0.0, min(_PAUSE_SECONDS, deadline - time.monotonic())))
     raise ServingFault(
-        f"{url} did not answer as expected of version {version} within {units.duration_text(spec.timeout)}: {said}",
+        f"{url} did not answer as expected of version {version} within {units.duration_text(spec.timeout)}: {problem}",
         remedy="see what serves there, or mend promotion.switch.check",
     )
 
@@ -162,8 +162,8 @@ def _get(url: str, seconds: float, answer: dict[str, Any]) -> None:
     from urllib3.exceptions import HTTPError  # raised as it is while a body is read
 
     try:
-        with requests.get(url, timeout=seconds, stream=True, allow_redirects=False) as found:
-            body = found.raw.read(_ANSWER_BYTES, decode_content=True)
-            answer.update(text=body.decode("utf-8", "replace"), status=found.status_code)
+        with requests.get(url, timeout=seconds, stream=True, allow_redirects=False) as response:
+            body = response.raw.read(_ANSWER_BYTES, decode_content=True)
+            answer.update(text=body.decode("utf-8", "replace"), status=response.status_code)
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         answer["failure"] = f"it gave no answer ({type(error).__name__})"

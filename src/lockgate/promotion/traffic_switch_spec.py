@@ -1,4 +1,4 @@
-"""How serving follows the registry: the command that turns it over, and the answer that shows it."""
+"""Traffic switch in a pipeline: the command that switches, and the answer that shows it."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class CheckSpec(Config):
         return _filled(self.url, model=quote(model, safe=""), version=version)
 
     def expected(self, *, model: str, version: str) -> Expect:
-        asked = Expect(text=self.expect) if isinstance(self.expect, str) else self.expect
-        text = None if asked.text is None else _filled(asked.text, model=model, version=version)
-        return Expect(status=asked.status, text=text)
+        expected = Expect(text=self.expect) if isinstance(self.expect, str) else self.expect
+        text = None if expected.text is None else _filled(expected.text, model=model, version=version)
+        return Expect(status=expected.status, text=text)
 
 
 class SwitchSpec(Config):

@@ -1,4 +1,4 @@
-"""What a promotion calls outside its ledger: turn the traffic over, and prove that a rollback would work."""
+"""What a pipeline brings to its promotions: operator, terms, traffic switch and rollback proof."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError, Refused
+from lockgate.integrations import git
 from lockgate.pipeline.model import Pipeline
-from lockgate.promotion.rollback_proof import Answered
-from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.promotion.apply import Operator
+from lockgate.promotion.preconditions import PromotionTerms
+from lockgate.promotion.rollback_proof import RollbackAnswer
+from lockgate.registries.ports import ChampionSelector, ModelVersion, Registry
 from lockgate.runs.case_builder import temporary_case
+from lockgate.runs.lookup import open_registry
+from lockgate.runs.run import now
+from lockgate.signoff.identity import Identity
+from lockgate.signoff.policy import SignoffPolicy
 
 if TYPE_CHECKING:
     from lockgate.promotion.ledger.entry import Entry
@@ -17,24 +24,52 @@ if TYPE_CHECKING:
 SAMPLE_ROWS = 10
 
 
-def traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:
+def make_operator(
+    pipeline: Pipeline,
+    *,
+    environ: Mapping[str, str],
+    registry: Registry | None = None,
+    actor: Identity | None = None,
+) -> Operator:
+    """Whoever calls, or `actor`, with the pipeline's registry, promotion policy and traffic switch."""
+    return Operator(
+        registry or open_registry(pipeline),
+        pipeline.model,
+        promotion=pipeline.promotion,
+        actor=actor or git.current_identity(pipeline.root),
+        clock=now,
+        switch_traffic=_traffic_switch(pipeline, environ=environ),
+    )
+
+
+def make_terms(pipeline: Pipeline) -> PromotionTerms:
+    """What the pipeline demands of a promotion."""
+    champion = pipeline.champion
+    return PromotionTerms(
+        pipeline.signoff or SignoffPolicy(),
+        pipeline.policy_digest,
+        follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
+    )
+
+
+def _traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:
     """What makes serving follow an entry of the ledger; None where the pipeline has no promotion.switch."""
     from lockgate.models.environment import is_secret
-    from lockgate.promotion.traffic_switch import turn_over
+    from lockgate.promotion.traffic_switch import switch_traffic
 
     spec = pipeline.promotion.switch
     if spec is None:
         return None
     # Shorter values, such as "1" or "true", would hide half of what the switch says.
     secrets = {value for name, value in environ.items() if len(value) > 5 and is_secret(name, value)}
-    return lambda entry: turn_over(
+    return lambda entry: switch_traffic(
         spec, entry, model=pipeline.model, root=pipeline.root, environ=environ, secrets=secrets
     )
 
 
 def prove_rollback(
     pipeline: Pipeline, registry: Registry, version: ModelVersion, *, environ: Mapping[str, str]
-) -> Answered:
+) -> RollbackAnswer:
     """Let a version predict its input example (else rows of the data), in a process, from the files to roll back to.
 
     Returns what it answered to. Raises Refused where it does not answer, or has nothing to answer to.
@@ -55,4 +90,4 @@ def prove_rollback(
             ) from error
         if rows != batch.num_rows or not rows:
             raise Refused(f"the way back is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy)
-        return Answered(data or "input example", rows, str(outgoing.version.digest))
+        return RollbackAnswer(data or "input example", rows, str(outgoing.version.digest))

@@ -19,7 +19,7 @@ from lockgate.gates.gate import Gate
 from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline
-from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.promotion.reevaluation_result import ReevaluationResult
 from lockgate.registries.ports import ChampionSelector, Registry
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.reuse_budget import Published
@@ -57,7 +57,7 @@ class EvidenceScope:
 
 def reevaluate(
     pipeline: Pipeline, registry: Registry, evidence: Evidence, *, environ: Mapping[str, str], seconds: float = 600.0
-) -> Repeats:
+) -> ReevaluationResult:
     """Run the repeatable gates again on the versions of the evidence, and compare with it.
 
     seconds: what is spent on it; gates that are not done by then are left out, and listed as such. Models run in processes
@@ -91,7 +91,7 @@ def _compare(
     folder: RunFolder,
     published: Callable[[], Sequence[Mapping[str, str]]],
     late: Callable[[], bool],
-) -> Repeats:
+) -> ReevaluationResult:
     """Run every repeatable gate on the case, and raise Refused for the first whose result is not the recorded one.
 
     published: facts of what is published of the model. late: whether there is no more time; a gate that was under way then
@@ -121,7 +121,7 @@ def _compare(
                 continue
             reason = "it took longer than is spent on re-evaluation"
         left_out[gate.title] = reason
-    return Repeats(tuple(same), left_out)
+    return ReevaluationResult(tuple(same), left_out)
 
 
 def differences(recorded: GateResult, repeated: GateResult) -> Iterator[str]:

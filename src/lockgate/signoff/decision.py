@@ -1,4 +1,4 @@
-"""May this evidence open the gate: votes, who may cast them, and one pure decision."""
+"""Sign-off decision: whether these votes approve this evidence, as a pure function."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Objection:
 
 
 @dataclass(frozen=True)
-class Obstacle:
-    """Why no vote that a channel found opens anything at the moment: what was evaluated is not what lies there now."""
+class SignoffHold:
+    """Why sign-off is on hold: what was evaluated is not what lies there now, so no vote counts at the moment."""
 
     state: Literal["pending", "refused", "superseded"]
     code: str
@@ -46,7 +46,7 @@ class Ballot:
     objections: Mapping[str, Objection] = field(default_factory=dict)
     authors: tuple[str, ...] = ()
     accounts: tuple[Identity, ...] = ()
-    obstacle: Obstacle | None = None
+    hold: SignoffHold | None = None
 
     def made_by(self, person: Person) -> bool:
         """Whether a person had a hand in what was evaluated."""
@@ -54,7 +54,7 @@ class Ballot:
 
 
 @dataclass(frozen=True)
-class Ignored:
+class IgnoredVote:
     """A vote that does not count, and why. `code` is stable, for machines."""
 
     vote: Vote
@@ -63,7 +63,7 @@ class Ignored:
 
 
 @dataclass(frozen=True)
-class Decision:
+class SignoffDecision:
     """Whether the evidence may be promoted. counted: SHA-256 of the approvals it rests on. missing: group → votes."""
 
     state: Literal["approved", "pending", "rejected", "expired", "refused", "superseded"]
@@ -71,27 +71,27 @@ class Decision:
     reason: str
     counted: tuple[str, ...] = ()
     missing: Mapping[str, int] = field(default_factory=dict)
-    ignored: tuple[Ignored, ...] = ()
+    ignored: tuple[IgnoredVote, ...] = ()
     remedy: str | None = None
 
 
-def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
+def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> SignoffDecision:
     """Whether these votes approve this evidence under this policy at this moment."""
-    closed = why_closed(policy, evidence, now)
+    closed = refuse_evidence(policy, evidence, now)
     if closed is not None:
         return closed
-    if ballot.obstacle is not None:
-        found = ballot.obstacle
-        return Decision(found.state, found.code, found.reason, remedy=found.remedy)
+    if ballot.hold is not None:
+        hold = ballot.hold
+        return SignoffDecision(hold.state, hold.code, hold.reason, remedy=hold.remedy)
     if policy.nobody_signs:
-        return Decision("approved", "nobody_signs", "the policy says that nobody signs")
+        return SignoffDecision("approved", "nobody_signs", "the policy says that nobody signs")
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot)
-    if (rejected := veto(people, evidence, ballot, ignored)) is not None:
+    if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
     unknown = _unknown_authors(policy, people, ballot)
     if unknown is not None:
-        return Decision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
+        return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
     counted: dict[Person, Vote] = {}
     late: dict[Person, Vote] = {}
     for person, vote in newest.items():
@@ -101,7 +101,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         if objection is None:
             counted[person] = vote
         else:
-            ignored.append(Ignored(vote, objection.code, objection.reason))
+            ignored.append(IgnoredVote(vote, objection.code, objection.reason))
             if vote.at + policy.expires <= now:
                 late[person] = vote
     taken = seats(policy.require, list(counted))
@@ -109,12 +109,12 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if not missing:
         chosen = tuple(sorted(counted[person].sha256 for people_of in taken.values() for person in people_of))
         names = ", ".join(sorted(person.name for people_of in taken.values() for person in people_of))
-        return Decision("approved", "approved", f"approved by {names}", counted=chosen, ignored=tuple(ignored))
+        return SignoffDecision("approved", "approved", f"approved by {names}", counted=chosen, ignored=tuple(ignored))
     with_late = seats(policy.require, [*counted, *late])
     state: Literal["expired", "pending"] = (
         "expired" if late and all(len(with_late[g]) >= n for g, n in policy.require.items()) else "pending"
     )
-    return Decision(
+    return SignoffDecision(
         state,
         "votes_expired" if state == "expired" else "votes_missing",
         missing_text(missing, ignored),
@@ -125,7 +125,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     )
 
 
-def out_of_reach(policy: SignoffPolicy, ballot: Ballot) -> str | None:
+def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
     """Why nobody could ever approve what these people made, None where somebody can. Votes are not looked at."""
     if not policy.require or policy.nobody_signs:
         return None
@@ -133,35 +133,35 @@ def out_of_reach(policy: SignoffPolicy, ballot: Ballot) -> str | None:
     unknown = _unknown_authors(policy, people, ballot)
     if unknown is not None:
         return unknown[0]
-    left = [
+    able = [
         person for person in people if person.may_vote and not (policy.separation_of_duties and ballot.made_by(person))
     ]
-    lacking = unfilled(policy.require, left)
+    lacking = unfilled(policy.require, able)
     return f"who had a hand in it cannot approve it, and without them there is nobody: {lacking}" if lacking else None
 
 
-def why_closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Decision | None:
+def refuse_evidence(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> SignoffDecision | None:
     """Why no vote at all could open this evidence, None where votes can."""
     opens = evidence.opens
     fits = (opens == "yes" and evidence.verdict is Verdict.PASS) or (
         opens == "by_owner" and evidence.verdict is Verdict.INCONCLUSIVE and bool(evidence.asks)
     )
     if not fits:
-        return Decision(
+        return SignoffDecision(
             "refused",
             "not_open",
             f"the verdict is {evidence.verdict} and it opens {opens}; no approval can change that",
             remedy="see gate report for what stopped it, then evaluate a better candidate with gate run",
         )
     if not policy.require:
-        return Decision(
+        return SignoffDecision(
             "refused",
             "no_signoff",
             "the pipeline says nothing about who signs",
             remedy="add signoff: with groups and require, or require: {owners: 0} to say that nobody does",
         )
     if policy.nobody_signs and opens == "by_owner":
-        return Decision(
+        return SignoffDecision(
             "refused",
             "nobody_to_ask",
             f"{len(evidence.asks)} findings are undecided, and the policy says that nobody signs",
@@ -170,14 +170,14 @@ def why_closed(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> Deci
     try:
         finished = utc(evidence.document["run"]["finished_at"])
     except (KeyError, TypeError, ValueError):
-        return Decision(
+        return SignoffDecision(
             "refused",
             "no_time",
             "the evidence does not say when it was finished",
             remedy="evaluate again with gate run",
         )
     if finished + policy.expires <= now:
-        return Decision(
+        return SignoffDecision(
             "expired",
             "evidence_expired",
             f"the evidence is from {utc_text(finished)} and was good for {duration_text(policy.expires)}",
@@ -192,38 +192,40 @@ def newest_votes(
     ballot: Ballot,
     *,
     verbs: Sequence[Verb] = ("approve", "revoke", "reject"),
-) -> tuple[dict[Person, Vote], list[Ignored]]:
+) -> tuple[dict[Person, Vote], list[IgnoredVote]]:
     """The newest vote of each person on this evidence, and the votes that are nobody's or of something else.
 
     verbs: those that are looked at; of two votes of one moment the later in this order counts.
     """
     newest: dict[Person, Vote] = {}
-    ignored: list[Ignored] = []
-    asked = [vote for vote in ballot.votes if vote.verb in verbs]
-    for vote in sorted(asked, key=lambda vote: (vote.at, verbs.index(vote.verb), vote.sha256)):
+    ignored: list[IgnoredVote] = []
+    relevant = [vote for vote in ballot.votes if vote.verb in verbs]
+    for vote in sorted(relevant, key=lambda vote: (vote.at, verbs.index(vote.verb), vote.sha256)):
         person = next((person for person in people if person.is_(vote.by)), None)
         if vote.sha256 in ballot.objections:
             objection = ballot.objections[vote.sha256]
-            ignored.append(Ignored(vote, objection.code, objection.reason))
+            ignored.append(IgnoredVote(vote, objection.code, objection.reason))
         elif person is None:
-            ignored.append(Ignored(vote, "not_owner", f"{vote.by} is in no group of the policy"))
+            ignored.append(IgnoredVote(vote, "not_owner", f"{vote.by} is in no group of the policy"))
         elif (vote.digest, vote.model) != (evidence.digest, evidence.model):
-            ignored.append(Ignored(vote, "other_evidence", "it is about other evidence"))
+            ignored.append(IgnoredVote(vote, "other_evidence", "it is about other evidence"))
         else:
             newest[person] = vote
     return newest, ignored
 
 
-def veto(people: Sequence[Person], evidence: Evidence, ballot: Ballot, ignored: Sequence[Ignored]) -> Decision | None:
+def find_rejection(
+    people: Sequence[Person], evidence: Evidence, ballot: Ballot, ignored: Sequence[IgnoredVote]
+) -> SignoffDecision | None:
     """That somebody's last word is a rejection, None where nobody's is; what they signed later lifts it."""
     newest, _ = newest_votes(people, evidence, ballot, verbs=("approve", "override", "revoke", "reject"))
     for person, vote in newest.items():
         if vote.verb == "reject":
-            why = f": {vote.reason}" if vote.reason else ""
-            return Decision(
+            reason = f": {vote.reason}" if vote.reason else ""
+            return SignoffDecision(
                 "rejected",
                 "rejected",
-                f"{person.name} rejected it on {utc_text(vote.at)}{why}",
+                f"{person.name} rejected it on {utc_text(vote.at)}{reason}",
                 ignored=tuple(ignored),
                 remedy=f"only {person.name} can lift that, with a newer vote",
             )
@@ -254,19 +256,21 @@ def _does_not_count(
         return Objection("not_yet", f"it is dated {utc_text(vote.at)}, which is still to come")
     if vote.at + policy.expires <= now:
         return Objection("expired", f"it is from {utc_text(vote.at)} and was good for {duration_text(policy.expires)}")
-    asked = len(evidence.asks) if evidence.opens == "by_owner" else 0
-    if (vote.accepting or 0) != asked:
-        return Objection("accepting", f"it accepts {vote.accepting or 0} undecided findings; the evidence has {asked}")
+    undecided = len(evidence.asks) if evidence.opens == "by_owner" else 0
+    if (vote.accepting or 0) != undecided:
+        return Objection(
+            "accepting", f"it accepts {vote.accepting or 0} undecided findings; the evidence has {undecided}"
+        )
     return None
 
 
-def missing_text(missing: Mapping[str, int], ignored: Sequence[Ignored], *, what: str = "approval") -> str:
+def missing_text(missing: Mapping[str, int], ignored: Sequence[IgnoredVote], *, noun: str = "approval") -> str:
     """`2 approvals of owners missing`, then the votes that do not count, a line each."""
-    wanted = " and ".join(
-        f"{count} {what}{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
+    counts = " and ".join(
+        f"{count} {noun}{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
     )
-    lines = "".join(f"\n  {one.vote.by}'s {one.vote.verb} does not count: {one.reason}" for one in ignored)
-    return f"{wanted} missing{lines}"
+    lines = "".join(f"\n  {vote.vote.by}'s {vote.vote.verb} does not count: {vote.reason}" for vote in ignored)
+    return f"{counts} missing{lines}"
 
 
 def _accepting(evidence: Evidence) -> str:

@@ -23,5 +23,5 @@ class Identity:
         return cls(kind=value["kind"], id=str(value["id"]), name=str(value.get("name", "")))
 
     def __str__(self) -> str:
-        shown = self.name or self.id
-        return f"{shown} (unverified)" if self.kind == "unverified" else shown
+        name = self.name or self.id
+        return f"{name} (unverified)" if self.kind == "unverified" else name

@@ -1,4 +1,4 @@
-"""May a promotion go over what stands against it, this once? Asked of a quorum of its own, and never quietly."""
+"""Override of unmet preconditions, once, by a quorum of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 
 from lockgate.errors import Refused, Waiting
 from lockgate.evidence.evidence import Evidence
-from lockgate.signoff.decision import Ballot, Decision, Ignored, Objection, missing_text, newest_votes, veto
+from lockgate.signoff.decision import (
+    Ballot,
+    IgnoredVote,
+    Objection,
+    SignoffDecision,
+    find_rejection,
+    missing_text,
+    newest_votes,
+)
 from lockgate.signoff.policy import Person, SignoffPolicy, seats
 from lockgate.signoff.vote import CLOCK_SKEW, Vote
 from lockgate.text import cut
@@ -16,7 +24,7 @@ from lockgate.units import duration_text, utc_text
 GOOD_FOR = timedelta(hours=24)
 
 # Facts that are old, missing or bad, and known as such. What is not here leaves in doubt what would be moved, from where,
-# or under whose rules: other model files, another policy, a withdrawn version, somebody's veto, an alias moved by hand.
+# or under whose rules: other model files, another policy, a withdrawn version, somebody's find_rejection, an alias moved by hand.
 OVERRIDABLE = frozenset(
     {
         *("not_open", "nobody_to_ask", "evidence_expired", "not_newest", "champion_moved"),
@@ -24,28 +32,28 @@ OVERRIDABLE = frozenset(
         *("way_back", "proof", "waiver_expired"),
     }
 )
-_SAID, _REASON = 250, 200  # characters of one objection, and of one person's reason, that the ledger keeps
+_MESSAGE, _REASON = 250, 200  # characters of one objection, and of one person's reason, that the ledger keeps
 
 
-def agreed(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> Decision:
+def decide_override(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> SignoffDecision:
     """Whether the quorum of `signoff.override` says that this evidence's candidate is promoted all the same.
 
     Only votes to override count, each with a reason, for a day. Whoever made the work does not count where duties are
     separate; one rejection closes this way too, and so does what a channel found in the way.
     """
     if policy.override is None:
-        return Decision(
+        return SignoffDecision(
             "refused",
             "no_override",
             "the policy that was evaluated has no signoff.override, so nothing goes over what stands in the way",
             remedy="do what the refusal without --override says",
         )
-    if ballot.obstacle is not None:
-        found = ballot.obstacle
-        return Decision(found.state, found.code, found.reason, remedy=found.remedy)
+    if ballot.hold is not None:
+        hold = ballot.hold
+        return SignoffDecision(hold.state, hold.code, hold.reason, remedy=hold.remedy)
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot, verbs=("override", "revoke", "reject"))
-    if (rejected := veto(people, evidence, ballot, ignored)) is not None:
+    if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
     counted: dict[Person, Vote] = {}
     for person, vote in newest.items():
@@ -55,35 +63,35 @@ def agreed(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         if objection is None:
             counted[person] = vote
         else:
-            ignored.append(Ignored(vote, objection.code, objection.reason))
+            ignored.append(IgnoredVote(vote, objection.code, objection.reason))
     taken = seats(policy.override, list(counted))
     missing = {
         group: count - len(taken[group]) for group, count in policy.override.items() if count > len(taken[group])
     }
     if missing:
-        return Decision(
+        return SignoffDecision(
             "pending",
             "override_missing",
-            missing_text(missing, ignored, what="override"),
+            missing_text(missing, ignored, noun="override"),
             counted=tuple(sorted(vote.sha256 for vote in counted.values())),
             missing=missing,
             ignored=tuple(ignored),
             remedy=f'ask for gate override {evidence.digest} --key FILE --reason "…"',
         )
     signed = sorted((person for people in taken.values() for person in people), key=lambda person: person.name)
-    said = "; ".join(f"{person.name}: {cut(counted[person].reason, _REASON)}" for person in signed)
-    return Decision(
+    reasons = "; ".join(f"{person.name}: {cut(counted[person].reason, _REASON)}" for person in signed)
+    return SignoffDecision(
         "approved",
         "overridden",
-        f"override ({said})",
+        f"override ({reasons})",
         counted=tuple(sorted(counted[person].sha256 for person in signed)),
         ignored=tuple(ignored),
     )
 
 
-def said(gone_over: Sequence[Refused | Waiting]) -> tuple[str, ...]:
-    """What was gone over, a sentence each, as the ledger keeps it."""
-    return tuple(f"it went over {one.code}: {cut(one.message, _SAID)}" for one in gone_over)
+def describe_overridden(overridden: Sequence[Refused | Waiting]) -> tuple[str, ...]:
+    """What was overridden, a sentence each, as the ledger keeps it."""
+    return tuple(f"it went over {unmet.code}: {cut(unmet.message, _MESSAGE)}" for unmet in overridden)
 
 
 def _does_not_count(

@@ -1,4 +1,4 @@
-"""Who may sign, how many of them must, and which of them are one person?"""
+"""Sign-off policy: who may sign, how many must, and which entries are one person."""
 
 from __future__ import annotations
 
@@ -131,18 +131,18 @@ class SignoffPolicy(Config):
             raise ValueError("expires must be longer than nothing; write one like 7d")
         return self
 
-    def _quorum(self, key: str, wanted: Mapping[str, int], able: Callable[[Owner], bool], how: str) -> None:
+    def _quorum(self, key: str, quorum: Mapping[str, int], able: Callable[[Owner], bool], how: str) -> None:
         """Raises ValueError for a quorum that no set of people could fill."""
-        for group, count in wanted.items():
+        for group, count in quorum.items():
             if count < 0:
                 raise ValueError(f"{key} asks {count} of {group}; write 0 or more")
             if count > 0 and group not in self.groups:
-                known = ", ".join(sorted(self.groups)) or "none"
-                raise ValueError(f"{key} names the group {group!r}, which is not in groups (known: {known})")
+                names = ", ".join(sorted(self.groups)) or "none"
+                raise ValueError(f"{key} names the group {group!r}, which is not in groups (known: {names})")
             could = sum(able(owner) for owner in self.groups.get(group, ()))
             if count > could:
                 raise ValueError(f"{key} asks {count} of {group}, which has {could} with {how}")
-        if lacking := unfilled(wanted, [person for person in self.people() if any(map(able, person.owners))]):
+        if lacking := unfilled(quorum, [person for person in self.people() if any(map(able, person.owners))]):
             raise ValueError(f"{key} can never be met, because one person fills one seat: {lacking}")
 
     @property
@@ -207,12 +207,12 @@ def seats(require: Mapping[str, int], people: Sequence[Person]) -> dict[str, lis
 
     def seat(person: Person, tried: set[tuple[str, int]]) -> bool:
         for group in sorted(person.groups & require.keys()):
-            for place in ((group, number) for number in range(require[group])):
-                if place in tried:
+            for position in ((group, number) for number in range(require[group])):
+                if position in tried:
                     continue
-                tried.add(place)
-                if place not in taken or seat(taken[place], tried):
-                    taken[place] = person
+                tried.add(position)
+                if position not in taken or seat(taken[position], tried):
+                    taken[position] = person
                     return True
         return False
 

@@ -1,4 +1,4 @@
-"""A vote signed with an SSH key: `ssh-keygen -Y sign` on its exact bytes, in the namespace `lockgate`."""
+"""Votes signed with an SSH key: `ssh-keygen -Y sign` on their exact bytes, in the namespace `lockgate`."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def verify(vote: bytes, signature: bytes, *, identity: Identity, keys: Iterable[
     return None if answer.returncode == 0 else f"its signature is not that of {identity.id}"
 
 
-def read(stored: Sequence[tuple[bytes, bytes]], policy: SignoffPolicy) -> tuple[tuple[Vote, ...], dict[str, Objection]]:
+def read_votes(
+    stored: Sequence[tuple[bytes, bytes]], policy: SignoffPolicy
+) -> tuple[tuple[Vote, ...], dict[str, Objection]]:
     """The votes among (vote bytes, signature) pairs, each once, and SHA-256 → objection for those not to be believed.
 
     Bytes that are no vote say nothing and are left out.
@@ -112,7 +114,7 @@ def stored_votes(folder: Path) -> list[tuple[bytes, bytes]]:
     pairs = []
     for path in sorted(folder.glob("*.json")):
         beside = (path.with_suffix(".sig"), path.with_name(path.name + ".sig"))
-        signature = next((one for one in beside if one.is_file()), None)
+        signature = next((file for file in beside if file.is_file()), None)
         pairs.append((path.read_bytes(), b"" if signature is None else signature.read_bytes()))
     return pairs
 

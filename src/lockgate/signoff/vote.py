@@ -1,4 +1,4 @@
-"""What somebody says about one piece of evidence, in the bytes that a key signs."""
+"""A vote on one piece of evidence, in the bytes that a key signs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, cast, get_args
 
-from lockgate import hashing as digest
+from lockgate import hashing
 from lockgate.signoff.identity import Identity
 from lockgate.units import utc, utc_text
 
@@ -21,7 +21,7 @@ Verb = Literal["approve", "reject", "revoke", "override", "rollback"]
 
 @dataclass(frozen=True)
 class Vote:
-    """What an identity says about one piece of evidence. `bytes` are what a key signs.
+    """Approval, rejection, revocation, override or rollback by one identity. `bytes` are what a key signs.
 
     accepting: how many undecided findings an approval accepts, None where it accepts none.
     """
@@ -47,7 +47,7 @@ class Vote:
             accepting = value["accepting"]
             if not (accepting is None or (type(accepting) is int and accepting >= 0)):
                 raise ValueError(f"accepting is {accepting!r}, not a count")
-            if not digest.is_digest(value["digest"]):
+            if not hashing.is_digest(value["digest"]):
                 raise ValueError("it names no digest")
             return cls(
                 verb=cast(Verb, value["verb"]),
@@ -66,7 +66,7 @@ class Vote:
     def bytes(self) -> bytes:
         if self.stored is not None:
             return self.stored
-        return digest.canonical(
+        return hashing.canonical(
             {
                 "schema": SCHEMA,
                 "verb": self.verb,
@@ -81,4 +81,4 @@ class Vote:
 
     @property
     def sha256(self) -> str:
-        return digest.sha256(self.bytes)
+        return hashing.sha256(self.bytes)

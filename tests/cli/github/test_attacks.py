@@ -18,6 +18,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from cli.github.test_promotion_job import Story
+from helpers import moving
 from helpers.desk import Desk
 from helpers.hub.emulator import user
 from helpers.promoting import CI
@@ -25,7 +26,6 @@ from integrations.github.test_comment_report import TAGS
 from lockgate.cli.commands.github import command
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion import rollback as standby
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.runs.run import now
@@ -137,7 +137,7 @@ class Attacked(Story):
         return [(entry.kind, entry.target) for entry in read_chain(keys).whole().entries]
 
     def adopt(self, version: str) -> None:
-        standby.adopt(
+        moving.adopt(
             self.desk.models.registry, self.desk.model, version=version, reason="it runs", promotion=PromotionPolicy(), actor=CI, clock=now
         )  # fmt: skip
 

@@ -26,7 +26,7 @@ from lockgate.hashing import sha256
 from lockgate.pipeline.loader import load
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.reevaluation_result import Repeats
+from lockgate.promotion.reevaluation_result import ReevaluationResult
 from lockgate.registries.ports import Registry
 from lockgate.runs import reevaluate
 from lockgate.signoff.vote import Vote
@@ -170,7 +170,7 @@ def test_without_a_proof_nothing_is_promoted(story: Story) -> None:
 def test_evidence_that_is_contradicted_is_not_promoted(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """The job that asks the gates again is refused, and leaves no proof for the next."""
 
-    def differs(*_: Any, **__: Any) -> Repeats:
+    def differs(*_: Any, **__: Any) -> ReevaluationResult:
         raise Refused("metrics/r1/overall is pass (0.9) in the evidence, and fail (0.5)", code="evidence_mismatch")
 
     monkeypatch.setattr(reevaluate, "reevaluate", differs)

@@ -10,7 +10,7 @@ from helpers.hub.served import directly
 from helpers.promoting import POLICY
 from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState, read_state
 from lockgate.integrations.github.schema import CommentEvent, parse
-from lockgate.signoff.decision import Decision
+from lockgate.signoff.decision import SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
 
 OWNERS = ("ana", "bo")
@@ -33,7 +33,7 @@ def seen(world: World) -> PullRequestState:
     return read_state(directly(world), NUMBER)
 
 
-def decided(world: World, event: dict[str, Any] | None = None, **more: Any) -> Decision:
+def decided(world: World, event: dict[str, Any] | None = None, **more: Any) -> SignoffDecision:
     """The decision, and what it must not forget is kept as the job keeps it."""
     looked, told = seen(world), event_of(event)
     policy = asked(**more)
@@ -44,10 +44,10 @@ def decided(world: World, event: dict[str, Any] | None = None, **more: Any) -> D
     return decision
 
 
-def said(decision: Decision) -> tuple[str, str]:
+def said(decision: SignoffDecision) -> tuple[str, str]:
     return decision.state, decision.code
 
 
-def ignored(decision: Decision) -> set[tuple[str, str]]:
+def ignored(decision: SignoffDecision) -> set[tuple[str, str]]:
     """(who, why) of each vote that does not count."""
     return {(one.vote.by.name, one.code) for one in decision.ignored}

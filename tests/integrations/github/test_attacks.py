@@ -473,8 +473,8 @@ def test_25_more_files_than_github_lists(world: World) -> None:
 
     ballot = type(looked)(**{**vars(looked), "pull": more}).ballot(asked())
 
-    assert ballot.obstacle is not None
-    assert ballot.obstacle.code == "too_many_files"
+    assert ballot.hold is not None
+    assert ballot.hold.code == "too_many_files"
 
 
 def test_26_an_artifact_of_another_workflow(world: World) -> None:

@@ -12,15 +12,17 @@ from helpers.report_story import ASKING, CONTEXT, PASSING, POLICY, STOPPED
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github import job_summary as summary
 from lockgate.integrations.github.comment_report import SignoffStatus, render
-from lockgate.signoff.decision import Decision
+from lockgate.signoff.decision import SignoffDecision
 
 DECISIONS = [
-    Decision("pending", "votes_missing", "1 approval of risk missing", missing={"risk": 1}),
-    Decision("approved", "approved", "approved by monalisa, octocat"),
-    Decision("rejected", "rejected", "octocat rejected it: the slice BR", remedy="only octocat can lift that"),
-    Decision("expired", "evidence_expired", "the evidence is from 2026-11-14T04:19:02Z and was good for 7 d"),
-    Decision("superseded", "new_run", "the evidence is of run 5, attempt 1; the newest is 5, attempt 2"),
-    Decision("refused", "needs_policy_review", "pull request 12 touches gates/fraud.yaml", remedy="bring it by itself"),
+    SignoffDecision("pending", "votes_missing", "1 approval of risk missing", missing={"risk": 1}),
+    SignoffDecision("approved", "approved", "approved by monalisa, octocat"),
+    SignoffDecision("rejected", "rejected", "octocat rejected it: the slice BR", remedy="only octocat can lift that"),
+    SignoffDecision("expired", "evidence_expired", "the evidence is from 2026-11-14T04:19:02Z and was good for 7 d"),
+    SignoffDecision("superseded", "new_run", "the evidence is of run 5, attempt 1; the newest is 5, attempt 2"),
+    SignoffDecision(
+        "refused", "needs_policy_review", "pull request 12 touches gates/fraud.yaml", remedy="bring it by itself"
+    ),
 ]
 
 

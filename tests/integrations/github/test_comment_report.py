@@ -19,7 +19,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
-from lockgate.signoff.decision import Ballot, Decision, Ignored
+from lockgate.signoff.decision import Ballot, IgnoredVote, SignoffDecision
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Owner, SignoffPolicy
 from lockgate.signoff.vote import Vote
@@ -80,11 +80,20 @@ def test_only_what_can_be_a_login_is_mentioned() -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"decision": Decision("approved", "approved", "approved by octocat")}, "### ✅ fraud version 7 is approved"),
-        ({"decision": Decision("rejected", "rejected", "octocat rejected it")}, "### ⛔ fraud version 7 was rejected"),
-        ({"decision": Decision("expired", "votes_expired", "too late")}, "### ⌛ fraud version 7 waited too long"),
         (
-            {"decision": Decision("superseded", "new_head", "4c1d was pushed")},
+            {"decision": SignoffDecision("approved", "approved", "approved by octocat")},
+            "### ✅ fraud version 7 is approved",
+        ),
+        (
+            {"decision": SignoffDecision("rejected", "rejected", "octocat rejected it")},
+            "### ⛔ fraud version 7 was rejected",
+        ),
+        (
+            {"decision": SignoffDecision("expired", "votes_expired", "too late")},
+            "### ⌛ fraud version 7 waited too long",
+        ),
+        (
+            {"decision": SignoffDecision("superseded", "new_head", "4c1d was pushed")},
             "### ♻️ fraud version 7 is not what was evaluated any more",
         ),
         (
@@ -109,14 +118,14 @@ def test_it_says_what_became_of_it(more: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("decision", "said"),
     [
-        (Decision("approved", "approved", "approved by octocat"), "**approved by octocat**. The promotion runs next, and this comment will tell how it ended."),
-        (Decision("rejected", "rejected", "octocat rejected it", remedy="only octocat can lift that"), "**rejected**: octocat rejected it. Only octocat can lift that."),
-        (Decision("expired", "evidence_expired", "too late", remedy="gate run"), "**expired**: too late. Run the gate workflow again: that makes new evidence with a new digest, and approvals begin anew."),
-        (Decision("refused", "draft", "it is a draft", remedy="mark it as ready"), "**refused**: it is a draft. Mark it as ready."),
-        (Decision("pending", "votes_missing", "1 approval missing", remedy="gate approve --key"), "**pending**: 1 approval missing"),
+        (SignoffDecision("approved", "approved", "approved by octocat"), "**approved by octocat**. The promotion runs next, and this comment will tell how it ended."),
+        (SignoffDecision("rejected", "rejected", "octocat rejected it", remedy="only octocat can lift that"), "**rejected**: octocat rejected it. Only octocat can lift that."),
+        (SignoffDecision("expired", "evidence_expired", "too late", remedy="gate run"), "**expired**: too late. Run the gate workflow again: that makes new evidence with a new digest, and approvals begin anew."),
+        (SignoffDecision("refused", "draft", "it is a draft", remedy="mark it as ready"), "**refused**: it is a draft. Mark it as ready."),
+        (SignoffDecision("pending", "votes_missing", "1 approval missing", remedy="gate approve --key"), "**pending**: 1 approval missing"),
     ],
 )  # fmt: skip
-def test_it_says_what_helps(decision: Decision, said: str) -> None:
+def test_it_says_what_helps(decision: SignoffDecision, said: str) -> None:
     """In the words of whoever stands before a pull request; what is refused does not look like a pass."""
     shown = render(RunRecord(PASSING), context=CONTEXT, signoff=SignoffStatus(POLICY, decision=decision)).splitlines()
 
@@ -126,7 +135,7 @@ def test_it_says_what_helps(decision: Decision, said: str) -> None:
 
 def test_a_group_that_has_its_votes_is_not_asked_again() -> None:
     """Only who is still missing is called."""
-    decision = Decision("pending", "votes_missing", "1 approval of risk missing", missing={"risk": 1})
+    decision = SignoffDecision("pending", "votes_missing", "1 approval of risk missing", missing={"risk": 1})
     shown = render(RunRecord(PASSING), context=CONTEXT, signoff=SignoffStatus(POLICY, decision=decision))
 
     assert "**To promote it**, 1 of risk (@monalisa) must comment this line:" in shown
@@ -136,8 +145,8 @@ def test_a_group_that_has_its_votes_is_not_asked_again() -> None:
 def test_votes_that_do_not_count_are_listed_and_what_is_missing_is_said() -> None:
     """One of two is there; the other's vote was for older evidence."""
     vote = Vote("approve", PASSING.digest, "fraud", None, "", datetime(2026, 11, 21, tzinfo=UTC), OCTOCAT)
-    ignored = Ignored(vote, "other_evidence", "it is about other evidence")
-    decision = Decision(
+    ignored = IgnoredVote(vote, "other_evidence", "it is about other evidence")
+    decision = SignoffDecision(
         "pending", "votes_missing", "1 approval of risk missing\n  and more", missing={"risk": 1}, ignored=(ignored,)
     )
     shown = render(RunRecord(PASSING), context=CONTEXT, signoff=SignoffStatus(POLICY, decision=decision))

@@ -18,7 +18,7 @@ from helpers.hub.deciding import asked, event_of, seen, signoff
 from helpers.hub.emulator import World, user
 from helpers.promoting import POLICY
 from lockgate.integrations.github.pull_request_state import PullRequestState
-from lockgate.signoff.decision import Decision
+from lockgate.signoff.decision import SignoffDecision
 
 OWNERS = ("ana", "bo", "cy")
 WRITERS = (*OWNERS, "dev", "mallory")
@@ -305,7 +305,7 @@ class Story(RuleBasedStateMachine):
             assert not (opens and not told.vetoed() and len(votes) >= self.quorum), decision
             assert (decision.state == "rejected") == (opens and told.vetoed()), decision
 
-    def _decided(self, event: dict[str, Any] | None) -> tuple[Decision, PullRequestState]:
+    def _decided(self, event: dict[str, Any] | None) -> tuple[SignoffDecision, PullRequestState]:
         """As the job decides, everything read anew; what it must not forget is kept."""
         policy = signoff(*sorted(self.told.owners), require=self.quorum)
         told, about = event_of(event), asked(policy, when=self.when, policy_digest=self.told.policy)
@@ -316,7 +316,7 @@ class Story(RuleBasedStateMachine):
             self.world.keep(kept)
         return decision, looked
 
-    def _rests_on(self, looked: PullRequestState, decision: Decision, votes: dict[str, set[int]]) -> None:
+    def _rests_on(self, looked: PullRequestState, decision: SignoffDecision, votes: dict[str, set[int]]) -> None:
         """The votes that are counted are as many as are asked, each another owner's, each the comment that really stands."""
         by_comment = {comment: name for name, comments in votes.items() for comment in comments}
         names = []

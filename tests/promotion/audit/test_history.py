@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers import moving
 from helpers.promoting import CI, NOW, POLICY, PROMOTION, Models, evidence, run_folder, signed, ssh_key
 from lockgate.errors import UsageError
 from lockgate.hashing import canonical
-from lockgate.promotion import promote as promotion
 from lockgate.promotion import publish as published
-from lockgate.promotion.audit.history import at, history, standing_at
+from lockgate.promotion.audit.history import history, production_at, standing_at
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.registries.mlflow.client import Client
 from lockgate.registries.mlflow.registry import MlflowRegistry
@@ -116,7 +116,7 @@ def test_that_night_it_was_that_version_on_that_evidence_approved_by_them(bench:
     voted = signed(about, key, at=bench.clock())
 
     def promote(made: object, policy: SignoffPolicy, votes: list[tuple[bytes, bytes]]) -> None:
-        promotion.promote(
+        moving.promote(
             bench.registry, made, signoff=policy, promotion=PROMOTION, policy_digest=POLICY,  # type: ignore[arg-type]
             ballot=Ballot(tuple(Vote.read(vote) for vote, _ in votes)), actor=CI, clock=bench.clock,
             scratch=bench.folder / "scratch", prove=lambda version: None, votes=votes,
@@ -132,8 +132,8 @@ def test_that_night_it_was_that_version_on_that_evidence_approved_by_them(bench:
     bench.rollback()
     bench.clock.forward(hours=1)
 
-    then = at(bench.registry, bench.model, moment=night, now=bench.clock())
-    now = at(bench.registry, bench.model, moment=bench.clock(), now=bench.clock())
+    then = production_at(bench.registry, bench.model, moment=night, now=bench.clock())
+    now = production_at(bench.registry, bench.model, moment=bench.clock(), now=bench.clock())
 
     assert then.lines[0] == f"{bench.model} version 4 was Production on {utc_text(night)}"
     assert "(epoch 4), until " in then.lines[1]
@@ -152,18 +152,18 @@ def test_that_night_it_was_that_version_on_that_evidence_approved_by_them(bench:
 
 def test_before_the_ledger_began_nobody_knows(bench: Bench) -> None:
     """It says so, and since when it would; a time to come is no question."""
-    early = at(bench.registry, bench.model, moment=NOW - timedelta(days=1), now=bench.clock())
+    early = production_at(bench.registry, bench.model, moment=NOW - timedelta(days=1), now=bench.clock())
     bare = bench.models.new()
     bench.models.register(bare)
 
-    assert not early.known
+    assert not early.recorded
     assert early.lines == [
         f"what was Production of {bench.model} on 2026-11-20T12:00:00.000Z is not known: the ledger begins on "
         f"{utc_text(early.chain.entries[0].at)}"
     ]
-    assert "the ledger has no entry" in at(bench.registry, bare, moment=NOW, now=bench.clock()).lines[0]
+    assert "the ledger has no entry" in production_at(bench.registry, bare, moment=NOW, now=bench.clock()).lines[0]
     with pytest.raises(UsageError, match="still to come"):
-        at(bench.registry, bench.model, moment=NOW + timedelta(days=1), now=bench.clock.now)
+        production_at(bench.registry, bench.model, moment=NOW + timedelta(days=1), now=bench.clock.now)
 
 
 def test_what_was_only_staged_was_not_production() -> None:
@@ -184,8 +184,8 @@ def test_a_moment_inside_a_promotion_is_told_as_such(bench: Bench) -> None:
     unfinished = chain.draft("promoted", source="3", target="2", actor=CI, at=bench.clock(), lease=PROMOTION.lease)
     ledger.put_if_absent("epoch-4", unfinished.bytes.decode())
 
-    inside = at(bench.registry, bench.model, moment=chain.entries[2].at, now=bench.clock())
-    after = at(bench.registry, bench.model, moment=bench.clock(), now=bench.clock())
+    inside = production_at(bench.registry, bench.model, moment=chain.entries[2].at, now=bench.clock())
+    after = production_at(bench.registry, bench.model, moment=bench.clock(), now=bench.clock())
 
     assert inside.notes[0].startswith("in between: epoch 3 was claimed on ")
     assert inside.notes[0].endswith("; until then version 2 may have answered")
@@ -268,6 +268,6 @@ def test_what_was_production_is_the_last_move_before(moves: list[tuple[str, int]
 
     before = [version for moment, version in held if moment <= asked]
     later = [moment for moment, _ in held if moment > asked]
-    assert found.place.production == (before[-1] if before else None)
-    assert found.known == bool(before)
+    assert found.standing.production == (before[-1] if before else None)
+    assert found.recorded == bool(before)
     assert (found.ended.at if found.ended else None) == (later[0] if later and before else None)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Clock, Models
-from lockgate.promotion import rollback as standby
-from lockgate.promotion.archive import archive
-from lockgate.promotion.audit.status import Status, status
+from lockgate.promotion.audit.status import ModelStatus, status
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.units import utc_text
 from promotion.test_rollback import Bench
@@ -29,7 +28,7 @@ def model(models: Models, tmp_path: Path) -> str:
     name = models.new()
     for _ in range(2):
         models.register(name)
-    standby.adopt(models.registry, name, version="1", reason="it runs", promotion=PROMOTION, actor=CI, clock=Clock())
+    moving.adopt(models.registry, name, version="1", reason="it runs", promotion=PROMOTION, actor=CI, clock=Clock())
     return name
 
 
@@ -91,7 +90,7 @@ def bench(models: Models, tmp_path: Path) -> Bench:
     return Bench(models, tmp_path)
 
 
-def look(bench: Bench) -> Status:
+def look(bench: Bench) -> ModelStatus:
     return status(bench.registry, bench.model, promotion=PROMOTION, now=bench.clock.now)
 
 
@@ -119,7 +118,7 @@ def test_a_soak_that_is_over_and_a_retention_that_has_passed_are_said(bench: Ben
     ends = since_done(bench) + PROMOTION.soak
     bench.clock.forward(days=31)
     due = look(bench)
-    archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=bench.clock)
+    moving.archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=bench.clock)
     after = look(bench)
 
     assert f"  gate archive {bench.model} is due since {text(ends)}" in due.lines

@@ -13,13 +13,11 @@ from typing import Any
 
 import pytest
 
+from helpers import moving
 from helpers.promoting import CI, POLICY, PROMOTION, Models, evidence, run_folder, signed, ssh_key
 from lockgate import hashing as digest
 from lockgate.errors import Refused
-from lockgate.promotion import promote as promotion
 from lockgate.promotion import publish as published
-from lockgate.promotion.archive import archive
-from lockgate.promotion.audit.repair import repair
 from lockgate.promotion.audit.verify import Verification, verify
 from lockgate.promotion.ledger import export as ledger_copy
 from lockgate.promotion.ledger.chain import read_chain
@@ -51,11 +49,13 @@ def look(bench: Bench, **more: Any) -> Verification:
 
 
 def codes(found: Verification) -> list[str]:
-    return [one.code for one in found.found]
+    return [one.code for one in found.discrepancies]
 
 
 def mend(bench: Bench) -> list[str]:
-    outcome = repair(bench.registry, bench.model, reason="by hand", promotion=PROMOTION, actor=CI, clock=bench.clock)
+    outcome = moving.repair(
+        bench.registry, bench.model, reason="by hand", promotion=PROMOTION, actor=CI, clock=bench.clock
+    )
     return [] if outcome is None else outcome.lines
 
 
@@ -85,7 +85,7 @@ def test_where_nobody_did_anything_all_agrees(bench: Bench) -> None:
     """It counts what it looked at, and says what no hash covers."""
     found = look(bench)
 
-    assert found.found == ()
+    assert found.discrepancies == ()
     assert found.exit_code == 0
     assert found.lines == [
         f"{bench.model}: all agrees: 3 entries, 3 versions, 2 published runs",
@@ -102,7 +102,7 @@ def test_an_alias_moved_by_hand_is_named_and_put_back(bench: Bench) -> None:
     lines = mend(bench)
 
     assert codes(found) == ["alias_moved"]
-    assert str(found.found[0]).startswith(
+    assert str(found.discrepancies[0]).startswith(
         f"the alias production of {bench.model}: it was moved by hand: it points to version 1, and the ledger says "
         "version 3, promoted by ci (unverified) on "
     )
@@ -112,7 +112,7 @@ def test_an_alias_moved_by_hand_is_named_and_put_back(bench: Bench) -> None:
     assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
     entry = read_chain(bench.registry.ledger(bench.model).keys()).entries[-1]
     assert (entry.kind, entry.source, entry.target, entry.reason) == ("repaired", "1", "3", "by hand")
-    assert look(bench).found == ()
+    assert look(bench).discrepancies == ()
     assert mend(bench) == []
 
 
@@ -125,8 +125,8 @@ def test_an_alias_that_was_deleted_or_points_to_production_is_named(bench: Bench
     mend(bench)
 
     assert codes(found) == ["alias_moved", "alias_moved"]
-    assert "it points to version 3, and the ledger says version 2" in str(found.found[0])
-    assert "it is missing, and the ledger says version 3" in str(found.found[1])
+    assert "it points to version 3, and the ledger says version 2" in str(found.discrepancies[0])
+    assert "it is missing, and the ledger says version 3" in str(found.discrepancies[1])
     assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
 
 
@@ -141,11 +141,11 @@ def test_a_tag_edited_by_hand_is_named_and_put_back(bench: Bench) -> None:
     assert codes(found) == ["tag_edited"] * 3
     assert (
         f"the tag lockgate.state of {bench.model} version 2: it is production, and the ledger says standby; "
-        f"gate verify {bench.model} --repair sets it again" in map(str, found.found)
+        f"gate verify {bench.model} --repair sets it again" in map(str, found.discrepancies)
     )
     assert bench.state("2") == "standby"
     assert bench.registry.version(bench.model, "3").tags["lockgate.evidence"] == bench.last.digest
-    assert look(bench).found == ()
+    assert look(bench).discrepancies == ()
 
 
 def test_a_deleted_version_is_named_by_what_it_was_for(bench: Bench) -> None:
@@ -162,12 +162,12 @@ def test_a_deleted_version_is_named_by_what_it_was_for(bench: Bench) -> None:
     assert codes(kept) == ["version_deleted"]
     assert (
         f"version 1 of {bench.model}: it was deleted from the registry, and was to be kept until 2026-12-21T12:01"
-        in str(kept.found[0])
+        in str(kept.discrepancies[0])
     )
-    assert later.found == ()
+    assert later.discrepancies == ()
     assert codes(standby) == ["version_deleted", "alias_moved"] or codes(standby) == ["alias_moved", "version_deleted"]
-    assert any("and it stands by for a rollback" in str(one) for one in standby.found)
-    assert any("and it is Production; gate rollback" in str(one) for one in production.found)
+    assert any("and it stands by for a rollback" in str(one) for one in standby.discrepancies)
+    assert any("and it is Production; gate rollback" in str(one) for one in production.discrepancies)
     with pytest.raises(Refused, match="is gone from the registry, so nothing can point to it") as refused:
         mend(bench)
     assert refused.value.code == "target_gone"
@@ -181,7 +181,7 @@ def test_edited_evidence_is_named(bench: Bench) -> None:
     found = look(bench)
 
     assert codes(found) == ["evidence_edited"]
-    assert found.found[0].where == f"the evidence {bench.last.digest} of epoch 3"
+    assert found.discrepancies[0].where == f"the evidence {bench.last.digest} of epoch 3"
 
 
 def test_evidence_that_is_gone_is_named(bench: Bench) -> None:
@@ -197,9 +197,9 @@ def test_evidence_that_is_gone_is_named(bench: Bench) -> None:
 
     assert codes(deleted) == ["evidence_gone"]
     assert codes(unlinked) == ["evidence_edited"]
-    assert "is gone or was edited since" in str(unlinked.found[0])
+    assert "is gone or was edited since" in str(unlinked.discrepancies[0])
     assert codes(whole) == ["evidence_gone"]
-    assert "was deleted, and the evidence with it" in str(whole.found[0])
+    assert "was deleted, and the evidence with it" in str(whole.discrepancies[0])
 
 
 def test_an_edited_exhibit_or_tag_of_the_evidence_is_named(bench: Bench) -> None:
@@ -217,10 +217,10 @@ def test_an_edited_exhibit_or_tag_of_the_evidence_is_named(bench: Bench) -> None
 
     found = look(bench)
 
-    assert whole.found == ()
+    assert whole.discrepancies == ()
     assert codes(found) == ["exhibit_edited", "fact_edited"]
-    assert "its exhibit metrics/roc was edited since" in str(found.found[0])
-    assert "its tag lockgate.verdict is pass, and the evidence says fail" in str(found.found[1])
+    assert "its exhibit metrics/roc was edited since" in str(found.discrepancies[0])
+    assert "its tag lockgate.verdict is pass, and the evidence says fail" in str(found.discrepancies[1])
 
 
 def test_an_edited_or_lost_vote_is_named(bench: Bench) -> None:
@@ -236,7 +236,7 @@ def test_an_edited_or_lost_vote_is_named(bench: Bench) -> None:
     fourth = bench.models.register(bench.model)
     about = evidence(bench.model, fourth, champion=bench.versions[2], finished=bench.clock())
     vote, signature = signed(about, key, at=bench.clock())
-    promotion.promote(
+    moving.promote(
         bench.registry, about, signoff=owners, promotion=PROMOTION, policy_digest=POLICY,
         ballot=Ballot((Vote.read(vote),)), actor=CI, clock=bench.clock, scratch=bench.folder / "scratch",
         prove=lambda version: None, votes=[(vote, signature)], folder=run_folder(about, bench.folder / about.run_id),
@@ -249,11 +249,11 @@ def test_an_edited_or_lost_vote_is_named(bench: Bench) -> None:
     file.unlink()
     lost = look(bench)
 
-    assert whole.found == ()
+    assert whole.discrepancies == ()
     assert codes(edited) == ["vote_edited"]
-    assert f"the vote {name} was edited since" in str(edited.found[0])
+    assert f"the vote {name} was edited since" in str(edited.discrepancies[0])
     assert codes(lost) == ["vote_gone"]
-    assert "on which epoch 4 rests, is gone" in str(lost.found[0])
+    assert "on which epoch 4 rests, is gone" in str(lost.discrepancies[0])
 
 
 @pytest.mark.parametrize(
@@ -276,27 +276,27 @@ def test_an_edited_ledger_entry_is_named(bench: Bench, key: str, change: dict[st
     found = look(bench)
 
     assert codes(found) == ["ledger_edited"]
-    assert said in str(found.found[0])
+    assert said in str(found.discrepancies[0])
     with pytest.raises(Refused, match="does not hold together"):
         mend(bench)
 
 
 def test_what_no_hash_covers_a_copy_shows(bench: Bench) -> None:
     """The last mark edited, the last entry taken away: each by name."""
-    known = ledger_copy.copy(bench.model, bench.registry.ledger(bench.model).keys())
-    assert look(bench, known=known).found == ()
+    known = ledger_copy.copy_ledger(bench.model, bench.registry.ledger(bench.model).keys())
+    assert look(bench, exported=known).discrepancies == ()
 
     write_key(bench, "done-3", lambda document: document.update(at="2026-11-21T13:00:00.000Z"))
-    unseen, edited = look(bench), look(bench, known=known)
+    unseen, edited = look(bench), look(bench, exported=known)
     with sqlite3.connect(bench.models.uri.removeprefix("sqlite:///")) as database:
         database.execute("delete from params where run_uuid = ? and key like '%-3'", (ledger_run(bench),))
     database.close()
-    taken = look(bench, known=known)
+    taken = look(bench, exported=known)
 
-    assert unseen.found == ()
-    assert [(one.code, one.where) for one in edited.found] == [("copy_differs", "done-3")]
-    assert [one.where for one in taken.found if one.code == "copy_differs"] == ["epoch-3", "done-3"]
-    assert "is missing in the registry" in str(taken.found[0])
+    assert unseen.discrepancies == ()
+    assert [(one.code, one.where) for one in edited.discrepancies] == [("copy_differs", "done-3")]
+    assert [one.where for one in taken.discrepancies if one.code == "copy_differs"] == ["epoch-3", "done-3"]
+    assert "is missing in the registry" in str(taken.discrepancies[0])
 
 
 def test_a_deleted_ledger_is_named(bench: Bench) -> None:
@@ -306,7 +306,7 @@ def test_a_deleted_ledger_is_named(bench: Bench) -> None:
     found = look(bench)
 
     assert codes(found) == ["ledger_deleted"]
-    assert "restore it in MLflow" in str(found.found[0])
+    assert "restore it in MLflow" in str(found.discrepancies[0])
     assert found.exit_code == 1
 
 
@@ -338,7 +338,7 @@ def test_a_promotion_that_is_under_way_is_no_disagreement(bench: Bench) -> None:
     assert "is in progress until" in during.lines[0]
     assert codes(after) == ["unfinished"]
     assert lines[0].startswith("finished what was left: epoch 4 (version 2 promoted by ci (unverified) at ")
-    assert look(bench).found == ()
+    assert look(bench).discrepancies == ()
     assert bench.aliases["production"] == "2"
 
 
@@ -352,7 +352,7 @@ def test_serving_follows_a_repair_that_moves_production_and_no_other(bench: Benc
 
     def mended() -> list[str]:
         arguments: dict[str, Any] = {"reason": "a slip", "promotion": PROMOTION, "actor": CI, "clock": bench.clock}
-        outcome = repair(bench.registry, bench.model, turn_over=turn_over, **arguments)
+        outcome = moving.repair(bench.registry, bench.model, switch_traffic=turn_over, **arguments)
         return [] if outcome is None else outcome.lines
 
     bench.registry.set_tags(bench.model, "2", {"lockgate.state": "production"})
@@ -379,15 +379,17 @@ def test_a_repair_that_broke_off_is_rolled_forward(bench: Bench) -> None:
     bench.rollback()
 
     assert bench.aliases == {"production": "2", "previous": "1", "staging": "2"}
-    assert look(bench).found == ()
+    assert look(bench).discrepancies == ()
 
 
 def test_everything_that_moves_versions_leaves_all_in_agreement(bench: Bench) -> None:
     """Staged, promoted, rolled back, archived: verify has nothing to say."""
 
     bench.rollback()
-    assert look(bench).found == ()
+    assert look(bench).discrepancies == ()
     bench.clock.forward(hours=49)
-    assert archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=bench.clock).entry is not None
+    assert (
+        moving.archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=bench.clock).entry is not None
+    )
 
-    assert look(bench).found == ()
+    assert look(bench).discrepancies == ()

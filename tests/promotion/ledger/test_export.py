@@ -28,13 +28,13 @@ def record(promotions: int = 4) -> Record:
     return made
 
 
-COPY = ledger_copy.copy("fraud", record().keys)
+COPY = ledger_copy.copy_ledger("fraud", record().keys)
 KEYS = sorted(COPY.keys)
 
 
 def named(document: dict[str, Any]) -> list[tuple[str, str]]:
     """(code, where) of everything that is wrong with a document, written canonically."""
-    _, problems = ledger_copy.read(digest.canonical(document), name="fraud.json")
+    _, problems = ledger_copy.read_copy(digest.canonical(document), name="fraud.json")
     return [(one.code, one.where) for one in problems]
 
 
@@ -45,12 +45,12 @@ def document() -> dict[str, Any]:
 
 def test_a_copy_is_canonical_and_holds_the_exact_bytes() -> None:
     """Equal ledgers make equal files; each value is what the registry holds."""
-    found, problems = ledger_copy.read(COPY.bytes, name="fraud.json")
+    found, problems = ledger_copy.read_copy(COPY.bytes, name="fraud.json")
 
     assert problems == ()
     assert dict(found.keys) == record().keys
     assert COPY.bytes == digest.canonical(document())
-    assert ledger_copy.copy("fraud", record().keys).bytes == COPY.bytes
+    assert ledger_copy.copy_ledger("fraud", record().keys).bytes == COPY.bytes
 
 
 @given(st.sampled_from(KEYS), st.data())
@@ -108,7 +108,7 @@ def test_a_file_that_was_written_anew_is_named() -> None:
     random.Random(1).shuffle(shuffled)
     text = json.dumps({**document(), "keys": dict(shuffled)})
 
-    _, problems = ledger_copy.read(text.encode(), name="fraud.json")
+    _, problems = ledger_copy.read_copy(text.encode(), name="fraud.json")
 
     assert [(one.code, one.where) for one in problems] == [("copy_rewritten", "fraud.json")]
 
@@ -117,7 +117,7 @@ def test_a_file_that_was_written_anew_is_named() -> None:
 def test_what_is_no_copy_is_refused(data: bytes) -> None:
     """With the way to write one."""
     with pytest.raises(UsageError, match=r"no copy of a ledger.*--export"):
-        ledger_copy.read(data, name="fraud.json")
+        ledger_copy.read_copy(data, name="fraud.json")
 
 
 def test_marks_of_an_older_lockgate_are_read_and_told_as_uncovered() -> None:
@@ -129,7 +129,7 @@ def test_marks_of_an_older_lockgate_are_read_and_told_as_uncovered() -> None:
             value.pop("prev")
         keys[key] = digest.canonical(value).decode()
 
-    chain = ledger_copy.copy("fraud", keys).chain
+    chain = ledger_copy.copy_ledger("fraud", keys).chain
 
     assert chain.bad is None
     assert "covers epoch-3, done-1, done-2, done-3, nor" in str(ledger_copy.uncovered(chain))
@@ -142,6 +142,6 @@ def test_what_a_copy_holds_and_the_registry_does_not_is_named() -> None:
     shorter = {key: value for key, value in COPY.keys.items() if not key.endswith("-4")}
     edited = {**COPY.keys, "done-4": COPY.keys["done-3"]}
 
-    assert ledger_copy.missing_from(longer, COPY, name="the copy") == []
-    assert [one.where for one in ledger_copy.missing_from(shorter, COPY, name="the copy")] == ["epoch-4", "done-4"]
-    assert [one.where for one in ledger_copy.missing_from(edited, COPY, name="the copy")] == ["done-4"]
+    assert ledger_copy.changed_since(longer, COPY, name="the copy") == []
+    assert [one.where for one in ledger_copy.changed_since(shorter, COPY, name="the copy")] == ["epoch-4", "done-4"]
+    assert [one.where for one in ledger_copy.changed_since(edited, COPY, name="the copy")] == ["done-4"]

@@ -19,8 +19,8 @@ from lockgate.promotion.ledger.steps import (
     Claim,
     Finish,
     InProgress,
+    LedgerStep,
     Settled,
-    Step,
     Switch,
     Turn,
     agrees,
@@ -56,7 +56,7 @@ class World:
         source = standing(place.finished).staging if kind == "staged" else standing(place.finished).production
         return place.draft(kind, source=source, target=version, actor=CI, at=self.now, lease=LEASE)
 
-    def steps(self, wanted: Entry | None, *, turn: Turn = "due", breaks: bool = False) -> Iterator[Step]:
+    def steps(self, wanted: Entry | None, *, turn: Turn = "due", breaks: bool = False) -> Iterator[LedgerStep]:
         """Carry out steps one after the other; each is yielded before it is done, where the caller may stop."""
         gone: frozenset[str] = frozenset()
         for _ in range(20):
@@ -83,9 +83,9 @@ class World:
                 return
         raise AssertionError("it never ends")
 
-    def run(self, wanted: Entry | None, *, stop: int | None = None, **how: Any) -> Step:
+    def run(self, wanted: Entry | None, *, stop: int | None = None, **how: Any) -> LedgerStep:
         """The last step that was reached; `stop` of them are carried out, all where it is None."""
-        reached: list[Step] = []
+        reached: list[LedgerStep] = []
         for step in self.steps(wanted, **how):
             reached.append(step)
             if len(reached) - 1 == stop:

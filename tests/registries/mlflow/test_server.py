@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from helpers import moving
 from helpers.calls import register
 from helpers.promoting import CI, NOBODY, POLICY, PROMOTION, Clock, evidence, run_folder
 from helpers.proxy import Proxy
 from helpers.servers import MlflowServer, free_port
 from lockgate import hashing as digest
 from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
-from lockgate.promotion import promote as promotion
-from lockgate.promotion import rollback as standby
+from lockgate.promotion.apply import read_state
 from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot
@@ -37,9 +37,9 @@ def test_the_whole_way_over_http(server: MlflowServer, tmp_path: Path) -> None:
     about = evidence("fraud", second, champion=first)
     folder = run_folder(about, tmp_path / "run")
 
-    standby.adopt(registry, "fraud", version="1", reason="it runs", **common)
-    promotion.record_staging(registry, about, folder=folder, **common)
-    promotion.promote(
+    moving.adopt(registry, "fraud", version="1", reason="it runs", **common)
+    moving.record_staging(registry, about, folder=folder, **common)
+    moving.promote(
         registry,
         about,
         signoff=NOBODY,
@@ -51,7 +51,7 @@ def test_the_whole_way_over_http(server: MlflowServer, tmp_path: Path) -> None:
         **common,
     )
     assert registry.aliases("fraud") == {"production": "2", "previous": "1", "staging": "2"}
-    standby.rollback(registry, "fraud", reason="stalls", **common)
+    moving.rollback(registry, "fraud", reason="stalls", **common)
 
     assert registry.aliases("fraud") == {"production": "1", "previous": "1", "staging": "1"}
     assert registry.evidence("fraud").votes(about.digest) == [(b"vote", b"signature")]
@@ -184,7 +184,7 @@ def test_a_server_that_is_gone_is_unavailable() -> None:
     with pytest.raises(Unavailable):
         registry.set_alias("fraud", "production", "1")
     with pytest.raises(Unavailable):
-        promotion.look(registry, "fraud")
+        read_state(registry, "fraud")
 
 
 def test_reads_are_tried_three_times_and_writes_once(server: MlflowServer) -> None:

@@ -18,21 +18,9 @@ def command(model: str, version: int, reason: str, path: Path | None, as_json: b
     """Begin the ledger of MODEL with the version that is Production already, without evidence."""
     from lockgate.cli.console import show_outcome
     from lockgate.cli.evidence_lookup import model_pipeline
-    from lockgate.integrations import git
-    from lockgate.promotion.rollback import adopt
-    from lockgate.runs.lookup import open_registry
-    from lockgate.runs.promotion_hooks import traffic_switch
-    from lockgate.runs.run import now
+    from lockgate.promotion.adopt import adopt
+    from lockgate.runs.promotion_hooks import make_operator
 
     pipeline = model_pipeline(model, path)
-    outcome = adopt(
-        open_registry(pipeline),
-        model,
-        version=str(version),
-        reason=reason,
-        promotion=pipeline.promotion,
-        actor=git.current_identity(pipeline.root),
-        clock=now,
-        turn_over=traffic_switch(pipeline, environ=os.environ),
-    )
+    outcome = adopt(make_operator(pipeline, environ=os.environ), version=str(version), reason=reason)
     show_outcome(outcome, as_json=as_json)

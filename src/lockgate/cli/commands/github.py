@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import click
 
@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from lockgate.cli.github.actions_runner import Runner
     from lockgate.cli.run_session import FinishedRun
     from lockgate.errors import LockgateError
-    from lockgate.promotion.ledger.policy import PromotionPolicy
-    from lockgate.registries.ports import Registry
-    from lockgate.signoff.decision import Decision
-    from lockgate.signoff.identity import Identity
+    from lockgate.promotion.apply import Operator
+    from lockgate.signoff.decision import SignoffDecision
     from lockgate.signoff.policy import SignoffPolicy
 
 T = TypeVar("T")
@@ -137,15 +135,15 @@ def _decide(path: Path | None, *, record: Path | None) -> int:
     return 0
 
 
-def _unless_stopped(decision: Decision) -> Decision:
+def _unless_stopped(decision: SignoffDecision) -> SignoffDecision:
     """Where the job that proves ended badly (GATE_STOPPED has its code), that is what became of the approval."""
-    from lockgate.signoff.decision import Decision
+    from lockgate.signoff.decision import SignoffDecision
 
     code = os.environ.get("GATE_STOPPED", "")
     if not code or decision.state != "approved":
         return decision
     run = os.environ.get("GITHUB_RUN_ID") or "unknown"
-    return Decision(
+    return SignoffDecision(
         "refused",
         code if re.fullmatch(r"[a-z_]{1,40}", code) else "error",
         f"it was approved, and the job that proves the way back and asks gates again stopped it ({code[:40]})",
@@ -242,14 +240,10 @@ def rollback(path: Path | None, model: str, reason: str, to: int | None) -> int:
     """Make the standby Production again, as `gate rollback` does, in the name of who started the run."""
     from lockgate.cli.owner_consent import OwnerConsent
     from lockgate.promotion.rollback import rollback as roll_back
-    from lockgate.signoff.policy import SignoffPolicy
 
-    def call(
-        registry: Registry, model: str, *, signoff: SignoffPolicy | None, actor: Identity, **more: Any
-    ) -> HasLines:
-        consent = OwnerConsent(signoff or SignoffPolicy(), actor)
+    def call(operator: Operator, signoff: SignoffPolicy) -> HasLines:
         target = None if to is None else str(to)
-        return roll_back(registry, model, reason=reason, to=target, actor=actor, consents=consent, **more)
+        return roll_back(operator, to=target, reason=reason, consent=OwnerConsent(signoff, operator.actor))
 
     return _move(call, path=path, model=model, state="rolled_back")
 
@@ -266,10 +260,10 @@ def archive(path: Path | None, model: str) -> int:
     from lockgate.promotion.audit.verify import verify
     from lockgate.runs.run import now
 
-    def both(registry: Registry, model: str, *, promotion: PromotionPolicy, signoff: object, **more: Any) -> Lines:
-        done = let_go(registry, model, promotion=promotion, **more)
+    def both(operator: Operator, signoff: object) -> Lines:
+        done = let_go(operator)
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-            state = verify(registry, model, promotion=promotion, now=now(), scratch=Path(scratch))
+            state = verify(operator.registry, model, promotion=operator.promotion, now=now(), scratch=Path(scratch))
         if state.exit_code == 1:
             raise Refused("\n".join(state.lines), code="does_not_agree", remedy=f"look at gate verify {model}")
         return Lines((*done.lines, *state.lines))
@@ -283,23 +277,14 @@ def _move(call: Callable[..., HasLines], *, path: Path | None, model: str, state
     from lockgate.cli.github import actions_runner as runner
     from lockgate.cli.notifications import notify_moved
     from lockgate.errors import LockgateError
-    from lockgate.integrations import git
-    from lockgate.promotion.promote import Outcome
-    from lockgate.runs.lookup import open_registry
-    from lockgate.runs.promotion_hooks import traffic_switch
-    from lockgate.runs.run import now
+    from lockgate.promotion.outcome import Outcome
+    from lockgate.runs.promotion_hooks import make_operator
+    from lockgate.signoff.policy import SignoffPolicy
 
     def work(_: Runner) -> tuple[str, ...]:
         pipeline = model_pipeline(model, path)
-        outcome = call(
-            open_registry(pipeline),
-            model,
-            promotion=pipeline.promotion,
-            signoff=pipeline.signoff,
-            actor=runner.who(os.environ) or git.current_identity(pipeline.root),
-            clock=now,
-            turn_over=traffic_switch(pipeline, environ=os.environ),
-        )
+        operator = make_operator(pipeline, environ=os.environ, actor=runner.who(os.environ))
+        outcome = call(operator, pipeline.signoff or SignoffPolicy())
         for line in outcome.lines:
             runner.say(line)
         if isinstance(outcome, Outcome):

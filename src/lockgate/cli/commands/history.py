@@ -33,12 +33,12 @@ def command(model: str, moment: str | None, path: Path | None, as_json: bool) ->
             remedy="write date, time and zone, like 2026-11-03T02:00Z or 2026-11-03T02:00+01:00",
         ) from error
     registry = open_registry(model_pipeline(model, path))
-    answer: history.History | history.Moment
+    answer: history.History | history.PastProduction
     if at is None:
         answer, reaches_back = history.history(registry, model, now=now()), True
     else:
-        answer = past = history.at(registry, model, moment=at, now=now())
-        reaches_back = past.known
+        answer = past = history.production_at(registry, model, moment=at, now=now())
+        reaches_back = past.recorded
     click.echo(json.dumps(answer.to_json(), indent=1) if as_json else "\n".join(answer.lines))
     if answer.chain.bad is not None:
         raise click.exceptions.Exit(1)

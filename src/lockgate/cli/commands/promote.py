@@ -12,7 +12,7 @@ from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.cli.evidence_lookup import EvidenceLookup
-    from lockgate.promotion.rollback_proof import Proof
+    from lockgate.promotion.rollback_proof import RollbackProof
 
 
 @click.command("promote")
@@ -49,12 +49,9 @@ def command(
     from lockgate.cli.console import show_outcome
     from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot
     from lockgate.cli.notifications import notify_moved
-    from lockgate.integrations import git
-    from lockgate.promotion.promote import promote
-    from lockgate.registries.ports import ChampionSelector
-    from lockgate.runs.promotion_hooks import prove_rollback, traffic_switch
-    from lockgate.runs.run import now
-    from lockgate.signoff.policy import SignoffPolicy
+    from lockgate.promotion.preconditions import RollbackCheck
+    from lockgate.promotion.promote import PromotionRequest, promote
+    from lockgate.runs.promotion_hooks import make_operator, make_terms, prove_rollback
 
     if proof is not None and prove_only is not None:
         raise UsageError("--proof uses a proof and --prove-only makes one", remedy="give one of the two")
@@ -66,25 +63,17 @@ def command(
     if proof is None and repeat:
         rollback_proof = _prove(lookup, repeat=True)
     ballot, unpublished = read_ballot(lookup)
-    pipeline, champion = lookup.pipeline, lookup.pipeline.champion
+    pipeline, registry = lookup.pipeline, lookup.registry
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         outcome = promote(
-            lookup.registry,
-            lookup.evidence,
-            signoff=pipeline.signoff or SignoffPolicy(),
-            promotion=pipeline.promotion,
-            policy_digest=pipeline.policy_digest,
-            ballot=ballot,
-            actor=git.current_identity(pipeline.root),
-            clock=now,
-            proof=rollback_proof,
-            turn_over=traffic_switch(pipeline, environ=os.environ),
-            scratch=Path(scratch),
-            prove=lambda outgoing: prove_rollback(pipeline, lookup.registry, outgoing, environ=os.environ),
-            folder=lookup.folder,
-            votes=unpublished,
-            follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
-            override=override,
+            make_operator(pipeline, environ=os.environ, registry=registry),
+            PromotionRequest(lookup.evidence, ballot, lookup.folder, unpublished, override=override),
+            terms=make_terms(pipeline),
+            rollback_check=RollbackCheck(
+                Path(scratch),
+                run=lambda outgoing: prove_rollback(pipeline, registry, outgoing, environ=os.environ),
+                proof=rollback_proof,
+            ),
         )
     show_outcome(outcome, as_json=as_json)
     notify_moved(pipeline, outcome, evidence=lookup.evidence)
@@ -102,7 +91,7 @@ def _write_proof(lookup: EvidenceLookup, path: Path, *, repeat: bool, as_json: b
         click.echo(proof.bytes.decode())
 
 
-def _prove(lookup: EvidenceLookup, *, repeat: bool) -> Proof:
+def _prove(lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
     from lockgate.cli.prove_rollback import make_proof
     from lockgate.integrations import git
 
@@ -110,15 +99,15 @@ def _prove(lookup: EvidenceLookup, *, repeat: bool) -> Proof:
     return make_proof(lookup.pipeline, lookup.registry, lookup.evidence, by=by, repeat=repeat)
 
 
-def _read(path: Path, lookup: EvidenceLookup, *, repeat: bool) -> Proof:
-    from lockgate.promotion.rollback_proof import Proof
+def _read(path: Path, lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
+    from lockgate.promotion.rollback_proof import RollbackProof
 
     try:
-        proof = Proof.read(path.read_bytes())
+        proof = RollbackProof.read(path.read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is no rollback proof: {error}", remedy="make one with gate promote --prove-only FILE"
         ) from error
     if repeat:
-        proof.must_name([gate.title for gate in lookup.pipeline.gates])
+        proof.require_gates([gate.title for gate in lookup.pipeline.gates])
     return proof

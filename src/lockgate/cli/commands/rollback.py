@@ -40,11 +40,8 @@ def command(
     from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.cli.notifications import notify_moved
     from lockgate.cli.owner_consent import OwnerConsent
-    from lockgate.integrations import git
-    from lockgate.promotion.rollback import planned, rollback
-    from lockgate.runs.lookup import open_registry
-    from lockgate.runs.promotion_hooks import traffic_switch
-    from lockgate.runs.run import now
+    from lockgate.promotion.rollback import plan_rollback, rollback
+    from lockgate.runs.promotion_hooks import make_operator
     from lockgate.signoff.policy import SignoffPolicy
 
     if key is not None and vote is not None:
@@ -52,25 +49,14 @@ def command(
     if sign_only is not None and key is None:
         raise UsageError("--sign-only needs a key", remedy="add --key FILE")
     pipeline = model_pipeline(model, path)
-    registry, actor = open_registry(pipeline), git.current_identity(pipeline.root)
-    consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), actor, reason=reason, key=key, vote=vote)
+    operator = make_operator(pipeline, environ=os.environ)
+    consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), operator.actor, reason=reason, key=key, vote=vote)
     target = None if to is None else str(to)
     if sign_only is not None:
-        plan = planned(registry, model, to=target, withdrawn_ok=withdrawn_ok, promotion=pipeline.promotion, clock=now)
+        plan = plan_rollback(operator, to=target, withdrawn_ok=withdrawn_ok)
         for line in consent.sign_only(plan, sign_only):
             click.echo(line, err=as_json)
         return
-    outcome = rollback(
-        registry,
-        model,
-        to=target,
-        reason=reason,
-        withdrawn_ok=withdrawn_ok,
-        promotion=pipeline.promotion,
-        actor=actor,
-        clock=now,
-        turn_over=traffic_switch(pipeline, environ=os.environ),
-        consents=consent,
-    )
+    outcome = rollback(operator, to=target, reason=reason, withdrawn_ok=withdrawn_ok, consent=consent)
     show_outcome(outcome, as_json=as_json)
     notify_moved(pipeline, outcome)

@@ -56,7 +56,7 @@ def command(
         raise click.exceptions.Exit(_offline(copy, as_json=as_json))
     ledger = None
     if copy is not None:
-        ledger, problems = ledger_export.read(copy.read_bytes(), name=copy.name)
+        ledger, problems = ledger_export.read_copy(copy.read_bytes(), name=copy.name)
         if ledger.model != model:
             raise UsageError(f"{copy} is a copy of the ledger of {ledger.model}", remedy=f"name one of {model}")
         if problems:
@@ -87,7 +87,7 @@ def _verify(registry: Registry, pipeline: Pipeline, ledger: LedgerCopy | None) -
 
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         return verify(
-            registry, pipeline.model, promotion=pipeline.promotion, now=now(), scratch=Path(scratch), known=ledger
+            registry, pipeline.model, promotion=pipeline.promotion, now=now(), scratch=Path(scratch), exported=ledger
         )
 
 
@@ -95,10 +95,8 @@ def _repair(
     registry: Registry, pipeline: Pipeline, state: Verification, reason: str | None, *, confirm: bool
 ) -> dict[str, Any] | None:
     """Show what would be done, let whoever sits there confirm, and do it; the outcome as JSON, None where none was due."""
-    from lockgate.integrations import git
     from lockgate.promotion.audit.repair import REASON, repair
-    from lockgate.runs.promotion_hooks import traffic_switch
-    from lockgate.runs.run import now
+    from lockgate.runs.promotion_hooks import make_operator
 
     repairs = state.repairs
     entry = state.chain.unfinished
@@ -111,15 +109,8 @@ def _repair(
     click.echo("\n".join(f"will {step}" for step in repairs), err=True)
     if confirm:
         click.confirm("go on?", abort=True, err=True)
-    outcome = repair(
-        registry,
-        pipeline.model,
-        reason=(reason or "").strip() or REASON,
-        promotion=pipeline.promotion,
-        actor=git.current_identity(pipeline.root),
-        clock=now,
-        turn_over=traffic_switch(pipeline, environ=os.environ),
-    )
+    operator = make_operator(pipeline, environ=os.environ, registry=registry)
+    outcome = repair(operator, reason=(reason or "").strip() or REASON)
     if outcome is None:
         return None
     click.echo("\n".join(outcome.lines), err=True)
@@ -131,7 +122,7 @@ def _export(registry: Registry, model: str, file: Path) -> str:
     from lockgate.hashing import sha256
     from lockgate.promotion.ledger import export as ledger_export
 
-    data = ledger_export.copy(model, registry.ledger(model).keys()).bytes
+    data = ledger_export.copy_ledger(model, registry.ledger(model).keys()).bytes
     write(file, data)
     return f"wrote {file}, {sha256(data)}"
 
@@ -142,7 +133,7 @@ def _offline(file: Path, *, as_json: bool) -> int:
     from lockgate.promotion.ledger import export as ledger_export
 
     data = file.read_bytes()
-    ledger, problems = ledger_export.read(data, name=file.name)
+    ledger, problems = ledger_export.read_copy(data, name=file.name)
     entries, uncovered = len(ledger.chain.entries), ledger_export.uncovered(ledger.chain)
     if as_json:
         document = {

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from lockgate.cli.github.pull_request import Desk
     from lockgate.evidence.evidence import Evidence
     from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState
-    from lockgate.promotion.promote import Outcome
+    from lockgate.promotion.outcome import Outcome
     from lockgate.registries.ports import ModelVersion
-    from lockgate.signoff.decision import Ballot, Decision
+    from lockgate.signoff.decision import Ballot, SignoffDecision
     from lockgate.signoff.identity import Identity
 
 PROOF = "proof.json"
@@ -31,7 +31,7 @@ class Approved:
     seen: PullRequestState
     evidence: Evidence
     asked: BranchPolicy
-    decision: Decision
+    decision: SignoffDecision
 
     @classmethod
     def of(cls, desk: Desk, seen: PullRequestState, digest: str) -> Approved:
@@ -79,48 +79,38 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
     """Move the version on the proof that lies in the folder. Runs no model."""
     from lockgate.pipeline.loader import load
     from lockgate.promotion import promote as promotion
-    from lockgate.promotion.rollback_proof import Proof
-    from lockgate.registries.ports import ChampionSelector
-    from lockgate.runs.lookup import open_registry
-    from lockgate.runs.promotion_hooks import traffic_switch
-    from lockgate.runs.run import now
-    from lockgate.signoff.policy import SignoffPolicy
+    from lockgate.promotion.preconditions import RollbackCheck
+    from lockgate.promotion.rollback_proof import RollbackProof
+    from lockgate.runs.promotion_hooks import make_operator, make_terms
 
     of = load(approved.desk.path, environ=os.environ)
     try:
-        proof = Proof.read((folder / PROOF).read_bytes())
+        proof = RollbackProof.read((folder / PROOF).read_bytes())
     except (OSError, ValueError) as error:
         raise UsageError(f"there is no proof of the way back: {error}", remedy="run the job that proves it") from error
-    proof.must_name([gate.title for gate in of.gates])
+    proof.require_gates([gate.title for gate in of.gates])
     return promotion.promote(
-        open_registry(of),
-        approved.evidence,
-        signoff=of.signoff or SignoffPolicy(),
-        promotion=of.promotion,
-        policy_digest=of.policy_digest,
-        ballot=approved.ballot,
-        actor=actor,
-        clock=now,
-        proof=proof,
-        turn_over=traffic_switch(of, environ=os.environ),
-        scratch=scratch,
-        prove=_not_here,
-        folder=_run_folder(approved, scratch / "run"),
-        votes=approved.votes,
-        follows_production=isinstance(of.champion, ChampionSelector) and of.champion.alias == "production",
+        make_operator(of, environ=os.environ, actor=actor),
+        promotion.PromotionRequest(
+            approved.evidence, approved.ballot, _run_folder(approved, scratch / "run"), approved.votes
+        ),
+        terms=make_terms(of),
+        rollback_check=RollbackCheck(scratch, run=_not_here, proof=proof),
     )
 
 
 def telling(desk: Desk, seen: PullRequestState, runner: Runner, work: Callable[[], Outcome]) -> Outcome:
     """Do it, and let the comment say what became of it."""
     from lockgate.runs.run import now
-    from lockgate.signoff.decision import Decision
+    from lockgate.signoff.decision import SignoffDecision
 
     try:
         outcome = work()
     except LockgateError as error:
         code = error.code if isinstance(error, Refused) else "not_promoted"
-        desk.stick(seen, desk.comment(seen, Decision("refused", code, error.message, remedy=error.remedy)), runner)
+        desk.stick(
+            seen, desk.comment(seen, SignoffDecision("refused", code, error.message, remedy=error.remedy)), runner
+        )
         raise
     done = tuple(outcome.lines)
     desk.stick(seen, desk.comment(seen, desk.decision(seen, now()), done=done), runner)

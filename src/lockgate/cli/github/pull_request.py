@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState
     from lockgate.integrations.github.schema import CommentEvent
     from lockgate.pipeline.model import Pipeline
-    from lockgate.signoff.decision import Decision
+    from lockgate.signoff.decision import SignoffDecision
 
 _KNOWN = (
     "I know `/gate approve sha256:…` with all 64 digits, alone in its line (and `accepting N undecided` behind it where "
@@ -75,18 +75,18 @@ class Desk:
 
         return read_state(self.hub, self.number)
 
-    def decision(self, seen: PullRequestState, now: datetime) -> Decision:
-        from lockgate.signoff.decision import Decision
+    def decision(self, seen: PullRequestState, now: datetime) -> SignoffDecision:
+        from lockgate.signoff.decision import SignoffDecision
 
         asked = self.asked
         if asked is None:
-            return Decision(
+            return SignoffDecision(
                 "refused", "no_pipeline", "the default branch has no pipeline for this model yet",
                 remedy="bring it there by a pull request of its own",
             )  # fmt: skip
         return seen.decision(asked, now, self.event)
 
-    def comment(self, seen: PullRequestState, decision: Decision, *, done: tuple[str, ...] | None = None) -> str:
+    def comment(self, seen: PullRequestState, decision: SignoffDecision, *, done: tuple[str, ...] | None = None) -> str:
         """The comment as it should stand, also where there is no evidence to tell of."""
         from lockgate.evidence.run_record import RunRecord
         from lockgate.integrations.github import comment_report
@@ -106,7 +106,7 @@ class Desk:
             signoff = comment_report.SignoffStatus(policy.signoff, seen.ballot(policy, self.event), decision, done)
         return comment_report.render(RunRecord(seen.evidence), context=context, signoff=signoff)
 
-    def ask_for_sign_off(self, seen: PullRequestState, decision: Decision) -> None:
+    def ask_for_sign_off(self, seen: PullRequestState, decision: SignoffDecision) -> None:
         """Notify those whom the pipeline names, once for each evidence: until the one comment speaks of it."""
         from lockgate.cli.notifications import notify_waiting
         from lockgate.integrations.github.client import own_comment
@@ -156,14 +156,14 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     from lockgate.integrations.github.schema import PullEvent, parse
     from lockgate.pipeline.loader import load
     from lockgate.runs.lookup import only_pipeline
-    from lockgate.signoff.decision import out_of_reach
+    from lockgate.signoff.decision import unreachable_reason
     from lockgate.signoff.policy import SignoffPolicy
 
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return
     event = parse(PullEvent, _event(environ), source="the event")
     of = load(path or only_pipeline(project_root()), environ=None)
-    why = None if of.mode == "observe" else out_of_reach(of.signoff or SignoffPolicy(), contributors(event))
+    why = None if of.mode == "observe" else unreachable_reason(of.signoff or SignoffPolicy(), contributors(event))
     if why is not None:
         raise UsageError(
             f"nobody could ever approve this pull request: {why}",
@@ -180,7 +180,7 @@ def keep_record(seen: PullRequestState, asked: BranchPolicy | None, event: Comme
     (folder / RECORD).write_bytes(kept)
 
 
-def _nothing(seen: PullRequestState, decision: Decision) -> str:
+def _nothing(seen: PullRequestState, decision: SignoffDecision) -> str:
     from lockgate.text import markdown
 
     return f"### ⏳ Nothing to approve yet\n\n{markdown(decision.reason)}; {markdown(decision.remedy or '')}.\n"

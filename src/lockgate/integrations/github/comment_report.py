@@ -15,7 +15,7 @@ from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.blockers import Blocker, blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
-from lockgate.signoff.decision import Ballot, Decision, missing_text
+from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.policy import Person, SignoffPolicy
 from lockgate.text import colon, cut, fit, html, markdown, utf16
 from lockgate.units import utc
@@ -64,7 +64,7 @@ class SignoffStatus:
 
     policy: SignoffPolicy
     ballot: Ballot = field(default_factory=Ballot)
-    decision: Decision | None = None
+    decision: SignoffDecision | None = None
     done: tuple[str, ...] | None = None
 
 

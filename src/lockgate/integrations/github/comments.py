@@ -20,7 +20,7 @@ from lockgate.integrations.github.schema import (
     PullRequest,
     WorkflowRun,
 )
-from lockgate.signoff.decision import Ballot, Objection, Obstacle
+from lockgate.signoff.decision import Ballot, Objection, SignoffHold
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import SCHEMA, Verb, Vote
@@ -91,7 +91,7 @@ def ballot(
     edited: Collection[int] = (),
     recorded: Sequence[Vote] = (),
     event: CommentEvent | None = None,
-    obstacle: Obstacle | None = None,
+    hold: SignoffHold | None = None,
 ) -> Ballot:
     """The votes of a pull request on this evidence, and its contributors.
 
@@ -125,7 +125,7 @@ def ballot(
                     vote.sha256, Objection("revoked", "it was revoked, in a comment that changed since")
                 )
     authors, accounts = _contributors(pull, commits, runs, policy)
-    return Ballot(tuple(votes), objections, authors, accounts, obstacle)
+    return Ballot(tuple(votes), objections, authors, accounts, hold)
 
 
 def contributors(event: PullEvent) -> Ballot:

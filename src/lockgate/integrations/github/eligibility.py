@@ -7,7 +7,7 @@ from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.github.schema import ChangedFile, PullRequest, WorkflowRun
-from lockgate.signoff.decision import Obstacle
+from lockgate.signoff.decision import SignoffHold
 
 PROTECTED = (".github/", ".gate/", "gates/", "action.yml", "action.yaml")
 
@@ -25,7 +25,7 @@ def obstacle(
     policy_digest: str,
     protected: Sequence[str] = PROTECTED,
     when: Literal["approved", "merged"] = "approved",
-) -> Obstacle | None:
+) -> SignoffHold | None:
     """The first reason why no comment can promote this evidence now, None where comments can.
 
     run: the newest of the gate's workflow on the newest commit. workflow: its path. model, policy_digest: of the
@@ -52,11 +52,11 @@ def _obstacles(
     policy_digest: str,
     protected: Sequence[str],
     when: str,
-) -> Iterator[Obstacle]:
+) -> Iterator[SignoffHold]:
     request = f"pull request {pull.number}"
     yield from _not_open(pull, request)
     if len(files) < pull.changed_files:
-        yield Obstacle(
+        yield SignoffHold(
             "refused",
             "too_many_files",
             f"{request} changes {pull.changed_files} files, of which GitHub lists {len(files)}",
@@ -65,7 +65,7 @@ def _obstacles(
     named = tuple(file["path"] for file in evidence.document["policy"]["files"])
     if changed := protected_changes(files, [*protected, *named]):
         paths = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        yield Obstacle(
+        yield SignoffHold(
             "refused",
             "needs_policy_review",
             f"{request} changes {paths}: it could change its own evaluation, so no comment promotes it",
@@ -74,59 +74,63 @@ def _obstacles(
     yield from _other_run(pull, run, workflow)
     yield from _other_evidence(pull, run, evidence)
     if evidence.model != model:
-        yield Obstacle("refused", "other_model", f"the evidence is about {evidence.model}, the pipeline about {model}")
+        yield SignoffHold(
+            "refused", "other_model", f"the evidence is about {evidence.model}, the pipeline about {model}"
+        )
     if evidence.document["policy"]["sha256"] != policy_digest:
-        yield Obstacle(
+        yield SignoffHold(
             "superseded",
             "policy_changed",
             "the pipeline on the default branch is not the one that was evaluated",
             f"update {request} from its base; that evaluates it again",
         )
     if when == "merged" and not pull.merged:
-        yield Obstacle("pending", "not_merged", f"{request} is not merged, and the policy waits for that", "merge it")
+        yield SignoffHold(
+            "pending", "not_merged", f"{request} is not merged, and the policy waits for that", "merge it"
+        )
 
 
-def _not_open(pull: PullRequest, request: str) -> Iterator[Obstacle]:
+def _not_open(pull: PullRequest, request: str) -> Iterator[SignoffHold]:
     if pull.is_fork:
-        yield Obstacle(
+        yield SignoffHold(
             "refused",
             "fork_denied",
             f"{request} comes from a fork, where anybody decides what runs",
             "push the branch to this repository and open it from there",
         )
     if pull.base.ref != pull.base.repo.default_branch:
-        yield Obstacle(
+        yield SignoffHold(
             "refused",
             "not_default_branch",
             f"{request} goes to {pull.base.ref}, and models are promoted from {pull.base.repo.default_branch}",
         )
     if pull.state != "open" and not pull.merged:
-        yield Obstacle("refused", "closed", f"{request} is closed and was not merged", "open it again")
+        yield SignoffHold("refused", "closed", f"{request} is closed and was not merged", "open it again")
     if pull.draft and not pull.merged:
-        yield Obstacle("refused", "draft", f"{request} is a draft", "mark it as ready for review")
+        yield SignoffHold("refused", "draft", f"{request} is a draft", "mark it as ready for review")
 
 
-def _other_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator[Obstacle]:
+def _other_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator[SignoffHold]:
     """The run is not of this repository's own gate workflow on this pull request's newest commit."""
     here = pull.base.repo.id
     if run.repository.id != here or run.head_repository.id != here:
-        yield Obstacle("refused", "other_repository", f"run {run.id} is not of this repository")
+        yield SignoffHold("refused", "other_repository", f"run {run.id} is not of this repository")
     if run.event != "pull_request" or run.workflow != workflow:
-        yield Obstacle(
+        yield SignoffHold(
             "refused",
             "other_workflow",
             f"run {run.id} is of {run.workflow} on {run.event}, and evidence comes from {workflow} on pull_request",
         )
     if run.head_sha != pull.head.sha:
-        yield Obstacle("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)
+        yield SignoffHold("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)
 
 
-def _other_evidence(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> Iterator[Obstacle]:
+def _other_evidence(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> Iterator[SignoffHold]:
     """The evidence is of another commit, or of another run or attempt than the newest."""
     evaluated = evidence.document["run"]
     commit = (evaluated.get("git") or {}).get("commit")
     if commit != pull.head.sha:
-        yield Obstacle(
+        yield SignoffHold(
             "superseded",
             "new_head",
             f"the evidence is of commit {str(commit)[:12]}, and the pull request's head is {pull.head.sha[:12]}",
@@ -135,7 +139,7 @@ def _other_evidence(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> 
     ci = evaluated.get("ci") or {}
     made_in = (str(ci.get("GITHUB_RUN_ID")), str(ci.get("GITHUB_RUN_ATTEMPT")))
     if made_in != (str(run.id), str(run.run_attempt)):
-        yield Obstacle(
+        yield SignoffHold(
             "superseded",
             "new_run",
             f"the evidence is of run {made_in[0]}, attempt {made_in[1]}; the newest is {run.id}, attempt {run.run_attempt}",

@@ -22,7 +22,7 @@ from lockgate.integrations.github.schema import (
     PullRequest,
     WorkflowRun,
 )
-from lockgate.signoff.decision import Ballot, Decision, decide
+from lockgate.signoff.decision import Ballot, SignoffDecision, decide
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote
 
@@ -80,7 +80,7 @@ class PullRequestState:
             edited=self.edited,
             recorded=self.recorded,
             event=event,
-            obstacle=obstacle(
+            hold=obstacle(
                 self.pull,
                 self.files,
                 self.run,
@@ -93,10 +93,10 @@ class PullRequestState:
             ),
         )
 
-    def decision(self, policy: BranchPolicy, now: datetime, event: CommentEvent | None = None) -> Decision:
+    def decision(self, policy: BranchPolicy, now: datetime, event: CommentEvent | None = None) -> SignoffDecision:
         """Whether the evidence is approved at this moment."""
         if self.evidence is None or self.run is None:
-            return Decision(
+            return SignoffDecision(
                 "pending",
                 "no_evidence",
                 f"there is no evidence of {self.pull.head.sha[:12]}, the newest commit of pull request {self.pull.number}",

@@ -1,4 +1,4 @@
-"""Who moved which version, when, why and on what evidence; what was stopped; and what was Production at a moment."""
+"""History of a model: who moved which version and why, what was blocked, and what was Production at a moment."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
-from lockgate import hashing as digest
+from lockgate import hashing
 from lockgate.errors import RegistryError, Unavailable, UsageError
 from lockgate.promotion.ledger.chain import Chain, read_chain
-from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.ledger.entry import MOVES, Entry, version_text
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.registries.ports import Registry
 from lockgate.signoff.vote import Vote
@@ -22,8 +22,8 @@ _HEAD = ("EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "
 
 
 @dataclass(frozen=True)
-class Blocked:
-    """Published evidence that opened nothing: what was evaluated, and how it ended."""
+class BlockedRun:
+    """Published evidence that was never promoted: what was evaluated, and how it ended."""
 
     version: str
     verdict: str
@@ -39,7 +39,7 @@ class History:
     model: str
     at: datetime
     chain: Chain
-    blocked: tuple[Blocked, ...]
+    blocked: tuple[BlockedRun, ...]
     objections: tuple[tuple[str, Vote], ...]
     problems: tuple[str, ...]
 
@@ -48,15 +48,15 @@ class History:
         """A table, newest first."""
         times = accumulate((entry.at for entry in self.chain.entries), max)  # a clock that runs behind reorders nothing
         rows = [(moment, self._row(entry)) for moment, entry in zip(times, self.chain.entries, strict=True)]
-        rows += [(one.at, self._blocked_row(one)) for one in self.blocked]
+        rows += [(run.at, self._blocked_row(run)) for run in self.blocked]
         rows += [(vote.at, self._objection_row(version, vote)) for version, vote in self.objections]
         rows.reverse()  # equal times: the later entry first, as the sort is stable
-        table = [row for _, row in sorted(rows, key=lambda one: one[0], reverse=True)]
+        table = [row for _, row in sorted(rows, key=lambda row: row[0], reverse=True)]
         if not table:
             return [f"{self.model}: nothing is on record", *(f"! {problem}" for problem in self.problems)]
-        widths = [max(len(row[place]) for row in (_HEAD, *table)) for place in range(len(_HEAD) - 1)]
-        shown = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in (_HEAD, *table)]
-        return [*shown, *(f"! {problem}" for problem in self.problems)]
+        widths = [max(len(row[column]) for row in (_HEAD, *table)) for column in range(len(_HEAD) - 1)]
+        lines = ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in (_HEAD, *table)]
+        return [*lines, *(f"! {problem}" for problem in self.problems)]
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -66,13 +66,13 @@ class History:
             "entries": [entry_json(self.chain, entry) for entry in reversed(self.chain.entries)],
             "blocked": [
                 {
-                    "version": one.version,
-                    "verdict": one.verdict,
-                    "evidence": one.digest,
-                    "run_id": one.run_id,
-                    "at": utc_text(one.at),
+                    "version": run.version,
+                    "verdict": run.verdict,
+                    "evidence": run.digest,
+                    "run_id": run.run_id,
+                    "at": utc_text(run.at),
                 }
-                for one in self.blocked
+                for run in self.blocked
             ],
             "objections": [
                 {
@@ -90,30 +90,30 @@ class History:
 
     def _row(self, entry: Entry) -> tuple[str, ...]:
         ending = self.chain.ending(entry)
-        left = "" if ending == "done" else f" ({ending or 'not done'})"
+        suffix = "" if ending == "done" else f" ({ending or 'not done'})"
         way = entry.target or entry.source or ""
         if entry.kind == "archived":
             way = entry.source or ""
         elif entry.source not in (None, entry.target):
             way = f"{entry.source} → {entry.target}"
         return (
-            str(entry.epoch), _when(entry.at), _words(entry) + left, way, str(entry.actor),
+            str(entry.epoch), _when(entry.at), _words(entry) + suffix, way, str(entry.actor),
             _short(entry.evidence), str(len(entry.votes) or ""), entry.reason,
         )  # fmt: skip
 
-    def _blocked_row(self, one: Blocked) -> tuple[str, ...]:
-        return ("", _when(one.at), f"blocked ({one.verdict})", one.version, "", _short(one.digest), "", one.run_id)
+    def _blocked_row(self, run: BlockedRun) -> tuple[str, ...]:
+        return ("", _when(run.at), f"blocked ({run.verdict})", run.version, "", _short(run.digest), "", run.run_id)
 
     def _objection_row(self, version: str, vote: Vote) -> tuple[str, ...]:
-        what = "rejected" if vote.verb == "reject" else "revoked"
-        return ("", _when(vote.at), what, version, str(vote.by), _short(vote.digest), "", vote.reason)
+        word = "rejected" if vote.verb == "reject" else "revoked"
+        return ("", _when(vote.at), word, version, str(vote.by), _short(vote.digest), "", vote.reason)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What was Production at a moment, as the ledger tells.
+class PastProduction:
+    """What was Production at a moment, from the ledger.
 
-    known: whether the ledger reaches back so far. entry: what had made it Production last. let_in: the promotion,
+    recorded: whether the ledger reaches back so far. entry: what had made it Production last. let_in: the promotion,
     adoption or override that let that version in, which is `entry` itself unless that was a rollback. ended: what took
     its place later. approvals: the votes that the letting in rests on, as far as their bytes can be read.
     """
@@ -121,8 +121,8 @@ class Moment:
     model: str
     moment: datetime
     chain: Chain
-    place: Standing
-    known: bool = True
+    standing: Standing
+    recorded: bool = True
     entry: Entry | None = None
     let_in: Entry | None = None
     ended: Entry | None = None
@@ -131,25 +131,25 @@ class Moment:
 
     @property
     def lines(self) -> list[str]:
-        """What people are told."""
-        asked, entry = utc_text(self.moment), self.entry
-        if not self.known:
+        """The answer for people, a sentence per line."""
+        when, entry = utc_text(self.moment), self.entry
+        if not self.recorded:
             first = self.chain.entries[0] if self.chain.entries else None
             begins = "has no entry" if first is None else f"begins on {utc_text(first.at)}"
-            return [f"what was Production of {self.model} on {asked} is not known: the ledger {begins}", *self.notes]
+            return [f"what was Production of {self.model} on {when} is not known: the ledger {begins}", *self.notes]
         if entry is None:
-            return [f"{self.model} had no Production on {asked}", *self.notes]
+            return [f"{self.model} had no Production on {when}", *self.notes]
         until = "and still is" if self.ended is None else f"until {utc_text(self.ended.at)} (epoch {self.ended.epoch})"
         lines = [
-            f"{self.model} version {entry.target} was Production on {asked}",
+            f"{self.model} version {entry.target} was Production on {when}",
             f"  since {utc_text(entry.at)} (epoch {entry.epoch}), {until}",
             f"  {_words(entry)} by {entry.actor}{f': {entry.reason}' if entry.reason else ''}",
         ]
         if self.let_in is not None and self.let_in is not entry:
-            why = f": {self.let_in.reason}" if self.let_in.reason else ""
+            reason = f": {self.let_in.reason}" if self.let_in.reason else ""
             lines.append(
                 f"  first let in on {utc_text(self.let_in.at)} (epoch {self.let_in.epoch}), "
-                f"{_words(self.let_in)} by {self.let_in.actor}{why}"
+                f"{_words(self.let_in)} by {self.let_in.actor}{reason}"
             )
         lines.append(f"  on evidence {self.evidence or 'none'}")
         lines += [
@@ -160,17 +160,17 @@ class Moment:
 
     @property
     def evidence(self) -> str | None:
-        on = [entry.evidence for entry in (self.entry, self.let_in) if entry is not None]
-        return next((one for one in on if one is not None), None)
+        entries = [entry for entry in (self.entry, self.let_in) if entry is not None]
+        return next((entry.evidence for entry in entries if entry.evidence is not None), None)
 
     def to_json(self) -> dict[str, Any]:
         return {
             "schema": "lockgate/history/v1",
             "model": self.model,
             "asked": utc_text(self.moment),
-            "known": self.known,
+            "known": self.recorded,
             "production": None if self.entry is None else self.entry.target,
-            "standby": self.place.standby,
+            "standby": self.standing.standby,
             "evidence": self.evidence,
             "entry": None if self.entry is None else entry_json(self.chain, self.entry),
             "let_in": None if self.let_in is None else entry_json(self.chain, self.let_in),
@@ -195,14 +195,14 @@ def history(registry: Registry, model: str, *, now: datetime) -> History:
     except RegistryError as error:
         problems.append(f"which runs were blocked cannot be read: {error}")
     let_in = {entry.evidence for entry in chain.entries}
-    blocked: list[Blocked] = []
+    blocked: list[BlockedRun] = []
     for facts in published:
         if facts.get("verdict") == "pass" or facts["digest"] in let_in:
             continue
         try:
             moment = utc(facts["at"])
             blocked.append(
-                Blocked(facts["version"], facts["verdict"], facts["digest"], facts.get("run_id", ""), moment)
+                BlockedRun(facts["version"], facts["verdict"], facts["digest"], facts.get("run_id", ""), moment)
             )
         except (KeyError, ValueError):
             problems.append(f"the tags of the evidence {facts['digest']} were edited; see gate verify {model}")
@@ -210,24 +210,24 @@ def history(registry: Registry, model: str, *, now: datetime) -> History:
         model,
         now,
         chain,
-        tuple(sorted(blocked, key=lambda one: one.at, reverse=True)),
-        tuple(sorted(_objections(published), key=lambda one: one[1].at, reverse=True)),
+        tuple(sorted(blocked, key=lambda run: run.at, reverse=True)),
+        tuple(sorted(_objections(published), key=lambda pair: pair[1].at, reverse=True)),
         tuple(problems),
     )
 
 
-def at(registry: Registry, model: str, *, moment: datetime, now: datetime) -> Moment:
+def production_at(registry: Registry, model: str, *, moment: datetime, now: datetime) -> PastProduction:
     """What was Production at a moment. Raises UsageError for one that is still to come, Refused for a deleted ledger."""
     if moment > now:
         raise UsageError(f"{utc_text(moment)} is still to come", remedy=f"it is {utc_text(now)} now")
     chain = read_chain(registry.ledger(model).keys())
     notes = [] if chain.bad is None else [f"the ledger does not hold together, what follows is unknown: {chain.bad}"]
-    found = standing_at(chain, moment, model)
-    entry, let_in = found.entry, found.let_in
+    past = standing_at(chain, moment, model)
+    entry, let_in = past.entry, past.let_in
     if entry is not None and moment < chain.done[entry.epoch].at:
         notes.append(
             f"in between: epoch {entry.epoch} was claimed on {utc_text(entry.at)} and done on "
-            f"{utc_text(chain.done[entry.epoch].at)}; until then {_version(entry.source)} may have answered"
+            f"{utc_text(chain.done[entry.epoch].at)}; until then {version_text(entry.source)} may have answered"
         )
     if chain.unfinished is not None and chain.unfinished.at <= moment:
         notes.append(f"epoch {chain.unfinished.epoch} ({_words(chain.unfinished)}) was claimed and is not done")
@@ -235,27 +235,27 @@ def at(registry: Registry, model: str, *, moment: datetime, now: datetime) -> Mo
     if let_in is not None and let_in.votes and let_in.evidence is not None:
         try:
             stored = registry.evidence(model).votes(let_in.evidence)
-            by_hash = {digest.sha256(vote): vote for vote, _ in stored}
-            votes = [Vote.read(by_hash[one]) for one in let_in.votes if one in by_hash]
-            notes += [f"the bytes of the vote {one} are gone" for one in let_in.votes if one not in by_hash]
+            by_hash = {hashing.sha256(vote): vote for vote, _ in stored}
+            votes = [Vote.read(by_hash[sha256]) for sha256 in let_in.votes if sha256 in by_hash]
+            notes += [f"the bytes of the vote {sha256} are gone" for sha256 in let_in.votes if sha256 not in by_hash]
         except (RegistryError, ValueError) as error:
             notes.append(f"the votes cannot be read: {error}")
-    return replace(found, approvals=tuple(votes), notes=tuple(notes))
+    return replace(past, approvals=tuple(votes), notes=tuple(notes))
 
 
-def standing_at(chain: Chain, moment: datetime, model: str) -> Moment:
-    """What the chain alone tells of a moment."""
-    place = standing(chain.finished, moment)
+def standing_at(chain: Chain, moment: datetime, model: str) -> PastProduction:
+    """What was Production at a moment, from the chain alone."""
+    current = standing(chain.finished, moment)
     if not any(entry.at <= moment for entry in chain.finished):
-        return Moment(model, moment, chain, place, known=False)
-    if place.production is None:
-        return Moment(model, moment, chain, place)
+        return PastProduction(model, moment, chain, current, recorded=False)
+    if current.production is None:
+        return PastProduction(model, moment, chain, current)
     upto = max(number for number, entry in enumerate(chain.finished, start=1) if entry.at <= moment)
     before, after = chain.finished[:upto], chain.finished[upto:]
-    made = [entry for entry in before if entry.kind in MOVES and entry.target == place.production]
+    made = [entry for entry in before if entry.kind in MOVES and entry.target == current.production]
     lets = [entry for entry in made if entry.kind != "rolled_back"]
-    ended = next((entry for entry in after if entry.kind in MOVES and entry.target != place.production), None)
-    return Moment(model, moment, chain, place, entry=made[-1], let_in=lets[-1] if lets else None, ended=ended)
+    ended = next((entry for entry in after if entry.kind in MOVES and entry.target != current.production), None)
+    return PastProduction(model, moment, chain, current, entry=made[-1], let_in=lets[-1] if lets else None, ended=ended)
 
 
 def entry_json(chain: Chain, entry: Entry) -> dict[str, Any]:
@@ -266,7 +266,7 @@ def entry_json(chain: Chain, entry: Entry) -> dict[str, Any]:
 
 
 def _objections(published: Sequence[Mapping[str, str]]) -> list[tuple[str, Vote]]:
-    found = []
+    objections = []
     for facts in published:
         for key, text in facts.items():
             if key.startswith(_VOTE):
@@ -275,8 +275,8 @@ def _objections(published: Sequence[Mapping[str, str]]) -> list[tuple[str, Vote]
                 except ValueError:
                     continue  # a tag that somebody wrote; gate verify holds votes against their hashes
                 if vote.verb in ("reject", "revoke"):
-                    found.append((facts.get("version", ""), vote))
-    return found
+                    objections.append((facts.get("version", ""), vote))
+    return objections
 
 
 def _when(moment: datetime) -> str:
@@ -287,9 +287,5 @@ def _words(entry: Entry) -> str:
     return "OVERRIDE" if entry.kind == "override" else entry.kind.replace("_", " ")
 
 
-def _short(found: str | None) -> str:
-    return "" if found is None else found.removeprefix("sha256:")[:12]
-
-
-def _version(version: str | None) -> str:
-    return "nothing" if version is None else f"version {version}"
+def _short(digest: str | None) -> str:
+    return "" if digest is None else digest.removeprefix("sha256:")[:12]

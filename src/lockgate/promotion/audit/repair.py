@@ -1,66 +1,58 @@
-"""Put the registry back to what the ledger says; the ledger itself is never changed but by the entry that records this."""
+"""Put the registry back to what the ledger says; the ledger only gains the entry that records this."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lockgate.errors import Refused
+from lockgate.promotion.apply import Operator, carry_out, read_state, serving_notes
 from lockgate.promotion.audit.verify import repairs
-from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import all_tags, differing_aliases, differing_tags
-from lockgate.promotion.promote import Clock, Left, Outcome, TurnOver, after, carry_out, look
-from lockgate.registries.ports import Registry
-from lockgate.signoff.identity import Identity
+from lockgate.promotion.outcome import ForwardedEntry, Outcome
 
 REASON = "the registry did not show what the ledger says"
 
 
-def repair(
-    registry: Registry,
-    model: str,
-    *,
-    reason: str,
-    promotion: PromotionPolicy,
-    actor: Identity,
-    clock: Clock,
-    turn_over: TurnOver | None = None,
-) -> Outcome | None:
+def repair(operator: Operator, *, reason: str) -> Outcome | None:
     """Finish what others left, then set what differs of aliases, stages and tags, as an entry; None where nothing does.
 
-    turn_over: makes serving follow where Production had been moved, None where the policy has no switch.
-    Raises Refused where the version that the ledger calls Production is gone, Waiting while somebody moves a version.
+    Traffic is switched where Production had been moved. Raises Refused where the version that the ledger calls
+    Production is gone, Waiting while somebody moves a version.
     """
-    place, forwarded = look(registry, model), tuple[Left, ...]()
-    left = place.chain.unfinished
-    if left is not None:
-        place = carry_out(registry, model, place, None, actor=actor, clock=clock, turn_over=turn_over)
-        forwarded = (Left(left, place.chain.ending(left) or "done"),)
-    production = place.standing.production
-    shown = {one.version: one.tags for one in registry.versions(model)}
-    aliases = differing_aliases(place.standing.aliases, place.seen, shown)
-    mirror = place.stages or {}
-    stages = place.standing.stages_due(mirror)
-    done = repairs(aliases, differing_tags(all_tags(place.chain.finished), shown), stages)
+    registry, model = operator.registry, operator.model
+    state, forwarded = read_state(registry, model), tuple[ForwardedEntry, ...]()
+    unfinished = state.chain.unfinished
+    if unfinished is not None:
+        state = carry_out(operator, state, None)
+        forwarded = (ForwardedEntry(unfinished, state.chain.ending(unfinished) or "done"),)
+    standing, stages = state.standing, state.stages or {}
+    tags = {version.version: version.tags for version in registry.versions(model)}
+    due_aliases = differing_aliases(standing.aliases, state.aliases, tags)
+    due_stages = standing.stages_due(stages)
+    done = repairs(due_aliases, differing_tags(all_tags(state.chain.finished), tags), due_stages)
     if not done:
         if not forwarded:
             return None
-        return Outcome(model, forwarded[-1].entry, place.standing, already=True, forwarded=forwarded)
-    gone = sorted({version for version in aliases.values() if version not in shown}, key=int)
+        return Outcome(model, forwarded[-1].entry, standing, already=True, forwarded=forwarded)
+    gone = sorted({version for version in due_aliases.values() if version not in tags}, key=int)
     if gone:
         raise Refused(
             f"version {', '.join(gone)} of {model} is gone from the registry, so nothing can point to it",
             code="target_gone",
             remedy=f'gate rollback {model} --to N --reason "…" goes to a version that is kept',
         )
-    wanted = place.chain.draft(
+    draft = state.chain.draft(
         "repaired",
-        source=place.seen.get("production"),
-        target=production,
-        actor=actor,
+        source=state.aliases.get("production"),
+        target=standing.production,
+        actor=operator.actor,
         reason=reason,
-        at=clock(),
-        lease=promotion.lease,
+        at=operator.clock(),
+        lease=operator.promotion.lease,
     )
-    moved = "production" in aliases or any("Production" in (mirror[one], stage) for one, stage in stages.items())
-    follow = turn_over if moved else None
-    place = carry_out(registry, model, place, wanted, actor=actor, clock=clock, turn_over=follow)
-    notes = [f"done: {one}" for one in done] + list(after(wanted, place) if moved else ())
-    return Outcome(model, wanted, place.standing, forwarded=forwarded, notes=tuple(notes))
+    moved = "production" in due_aliases or any(
+        "Production" in (stages[version], stage) for version, stage in due_stages.items()
+    )
+    state = carry_out(operator if moved else replace(operator, switch_traffic=None), state, draft)
+    notes = [f"done: {line}" for line in done] + list(serving_notes(draft, state) if moved else ())
+    return Outcome(model, draft, state.standing, forwarded=forwarded, notes=tuple(notes))

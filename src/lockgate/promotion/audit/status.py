@@ -1,4 +1,4 @@
-"""Where does everything stand: the ledger's word, held against what the registry shows."""
+"""Status of a model: where its ledger has every version, and where the registry shows otherwise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lockgate.units import duration_text, utc, utc_text
 
 
 @dataclass(frozen=True)
-class Status:
+class ModelStatus:
     """One model at one moment. `problems` are what somebody must look at; none where all agrees.
 
     overridden: by what Production got there against the rules, until it passes its gates.
@@ -43,23 +43,23 @@ class Status:
         return soak_of(self.chain, self.promotion.soak)
 
     @property
-    def kept(self) -> dict[str, datetime]:
+    def retained(self) -> dict[str, datetime]:
         """Versions that left Production, and until when each is kept; those whose time has passed are not named."""
-        found = {
+        retained = {
             version: until
-            for version in self.standing.left
+            for version in self.standing.released
             if (until := self.standing.retain_until(version, self.promotion.retain)) is not None and until >= self.at
         }
-        return dict(sorted(found.items(), key=lambda one: int(one[0])))
+        return dict(sorted(retained.items(), key=lambda pair: int(pair[0])))
 
     @property
     def lines(self) -> list[str]:
-        """What people are told."""
-        place = self.standing
-        lines = [self._line("Production", place.production), self._line("Staging", place.staging)]
-        lines += [self._line("standby", place.standby), *self._about_the_standby()]
+        """The status for people, a sentence per line."""
+        standing = self.standing
+        lines = [self._line("Production", standing.production), self._line("Staging", standing.staging)]
+        lines += [self._line("standby", standing.standby), *self._standby_lines()]
         for state in ("archived", "withdrawn"):
-            versions = sorted((one for one, found in place.states.items() if found == state), key=int)
+            versions = sorted((version for version, other in standing.states.items() if other == state), key=int)
             lines += [f"{state:<11} {', '.join(self._with_retention(version) for version in versions)}"] * bool(
                 versions
             )
@@ -79,7 +79,7 @@ class Status:
             "unfinished": self.unfinished.to_json() if self.unfinished else None,
             "overridden": self.overridden.to_json() if self.overridden else None,
             "versions": {version: str(state) for version, state in sorted(self.standing.states.items())},
-            "retain_until": {version: utc_text(until) for version, until in self.kept.items()},
+            "retain_until": {version: utc_text(until) for version, until in self.retained.items()},
             "problems": list(self.problems),
         }
 
@@ -88,13 +88,13 @@ class Status:
         mine = [entry for entry in self.chain.finished if entry.target == version]
         moves = [entry for entry in mine if entry.kind in MOVES]
         staged = [entry for entry in mine if entry.kind == "staged"]
-        wanted = staged if self.standing.state(version) == "staging" else moves or staged
-        return wanted[-1] if wanted else None
+        entries = staged if self.standing.state(version) == "staging" else moves or staged
+        return entries[-1] if entries else None
 
-    def _about_the_standby(self) -> list[str]:
-        place, soak = self.standing, self.soak
+    def _standby_lines(self) -> list[str]:
+        soak = self.soak
         if soak is None:
-            return ["  no standby is left: the alias previous equals production"] if place.production else []
+            return ["  no standby is left: the alias previous equals production"] if self.standing.production else []
         if soak.is_over(self.at):
             return [f"  gate archive {self.model} is due since {utc_text(soak.ends)}"]
         for_how_long = duration_text(self.promotion.soak)
@@ -104,7 +104,7 @@ class Status:
         ]
 
     def _with_retention(self, version: str) -> str:
-        until = self.kept.get(version)
+        until = self.retained.get(version)
         return version if until is None else f"{version} (kept until {utc_text(until)})"
 
     def _line(self, word: str, version: str | None) -> str:
@@ -114,8 +114,8 @@ class Status:
         when = f" since {utc_text(since)}" if since is not None else ""
         who = f", {entry.kind.replace('_', ' ')} by {entry.actor}" if entry is not None else ""
         then = f" on {utc_text(entry.at)}" if entry is not None and entry.at != since else ""
-        why = f": {entry.reason}" if entry is not None and entry.reason else ""
-        return f"{word:<11} version {version}{when}{who}{then}{why}"
+        reason = f": {entry.reason}" if entry is not None and entry.reason else ""
+        return f"{word:<11} version {version}{when}{who}{then}{reason}"
 
     def _version(self, version: str | None) -> dict[str, Any] | None:
         if version is None:
@@ -132,17 +132,17 @@ class Status:
         }
 
 
-def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: datetime) -> Status:
+def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: datetime) -> ModelStatus:
     """Read ledger, aliases and the stages that mirror them, and say where they differ.
 
     Raises Refused for a deleted ledger.
     """
     aliases, stages = dict(registry.aliases(model)), registry.stages(model) or {}
     chain = read_chain(registry.ledger(model).keys())
-    place = standing(chain.finished)
-    problems, entry = _problems(model, chain, place, aliases, now), _override(chain, place)
+    current = standing(chain.finished)
+    problems, entry = _problems(model, chain, current, aliases, now), _override(chain, current)
     if chain.bad is None and chain.unfinished is None:
-        problems += _moved(place, stages)
+        problems += _moved(current, stages)
     if entry is not None and not _passed_since(registry, model, entry):
         problems.append(
             f"version {entry.target} was let in against the rules on {utc_text(entry.at)}, by {entry.actor}: "
@@ -151,14 +151,14 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
         )
     else:
         entry = None
-    return Status(model, now, promotion, chain, place, aliases, tuple(problems), entry)
+    return ModelStatus(model, now, promotion, chain, current, aliases, tuple(problems), entry)
 
 
-def _override(chain: Chain, place: Standing) -> Entry | None:
+def _override(chain: Chain, standing: Standing) -> Entry | None:
     """The override that let the version in which is Production, None where it came in by the rules; a rollback to it
     changes nothing of that."""
-    lets = (one for one in reversed(chain.finished) if one.kind in MOVES and one.kind != "rolled_back")
-    let_in = next((one for one in lets if one.target == place.production), None)
+    lets = (entry for entry in reversed(chain.finished) if entry.kind in MOVES and entry.kind != "rolled_back")
+    let_in = next((entry for entry in lets if entry.target == standing.production), None)
     return let_in if let_in is not None and let_in.kind == "override" else None
 
 
@@ -172,13 +172,13 @@ def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
     )
 
 
-def _moved(place: Standing, stages: Mapping[str, str]) -> list[str]:
-    due = place.stages_due(stages)
-    wrong = [f"version {one} is in {stages[one]} and should be in {stage}" for one, stage in due.items()]
+def _moved(standing: Standing, stages: Mapping[str, str]) -> list[str]:
+    due = standing.stages_due(stages)
+    wrong = [f"version {version} is in {stages[version]} and should be in {stage}" for version, stage in due.items()]
     return [f"somebody moved a stage by hand: {', '.join(wrong)}"] if wrong else []
 
 
-def _problems(model: str, chain: Chain, place: Standing, aliases: dict[str, str], now: datetime) -> list[str]:
+def _problems(model: str, chain: Chain, standing: Standing, aliases: dict[str, str], now: datetime) -> list[str]:
     problems: list[str] = []
     if chain.bad is not None:
         problems.append(f"the ledger does not hold together: {chain.bad}")
@@ -189,15 +189,15 @@ def _problems(model: str, chain: Chain, place: Standing, aliases: dict[str, str]
             f"epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor}) is "
             + (f"in progress until {until}" if now < entry.lease_ends else "unfinished; the next command finishes it")
         )
-    elif place.production is None and "production" in aliases:
+    elif standing.production is None and "production" in aliases:
         problems.append(
             f"version {aliases['production']} holds the alias production, and the ledger knows nothing of it; "
             f'begin with gate adopt {model} --version {aliases["production"]} --reason "…"'
         )
-    elif chain.bad is None and not agrees(aliases, place.aliases):
+    elif chain.bad is None and not agrees(aliases, standing.aliases):
         wrong = [
             f"{alias} is {aliases.get(alias, 'missing')} and should be {version}"
-            for alias, version in place.aliases.items()
+            for alias, version in standing.aliases.items()
             if aliases.get(alias) != version
         ]
         problems.append("somebody moved an alias by hand: " + ", ".join(wrong))

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lockgate.errors import Refused
-from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind
+from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind, version_text
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.signoff.identity import Identity
 
 _KEY = re.compile(r"(epoch|done|failed)-([1-9][0-9]*)")
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)  # what reading an edited text may raise
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Chain:
     @property
     def last(self) -> Entry | None:
         return self.entries[-1] if self.entries else None
+
+    @property
+    def next_link(self) -> tuple[int, str | None]:
+        """Epoch and `prev` of the entry that would come next."""
+        return (self.last.epoch + 1, self.last.sha256) if self.last else (1, None)
 
     @property
     def unfinished(self) -> Entry | None:
@@ -61,14 +67,14 @@ class Chain:
         A writer that is alive ends its entry within its lease, and nobody else touches it before. So only where somebody
         else ended the entry, after the lease or after it was given up, can a writer still wake that set out to do this.
         """
-        place, found = Standing(), None
+        standing, late = Standing(), None
         for entry in self.entries:
-            mark, after = self.done.get(entry.epoch), place.after(entry)
+            mark, after = self.done.get(entry.epoch), standing.after(entry)
             if mark is not None and after.aliases.get(alias) == version:
-                left = mark.at >= self.held_until(entry) or mark.ending == "abandoned"
-                found = entry if left else found
-            place = place if mark is None or mark.ending == "abandoned" else after
-        return found
+                taken_over = mark.at >= self.held_until(entry) or mark.ending == "abandoned"
+                late = entry if taken_over else late
+            standing = standing if mark is None or mark.ending == "abandoned" else after
+        return late
 
     def whole(self) -> Chain:
         """This chain. Raises Refused where it is broken: nothing moves on a record that does not hold together."""
@@ -94,7 +100,7 @@ class Chain:
         reason: str = "",
     ) -> Entry:
         """The entry that would come next."""
-        epoch, prev = (self.last.epoch + 1, self.last.sha256) if self.last else (1, None)
+        epoch, prev = self.next_link
         return Entry(epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease)
 
     def mark(self, entry: Entry, *, actor: Identity, at: datetime, ending: Ending = "done", note: str = "") -> Done:
@@ -105,62 +111,63 @@ class Chain:
 
 def read_chain(keys: Mapping[str, str]) -> Chain:
     """The chain that the stored keys make: numbering, hashes and the Production that each entry says it came from."""
-    found = {match.groups(): text for key, text in keys.items() if (match := _KEY.fullmatch(key))}
-    numbers = sorted({int(number) for _, number in found})
+    texts = {match.groups(): text for key, text in keys.items() if (match := _KEY.fullmatch(key))}
+    last = max((int(number) for _, number in texts), default=0)
     entries: list[Entry] = []
     done: dict[int, Done] = {}
     failed: dict[int, Done] = {}
-    place = Standing()
-    for epoch in range(1, (numbers[-1] if numbers else 0) + 1):
-        problem: str | None = None
-        text, finish = found.get(("epoch", str(epoch))), found.get(("done", str(epoch)))
+    standing = Standing()
+    for epoch in range(1, last + 1):
+        text = texts.get(("epoch", str(epoch)))
         if text is None:
             return Chain(tuple(entries), done, f"epoch-{epoch} is missing")
         try:
             entry = Entry.read(text)
-            problem = _misfit(entry, epoch, entries[-1] if entries else None, place)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            problem = _misfit(entry, epoch, entries[-1] if entries else None, standing)
+        except _UNREADABLE as error:
             problem = f"cannot be read ({error})"
         if problem is not None:
             return Chain(tuple(entries), done, f"epoch-{epoch} {problem}")
         entries.append(entry)
-        for word, text, marks in (("failed", found.get(("failed", str(epoch))), failed), ("done", finish, done)):
+        for word, marks in (("failed", failed), ("done", done)):
+            text = texts.get((word, str(epoch)))
             if text is None:
                 continue
             try:
                 mark = Done.read(text)
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                return Chain(tuple(entries), done, f"{word}-{epoch} cannot be read ({error})", failed)
-            if (mark.epoch, mark.entry) != (epoch, entry.sha256):
-                problem = f"epoch-{epoch} is not the entry that {word}-{epoch} speaks of"
-            elif (mark.ending == "failed") != (word == "failed"):
-                problem = f"{word}-{epoch} says that it is {mark.ending}"
-            elif mark.prev is not None and (epoch == 1 or mark.prev != done[epoch - 1].sha256):
-                where = f"the bytes of done-{epoch - 1}: one of the two was edited" if epoch > 1 else "nothing"
-                problem = f"{word}-{epoch} does not follow {where}"
+                problem = _misfit_mark(mark, word, entry, done.get(epoch - 1))
+            except _UNREADABLE as error:
+                problem = f"{word}-{epoch} cannot be read ({error})"
             if problem is not None:
                 return Chain(tuple(entries), done, problem, failed)
             marks[epoch] = mark
-        if finish is None:
-            if epoch < numbers[-1]:
-                return Chain(tuple(entries), done, f"done-{epoch} is missing", failed)
-            break
-        place = place if done[epoch].ending == "abandoned" else place.after(entry)
+        if epoch not in done:
+            bad = f"done-{epoch} is missing" if epoch < last else None
+            return Chain(tuple(entries), done, bad, failed)
+        standing = standing if done[epoch].ending == "abandoned" else standing.after(entry)
     return Chain(tuple(entries), done, failed=failed)
 
 
-def _misfit(entry: Entry, epoch: int, before: Entry | None, place: Standing) -> str | None:
+def _misfit_mark(mark: Done, word: str, entry: Entry, before: Done | None) -> str | None:
+    epoch = entry.epoch
+    if (mark.epoch, mark.entry) != (epoch, entry.sha256):
+        return f"epoch-{epoch} is not the entry that {word}-{epoch} speaks of"
+    if (mark.ending == "failed") != (word == "failed"):
+        return f"{word}-{epoch} says that it is {mark.ending}"
+    if mark.prev is not None and (before is None or mark.prev != before.sha256):
+        expected = "nothing" if before is None else f"the bytes of done-{epoch - 1}: one of the two was edited"
+        return f"{word}-{epoch} does not follow {expected}"
+    return None
+
+
+def _misfit(entry: Entry, epoch: int, before: Entry | None, standing: Standing) -> str | None:
     if entry.epoch != epoch:
         return f"says that it is epoch {entry.epoch}"
     expected = None if before is None else before.sha256
     if entry.prev != expected:
         return f"does not follow the bytes of {'nothing' if before is None else f'epoch-{before.epoch}'}"
-    if entry.kind in MOVES and entry.source != place.production:
-        return f"says that it came from {_version(entry.source)}, but {_version(place.production)} was Production"
+    if entry.kind in MOVES and entry.source != standing.production:
+        return f"says that it came from {version_text(entry.source)}, but {version_text(standing.production)} was Production"
     if entry.kind in MOVES | {"staged"} and entry.target is None:
         return f"is of kind {entry.kind} and names no version"
     return None
-
-
-def _version(version: str | None) -> str:
-    return "nothing" if version is None else f"version {version}"

@@ -154,3 +154,8 @@ def _document(text: str) -> Mapping[str, Any]:
     if value["schema"] != SCHEMA:
         raise ValueError(f"its schema is {value['schema']!r}; this lockgate reads {SCHEMA}")
     return cast(Mapping[str, Any], value)
+
+
+def version_text(version: str | None) -> str:
+    """`version 7`, or `nothing`."""
+    return "nothing" if version is None else f"version {version}"

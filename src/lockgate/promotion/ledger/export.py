@@ -1,4 +1,4 @@
-"""A ledger in a file: written from a registry, verified without one, and held against the registry later."""
+"""Ledger exports: written from a registry, verified without one, and compared with the registry later."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lockgate import hashing as digest
+from lockgate import hashing
 from lockgate.errors import UsageError
 from lockgate.promotion.ledger.chain import Chain, read_chain
-from lockgate.promotion.ledger.discrepancy import Disagreement
+from lockgate.promotion.ledger.discrepancy import Discrepancy
 
 SCHEMA = "lockgate/ledger-copy/v1"
 
@@ -24,7 +24,7 @@ class LedgerCopy:
 
     @property
     def bytes(self) -> bytes:
-        return digest.canonical(
+        return hashing.canonical(
             {"schema": SCHEMA, "model": self.model, "keys": dict(self.keys), "sha256": dict(self.hashes)}
         )
 
@@ -33,12 +33,12 @@ class LedgerCopy:
         return read_chain(self.keys)
 
 
-def copy(model: str, keys: Mapping[str, str]) -> LedgerCopy:
+def copy_ledger(model: str, keys: Mapping[str, str]) -> LedgerCopy:
     """The copy of a ledger's keys. Equal ledgers make equal bytes."""
-    return LedgerCopy(model, dict(keys), {key: digest.sha256(value.encode()) for key, value in keys.items()})
+    return LedgerCopy(model, dict(keys), {key: hashing.sha256(value.encode()) for key, value in keys.items()})
 
 
-def read(data: bytes, *, name: str) -> tuple[LedgerCopy, tuple[Disagreement, ...]]:
+def read_copy(data: bytes, *, name: str) -> tuple[LedgerCopy, tuple[Discrepancy, ...]]:
     """A copy from its bytes, and everything in it that was edited, dropped or added, each key by name.
 
     Raises UsageError for what is no copy of a ledger. name: of the file.
@@ -50,29 +50,29 @@ def read(data: bytes, *, name: str) -> tuple[LedgerCopy, tuple[Disagreement, ...
         keys, hashes = dict(document["keys"]), dict(document["sha256"])
         if not all(isinstance(text, str) for text in [*keys, *keys.values(), *hashes.values()]):
             raise ValueError("its keys are not texts")
-        found = LedgerCopy(str(document["model"]), keys, hashes)
+        stored = LedgerCopy(str(document["model"]), keys, hashes)
     except (ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{name} is no copy of a ledger: {error}", remedy="write one with gate verify MODEL --export FILE"
         ) from error
-    return found, tuple(_problems(found, data, name))
+    return stored, tuple(_problems(stored, data, name))
 
 
-def missing_from(registry: Mapping[str, str], known: LedgerCopy, *, name: str) -> list[Disagreement]:
-    """What a copy holds and the registry's ledger does not, or otherwise: what was changed there since."""
-    found = []
-    for key, value in _in_order(known.keys):
-        if registry.get(key) != value:
-            what = "is missing in the registry" if key not in registry else "was edited in the registry"
-            found.append(
-                Disagreement(
+def changed_since(keys: Mapping[str, str], exported: LedgerCopy, *, name: str) -> list[Discrepancy]:
+    """What the keys of the registry's ledger miss of an exported copy, or hold otherwise: what was changed since."""
+    changed = []
+    for key, value in _in_order(exported.keys):
+        if keys.get(key) != value:
+            message = "is missing in the registry" if key not in keys else "was edited in the registry"
+            changed.append(
+                Discrepancy(
                     "copy_differs",
                     key,
-                    f"{what}: {name} holds other bytes of it",
+                    f"{message}: {name} holds other bytes of it",
                     "find out who may write the registry's database; the copy says what it was",
                 )
             )
-    return found
+    return changed
 
 
 def uncovered(chain: Chain) -> str | None:
@@ -90,22 +90,22 @@ def uncovered(chain: Chain) -> str | None:
     )
 
 
-def _problems(found: LedgerCopy, data: bytes, name: str) -> list[Disagreement]:
+def _problems(stored: LedgerCopy, data: bytes, name: str) -> list[Discrepancy]:
     remedy = "take the copy from where it was kept safe"
     problems = []
-    for key, _ in _in_order({**found.hashes, **found.keys}):
-        value, expected = found.keys.get(key), found.hashes.get(key)
+    for key, _ in _in_order({**stored.hashes, **stored.keys}):
+        value, expected = stored.keys.get(key), stored.hashes.get(key)
         if value is None:
-            problems.append(Disagreement("entry_dropped", key, f"was dropped from {name}", remedy))
+            problems.append(Discrepancy("entry_dropped", key, f"was dropped from {name}", remedy))
         elif expected is None:
-            problems.append(Disagreement("entry_added", key, f"was added to {name}", remedy))
-        elif digest.sha256(value.encode()) != expected:
-            problems.append(Disagreement("entry_edited", key, f"was edited in {name}: its hash is another", remedy))
-    if found.chain.bad is not None:
-        problems.append(Disagreement("ledger_edited", name, f"the chain does not hold: {found.chain.bad}", remedy))
-    if not problems and found.bytes != data:
+            problems.append(Discrepancy("entry_added", key, f"was added to {name}", remedy))
+        elif hashing.sha256(value.encode()) != expected:
+            problems.append(Discrepancy("entry_edited", key, f"was edited in {name}: its hash is another", remedy))
+    if stored.chain.bad is not None:
+        problems.append(Discrepancy("ledger_edited", name, f"the chain does not hold: {stored.chain.bad}", remedy))
+    if not problems and stored.bytes != data:
         problems.append(
-            Disagreement(
+            Discrepancy(
                 "copy_rewritten",
                 name,
                 "its bytes are not those that --export writes: it was reordered or reformatted",
@@ -119,9 +119,9 @@ def _in_order(keys: Mapping[str, str]) -> list[tuple[str, str]]:
     """epoch-1, failed-1, done-1, epoch-2, …, and whatever else there is behind them."""
     words = ("epoch", "failed", "done")
 
-    def place(item: tuple[str, str]) -> tuple[int, int, str]:
-        word, _, number = item[0].partition("-")
-        known = number.isdecimal() and word in words
-        return (int(number), words.index(word), "") if known else (2**63, 0, item[0])
+    def order(pair: tuple[str, str]) -> tuple[int, int, str]:
+        word, _, number = pair[0].partition("-")
+        ours = number.isdecimal() and word in words
+        return (int(number), words.index(word), "") if ours else (2**63, 0, pair[0])  # strangers come last
 
-    return sorted(keys.items(), key=place)
+    return sorted(keys.items(), key=order)

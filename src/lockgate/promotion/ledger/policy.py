@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from pydantic import field_validator, model_validator
 
-from lockgate import units
 from lockgate.config import Config, Duration
 from lockgate.promotion.ledger.standing import RETAIN_FLOOR
-from lockgate.promotion.rollback_proof import Waived, waived
 from lockgate.promotion.traffic_switch_spec import SwitchSpec
+from lockgate.units import duration_text, utc, utc_text
+
+_WAIVED = re.compile(r"waived:\s*(?P<reason>\S.*?)\s*,\s*until\s+(?P<until>[0-9]{4}-[0-9]{2}-[0-9]{2})\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class ProofWaiver:
+    """Why no rollback proof is required, and the last day (UTC) on which that holds."""
+
+    reason: str
+    until: date
+
+    def holds(self, now: datetime) -> bool:
+        return utc(utc_text(now)).date() <= self.until
+
+    def __str__(self) -> str:
+        return f"{self.reason}, until {self.until.isoformat()}"
+
+
+def parse_waiver(text: str) -> ProofWaiver | None:
+    """The waiver in `promotion.way_back`: None for `prove`. Raises ValueError for what is neither."""
+    if text == "prove":
+        return None
+    match = _WAIVED.fullmatch(text)
+    if match is None:
+        raise ValueError(f'{text!r} is not a way back; write prove, or "waived: REASON, until 2026-12-31"')
+    try:
+        return ProofWaiver(match["reason"], date.fromisoformat(match["until"]))
+    except ValueError as error:
+        raise ValueError(f"{match['until']!r} is no day; write one like 2026-12-31") from error
 
 
 class PromotionPolicy(Config):
@@ -27,28 +57,28 @@ class PromotionPolicy(Config):
     @field_validator("way_back")
     @classmethod
     def _proven_or_waived(cls, value: str) -> str:
-        waived(value)
+        parse_waiver(value)
         return value
 
     @model_validator(mode="after")
     def _lease_outlasts_the_switch(self) -> PromotionPolicy:
         if self.switch is not None and self.lease <= self.switch.timeout:
             raise ValueError(
-                f"others would take over after {units.duration_text(self.lease)} (lease) while the switch may still run "
-                f"({units.duration_text(self.switch.timeout)}); make lease longer, at least a minute more"
+                f"others would take over after {duration_text(self.lease)} (lease) while the switch may still run "
+                f"({duration_text(self.switch.timeout)}); make lease longer, at least a minute more"
             )
         return self
 
     @property
-    def waived(self) -> Waived | None:
-        """Why the way back need not be proven, and until when; None where it must be."""
-        return waived(self.way_back)
+    def waiver(self) -> ProofWaiver | None:
+        """Why no rollback proof is required, and until when; None where one is."""
+        return parse_waiver(self.way_back)
 
     @field_validator("retain")
     @classmethod
     def _floor(cls, value: timedelta) -> timedelta:
         if value < RETAIN_FLOOR:
-            raise ValueError(f"{units.duration_text(value)} is too short; archived versions are kept at least 30d")
+            raise ValueError(f"{duration_text(value)} is too short; archived versions are kept at least 30d")
         return value
 
     @field_validator("lease")

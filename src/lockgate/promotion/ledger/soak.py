@@ -1,4 +1,4 @@
-"""When may the standby be archived? A function of the ledger alone, never of tags."""
+"""Soak of Production: when the standby may be archived, from the ledger alone, never from tags."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lockgate.promotion.ledger.standing import standing
 
 @dataclass(frozen=True)
 class Soak:
-    """Production and its standby, which stays until `ends`. held_since: when Production was seen to be in place."""
+    """Production and its standby, which stays until `ends`. held_since: when Production was seen to be in current."""
 
     production: str
     standby: str
@@ -29,13 +29,13 @@ def soak_of(chain: Chain, soak: timedelta) -> Soak | None:
     It counts from the moment when the move to this Production was done, which may be long after it was claimed: a
     promotion that was left unfinished served nobody meanwhile.
     """
-    place = standing(chain.finished)
-    if place.production is None or place.standby is None:
+    current = standing(chain.finished)
+    if current.production is None or current.standby is None:
         return None
     move = next(
         entry
         for entry in reversed(chain.finished)
-        if entry.kind in MOVES and entry.target == place.production and entry.source != entry.target
+        if entry.kind in MOVES and entry.target == current.production and entry.source != entry.target
     )
     held_since = max(move.at, chain.done[move.epoch].at)
-    return Soak(place.production, place.standby, held_since, held_since + soak)
+    return Soak(current.production, current.standby, held_since, held_since + soak)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from lockgate.promotion.ledger.entry import Entry
 
-State = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
+VersionState = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
 
 RETAIN_FLOOR = timedelta(days=30)
-STAGES: Mapping[State, str] = {
+STAGES: Mapping[VersionState, str] = {
     "production": "Production",
     "staging": "Staging",
     "standby": "Archived",  # MLflow has only four; the tag `lockgate.state` tells
@@ -29,43 +29,43 @@ class Standing:
     standby: what a rollback goes to, None where nothing is left. staging: the version that waits for sign-off.
     states, since: of each version the ledger names, and the moment it got there.
     line: versions that held Production and may again, latest first. evidence: on what each version was let in.
-    left: how and when each version was last let go from Production or standby. withdrawn_at: the last time each was
+    released: how and when each version was last let go from Production or standby. withdrawn_at: the last time each was
     withdrawn. dead: digests that open nothing any more.
     """
 
     production: str | None = None
     standby: str | None = None
     staging: str | None = None
-    states: Mapping[str, State] = field(default_factory=dict)
+    states: Mapping[str, VersionState] = field(default_factory=dict)
     since: Mapping[str, datetime] = field(default_factory=dict)
     line: tuple[str, ...] = ()
     evidence: Mapping[str, str] = field(default_factory=dict)
-    left: Mapping[str, tuple[State, datetime]] = field(default_factory=dict)
+    released: Mapping[str, tuple[VersionState, datetime]] = field(default_factory=dict)
     withdrawn_at: Mapping[str, datetime] = field(default_factory=dict)
     dead: frozenset[str] = frozenset()
 
     @property
     def aliases(self) -> dict[str, str]:
         """alias → version as the registry must show it. None is ever deleted, so an empty place equals Production."""
-        wanted = {
+        aliases = {
             "production": self.production,
             "previous": self.standby or self.production,
             "staging": self.staging or self.production,
         }
-        return {alias: version for alias, version in wanted.items() if version is not None}
+        return {alias: version for alias, version in aliases.items() if version is not None}
 
-    def stages_due(self, shown: Mapping[str, str], versions: Collection[str] | None = None) -> dict[str, str]:
+    def stages_due(self, stages: Mapping[str, str], versions: Collection[str] | None = None) -> dict[str, str]:
         """version → stage for what a mirror of this standing shows otherwise; the move to Production comes first.
 
-        shown: version → stage of all versions there are. versions: those that are looked at, all where it is None. A
+        stages: version → stage of all versions there are. versions: those that are looked at, all where it is None. A
         version that the ledger does not know is left where it is, unless that is Production and the ledger has another.
         """
         due = {}
-        for version in sorted(shown, key=lambda one: (one != self.production, int(one))):
-            known = version in self.states
-            stage = STAGES[self.state(version)] if known else "Archived"
-            stranger = self.production is not None and shown[version] == "Production"
-            strange = shown[version] != stage and (known or stranger)
+        for version in sorted(stages, key=lambda version: (version != self.production, int(version))):
+            recorded = version in self.states
+            stage = STAGES[self.state(version)] if recorded else "Archived"
+            stranger = self.production is not None and stages[version] == "Production"
+            strange = stages[version] != stage and (recorded or stranger)
             if strange and (versions is None or version in versions):
                 due[version] = stage
         return due
@@ -74,18 +74,18 @@ class Standing:
         """The versions that stand elsewhere than before."""
         return {version for version, state in self.states.items() if before.state(version) != state}
 
-    def state(self, version: str) -> State:
+    def state(self, version: str) -> VersionState:
         return self.states.get(version, "none")
 
     def is_withdrawn(self, version: str) -> bool:
         """Whether a rollback took it out of Production and nothing brought it back; evaluating it anew does not."""
         in_use = self.state(version) in ("production", "standby")
-        return not in_use and version in self.left and self.left[version][0] == "withdrawn"
+        return not in_use and version in self.released and self.released[version][0] == "withdrawn"
 
     def retain_until(self, version: str, retain: timedelta) -> datetime | None:
         """Until when a version that left Production is kept, None for one that is in use again or never held it."""
         in_use = self.state(version) in ("production", "standby")
-        return None if in_use or version not in self.left else self.left[version][1] + retain
+        return None if in_use or version not in self.released else self.released[version][1] + retain
 
     def after(self, entry: Entry) -> Standing:
         """The standing once the entry is done."""
@@ -101,7 +101,7 @@ class Standing:
         return self
 
     def _staged(self, entry: Entry, version: str) -> Standing:
-        changes: dict[str, State] = {}
+        changes: dict[str, VersionState] = {}
         if self.staging not in (None, version):
             changes |= self._unstaged()
         if self.state(version) not in ("production", "standby"):
@@ -132,7 +132,7 @@ class Standing:
         older = self.line[self.line.index(version) + 1 :] if version in self.line else self.line
         line = (version, *(other for other in older if other != withdrawn))
         standby = next((other for other in line[1:] if self._kept(other, entry.at)), None)
-        changes: dict[str, State] = {}
+        changes: dict[str, VersionState] = {}
         if self.standby is not None:
             changes[self.standby] = "archived"
         if standby is not None:
@@ -159,18 +159,18 @@ class Standing:
         until = self.retain_until(version, RETAIN_FLOOR)
         return not self.is_withdrawn(version) and (until is None or at <= until)
 
-    def _unstaged(self) -> dict[str, State]:
+    def _unstaged(self) -> dict[str, VersionState]:
         """What becomes of the version that waits for sign-off once it does not: what it was before."""
         if self.staging is None or self.state(self.staging) != "staging":
             return {}
-        return {self.staging: self.left[self.staging][0] if self.staging in self.left else "none"}
+        return {self.staging: self.released[self.staging][0] if self.staging in self.released else "none"}
 
     def _knowing(self, version: str, evidence: str | None) -> Mapping[str, str]:
         return self.evidence if evidence is None else {**self.evidence, version: evidence}
 
-    def _moved(self, at: datetime, changes: Mapping[str, State], **fields: Any) -> Standing:
+    def _moved(self, at: datetime, changes: Mapping[str, VersionState], **fields: Any) -> Standing:
         moved = {version: state for version, state in changes.items() if self.state(version) != state}
-        let_go: dict[str, tuple[State, datetime]] = {
+        let_go: dict[str, tuple[VersionState, datetime]] = {
             version: (state, at)
             for version, state in moved.items()
             if state in ("archived", "withdrawn") and self.state(version) in ("production", "standby")
@@ -179,7 +179,7 @@ class Standing:
             self,
             states={**self.states, **moved},
             since={**self.since, **dict.fromkeys(moved, at)},
-            left={**self.left, **let_go} if let_go else self.left,
+            released={**self.released, **let_go} if let_go else self.released,
             **fields,
         )
 
@@ -189,10 +189,10 @@ def standing(entries: Iterable[Entry], at: datetime | None = None) -> Standing:
 
     The order of the entries counts, not that of clocks which disagree: all up to the last one from before the moment.
     """
-    known = list(entries)
+    done = list(entries)
     if at is not None:
-        known = known[: max((place for place, entry in enumerate(known, start=1) if entry.at <= at), default=0)]
-    place = Standing()
-    for entry in known:
-        place = place.after(entry)
-    return place
+        done = done[: max((number for number, entry in enumerate(done, start=1) if entry.at <= at), default=0)]
+    current = Standing()
+    for entry in done:
+        current = current.after(entry)
+    return current

@@ -36,7 +36,7 @@ class Apply:
 
 @dataclass(frozen=True)
 class Switch:
-    """The registry shows what the entry says: turn serving over. It may have been done before, by somebody who died."""
+    """The registry shows what the entry says: switch traffic. It may have been done before, by somebody who died."""
 
     entry: Entry
 
@@ -70,30 +70,30 @@ class Settled:
     entry: Entry | None
 
 
-Step = Claim | Apply | Switch | Finish | InProgress | Overtaken | Settled
+LedgerStep = Claim | Apply | Switch | Finish | InProgress | Overtaken | Settled
 Turn = Literal["nothing", "due", "turned", "left"]
 
 
 def next_step(
     chain: Chain,
-    seen: Mapping[str, str],
-    wanted: Entry | None,
+    shown_aliases: Mapping[str, str],
+    draft: Entry | None,
     now: datetime,
     *,
     turn: Turn = "nothing",
     gone: frozenset[str] = frozenset(),
     stages: Mapping[str, str] | None = None,
-) -> Step:
-    """What to do next, given the ledger, the aliases seen in the registry, and the entry that we want to stand.
+) -> LedgerStep:
+    """What to do next, from the ledger, the aliases that the registry shows, and the entry that we want to stand.
 
-    wanted: drafted on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
-    it is rolled forward once nobody holds it any more. turn: whether serving is still to be turned over, was by us, or
+    draft: made on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
+    it is rolled forward once nobody holds it any more. turn: whether traffic is still to be switched, was by us, or
     is left as it is for an entry that takes over. gone: versions that the registry has no longer; an entry that names
-    one can never be carried out, and is abandoned. stages: version → stage as seen, where stages mirror the aliases.
+    one can never be carried out, and is abandoned. stages: version → stage as shown, where stages mirror the aliases.
     """
     unfinished = chain.unfinished
     if unfinished is not None:
-        ours = wanted is not None and wanted.bytes == unfinished.bytes
+        ours = draft is not None and draft.bytes == unfinished.bytes
         if not ours and now < chain.held_until(unfinished):
             return InProgress(unfinished)
         before = standing(chain.finished)
@@ -104,26 +104,23 @@ def next_step(
         aliases = {alias: version for alias, version in aliases.items() if alias in repaired and version not in gone}
         looked_at = after.changed(before) if unfinished.kind in _REPAIRED else None
         due = {} if stages is None else after.stages_due(stages, looked_at)
-        if due or any(seen.get(alias) != version for alias, version in aliases.items()):
+        if due or any(shown_aliases.get(alias) != version for alias, version in aliases.items()):
             return Apply(unfinished, aliases, due)
         if lost:
             return Finish(unfinished, "abandoned")
         if unfinished.kind not in TURNS or turn in ("nothing", "turned"):
             return Finish(unfinished)
         return Finish(unfinished, "unswitched") if turn == "left" else Switch(unfinished)
-    if wanted is None:
+    if draft is None:
         return Settled(chain.last)
-    if any(entry.bytes == wanted.bytes for entry in chain.entries):
-        return Settled(wanted)
-    if (wanted.epoch, wanted.prev) == ((chain.last.epoch + 1, chain.last.sha256) if chain.last else (1, None)):
-        return Claim(wanted)
+    if any(entry.bytes == draft.bytes for entry in chain.entries):
+        return Settled(draft)
+    if (draft.epoch, draft.prev) == chain.next_link:
+        return Claim(draft)
     return Overtaken(cast(Entry, chain.last))
 
 
-def agrees(seen: Mapping[str, str], aliases: Mapping[str, str]) -> bool:
+def agrees(shown_aliases: Mapping[str, str], aliases: Mapping[str, str]) -> bool:
     """Whether the registry shows the aliases; any may equal Production where the version it belongs to is gone."""
     instead = aliases.get("production")
-    return all(
-        seen.get(alias) == version or (instead is not None and seen.get(alias) == instead)
-        for alias, version in aliases.items()
-    )
+    return all(shown_aliases.get(alias) in (version, instead or version) for alias, version in aliases.items())

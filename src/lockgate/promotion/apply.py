@@ -1,0 +1,356 @@
+"""Carry an entry out: claim it, apply it to the registry, read back, switch traffic, mark it done.
+
+A plain loop over `next_step`, against ports and values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, replace
+from datetime import datetime
+
+from lockgate.errors import LockgateError, NotFound, Refused, RegistryError, ServingFault, Waiting
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.ledger.projection import all_tags, differing_tags, tags_after
+from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.ledger.steps import (
+    TURNS,
+    Apply,
+    Claim,
+    Finish,
+    InProgress,
+    Overtaken,
+    Settled,
+    Switch,
+    Turn,
+    agrees,
+    next_step,
+)
+from lockgate.promotion.outcome import ForwardedEntry, describe
+from lockgate.registries.ports import Registry
+from lockgate.signoff.identity import Identity
+from lockgate.units import utc_text
+
+Clock = Callable[[], datetime]
+TrafficSwitch = Callable[[Entry], str]
+
+SERVING = "serving was not checked"
+_APPLY_TRIES = 3  # the first one, and two in which somebody else may set an alias between our write and our read
+_SETTLE_TRIES = 4
+_NOTE = 500  # characters of a failure that the ledger keeps
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Who moves the versions of a model, in which registry, and under which policy.
+
+    switch_traffic: makes serving follow an entry and says what that led to, None where the policy has no switch.
+    """
+
+    registry: Registry
+    model: str
+    _: KW_ONLY
+    promotion: PromotionPolicy
+    actor: Identity
+    clock: Clock
+    switch_traffic: TrafficSwitch | None = None
+
+
+@dataclass(frozen=True)
+class RegistryState:
+    """The ledger and the aliases of a model as they were read last.
+
+    stages: version → stage where those mirror the aliases, None elsewhere. serving: what switching traffic led to.
+    """
+
+    chain: Chain
+    aliases: Mapping[str, str]
+    stages: Mapping[str, str] | None = None
+    serving: tuple[str, ...] = ()
+
+    @property
+    def standing(self) -> Standing:
+        return standing(self.chain.finished)
+
+
+def read_state(registry: Registry, model: str) -> RegistryState:
+    """Read ledger and aliases. Raises Refused where the ledger is broken or deleted."""
+    chain = read_chain(registry.ledger(model).keys()).whole()
+    return RegistryState(chain, registry.aliases(model), registry.stages(model))
+
+
+def settle(operator: Operator) -> tuple[RegistryState, tuple[ForwardedEntry, ...]]:
+    """Read where things stand, after finishing what others left and undoing what a late writer did.
+
+    Raises Waiting while an entry of others is in progress.
+    """
+    state = read_state(operator.registry, operator.model)
+    finished: list[ForwardedEntry] = []
+    for _ in range(_SETTLE_TRIES):
+        unfinished = state.chain.unfinished
+        repair = _draft_repair(state, operator.actor, operator.clock()) if unfinished is None else None
+        if unfinished is None and repair is None:
+            return state, tuple(finished)
+        state = carry_out(operator, state, repair)
+        entry = unfinished or repair
+        if entry is not None:
+            finished.append(ForwardedEntry(entry, state.chain.ending(entry) or "done"))
+    raise RegistryError(
+        f"the aliases of {operator.model} do not stay where the ledger has them: {dict(state.aliases)}",
+        remedy="see who else sets them, then run the same command again",
+    )
+
+
+def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry | None:
+    """The entry that repairs what a late writer did; None where all is well, or where the ledger cannot explain it.
+
+    Somebody who claimed an entry, froze, and woke when others had finished it, sets the alias of its own entry. Any
+    other difference was made by hand, and is for people to look at.
+    """
+    standing, last = state.standing, state.chain.last
+    if last is None:
+        return None
+    wrong = {} if agrees(state.aliases, standing.aliases) else _differing(state.aliases, standing.aliases)
+    late = {alias: state.chain.late_writer(alias, version) for alias, version in wrong.items()}
+    if any(writer is None for writer in late.values()):
+        return None
+    reasons = [
+        f"{alias} had been set to version {wrong[alias]} too late, by a writer of epoch {writer.epoch} that others had ended"
+        for alias, writer in late.items()
+        if writer is not None
+    ]
+    stages = {} if state.stages is None or standing.production is None else standing.stages_due(state.stages)
+    reasons += [f"version {version} stood in the stage {(state.stages or {}).get(version)}" for version in stages]
+    if not reasons:
+        return None
+    production = standing.production
+    return state.chain.draft(
+        "repaired",
+        source=state.aliases.get("production"),
+        target=production,
+        actor=actor,
+        evidence=None if production is None else standing.evidence.get(production),
+        reason=f"put back: {', '.join(reasons)}",
+        at=now,
+        lease=last.lease,
+    )
+
+
+def _differing(aliases: Mapping[str, str], expected: Mapping[str, str]) -> dict[str, str]:
+    """alias → where it points, for those that should point elsewhere."""
+    return {
+        alias: aliases[alias]
+        for alias, version in expected.items()
+        if alias in aliases and aliases[alias] not in (version, expected.get("production"))
+    }
+
+
+def carry_out(
+    operator: Operator,
+    state: RegistryState,
+    draft: Entry | None,
+    *,
+    leave_serving: bool = False,
+    tags: Mapping[str, str] | None = None,
+) -> RegistryState:
+    """Take steps until the drafted entry stands, or, without one, until nothing is left unfinished.
+
+    leave_serving: end what is unfinished without switching traffic, because another entry takes over at once.
+    tags: further ones for the drafted version. Raises Waiting while somebody else is at it, Refused if they came first
+    or the version is gone, ServingFault where serving does not follow: the entry then stays unfinished.
+    """
+    registry, model, clock = operator.registry, operator.model, operator.clock
+    ledger = registry.ledger(model)
+    turn: Turn = "nothing" if operator.switch_traffic is None else "left" if leave_serving else "due"
+    gone: frozenset[str] = frozenset()
+    switched: Entry | None = None
+    applied = 0
+    while True:
+        if _lost_hold(state.chain, draft, clock()):
+            state = replace(read_state(registry, model), serving=state.serving)
+        step = next_step(state.chain, state.aliases, draft, clock(), turn=turn, gone=gone, stages=state.stages)
+        if isinstance(step, Settled):
+            if draft is not None and state.chain.ending(draft) == "abandoned":
+                raise _abandoned(model, draft)
+            return state if switched is None else _follow(operator, state, switched)
+        if isinstance(step, InProgress | Overtaken):
+            raise _blocked(model, step, state.chain)
+        if isinstance(step, Claim):
+            ledger.put_if_absent(f"epoch-{step.entry.epoch}", step.entry.bytes.decode())
+            state = replace(state, chain=read_chain(ledger.keys()).whole())
+        elif isinstance(step, Apply):
+            if applied == _APPLY_TRIES:
+                raise RegistryError(
+                    f"the registry does not show {describe(step.entry)} after {applied} tries: {dict(state.aliases)}",
+                    remedy=f"see who else sets the aliases of {model}, then run the same command again",
+                )
+            applied += 1
+            try:
+                gone |= _apply(registry, model, step, state)
+            except NotFound:
+                gone = _find_gone(registry, model, (step.entry.target, *step.aliases.values()), gone)
+            state = replace(state, aliases=registry.aliases(model), stages=registry.stages(model))
+        elif isinstance(step, Switch) and operator.switch_traffic is not None:
+            state = replace(state, serving=(_switch(operator, operator.switch_traffic, state.chain, step.entry),))
+            turn, switched = "turned", step.entry
+        elif isinstance(step, Finish):
+            ours = draft is not None and step.entry.bytes == draft.bytes
+            try:
+                _tag(registry, model, step, state.chain, (tags or {}) if ours else {})
+            except NotFound:
+                gone = _find_gone(registry, model, (step.entry.target,), gone)
+                continue
+            state = _finish(operator, state, step)
+
+
+def _finish(operator: Operator, state: RegistryState, step: Finish) -> RegistryState:
+    """Write how the entry ended. Where somebody else ended it first, they may have gone on since: all is read anew."""
+    entry, chain = step.entry, state.chain
+    note = f"version {entry.target} is gone from the registry" if step.ending == "abandoned" else ""
+    mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending=step.ending, note=note).bytes.decode()
+    stored = operator.registry.ledger(operator.model).put_if_absent(f"done-{entry.epoch}", mark)
+    if stored != mark:
+        return replace(read_state(operator.registry, operator.model), serving=state.serving)
+    return replace(state, chain=replace(chain, done={**chain.done, entry.epoch: Done.read(stored)}))
+
+
+def _lost_hold(chain: Chain, draft: Entry | None, now: datetime) -> bool:
+    """Whether our own entry may have been taken over: then the ledger is read anew before anything more is written."""
+    entry = chain.unfinished
+    return draft is not None and entry is not None and entry.bytes == draft.bytes and now >= entry.lease_ends
+
+
+def _switch(operator: Operator, switch_traffic: TrafficSwitch, chain: Chain, entry: Entry) -> str:
+    """Switch traffic. Where that fails, `failed-N` lets others go on at once; the entry stays unfinished."""
+    model = operator.model
+    try:
+        return switch_traffic(entry)
+    except BaseException as failure:
+        message = failure.message if isinstance(failure, LockgateError) else type(failure).__name__
+        note = message.partition("\n")[0][:_NOTE]
+        mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending="failed", note=note)
+        with suppress(RegistryError):  # its lease ends anyway
+            operator.registry.ledger(model).put_if_absent(f"failed-{entry.epoch}", mark.bytes.decode())
+        if not isinstance(failure, ServingFault):
+            raise
+        other = " --to VERSION" if entry.kind == "rolled_back" else ""
+        raise ServingFault(
+            f"the registry shows version {entry.target} of {model} as Production, and serving does not: {failure.message}",
+            remedy=f"{failure.remedy}, then run the same command again; or leave that version with "
+            f'gate rollback {model}{other} --reason "…"',
+        ) from failure
+
+
+def _follow(operator: Operator, state: RegistryState, switched: Entry) -> RegistryState:
+    """Switch traffic once more where, while we did, others ended our entry and moved on: ours may have come last."""
+    newest = next((entry for entry in reversed(state.chain.finished) if entry.kind in TURNS), None)
+    if newest is None or newest.epoch <= switched.epoch or operator.switch_traffic is None:
+        return state
+    return replace(state, serving=(*state.serving, operator.switch_traffic(newest)))
+
+
+def _find_gone(registry: Registry, model: str, versions: Iterable[str | None], gone: frozenset[str]) -> frozenset[str]:
+    """`gone`, and which of these versions the registry has no longer. Raises NotFound where it has all of them."""
+    missing = set[str]()
+    for version in {version for version in versions if version is not None} - gone:
+        try:
+            registry.version(model, version)
+        except NotFound:
+            missing.add(version)
+    if not missing:
+        raise NotFound(f"the registry says that a version of {model} is gone, and shows all", remedy="try again")
+    return gone | missing
+
+
+def revert_late_write(
+    operator: Operator, state: RegistryState, entry: Entry
+) -> tuple[RegistryState, tuple[ForwardedEntry, ...]]:
+    """Where others ended our entry and moved on: put back what we may have set too late ourselves."""
+    if state.standing.production == entry.target:
+        return state, ()
+    try:
+        settled, forwarded = settle(operator)
+    except Waiting:  # whoever is at it now, or the next command, finds it and puts it back
+        return state, ()
+    return replace(settled, serving=state.serving), forwarded
+
+
+def serving_notes(entry: Entry, state: RegistryState) -> tuple[str, ...]:
+    """Notes on an entry that moves Production and stands: on serving, and on what others did meanwhile."""
+    notes = list(state.serving or (SERVING,))
+    if state.standing.production != entry.target and state.chain.last is not None:
+        notes.append(
+            f"meanwhile {describe(state.chain.last)} followed: version {state.standing.production} is Production now"
+        )
+    return tuple(notes)
+
+
+def _apply(registry: Registry, model: str, step: Apply, state: RegistryState) -> frozenset[str]:
+    """Set what differs, the alias production first. Where its version is gone, which is returned, another alias equals
+    Production."""
+    lost = set[str]()
+    for alias, version in step.aliases.items():
+        if state.aliases.get(alias) == version:
+            continue
+        try:
+            registry.set_alias(model, alias, version)
+        except NotFound:
+            if alias == "production" or "production" not in step.aliases:
+                raise
+            lost.add(version)
+            registry.set_alias(model, alias, step.aliases["production"])
+    moved = "Production" in step.stages.values()
+    for version, stage in step.stages.items():
+        if moved and stage == "Archived" and (state.stages or {}).get(version) == "Production":
+            continue  # it left with the same write that brought the other one in; reading back shows it
+        with suppress(NotFound):  # deleted since it was looked at
+            registry.set_stage(model, version, stage)
+    return frozenset(lost)
+
+
+def _tag(registry: Registry, model: str, step: Finish, chain: Chain, extra: Mapping[str, str]) -> None:
+    """Say on the versions what the ledger says, for people and searches; a repair says everything anew that differs.
+
+    extra: further tags for the entry's version. An abandoned entry sets none.
+    """
+    entry = step.entry
+    if step.ending == "abandoned":
+        return
+    if entry.kind == "repaired":
+        shown_tags = {version.version: version.tags for version in registry.versions(model)}
+        due = differing_tags(all_tags(chain.finished), shown_tags)
+    else:
+        due = tags_after(entry, standing(chain.finished))
+    for version, tags in due.items():
+        try:
+            registry.set_tags(model, version, {**tags, **(extra if version == entry.target else {})})
+        except NotFound:
+            if version == entry.target:
+                raise
+
+
+def _blocked(model: str, step: InProgress | Overtaken, chain: Chain) -> Waiting | Refused:
+    if isinstance(step, Overtaken):
+        return Refused(
+            f"{describe(step.entry)} came first",
+            code="overtaken",
+            remedy=f"see gate status {model}, then run the same command again",
+        )
+    until = utc_text(chain.held_until(step.entry))
+    return Waiting(
+        f"{describe(step.entry)} is in progress",
+        code="in_progress",
+        remedy=f"try again; unless it is done by {until}, the next command finishes it",
+    )
+
+
+def _abandoned(model: str, entry: Entry) -> Refused:
+    return Refused(
+        f"version {entry.target} of {model} was deleted from the registry meanwhile, so {describe(entry)} was given up "
+        "and counts for nothing",
+        code="target_gone",
+        remedy="register the model again, as a new version, and evaluate that",
+    )
