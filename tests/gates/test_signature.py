@@ -72,7 +72,7 @@ def test_what_is_missing_is_counted_and_the_rest_is_inconclusive(tmp_path: Path)
     assert [(one.verdict, one.reason) for one in result.findings] == [
         (Verdict.FAIL, "missing: a signature; an input example"),
         (Verdict.INCONCLUSIVE, "breaking changes: the candidate has no signature to compare"),
-        (Verdict.INCONCLUSIVE, "data mismatches: there is no signature to hold against the data"),
+        (Verdict.INCONCLUSIVE, "data mismatches: there is no signature to compare with the data"),
         (Verdict.INCONCLUSIVE, "example errors: there is no input example to predict on"),
     ]
 
@@ -82,7 +82,7 @@ def test_without_data_nothing_is_held_against_it(tmp_path: Path) -> None:
     found = signed(tmp_path, table=None).findings[2]
 
     assert (found.verdict, found.reason) == (
-        Verdict.INCONCLUSIVE, "data mismatches: there is no data to hold the signature against",
+        Verdict.INCONCLUSIVE, "data mismatches: there is no data to compare the signature with",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Is the candidate fast enough, and in the tail?"""
+"""The latency gate: how fast the candidate answers, also in the tail."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ class Latency(Gate):
     target: Target | None = None
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
-        """What is wrong with the gate as a whole, each with its place: batches never sent, runs too short to decide."""
+        """What no run could decide: batches that are never sent, runs too short, values that a server does not tell."""
         from lockgate.evaluation.latency.request_limits import least_requests
 
-        asked_at = self.target or pipeline.target
-        if isinstance(asked_at, Server) and asked_at.one_row and self.load.sizes != (1,):
+        target = self.target or pipeline.target
+        if isinstance(target, Server) and target.one_row and self.load.sizes != (1,):
             yield ("load",), "target sends one row a request ($row, $record), so batch_size is 1"
-        for place, line in enumerate(self.lines):
-            where = ("require", place) if self.require is not None else ()
-            if isinstance(asked_at, Server) and line.subject in _OF_OUR_PROCESSES:
+        for index, line in enumerate(self.lines):
+            where = ("require", index) if self.require is not None else ()
+            if isinstance(target, Server) and line.subject in _OF_OUR_PROCESSES:
                 yield (
                     where,
                     f"{str(line)!r}: a server that you run does not tell its {line.subject}; "
-                    "ask where we start the model: target: process, or {serve: mlflow}",
+                    "measure it where lockgate starts the model: target: process, or {serve: mlflow}",
                 )
             batch = line.argument("batch")
             if batch is not None and batch not in self.load.sizes:
@@ -82,7 +82,7 @@ class Latency(Gate):
                     where,
                     f"{str(line)!r} does not say for which batch; write {line.subject}(batch={self.load.sizes[0]})",
                 )
-            yield from ((where, f"{str(line)!r}: {what}") for what in self._misfits(line))
+            yield from ((where, f"{str(line)!r}: {misfit}") for misfit in self._misfits(line))
             if line.op == ">=":
                 continue
             least = least_requests(line)
@@ -105,7 +105,7 @@ class Latency(Gate):
         return self.model_copy(update=_serving(self, serving))
 
     def _misfits(self, line: Requirement) -> Iterator[str]:
-        """What the subject of a line cannot be asked like that."""
+        """Why the subject of a line cannot be compared like that."""
         if line.subject not in self.subjects or self.subjects[line.subject].counted:
             return
         if line.subject == "throughput_rps" and self.load.closed is None:
@@ -127,15 +127,15 @@ class Latency(Gate):
         from lockgate.evaluation.latency.rate_estimates import RATES, estimate_rate
         from lockgate.evaluation.latency.request_limits import PERCENTILES
 
-        asked = self.requirements_for(case)
-        if not asked:
+        requirements = self.requirements_for(case)
+        if not requirements:
             return
         run = InterleavedRun(self.title, self.load, case, data=self.data, target=self.target)
         timed = run.latencies()
         yield Context(run.context())
         estimates: list[Estimate] = []
         limits: dict[int, list[tuple[str, float, float]]] = {}
-        for name, line in asked:
+        for name, line in requirements:
             batch = line.argument("batch", self.load.sizes[0])
             if not isinstance(batch, int):
                 raise GateBroken(f"batch={batch!r} is no number of rows")
@@ -149,12 +149,14 @@ class Latency(Gate):
                 limits.setdefault(batch, []).append((str(line), limit, PERCENTILES[line.subject]))
         problem = run.schedule_problem()
         if problem is not None:
-            stands = [one.counted and line.subject != "max_ms" for one, (_, line) in zip(estimates, asked, strict=True)]
+            # What was counted on the run stands; times and rates say little of a load that was not sent as planned.
             estimates = [
-                one if kept else without_value(one, problem) for one, kept in zip(estimates, stands, strict=True)
+                estimate if estimate.counted and line.subject != "max_ms" else without_value(estimate, problem)
+                for estimate, (_, line) in zip(estimates, requirements, strict=True)
             ]
-        for finding in judge(self.title, asked, estimates, self.subjects):
-            yield run.add_circumstances(finding, self.subjects[dict(asked)[finding.requirement].subject])
+        lines = dict(requirements)
+        for finding in judge(self.title, requirements, estimates, self.subjects):
+            yield run.add_circumstances(finding, self.subjects[lines[finding.requirement].subject])
         yield from exhibits(self.title, run.measured, limits)
 
 
@@ -169,9 +171,8 @@ def _serving(gate: Latency, serving: Any) -> dict[str, Any]:
         raise RegistryError(f"the model's metadata has serving: {serving!r}, which is no map", remedy=remedy)
     unknown = sorted(str(name) for name in serving if name != "batch" and name not in gate.subjects)
     if unknown:
-        known = ", ".join(["batch", *gate.subjects])
-        what = f"the model's metadata asks for serving: {', '.join(unknown)}, which nothing measures; known: {known}"
-        raise RegistryError(what, remedy=remedy)
+        message = f"the model's metadata asks for serving: {', '.join(unknown)}, which nothing measures; "
+        raise RegistryError(f"{message}known: {', '.join(['batch', *gate.subjects])}", remedy=remedy)
     wrong = [name for name, value in serving.items() if isinstance(value, bool) or not isinstance(value, int | float)]
     if wrong or not isinstance(serving.get("batch", 1), int) or serving.get("batch", 1) < 1:
         named = wrong[0] if wrong else "batch"

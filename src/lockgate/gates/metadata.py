@@ -1,4 +1,4 @@
-"""Does the candidate say where it comes from?"""
+"""The metadata gate: whether the registry knows where the candidate comes from."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Metadata(Gate):
         from lockgate.evaluation.estimation.estimate import counted
         from lockgate.evaluation.judging.judge import judge
 
-        asked = self.requirements_for(case)
+        requirements = self.requirements_for(case)
         facts = case.candidate.facts
         champion = None if case.champion is None else case.champion.facts
         estimates = [
@@ -48,29 +48,29 @@ class Metadata(Gate):
                 value=_count(facts, line.subject),
                 units=1,
                 champion=None if champion is None else float(_count(champion, line.subject)),
-                detail={"found": _found(facts, line.subject)},
+                detail={"found": _entries(facts, line.subject)},
             )
-            for name, line in asked
+            for name, line in requirements
         ]
-        for finding in judge(self.title, asked, estimates, self.subjects):
-            what = finding.subject.replace("_", " ")
+        for finding in judge(self.title, requirements, estimates, self.subjects):
+            subject = finding.subject.replace("_", " ")
             if finding.verdict is Verdict.FAIL:
                 yield replace(
                     finding,
                     code="missing",
-                    reason=f"{case.candidate.version} has no {what}" if not finding.observed else finding.reason,
+                    reason=f"{case.candidate.version} has no {subject}" if not finding.observed else finding.reason,
                     remedy=f"add it where the model is logged: {ADDS[finding.subject]}",
                 )
             else:
-                yield replace(finding, reason=f"{what}: {', '.join(finding.detail['found']) or 'none asked'}")
+                yield replace(finding, reason=f"{subject}: {', '.join(finding.detail['found']) or 'none required'}")
 
 
 def _count(facts: VersionFacts, subject: str) -> int:
-    return len(_found(facts, subject))
+    return len(_entries(facts, subject))
 
 
-def _found(facts: VersionFacts, subject: str) -> list[str]:
-    """What is there, in a few words each; values of metrics stay in the registry."""
+def _entries(facts: VersionFacts, subject: str) -> list[str]:
+    """The entries of a subject, in a few words each; values of metrics stay in the registry."""
     if subject == "training_data":
         return [str(dataset.get("name") or dataset.get("digest") or "unnamed") for dataset in facts.datasets]
     if subject == "code_commit":

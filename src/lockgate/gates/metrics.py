@@ -1,4 +1,4 @@
-"""Does the candidate hold on labelled data, overall and on every slice?"""
+"""The metrics gate: how good the candidate is on labelled data, overall and on every slice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Context, Gate, PipelineView
 
-_NO_FUNCTIONS = "a function of one's own is asked of rows, and a ranking is judged by query; leave it out"
+_NO_FUNCTIONS = "a function of one's own measures rows, and a ranking is judged by query; leave it out"
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
 
 
@@ -33,12 +33,12 @@ class _Subjects:
 
 
 class Metrics(Gate):
-    """Offline metrics of `data`, absolute and beside the champion on the same rows."""
+    """Metrics of `data`, compared with a number, or with the champion on the same rows."""
 
     subjects: ClassVar[Any] = _Subjects()
     uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
-    by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
+    by_group: ClassVar[bool] = True
 
     gate: Literal["metrics"] = "metrics"
     data: str
@@ -63,28 +63,29 @@ class Metrics(Gate):
             yield from ((("functions", name), f"functions: {name}: {_NO_FUNCTIONS}") for name in self.functions)
             for number, line in enumerate(self.lines):
                 if line.subject in ranking.SUBJECTS:
-                    yield from ((("require", number), what) for what in ranking.out_of_range(line))
+                    yield from ((("require", number), message) for message in ranking.out_of_range(line))
         if pipeline.task == "multiclass":
             for number, line in enumerate(self.lines):
-                yield from ((("require", number), what) for what in averages.complaints(line, pipeline.classes))
+                yield from ((("require", number), message) for message in averages.complaints(line, pipeline.classes))
         for name in pipeline.per_row:
             if name in SUBJECTS or name in self.functions:
                 yield (), f"per_row: {name} is a metric here already; give yours a name of its own"
         for number, line in enumerate(self.lines):
             if line.subject in pipeline.per_row and line.subject not in SUBJECTS:
                 yield from (
-                    (("require", number), f"per_row: {line.subject} {what}") for what in self._not_by_row(pipeline)
+                    (("require", number), f"per_row: {line.subject} {reason}")
+                    for reason in self._no_row_metrics(pipeline)
                 )
 
-    def _not_by_row(self, pipeline: PipelineView) -> Iterator[str]:
-        """Why nothing can be run beside a model of this pipeline."""
+    def _no_row_metrics(self, pipeline: PipelineView) -> Iterator[str]:
+        """Why no row metric can be run beside a model of this pipeline."""
         data = pipeline.data.get(self.data)
         if pipeline.task == ranking.TASK:
-            yield "is asked of rows, and a ranking is judged by query; leave it out"
+            yield "measures rows, and a ranking is judged by query; leave it out"
         if pipeline.target != "process":
             yield "is run in a process of ours, and target: names a server; write target: process"
         if data is not None and data.scores:
-            yield f"is run beside a model, and data.{self.data}.scores says that none is asked; ask functions: of the gate"
+            yield f"is run beside a model, and data.{self.data}.scores says that no model answers; write it as functions: of the gate"
 
     def origins(self, root: Path) -> Mapping[str, str]:
         return custom.origins(self.functions, root)
@@ -95,18 +96,20 @@ class Metrics(Gate):
         from lockgate.evaluation.metrics import METRICS
         from lockgate.evaluation.weak_slices import find_weak_slices
 
-        asked = self.requirements_for(case)
-        if not asked:
+        requirements = self.requirements_for(case)
+        if not requirements:
             return
+        lines = [line for _, line in requirements]
+        subjects = {line.subject for line in lines}
         scored = case.scored(self.data)
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
         small = case.dataset(self.data).spec.small_slices
-        metrics, wanted = dict(METRICS), {line.subject for _, line in asked}
+        metrics = dict(METRICS)
         if scored.classes:
             from lockgate.evaluation.metrics import multiclass
 
-            metrics |= multiclass.metrics([line for _, line in asked if line.subject in SUBJECTS], scored.classes)
-        functions = {name: function for name, function in self.functions.items() if name in wanted}
+            metrics |= multiclass.metrics([line for line in lines if line.subject in SUBJECTS], scored.classes)
+        functions = {name: function for name, function in self.functions.items() if name in subjects}
         losses = None
         if case.task == ranking.TASK:
             from lockgate.evaluation.metrics.by_query import ByQuery
@@ -114,22 +117,22 @@ class Metrics(Gate):
             if functions:
                 raise GateBroken(_NO_FUNCTIONS)
             queries = ByQuery(scored)
-            scored, metrics = queries.rows, queries.metrics([line for _, line in asked])
+            scored, metrics = queries.rows, queries.metrics(lines)
             losses = queries.losses
             yield Context({"queries": scored.rows})
         if functions:
             dataset = case.dataset(self.data)
-            own, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
-            metrics |= own
+            own_metrics, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
+            metrics |= own_metrics
             yield Context({"functions": origins})
-        by_row = [name for name in self._by_row if name in wanted]
+        by_row = [name for name in self._by_row if name in subjects]
         if by_row:
             metrics |= row_metrics.metrics(by_row, scored)
-            known = case.row_functions()
-            yield Context({"per_row": {name: known[name] for name in by_row}})
-        yield from evaluate(self.title, scored, asked, metrics, self.subjects, threshold=threshold, small=small)
-        found = find_weak_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
-        if found is not None:
-            yield Context(found.note)
-            yield found.table(self.title)
-        yield from curves(self.title, scored, {line.subject for _, line in asked})
+            digests = case.row_functions()
+            yield Context({"per_row": {name: digests[name] for name in by_row}})
+        yield from evaluate(self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small)
+        weak_slices = find_weak_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
+        if weak_slices is not None:
+            yield Context(weak_slices.note)
+            yield weak_slices.table(self.title)
+        yield from curves(self.title, scored, subjects)

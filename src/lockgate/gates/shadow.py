@@ -1,4 +1,4 @@
-"""Do both models answer recorded requests alike?"""
+"""The shadow gate: whether both models decide recorded requests alike."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Shadow(Gate):
         )
     }
     uses_models: ClassVar[bool] = True
-    by_group: ClassVar[bool] = True  # slices may be merged, crossed and compared with each other
+    by_group: ClassVar[bool] = True
 
     gate: Literal["shadow"] = "shadow"
     data: str
@@ -61,14 +61,14 @@ class Shadow(Gate):
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 
-        asked = self.requirements_for(case)
-        if not asked:
+        requirements = self.requirements_for(case)
+        if not requirements:
             return
         scored = case.replayed(self.data)
-        counted = [self._count(scored, name, line) for name, line in asked if line.subject != "flip_rate"]
-        flipped = scored if len(counted) == len(asked) else self._flips(case, scored)
+        counted = [self._count(scored, name, line) for name, line in requirements if line.subject != "flip_rate"]
+        flipped = scored if len(counted) == len(requirements) else self._flips(case, scored)
         yield from evaluate(
-            self.title, flipped, asked, {"flip_rate": FLIP_RATE}, self.subjects, threshold={},
+            self.title, flipped, requirements, {"flip_rate": FLIP_RATE}, self.subjects, threshold={},
             small=case.dataset(self.data).spec.small_slices, counted=counted,
         )  # fmt: skip
 
@@ -78,12 +78,12 @@ class Shadow(Gate):
         if scored.classes:
             return flips_of_classes(scored)
         thresholds = [case.threshold(role) for role in ("candidate", "champion")]
-        known = [one for one in thresholds if one is not None]
-        if len(known) < len(thresholds):
+        set_thresholds = [threshold for threshold in thresholds if threshold is not None]
+        if len(set_thresholds) < len(thresholds):
             raise GateBroken(
                 "flip_rate needs to know which scores are positive", remedy="give the pipeline a threshold"
             )
-        return flips(scored, candidate=known[0], champion=known[1])
+        return flips(scored, candidate=set_thresholds[0], champion=set_thresholds[1])
 
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np

@@ -1,4 +1,4 @@
-"""Can the candidate be called, and by everybody who calls the champion?"""
+"""The signature gate: whether the candidate can be called, also by those who call the champion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Gate
-from lockgate.models import signature_diff as schema_diff
+from lockgate.models import signature_diff
 
 if TYPE_CHECKING:
     from lockgate.evaluation.estimation.estimate import Estimate
@@ -27,7 +27,7 @@ _REMEDY = {
 
 
 class Signature(Gate):
-    """The candidate's signature and input example, held against the champion's signature and the data.
+    """The candidate's signature and input example, compared with the champion's signature and the data.
 
     missing: of signature and input example. breaking_changes: columns removed, retyped or newly required since the
     champion. data_mismatches: signature columns that `data` (else the first data set) lacks or has in another type.
@@ -58,45 +58,45 @@ class Signature(Gate):
 
         for name, line in self.requirements_for(case):
             estimate = self._estimate(case, name, line)
-            yield from map(_told, judge(self.title, [(name, line)], [estimate], self.subjects))
+            yield from map(_explained, judge(self.title, [(name, line)], [estimate], self.subjects))
 
     def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
         from lockgate.evaluation.estimation.estimate import counted
 
-        look = {
+        count = {
             "missing": _missing,
             "breaking_changes": _breaking,
             "data_mismatches": self._mismatches,
             "example_errors": _example,
         }[line.subject]
-        units, found, more = look(case)
-        return counted(name, line, value=len(found), units=units, detail={"found": found, **more})
+        units, problems, more = count(case)
+        return counted(name, line, value=len(problems), units=units, detail={"found": problems, **more})
 
     def _mismatches(self, case: Case) -> tuple[int, list[str], dict[str, object]]:
         signature = case.candidate.facts.signature
         if signature is None:
-            return 0, [], {"why": "there is no signature to hold against the data"}
+            return 0, [], {"why": "there is no signature to compare with the data"}
         names = self.reads(case.datasets)
         if not names:
-            return 0, [], {"why": "there is no data to hold the signature against"}
-        columns = schema_diff.named(signature.get("inputs") or ())
+            return 0, [], {"why": "there is no data to compare the signature with"}
+        columns = signature_diff.named(signature.get("inputs") or ())
         if any(column.get("type") == "tensor" for column in columns.values()):
-            return 0, [], {"why": "the signature is of tensors, which have no columns to hold against the data"}
-        return len(columns), schema_diff.input_mismatches(columns, _arrow_types(case, names[0]), case.inputs), {}
+            return 0, [], {"why": "the signature is of tensors, which have no columns to compare with the data"}
+        return len(columns), signature_diff.input_mismatches(columns, _arrow_types(case, names[0]), case.inputs), {}
 
 
-def _told(finding: Finding) -> Finding:
-    """The finding in the words of what was counted."""
-    what = finding.subject.replace("_", " ")
-    found = "; ".join(str(one) for one in finding.detail.get("found", []))
+def _explained(finding: Finding) -> Finding:
+    """The finding with what was counted in its reason."""
+    subject = finding.subject.replace("_", " ")
+    problems = "; ".join(map(str, finding.detail.get("found", [])))
     if finding.verdict is Verdict.PASS:
-        fine = "; ".join(finding.detail.get("fine", []))
-        said = f"{found}; {finding.limit.text} allowed" if found else f"none among {finding.rows}"
-        return replace(finding, reason=f"{what}: {said}{f' ({fine})' if fine else ''}")
+        harmless = "; ".join(finding.detail.get("fine", []))
+        counted_text = f"{problems}; {finding.limit.text} allowed" if problems else f"none among {finding.rows}"
+        return replace(finding, reason=f"{subject}: {counted_text}{f' ({harmless})' if harmless else ''}")
     if finding.verdict is Verdict.FAIL:
-        return replace(finding, code=finding.subject, reason=f"{what}: {found}", remedy=_REMEDY[finding.subject])
-    why = finding.detail.get("why")
-    return replace(finding, reason=f"{what}: {why}" if why else finding.reason, remedy=_REMEDY[finding.subject])
+        return replace(finding, code=finding.subject, reason=f"{subject}: {problems}", remedy=_REMEDY[finding.subject])
+    cause = finding.detail.get("why")
+    return replace(finding, reason=f"{subject}: {cause}" if cause else finding.reason, remedy=_REMEDY[finding.subject])
 
 
 def _arrow_types(case: Case, name: str) -> dict[str, str]:
@@ -105,8 +105,8 @@ def _arrow_types(case: Case, name: str) -> dict[str, str]:
 
 def _missing(case: Case) -> tuple[int, list[str], dict[str, object]]:
     facts = case.candidate.facts
-    found = [] if facts.signature is not None else ["a signature"]
-    return 2, found + ([] if facts.input_example is not None else ["an input example"]), {}
+    parts = {"a signature": facts.signature, "an input example": facts.input_example}
+    return 2, [part for part, value in parts.items() if value is None], {}
 
 
 def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
@@ -114,7 +114,7 @@ def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
     old = None if case.champion is None else case.champion.facts.signature
     if new is None or old is None:
         return 0, [], {"why": f"the {'candidate' if new is None else 'champion'} has no signature to compare"}
-    compared, changes = schema_diff.diff(old, new)
+    compared, changes = signature_diff.diff(old, new)
     breaking = [str(change) for change in changes if change.breaking]
     return compared, breaking, {"fine": [str(change) for change in changes if not change.breaking]}
 
