@@ -1,0 +1,58 @@
+"""What programs read of `gate` is what it was: ids, codes, keys and values, bytes, digests, tags, job names, exit codes.
+
+The story of `play.py` is played once, and each recording is held against the one of the same name in `recorded/`.
+Sentences for people are left out (`masks.PROSE`); what differs between equal runs is a placeholder. Where a change is
+meant, `PYTHONPATH=tests python -m recordings.play --record` writes them anew, and their diff is what programs will meet.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+RECORDED = sorted(path.stem for path in (HERE / "recorded").glob("*.json"))
+MOST = 60  # lines of a difference that are shown
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of what is said now."""
+    folder = tmp_path_factory.mktemp("played")
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "recordings.play", "--into", str(folder)],
+        env={**os.environ, "PYTHONPATH": str(HERE.parent)},
+        cwd=HERE.parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    return folder
+
+
+def difference(recorded: str, said: str) -> str:
+    """The lines that differ, each below the call that it belongs to."""
+    lines = list(difflib.unified_diff(recorded.splitlines(), said.splitlines(), "recorded", "said now", "", "", 4, ""))
+    return "\n".join([*lines[:MOST], *([f"… and {len(lines) - MOST} lines more"] if len(lines) > MOST else [])])
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_programs_read_what_they_read_before(played: Path, name: str) -> None:
+    """To the last digit of every float."""
+    recorded, said = HERE / "recorded" / f"{name}.json", played / f"{name}.json"
+    assert said.is_file(), f"nothing was said of {name}"
+    if json.loads(recorded.read_text()) != json.loads(said.read_text()):
+        pytest.fail(difference(recorded.read_text(), said.read_text()), pytrace=False)
+
+
+def test_everything_that_is_played_is_recorded(played: Path) -> None:
+    """A recording that nobody kept would hold nothing."""
+    assert sorted(path.stem for path in played.glob("*.json")) == RECORDED
+    assert RECORDED
