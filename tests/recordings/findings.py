@@ -131,14 +131,15 @@ def measure() -> list[dict[str, Any]]:
                 "counts": result.counts,
                 "requirements": [_exact(asked) for asked in result.requirements],
                 "context": _exact(result.context),
-                "findings": [
-                    {name: value for name, value in _exact(finding).items() if name not in PROSE}
-                    for finding in result.findings
-                ],
+                "findings": [_finding(finding) for finding in result.findings],
                 "exhibits": [exhibit.name for exhibit in result.exhibits],
             }
         )
     return records
+
+
+def _finding(finding: Any) -> dict[str, Any]:
+    return {name: value for name, value in _exact(finding).items() if name not in PROSE}
 
 
 def _exact(value: Any) -> Any:
@@ -146,7 +147,7 @@ def _exact(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return {field.name: _exact(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict) or hasattr(value, "items"):
-        return {str(key): _exact(inner) for key, inner in value.items()}
+        return {str(key): "<text>" if key in PROSE and inner else _exact(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_exact(inner) for inner in value]
     if isinstance(value, np.generic):

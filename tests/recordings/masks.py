@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-# Values under these keys are for people. In `waivers`, votes and entries, what a person wrote is kept (see `Masks.quoted`).
+# Values under these keys are for people. What a person wrote is kept: the reasons of votes and waivers, and `quoted`.
 PROSE = frozenset(
     {
-        "assumed", "at_once_words", "complaints", "description", "lines", "message", "note", "notes", "problems",
-        "reason", "remedy", "repairs", "summary", "unread", "waits_for", "what", "words",
+        "assumed", "complaints", "description", "lines", "message", "note", "notes", "problems",
+        "reason", "remedy", "repairs", "summary", "uncovered", "unread", "waits_for", "what", "words",
     }
 )  # fmt: skip
 # Everything below these keys is of the moment or of the machine: the keys stay, each value becomes <of this run>.
@@ -44,10 +44,13 @@ class Masks:
     def plain(self, value: Any, key: str = "", *, timed: bool = False) -> Any:
         """The value with placeholders. key: the one that it stands under. timed: whether it was measured by a clock."""
         if isinstance(value, dict):
+            own = "verb" in value or {"owner", "until"} <= value.keys()  # a vote and a waiver give a person's reason
             timed = timed or value.get("kind") == "latency" or str(value.get("id", "")).startswith("latency/")
             return {
                 self.text(name): self._of_this_run(inner)
                 if name in OF_THIS_RUN
+                else self.text(inner)
+                if own and name == "reason" and isinstance(inner, str)
                 else self.plain(inner, name, timed=timed)
                 for name, inner in sorted(value.items(), key=lambda pair: self._order(pair[0]))
             }

@@ -60,7 +60,16 @@ def fraud(keys: dict[str, str]) -> dict[str, Any]:
                 "gate": "latency",
                 "severity": "warn",
                 "load": {"closed": {"concurrency": 1}, "requests": 40, "warmup": 2},
-                "require": ["p50_ms <= 60000", "errors <= 0", "max_ms <= 600000", "rss_mb <= 100000", "gpus >= 0"],
+                "require": [
+                    # points: whether a busy machine held still is not asked
+                    {"metric": "p50_ms", "at_most": 60000, "claim": "point"},
+                    {"metric": "p90_ms", "at_most": "champion * 1000", "claim": "point"},
+                    "error_rate <= 50%",
+                    "errors <= 0",
+                    "max_ms <= 600000",
+                    "rss_mb <= 100000",
+                    "gpus >= 0",
+                ],
             },
             {
                 "gate": "shadow",

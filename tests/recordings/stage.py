@@ -23,7 +23,7 @@ from recordings.pipelines import AUTHOR, pipelines
 
 PEOPLE = ("olga", "otto", "mallory")
 DATE = "2026-11-21T12:00:00Z"
-OURS = "lockgate"
+OURS = "lockgate-"
 
 
 class _Plain(yaml.SafeDumper):
@@ -217,7 +217,7 @@ def _state(folder: Path, model: str) -> dict[str, Any]:
             state[f"{model}/{version.version}/stage"] = version.current_stage
             state |= {f"{model}/{version.version}/tag/{key}": value for key, value in version.tags.items()}
         for experiment in client.search_experiments():
-            if experiment.name.startswith(OURS) and experiment.name.endswith(f"/{model}"):
+            if experiment.name.startswith(OURS) and experiment.name.split("/")[1] == model:
                 state |= _experiment(client, model, experiment)
     return state
 
@@ -225,12 +225,12 @@ def _state(folder: Path, model: str) -> dict[str, Any]:
 def _experiment(client: Any, model: str, experiment: Any) -> dict[str, Any]:
     runs = client.search_runs([experiment.experiment_id], order_by=["attributes.start_time ASC"])
     top = f"{model}/{experiment.name}"
-    state: dict[str, Any] = {f"{top}/tag/{key}": _parsed(value) for key, value in experiment.tags.items()}
+    state: dict[str, Any] = {f"{top}/tag/{key}": parsed(value) for key, value in experiment.tags.items()}
     for number, run in enumerate(sorted(runs, key=lambda run: run.info.start_time), start=1):
         head = f"{top}/run {number}"
         state[f"{head}/name"] = run.info.run_name
-        state |= {f"{head}/param/{key}": _parsed(value) for key, value in run.data.params.items()}
-        state |= {f"{head}/tag/{key}": _parsed(value) for key, value in run.data.tags.items() if _ours(key)}
+        state |= {f"{head}/param/{key}": parsed(value) for key, value in run.data.params.items()}
+        state |= {f"{head}/tag/{key}": parsed(value) for key, value in run.data.tags.items() if _ours(key)}
         state |= {f"{head}/metric/{key}": value for key, value in run.data.metrics.items()}
         state[f"{head}/artifacts"] = _artifacts(client, run.info.run_id)
     return state
@@ -247,7 +247,7 @@ def _artifacts(client: Any, run: str, path: str | None = None) -> list[str]:
     return sorted(names)
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """JSON where a text is a JSON object, with whether it is canonical; the text itself otherwise."""
     value = _document(text)
     if isinstance(value, dict):

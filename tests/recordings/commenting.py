@@ -1,0 +1,121 @@
+"""What a comment below a pull request says to the gate: the votes' grammar, letter by letter, and what is decided."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recordings.stage import Stage
+
+ASKS = ["metrics/r2/overall", "metrics/r3/country=BR"]
+OPEN: dict[str, Any] = {"verdict": "inconclusive", "opens": "by_owner", "asks": ASKS}
+# (what the evidence says besides, [(who, what they write)])
+THREADS: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+    ({}, [("ana", "/gate approve {digest}")]),
+    ({}, [("ana", "/gate approve {digest}\nlooks right")]),
+    ({}, [("ana", "/gate approve {digest} \n")]),
+    ({}, [("ana", "/Gate approve {digest}")]),
+    ({}, [("ana", " /gate approve {digest}")]),
+    ({}, [("ana", "> /gate approve {digest}")]),
+    ({}, [("ana", "/gate approve")]),
+    ({}, [("ana", "/gate approve sha256:" + "0" * 64)]),
+    ({}, [("ana", "/gate approve {digest} accepting 1 undecided")]),
+    ({}, [("mallory", "/gate approve {digest}")]),
+    ({}, [("dev", "/gate approve {digest}")]),
+    ({}, [("ana", "/gate reject the slice BR")]),
+    ({}, [("ana", "/gate reject {digest} the slice BR")]),
+    ({}, [("ana", "/gate reject")]),
+    ({}, [("ana", "/gate approve {digest}"), ("otto", "/gate reject")]),
+    ({}, [("ana", "/gate approve {digest}"), ("ana", "/gate revoke")]),
+    ({}, [("ana", "/gate reject"), ("ana", "/gate approve {digest}")]),
+    ({}, [("ana", "/gate status")]),
+    ({}, [("ana", "/gate dance")]),
+    ({}, [("ana", "a fine model")]),
+    (OPEN, [("ana", "/gate approve {digest}")]),
+    (OPEN, [("ana", "/gate approve {digest} accepting 2 undecided")]),
+    (OPEN, [("ana", "/gate approve {digest} accepting 2 undecided\nwe know them")]),
+    (OPEN, [("ana", "/gate approve {digest} accepting 1 undecided")]),
+    (OPEN, [("ana", "/gate approve {digest} accepting 3 undecided")]),
+    (OPEN, [("ana", "/gate approve {digest} accepting 02 undecided")]),
+    (OPEN, [("ana", "/gate approve {digest} accepting two undecided")]),
+    (OPEN, [("ana", "/gate approve {digest} accepting 2")]),
+    ({"verdict": "fail", "opens": "no"}, [("ana", "/gate approve {digest}")]),
+]  # fmt: skip
+
+
+def pipeline() -> dict[str, Any]:
+    from hub.emulator import user
+
+    owners = [{"github": name, "id": user(name)["id"]} for name in ("ana", "otto", "dev")]
+    return {
+        "model": "fraud",
+        "task": "binary",
+        "registry": {"uri": "${MLFLOW_TRACKING_URI}"},
+        "candidate": {"file": "models/fraud.version"},
+        "champion": {"alias": "production", "else": "none"},
+        "gates": [{"gate": "metadata"}],
+        "signoff": {"groups": {"owners": owners}, "require": {"owners": 1}},
+    }
+
+
+def commenting(stage: Stage) -> None:
+    """Each thread below a pull request of its own; the outputs are what the next jobs go by."""
+    from hub.contract import github
+
+    contract = github()
+    path = stage.folder / "comments" / "gates" / "fraud.yaml"
+    path.parent.mkdir(parents=True)
+    (path.parent.parent / ".git").mkdir()
+    path.write_text(yaml.dump(pipeline(), sort_keys=False))
+    os.chdir(path.parent.parent)
+    checked = json.loads(stage.gate("check", "gates/fraud.yaml", "--json")[1])
+    policy = checked["pipelines"][0]["policy"]
+    stage.note("policy", policy)
+    for more, comments in THREADS:
+        _thread(stage, contract, policy, more, comments)
+    os.chdir(stage.folder)
+
+
+def _thread(stage: Stage, contract: Any, policy: str, more: dict[str, Any], comments: list[tuple[str, str]]) -> None:
+    from hub.emulator import World
+    from hub.served import Served
+
+    world = World(contract, policy=policy, now=datetime.now(UTC).replace(microsecond=0))
+    served = Served(world)
+    evidence = world.run_gate(**more)
+    said = []
+    for who, body in comments:
+        event = world.comment(who, body.format(digest=evidence.digest))
+        said.append(
+            {"by": who, "says": body, "evidence": more.get("opens", "yes"), **_decide(stage, served.api, event)}
+        )
+        record = Path("record") / "record.jsonl"
+        if record.exists():
+            world.keep(record.read_bytes())
+    served.close()
+    stage.note("thread", said)
+
+
+def _decide(stage: Stage, api: str, event: dict[str, Any]) -> dict[str, Any]:
+    from hub.emulator import NAME
+    from hub.served import TOKEN
+
+    Path("event.json").write_text(json.dumps(event))
+    Path("output").unlink(missing_ok=True)
+    own = {
+        "GITHUB_REPOSITORY": NAME, "GITHUB_API_URL": api, "GITHUB_EVENT_PATH": "event.json", "GITHUB_OUTPUT": "output",
+        "GITHUB_STEP_SUMMARY": "summary", "GATE_TOKEN": TOKEN, "GATE_PIPELINE": "gates/fraud.yaml",
+    }  # fmt: skip
+    os.environ.update(own)
+    code, _, _ = stage.gate("github", "decide", "--record", "record")
+    for name in own:
+        os.environ.pop(name, None)
+    record = Path("record") / "record.jsonl"
+    lines = record.read_text().splitlines() if record.exists() else []
+    outputs = dict(line.split("=", 1) for line in Path("output").read_text().splitlines())
+    return {"exit": code, "outputs": outputs, "record": [json.loads(line) for line in lines]}
