@@ -16,6 +16,9 @@ PROSE = frozenset(
 # Everything below these keys is of the moment or of the machine: the keys stay, each value becomes <of this run>.
 OF_THIS_RUN = frozenset({"seconds", "machine", "versions", "threads", "python", "stderr", "meanwhile"})
 UNORDERED = frozenset({"artifacts", "files"})  # lists of paths, which digests are part of
+WRITTEN = frozenset(
+    {"text", "confidence"}
+)  # of a limit and a claim: numbers that the pipeline gives, also where time is measured
 NONCES = frozenset({"nonce"})
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
@@ -44,16 +47,9 @@ class Masks:
     def plain(self, value: Any, key: str = "", *, timed: bool = False) -> Any:
         """The value with placeholders. key: the one that it stands under. timed: whether it was measured by a clock."""
         if isinstance(value, dict):
-            own = "verb" in value or {"owner", "until"} <= value.keys()  # a vote and a waiver give a person's reason
             timed = timed or value.get("kind") == "latency" or str(value.get("id", "")).startswith("latency/")
-            return {
-                self.text(name): self._of_this_run(inner)
-                if name in OF_THIS_RUN
-                else self.text(inner)
-                if own and name == "reason" and isinstance(inner, str)
-                else self.plain(inner, name, timed=timed)
-                for name, inner in sorted(value.items(), key=lambda pair: self._order(pair[0]))
-            }
+            members = sorted(value.items(), key=lambda pair: self._order(pair[0]))
+            return {self.text(name): self._member(value, name, inner, timed=timed) for name, inner in members}
         if isinstance(value, list | tuple):
             if key.rsplit("/", 1)[-1] in UNORDERED and all(isinstance(inner, str) for inner in value):
                 value = sorted(value, key=self._order)
@@ -63,10 +59,21 @@ class Masks:
                 return "<nonce>"
             if key in PROSE and value and value not in self._quoted:
                 return "<text>"
-            if (timed or _TIMED.search(key)) and _NUMBER.fullmatch(value):
+            if key not in WRITTEN and (timed or _TIMED.search(key)) and _NUMBER.fullmatch(value):
                 return "<measured>"
             return self.text(value)
         return "<measured>" if timed and isinstance(value, float) else value
+
+    def _member(self, whole: dict[str, Any], name: str, value: Any, *, timed: bool) -> Any:
+        """One value of an object, which says what its neighbours mean."""
+        if name in OF_THIS_RUN:
+            return self._of_this_run(value)
+        of_a_person = "verb" in whole or {"owner", "until"} <= whole.keys()  # votes and waivers
+        if name == "reason" and of_a_person and isinstance(value, str):
+            return self.text(value)
+        if name == "text" and "event" in whole:  # of a notification: its one sentence
+            return "<text>"
+        return self.plain(value, name, timed=timed)
 
     def text(self, text: str) -> str:
         """The same text, without times, paths, versions and what was drawn by lot."""
@@ -96,4 +103,4 @@ class Masks:
         """Keys and shape alone."""
         if isinstance(value, dict):
             return {name: self._of_this_run(inner) for name, inner in sorted(value.items())}
-        return value if value is None else "<of this run>"
+        return "<of this run>"

@@ -88,6 +88,7 @@ def fraud(keys: dict[str, str]) -> dict[str, Any]:
             "rollback": "owner",
         },
         "promotion": {"when": "approved", "soak": "1s", "retain": "30d"},
+        "notify": [{"webhook": "${HOOK}", "on": ["waiting", "promoted", "rolled_back"]}],
     }
 
 

@@ -19,7 +19,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 RECORDED = Path(__file__).parent / "recorded"
-FOREIGN = re.compile(r"(GITHUB_|GATE_|MLFLOW_|CI$|NO_COLOR$|FORCE_COLOR$|TTY_|SSH_)")
+FOREIGN = re.compile(
+    r"(GITHUB_|GITLAB_|JENKINS_|BUILD_|CI$|CI_|GATE_|MLFLOW_|\w+_NUM_THREADS$|NO_COLOR$|FORCE_COLOR$|TTY_|SSH_)"
+)
 _PLACE = re.compile(r"(\S+?\.(?:yaml|py):\d+:\d+): ")
 
 

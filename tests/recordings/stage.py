@@ -10,6 +10,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
@@ -18,6 +19,7 @@ import rfc8785
 import yaml
 
 from recordings import shelf
+from recordings.hook import Hook
 from recordings.masks import Masks
 from recordings.pipelines import AUTHOR, pipelines
 
@@ -60,6 +62,8 @@ class Stage:
         self.records: list[dict[str, Any]] = []
         self.quoted: set[str] = set()
         self._before: dict[str, Any] = {}
+        self.hook = Hook()
+        os.environ["HOOK"] = self.hook.url
         shelf.fill(folder)
         self.keys = {name: shelf.write_key(folder, name) for name in PEOPLE}
         (folder / "gates").mkdir()
@@ -94,12 +98,13 @@ class Stage:
         record: dict[str, Any] = {"call": " ".join(map(str, arguments)), "exit": code, "stdout": _document(out)}
         if "--json" not in arguments and not isinstance(record["stdout"], dict | list):
             record["stdout"] = "<text>" if out else ""
+        notified = self.hook.take()
+        if notified:
+            record["notified"] = notified
         if moves is not None:
             record["registry"] = self._changes(moves)
         self.records.append(record)
-        record_of_a_person = _reason(arguments)
-        if record_of_a_person:
-            self.quoted.add(record_of_a_person)
+        self.quoted |= _reasons([str(argument) for argument in arguments])
         return {"exit": code, "stdout": out, "stderr": err}
 
     def note(self, title: str, value: Any) -> None:
@@ -163,13 +168,12 @@ class Stage:
         for path in self.folder.glob(".gate/runs/*/exhibits/*.json"):
             if not path.name.startswith("latency"):
                 exact.add(hashlib.sha256(path.read_bytes()).hexdigest())
-        paths = {str(self.folder): "<folder>", str(self.folder.resolve()): "<folder>"}
+        paths = {str(self.folder): "<folder>", str(self.folder.resolve()): "<folder>", self.hook.url: "<hook>"}
         return Masks(exact=exact, paths=paths, quoted=self.quoted)
 
 
-def _reason(arguments: tuple[object, ...]) -> str | None:
-    words = [str(argument) for argument in arguments]
-    return words[words.index("--reason") + 1] if "--reason" in words else None
+def _reasons(words: list[str]) -> set[str]:
+    return {reason for option, reason in pairwise(words) if option == "--reason"}
 
 
 def _document(text: str) -> Any:

@@ -155,7 +155,9 @@ def promoting(stage: Stage) -> None:
         "rollback", "fraud", "--to", 2, "--withdrawn-ok", "--reason", "the old one", *keys, "--json", *pipeline,
         moves="fraud",
     )  # fmt: skip
-    stage.call("history", "fraud", "--json", *pipeline)
+    entries = json.loads(stage.call("history", "fraud", "--json", *pipeline)["stdout"])["entries"]
+    for entry in entries[2:6]:
+        stage.call("history", "fraud", "--at", entry["at"], "--json", *pipeline)
     stage.call("history", "fraud", "--at", "2020-01-01T00:00Z", "--json", *pipeline)
     stage.call("history", "fraud", "--at", "2090-01-01T00:00Z", "--json", *pipeline)
     stage.call("verify", "fraud", "--json", *pipeline)
@@ -178,10 +180,17 @@ def integrating(stage: Stage) -> None:
     for path in sorted((stage.folder / ".github/workflows").iterdir()):
         stage.note(path.name, _workflow(yaml.safe_load(path.read_text())))
     output = stage.folder / "output"
-    os.environ["GITHUB_OUTPUT"] = str(output)
-    stage.call("github", "run", "--pipeline", "gates/prices.yaml", "--evidence", "uploaded")
-    os.environ.pop("GITHUB_OUTPUT", None)
-    stage.note("outputs of github run", sorted(output.read_text().splitlines()))
+    for words in (
+        "run --pipeline gates/prices.yaml --evidence uploaded",
+        "run --pipeline gates/unanswered.yaml --evidence broken",
+        "archive --pipeline gates/fraud.yaml --model fraud",
+        "rollback --pipeline gates/fraud.yaml --model fraud --reason again",
+    ):
+        output.unlink(missing_ok=True)
+        os.environ["GITHUB_OUTPUT"] = str(output)
+        stage.call("github", *words.split())
+        os.environ.pop("GITHUB_OUTPUT", None)
+        stage.note("outputs", sorted(output.read_text().splitlines()) if output.exists() else None)
     files = (stage.folder / "uploaded").rglob("*")
     stage.note(
         "what is uploaded", sorted(path.relative_to(stage.folder).as_posix() for path in files if path.is_file())
