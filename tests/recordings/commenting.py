@@ -49,7 +49,7 @@ THREADS: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
 
 
 def pipeline() -> dict[str, Any]:
-    from hub.emulator import user
+    from helpers.hub.emulator import user
 
     owners = [{"github": name, "id": user(name)["id"]} for name in ("ana", "otto", "dev")]
     return {
@@ -65,7 +65,7 @@ def pipeline() -> dict[str, Any]:
 
 def commenting(stage: Stage) -> None:
     """Each thread below a pull request of its own; the outputs are what the next jobs go by."""
-    from hub.contract import github
+    from helpers.hub.contract import github
 
     contract = github()
     path = stage.folder / "comments" / "gates" / "fraud.yaml"
@@ -82,8 +82,8 @@ def commenting(stage: Stage) -> None:
 
 
 def _thread(stage: Stage, contract: Any, policy: str, more: dict[str, Any], comments: list[tuple[str, str]]) -> None:
-    from hub.emulator import World
-    from hub.served import Served
+    from helpers.hub.emulator import World
+    from helpers.hub.served import Served
 
     world = World(contract, policy=policy, now=datetime.now(UTC).replace(microsecond=0))
     served = Served(world)
@@ -102,8 +102,8 @@ def _thread(stage: Stage, contract: Any, policy: str, more: dict[str, Any], comm
 
 
 def _decide(stage: Stage, api: str, event: dict[str, Any]) -> dict[str, Any]:
-    from hub.emulator import NAME
-    from hub.served import TOKEN
+    from helpers.hub.emulator import NAME
+    from helpers.hub.served import TOKEN
 
     Path("event.json").write_text(json.dumps(event))
     Path("output").unlink(missing_ok=True)

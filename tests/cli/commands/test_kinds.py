@@ -21,7 +21,7 @@ def test_every_installed_gate_is_listed_with_its_subjects() -> None:
         "  recall               estimated; better when higher; takes threshold; for binary, multiclass; "
         "in multiclass takes average, class; needs label, score, threshold\n"
     ) in found.stdout
-    assert "registry: mlflow   lockgate.registries.mlflow.registry:MlflowRegistry\n" in found.stdout
+    assert "registry: mlflow   lockgate.registries.mlflow:MlflowRegistry\n" in found.stdout
 
 
 def test_json_is_one_document() -> None:

@@ -1,1 +1,18 @@
-"""The MLflow registry."""
+"""The MLflow registry. Importing this package imports no mlflow; naming `MlflowRegistry` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lockgate.registries.mlflow.registry import MlflowRegistry
+
+__all__ = ["MlflowRegistry"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "MlflowRegistry":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lockgate.registries.mlflow.registry import MlflowRegistry
+
+    return MlflowRegistry
