@@ -213,7 +213,7 @@ def test_a_classifier_ranks_by_the_column_that_is_named(desk: Checkout) -> None:
     named = desk.gate("run")
 
     assert unnamed.code == 4
-    assert "which is the score cannot be told" in unnamed.stderr
+    assert "which is the score is unclear" in unnamed.stderr
     assert named.code == 0, named.stderr
 
 

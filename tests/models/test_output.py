@@ -77,7 +77,7 @@ def test_the_score_is_found(answer: dict[str, Any], asked: dict[str, Any], expec
         ({"prediction": [0, 1]}, {"spec": {"column": "prediction"}}, "class labels"),
         ({"p": [0.1], "q": [0.9]}, {}, r"has 2 columns.*p, q.*output: \{column: q\}"),
         ({"0": [0.1], "1": [0.1], "2": [0.8]}, {}, "has 3 columns"),
-        ({"0": [0.1], "1": [0.9]}, {"positive": "approve"}, "which of them is 'approve' cannot be told"),
+        ({"0": [0.1], "1": [0.9]}, {"positive": "approve"}, "which of them is 'approve' is unclear"),
         ({"p": [0.1]}, {"spec": {"column": "score"}}, r"no column 'score'.*its columns are p"),
         ({"p": [0.1]}, {"spec": {"class": "x"}}, "no column for the class 'x'"),
         ({"prediction": [[0.1, 0.9]]}, {}, "a number a row is needed"),

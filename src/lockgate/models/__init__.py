@@ -1,1 +1,1 @@
-"""Where a model answers, and what its answers are."""
+"""Models: where they answer, how load reaches them, and what their answers mean."""

@@ -1,4 +1,4 @@
-"""A process of its own that ends with us, together with everything that it started; its last lines are kept."""
+"""A child process that ends with us, with everything that it started; its last lines of output are kept."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MODEL_HOST = Path(__file__).with_name("model_host.py")
 MARK = "LOCKGATE_HOST"
 _TAIL_BYTES = 8 * 2**10
 _TAIL_LINES = 40
-_TERM_SECONDS = 2.0
+_TERM_SECONDS = 2.0  # between SIGTERM and SIGKILL
 
 MORE_MEMORY = "give the job more memory, or send smaller batches"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a model's process was doing: `doing` as in `while predicting 500 rows`, under which python, for how long."""
+    """What a model's process was doing. doing: as in `while predicting 500 rows`. seconds: its time limit."""
 
     name: str
     doing: str
@@ -38,7 +38,7 @@ class Attempt:
 
 
 def no_interpreter(name: str, python: str, error: OSError) -> ModelFault:
-    """The fault of a model whose process does not even start."""
+    """Return the fault of a model whose process does not even start."""
     return ModelFault(
         f"{name} has no python to answer under: {python} does not start ({error.strerror})",
         remedy="name one that does with environment: {python: PATH}",
@@ -46,7 +46,7 @@ def no_interpreter(name: str, python: str, error: OSError) -> ModelFault:
 
 
 def killed_by_signal(attempt: Attempt, number: int, stderr: str) -> ModelFault:
-    """The fault of a model whose process a signal ended."""
+    """Return the fault of a model whose process a signal ended."""
     try:
         sign = signal.Signals(number).name
     except ValueError:
@@ -64,10 +64,10 @@ def killed_by_signal(attempt: Attempt, number: int, stderr: str) -> ModelFault:
 
 
 class ChildProcess:
-    """A process in a session of its own, which holds one end of a lifeline that says we are still here.
+    """A process in a session of its own, with the reading end of a pipe, the lifeline, whose other end only we have.
 
     Whatever happens to us, the process ends: by `end`, when this object is collected, when the interpreter exits, or,
-    where it listens as `model_host.py` does, with the lifeline.
+    where it watches the lifeline as `model_host.py` does, when we are killed.
     """
 
     def __init__(
@@ -111,13 +111,8 @@ class ChildProcess:
         return self._process.pid
 
     @property
-    def alive(self) -> bool:
-        """Whether nobody ended it yet; it may have ended by itself (`returncode`)."""
-        return self._end.alive
-
-    @property
     def returncode(self) -> int | None:
-        """How the process ended, None while it runs."""
+        """Exit code, negative for a signal; None while the process runs."""
         return self._process.poll()
 
     @property
@@ -131,19 +126,21 @@ class ChildProcess:
         return self._tail.size
 
     def wait(self) -> int | None:
-        """Wait a moment for a process that is about to end, and for its last lines: how it ended, None if it did not."""
+        """Wait briefly for a process that is about to end and for its last lines; return its exit code, None if it runs."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_TERM_SECONDS)
         self._tail.join()
         return self._process.returncode
 
     def used(self) -> tuple[int | None, float | None]:
-        """(peak resident bytes of its largest process, processor seconds of all that live), None where /proc is not."""
+        """(peak resident bytes of its largest process, processor seconds of all that live), None where there is no /proc."""
         rss, ticks = list[int](), list[int]()
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
                 fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[3]) == self.pid:  # the session that it leads
+                # proc(5), counted after the name: field 3 is the session, which the child leads; 11 and 12 are user and
+                # system ticks
+                if int(fields[3]) == self.pid:
                     ticks += [int(fields[11]) + int(fields[12])]
                     status = (folder / "status").read_text()
                     rss += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")]
@@ -156,7 +153,7 @@ class ChildProcess:
 
 
 class _Tail:
-    """The last lines of a process, read all the time so that its pipe never fills."""
+    """The last lines of a process, read by a thread so that the pipe never fills and blocks the process."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
@@ -182,7 +179,7 @@ class _Tail:
         self._thread.join(timeout=1.0)
 
     def text(self) -> str:
-        """What was written until now: all that lies in the pipe is read first."""
+        """Everything written until now: the thread gets a moment to empty the pipe first."""
         until = time.monotonic() + 0.2
         while time.monotonic() < until:
             with self._lock:
@@ -211,7 +208,7 @@ def _signal_group(group: int, number: signal.Signals) -> None:
 
 
 def _kill_strays(mark: str) -> None:
-    """Kill what the model started and took out of its group: it inherited the mark in its environment (Linux only)."""
+    """Kill what left the process group but inherited the mark in its environment (Linux only)."""
     entry = f"{MARK}={mark}".encode()
     for environment in Path("/proc").glob("[0-9]*/environ"):
         with contextlib.suppress(OSError):

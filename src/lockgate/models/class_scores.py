@@ -1,4 +1,4 @@
-"""What does an answer say of each class: a probability, or which one it is?"""
+"""Scores of each class, or the predicted class, from a model's answer."""
 
 from __future__ import annotations
 
@@ -26,11 +26,12 @@ def class_scores(
     may_fail: bool = False,
     rows_before: int = 0,
 ) -> Array:
-    """(n, classes) float64 scores in the order of `classes`, or (n,) float64 places in it where the answer is a label.
+    """Return (n, classes) float64 scores in the order of `classes`, or (n,) float64 indices into it if the answer is a label.
 
     An answer of one column, or of the one that `spec` names, is a label; of several, each is the score of the class that
     it is named after. Columns without names are in the order of `classes`. Where rows may fail, NaN is one that did.
-    Raises DataError where it cannot be told, ModelFault where a score is missing, infinite or an unknown class.
+    Raises DataError where the classes of the columns are unclear, ModelFault where a score is missing, infinite or an
+    unknown class.
     """
     names: list[str] = list(answer.schema.names)
     if len(set(names)) < len(names):
@@ -65,9 +66,10 @@ def class_scores(
 
 
 def class_indices(column: pa.Array, classes: Sequence[str]) -> Array:
-    """(n,) float64 place of each value in `classes`, -1 for one that is missing or none of them."""
+    """Return the (n,) float64 index of each value in `classes`, -1 for one that is missing or none of them."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    # each distinct label is compared once, not once a row
     encoded = column.dictionary_encode(null_encoding="encode")
     index_of = {name: number for number, name in enumerate(classes)}
     indices = [-1 if value is None else index_of.get(class_text(value), -1) for value in encoded.dictionary.to_pylist()]
@@ -75,7 +77,7 @@ def class_indices(column: pa.Array, classes: Sequence[str]) -> Array:
 
 
 def predicted_class(scores: Array) -> Array:
-    """(n,) place of the class that is decided: the label given, or the first of the highest score. NaN is kept."""
+    """Return the (n,) index of the predicted class: the label itself, or the first of the highest score. NaN stays NaN."""
     if scores.ndim == 1:
         return scores
     highest = scores.argmax(axis=1)
@@ -88,12 +90,12 @@ def labels_only(source: str) -> DataError:
         f"{source} holds class labels, and a score of each class is needed, which auc, average_precision, log_loss, brier, "
         "calibration_error and top_k_accuracy are made of",
         remedy="write output: {method: predict_proba} into the pipeline, or log the model with "
-        'pyfunc_predict_fn="predict_proba"; accuracy, precision, recall and f1 can be asked of labels',
+        'pyfunc_predict_fn="predict_proba"; accuracy, precision, recall and f1 can be computed from labels',
     )
 
 
 def _order(names: list[str], classes: Sequence[str]) -> list[int]:
-    """Where in the answer each class is."""
+    """Column index of each class in the answer. Raises DataError where the columns are not those classes."""
     scored = [_class_of(name, classes) for name in names]
     if set(scored) != set(classes) and names == [str(index) for index in range(len(classes))]:
         return list(range(len(classes)))
@@ -104,7 +106,7 @@ def _order(names: list[str], classes: Sequence[str]) -> list[int]:
 
 
 def _class_of(name: str, classes: Sequence[str]) -> str:
-    """The class that a column is named after: `1.0` and `True` are 1 and true."""
+    """Class that a column is named after: `1.0` and `True` are 1 and true."""
     if name in classes:
         return name
     lowered = name.lower() if name in ("True", "False") else name

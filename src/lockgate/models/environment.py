@@ -1,4 +1,4 @@
-"""Under which python does a model answer, and what of our environment does it see?"""
+"""The interpreter of a model, and which of our environment variables it sees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NEEDED = ("mlflow", "pyarrow", "pandas")
 
 
 def job_python(environ: Mapping[str, str]) -> str:
-    """The job's own python: `$GATE_PYTHON`, else `$VIRTUAL_ENV/bin/python`, else `python` or `python3` on its PATH.
+    """Find the job's own python: `$GATE_PYTHON`, else `$VIRTUAL_ENV/bin/python`, else `python` or `python3` on its PATH.
 
     Raises UsageError.
     """
@@ -46,16 +46,16 @@ def job_python(environ: Mapping[str, str]) -> str:
 
 
 def interpreter(python: str) -> str:
-    """What a process of any folder starts by: a name is looked up on PATH, a path becomes absolute, its links unfollowed."""
+    """Make an interpreter independent of the working folder: a path becomes absolute, links unfollowed; a name stays."""
     return os.path.abspath(python) if os.sep in python else python  # noqa: PTH100  # a link may be an environment's own
 
 
 def check_python(python: str, *, environ: Mapping[str, str]) -> None:
-    """Raises ModelFault where `python` does not run or lacks what is needed beside a model; imports nothing there."""
-    look = f"import importlib.util as u; print(*[n for n in {_NEEDED!r} if u.find_spec(n) is None])"
+    """Raise ModelFault where `python` does not run or lacks a library that `model_host` needs; import nothing there."""
+    code = f"import importlib.util as u; print(*[n for n in {_NEEDED!r} if u.find_spec(n) is None])"
     try:
         done = subprocess.run(
-            [python, "-c", look], env=model_environment(environ), capture_output=True, text=True, timeout=60, check=True
+            [python, "-c", code], env=model_environment(environ), capture_output=True, text=True, timeout=60, check=True
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise ModelFault(
@@ -73,7 +73,7 @@ def check_python(python: str, *, environ: Mapping[str, str]) -> None:
 
 
 def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ()) -> dict[str, str]:
-    """What a model sees of our environment: everything but what opens the registry, the CI job or somebody's account.
+    """Return what a model sees of our environment: all but what opens the registry, the CI job or somebody's account.
 
     Left out: names that hold SECRET, PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL or WEBHOOK, or have one of the words TOKEN,
     KEY, PAT, AUTH, JWT between underscores, or end in _PWD; names that begin with MLFLOW_TRACKING_, MLFLOW_REGISTRY_, AWS_,
@@ -91,7 +91,7 @@ def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ())
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether the rule of `model_environment` leaves the variable out."""
+    """Return whether the rule of `model_environment` leaves the variable out."""
     return (
         name.upper().startswith(_SECRET_PREFIXES)
         or _names_a_secret(name)
@@ -100,7 +100,7 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of variables whose names say that they are secret, each once."""
+    """Return the values of variables whose names say that they are secret, each once."""
     return tuple(dict.fromkeys(value for name, value in environ.items() if value and _names_a_secret(name)))
 
 

@@ -1,4 +1,4 @@
-"""A model's input example as rows, read from its file without pandas."""
+"""Read a model's input example as rows, without pandas."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ARROW = {
 
 
 def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBatch:
-    """The rows of an MLflow input example (`input_example.json`), typed by the signature where there is one.
+    """Return the rows of an MLflow input example (`input_example.json`), typed by the signature where there is one.
 
     Raises DataError for a file that holds no table, such as tensors or texts.
     """
@@ -61,4 +61,4 @@ def _columns(content: Any, signature: Mapping[str, Any] | None) -> dict[str, Seq
         return {str(name): [row.get(name) for row in content] for name in names}
     if isinstance(content, dict) and content and all(not isinstance(value, list | dict) for value in content.values()):
         return {str(name): [value] for name, value in content.items()}
-    raise DataError("the input example holds no table of rows, so it cannot be asked of the model here")
+    raise DataError("the input example holds no table of rows, so the model cannot predict from it here")

@@ -1,4 +1,4 @@
-"""Rows as JSON says them, and predictions in JSON as columns."""
+"""Convert rows to JSON values, and predictions in JSON to columns."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class UnusableAnswer(ValueError):
-    """The document is not one prediction a row; the text says what it is."""
+    """A server's document is not one prediction a row; the text says what it is."""
 
 
 def fit_to_signature(
     batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str
 ) -> pa.RecordBatch:
-    """The signature's columns of the batch, in its order and types; the batch where no signature names any.
+    """Return the signature's columns of the batch, in its order and types; the batch where no signature names any.
 
     Raises ModelFault where a column is missing, or would lose something.
     """
@@ -48,7 +48,7 @@ def fit_to_signature(
 
 
 def json_values(column: pa.Array, title: str, *, name: str) -> list[Any]:
-    """A column as JSON can say it: missing is null, times are ISO texts, bytes are base64. Raises ModelFault."""
+    """Return a column as JSON values: missing is null, times are ISO texts, bytes are base64. Raises ModelFault."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
@@ -60,7 +60,7 @@ def json_values(column: pa.Array, title: str, *, name: str) -> list[Any]:
         return [None if text is None else text.replace(" ", "T") for text in column.cast(pa.string()).to_pylist()]
     plain: list[Any] = column.to_pylist()
     if pa.types.is_floating(column.type):
-        plain = [None if value is None or value != value else value for value in plain]
+        plain = [None if value is None or value != value else value for value in plain]  # NaN differs from itself
         if any(value is not None and math.isinf(value) for value in plain):
             raise _cannot(name, f"column {title!r} holds an infinite number, which JSON cannot say")
         return plain
@@ -70,7 +70,7 @@ def json_values(column: pa.Array, title: str, *, name: str) -> list[Any]:
 
 
 def json_columns(batch: pa.RecordBatch, *, name: str) -> dict[str, list[Any]]:
-    """Every column by its name, as `json_values`."""
+    """Return every column by its name, as `json_values`."""
     return {
         title: json_values(column, title, name=name)
         for title, column in zip(batch.schema.names, batch.columns, strict=True)
@@ -78,7 +78,7 @@ def json_columns(batch: pa.RecordBatch, *, name: str) -> dict[str, list[Any]]:
 
 
 def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
-    """One prediction a row, as a batch: a list of numbers, texts, lists or objects; or an object of such columns.
+    """Read one prediction a row: a list of numbers, texts, lists or objects; or an object of such columns.
 
     The columns are `prediction` for plain values, `0`, `1`, … for lists, and those of objects. Raises UnusableAnswer.
     """
@@ -101,7 +101,7 @@ def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
 
 
 def concatenate(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "") -> pa.RecordBatch:
-    """The answers to the parts of one batch as one. Raises ModelFault where their columns differ."""
+    """Join the answers to the parts of one batch. Raises ModelFault where their columns differ."""
     import pyarrow as pa
 
     first = answers[0]
@@ -151,4 +151,4 @@ def _some(column: Sequence[Any]) -> str:
 
 def _cannot(name: str, reason: str) -> ModelFault:
     remedy = "change the data or the model's signature, or map columns with inputs:"
-    return ModelFault(f"{name} cannot be asked: {reason}", remedy=remedy)
+    return ModelFault(f"{name} cannot predict: {reason}", remedy=remedy)

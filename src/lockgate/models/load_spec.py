@@ -1,4 +1,4 @@
-"""How requests are sent: how many, how large, and when. Light, for static checks."""
+"""`load:` of a pipeline: how many requests are sent, how large, and when. Imports no numpy, for static checks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import BeforeValidator, Field, model_validator
 from lockgate import units
 from lockgate.config import Config, Duration
 
-BLOCKS = 20
+BLOCKS = 20  # pairs of blocks at least: the interval of a ratio of two models is estimated from how blocks differ
 BLOCK = 50_000  # requests of a block at most, so that one fits in memory and a long run takes turns more often
 SLOT_S = 60.0  # of a block that ends by time, at most
 MOST = 100_000_000
-BYTES = 24  # of a raw request on disk
+BYTES = 24  # of a request in the request log, for the plan
 CONNECTIONS = 8
 
 
@@ -67,12 +67,12 @@ class Load(Config):
 
     @property
     def arrival_rate(self) -> float | None:
-        """Requests a second of the open loop; None for a closed one."""
+        """Requests a second of an open loop; None for a closed one."""
         return None if self.closed is not None else self.rate or 100.0
 
     @property
     def planned(self) -> int | None:
-        """How many requests a model gets; None where a closed loop goes on for a duration."""
+        """Number of requests that a model gets; None where a closed loop goes on for a duration."""
         if self.duration is None:
             return self.requests
         rate = self.arrival_rate
@@ -80,7 +80,7 @@ class Load(Config):
 
     @property
     def blocks(self) -> int:
-        """Into how many blocks the requests of a model are divided; where time alone ends the load, at least so many."""
+        """Number of blocks that the requests of a model are divided into; the least number where time ends the load."""
         if self.planned is not None:
             return min(self.planned, max(BLOCKS, math.ceil(self.planned / BLOCK)))
         seconds = 0.0 if self.duration is None else self.duration.total_seconds()

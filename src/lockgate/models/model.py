@@ -1,4 +1,4 @@
-"""A model as lockgate asks it: batches in, predictions out; a load driven where the model is; then closed."""
+"""The port of a model: load it, predict batches, drive a load at it, close it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """Which part of an answer is the score: a column by name, the column of a class, or another method of the model."""
+    """The part of an answer that is the score: a column by name, the column of a class, or another method of the model."""
 
     column: str | None = None
     label: str | int | None = None
@@ -48,12 +48,13 @@ class LoadPlan:
 
 @dataclass(frozen=True, eq=False)
 class Drive:
-    """What a block of requests showed. One entry a request, in order of sending.
+    """The recorded times of one block of requests, one entry a request, in order of sending.
 
     intended_s, sent_s, done_s: (n,) seconds since the block began, by one monotonic clock.
     failed: (n,) bool; a failed request has a done time of its own and counts as infinitely slow.
-    lag_s: (n,) how much later the load generator sent a request than it could have: after its intended time, and after
-    something was free to take it (the model in process, a connection over HTTP). Its own fault, and nobody else's.
+    lag_s: (n,) how much later the load generator sent a request than it could have: counted from its intended time, or
+    from when something was free to take it (the model in process, a connection over HTTP) if that was later. What the
+    model causes is no lag.
     A closed loop intends a request at the moment it sends it.
     """
 
@@ -74,7 +75,7 @@ class Drive:
 
 @dataclass(frozen=True)
 class LoadFacts:
-    """What loading the model cost and where it answers.
+    """How long loading the model took, and where it answers.
 
     load_seconds: of loading alone, the libraries that the model needs included, the start of its process not; of a server
     that we start, until it is ready. python: its version. versions: of the libraries beside the model, by the name that
@@ -91,7 +92,7 @@ class LoadFacts:
 
 @dataclass(frozen=True)
 class Usage:
-    """What the process that the model lives in used so far.
+    """Memory and processor time of the model's process so far.
 
     rss_bytes: peak resident memory. cpu_seconds: processor time of all its threads.
     first_prediction_ms: how long the first answer took, which may be much longer than every later one; None before it.
@@ -103,7 +104,7 @@ class Usage:
 
 
 class Model(Protocol):
-    """A model that answers somewhere. Every method but close raises ModelFault: what broke, and the last stderr."""
+    """A model that answers somewhere. Every method but `close` raises ModelFault: what broke, and the last stderr."""
 
     def load(self) -> LoadFacts:
         """Start the model where it answers, once; later calls return the same facts."""

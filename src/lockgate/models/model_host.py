@@ -1,4 +1,4 @@
-"""Answer for one MLflow model, inside the model's own interpreter: load it, ask it, time it.
+"""Host one MLflow model inside its own interpreter: load it, predict, time requests.
 
 Started as `python model_host.py REQUESTS ANSWERS LIFELINE`, three inherited descriptors. It imports nothing of lockgate,
 needs mlflow and pyarrow (pandas comes with mlflow), and keeps to the syntax of Python 3.8. stdout is the model's.
@@ -29,7 +29,7 @@ from typing import Any, Callable
 MAGIC = b"LGF1"
 HEAD = struct.Struct("!4sIQ")
 PROGRESS_S = 0.5
-SPIN_S = 0.0005
+SPIN_S = 0.0005  # sleep() ends up to about this much late; the rest of a wait is spent spinning
 TEXT_LENGTH = 2000
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
@@ -49,7 +49,7 @@ LIBRARIES = (
     "onnxruntime transformers statsmodels"
 ).split()
 
-# What tells numerical libraries how many threads to use; two models are compared under the same.
+# Variables that tell numerical libraries how many threads to use; two models are compared under the same.
 THREADS = (
     "OMP_NUM_THREADS OMP_WAIT_POLICY OPENBLAS_NUM_THREADS MKL_NUM_THREADS BLIS_NUM_THREADS VECLIB_MAXIMUM_THREADS "
     "NUMEXPR_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS RAYON_NUM_THREADS"
@@ -73,9 +73,9 @@ def main(requests: int, answers: int, lifeline: int) -> None:
     _die_with_parent(lifeline)
     faulthandler.enable()
     if hasattr(faulthandler, "register"):
-        faulthandler.register(signal.SIGUSR1)  # a hanging model is asked where it hangs
+        faulthandler.register(signal.SIGUSR1)  # our side sends it to a hanging model, for the stacks of its threads
     if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)  # a model's last words are not lost with it
+        sys.stdout.reconfigure(line_buffering=True)  # what a model printed before it crashed is not lost
     if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
         del sys.path[0]  # the files beside this one are not the model's to import
     sys.argv[1:] = []
@@ -96,14 +96,14 @@ def main(requests: int, answers: int, lifeline: int) -> None:
 
 
 def run(lifeline: int, command: list[str]) -> int:
-    """Run a command to its end, which comes with the lifeline's at the latest; its exit code."""
+    """Run a command until it ends, or the lifeline does; return its exit code, 128 and the number for a signal."""
     _die_with_parent(lifeline)
     code = subprocess.call(command)
     return code if code >= 0 else 128 - code
 
 
 class Host:
-    """One model and what was learned about it. `progress` is called now and then during a long drive."""
+    """One loaded model. progress: called now and then during a long drive, so that the other side keeps waiting."""
 
     def __init__(self, progress: Callable[[], None]) -> None:
         self.progress = progress
@@ -113,7 +113,7 @@ class Host:
         self.modules: dict[tuple[str, str], Any] = {}
 
     def answer(self, header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Any]:
-        """The reply's header and payload. Raises whatever the model raises."""
+        """Return the reply's header and payload. Raises whatever the model raises."""
         verb = header["verb"]
         if verb == "load":
             return self.load(header["folder"]), b""
@@ -129,19 +129,19 @@ class Host:
         return {"first_error": first_error}, _stream(times)
 
     def predict(self, batch: Any, header: dict[str, Any]) -> Any:
-        """The answer to a batch; with `beside`, and what functions of (inputs, answer, labels) say of its rows."""
+        """Answer a batch; with `beside` in the header, also run functions of (inputs, answer, labels) on it."""
         import pyarrow as pa
 
         beside = header.get("beside")
         if beside is None:
-            return as_batch(self.ask(self.frame(batch), header["method"]), batch.num_rows, self.classes())
+            return as_batch(self.call_model(self.frame(batch), header["method"]), batch.num_rows, self.classes())
         own = dict(zip(batch.schema.names, batch.columns))
         labels = own.pop(beside["label"], None)
         more = {name: own.pop(there) for there, name in beside["columns"].items()}
         plain = pa.RecordBatch.from_arrays(list(own.values()), names=list(own))
-        answer = self.ask(self.frame(plain), header["method"])
+        answer = self.call_model(self.frame(plain), header["method"])
         _check_rows(answer, batch.num_rows)
-        inputs = self.frame(plain)  # made anew: a model may have changed what it was given
+        inputs = self.frame(plain)  # made anew, because a model may have changed the frame that it got
         for name, column in more.items():
             inputs[name] = _decoded(column).to_pandas()
         labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
@@ -156,7 +156,7 @@ class Host:
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     def function(self, spec: dict[str, Any]) -> Any:
-        """The function of a file whose bytes are those that were hashed, read once."""
+        """Return the function of a file, read once and only if its bytes are those that were hashed."""
         key = (spec["file"], spec["sha256"])
         if key not in self.modules:
             self.modules[key] = _module(spec)
@@ -167,7 +167,7 @@ class Host:
 
     def load(self, folder: str) -> dict[str, Any]:
         import mlflow.pyfunc
-        import pyarrow  # noqa: F401  # its absence is said now, not at the first batch
+        import pyarrow  # noqa: F401  # if it is missing, loading fails, not the first batch
 
         began = time.perf_counter()
         self.model = mlflow.pyfunc.load_model(folder)
@@ -192,7 +192,7 @@ class Host:
         }
 
     def frame(self, batch: Any) -> Any:
-        """The batch as the pandas frame that the signature describes: its columns only, in its types, nothing lost."""
+        """Return the batch as the pandas frame that the signature describes: its columns only, in its types, nothing lost."""
         import pyarrow as pa
 
         named = list(zip(batch.schema.names, batch.columns))
@@ -209,7 +209,7 @@ class Host:
             named = [(name, _decoded(column)) for name, column in named]
         return pa.Table.from_arrays([column for _, column in named], names=[name for name, _ in named]).to_pandas()
 
-    def ask(self, frame: Any, method: str | None) -> Any:
+    def call_model(self, frame: Any, method: str | None) -> Any:
         if method is None:
             call = self.model.predict
         else:
@@ -227,7 +227,7 @@ class Host:
         return answer
 
     def classes(self) -> list[Any] | None:
-        """What a classifier of scikit-learn's kind calls the columns of its answer, where it has more than two."""
+        """Class names of a classifier like scikit-learn's, in the order of its answer's columns; None for two or unknown."""
         try:
             labels: Any = getattr(self.model.get_raw_model(), "classes_", None)
         except (AttributeError, NotImplementedError):
@@ -237,13 +237,13 @@ class Host:
         return [value.item() if hasattr(value, "item") else value for value in labels]
 
     def drive(self, plan: dict[str, Any], frame: Any) -> tuple[str | None, Any]:
-        """Send the plan's requests and time each: (first error, batch of intended, sent, done, failed)."""
+        """Send the plan's requests and time each; return (first error, batch of intended, sent, done, failed, lag)."""
         import pyarrow as pa
 
         frames = _request_frames(frame, plan["rows"], plan["requests"])
         for i in range(plan["warmup"]):
             try:
-                self.ask(frames[i % len(frames)], None)
+                self.call_model(frames[i % len(frames)], None)
             except Exception:  # a failing warm-up is not recorded; the same request fails again below
                 pass
             self.progress()
@@ -252,6 +252,7 @@ class Host:
         sent, lag = block.sent, [0.0] * len(block.sent)
         due = sent if block.due is None else block.due
         if block.due is not None:
+            # one request at a time: until the last one is answered, waiting is the model's queue and not our lag
             free = [0.0, *block.done[:-1]]
             lag = [went - max(meant, ready) for went, meant, ready in zip(sent, due, free)]
         columns = {"intended": due, "sent": sent, "done": block.done, "failed": block.failed, "lag": lag}
@@ -262,7 +263,7 @@ class Host:
 
 
 class Block:
-    """One block of requests that is being sent: an open loop one at a time, a closed loop by as many threads as asked.
+    """One block of requests: an open loop sends one at a time, a closed loop from `concurrency` threads.
 
     The times are seconds since the block's start, in order of sending.
     """
@@ -300,7 +301,7 @@ class Block:
                 reported = clock()
 
     def _threads(self, workers: int) -> None:
-        """Each worker keeps its own times; they are brought into the order of sending at the end."""
+        """Run each worker in a thread with times of its own, which are merged in order of sending at the end."""
         frames, clock, end = self.frames, time.perf_counter, self.plan["duration_s"]
         places = iter(range(self.plan["requests"]))  # next() on it is one step for all threads
         by_worker: list[list[Any]] = [[] for _ in range(workers)]
@@ -329,11 +330,11 @@ class Block:
             self._record(before, after, error)
 
     def _timed(self, request: Any) -> tuple[float, float, Exception | None]:
-        """When it was asked, when it was answered, and what was wrong with the answer."""
+        """(time of sending, time of the answer, what was wrong with the answer)."""
         clock = time.perf_counter
         before = clock()
         try:
-            answer = self.host.ask(request, None)
+            answer = self.host.call_model(request, None)
             after = clock()
             _check_rows(answer, len(request))
         except Exception as raised:  # a request that fails is a fact of the block, which goes on
@@ -349,13 +350,14 @@ class Block:
 
 
 def arrivals(plan: dict[str, Any]) -> list[float]:
-    """Intended send times in seconds since the block's start, at the plan's rate; one seed, one sequence of times."""
+    """Return intended send times in seconds since the block's start, at the plan's rate; the same for the same seed."""
     last = float("inf") if plan["duration_s"] is None else plan["duration_s"]
     draw = random.Random(plan["seed"])
     constant = plan["arrivals"] == "constant"
     times: list[float] = []
     now = 0.0
     for i in range(plan["requests"]):
+        # gaps of a Poisson process are exponential with mean 1 / rate
         now = i / plan["rate"] if constant else now + draw.expovariate(plan["rate"])
         if now > last:
             break
@@ -364,7 +366,7 @@ def arrivals(plan: dict[str, Any]) -> list[float]:
 
 
 def fitted(name: str, column: Any, declaration: Any) -> Any:
-    """An Arrow column in the type that the signature's column says. Raises BadInput where a value would change."""
+    """Cast an Arrow column to the type of the signature's column. Raises BadInput where a value would change."""
     import pyarrow as pa
 
     column = _decoded(column)
@@ -393,7 +395,7 @@ def fitted(name: str, column: Any, declaration: Any) -> Any:
 
 
 def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
-    """What a model returned, as an Arrow batch of `rows` rows; a matrix of `classes` columns has their names.
+    """Convert a model's answer to an Arrow batch of `rows` rows; a matrix of `classes` columns gets their names.
 
     Raises BadAnswer.
     """
@@ -417,7 +419,7 @@ def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
 
 
 def each_row(name: str, call: Any, arguments: tuple[Any, Any, Any], before: int) -> Any:
-    """One float for each row of (inputs, answer, labels), as an array. Raises BadMetric, which names the row.
+    """Call a row function; return one float for each row of (inputs, answer, labels). Raises BadMetric, naming the row.
 
     before: rows of earlier batches.
     """
@@ -440,7 +442,7 @@ def each_row(name: str, call: Any, arguments: tuple[Any, Any, Any], before: int)
 
 
 def _first_that_fails(call: Any, arguments: tuple[Any, Any, Any]) -> int | None:
-    """A row, from 0, on which it fails alone, the first where each does so by itself; None where only several make it fail."""
+    """Bisect to the first row, from 0, that fails on its own; None if only a group fails."""
     low, high = 0, len(arguments[0])
     while high - low > 1:
         middle = (low + high) // 2
@@ -476,7 +478,7 @@ def _rows(value: Any, start: int, end: int) -> Any:
 
 
 def _last_line(error: Exception) -> str:
-    """`ValueError: bad mask (masks.py, line 12)`: what it says and where it was raised."""
+    """Error type, first line and origin: `ValueError: bad mask (masks.py, line 12)`."""
     lines = _text(error).splitlines()
     text = "%s: %s" % (type(error).__name__, lines[0]) if lines else type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
@@ -554,7 +556,7 @@ def _check_rows(answer: Any, rows: int) -> None:
 
 
 def _request_frames(frame: Any, rows: int, requests: int) -> list[Any]:
-    """Frames of `rows` rows each, taken in turn, made before any clock runs."""
+    """Make frames of `rows` rows each, before any clock runs; requests take them in turn."""
     if len(frame) < rows:
         frame = frame.iloc[[i % len(frame) for i in range(rows)]].reset_index(drop=True)
     count = min(requests, len(frame) // rows)
@@ -623,7 +625,7 @@ def _described(error: Exception) -> dict[str, Any]:
 
 
 def _text(error: Exception) -> str:
-    """What the error says, cut where a model quotes its whole input."""
+    """Text of the error, cut because a model may quote its whole input."""
     try:
         text = str(error)
     except Exception:
@@ -682,7 +684,7 @@ def _die_with_parent(lifeline: int) -> None:
 
 
 def read_frame(descriptor: int) -> tuple[dict[str, Any], memoryview] | None:
-    """The next frame, None at the end of the pipe."""
+    """Return the next frame, None at the end of the pipe."""
     head = _read(descriptor, HEAD.size)
     if head is None:
         return None

@@ -1,4 +1,4 @@
-"""Which part of a model's answer is the score?"""
+"""`output:` of a pipeline, and the scores in a model's answer. Imports no numpy at module level."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PROBABILITIES = (
 
 
 class OutputSpec(Config):
-    """`output:` of a pipeline: the column that is the score, the class whose column it is, the method that is asked."""
+    """`output:` of a pipeline: the column that is the score, the class whose column it is, the method that is called."""
 
     column: Name | None = None
     label: Scalar = Field(default=None, alias="class")
@@ -53,7 +53,7 @@ def scorer(
     classes: Sequence[str] = (),
     may_fail: bool = False,
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
-    """What `build_scored` asks for: batches in, the scores of each out, in order. Raises as `score_of` does."""
+    """Return what `build_scored` calls: batches in, the scores of each out, in order. Raises as `score_of` does."""
 
     def scores(batches: Iterator[pa.RecordBatch]) -> Iterator[Array]:
         row = 0
@@ -78,13 +78,14 @@ def score_of(
     may_fail: bool = False,
     rows_before: int = 0,
 ) -> Array:
-    """The scores in an answer, (n,) float64, all finite unless they may fail: then NaN is a request that failed.
+    """Return the scores in an answer, (n,) float64, all finite unless rows may fail: then NaN is a row that failed.
 
     answer: the columns of a frame; `prediction` for a vector; `0`, `1`, … for a matrix. positive: the label that counts
     as positive. need_scores: whether class labels will not do; where they do, they become 1.0 (positive) and 0.0.
-    rows_before: rows answered in earlier batches, for messages. Where the task is multiclass, as `class_scores` says, of
-    these classes.
-    Raises DataError where the score cannot be told or is a class label, ModelFault where one is missing or infinite.
+    rows_before: rows answered in earlier batches, for messages. For a multiclass task: what `class_scores` returns, in the
+    order of `classes`.
+    Raises DataError where it is unclear which column is the score, or the score is a class label; ModelFault where a
+    score is missing or infinite.
     """
     import numpy as np
 
@@ -113,7 +114,7 @@ def score_of(
 
 
 def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) -> tuple[str, bool]:
-    """The name of the score's column, and whether somebody or something other than being the only one chose it."""
+    """(name of the score's column, whether it was chosen by name or class, rather than for being the only one)."""
     names: list[str] = list(answer.schema.names)
     if len(set(names)) < len(names):
         raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
@@ -134,14 +135,14 @@ def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) 
             return named, True
         if names == ["0", "1"]:
             raise DataError(
-                f"the model answers with two columns without names, and which of them is {positive!r} cannot be told",
+                f"the model answers with two columns without names, and which of them is {positive!r} is unclear",
                 remedy='classes are usually sorted: write output: {column: "1"} for the last one, {column: "0"} for the first',
             )
-    raise _unknown(names, f"has {len(names)} columns, and which is the score cannot be told")
+    raise _unknown(names, f"has {len(names)} columns, and which is the score is unclear")
 
 
 def _named(names: list[str], label: Any) -> str | None:
-    """The column that is named after a class, `1`, `1.0` and `True` being one."""
+    """Column that is named after a class, `1`, `1.0` and `True` being the same."""
     texts = [str(label), value_text(label)]
     if isinstance(label, bool | int | float) and float(label).is_integer():
         texts += [str(int(label)), str(float(label)), *([] if label not in (0, 1) else [str(bool(label))])]
@@ -181,6 +182,8 @@ def _numbers(
     values = arrays.to_floats(column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column)
     distinct = np.unique(values[~np.isnan(values)])
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        # Both labels and nothing between them: a classifier's predict, written as floats. Only the first batch is judged,
+        # because a later one may be short; a column that the pipeline names is believed.
         if need_scores and not chosen and first_batch and distinct.tolist() == [0.0, 1.0]:
             raise _labels_only(
                 name, "nothing but 0.0 and 1.0", f"; if these are scores, write output: {{column: {name}}}"

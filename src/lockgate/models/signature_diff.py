@@ -1,4 +1,4 @@
-"""Two signatures by name: what was removed, retyped, newly required or added."""
+"""Compare two signatures by name: columns removed, retyped, newly required or added."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WIDER = {
 
 @dataclass(frozen=True)
 class Change:
-    """One difference. breaking: whether callers of the old signature may now be refused or misread."""
+    """One difference between two signatures."""
 
     side: Literal["inputs", "outputs", "params"]
     name: str
@@ -30,6 +30,7 @@ class Change:
 
     @property
     def breaking(self) -> bool:
+        """Whether callers of the old signature may now be refused, or misread an answer."""
         if self.side == "outputs":
             return self.kind in ("removed", "retyped", "widened")
         return self.kind in ("removed", "retyped", "newly required", "added required")
@@ -42,7 +43,7 @@ class Change:
 
 
 def type_of(column: Column) -> str:
-    """A column's type as one comparable text; nested types by their JSON."""
+    """Return a column's type as one comparable text; nested types by their JSON."""
     kind = column.get("type")
     if kind == "tensor":
         spec = column.get("tensor-spec", {})
@@ -54,17 +55,17 @@ def type_of(column: Column) -> str:
 
 
 def named(columns: Sequence[Column]) -> dict[str, Column]:
-    """Columns by name; unnamed ones by their place, as `#0`."""
+    """Return columns by name; unnamed ones by their index, as `#0`."""
     return {str(column.get("name") or f"#{index}"): column for index, column in enumerate(columns)}
 
 
 def required(column: Column) -> bool:
-    """Whether a caller must send it; a parameter with a default need not be sent."""
+    """Return whether a caller must send it; a parameter with a default need not be sent."""
     return bool(column.get("required", "default" not in column))
 
 
 def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, tuple[Change, ...]]:
-    """(how many columns were compared, the changes), over inputs, outputs and parameters.
+    """Return (number of columns compared, the changes), over inputs, outputs and parameters.
 
     old, new: {"inputs": [column…], "outputs": […], "params": […]} as a registry's JSON has them. A removed input is
     breaking: callers that send it are relying on it; MLflow would drop it without a word.
@@ -106,7 +107,7 @@ _FITS = {
 
 
 def input_mismatches(columns: Mapping[str, Column], types: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
-    """What keeps rows with columns of these Arrow types from being given to a model with this signature.
+    """Return why rows with columns of these Arrow types cannot be sent to a model with this signature; empty if they can.
 
     inputs: signature column → data column, where the names differ. Columns of only missing values fit every type.
     """

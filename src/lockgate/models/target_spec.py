@@ -1,4 +1,4 @@
-"""Where does a model answer? `target:` of a pipeline, as people write it."""
+"""`target:` of a pipeline: where a model answers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def _url(text: str) -> str:
-    """The address of a server; what is wrong is said without repeating it, because it may hold a password."""
+    """Validate the address of a server; errors do not repeat it, because it may hold a password."""
     if "${" in text:
         return text  # its variables are only known when it runs
     try:
@@ -138,11 +138,11 @@ class Server(Config):
         return any(text in _ONE_ROW for text in _texts(self.body))
 
     def url(self, role: str) -> str | None:
-        """Where the role's server is, None where nobody said."""
+        """Address of the role's server, None where the pipeline names none."""
         return self.candidate if role == "candidate" else self.champion
 
     def named(self, key: Literal["model", "version"], role: str) -> str | None:
-        """The name of the model or of its version in the path."""
+        """Name of the model or of its version in the path; the champion's is the candidate's where it has none."""
         by_role: ByRole | None = getattr(self, key)
         return (
             None
@@ -154,7 +154,7 @@ class Server(Config):
 
 
 def without_credentials(url: str) -> str:
-    """An address without what may be a secret in it: user, password, query."""
+    """Return an address without what may be secret in it: user, password, query."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -167,7 +167,7 @@ def _texts(body: Any) -> Iterator[str]:
 
 
 def _check_body(body: Any) -> None:
-    """Raises ValueError for a body in which no rows would be sent, or a placeholder that is none."""
+    """Raise ValueError for a body that sends no rows, or an unknown placeholder."""
     placeholders = [text for text in _texts(body) if text.startswith("$") and not text.startswith("$$")]
     for text in placeholders:
         if text not in PLACEHOLDERS:

@@ -58,7 +58,7 @@ def test_a_generator_that_falls_behind_for_good_did_not_deliver() -> None:
     behind = block(rate=1000.0, n=101, took_ms=1000.0, lag_ms=np.linspace(0, 4, 101))
 
     assert late(paced([behind]), role="champion") == (
-        "the load generator sent 96.2% of the rate that was asked to the champion; lower load.rate, or run where less else runs"
+        "the load generator sent 96.2% of the intended rate to the champion; lower load.rate, or run where less else runs"
     )
     assert (
         late(paced([block(rate=1000.0, n=101, took_ms=1000.0, lag_ms=np.linspace(0, 1, 101))]), role="champion") is None

@@ -116,7 +116,7 @@ def test_frames_larger_than_any_pipe_cannot_stand_against_each_other(calm: Proce
 
 def test_a_model_that_pyfunc_hides_has_no_other_method(calm: ProcessModel, do: Do) -> None:
     """`method` is called on the model below pyfunc; where there is none to be had, the fault says so."""
-    sentence = "candidate cannot be asked: its flavor does not give the model below pyfunc, so 'predict_proba' cannot"
+    sentence = "candidate cannot predict: its flavor does not give the model below pyfunc, so 'predict_proba' cannot"
     with pytest.raises(ModelFault, match=sentence):
         one(calm, do("answer"), method="predict_proba")
 
@@ -202,12 +202,12 @@ def test_no_value_changes_silently(typed: ProcessModel, column: str, values: pa.
     with pytest.raises(ModelFault) as fault:
         one(typed, pa.RecordBatch.from_pydict(columns))
 
-    assert fault.value.message.startswith(f"candidate cannot be asked: {sentence}")
+    assert fault.value.message.startswith(f"candidate cannot predict: {sentence}")
 
 
 def test_a_required_column_that_the_data_lacks_is_named(typed: ProcessModel) -> None:
     """By its name, before the model is asked."""
-    with pytest.raises(ModelFault, match="cannot be asked: the signature requires 'a_double', which the data lacks"):
+    with pytest.raises(ModelFault, match="cannot predict: the signature requires 'a_double', which the data lacks"):
         one(typed, pa.RecordBatch.from_pydict({"a_long": [1]}))
 
 

@@ -91,7 +91,7 @@ def test_an_idle_socket_that_hangs_up_keeps_nobody_awake(watch: SocketPoller, pa
     other.close()
 
     assert watch.wait(soon()) == []
-    assert watch.look(0) == []
+    assert watch.poll(0) == []
     watch.set(one.fileno(), READ)
     assert [descriptor for descriptor, _ in watch.wait(float("inf"))] == [one.fileno()]
 

@@ -147,12 +147,12 @@ def test_the_engine_ends_with_whoever_started_it() -> None:
         spec = {
             "url": f"http://127.0.0.1:{port}/", "headers": [], "timeout_s": 30.0, "requests": 1, "duration_s": None,
             "open": True, "concurrency": 1, "connections": 4, "warmup": 1, "bodies": [0], "ca_file": None,
-            "ca_folder": None, "libraries": load._folder_of("pycurl"),
+            "ca_folder": None, "libraries": load._library_folder("pycurl"),
         }  # fmt: skip
         header, due = json.dumps(spec).encode(), struct.pack("d", 3600.0)
         frame = struct.pack("!QQ", len(header), len(due)) + header + due
         engine = subprocess.Popen(
-            [sys.executable, "-I", str(load._ENGINE)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-I", str(load._GENERATOR)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         with engine:
             assert engine.stdin is not None
@@ -166,8 +166,8 @@ def test_an_engine_that_breaks_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     """With what it said, whether or not it read what it was given, and however much it had told."""
     broken = tmp_path / "engine.py"
     broken.write_text(f"{told}\nraise SystemExit('no libcurl here')")
-    monkeypatch.setattr(load, "_ENGINE", broken)
-    with pytest.raises(ModelFault, match="the load generator ended before it had told what it saw") as fault:
+    monkeypatch.setattr(load, "_GENERATOR", broken)
+    with pytest.raises(ModelFault, match="the load generator ended before it reported its times") as fault:
         drive_http(
             LoadPlan(requests=1), url="http://127.0.0.1:9/", headers={}, bodies=[b"x" * 2**20] * 3, timeout_s=1.0
         )

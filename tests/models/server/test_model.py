@@ -77,7 +77,7 @@ def test_only_the_columns_of_the_signature_are_sent() -> None:
     signature = [{"name": "a", "type": "double"}, {"name": "b", "type": "long"}]
     with serving(says(200, {"predictions": [1.0]})) as web:
         list(ServerModel(HttpClient(web.url, name="candidate"), MlflowProtocol(), signature=signature).predict([rows]))
-        with pytest.raises(ModelFault, match="candidate cannot be asked: the signature requires 'b'"):
+        with pytest.raises(ModelFault, match="candidate cannot predict: the signature requires 'b'"):
             list(
                 ServerModel(HttpClient(web.url, name="candidate"), MlflowProtocol(), signature=signature).predict(
                     [rows.select(["a"])]
@@ -95,14 +95,14 @@ def test_nobody_there() -> None:
         model(f"http://127.0.0.1:{port}", ready_s=0.0).load()
 
     assert str(caught.value) == (
-        f"candidate at http://127.0.0.1:{port}/ping was not ready within 0 s: nobody takes the connection; "
+        f"candidate at http://127.0.0.1:{port}/ping was not ready within 0 s: the connection is refused; "
         "is the server started, and the address right? ready: 2m waits longer"
     )
 
 
 def test_a_host_that_is_not_known() -> None:
     """Said as that."""
-    with pytest.raises(ModelFault, match="was not ready within 0 s: no such host is known"):
+    with pytest.raises(ModelFault, match="was not ready within 0 s: the host is unknown"):
         model("http://nowhere.invalid", ready_s=0.0).load()
 
 
@@ -132,7 +132,7 @@ def test_a_wrong_token_is_not_waited_out() -> None:
     ):
         model(web.url, ready_s=30.0).load()
 
-    assert "is not asked, because it answers with status 401: no: ***" in str(caught.value)
+    assert "is not called, because it answers with status 401: no: ***" in str(caught.value)
     assert len(web.asked) == 1
 
 

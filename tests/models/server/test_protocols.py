@@ -112,7 +112,7 @@ def test_a_version_that_the_server_does_not_have_is_found_before_it_is_asked() -
             model.load()
 
     assert str(caught.value) == (
-        f"champion at {web.url}/v2/models/fraud/versions/8 has the versions 6, 7, and target asks for '8'; "
+        f"champion at {web.url}/v2/models/fraud/versions/8 has the versions 6, 7, and target names '8'; "
         "name one of these as version: in target"
     )
 
@@ -122,7 +122,7 @@ def test_another_version_that_answers_is_no_answer() -> None:
     answer = {"model_name": "fraud", "model_version": "6", "outputs": []}
     output = {"name": "p", "shape": [1], "datatype": "FP64", "data": [0.5]}
 
-    with pytest.raises(UnusableAnswer, match="version '6' of the model answered, and '7' was asked"):
+    with pytest.raises(UnusableAnswer, match="version '6' of the model answered, and target names '7'"):
         V2Protocol("fraud", version="7").answer({**answer, "outputs": [output]}, 1)
 
 

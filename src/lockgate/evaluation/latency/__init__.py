@@ -1,1 +1,1 @@
-"""Latency benchmarks: blocks of requests, recorded times, percentiles and rates."""
+"""Latency benchmarks: block schedule, recorded times, request log, percentiles and rates."""

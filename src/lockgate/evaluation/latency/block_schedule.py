@@ -1,4 +1,7 @@
-"""How long is the next block of a load? So that it is neither too large to hold, nor so long that the runner changes meanwhile."""
+"""Block schedule: size of the next block of a load, from the load and how long the last blocks took.
+
+A block must fit in memory, and must be short, so that the runner is the same for both models of a pair.
+"""
 
 from __future__ import annotations
 
@@ -25,37 +28,40 @@ class BlockSchedule:
 
     @property
     def remaining(self) -> int:
-        """How many blocks are still to come, as far as is known."""
+        """Number of blocks to come; where time ends the load, as estimated from the blocks so far."""
         if self._load.planned is not None:
             return self._load.blocks - self.done
+        # a hair less, so that what rounding leaves of the last block is not another block
         return math.ceil(self._left_s / self._slot_s - 1e-6)
 
     @property
     def requests(self) -> int:
-        """Of the next block, at most."""
+        """Requests of the next block, at most."""
         if self._load.planned is None:
             return BLOCK
-        share, rest = divmod(self._load.planned, self._load.blocks)
+        share, rest = divmod(self._load.planned, self._load.blocks)  # the first `rest` blocks get one more
         return share + (self.done < rest)
 
     @property
     def seconds(self) -> float | None:
-        """After which the next block ends; None where it ends with its requests."""
+        """Seconds after which the next block ends; None where it ends with its requests."""
         return None if self._load.planned is not None else self._left_s / self.remaining
 
     @property
     def warmup(self) -> int:
-        """Requests that are sent before the next block and not counted."""
+        """Unrecorded requests before the next block: all of `warmup` once, later a twentieth of the block at most."""
         warmup = self._load.warmup
         return warmup if self.done == 0 else max(1, min(warmup, self.requests // 20))
 
     def record(self, drives: Sequence[Drive]) -> None:
-        """Every model has had its turn."""
+        """Count a block that every model has answered; shorten the next ones where all models filled it early."""
         slot = self.seconds
         self.done += 1
         if slot is None:
             return
         full = [float(drive.done_s.max()) for drive in drives if len(drive.sent_s) >= BLOCK]
-        # the longest turn counts: of a model that was full early, less time was measured, and never more than was asked
+        # Time is spent as the slowest model spent it: a faster one, whose block was full early, was measured for less
+        # time than the load's duration, and none for more.
         self._left_s -= min(slot, max(full)) if len(full) == len(drives) else slot
+        # a tenth less than the fastest model needed to fill a block, so that blocks end by time for all models alike
         self._slot_s = min([self._slot_s, *(0.9 * seconds for seconds in full)])

@@ -1,4 +1,4 @@
-"""The pictures of timed requests: how latencies are distributed, and when they were long."""
+"""Charts of timed requests: the distribution of latencies, and the latencies over time."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from lockgate.stats.latency_samples import pooled
 if TYPE_CHECKING:
     from lockgate.evaluation.latency.recorded_times import RecordedTimes
 
-_SPREAD = 250
-_TAIL = 80
+_SPREAD = 250  # points of a distribution, evenly by rank
+_TAIL = 80  # the slowest requests, each a point of its own: that is where requirements on p99 are decided
 LEVEL = 0.9
 
 
@@ -24,7 +24,7 @@ def exhibits(
     measured: Mapping[tuple[int, str], RecordedTimes],
     limits: Mapping[int, Sequence[tuple[str, float, float]]],
 ) -> Iterator[Exhibit]:
-    """Of every batch size one picture of the distribution and one over time.
+    """Yield, for every batch size, one chart of the distribution and one over time.
 
     measured: by (batch size, role). limits: batch size → (line, milliseconds, the share that its percentile means).
     """
@@ -41,7 +41,7 @@ def exhibits(
 
 
 def _distribution(role: str, measured: RecordedTimes) -> list[tuple[Any, ...]]:
-    """(model, latency, share of requests up to it, and the 90 % interval of that share), the tail in full."""
+    """(model, latency, share of requests up to it, and the 90 % interval of that share), the slowest requests in full."""
     from scipy import special
 
     whole = pooled([stretch.times for stretch in measured.stretches])
@@ -55,6 +55,7 @@ def _distribution(role: str, measured: RecordedTimes) -> list[tuple[Any, ...]]:
     positions = np.unique(np.searchsorted(counts, ranks + 1))
     upto = counts[positions]
     tail = (1 - LEVEL) / 2
+    # Clopper-Pearson: quantiles of the beta distribution of a share, as of `upto` successes in `count`
     low = special.betaincinv(upto, count - upto + 1, tail)
     high = np.where(upto < count, special.betaincinv(upto + 1, np.maximum(count - upto, 1), 1 - tail), 1.0)
     return [

@@ -1,4 +1,4 @@
-"""One interleaved run of a load: who was asked in which order, what came back, and what the machine did meanwhile."""
+"""One interleaved run of a load: candidate and champion block by block in random order, and the machine meanwhile."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OF_A_MACHINE = ("ms", "s", "requests/s")
 
 
 class InterleavedRun:
-    """One interleaved run: who was asked in which order, and what came back."""
+    """One interleaved run, driven when it is made: its recorded times, and what the models and the machine used."""
 
     def __init__(self, title: str, load: Load, case: Case, *, data: str | None, target: Target | None) -> None:
         self.load, self.case, self.title = load, case, title
@@ -60,6 +60,7 @@ class InterleavedRun:
         }
 
     def _drive(self) -> None:
+        # Random order within each pair of blocks: what drifts on the machine then favours neither model.
         order = random.Random(self.case.seed)  # noqa: S311  # an order, not a secret
         sizes, done = self.load.sizes, 0
         with RequestLog(self.case.folder / "latency", self.title) as raw:
@@ -86,7 +87,7 @@ class InterleavedRun:
             rows=size,
             rate=load.arrival_rate,
             arrivals=load.arrivals,
-            seed=self.case.seed + schedule.done,
+            seed=self.case.seed + schedule.done,  # the same for both models: request i of a block is due at one moment
             warmup=schedule.warmup,
             concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
             duration_s=schedule.seconds,
@@ -96,7 +97,7 @@ class InterleavedRun:
         return drive
 
     def _take(self, size: int, drives: Mapping[str, Drive]) -> None:
-        """What stays in memory of a block; beyond a million requests of a model both are folded, block by block."""
+        """Record a block; beyond a million requests of a model the times of both are counted in bins."""
         for role, drive in drives.items():
             self.measured[size, role].add(drive)
         if "champion" in drives:
@@ -135,7 +136,7 @@ class InterleavedRun:
         return estimate
 
     def _counted(self, subject: str, role: str, batch: int) -> tuple[float, int]:
-        """(value, how many things were looked at): none where nobody could tell."""
+        """(value, number of units it was counted on); (0, 0) where it cannot be measured."""
         usage = self.models[role].usage()
         measured = self.measured[batch, role]
         if subject == "errors":
@@ -157,7 +158,7 @@ class InterleavedRun:
         return (0.0, 0) if amount is None else (amount, 1)
 
     def add_circumstances(self, finding: Finding, subject: Subject) -> Finding:
-        """The finding with the machine that a number holds for, and with what else ran where that made it too noisy."""
+        """Add to a finding the machine that its number is for, and other programs where they made it too noisy."""
         reason = finding.reason
         if finding.observed is not None and "champion" not in finding.limit.text and subject.unit in _OF_A_MACHINE:
             reason += f"; measured on {machine_name(self.machine)}"
@@ -168,7 +169,10 @@ class InterleavedRun:
         return replace(finding, reason=reason)
 
     def schedule_problem(self) -> tuple[str, str] | None:
-        """(code, why) where the times are those of the load generator, or of a queue before the champion or only model."""
+        """(code, reason) where the times are those of the load generator, or of a queue before the champion or only model.
+
+        The champion's queue makes a comparison void; a candidate that alone cannot keep up is slower, which is a verdict.
+        """
         problem = None
         for (_, role), measured in self.measured.items():
             problem = problem or late(measured.pace, role=role)

@@ -1,6 +1,6 @@
-"""What machine was it measured on, and what else did it do meanwhile?
+"""The machine of a measurement, and the processor time that other programs used meanwhile.
 
-Read from Linux's /proc and /sys; elsewhere less is known, and what is not known is left out.
+Read from Linux's /proc and /sys; elsewhere less can be read, and what cannot is left out.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _GPU_FIELDS = "name,driver_version,memory.total,utilization.gpu"
 
 
 def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
-    """The machine as it is now: processor, cores, memory, limits of the container, governor, graphics processors.
+    """Describe the machine: processor, cores, memory, limits of the container, governor, graphics processors.
 
     Integers, strings and lists of them only, so that it can stand in evidence.
     """
@@ -42,7 +42,7 @@ def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
 
 
 def machine_name(facts: Mapping[str, Any]) -> str:
-    """The machine in a few words: `Xeon Gold 6548Y, 2 of 8 processors`."""
+    """Name the machine in a few words: `Xeon Gold 6548Y, 2 of 8 processors`."""
     cpus, usable = facts.get("cpus", 0), facts.get("usable_cpus", 0)
     count = f"{usable} of {cpus}" if usable and usable != cpus else f"{cpus}"
     return f"{facts.get('processor', 'an unknown processor')}, {count} processor{'' if cpus == 1 else 's'}"
@@ -50,7 +50,7 @@ def machine_name(facts: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class ProcessorTimes:
-    """The machine's processor time so far, by whom it was used; `since` says what happened between two of them.
+    """The machine's processor time so far, by process; `since` compares two of them.
 
     total, idle, stolen: clock ticks of all processors. used: process id → (name, ticks, its parent).
     """
@@ -61,9 +61,9 @@ class ProcessorTimes:
     used: Mapping[int, tuple[str, int, int]]
 
     def since(self, before: ProcessorTimes, *, own: int) -> dict[str, Any]:
-        """Shares of the machine's processor time: others' beside the process `own` and its children, and stolen.
+        """Return shares of the machine's processor time: that of others than process `own` and its children, and stolen.
 
-        others: names of the programs that used 5 % of a processor or more, the greediest first. Empty where nothing is known.
+        others: names of the programs that used 5 % of a processor or more, largest first. Empty where there is no /proc.
         """
         passed = self.total - before.total
         if passed <= 0:
@@ -91,7 +91,7 @@ class ProcessorTimes:
         }
 
     def _family(self, own: int) -> set[int]:
-        """A process and all that descend from it."""
+        """Ids of a process and its descendants."""
         children: dict[int, list[int]] = {}
         for pid, (_, _, parent) in self.used.items():
             children.setdefault(parent, []).append(pid)
@@ -105,8 +105,9 @@ class ProcessorTimes:
 
 
 def read_processor_times(proc: Path = PROC) -> ProcessorTimes:
-    """How much processor time was used so far, and by whom; nothing where there is no /proc."""
+    """Read the processor time used so far, by process; all zero where there is no /proc."""
     first = (_text(proc / "stat") or "").split("\n", 1)[0].split()
+    # proc(5): user nice system idle iowait irq softirq steal; guest time, which follows, is in user already
     ticks = [int(word) for word in first[1:9]] if first[:1] == ["cpu"] else []
     if len(ticks) < 8:
         return ProcessorTimes(0, 0, 0, {})
@@ -124,7 +125,7 @@ def _process(folder: Path) -> tuple[str, int, int] | None:
     text = _text(folder / "stat")
     if text is None or ")" not in text:
         return None
-    name, _, rest = text.partition("(")[2].rpartition(")")
+    name, _, rest = text.partition("(")[2].rpartition(")")  # a name may hold both parentheses and spaces
     fields = rest.split()
     return name, int(fields[11]) + int(fields[12]), int(fields[1])
 
@@ -161,11 +162,12 @@ def _cpu_limit(sys: Path) -> str | None:
 
 def _memory_limit_mb(sys: Path) -> int | None:
     text = _text(sys / "fs/cgroup/memory.max") or _text(sys / "fs/cgroup/memory/memory.limit_in_bytes") or ""
+    # version 1 writes "no limit" as almost 2**63
     return int(text) // 1_000_000 if text.isdigit() and int(text) < 1 << 60 else None
 
 
 def _gpus() -> list[str]:
-    """What nvidia-smi says of each; none without it."""
+    """One line of nvidia-smi for each graphics processor; none without it."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return []

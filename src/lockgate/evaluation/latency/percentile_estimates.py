@@ -1,6 +1,6 @@
-"""What timed requests say about each requirement on latency: percentiles and means, one model's or the ratio of two.
+"""Estimates of percentiles and means of latency: of one model, or the ratio of two.
 
-A second road into `judge`: the estimates of the same kind as those from scored rows.
+They are judged as estimates from scored rows are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Blocks = Sequence[ArrayLike | Times]
 
-RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer
+RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer; below it may be chance
 UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothing is decided
 
 
@@ -31,8 +31,8 @@ class BlockLatencies:
     """Latencies of one batch size in milliseconds, a block at a time; a failed request is infinite.
 
     candidate, champion: blocks of (n,) float, or folded; block i of one was measured beside block i of the other.
-    seconds, champion_s: how long each block took, where rates are asked. pairs: (how many requests both models got, of
-    which only the candidate failed, of which only the champion), of each block, where errors are compared.
+    seconds, champion_s: how long each block took, for rates. pairs: (how many requests both models got, of which only
+    the candidate failed, of which only the champion), of each block, for the comparison of errors.
     """
 
     candidate: Blocks
@@ -47,14 +47,14 @@ class BlockLatencies:
 
 
 def as_times(blocks: Blocks) -> list[Times]:
-    """Blocks of latencies, exact where they were given as arrays."""
+    """Convert blocks of latencies; arrays become exact ones."""
     from lockgate.stats.latency_samples import times
 
     return [times(block) for block in blocks]
 
 
 def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
-    """The estimate of one line such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
+    """Estimate one requirement such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
     from lockgate.stats.latency_samples import pooled, spanned
 
     value = statistic(requirement.subject)
@@ -72,13 +72,13 @@ def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies,
         limit=absolute_limit(requirement, None),
     )
     if limit.relative:
-        assert timed.champion is not None  # noqa: S101  # relative lines are asked only beside a champion
+        assert timed.champion is not None  # noqa: S101  # a relative requirement is evaluated only with a champion
         return estimate_ratio(blank, requirement, timed.candidate, timed.champion, value, seed=seed)
     return _absolute(blank, requirement, timed, candidate)
 
 
 def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:
-    """The same line where nothing was measured that could be held against it; `problem` is the code and the reason."""
+    """Return the estimate of the same requirement without a value. problem: (code, reason)."""
     return Estimate(
         requirement=estimate.requirement,
         slice=estimate.slice,
@@ -93,7 +93,7 @@ def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:
 
 
 def statistic(subject: str) -> Statistic:
-    """The function from latencies to the subject's value."""
+    """Return the function from latencies to the subject's value."""
     from lockgate.stats.latency import mean, percentile
 
     return mean if subject == "mean_ms" else percentile(PERCENTILES[subject])
@@ -102,7 +102,7 @@ def statistic(subject: str) -> Statistic:
 def estimate_ratio(
     blank: Estimate, requirement: Requirement, candidate: Blocks, champion: Blocks, value: Statistic, *, seed: int
 ) -> Estimate:
-    """The candidate's statistic over the champion's, by pairs of blocks; value: of the values of some blocks together."""
+    """Estimate the candidate's statistic over the champion's from pairs of blocks. value: statistic of pooled blocks."""
     from lockgate.stats.latency import aa_noise, pooled_ratio
     from lockgate.stats.latency_samples import pooled, spanned
 
@@ -115,6 +115,7 @@ def estimate_ratio(
         champion=_finite(beside),
         limit=absolute_limit(requirement, _finite(beside)),
     )
+    # an interval of 2c - 1 has the two one-sided bounds of confidence c as its ends
     ratio = pooled_ratio(candidate, champion, value, seed=seed, confidence=2 * confidence - 1)
     if ratio.estimate is None:
         return replace(estimate, problem=("no_answers", "requests of both models failed; there is nothing to compare"))
@@ -149,7 +150,7 @@ def estimate_ratio(
 
 
 def _kept(undecidable: tuple[str, str] | None) -> dict[str, Any]:
-    """(code, why) of what keeps a line from being decided, as an estimate holds it."""
+    """Fields of an estimate for (code, reason) why its requirement is not decided."""
     return {} if undecidable is None else {"few_code": undecidable[0], "too_few": undecidable[1]}
 
 
@@ -158,6 +159,7 @@ def _finite(value: float) -> float | None:
 
 
 def _noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | None:
+    """(code, reason) where the champion differs from itself by more than the limit allows the candidate to."""
     if noise is not None and noise < (1 / limit if up else limit):
         return None
     return "too_noisy", (
@@ -167,7 +169,7 @@ def _noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | 
 
 
 def _answered(candidate: Sequence[Times], champion: Sequence[Times], value: Statistic) -> list[tuple[float, ...]]:
-    """The statistic of both models, of each pair of blocks in which both have it."""
+    """Statistics of both models, for each pair of blocks in which both are positive and finite."""
     from lockgate.stats.latency_samples import spanned
 
     pairs = [
@@ -178,18 +180,18 @@ def _answered(candidate: Sequence[Times], champion: Sequence[Times], value: Stat
 
 
 def _unsteady(values: Sequence[float], quantity: str) -> tuple[str, str] | None:
-    """values: of one block after the other."""
+    """(code, reason) where the values, of one block after the other, have a trend."""
     from lockgate.stats.stationarity import mann_kendall
 
     if mann_kendall(values) > UNSTEADY:
         return None
     half = len(values) // 2
     way = "rose" if sum(values[-half:]) > sum(values[:half]) else "fell"
-    return "not_steady", f"{quantity} did not hold still: from block to block it {way}"
+    return "not_steady", f"{quantity} was not steady: from block to block it {way}"
 
 
 def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, candidate: float) -> Estimate:
-    """A percentile by order statistics, a mean by its blocks; either knows how much blocks differ."""
+    """Estimate a percentile by order statistics, or a mean from its blocks; both count how much blocks differ."""
     import numpy as np
 
     from lockgate.stats.influence import bound, design_effect, spread_of_blocks
@@ -205,6 +207,7 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, 
     sizes = np.array([len(block) for block in blocks], np.float64)
     null = requirement.limit.value
     middle = percentile(0.5)
+    # the median of a block is steadier than the percentile that is required, so a trend shows in it first
     steady = _unsteady([spanned(middle, block)[1] for block in blocks if len(block)], "the model's own median")
     if requirement.subject == "mean_ms":
         error = spread_of_blocks(np.array([block.total for block in blocks]), sizes)
@@ -228,6 +231,7 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, 
     p = PERCENTILES[requirement.subject]
     repeats = resemblance(blocks, share=p, threshold=candidate).time
     over = np.array([block.over(candidate)[1] for block in blocks], np.float64)
+    # Requests count as fewer by how blocks differ, or by how neighbours resemble each other: whichever is more.
     effect = max(design_effect(over, sizes, over), repeats if repeats > RESEMBLING else 1.0)
     whole = pooled(blocks)
     p_values = quantile_test(whole, p, effect=effect)
@@ -253,16 +257,19 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, 
 
 
 def quantile_test(times: Times, p: float, *, effect: float) -> Callable[[float], tuple[float, float]]:
-    """limit → (p_pass, p_fail) of `p-quantile <= limit`, exact for independent values, whose effect is 1.
+    """Return limit → (p_pass, p_fail) of `p-quantile <= limit`, exact for independent values, whose effect is 1.
 
     Requests that lie close together in time resemble each other; they then count as fewer, by `effect`. A binned value
     counts as over the limit for the one claim where it may be, for the other where it must be.
+    Source: binomial test of a quantile (Conover 1999, Practical Nonparametric Statistics, §3.2).
     """
     from scipy import special
 
     n = len(times) / effect
 
     def p_values(limit: float) -> tuple[float, float]:
+        # Were the quantile exactly the limit, Binomial(n, 1 - p) values would lie over it: p_pass is the probability of as
+        # few as these, p_fail of as many. The beta function also takes the fractional counts that `effect` leaves.
         surely, possibly = (count / effect for count in times.over(limit))
         p_pass = float(special.betaincc(possibly + 1, n - possibly, 1 - p)) if possibly < n else 1.0
         p_fail = float(special.betainc(surely, n - surely + 1, 1 - p)) if surely else 1.0
@@ -276,7 +283,8 @@ def _ends(
 ) -> tuple[float | None, float | None]:
     """The measured values between which the tests leave the percentile; None where no value is an end.
 
-    A limit at the upper end, or above, is met; one below the lower end is violated.
+    A limit at the upper end, or above, is met; one below the lower end is violated. Both tests are monotonic in the
+    limit, so the ends are found by bisection.
     """
     from bisect import bisect_left
 

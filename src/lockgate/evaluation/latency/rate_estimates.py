@@ -1,4 +1,4 @@
-"""What timed requests say of rates: how many were answered in a second, and what share of them failed."""
+"""Estimates of rates from timed requests: answers a second, and the share of requests that failed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RATES = ("throughput_rps", "error_rate")
 
 
 def estimate_rate(name: str, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
-    """The estimate of one line such as `error_rate <= 0.1%` or `throughput_rps >= champion * 0.9`."""
+    """Estimate one requirement such as `error_rate <= 0.1%` or `throughput_rps >= champion * 0.9`."""
     limit = requirement.limit
     blank = Estimate(
         requirement=name,
@@ -40,7 +40,7 @@ def estimate_rate(name: str, requirement: Requirement, timed: BlockLatencies, *,
 
 
 def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
-    """Answers over seconds, of all blocks together; how far it may be off is told by how blocks differ."""
+    """Estimate answers over seconds, of all blocks together; the standard error comes from how blocks differ."""
     import numpy as np
 
     from lockgate.stats.influence import bound, spread
@@ -54,6 +54,7 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
     if requirement.claim == "point":
         return estimate
     table = np.concatenate(candidate)
+    # the influence of each block on a ratio of two sums (delta method)
     error = spread((table[:, 0] - value * table[:, 1]) / table[:, 1].mean())
     if error.n_eff <= 1:
         few = f"{len(table)} blocks do not differ enough to say how far the throughput may be off"
@@ -77,7 +78,7 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
 
 
 def _answered(blocks: Sequence[Times], seconds: Sequence[float]) -> list[NDArray[np.float64]]:
-    """(1, 2) requests answered and seconds taken, of each block."""
+    """(1, 2) requests answered and seconds taken, for each block."""
     import numpy as np
 
     return [np.array([[float(len(block) - block.failed), taken]]) for block, taken in zip(blocks, seconds, strict=True)]
@@ -89,7 +90,7 @@ def _per_second(table: NDArray[np.float64]) -> float:
 
 
 def _errors(blank: Estimate, requirement: Requirement, timed: BlockLatencies) -> Estimate:
-    """The share of failed requests: by the binomial law, or beside the champion's by pairs of the same request."""
+    """Estimate the share of failed requests: by the binomial law, or compared with the champion's on paired requests."""
     blocks = as_times(timed.candidate)
     rate = _share(blocks)
     if not requirement.limit.relative:
@@ -108,7 +109,7 @@ def _share(blocks: Sequence[Times]) -> float:
 
 
 def _binomial(estimate: Estimate, requirement: Requirement, blocks: Sequence[Times]) -> Estimate:
-    """Clopper–Pearson, for as many requests as these are worth: failures that come together count as fewer."""
+    """Bound a share by Clopper and Pearson's interval; failures that come together make requests count as fewer."""
     import numpy as np
     from scipy import special
 
@@ -136,7 +137,7 @@ def _binomial(estimate: Estimate, requirement: Requirement, blocks: Sequence[Tim
 
 
 def _paired(estimate: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]]) -> Estimate:
-    """Tango's score test: request i of a block has the same rows for both models, and is due at the same moment."""
+    """Compare two shares by Tango's score test: request i of a block has the same rows and due time for both models."""
     import numpy as np
 
     from lockgate.stats.influence import design_effect
@@ -163,7 +164,7 @@ def _paired(estimate: Estimate, requirement: Requirement, pairs: Sequence[tuple[
 
 
 def failed_pairs(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[int, int, int]:
-    """(pairs, only the first failed, only the second) of one block, whose request i is the same for both models.
+    """Count (pairs, only the first failed, only the second) of one block, whose request i is the same for both models.
 
     A closed loop that ends by time sends more to the faster model; what is beyond the shorter is no pair.
     """

@@ -1,4 +1,4 @@
-"""What stays in memory of the requests that one model answered: so much, however many there were."""
+"""Recorded times of one model's requests, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from lockgate.evaluation.latency.schedule_check import Pace
 from lockgate.models.model import Drive
 from lockgate.stats.latency_samples import Exact, Floats, Folded, Times, pooled
 
-EXACT = 1_000_000
+EXACT = 1_000_000  # requests of a model whose times are kept as they are: 8 MB for each column
 STRETCHES = 100  # even: when so many are full, two neighbours become one
-_MOMENTS = 450
+_MOMENTS = 450  # points of the chart over time, about
 
 FOLDED = "counted in bins half a permille wide; claims hold for either edge"
 
@@ -23,7 +23,7 @@ Moment = tuple[int, float, float | None, float | None, int]
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """A block of requests, or several blocks that followed each other. seconds: that they took."""
+    """A block of requests, or several consecutive ones. seconds: that they took."""
 
     times: Times
     pace: Pace
@@ -35,7 +35,7 @@ class Stretch:
         return cls(Exact(drive.latency_ms), Pace.from_drive(drive), float(drive.done_s.max() - drive.sent_s.min()))
 
     def folded(self) -> Stretch:
-        """The same with its values in bins."""
+        """Return the same with its values in bins."""
         times = self.times.folded(PERCENTILES.values())
         return Stretch(times, self.pace.folded(), self.seconds, self.blocks)
 
@@ -49,15 +49,15 @@ class Stretch:
 
 
 class RecordedTimes:
-    """The blocks of one model at one batch size, as they come.
+    """The recorded blocks of one model at one batch size.
 
-    Every value is kept as it is until somebody asks to fold. Then values are counted in bins, and neighbouring blocks
-    become one stretch, so that there are never a hundred of them; all are of the same length but for the last. Models that
-    got the same number of blocks, and are folded after the same ones, have stretches of the same blocks.
+    Values are exact until `fold` is called. Then they are counted in bins, and neighbouring blocks become one stretch, so
+    that there are never a hundred of them; all are of the same length but for the last. Models that got the same number
+    of blocks, and are folded after the same ones, have stretches of the same blocks, which can be paired.
     """
 
     def __init__(self, *, blocks: int) -> None:
-        """blocks: about how many will come, so that all together make one picture."""
+        """Start without blocks. blocks: about how many will come, for the number of points that each adds to a chart."""
         self.stretches: list[Stretch] = []
         self.requests = self.failed = self.blocks = 0
         self.longest_ms = 0.0
@@ -67,7 +67,7 @@ class RecordedTimes:
         self._each = 1
 
     def add(self, drive: Drive) -> None:
-        """Take the next block, of one request or more."""
+        """Record the next block, of one request or more."""
         self.requests += len(drive.sent_s)
         self.failed += int(drive.failed.sum())
         self.longest_ms = max(self.longest_ms, float(drive.latency_ms.max()))
@@ -77,7 +77,7 @@ class RecordedTimes:
         self.stretches.append(Stretch.from_drive(drive))
 
     def fold(self) -> None:
-        """Count what is still exact in bins, and put neighbours together; called after every block once it was called."""
+        """Count exact values in bins, and join neighbours; once called, call it after every block."""
         stretches, self.stretches = self.stretches, []
         for stretch in stretches:
             self._append(stretch.folded())

@@ -1,4 +1,4 @@
-"""How many requests a line on latency needs before it can be decided at all; light, for static checks."""
+"""Requests that a requirement on latency needs before it can be decided at all. Imports no numpy, for static checks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PERCENTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p95_ms": 0.95, "p99_ms": 0.99, "p9
 
 
 def least_requests(line: Requirement) -> int | None:
-    """The fewest requests with which a percentile is bounded by the slowest, and a share of errors if none fails.
+    """Return the fewest requests with which a percentile is bounded by the slowest, and a share of errors if none fails.
 
     None for other subjects. Source: Wilks 1941, n = ceil(ln alpha / ln p).
     """
@@ -20,4 +20,6 @@ def least_requests(line: Requirement) -> int | None:
         p = 1 - line.limit.value
     if p is None or line.claim == "point":
         return None
+    # All n requests lie under the p-quantile with probability p**n, which must not exceed alpha; the 1e-9 keeps a whole
+    # number that rounding lifted by a hair from becoming the next one.
     return math.ceil(math.log(1 - (line.confidence or CONFIDENCE)) / math.log(p) - 1e-9)

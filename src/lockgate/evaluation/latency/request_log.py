@@ -1,4 +1,4 @@
-"""Every request of a run as it was measured, on disk as soon as its block is over."""
+"""Request log: every request of a run as it was measured, on disk as soon as its block is over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class RequestLog:
     """`<name>.parquet` in a folder, a row group for each block: about 24 bytes a request.
 
     While the load runs it is called `<name>.partial.parquet`. Where the run is interrupted that name stays, and the file
-    holds the blocks that were measured until then, complete and readable.
+    has the blocks that were measured until then, complete and readable.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
@@ -39,7 +39,9 @@ class RequestLog:
             self._partial,
             _SCHEMA,
             compression="zstd",
-            use_dictionary=list(_NAMES),
+            use_dictionary=list(
+                _NAMES
+            ),  # the same in all rows of a block; times never repeat, so their bytes are split
             column_encoding=dict.fromkeys(_TIMES, "BYTE_STREAM_SPLIT"),
         )
         return self

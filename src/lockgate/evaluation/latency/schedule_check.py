@@ -1,6 +1,6 @@
-"""Did the requests of a load go when they should, and could whoever answered them keep up?
+"""Check of the schedule: requests were sent on time, and the model kept up with them.
 
-Where not, the times are those of the load generator or of a queue, and no verdict on a model is made of them.
+Otherwise the times are those of the load generator or of a queue, and no verdict on a model rests on them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from lockgate.models.model import Drive
 from lockgate.stats.latency import percentile
 from lockgate.stats.latency_samples import Exact, Times, pooled, spanned
 
-LAG_MS = 1.0
-LAG_SHARE = 0.05
-DELIVERED = 0.98
-BUSY = 0.9
-QUEUE = 2.5
+LAG_MS = 1.0  # of 99 % of the requests, at most
+LAG_SHARE = 0.05  # or this share of the median latency, if that is more
+DELIVERED = 0.98  # of the rate, at least
+BUSY = 0.9  # share of the time above which a model that answers one request at a time is a queue
+QUEUE = 2.5  # growth of the median within blocks, below which it may be the ordinary waiting of a busy server
 APART = 0.75  # of a block, between the middles of its first and its last quarter
 
 
 @dataclass(frozen=True, eq=False)
 class Pace:
-    """What a block of requests, or several, tell of their schedule.
+    """How one block of requests, or several, kept their schedule.
 
     lag_ms: of every request; took_ms: from its intended time to its end, answered or not. meant_s: how long the blocks
     were meant to take; behind_s: how far their last requests lagged. alone: whether none was sent before the one before
-    it had ended. busy_s: the time that answers took from when they were asked, one after the other. quarters: of the
-    blocks of four requests or more, how long they were meant to take, and the medians of their first and last quarters.
+    it had ended. busy_s: the sum of the times from sending to the answer. quarters: of the blocks of four requests or
+    more, how long they were meant to take, and the medians of their first and last quarters.
     """
 
     lag_ms: Times
@@ -60,7 +60,7 @@ class Pace:
 
     @classmethod
     def pooled(cls, paces: Sequence[Pace]) -> Pace:
-        """Of all blocks, of which there is one at least."""
+        """Pool the paces of one block or more."""
         meant, first, last = (sum(parts) for parts in zip(*(pace.quarters for pace in paces), strict=True))
         return cls(
             pooled([pace.lag_ms for pace in paces]),
@@ -73,7 +73,7 @@ class Pace:
         )
 
     def folded(self) -> Pace:
-        """The same with its values in bins."""
+        """Return the same with its values in bins."""
         return replace(self, lag_ms=self.lag_ms.folded(), took_ms=self.took_ms.folded())
 
     @property
@@ -83,11 +83,11 @@ class Pace:
 
 
 def late(pace: Pace, *, role: str) -> str | None:
-    """Why the load generator did not keep its schedule; None where it did.
+    """Return why the load generator did not keep its schedule; None where it did.
 
     pace: of all blocks of one model. Of its lag, 99 % must lie within 1 ms, or within 5 % of the median latency where that
-    is more; and at the end of a block it must be so far that it sent at 98 % of the asked rate at least. Whatever waited
-    for something else (the model in process, a connection) is no lag.
+    is more; and by the end of a block it must have sent at 98 % of the intended rate at least. Waiting for something else
+    (the model in process, a connection) is no lag.
     """
     typical = spanned(percentile(0.5), pace.took_ms)[0]
     tail, allowed = pace.lag_p99_ms, max(LAG_MS, LAG_SHARE * typical)
@@ -99,14 +99,14 @@ def late(pace: Pace, *, role: str) -> str | None:
         )
     meant, taken = pace.meant_s, pace.meant_s + pace.behind_s
     if meant < DELIVERED * taken:
-        return f"the load generator sent {meant / taken:.1%} of the rate that was asked to the {role}; {remedy}"
+        return f"the load generator sent {meant / taken:.1%} of the intended rate to the {role}; {remedy}"
     return None
 
 
 def saturated(pace: Pace, *, role: str, rate: float) -> str | None:
-    """Why an open loop measured a queue rather than who answered; None where it did not.
+    """Return why an open loop measured a queue rather than the model; None where it did not.
 
-    One that answers a request at a time, busy above nine tenths of the time, is a queue. One that answers several is a
+    A model that answers a request at a time, busy above nine tenths of the time, is a queue. One that answers several is a
     queue where answers take longer in the last quarters of the blocks than in the first, so that it answers less than
     98 % of what arrives, and by 2.5 times what they took in the first, below which it may be the ordinary waiting of a
     busy server. Simulated, 20 blocks, one worker: named at 1.25 times what it bears and not at 0.85 in blocks of 150
@@ -118,6 +118,7 @@ def saturated(pace: Pace, *, role: str, rate: float) -> str | None:
             return None
     else:
         meant, first, last = pace.quarters
+        # in `apart` seconds the wait grew by last - first, so that much more work came than was answered
         apart = APART * meant
         if last - first <= max((1 - DELIVERED) * apart, QUEUE * first):
             return None

@@ -1,1 +1,1 @@
-"""The places where a model answers, one file each."""
+"""A model in a process of its own on this machine."""

@@ -1,4 +1,4 @@
-"""The environment that a model declares, built once for all versions that declare the same."""
+"""Build the environment that a model declares, once for all versions that declare the same."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from pathlib import Path
 
 import yaml
 
-from lockgate import hashing as digest
 from lockgate.errors import ModelFault
+from lockgate.hashing import canonical, sha256, sha256_file
 from lockgate.models.child_process import MODEL_HOST, ChildProcess
 from lockgate.models.environment import job_python, model_environment
 
 _DONE = "lockgate.json"
-_BUILD_S = 1800.0
-_LOOK_S = 0.1
-_OURS = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+_BUILD_S = 1800.0  # for all commands of one build; torch and its like take minutes to download
+_POLL_S = 0.1
+_JOB_VARIABLES = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
 _NAME = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 @dataclass(frozen=True)
 class DeclaredEnvironment:
-    """What a version says that it needs: `requirements.txt` and the Python of `python_env.yaml`.
+    """The environment of a version: `requirements.txt` and the Python of `python_env.yaml`.
 
-    python: such as 3.11; a bug-fix release of it is as good as another. added: what a model needs beside it to answer
-    here, where that is not declared. key: of everything that the environment depends on, as far as files say it.
+    python: such as 3.11; a bug-fix release of it is as good as another. added: what `model_host` needs and the version
+    does not declare. key: digest of everything that the environment depends on, as far as files say it.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class DeclaredEnvironment:
 
     @classmethod
     def read(cls, folder: Path, *, name: str) -> DeclaredEnvironment:
-        """Raises ModelFault where the version's files declare no environment."""
+        """Read it from the version's files. Raises ModelFault where they declare no environment."""
         file = folder / "requirements.txt"
         try:
             text = file.read_text(encoding="utf-8")
@@ -62,10 +62,10 @@ class DeclaredEnvironment:
             "python": python,
             "requirements": lines,
             "added": added,
-            "files": {line: digest.sha256_file(folder / line) for line in lines if (folder / line).is_file()},
+            "files": {line: sha256_file(folder / line) for line in lines if (folder / line).is_file()},
             "machine": [sys.platform, platform.machine()],
         }
-        key = digest.sha256(digest.canonical(parts)).removeprefix("sha256:")[:20]
+        key = sha256(canonical(parts)).removeprefix("sha256:")[:20]
         return cls(folder, python, tuple(added), key)
 
 
@@ -77,10 +77,10 @@ def declared_python(
     name: str = "candidate",
     cancelled: Callable[[], bool] | None = None,
 ) -> str:
-    """The python of the environment that the model in `folder` declares, built in `cache` where it is not there yet.
+    """Return the python of the environment that the model in `folder` declares; build it in `cache` if it is not there.
 
-    Two runs do not build it twice: the second waits for the first. One that was left half built is built anew. uv
-    builds it, else `python -m venv` and pip where the job's python is of the declared version. Raises ModelFault.
+    Two runs do not build it twice: the second waits for the first. A half-built one is built anew. uv builds it, else
+    `python -m venv` and pip where the job's python is of the declared version. Raises ModelFault.
     """
     declared = DeclaredEnvironment.read(folder, name=name)
     home = cache / declared.key
@@ -100,12 +100,12 @@ def declared_python(
 
 
 def without_job_packages(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what would mix the job's own packages into a declared one."""
-    return {name: value for name, value in environ.items() if name not in _OURS}
+    """Return the variables without those that would mix the job's own packages into a declared environment."""
+    return {name: value for name, value in environ.items() if name not in _JOB_VARIABLES}
 
 
 class _Build:
-    """One environment in the making; what builds it ends with us, and sees no secrets but those of uv and pip."""
+    """The build of one environment; its commands end with us, and see no secrets but those of uv and pip."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ class _Build:
                     raise ModelFault(f"{self.name} was cancelled while {doing}")
                 if time.monotonic() > self.deadline:
                     raise ModelFault(f"{doing} took more than {_BUILD_S / 60:g} minutes", stderr=child.stderr)
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_S)
             code = child.wait()
             if code:
                 raise ModelFault(
@@ -174,7 +174,7 @@ class _Build:
 
 @contextmanager
 def _locked(path: Path, cancelled: Callable[[], bool], name: str) -> Iterator[None]:
-    """One builder at a time; the lock falls with its process."""
+    """Let one builder in at a time; the kernel drops the lock if its process dies."""
     with path.open("w") as file:
         while True:
             try:
@@ -183,7 +183,7 @@ def _locked(path: Path, cancelled: Callable[[], bool], name: str) -> Iterator[No
             except BlockingIOError:
                 if cancelled():
                     raise ModelFault(f"{name} was cancelled while another run builds its environment") from None
-                time.sleep(_LOOK_S)
+                time.sleep(_POLL_S)
         yield
 
 

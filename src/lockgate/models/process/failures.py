@@ -1,4 +1,4 @@
-"""The sentence, the last lines and the remedy for each way in which a model can break."""
+"""Messages and remedies for each way in which a model's process can fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DISTRIBUTIONS = {
 
 
 def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> ModelFault:
-    """The fault of a model whose process lives and reported `error`."""
+    """Return the fault of a model whose process lives and reported `error`."""
     kind, text = error["kind"], f"{error['type']}: {error['text']}" if error["text"] else str(error["type"])
     if kind == "memory":
         return ModelFault(
@@ -28,7 +28,7 @@ def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> Mode
     if kind == "import":
         return _not_importable(attempt, error, text, stderr)
     if kind == "input":
-        message = f"{attempt.name} cannot be asked: {error['text']}"
+        message = f"{attempt.name} cannot predict: {error['text']}"
         return ModelFault(
             message, remedy="change the data or the model's signature, or map columns with inputs:", stderr=stderr
         )
@@ -52,22 +52,22 @@ def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> Mode
     )
 
 
-def connection_lost(attempt: Attempt, link: ConnectionLost, stderr: str) -> ModelFault:
-    """The fault of a model whose process is gone, or was ended because it could not be talked to."""
+def connection_lost(attempt: Attempt, lost: ConnectionLost, stderr: str) -> ModelFault:
+    """Return the fault of a model whose process is gone, or was ended because the connection was of no more use."""
     name, doing = attempt.name, attempt.doing
-    if link.reason == "cancelled":
+    if lost.reason == "cancelled":
         return ModelFault(f"{name} was cancelled while {doing}", stderr=stderr)
-    if link.reason == "silent":
+    if lost.reason == "silent":
         message = f"{name} did not answer within {attempt.seconds:g} s while {doing}, and was killed"
-        remedy = "the last lines of its stderr show where it stood; raise the time limit if it only needs longer"
+        remedy = "the last lines of its stderr show where it hangs; raise the time limit if it only needs longer"
         return ModelFault(message, remedy=remedy, stderr=stderr)
-    if link.reason in ("garbage", "closed"):
-        did = "wrote into" if link.reason == "garbage" else "closed"
+    if lost.reason in ("garbage", "closed"):
+        did = "wrote into" if lost.reason == "garbage" else "closed"
         message = f"{name} {did} the line between its process and lockgate while {doing}, and was killed"
         return ModelFault(
             message, remedy="the model must leave file descriptors alone that it did not open", stderr=stderr
         )
-    code = link.returncode
+    code = lost.returncode
     if code is not None and code < 0:
         return killed_by_signal(attempt, -code, stderr)
     message = f"{name} ended its process with exit code {code} while {doing}"

@@ -1,4 +1,4 @@
-"""The line to the process of a model: frames out, frames back, none of them waited for without limit."""
+"""The connection to a model's process: request frames out, answer frames back, each with a time limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import os
 import select
 import signal
-import struct
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -17,15 +16,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lockgate.models.child_process import ChildProcess
+from lockgate.models.model_host import HEAD, MAGIC
 
-MAGIC = b"LGF1"
-HEAD = struct.Struct("!4sIQ")
-_PIPE_BYTES = 2**20
-_LOOK_SECONDS = 0.1
+_PIPE_BYTES = 2**20  # Linux gives 64 KiB by default, and a batch of rows then takes many switches between processes
+_POLL_SECONDS = 0.1
 
 
 class ConnectionLost(Exception):
-    """The line is of no more use. `returncode` is that of the process, where it ended by itself."""
+    """The connection is of no more use. returncode: of the process, where it ended by itself."""
 
     def __init__(
         self, reason: Literal["ended", "silent", "garbage", "closed", "cancelled"], returncode: int | None
@@ -37,7 +35,7 @@ class ConnectionLost(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """One answer: its header, and the payload, which is read in place."""
+    """One answer: its header, and its payload, a view that is not copied."""
 
     header: Mapping[str, Any]
     payload: memoryview
@@ -46,7 +44,7 @@ class Frame:
 class HostConnection:
     """A child process and three pipes: requests, answers, and the child's lifeline.
 
-    Writing never blocks, so that a process that answers while it is sent more cannot stand against us.
+    Writing never blocks: otherwise a process that writes an answer while we write the next batch could deadlock with us.
     """
 
     def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None) -> None:
@@ -74,16 +72,12 @@ class HostConnection:
         return self._child.pid
 
     @property
-    def alive(self) -> bool:
-        return self._child.alive
-
-    @property
     def stderr(self) -> str:
         """The last lines that the process wrote, to stderr or stdout."""
         return self._child.stderr
 
     def send(self, header: Mapping[str, Any], payload: Any = b"") -> None:
-        """Queue a frame; payload: any buffer. What the pipe does not take now goes out while an answer is awaited."""
+        """Queue a frame. payload: any buffer. What the pipe does not take now is written while `receive` waits."""
         text = json.dumps(header).encode()
         body = memoryview(payload).cast("B")
         self._outgoing.append(memoryview(HEAD.pack(MAGIC, len(text), len(body)) + text))
@@ -91,7 +85,7 @@ class HostConnection:
         self._write()
 
     def receive(self, *, seconds: float, cancelled: Callable[[], bool]) -> Frame:
-        """The next frame, within `seconds`. Raises ConnectionLost; the process is left for `end`."""
+        """Return the next frame, within `seconds`. Raises ConnectionLost; ending the process is left to `end`."""
         deadline = time.monotonic() + seconds
         ended = False
         while True:
@@ -100,7 +94,7 @@ class HostConnection:
             if self._outgoing:
                 poll.register(self._requests, select.POLLOUT)
             seconds_left = deadline - time.monotonic()
-            ready = {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, min(_LOOK_SECONDS, seconds_left)))}
+            ready = {descriptor for descriptor, _ in poll.poll(1000 * max(0.0, min(_POLL_SECONDS, seconds_left)))}
             if self._requests in ready:
                 self._write()
             if self._answers in ready:
@@ -118,7 +112,7 @@ class HostConnection:
             if cancelled():
                 raise ConnectionLost("cancelled", None)
             if seconds_left <= 0:
-                self._ask_where()
+                self._dump_stacks()
                 raise ConnectionLost("silent", None)
 
     def end(self) -> None:
@@ -141,12 +135,12 @@ class HostConnection:
             self._outgoing.clear()  # the end of the answers says what happened
 
     def _gone(self) -> ConnectionLost:
-        """The pipe of answers is closed: because the process ended, or because the model closed what is not its own."""
+        """Why the pipe of answers is closed: the process ended, or the model closed a descriptor that is not its own."""
         code = self._child.wait()
         return ConnectionLost("closed" if code is None else "ended", code)
 
-    def _ask_where(self) -> None:
-        """Let the silent process write the stack of its threads, for the last lines that people will read."""
+    def _dump_stacks(self) -> None:
+        """Let the silent process write the stacks of its threads to stderr, so that the fault shows where it hangs."""
         before = self._child.written
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGUSR1)
@@ -157,7 +151,7 @@ class HostConnection:
 
 
 class _Incoming:
-    """Frames out of a pipe that does not block, read in place."""
+    """Frames from a non-blocking pipe, put together part by part without copying."""
 
     def __init__(self) -> None:
         self._start()
@@ -171,7 +165,7 @@ class _Incoming:
         self._filled = 0
 
     def read(self, descriptor: int) -> Frame | None:
-        """A frame when one is complete, else None. Raises ValueError for garbage, EOFError at the end."""
+        """Return a frame when one is complete, else None. Raises ValueError for garbage, EOFError at the end."""
         while True:
             while self._filled < len(self._part):
                 try:

@@ -1,4 +1,4 @@
-"""A model that answers from a process of its own: nothing of it runs in ours, and nothing of it outlives us."""
+"""A model in a process of its own: none of its code runs in ours, and nothing of it outlives us."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
     from lockgate.models.row_functions import RowFunctionPlan
 
-_AHEAD = 2
+_AHEAD = 2  # the batch that is predicted, and the next one, so that the model never waits for us
 IN_PROCESS = "in process: pyfunc predict in a process of its own, the clock beside it"
 
 
 @dataclass(frozen=True)
 class _Pending:
-    """A request that is on its way; `whole` says that with its answer a batch is complete."""
+    """A request that is on its way. whole: its answer completes a batch."""
 
     id: int
     attempt: Attempt
@@ -42,11 +42,11 @@ class ProcessModel:
     folder: the model's files. python: the interpreter that it answers under. name: how faults call it, `candidate`.
     environ: of which the model sees what `model_environment` leaves, and the names in `keep`. scratch: the
     folder that it works in, ours when None. timeout_s: of one answer, or one request of a drive; load_timeout_s: of
-    loading, its process included. batch_bytes: larger batches travel in pieces. cancelled: asked ten times a second.
+    loading, its process included. batch_bytes: larger batches travel in pieces. cancelled: called ten times a second.
 
     Latency is that of pyfunc's `predict`, its check of the signature included.
     After a fault in which the process ended, or had to be ended, every call raises that fault again; after an
-    exception that the model merely raised, it may be asked on.
+    exception that the model merely raised, it still answers.
     """
 
     def __init__(
@@ -72,33 +72,33 @@ class ProcessModel:
         self._load_timeout_s = load_timeout_s
         self._batch_bytes = batch_bytes
         self._cancelled = cancelled or (lambda: False)
-        self._link: HostConnection | None = None
+        self._connection: HostConnection | None = None
         self._loading: _Pending | None = None
         self._facts: LoadFacts | None = None
         self._fault: ModelFault | None = None
-        self._asked = 0
+        self._last_id = 0
 
     def start(self) -> None:
         """Begin to load and return at once, so that two models can load beside each other."""
         if self._fault is not None:
             raise self._fault
-        if self._link is not None:
+        if self._connection is not None:
             return
         try:
-            self._link = HostConnection([self._python, str(MODEL_HOST)], env=self._env, cwd=self._scratch)
+            self._connection = HostConnection([self._python, str(MODEL_HOST)], env=self._env, cwd=self._scratch)
         except OSError as error:
             self._fault = no_interpreter(self.name, self._python, error)
             raise self._fault from error
-        self._loading = self._ask({"verb": "load", "folder": str(self._folder.absolute())}, doing="loading")
+        self._loading = self._send({"verb": "load", "folder": str(self._folder.absolute())}, doing="loading")
 
     def load(self) -> LoadFacts:
-        """Start the model's process where that was not done, wait until it is loaded; later calls return the same."""
+        """Start the model's process if it is not started, wait until it is loaded; later calls return the same."""
         if self._facts is None:
             self.start()
             if self._loading is None:
                 raise ModelFault(f"{self.name} is closed", remedy="make a new one")
             try:
-                header = self._answer(self._loading, seconds=self._load_timeout_s).header
+                header = self._receive(self._loading, seconds=self._load_timeout_s).header
             except ModelFault as fault:
                 self._end(fault)
                 raise
@@ -112,13 +112,13 @@ class ProcessModel:
         return self._facts
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
-        """One answer for each batch, in order; while one is worked on, the next is on its way. Raises ModelFault."""
+        """Yield one answer for each batch, in order; while one is predicted, the next is on its way. Raises ModelFault."""
         return self._predicted(batches, {"verb": "predict", "method": method})
 
     def predict_with_functions(
         self, batches: Iterable[pa.RecordBatch], plan: RowFunctionPlan, *, method: str | None = None
     ) -> Iterator[pa.RecordBatch]:
-        """Likewise, with functions run on each batch in the model's own process: see `RunsRowFunctions`."""
+        """As `predict`, with functions run on each batch in the model's own process: see `RunsRowFunctions`."""
         return self._predicted(batches, {"verb": "predict", "method": method, "beside": plan.header})
 
     def _predicted(self, batches: Iterable[pa.RecordBatch], header: Mapping[str, Any]) -> Iterator[pa.RecordBatch]:
@@ -136,12 +136,12 @@ class ProcessModel:
                     break
                 rows, whole = piece
                 doing = f"predicting {rows.num_rows:,} rows" if rows.num_rows != 1 else "predicting 1 row"
-                waiting.append(self._ask({**header, "before": before}, rows, doing=doing, whole=whole))
+                waiting.append(self._send({**header, "before": before}, rows, doing=doing, whole=whole))
                 before += rows.num_rows
             if not waiting:
                 return
             pending = waiting.popleft()
-            answered.append(_batch(self._answer(pending)))
+            answered.append(_batch(self._receive(pending)))
             if pending.whole:
                 yield concatenate(answered, name=self.name, stderr=self.stderr)
                 answered = []
@@ -152,17 +152,18 @@ class ProcessModel:
             raise ModelFault(f"{self.name} cannot be driven with a batch without rows", remedy="give data with rows")
         self.load()
         doing = f"answering {plan.requests:,} requests of {plan.rows:,} rows"
-        pause = 0.0 if plan.rate is None else 30.0 / plan.rate  # no exponential gap is longer, within reason
-        pending = self._ask({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
-        frame = self._answer(pending, seconds=self._timeout_s + pause)
+        # No frame comes between two arrivals. A Poisson gap is longer than 30 means with probability exp(-30), 1e-13.
+        pause = 0.0 if plan.rate is None else 30.0 / plan.rate
+        pending = self._send({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
+        frame = self._receive(pending, seconds=self._timeout_s + pause)
         times = _batch(frame)
         intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
         return Drive(intended, sent, done, failed, lag, frame.header["first_error"])
 
     def usage(self) -> Usage:
-        """What the process used so far; loads the model where that was not done."""
+        """Return what the process used so far; loads the model if it is not loaded."""
         self.load()
-        header = self._answer(self._ask({"verb": "usage"}, doing="counting what it used")).header
+        header = self._receive(self._send({"verb": "usage"}, doing="counting what it used")).header
         return Usage(header["rss_bytes"], header["cpu_seconds"], header["first_prediction_ms"])
 
     def close(self) -> None:
@@ -172,12 +173,12 @@ class ProcessModel:
     @property
     def stderr(self) -> str:
         """The last lines that the model wrote, to stderr or stdout."""
-        return "" if self._link is None else self._link.stderr
+        return "" if self._connection is None else self._connection.stderr
 
     @property
     def pid(self) -> int | None:
-        """Of its process, None before the start."""
-        return None if self._link is None else self._link.pid
+        """Process id, None before the start."""
+        return None if self._connection is None else self._connection.pid
 
     def __enter__(self) -> ProcessModel:
         return self
@@ -187,40 +188,40 @@ class ProcessModel:
     ) -> None:
         self.close()
 
-    def _ask(
+    def _send(
         self, header: Mapping[str, Any], batch: pa.RecordBatch | None = None, *, doing: str, whole: bool = True
     ) -> _Pending:
-        if self._fault is not None or self._link is None:
+        if self._fault is not None or self._connection is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
-        self._asked += 1
-        self._link.send({**header, "id": self._asked}, b"" if batch is None else _stream(batch))
+        self._last_id += 1
+        self._connection.send({**header, "id": self._last_id}, b"" if batch is None else _stream(batch))
         seconds = self._load_timeout_s if header["verb"] == "load" else self._timeout_s
-        return _Pending(self._asked, Attempt(self.name, doing, self._python, seconds), whole)
+        return _Pending(self._last_id, Attempt(self.name, doing, self._python, seconds), whole)
 
-    def _answer(self, pending: _Pending, *, seconds: float | None = None) -> Frame:
-        """The answer to one request; those to requests that nobody waits for any more are passed over."""
-        if self._fault is not None or self._link is None:
+    def _receive(self, pending: _Pending, *, seconds: float | None = None) -> Frame:
+        """Return the answer to one request; skip answers to requests that nobody waits for any more."""
+        if self._fault is not None or self._connection is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
         try:
             while True:
-                frame = self._link.receive(seconds=seconds or self._timeout_s, cancelled=self._cancelled)
+                frame = self._connection.receive(seconds=seconds or self._timeout_s, cancelled=self._cancelled)
                 if frame.header.get("id") == pending.id:
                     break
-        except ConnectionLost as down:
-            self._link.end()
-            self._end(failures.connection_lost(pending.attempt, down, self._link.stderr))
-            raise self._fault from down  # type: ignore[misc]  # set by _end
+        except ConnectionLost as lost:
+            self._connection.end()
+            self._end(failures.connection_lost(pending.attempt, lost, self._connection.stderr))
+            raise self._fault from lost  # type: ignore[misc]  # set by _end
         if "error" in frame.header:
-            raise failures.model_error(pending.attempt, frame.header["error"], self._link.stderr)
+            raise failures.model_error(pending.attempt, frame.header["error"], self._connection.stderr)
         return frame
 
     def _end(self, fault: ModelFault) -> None:
         self._fault = fault
-        if self._link is not None:
-            self._link.end()
+        if self._connection is not None:
+            self._connection.end()
 
     def _pieces(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:
-        """Every batch in pieces of about batch_bytes, each with whether it is the batch's last."""
+        """Cut every batch into pieces of about batch_bytes; yield (piece, whether it is the batch's last)."""
         for batch in batches:
             count = max(1, min(batch.num_rows, math.ceil(batch.nbytes / self._batch_bytes)))
             step = math.ceil(batch.num_rows / count) or 1

@@ -1,1 +1,1 @@
-"""Models that answer over HTTP."""
+"""A model behind a server: protocols, the HTTP client and the load generator."""

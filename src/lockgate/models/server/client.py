@@ -1,7 +1,7 @@
-"""One server over HTTP: JSON out, JSON back, and a sentence for each way in which that can go wrong.
+"""HTTP client of one server: JSON out, JSON back, every error with a message of its own.
 
-Nothing is asked twice, no redirect is followed, no proxy and no `.netrc` is used: what answers is what the pipeline
-names. Times are bounded as a whole, so that a server that sends a byte now and then does not hold us either.
+No request is repeated, no redirect is followed, no proxy and no `.netrc` is used: what answers is what the pipeline
+names. A time limit covers the whole exchange, so that a server that sends a byte now and then cannot stall us either.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from lockgate.models.server.failures import Ended, NoAnswer
 from lockgate.models.target_spec import without_credentials
 
 MOST_BYTES = 256 * 2**20
-_SHOWN = 300
+_EXCERPT_LENGTH = 300
 _CONNECT_S = 10.0
-_LOOK_S = 0.1
+_POLL_S = 0.1
 _PAUSE_S = 0.2
+# A server that loads a model answers these until it is ready; any other status will not change by waiting.
 _NOT_YET = (404, 425, *failures.BUSY, 500)
 _SCHEMES = ("bearer", "basic", "token")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: the status, where it redirects to, and the body's bytes."""
+    """A response: status, target of a redirect, and the body's bytes."""
 
     status: int
     location: str | None
@@ -43,11 +44,11 @@ class Reply:
 
 
 class HttpClient:
-    """A connection to one server, kept open. One caller at a time.
+    """A connection to one server, current open. One caller at a time.
 
     name: how faults call it, `candidate`. base: the server's address, which may hold user and password. headers: sent
     with every request, never shown. ca_file: of the certificates that are believed, the machine's where None.
-    timeout_s: of one answer. cancelled: asked ten times a second.
+    timeout_s: of one answer. cancelled: called ten times a second.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class HttpClient:
         self._connection: http.client.HTTPConnection | None = None
         if parts.username is not None and not any(key.lower() == "authorization" for key in self.headers):
             self.headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
+        # A server may quote a header, or one word of it, in an error. Longest first, so that no part of a longer secret
+        # remains; three characters or fewer would blot out ordinary text.
         words = {word for value in self.headers.values() for word in (value, *value.split())}
         words |= {unquote(parts.password or "")}
         self._secrets = sorted((word for word in words if len(word) > 3 and word.lower() not in _SCHEMES), key=len)[
@@ -79,24 +82,24 @@ class HttpClient:
         ]
 
     def url(self, path: str) -> str:
-        """The address of a path on this server, without user and password."""
+        """Return the address of a path on this server, without user and password."""
         return without_credentials(self.address(path))
 
     def address(self, path: str) -> str:
-        """The address of a path as it is asked, which must not be shown; user and password travel as a header."""
+        """Return the address that a request goes to, never shown; user and password travel as a header."""
         return f"{'https' if self._secure else 'http'}://{self._netloc}{self._prefix}{path}"
 
     def post(self, path: str, body: bytes, *, doing: str) -> Any:
-        """The JSON document that a POST of JSON is answered with. Raises ModelFault.
+        """POST JSON and return the JSON document of the answer. Raises ModelFault.
 
         The fault is `alive` where the server refused this request and may answer the next.
         """
         call = self._call(path, doing, seconds=self.timeout_s)
         try:
             reply = self._exchange("POST", path, body, time.monotonic() + self.timeout_s)
-        except NoAnswer as silent:
-            raise failures.no_answer_fault(call, silent) from silent
-        excerpt = self.cut(reply.body)
+        except NoAnswer as broken:
+            raise failures.no_answer_fault(call, broken) from broken
+        excerpt = self.excerpt(reply.body)
         fault = failures.status_fault(call, reply.status, location=reply.location, excerpt=excerpt)
         if fault is not None:
             raise fault
@@ -106,7 +109,7 @@ class HttpClient:
             raise failures.not_json(call, excerpt=excerpt) from error
 
     def get(self, path: str) -> Any:
-        """The JSON document at a path, None where there is none that can be read: nothing depends on it."""
+        """Return the JSON document at a path, None where none can be read: nothing depends on it."""
         try:
             reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
             return json.loads(reply.body) if reply.status == 200 else None
@@ -114,7 +117,7 @@ class HttpClient:
             return None
 
     def text(self, path: str) -> str | None:
-        """The text at a path, None where there is none."""
+        """Return the text at a path, None where there is none."""
         try:
             reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
         except NoAnswer:
@@ -122,9 +125,9 @@ class HttpClient:
         return reply.body.decode("utf-8", "replace").strip() if reply.status == 200 else None
 
     def wait(self, health: str | None, *, seconds: float, ended: Callable[[], ModelFault | None] | None = None) -> None:
-        """Wait until `health` answers 2xx, or, without one, until somebody takes the connection. Raises ModelFault.
+        """Wait until `health` answers 2xx, or, without one, until the server takes the connection. Raises ModelFault.
 
-        ended: asked between attempts; what it gives is raised.
+        ended: called between attempts; a fault that it returns is raised.
         """
         deadline = time.monotonic() + seconds
         call = self._call(health or "", "waiting until it is ready", seconds=seconds)
@@ -133,24 +136,24 @@ class HttpClient:
             if fault is not None:
                 raise fault
             try:
-                state = self._look(call, health, deadline)
-            except NoAnswer as silent:
-                if silent.tls or silent.ours == "cancelled":
-                    raise failures.no_answer_fault(call, silent) from silent
-                state = str(silent)
+                state = self._check(call, health, deadline)
+            except NoAnswer as broken:
+                if broken.tls or broken.ours == "cancelled":
+                    raise failures.no_answer_fault(call, broken) from broken
+                state = str(broken)
             if state is None:
                 return
             if time.monotonic() + _PAUSE_S >= deadline:
                 raise failures.not_ready(call, state=state)
             time.sleep(_PAUSE_S)
 
-    def cut(self, body: bytes) -> str:
-        """The beginning of a body as a sentence may show it, our own secrets left out; nothing where it is empty."""
-        text = self.safe(body[: 4 * _SHOWN].decode("utf-8", "replace"))
-        return f": {text[:_SHOWN]}{' …' if len(text) > _SHOWN else ''}" if text else ""
+    def excerpt(self, body: bytes) -> str:
+        """Return the beginning of a body as the end of a sentence, our own secrets redacted; empty for an empty body."""
+        text = self.redact(body[: 4 * _EXCERPT_LENGTH].decode("utf-8", "replace"))
+        return f": {text[:_EXCERPT_LENGTH]}{' …' if len(text) > _EXCERPT_LENGTH else ''}" if text else ""
 
-    def safe(self, text: str) -> str:
-        """The text on one line, without what our headers hold."""
+    def redact(self, text: str) -> str:
+        """Return the text on one line, without the values of our headers."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return " ".join(text.split())
@@ -161,8 +164,8 @@ class HttpClient:
             self._connection.close()
             self._connection = None
 
-    def _look(self, call: failures.Call, health: str | None, deadline: float) -> str | None:
-        """Why the server is not ready, None when it is. Raises NoAnswer; ModelFault where waiting does not help."""
+    def _check(self, call: failures.Call, health: str | None, deadline: float) -> str | None:
+        """Return why the server is not ready, None when it is. Raises NoAnswer; ModelFault where waiting does not help."""
         until = time.monotonic() + min(max(1.0, deadline - time.monotonic()), _CONNECT_S)
         if health is None:
             self._open(until)
@@ -170,7 +173,7 @@ class HttpClient:
         reply = self._exchange("GET", health, None, until)
         if 200 <= reply.status < 300:
             return None
-        state = f"it answers with status {reply.status}{self.cut(reply.body)}"
+        state = f"it answers with status {reply.status}{self.excerpt(reply.body)}"
         if reply.status in _NOT_YET:
             return state
         raise failures.never_ready(call, state=state)
@@ -188,13 +191,13 @@ class HttpClient:
                 try:
                     connection.request(method, self._prefix + path, body=body, headers=sent)
                     response = connection.getresponse()
-                    content = response.read(self._most_bytes + 1)
+                    content = response.read(self._most_bytes + 1)  # one more, to see that there is more
                     if len(content) > self._most_bytes:
                         ended.append("large")
                         raise OSError
                     whole = response.length in (None, 0)
                 except (OSError, http.client.HTTPException, ValueError) as error:
-                    raise NoAnswer(_spoken(error), ours=ended[0] if ended else None) from error
+                    raise NoAnswer(_describe(error), ours=ended[0] if ended else None) from error
                 if ended or not whole:
                     raise NoAnswer("the connection broke in the middle of the answer", ours=ended[0] if ended else None)
         except NoAnswer:
@@ -205,45 +208,46 @@ class HttpClient:
         return Reply(response.status, response.headers.get("Location"), content)
 
     def _open(self, deadline: float) -> http.client.HTTPConnection:
-        """A connection that can be written to: the one that is open, unless the server closed it meanwhile."""
-        kept = self._connection
-        if kept is not None and kept.sock is not None and not _readable(kept.sock):
-            return kept
+        """Return a connection that can be written to: the open one, unless the server closed it meanwhile."""
+        current = self._connection
+        if current is not None and current.sock is not None and not _readable(current.sock):
+            return current
         self.close()
         seconds = max(0.1, min(_CONNECT_S, deadline - time.monotonic()))
         if self._secure:
-            made: http.client.HTTPConnection = http.client.HTTPSConnection(
+            opened: http.client.HTTPConnection = http.client.HTTPSConnection(
                 self._host, self._port, timeout=seconds, context=self._trust()
             )
         else:
-            made = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
+            opened = http.client.HTTPConnection(self._host, self._port, timeout=seconds)
         try:
-            made.connect()
+            opened.connect()
         except ssl.SSLCertVerificationError as error:
             raise NoAnswer(error.verify_message, tls=True) from error
         except ssl.SSLError as error:
             raise NoAnswer(f"TLS failed ({error.reason or 'it does not speak TLS'})", tls=True) from error
         except OSError as error:
-            raise NoAnswer(_spoken(error)) from error
-        made.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        made.sock.settimeout(None)  # time is kept by `_bounded`
-        self._connection = made
-        return made
+            raise NoAnswer(_describe(error)) from error
+        opened.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.sock.settimeout(None)  # `_bounded` keeps the time limit
+        self._connection = opened
+        return opened
 
     def _trust(self) -> ssl.SSLContext:
         try:
-            return ssl.create_default_context(cafile=self.ca_file or _machine_trust())
+            file, folder = (self.ca_file, None) if self.ca_file else machine_certificates()
+            return ssl.create_default_context(cafile=file, capath=folder)
         except OSError as error:
             reason = error.strerror or "it holds none"
             raise NoAnswer(f"the certificates {self.ca_file} cannot be read ({reason})", tls=True) from error
 
     @contextmanager
     def _bounded(self, connection: http.client.HTTPConnection, deadline: float) -> Iterator[list[Ended]]:
-        """Shuts the connection down when time is over or somebody cancelled; why is then in the list."""
+        """Shut the connection down when time is over or the run was cancelled; the reason is then in the list."""
         done, ended, sock = threading.Event(), list[Ended](), connection.sock
 
         def watch() -> None:
-            while not done.wait(max(0.0, min(_LOOK_S, deadline - time.monotonic()))):
+            while not done.wait(max(0.0, min(_POLL_S, deadline - time.monotonic()))):
                 if self.cancelled():
                     ended.append("cancelled")
                 elif time.monotonic() >= deadline:
@@ -266,7 +270,7 @@ class HttpClient:
 
 
 def _readable(sock: socket.socket) -> bool:
-    """Whether something came that nobody asked for: usually the connection's end."""
+    """Whether something arrived outside of an answer: usually the connection's end."""
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
@@ -278,22 +282,22 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _machine_trust() -> str | None:
-    """The certificates that requests brings, where this machine has none of its own."""
+def machine_certificates() -> tuple[str | None, str | None]:
+    """Return (file, folder) of the certificates that this machine trusts; where it has none, those of requests."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile or paths.capath:
-        return None
+        return paths.cafile, paths.capath
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-    return str(DEFAULT_CA_BUNDLE_PATH)
+    return str(DEFAULT_CA_BUNDLE_PATH), None
 
 
-def _spoken(error: Exception) -> str:
-    """What broke, in words without an address."""
+def _describe(error: Exception) -> str:
+    """What broke, in words without an address, which may hold a password."""
     if isinstance(error, ConnectionRefusedError):
-        return "nobody takes the connection"
+        return "the connection is refused"
     if isinstance(error, socket.gaierror):
-        return "no such host is known"
+        return "the host is unknown"
     if isinstance(error, TimeoutError):
         return "the connection was not taken in time"
     if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):

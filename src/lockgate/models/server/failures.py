@@ -1,4 +1,4 @@
-"""The sentence and the remedy for each way in which a server can be wrong."""
+"""Messages and remedies for each way in which a server can fail."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ended = Literal["cancelled", "slow", "large"]
 
 
 class NoAnswer(Exception):
-    """Nobody took the connection, or it broke. ours: why we ended it ourselves. tls: it is not believed."""
+    """The connection was refused or broke. ours: why we ended it ourselves. tls: the server is not trusted."""
 
     def __init__(self, message: str, *, ours: Ended | None = None, tls: bool = False) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """Who was asked what: `doing` as in `while predicting 500 rows`. seconds, mebibytes: the limits of an answer."""
+    """A request to a server. doing: as in `while predicting 500 rows`. seconds, mebibytes: the limits of its answer."""
 
     name: str
     where: str
@@ -39,9 +39,9 @@ class Call:
 
 
 def status_fault(call: Call, status: int, *, location: str | None, excerpt: str) -> ModelFault | None:
-    """The fault of an answer that is not 2xx, `alive` where the next request may be answered; None for one that is.
+    """Return the fault of an answer that is not 2xx, `alive` where the next request may be answered; None for 2xx.
 
-    said: how the body begins, as the end of a sentence.
+    excerpt: how the body begins, as the end of a sentence.
     """
     while_, alive = f"(status {status}) while {call.doing}", False
     if 200 <= status < 300:
@@ -58,10 +58,10 @@ def status_fault(call: Call, status: int, *, location: str | None, excerpt: str)
         remedy = "look at protocol, path, model and version of target"
     elif status in BUSY:
         message = f"was too busy, or what is behind it is down {while_}{excerpt}"
-        remedy = "it is asked once and not again; run again when it is up"
+        remedy = "no request is repeated; run again when the server is up"
     elif 400 <= status < 500:
         message, alive = f"refused the request {while_}{excerpt}", True
-        remedy = "hold what is sent (docs/targets.md) against what the server expects"
+        remedy = "compare what is sent (docs/targets.md) with what the server expects"
     else:
         message, alive = f"broke {while_}{excerpt}", True
         remedy = "its own log says why"
@@ -76,27 +76,27 @@ def not_json(call: Call, *, excerpt: str) -> ModelFault:
     )
 
 
-def no_answer_fault(call: Call, silent: NoAnswer) -> ModelFault:
-    """The fault of a server that gave no whole answer."""
-    if silent.ours == "cancelled":
+def no_answer_fault(call: Call, broken: NoAnswer) -> ModelFault:
+    """Return the fault of a server that gave no whole answer."""
+    if broken.ours == "cancelled":
         return ModelFault(f"{call.name} was cancelled while {call.doing}")
-    if silent.ours == "slow":
+    if broken.ours == "slow":
         message = f"did not answer within {call.seconds:g} s while {call.doing}"
         remedy = "timeout: 5m in target waits longer"
-    elif silent.ours == "large":
+    elif broken.ours == "large":
         message = f"answered with more than {call.mebibytes:,} MiB while {call.doing}"
         remedy = "let it answer with predictions only"
-    elif silent.tls:
-        message = f"is not trusted: {silent}"
+    elif broken.tls:
+        message = f"is not trusted: {broken}"
         remedy = "name the certificates that it is signed with, ca: FILE in target"
     else:
-        message = f"does not answer while {call.doing}: {silent}"
+        message = f"does not answer while {call.doing}: {broken}"
         remedy = "is it up, and the address right?"
     return ModelFault(f"{call.who} {message}", remedy=remedy)
 
 
 def not_ready(call: Call, *, state: str) -> ModelFault:
-    """Of a server that was waited for long enough."""
+    """Return the fault of a server that did not become ready in time."""
     return ModelFault(
         f"{call.who} was not ready within {call.seconds:g} s: {state}",
         remedy="is the server started, and the address right? ready: 2m waits longer",
@@ -104,7 +104,7 @@ def not_ready(call: Call, *, state: str) -> ModelFault:
 
 
 def never_ready(call: Call, *, state: str) -> ModelFault:
-    """Of a server that waiting does not help."""
+    """Return the fault of a server that waiting does not help."""
     return ModelFault(
-        f"{call.who} is not asked, because {state}", remedy="look at headers, health, model and version of target"
+        f"{call.who} is not called, because {state}", remedy="look at headers, health, model and version of target"
     )

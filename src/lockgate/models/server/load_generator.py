@@ -1,4 +1,4 @@
-"""Send requests on schedule and time each, in a process that does nothing else.
+"""Load generator: send requests on schedule and time each, in a process that does nothing else.
 
 Started as `python -I load_generator.py`; it imports nothing of lockgate. stdin brings the lengths of a JSON header and of
 a payload (two u64, big-endian), then the two: the bodies, then the intended times as doubles. stdout answers in the
@@ -24,9 +24,9 @@ from array import array
 from typing import Any
 
 HEAD = struct.Struct("!QQ")
-SPIN_S = 0.0001
-READ, WRITE = 1, 2  # as selectors and libcurl both write them
-BATCH = 4  # sent between two looks for answers, so that a late schedule does not open ever more connections
+SPIN_S = 0.0001  # select() wakes up to about this much late; the rest of a wait is spent polling
+READ, WRITE = 1, 2  # the values of both selectors and libcurl
+BATCH = 4  # sent between two polls for answers, so that a late schedule does not open ever more connections
 BODY_LENGTH = 2000
 
 
@@ -44,23 +44,24 @@ def main() -> None:
     try:
         engine = Engine(spec, bodies, lifeline=stdin)
         engine.warm_up(spec["warmup"])
+        # a collection during the load would stop the clock's owner for milliseconds, and count as the server's latency
         gc.collect()
         gc.freeze()
         gc.disable()
         columns = engine.open_loop(due) if spec["open"] else engine.closed_loop()
     except Broken as error:
-        _tell(stdout, {"broken": str(error)}, [])
+        _write(stdout, {"broken": str(error)}, [])
         return
     header = {"requests": len(columns[0]), "first_error": engine.first_error}
-    _tell(stdout, header, [*(column.tobytes() for column in columns)])
+    _write(stdout, header, [*(column.tobytes() for column in columns)])
 
 
 class Broken(Exception):
-    """Nothing can be sent."""
+    """The load cannot be sent at all; the text says why."""
 
 
 class Engine:
-    """Connections to one server, and what came back over them."""
+    """Requests to one server over connections that are kept open. idle: handles that wait for their next request."""
 
     def __init__(self, spec: dict[str, Any], bodies: list[bytes], *, lifeline: int) -> None:
         import pycurl
@@ -72,16 +73,16 @@ class Engine:
         self.first_error: str | None = None
         self.idle: list[Any] = []
         self.made = 0
-        self.limit = min(spec["connections"], _files() - 64)
-        self.watch = (EpollPoller if hasattr(select, "epoll") else SocketPoller)(lifeline)
+        self.limit = min(spec["connections"], _open_file_limit() - 64)  # 64 for all that is no connection
+        self.poller = (EpollPoller if hasattr(select, "epoll") else SocketPoller)(lifeline)
         self.multi = pycurl.CurlMulti()
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
         self.multi.setopt(pycurl.M_TIMERFUNCTION, self._timer)
         self.multi.setopt(pycurl.M_PIPELINING, 0)
-        self.multi.setopt(pycurl.M_MAXCONNECTS, self.limit)
+        self.multi.setopt(pycurl.M_MAXCONNECTS, self.limit)  # else libcurl closes connections beyond its own cache size
 
     def warm_up(self, count: int) -> None:
-        """Requests that are not recorded: one alone, then as many at once as there are to be connections."""
+        """Send unrecorded requests: one alone, so that the server can load, then `concurrency` at once to open them all."""
         sent = 0
         while sent < count:
             wave = 1 if sent == 0 else min(self.spec["concurrency"], count - sent)
@@ -96,7 +97,10 @@ class Engine:
             sent += wave
 
     def open_loop(self, due: array[float]) -> list[array[Any]]:
-        """Every request at its time, whatever has become of those before; one that finds no connection free waits."""
+        """Send every request at its time, whether earlier ones are answered or not; one that finds no free connection waits.
+
+        Returns the columns intended, sent, done, lag and failed, in seconds since the first moment.
+        """
         n = len(due)
         sent, done, lag, failed = _doubles(n), _doubles(n), _doubles(n), array("B", bytes(n))
         clock, answers, idle = self.clock, self._answers, self.idle
@@ -111,6 +115,7 @@ class Engine:
                     break
                 batch += 1
                 sent[index] = now
+                # waiting for a free connection is the server's queue; only what comes after it is our own delay
                 lag[index] = now - max(due[index], free)
                 self._send(index)
                 in_flight += 1
@@ -132,7 +137,7 @@ class Engine:
         return [due, sent, done, lag, failed]
 
     def closed_loop(self) -> list[array[Any]]:
-        """As many workers as asked, each of which sends when its last request was answered."""
+        """Keep `concurrency` requests in flight: each answer makes room for the next. A closed loop has no lag."""
         sent, done, failed = array("d"), array("d"), array("B")
         n, last = self.spec["requests"], self.spec["duration_s"]
         clock = self.clock
@@ -175,20 +180,24 @@ class Engine:
         self.multi.socket_action(self.pycurl.SOCKET_TIMEOUT, 0)  # libcurl would rather wait to be called back
 
     def _answers(self, until: float) -> list[tuple[Any, float, str | None]]:
-        """(handle, moment, error) of what was answered: waits for something to happen, and no longer than `until`."""
+        """(handle, moment, error) of finished requests; waits for an event, but no longer than `until`.
+
+        The order matters: libcurl is served before and after waiting, and its own timer last, because it may finish a
+        request in any call.
+        """
         multi, clock = self.multi, self.clock
         finished: list[tuple[Any, float, str | None]] = []
-        self._finished(finished)  # a request may also end while another is sent, and no socket tells of it
+        self._finished(finished)  # a request may also end while another is sent, without any socket event
         if finished:
             return finished
-        happened = self.watch.wait(min(until, self.deadline))
+        happened = self.poller.wait(min(until, self.deadline))
         for descriptor, mask in happened:
             multi.socket_action(descriptor, mask)
             self._finished(finished)
         if self.deadline <= clock():
             self.deadline = math.inf
             multi.socket_action(self.pycurl.SOCKET_TIMEOUT, 0)
-            if self.deadline == math.inf:  # libcurl tells a timer once, and takes ours for early by a hair
+            if self.deadline == math.inf:  # libcurl sets a timer once, and may find that ours is early by a hair
                 self._timer(multi.timeout())
         self._finished(finished)
         return finished
@@ -247,10 +256,10 @@ class Engine:
         return curl
 
     def _socket(self, event: int, descriptor: int, multi: Any, data: Any) -> None:
-        self.watch.set(descriptor, 0 if event == self.pycurl.POLL_REMOVE else event)
+        self.poller.set(descriptor, 0 if event == self.pycurl.POLL_REMOVE else event)
 
     def _opened(self, descriptor: int, purpose: int) -> int:
-        self.watch.opened(descriptor)
+        self.poller.opened(descriptor)
         return int(self.pycurl.SOCKOPT_OK)
 
     def _timer(self, milliseconds: int) -> None:
@@ -258,13 +267,13 @@ class Engine:
 
 
 class SocketPoller:
-    """Descriptors that are waited for: libcurl's sockets, and the pipe from our parent."""
+    """Wait for libcurl's sockets, and for the end of the pipe from our parent."""
 
     def __init__(self, lifeline: int) -> None:
         self.lifeline = lifeline
         self.watched: dict[int, int] = {}
         self.selector = selectors.DefaultSelector()
-        self.whole = self.selector.fileno()
+        self.descriptor = self.selector.fileno()
         self.set(lifeline, READ)
 
     def set(self, descriptor: int, mask: int) -> None:
@@ -278,22 +287,24 @@ class SocketPoller:
             (self.selector.modify if before else self.selector.register)(descriptor, mask)
 
     def opened(self, descriptor: int) -> None:
-        """A socket is new, whatever had its number before."""
+        """Note that a socket is new; an earlier one may have had the same number."""
 
-    def look(self, seconds: float | None) -> list[tuple[int, int]]:
-        """(descriptor, mask) of what happened."""
+    def poll(self, seconds: float | None) -> list[tuple[int, int]]:
+        """Return (descriptor, mask) of what happened."""
         return [(key.fd, mask) for key, mask in self.selector.select(seconds)]
 
     def wait(self, until: float) -> list[tuple[int, int]]:
-        """(descriptor, mask) of what happened; nothing where nothing did until then. Ends us when our parent ended."""
+        """Return (descriptor, mask) of what happened before `until`. Ends this process when our parent ended."""
         while True:
             seconds = until - time.perf_counter()
             if seconds == math.inf:
-                happened = self.look(None)
+                happened = self.poll(None)
             else:
                 if seconds > SPIN_S:
-                    select.select([self.whole], [], [], seconds - SPIN_S)  # finer than what epoll calls a timeout
-                happened = self.look(0)
+                    select.select(
+                        [self.descriptor], [], [], seconds - SPIN_S
+                    )  # microseconds; epoll rounds to milliseconds
+                happened = self.poll(0)
             if happened:
                 if any(descriptor == self.lifeline for descriptor, _ in happened):
                     os._exit(1)
@@ -303,14 +314,18 @@ class SocketPoller:
 
 
 class EpollPoller(SocketPoller):
-    """The same on Linux, at a third of the cost: a socket that is wanted again was never taken from the kernel's list."""
+    """The same on Linux, at a third of the cost.
+
+    libcurl drops a socket after each answer and adds it again with the next request; here it stays registered with the
+    kernel meanwhile, which saves two system calls a request.
+    """
 
     def __init__(self, lifeline: int) -> None:
         self.lifeline = lifeline
         self.watched = {}
         self.listed: dict[int, int] = {}
         self.epoll = select.epoll()
-        self.whole = self.epoll.fileno()
+        self.descriptor = self.epoll.fileno()
         self.set(lifeline, READ)
 
     def set(self, descriptor: int, mask: int) -> None:
@@ -327,8 +342,8 @@ class EpollPoller(SocketPoller):
     def opened(self, descriptor: int) -> None:
         self.listed.pop(descriptor, None)  # the kernel dropped the one of that number when libcurl closed it
 
-    def look(self, seconds: float | None) -> list[tuple[int, int]]:
-        read, write = ~select.EPOLLOUT, ~select.EPOLLIN  # an error is news for whoever reads or writes
+    def poll(self, seconds: float | None) -> list[tuple[int, int]]:
+        read, write = ~select.EPOLLOUT, ~select.EPOLLIN  # an error wakes readers and writers alike
         happened = []
         for descriptor, events in self.epoll.poll(seconds):
             mask = (READ if events & read else 0) | (WRITE if events & write else 0)
@@ -340,8 +355,8 @@ class EpollPoller(SocketPoller):
         return happened
 
 
-def _files() -> int:
-    """How many files may be open, after asking for as many as we are allowed."""
+def _open_file_limit() -> int:
+    """Raise the limit of open files as far as allowed, 65,536 at most; return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     ceiling = 65536 if hard == resource.RLIM_INFINITY else hard
     try:
@@ -360,12 +375,12 @@ def _exactly(descriptor: int, size: int) -> bytes:
     while len(data) < size:
         part = os.read(descriptor, size - len(data))
         if not part:
-            sys.exit(1)  # whoever started this is gone
+            sys.exit(1)  # our parent is gone
         data += part
     return bytes(data)
 
 
-def _tell(stream: Any, header: dict[str, Any], parts: list[bytes]) -> None:
+def _write(stream: Any, header: dict[str, Any], parts: list[bytes]) -> None:
     text = json.dumps(header).encode()
     stream.write(HEAD.pack(len(text), sum(map(len, parts))) + text)
     for part in parts:

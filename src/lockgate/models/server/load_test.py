@@ -1,4 +1,4 @@
-"""How does a server answer under load? Requests sent on schedule by a process of its own, each timed."""
+"""Load test of a server: run the load generator in a process of its own and read its times."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import json
 import os
 import re
 import select
-import ssl
-import struct
 import subprocess
 import sys
 import time
@@ -23,17 +21,18 @@ from urllib.parse import urlsplit
 from lockgate.errors import ModelFault
 from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.model_host import arrivals
+from lockgate.models.server import load_generator
+from lockgate.models.server.client import machine_certificates
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_ENGINE = Path(__file__).with_name("load_generator.py")
-_CONNECTIONS = 1000
-_START_S = 60.0
+_GENERATOR = Path(load_generator.__file__)
+_CONNECTIONS = 1000  # that an open loop may open
+_START_S = 60.0  # for the start of the generator and for what a busy machine adds
 _ERROR_LENGTH = 300
 _PLAIN = ("accept", "content-type", "user-agent")
-_HEAD = struct.Struct("!QQ")
 
 
 def drive_http(
@@ -53,9 +52,9 @@ def drive_http(
     closed between two requests is replaced, which is no failure. An open loop opens as many connections as it needs, up
     to a thousand; a request that finds them all busy waits for one, which is part of its latency and none of its lag.
     Certificates are checked against ca_file, else those that this machine trusts; no proxy is used.
-    cancelled: asked ten times a second; the load ends at once where it says so.
+    cancelled: called ten times a second; the load ends at once where it returns true.
 
-    Raises ModelFault where nothing can be sent at all: no bodies, a header that is none, an engine that ended. Drive's
+    Raises ModelFault where nothing can be sent at all: no bodies, an invalid header, a generator that ended. Drive's
     times start when the warm-up has ended.
     """
     if not bodies:
@@ -74,10 +73,11 @@ def drive_http(
         "connections": max(_CONNECTIONS, plan.concurrency),
         "warmup": plan.warmup,
         "bodies": [len(body) for body in bodies],
-        "libraries": _folder_of("pycurl"),
+        "libraries": _library_folder("pycurl"),
         **_trust(url, ca_file),
     }
-    longest = 2 + plan.warmup + count / (plan.concurrency if due is None else _CONNECTIONS)  # one after the other
+    # the longest time that all of it may take: every answer takes timeout_s, on all connections at once
+    longest = 2 + plan.warmup + count / (plan.concurrency if due is None else _CONNECTIONS)
     patience = _START_S + (due[-1] if due else 0.0) + timeout_s * longest
     outcome, payload = _run(
         spec, [*bodies, b"" if due is None else due.tobytes()], patience, cancelled or (lambda: False)
@@ -94,7 +94,7 @@ def _drive(outcome: Mapping[str, Any], payload: bytes, secrets: Sequence[str]) -
     n = outcome["requests"]
     times: NDArray[np.float64] = np.frombuffer(payload, np.float64, 4 * n).reshape(4, n)
     failed = np.frombuffer(payload, np.uint8, n, offset=times.nbytes).astype(bool)
-    order = np.argsort(times[1], kind="stable")
+    order = np.argsort(times[1], kind="stable")  # by the moment of sending
     intended, sent, done, lag = (column[order] for column in times)
     error = outcome["first_error"]
     return Drive(intended, sent, done, failed[order], lag, None if error is None else _redacted(error, secrets))
@@ -103,37 +103,37 @@ def _drive(outcome: Mapping[str, Any], payload: bytes, secrets: Sequence[str]) -
 def _run(
     spec: Mapping[str, Any], parts: Sequence[bytes], seconds: float, cancelled: Callable[[], bool]
 ) -> tuple[dict[str, Any], bytes]:
-    """What the engine told: a header and a payload. Its stdin stays open until then, because it ends with it."""
+    """Run the generator; return its header and payload. Its stdin stays open until then, because it ends with it."""
     header = json.dumps(spec).encode()
     with subprocess.Popen(
-        [sys.executable, "-I", str(_ENGINE)],
+        [sys.executable, "-I", str(_GENERATOR)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-    ) as engine:
-        assert engine.stdin is not None and engine.stdout is not None and engine.stderr is not None  # noqa: S101, PT018
+    ) as generator:
+        assert generator.stdin is not None and generator.stdout is not None and generator.stderr is not None  # noqa: S101, PT018
         try:
             with suppress(BrokenPipeError):
-                engine.stdin.write(_HEAD.pack(len(header), sum(map(len, parts))))
+                generator.stdin.write(load_generator.HEAD.pack(len(header), sum(map(len, parts))))
                 for part in (header, *parts):
-                    engine.stdin.write(part)
-                engine.stdin.flush()
-            answer = _all_of(engine.stdout, until=time.monotonic() + seconds, cancelled=cancelled)
+                    generator.stdin.write(part)
+                generator.stdin.flush()
+            answer = _all_of(generator.stdout, until=time.monotonic() + seconds, cancelled=cancelled)
         finally:
-            engine.kill()
+            generator.kill()
             with suppress(BrokenPipeError):
-                engine.stdin.close()  # what it no longer read
-        stderr = engine.stderr.read().decode(errors="replace")
-    size, rest = _HEAD.unpack_from(answer) if len(answer) >= _HEAD.size else (0, 0)
-    if not size or len(answer) < _HEAD.size + size + rest:
-        raise ModelFault("the load generator ended before it had told what it saw", stderr=stderr)
-    outcome: dict[str, Any] = json.loads(answer[_HEAD.size : _HEAD.size + size])
-    return outcome, answer[_HEAD.size + size :]
+                generator.stdin.close()  # what it no longer read
+        stderr = generator.stderr.read().decode(errors="replace")
+    size, rest = load_generator.HEAD.unpack_from(answer) if len(answer) >= load_generator.HEAD.size else (0, 0)
+    if not size or len(answer) < load_generator.HEAD.size + size + rest:
+        raise ModelFault("the load generator ended before it reported its times", stderr=stderr)
+    outcome: dict[str, Any] = json.loads(answer[load_generator.HEAD.size : load_generator.HEAD.size + size])
+    return outcome, answer[load_generator.HEAD.size + size :]
 
 
 def _all_of(stream: IO[bytes], *, until: float, cancelled: Callable[[], bool]) -> bytes:
-    """Everything up to the stream's end."""
+    """Read up to the stream's end. Raises ModelFault where it is cancelled or late."""
     parts: list[bytes] = []
     while True:
         ready, _, _ = select.select([stream], [], [], 0.1)
@@ -150,8 +150,8 @@ def _all_of(stream: IO[bytes], *, until: float, cancelled: Callable[[], bool]) -
             )
 
 
-def _folder_of(library: str) -> str:
-    """Where a library lies, for a process that looks at neither PYTHONPATH nor the user's own packages."""
+def _library_folder(library: str) -> str:
+    """Folder of a library, for a process that reads neither PYTHONPATH nor the user's own packages."""
     module = importlib.util.find_spec(library)
     if module is None or module.origin is None:
         raise ModelFault(f"{library} is not installed, which sends the load", remedy=f"install {library}")
@@ -159,15 +159,11 @@ def _folder_of(library: str) -> str:
 
 
 def _trust(url: str, ca_file: str | None) -> dict[str, str | None]:
-    """Which certificates are believed: the file that was named, else the machine's, else those that requests brings."""
+    """Trusted certificates: the file that the pipeline names, else the machine's, else those of requests."""
     if ca_file is not None or urlsplit(url).scheme != "https":
         return {"ca_file": ca_file, "ca_folder": None}
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile or paths.capath:
-        return {"ca_file": paths.cafile, "ca_folder": paths.capath}
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-    return {"ca_file": DEFAULT_CA_BUNDLE_PATH, "ca_folder": None}
+    file, folder = machine_certificates()
+    return {"ca_file": file, "ca_folder": folder}
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:
@@ -179,7 +175,7 @@ def _check_headers(headers: Mapping[str, str]) -> None:
 
 
 def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
-    """What must not be shown, longest first: values of headers, each of their words, and what a URL may hide."""
+    """Texts to redact, longest first: values of headers, each of their words, user, password and query of the URL."""
     parts = urlsplit(url)
     secrets = {text for text in (parts.password, parts.query, parts.username) if text}
     for name, value in headers.items():
@@ -191,7 +187,7 @@ def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
 
 
 def _redacted(text: str, secrets: Sequence[str]) -> str:
-    """The text on one line, without the secrets, and cut."""
+    """Put the text on one line, without the secrets, cut to a length."""
     for secret in secrets:
         text = text.replace(secret, "***")
     line = " ".join(text.split())

@@ -1,4 +1,4 @@
-"""A model that answers from `mlflow models serve`, which we start from the version's files and end."""
+"""A model behind `mlflow models serve`, started from the version's files and ended by us."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class MlflowServeModel:
             self._launch()
 
     def load(self) -> LoadFacts:
-        """Start the server where that was not done, and wait until it is ready; later calls return the same facts."""
+        """Start the server if it is not started, and wait until it is ready; later calls return the same facts."""
         self.start()
         attempt = 1
         while self._facts is None:
@@ -88,7 +88,7 @@ class MlflowServeModel:
         return self._facts
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
-        """One answer for each batch, in order. Raises ModelFault, with the last lines that the server wrote."""
+        """Yield one answer for each batch, in order. Raises ModelFault, with the last lines that the server wrote."""
         self.load()
         assert self._server is not None  # noqa: S101
         answers = self._server.predict(batches, method=method)
@@ -111,7 +111,7 @@ class MlflowServeModel:
             raise self._with_last_words(fault) from fault
 
     def usage(self) -> Usage:
-        """What the server's processes used so far, where /proc tells; loads the model where that was not done."""
+        """Return what the server's processes used so far, as /proc has it; loads the model if it is not loaded."""
         self.load()
         assert self._server is not None and self._child is not None  # noqa: S101, PT018
         rss, cpu = self._child.used()
@@ -128,7 +128,7 @@ class MlflowServeModel:
 
     @property
     def pid(self) -> int | None:
-        """Of the first of its processes, None before the start."""
+        """Id of its first process, None before the start."""
         return None if self._child is None else self._child.pid
 
     def _launch(self) -> None:
@@ -154,7 +154,7 @@ class MlflowServeModel:
         self._server = ServerModel(self._client, MlflowProtocol(), signature=self._signature, ready_s=self._ready_s)
 
     def _ended(self) -> ModelFault | None:
-        """The fault of a server that is not there any more."""
+        """Fault of a server whose process ended, None while it runs."""
         if self._child is None or self._child.returncode is None:
             return None
         code = self._child.wait() or 0
@@ -185,7 +185,7 @@ class MlflowServeModel:
 
 
 def _free_port() -> int:
-    """A port of the loopback that nobody listens on at this moment; who is too late for it tries another."""
+    """A free port of the loopback; another program may take it before the server does, which is why `load` tries again."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -193,7 +193,7 @@ def _free_port() -> int:
 
 
 def _found_beside(python: str, env: Mapping[str, str]) -> dict[str, str]:
-    """The environment with what is installed beside the interpreter first on PATH: MLflow calls `uvicorn` by name."""
+    """Put the interpreter's folder first on PATH: MLflow calls `uvicorn` by name."""
     if os.sep not in python:
         return dict(env)
     return {**env, "PATH": os.pathsep.join([os.path.dirname(python), env.get("PATH", os.defpath)])}  # noqa: PTH120

@@ -1,4 +1,4 @@
-"""A model that answers over HTTP, whoever started the server."""
+"""A model behind a server that answers over HTTP."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from lockgate.models.server.client import HttpClient
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ROWS = 1000
+_ROWS = 1000  # of a request, so that its body stays small and its answer within the time limit
 
 
 class ServerProtocol(Protocol):
-    """What a server speaks: how rows become a body, and an answer becomes predictions."""
+    """How rows become the body of a request, and an answer becomes predictions."""
 
     path: str
     health: str | None
     one_row: bool
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
-        """What is sent, as JSON's values. Raises ModelFault where the rows cannot be said."""
+        """Return the body as JSON values. Raises ModelFault for rows that cannot be written so."""
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
-        """One prediction a row. Raises UnusableAnswer."""
+        """Return one prediction a row. Raises UnusableAnswer."""
 
     def reported(self, client: HttpClient) -> dict[str, str]:
-        """What the server says of itself and of its model, for the evidence. Raises ModelFault for another version."""
+        """Return what the server reports of itself and its model, for the evidence. Raises ModelFault for another version."""
 
 
 class ServerModel:
@@ -45,13 +45,13 @@ class ServerModel:
     def __init__(
         self,
         client: HttpClient,
-        wire: ServerProtocol,
+        protocol: ServerProtocol,
         *,
         signature: Sequence[Mapping[str, Any]] | None = None,
         ready_s: float = 30.0,
     ) -> None:
         self.name = client.name
-        self._client, self._wire, self._signature, self._ready_s = client, wire, signature, ready_s
+        self._client, self._protocol, self._signature, self._ready_s = client, protocol, signature, ready_s
         self._facts: LoadFacts | None = None
         self._first_ms: float | None = None
         self._closed = False
@@ -61,25 +61,25 @@ class ServerModel:
         if self._closed:
             raise ModelFault(f"{self.name} is closed", remedy="make a new one")
         if self._facts is None:
-            self._client.wait(self._wire.health, seconds=self._ready_s)
-            reported = self._wire.reported(self._client)
+            self._client.wait(self._protocol.health, seconds=self._ready_s)
+            reported = self._protocol.reported(self._client)
             self._facts = LoadFacts(None, None, reported, where=self.where)
         return self._facts
 
     @property
     def where(self) -> str:
-        """Where it answers, and from where to where time is measured."""
-        return f"over HTTP: POST {self._client.url(self._wire.path.partition('?')[0])}, from our machine and back"
+        """Where it answers, and between which points time is measured."""
+        return f"over HTTP: POST {self._client.url(self._protocol.path.partition('?')[0])}, from our machine and back"
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
-        """One answer for each batch, in order; a large batch is asked in parts. Raises ModelFault."""
+        """Yield one answer for each batch, in order; a large batch is sent in parts. Raises ModelFault."""
         if method is not None:
             raise ModelFault(
                 f"{self.name} is behind a server, which answers as it was deployed: {method!r} cannot be called",
-                remedy="take output: {method: …} out, or ask it in a process of its own: target: process",
+                remedy="remove output: {method: …}, or run the model in a process of its own: target: process",
             )
         self.load()
-        step = 1 if self._wire.one_row else _ROWS
+        step = 1 if self._protocol.one_row else _ROWS
         for batch in batches:
             rows = fit_to_signature(batch, self._signature, name=self.name)
             starts = range(0, max(1, rows.num_rows), step)
@@ -88,15 +88,15 @@ class ServerModel:
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
         """Send the plan's requests over HTTP and time them here. A request that fails is recorded, not raised.
 
-        One request is asked and read beforehand, because under load only the status of an answer is looked at.
+        One answer is read in full beforehand, because under load only the status of an answer is checked.
         """
         from lockgate.models.server.load_test import drive_http
 
         if batch.num_rows == 0:
             raise ModelFault(f"{self.name} cannot be driven with a batch without rows", remedy="give data with rows")
-        if self._wire.one_row and plan.rows != 1:
+        if self._protocol.one_row and plan.rows != 1:
             raise ModelFault(
-                f"{self.name} takes one row a request, because its body says $row or $record, and {plan.rows} are asked",
+                f"{self.name} takes one row a request, because its body says $row or $record, and batch_size is {plan.rows}",
                 remedy="write batch_size: 1, or a body with $rows or $records",
             )
         self.load()
@@ -105,7 +105,7 @@ class ServerModel:
             self._answer(parts[0])
         return drive_http(
             plan,
-            url=self._client.address(self._wire.path),
+            url=self._client.address(self._protocol.path),
             headers={"Content-Type": "application/json", "Accept": "application/json", **self._client.headers},
             bodies=[self._body(part) for part in parts],
             timeout_s=self._client.timeout_s,
@@ -114,7 +114,7 @@ class ServerModel:
         )
 
     def usage(self) -> Usage:
-        """Only how long the first answer took: what a server uses that we did not start is not known."""
+        """Return how long the first answer took; memory and processor time of somebody else's server are unknown."""
         return Usage(None, None, self._first_ms)
 
     def close(self) -> None:
@@ -123,28 +123,28 @@ class ServerModel:
         self._client.close()
 
     def _body(self, rows: pa.RecordBatch) -> bytes:
-        return json.dumps(self._wire.body(rows, name=self.name), allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(self._protocol.body(rows, name=self.name), allow_nan=False, separators=(",", ":")).encode()
 
     def _answer(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         count = rows.num_rows
         doing = "predicting 1 row" if count == 1 else f"predicting {count:,} rows"
         body = self._body(rows)
         began = time.perf_counter()
-        document = self._client.post(self._wire.path, body, doing=doing)
+        document = self._client.post(self._protocol.path, body, doing=doing)
         if self._first_ms is None:
             self._first_ms = (time.perf_counter() - began) * 1000
         try:
-            return self._wire.answer(document, count)
+            return self._protocol.answer(document, count)
         except UnusableAnswer as bad:
             raise ModelFault(
-                f"{self.name} gave no usable answer while {doing}: {self._client.safe(str(bad))}",
+                f"{self.name} gave no usable answer while {doing}: {self._client.redact(str(bad))}",
                 remedy="look at protocol and output of target (docs/targets.md), or at what the server returns",
                 alive=True,
             ) from bad
 
 
 def _parts(batch: pa.RecordBatch, *, rows: int, most: int) -> list[pa.RecordBatch]:
-    """Requests of `rows` rows each, taken in turn; a batch with fewer rows is repeated until it has enough for one."""
+    """Cut requests of `rows` rows each; a batch with fewer rows is repeated until it has enough for one."""
     import pyarrow as pa
 
     if batch.num_rows < rows:

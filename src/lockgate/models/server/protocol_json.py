@@ -1,4 +1,4 @@
-"""A body of the pipeline's own: YAML in which some values stand for the rows. BentoML, FastAPI, whatever takes JSON."""
+"""Protocol json: a body of the pipeline's own, in which placeholders stand for the rows (BentoML, FastAPI, …)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class JsonProtocol:
-    """The body is a structure whose placeholders become values; no text is ever put together.
+    """A body whose placeholders become values; texts are never concatenated, so no value can break out of its place.
 
     `$rows` is a list of lists, `$records` a list of objects, `$columns` their names, `$by_column` an object of lists;
     `$row` and `$record` the one row of a request. A text that begins with `$$` is one that begins with `$`. output: keys

@@ -1,4 +1,4 @@
-"""MLflow's protocol: POST /invocations with a `dataframe_split`; SageMaker's containers answer it too."""
+"""Protocol mlflow: POST /invocations with a `dataframe_split`; SageMaker's containers answer it too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first inference protocol: `instances` in, `predictions` out, as KServe and TensorFlow Serving speak it."""
+"""Protocol v1: `instances` in, `predictions` out, as KServe and TensorFlow Serving have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, version 2: MLServer, KServe, Triton."""
+"""Protocol v2, the Open Inference Protocol: MLServer, KServe, Triton."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class V2Protocol:
     """One tensor a column, or all columns as the one tensor that the pipeline names.
 
     An answer with one output is taken whatever its name is, because servers announce one name and answer with another;
-    several outputs are columns by name. MLServer is told that the columns are a frame (`content_type: pd`).
+    several outputs are columns by name. For MLServer the columns are marked as a frame (`content_type: pd`).
     """
 
     one_row = False
@@ -44,7 +44,7 @@ class V2Protocol:
             if len(set(types)) > 1:
                 kinds = ", ".join(dict.fromkeys(types))
                 raise ModelFault(
-                    f"{name} cannot be asked: the columns are {kinds}, and one tensor holds values of one type",
+                    f"{name} cannot predict: the columns are {kinds}, and one tensor holds values of one type",
                     remedy="leave tensor: out, so that each column is a tensor, or log a signature with one type",
                 )
             data = [value for row in zip(*table.values(), strict=True) for value in row]
@@ -63,13 +63,13 @@ class V2Protocol:
             raise UnusableAnswer("it has no `outputs`, as the Open Inference Protocol has")
         version = document.get("model_version")
         if self._version is not None and version not in (None, "", self._version):
-            raise UnusableAnswer(f"version {version!r} of the model answered, and {self._version!r} was asked")
+            raise UnusableAnswer(f"version {version!r} of the model answered, and target names {self._version!r}")
         if len(outputs) == 1:
             return read_predictions(_nested(outputs[0], rows), rows)
         return read_predictions({str(output.get("name")): _flat(output, rows) for output in outputs}, rows)
 
     def reported(self, client: HttpClient) -> dict[str, str]:
-        """What the server says of itself and of the model; without `version` it also says which one answers."""
+        """Return name and version of the server, and the platform and versions of the model. Raises ModelFault."""
         server, model = client.get("/v2"), client.get(self._model)
         facts = {}
         if isinstance(server, dict) and isinstance(server.get("name"), str):
@@ -81,7 +81,7 @@ class V2Protocol:
             if self._version is not None and served and self._version not in served:
                 raise ModelFault(
                     f"{client.name} at {client.url(self._model)} has the versions {', '.join(map(str, served[:20]))}, "
-                    f"and target asks for {self._version!r}",
+                    f"and target names {self._version!r}",
                     remedy="name one of these as version: in target",
                 )
             facts |= {"platform": str(model["platform"])[:80]} if model.get("platform") else {}
@@ -101,7 +101,7 @@ def _tensor(name: str, shape: list[int], datatype: str, data: list[Any]) -> dict
 
 
 def _nested(output: Any, rows: int) -> list[Any]:
-    """The data of an output as one value a row, or one list a row: it may come flat or nested."""
+    """Data of an output as one value a row, or one list a row; servers send it flat or nested."""
     data, shape = _data(output)
     width = shape[1] if len(shape) == 2 else 1
     if len(shape) > 2 or not shape or shape[0] != rows:
