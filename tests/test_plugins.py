@@ -99,7 +99,7 @@ def test_a_file_that_changed_is_run_anew(tmp_path: Path) -> None:
 def test_a_package_is_named_with_its_version(acme: None) -> None:
     """As it is installed."""
     assert plugins.distribution(plugins.METRICS, "acme_profit") == "acme-metrics 1.2"
-    assert plugins.unknown(plugins.METRICS, "acme_profit") is None
+    assert plugins.refusal(plugins.METRICS, "acme_profit") is None
     with pytest.raises(UsageError, match=r"no metric is called 'acme_profits'; known: acme_profit, .*did you mean"):
         plugins.distribution(plugins.METRICS, "acme_profits")
     with pytest.raises(UsageError, match=r"no metric is called 'none'; known: acme_profit, acme_state"):

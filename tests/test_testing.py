@@ -68,4 +68,4 @@ def test_a_gate_that_needs_a_model_says_so() -> None:
     result = run_gate("latency", table=COLUMNS, require=["p50_ms <= 20"])
 
     assert (result.verdict, result.reason) == (Verdict.ERROR, "a table of scores has no model files")
-    assert result.context["broken"]["remedy"] == "ask this gate with gate run"
+    assert result.context["broken"]["remedy"] == "run this gate with gate run"

@@ -1,4 +1,4 @@
-"""What others bring, behind a name in a pipeline: an entry point of an installed package, or a file of the project."""
+"""Plug-ins: what a name in a pipeline stands for, an entry point of an installed package or a file of the project."""
 
 from __future__ import annotations
 
@@ -25,41 +25,41 @@ _WORDS = {GATES: "gate", REGISTRIES: "registry", METRICS: "metric"}
 @cache
 def installed(group: str) -> dict[str, EntryPoint]:
     """Entry points of a group by name; of two with one name the first installed wins, as everywhere in Python."""
-    found: dict[str, EntryPoint] = {}
+    by_name: dict[str, EntryPoint] = {}
     for entry in entry_points(group=group):
-        found.setdefault(entry.name, entry)
-    return dict(sorted(found.items()))
+        by_name.setdefault(entry.name, entry)
+    return dict(sorted(by_name.items()))
 
 
-def unknown(group: str, kind: str) -> str | None:
-    """What is said of a name that nothing installed goes by: the known ones, and the meant one guessed."""
-    known = installed(group)
-    if kind in known:
+def refusal(group: str, kind: str) -> str | None:
+    """Why there is no plug-in of that name, with the installed ones and a guess; None where there is one."""
+    names = installed(group)
+    if kind in names:
         return None
-    return f"no {_WORDS[group]} is called {kind!r}; known: {', '.join(known) or 'none'}{guess(kind, known)}"
+    return f"no {_WORDS[group]} is called {kind!r}; known: {', '.join(names) or 'none'}{guess(kind, names)}"
+
+
+def _entry(group: str, kind: str) -> EntryPoint:
+    if message := refusal(group, kind):
+        raise UsageError(message)
+    return installed(group)[kind]
 
 
 def load(group: str, kind: str) -> Any:
-    """The object behind `kind`. Raises UsageError that lists the known ones and guesses the meant one."""
-    what = unknown(group, kind)
-    if what is not None:
-        raise UsageError(what)
-    entry = installed(group)[kind]
+    """The object behind `kind`. Raises UsageError that lists the installed ones and guesses the meant one."""
+    entry = _entry(group, kind)
     try:
         return entry.load()
     except Exception as error:
         raise UsageError(
-            f"{kind!r} is installed and could not be loaded: {_said(error)}",
+            f"{kind!r} is installed and could not be loaded: {_named(error)}",
             remedy=f"reinstall the package that brings {entry.value}",
         ) from error
 
 
 def distribution(group: str, kind: str) -> str:
     """`acme-metrics 1.2`: the installed package that brings `kind`, with its version. Raises UsageError."""
-    what = unknown(group, kind)
-    if what is not None:
-        raise UsageError(what)
-    package = installed(group)[kind].dist
+    package = _entry(group, kind).dist
     return "unknown" if package is None else f"{package.name} {package.version}"
 
 
@@ -84,7 +84,7 @@ class ProjectFile:
         """Of the file. Raises UsageError where it is not there, or not below the root."""
         path = (self.root / self._name).resolve()
         if not path.is_relative_to(self.root.resolve()) or not path.is_file():
-            raise self._wrong(f"there is no file {self._name} below the project's root")
+            raise self._error(f"there is no file {self._name} below the project's root")
         return path
 
     @property
@@ -99,14 +99,14 @@ class ProjectFile:
         module = self._module(path, data)
         attribute = self.text.rpartition(":")[2]
         if not hasattr(module, attribute):
-            raise self._wrong(f"{self._name} has no {attribute!r}")
+            raise self._error(f"{self._name} has no {attribute!r}")
         return getattr(module, attribute), sha256(data)
 
     def _module(self, path: Path, data: bytes) -> ModuleType:
         name = "lockgate_file_" + "_".join(path.with_suffix("").relative_to(self.root.resolve()).parts)
-        known = sys.modules.get(name)
-        if known is not None and known.__file__ == str(path) and getattr(known.__loader__, "data", None) == data:
-            return known
+        loaded = sys.modules.get(name)
+        if loaded is not None and loaded.__file__ == str(path) and getattr(loaded.__loader__, "data", None) == data:
+            return loaded
         spec = importlib.util.spec_from_file_location(name, path, loader=_Bytes(path, data))
         assert spec is not None and spec.loader is not None  # noqa: S101, PT018  # it has a loader: ours
         module = importlib.util.module_from_spec(spec)
@@ -115,11 +115,11 @@ class ProjectFile:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[name]
-            raise UsageError(f"{self.word} {self.text!r} could not be loaded: {_said(error)}") from error
+            raise UsageError(f"{self.word} {self.text!r} could not be loaded: {_named(error)}") from error
         return module
 
-    def _wrong(self, what: str) -> UsageError:
-        return UsageError(f"{self.word} {self.text!r}: {what}")
+    def _error(self, message: str) -> UsageError:
+        return UsageError(f"{self.word} {self.text!r}: {message}")
 
 
 class _Bytes(SourceLoader):
@@ -135,7 +135,7 @@ class _Bytes(SourceLoader):
         return self.data
 
 
-def _said(error: Exception) -> str:
+def _named(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 

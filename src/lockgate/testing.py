@@ -1,9 +1,10 @@
-"""Ask one gate exactly as `gate run` would, on scores that are already known: to try, test and benchmark gates."""
+"""Run one gate exactly as `gate run` would, on scores that you have: to try, test and benchmark gates."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,22 +13,24 @@ from lockgate.errors import UsageError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evidence import GateResult
-from lockgate.gates.gate import gate_class
+from lockgate.gates.gate import Gate, gate_class
 from lockgate.registries.ports import ModelVersion, VersionFacts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockgate.data.dataset import DatasetSpec
     from lockgate.evaluation.scoring.scored_table import Scored
 
 _DATA = "table"
+Scores = Mapping[str, str | Mapping[str, str]]
 
 
 def run_gate(
     kind: str,
     *,
     table: Any = None,
-    scores: Mapping[str, str | Mapping[str, str]] | None = None,
+    scores: Scores | None = None,
     require: Sequence[str | Mapping[str, Any] | Requirement] = (),
     slices: Sequence[Any] = (),
     task: str | None = None,
@@ -43,149 +46,122 @@ def run_gate(
 ) -> GateResult:
     """The result of one gate of `kind` on a table.
 
-    table: a pandas or Arrow table whose columns `label`, `candidate` and, if there, `champion` hold what is known; other
-    columns are for slices. scores: {candidate: column, champion: column} where they are called otherwise, or
+    table: a pandas or Arrow table with the columns `label`, `candidate` and, if there is one, `champion`; other columns
+    are for slices. scores: {candidate: column, champion: column} where they are called otherwise, or
     {candidate: {class: column, …}}. slices: entries as in `data.*.slices`. task: binary, multiclass, regression or ranking;
-    told from the lines, else from the scores and the label, where it is left out. classes: of task multiclass, else those
-    of the label. query: the column that says which rows of a ranking belong to one query.
-    fields: of the gate. For a gate that replays requests, a missing score is a request that was not answered.
+    where it is left out, that of the requirements, else of the scores and the label. classes: of task multiclass, else
+    those of the label. query: the column that says which rows of a ranking belong to one query. fields: of the gate. For a
+    gate that replays requests, a missing score is a request that was not answered.
     Raises UsageError for an unknown kind, a field that does not fit, a line that the table cannot answer or a table
     without the columns; what a gate raises itself becomes its verdict, as in a run.
     """
+    gate, arrow = _gate(kind, require, fields), _arrow(table)
+    columns = {"label": label, "cluster": cluster, "weight": weight, "query": query}
+    more = {"slices": tuple(slices), "small_slices": dict(small_slices or {})}
+    spec = _spec(arrow, scores, columns, more)
+    class_names = tuple(class_text(name) for name in classes)
+    task = _fit(gate, spec, arrow, task=task, several=bool(classes), label=label)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        gate = _gate(kind, require, fields)
-        case = _Known(
-            table,
-            scores=scores,
-            slices=slices,
-            task=task,
-            positive=positive,
-            classes=classes,
-            threshold=threshold,
-            label=label,
-            cluster=cluster,
-            weight=weight,
-            query=query,
-            small_slices=small_slices,
-            folder=Path(scratch),
-        )
-        case.fit(gate)
-        return case.ask(gate)
+        return _TableRun(arrow, spec, task, positive, class_names, threshold, Path(scratch)).run(gate)
 
 
-def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Any:
+def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Gate:
     from pydantic import ValidationError
 
     cls = gate_class(kind, root=Path.cwd())
-    given: dict[str, Any] = {"gate": kind, **fields}
+    values: dict[str, Any] = {"gate": kind, **fields}
     if require:
-        given["require"] = tuple(require)
+        values["require"] = tuple(require)
     if "data" in cls.model_fields:
-        given["data"] = _DATA
+        values["data"] = _DATA
     try:
-        gate = cls.model_validate(given)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in wrong["loc"])
-        raise UsageError(f"gate {kind}: {place}: {wrong['msg'].removeprefix('Value error, ')}") from error
+        gate = cls.model_validate(values)
+    except ValidationError as refusal:
+        error = refusal.errors(include_url=False)[0]
+        path = ".".join(str(part) for part in error["loc"])
+        message = error.get("ctx", {}).get("error", error["msg"])
+        raise UsageError(f"gate {kind}: {path}: {message}") from refusal
     for line in gate.lines:
         if gate.subjects and line.subject not in gate.subjects:
             raise UsageError(f"gate {kind} has no subject {line.subject!r}; known: {', '.join(gate.subjects)}")
     return gate
 
 
-class _Known:
-    """A case in which everything is already scored."""
+def _spec(
+    arrow: pa.Table, scores: Scores | None, columns: Mapping[str, str | None], more: Mapping[str, Any]
+) -> DatasetSpec:
+    """The table as data of a pipeline. Raises UsageError for columns that it lacks; the label may be one of those."""
+    from lockgate.data.dataset import DatasetSpec
 
-    def __init__(
-        self,
-        table: Any,
-        *,
-        scores: Mapping[str, str | Mapping[str, str]] | None,
-        slices: Sequence[Any],
-        task: str | None,
-        positive: Any,
-        classes: Sequence[Any],
-        threshold: float | None,
-        label: str,
-        cluster: str | None,
-        weight: str | None,
-        query: str | None,
-        small_slices: Mapping[str, Any] | None,
-        folder: Path,
-    ) -> None:
-        from lockgate.data.dataset import DatasetSpec
+    names = arrow.schema.names
+    roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
+    if "candidate" not in roles:
+        raise UsageError("the table has no column 'candidate'", remedy="name it with scores={'candidate': column}")
+    named = {key: name for key, name in columns.items() if key != "label" or name in names}
+    scored = [name for role in roles.values() for name in ([role] if isinstance(role, str) else role.values())]
+    missing = [name for name in (*scored, *named.values()) if name is not None and name not in names]
+    if missing:
+        raise UsageError(f"the table has no column {missing[0]!r}; it has {', '.join(names)}")
+    return DatasetSpec.model_validate({"path": "table", "scores": roles, **named, **more})
 
-        self.arrow = _arrow(table)
-        names = self.arrow.schema.names
-        roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
-        if "candidate" not in roles:
-            raise UsageError("the table has no column 'candidate'", remedy="name it with scores={'candidate': column}")
-        columns = [name for given in roles.values() for name in ([given] if isinstance(given, str) else given.values())]
-        lacking = [name for name in (*columns, cluster, weight, query) if name is not None and name not in names]
-        if lacking:
-            raise UsageError(f"the table has no column {lacking[0]!r}; it has {', '.join(names)}")
-        self.positive, self.threshold_, self.folder = positive, threshold, folder
-        self.classes = tuple(class_text(name) for name in classes)
-        self.several = bool(classes) or any(not isinstance(given, str) for given in roles.values())
-        self.spec = DatasetSpec.model_validate(
-            {
-                "path": "table",
-                "label": label if label in names else None,
-                "cluster": cluster,
-                "weight": weight,
-                "query": query,
-                "slices": tuple(slices),
-                "scores": roles,
-                "small_slices": dict(small_slices or {}),
-            }
-        )
-        self.task = task
-        self.label = label
-        self.champion = "champion" in roles
 
-    def fit(self, gate: Any) -> None:
-        """Take the gate's task where none was named. Raises UsageError for a line that the table cannot answer."""
-        declared = [spec.slice_name for spec in self.spec.slices]
-        for line in gate.lines:
-            subject = gate.subjects.get(line.subject)
-            needs = set() if subject is None else set(subject.needs)
-            if "label" in needs and self.spec.label is None:
-                raise UsageError(f"{str(line)!r} needs labels, and the table has no column {self.label!r}")
-            if "query" in needs and self.spec.query is None:
-                raise UsageError(f"{str(line)!r} is judged by query; name the column of queries with query=")
-            if line.scope.kind == "overall":
-                continue
-            if subject is not None and not {"label", "score"} & needs:
-                raise UsageError(f"{str(line)!r}: {subject.name} is not measured by slice; leave the scope out")
-            named = [name for name, _ in line.scope.cell] or ([line.scope.name] if line.scope.name else [])
-            for name in named if declared else named or ["each slice"]:
-                if name not in declared:
-                    known = ", ".join(declared) or "none"
-                    raise UsageError(f"{str(line)!r}: no slice is called {name!r}; declared with slices=: {known}")
-        told = [set(of.tasks) for line in gate.lines if (of := gate.subjects.get(line.subject)) and of.tasks]
-        possible = set.intersection(*told) if told else set()
-        if self.several:
-            possible &= {"multiclass"}
-        self.task = self.task or (possible.pop() if len(possible) == 1 else _task(self.arrow, self.label))
+def _fit(gate: Gate, spec: DatasetSpec, arrow: pa.Table, *, task: str | None, several: bool, label: str) -> str:
+    """The task, the gate's own where none was named. Raises UsageError for a line that the table cannot answer."""
+    declared = [entry.slice_name for entry in spec.slices]
+    for line in gate.lines:
+        subject = gate.subjects.get(line.subject)
+        needs = () if subject is None else subject.needs
+        if "label" in needs and spec.label is None:
+            raise UsageError(f"{str(line)!r} needs labels, and the table has no column {label!r}")
+        if "query" in needs and spec.query is None:
+            raise UsageError(f"{str(line)!r} is judged by query; name the column of queries with query=")
+        if line.scope.kind == "overall":
+            continue
+        if subject is not None and not subject.of_rows:
+            raise UsageError(f"{str(line)!r}: {subject.name} is not measured by slice; leave the scope out")
+        names = [name for name, _ in line.scope.cell] or ([line.scope.name] if line.scope.name else [])
+        for name in names if declared else names or ["each slice"]:
+            if name not in declared:
+                slices = ", ".join(declared) or "none"
+                raise UsageError(f"{str(line)!r}: no slice is called {name!r}; declared with slices=: {slices}")
+    if task is not None:
+        return task
+    subjects = [gate.subjects.get(line.subject) for line in gate.lines]
+    tasks = [set(subject.tasks) for subject in subjects if subject is not None and subject.tasks]
+    possible = set.intersection(*tasks) if tasks else set()
+    if several or any(not isinstance(role, str) for role in (spec.scores or {}).values()):
+        possible &= {"multiclass"}
+    return possible.pop() if len(possible) == 1 else _task(arrow, label)
 
-    def ask(self, gate: Any) -> GateResult:
+
+@dataclass(frozen=True)
+class _TableRun:
+    """A run of one gate in whose case everything is already scored."""
+
+    arrow: pa.Table
+    spec: DatasetSpec
+    task: str
+    positive: Any
+    classes: tuple[str, ...]
+    threshold: float | None
+    folder: Path
+
+    def run(self, gate: Gate) -> GateResult:
         from lockgate.evidence.run_folder import RunFolder
         from lockgate.pipeline.model import Pipeline
         from lockgate.runs.run import PipelineRun, now
 
-        known: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
-        pipeline = Pipeline.model_construct(**known)
-        asking = PipelineRun(
-            pipeline=pipeline,
+        fields: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
+        run = PipelineRun(
+            pipeline=Pipeline.model_construct(**fields),
             case=self._case(),
             folder=RunFolder(self.folder),
             nonce="",
             started_at=now(),
             circumstances={},
         )
-        asking.run_gates()
-        return asking.results[0]
+        run.run_gates()
+        return run.results[0]
 
     def _case(self) -> Case:
         from lockgate.data.dataset import TableDataset
@@ -193,8 +169,8 @@ class _Known:
         dataset = TableDataset(self.arrow, self.spec)
         return Case(
             candidate=_contender("candidate"),
-            champion=_contender("champion") if self.champion else None,
-            task=self.task or "",
+            champion=_contender("champion") if "champion" in (self.spec.scores or {}) else None,
+            task=self.task,
             folder=self.folder,
             seed=0,
             datasets=(_DATA,),
@@ -203,7 +179,7 @@ class _Known:
             score=lambda _: self._scored(),
             replay=lambda _: self._replayed(),
             sample=_no_model,
-            threshold=lambda _: self.threshold_,
+            threshold=lambda _: self.threshold,
         )
 
     def _scored(self) -> Scored:
@@ -222,18 +198,18 @@ class _Known:
         from lockgate.data.arrow_arrays import from_numpy, to_floats, whole
         from lockgate.evaluation.scoring.scored_table import Scored
 
-        table, given = self.arrow, dict[str, Any]()
+        table, scores = self.arrow, dict[str, Any]()
         for role, name in (self.spec.scores or {}).items():
             column = whole(table.column(name))
             assert isinstance(name, str)  # noqa: S101  # replays are of one score
             if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_null(column.type):
-                given[role] = to_floats(column)
-                filled = from_numpy(np.nan_to_num(given[role]))
+                scores[role] = to_floats(column)
+                filled = from_numpy(np.nan_to_num(scores[role]))
                 table = table.set_column(table.schema.get_field_index(name), name, filled)
         task: Any = self.task
         scored = Scored.from_table(table, self.spec, task=task, positive=self.positive)
-        for asked, values in given.items():
-            setattr(scored, asked, values)
+        for attribute, values in scores.items():
+            setattr(scored, attribute, values)
         return scored
 
 
@@ -265,12 +241,12 @@ def _contender(role: Any) -> Contender:
 
 
 def _no_files() -> Path:
-    raise UsageError("a table of scores has no model files", remedy="ask this gate with gate run")
+    raise UsageError("a table of scores has no model files", remedy="run this gate with gate run")
 
 
 def _no_facts(_: Path) -> VersionFacts:
-    raise UsageError("a table of scores has no registered version", remedy="ask this gate with gate run")
+    raise UsageError("a table of scores has no registered version", remedy="run this gate with gate run")
 
 
 def _no_model(*_: Any) -> Any:
-    raise UsageError("a table of scores has no model to ask", remedy="ask this gate with gate run")
+    raise UsageError("a table of scores has no model", remedy="run this gate with gate run")

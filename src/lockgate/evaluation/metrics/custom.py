@@ -91,7 +91,7 @@ def complaints(
     for name, function in functions.items():
         if name in known:
             yield ("functions", name), f"functions: {name} is a metric already; give yours a name of its own"
-        what = None if function.in_file else plugins.unknown(plugins.METRICS, function.function)
+        what = None if function.in_file else plugins.refusal(plugins.METRICS, function.function)
         if what is not None:
             yield ("functions", name, "function"), f"functions: {what}; a file is named as ./file.py:function"
         if weight is not None and not function.per_row and weight not in function.columns:
