@@ -135,7 +135,7 @@ def points(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
 
     from lockgate.data.dataset import DatasetSpec
     from lockgate.evaluation.estimation.estimate import estimate
-    from lockgate.evaluation.metrics import METRICS
+    from lockgate.evaluation.metrics.catalog import METRICS
     from lockgate.evaluation.requirements.grammar import parse
     from lockgate.evaluation.scoring.scored_table import Scored
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from helpers.reference import case, people
-from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics.catalog import METRICS
 from lockgate.stats.influence import bound, spread
 
 

@@ -17,9 +17,9 @@ from lockgate.evidence.finding import Finding
 
 if TYPE_CHECKING:
     from lockgate.data.slices.slice import Slice
+    from lockgate.evaluation.metrics.declaration import Metric
     from lockgate.evaluation.scoring.merge_small_slices import Pool
     from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.evaluation.uncertainty.metric import Metric
 
 NamedRequirements = Sequence[tuple[str, Requirement]]
 

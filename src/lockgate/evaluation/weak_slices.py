@@ -165,14 +165,14 @@ def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str,
 
 
 def _of_classes(labels: NDArray[Any], models: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
-    from lockgate.evaluation.metrics.multiclass import row_losses
+    from lockgate.evaluation.metrics.classification import class_squared_errors
     from lockgate.models.class_scores import predicted_class
 
     shares = all(
         model_scores.ndim == 2 and model_scores.min() >= 0 and model_scores.max() <= 1 for model_scores in models
     )
     losses = [
-        row_losses("brier", labels, model_scores)
+        class_squared_errors(labels, model_scores)
         if shares
         else (predicted_class(model_scores) != labels).astype(np.float64)
         for model_scores in models

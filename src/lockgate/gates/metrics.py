@@ -10,10 +10,8 @@ from pydantic import Field, PrivateAttr, StringConstraints
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.metrics import custom
-from lockgate.evaluation.metrics import multiclass_subjects as averages
-from lockgate.evaluation.metrics import ranking_subjects as ranking
-from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics import custom, multiclass_subjects, ranking_subjects
+from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
@@ -59,14 +57,16 @@ class Metrics(Gate):
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         data = pipeline.data.get(self.data)
         yield from custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
-        if pipeline.task == ranking.TASK:
+        if pipeline.task == ranking_subjects.TASK:
             yield from ((("functions", name), f"functions: {name}: {_NO_FUNCTIONS}") for name in self.functions)
             for number, line in enumerate(self.lines):
-                if line.subject in ranking.SUBJECTS:
-                    yield from ((("require", number), message) for message in ranking.out_of_range(line))
+                if line.subject in ranking_subjects.BY_NAME:
+                    yield from ((("require", number), message) for message in ranking_subjects.out_of_range(line))
         if pipeline.task == "multiclass":
             for number, line in enumerate(self.lines):
-                yield from ((("require", number), message) for message in averages.complaints(line, pipeline.classes))
+                yield from (
+                    (("require", number), message) for message in multiclass_subjects.complaints(line, pipeline.classes)
+                )
         for name in pipeline.per_row:
             if name in SUBJECTS or name in self.functions:
                 yield (), f"per_row: {name} is a metric here already; give yours a name of its own"
@@ -80,7 +80,7 @@ class Metrics(Gate):
     def _no_row_metrics(self, pipeline: PipelineView) -> Iterator[str]:
         """Why no row metric can be run beside a model of this pipeline."""
         data = pipeline.data.get(self.data)
-        if pipeline.task == ranking.TASK:
+        if pipeline.task == ranking_subjects.TASK:
             yield "measures rows, and a ranking is judged by query; leave it out"
         if pipeline.target != "process":
             yield "is run in a process of ours, and target: names a server; write target: process"
@@ -93,7 +93,6 @@ class Metrics(Gate):
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.evaluation.curves import curves
         from lockgate.evaluation.evaluate import evaluate
-        from lockgate.evaluation.metrics import METRICS
         from lockgate.evaluation.weak_slices import find_weak_slices
 
         requirements = self.requirements_for(case)
@@ -111,7 +110,7 @@ class Metrics(Gate):
             metrics |= multiclass.metrics([line for line in lines if line.subject in SUBJECTS], scored.classes)
         functions = {name: function for name, function in self.functions.items() if name in subjects}
         losses = None
-        if case.task == ranking.TASK:
+        if case.task == ranking_subjects.TASK:
             from lockgate.evaluation.metrics.by_query import ByQuery
 
             if functions:

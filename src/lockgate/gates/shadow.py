@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.metrics import flip_rate
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
@@ -28,18 +29,7 @@ class Shadow(Gate):
     subjects: ClassVar[Mapping[str, Subject]] = {
         subject.name: subject
         for subject in (
-            Subject(
-                "flip_rate",
-                "lower",
-                bounds=(0, 1),
-                tasks=("binary", "multiclass"),
-                needs=("score", "threshold", "champion", "no champion"),
-                by_task={
-                    "multiclass": Subject(
-                        "flip_rate", "lower", bounds=(0, 1), needs=("score", "champion", "no champion")
-                    )
-                },
-            ),
+            flip_rate.SUBJECT,
             Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
             Subject(
                 "new_errors",
@@ -59,7 +49,6 @@ class Shadow(Gate):
 
     def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
         from lockgate.evaluation.evaluate import evaluate
-        from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 
         requirements = self.requirements_for(case)
         if not requirements:
@@ -68,22 +57,20 @@ class Shadow(Gate):
         counted = [self._count(scored, name, line) for name, line in requirements if line.subject != "flip_rate"]
         flipped = scored if len(counted) == len(requirements) else self._flips(case, scored)
         yield from evaluate(
-            self.title, flipped, requirements, {"flip_rate": FLIP_RATE}, self.subjects, threshold={},
+            self.title, flipped, requirements, {"flip_rate": flip_rate.FLIP_RATE}, self.subjects, threshold={},
             small=case.dataset(self.data).spec.small_slices, counted=counted,
         )  # fmt: skip
 
     def _flips(self, case: Case, scored: Scored) -> Scored:
-        from lockgate.evaluation.metrics.flip_rate import flips, flips_of_classes
-
         if scored.classes:
-            return flips_of_classes(scored)
+            return flip_rate.flips_of_classes(scored)
         thresholds = [case.threshold(role) for role in ("candidate", "champion")]
         set_thresholds = [threshold for threshold in thresholds if threshold is not None]
         if len(set_thresholds) < len(thresholds):
             raise GateBroken(
                 "flip_rate needs to know which scores are positive", remedy="give the pipeline a threshold"
             )
-        return flips(scored, candidate=set_thresholds[0], champion=set_thresholds[1])
+        return flip_rate.flips(scored, candidate=set_thresholds[0], champion=set_thresholds[1])
 
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np

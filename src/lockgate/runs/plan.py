@@ -87,7 +87,7 @@ class Planned:
 
     def _on_rows(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
         """By line, of those that rows of a data set decide."""
-        from lockgate.evaluation.metrics import ranking_subjects as ranking
+        from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
         from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
         from lockgate.evaluation.planning.outlook import as_absolute, assumptions, outlooks
         from lockgate.evaluation.planning.request_outlook import flip_rate_outlook
@@ -96,7 +96,7 @@ class Planned:
         if data is None or not gate.by_group:
             return {}
         small = self.pipeline.data[data].small_slices
-        planned = {*_metrics(), *ranking.SUBJECTS}
+        planned = {*_metrics(), *BY_NAME}
         lines = [(name, line) for name, line in asked if line.subject in planned]
         if data not in self._rows:
             self._rows[data] = self._counted(data)
@@ -196,7 +196,7 @@ class Planned:
 
 
 def _metrics() -> dict[str, Any]:
-    from lockgate.evaluation.metrics import METRICS
+    from lockgate.evaluation.metrics.catalog import METRICS
     from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 
     return {**METRICS, FLIP_RATE.name: FLIP_RATE}

@@ -54,7 +54,7 @@ class Sums:
     fourth: float
 
     @classmethod
-    def of(cls, psi: Floats, counts: Floats | None = None) -> Sums:
+    def from_influence(cls, psi: Floats, counts: Floats | None = None) -> Sums:
         """Of influence values, each counted once or `counts` times."""
         square = psi * psi
         counted = square if counts is None else square * counts

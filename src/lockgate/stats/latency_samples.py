@@ -87,7 +87,7 @@ class Exact:
         """Of requests above the block's own percentile: one of the whole run is not known yet."""
         rank = max(1, int(np.ceil(share * len(self.values) - 1e-9)))
         over = (self.values > np.partition(self.values, rank - 1)[rank - 1]).astype(np.float64)
-        return Resemblance.of([over - over.mean()], lags=LAGS)
+        return Resemblance.from_blocks([over - over.mean()], lags=LAGS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +161,7 @@ def pooled(blocks: Sequence[Times]) -> Times:
     for part in parts:
         counts[part.first - first : part.first - first + len(part.counts)] += part.counts
     shares = set.intersection(*(set(part.resemblance) for part in parts))
-    resemblance = {share: Resemblance.together(part.resemblance[share] for part in parts) for share in shares}
+    resemblance = {share: Resemblance.pooled(part.resemblance[share] for part in parts) for share in shares}
     return Folded(first, counts, sum(part.failed for part in parts), sum(part.total for part in parts), resemblance)
 
 
@@ -182,4 +182,4 @@ def resemblance(blocks: Sequence[Times], *, share: float, threshold: float) -> R
     over = [(block.values > threshold).astype(np.float64) for block in whole]
     mean = sum(float(one.sum()) for one in over) / max(1, sum(map(len, over)))
     parts = [block.resemblance[share] for block in blocks if isinstance(block, Folded)]
-    return Resemblance.together([Resemblance.of([one - mean for one in over]), *parts])
+    return Resemblance.pooled([Resemblance.from_blocks([one - mean for one in over]), *parts])

@@ -41,7 +41,7 @@ def autocorrelation_time(blocks: Sequence[ArrayLike]) -> float:
     """
     data = [np.asarray(block, dtype=np.float64) for block in blocks]
     mean = sum(float(block.sum()) for block in data) / max(1, sum(len(block) for block in data))
-    return Resemblance.of([block - mean for block in data]).time
+    return Resemblance.from_blocks([block - mean for block in data]).time
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Resemblance:
     pairs: NDArray[np.float64]
 
     @classmethod
-    def of(cls, centred: Sequence[NDArray[np.float64]], *, lags: int | None = None) -> Resemblance:
+    def from_blocks(cls, centred: Sequence[NDArray[np.float64]], *, lags: int | None = None) -> Resemblance:
         """centred: blocks of values about their mean, in order of time. Up to half the longest block, at most `lags`."""
         longest = max((len(block) for block in centred), default=0)
         products, pairs = np.zeros(longest), np.zeros(longest)
@@ -65,7 +65,7 @@ class Resemblance:
         return cls(products[:kept].copy(), pairs[:kept].copy())
 
     @classmethod
-    def together(cls, parts: Iterable[Resemblance]) -> Resemblance:
+    def pooled(cls, parts: Iterable[Resemblance]) -> Resemblance:
         """Of all parts; nothing is assumed of how one follows another."""
         some = list(parts)
         longest = max((len(part.pairs) for part in some), default=0)

@@ -12,8 +12,7 @@ import pyarrow as pa
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.judging.judge import judge
-from lockgate.evaluation.metrics import METRICS
-from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Finding

@@ -14,8 +14,7 @@ import numpy as np
 from scipy import special
 
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
-from lockgate.evaluation.metrics import METRICS
-from lockgate.evaluation.metrics.catalog import SUBJECTS
+from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.planning.expected_error import AUC, CORRELATION, DISAGREEMENT
 from lockgate.evaluation.planning.outlook import as_absolute, outlooks
 from lockgate.evaluation.requirements.grammar import parse

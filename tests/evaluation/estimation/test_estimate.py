@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.estimation.estimate import Estimate, counted, estimate
-from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics.catalog import METRICS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
 

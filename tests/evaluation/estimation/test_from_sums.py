@@ -18,9 +18,9 @@ from lockgate.evaluation.estimation import from_sums as sliced
 from lockgate.evaluation.estimation import in_memory_sums as tally
 from lockgate.evaluation.estimation import rank_sums as ranked
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
-from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics.catalog import METRICS
+from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.grammar import parse
-from lockgate.evaluation.uncertainty.metric import Metric
 from lockgate.stats.influence import Sums
 
 LINES = [
@@ -101,12 +101,8 @@ def table(seed: int, rows: int, *, kind: str, prevalence: float) -> Table:
 
 
 def slow() -> dict[str, Metric]:
-    """The same metrics under functions that nobody knows."""
-
-    def unknown(metric: Metric) -> Any:
-        return lambda *rows: metric.measure(*rows)
-
-    return {name: replace(metric, measure=unknown(metric)) for name, metric in METRICS.items()}
+    """The same metrics, which no engine sums up."""
+    return {name: replace(metric, sums=None) for name, metric in METRICS.items()}
 
 
 def both(
@@ -204,7 +200,8 @@ def test_a_score_that_is_missing_is_left_to_the_metric() -> None:
     rows.candidate[3] = np.nan
     asked = [((0, 0), parse("auc >= 0.5"))]
 
-    assert not sliced.Sliced(rows, asked, METRICS, threshold={}, codes={}, threads=1).takes(asked[0][1])
+    engine = tally.InMemoryEngine(rows, {}, threads=1)
+    assert not sliced.SummedMetrics(engine, asked, METRICS, threshold={}).covers(asked[0][1])
 
 
 def test_a_sum_of_fourth_powers_that_rounds_below_zero_has_no_complex_root() -> None:

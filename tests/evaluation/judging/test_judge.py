@@ -534,7 +534,7 @@ def scored(draw: np.random.Generator, n: int, *, worse: float) -> dict[str, Any]
 def decide(make: Any, line: str, *, worse: float, n: int, runs: int) -> dict[Verdict, float]:
     """The share of each verdict of a metric among runs with a known truth."""
     from lockgate.evaluation.estimation.estimate import estimate
-    from lockgate.evaluation.metrics import METRICS
+    from lockgate.evaluation.metrics.catalog import METRICS
 
     class Rows:
         def __init__(self, columns: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from lockgate.data.slices.spec import SliceSpec, SmallSlices
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.judge import judge, verdict_of
 from lockgate.evaluation.judging.slice_gaps import clusters_span_slices, estimate_gap, slice_requirements
-from lockgate.evaluation.metrics import METRICS
+from lockgate.evaluation.metrics.catalog import METRICS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.stats.proportions import clopper_pearson

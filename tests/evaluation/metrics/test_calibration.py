@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lockgate.evaluation.metrics.calibration import (
-    METRICS,
     Binned,
     binned,
     calibration_error,
@@ -20,8 +19,9 @@ from lockgate.evaluation.metrics.calibration import (
     decide,
     equal_mass,
 )
-from lockgate.evaluation.uncertainty.comparison import Decision
-from lockgate.evaluation.uncertainty.metric import Undefined
+from lockgate.evaluation.metrics.catalog import METRICS
+from lockgate.evaluation.uncertainty.comparison import Comparison
+from lockgate.evaluation.uncertainty.metric_value import Undefined
 from lockgate.testing import run_gate
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ Floats = NDArray[np.float64]
 
 def held(
     labels: Any, scores: Floats, limit: float, *, clusters: Any = None, weights: Any = None, confidence: float = 0.95
-) -> Decision:
+) -> Comparison:
     return decide(calibration_error(labels, scores, weights, None), None, 1.0, clusters, limit, confidence)
 
 
@@ -207,7 +207,7 @@ def test_the_metric_decides_by_itself() -> None:
     metric = METRICS["calibration_error"]
     found = metric.measure(np.array([True, False] * 50), np.linspace(0.01, 0.99, 100), None, None)
 
-    assert metric.decide is decide
+    assert metric.decide(found, None, 1.0, None, 0.2, 0.95) == decide(found, None, 1.0, None, 0.2, 0.95)
     assert isinstance(found, Binned)
     assert not found.psi.any()
 

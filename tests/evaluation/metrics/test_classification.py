@@ -11,11 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from helpers.oracles import ORACLES
-from lockgate.evaluation.metrics import METRICS
-from lockgate.evaluation.metrics import ranking_subjects as ranking
-from lockgate.evaluation.metrics.catalog import SUBJECTS
-from lockgate.evaluation.metrics.ranking import MEASURES
-from lockgate.evaluation.uncertainty.metric import Undefined
+from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
+from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
+from lockgate.evaluation.uncertainty.metric_value import Undefined
 
 Floats = NDArray[np.float64]
 Case = tuple[NDArray[Any], Floats, Floats | None]
@@ -48,8 +46,7 @@ def regression(draw: st.DrawFn) -> Case:
 def test_the_catalog_names_what_is_computed() -> None:
     """A subject without a metric, or a metric without a subject, would be found too late."""
     several = {name for name, subject in SUBJECTS.items() if subject.tasks == ("multiclass",)}
-    assert set(SUBJECTS) == {*METRICS, *MEASURES, *several}
-    assert set(ranking.SUBJECTS) == set(MEASURES)
+    assert set(SUBJECTS) == {*METRICS, *BY_NAME, *several}
     assert set(ORACLES) < set(METRICS)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from lockgate.errors import GateBroken, UsageError
 from lockgate.evaluation.metrics import custom
 from lockgate.evaluation.metrics.catalog import SUBJECTS
 from lockgate.evaluation.metrics.custom import Function
+from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.uncertainty.bootstrap import Asked, Resampled, decide, own_metric, resampled
-from lockgate.evaluation.uncertainty.comparison import Decision
-from lockgate.evaluation.uncertainty.custom_rule import OwnMetric
-from lockgate.evaluation.uncertainty.metric import Metric, Undefined, mean_of
+from lockgate.evaluation.uncertainty.bootstrap import BoundFunction, Resampled, decide, function_metric, resampled
+from lockgate.evaluation.uncertainty.comparison import Comparison
+from lockgate.evaluation.uncertainty.metric_value import Undefined, mean_of
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.metrics import Metrics
 from lockgate.hashing import sha256_file
@@ -54,12 +53,6 @@ def opened(rows: dict[str, Any], **spec: Any) -> tuple[Scored, TableDataset]:
     return Scored.from_table(known, given, task="binary", positive=1), TableDataset(known, given)
 
 
-def placed(scored: Scored) -> Any:
-    """What a metric is given in place of scores."""
-    rows = np.arange(scored.rows, dtype=float)
-    return SimpleNamespace(labels=scored.labels, clusters=scored.clusters, candidate=rows, champion=rows + scored.rows)
-
-
 def held(
     metric: Metric,
     scored: Scored,
@@ -68,30 +61,28 @@ def held(
     factor: float | None = None,
     at: Any = None,
     confidence: float = 0.95,
-) -> Decision:
+) -> Comparison:
     """The candidate's own value beside a limit, or with a factor its distance from the champion's."""
-    view: Any = placed(scored)
     at = np.arange(scored.rows) if at is None else at
-    assert isinstance(metric, OwnMetric)
     assert metric.decide is not None
-    own = metric.measure(view.labels[at], view.candidate[at], None, None)
-    other = None if factor is None else metric.measure(view.labels[at], view.champion[at], None, None)
-    return metric.decide(own, other, factor or 1.0, view.clusters, limit, confidence)
+    assert metric.measure_rows is not None
+    own = metric.measure_rows("candidate", at, None)
+    other = None if factor is None else metric.measure_rows("champion", at, None)
+    return metric.decide(own, other, factor or 1.0, scored.clusters, limit, confidence)
 
 
 def whole(ask: Any, scored: Scored, **columns: Any) -> Metric:
-    return own_metric("mine", Asked(ask, scored, columns), per_row=False, seed=1, resamples=400)
+    return function_metric("mine", BoundFunction(ask, scored, columns), per_row=False, seed=1, resamples=400)
 
 
 def test_a_function_by_row_is_a_mean_with_influence_values() -> None:
     """Of each model, on any rows: exactly what the built-in means give."""
     rows = table()
     scored, _ = opened(rows)
-    metric = own_metric("cost", Asked(cost, scored), per_row=True, seed=1)
-    view: Any = placed(scored)
+    metric = function_metric("cost", BoundFunction(cost, scored), per_row=True, seed=1)
     at = np.flatnonzero(rows["geo"] == "BR")
     for role in ("candidate", "champion"):
-        found = metric.measure(view.labels[at], getattr(view, role)[at], None, None)
+        found = metric.measure_rows(role, at, None)
         expected = mean_of(cost(rows["label"], rows[role], {})[at], None)
 
         assert found.value == expected.value
@@ -146,9 +137,10 @@ def test_a_function_of_whole_rows_is_decided_by_resampling(monkeypatch: pytest.M
 def test_the_interval_of_a_function_is_that_of_a_mean_where_it_is_one() -> None:
     """Resampling finds about the standard error that influence values give, own and paired, and says how it was found."""
     scored, _ = opened(table(1500))
-    by_row = own_metric("cost", Asked(cost, scored), per_row=True, seed=1)
-    view: Any = placed(scored)
-    candidate, champion = (by_row.measure(view.labels, one, None, None).psi for one in (view.candidate, view.champion))
+    by_row = function_metric("cost", BoundFunction(cost, scored), per_row=True, seed=1)
+    candidate, champion = (
+        by_row.measure_rows(role, np.arange(scored.rows), None).psi for role in ("candidate", "champion")
+    )
     for factor, psi in ((None, candidate), (1.0, candidate - champion), (0.9, candidate - 0.9 * champion)):
         found = held(whole(profit, scored), scored, 0.0, factor=factor)
 
@@ -191,7 +183,8 @@ def test_the_same_seed_draws_the_same_rows() -> None:
     """A run can be repeated; another policy draws others."""
     scored, _ = opened(table(200))
     one, two, other = (
-        held(own_metric("mine", Asked(profit, scored), per_row=False, seed=seed), scored, 0.0) for seed in (1, 1, 2)
+        held(function_metric("mine", BoundFunction(profit, scored), per_row=False, seed=seed), scored, 0.0)
+        for seed in (1, 1, 2)
     )
 
     assert one == two
@@ -205,7 +198,9 @@ def test_a_false_claim_is_made_rarely() -> None:
         rows = table(120, seed=seed)
         rows["candidate"] = np.random.default_rng(seed).normal(0, 1, 120)
         scored, _ = opened(rows)
-        metric = own_metric("mine", Asked(lambda _, scores, __: scores.std() + 0.0, scored), per_row=False, seed=1)
+        metric = function_metric(
+            "mine", BoundFunction(lambda _, scores, __: scores.std() + 0.0, scored), per_row=False, seed=1
+        )
         hits += held(metric, scored, 1.0).p_above <= 0.05
 
     assert hits / runs <= 0.07 + 3 * math.sqrt(0.05 * 0.95 / runs)
@@ -223,12 +218,11 @@ def test_a_function_reads_columns_of_the_data(tmp_path: Path) -> None:
         "    return rows['amount'][rows['geo'] == 'BR'].sum() / len(scores)\n"
     )
     function = Function(function="./mine.py:mine", better="higher", columns=("count", "geo", "amount"))
-    view: Any = placed(scored)
     found, files = custom.metrics({"mine": function}, scored, dataset, root=tmp_path, seed=1)
-    at, labels, candidate = np.arange(40, 60), view.labels, view.candidate
+    at = np.arange(40, 60)
 
     inside = (rows["geo"] == "BR")[at]
-    assert found["mine"].measure(labels[at], candidate[at], None, None).value == pytest.approx(
+    assert found["mine"].measure_rows("candidate", at, None).value == pytest.approx(
         rows["amount"][at][inside].sum() / 20
     )
     assert files == {"mine": sha256_file(tmp_path / "mine.py")}
@@ -296,18 +290,19 @@ def test_what_breaks_on_all_rows_breaks_the_gate_and_on_a_slice_has_no_value() -
 def test_a_function_by_row_answers_one_number_for_each(answer: Any, why: str) -> None:
     """A shorter answer, one for all rows or a hole in it breaks the gate."""
     scored, _ = opened(table(100))
-    view: Any = placed(scored)
     with pytest.raises(GateBroken, match=why):
-        own_metric("mine", Asked(answer, scored), per_row=True, seed=1).measure(view.labels, view.candidate, None, None)
+        function_metric("mine", BoundFunction(answer, scored), per_row=True, seed=1).measure_rows(
+            "candidate", np.arange(scored.rows), None
+        )
 
 
 def test_no_rows_have_no_value() -> None:
     """By row and whole."""
     scored, _ = opened(table(100))
     for per_row in (True, False):
-        metric = own_metric("mine", Asked(cost, scored), per_row=per_row, seed=1)
+        metric = function_metric("mine", BoundFunction(cost, scored), per_row=per_row, seed=1)
         with pytest.raises(Undefined) as caught:
-            metric.measure(np.zeros(0, bool), np.zeros(0), None, None)
+            metric.measure_rows("candidate", np.zeros(0, int), None)
         assert caught.value.code == "no_rows"
 
 
@@ -384,8 +379,7 @@ def test_influence_values_of_a_function_of_whole_rows_are_zero() -> None:
     """It decides by itself."""
     scored, _ = opened(table(50))
     metric: Any = whole(profit, scored)
-    view: Any = placed(scored)
-    found = metric.measure(view.labels, view.candidate, None, None)
+    found = metric.measure_rows("candidate", np.arange(scored.rows), None)
 
     assert metric.decide is decide
     assert isinstance(found, Resampled)

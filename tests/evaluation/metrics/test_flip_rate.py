@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lockgate.data.dataset import DatasetSpec
 from lockgate.evaluation.metrics.flip_rate import flip_rate, flips
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.uncertainty.metric import Undefined
+from lockgate.evaluation.uncertainty.metric_value import Undefined
 
 SCORES = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=30)
 

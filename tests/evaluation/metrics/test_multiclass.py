@@ -17,11 +17,12 @@ from sklearn import metrics as sk
 from lockgate.data.dataset import DatasetSpec
 from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import estimate
-from lockgate.evaluation.metrics.multiclass import Averaged, ClassMetric, metrics
+from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.metrics.multiclass import Averaged, metrics
 from lockgate.evaluation.metrics.multiclass_subjects import SUBJECTS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
-from lockgate.evaluation.uncertainty.metric import Measured, Undefined
+from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined
 from lockgate.stats.influence import spread
 
 Floats = NDArray[np.float64]
@@ -72,12 +73,12 @@ ORACLES: dict[str, Callable[[Any, Any, Any], float]] = {
 }
 
 
-def metric(asked: str) -> ClassMetric:
+def metric(asked: str) -> Metric:
     [found] = metrics([parse(f"{asked} >= 0.5")], CLASSES).values()
     return found
 
 
-def measure(asked: str, labels: NDArray[Any], scores: Any, weights: Floats | None = None) -> Measured:
+def measure(asked: str, labels: NDArray[Any], scores: Any, weights: Floats | None = None) -> MetricValue:
     return metric(asked).measure(labels, scores, weights, None)
 
 
@@ -188,8 +189,8 @@ def test_a_class_that_hides_its_variance_is_not_taken_for_certain() -> None:
     found = measure("recall(macro)", labels, chosen)
     assert isinstance(found, Averaged)
 
-    assert found.unseen(found.psi, None) == pytest.approx((2 / (12 * 4)) ** 2)
-    assert found.unseen(found.psi, np.repeat(np.arange(104), 3)) == pytest.approx((2 / (4 * 4)) ** 2)
+    assert found.unseen_variance(found.psi, None) == pytest.approx((2 / (12 * 4)) ** 2)
+    assert found.unseen_variance(found.psi, np.repeat(np.arange(104), 3)) == pytest.approx((2 / (4 * 4)) ** 2)
 
 
 def test_a_class_that_is_ranked_without_a_fault_hides_its_variance_too() -> None:
@@ -200,7 +201,7 @@ def test_a_class_that_is_ranked_without_a_fault_hides_its_variance_too() -> None
     assert isinstance(found, Averaged)
 
     assert found.still == (3,)
-    assert found.unseen(found.psi, None) == pytest.approx((2 / (int((labels == 3).sum()) * 4)) ** 2)
+    assert found.unseen_variance(found.psi, None) == pytest.approx((2 / (int((labels == 3).sum()) * 4)) ** 2)
 
 
 def test_a_rare_class_lets_no_more_models_pass_than_declared() -> None:

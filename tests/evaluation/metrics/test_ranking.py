@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, dcg_score, ndcg_score
 
 from helpers.reference import cases
-from lockgate.evaluation.metrics.ranking import MEASURES, Order, Queries
-from lockgate.evaluation.metrics.ranking_subjects import At
-from lockgate.evaluation.uncertainty.metric import Undefined
+from lockgate.evaluation.metrics.ranking import Order, Queries
+from lockgate.evaluation.metrics.ranking_subjects import BY_NAME, Cutoff
+from lockgate.evaluation.uncertainty.metric_value import Undefined
 
 Query = tuple[list[float], list[float]]
 
 
-def asked(name: str, queries: Sequence[Query], at: At, *, shuffle: int | None = None) -> list[float]:
+def asked(name: str, queries: Sequence[Query], at: Cutoff, *, shuffle: int | None = None) -> list[float]:
     """The number of each query, its rows standing where a shuffle puts them."""
     codes = np.repeat(np.arange(len(queries)), [len(labels) for labels, _ in queries])
     labels = np.array([label for labels, _ in queries for label in labels], float)
     scores = np.array([score for _, scores in queries for score in scores], float)
     rows = np.arange(codes.size) if shuffle is None else np.random.default_rng(shuffle).permutation(codes.size)
-    found = MEASURES[name](Order(Queries(codes[rows], labels[rows]), scores[rows]), at)
+    found = BY_NAME[name].by_query(Order(Queries(codes[rows], labels[rows]), scores[rows]), at)
     return [float(value) for value in found]
 
 
@@ -47,7 +47,7 @@ def test_ndcg_and_dcg_are_scikit_learns(some: list[Query], k: int | None, shuffl
     for name, theirs in (("ndcg", ndcg_score), ("dcg", dcg_score)):
         expected = [theirs([labels], [scores], k=k) for labels, scores in some]
 
-        assert asked(name, some, At(k=k), shuffle=shuffle) == pytest.approx(expected, abs=1e-12, rel=1e-12)
+        assert asked(name, some, Cutoff(k=k), shuffle=shuffle) == pytest.approx(expected, abs=1e-12, rel=1e-12)
 
 
 @given(queries(10, fewest=2), CUTS)
@@ -56,7 +56,7 @@ def test_an_exponential_gain_is_ndcg_of_two_to_the_label(some: list[Query], k: i
     """2^label − 1 in place of the label."""
     expected = [ndcg_score([[2**label - 1 for label in labels]], [scores], k=k) for labels, scores in some]
 
-    assert asked("ndcg", some, At(k=k, gain="exponential")) == pytest.approx(expected, abs=1e-12)
+    assert asked("ndcg", some, Cutoff(k=k, gain="exponential")) == pytest.approx(expected, abs=1e-12)
 
 
 def plainly(name: str, relevant: Sequence[bool], k: int | None) -> float:
@@ -97,7 +97,7 @@ def test_rows_of_one_score_stand_in_every_order(
         for one in some
     ]
 
-    assert asked(name, some, At(k=cut, relevant=relevant), shuffle=3) == pytest.approx(expected, abs=1e-12)
+    assert asked(name, some, Cutoff(k=cut, relevant=relevant), shuffle=3) == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, 999))
@@ -107,7 +107,9 @@ def test_average_precision_of_distinct_scores_is_scikit_learns(hits: list[bool],
     scores = np.random.default_rng(seed).permutation(len(hits)).astype(float)
     expected = average_precision_score(hits, scores) if any(hits) else 0.0
 
-    assert asked("map", [([float(hit) for hit in hits], scores.tolist())], At()) == pytest.approx([expected], abs=1e-12)
+    assert asked("map", [([float(hit) for hit in hits], scores.tolist())], Cutoff()) == pytest.approx(
+        [expected], abs=1e-12
+    )
 
 
 def test_a_long_tie_keeps_its_digits() -> None:
@@ -115,19 +117,19 @@ def test_a_long_tie_keeps_its_digits() -> None:
     labels = [1.0] + [0.0] * 999
     expected = math.fsum(1 / rank for rank in range(1, 1001)) / 1000
 
-    assert asked("mrr", [(labels, [0.5] * 1000)], At()) == pytest.approx([expected], rel=1e-10)
-    assert asked("hit_rate", [(labels, [0.5] * 1000)], At(k=10)) == pytest.approx([0.01], rel=1e-10)
+    assert asked("mrr", [(labels, [0.5] * 1000)], Cutoff()) == pytest.approx([expected], rel=1e-10)
+    assert asked("hit_rate", [(labels, [0.5] * 1000)], Cutoff(k=10)) == pytest.approx([0.01], rel=1e-10)
 
 
 def test_a_gain_beyond_all_numbers_has_no_value() -> None:
     """2 to the power of the label must be a number."""
     with pytest.raises(Undefined, match="too large a gain"):
-        asked("ndcg", [([5000.0, 0.0], [1.0, 2.0])], At(gain="exponential"))
+        asked("ndcg", [([5000.0, 0.0], [1.0, 2.0])], Cutoff(gain="exponential"))
 
 
 def test_the_published_ndcg_is_ours() -> None:
     """Within the tolerance that the answer came with."""
     for case in cases("ndcg"):
-        found = asked("ndcg", [(case["inputs"]["rel"], case["inputs"]["scores"])], At(k=case["inputs"].get("k")))
+        found = asked("ndcg", [(case["inputs"]["rel"], case["inputs"]["scores"])], Cutoff(k=case["inputs"].get("k")))
 
         assert found == pytest.approx([case["expected"]["ndcg"]], abs=case["tolerance"])

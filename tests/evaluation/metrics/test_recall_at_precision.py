@@ -10,9 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import precision_recall_curve
 
-from lockgate.evaluation.metrics.recall_at_precision import MIN_POSITIVES, SEED, Chosen, decide, recall_at_precision
+from lockgate.evaluation.metrics.recall_at_precision import (
+    MIN_POSITIVES,
+    SEED,
+    ChosenThreshold,
+    decide,
+    recall_at_precision,
+)
 from lockgate.evaluation.uncertainty.bootstrap import RESAMPLES, resampled
-from lockgate.evaluation.uncertainty.metric import Undefined
+from lockgate.evaluation.uncertainty.metric_value import Undefined
 from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
@@ -56,12 +62,12 @@ def test_each_resample_has_the_value_of_its_own_rows() -> None:
     scores = scores.round(1)
     weights = np.random.default_rng(5).choice([0.5, 2.0], 300)
     found = recall_at_precision(labels, scores, weights, 0.7)
-    assert isinstance(found, Chosen)
+    assert isinstance(found, ChosenThreshold)
 
     drawn = list(resampled(300, None, RESAMPLES, SEED))[:20]
     expected = [best(labels[at], scores[at], weights[at], 0.7) for at in drawn]
 
-    assert found.answers(None)[:20] == pytest.approx(expected, abs=1e-12)
+    assert found.resampled(None)[:20] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_bounds_are_percentiles_of_what_resamples_say() -> None:
@@ -69,10 +75,10 @@ def test_the_bounds_are_percentiles_of_what_resamples_say() -> None:
     labels, candidate, champion = rows(2000)
     own = recall_at_precision(labels, candidate, None, 0.8)
     other = recall_at_precision(labels, champion, None, 0.8)
-    assert isinstance(own, Chosen)
-    assert isinstance(other, Chosen)
+    assert isinstance(own, ChosenThreshold)
+    assert isinstance(other, ChosenThreshold)
 
-    ordered = np.sort(own.answers(None))
+    ordered = np.sort(own.resampled(None))
     found = decide(own, None, 1.0, None, 0.0, 0.95)
     assert (found.low, found.high) == (ordered[24], ordered[-25])
     for limit in (found.low - 1e-9, found.low + 1e-9, found.high - 1e-9, found.high + 1e-9):
@@ -80,7 +86,7 @@ def test_the_bounds_are_percentiles_of_what_resamples_say() -> None:
         assert (held.p_above <= 0.05) == (limit < found.low)
         assert (held.p_below <= 0.05) == (limit > found.high)
 
-    paired = np.sort(own.answers(None) - 0.9 * other.answers(None))
+    paired = np.sort(own.resampled(None) - 0.9 * other.resampled(None))
     beside = decide(own, other, 0.9, None, 0.0, 0.95)
     assert beside.value == own.value - 0.9 * other.value
     assert (beside.low, beside.high) == (paired[24], paired[-25])

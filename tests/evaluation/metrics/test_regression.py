@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, mean_pinball_loss
 
 from lockgate.evaluation.estimation.estimate import estimate
-from lockgate.evaluation.metrics.regression import METRICS, quantile_loss
+from lockgate.evaluation.metrics.catalog import METRICS
+from lockgate.evaluation.metrics.regression import quantile_loss
 from lockgate.evaluation.requirements.grammar import parse
-from lockgate.evaluation.uncertainty.metric import Undefined
+from lockgate.evaluation.uncertainty.metric_value import Undefined
 
 number = st.floats(-100, 100).map(lambda value: round(value, 3))
 

@@ -1,4 +1,4 @@
-"""What the scored rows say about each requirement, on each slice: value, contrast, interval and the two p-values."""
+"""Estimates of each requirement on each slice: value, contrast, interval and the two p-values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lockgate.data.slices.names import SliceKey
     from lockgate.evaluation.estimation.from_rows import SliceRows
     from lockgate.evaluation.estimation.slice_cells import Rows
-    from lockgate.evaluation.uncertainty.metric import Metric
+    from lockgate.evaluation.metrics.declaration import Metric
 
 CONFIDENCE = 0.95
 
@@ -24,12 +24,12 @@ class Estimate:
     """One requirement on one slice, before any verdict.
 
     candidate, champion: their values; interval: the candidate's own, two-sided at 2·confidence − 1.
-    on, value, low, high, required: the contrast that is held against `required`, its interval likewise.
-    limit: what the candidate's own value is held against. p_pass, p_fail: one-sided p-values of the claims that the
+    on, value, low, high, required: the contrast that is compared with `required`, its interval likewise.
+    limit: what the candidate's own value is compared with. p_pass, p_fail: one-sided p-values of the claims that the
     requirement is met, and that it is violated; None for counts and where nothing could be tested.
     minority: rows of the smaller class where the metric needs both. variance: of one row's influence, of this slice;
-    pooled_variance of all rows. too_few: why the test's own floor is not reached, or what else keeps it from being decided;
-    few_code: that in a word. problem: (code, why) where there is no value.
+    pooled_variance of all rows. too_few: the reason where the test's own floor is not reached, or it cannot be decided otherwise;
+    few_code: that in a word. problem: (code, reason) where there is no value.
     """
 
     requirement: str
@@ -94,7 +94,7 @@ def counted(
 
 
 def absolute_limit(requirement: Requirement, champion: float | None) -> float | None:
-    """What the candidate's own value is held against; None where that needs a champion's value that is not there."""
+    """What the candidate's own value is compared with; None where that needs a champion's value that is not there."""
     limit = requirement.limit
     if not limit.relative:
         return limit.value
@@ -104,7 +104,7 @@ def absolute_limit(requirement: Requirement, champion: float | None) -> float | 
 
 
 def contrast(requirement: Requirement) -> tuple[Literal["value", "difference"], float]:
-    """(what is compared, the number it is held against) for a line on a metric."""
+    """(what is compared, the number it is compared with) for a requirement on a metric."""
     limit = requirement.limit
     if not limit.relative:
         return "value", limit.value
@@ -113,7 +113,7 @@ def contrast(requirement: Requirement) -> tuple[Literal["value", "difference"], 
 
 def estimate(
     scored: Rows,
-    asked: Sequence[tuple[str, Requirement]],
+    lines: Sequence[tuple[str, Requirement]],
     metrics: Mapping[str, Metric],
     *,
     threshold: Mapping[str, float | None],
@@ -121,49 +121,52 @@ def estimate(
 ) -> tuple[Estimate, ...]:
     """Estimates of every requirement on every slice that it names, in the order of requirements, then slices.
 
-    asked: (rN, requirement) on metrics of `metrics`; relative ones need scored.champion. threshold: of each role's scores.
+    lines: (rN, requirement) on metrics of `metrics`; relative ones need scored.champion. threshold: of each role's scores.
     threads: how many may be used, one a processor by default; the estimates do not depend on it.
     """
     from lockgate.evaluation.estimation.from_rows import SliceRows
-    from lockgate.evaluation.estimation.from_sums import Sliced
+    from lockgate.evaluation.estimation.from_sums import SummedMetrics
+    from lockgate.evaluation.estimation.in_memory_sums import InMemoryEngine
     from lockgate.evaluation.estimation.slice_cells import Members, cells_of
     from lockgate.evaluation.estimation.sum_request import OVERALL
 
-    cells, codes = cells_of(scored, asked)
-    sliced = Sliced(
-        scored,
-        [*((OVERALL, line) for _, line in asked), *((cell.place, line) for cell in cells for _, line in cell.asked)],
+    cells, codes = cells_of(scored, lines)
+    summed = SummedMetrics(
+        InMemoryEngine(scored, codes, threads=threads or os.cpu_count() or 1),
+        [
+            *((OVERALL, line) for _, line in lines),
+            *((cell.slice_code, line) for cell in cells for _, line in cell.lines),
+        ],
         metrics,
         threshold=threshold,
-        codes=codes,
-        threads=threads or os.cpu_count() or 1,
     )
-    found: dict[tuple[str, SliceKey], Estimate] = {}
+    estimates: dict[tuple[str, SliceKey], Estimate] = {}
     pooled: dict[str, float | None] = {}
-    overall = SliceRows(scored, None, OVERALL, threshold, metrics, sliced)
-    for name, requirement in asked:
+    overall = SliceRows(scored, None, OVERALL, threshold, metrics, summed)
+    for name, requirement in lines:
         whole = _estimate(overall, name, requirement, ())
         pooled[name] = whole.variance
         if requirement.scope.kind == "overall":
-            found[name, ()] = replace(whole, pooled_variance=whole.variance)
-    members = {name: Members(column, count) for name, (count, column) in codes.items()}
+            estimates[name, ()] = replace(whole, pooled_variance=whole.variance)
+    members = {slicing: Members(column, count) for slicing, (count, column) in codes.items()}
     for cell in cells:
-        rows = SliceRows(scored, partial(members[cell.place[0]], cell.place[1]), cell.place, threshold, metrics, sliced)
-        for name, requirement in cell.asked:
-            found[name, cell.key] = _estimate(rows, name, requirement, cell.key, pooled_variance=pooled[name])
-    order = {name: place for place, (name, _) in enumerate(asked)}
-    return tuple(sorted(found.values(), key=lambda one: order[one.requirement]))
+        slicing, code = cell.slice_code
+        rows = SliceRows(scored, partial(members[slicing], code), cell.slice_code, threshold, metrics, summed)
+        for name, requirement in cell.lines:
+            estimates[name, cell.key] = _estimate(rows, name, requirement, cell.key, pooled_variance=pooled[name])
+    order = {name: number for number, (name, _) in enumerate(lines)}
+    return tuple(sorted(estimates.values(), key=lambda estimate: order[estimate.requirement]))
 
 
 def _estimate(
     rows: SliceRows, name: str, requirement: Requirement, key: SliceKey, *, pooled_variance: float | None = None
 ) -> Estimate:
-    from lockgate.evaluation.uncertainty.metric import Undefined
+    from lockgate.evaluation.uncertainty.metric_value import Undefined
     from lockgate.evaluation.uncertainty.significance import own, paired
 
     on, null = contrast(requirement)
     metric = requirement.pick(rows.metrics)
-    known: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "requirement": name,
         "slice": key,
         "rows": rows.rows,
@@ -176,30 +179,30 @@ def _estimate(
         "counted_in": metric.counted_in,
     }
     if rows.rows == 0:
-        return Estimate(**known, problem=("no_rows", f"there are no {metric.counted_in}"))
+        return Estimate(**fields, problem=("no_rows", f"there are no {metric.counted_in}"))
     try:
         candidate = rows.measure("candidate", requirement)
-    except Undefined as why:
-        return Estimate(**known, problem=(why.code, str(why)))
+    except Undefined as error:
+        return Estimate(**fields, problem=(error.code, str(error)))
     confidence = requirement.confidence or CONFIDENCE
     own_null = null if on == "value" else candidate.value
-    known |= {"candidate": candidate.value, "detail": candidate.detail}
-    if requirement.claim == "point" and getattr(metric, "decide", None) is None:
-        return _point(rows, requirement, known, candidate.value)
+    fields |= {"candidate": candidate.value, "detail": candidate.detail}
+    if requirement.claim == "point" and metric.decide is None:
+        return _point(rows, requirement, fields, candidate.value)
     fewest = rows.minority(metric)
-    alone = rows.decided(requirement, paired=False, null=own_null, confidence=confidence) or own(
+    alone = rows.compare(requirement, paired=False, null=own_null, confidence=confidence) or own(
         metric, candidate, rows=rows.rows, fewest=fewest, null=own_null, confidence=confidence
     )
-    known["interval"] = alone.low, alone.high
+    fields["interval"] = alone.low, alone.high
     if on == "value":
         test = alone
     else:
         try:
             champion = rows.measure("champion", requirement)
-        except Undefined as why:
-            return Estimate(**known, problem=(why.code, f"of the champion: {why}"))
-        known |= {"champion": champion.value, "limit": absolute_limit(requirement, champion.value)}
-        test = rows.decided(requirement, paired=True, null=null, confidence=confidence) or paired(
+        except Undefined as error:
+            return Estimate(**fields, problem=(error.code, f"of the champion: {error}"))
+        fields |= {"champion": champion.value, "limit": absolute_limit(requirement, champion.value)}
+        test = rows.compare(requirement, paired=True, null=null, confidence=confidence) or paired(
             metric,
             rows.contrast(requirement, requirement.limit.factor),
             requirement,
@@ -208,12 +211,12 @@ def _estimate(
             null=null,
             confidence=confidence,
         )
-    known |= {"value": test.value, "method": "point"}
+    fields |= {"value": test.value, "method": "point"}
     if requirement.claim == "point":
-        return Estimate(**known)
+        return Estimate(**fields)
     up = requirement.op == ">="
     return Estimate(
-        **known
+        **fields
         | {
             "low": test.low,
             "high": test.high,
@@ -230,16 +233,16 @@ def _estimate(
     )
 
 
-def _point(rows: SliceRows, requirement: Requirement, known: dict[str, Any], value: float) -> Estimate:
+def _point(rows: SliceRows, requirement: Requirement, fields: dict[str, Any], value: float) -> Estimate:
     """Two numbers beside each other, for which nothing but them is computed."""
-    from lockgate.evaluation.uncertainty.metric import Undefined
+    from lockgate.evaluation.uncertainty.metric_value import Undefined
 
-    if known["on"] == "value":
-        return Estimate(**known | {"value": value, "method": "point"})
+    if fields["on"] == "value":
+        return Estimate(**fields | {"value": value, "method": "point"})
     try:
         champion = rows.measure("champion", requirement).value
-    except Undefined as why:
-        return Estimate(**known, problem=(why.code, f"of the champion: {why}"))
+    except Undefined as error:
+        return Estimate(**fields, problem=(error.code, f"of the champion: {error}"))
     factor = requirement.limit.factor
-    known |= {"champion": champion, "limit": absolute_limit(requirement, champion)}
-    return Estimate(**known | {"value": value - factor * champion, "method": "point"})
+    fields |= {"champion": champion, "limit": absolute_limit(requirement, champion)}
+    return Estimate(**fields | {"value": value - factor * champion, "method": "point"})

@@ -1,4 +1,4 @@
-"""What each metric is on the rows of a slice, or on all of them, and how many rows carry it."""
+"""Metrics on the rows of a slice, or on all of them, and how many rows carry each."""
 
 from __future__ import annotations
 
@@ -11,34 +11,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.evaluation.estimation.from_sums import Sliced
+from lockgate.evaluation.estimation.from_sums import SummedMetrics
 from lockgate.evaluation.estimation.slice_cells import Rows
-from lockgate.evaluation.estimation.sum_request import Place
+from lockgate.evaluation.estimation.sum_request import SliceCode
+from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.comparison import Decision
-from lockgate.evaluation.uncertainty.metric import Measured, Metric, Summary
+from lockgate.evaluation.uncertainty.comparison import Comparison
+from lockgate.evaluation.uncertainty.metric_value import MetricValue, Summary
 from lockgate.stats.influence import spread
 
 
 class SliceRows:
-    """Some rows of a scored table; what one requirement computes on them, the next one finds.
+    """Some rows of a scored table; what one requirement computes on them, the next one reuses.
 
-    members: gives their numbers, None for all rows. place: theirs in `sliced`, which may know their sums without them.
+    members: gives their numbers, None for all rows. slice_code: theirs in `summed`, which answers where sums suffice, so that
+    no row is gathered.
     """
 
     def __init__(
         self,
         scored: Rows,
         members: Callable[[], NDArray[np.intp]] | None,
-        place: Place,
+        slice_code: SliceCode,
         threshold: Mapping[str, float | None],
         metrics: Mapping[str, Metric],
-        sliced: Sliced,
+        summed: SummedMetrics,
     ) -> None:
         self.scored, self._members = scored, members
         self.threshold, self.metrics = threshold, metrics
-        self.sliced, self.place = sliced, place
-        self.measured: dict[tuple[str, Metric, float | None], Measured] = {}
+        self.summed, self.slice_code = summed, slice_code
+        self.values: dict[tuple[str, Metric, float | None], MetricValue] = {}
 
     @cached_property
     def members(self) -> NDArray[np.intp] | None:
@@ -65,14 +67,14 @@ class SliceRows:
 
     @cached_property
     def rows(self) -> int:
-        size = self.sliced.size(self.place)
+        size = self.summed.size(self.slice_code)
         if size is not None:
             return size[0]
         return self.scored.rows if self.members is None else int(self.members.size)
 
     @cached_property
     def positives(self) -> int | None:
-        size = self.sliced.size(self.place)
+        size = self.summed.size(self.slice_code)
         if size is not None:
             return size[1]
         if self.labels is None or self.labels.dtype != bool:
@@ -81,16 +83,15 @@ class SliceRows:
 
     def positives_of(self, metric: Metric) -> int | None:
         """The rows that count as positive: of the class that the metric is of, where there are several."""
-        of = getattr(metric, "of", None)
-        if of is None or self.labels is None:
+        if metric.positive_class is None or self.labels is None:
             return self.positives
-        return int(np.count_nonzero(self.labels == of))
+        return int(np.count_nonzero(self.labels == metric.positive_class))
 
     def minority(self, metric: Metric) -> tuple[int, str] | None:
-        """(rows, what they are) of the smallest group of rows that a metric needs enough of; None where it needs none."""
+        """(rows, their kind) of the smallest group of rows that a metric needs enough of; None where it needs none."""
         if not metric.minority:
             return None
-        if hasattr(metric, "of"):
+        if metric.classes:
             return min((int(group.sum()), name) for name, group in self._groups(metric).items())
         positives = self.positives
         if positives is None:
@@ -101,86 +102,77 @@ class SliceRows:
     def _groups(self, metric: Metric) -> dict[str, NDArray[np.bool_]]:
         """The groups of rows, each by its name, of which a metric needs enough."""
         labels: Any = self.labels
-        if not hasattr(metric, "of"):
+        if not metric.classes:
             return {"positive rows": labels, "negative rows": ~labels}
-        classes: tuple[str, ...] = getattr(metric, "classes", ())
-        if metric.of is None:
-            return {f"rows of class {name}": labels == place for place, name in enumerate(classes)}
-        name = classes[metric.of]
-        return {f"rows of class {name}": labels == metric.of, f"rows of other classes than {name}": labels != metric.of}
+        if metric.positive_class is None:
+            return {f"rows of class {name}": labels == code for code, name in enumerate(metric.classes)}
+        name, inside = metric.classes[metric.positive_class], labels == metric.positive_class
+        return {f"rows of class {name}": inside, f"rows of other classes than {name}": ~inside}
 
     def measure(self, role: str, requirement: Requirement) -> Summary:
         """One model's metric here. Raises Undefined."""
-        if self.sliced.takes(requirement):
-            return self.sliced.measure(self.place, role, requirement)
-        return self._summary(requirement.pick(self.metrics), self._measured(role, requirement))
+        if self.summed.covers(requirement):
+            return self.summed.measure(self.slice_code, role, requirement)
+        metric, value = requirement.pick(self.metrics), self._value(role, requirement)
+        counts = None if self.scored.clusters is not None else value.counts
+        return self._summary(metric, value.value, value.psi, value, base=value.base, counts=counts, detail=value.detail)
 
     def contrast(self, requirement: Requirement, factor: float) -> Summary:
         """Candidate minus `factor` times champion here. Raises Undefined."""
-        if self.sliced.takes(requirement):
-            return self.sliced.contrast(self.place, requirement, factor)
+        if self.summed.covers(requirement):
+            return self.summed.contrast(self.slice_code, requirement, factor)
         metric = requirement.pick(self.metrics)
-        candidate, champion = (self._measured(role, requirement) for role in ("candidate", "champion"))
+        candidate, champion = (self._value(role, requirement) for role in ("candidate", "champion"))
         value = candidate.value - factor * champion.value
         base = None if candidate.base is None or champion.base is None else candidate.base | champion.base
         disagree = None
-        first, second = candidate.hits, champion.hits
-        shares = metric.paired_share and first is not None and second is not None
-        if shares and factor == 1.0 and self.scored.clusters is None:
+        first, second, judged = candidate.hits, champion.hits, candidate.base
+        independent = metric.paired_share and factor == 1.0 and self.scored.clusters is None
+        if independent and first is not None and second is not None and judged is not None:
             disagree = (
-                int(np.count_nonzero(first & ~second & candidate.base)),  # type: ignore[operator]
-                int(np.count_nonzero(second & ~first & candidate.base)),  # type: ignore[operator]
-                int(np.count_nonzero(candidate.base)),  # type: ignore[arg-type]
+                int(np.count_nonzero(first & ~second & judged)),
+                int(np.count_nonzero(second & ~first & judged)),
+                int(np.count_nonzero(judged)),
             )
-        return self._reduced(
-            metric, value, candidate.psi - factor * champion.psi, candidate, champion, base=base, disagree=disagree
-        )
+        # The influence of a difference is the difference of influences: rows are the same, so what models share cancels out.
+        psi = candidate.psi - factor * champion.psi
+        return self._summary(metric, value, psi, candidate, champion, base=base, disagree=disagree)
 
-    def _measured(self, role: str, requirement: Requirement) -> Measured:
+    def _value(self, role: str, requirement: Requirement) -> MetricValue:
         metric = requirement.pick(self.metrics)
-        named = getattr(metric, "argument", "threshold")
-        argument = None if named is None else requirement.argument(named)
+        argument = None if metric.argument is None else requirement.argument(metric.argument)
         threshold = self.threshold.get(role) if argument is None else float(argument)
         key = (role, metric, threshold)
-        if key not in self.measured:
-            labels = self.labels
-            scores: Any = self._places(role) if getattr(metric, "placed", False) else self.scores[role]
-            self.measured[key] = metric.measure(labels, scores, self.weights, threshold)  # type: ignore[arg-type]
-        return self.measured[key]
+        if key not in self.values:
+            if metric.measure_rows is not None:
+                rows = np.arange(self.scored.rows) if self.members is None else self.members
+                self.values[key] = metric.measure_rows(role, rows, self.weights)
+            else:
+                assert metric.measure is not None  # noqa: S101  # one of both is there
+                scores: Any = self.scores[role]
+                self.values[key] = metric.measure(self.labels, scores, self.weights, threshold)
+        return self.values[key]
 
-    def _places(self, role: str) -> NDArray[np.float64]:
-        """Row numbers, the champion's counted on from the candidate's."""
-        rows = np.arange(self.scored.rows) if self.members is None else self.members
-        return rows.astype(np.float64) + (self.scored.rows if role == "champion" else 0)
-
-    def decided(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> Decision | None:
+    def compare(self, requirement: Requirement, *, paired: bool, null: float, confidence: float) -> Comparison | None:
         """By the metric's own rule, None where it has none."""
-        decide = getattr(requirement.pick(self.metrics), "decide", None)
+        decide = requirement.pick(self.metrics).decide
         if decide is None:
             return None
-        factor = requirement.limit.factor
-        champion = self._measured("champion", requirement) if paired else None
-        summed = self.sliced.takes(requirement)
-        candidate = self.sliced.bins(self.place) if summed else self._measured("candidate", requirement)
-        found: Decision = decide(candidate, champion, factor, self.clusters, null, confidence)
-        return found
+        champion = self._value("champion", requirement) if paired else None
+        summed = self.summed.covers(requirement)
+        candidate: Any = self.summed.bins(self.slice_code) if summed else self._value("candidate", requirement)
+        return decide(candidate, champion, requirement.limit.factor, self.clusters, null, confidence)
 
-    def _summary(self, metric: Metric, measured: Measured) -> Summary:
-        counts = None if self.scored.clusters is not None else measured.counts
-        return self._reduced(
-            metric, measured.value, measured.psi, measured, base=measured.base, counts=counts, detail=measured.detail
-        )
-
-    def _reduced(
-        self, metric: Metric, value: float, psi: NDArray[np.float64], *measured: Measured, base: Any, **known: Any
+    def _summary(
+        self, metric: Metric, value: float, psi: NDArray[np.float64], *models: MetricValue, base: Any, **more: Any
     ) -> Summary:
-        """What is left of influence values when they are summed up."""
-        size = max(max(abs(one.value), float(np.abs(one.psi).max())) for one in measured)
+        """What is left of influence values when they are summed up. models: those that the value is of."""
+        size = max(max(abs(model.value), float(np.abs(model.psi).max())) for model in models)
         error = spread(psi, clusters=self.clusters)
-        hidden = max((one.unseen(psi, self.clusters) for one in measured if hasattr(one, "unseen")), default=0.0)
+        hidden = max(model.unseen_variance(psi, self.clusters) for model in models)
         if hidden and error.se > 0:
             error = replace(error, se=math.hypot(error.se, math.sqrt(hidden)))
-        return Summary(value, error, size, self._units(metric, base), **known)
+        return Summary(value, error, size, self._units(metric, base), **more)
 
     def _units(self, metric: Metric, base: NDArray[np.bool_] | None) -> int:
         """The rows or clusters that carry a metric, those of the smaller class where it needs both."""

@@ -1,214 +1,185 @@
-"""Metrics of independent rows of one weight on all slices at once: sums by slice, and no array of influences is kept."""
+"""Metrics of independent rows of one weight on all slices, from the sums that an engine makes."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.evaluation.estimation.in_memory_sums import Tally, tally
-from lockgate.evaluation.estimation.slice_cells import Rows
-from lockgate.evaluation.estimation.sum_request import AMONG, LOSSES, RANKED, ROLES, SHARES, Cuts, Place, wanted
-from lockgate.evaluation.metrics import calibration, classification
+from lockgate.evaluation.estimation.engine import SliceSums, SumEngine
+from lockgate.evaluation.estimation.sum_request import ROLES, Cuts, SliceCode, request_sums
 from lockgate.evaluation.metrics.calibration import BinSums
+from lockgate.evaluation.metrics.declaration import Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.metric import Metric, Summary, Undefined
+from lockgate.evaluation.uncertainty.metric_value import Summary, Undefined, small_sample
 from lockgate.stats.influence import Spread, Sums
 
-Array = NDArray[Any]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
-_MOST_ROWS = 1 << 30
 _NOTHING = Sums(0.0, 0.0, 0.0)
-_UNTOLD = Spread(0.0, 0.0, 0.0, 0)
+_NO_SPREAD = Spread(0.0, 0.0, 0.0, 0)  # where counts or a rule of its own decide, and nobody looks at it
 
 
-class Sliced:
-    """All sums that lines on `scored` need, of the slicings in `codes` and overall.
-
-    asked: the lines of each place. codes: slicing, from 1 → (number of its slices, (n,) code of each row). threads: how many may
-    be used.
-    """
+class SummedMetrics:
+    """The metrics of all requirements that an engine's sums suffice for. lines: the requirements of each slice."""
 
     def __init__(
         self,
-        scored: Rows,
-        asked: Sequence[tuple[Place, Requirement]],
+        engine: SumEngine,
+        lines: Sequence[tuple[SliceCode, Requirement]],
         metrics: Mapping[str, Metric],
         *,
         threshold: Mapping[str, float | None],
-        codes: Mapping[int, tuple[int, Array]],
-        threads: int,
     ) -> None:
         self._metrics, self._threshold = metrics, threshold
-        self._taken: dict[Any, bool] = {}
-        self._whole = _qualifies(scored)
-        self._unit = {role: self._whole and _within_unit(getattr(scored, role)) for role in ROLES}
-        self._finite = {role: self._whole and _finite(getattr(scored, role)) for role in ROLES}
-        taken = [(place, line) for place, line in asked if self.takes(line)]
-        self._summaries: dict[Any, Summary] = {}
-        needed = wanted(taken, metrics, self.cuts)
-        self._sums = tally(scored, needed, codes, threads=threads) if taken else Tally()
+        self._ranges = {role: engine.score_range(role) for role in ROLES}
+        self._covered: dict[tuple[str, object, bool], bool] = {}
+        self._summaries: dict[tuple[object, ...], Summary] = {}
+        covered = [(slice_code, line) for slice_code, line in lines if self.covers(line)]
+        self._sums = engine.sums(request_sums(covered, metrics, self.cuts)) if covered else SliceSums()
 
-    def takes(self, line: Requirement) -> bool:
-        """Whether a line is answered here."""
+    def covers(self, line: Requirement) -> bool:
+        """Whether sums suffice for a requirement."""
         key = line.subject, line.args, line.limit.relative
-        if key not in self._taken:
-            self._taken[key] = self._takes(line)
-        return self._taken[key]
+        if key not in self._covered:
+            self._covered[key] = self._covers(line)
+        return self._covered[key]
 
-    def _takes(self, line: Requirement) -> bool:
-        measure = line.pick(self._metrics).measure
-        if measure is calibration.calibration_error:
-            return not line.limit.relative and self._finite["candidate"] and self._unit["candidate"]
-        if not any(measure is known for known in (*RANKED, *LOSSES, *SHARES)):
+    def _covers(self, line: Requirement) -> bool:
+        metric = line.pick(self._metrics)
+        if metric.sums is None or (metric.sums == "bins" and line.limit.relative):
             return False
-        roles = ROLES if line.limit.relative else ROLES[:1]
-        if not all(self._finite[role] for role in roles):
-            return False
-        if measure in LOSSES:
-            return all(self._unit[role] for role in roles)
-        if measure in SHARES:
-            return all(self.cut(line, role) is not None for role in roles)
-        return measure in RANKED
+        for role in ROLES if line.limit.relative else ROLES[:1]:
+            low, high = self._ranges[role] or (math.nan, math.nan)
+            if not (math.isfinite(low) and math.isfinite(high)):
+                return False
+            # Losses and bins are of probabilities; other scores are left to the metric, which refuses them.
+            if (metric.sums == "bins" or isinstance(metric.sums, RowLoss)) and not (low >= 0 and high <= 1):
+                return False
+            if isinstance(metric.sums, Share) and self._cut(line, role) is None:
+                return False
+        return True
 
-    def cut(self, line: Requirement, role: str) -> float | None:
+    def _cut(self, line: Requirement, role: str) -> float | None:
         """The score from which on a row of this role is decided positive."""
         argument = line.argument("threshold")
         return self._threshold.get(role) if argument is None else float(argument)
 
     def cuts(self, line: Requirement) -> Cuts:
-        """Of both roles; None for a champion that is not asked."""
-        return self.cut(line, "candidate"), self.cut(line, "champion") if line.limit.relative else None
+        """Of both roles; None for a champion that is not compared."""
+        return self._cut(line, "candidate"), self._cut(line, "champion") if line.limit.relative else None
 
-    def measure(self, place: Place, role: str, line: Requirement) -> Summary:
+    def measure(self, slice_code: SliceCode, role: str, line: Requirement) -> Summary:
         """One model's metric on a slice. Raises Undefined."""
-        key = place, role, line.subject, line.args, line.limit.relative
+        key = slice_code, role, line.subject, line.args, line.limit.relative
         if key not in self._summaries:
-            self._summaries[key] = self._measure(place, role, line)
+            self._summaries[key] = self._measure(slice_code, role, line)
         return self._summaries[key]
 
-    def _measure(self, place: Place, role: str, line: Requirement) -> Summary:
-        measure = line.pick(self._metrics).measure
-        rows, positives = self.size(place) or (0, 0)
-        if measure in RANKED:
-            self._needs_both(rows, positives)
-            found, key = self._sums.ranks[place], (RANKED[measure], role)
-            return _summary(
-                found.values[key], found.own.get(key, _NOTHING), rows, units=min(positives, rows - positives)
-            )
-        if measure is calibration.calibration_error:
-            value = self.bins(place).bins.root_mean_square_gap
-            return Summary(value, _UNTOLD, abs(value), rows)
-        if measure in LOSSES:
-            moments = self._sums.moments[place[0], measure, role]
-            return _summary(
-                float(moments.mean[place[1]]), moments.sums(place[1]).scaled(_small(rows)), rows, units=rows
-            )
-        return self._share(measure, place, self._decided(place, line, role), rows)
-
-    def contrast(self, place: Place, line: Requirement, factor: float) -> Summary:
-        """Candidate minus `factor` times champion on a slice, where both are defined."""
+    def _measure(self, slice_code: SliceCode, role: str, line: Requirement) -> Summary:
         metric = line.pick(self._metrics)
-        rows, positives = self.size(place) or (0, 0)
-        candidate, champion = (self.measure(place, role, line) for role in ROLES)
-        value = candidate.value - factor * champion.value
-        size = max(candidate.size, abs(champion.value))
-        if metric.measure in RANKED:
-            sums = self._sums.ranks[place].pairs[RANKED[metric.measure], factor]
-            return _summary(value, sums, rows, units=min(positives, rows - positives), size=size)
-        if metric.measure in LOSSES:
-            moments = self._sums.moments[place[0], metric.measure, factor]
-            sums = moments.sums(place[1]).scaled(_small(rows))
-            return _summary(value, sums, rows, units=rows, size=size)
-        table = self._sums.counts[place[0], self.cuts(line)][place[1]]
-        if metric.paired_share and factor == 1.0:
-            return _disagreement(metric.measure, table, value)
-        above, below = SHARES[metric.measure]
-        psi = np.zeros((2, 2, 2))
-        for axis, (one, sign) in enumerate(((candidate, 1.0), (champion, -factor))):
-            counts = table.sum(axis=2 - axis)
-            psi += sign * np.expand_dims(_ratio_influence(above, below, counts, one.value, rows), 2 - axis)
-        carries = np.expand_dims(below > 0, 2) | np.expand_dims(below > 0, 1)
-        sums = Sums.of(psi.ravel(), table.ravel().astype(np.float64))
-        return _summary(value, sums, rows, units=int(table[carries].sum()), size=size)
-
-    def bins(self, place: Place) -> BinSums:
-        """What the candidate's calibration on a slice is decided by."""
-        found = self._sums.ranks[place].bins
-        assert found is not None  # noqa: S101  # it was asked
-        return found
-
-    def size(self, place: Place) -> tuple[int, int] | None:
-        """(rows, positives) of a slice; None where nothing is known of it."""
-        if place[0] not in self._sums.rows:
-            return None
-        rows, positives = self._sums.rows[place[0]]
-        return int(rows[place[1]]), int(positives[place[1]])
-
-    def _needs_both(self, rows: int, positives: int) -> None:
+        slicing, code = slice_code
+        rows, positives = self.size(slice_code) or (0, 0)
+        if isinstance(metric.sums, Share):
+            return _share(metric.sums, self._decisions(slice_code, line, role), rows)
+        if isinstance(metric.sums, RowLoss):
+            moments = self._sums.moments[slicing, metric.name, role]
+            return _summary(float(moments.mean[code]), moments.sums(code).scaled(small_sample(rows)), rows, units=rows)
+        if metric.sums == "bins":
+            value = self.bins(slice_code).bins.root_mean_square_gap
+            return Summary(value, _NO_SPREAD, abs(value), rows)
         if positives in (0, rows):
             raise Undefined("one_class", f"there are no {'positive' if not positives else 'negative'} rows")
+        ranks, key = self._sums.ranks[slice_code], (metric.name, role)
+        return _summary(ranks.values[key], ranks.own.get(key, _NOTHING), rows, units=min(positives, rows - positives))
 
-    def _decided(self, place: Place, line: Requirement, role: str) -> NDArray[np.int64]:
+    def contrast(self, slice_code: SliceCode, line: Requirement, factor: float) -> Summary:
+        """Candidate minus `factor` times champion on a slice, where both are defined."""
+        metric = line.pick(self._metrics)
+        slicing, code = slice_code
+        rows, positives = self.size(slice_code) or (0, 0)
+        candidate, champion = (self.measure(slice_code, role, line) for role in ROLES)
+        value = candidate.value - factor * champion.value
+        size = max(candidate.size, abs(champion.value))
+        if isinstance(metric.sums, RowLoss):
+            sums = self._sums.moments[slicing, metric.name, factor].sums(code).scaled(small_sample(rows))
+            return _summary(value, sums, rows, units=rows, size=size)
+        if not isinstance(metric.sums, Share):
+            sums = self._sums.ranks[slice_code].pairs[metric.name, factor]
+            return _summary(value, sums, rows, units=min(positives, rows - positives), size=size)
+        table = self._sums.counts[slicing, self.cuts(line)][code]
+        if metric.paired_share and factor == 1.0:
+            return _disagreement(metric.sums, table, value)
+        # Rows of one cell [label, decided by the candidate, by the champion] have one influence: that of both models' cells.
+        psi = np.zeros((2, 2, 2))
+        for axis, (model, sign) in enumerate(((candidate, 1.0), (champion, -factor))):
+            counts = table.sum(axis=2 - axis)
+            psi += sign * np.expand_dims(_ratio_influence(metric.sums, counts, model.value, rows), 2 - axis)
+        below = np.array(metric.sums.below) > 0
+        carries = np.expand_dims(below, 2) | np.expand_dims(below, 1)
+        sums = Sums.from_influence(psi.ravel(), table.ravel().astype(np.float64))
+        return _summary(value, sums, rows, units=int(table[carries].sum()), size=size)
+
+    def bins(self, slice_code: SliceCode) -> BinSums:
+        """The bins that the candidate's calibration on a slice is decided by."""
+        bins = self._sums.ranks[slice_code].bins
+        assert bins is not None  # noqa: S101  # they were requested
+        return bins
+
+    def size(self, slice_code: SliceCode) -> tuple[int, int] | None:
+        """(rows, positives) of a slice; None where the engine did not count it."""
+        slicing, code = slice_code
+        if slicing not in self._sums.rows:
+            return None
+        rows, positives = self._sums.rows[slicing]
+        return int(rows[code]), int(positives[code])
+
+    def _decisions(self, slice_code: SliceCode, line: Requirement, role: str) -> Ints:
         """[label, decided] rows of a slice."""
-        table = self._sums.counts[place[0], self.cuts(line)][place[1]]
-        counts: NDArray[np.int64] = table.sum(axis=2 if role == "candidate" else 1)
+        table = self._sums.counts[slice_code[0], self.cuts(line)][slice_code[1]]
+        counts: Ints = table.sum(axis=2 if role == "candidate" else 1)
         return counts
-
-    def _share(self, measure: Any, place: Place, counts: NDArray[np.int64], rows: int) -> Summary:
-        above, below = SHARES[measure]
-        total = float((below * counts).sum())
-        if total <= 0:
-            raise Undefined("undefined", f"there are no {AMONG[measure]}")
-        value = float((above * counts).sum()) / total
-        units = int(counts[below > 0].sum())
-        psi = _ratio_influence(above, below, counts, value, rows)
-        found = _summary(value, Sums.of(psi.ravel(), counts.ravel().astype(np.float64)), rows, units=units)
-        if measure is classification.f1:
-            return found
-        return Summary(value, found.error, found.size, units, counts=(int((above * counts).sum()), units))
 
 
 def _summary(value: float, sums: Sums, rows: int, *, units: int, size: float | None = None) -> Summary:
+    # The fourth root of Σψ⁴ is at least the largest |ψ|, which itself was not kept; parts that are pooled by
+    # differences may leave a little less than nothing.
     largest = max(abs(value) if size is None else size, max(sums.fourth, 0.0) ** 0.25)
     return Summary(value, sums.spread(rows), largest, units)
 
 
-def _ratio_influence(above: Floats, below: Floats, counts: NDArray[np.int64], value: float, rows: int) -> Floats:
-    scale = rows / float((below * counts).sum()) * _small(rows)
+def _share(share: Share, counts: Ints, rows: int) -> Summary:
+    """counts: [label, decided] rows. Raises Undefined where nothing is counted below."""
+    above, below = np.array(share.above), np.array(share.below)
+    total = float((below * counts).sum())
+    if total <= 0:
+        raise Undefined("undefined", f"there are no {share.among}")
+    value = float((above * counts).sum()) / total
+    units = int(counts[below > 0].sum())
+    psi = _ratio_influence(share, counts, value, rows)
+    summary = _summary(value, Sums.from_influence(psi.ravel(), counts.ravel().astype(np.float64)), rows, units=units)
+    if not share.plain:
+        return summary
+    return Summary(value, summary.error, summary.size, units, counts=(int((above * counts).sum()), units))
+
+
+def _ratio_influence(share: Share, counts: Ints, value: float, rows: int) -> Floats:
+    """[label, decided] influence of each row of a cell, by the delta method."""
+    above, below = np.array(share.above), np.array(share.below)
+    scale = rows / float((below * counts).sum()) * small_sample(rows)
     return (above - value * below) * scale
 
 
-def _disagreement(measure: Any, table: NDArray[np.int64], value: float) -> Summary:
-    """Of hits on the same rows: [label, decided by the candidate, by the champion]."""
-    above, below = SHARES[measure]
-    judged = [label for label in (0, 1) if below[label].any()]
+def _disagreement(share: Share, table: Ints, value: float) -> Summary:
+    """Of hits on the same rows. table: [label, decided by the candidate, by the champion] rows."""
+    judged = [label for label in (0, 1) if any(share.below[label])]
     only_candidate = only_champion = 0
     for label in judged:
-        hit = int(above[label, 1])
+        hit = int(share.above[label][1])  # the decision that hits on rows of this label
         only_candidate += int(table[label, hit, 1 - hit])
         only_champion += int(table[label, 1 - hit, hit])
     n = int(table[judged].sum())
-    return Summary(value, _UNTOLD, abs(value), n, disagree=(only_candidate, only_champion, n))
-
-
-def _small(rows: int) -> float:
-    return math.sqrt(rows / (rows - 1)) if rows > 1 else 1.0
-
-
-def _qualifies(scored: Rows) -> bool:
-    labels = scored.labels
-    plain = scored.weights is None and scored.clusters is None
-    return plain and labels is not None and labels.dtype == bool and 0 < scored.rows < _MOST_ROWS
-
-
-def _finite(scores: Array | None) -> bool:
-    return scores is not None and bool(np.isfinite(scores.min()) and np.isfinite(scores.max()))
-
-
-def _within_unit(scores: Array | None) -> bool:
-    return scores is not None and bool(scores.min() >= 0 and scores.max() <= 1)
+    return Summary(value, _NO_SPREAD, abs(value), n, disagree=(only_candidate, only_champion, n))

@@ -1,4 +1,4 @@
-"""From rows to the sums of every slice, on all threads that are given.
+"""The engine that sums up rows in memory, on all threads that it may use.
 
 Rows are put in order once: positives first, then by the cell of several slicings together, so that a cell is a run of
 rows and a slice is made of runs. Means and shares are summed by run and added up by slice. For ranks and calibration rows
@@ -10,121 +10,124 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.data.arrow_arrays import narrow
-from lockgate.evaluation.estimation.rank_sums import BLOCK, order_keys, sorted_places
-from lockgate.evaluation.estimation.segment_sums import Moments, Runs, tables
+from lockgate.evaluation.estimation.engine import Moments, SliceSums
+from lockgate.evaluation.estimation.rank_sums import BLOCK, order_keys, sorted_rows
+from lockgate.evaluation.estimation.segment_sums import Segments, decision_tables
 from lockgate.evaluation.estimation.slice_cells import Rows
-from lockgate.evaluation.estimation.slice_rank_sums import Ranked, RankedSlices
-from lockgate.evaluation.estimation.sum_request import ROLES, Place, Wanted
+from lockgate.evaluation.estimation.slice_rank_sums import RankedSlices
+from lockgate.evaluation.estimation.sum_request import ROLES, SumRequest
 
 Array = NDArray[Any]
+Codes = Mapping[int, tuple[int, Array]]
+"""Slicing, from 1 → (number of its slices, (n,) code of each row)."""
 
-_MOST_CELLS = 1 << 17
-_ROWS_A_CELL = 8
+_MOST_ROWS = 1 << 30  # row numbers share an integer with keys: see `rank_sums`
+_MOST_CELLS = 1 << 17  # so that tables by cell stay in cache
+_ROWS_A_CELL = 8  # with fewer, runs are too short to be worth summing up first
 _BLOCKS_A_TASK = 8
-_FEW_ROWS = 300_000
+_FEW_ROWS = 300_000  # below, starting threads costs more than they save
 
 
-@dataclass(frozen=True)
-class Tally:
-    """The sums of slices.
+class InMemoryEngine:
+    """Rows in memory, and the slicings in `codes`. threads: how many may be used; sums do not depend on it."""
 
-    rows: slicing → (rows, positives) of each slice. moments: by (slicing, loss, role or factor). counts: by (slicing, cuts),
-    [slice, label, decided by the candidate, by the champion] rows. ranks: by place.
-    """
+    def __init__(self, scored: Rows, codes: Codes, *, threads: int) -> None:
+        self._scored, self._codes, self._threads = scored, codes, threads
+        labels = scored.labels
+        plain = scored.weights is None and scored.clusters is None
+        self._summable = plain and labels is not None and labels.dtype == bool and 0 < scored.rows < _MOST_ROWS
 
-    rows: dict[int, tuple[Array, Array]] = field(default_factory=dict)
-    moments: dict[tuple[int, Any, Any], Moments] = field(default_factory=dict)
-    counts: dict[tuple[int, Any], NDArray[np.int64]] = field(default_factory=dict)
-    ranks: dict[Place, Ranked] = field(default_factory=dict)
+    def score_range(self, role: str) -> tuple[float, float] | None:
+        scores: Array | None = getattr(self._scored, role)
+        if not self._summable or scores is None:
+            return None
+        return float(scores.min()), float(scores.max())
 
-
-def tally(scored: Rows, wanted: Wanted, codes: Mapping[int, tuple[int, Array]], *, threads: int) -> Tally:
-    """All that is wanted of `scored`, overall and in the slicings of `codes`.
-
-    codes: slicing, from 1 → (number of its slices, (n,) code of each row). threads: how many may be used.
-    """
-    return _Work(scored, wanted, codes, threads=threads).run()
+    def sums(self, request: SumRequest) -> SliceSums:
+        return _Work(self._scored, request, self._codes, threads=self._threads).run()
 
 
 class _Work:
-    """Rows in their order, and the tally that they come to."""
+    """Rows in their order, and the sums that they come to."""
 
-    def __init__(self, scored: Rows, wanted: Wanted, codes: Mapping[int, tuple[int, Array]], *, threads: int) -> None:
-        self.found, self.threads = Tally(), threads if scored.rows >= _FEW_ROWS else 1
+    def __init__(self, scored: Rows, request: SumRequest, codes: Codes, *, threads: int) -> None:
+        self.sums, self.threads = SliceSums(), threads if scored.rows >= _FEW_ROWS else 1
         self.rows = scored.rows
-        self.slices = {0: 1} | {name: count for name, (count, _) in codes.items()}
-        self.wanted = wanted
-        self.roles = ROLES if self.wanted.paired else ROLES[:1]
+        self.slices = {0: 1} | {slicing: count for slicing, (count, _) in codes.items()}
+        self.request = request
+        self.roles = ROLES if request.paired else ROLES[:1]
         labels = scored.labels
-        assert labels is not None  # noqa: S101  # it qualified
+        assert labels is not None  # noqa: S101  # there was a range of scores
         self.positives = int(np.count_nonzero(labels))
         self.bundles = _bundles(self.slices, self.rows)
-        cells = _cells(self.bundles[0], {name: column for name, (_, column) in codes.items()}, self.slices, self.rows)
-        cells[~labels] += math.prod(self.slices[name] for name in self.bundles[0])
-        order = sorted_places(cells)
+        columns = {slicing: column for slicing, (_, column) in codes.items()}
+        cells = _cells(self.bundles[0], columns, self.slices, self.rows)
+        cells[~labels] += math.prod(self.slices[slicing] for slicing in self.bundles[0])
+        order = sorted_rows(cells)
         del cells
         self.codes: dict[int, Array] = {0: np.zeros(0, np.uint8)}
-        for name, (count, column) in codes.items():
-            self.codes[name] = column.astype(narrow(count), copy=False)[order]
+        for slicing, (count, column) in codes.items():
+            self.codes[slicing] = column.astype(narrow(count), copy=False)[order]
         self.keys, self.scores, self.exact = {}, {}, {}
         for role in self.roles:
-            given: Any = getattr(scored, role)
-            keys = order_keys(given)
+            scores: Any = getattr(scored, role)
+            keys = order_keys(scores)
             self.keys[role] = keys[order]
-            same = np.array_equal(keys.view(np.float32), given)
-            self.scores[role] = self.keys[role].view(np.float32) if same else given[order]
+            # Keys that are the bits of the scores stand in for them, in half the memory.
+            same = np.array_equal(keys.view(np.float32), scores)
+            self.scores[role] = self.keys[role].view(np.float32) if same else scores[order]
             self.exact[role] = same
 
-    def run(self) -> Tally:
+    def run(self) -> SliceSums:
         if self.threads == 1:
             self._run(_Inline())
-            return self.found
+            return self.sums
         with ThreadPoolExecutor(self.threads) as pool:
             self._run(pool)
-        return self.found
+        return self.sums
 
     def _run(self, pool: Executor) -> None:
-        places = pool.submit(sorted_places, self.keys["candidate"]) if self.wanted.ordered else None
+        by_score = pool.submit(sorted_rows, self.keys["candidate"]) if self.request.ordered else None
         for number, bundle in enumerate(self.bundles):
             self._sum(pool, bundle, first=number == 0)
-        if places is None:
+        if by_score is None:
             return
-        told = self.exact["candidate"] or not self.wanted.bins
+        from_keys = self.exact["candidate"] or not self.request.bins
         ranked = RankedSlices(
-            self.wanted,
-            places.result(),
+            self.request,
+            by_score.result(),
             positives=self.positives,
             keys=self.keys,
             codes=self.codes,
-            sizes=self.found.rows,
-            scores=None if told else self.scores["candidate"],
+            sizes=self.sums.rows,
+            scores=None if from_keys else self.scores["candidate"],
         )
-        del places
-        self.keys.clear()  # they would only be in the way of what is to come
+        del by_score
+        self.keys.clear()  # they would only take memory from what is to come
         self.scores.clear()
         tasks = [
             task
-            for name in dict.fromkeys(name for name, _ in sorted(self.wanted.ordered))
-            for task in ranked.tasks(pool, name)
+            for slicing in dict.fromkeys(slicing for slicing, _ in sorted(self.request.ordered))
+            for task in ranked.tasks(pool, slicing)
         ]
         for task in tasks:
-            self.found.ranks.update(task.result())
+            self.sums.ranks.update(task.result())
 
     def _sum(self, pool: Executor, bundle: Sequence[int], *, first: bool) -> None:
         """Rows, shares and means of the slicings of a bundle, and of all rows with the first."""
         order = None
         cells = _cells(bundle, self.codes, self.slices, self.rows)
         if not first:
-            cells[self.positives :] += math.prod(self.slices[name] for name in bundle)
-            order = sorted_places(cells)
+            cells[self.positives :] += math.prod(self.slices[slicing] for slicing in bundle)
+            order = sorted_rows(cells)
             cells = cells[order]
+        # A run ends where the cell changes, where positives end, and with each block, which threads take apart.
         edge = cells[1:] != cells[:-1]
         edge[self.positives - 1 : self.positives] = True
         edge[BLOCK - 1 :: BLOCK] = True
@@ -133,57 +136,61 @@ class _Work:
         lengths = np.diff(starts, append=self.rows).astype(np.float64)
         scores = {role: column if order is None else column[order] for role, column in self.scores.items()}
         step = BLOCK * _BLOCKS_A_TASK
-        sums = Runs(self.wanted, scores, starts, self.positives)
-        parts = [pool.submit(sums.over, low, min(low + step, self.rows)) for low in range(0, self.rows, step)]
-        places = starts if order is None else order[starts]
+        segments = Segments(self.request, scores, starts, self.positives)
+        tasks = [pool.submit(segments.over, low, min(low + step, self.rows)) for low in range(0, self.rows, step)]
+        first_rows = starts if order is None else order[starts]
         positive = np.where(starts < self.positives, lengths, 0.0)
-        where = {name: self.codes[name][places] for name in bundle if name}
+        codes_of = {slicing: self.codes[slicing][first_rows] for slicing in bundle if slicing}
         if first:
-            where[0] = np.zeros(starts.size, np.uint8)
-        for name, codes in where.items():
-            count = self.slices[name]
-            self.found.rows[name] = np.bincount(codes, lengths, count), np.bincount(codes, positive, count)
-        found = [part.result() for part in parts]
-        for key in sums.variables:
-            columns = (np.concatenate(each) for each in zip(*(part.moments[key] for part in found), strict=True))
+            codes_of[0] = np.zeros(starts.size, np.uint8)
+        for slicing, codes in codes_of.items():
+            count = self.slices[slicing]
+            self.sums.rows[slicing] = np.bincount(codes, lengths, count), np.bincount(codes, positive, count)
+        parts = [task.result() for task in tasks]
+        for key in segments.variables:
+            columns = (np.concatenate(pieces) for pieces in zip(*(part.moments[key] for part in parts), strict=True))
             moments = Moments(lengths, *columns)
-            for name, codes in where.items():
-                self.found.moments[name, *key] = moments.pooled(codes, self.slices[name], deviates=sums.deviates(*key))
-        for cuts in self.wanted.cuts:
-            each = np.concatenate([part.decided[cuts] for part in found], axis=1)
-            for name, codes in where.items():
-                self.found.counts[name, cuts] = tables(each, codes, self.slices[name], starts < self.positives, lengths)
+            for slicing, codes in codes_of.items():
+                self.sums.moments[slicing, *key] = moments.pooled(
+                    codes, self.slices[slicing], deviates=segments.deviates(*key)
+                )
+        for cuts in self.request.cuts:
+            decided = np.concatenate([part.decided[cuts] for part in parts], axis=1)
+            for slicing, codes in codes_of.items():
+                self.sums.counts[slicing, cuts] = decision_tables(
+                    decided, codes, self.slices[slicing], starts < self.positives, lengths
+                )
 
 
 def _bundles(slices: Mapping[int, int], rows: int) -> list[list[int]]:
     """Slicings whose cells are few beside the rows; the first bundle is the one that rows are ordered by."""
     most = min(_MOST_CELLS, max(1, rows // _ROWS_A_CELL))
     bundles: list[tuple[int, list[int]]] = []
-    for name, count in sorted(slices.items(), key=lambda one: -one[1]):
-        for place, (cells, names) in enumerate(bundles):
+    for slicing, count in sorted(slices.items(), key=lambda pair: -pair[1]):
+        for index, (cells, slicings) in enumerate(bundles):
             if cells * count <= most:
-                bundles[place] = (cells * count, [*names, name])
+                bundles[index] = (cells * count, [*slicings, slicing])
                 break
         else:
-            bundles.append((count, [name]))
-    bundles.sort(key=lambda one: -len(one[1]))
-    return [names for _, names in bundles]
+            bundles.append((count, [slicing]))
+    bundles.sort(key=lambda bundle: -len(bundle[1]))
+    return [slicings for _, slicings in bundles]
 
 
 def _cells(
     bundle: Sequence[int], codes: Mapping[int, Array], slices: Mapping[int, int], rows: int
 ) -> NDArray[np.uint32]:
-    """(n,) which cell of its slicings a row is in."""
+    """(n,) the cell of the bundle's slicings that a row is in."""
     cells = np.zeros(rows, np.uint32)
-    for name in bundle:
-        if name:
-            cells *= np.uint32(slices[name])
-            cells += codes[name].astype(np.uint32)
+    for slicing in bundle:
+        if slicing:
+            cells *= np.uint32(slices[slicing])
+            cells += codes[slicing].astype(np.uint32)
     return cells
 
 
 class _Inline(Executor):
-    """Does at once what it is given."""
+    """Runs each task at once, in this thread."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         done: Future[Any] = Future()

@@ -21,10 +21,12 @@ Ints = NDArray[np.int64]
 Counts = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
-BLOCK = 1 << 16
-MOST_TOGETHER = 1 << 17
+BLOCK = 1 << 16  # rows whose columns stay in cache while they are worked on
+MOST_TOGETHER = (
+    1 << 17
+)  # rows of small slices that are ranked in one call, which costs as much for few rows as for many
 MOST_SLICES = 1 << 14
-_RUNS = 1 << 14
+_RUNS = 1 << 14  # as BLOCK, of the wider columns by run
 _INDEX = np.uint64(0xFFFFFFFF)
 
 
@@ -41,7 +43,8 @@ def order_keys(scores: NDArray[Any]) -> Keys:
     bits = single.view(np.uint32)
     if not single.size or single.min() >= 0:
         return bits
-    order = sorted_places(np.where(bits >> np.uint32(31), ~bits, bits | np.uint32(1 << 31)))
+    # Bits of negative floats ascend as the numbers fall: turned around, and below those of positive ones.
+    order = sorted_rows(np.where(bits >> np.uint32(31), ~bits, bits | np.uint32(1 << 31)))
     return _ranks(order, single)
 
 
@@ -52,8 +55,9 @@ def _ranks(order: Ints, scores: NDArray[Any]) -> Keys:
     return keys
 
 
-def sorted_places(keys: Keys) -> Ints:
+def sorted_rows(keys: Keys) -> Ints:
     """The rows in the order of their keys, then of their numbers; fewer than 2³²."""
+    # Key and number in one integer: sorting those is several times faster than argsort, and stable.
     packed = np.arange(keys.size, dtype=np.uint64)
     for low in range(0, keys.size, BLOCK):
         packed[low : low + BLOCK] |= keys[low : low + BLOCK].astype(np.uint64) << np.uint64(32)
@@ -67,12 +71,12 @@ def by_code(codes: NDArray[np.unsignedinteger[Any]], slices: int) -> NDArray[np.
     shift = int(codes.size).bit_length()
     if shift + (slices - 1).bit_length() > 32:
         return np.argsort(codes, kind="stable").astype(np.int32)
-    found = np.arange(codes.size, dtype=np.uint32)
+    rows = np.arange(codes.size, dtype=np.uint32)
     for low in range(0, codes.size, BLOCK):
-        found[low : low + BLOCK] |= codes[low : low + BLOCK].astype(np.uint32) << np.uint32(shift)
-    found.sort()
-    found &= np.uint32((1 << shift) - 1)
-    return found.view(np.int32)
+        rows[low : low + BLOCK] |= codes[low : low + BLOCK].astype(np.uint32) << np.uint32(shift)
+    rows.sort()
+    rows &= np.uint32((1 << shift) - 1)
+    return rows.view(np.int32)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class Slices:
 class Ranking:
     """One model's ranks on some slices.
 
-    auc, average_precision: (slices,). Of influence, None where not asked: auc_psi, average_precision_psi: of each group of
+    auc, average_precision: (slices,). Of influence, None where it was not requested: auc_psi, average_precision_psi: of each group of
     rows that contribute the same; groups: (rows,) group of each row.
     """
 
@@ -110,32 +114,33 @@ class Ranking:
 
 
 def rank(bits: Keys, slices: Slices, *, ordered: bool, sums: bool, groups: bool) -> Ranking:
-    """The ranks of rows that come slice by slice; where a slice lacks a class, what it says is void.
+    """The ranks of rows that come slice by slice; where a slice lacks a class, its numbers are void.
 
     bits: (rows,) twice the key of a score, and one more for a negative row. ordered: whether rows are in their order within
-    a slice. sums: whether those of influence are wanted; groups: what `difference` needs.
+    a slice. sums: whether those of influence are needed; groups: what `difference` needs.
     """
     shift = 0 if ordered else int(bits.size).bit_length()
-    runs = _Runs.of(packed(bits, slices, shift), slices, shift)
-    found = _Worth(runs, slices, sums=sums, influence=groups).ranking()
-    return Ranking(**found, groups=runs.groups(ordered=ordered) if groups else None)
+    runs = _ScoreRuns.from_packed(packed(bits, slices, shift), slices, shift)
+    ranking = _RankSums(runs, slices, sums=sums, influence=groups).ranking()
+    return Ranking(**ranking, groups=runs.groups(ordered=ordered) if groups else None)
 
 
 def difference(
-    one: Floats, other: Floats, groups: Sequence[NDArray[np.int32]], slices: Slices, factor: float
+    candidate: Floats, champion: Floats, groups: Sequence[NDArray[np.int32]], slices: Slices, factor: float
 ) -> tuple[Sums, ...]:
-    """Of each slice, sums over ψ(one) − factor · ψ(other), two models' influence by group, on the same rows."""
+    """Of each slice, sums over ψ(candidate) − factor · ψ(champion), each model's influence by group, on the same rows."""
+    # In blocks where there is one slice, so that no array as long as the rows is made; several slices are few rows together.
     total, step = Sums(0.0, 0.0, 0.0), BLOCK if slices.alone else groups[0].size
     for low in range(0, groups[0].size, step):
-        first, second = (each[low : low + step] for each in groups)
-        psi = one.take(first, mode="clip")
-        champion = other.take(second, mode="clip")
+        first, second = (of_model[low : low + step] for of_model in groups)
+        psi = candidate.take(first, mode="clip")
+        scaled = champion.take(second, mode="clip")
         if factor != 1.0:
-            champion *= factor
-        psi -= champion
+            scaled *= factor
+        psi -= scaled
         if not slices.alone:
             return tuple(_by_slice(psi, None, slices.starts))
-        total += Sums.of(psi)
+        total += Sums.from_influence(psi)
     return (total,)
 
 
@@ -150,29 +155,29 @@ def _by_slice(psi: Floats, counts: Floats | None, starts: Ints) -> Iterator[Sums
 
 def _reduced(values: NDArray[Any], starts: Ints) -> NDArray[Any]:
     """Sums from each start to the next; the last one is the end."""
-    found = np.zeros(starts.size - 1, values.dtype)
-    some = np.flatnonzero(starts[1:] > starts[:-1])
-    if some.size:
-        found[some] = np.add.reduceat(values, starts[some])
-    return found
+    sums = np.zeros(starts.size - 1, values.dtype)
+    filled = np.flatnonzero(starts[1:] > starts[:-1])
+    if filled.size:
+        sums[filled] = np.add.reduceat(values, starts[filled])
+    return sums
 
 
 def packed(bits: Keys, slices: Slices, shift: int) -> NDArray[Any]:
     """Slice, key, class and number of each row in one integer, in order; no number where rows are in order."""
     if slices.alone and not shift:
         return bits
-    found = bits.astype(np.uint64)
+    codes = bits.astype(np.uint64)
     if not slices.alone:
-        found |= np.repeat(np.arange(slices.rows.size, dtype=np.uint64) << np.uint64(32), slices.rows)
+        codes |= np.repeat(np.arange(slices.rows.size, dtype=np.uint64) << np.uint64(32), slices.rows)
     if shift:
-        found <<= np.uint64(shift)
-        found |= np.arange(bits.size, dtype=np.uint64)
-        found.sort()
-    return found
+        codes <<= np.uint64(shift)
+        codes |= np.arange(bits.size, dtype=np.uint64)
+        codes.sort()
+    return codes
 
 
 @dataclass(frozen=True)
-class _Runs:
+class _ScoreRuns:
     """The scores that positives have, ascending in each slice, then the end of the slice as one more.
 
     start: the first row of a run, in order. positives, ties: its rows of either class. gap: negatives between it and the
@@ -188,19 +193,19 @@ class _Runs:
     ends: Ints
 
     @classmethod
-    def of(cls, packed: NDArray[Any], slices: Slices, shift: int) -> _Runs:
-        places = _positives(packed, shift)
-        move, one = packed.dtype.type(shift), packed.dtype.type(1)
-        key = packed[places] >> move
+    def from_packed(cls, packed: NDArray[Any], slices: Slices, shift: int) -> _ScoreRuns:
+        positive_rows = _positives(packed, shift)
+        move, unit = packed.dtype.type(shift), packed.dtype.type(1)
+        key = packed[positive_rows] >> move
         first = np.flatnonzero(np.concatenate([np.ones(min(1, key.size), bool), key[1:] != key[:-1]]))
-        start, key = places[first], key[first]
-        positives = np.diff(first, append=places.size).astype(np.int32)
-        del places, first
+        start, key = positive_rows[first], key[first]
+        positives = np.diff(first, append=positive_rows.size).astype(np.int32)
+        del positive_rows, first
         after = start + positives
-        key |= one
+        key |= unit  # the key that negatives of the same score have: they follow its positives
         tied = np.flatnonzero(packed[np.minimum(after, packed.size - 1)] >> move == key)
         ties = np.zeros(start.size, np.int32)
-        last = (key[tied] << move) | ((one << move) - one)
+        last = (key[tied] << move) | ((unit << move) - unit)
         ties[tied] = np.searchsorted(packed, last, side="right") - after[tied]
         ends, whole = _with_ends(start, slices.starts, [positives, ties])
         start, positives, ties = whole
@@ -215,33 +220,33 @@ class _Runs:
 
     def groups(self, *, ordered: bool) -> NDArray[np.int32]:
         """(rows,) group of each row as they came; groups are numbered by kind, then by run."""
-        found, mask, runs = np.empty(self.packed.size, np.int32), np.uint64((1 << self.shift) - 1), self.gap.size
+        group_of, mask, runs = np.empty(self.packed.size, np.int32), np.uint64((1 << self.shift) - 1), self.gap.size
         kinds = np.arange(len(self.sizes), dtype=np.int32) * np.int32(runs)
         for first in range(0, runs, _RUNS):
-            some = slice(first, first + _RUNS)
-            sizes = np.column_stack([each[some] for each in self.sizes])
+            part = slice(first, first + _RUNS)
+            sizes = np.column_stack([size[part] for size in self.sizes])
             names = np.add.outer(np.arange(first, first + len(sizes), dtype=np.int32), kinds)
             values = np.repeat(names.ravel(), sizes.ravel())
             low = self.start[first] - self.gap[first]
             rows = slice(low, low + values.size)
             if ordered:
-                found[rows] = values
+                group_of[rows] = values
             else:
-                found[(self.packed[rows] & mask).view(np.int64)] = values
-        return found
+                group_of[(self.packed[rows] & mask).view(np.int64)] = values
+        return group_of
 
 
 def _with_ends(start: Counts, edges: Ints, sizes: list[Counts]) -> tuple[Ints, list[Counts]]:
     """(place of the first run of each slice, and the end; starts and sizes with the end of each slice as one more run)."""
     if edges.size == 2:
         ends = np.array([0, start.size + 1])
-        return ends, [np.append(start, edges[1:].astype(np.int32)), *(np.append(each, np.int32(0)) for each in sizes)]
+        return ends, [np.append(start, edges[1:].astype(np.int32)), *(np.append(size, np.int32(0)) for size in sizes)]
     count = np.diff(np.searchsorted(start, edges))
     ends = np.concatenate([[0], np.cumsum(count + 1)])
-    place = np.arange(start.size) + np.repeat(np.arange(count.size), count)
+    run_of = np.arange(start.size) + np.repeat(np.arange(count.size), count)
     whole = [np.zeros(start.size + count.size, np.int32) for _ in range(1 + len(sizes))]
     for into, values in zip(whole, [start, *sizes], strict=True):
-        into[place] = values
+        into[run_of] = values
     whole[0][ends[1:] - 1] = edges[1:]
     return ends, whole
 
@@ -256,10 +261,14 @@ def _positives(packed: NDArray[Any], shift: int) -> Counts:
     )
 
 
-class _Worth:
-    """What rows are worth by run: how many of the other class they have passed, and what average precision owes them."""
+class _RankSums:
+    """What rows are worth by run: how many of the other class they have passed, and what average precision owes them.
 
-    def __init__(self, runs: _Runs, slices: Slices, *, sums: bool, influence: bool) -> None:
+    The formulas are those of `auc` and `average_precision` in metrics/classification, for all rows of a group at once. worth:
+    for either metric, by kind of group (gap, positives, ties) and run.
+    """
+
+    def __init__(self, runs: _ScoreRuns, slices: Slices, *, sums: bool, influence: bool) -> None:
         self.runs, self.slices, self.sums, self.influence = runs, slices, sums, influence
         self.negatives = slices.rows - slices.positives
 
@@ -271,10 +280,11 @@ class _Worth:
             area, precision, carry = self._block(block, carry, worth)
             below += area
             average += precision
-        some = np.maximum(self.slices.positives, 1)
-        auc, average = below / (2.0 * some * np.maximum(self.negatives, 1)), average / some
-        found = {"auc": auc, "average_precision": average}
-        return found if worth is None else found | self._influence(auc, average, worth)
+        positives = np.maximum(self.slices.positives, 1)
+        # `passed` counts a negative below twice and a tie once, so that ties count half.
+        auc, average = below / (2.0 * positives * np.maximum(self.negatives, 1)), average / positives
+        result = {"auc": auc, "average_precision": average}
+        return result if worth is None else result | self._influence(auc, average, worth)
 
     def _blocks(self) -> Iterator[slice]:
         """So few runs that what is made of them stays in cache; all of them where slices are together."""
@@ -314,47 +324,50 @@ class _Worth:
         if worth is None:
             return area, average, (last, 0.0, 0.0)
         share = positives / at_least
-        one, two = np.cumsum(share), np.cumsum(share * precision)
-        one += carry[1]
-        two += carry[2]
-        carry = last, float(one[-1]), float(two[-1])
-        one, two = self._from_slice(one), self._from_slice(two)
-        places, owed = (each[:, block] for each in worth)
-        np.multiply(below, 2, out=places[0])
-        places[1] = passed
-        np.subtract(two, share * precision, out=owed[0])
-        np.subtract(precision + one, two, out=owed[1])
-        if len(places) > 2:
-            np.add(places[0], positives, out=places[2])
-            owed[2] = two
+        a1, a2 = np.cumsum(share), np.cumsum(share * precision)
+        a1 += carry[1]
+        a2 += carry[2]
+        carry = last, float(a1[-1]), float(a2[-1])
+        a1, a2 = self._from_slice(a1), self._from_slice(a2)
+        # Negatives of the gap have passed the positives of all runs before, and are owed a2 up to there; positives are owed
+        # precision + a1 − a2; negatives that tie have passed half of their own run besides.
+        twice_passed, owed = (of_metric[:, block] for of_metric in worth)
+        np.multiply(below, 2, out=twice_passed[0])
+        twice_passed[1] = passed
+        np.subtract(a2, share * precision, out=owed[0])
+        np.subtract(precision + a1, a2, out=owed[1])
+        if len(twice_passed) > 2:
+            np.add(twice_passed[0], positives, out=twice_passed[2])
+            owed[2] = a2
         return area, average, carry
 
     def _influence(self, auc: Floats, average: Floats, worth: tuple[Floats, Floats]) -> dict[str, Any]:
-        """With DeLong's factor for the classes; in place of what it is made of."""
-        rows, some, others = (
-            np.maximum(each, 1).astype(np.float64) for each in (self.slices.rows, self.slices.positives, self.negatives)
+        """ψ = factor · worth + shift by kind of group, written over `worth`, with DeLong's factor √(m/(m−1)) of each class."""
+        rows, positives, others = (
+            np.maximum(count, 1).astype(np.float64)
+            for count in (self.slices.rows, self.slices.positives, self.negatives)
         )
         up, down, whole = (
-            rows / own * np.sqrt(of / np.maximum(of - 1, 1))
-            for own, of in ((some, some), (others, others), (some, rows))
+            rows / own * np.sqrt(rows_of / np.maximum(rows_of - 1, 1))
+            for own, rows_of in ((positives, positives), (others, others), (positives, rows))
         )
-        minus, nothing = -down / (2 * some), np.zeros_like(up)
+        minus, nothing = -down / (2 * positives), np.zeros_like(up)
         off = down * (1 - auc)
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for name, psi, factor, shift in (
             ("auc", worth[0], (minus, up / (2 * others), minus), (off, -up * auc, off)),
             ("average_precision", worth[1], (-whole, whole, -whole), (nothing, -whole * average, nothing)),
         ):
             sums = self._scaled(psi, factor, shift)
             if self.sums:
-                found[f"{name}_sums"] = sums
+                result[f"{name}_sums"] = sums
             if self.influence:
-                found[f"{name}_psi"] = psi.ravel()
-        return found
+                result[f"{name}_psi"] = psi.ravel()
+        return result
 
     def _scaled(self, psi: Floats, factor: Sequence[Floats], shift: Sequence[Floats]) -> tuple[Sums, ...]:
-        """Makes influence of what is worth something, and sums it up by slice where that is wanted."""
-        found = [Sums(0.0, 0.0, 0.0)] * self.slices.rows.size
+        """Makes influence of what rows are worth, in place, and sums it up by slice where sums are needed."""
+        by_slice = [Sums(0.0, 0.0, 0.0)] * self.slices.rows.size
         for kind, sizes in enumerate(self.runs.sizes):
             times, plus = self._each(factor[kind]), self._each(shift[kind])
             for block in self._blocks():
@@ -363,6 +376,10 @@ class _Worth:
                 part += plus
                 if self.sums:
                     counts = sizes[block].astype(np.float64)
-                    more = [Sums.of(part, counts)] if self.slices.alone else _by_slice(part, counts, self.runs.ends)
-                    found = [one + other for one, other in zip(found, more, strict=True)]
-        return tuple(found)
+                    of_block = (
+                        [Sums.from_influence(part, counts)]
+                        if self.slices.alone
+                        else _by_slice(part, counts, self.runs.ends)
+                    )
+                    by_slice = [so_far + more for so_far, more in zip(by_slice, of_block, strict=True)]
+        return tuple(by_slice)

@@ -10,75 +10,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.estimation.rank_sums import BLOCK
-from lockgate.evaluation.estimation.sum_request import LOSSES, Wanted
-from lockgate.stats.influence import Sums
+from lockgate.evaluation.estimation.sum_request import SumRequest
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Three counts of a run share one integer, so that one pass over the rows counts them all: a block has fewer than 2²⁰ rows.
+_COUNT_BITS = 20
 
 
 @dataclass(frozen=True)
-class Moments:
-    """Per slice: rows, mean, and the sums of the second to fourth powers of what deviates from it."""
+class SegmentSums:
+    """moments: (loss, role or factor) → mean and central sums of each run. decided: cuts → (3, runs) as `_decisions`."""
 
-    rows: Floats
-    mean: Floats
-    second: Floats
-    third: Floats
-    fourth: Floats
-
-    def pooled(self, codes: Array, slices: int, *, deviates: bool) -> Moments:
-        """Of the unions of parts of one code; exact where nothing varies. deviates: whether more than the mean is wanted."""
-
-        def total(values: Floats) -> Floats:
-            return np.bincount(codes, values, slices).astype(np.float64, copy=False)
-
-        rows = total(self.rows)
-        some = np.maximum(rows, 1.0)
-        mean = total(self.rows * self.mean) / some
-        mean += total(self.rows * (self.mean - mean[codes])) / some
-        if not deviates:
-            return Moments(rows, mean, *[np.zeros(slices)] * 3)
-        off = self.mean - mean[codes]
-        square = off * off
-        second = total(self.second + self.rows * square)
-        third = total(self.third + off * (3 * self.second + self.rows * square))
-        fourth = total(self.fourth + 4 * off * self.third + square * (6 * self.second + self.rows * square))
-        return Moments(rows, mean, second, third, fourth)
-
-    def sums(self, code: int) -> Sums:
-        return Sums(float(self.second[code]), float(self.third[code]), float(self.fourth[code]))
+    moments: Mapping[tuple[str, Any], tuple[Floats, Floats, Floats, Floats]]
+    decided: Mapping[Any, Ints]
 
 
-@dataclass(frozen=True)
-class Part:
-    moments: Mapping[tuple[Any, Any], tuple[Floats, Floats, Floats, Floats]]
-    decided: Mapping[Any, NDArray[np.int64]]
+class Segments:
+    """Runs of rows to be summed up; a run lies within one block and one class."""
 
-
-class Runs:
-    """Sums of each run of rows; a run lies within one block and one class."""
-
-    def __init__(self, wanted: Wanted, scores: Mapping[str, Array], starts: NDArray[np.int64], positives: int) -> None:
-        self.wanted, self.scores, self.starts, self.positives = wanted, scores, starts, positives
+    def __init__(self, request: SumRequest, scores: Mapping[str, Array], starts: Ints, positives: int) -> None:
+        self.request, self.scores, self.starts, self.positives = request, scores, starts, positives
         self.variables = [
-            (loss, kind) for loss in wanted.losses for kind in ("candidate", *self._others(loss))
+            (loss, kind) for loss in request.losses for kind in ("candidate", *self._others(loss))
         ]  # a role: its own values; a factor: the difference
 
-    def deviates(self, loss: Any, kind: Any) -> bool:
-        """Whether a line asks for more than the mean."""
-        return kind != "champion" and loss in self.wanted.decided
+    def deviates(self, loss: str, kind: Any) -> bool:
+        """Whether a requirement needs more than the mean."""
+        return kind != "champion" and loss in self.request.tested
 
-    def _others(self, loss: Any) -> tuple[Any, ...]:
-        return ("champion", *sorted(self.wanted.factors.get(loss, ()))) if self.wanted.paired else ()
+    def _others(self, loss: str) -> tuple[Any, ...]:
+        return ("champion", *sorted(self.request.factors.get(loss, ()))) if self.request.paired else ()
 
-    def over(self, low: int, high: int) -> Part:
-        """Of the runs in the blocks from row `low` to `high`."""
-        moments: dict[tuple[Any, Any], list[tuple[Floats, ...]]] = {key: [] for key in self.variables}
-        decided: dict[Any, list[NDArray[np.int64]]] = {cuts: [] for cuts in self.wanted.cuts}
+    def over(self, low: int, high: int) -> SegmentSums:
+        """The sums of the runs in the blocks from row `low` to `high`."""
+        moments: dict[tuple[str, Any], list[tuple[Floats, ...]]] = {key: [] for key in self.variables}
+        decided: dict[Any, list[Ints]] = {cuts: [] for cuts in self.request.cuts}
         for start in range(low, high, BLOCK):
             self._block(start, min(start + BLOCK, high), moments, decided)
-        return Part(
+        return SegmentSums(
             {key: tuple(map(np.concatenate, zip(*parts, strict=True))) for key, parts in moments.items()},  # type: ignore[misc]
             {cuts: np.concatenate(parts, axis=1) for cuts, parts in decided.items()},
         )
@@ -89,14 +61,15 @@ class Runs:
         lengths = np.diff(starts, append=high - low)
         run = np.repeat(np.arange(starts.size), lengths)
         scores = {role: column[low:high].astype(np.float64) for role, column in self.scores.items()}
-        for cuts in self.wanted.cuts:
+        for cuts in self.request.cuts:
             decided[cuts].append(_decisions(scores, cuts, starts))
+        # Positives come first, so all but one block have one label, and the loss need not choose by row.
         labels = (
             np.arange(low, high) < self.positives if low < self.positives < high else np.bool_(low < self.positives)
         )
-        for loss in self.wanted.losses:
+        for loss, row_loss in self.request.losses.items():
             others = self._others(loss)
-            values = {role: LOSSES[loss](labels, scores[role]) for role in ("candidate", *others[:1])}
+            values = {role: row_loss.binary(labels, scores[role]) for role in ("candidate", *others[:1])}
             for factor in others[1:]:
                 off = values["champion"] * factor
                 values[factor] = np.subtract(values["candidate"], off, out=off)
@@ -109,12 +82,11 @@ class Runs:
                     moments[loss, kind].append(_run_moments(column, starts, lengths, run))
 
 
-def _run_moments(
-    values: Floats, starts: NDArray[np.int64], lengths: NDArray[np.int64], run: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats, Floats]:
+def _run_moments(values: Floats, starts: Ints, lengths: Ints, run: Ints) -> tuple[Floats, Floats, Floats, Floats]:
     """Mean and central sums of each run; overwrites the values."""
     mean = np.add.reduceat(values, starts) / lengths
     values -= mean[run]
+    # What rounding left of the mean: it is added, and its square taken off, so that a constant run has a sum of exactly 0.
     rest = np.add.reduceat(values, starts) / lengths
     square = values * values
     second = np.add.reduceat(square, starts) - lengths * rest * rest
@@ -124,27 +96,28 @@ def _run_moments(
     return mean + rest, np.maximum(second, 0.0), third, np.add.reduceat(square, starts)
 
 
-def _decisions(scores: Mapping[str, Floats], cuts: Any, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(3, runs): rows decided positive by the candidate, by the champion, by both; a block has under 2²⁰ rows."""
-    first = scores["candidate"] >= cuts[0]
-    second = np.zeros_like(first) if cuts[1] is None else scores["champion"] >= cuts[1]
-    packed = first.astype(np.int64)
-    packed += second.astype(np.int64) << 20
-    packed += (first & second).astype(np.int64) << 40
+def _decisions(scores: Mapping[str, Floats], cuts: Any, starts: Ints) -> Ints:
+    """(3, runs): rows decided positive by the candidate, by the champion, by both."""
+    candidate = scores["candidate"] >= cuts[0]
+    champion = np.zeros_like(candidate) if cuts[1] is None else scores["champion"] >= cuts[1]
+    packed = candidate.astype(np.int64)
+    packed += champion.astype(np.int64) << _COUNT_BITS
+    packed += (candidate & champion).astype(np.int64) << 2 * _COUNT_BITS
     counts = np.add.reduceat(packed, starts)
-    low = (1 << 20) - 1
-    return np.stack([counts & low, counts >> 20 & low, counts >> 40])
+    low = (1 << _COUNT_BITS) - 1
+    return np.stack([counts & low, counts >> _COUNT_BITS & low, counts >> 2 * _COUNT_BITS])
 
 
-def tables(
-    each: NDArray[np.int64], codes: Array, slices: int, positive: NDArray[np.bool_], lengths: Floats
-) -> NDArray[np.int64]:
-    """[slice, label, decided by the candidate, decided by the champion] rows."""
+def decision_tables(decided: Ints, codes: Array, slices: int, positive: NDArray[np.bool_], lengths: Floats) -> Ints:
+    """[slice, label, decided by the candidate, decided by the champion] rows.
+
+    decided: (3, runs) as `_decisions`. codes: (runs,) slice of each run. positive: (runs,) its label. lengths: (runs,) rows.
+    """
     table = np.zeros((slices, 2, 2, 2), np.int64)
     for label, runs in enumerate((~positive, positive)):
-        rows, one, two, both = (
-            np.bincount(codes[runs], column[runs], slices).astype(np.int64) for column in (lengths, *each)
+        rows, candidate, champion, both = (
+            np.bincount(codes[runs], column[runs], slices).astype(np.int64) for column in (lengths, *decided)
         )
-        table[:, label, 1, 1], table[:, label, 1, 0] = both, one - both
-        table[:, label, 0, 1], table[:, label, 0, 0] = two - both, rows - one - two + both
+        table[:, label, 1, 1], table[:, label, 1, 0] = both, candidate - both
+        table[:, label, 0, 1], table[:, label, 0, 0] = champion - both, rows - candidate - champion + both
     return table

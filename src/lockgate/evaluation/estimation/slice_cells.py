@@ -1,4 +1,4 @@
-"""The slices of a scored table that lines are asked on: what each is called, which rows are in it, which lines it has."""
+"""Slices of a scored table that requirements are on: name, rows and requirements of each."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from lockgate.data.slices.names import OTHER, SliceKey
 from lockgate.data.slices.slice import Slice
-from lockgate.evaluation.estimation.sum_request import Place
+from lockgate.evaluation.estimation.sum_request import SliceCode
 from lockgate.evaluation.requirements.requirement import Requirement
 
 
 class Rows(Protocol):
-    """What is needed of a scored table: aligned (n,) columns, and the slice code of every row."""
+    """A scored table as estimates read it: aligned (n,) columns, and the slice code of every row."""
 
     @property
     def rows(self) -> int: ...
@@ -38,38 +38,39 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class Cell:
-    """A slice: what it is called, the code of its rows in which slicing, and the lines asked there."""
+    """A slice with its name, the code of its rows in one of the slicings, and the requirements on it."""
 
     key: SliceKey
-    place: Place
-    asked: list[tuple[str, Requirement]]
+    slice_code: SliceCode
+    lines: list[tuple[str, Requirement]]
 
 
 def cells_of(
-    scored: Rows, asked: Sequence[tuple[str, Requirement]]
+    scored: Rows, lines: Sequence[tuple[str, Requirement]]
 ) -> tuple[list[Cell], dict[int, tuple[int, NDArray[Any]]]]:
     """(slices, each once, in order of declaration; number of a slicing, from 1 → (how many codes, the code of every row))."""
     cells = list[Cell]()
     codes: dict[int, tuple[int, NDArray[Any]]] = {}
     for declared in scored.slices:
-        names = [
+        on_slices = [
             (name, requirement)
-            for name, requirement in asked
+            for name, requirement in lines
             if requirement.scope.kind == "each_slice"
             or (requirement.scope.kind in ("each", "slice") and requirement.scope.name == declared.name)
         ]
-        if not names:
+        if not on_slices:
             continue
         labels, column = scored.codes(declared.name)
         codes[len(codes) + 1] = len(labels), column
         counts = np.bincount(column, minlength=len(labels))
         for code, label in enumerate(labels):
+            # A declared value is judged even without rows; the outside of a `where`, the rest of a list and what is absent are not.
             if label not in (declared.values or ()) and (
                 declared.kind == "where" or label == OTHER or not counts[code]
             ):
                 continue
-            cells.append(Cell(((declared.name, label),), (len(codes), code), names))
-    for name, requirement in asked:
+            cells.append(Cell(((declared.name, label),), (len(codes), code), on_slices))
+    for name, requirement in lines:
         if requirement.scope.kind == "cell":
             inside = np.ones(scored.rows, dtype=bool)
             for slicing, value in requirement.scope.cell:
@@ -81,7 +82,7 @@ def cells_of(
 
 
 class Members:
-    """The row numbers of each code, found when they are first asked for."""
+    """The row numbers of each code, sorted by code once they are needed."""
 
     def __init__(self, codes: NDArray[Any], labels: int) -> None:
         self.codes, self.labels = codes, labels
@@ -95,4 +96,5 @@ class Members:
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
+        # numpy sorts 16 bits by radix, several times faster than wider integers.
         return np.argsort(self.codes.astype(np.uint16) if self.labels <= 1 << 16 else self.codes, kind="stable")

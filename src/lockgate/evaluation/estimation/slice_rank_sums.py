@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.estimation.calibration_sums import bin_sums
+from lockgate.evaluation.estimation.engine import RankSums
 from lockgate.evaluation.estimation.rank_sums import (
     BLOCK,
     MOST_SLICES,
@@ -23,7 +23,7 @@ from lockgate.evaluation.estimation.rank_sums import (
     difference,
     rank,
 )
-from lockgate.evaluation.estimation.sum_request import OVERALL, RANKED, ROLES, Place, Wanted
+from lockgate.evaluation.estimation.sum_request import OVERALL, ROLES, SliceCode, SumRequest
 from lockgate.evaluation.metrics.calibration import BinSums
 from lockgate.stats.influence import Sums
 
@@ -31,28 +31,22 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """What is left of a slice when its ranks are gone. values, own: by (metric, role); pairs: by (metric, factor)."""
-
-    values: Mapping[tuple[str, str], float]
-    own: Mapping[tuple[str, str], Sums]
-    pairs: Mapping[tuple[str, float], Sums]
-    bins: BinSums | None = None
+# The metrics whose influence is kept by group of rows: the names that `rank` gives its sums.
+_RANKED = ("auc", "average_precision")
 
 
 class RankedSlices:
     """The rows that slices are ranked by, and the ranking of slices that lie together.
 
-    places: (n,) the rows in the order of the candidate's scores; of them, the first `positives` are so. keys: of each role's
-    scores. codes, sizes: by slicing, code of each row, and (rows, positives) of each slice. scores: the candidate's, where its
-    keys do not tell them and they are binned.
+    rows: (n,) the rows in the order of the candidate's scores; of them, those numbered below `positives` are so. keys: of each
+    role's scores. codes, sizes: by slicing, code of each row, and (rows, positives) of each slice. scores: the candidate's,
+    where they are binned and cannot be had from its keys.
     """
 
     def __init__(
         self,
-        wanted: Wanted,
-        places: NDArray[np.int64],
+        request: SumRequest,
+        rows: NDArray[np.int64],
         *,
         positives: int,
         keys: Mapping[str, Keys],
@@ -60,89 +54,95 @@ class RankedSlices:
         sizes: Mapping[int, tuple[Array, Array]],
         scores: Array | None,
     ) -> None:
-        self.wanted, self.places = wanted, places.astype(np.int32)  # kept as long as there are slices to come
-        self.rows, self.codes, self.sizes = places.size, codes, sizes
-        self.whole = Slices(np.array([places.size]), np.array([positives]))
-        negative = places >= positives
+        self.request, self.order = request, rows.astype(np.int32)  # half of int64: kept while there are slices to come
+        self.codes, self.sizes = codes, sizes
+        self.whole = Slices(np.array([rows.size]), np.array([positives]))
+        # The class as the lowest bit: of equal scores positives come first, and one integer holds all that ranks need.
+        negative = rows >= positives
         self.bits = {}
-        for role, each in keys.items():
-            bits = each.take(places)
+        for role, by_row in keys.items():
+            bits = by_row.take(rows)
             bits <<= np.uint32(1)
             bits |= negative
             self.bits[role] = bits
-        self.scores = None if scores is None else scores.take(places)
+        self.scores = None if scores is None else scores.take(rows)
 
-    def tasks(self, pool: Executor, name: int) -> Iterator[Future[Mapping[Place, Ranked]]]:
+    def tasks(self, pool: Executor, slicing: int) -> Iterator[Future[Mapping[SliceCode, RankSums]]]:
         """The ranking of slices that have both classes, large ones alone and first."""
-        if not name:
-            if self.wanted.bins or 0 < self.whole.positives[0] < self.rows:
+        if not slicing:
+            if self.request.bins or 0 < self.whole.positives[0] < self.order.size:
                 yield pool.submit(self._rank, None, self.whole, [OVERALL])
             return
-        order = pool.submit(self._by_slice, name).result()
-        rows, positives = (column.astype(np.int64) for column in self.sizes[name])
+        order = pool.submit(self._by_slice, slicing).result()
+        rows, positives = (column.astype(np.int64) for column in self.sizes[slicing])
         ends = np.concatenate([[0], np.cumsum(rows)])
-        told = rows > 0 if self.wanted.bins else (positives > 0) & (positives < rows)
-        for low, high in sorted(together(rows), key=lambda ends: -int(rows[slice(*ends)].sum())):
-            asked = [
-                (name, code) if told[code] and (name, code) in self.wanted.ordered else None
+        defined = rows > 0 if self.request.bins else (positives > 0) & (positives < rows)
+        for low, high in sorted(together(rows), key=lambda codes: -int(rows[slice(*codes)].sum())):
+            slice_codes = [
+                (slicing, code) if defined[code] and (slicing, code) in self.request.ordered else None
                 for code in range(low, high)
             ]
-            if any(asked):
+            if any(slice_codes):
                 yield pool.submit(
-                    self._rank, order[ends[low] : ends[high]], Slices(rows[low:high], positives[low:high]), asked
+                    self._rank, order[ends[low] : ends[high]], Slices(rows[low:high], positives[low:high]), slice_codes
                 )
 
-    def _by_slice(self, name: int) -> NDArray[np.int32]:
-        codes = np.empty(self.rows, self.codes[name].dtype)
-        for low in range(0, self.rows, BLOCK):  # places are widened to be taken by, which costs twice their size
-            codes[low : low + BLOCK] = self.codes[name].take(self.places[low : low + BLOCK])
-        return by_code(codes, self.sizes[name][0].size)
+    def _by_slice(self, slicing: int) -> NDArray[np.int32]:
+        codes = np.empty(self.order.size, self.codes[slicing].dtype)
+        for low in range(0, self.order.size, BLOCK):  # indices are widened to take by, which costs twice their size
+            codes[low : low + BLOCK] = self.codes[slicing].take(self.order[low : low + BLOCK])
+        return by_code(codes, self.sizes[slicing][0].size)
 
     def _rank(
-        self, members: NDArray[np.int32] | None, slices: Slices, asked: Sequence[Place | None]
-    ) -> Mapping[Place, Ranked]:
+        self, members: NDArray[np.int32] | None, slices: Slices, slice_codes: Sequence[SliceCode | None]
+    ) -> Mapping[SliceCode, RankSums]:
         """members: the rows of the slices, one slice after the other, ascending in each; all rows if None."""
-        bits = {role: _taken(each, members) for role, each in self.bits.items()}
+        bits = {role: _take(column, members) for role, column in self.bits.items()}
         bins = list[BinSums | None]()
-        if self.wanted.bins:
-            bins += bin_sums(bits["candidate"], _taken(self.scores, members), slices)
-        if not self.wanted.ranks:
+        if self.request.bins:
+            bins += bin_sums(bits["candidate"], _take(self.scores, members), slices)
+        if not self.request.ranks:
             return {
-                place: Ranked({}, {}, {}, binned)
-                for place, binned in zip(asked, bins, strict=True)
-                if place is not None
+                slice_code: RankSums({}, {}, {}, of_slice)
+                for slice_code, of_slice in zip(slice_codes, bins, strict=True)
+                if slice_code is not None
             }
-        decided = not self.wanted.decided.isdisjoint(RANKED)
-        factors = [
-            (name, factor) for measure, name in RANKED.items() for factor in self.wanted.factors.get(measure, ())
-        ]
-        found = {
+        factors = [(metric, factor) for metric in _RANKED for factor in self.request.factors.get(metric, ())]
+        tested = not self.request.tested.isdisjoint(_RANKED)
+        rankings = {
             role: rank(
-                each, slices, ordered=role == "candidate", sums=decided and role == "candidate", groups=bool(factors)
+                column, slices, ordered=role == "candidate", sums=tested and role == "candidate", groups=bool(factors)
             )
-            for role, each in bits.items()
+            for role, column in bits.items()
         }
-        candidate = found["candidate"]
+        candidate = rankings["candidate"]
         own = {"auc": candidate.auc_sums, "average_precision": candidate.average_precision_sums}
-        pairs = {key: self._difference(found, f"{key[0]}_psi", slices, key[1]) for key in factors}
+        pairs = {key: self._difference(rankings, f"{key[0]}_psi", slices, key[1]) for key in factors}
         return {
-            place: Ranked(
-                {(name, role): float(getattr(one, name)[number]) for role, one in found.items() for name in own},
-                {(name, "candidate"): sums[number] for name, sums in own.items() if sums},
+            slice_code: RankSums(
+                {
+                    (metric, role): float(getattr(ranking, metric)[number])
+                    for role, ranking in rankings.items()
+                    for metric in _RANKED
+                },
+                {(metric, "candidate"): sums[number] for metric, sums in own.items() if sums},
                 {key: sums[number] for key, sums in pairs.items()},
-                binned,
+                of_slice,
             )
-            for number, (place, binned) in enumerate(zip_longest(asked, bins))
-            if place is not None
+            for number, (slice_code, of_slice) in enumerate(zip_longest(slice_codes, bins))
+            if slice_code is not None
         }
 
-    def _difference(self, found: Mapping[str, Ranking], name: str, slices: Slices, factor: float) -> tuple[Sums, ...]:
-        one, other = (getattr(found[role], name) for role in ROLES)
-        groups: Any = [found[role].groups for role in ROLES]
-        return difference(one, other, groups, slices, factor)
+    def _difference(
+        self, rankings: Mapping[str, Ranking], name: str, slices: Slices, factor: float
+    ) -> tuple[Sums, ...]:
+        candidate, champion = (getattr(rankings[role], name) for role in ROLES)
+        groups: Any = [rankings[role].groups for role in ROLES]
+        return difference(candidate, champion, groups, slices, factor)
 
 
-def _taken(column: Any, members: NDArray[np.int32] | None) -> Any:
+def _take(column: Any, members: NDArray[np.int32] | None) -> Any:
+    # All members are valid: "clip" spares numpy the check, and with it a copy of them.
     return column if column is None or members is None else column.take(members, mode="clip")
 
 

@@ -1,91 +1,72 @@
-"""Which metrics are decided by sums over rows, and what lines on them need to be summed."""
+"""Which metrics can be summed up without their rows, and the sums that requirements on them need."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lockgate.evaluation.metrics import calibration, classification, rates
+from lockgate.evaluation.metrics.declaration import Metric, RowLoss
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.metric import Metric
 
-Floats = NDArray[np.float64]
-Place = tuple[int, int]
+SliceCode = tuple[int, int]
+"""(number of a slicing, from 1, code of a slice in it)."""
+
 Cuts = tuple[float | None, float | None]
+"""The scores from which on the candidate and the champion decide a row positive; None for a role that is not compared."""
 
-OVERALL: Place = (0, 0)
+OVERALL: SliceCode = (0, 0)
 ROLES = ("candidate", "champion")
-
-RANKED: Mapping[Any, str] = {
-    classification.auc: "auc",
-    classification.average_precision: "average_precision",
-}
-LOSSES: Mapping[Any, Callable[[Any, Floats], Floats]] = {
-    classification.log_loss: classification.log_losses,
-    classification.brier: classification.squared_errors,
-}
-# (above, below) of a share by [label, decided]: a row counts `above` among `below`.
-SHARES: Mapping[Any, tuple[Floats, Floats]] = {
-    classification.accuracy: (np.array([[1.0, 0], [0, 1]]), np.ones((2, 2))),
-    classification.recall: (np.array([[0.0, 0], [0, 1]]), np.array([[0.0, 0], [1, 1]])),
-    classification.precision: (np.array([[0.0, 0], [0, 1]]), np.array([[0.0, 1], [0, 1]])),
-    classification.f1: (np.array([[0.0, 0], [0, 2]]), np.array([[0.0, 1], [1, 2]])),
-    rates.positive_rate: (np.array([[0.0, 1], [0, 1]]), np.ones((2, 2))),
-    rates.false_positive_rate: (np.array([[0.0, 1], [0, 0]]), np.array([[1.0, 1], [0, 0]])),
-}
-AMONG = {**classification.SHARES_AMONG, rates.positive_rate: "rows", rates.false_positive_rate: "negative rows"}
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What the lines need.
+class SumRequest:
+    """The sums that an engine is to make; metrics by name.
 
-    ordered: the places whose rows must be in the order of scores; ranks, bins: whether for ranks, for calibration. decided:
-    the metrics of which more than a value is asked. factors: by metric, of such lines that compare two models. paired:
-    whether any line does.
+    ordered: the slices whose rows must be in the order of scores; ranks, bins: whether for ranks, for calibration. tested:
+    the metrics of which more than a value is needed. factors: by metric, of requirements that compare two models. losses: the
+    loss of a row, by metric. paired: whether any requirement compares two models.
     """
 
-    ordered: frozenset[Place]
+    ordered: frozenset[SliceCode]
     ranks: bool
     bins: bool
-    decided: frozenset[Any]
-    factors: Mapping[Any, frozenset[float]]
-    losses: tuple[Any, ...]
+    tested: frozenset[str]
+    factors: Mapping[str, frozenset[float]]
+    losses: Mapping[str, RowLoss]
     cuts: tuple[Cuts, ...]
     paired: bool
 
 
-def wanted(
-    asked: Iterable[tuple[Place, Requirement]], metrics: Mapping[str, Metric], cuts_of: Callable[[Requirement], Cuts]
-) -> Wanted:
-    """What the lines at their places need. cuts_of: from which scores on a line decides rows of both roles positive."""
-    ordered, factors = set[Place](), dict[Any, set[float]]()
-    losses, cuts = dict[Any, None](), dict[Cuts, None]()
-    measures, decided = set[Any](), set[Any]()
-    for place, line in asked:
-        measure = line.pick(metrics).measure
-        measures.add(measure)
-        if measure in RANKED or measure is calibration.calibration_error:
-            ordered.add(place)
-        elif measure in LOSSES:
-            losses[measure] = None
+def request_sums(
+    lines: Iterable[tuple[SliceCode, Requirement]],
+    metrics: Mapping[str, Metric],
+    cuts_of: Callable[[Requirement], Cuts],
+) -> SumRequest:
+    """The sums that requirements need on their slices, all of them on metrics that can be summed up."""
+    ordered, tested, factors = set[SliceCode](), set[str](), dict[str, set[float]]()
+    losses, cuts, kinds = dict[str, RowLoss](), dict[Cuts, None](), set[str]()
+    paired = False
+    for slice_code, line in lines:
+        metric = line.pick(metrics)
+        if isinstance(metric.sums, str):
+            kinds.add(metric.sums)
+            ordered.add(slice_code)
+        elif isinstance(metric.sums, RowLoss):
+            losses[metric.name] = metric.sums
         else:
             cuts[cuts_of(line)] = None
+        paired |= line.limit.relative
         if line.claim != "point":
-            decided.add(measure)
+            tested.add(metric.name)
             if line.limit.relative:
-                factors.setdefault(measure, set()).add(line.limit.factor)
-    return Wanted(
+                factors.setdefault(metric.name, set()).add(line.limit.factor)
+    return SumRequest(
         frozenset(ordered),
-        any(measure in RANKED for measure in measures),
-        calibration.calibration_error in measures,
-        frozenset(decided),
-        {measure: frozenset(values) for measure, values in factors.items()},
-        tuple(losses),
+        "ranks" in kinds,
+        "bins" in kinds,
+        frozenset(tested),
+        {name: frozenset(values) for name, values in factors.items()},
+        losses,
         tuple(cuts),
-        any(line.limit.relative for _, line in asked),
+        paired,
     )

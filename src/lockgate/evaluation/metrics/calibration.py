@@ -1,7 +1,7 @@
-"""How far the probabilities of a binary model are from the shares that they promise, in ten bins of equal mass.
+"""Calibration error of a binary model: how far probabilities are from the shares they promise, in ten bins of equal mass.
 
 The number that people know, the root of the bins' mean squared gap, is biased upwards by noise, of a perfect model too.
-It is shown; decided is a bound on the squared gap with the noise taken off, held against the square of the limit.
+It is shown; decided is a bound on the squared gap with the noise taken off, compared with the square of the limit.
 Source: Kumar, Liang & Ma 2019 (debiased); Sun, Chaudhari, Barnett & Dobriban 2024 (interval in two regimes).
 """
 
@@ -15,19 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Decision
-from lockgate.evaluation.uncertainty.custom_rule import OwnMetric, normal_quantile
-from lockgate.evaluation.uncertainty.metric import Floats, Measured, Undefined
+from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison
+from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined
 
 BINS = 10
 MIN_ROWS_A_BIN = 5
-_UNSEEN = 4.0
+_UNSEEN = 4.0  # rows of a constant bin that could go the other way: see `debiased`
 Ints = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Bins:
-    """What each bin that has rows says.
+    """The gap between labels and probabilities in each bin that has rows.
 
     share: of all weight. gap: mean label − mean probability. rows: how many. effective: as many of equal weight, by Kish.
     constant: whether all labels are the same.
@@ -66,15 +65,15 @@ class BinSums:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Binned(Measured):
+class Binned(MetricValue):
     """The plug-in error as `value`, and what its bound is made of; `psi` is zero.
 
-    part: (n,) share of its bin's weight times what remains of each row's gap beside its bin's. place: (n,) bin.
+    part: (n,) share of its bin's weight times what remains of each row's gap beside its bin's. bin_of: (n,) bin of each row.
     """
 
     bins: Bins
     part: Floats
-    place: Ints
+    bin_of: Ints
 
     @property
     def size(self) -> int:
@@ -82,7 +81,7 @@ class Binned(Measured):
 
     @property
     def noise(self) -> Floats:
-        return np.bincount(self.place, self.part**2).astype(np.float64, copy=False)
+        return np.bincount(self.bin_of, self.part**2).astype(np.float64, copy=False)
 
 
 def equal_mass(scores: Floats, weights: Floats | None, *, bins: int = BINS) -> Ints:
@@ -95,20 +94,20 @@ def equal_mass(scores: Floats, weights: Floats | None, *, bins: int = BINS) -> I
     middle = np.cumsum(run) - run / 2
     coarse = np.minimum((middle * (bins / run.sum())).astype(np.intp), bins - 1)
     _, dense = np.unique(coarse, return_inverse=True)
-    place = np.empty(scores.size, np.intp)
-    place[order] = np.repeat(dense, np.diff(np.append(starts, scores.size)))
-    return place
+    bin_of = np.empty(scores.size, np.intp)
+    bin_of[order] = np.repeat(dense, np.diff(np.append(starts, scores.size)))
+    return bin_of
 
 
-def binned(labels: NDArray[Any], scores: Floats, weights: Floats | None, place: Ints) -> Bins:
-    """The gaps of the bins in `place`, each of which has rows."""
+def binned(labels: NDArray[Any], scores: Floats, weights: Floats | None, bin_of: Ints) -> Bins:
+    """The gaps of the bins in `bin_of`, each of which has rows."""
     weight = np.ones(scores.size) if weights is None else weights
-    mass = np.bincount(place, weight)
+    mass = np.bincount(bin_of, weight)
     if (mass <= 0).any():
         raise Undefined("no_weight", "all weights of a bin are zero")
-    rows, positives = np.bincount(place), np.bincount(place, labels)
-    gap = np.bincount(place, weight * (labels - scores)) / mass
-    effective = mass**2 / np.bincount(place, weight**2)
+    rows, positives = np.bincount(bin_of), np.bincount(bin_of, labels)
+    gap = np.bincount(bin_of, weight * (labels - scores)) / mass
+    effective = mass**2 / np.bincount(bin_of, weight**2)
     return Bins(mass / mass.sum(), gap, rows, effective, (positives == 0) | (positives == rows))
 
 
@@ -124,17 +123,18 @@ def calibration_error(labels: NDArray[Any], scores: Floats, weights: Floats | No
         if not weights.sum() > 0:
             raise Undefined("no_weight", "all weights are zero")
         if not weights.all():
-            kept = weights > 0
-            inner = calibration_error(labels[kept], scores[kept], weights[kept], threshold)
-            place, part = np.zeros(scores.size, np.intp), np.zeros(scores.size)
-            place[kept], part[kept] = inner.place, inner.part
-            return Binned(inner.value, np.zeros(scores.size), bins=inner.bins, part=part, place=place)
-    place = equal_mass(scores, weights)
-    bins = binned(labels, scores, weights, place)
-    remaining = labels - scores - bins.gap[place]
+            # Rows of no weight are none: bins are made of the others, and these add nothing to theirs.
+            weighty = weights > 0
+            inner = calibration_error(labels[weighty], scores[weighty], weights[weighty], threshold)
+            bin_of, part = np.zeros(scores.size, np.intp), np.zeros(scores.size)
+            bin_of[weighty], part[weighty] = inner.bin_of, inner.part
+            return Binned(inner.value, np.zeros(scores.size), bins=inner.bins, part=part, bin_of=bin_of)
+    bin_of = equal_mass(scores, weights)
+    bins = binned(labels, scores, weights, bin_of)
+    remaining = labels - scores - bins.gap[bin_of]
     weight = np.ones(scores.size) if weights is None else weights
-    part = weight / np.bincount(place, weight)[place] * remaining
-    return Binned(bins.root_mean_square_gap, np.zeros(scores.size), bins=bins, part=part, place=place)
+    part = weight / np.bincount(bin_of, weight)[bin_of] * remaining
+    return Binned(bins.root_mean_square_gap, np.zeros(scores.size), bins=bins, part=part, bin_of=bin_of)
 
 
 @dataclass(frozen=True)
@@ -158,9 +158,9 @@ def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> Debia
         variance, units = measured.noise * _small(bins.rows), bins.effective
     else:
         assert isinstance(measured, Binned)  # noqa: S101  # sums are of independent rows
-        place, part = measured.place, measured.part
+        bin_of, part = measured.bin_of, measured.part
         names, code = np.unique(clusters, return_inverse=True)
-        cell, index = np.unique(code * bins.gap.size + place, return_inverse=True)
+        cell, index = np.unique(code * bins.gap.size + bin_of, return_inverse=True)
         total, owner, column = np.bincount(index, part), cell // bins.gap.size, cell % bins.gap.size
         sums = np.zeros((names.size, bins.gap.size))
         sums[owner, column] = total
@@ -184,21 +184,21 @@ def _small(rows: NDArray[np.int64]) -> Floats:
 
 
 def decide(
-    candidate: Measured | BinSums,
-    champion: Measured | None,
+    candidate: MetricValue | BinSums,
+    champion: MetricValue | None,
     factor: float,
     clusters: NDArray[Any] | None,
     null: float,
     confidence: float,
-) -> Decision:
-    """The debiased squared error beside the square of a limit; bounds are shown as roots."""
+) -> Comparison:
+    """The debiased squared error against the square of a limit; bounds are shown as roots."""
     assert isinstance(candidate, Binned | BinSums)  # noqa: S101  # measured above
     assert champion is None  # noqa: S101  # `gate check` refuses such lines
-    found, quantile = debiased(candidate, clusters), normal_quantile(confidence)
-    value, low, high = (_root(found.squared + sign * quantile * found.se) for sign in (0, -1, 1))
-    statistic = (found.squared - max(null, 0.0) ** 2) / found.se
+    error, quantile = debiased(candidate, clusters), float(special.ndtri(confidence))
+    value, low, high = (_root(error.squared + sign * quantile * error.se) for sign in (0, -1, 1))
+    statistic = (error.squared - max(null, 0.0) ** 2) / error.se
     bins = candidate.bins
-    return Decision(
+    return Comparison(
         value,
         low,
         high,
@@ -209,8 +209,8 @@ def decide(
         "debiased squared error, 10 equal-mass bins, approximate" + ("" if clusters is None else ", by cluster"),
         _too_few(bins, clusters),
         {
-            "squared_error": repr(found.squared),
-            "squared_error_se": repr(found.se),
+            "squared_error": repr(error.squared),
+            "squared_error_se": repr(error.se),
             "bins": bins.gap.size,
         },
     )
@@ -223,9 +223,6 @@ def _root(squared: float) -> float:
 def _too_few(bins: Bins, clusters: NDArray[Any] | None) -> str | None:
     if bins.rows.sum() < BINS * MIN_ROWS_A_BIN:
         return f"{int(bins.rows.sum())} rows; the test needs {BINS * MIN_ROWS_A_BIN}"
-    if clusters is not None and (found := int(np.unique(clusters).size)) < MIN_CLUSTERS:
-        return f"{found} clusters; the test needs {MIN_CLUSTERS}"
+    if clusters is not None and (count := int(np.unique(clusters).size)) < MIN_CLUSTERS:
+        return f"{count} clusters; the test needs {MIN_CLUSTERS}"
     return None
-
-
-METRICS = {"calibration_error": OwnMetric("calibration_error", calibration_error, "plain", decide=decide)}

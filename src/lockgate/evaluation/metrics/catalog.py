@@ -1,79 +1,32 @@
-"""Which metrics there are, as light data: `gate check` reads this and no numpy."""
+"""All metrics by name, as their families declare them. Imports no numpy: `gate check` reads this."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Literal
 
-from lockgate.evaluation.metrics import multiclass_subjects as averages
-from lockgate.evaluation.metrics import ranking_subjects as ranking
-from lockgate.evaluation.metrics import rates
+from lockgate.evaluation.metrics import classification, ranking_subjects, regression
+from lockgate.evaluation.metrics.declaration import Metric, Plan
+from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.requirements.subject import Subject
 
-
-def _thresholded(name: str, *, proportion: bool = True) -> Subject:
-    return Subject(
-        name,
-        "higher",
-        bounds=(0, 1),
-        args=("threshold",),
-        tasks=("binary",),
-        needs=("label", "score", "threshold"),
-        proportion=proportion,
-    )
-
-
-def _scored(
-    name: str, better: Literal["higher", "lower"], *, bounds: tuple[float | None, float | None], task: str = "binary"
-) -> Subject:
-    return Subject(name, better, bounds=bounds, tasks=(task,), needs=("label", "score"), proportion=False)
-
-
-def _of_classes(subject: Subject) -> Subject:
-    """The same, with what it is where there are several classes."""
-    several = averages.SUBJECTS.get(subject.name)
-    if several is None:
-        return subject
-    return replace(subject, tasks=(*subject.tasks, "multiclass"), by_task={"multiclass": several})
-
-
-SUBJECTS: Mapping[str, Subject] = {
-    subject.name: _of_classes(subject)
-    for subject in (
-        _thresholded("accuracy"),
-        _thresholded("precision"),
-        _thresholded("recall"),
-        _thresholded("f1", proportion=False),
-        *rates.SUBJECTS.values(),
-        *ranking.SUBJECTS.values(),
-        _scored("auc", "higher", bounds=(0, 1)),
-        _scored("average_precision", "higher", bounds=(0, 1)),
-        Subject(
-            "recall_at_precision",
-            "higher",
-            bounds=(0, 1),
-            args=("precision",),
-            tasks=("binary",),
-            needs=("label", "score", "precision"),
-            proportion=False,
-            firmer="recall(threshold=…) beside precision(threshold=…) >= {:g}",
-        ),
-        _scored("log_loss", "lower", bounds=(0, None)),
-        _scored("brier", "lower", bounds=(0, 1)),
-        replace(_scored("calibration_error", "lower", bounds=(0, 1)), instead="brier"),
-        _scored("rmse", "lower", bounds=(0, None), task="regression"),
-        _scored("mae", "lower", bounds=(0, None), task="regression"),
-        _scored("r2", "higher", bounds=(None, 1), task="regression"),
-        replace(averages.SUBJECTS["top_k_accuracy"], tasks=()),
-        Subject(
-            "quantile_loss",
-            "lower",
-            bounds=(0, None),
-            args=("q",),
-            tasks=("regression",),
-            needs=("label", "score", "q"),
-            proportion=False,
-        ),
+# In the order in which `gate kinds` lists them.
+DECLARED: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        *classification.AT_A_THRESHOLD,
+        *ranking_subjects.METRICS,
+        *classification.ON_SCORES,
+        *regression.ON_PREDICTIONS,
+        *classification.OF_CLASSES_ONLY,
+        *regression.ON_QUANTILES,
     )
 }
+METRICS: Mapping[str, Metric] = {name: metric for name, metric in DECLARED.items() if metric.measure is not None}
+"""Those that are measured of labels and scores as they are, not of several classes or by query only."""
+SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECLARED.items() if metric.subject}
+
+
+def plan_of(subject: str) -> Plan:
+    """What planning may assume of a metric; nothing of one that a project brings."""
+    metric = FLIP_RATE if subject == FLIP_RATE.name else DECLARED.get(subject)
+    return Plan() if metric is None else metric.plan

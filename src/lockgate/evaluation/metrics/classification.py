@@ -1,65 +1,52 @@
-"""Accuracy, precision, recall, F1, AUC, average precision, log loss and Brier score of a binary model.
+"""The metrics of a classifier: what each is called, measures, and is decided by.
 
 labels: (n,) bool, true is positive. scores: (n,) float, higher is more positive. weights: (n,) float or None. Values agree
-with scikit-learn's; the influence values are this module's own business.
+with scikit-learn's; the influence values are derived here. `gate check` reads these declarations, so numpy is imported by
+the functions that compute.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from lockgate.evaluation.metrics.declaration import ByCell, Metric, Plan, RowLoss, Share, on_demand
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, mean_of, ratio_of
 
-from lockgate.evaluation.uncertainty.metric import Bools, Floats, Measured, Metric, Undefined, mean_of, ratio_of
-from lockgate.stats.influence import dot
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lockgate.evaluation.uncertainty.metric_value import Floats
 
 
-def _decided(scores: Floats, threshold: float | None) -> Bools:
+def share(share: Share, labels: Any, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+    """Σ above / Σ below; labels: None where the share does not look at them."""
+    import numpy as np
+
     if threshold is None:
         raise Undefined("no_threshold", "no threshold says which scores are positive")
-    decided: Bools = scores >= threshold
-    return decided
+    decided = scores >= threshold
+    cell = decided.astype(np.intp)
+    if labels is not None:
+        cell += 2 * labels.astype(np.intp)
+    above, below = (np.array(table).ravel()[cell] for table in (share.above, share.below))
+    ratio = ratio_of(above, below, weights, among=share.among)
+    hits = above > 0 if share.plain and weights is None else None
+    return MetricValue(ratio.value, ratio.psi, hits, below > 0)
 
 
-def _share(hits: Bools, base: Bools, weights: Floats | None, what: str) -> Measured:
-    found = ratio_of((hits & base).astype(np.float64), base.astype(np.float64), weights, what=what)
-    return Measured(found.value, found.psi, hits if weights is None else None, base)
-
-
-def accuracy(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
-    """The share of rows decided as labelled."""
-    decided = _decided(scores, threshold)
-    return _share(decided == labels, np.ones(labels.size, dtype=bool), weights, SHARES_AMONG[accuracy])
-
-
-def recall(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
-    """The share of positive rows that are found."""
-    return _share(_decided(scores, threshold), labels, weights, SHARES_AMONG[recall])
-
-
-def precision(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
-    """The share of rows decided positive that are."""
-    return _share(labels, _decided(scores, threshold), weights, SHARES_AMONG[precision])
-
-
-def f1(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
-    """2 TP / (2 TP + FP + FN)."""
-    decided = _decided(scores, threshold)
-    true = (decided & labels).astype(np.float64)
-    below = decided.astype(np.float64) + labels.astype(np.float64)
-    found = ratio_of(2 * true, below, weights, what=SHARES_AMONG[f1])
-    return Measured(found.value, found.psi, base=decided | labels)
-
-
-def log_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
+def log_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Mean of −log p(label), with p clipped to the machine epsilon of a float64."""
-    _probabilities(scores, "log_loss")
+    _check_probabilities(scores, "log_loss")
     return mean_of(log_losses(labels, scores), weights)
 
 
 def log_losses(labels: Any, scores: Floats) -> Floats:
     """−log p(label) of each row; labels: of each row, or one for all."""
+    import numpy as np
+
     tiny = np.finfo(np.float64).eps
     clipped = np.clip(scores, tiny, 1 - tiny)
     if labels.ndim:
@@ -70,25 +57,44 @@ def log_losses(labels: Any, scores: Floats) -> Floats:
     return np.negative(clipped, out=clipped)
 
 
-def brier(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
+def class_log_losses(codes: NDArray[Any], probabilities: Floats) -> Floats:
+    """(n,) −log p of each row's class, clipped as scikit-learn does. probabilities: (n, classes)."""
+    import numpy as np
+
+    return log_losses(np.asarray(1), probabilities[np.arange(codes.size), codes])
+
+
+def brier(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Mean of (p − label)²."""
-    _probabilities(scores, "brier")
+    _check_probabilities(scores, "brier")
     return mean_of(squared_errors(labels, scores), weights)
 
 
 def squared_errors(labels: Any, scores: Floats) -> Floats:
     """(p − label)² of each row; labels: of each row, or one for all."""
-    errors: Floats = scores - labels.astype(np.float64)
+    errors: Floats = scores - labels.astype(float)
     errors *= errors
     return errors
 
 
-def _probabilities(scores: Floats, metric: str) -> None:
+def class_squared_errors(codes: NDArray[Any], probabilities: Floats) -> Floats:
+    """(n,) the sum over classes of squared errors. probabilities: (n, classes)."""
+    import numpy as np
+
+    own = probabilities[np.arange(codes.size), codes]
+    errors: Floats = (probabilities**2).sum(axis=1) - own**2 + (1 - own) ** 2
+    return errors
+
+
+def _check_probabilities(scores: Floats, metric: str) -> None:
     if scores.size and (scores.min() < 0 or scores.max() > 1):
         raise Undefined("not_probabilities", f"{metric} needs probabilities, and some scores lie outside 0 to 1")
 
 
-def _both_classes(labels: NDArray[Any], weights: Floats | None) -> tuple[Floats, float, float]:
+def _class_weights(labels: NDArray[Any], weights: Floats | None) -> tuple[Floats, float, float]:
+    """(weight of each row, of all positive rows, of all negative rows). Raises Undefined where a class has none."""
+    import numpy as np
+
     if labels.size == 0:
         raise Undefined("no_rows", "there are no rows")
     weight = np.ones(labels.size) if weights is None else weights
@@ -99,7 +105,9 @@ def _both_classes(labels: NDArray[Any], weights: Floats | None) -> tuple[Floats,
 
 
 def _ties(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """(order by score ascending, first index of each run of equal scores, run of each place in the order)."""
+    """(order by score ascending, first index of each run of equal scores, run of each row in that order)."""
+    import numpy as np
+
     order = np.argsort(scores, kind="stable")
     ordered = scores[order]
     new = np.empty(ordered.size, dtype=bool)
@@ -108,18 +116,23 @@ def _ties(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[n
     return order, np.flatnonzero(new), np.cumsum(new) - 1
 
 
-def auc(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
+def auc(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Area under the ROC curve, ties counting half.
 
     The influence values are placements with the (m − 1) correction within each class, so that their variance is DeLong's.
     Source: Sun & Xu 2014; LeDell, Petersen & van der Laan 2015.
     """
-    weight, positive, negative = _both_classes(labels, weights)
+    import numpy as np
+
+    from lockgate.stats.influence import dot
+
+    weight, positive, negative = _class_weights(labels, weights)
     order, starts, run = _ties(scores)
     ordered_weight, ordered_label = weight[order], labels[order]
     positives = np.where(ordered_label, ordered_weight, 0.0)
     negatives = np.where(ordered_label, 0.0, ordered_weight)
     run_positive, run_negative = np.add.reduceat(positives, starts), np.add.reduceat(negatives, starts)
+    # Half of the own run is taken off: a tie counts half.
     below_negative = np.cumsum(run_negative) - 0.5 * run_negative
     below_positive = np.cumsum(run_positive) - 0.5 * run_positive
     placement = np.where(ordered_label, below_negative[run] / negative, 1 - below_positive[run] / positive)
@@ -131,28 +144,33 @@ def auc(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold:
     factor = np.sqrt(rows / np.maximum(rows - 1, 1))
     psi = np.empty(n)
     psi[order] = (n / class_total) * ordered_weight * (placement - area) * factor
-    return Measured(area, psi)
+    return MetricValue(area, psi)
 
 
 def average_precision(
     labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None
-) -> Measured:
+) -> MetricValue:
     """Average precision by scikit-learn's step definition, equal scores taken together.
 
     psi_i = (1/π)[y_i (Prec(s_i) − AP + A1(s_i)) − A2(s_i)] with Prec = H/G at a threshold, G = P(S ≥ s),
     H = P(S ≥ s, Y = 1), A1(s) = E[Y' 1(S' ≤ s)/G(S')], A2(s) = E[Y' 1(S' ≤ s) H(S')/G(S')²].
     """
-    weight, positive, _ = _both_classes(labels, weights)
+    import numpy as np
+
+    from lockgate.stats.influence import dot
+
+    weight, positive, _ = _class_weights(labels, weights)
     n, total = labels.size, float(weight.sum())
     order, starts, run = _ties(scores)
     ordered_weight = weight[order]
     positives = np.where(labels[order], ordered_weight, 0.0)
     run_all, run_positive = np.add.reduceat(ordered_weight, starts), np.add.reduceat(positives, starts)
     at_least = np.cumsum(run_all[::-1])[::-1] / total
-    found = np.cumsum(run_positive[::-1])[::-1] / total
+    true_at_least = np.cumsum(run_positive[::-1])[::-1] / total
     prevalence = positive / total
+    # Rows of weight zero at the top leave nothing above a threshold: no precision there, and nothing to add.
     with np.errstate(divide="ignore", invalid="ignore"):
-        precision_at = np.where(at_least > 0, found / at_least, 0.0)
+        precision_at = np.where(at_least > 0, true_at_least / at_least, 0.0)
         first = np.where(at_least > 0, run_positive / total / at_least, 0.0)
         second = np.where(at_least > 0, run_positive / total * precision_at / at_least, 0.0)
     value = dot(run_positive, precision_at) / positive
@@ -161,27 +179,220 @@ def average_precision(
     raw = (label * (precision_at[run] - value + a1[run]) - a2[run]) / prevalence
     psi = np.empty(n)
     psi[order] = raw * ordered_weight * (n / total)
-    return Measured(value, psi * np.sqrt(n / (n - 1) if n > 1 else 1.0))
+    return MetricValue(value, psi * np.sqrt(n / (n - 1) if n > 1 else 1.0))
 
 
-# What a share is taken of, for where there is none.
-SHARES_AMONG = {
-    accuracy: "rows",
-    recall: "positive rows",
-    precision: "rows that the model calls positive",
-    f1: "positive rows, labelled or decided",
-}
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", accuracy, "logit", paired_share=True),
-        Metric("precision", precision, "logit"),
-        Metric("recall", recall, "logit", paired_share=True),
-        Metric("f1", f1, "logit"),
-        Metric("auc", auc, "logit", minority=True),
-        Metric("average_precision", average_precision, "logit", minority=True),
-        Metric("log_loss", log_loss, "skew"),
-        Metric("brier", brier, "skew"),
+def _of_classes(
+    name: str,
+    better: Literal["higher", "lower"] = "higher",
+    *,
+    args: tuple[str, ...] = (),
+    averages: tuple[str, ...] = (),
+    scores: bool = True,
+    high: float | None = 1,
+    proportion: bool = False,
+    instead: str | None = None,
+) -> Subject:
+    """What a line on this metric may say where there are several classes."""
+    words = {"average": averages, "class": ()}
+    return Subject(
+        name,
+        better,
+        bounds=(0, high),
+        args=args,
+        tasks=("multiclass",),
+        needs=("label", "score") if scores else ("label",),
+        proportion=proportion,
+        instead=instead,
+        words={word: words[word] for word in args if word in words},
     )
-}
+
+
+def _subject(
+    name: str,
+    better: Literal["higher", "lower"] | None,
+    *,
+    high: float | None = 1,
+    argument: str | None = None,
+    labels: bool = True,
+    proportion: bool = False,
+    instead: str | None = None,
+    firmer: str | None = None,
+    multiclass: Subject | None = None,
+) -> Subject:
+    return Subject(
+        name,
+        better,
+        bounds=(0, high),
+        args=() if argument is None else (argument,),
+        tasks=("binary",) if multiclass is None else ("binary", "multiclass"),
+        needs=(*(("label",) if labels else ()), "score", *(() if argument is None else (argument,))),
+        proportion=proportion,
+        instead=instead,
+        firmer=firmer,
+        by_task={} if multiclass is None else {"multiclass": multiclass},
+    )
+
+
+def _share(
+    name: str,
+    better: Literal["higher", "lower"] | None = "higher",
+    *,
+    above: ByCell,
+    below: ByCell,
+    among: str,
+    among_class: str = "",
+    carried: Literal["rows", "positives", "negatives"] | None = None,
+    paired_share: bool = True,
+    multiclass: Subject | None = None,
+) -> Metric:
+    """The metric that decides at a threshold and divides two sums."""
+    sums = Share(above, below, among, among_class)
+    labels = any(table[0] != table[1] for table in (above, below))
+    subject = _subject(name, better, argument="threshold", labels=labels, proportion=sums.plain, multiclass=multiclass)
+    return Metric(
+        name, "logit", partial(share, sums), subject=subject, paired_share=paired_share, sums=sums, plan=Plan(carried)
+    )  # fmt: skip
+
+
+_BY_CLASS = ("average", "class")
+_EVERY_ROW: ByCell = ((1, 1), (1, 1))
+_TRUE_POSITIVE: ByCell = ((0, 0), (0, 1))
+
+AT_A_THRESHOLD = (
+    _share(
+        "accuracy",
+        above=((1, 0), (0, 1)),
+        below=_EVERY_ROW,
+        among="rows",
+        carried="rows",
+        multiclass=_of_classes("accuracy", scores=False, proportion=True),
+    ),
+    _share(
+        "precision",
+        above=_TRUE_POSITIVE,
+        below=((0, 1), (0, 1)),
+        among="rows that the model calls positive",
+        among_class="rows that the model calls {}",
+        carried="positives",  # as many are called positive as are: the champion's decisions are not known beforehand
+        paired_share=False,
+        multiclass=_of_classes("precision", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
+    ),
+    _share(
+        "recall",
+        above=_TRUE_POSITIVE,
+        below=((0, 0), (1, 1)),
+        among="positive rows",
+        among_class="rows of class {}",
+        carried="positives",
+        multiclass=_of_classes("recall", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
+    ),
+    _share(
+        "f1",  # 2 TP / (2 TP + FP + FN)
+        above=((0, 0), (0, 2)),
+        below=((0, 1), (1, 2)),
+        among="positive rows, labelled or decided",
+        among_class="rows of class {}, labelled or decided",
+        paired_share=False,
+        multiclass=_of_classes("f1", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
+    ),
+    # Fairness is asked as a gap of these two and of recall: demographic parity compares the share decided positive, equal
+    # opportunity and equalised odds compare the true and false positive rates.
+    _share("positive_rate", None, above=((0, 1), (0, 1)), below=_EVERY_ROW, among="rows", carried="rows"),
+    _share(
+        "false_positive_rate",
+        "lower",
+        above=((0, 1), (0, 0)),
+        below=((1, 1), (0, 0)),
+        among="negative rows",
+        carried="negatives",
+    ),
+)
+ON_SCORES = (
+    Metric(
+        "auc",
+        "logit",
+        auc,
+        subject=_subject("auc", "higher", multiclass=_of_classes("auc", args=_BY_CLASS, averages=("macro",))),
+        minority=True,
+        method="delong",
+        sums="ranks",
+        plan=Plan(champion=0.85, placements=True),
+        curve="roc",
+    ),
+    Metric(
+        "average_precision",
+        "logit",
+        average_precision,
+        subject=_subject(
+            "average_precision",
+            "higher",
+            multiclass=_of_classes("average_precision", args=_BY_CLASS, averages=("macro",)),
+        ),
+        minority=True,
+        sums="ranks",
+        # At an average precision of 0.8 and scores that correlate 0.9.
+        plan=Plan(champion=0.80, pair_variance=0.04, effective=((0.1, 4.5), (1.0, 7.0))),
+        curve="precision_recall",
+    ),
+    Metric(
+        "recall_at_precision",
+        "plain",
+        on_demand("recall_at_precision", "recall_at_precision"),
+        subject=_subject(
+            "recall_at_precision",
+            "higher",
+            argument="precision",
+            firmer="recall(threshold=…) beside precision(threshold=…) >= {:g}",
+        ),
+        argument="precision",
+        decide=on_demand("recall_at_precision", "decide"),
+    ),
+    Metric(
+        "log_loss",
+        "skew",
+        log_loss,
+        subject=_subject(
+            "log_loss", "lower", high=None, multiclass=_of_classes("log_loss", "lower", args=("class",), high=None)
+        ),
+        sums=RowLoss(log_losses, class_log_losses),
+    ),
+    Metric(
+        "brier",
+        "skew",
+        brier,
+        subject=_subject("brier", "lower", multiclass=_of_classes("brier", "lower", args=("class",), high=2)),
+        bounded=True,
+        sums=RowLoss(squared_errors, class_squared_errors),
+    ),
+    Metric(
+        "calibration_error",
+        "plain",
+        on_demand("calibration", "calibration_error"),
+        subject=_subject(
+            "calibration_error",
+            "lower",
+            instead="brier",
+            multiclass=_of_classes("calibration_error", "lower", args=("class",), instead="brier"),
+        ),
+        decide=on_demand("calibration", "decide"),
+        sums="bins",
+    ),
+)
+OF_CLASSES_ONLY = (
+    Metric(
+        "top_k_accuracy",
+        "logit",
+        subject=Subject(
+            "top_k_accuracy",
+            "higher",
+            bounds=(0, 1),
+            args=("k",),
+            tasks=("multiclass",),
+            needs=("label", "score"),
+            by_task={"multiclass": _of_classes("top_k_accuracy", args=("k",), proportion=True)},
+        ),
+        paired_share=True,
+        plan=Plan("rows"),
+    ),
+)

@@ -1,4 +1,4 @@
-"""A metric of one's own: a Python function of (labels, scores, rows), declared by name beside the lines that ask for it."""
+"""Metrics of a project's own: Python functions of (labels, scores, rows), named beside the requirements on them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from lockgate.plugins import ProjectFile
 
 if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
+    from lockgate.evaluation.metrics.declaration import Metric
     from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.evaluation.uncertainty.metric import Metric
 
 Columns = Mapping[str, Any]
-Ask = Callable[[Any, Any, Columns], Any]
+Compute = Callable[[Any, Any, Columns], Any]
 
 
 class Function(Config):
-    """What a pipeline says of a function: where it is, which way is better, and what it reads.
+    """A function as a pipeline declares it: where it is, which way is better, and which columns it reads.
 
     function: `./file.py:name` below the project's root, or the name of an entry point of the group `lockgate.metrics`.
 
@@ -56,22 +56,22 @@ class Function(Config):
             return ProjectFile(self.function, root, "function").digest
         return plugins.distribution(plugins.METRICS, self.function)
 
-    def load(self, root: Path) -> Loaded:
+    def load(self, root: Path) -> LoadedFunction:
         """The function. Raises UsageError."""
         if self.in_file:
-            ask, origin = ProjectFile(self.function, root, "function").load()
+            compute, origin = ProjectFile(self.function, root, "function").load()
         else:
-            ask, origin = plugins.load(plugins.METRICS, self.function), self.origin(root)
-        if not callable(ask):
-            raise UsageError(f"function {self.function!r} cannot be called: it is of type {type(ask).__name__}")
-        return Loaded(ask, origin)
+            compute, origin = plugins.load(plugins.METRICS, self.function), self.origin(root)
+        if not callable(compute):
+            raise UsageError(f"function {self.function!r} cannot be called: it is of type {type(compute).__name__}")
+        return LoadedFunction(compute, origin)
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedFunction:
     """A function, and what it came from: the SHA-256 of a file, or a package and its version."""
 
-    ask: Ask
+    compute: Compute
     origin: str
 
 
@@ -85,15 +85,15 @@ def origins(functions: Mapping[str, Function], root: Path) -> dict[str, str]:
 
 
 def complaints(
-    functions: Mapping[str, Function], known: Mapping[str, Subject], weight: str | None
+    functions: Mapping[str, Function], built_in: Mapping[str, Subject], weight: str | None
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """What cannot be accepted, each with its path below the gate. weight: the data's column of weights."""
     for name, function in functions.items():
-        if name in known:
+        if name in built_in:
             yield ("functions", name), f"functions: {name} is a metric already; give yours a name of its own"
-        what = None if function.in_file else plugins.refusal(plugins.METRICS, function.function)
-        if what is not None:
-            yield ("functions", name, "function"), f"functions: {what}; a file is named as ./file.py:function"
+        problem = None if function.in_file else plugins.refusal(plugins.METRICS, function.function)
+        if problem is not None:
+            yield ("functions", name, "function"), f"functions: {problem}; a file is named as ./file.py:function"
         if weight is not None and not function.per_row and weight not in function.columns:
             yield (
                 ("functions", name),
@@ -109,21 +109,21 @@ def metrics(
 
     seed: of resampling; the same rows are drawn for both models. Raises UsageError, DataError, GateBroken.
     """
-    from lockgate.evaluation.uncertainty.bootstrap import Asked, own_metric
+    from lockgate.evaluation.uncertainty.bootstrap import BoundFunction, function_metric
 
     loaded = {name: function.load(root) for name, function in functions.items()}
-    wanted = dict.fromkeys(column for function in functions.values() for column in function.columns)
-    columns = _columns(dataset, list(wanted), scored.rows)
-    found = {
-        name: own_metric(
+    names = dict.fromkeys(column for function in functions.values() for column in function.columns)
+    columns = _columns(dataset, list(names), scored.rows)
+    by_name = {
+        name: function_metric(
             name,
-            Asked(loaded[name].ask, scored, {column: columns[column] for column in function.columns}),
+            BoundFunction(loaded[name].compute, scored, {column: columns[column] for column in function.columns}),
             per_row=function.per_row,
             seed=seed,
         )
         for name, function in functions.items()
     }
-    return found, {name: one.origin for name, one in loaded.items()}
+    return by_name, {name: function.origin for name, function in loaded.items()}
 
 
 def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
@@ -136,14 +136,14 @@ def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
     if not names:
         return {}
     batches = list(dataset.batches(names))
-    found: dict[str, Any] = {}
-    for place, name in enumerate(names):
-        parts = [batch.column(place) for batch in batches]
+    columns: dict[str, Any] = {}
+    for index, name in enumerate(names):
+        parts = [batch.column(index) for batch in batches]
         kind = parts[0].type if parts else pa.null()
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-            found[name] = np.concatenate([arrays.to_floats(part) for part in parts])
+            columns[name] = np.concatenate([arrays.to_floats(part) for part in parts])
         else:
-            found[name] = np.array([value for part in parts for value in part.to_pylist()] or [], dtype=object)
-        if found[name].shape != (rows,):
-            raise GateBroken(f"column {name!r} has {found[name].size:,} rows, and {rows:,} were scored")
-    return found
+            columns[name] = np.array([value for part in parts for value in part.to_pylist()] or [], dtype=object)
+        if columns[name].shape != (rows,):
+            raise GateBroken(f"column {name!r} has {columns[name].size:,} rows, and {rows:,} were scored")
+    return columns

@@ -1,18 +1,19 @@
-"""Rows on which two models decide differently, in the form that `estimate` takes."""
+"""Share of rows on which two models decide differently, in the form that `estimate` takes. Light at import."""
 
 from __future__ import annotations
 
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from lockgate.evaluation.uncertainty.metric import Floats, Measured, Metric, Undefined, ratio_of
-from lockgate.models.class_scores import predicted_class
+from lockgate.evaluation.metrics.declaration import Metric, Plan
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, ratio_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lockgate.evaluation.scoring.scored_table import Scored
+    from lockgate.evaluation.uncertainty.metric_value import Floats
 
 
 def flips(scored: Scored, *, candidate: float, champion: float) -> Scored:
@@ -20,35 +21,51 @@ def flips(scored: Scored, *, candidate: float, champion: float) -> Scored:
 
     candidate, champion: each role's own threshold. Raises ValueError without the scores of two models.
     """
+    import numpy as np
+
     if scored.candidate is None or scored.champion is None:
         raise ValueError("flips need the scores of two models")
     differ = (scored.candidate >= candidate) != (scored.champion >= champion)
-    return _view(scored, differ, np.isnan(scored.candidate) | np.isnan(scored.champion))
+    return _with_flips(scored, differ, np.isnan(scored.candidate) | np.isnan(scored.champion))
 
 
 def flips_of_classes(scored: Scored) -> Scored:
     """The same of models that tell several classes apart: another class is decided."""
+    import numpy as np
+
+    from lockgate.models.class_scores import predicted_class
+
     if scored.candidate is None or scored.champion is None:
         raise ValueError("flips need the answers of two models")
-    one, other = predicted_class(scored.candidate), predicted_class(scored.champion)
-    return _view(scored, one != other, np.isnan(one) | np.isnan(other))
+    candidate, champion = predicted_class(scored.candidate), predicted_class(scored.champion)
+    return _with_flips(scored, candidate != champion, np.isnan(candidate) | np.isnan(champion))
 
 
-def _view(scored: Scored, differ: NDArray[Any], missing: NDArray[Any]) -> Scored:
+def _with_flips(scored: Scored, differ: NDArray[Any], missing: NDArray[Any]) -> Scored:
+    import numpy as np
+
     view = copy(scored)
     view.candidate = np.where(missing, np.nan, differ.astype(np.float64))
     view.labels = view.champion = None
     return view
 
 
-def flip_rate(labels: Any, scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
+def flip_rate(labels: Any, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """The share of rows, answered by both, on which the decisions differ."""
-    answered = ~np.isnan(scores)
+    answered = scores == scores  # NaN, which stands for a missing answer, is not equal to itself
     if not answered.any():
         raise Undefined("no_answers", "no request was answered by both models")
     hits = scores == 1.0
-    found = ratio_of(hits.astype(np.float64), answered.astype(np.float64), weights, what="requests answered by both")
-    return Measured(found.value, found.psi, hits if weights is None else None, answered)
+    share = ratio_of(hits.astype(float), answered.astype(float), weights, among="requests answered by both")
+    return MetricValue(share.value, share.psi, hits if weights is None else None, answered)
 
 
-FLIP_RATE = Metric("flip_rate", flip_rate, "logit")
+SUBJECT = Subject(
+    "flip_rate",
+    "lower",
+    bounds=(0, 1),
+    tasks=("binary", "multiclass"),
+    needs=("score", "threshold", "champion", "no champion"),
+    by_task={"multiclass": Subject("flip_rate", "lower", bounds=(0, 1), needs=("score", "champion", "no champion"))},
+)
+FLIP_RATE = Metric("flip_rate", "logit", flip_rate, subject=SUBJECT, plan=Plan("rows"))

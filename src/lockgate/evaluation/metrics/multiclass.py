@@ -1,60 +1,33 @@
 """Metrics of a model that tells several classes apart: of one class against the rest, averaged over them, of all rows.
 
-labels: (n,) int place of each row's class. scores: (n, classes) float, or (n,) places of the classes that were decided.
+labels: (n,) int code of each row's class. scores: (n, classes) float, or (n,) codes of the classes that were decided.
 weights: (n,) float or None. Values agree with scikit-learn's. A macro average is the mean over classes, and so are its
 influence values; it has no value where a class has no rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.errors import DataError
-from lockgate.evaluation.metrics import calibration, classification
-from lockgate.evaluation.metrics import multiclass_subjects as averages
+from lockgate.evaluation.metrics import multiclass_subjects
+from lockgate.evaluation.metrics.catalog import DECLARED
+from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.custom_rule import OwnMetric
-from lockgate.evaluation.uncertainty.metric import Bools, Floats, Measured, Undefined, mean_of, ratio_of
+from lockgate.evaluation.uncertainty.metric_value import Bools, Floats, MetricValue, Undefined, mean_of, ratio_of
 from lockgate.models.class_scores import predicted_class
 
 Array = NDArray[Any]
-Binary = Callable[[Array, Floats, Floats | None, float | None], Measured]
-_OF_LABELS: Mapping[str, Binary] = {
-    "precision": classification.precision,
-    "recall": classification.recall,
-    "f1": classification.f1,
-}
-_OF_SCORES: Mapping[str, Binary] = {
-    "auc": classification.auc,
-    "average_precision": classification.average_precision,
-    "log_loss": classification.log_loss,
-    "brier": classification.brier,
-    "calibration_error": calibration.calibration_error,
-}
-_RANKED = ("auc", "average_precision")
-_LOSSES = ("log_loss", "brier")
-_SUMS_TO = 1e-3
-
-
-@dataclass(frozen=True)
-class ClassMetric(OwnMetric):
-    """A metric of several classes.
-
-    of: the place of the one that counts as positive; None where none does, and rows of all of them are the minority that
-    must be large enough.
-    """
-
-    of: int | None = None
-    classes: tuple[str, ...] = ()
+_SUMS_TO = 1e-3  # how far the probabilities of a row may be from 1 together: models round them
 
 
 @dataclass(frozen=True, kw_only=True)
-class Averaged(Measured):
+class Averaged(MetricValue):
     """A mean over classes.
 
     carrier: (n,) the class in whose part of the mean each row stands. classes: how many. still: those whose own value no
@@ -65,14 +38,14 @@ class Averaged(Measured):
     classes: int
     still: tuple[int, ...] | None = None
 
-    def unseen(self, psi: Floats, clusters: Array | None) -> float:
+    def unseen_variance(self, psi: Floats, clusters: Array | None) -> float:
         """Variance that classes hide of which no row varies: as if of each two rows, or clusters, could go the other way.
 
         Two standard errors of 2/n are beyond 3/n, the share that can go unseen in n rows at 95 %.
         """
         total = 0.0
-        for each in np.unique(self.carrier).tolist() if self.still is None else self.still:
-            rows = self.carrier == each
+        for code in np.unique(self.carrier).tolist() if self.still is None else self.still:
+            rows = self.carrier == code
             if self.still is not None or _is_still(psi[rows]):
                 units = int(rows.sum()) if clusters is None else int(np.unique(clusters[rows]).size)
                 total += (2 / (max(units, 2) * self.classes)) ** 2
@@ -83,115 +56,98 @@ def _is_still(psi: Floats) -> bool:
     return float(np.abs(psi).max(initial=0.0)) <= 1e-12
 
 
-def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, ClassMetric]:
-    """The metrics that lines ask for, by their subject with its arguments. Raises DataError for what cannot be asked."""
-    found = {}
+def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, Metric]:
+    """The metrics of lines, by their subject with its arguments. Raises DataError for a line that cannot be measured."""
+    by_subject: dict[str, Metric] = {}
     for line in lines:
-        if line.subject not in averages.SUBJECTS:
+        if line.subject not in multiclass_subjects.SUBJECTS:
             raise DataError(f"{str(line)!r}: {line.subject} is not measured of several classes")
-        if line.subject_text not in found:
-            for what in (*averages.SUBJECTS[line.subject].misfits(line), *averages.complaints(line, classes)):
-                raise DataError(what)
-            found[line.subject_text] = _metric(line, tuple(classes))
-    return found
+        if line.subject_text not in by_subject:
+            subject = multiclass_subjects.SUBJECTS[line.subject]
+            for message in (*subject.misfits(line), *multiclass_subjects.complaints(line, classes)):
+                raise DataError(message)
+            by_subject[line.subject_text] = _metric(line, tuple(classes))
+    return by_subject
 
 
-def _metric(line: Requirement, classes: tuple[str, ...]) -> ClassMetric:
-    name, given = line.subject, averages.said(line)
-    known: dict[str, Any] = {"classes": classes, "argument": None}
-    if "class" in given:
-        of = classes.index(given["class"])
-        return ClassMetric(
-            name,
-            _of_class(name, of, classes),
-            "skew" if name in _LOSSES else "plain" if name == "calibration_error" else "logit",
-            minority=name in _RANKED,
-            paired_share=name == "recall",
-            decide=calibration.decide if name == "calibration_error" else None,
-            of=of,
-            **known,
-        )
-    if given.get("average") == "macro":
-        return ClassMetric(f"macro {name}", _macro(name, classes), "logit", minority=True, **known)
-    if name in _LOSSES:
-        return ClassMetric(f"multiclass {name}", _loss(name), "skew", **known)
-    hits = _top(int(given["k"])) if name == "top_k_accuracy" else _right
-    return ClassMetric(line.subject_text, _share(hits), "logit", paired_share=True, **known)
+def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
+    declared, args = DECLARED[line.subject], multiclass_subjects.arguments(line)
+    # An engine sums up binary rows; the argument that a binary metric takes is none of a metric of classes.
+    metric = replace(declared, classes=classes, argument=None, sums=None)
+    if "class" in args:
+        code = classes.index(args["class"])
+        return replace(metric, measure=_against_rest(declared, code, classes[code]), positive_class=code)
+    # The error of all classes together is no DeLong's, nor does a loss summed over classes lie within 0 and 1.
+    whole = replace(metric, method="influence", bounded=False, minority=False, paired_share=False)
+    if args.get("average") == "macro":
+        return replace(whole, name=f"macro {line.subject}", measure=_macro(declared, classes), minority=True)
+    if isinstance(declared.sums, RowLoss):
+        measure = _mean_loss(declared.name, declared.sums)
+        return replace(whole, name=f"multiclass {line.subject}", measure=measure)
+    hits = _among_top(int(args["k"])) if "k" in args else _right
+    return replace(whole, name=line.subject_text, measure=_share_of_rows(hits), paired_share=True)
 
 
-def _of_class(name: str, of: int, classes: tuple[str, ...]) -> Any:
+def _against_rest(metric: Metric, code: int, name: str) -> Measure:
     """The binary metric of one class against the rest."""
 
-    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> Measured:
-        return _against_rest(name, of, classes[of], labels, scores, weights)
+    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
+        assert metric.measure is not None  # noqa: S101  # only top_k_accuracy has none, and it takes no class
+        inside = labels == code
+        if isinstance(metric.sums, Share):
+            chosen = predicted_class(scores) == code
+            cells = np.array(metric.sums.below)[inside.astype(np.intp), chosen.astype(np.intp)]
+            reason = "undefined" if metric.sums.by_decision else "one_class"
+            _check_rows(cells > 0, weights, metric.sums.among_class.format(name), code=reason)
+            return metric.measure(inside, chosen.astype(np.float64), weights, 0.5)
+        if metric.minority:
+            _check_rows(inside, weights, f"rows of class {name}")
+            _check_rows(~inside, weights, f"rows of other classes than {name}")
+        return metric.measure(inside, _matrix(scores, metric.name)[:, code], weights, None)
 
     return measure
 
 
-def _against_rest(name: str, of: int, called: str, labels: Array, scores: Array, weights: Floats | None) -> Measured:
-    inside = labels == of
-    if name in ("recall", *_RANKED):
-        _there_are(inside, weights, f"rows of class {called}")
-    if name in _RANKED:
-        _there_are(~inside, weights, f"rows of other classes than {called}")
-    if name in _OF_LABELS:
-        chosen = predicted_class(scores) == of
-        if name == "precision":
-            _there_are(chosen, weights, f"rows that the model calls {called}", code="undefined")
-        if name == "f1":
-            _there_are(chosen | inside, weights, f"rows of class {called}, labelled or decided", code="undefined")
-        return _OF_LABELS[name](inside, chosen.astype(np.float64), weights, 0.5)
-    return _OF_SCORES[name](inside, _matrix(scores, name)[:, of], weights, None)
-
-
-def _there_are(rows: Bools, weights: Floats | None, what: str, *, code: str = "one_class") -> None:
+def _check_rows(rows: Bools, weights: Floats | None, kind: str, *, code: str = "one_class") -> None:
     if not (rows.any() if weights is None else weights[rows].sum() > 0):
-        raise Undefined(code, f"there are no {what}")
+        raise Undefined(code, f"there are no {kind}")
 
 
-def _macro(name: str, classes: tuple[str, ...]) -> Any:
+def _macro(metric: Metric, classes: tuple[str, ...]) -> Measure:
     """The mean over classes; each must have rows."""
+    parts = [_against_rest(metric, code, name) for code, name in enumerate(classes)]
 
-    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> Measured:
-        for of, called in enumerate(classes):
-            _there_are(labels == of, weights, f"rows of class {called}")
+    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
+        for code, name in enumerate(classes):
+            _check_rows(labels == code, weights, f"rows of class {name}")
         value, psi, chosen, still = 0.0, np.zeros(labels.size), predicted_class(scores), list[int]()
-        given = scores if name in _OF_SCORES else chosen
-        for of, called in enumerate(classes):
-            one = _against_rest(name, of, called, labels, given, weights)
-            value += one.value / len(classes)
-            psi += one.psi / len(classes)
-            still += [of] if _is_still(one.psi) else []
-        if name in _OF_SCORES:
+        by_decision = isinstance(metric.sums, Share)
+        for code, part in enumerate(parts):
+            of_class = part(labels, chosen if by_decision else scores, weights, None)
+            value += of_class.value / len(classes)
+            psi += of_class.psi / len(classes)
+            still += [code] if _is_still(of_class.psi) else []
+        if not by_decision:
             return Averaged(value, psi, carrier=labels, classes=len(classes), still=tuple(still))
-        carrier = chosen if name == "precision" else labels
+        carrier = chosen if metric.name == "precision" else labels
         return Averaged(value, psi, carrier=carrier, classes=len(classes))
 
     return measure
 
 
-def _loss(name: str) -> Any:
-    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> Measured:
-        return mean_of(row_losses(name, labels, _probabilities(scores, name)), weights)
+def _mean_loss(name: str, loss: RowLoss) -> Measure:
+    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
+        return mean_of(loss.of_classes(labels, _probabilities(scores, name)), weights)
 
     return measure
 
 
-def row_losses(name: str, labels: Array, probabilities: Floats) -> Floats:
-    """(n,) −log p of the row's class, clipped as scikit-learn does, or the sum over classes of squared errors."""
-    own = probabilities[np.arange(labels.size), labels]
-    if name == "log_loss":
-        return classification.log_losses(np.asarray(1), own)
-    errors: Floats = (probabilities**2).sum(axis=1) - own**2 + (1 - own) ** 2
-    return errors
-
-
-def _share(hits: Callable[[Array, Array], Bools]) -> Any:
-    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> Measured:
+def _share_of_rows(hits: Callable[[Array, Array], Bools]) -> Measure:
+    def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
         right = hits(labels, scores)
         every = np.ones(labels.size, dtype=bool)
-        found = ratio_of(right.astype(np.float64), every.astype(np.float64), weights, what="rows")
-        return Measured(found.value, found.psi, right if weights is None else None, every)
+        share = ratio_of(right.astype(np.float64), every.astype(np.float64), weights, among="rows")
+        return MetricValue(share.value, share.psi, right if weights is None else None, every)
 
     return measure
 
@@ -201,14 +157,14 @@ def _right(labels: Array, scores: Array) -> Bools:
     return right
 
 
-def _top(k: int) -> Callable[[Array, Array], Bools]:
+def _among_top(k: int) -> Callable[[Array, Array], Bools]:
     """Whether a row's class is among the k highest; of equal scores the later class is higher, as scikit-learn has it."""
 
     def hits(labels: Array, scores: Array) -> Bools:
-        given = _matrix(scores, "top_k_accuracy")
-        own = given[np.arange(labels.size), labels][:, None]
-        later = np.arange(given.shape[1])[None, :] > labels[:, None]
-        among: Bools = ((given > own) | ((given == own) & later)).sum(axis=1) < k
+        matrix = _matrix(scores, "top_k_accuracy")
+        own = matrix[np.arange(labels.size), labels][:, None]
+        later = np.arange(matrix.shape[1])[None, :] > labels[:, None]
+        among: Bools = ((matrix > own) | ((matrix == own) & later)).sum(axis=1) < k
         return among
 
     return hits
@@ -221,9 +177,9 @@ def _matrix(scores: Array, name: str) -> Floats:
 
 
 def _probabilities(scores: Array, name: str) -> Floats:
-    given = _matrix(scores, name)
-    if given.size and (given.min() < 0 or given.max() > 1):
+    matrix = _matrix(scores, name)
+    if matrix.size and (matrix.min() < 0 or matrix.max() > 1):
         raise Undefined("not_probabilities", f"{name} needs probabilities, and some scores lie outside 0 to 1")
-    if given.size and float(np.abs(given.sum(axis=1) - 1).max()) > _SUMS_TO:
+    if matrix.size and float(np.abs(matrix.sum(axis=1) - 1).max()) > _SUMS_TO:
         raise Undefined("not_probabilities", f"{name} needs probabilities, and those of some rows do not add up to 1")
-    return given
+    return matrix

@@ -1,4 +1,4 @@
-"""What the order that a model gives to the rows of each query is worth: one number a query, by one sort of all rows.
+"""Ranking metrics by query: one number a query, by one sort of all rows.
 
 Rows of one score stand in no order of their own: a query's number is the mean over all orders of them, so that neither
 the order of a file nor a model that gives everything one score gains by it.
@@ -8,7 +8,6 @@ scores; for NDCG it is scikit-learn's `ndcg_score`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.evaluation.metrics.ranking_subjects import At
-from lockgate.evaluation.uncertainty.metric import Floats, Undefined
+from lockgate.evaluation.metrics.ranking_subjects import Cutoff
+from lockgate.evaluation.uncertainty.metric_value import Floats, Undefined
 
 Ints = NDArray[np.int64]
 
@@ -59,9 +58,9 @@ class Queries:
         """(count,) Σ of values at places, by query."""
         return np.add.reduceat(values, self.starts) if self.count else np.zeros(0)
 
-    def relevant(self, at: At) -> Floats:
+    def relevant(self, cutoff: Cutoff) -> Floats:
         """(count,) rows of each query that are relevant."""
-        return np.bincount(self.codes, at.relevant_rows(self.labels), self.count).astype(np.float64, copy=False)
+        return np.bincount(self.codes, cutoff.relevant_rows(self.labels), self.count).astype(np.float64, copy=False)
 
 
 class Order:
@@ -84,82 +83,81 @@ class Order:
         return self.queries.rank[self.starts]
 
     def spread(self, values: Floats, weights: Floats) -> Floats:
-        """(queries,) Σ value · weight of its place, rows of one score taking their places in turn. values: (n,) by place."""
+        """(queries,) Σ value · weight of its rank, rows of one score taking their ranks in turn. values: (n,) by rank."""
         sums = np.add.reduceat(values, self.starts) * np.add.reduceat(weights, self.starts) / self.sizes
-        found: Floats = np.bincount(self.query, sums, self.queries.count).astype(np.float64, copy=False)
-        return found
+        summed: Floats = np.bincount(self.query, sums, self.queries.count).astype(np.float64, copy=False)
+        return summed
 
     def before(self, relevant: Floats) -> Floats:
         """(ties,) relevant rows of the query that stand before."""
         upto = np.concatenate([[0.0], np.cumsum(relevant)])
-        found: Floats = upto[self.starts] - upto[self.queries.starts[self.query]]
-        return found
+        before: Floats = upto[self.starts] - upto[self.queries.starts[self.query]]
+        return before
 
 
-Measure = Callable[[Order, At], Floats]
-
-
-def dcg(order: Order, at: At) -> Floats:
+def dcg(order: Order, cutoff: Cutoff) -> Floats:
     """Σ gain / log₂(rank + 1)."""
-    return order.spread(_gains(order.labels, at), _discounts(order.queries, at))
+    return order.spread(_gains(order.labels, cutoff), _discounts(order.queries, cutoff))
 
 
-def ndcg(order: Order, at: At) -> Floats:
+def ndcg(order: Order, cutoff: Cutoff) -> Floats:
     """DCG over that of the best order."""
     queries = order.queries
-    best = queries.total(_gains(queries.ideal, at) * _discounts(queries, at))
-    return _over(dcg(order, at), best)
+    best = queries.total(_gains(queries.ideal, cutoff) * _discounts(queries, cutoff))
+    return _over(dcg(order, cutoff), best)
 
 
-def recall_at(order: Order, at: At) -> Floats:
+def recall_at(order: Order, cutoff: Cutoff) -> Floats:
     """The share of the relevant rows that are among the first k."""
-    return _over(_found(order, at), order.queries.relevant(at))
+    return _over(_relevant_in_first_k(order, cutoff), order.queries.relevant(cutoff))
 
 
-def precision_at(order: Order, at: At) -> Floats:
+def precision_at(order: Order, cutoff: Cutoff) -> Floats:
     """The share of the first k places that hold a relevant row; a place without a row holds none."""
-    return _found(order, at) / float(at.k or 1)
+    return _relevant_in_first_k(order, cutoff) / float(cutoff.k or 1)
 
 
-def hit_rate(order: Order, at: At) -> Floats:
+def hit_rate(order: Order, cutoff: Cutoff) -> Floats:
     """Whether a relevant row is among the first k."""
-    tie = _FirstRelevant(order, at)
-    return tie.by_query(tie.reached(float(at.k or 0)))
+    tie = _FirstRelevant(order, cutoff)
+    return tie.by_query(tie.reached(float(cutoff.k or 0)))
 
 
-def mrr(order: Order, at: At) -> Floats:
+def mrr(order: Order, cutoff: Cutoff) -> Floats:
     """1 / rank of the first relevant row; 0 where it is not among the first k."""
-    tie = _FirstRelevant(order, at)
+    tie = _FirstRelevant(order, cutoff)
     alone = tie.sizes == 1
     worth = np.zeros(tie.sizes.size)
     worth[alone] = 1 / (tie.before[alone] + 1)
-    if at.k is not None:
-        worth[tie.before >= at.k] = 0.0
+    if cutoff.k is not None:
+        worth[tie.before >= cutoff.k] = 0.0
     shared = np.flatnonzero(~alone)
     if shared.size:
+        # Several rows of that score: the mean of 1 / rank over the ranks in the tie at which the first relevant row may stand.
         sizes = tie.sizes[shared]
-        of = np.repeat(shared, sizes)
-        place = np.arange(of.size) - np.repeat(np.cumsum(sizes) - sizes, sizes) + 1.0
-        chance = tie.missed(of, place - 1) * tie.relevant[of] / (tie.sizes[of] - place + 1)
-        rank = tie.before[of] + place
-        counts = chance / rank if at.k is None else np.where(rank <= at.k, chance / rank, 0.0)
+        tie_of = np.repeat(shared, sizes)
+        rank_in_tie = np.arange(tie_of.size) - np.repeat(np.cumsum(sizes) - sizes, sizes) + 1.0
+        chance = tie.missed(tie_of, rank_in_tie - 1) * tie.relevant[tie_of] / (tie.sizes[tie_of] - rank_in_tie + 1)
+        rank = tie.before[tie_of] + rank_in_tie
+        counts = chance / rank if cutoff.k is None else np.where(rank <= cutoff.k, chance / rank, 0.0)
         worth[shared] = np.add.reduceat(counts, np.cumsum(sizes) - sizes)
     return tie.by_query(worth)
 
 
-def average_precision(order: Order, at: At) -> Floats:
+def average_precision(order: Order, cutoff: Cutoff) -> Floats:
     """Mean over the relevant rows of the precision at their rank; 0 for those that are not among the first k."""
     queries = order.queries
-    relevant = at.relevant_rows(order.labels).astype(np.float64)
+    relevant = cutoff.relevant_rows(order.labels).astype(np.float64)
     inside = np.add.reduceat(relevant, order.starts)
     tie = np.repeat(np.arange(order.sizes.size), order.sizes)
     earlier = np.arange(tie.size) - order.starts[tie]
+    # In a random order of a tie, the other relevant rows of it stand evenly spread over its other places.
     with_it = (inside[tie] - 1) / np.maximum(order.sizes[tie] - 1, 1) * earlier
-    seen = order.before(relevant)[tie] + 1 + with_it
-    worth = inside[tie] / order.sizes[tie] * seen / (queries.rank + 1.0)
-    if at.k is not None:
-        worth[queries.rank >= at.k] = 0.0
-    return _over(queries.total(worth), queries.relevant(at))
+    relevant_so_far = order.before(relevant)[tie] + 1 + with_it
+    worth = inside[tie] / order.sizes[tie] * relevant_so_far / (queries.rank + 1.0)
+    if cutoff.k is not None:
+        worth[queries.rank >= cutoff.k] = 0.0
+    return _over(queries.total(worth), queries.relevant(cutoff))
 
 
 class _FirstRelevant:
@@ -168,44 +166,45 @@ class _FirstRelevant:
     before: rows of higher scores. sizes: rows of that score. relevant: those of them that are relevant. All (m,).
     """
 
-    def __init__(self, order: Order, at: At) -> None:
-        relevant = at.relevant_rows(order.labels).astype(np.float64)
+    def __init__(self, order: Order, cutoff: Cutoff) -> None:
+        relevant = cutoff.relevant_rows(order.labels).astype(np.float64)
         inside = np.add.reduceat(relevant, order.starts)
         ties = np.flatnonzero((inside > 0) & (order.before(relevant) == 0))
         self.order, self.query = order, order.query[ties]
         self.before, self.sizes, self.relevant = order.first[ties].astype(np.float64), order.sizes[ties], inside[ties]
 
     def by_query(self, values: Floats) -> Floats:
-        found = np.zeros(self.order.queries.count)
-        found[self.query] = values
-        return found
+        values_by_query = np.zeros(self.order.queries.count)
+        values_by_query[self.query] = values
+        return values_by_query
 
     def missed(self, ties: Any, places: Floats) -> Floats:
         """The chance that none of the first `places` rows of a tie is relevant; places ≤ size."""
         size, other = self.sizes[ties].astype(np.float64), self.sizes[ties] - self.relevant[ties]
+        # Hypergeometric: C(other, places) / C(size, places), by logarithms of factorials.
         possible = places <= other
         places = np.where(possible, places, 0.0)
         log = special.gammaln
         chance = np.exp(log(other + 1) - log(other - places + 1) - log(size + 1) + log(size - places + 1))
-        found: Floats = np.where(possible, chance, 0.0)
-        return found
+        none_relevant: Floats = np.where(possible, chance, 0.0)
+        return none_relevant
 
     def reached(self, k: float) -> Floats:
         """The chance that one of the first k rows of the query is relevant."""
         within = np.clip(k - self.before, 0, self.sizes)
-        found: Floats = np.where(
+        one_relevant: Floats = np.where(
             within == 0, 0.0, np.where(within == self.sizes, 1.0, 1 - self.missed(slice(None), within))
         )
-        return found
+        return one_relevant
 
 
-def _found(order: Order, at: At) -> Floats:
-    relevant = at.relevant_rows(order.labels).astype(np.float64)
-    return order.spread(relevant, (order.queries.rank < (at.k or 0)).astype(np.float64))
+def _relevant_in_first_k(order: Order, cutoff: Cutoff) -> Floats:
+    relevant = cutoff.relevant_rows(order.labels).astype(np.float64)
+    return order.spread(relevant, (order.queries.rank < (cutoff.k or 0)).astype(np.float64))
 
 
-def _gains(labels: Floats, at: At) -> Floats:
-    if at.gain == "linear":
+def _gains(labels: Floats, cutoff: Cutoff) -> Floats:
+    if cutoff.gain == "linear":
         return labels
     with np.errstate(over="ignore"):
         gains: Floats = np.exp2(labels) - 1
@@ -214,23 +213,12 @@ def _gains(labels: Floats, at: At) -> Floats:
     return gains
 
 
-def _discounts(queries: Queries, at: At) -> Floats:
+def _discounts(queries: Queries, cutoff: Cutoff) -> Floats:
     discounts: Floats = 1 / np.log2(queries.rank + 2.0)
-    if at.k is not None:
-        discounts[queries.rank >= at.k] = 0.0
+    if cutoff.k is not None:
+        discounts[queries.rank >= cutoff.k] = 0.0
     return discounts
 
 
 def _over(above: Floats, below: Floats) -> Floats:
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
-
-
-MEASURES: Mapping[str, Measure] = {
-    "ndcg": ndcg,
-    "dcg": dcg,
-    "mrr": mrr,
-    "map": average_precision,
-    "recall_at": recall_at,
-    "precision_at": precision_at,
-    "hit_rate": hit_rate,
-}

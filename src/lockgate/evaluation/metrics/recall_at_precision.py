@@ -1,4 +1,4 @@
-"""How many positives are found where alarms must mostly be right: the largest recall at a precision of at least p.
+"""The largest recall at a precision of at least p: how many positives are caught where alarms must mostly be right.
 
 The threshold is chosen on the rows that are judged, so the value is biased upwards where positives are few, and it has no
 smooth influence function. Its interval is the percentiles of the value on rows drawn anew (clusters whole, the same rows
@@ -19,16 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.uncertainty.bootstrap import RESAMPLES, resampled
-from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Decision
-from lockgate.evaluation.uncertainty.custom_rule import OwnMetric, unvaried
-from lockgate.evaluation.uncertainty.metric import Bools, Floats, Measured, Undefined
+from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
+from lockgate.evaluation.uncertainty.metric_value import Bools, Floats, MetricValue, Undefined
 
-MIN_POSITIVES = 40
-SEED = 0
+MIN_POSITIVES = 40  # below, simulated values lie above the truth by more than their error
+SEED = 0  # the same rows are drawn for both models and on every run
 
 
 @dataclass(frozen=True)
-class Curve:
+class SortedRows:
     """Rows in the order of their scores, the highest first.
 
     order: (n,) row numbers. ends: (m,) last place of each run of equal scores. labels: (n,) bool, weights: (n,) or None, in
@@ -41,7 +40,7 @@ class Curve:
     weights: Floats | None
 
     @classmethod
-    def of(cls, labels: NDArray[Any], scores: Floats, weights: Floats | None) -> Curve:
+    def by_score(cls, labels: NDArray[Any], scores: Floats, weights: Floats | None) -> SortedRows:
         order = np.argsort(scores, kind="stable")[::-1]
         ordered = scores[order]
         return cls(order, np.append(np.flatnonzero(np.diff(ordered)), scores.size - 1), labels.astype(bool), weights)
@@ -62,83 +61,84 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Chosen(Measured):
+class ChosenThreshold(MetricValue):
     """A value whose threshold was chosen on its own rows (`psi` is zero), and what is needed to choose it again."""
 
-    curve: Curve
+    rows: SortedRows
     least: float
-    known: dict[str, Floats] = field(default_factory=dict)
+    cache: dict[str, Floats] = field(default_factory=dict)
 
-    def answers(self, clusters: NDArray[Any] | None) -> Floats:
+    def resampled(self, clusters: NDArray[Any] | None) -> Floats:
         """(RESAMPLES,) values on rows drawn with replacement; equal for every model of the same rows."""
-        if "answers" not in self.known:
-            rows = self.curve.order.size
-            self.known["answers"] = np.array(
+        if "values" not in self.cache:
+            rows = self.rows.order.size
+            self.cache["values"] = np.array(
                 [
-                    self.curve.recall(self.least, np.bincount(drawn, minlength=rows))
+                    self.rows.recall(self.least, np.bincount(drawn, minlength=rows))
                     for drawn in resampled(rows, clusters, RESAMPLES, SEED)
                 ]
             )
-        return self.known["answers"]
+        return self.cache["values"]
 
 
 def recall_at_precision(
     labels: NDArray[Any], scores: Floats, weights: Floats | None, precision: float | None
-) -> Measured:
+) -> MetricValue:
     """The largest recall over all thresholds at which precision is at least the given one; 0 where there is none."""
     if precision is None or not 0 < precision <= 1:
-        given = "" if precision is None else f", not {precision:g}"
+        correction = "" if precision is None else f", not {precision:g}"
         raise Undefined(
-            "no_precision", f"recall_at_precision needs a precision up to 1{given}; write recall_at_precision(0.9)"
+            "no_precision", f"recall_at_precision needs a precision up to 1{correction}; write recall_at_precision(0.9)"
         )
     if not labels.size:
         raise Undefined("no_rows", "there are no rows")
-    curve = Curve.of(labels, scores, weights)
-    value = curve.recall(precision)
+    rows = SortedRows.by_score(labels, scores, weights)
+    value = rows.recall(precision)
     if math.isnan(value):
         raise Undefined("one_class", "there are no positive rows")
-    return Chosen(value, np.zeros(labels.size), curve=curve, least=precision)
+    return ChosenThreshold(value, np.zeros(labels.size), rows=rows, least=precision)
 
 
 def decide(
-    candidate: Measured,
-    champion: Measured | None,
+    candidate: MetricValue,
+    champion: MetricValue | None,
     factor: float,
     clusters: NDArray[Any] | None,
     null: float,
     confidence: float,
-) -> Decision:
+) -> Comparison:
     """One model's value, or its distance from the champion's on the same resamples, by their percentiles."""
-    assert isinstance(candidate, Chosen)  # noqa: S101  # measured above
-    value, answers = candidate.value, candidate.answers(clusters)
+    assert isinstance(candidate, ChosenThreshold)  # noqa: S101  # measured above
+    value, values = candidate.value, candidate.resampled(clusters)
     if champion is not None:
-        assert isinstance(champion, Chosen)  # noqa: S101
-        value, answers = value - factor * champion.value, answers - factor * champion.answers(clusters)
-    labels = candidate.curve.labels
+        assert isinstance(champion, ChosenThreshold)  # noqa: S101
+        value, values = value - factor * champion.value, values - factor * champion.resampled(clusters)
+    labels = candidate.rows.labels
     positives = int(np.count_nonzero(labels))
     units = positives if clusters is None else int(np.unique(clusters[labels]).size)
-    method = f"bootstrap of {answers.size}, percentiles, approximate" + ("" if clusters is None else ", by cluster")
+    method = f"bootstrap of {values.size}, percentiles, approximate" + ("" if clusters is None else ", by cluster")
     few = _too_few(positives, None if clusters is None else units)
-    known = np.sort(answers[np.isfinite(answers)])
-    tail = math.floor((1 - confidence) * (known.size + 1) + 1e-9)
+    ordered = np.sort(values[np.isfinite(values)])
+    # The k-th of B ordered values stands at k/(B + 1); a bound needs at least one value beyond it.
+    tail = math.floor((1 - confidence) * (ordered.size + 1) + 1e-9)
     if tail < 1 or units < 2:
-        lacking = f"{known.size} resamples; they show nothing at confidence {confidence:g}"
-        return Decision(value, -math.inf, math.inf, 1.0, 1.0, None, float(units), method, few or lacking)
-    se = float(known.std(ddof=1))
+        lacking = f"{ordered.size} resamples; they show nothing at confidence {confidence:g}"
+        return Comparison(value, -math.inf, math.inf, 1.0, 1.0, None, float(units), method, few or lacking)
+    se = float(ordered.std(ddof=1))
     if se <= 1e-12:
         still = unvaried(value, units, null=null, confidence=confidence, method=f"{method}, the same on every resample")
         return replace(still, too_few=few)
-    return Decision(
+    return Comparison(
         value,
-        float(known[tail - 1]),
-        float(known[-tail]),
-        (1 + int(np.count_nonzero(known <= null))) / (known.size + 1),
-        (1 + int(np.count_nonzero(known >= null))) / (known.size + 1),
+        float(ordered[tail - 1]),
+        float(ordered[-tail]),
+        (1 + int(np.count_nonzero(ordered <= null))) / (ordered.size + 1),
+        (1 + int(np.count_nonzero(ordered >= null))) / (ordered.size + 1),
         se,
         float(units),
         method,
         few,
-        {"resamples": int(known.size)},
+        {"resamples": int(ordered.size)},
     )
 
 
@@ -148,10 +148,3 @@ def _too_few(positives: int, clusters: int | None) -> str | None:
     if clusters is not None and clusters < MIN_CLUSTERS:
         return f"{clusters} clusters with positive rows; resampling needs {MIN_CLUSTERS}"
     return None
-
-
-METRICS = {
-    "recall_at_precision": OwnMetric(
-        "recall_at_precision", recall_at_precision, "plain", argument="precision", decide=decide
-    )
-}

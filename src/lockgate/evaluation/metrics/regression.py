@@ -1,34 +1,39 @@
-"""Root mean squared error, mean absolute error, R² and the quantile (pinball) loss of a model that predicts a number.
+"""The metrics of a model that predicts a number: RMSE, MAE, R² and the quantile (pinball) loss.
 
-labels, scores: (n,) float. weights: (n,) float or None.
+labels, scores: (n,) float. weights: (n,) float or None. Light at import, as `gate check` reads the declarations.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from lockgate.evaluation.metrics.declaration import Metric, Plan
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, mean_of
 
-from lockgate.evaluation.uncertainty.custom_rule import OwnMetric
-from lockgate.evaluation.uncertainty.metric import Floats, Measured, Metric, Undefined, mean_of
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lockgate.evaluation.uncertainty.metric_value import Floats
 
 
-def mae(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
+def mae(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Mean of |error|."""
-    return mean_of(np.abs(scores - labels), weights)
+    return mean_of(abs(scores - labels), weights)
 
 
-def rmse(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
+def rmse(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Root of the mean squared error; influence by the chain rule."""
     squared = mean_of((scores - labels) ** 2, weights)
     root = math.sqrt(squared.value)
-    return Measured(root, squared.psi / (2 * root) if root > 0 else squared.psi)
+    return MetricValue(root, squared.psi / (2 * root) if root > 0 else squared.psi)
 
 
-def r2(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
+def r2(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """1 − squared error over the variance of the labels on these rows."""
+    import numpy as np
+
     if labels.size < 2:
         raise Undefined("too_small", "R² needs two rows")
     errors = mean_of((scores - labels) ** 2, weights)
@@ -38,24 +43,48 @@ def r2(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: 
     if variance.value <= 0 or np.ptp(labels if weights is None else labels[weights > 0]) == 0:
         raise Undefined("constant_label", "the label does not vary on these rows")
     share = errors.value / variance.value
-    return Measured(1 - share, -(errors.psi - share * variance.psi) / variance.value)
+    return MetricValue(1 - share, -(errors.psi - share * variance.psi) / variance.value)
 
 
-def quantile_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, q: float | None) -> Measured:
+def quantile_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, q: float | None) -> MetricValue:
     """Mean of q · (label − score) where the label lies above, (1 − q) · (score − label) where it lies below."""
+    import numpy as np
+
     if q is None or not 0 < q < 1:
-        given = "" if q is None else f", not {q:g}"
-        raise Undefined("no_quantile", f"quantile_loss needs q between 0 and 1{given}; write quantile_loss(q=0.9)")
+        correction = "" if q is None else f", not {q:g}"
+        raise Undefined("no_quantile", f"quantile_loss needs q between 0 and 1{correction}; write quantile_loss(q=0.9)")
     above = labels - scores
     return mean_of(np.maximum(q * above, (q - 1) * above), weights)
 
 
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("mae", mae, "skew"),
-        Metric("rmse", rmse, "plain"),
-        Metric("r2", r2, "plain"),
-        OwnMetric("quantile_loss", quantile_loss, "skew", argument="q"),
-    )
-}
+def _subject(
+    name: str,
+    better: Literal["higher", "lower"],
+    bounds: tuple[float | None, float | None] = (0, None),
+    args: tuple[str, ...] = (),
+) -> Subject:
+    needs = ("label", "score", *args)
+    return Subject(name, better, bounds=bounds, args=args, tasks=("regression",), needs=needs, proportion=False)
+
+
+# The relative variance of a squared and of an absolute normal error, and the kurtosis of the difference of two of them.
+ON_PREDICTIONS = (
+    Metric("rmse", "plain", rmse, subject=_subject("rmse", "lower"), plan=Plan(relative_variance=0.5, kurtosis=9.0)),
+    Metric(
+        "mae",
+        "skew",
+        mae,
+        subject=_subject("mae", "lower"),
+        plan=Plan(relative_variance=math.pi / 2 - 1, kurtosis=6.0),
+    ),
+    Metric("r2", "plain", r2, subject=_subject("r2", "higher", (None, 1))),
+)
+ON_QUANTILES = (
+    Metric(
+        "quantile_loss",
+        "skew",
+        quantile_loss,
+        subject=_subject("quantile_loss", "lower", args=("q",)),
+        argument="q",
+    ),
+)

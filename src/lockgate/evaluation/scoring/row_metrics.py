@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.arrow_arrays import Array
+    from lockgate.evaluation.metrics.declaration import Metric
     from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.evaluation.uncertainty.metric import Metric
     from lockgate.models.model import Model, Output
 
 _FUNCTION = r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$"
@@ -107,14 +107,13 @@ def metrics(names: Iterable[str], scored: Scored) -> dict[str, Metric]:
     """The mean of each: exact, weighted and paired as the built-in means are; without a value where a row has none."""
     import numpy as np
 
-    from lockgate.evaluation.uncertainty.custom_rule import OwnMetric, placed
-    from lockgate.evaluation.uncertainty.metric import Measured, Undefined, mean_of
+    from lockgate.evaluation.metrics.declaration import Metric
+    from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, mean_of
 
     def metric(name: str) -> Metric:
-        def mean(labels: Any, scores: Any, weights: Any, threshold: float | None) -> Measured:
-            if not scores.size:
+        def mean(role: str, rows: Any, weights: Any) -> MetricValue:
+            if not rows.size:
                 raise Undefined("no_rows", "there are no rows")
-            role, rows = placed(scores, scored.rows)
             values = scored.per_row(role, name)[rows]
             lacking = rows[~np.isfinite(values)]
             if lacking.size:
@@ -124,6 +123,6 @@ def metrics(names: Iterable[str], scored: Scored) -> dict[str, Metric]:
                 )
             return mean_of(values, weights)
 
-        return OwnMetric(name, mean, "skew", placed=True)
+        return Metric(name, "skew", measure_rows=mean)
 
     return {name: metric(name) for name in names}

@@ -1,6 +1,6 @@
-"""A function of whole rows, and how far its value may be off: by asking it again on rows drawn with replacement.
+"""Metric of a function of whole rows, its error by running the function anew on rows drawn with replacement.
 
-Clusters are drawn whole, and the same rows for both models. The interval is t on the standard deviation of the answers,
+Clusters are drawn whole, and the same rows for both models. The interval is t on the standard deviation of the values,
 which is approximate: nothing is known of the function.
 Source: Efron & Tibshirani 1993, bootstrap standard errors; Davison & Hinkley 1997, section 3.8, for clusters.
 """
@@ -17,31 +17,31 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.errors import GateBroken
-from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Decision
-from lockgate.evaluation.uncertainty.custom_rule import OwnMetric, placed, unvaried
-from lockgate.evaluation.uncertainty.metric import Floats, Measured, Metric, Undefined, mean_of
+from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
+from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, mean_of
 
 if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
 
 RESAMPLES = 500
 MIN_ROWS = 30
-MOST_UNDEFINED = 0.01
+MOST_UNDEFINED = 0.01  # resamples without a value: beyond, the others are a choice of their own
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A function and all that it may look at. columns: (n,) arrays by name."""
+class BoundFunction:
+    """A function with all that it may look at. columns: (n,) arrays by name."""
 
-    ask: Callable[[Any, Any, Mapping[str, Any]], Any]
+    function: Callable[[Any, Any, Mapping[str, Any]], Any]
     scored: Scored
     columns: Mapping[str, Any] = field(default_factory=dict)
 
-    def at(self, role: str, rows: Array) -> Any:
-        """What it answers on these rows."""
+    def __call__(self, role: str, rows: Array) -> Any:
+        """What it returns on these rows."""
         labels, scores = self.scored.labels, getattr(self.scored, role)
-        return self.ask(
+        return self.function(
             None if labels is None else labels[rows],
             scores[rows],
             {name: column[rows] for name, column in self.columns.items()},
@@ -49,42 +49,42 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resampled(Measured):
-    """A value without influence values (`psi` is zero). answers: on each resample, NaN where there was none."""
+class Resampled(MetricValue):
+    """A value without influence values (`psi` is zero). values: on each resample, NaN where there was none."""
 
-    answers: Floats
+    values: Floats
     units: int
 
 
-def own_metric(name: str, asked: Asked, *, per_row: bool, seed: int, resamples: int = RESAMPLES) -> Metric:
+def function_metric(
+    name: str, function: BoundFunction, *, per_row: bool, seed: int, resamples: int = RESAMPLES
+) -> Metric:
     """The metric of a function; with `per_row` the mean of its values, exact as the built-in means."""
     if per_row:
-        known: dict[str, Floats] = {}
+        by_role: dict[str, Floats] = {}
 
-        def mean(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
-            if not scores.size:
+        def mean(role: str, rows: Array, weights: Floats | None) -> MetricValue:
+            if not rows.size:
                 raise Undefined("no_rows", "there are no rows")
-            role, rows = placed(scores, asked.scored.rows)
-            if role not in known:
-                known[role] = _each_row(name, asked, role)
-            return mean_of(known[role][rows], weights)
+            if role not in by_role:
+                by_role[role] = _values_by_row(name, function, role)
+            return mean_of(by_role[role][rows], weights)
 
-        return OwnMetric(name, mean, "skew", placed=True)
+        return Metric(name, "skew", measure_rows=mean)
 
-    def whole(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> Measured:
-        if not scores.size:
+    def whole(role: str, rows: Array, weights: Floats | None) -> MetricValue:
+        if not rows.size:
             raise Undefined("no_rows", "there are no rows")
-        role, rows = placed(scores, asked.scored.rows)
-        clusters = asked.scored.clusters
+        clusters = function.scored.clusters
         units = None if clusters is None else clusters[rows]
-        value = _value(name, asked, role, rows)
-        answers = np.full(resamples, math.nan)
-        for place, drawn in enumerate(resampled(rows.size, units, resamples, seed)):
-            answers[place] = _again(asked, role, rows[drawn])
+        value = _value(name, function, role, rows)
+        values = np.full(resamples, math.nan)
+        for index, drawn in enumerate(resampled(rows.size, units, resamples, seed)):
+            values[index] = _value_or_nan(function, role, rows[drawn])
         size = rows.size if units is None else int(np.unique(units).size)
-        return Resampled(value, np.zeros(rows.size), answers=answers, units=size)
+        return Resampled(value, np.zeros(rows.size), values=values, units=size)
 
-    return OwnMetric(name, whole, "plain", decide=decide, placed=True)
+    return Metric(name, "plain", measure_rows=whole, decide=decide)
 
 
 def resampled(rows: int, clusters: Array | None, times: int, seed: int) -> Iterator[Array]:
@@ -100,37 +100,39 @@ def resampled(rows: int, clusters: Array | None, times: int, seed: int) -> Itera
         drawn = draw.integers(0, starts.size, starts.size)
         size = counts[drawn]
         ends = np.cumsum(size)
+        # The rows of all drawn clusters in one array: each cluster's first place, counted on from where it begins there.
         yield order[np.repeat(starts[drawn] - (ends - size), size) + np.arange(ends[-1])]
 
 
 def decide(
-    candidate: Measured,
-    champion: Measured | None,
+    candidate: MetricValue,
+    champion: MetricValue | None,
     factor: float,
     clusters: Array | None,
     null: float,
     confidence: float,
-) -> Decision:
+) -> Comparison:
     """One model's value, or its distance from the champion's on the same resamples, by t on their spread."""
     assert isinstance(candidate, Resampled)  # noqa: S101  # measured above
-    value, answers, units = candidate.value, candidate.answers, candidate.units
+    value, values, units = candidate.value, candidate.values, candidate.units
     if champion is not None:
         assert isinstance(champion, Resampled)  # noqa: S101
-        value, answers = value - factor * champion.value, answers - factor * champion.answers
-    method = f"bootstrap of {answers.size}, t, approximate" + ("" if clusters is None else ", by cluster")
-    known = answers[np.isfinite(answers)]
-    lacking = answers.size - known.size
+        value, values = value - factor * champion.value, values - factor * champion.values
+    method = f"bootstrap of {values.size}, t, approximate" + ("" if clusters is None else ", by cluster")
+    finite = values[np.isfinite(values)]
+    lacking = values.size - finite.size
     few = _too_few(units, clusters) or (
-        f"no value on {lacking:,} of {answers.size:,} resamples" if lacking > MOST_UNDEFINED * answers.size else None
+        f"no value on {lacking:,} of {values.size:,} resamples" if lacking > MOST_UNDEFINED * values.size else None
     )
-    if known.size < 2 or units < 2:
-        return Decision(value, -math.inf, math.inf, 1.0, 1.0, None, float(units), method, few or "too few resamples")
-    se = float(known.std(ddof=1)) * math.sqrt(units / (units - 1))
+    if finite.size < 2 or units < 2:
+        return Comparison(value, -math.inf, math.inf, 1.0, 1.0, None, float(units), method, few or "too few resamples")
+    # A resample draws from n units with their variance over n, not n − 1: the factor makes up for it.
+    se = float(finite.std(ddof=1)) * math.sqrt(units / (units - 1))
     if se <= 1e-12 * max(abs(value), abs(candidate.value)):
         still = unvaried(value, units, null=null, confidence=confidence, method=f"{method}, the same on every resample")
         return replace(still, too_few=few)
     quantile, statistic = float(special.stdtrit(units - 1, confidence)), (value - null) / se
-    return Decision(
+    return Comparison(
         value,
         value - quantile * se,
         value + quantile * se,
@@ -140,7 +142,7 @@ def decide(
         float(units),
         method,
         few,
-        {"resamples": int(known.size)},
+        {"resamples": int(finite.size)},
     )
 
 
@@ -151,10 +153,10 @@ def _too_few(units: int, clusters: Array | None) -> str | None:
     )
 
 
-def _each_row(name: str, asked: Asked, role: str) -> Floats:
-    rows = asked.scored.rows
+def _values_by_row(name: str, function: BoundFunction, role: str) -> Floats:
+    rows = function.scored.rows
     try:
-        values = np.asarray(asked.at(role, np.arange(rows)), dtype=np.float64)
+        values = np.asarray(function(role, np.arange(rows)), dtype=np.float64)
     except Exception as error:
         raise GateBroken(f"{name} of the {role} raised {type(error).__name__}: {error}") from error
     if values.shape != (rows,):
@@ -165,23 +167,23 @@ def _each_row(name: str, asked: Asked, role: str) -> Floats:
     return values
 
 
-def _value(name: str, asked: Asked, role: str, rows: Array) -> float:
+def _value(name: str, function: BoundFunction, role: str, rows: Array) -> float:
     """On all rows what breaks must be repaired; on some of them the function may have no value."""
     try:
-        value = float(asked.at(role, rows))
+        value = float(function(role, rows))
     except Exception as error:
-        said = f"{name} raised {type(error).__name__}: {error}"
-        if rows.size == asked.scored.rows:
-            raise GateBroken(said) from error
-        raise Undefined("function_failed", said) from error
+        message = f"{name} raised {type(error).__name__}: {error}"
+        if rows.size == function.scored.rows:
+            raise GateBroken(message) from error
+        raise Undefined("function_failed", message) from error
     if not math.isfinite(value):
         raise Undefined("function_failed", f"{name} answered {value:g}")
     return value
 
 
-def _again(asked: Asked, role: str, rows: Array) -> float:
+def _value_or_nan(function: BoundFunction, role: str, rows: Array) -> float:
     try:
         with np.errstate(all="ignore"):
-            return float(asked.at(role, rows))
+            return float(function(role, rows))
     except Exception:
         return math.nan

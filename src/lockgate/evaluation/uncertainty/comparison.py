@@ -1,7 +1,8 @@
-"""What comes of holding one value, or the difference of two, against a number, and what that needs; it costs no numpy."""
+"""Result of a one-sided comparison with a limit, and the fewest rows that it needs. Imports no numpy."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +14,12 @@ TANGO = "tango score"
 
 
 @dataclass(frozen=True)
-class Decision:
-    """One comparison with a number, in the metric's own units.
+class Comparison:
+    """One value, or the difference of two, compared with a number, in the metric's own units.
 
     value: what is compared, which need not be the number that is shown. low, high: two-sided at 2·confidence − 1.
     p_above, p_below: one-sided p-values of the claims that the truth lies above, below the number. se: such that
-    (high − value) / quantile; it shrinks with the root of the rows. too_few: why nothing may be decided.
+    (high − value) / quantile; it shrinks with the root of the rows. too_few: the reason where nothing may be decided.
     """
 
     value: float
@@ -31,3 +32,22 @@ class Decision:
     method: str
     too_few: str | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def unvaried(value: float, units: int, *, null: float, confidence: float, method: str) -> Comparison:
+    """Where nothing varies: the claim is that 95 % of all rows behave like these.
+
+    0.95^units is the chance that so many units show none of the other 5 %: below the risk, the claim is shown.
+    """
+    unseen = 0.95**units
+    claimed = unseen <= 1 - confidence and value != null
+    return Comparison(
+        value,
+        value if claimed else -math.inf,
+        value if claimed else math.inf,
+        unseen if value > null else 1.0,
+        unseen if value < null else 1.0,
+        0.0,
+        float(units),
+        method,
+    )

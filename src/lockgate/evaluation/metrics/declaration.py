@@ -1,0 +1,137 @@
+"""What is declared of a metric, once: its subject, how it is measured, decided, summed up and planned. Imports no numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lockgate.evaluation.requirements.subject import Subject
+    from lockgate.evaluation.uncertainty.comparison import Comparison
+    from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue
+    from lockgate.stats.influence import Scale
+
+Measure: TypeAlias = "Callable[[Any, Floats, Floats | None, float | None], MetricValue]"
+"""(labels, scores, weights, argument) → value and influence of each row; raises Undefined."""
+
+MeasureRows: TypeAlias = "Callable[[str, NDArray[np.intp], Floats | None], MetricValue]"
+"""(role, row numbers, weights) → value and influence of each of these rows; raises Undefined."""
+
+Decide: TypeAlias = "Callable[[Any, Any, float, NDArray[Any] | None, float, float], Comparison]"
+"""(candidate, champion, factor, clusters, null, confidence) → candidate, or candidate − factor · champion, against null.
+
+candidate, champion: what `measure` returned, champion None for the candidate's own value. clusters: (n,) codes or None.
+confidence: one-sided."""
+
+ByCell = tuple[tuple[float, float], tuple[float, float]]
+"""[label][decided positive] → what a row of that cell adds to a sum."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Σ above / Σ below over rows, each by its label and its decision.
+
+    among: what is counted below, for the message where there is none; among_class: the same for one class against the rest,
+    `{}` standing for its name.
+    """
+
+    above: ByCell
+    below: ByCell
+    among: str
+    among_class: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether a row counts once or not at all, so that counts are binomial."""
+        return max(max(pair) for pair in (*self.above, *self.below)) <= 1
+
+    @property
+    def by_decision(self) -> bool:
+        """Whether the model's decisions choose the rows that are counted below."""
+        return any(pair[0] != pair[1] for pair in self.below)
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """The mean of one loss a row.
+
+    binary: (labels, probabilities of the positive class) → (n,) losses; labels of each row, or one for all.
+    of_classes: (class codes, (n, classes) probabilities) → (n,) losses.
+    """
+
+    binary: Callable[[Any, Floats], Floats]
+    of_classes: Callable[[NDArray[Any], Floats], Floats]
+
+
+Sums = Share | RowLoss | Literal["ranks", "bins"]
+"""How an engine sums a metric up without its rows: by cell, by loss, by rank (auc, average_precision), by bin of scores."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What planning assumes of a metric before a candidate is scored; a metric without any of it is planned from the
+    champion's own estimates only.
+
+    carried: the rows that its share is taken of. champion: the value that is assumed where none was measured.
+    placements: whether its error follows from placements, as an AUC's. pair_variance: of the difference of two models, a
+    positive row; effective: share of positives up to → positive rows that make an effective one; both simulated.
+    relative_variance: of one row's loss, beside the squared mean; kurtosis: of the difference of two such losses.
+    """
+
+    carried: Literal["rows", "positives", "negatives"] | None = None
+    champion: float | None = None
+    placements: bool = False
+    pair_variance: float | None = None
+    effective: tuple[tuple[float, float], ...] = ()
+    relative_variance: float | None = None
+    kurtosis: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """One metric: all that is known of it.
+
+    scale: on which one model's value is bounded. Either `measure` or `measure_rows` is there, the latter where a metric
+    reads more than labels and scores; neither where it is measured of several classes only.
+    argument: of the line, given to `measure`, by default the threshold; None where it takes none.
+    decide: a rule in place of counts and influence values, which then are zero.
+    minority: whether the smaller class must be large enough before anything is decided. paired_share: whether two models
+    are compared by Tango's test. mean: whether the value is a mean of one number a row on any scale, so that a
+    difference is corrected for skewness. bounded: whether values lie within 0 and 1 although the scale is no logit.
+    method: what its error is called. counted_in: of what its rows are. classes: the names of several classes, none of a
+    binary metric; positive_class: the code of the one that counts as positive, None where none does and rows of all of them are the
+    minority that must be large enough. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
+    """
+
+    name: str
+    scale: Scale
+    measure: Measure | None = None
+    measure_rows: MeasureRows | None = None
+    subject: Subject | None = None
+    argument: str | None = "threshold"
+    decide: Decide | None = None
+    minority: bool = False
+    paired_share: bool = False
+    mean: bool = False
+    bounded: bool = False
+    method: str = "influence"
+    counted_in: str = "rows"
+    classes: tuple[str, ...] = ()
+    positive_class: int | None = None
+    sums: Sums | None = None
+    plan: Plan = Plan()
+    curve: Literal["roc", "precision_recall"] | None = None
+
+
+def on_demand(module: str, name: str) -> Callable[..., Any]:
+    """The function of that name in a module of this folder, which is imported when it is called: it costs numpy."""
+
+    def call(*args: Any) -> Any:
+        return getattr(import_module(f"lockgate.evaluation.metrics.{module}"), name)(*args)
+
+    return call

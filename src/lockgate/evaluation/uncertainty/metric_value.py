@@ -1,0 +1,106 @@
+"""A metric's value on some rows together with the influence of each row. Light at import."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from lockgate.stats.influence import Spread
+
+Floats: TypeAlias = "NDArray[np.float64]"
+Bools: TypeAlias = "NDArray[np.bool_]"
+
+
+class Undefined(ValueError):
+    """The metric has no value on these rows; `code` is stable, the text gives the reason."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """value: of the metric. psi: (n,) influence of each row, mean zero, small-sample factors included.
+
+    base: (n,) bool, the rows that a share is taken over; None where it is all of them. hits: (n,) bool, only of a plain
+    share of unweighted rows, for exact counts and for a paired comparison. detail: what a finding shows besides.
+    """
+
+    value: float
+    psi: Floats
+    hits: Bools | None = None
+    base: Bools | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> tuple[int, int] | None:
+        """(k, n) of a plain share of unweighted rows."""
+        if self.hits is None or self.base is None:
+            return None
+        return int((self.hits & self.base).sum()), int(self.base.sum())
+
+    def unseen_variance(self, psi: Floats, clusters: NDArray[Any] | None) -> float:
+        """Variance that influence values hide because no row varies there."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What tests need to know of one model's metric on some rows, or of its difference from another model's there.
+
+    size: about the largest of |value| and |ψ|, beside which a spread may be nothing but rounding. units: the rows or
+    clusters that carry the value, those of the smaller class where it needs both. counts: (k, n) of a plain share of
+    independent rows. disagree: (only the candidate's, only the champion's, n) hits of a difference of two such shares;
+    `error` is not looked at where either is there. detail: what a finding shows besides.
+    """
+
+    value: float
+    error: Spread
+    size: float
+    units: int
+    counts: tuple[int, int] | None = None
+    disagree: tuple[int, int, int] | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def mean_of(values: Floats, weights: Floats | None) -> MetricValue:
+    """The (weighted) mean of one value a row, and its influence."""
+    from lockgate.stats.influence import dot
+
+    n = values.size
+    if n == 0:
+        raise Undefined("no_rows", "there are no rows")
+    if weights is None:
+        mean = float(values.mean())
+        return MetricValue(mean, (values - mean) * small_sample(n))
+    total = float(weights.sum())
+    if total <= 0:
+        raise Undefined("no_weight", "all weights are zero")
+    mean = dot(weights, values) / total
+    return MetricValue(mean, (values - mean) * weights * (n / total) * small_sample(n))
+
+
+def ratio_of(above: Floats, below: Floats, weights: Floats | None, *, among: str) -> MetricValue:
+    """Σ above / Σ below with the influence of each row, by the delta method; among: what `below` counts."""
+    n = above.size
+    if n == 0:
+        raise Undefined("no_rows", "there are no rows")
+    if weights is not None:
+        above, below = above * weights, below * weights
+    total = float(below.sum())
+    if total <= 0:
+        raise Undefined("undefined", f"there are no {among}")
+    ratio = float(above.sum()) / total
+    return MetricValue(ratio, (above - ratio * below) * (n / total) * small_sample(n))
+
+
+def small_sample(n: int) -> float:
+    """√(n/(n−1)): the factor that makes the variance of n influence values the unbiased one."""
+    return math.sqrt(n / (n - 1)) if n > 1 else 1.0
