@@ -20,17 +20,12 @@ LINES = (
     ("runs",),
     ("integrations",),
     ("pipeline",),
-    ("gates",),
-    ("promotion", "reports"),
+    ("gates", "promotion", "reports"),
     ("evaluation",),
-    ("models",),
-    ("registries",),
-    ("signoff",),
-    ("data",),
-    ("evidence",),
-    ("stats",),
-    ("plugins",),
-    ("config",),
+    ("models", "registries"),
+    ("signoff", "data"),
+    ("evidence", "stats"),
+    ("plugins", "config"),
     ("hashing", "text", "units"),
     ("errors",),
 )
@@ -39,7 +34,7 @@ LINE = {room: number for number, rooms in enumerate(reversed(LINES)) for room in
 # The parts of these rooms are interchangeable: found by entry point or by name, and named by the rooms that put them
 # together alone.
 WALLS = {
-    "gates": ("pipeline", "runs", "testing"),
+    "gates.gate": ("gates", "pipeline", "runs", "testing", "cli.commands.kinds"),
     "registries.mlflow": ("cli.demo",),
     "models.process": ("runs",),
     "models.server": ("runs",),
@@ -146,11 +141,12 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 def test_interchangeable_parts_are_named_where_things_are_put_together() -> None:
-    """Everything else finds gates, registries and models by entry point, through a port."""
+    """Everything else finds gates, registries and models by entry point, through a port; a shipped gate nobody names."""
+    shipped = {name: () for name in MODULES if within(name, "gates") and name not in ("gates", "gates.gate")}
     through = [
         f"{name} imports {target}"
         for name, target in ARROWS
-        for wall, doors in WALLS.items()
+        for wall, doors in {**WALLS, **shipped}.items()
         if within(target, wall) and not within(name, wall, *doors)
     ]
 

@@ -8,24 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from lockgate import plugins
+from lockgate import gates, plugins
 from lockgate.errors import UsageError
 from lockgate.gates.gate import Gate, gate_class
 from lockgate.gates.metrics import Metrics
 from lockgate.hashing import sha256
 
+ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = {"signature", "metadata", "metrics", "latency", "shadow"}
 MINE = "from lockgate.gates.gate import Gate\nclass Mine(Gate):\n    limit: int = 3\nclass Other: pass\n"
 
 
 def test_shipped_gates_are_installed_under_their_own_names() -> None:
-    """File name = entry point = `gate:` value."""
+    """File name = entry point = `gate:` value = docs page."""
     found = plugins.installed(plugins.GATES)
 
     assert set(found) >= SHIPPED
     assert {name: found[name].value for name in SHIPPED} == {
         name: f"lockgate.gates.{name}:{name.capitalize()}" for name in SHIPPED
     }
+    assert {path.stem for path in Path(gates.__file__).parent.glob("*.py")} == {"__init__", "gate", *SHIPPED}
+    assert {path.stem for path in (ROOT / "docs" / "gates").glob("*.md")} == SHIPPED
     assert gate_class("metrics", root=Path()) is Metrics
 
 

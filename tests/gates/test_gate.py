@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+import lockgate
 from helpers.fakes import case_of
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.case import Case, Contender
@@ -15,6 +17,8 @@ from lockgate.evaluation.requirements.grammar import parse
 from lockgate.gates.gate import Gate
 from lockgate.gates.metadata import ADDS, Metadata
 from lockgate.gates.shadow import Shadow
+from lockgate.models.load_spec import Load
+from lockgate.models.target_spec import Target
 from lockgate.registries.ports import ModelVersion
 
 
@@ -59,6 +63,35 @@ def test_a_line_compares_by_its_limit_or_by_its_subject(tmp_path: Path, line: st
     assert gate.needs_champion(parse(line)) is needs
     assert len(gate.requirements_for(alone)) == (0 if needs else 1)
     assert len(gate.requirements_for(beside)) == 1
+
+
+class Drift(Gate):
+    """A gate of one's own that names data, sends requests and measures elsewhere."""
+
+    data: str
+    load: Load = Load(requests=10)
+    target: Target = "process"
+
+
+def test_what_is_read_off_a_gate_is_declared_and_is_no_field_of_it() -> None:
+    """A gate that has no such field says so by None; the policy's digest, which dumps fields, is that of before."""
+    drift, plain = Drift(gate="drift", data="traffic"), Gate(gate="plain")
+
+    assert (drift.own_data, drift.own_target, drift.reads(["a", "traffic"])) == ("traffic", "process", ("traffic",))
+    assert drift.own_load is not None
+    assert drift.own_load.planned == 10
+    assert (plain.own_data, plain.own_target, plain.own_load, plain.reads(["a"])) == (None, None, None, ())
+    assert (plain.by_group, plain.uses_models, plain.repeatable) == (False, False, False)
+    assert list(plain.model_dump()) == ["gate", "name", "needs", "severity", "require", "waive"]
+
+
+def test_nothing_is_read_off_a_gate_by_a_name_that_it_does_not_declare() -> None:
+    """A gate that forgets a word must not lose its plan in silence."""
+    sources = {path: path.read_text() for path in Path(lockgate.__file__).parent.rglob("*.py")}
+
+    assert [
+        path for path, source in sources.items() if re.search(r"(get|has)attr\((gate|self\.gate|draft)\b", source)
+    ] == []
 
 
 def lazily(opened: list[str], answer: Any) -> Case:

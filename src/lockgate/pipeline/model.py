@@ -212,7 +212,7 @@ class Pipeline(Config):
         positions = self._origin.lines.get(title, ())
         return tuple(
             RequirementLine(
-                f"r{number + 1}", text(line), *(positions[number] if number < len(positions) else (0, None))
+                f"r{number + 1}", requirement_text(line), *(positions[number] if number < len(positions) else (0, None))
             )
             for number, line in enumerate((gate or self.gate(title)).lines)
         )
@@ -222,7 +222,7 @@ class Pipeline(Config):
         return self.root / path
 
 
-def text(requirement: Requirement) -> str:
+def requirement_text(requirement: Requirement) -> str:
     """A requirement as evidence shows it: its line, and behind it what only the mapping form can say."""
     more = {
         key: value
