@@ -119,10 +119,7 @@ def both_sides(scored: Scored, names: Sequence[str | None]) -> Scored:
         return scored
     return scored.regrouped(
         {
-            declared.name: (
-                replace(declared, kind="declared", values=("true", "false")),
-                *scored.codes(declared.name),
-            )
+            declared.name: (replace(declared, kind="declared", values=("true", "false")), *scored.codes(declared.name))
             for declared in where
         }
     )

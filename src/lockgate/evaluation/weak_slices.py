@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lockgate.data.slices.names import SliceKey
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
+from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.hashing import number
 from lockgate.stats.multiple_testing import benjamini_hochberg
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 MOST_SEARCHED = 1_000_000  # combinations of values, each with its own counters
 RATE = 0.05
-_LEAST_FREEDOM = 4  # the floor of every test by t: five effective rows
 NOTE = "searched after the fact and never judged; q is a Benjamini–Hochberg false-discovery rate over all conjunctions"
 
 
@@ -109,12 +109,10 @@ def find_weak_slices(
     if losses is not None:
         rows, name, candidate, champion = losses()
         return search(rows, find, name, candidate, champion)
-    losses_by_row = _losses(scored, threshold)
-    return (
-        WeakSliceSearch(0, find.depth, "none", "nothing", (), 0)
-        if losses_by_row is None
-        else search(scored, find, *losses_by_row)
-    )
+    measured = _losses(scored, threshold)
+    if measured is None:
+        return WeakSliceSearch(0, find.depth, "none", "nothing", (), 0)
+    return search(scored, find, *measured)
 
 
 def search(scored: Scored, find: FindSpec, loss: str, candidate: Floats, champion: Floats | None) -> WeakSliceSearch:
@@ -127,17 +125,12 @@ def search(scored: Scored, find: FindSpec, loss: str, candidate: Floats, champio
     weights = np.ones(scored.rows) if scored.weights is None else scored.weights.astype(np.float64)
     skipped: list[str] = []
     cells = _cells(scored, find, skipped)
-    tested = [
-        weak_slice for cell in cells for weak_slice in _tested(cell, candidate, champion, weights, scored.clusters)
-    ]
-    adjusted = benjamini_hochberg([weak_slice.p for weak_slice in tested])
-    adjusted_slices = [replace(weak_slice, q=q) for weak_slice, q in zip(tested, adjusted, strict=True)]
-    harmed = sorted(
-        (weak_slice for weak_slice in adjusted_slices if weak_slice.difference > 0),
-        key=lambda weak_slice: (-weak_slice.low, weak_slice.slice),
-    )
+    tested = [weak for cell in cells for weak in _tested(cell, candidate, champion, weights, scored.clusters)]
+    adjusted = benjamini_hochberg([weak.p for weak in tested])
+    adjusted_slices = [replace(weak, q=q) for weak, q in zip(tested, adjusted, strict=True)]
+    harmed = sorted((weak for weak in adjusted_slices if weak.difference > 0), key=lambda weak: (-weak.low, weak.slice))
     against = "overall" if champion is None else "champion"
-    discovered = sum(weak_slice.q <= RATE for weak_slice in harmed)
+    discovered = sum(weak.q <= RATE for weak in harmed)
     worst = tuple(harmed[: find.worst])
     return WeakSliceSearch(len(tested), find.depth, loss, against, worst, discovered, tuple(skipped))
 
@@ -148,34 +141,27 @@ def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str,
     if labels is None or scores is None or not scored.rows:
         return None
     binary = labels.dtype == bool
-    models = [scores] if champion is None else [scores, champion]
+    outputs = [scores] if champion is None else [scores, champion]
     if scored.classes:
-        return _of_classes(labels, models)
-    if not binary or all(model_scores.min() >= 0 and model_scores.max() <= 1 for model_scores in models):
-        squared = [np.asarray((model_scores - labels) ** 2, np.float64) for model_scores in models]
+        return _of_classes(labels, outputs)
+    if not binary or all(output.min() >= 0 and output.max() <= 1 for output in outputs):
+        squared = [np.asarray((output - labels) ** 2, np.float64) for output in outputs]
         return ("brier" if binary else "squared_error"), squared[0], None if champion is None else squared[1]
-    limits = [threshold.get(role) for role in ("candidate", "champion")][: len(models)]
+    limits = [threshold.get(role) for role in ("candidate", "champion")][: len(outputs)]
     if None in limits:
         return None
-    wrong = [
-        ((model_scores >= limit) != labels).astype(np.float64)
-        for model_scores, limit in zip(models, limits, strict=True)
-    ]
+    wrong = [((output >= limit) != labels).astype(np.float64) for output, limit in zip(outputs, limits, strict=True)]
     return "error_rate", wrong[0], None if champion is None else wrong[1]
 
 
-def _of_classes(labels: NDArray[Any], models: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
+def _of_classes(labels: NDArray[Any], outputs: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
     from lockgate.evaluation.metrics.classification import class_squared_errors
     from lockgate.models.class_scores import predicted_class
 
-    shares = all(
-        model_scores.ndim == 2 and model_scores.min() >= 0 and model_scores.max() <= 1 for model_scores in models
-    )
+    shares = all(output.ndim == 2 and output.min() >= 0 and output.max() <= 1 for output in outputs)
     losses = [
-        class_squared_errors(labels, model_scores)
-        if shares
-        else (predicted_class(model_scores) != labels).astype(np.float64)
-        for model_scores in models
+        class_squared_errors(labels, output) if shares else (predicted_class(output) != labels).astype(np.float64)
+        for output in outputs
     ]
     return "brier" if shares else "error_rate", losses[0], losses[1] if losses[1:] else None
 
@@ -261,7 +247,7 @@ def _tested(
         else:
             share = np.ones(cells.size)
         se = np.sqrt(variance)
-        usable = np.isfinite(freedom) & (freedom >= _LEAST_FREEDOM) & (se > 0)
+        usable = np.isfinite(freedom) & (freedom >= MIN_EFFECTIVE_ROWS - 1) & (se > 0)
         statistic = np.where(usable, tested / np.where(se > 0, se, 1.0), 0.0)
         safe = np.where(usable, freedom, 1.0)
         p = np.where(usable, special.stdtr(safe, -statistic), 1.0)
@@ -281,11 +267,7 @@ def _moments(
     """(Σψ², Σψ⁴, units) of each cell, by cluster where there are clusters. Their ratio estimates the effective rows."""
     if clusters is None:
         squares = psi * psi
-        return (
-            _sums(cells.codes, squares, cells.size),
-            _sums(cells.codes, squares * squares, cells.size),
-            rows,
-        )
+        return (_sums(cells.codes, squares, cells.size), _sums(cells.codes, squares * squares, cells.size), rows)
     units, unit = np.unique(cells.codes * (int(clusters.max()) + 1) + clusters, return_inverse=True)
     squares = _sums(unit, psi, units.size) ** 2
     cell_of_unit = units // (int(clusters.max()) + 1)

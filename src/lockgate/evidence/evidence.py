@@ -53,10 +53,7 @@ class GateResult:
             "verdict": self.verdict.value,
             "reason": self.reason,
             "context": dict(self.context),
-            "requirements": [
-                {"id": requirement.id, "text": requirement.text, "file": requirement.file, "line": requirement.line}
-                for requirement in self.requirements
-            ],
+            "requirements": [dict(vars(requirement)) for requirement in self.requirements],
             "findings": [finding.to_json() for finding in self.findings],
         }
 
@@ -69,8 +66,7 @@ class GateResult:
             verdict=Verdict(value["verdict"]),
             reason=value["reason"],
             requirements=tuple(
-                RequirementLine(requirement["id"], requirement["text"], requirement["file"], requirement["line"])
-                for requirement in value["requirements"]
+                RequirementLine(line["id"], line["text"], line["file"], line["line"]) for line in value["requirements"]
             ),
             findings=tuple(Finding.from_json(finding) for finding in value["findings"]),
             context=value["context"],

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
 
 from lockgate.hashing import number
 
+_MEASURED = ("estimate", "low", "high", "confidence", "se", "n_eff")  # stored as texts, so that bytes are canonical
 Claim = Literal["not_worse", "superior", "no_harm", "point", "at_limit"]
 
 
@@ -68,33 +69,14 @@ class Decided:
     method: str
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "on": self.on,
-            "claim": self.claim,
-            "estimate": number(self.estimate),
-            "low": number(self.low),
-            "high": number(self.high),
-            "required": [self.required[0], number(self.required[1])],
-            "confidence": number(self.confidence),
-            "se": number(self.se),
-            "n_eff": number(self.n_eff),
-            "method": self.method,
-        }
+        measured = {name: number(getattr(self, name)) for name in _MEASURED}
+        return vars(self) | measured | {"required": [self.required[0], number(self.required[1])]}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Decided:
-        return cls(
-            on=value["on"],
-            claim=value["claim"],
-            estimate=_float(value["estimate"]),
-            low=_float(value["low"]),
-            high=_float(value["high"]),
-            required=(value["required"][0], float(value["required"][1])),
-            confidence=_float(value["confidence"]),
-            se=_float(value["se"]),
-            n_eff=_float(value["n_eff"]),
-            method=value["method"],
-        )
+        measured = {name: _float(value[name]) for name in _MEASURED}
+        required = (value["required"][0], float(value["required"][1]))
+        return cls(**_known_fields(cls, value) | measured | {"required": required})
 
 
 @dataclass(frozen=True)
@@ -125,48 +107,36 @@ class Finding:
         return str(self.detail.get("counted_in", "rows"))
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "id": self.id,
-            "requirement": self.requirement,
-            "subject": self.subject,
+        return vars(self) | {
             "slice": dict(self.slice),
             "observed": number(self.observed),
             "interval": None if self.interval is None else [number(end) for end in self.interval],
             "champion": number(self.champion),
-            "limit": {"op": self.limit.op, "value": number(self.limit.value), "text": self.limit.text},
+            "limit": vars(self.limit) | {"value": number(self.limit.value)},
             "decided": None if self.decided is None else self.decided.to_json(),
-            "rows": self.rows,
-            "positives": self.positives,
-            "rows_needed": self.rows_needed,
             "verdict": self.verdict.value,
-            "code": self.code,
-            "reason": self.reason,
-            "remedy": self.remedy,
             "detail": dict(self.detail),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Finding:
-        ends = value["interval"]
-        return cls(
-            id=value["id"],
-            requirement=value["requirement"],
-            subject=value["subject"],
-            slice=dict(value["slice"]),
-            observed=_float(value["observed"]),
-            interval=None if ends is None else (_float(ends[0]), _float(ends[1])),
-            champion=_float(value["champion"]),
-            limit=FindingLimit(value["limit"]["op"], _float(value["limit"]["value"]), value["limit"]["text"]),
-            decided=None if value["decided"] is None else Decided.from_json(value["decided"]),
-            rows=value["rows"],
-            positives=value["positives"],
-            rows_needed=value["rows_needed"],
-            verdict=Verdict(value["verdict"]),
-            code=value["code"],
-            reason=value["reason"],
-            remedy=value["remedy"],
-            detail=dict(value["detail"]),
-        )
+        ends, limit = value["interval"], value["limit"]
+        converted = {
+            "slice": dict(value["slice"]),
+            "observed": _float(value["observed"]),
+            "interval": None if ends is None else (_float(ends[0]), _float(ends[1])),
+            "champion": _float(value["champion"]),
+            "limit": FindingLimit(limit["op"], _float(limit["value"]), limit["text"]),
+            "decided": None if value["decided"] is None else Decided.from_json(value["decided"]),
+            "verdict": Verdict(value["verdict"]),
+            "detail": dict(value["detail"]),
+        }
+        return cls(**_known_fields(cls, value) | converted)
+
+
+def _known_fields(cls: type[Finding | Decided], value: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a class, each of which must be there; what a later version adds is left alone."""
+    return {each.name: value[each.name] for each in fields(cls)}
 
 
 def _float(value: str | None) -> float | None:

@@ -226,14 +226,13 @@ def cause(finding: Finding) -> str:
     return words if finding.observed is None else f"of the champion: {words}"
 
 
-def outlook_words(
-    requirement: Requirement, *, rows: int, positives: int | None, smallest: float, decidable: bool, counted_in: str
-) -> str:
+def outlook_words(requirement: Requirement, estimate: Estimate, *, smallest: float, decidable: bool) -> str:
     """What these rows can decide of a tolerance, in the words of `gate plan` and of an undecided finding.
 
     smallest: tolerance that all slices of the requirement meet with 90 % power; of a factor, its distance from 1.
     """
-    counted = f"{rows:,} {counted_in}" + ("" if positives is None else f", {positives:,} positive")
+    positives = "" if estimate.positives is None else f", {estimate.positives:,} positive"
+    counted = f"{estimate.rows:,} {estimate.counted_in}{positives}"
     status = "has power" if decidable else f"underpowered at {requirement.limit}"
     return f"{status}: {counted} decide {tolerance_text(requirement, smallest)} with 90 % power"
 

@@ -160,11 +160,8 @@ def _tests(
     """The p-values, and why they may not decide; in the order in which the evidence lists them."""
     detail: dict[str, Any] = {}
     if decided.confidence is not None:
-        detail |= {
-            "p_pass": number(estimate.p_pass),
-            "p_fail": number(estimate.p_fail),
-            "p_fail_holm": number(p_fail_holm),
-        }
+        p_values = {"p_pass": estimate.p_pass, "p_fail": estimate.p_fail, "p_fail_holm": p_fail_holm}
+        detail |= {name: number(value) for name, value in p_values.items()}
     too_few = estimate.too_few or (None if no_harm_check else few)
     if too_few is not None:
         detail["too_few"] = too_few
@@ -178,14 +175,8 @@ def _power(estimate: Estimate, requirement: Requirement, slices: int) -> dict[st
     tolerance = smallest_tolerance(estimate, requirement, slices)
     if tolerance is None:
         return {}
-    words = outlook_words(
-        requirement,
-        rows=estimate.rows,
-        positives=estimate.positives,
-        smallest=tolerance,
-        decidable=tolerance <= stated_tolerance(requirement),
-        counted_in=estimate.counted_in,
-    )
+    decidable = tolerance <= stated_tolerance(requirement)
+    words = outlook_words(requirement, estimate, smallest=tolerance, decidable=decidable)
     return {"smallest_tolerance": number(tolerance), "outlook": words}
 
 

@@ -302,12 +302,7 @@ class _Pairs:
         return pairs
 
     def remedy(
-        self,
-        pair: tuple[int, int],
-        estimates: Sequence[Estimate],
-        *,
-        undefined: Sequence[str],
-        few: Sequence[str],
+        self, pair: tuple[int, int], estimates: Sequence[Estimate], *, undefined: Sequence[str], few: Sequence[str]
     ) -> str:
         """What would decide an undecided line."""
         rows = estimates[0].counted_in

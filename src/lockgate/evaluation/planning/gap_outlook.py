@@ -41,11 +41,10 @@ def gap_outlook(
     Without measurements, shares are taken to be 0.5, where they vary most, and slices to be equal.
     """
     counts = [with_minority(estimate, line) for estimate in counts if estimate.rows]
-    blank = Outlook(
-        name, (), sum(estimate.rows for estimate in counts), None, "unknown", "", tolerance=line.limit.value
-    )
+    rows = sum(estimate.rows for estimate in counts)
+    blank = Outlook(name, (), rows, None, "unknown", "", tolerance=line.limit.value)
     if line.claim == "point":
-        return replace(blank, words="not planned: a point has no error rate")
+        return blank.not_planned()
     few = {
         estimate.slice: reason
         for estimate in counts
@@ -53,22 +52,23 @@ def gap_outlook(
     }
     held = [estimate for estimate in counts if estimate.slice not in few]
     if len(counts) < 2:
-        return replace(blank, status="hopeless", words="underpowered: fewer than two slices have rows")
+        return blank.underpowered("fewer than two slices have rows")
     if few and (small.below != "watch" or len(held) < 2):
         key, reason = next(iter(few.items()))
-        return replace(blank, status="hopeless", words=f"underpowered: {slice_words(key)} has {reason}")
-    champion = [_spread(line, estimate, (own or {}).get(estimate.slice)) for estimate in held]
-    errors = [estimate for estimate in champion if estimate is not None]
-    if len(errors) < len(champion):
-        return replace(blank, words="not planned from counts: gate plan --score measures the champion")
-    (i, j), smallest = _widest(line, errors)
+        return blank.underpowered(f"{slice_words(key)} has {reason}")
+    spreads = [_spread(line, estimate, (own or {}).get(estimate.slice)) for estimate in held]
+    measured = [spread for spread in spreads if spread is not None]
+    if len(measured) < len(spreads):
+        return blank.not_planned_from_counts()
+    pair, smallest = _widest(line, measured)
     decidable = smallest <= line.limit.value
     power = "has power" if decidable else f"underpowered at {line.limit}"
     where = "where the slices are as the champion's" if own else "where the slices do not differ"
-    words = (
-        f"{power}: {slice_words(held[i].slice)} ({counted_words(held[i].rows, held[i].counted_in)}) and "
-        f"{slice_words(held[j].slice)} ({counted_words(held[j].rows, held[j].counted_in)}) decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
+    slices = " and ".join(
+        f"{slice_words(held[index].slice)} ({counted_words(held[index].rows, held[index].counted_in)})"
+        for index in pair
     )
+    words = f"{power}: {slices} decide a gap of {short(rounded_up(smallest))} with 90 % power, {where}"
     if few:
         words += f"; {len(few)} smaller {'slice is' if len(few) == 1 else 'slices are'} only under the no-harm check"
     return replace(blank, status="decidable" if decidable else "hopeless", words=words, smallest=smallest)
@@ -92,18 +92,18 @@ def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) ->
     return AUC, law.se(positives, estimate.rows - positives), law.n_eff(positives, estimate.rows - positives)
 
 
-def _widest(line: Requirement, champion: Sequence[tuple[float, float, float]]) -> tuple[tuple[int, int], float]:
+def _widest(line: Requirement, spreads: Sequence[tuple[float, float, float]]) -> tuple[tuple[int, int], float]:
     """(the pair that needs the widest limit, that limit), so that all ordered pairs stay below it with 90 % power."""
     from lockgate.stats.power import margin_by_t
 
-    aim = alpha_and_power(line, len(champion) * (len(champion) - 1))
+    aim = alpha_and_power(line, len(spreads) * (len(spreads) - 1))
 
     def limit(pair: tuple[int, int]) -> float:
-        (value, first, n), (other_value, second, m) = (champion[index] for index in pair)
+        (value, first, n), (other_value, second, m) = (spreads[index] for index in pair)
         # As slice_gaps bounds a pair: errors add in squares, freedom by Welch–Satterthwaite.
         square = first**2 + second**2
         freedom = square**2 / (first**4 / max(n - 1, 1.0) + second**4 / max(m - 1, 1.0)) if square else 1.0
         return abs(value - other_value) + margin_by_t(math.sqrt(square), n_eff=freedom + 1, **aim)
 
-    pair = max(combinations(range(len(champion)), 2), key=limit)
+    pair = max(combinations(range(len(spreads)), 2), key=limit)
     return pair, limit(pair)

@@ -69,6 +69,15 @@ class Outlook:
             "champion": self.champion,
         }
 
+    def underpowered(self, reason: str) -> Outlook:
+        return replace(self, status="hopeless", words=f"underpowered: {reason}")
+
+    def not_planned(self, reason: str = "a point has no error rate") -> Outlook:
+        return replace(self, words=f"not planned: {reason}")
+
+    def not_planned_from_counts(self) -> Outlook:
+        return replace(self, words="not planned from counts: gate plan --score measures the champion")
+
     @property
     def slice_name(self) -> str:
         return slice_words(self.slice) or "overall"
@@ -91,20 +100,11 @@ def outlooks(
     counts = [with_minority(estimate, requirement) for estimate in counts]
     held = [estimate for estimate in counts if not is_no_harm_check(estimate, requirement, small)]
     line = _Line(name, requirement, subject, max(len(held), 1), own or {}, disagreement)
-    champion_verdicts = (
-        {} if requirement.limit.relative or not own else _champion(name, requirement, subject, list(own.values()))
-    )
-    return [
-        replace(line.outlook(estimate, small), champion=champion_verdicts.get(estimate.slice)) for estimate in counts
-    ]
-
-
-def _champion(name: str, requirement: Requirement, subject: Subject, own: list[Estimate]) -> dict[SliceKey, str]:
-    """The champion's own verdict and reason on each slice."""
-    findings = judge("plan", [(name, requirement)], own, {subject.name: subject})
-    return {
-        estimate.slice: f"{finding.verdict}: {finding.reason}" for estimate, finding in zip(own, findings, strict=True)
-    }
+    verdicts: dict[SliceKey, str] = {}
+    if own and not requirement.limit.relative:
+        findings = judge("plan", [(name, requirement)], list(own.values()), {subject.name: subject})
+        verdicts = {tuple(finding.slice.items()): f"{finding.verdict}: {finding.reason}" for finding in findings}
+    return [replace(line.outlook(estimate, small), champion=verdicts.get(estimate.slice)) for estimate in counts]
 
 
 def as_absolute(requirement: Requirement) -> Requirement:
@@ -135,41 +135,36 @@ class _Line:
     def outlook(self, estimate: Estimate, small: SmallSlices | None) -> Outlook:
         blank = Outlook(self.name, estimate.slice, estimate.rows, estimate.positives, "unknown", "")
         if estimate.rows == 0:
-            return replace(blank, status="hopeless", words=f"underpowered: there are no {estimate.counted_in}")
+            return blank.underpowered(f"there are no {estimate.counted_in}")
         if self.requirement.claim == "point":
-            return replace(blank, words="not planned: a point has no error rate")
+            return blank.not_planned()
         few = smallness(estimate, self.requirement, small)
         if is_no_harm_check(estimate, self.requirement, small):
             return replace(blank, status="watched", words=f"no-harm check: {few}")
         if few or estimate.too_few:
-            return replace(blank, status="hopeless", words=f"underpowered: {few or estimate.too_few}")
+            return blank.underpowered(f"{few or estimate.too_few}")
         return self._relative(blank, estimate) if self.requirement.limit.relative else self._absolute(blank, estimate)
 
     def _relative(self, blank: Outlook, estimate: Estimate) -> Outlook:
         if self.requirement.claim == "superior":
-            return replace(blank, words=f"not planned: {self._unplanned(estimate)}")
+            return blank.not_planned(self._gain(estimate))
         value, limit = self._value(estimate), self.requirement.limit
         smallest = self._smallest(estimate)
         if smallest is None or (limit.sign == "*" and value is None):
-            return replace(blank, words="not planned from counts: gate plan --score measures the champion")
+            return blank.not_planned_from_counts()
         if math.isinf(smallest):
-            few = f"so few {estimate.counted_in} carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs are often missing"
-            return replace(blank, status="hopeless", words=f"underpowered: {few}")
+            return blank.underpowered(
+                f"so few {estimate.counted_in} carry the difference that the {MIN_EFFECTIVE_ROWS:g} which the test needs "
+                "are often missing"
+            )
         tolerance = abs(1 - limit.value) * abs(value or 0.0) if limit.sign == "*" else abs(limit.margin)
         shown_tolerance = smallest / abs(value) if limit.sign == "*" and value else smallest
         decidable = smallest <= tolerance or self.requirement.claim == "no_harm"
-        words = outlook_words(
-            self.requirement,
-            rows=estimate.rows,
-            positives=estimate.positives,
-            smallest=shown_tolerance,
-            decidable=decidable,
-            counted_in=estimate.counted_in,
-        )
+        words = outlook_words(self.requirement, estimate, smallest=shown_tolerance, decidable=decidable)
         status: Status = "decidable" if decidable else "hopeless"
         return replace(blank, status=status, words=words, tolerance=tolerance, smallest=smallest)
 
-    def _unplanned(self, estimate: Estimate) -> str:
+    def _gain(self, estimate: Estimate) -> str:
         smallest = self._smallest(estimate)
         if smallest is None or math.isinf(smallest) or self.requirement.limit.sign == "*":
             return "a gain depends on the candidate"
@@ -186,18 +181,17 @@ class _Line:
         subject, champion = self.requirement.subject, self.own.get(estimate.slice)
         carried = rows_of_share(self.requirement, estimate)
         if carried is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
-            return (
-                margin_by_score(carried, self.disagreement, **alpha_and_power(self.requirement, self.slices))
-                if carried
-                else None
-            )
-        if carried is not None:
-            error = (
-                ExpectedError(math.sqrt(self.disagreement / carried), self.disagreement * carried) if carried else None
-            )
+            aim = alpha_and_power(self.requirement, self.slices)
+            return margin_by_score(carried, self.disagreement, **aim) if carried else None
+        error = None
+        if carried:
+            # Each row on which the models disagree moves a share by one row, and only those carry its difference.
+            error = ExpectedError(math.sqrt(self.disagreement / carried), self.disagreement * carried)
+        elif carried == 0:
+            return None
         elif champion is not None and (subject != "auc" or estimate.positives is None):
-            error = None
             if champion.se and champion.n_eff is not None:
+                # Two models of equal variance, correlated: Var(a − b) = 2 (1 − ρ) Var(a).
                 error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * champion.se, champion.n_eff)
         else:
             error = expected_ranking_error(subject, estimate.rows, estimate.positives, champion)
@@ -206,17 +200,13 @@ class _Line:
     def _absolute(self, blank: Outlook, estimate: Estimate) -> Outlook:
         observed = self._observed(estimate)
         if observed is None:
-            return replace(blank, words="not planned from counts: gate plan --score measures the champion")
+            return blank.not_planned_from_counts()
         up = self.requirement.op == ">="
         if math.isnan(observed):
-            best = "1" if up else "0"
-            return replace(
-                blank,
-                status="hopeless",
-                words=f"underpowered: not even {best} on {estimate.rows:,} {estimate.counted_in} would show it",
-            )
-        from_on = f"passes from a value of {short(observed)} {'up' if up else 'down'}"
-        return replace(blank, status="decidable", words=f"has power: {from_on}", observed=observed)
+            units = f"{estimate.rows:,} {estimate.counted_in}"
+            return blank.underpowered(f"not even {1 if up else 0} on {units} would show it")
+        words = f"has power: passes from a value of {short(observed)} {'up' if up else 'down'}"
+        return replace(blank, status="decidable", words=words, observed=observed)
 
     def _observed(self, estimate: Estimate) -> float | None:
         """The value from which the requirement passes; NaN where none would do, None where that is not known."""

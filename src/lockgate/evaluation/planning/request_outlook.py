@@ -35,21 +35,18 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: i
     if subject.counted:
         return counted_outlook(name, line, units=requests if line.subject == "errors" else None, unit="requests")
     if line.claim == "point":
-        return replace(blank, words="not planned: a point has no error rate")
+        return blank.not_planned()
     least = least_requests(line)
     if requests is None:
         fewest = "" if least is None else f"; it takes {least:,} at least"
-        return replace(
-            blank, words=f"not planned: how many requests a closed loop sends in its time is not known{fewest}"
-        )
+        return blank.not_planned(f"how many requests a closed loop sends in its time is not known{fewest}")
     if least is not None and requests < least:
-        words = f"underpowered: {requests:,} requests bound nothing; {least:,} are the fewest that can"
-        return replace(blank, status="hopeless", words=words)
+        return blank.underpowered(f"{requests:,} requests bound nothing; {least:,} are the fewest that can")
     beyond = 1 - PERCENTILES[line.subject] if line.subject in PERCENTILES else line.limit.value
     if line.limit.relative or line.op != "<=" or least is None:
         each = f"{blocks} blocks of {max(requests // max(blocks, 1), 1):,} requests"
         tail = f" ({round(requests * beyond):,} requests beyond it in all)" if line.subject in PERCENTILES else ""
-        return replace(blank, words=f"not planned: how much {each} a model differ{tail} is known when they were sent")
+        return blank.not_planned(f"how much {each} a model differ{tail} is known when they were sent")
     most = most_beyond(requests, beyond, alpha=1 - (line.confidence or CONFIDENCE))
     outcome = "take longer" if line.subject in PERCENTILES else "fail"
     words = (
