@@ -81,9 +81,9 @@ def test_what_says_the_same_is_named_in_the_proof_and_the_rest_too(evaluated: Ch
     assert proven.code == 0, proven.stderr
     assert told["repeats"]["same"] == ["metadata", "metrics"]
     assert told["repeats"]["left_out"] == {"Size": "./gates/size.py:Size is no gate that says the same each time"}
-    assert "not asked again: Size (" in proven.stdout
+    assert "not re-evaluated: Size (" in proven.stdout
     assert (refused.code, promoted.code) == (1, 0), refused.stderr + promoted.stderr
-    assert "asked again: metadata, metrics; not asked again: Size" in evaluated.gate("history", "fraud").stdout
+    assert "re-evaluated: metadata, metrics; not re-evaluated: Size" in evaluated.gate("history", "fraud").stdout
 
 
 def test_25_forged_evidence_makes_no_proof(evaluated: Checkout) -> None:

@@ -192,7 +192,7 @@ def test_what_was_not_declared_askable_cannot_be_accepted(desk: Checkout) -> Non
 
     assert (ended.code, answer.code) == (3, 1)
     assert (desk.evidence["opens"], desk.evidence["asks"]) == ("no", [])
-    assert "it opens no" in answer.stderr
+    assert "opens: no" in answer.stderr
 
 
 def test_a_changed_policy_is_refused(desk: Checkout) -> None:
@@ -347,7 +347,7 @@ def test_nobody_signs_only_where_the_policy_says_so(desk: Checkout) -> None:
     loud = desk.gate("promote", evaluated(desk))
 
     assert (silent.code, loud.code) == (1, 0), silent.stderr + loud.stderr
-    assert "the pipeline says nothing about who signs" in silent.stderr
+    assert "the pipeline does not say who must approve" in silent.stderr
 
 
 def test_a_gate_whose_need_did_not_pass_is_not_asked(desk: Checkout) -> None:

@@ -61,7 +61,7 @@ def test_the_demo_ends_with_who_moved_what_when_and_why(played: Answer) -> None:
     table = played.stdout.partition("$ gate history fraud\n")[2].splitlines()
     rows = [re.split(r"  +", line) for line in table[:7]]
 
-    assert rows[0] == ["EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "WHY"]
+    assert rows[0] == ["REVISION", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "APPROVALS", "WHY"]
     assert [row[0] for row in rows[1:]] == ["6", "5", "4", "3", "2", "1"]
     assert [row[2] for row in rows[1:]] == ["promoted", "staged", "rolled back", "promoted", "staged", "adopted"]
     assert rows[1][-1] == "approved by olga@example.org"

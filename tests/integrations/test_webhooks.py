@@ -157,7 +157,7 @@ def test_the_sentence_says_what_happened(kind: str, event: str, text: str) -> No
 
     assert (notice.event, notice.kind, notice.text) == (event, kind, text)
     overridden = replace(notice, kind="override")
-    assert overridden.text.startswith("fraud version 7 is Production in place of version 6, against the rules (")
+    assert overridden.text.startswith("fraud version 7 is Production in place of version 6, by override (")
 
 
 def test_what_moved_nothing_is_not_told() -> None:

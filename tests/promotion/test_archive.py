@@ -48,7 +48,7 @@ def test_before_its_time_nothing_moves(bench: Bench) -> None:
     assert (bench.aliases, epochs(bench)) == before
     assert found.entry is None
     assert found.lines == [
-        f"{bench.model}: nothing is due: version 2 stands by until {found.to_json()['due_at']}, "
+        f"{bench.model}: nothing is due: version 2 stays the previous version until {found.to_json()['due_at']}, "
         "when version 3 will have held Production for 48h"
     ]
 
@@ -65,7 +65,7 @@ def test_after_the_soak_the_standby_is_archived_once(bench: Bench) -> None:
     assert bench.aliases == {"production": "3", "previous": "3", "staging": "3"}
     assert [bench.state(version) for version in "123"] == ["archived", "archived", "production"]
     assert again.entry is None
-    assert again.lines == [f"{bench.model}: nothing is due: no version stands by behind version 3"]
+    assert again.lines == [f"{bench.model}: nothing is due: there is no previous version behind version 3"]
     assert epochs(bench) == 4
 
 
@@ -127,7 +127,9 @@ def test_what_others_left_is_finished_first(bench: Bench) -> None:
     assert [left.entry.epoch for left in found.forwarded] == [4]
     assert found.entry is None
     assert bench.aliases == {"production": "4", "previous": "3", "staging": "4"}
-    assert found.lines[0].startswith("finished what was left: epoch 4 (version 4 promoted by ci (unverified) at ")
+    assert found.lines[0].startswith(
+        "finished what was left: revision 4 (epoch 4, version 4 promoted by ci (unverified) at "
+    )
 
 
 def test_an_archiving_that_somebody_is_at_is_left_to_them(bench: Bench) -> None:
@@ -192,4 +194,7 @@ def test_without_a_ledger_or_a_standby_nothing_is_due(models: Models) -> None:
     moving.adopt(models.registry, adopted, version="1", reason="it runs", **arguments)
 
     assert moving.archive(models.registry, bare, **arguments).waits_for == "the ledger knows no Production"
-    assert moving.archive(models.registry, adopted, **arguments).waits_for == "no version stands by behind version 1"
+    assert (
+        moving.archive(models.registry, adopted, **arguments).waits_for
+        == "there is no previous version behind version 1"
+    )

@@ -69,9 +69,9 @@ def test_a_rollback_that_breaks_callers_says_how(models: Models, tmp_path: Path)
 
     assert bench.aliases["production"] == "2"
     assert (
-        "callers of version 3 may break, because version 2 has another signature: it takes the input amount as long, not "
+        "clients of version 3 may break, because version 2 has another signature: it takes the input amount as long, not "
         "double; the input age may not be left out; it does not know the input region; it needs the input country "
-        "(string) too; its answer has score as float, not double; its answer lacks why; it needs the parameter top "
+        "(string) too; its output has score as float, not double; its output lacks why; it needs the parameter top "
         "(long) too"
     ) in outcome.lines
     assert outcome.to_json()["breaks"][0] == {
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_said_in_one_note(shared: Bench, spoil: Callable[
 
     assert found.breaks is None
     assert found.note is not None
-    assert found.note.startswith("whether callers of version 3 get along with version 2 is not known: ")
+    assert found.note.startswith("whether version 2 is compatible with clients of version 3 is not known: ")
     assert said in found.note
 
 
@@ -161,7 +161,7 @@ def test_files_that_never_come_hold_up_no_rollback(
 
     assert seen == ["2"]
     assert outcome.notes == (
-        "whether callers of version 3 get along with version 2 is not known: their files did not come within 0.05 s",
+        "whether version 2 is compatible with clients of version 3 is not known: their files did not come within 0.05 s",
         "serving answers",
     )
     assert outcome.breaks is None
@@ -175,4 +175,4 @@ def test_a_version_that_left_because_it_is_gone(models: Models, tmp_path: Path) 
     outcome = bench.rollback()
 
     assert bench.aliases["production"] == "2"
-    assert any(note.startswith("whether callers of version 3 get along with version 2") for note in outcome.notes)
+    assert any(note.startswith("whether version 2 is compatible with clients of version 3") for note in outcome.notes)

@@ -133,7 +133,7 @@ def test_what_it_set_is_put_back_by_the_next_command(bench: Bench, frozen: subpr
     assert bench.production == "4"
     assert bench.kinds == ["adopted", "promoted", "promoted", "repaired", "promoted"]
     assert outcome.forwarded[0].entry.reason == (
-        "put back: production had been set to version 2 too late, by a writer of epoch 2 that others had ended"
+        "put back: production had been set to version 2 too late, by a writer of revision 2 (epoch 2) that others had ended"
     )
 
 

@@ -142,9 +142,9 @@ def test_a_quorum_goes_over_what_is_old_missing_or_bad(night: Night, what: Any, 
     assert entry.evidence == (about or night.evidence).digest
     assert len(entry.votes) == 2
     assert f"alice@example.org: {REASON}, says alice; bob@example.org: {REASON}, says bob" in entry.reason
-    assert {code for code in OVERRIDABLE if f"it went over {code}: " in entry.reason} == codes
-    assert "against the rules" in outcome.lines[0]
-    assert any(line.startswith("it went over") for line in outcome.lines)
+    assert {code for code in OVERRIDABLE if f"overridden {code}: " in entry.reason} == codes
+    assert "by override" in outcome.lines[0]
+    assert any(line.startswith("overridden") for line in outcome.lines)
     stored = night.models.registry.evidence(night.model).votes(entry.evidence or "")
     assert {digest.sha256(vote) for vote, _ in stored} == set(entry.votes)
 
@@ -248,7 +248,7 @@ def test_status_is_red_until_the_version_passes_or_is_replaced(night: Night) -> 
 
     def red() -> bool:
         found = status(registry, night.model, promotion=PROMOTION, now=night.clock())
-        assert (found.overridden is not None) == any("let in against the rules" in one for one in found.problems)
+        assert (found.overridden is not None) == any("promoted by override" in one for one in found.problems)
         assert (found.to_json()["overridden"] or {}).get("kind", "override") == "override"
         return found.overridden is not None
 
@@ -290,7 +290,7 @@ def test_another_version_ends_an_override(night: Night) -> None:
 
     assert back() == ()
     (again,) = back(to="2", withdrawn_ok=True)
-    assert "let in against the rules" in again
+    assert "promoted by override" in again
 
 
 def test_the_entry_stays_within_what_mlflow_keeps(night: Night) -> None:

@@ -68,7 +68,7 @@ def test_a_promotion_moves_aliases_and_writes_who_when_why(bench: Bench) -> None
     assert bench.models.registry.evidence(bench.model).published(bench.evidence.digest)
     assert bench.proven == ["1"]
     assert outcome.lines[-1] == "serving was not checked"
-    assert outcome.lines[1] == f"version 1 stands by for gate rollback {bench.model}"
+    assert outcome.lines[1] == f"version 1 is the previous version, to which gate rollback {bench.model} goes"
 
 
 def test_a_first_promotion_needs_no_champion(models: Models, clock: Clock, tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_a_switch_that_breaks_leaves_the_entry_to_the_next_command(bench: Bench)
     assert json.loads(keys["failed-2"])["note"] == "the switch ./switch.sh ended with 3"
     assert serving.calls == [("promoted", "2")] * 3
     assert outcome.already
-    assert [left.line[:34] for left in outcome.forwarded] == ["finished what was left: epoch 2 (v"]
+    assert [left.line[:49] for left in outcome.forwarded] == ["finished what was left: revision 2 (epoch 2, vers"]
     assert len(read_chain(bench.snapshot[0]).entries) == 2
 
 
@@ -415,7 +415,7 @@ def test_whoever_turned_serving_over_too_late_turns_it_back(bench: Bench) -> Non
 
     assert serving.calls == [("promoted", "2"), ("rolled_back", "1"), ("rolled_back", "1")]
     assert outcome.standing.production == "1"
-    assert outcome.notes[-1].startswith("meanwhile epoch 3 (version 1 rolled back by ci (unverified)")
+    assert outcome.notes[-1].startswith("meanwhile revision 3 (epoch 3, version 1 rolled back by ci (unverified)")
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -481,7 +481,9 @@ def test_a_version_that_was_deleted_after_a_crash_does_not_hold_up_the_next(benc
     outcome = bench.promote(evidence(bench.model, third, champion=bench.first))
 
     assert ("done-2" in claimed, "epoch-2" in claimed, aliases["production"]) == (False, True, "2")
-    assert outcome.lines[0].startswith("gave up what was left: epoch 2 (version 2 promoted by ci (unverified) at ")
+    assert outcome.lines[0].startswith(
+        "gave up what was left: revision 2 (epoch 2, version 2 promoted by ci (unverified) at "
+    )
     assert bench.snapshot[1] == {"production": "3", "previous": "1", "staging": "3"}
 
 
@@ -498,9 +500,9 @@ def test_the_way_back_is_waived_until_its_day(bench: Bench) -> None:
     assert bench.refusal(prove=broken, promotion=policy("2026-11-20")).code == "waiver_expired"
     outcome = bench.promote(prove=broken, promotion=policy("2026-11-21"))
 
-    said = "the way back is waived: its wheel is gone, until 2026-11-21"
+    said = "the rollback proof is waived: its wheel is gone, until 2026-11-21"
     assert outcome.notes[0] == said
-    assert json.loads(bench.snapshot[0]["epoch-2"])["reason"] == f"the policy says that nobody signs; {said}"
+    assert json.loads(bench.snapshot[0]["epoch-2"])["reason"] == f"the policy requires no approval; {said}"
 
 
 def test_a_waiver_holds_too_where_another_job_made_the_proof(bench: Bench) -> None:
@@ -515,7 +517,7 @@ def test_a_waiver_holds_too_where_another_job_made_the_proof(bench: Bench) -> No
     assert bench.refusal(proof=proof).code == "proof"
     assert bench.refusal(proof=other, promotion=policy).code == "proof"
     assert bench.promote(proof=proof, promotion=policy).notes[0] == (
-        "the way back is waived: its wheel is gone, until 2026-11-21; asked again: metadata"
+        "the rollback proof is waived: its wheel is gone, until 2026-11-21; re-evaluated: metadata"
     )
     assert bench.proven == []
 
@@ -546,7 +548,7 @@ def test_a_proof_from_another_job_stands_for_asking(bench: Bench) -> None:
 
     outcome = bench.promote(prove=never, proof=proof)
 
-    assert outcome.notes[0].startswith("the way back was proven by reader (unverified) on 2026-11-21T12:01:0")
+    assert outcome.notes[0].startswith("the rollback was proven by reader (unverified) on 2026-11-21T12:01:0")
     assert outcome.notes[0] in json.loads(bench.snapshot[0]["epoch-2"])["reason"]
 
 

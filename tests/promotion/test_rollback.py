@@ -101,8 +101,8 @@ def test_a_rollback_puts_the_standby_back(bench: Bench) -> None:
     assert (entry.kind, entry.source, entry.target, entry.reason) == ("rolled_back", "3", "2", "stalls")
     assert outcome.lines[1:] == [
         "version 3 is withdrawn",
-        f"version 1 stands by for gate rollback {bench.model}",
-        "whether callers of version 3 get along with version 2 is not known: versions 3 and 2 have no signature",
+        f"version 1 is the previous version, to which gate rollback {bench.model} goes",
+        "whether version 2 is compatible with clients of version 3 is not known: versions 3 and 2 have no signature",
         "serving was not checked",
     ]
 
@@ -114,7 +114,7 @@ def test_twice_goes_back_twice_and_then_nothing_is_left(bench: Bench) -> None:
     outcome = bench.rollback()
 
     assert bench.aliases == {"production": "1", "previous": "1", "staging": "1"}
-    assert "no standby is left: the alias previous equals production" in outcome.lines
+    assert "no previous version is left: the alias previous equals production" in outcome.lines
     refused = bench.refusal()
     assert refused.code == "no_standby"
     assert "--to (2, 3)" in str(refused)
@@ -306,7 +306,7 @@ def test_a_promotion_whose_switch_cannot_work_is_rolled_back_at_once(bench: Benc
     assert turned == ["3"]
     assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
     assert bench.state("4") == "withdrawn"
-    assert outcome.lines[0].startswith("closed what was left: epoch 4 (version 4 promoted by")
+    assert outcome.lines[0].startswith("closed what was left: revision 4 (epoch 4, version 4 promoted by")
     assert outcome.lines[-1] == "serving was turned over"
 
 

@@ -38,12 +38,12 @@ def test_a_proof_says_which_gates_were_asked_again() -> None:
 
     assert RollbackProof.read(again.bytes) == again
     assert again.summary == (
-        "the way back was proven by ci (unverified) on 2026-11-21T12:00:00.000Z; "
-        "asked again: metadata; not asked again: latency; in https://example.org/1"
+        "the rollback was proven by ci (unverified) on 2026-11-21T12:00:00.000Z; "
+        "re-evaluated: metadata; not re-evaluated: latency; in https://example.org/1"
     )
     again.require_gates(["metadata", "latency"])
     for proof, gates in ((again, ["metadata", "metrics"]), (PROOF, ["metadata"])):
-        with pytest.raises(Refused, match="does not say whether these gates were asked again: met") as caught:
+        with pytest.raises(Refused, match="does not say whether these gates were re-evaluated: met") as caught:
             proof.require_gates(gates)
         assert caught.value.code == "proof"
 

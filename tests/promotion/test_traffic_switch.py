@@ -99,7 +99,7 @@ def test_the_command_is_told_what_to_serve_and_no_shell_reads_it(tmp_path: Path)
         "LOCKGATE_EVIDENCE": EVIDENCE, "LOCKGATE_FROM": "6", "LOCKGATE_KIND": "promoted",
         "LOCKGATE_MODEL": "fraud", "LOCKGATE_VERSION": "7",
     }  # fmt: skip
-    assert said == f"serving was turned over by {run[0]}; what answers was not checked"
+    assert said == f"traffic was switched by {run[0]}; what answers was not checked"
     assert not (tmp_path / "x").exists()
 
 

@@ -98,9 +98,9 @@ def test_no_gate_is_passed_over_in_silence() -> None:
     said = ReevaluationResult(("signature", "metadata"), {"latency": "it measures time"})
 
     assert said.lines == [
-        "asked again, and the same: signature, metadata",
-        "not asked again: latency (it measures time)",
+        "re-evaluated, with the same result: signature, metadata",
+        "not re-evaluated: latency (it measures time)",
     ]
-    assert str(said) == "asked again: signature, metadata; not asked again: latency"
+    assert str(said) == "re-evaluated: signature, metadata; not re-evaluated: latency"
     assert said.gates == {"signature", "metadata", "latency"}
     assert ReevaluationResult().lines == []

@@ -229,7 +229,7 @@ def test_what_nobody_could_ever_approve_is_known_before_anybody_is_asked() -> No
 
     assert "owners needs 1 and 0 can" in str(unreachable_reason(alone, written))
     assert "cannot be matched" in str(unreachable_reason(alone, Ballot(authors=("who@example.org",))))
-    assert "nobody knows" in str(unreachable_reason(alone, Ballot()))
+    assert "is not known" in str(unreachable_reason(alone, Ballot()))
     assert unreachable_reason(alone, Ballot(accounts=(Identity("github", "99"),))) is None
     assert unreachable_reason(alone.model_copy(update={"separation_of_duties": False}), written) is None
     assert unreachable_reason(policy(groups={"owners": [{"key": ALICE}, {"key": BOB}]}), written) is None
@@ -315,9 +315,9 @@ def test_nothing_is_approved_without_a_quorum_of_distinct_allowed_votes_for_this
         ({"groups": {"owners": [{}]}}, "names nobody"),
         ({"groups": {"owners": [{"key": "ssh-ed25519 nonsense"}]}}, "not a public key"),
         ({"expires": "0s"}, "longer than nothing"),
-        ({"override": {"owners": 3}}, "override asks 3 of owners, which has 2 with a key"),
-        ({"override": {"owners": 0}}, "override asks nobody"),
-        ({"override": {}}, "override asks nobody"),
+        ({"override": {"owners": 3}}, "override requires 3 of owners, which has 2 with a key"),
+        ({"override": {"owners": 0}}, "override requires nobody"),
+        ({"override": {}}, "override requires nobody"),
         ({"override": {"risk": 1}}, "not in groups"),
         (
             {"groups": {"owners": [{"github": "o", "id": 1}]}, "override": {"owners": 1}},
@@ -327,7 +327,7 @@ def test_nothing_is_approved_without_a_quorum_of_distinct_allowed_votes_for_this
             {"groups": {"owners": [{"key": ALICE}], "risk": [{"key": ALICE}]}, "override": {"owners": 1, "risk": 1}},
             "override can never be met",
         ),
-        ({"groups": {}, "require": {"owners": 0}, "rollback": "owner"}, "names nobody who could be asked"),
+        ({"groups": {}, "require": {"owners": 0}, "rollback": "owner"}, "names nobody who could give it"),
         ({"rollback": "everybody"}, "'none' or 'owner'"),
     ],
 )

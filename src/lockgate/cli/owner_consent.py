@@ -37,7 +37,7 @@ class OwnerConsent:
             signer_of(self.policy, self.key, source="the pipeline")
             return
         raise Waiting(
-            f"epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor}) is not done, and to leave it an owner must agree",
+            f"{entry.label} ({entry.kind.replace('_', ' ')} by {entry.actor}) is not done, and to leave it an owner must approve",
             code="owner_needed",
             remedy="an owner calls this with --key FILE; or let whoever began finish it first",
         )

@@ -45,7 +45,7 @@ def make_proof(
 def proof_lines(pipeline: Pipeline, proof: RollbackProof) -> list[str]:
     """What people read of it."""
     if pipeline.promotion.waiver is not None:
-        rollback = f"the way back was not proven, because it is waived: {pipeline.promotion.waiver}"
+        rollback = f"the rollback was not proven, because the proof is waived: {pipeline.promotion.waiver}"
     elif proof.version is None:
         rollback = "nothing holds Production"
     else:

@@ -84,7 +84,7 @@ class Notice:
         what = {
             "waiting": f"version {self.version} waits for sign-off ({self.verdict})",
             "promoted": f"version {self.version} is Production{instead}{by}",
-            "override": f"version {self.version} is Production{instead}, against the rules{by}",
+            "override": f"version {self.version} is Production{instead}, by override{by}",
             "rolled_back": f"version {self.version} is Production again{instead}{by}",
         }[self.kind]
         said = html(f"{cut(self.model, 200)} {what}: {cut(self.reason, _REASON)}")

@@ -118,7 +118,7 @@ def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry
     if any(writer is None for writer in late.values()):
         return None
     reasons = [
-        f"{alias} had been set to version {wrong[alias]} too late, by a writer of epoch {writer.epoch} that others had ended"
+        f"{alias} had been set to version {wrong[alias]} too late, by a writer of {writer.label} that others had ended"
         for alias, writer in late.items()
         if writer is not None
     ]

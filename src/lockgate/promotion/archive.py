@@ -47,9 +47,9 @@ class ArchiveResult:
         if self.entry is not None and self.retain_until is not None:
             return [
                 *lines,
-                f"{self.model} version {self.entry.source} is Archived (epoch {self.entry.epoch}, "
+                f"{self.model} version {self.entry.source} is Archived (revision {self.entry.epoch}, epoch {self.entry.epoch}, "
                 f"{utc_text(self.entry.at)}), and kept until {utc_text(self.retain_until)}",
-                "no standby is left: the alias previous equals production; gate rollback --to still reaches what is kept",
+                "no previous version is left: the alias previous equals production; gate rollback --to still reaches what is kept",
             ]
         return [*lines, f"{self.model}: nothing is due: {self.waits_for}"]
 
@@ -62,12 +62,12 @@ class ArchiveResult:
             )
         if self.soak is not None:
             return (
-                f"version {self.soak.standby} stands by until {utc_text(self.soak.ends)}, when version "
+                f"version {self.soak.standby} stays the previous version until {utc_text(self.soak.ends)}, when version "
                 f"{self.soak.production} will have held Production for {duration_text(self.promotion.soak)}"
             )
         if self.standing.production is None:
             return "the ledger knows no Production"
-        return f"no version stands by behind version {self.standing.production}"
+        return f"there is no previous version behind version {self.standing.production}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -116,7 +116,7 @@ def _archive(operator: Operator) -> ArchiveResult:
     if holder != soak.production:
         raise Refused(
             f"version {soak.production} is Production in the ledger, and the alias points to {version_text(holder)}, "
-            f"so nobody knows whether it has held; version {soak.standby} stays",
+            f"so it is not known whether it has held; version {soak.standby} stays",
             code="moved_by_hand",
             remedy=f"find out who moved it; gate verify {model} --repair puts it back",
         )

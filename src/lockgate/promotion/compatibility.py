@@ -43,7 +43,7 @@ def compare_signatures(registry: Registry, model: str, *, leaves: str, returns: 
         breaks = tuple(change for change in diff(old, new)[1] if change.breaking)
         return ClientCompatibility(breaks, _warning(breaks, leaves, returns) if breaks else None)
 
-    unknown = f"whether callers of version {leaves} get along with version {returns} is not known"
+    unknown = f"whether version {returns} is compatible with clients of version {leaves} is not known"
     try:
         return _in_time(compare)
     except Exception as error:  # whatever a store's own client raises, or a file leads to: the rollback stands
@@ -75,14 +75,14 @@ def _in_time(compare: Callable[[], ClientCompatibility]) -> ClientCompatibility:
 def _warning(breaks: Sequence[Change], leaves: str, returns: str) -> str:
     lines = [_describe(change) for change in breaks[:_CHANGES]]
     lines += [f"and {len(breaks) - _CHANGES} more (--json)"] * (len(breaks) > _CHANGES)
-    return f"callers of version {leaves} may break, because version {returns} has another signature: {'; '.join(lines)}"
+    return f"clients of version {leaves} may break, because version {returns} has another signature: {'; '.join(lines)}"
 
 
 def _describe(change: Change) -> str:
     side = "parameter" if change.side == "params" else change.side[:-1]
     name, old, new = cut(change.name, _NAME), cut(change.old, _NAME), cut(change.new, _NAME)
     if change.side == "outputs":
-        return f"its answer lacks {name}" if change.kind == "removed" else f"its answer has {name} as {new}, not {old}"
+        return f"its output lacks {name}" if change.kind == "removed" else f"its output has {name} as {new}, not {old}"
     return {
         "removed": f"it does not know the {side} {name}",
         "retyped": f"it takes the {side} {name} as {new}, not {old}",

@@ -15,7 +15,7 @@ _WORDS = {
     "adopted": "adopted as Production",
     "staged": "Staging",
     "promoted": "Production",
-    "override": "Production, against the rules",
+    "override": "Production, by override",
     "rolled_back": "Production again",
     "archived": "Archived",
     "repaired": "Production, as the ledger says",
@@ -28,7 +28,8 @@ def describe(entry: Entry) -> str:
     """An entry in a few words: its number, version, kind, actor and time."""
     kind = entry.kind.replace("_", " ")
     return (
-        f"epoch {entry.epoch} (version {entry.target or entry.source} {kind} by {entry.actor} at {utc_text(entry.at)})"
+        f"revision {entry.epoch} (epoch {entry.epoch}, version {entry.target or entry.source} {kind} by {entry.actor} "
+        f"at {utc_text(entry.at)})"
     )
 
 
@@ -45,7 +46,7 @@ class ForwardedEntry:
         if self.ending == "abandoned":
             return f"gave up what was left: {entry}, because version {self.entry.target} is gone from the registry"
         if self.ending == "unswitched":
-            return f"closed what was left: {entry}, which had not turned serving over"
+            return f"closed what was left: {entry}, without switching traffic"
         return f"finished what was left: {entry}"
 
     def to_json(self) -> dict[str, Any]:
@@ -79,13 +80,15 @@ class Outcome:
         else:
             subject = self.model if version is None else f"{self.model} version {version}"
             words = "as the ledger says" if version is None else _WORDS[entry.kind]
-            head = f"{subject} is {words} (epoch {entry.epoch}, {at})"
+            head = f"{subject} is {words} (revision {entry.epoch}, epoch {entry.epoch}, {at})"
         others = []
         if entry.kind in MOVES and not self.already:
             if entry.kind == "rolled_back" and entry.source is not None:
                 others.append(f"version {entry.source} is withdrawn")
             if standing.standby is not None:
-                others.append(f"version {standing.standby} stands by for gate rollback {self.model}")
+                others.append(
+                    f"version {standing.standby} is the previous version, to which gate rollback {self.model} goes"
+                )
         return [*finished, head, *others, *self.notes]
 
     def to_json(self) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _check_withdrawn(evidence: Evidence, standing: Standing) -> Refused | None:
     if evidence.digest not in standing.dead and (withdrawn is None or finished_at(evidence) > withdrawn):
         return None
     return Refused(
-        f"version {version} was withdrawn after this evidence was made, so it opens nothing any more",
+        f"version {version} was withdrawn after this evidence was made, so it can promote nothing any more",
         code="withdrawn",
         remedy="evaluate it anew with gate run",
     )
@@ -195,12 +195,12 @@ def check_rollback(
     if waiver is not None and (proof is None or proof.version is None):
         if not waiver.holds(now):
             raise Refused(
-                f"the way back is no longer waived: {waiver}",
+                f"the rollback proof is no longer waived: {waiver}",
                 code="waiver_expired",
                 remedy=f"mend version {production}, or set a later day in promotion.way_back and evaluate again",
             )
         recorded = None if proof is None else _check_proof(proof, evidence, None, None, now)
-        return "; ".join(part for part in (f"the way back is waived: {waiver}", recorded) if part)
+        return "; ".join(part for part in (f"the rollback proof is waived: {waiver}", recorded) if part)
     if proof is not None:
         return _check_proof(proof, evidence, outgoing, files, now)
     _run_outgoing(outgoing, check.run)
@@ -235,7 +235,7 @@ def _check_proof(
         objection = f"the files of {outgoing} are {files} now, and were {proof.files} when they answered"
     if objection is not None:
         raise Refused(
-            f"the proof of the way back does not count: {objection}",
+            f"the rollback proof does not count: {objection}",
             code="proof",
             remedy=f"make one anew with gate promote {evidence.digest} --prove-only FILE",
         )
@@ -256,7 +256,7 @@ def _check_compared_files(evidence: Evidence, outgoing: ModelVersion, files: str
     if champion is None or str(champion["version"]) != outgoing.version or files == champion.get("digest"):
         return
     raise Refused(
-        f"there is no way back: the files of {outgoing} are {files} now, "
+        f"a rollback would not work: the files of {outgoing} are {files} now, "
         f"and were {champion.get('digest')} when the candidate was compared with them",
         code="way_back",
         remedy="find out who changed them; a rollback would not bring back what ran before",
@@ -265,7 +265,7 @@ def _check_compared_files(evidence: Evidence, outgoing: ModelVersion, files: str
 
 def _no_rollback(version: str, error: LockgateError) -> Refused:
     return Refused(
-        f"there is no way back: version {version} is Production and does not answer: {error.message}",
+        f"a rollback would not work: version {version} is Production and does not answer: {error.message}",
         code="way_back",
-        remedy=error.remedy or "repair it first; without it a rollback has nowhere to go",
+        remedy=error.remedy or "repair it first; without it there is nothing to roll back to",
     )

@@ -132,7 +132,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
     """Publish the evidence of a pass and record its candidate as Staging. Raises Refused for any other verdict."""
     if evidence.verdict is not Verdict.PASS or evidence.opens != "yes":
         raise Refused(
-            f"the verdict is {evidence.verdict} and it opens {evidence.opens}, so nothing is staged",
+            f"the verdict is {evidence.verdict} and the evidence blocks promotion (opens: {evidence.opens}), so nothing is staged",
             code="not_open",
             remedy="see gate report for what stopped it",
         )

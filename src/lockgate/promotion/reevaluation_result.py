@@ -21,12 +21,12 @@ class ReevaluationResult:
     @property
     def lines(self) -> list[str]:
         """The result for people; no gate is passed over in silence."""
-        again = [f"asked again, and the same: {', '.join(self.same)}"] if self.same else []
-        return again + [f"not asked again: {name} ({reason})" for name, reason in self.left_out.items()]
+        again = [f"re-evaluated, with the same result: {', '.join(self.same)}"] if self.same else []
+        return again + [f"not re-evaluated: {name} ({reason})" for name, reason in self.left_out.items()]
 
     def __str__(self) -> str:
         """The same in one line, without the reasons."""
-        parts = [("asked again", ", ".join(self.same)), ("not asked again", ", ".join(self.left_out))]
+        parts = [("re-evaluated", ", ".join(self.same)), ("not re-evaluated", ", ".join(self.left_out))]
         return "; ".join(f"{words}: {names}" for words, names in parts if names)
 
     def to_json(self) -> dict[str, Any]:

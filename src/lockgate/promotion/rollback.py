@@ -65,7 +65,7 @@ def rollback(
     state, late = revert_late_write(operator, state, draft)
     notes += _describe_repeated(model, draft, state.chain)
     if state.standing.standby is None:
-        notes.append("no standby is left: the alias previous equals production")
+        notes.append("no previous version is left: the alias previous equals production")
     return _outcome(operator, draft, state, (*forwarded, *late), notes)
 
 
@@ -92,9 +92,9 @@ def plan_rollback(operator: Operator, *, to: str | None = None, withdrawn_ok: bo
     entry = state.chain.unfinished
     if entry is not None:
         raise Waiting(
-            f"epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor}) is not done, so nobody knows yet from where",
+            f"{entry.label} ({entry.kind.replace('_', ' ')} by {entry.actor}) is not done, so it is not known yet what is left",
             code="in_progress",
-            remedy="ask again when it is; any command that moves a version finishes it after its lease",
+            remedy="run it again when it is; any command that moves a version finishes it after its lease",
         )
     return _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
 
@@ -111,7 +111,7 @@ def _plan(operator: Operator, state: RegistryState, to: str | None, *, withdrawn
     if target is None:
         others = [version for version in _past_production(state.chain) if version != before.production]
         raise Refused(
-            f"no standby is left behind version {before.production}",
+            f"no previous version is left behind version {before.production}",
             code="no_standby",
             remedy=f"name a version with --to ({', '.join(others)})" if others else "promote another version instead",
         )
@@ -142,7 +142,9 @@ def _store_votes(
                 continue
             break
         else:
-            return ["no published evidence belongs to either version, so the ledger alone names the vote, by its hash"]
+            return [
+                "no published evidence belongs to either version, so the ledger alone names the approval, by its hash"
+            ]
     return []
 
 
@@ -169,7 +171,7 @@ def _describe_alias(state: RegistryState, before: Standing) -> list[str]:
         return []
     late = None if holder is None else state.chain.late_writer("production", holder)
     if late is not None:
-        return [f"the alias production showed version {holder}, set too late by a writer of epoch {late.epoch}"]
+        return [f"the alias production showed version {holder}, set too late by a writer of {late.label}"]
     return [f"the alias production had been moved by hand, to {holder or 'nothing'}"]
 
 

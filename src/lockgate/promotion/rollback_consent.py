@@ -22,7 +22,7 @@ GOOD_FOR = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class RollbackPlan:
-    """What a rollback would do. after: SHA-256 of the ledger's last entry, so that a vote on it opens no other one."""
+    """What a rollback would do. after: SHA-256 of the ledger's last entry, so that an approval of it allows no other one."""
 
     model: str
     source: str
@@ -81,9 +81,9 @@ def consenting_votes(
         objection = _objection(policy, plan, ballot, vote, now)
         if objection is None:
             return (vote,)
-        objections.append(f"\n  {vote.by}'s vote does not count: {objection}")
+        objections.append(f"\n  {vote.by}'s approval does not count: {objection}")
     raise Waiting(
-        f"an owner must agree to {plan}{''.join(objections)}",
+        f"an owner must approve {plan}{''.join(objections)}",
         code="owner_needed",
         remedy=f'an owner calls gate rollback {plan.model} --to {plan.target} --reason "…" --key FILE, or signs it for '
         "you with --sign-only VOTE besides, and you call it with --vote VOTE",

@@ -54,7 +54,7 @@ class RollbackProof:
     @property
     def summary(self) -> str:
         """The proof as the ledger records it; empty where it says nothing."""
-        proven = "" if self.version is None else f"the way back was proven by {self.by} on {utc_text(self.at)}"
+        proven = "" if self.version is None else f"the rollback was proven by {self.by} on {utc_text(self.at)}"
         again = "" if self.reevaluation is None else str(self.reevaluation)
         return "; ".join(part for part in (proven, again, f"in {self.run}" if self.run else "") if part)
 
@@ -63,7 +63,7 @@ class RollbackProof:
         missing = [name for name in gates if self.reevaluation is None or name not in self.reevaluation.gates]
         if missing:
             raise Refused(
-                f"the proof does not say whether these gates were asked again: {', '.join(missing)}",
+                f"the rollback proof does not say whether these gates were re-evaluated: {', '.join(missing)}",
                 code="proof",
                 remedy="make it anew, with gate promote --prove-only FILE --repeat or the workflow of this lockgate",
             )
@@ -110,7 +110,7 @@ class RollbackProof:
             raise ValueError(f"these bytes are not a proof: {error!r}") from error
 
     def objection(self, *, model: str, evidence: str, outgoing: str | None, now: datetime) -> str | None:
-        """Why it does not prove the way back from this evidence to this version now; None where it does."""
+        """Why it does not prove a rollback from this evidence to this version now; None where it does."""
         if (self.model, self.evidence) != (model, evidence):
             return f"it is about {self.model} and {self.evidence}"
         if self.version != outgoing:

@@ -45,7 +45,7 @@ def switch_traffic(
     lines = []
     if spec.run:
         _run(spec, _environment(environ, entry, model), root, deadline, secrets)
-        lines.append(f"serving was turned over by {spec.run[0]}")
+        lines.append(f"traffic was switched by {spec.run[0]}")
     if spec.check is None:
         return f"{lines[0]}; what answers was not checked"
     _check(spec.check, model, version, deadline, spec)
@@ -135,7 +135,7 @@ def _check(check: CheckSpec, model: str, version: str, deadline: float, spec: Sw
     """Ask until the answer is as expected. Every single question ends by the deadline, whatever the server does."""
     url = check.address(model=model, version=version)
     expected = check.expected(model=model, version=version)
-    problem = "it was not asked, because no time was left"
+    problem = "it was not requested, because no time was left"
     while (seconds := deadline - time.monotonic()) > 0:
         answer: dict[str, Any] = {}
         asking = threading.Thread(target=_get, args=(url, min(seconds, 10.0), answer), daemon=True)

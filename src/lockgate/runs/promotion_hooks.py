@@ -84,7 +84,7 @@ def prove_rollback(
             rows = next(iter(outgoing.model.predict([batch]))).num_rows
         except LockgateError as error:
             raise Refused(
-                f"the way back is not proven: {version}, which holds Production, does not answer: {error.message}",
+                f"the rollback is not proven: {version}, which holds Production, does not answer: {error.message}",
                 code="way_back",
                 remedy=remedy,
             ) from error

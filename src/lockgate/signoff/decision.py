@@ -11,7 +11,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
-from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
+from lockgate.signoff.vote import CLOCK_SKEW, NOUNS, Verb, Vote
 from lockgate.units import duration_text, utc, utc_text
 
 
@@ -84,7 +84,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         hold = ballot.hold
         return SignoffDecision(hold.state, hold.code, hold.reason, remedy=hold.remedy)
     if policy.nobody_signs:
-        return SignoffDecision("approved", "nobody_signs", "the policy says that nobody signs")
+        return SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot)
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
@@ -141,7 +141,7 @@ def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
 
 
 def refuse_evidence(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> SignoffDecision | None:
-    """Why no vote at all could open this evidence, None where votes can."""
+    """The decision on evidence that no approval could promote, None where approvals can."""
     opens = evidence.opens
     fits = (opens == "yes" and evidence.verdict is Verdict.PASS) or (
         opens == "by_owner" and evidence.verdict is Verdict.INCONCLUSIVE and bool(evidence.asks)
@@ -150,21 +150,21 @@ def refuse_evidence(policy: SignoffPolicy, evidence: Evidence, now: datetime) ->
         return SignoffDecision(
             "refused",
             "not_open",
-            f"the verdict is {evidence.verdict} and it opens {opens}; no approval can change that",
+            f"the verdict is {evidence.verdict} and the evidence blocks promotion (opens: {opens}); no approval can change that",
             remedy="see gate report for what stopped it, then evaluate a better candidate with gate run",
         )
     if not policy.require:
         return SignoffDecision(
             "refused",
             "no_signoff",
-            "the pipeline says nothing about who signs",
-            remedy="add signoff: with groups and require, or require: {owners: 0} to say that nobody does",
+            "the pipeline does not say who must approve",
+            remedy="add signoff: with groups and require, or require: {owners: 0} to require nobody",
         )
     if policy.nobody_signs and opens == "by_owner":
         return SignoffDecision(
             "refused",
             "nobody_to_ask",
-            f"{len(evidence.asks)} findings are undecided, and the policy says that nobody signs",
+            f"{len(evidence.asks)} findings are undecided, and the policy requires no approval",
             remedy="give the gate more data, or name owners who can accept them",
         )
     try:
@@ -227,7 +227,7 @@ def find_rejection(
                 "rejected",
                 f"{person.name} rejected it on {utc_text(vote.at)}{reason}",
                 ignored=tuple(ignored),
-                remedy=f"only {person.name} can lift that, with a newer vote",
+                remedy=f"only {person.name} can lift that, by signing again",
             )
     return None
 
@@ -237,7 +237,7 @@ def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ba
         return None
     remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"
     if not ballot.authors and not ballot.accounts:
-        return "nobody knows who wrote the evaluated commit, so nobody can be told apart from its author", remedy
+        return "who wrote the evaluated commit is not known, so no approver can be told apart from its author", remedy
     strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
     if strangers:
         return (
@@ -269,7 +269,7 @@ def missing_text(missing: Mapping[str, int], ignored: Sequence[IgnoredVote], *, 
     counts = " and ".join(
         f"{count} {noun}{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
     )
-    lines = "".join(f"\n  {vote.vote.by}'s {vote.vote.verb} does not count: {vote.reason}" for vote in ignored)
+    lines = "".join(f"\n  {vote.vote.by}'s {NOUNS[vote.vote.verb]} does not count: {vote.reason}" for vote in ignored)
     return f"{counts} missing{lines}"
 
 

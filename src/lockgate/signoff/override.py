@@ -45,7 +45,7 @@ def decide_override(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, n
         return SignoffDecision(
             "refused",
             "no_override",
-            "the policy that was evaluated has no signoff.override, so nothing goes over what stands in the way",
+            "the policy that was evaluated has no signoff.override, so nothing can be overridden",
             remedy="do what the refusal without --override says",
         )
     if ballot.hold is not None:
@@ -91,7 +91,7 @@ def decide_override(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, n
 
 def describe_overridden(overridden: Sequence[Refused | Waiting]) -> tuple[str, ...]:
     """What was overridden, a sentence each, as the ledger keeps it."""
-    return tuple(f"it went over {unmet.code}: {cut(unmet.message, _MESSAGE)}" for unmet in overridden)
+    return tuple(f"overridden {unmet.code}: {cut(unmet.message, _MESSAGE)}" for unmet in overridden)
 
 
 def _does_not_count(

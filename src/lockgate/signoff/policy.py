@@ -101,10 +101,10 @@ class Owner(Config):
 
 
 class SignoffPolicy(Config):
-    """Who must sign. `require: {owners: 0}` says out loud that nobody does; without `require` nothing is promoted.
+    """Who must sign. `require: {owners: 0}` says that nobody does; without `require` nothing is promoted.
 
-    override: who must sign, with a key, so that a promotion goes over what stands in the way; None where nobody may.
-    rollback: whether an owner must agree to a rollback.
+    override: who must sign, with a key, to override unmet preconditions; None where nobody may.
+    rollback: whether an owner must approve a rollback.
     """
 
     groups: dict[str, tuple[Owner, ...]] = Field(default_factory=dict)
@@ -122,11 +122,11 @@ class SignoffPolicy(Config):
         if self.override is not None:
             if not any(self.override.values()):
                 raise ValueError(
-                    "override asks nobody, so anybody could go over everything; ask one of a group or more"
+                    "override requires nobody, so anybody could override everything; require one of a group or more"
                 )
             self._quorum("override", self.override, lambda owner: owner.key is not None, "a key to sign that with")
         if self.rollback == "owner" and not any(owner.may_vote for owner, _ in self._owners()):
-            raise ValueError("rollback: owner asks an owner, and groups names nobody who could be asked")
+            raise ValueError("rollback: owner requires an owner's approval, and groups names nobody who could give it")
         if self.expires <= timedelta(0):
             raise ValueError("expires must be longer than nothing; write one like 7d")
         return self
@@ -135,13 +135,13 @@ class SignoffPolicy(Config):
         """Raises ValueError for a quorum that no set of people could fill."""
         for group, count in quorum.items():
             if count < 0:
-                raise ValueError(f"{key} asks {count} of {group}; write 0 or more")
+                raise ValueError(f"{key} requires {count} of {group}; write 0 or more")
             if count > 0 and group not in self.groups:
                 names = ", ".join(sorted(self.groups)) or "none"
                 raise ValueError(f"{key} names the group {group!r}, which is not in groups (known: {names})")
             could = sum(able(owner) for owner in self.groups.get(group, ()))
             if count > could:
-                raise ValueError(f"{key} asks {count} of {group}, which has {could} with {how}")
+                raise ValueError(f"{key} requires {count} of {group}, which has {could} with {how}")
         if lacking := unfilled(quorum, [person for person in self.people() if any(map(able, person.owners))]):
             raise ValueError(f"{key} can never be met, because one person fills one seat: {lacking}")
 

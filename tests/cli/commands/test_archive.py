@@ -30,7 +30,7 @@ def test_nothing_is_due_right_after_a_promotion(desk: Desk) -> None:
     ended = desk.gate(archive.command, desk.model)
 
     assert ended.exit_code == 0, ended.exception
-    assert ended.stdout.startswith(f"{desk.model}: nothing is due: version 1 stands by until 20")
+    assert ended.stdout.startswith(f"{desk.model}: nothing is due: version 1 stays the previous version until 20")
 
 
 def test_a_soak_that_is_over_archives(desk: Desk) -> None:
@@ -43,7 +43,7 @@ def test_a_soak_that_is_over_archives(desk: Desk) -> None:
     assert ended.exit_code == 0, ended.exception
     assert (document["schema"], document["archived"], document["standby"]) == ("lockgate/archive/v1", "1", None)
     assert document["retain_until"] > document["entry"]["at"]
-    assert f"{desk.model} version 1 is Archived (epoch 3, " in ended.stderr
+    assert f"{desk.model} version 1 is Archived (revision 3, epoch 3, " in ended.stderr
     assert desk.aliases == {"production": "2", "previous": "2", "staging": "2"}
 
 

@@ -32,7 +32,7 @@ def test_approved_evidence_is_promoted(desk: Desk) -> None:
     assert isinstance(waiting, Waiting)
     assert waiting.exit_code == 3
     assert ended.exit_code == 0, ended.exception
-    assert ended.stdout.splitlines()[0].startswith(f"{desk.model} version 1 is Production (epoch 1, ")
+    assert ended.stdout.splitlines()[0].startswith(f"{desk.model} version 1 is Production (revision 1, epoch 1, ")
     assert ended.stdout.splitlines()[-1] == "serving was not checked"
     assert desk.aliases == {"production": "1", "previous": "1", "staging": "1"}
     assert len(desk.models.registry.evidence(desk.model).votes(about.digest)) == 1
@@ -179,8 +179,8 @@ def test_serving_is_turned_over_by_the_pipelines_command(desk: Desk) -> None:
 
     assert isinstance(failed, ServingFault)
     assert failed.exit_code == 4
-    assert finished.stdout.startswith("finished what was left: epoch 2 (version 2 promoted by ")
-    assert back.stdout.splitlines()[-1] == f"serving was turned over by {sys.executable}; what answers was not checked"
+    assert finished.stdout.startswith("finished what was left: revision 2 (epoch 2, version 2 promoted by ")
+    assert back.stdout.splitlines()[-1] == f"traffic was switched by {sys.executable}; what answers was not checked"
     assert (desk.folder / "served").read_text() == "promoted 1 2\npromoted 1 2\nrolled_back 2 1\n"
 
 
@@ -198,7 +198,7 @@ def test_a_proof_is_made_in_one_job_and_used_in_another(desk: Desk) -> None:
     assert proven.stdout.startswith("version 1 answered 1 rows; gate promote sha256:"), proven.exception
     assert (aliases["production"], asked, desk.asked) == ("1", ["1"], ["1"])
     assert ended.exit_code == 0, ended.exception
-    assert "the way back was proven by " in ended.stdout
+    assert "the rollback was proven by " in ended.stdout
 
 
 def test_a_waived_way_back_is_not_asked_by_the_job_that_proves(desk: Desk) -> None:
@@ -212,9 +212,9 @@ def test_a_waived_way_back_is_not_asked_by_the_job_that_proves(desk: Desk) -> No
     ended = desk.gate(promote.command, about.digest, "--proof", "proof.json", "--repeat")
 
     assert proven.stdout.startswith(
-        "the way back was not proven, because it is waived: its wheel is gone, until 2099-12-31; "
+        "the rollback was not proven, because the proof is waived: its wheel is gone, until 2099-12-31; "
     )
-    assert "asked again, and the same: metadata" in proven.stdout
+    assert "re-evaluated, with the same result: metadata" in proven.stdout
     assert (ended.exit_code, desk.asked, desk.aliases["production"]) == (0, [], "2"), ended.exception
 
 

@@ -122,7 +122,7 @@ def test_an_approved_version_becomes_production(story: Story) -> None:
     assert told["run"] == {"id": story.world.runs[-1]["id"], "attempt": 1, "url": told["run"]["url"]}
     assert told["run"]["url"].startswith("https://github.com/")
     entry = history(story.desk.models.registry, story.desk.model)
-    assert "asked again: metadata; in https://github.com/acme/models/actions/runs/77" in entry.reason
+    assert "re-evaluated: metadata; in https://github.com/acme/models/actions/runs/77" in entry.reason
     assert entry.votes == (votes[0].sha256,)
     assert f"### 🚀 {story.desk.model} version {story.asks.version} is promoted" in story.said[0]
 
@@ -163,7 +163,7 @@ def test_without_a_proof_nothing_is_promoted(story: Story) -> None:
     done = story.then("promote", evidence.digest, event)
 
     assert (done.return_value, story.outputs["state"]) == (2, "error")
-    assert "there is no proof of the way back" in done.stderr
+    assert "there is no rollback proof" in done.stderr
     assert "production" not in story.desk.aliases
 
 
@@ -201,7 +201,7 @@ def test_a_proof_that_names_no_repeats_does_not_open_the_job_that_promotes(story
     done = story.then("promote", evidence.digest, event)
 
     assert (done.return_value, story.outputs["state"]) == (1, "refused")
-    assert "does not say whether these gates were asked again: metadata" in story.said[0]
+    assert "does not say whether these gates were re-evaluated: metadata" in story.said[0]
     assert "production" not in story.desk.aliases
 
 

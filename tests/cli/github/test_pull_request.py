@@ -122,7 +122,7 @@ def test_a_vote_that_does_not_count_is_told_in_the_comment(job: Job) -> None:
     job.call("decide", job.world.comment("dev", f"/gate approve {evidence.digest}"))
 
     assert job.outputs == {"state": "pending", "reason-code": "votes_missing", "evidence-digest": evidence.digest}
-    assert "'s approve does not count: dev had a hand in what was evaluated" in job.said[0]
+    assert "'s approval does not count: dev had a hand in what was evaluated" in job.said[0]
 
 
 def test_before_the_gate_ran_there_is_nothing_to_approve(job: Job) -> None:

@@ -54,11 +54,11 @@ def test_every_entry_is_a_row_newest_first(bench: Bench) -> None:
     digest = bench.last.digest.removeprefix("sha256:")[:12]
     rows = [line.split("  ") for line in found.lines]
     cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
-    assert cells[0] == ["EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "WHY"]
+    assert cells[0] == ["REVISION", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "APPROVALS", "WHY"]
     assert [row[0] for row in cells[1:]] == ["4", "3", "2", "1"]
     assert cells[1][2:5] == ["rolled back", "3 → 2", "ci (unverified)"]
     assert cells[1][-1] == "stalls"
-    assert cells[2][2:] == ["promoted", "2 → 3", "ci (unverified)", digest, "the policy says that nobody signs"]
+    assert cells[2][2:] == ["promoted", "2 → 3", "ci (unverified)", digest, "the policy requires no approval"]
     assert cells[4][2:] == ["adopted", "1", "ci (unverified)", "it runs"]
 
 
@@ -136,16 +136,16 @@ def test_that_night_it_was_that_version_on_that_evidence_approved_by_them(bench:
     now = production_at(bench.registry, bench.model, moment=bench.clock(), now=bench.clock())
 
     assert then.lines[0] == f"{bench.model} version 4 was Production on {utc_text(night)}"
-    assert "(epoch 4), until " in then.lines[1]
-    assert then.lines[1].endswith("(epoch 5)")
+    assert "(revision 4, epoch 4), until " in then.lines[1]
+    assert then.lines[1].endswith("(revision 5, epoch 5)")
     assert then.lines[2] == "  promoted by ci (unverified): approved by olga@example.org"
     assert then.lines[3] == f"  on evidence {about.digest}"
     assert then.lines[4].startswith("  approved by olga@example.org on ")
     assert len(then.lines) == 5
     assert now.to_json()["production"] == "4"
-    assert now.lines[1].endswith("(epoch 6), and still is")
+    assert now.lines[1].endswith("(revision 6, epoch 6), and still is")
     assert now.lines[2] == "  rolled back by ci (unverified): stalls"
-    assert now.lines[3].endswith("(epoch 4), promoted by ci (unverified): approved by olga@example.org")
+    assert now.lines[3].endswith("(revision 4, epoch 4), promoted by ci (unverified): approved by olga@example.org")
     assert [vote.by.name for vote in now.approvals] == ["olga@example.org"]
     assert [one["sha256"] for one in now.to_json()["approvals"]] == list(now.to_json()["let_in"]["votes"])
 
@@ -187,9 +187,9 @@ def test_a_moment_inside_a_promotion_is_told_as_such(bench: Bench) -> None:
     inside = production_at(bench.registry, bench.model, moment=chain.entries[2].at, now=bench.clock())
     after = production_at(bench.registry, bench.model, moment=bench.clock(), now=bench.clock())
 
-    assert inside.notes[0].startswith("in between: epoch 3 was claimed on ")
+    assert inside.notes[0].startswith("in between: revision 3 (epoch 3) was claimed on ")
     assert inside.notes[0].endswith("; until then version 2 may have answered")
-    assert after.notes == ("epoch 4 (promoted) was claimed and is not done",)
+    assert after.notes == ("revision 4 (epoch 4), promoted, was claimed and is not done",)
 
 
 def test_a_broken_ledger_is_shown_as_far_as_it_holds(bench: Bench) -> None:

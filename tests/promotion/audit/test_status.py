@@ -42,8 +42,8 @@ def test_where_all_agrees_nothing_is_a_problem(models: Models, model: str) -> No
         model,
         f"Production  version 1 since {since}, adopted by ci (unverified): it runs",
         "Staging     nothing",
-        "standby     nothing",
-        "  no standby is left: the alias previous equals production",
+        "previous    nothing",
+        "  no previous version is left: the alias previous equals production",
     ]
     document = json.loads(json.dumps(found.to_json()))
     assert document["production"]["version"] == "1"
@@ -67,7 +67,7 @@ def test_an_unfinished_entry_is_shown_with_its_lease(models: Models, model: str)
     ledger.put_if_absent("epoch-2", entry.bytes.decode())
 
     assert status(models.registry, model, promotion=PROMOTION, now=NOW).problems == (
-        "epoch 2 (promoted by ci (unverified)) is in progress until 2026-11-21T12:10:00.000Z",
+        "revision 2 (epoch 2) (promoted by ci (unverified)) is in progress until 2026-11-21T12:10:00.000Z",
     )
     assert "unfinished" in status(models.registry, model, promotion=PROMOTION, now=NOW + timedelta(hours=1)).problems[0]
 
@@ -102,9 +102,9 @@ def test_the_standby_is_worded_by_what_made_it_production(bench: Bench) -> None:
     found = look(bench)
 
     assert found.lines[3:] == [
-        f"standby     version 2 since {text(since)}, promoted by ci (unverified) on {text(promoted)}: "
-        "the policy says that nobody signs",
-        f"  stays until {text(ends)}, when version 3 will have held for 48h; then gate archive {bench.model} lets it go",
+        f"previous    version 2 since {text(since)}, promoted by ci (unverified) on {text(promoted)}: "
+        "the policy requires no approval",
+        f"  stays until {text(ends)}, when version 3 will have held for 48h; then gate archive {bench.model} archives it",
         f"archived    1 (kept until {text(since + PROMOTION.retain)})",
     ]
     document = found.to_json()
@@ -123,7 +123,10 @@ def test_a_soak_that_is_over_and_a_retention_that_has_passed_are_said(bench: Ben
 
     assert f"  gate archive {bench.model} is due since {text(ends)}" in due.lines
     assert due.lines[-1] == "archived    1"
-    assert after.lines[3:5] == ["standby     nothing", "  no standby is left: the alias previous equals production"]
+    assert after.lines[3:5] == [
+        "previous    nothing",
+        "  no previous version is left: the alias previous equals production",
+    ]
     assert after.lines[-1].startswith("archived    1, 2 (kept until ")
 
 

@@ -107,7 +107,7 @@ def test_an_alias_moved_by_hand_is_named_and_put_back(bench: Bench) -> None:
         "version 3, promoted by ci (unverified) on "
     )
     assert found.exit_code == 1
-    assert lines[0].startswith(f"{bench.model} version 3 is Production, as the ledger says (epoch 4, ")
+    assert lines[0].startswith(f"{bench.model} version 3 is Production, as the ledger says (revision 4, epoch 4, ")
     assert lines[-2:] == ["done: point the alias production to version 3", "serving was not checked"]
     assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
     entry = read_chain(bench.registry.ledger(bench.model).keys()).entries[-1]
@@ -166,7 +166,7 @@ def test_a_deleted_version_is_named_by_what_it_was_for(bench: Bench) -> None:
     )
     assert later.discrepancies == ()
     assert codes(standby) == ["version_deleted", "alias_moved"] or codes(standby) == ["alias_moved", "version_deleted"]
-    assert any("and it stands by for a rollback" in str(one) for one in standby.discrepancies)
+    assert any("and it is the previous version, to which a rollback goes" in str(one) for one in standby.discrepancies)
     assert any("and it is Production; gate rollback" in str(one) for one in production.discrepancies)
     with pytest.raises(Refused, match="is gone from the registry, so nothing can point to it") as refused:
         mend(bench)
@@ -253,7 +253,7 @@ def test_an_edited_or_lost_vote_is_named(bench: Bench) -> None:
     assert codes(edited) == ["vote_edited"]
     assert f"the vote {name} was edited since" in str(edited.discrepancies[0])
     assert codes(lost) == ["vote_gone"]
-    assert "on which epoch 4 rests, is gone" in str(lost.discrepancies[0])
+    assert "on which revision 4 (epoch 4) rests, is gone" in str(lost.discrepancies[0])
 
 
 @pytest.mark.parametrize(
@@ -337,7 +337,7 @@ def test_a_promotion_that_is_under_way_is_no_disagreement(bench: Bench) -> None:
     assert (during.exit_code, after.exit_code) == (3, 1)
     assert "is in progress until" in during.lines[0]
     assert codes(after) == ["unfinished"]
-    assert lines[0].startswith("finished what was left: epoch 4 (version 2 promoted by ci (unverified) at ")
+    assert lines[0].startswith("finished what was left: revision 4 (epoch 4, version 2 promoted by ci (unverified) at ")
     assert look(bench).discrepancies == ()
     assert bench.aliases["production"] == "2"
 

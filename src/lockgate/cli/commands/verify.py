@@ -100,9 +100,7 @@ def _repair(
 
     repairs = state.repairs
     entry = state.chain.unfinished
-    repairs = (
-        [f"finish epoch {entry.epoch} ({entry.kind.replace('_', ' ')})", *repairs] if entry is not None else repairs
-    )
+    repairs = [f"finish {entry.label} ({entry.kind.replace('_', ' ')})", *repairs] if entry is not None else repairs
     if not repairs:
         click.echo("nothing to repair: all is set as the ledger says", err=True)
         return None

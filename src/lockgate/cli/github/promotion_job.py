@@ -87,7 +87,7 @@ def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) ->
     try:
         proof = RollbackProof.read((folder / PROOF).read_bytes())
     except (OSError, ValueError) as error:
-        raise UsageError(f"there is no proof of the way back: {error}", remedy="run the job that proves it") from error
+        raise UsageError(f"there is no rollback proof: {error}", remedy="run the job that proves it") from error
     proof.require_gates([gate.title for gate in of.gates])
     return promotion.promote(
         make_operator(of, environ=os.environ, actor=actor),
@@ -118,7 +118,7 @@ def telling(desk: Desk, seen: PullRequestState, runner: Runner, work: Callable[[
 
 
 def _not_here(outgoing: ModelVersion) -> None:
-    raise Refused("this job runs no model, and so proves no way back", code="no_proof", remedy="give it a proof")
+    raise Refused("this job runs no model, and so proves no rollback", code="no_proof", remedy="give it a proof")
 
 
 def _run_folder(approved: Approved, path: Path) -> Path:

@@ -18,7 +18,7 @@ from lockgate.signoff.vote import Vote
 from lockgate.units import utc, utc_text
 
 _VOTE = "vote."
-_HEAD = ("EPOCH", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "VOTES", "WHY")
+_HEAD = ("REVISION", "WHEN (UTC)", "WHAT", "VERSION", "WHO", "EVIDENCE", "APPROVALS", "WHY")
 
 
 @dataclass(frozen=True)
@@ -139,16 +139,20 @@ class PastProduction:
             return [f"what was Production of {self.model} on {when} is not known: the ledger {begins}", *self.notes]
         if entry is None:
             return [f"{self.model} had no Production on {when}", *self.notes]
-        until = "and still is" if self.ended is None else f"until {utc_text(self.ended.at)} (epoch {self.ended.epoch})"
+        until = (
+            "and still is"
+            if self.ended is None
+            else f"until {utc_text(self.ended.at)} (revision {self.ended.epoch}, epoch {self.ended.epoch})"
+        )
         lines = [
             f"{self.model} version {entry.target} was Production on {when}",
-            f"  since {utc_text(entry.at)} (epoch {entry.epoch}), {until}",
+            f"  since {utc_text(entry.at)} (revision {entry.epoch}, epoch {entry.epoch}), {until}",
             f"  {_words(entry)} by {entry.actor}{f': {entry.reason}' if entry.reason else ''}",
         ]
         if self.let_in is not None and self.let_in is not entry:
             reason = f": {self.let_in.reason}" if self.let_in.reason else ""
             lines.append(
-                f"  first let in on {utc_text(self.let_in.at)} (epoch {self.let_in.epoch}), "
+                f"  first admitted on {utc_text(self.let_in.at)} (revision {self.let_in.epoch}, epoch {self.let_in.epoch}), "
                 f"{_words(self.let_in)} by {self.let_in.actor}{reason}"
             )
         lines.append(f"  on evidence {self.evidence or 'none'}")
@@ -226,20 +230,24 @@ def production_at(registry: Registry, model: str, *, moment: datetime, now: date
     entry, let_in = past.entry, past.let_in
     if entry is not None and moment < chain.done[entry.epoch].at:
         notes.append(
-            f"in between: epoch {entry.epoch} was claimed on {utc_text(entry.at)} and done on "
+            f"in between: {entry.label} was claimed on {utc_text(entry.at)} and done on "
             f"{utc_text(chain.done[entry.epoch].at)}; until then {version_text(entry.source)} may have answered"
         )
     if chain.unfinished is not None and chain.unfinished.at <= moment:
-        notes.append(f"epoch {chain.unfinished.epoch} ({_words(chain.unfinished)}) was claimed and is not done")
+        notes.append(f"{chain.unfinished.label}, {_words(chain.unfinished)}, was claimed and is not done")
     votes: list[Vote] = []
     if let_in is not None and let_in.votes and let_in.evidence is not None:
         try:
             stored = registry.evidence(model).votes(let_in.evidence)
             by_hash = {hashing.sha256(vote): vote for vote, _ in stored}
             votes = [Vote.read(by_hash[sha256]) for sha256 in let_in.votes if sha256 in by_hash]
-            notes += [f"the bytes of the vote {sha256} are gone" for sha256 in let_in.votes if sha256 not in by_hash]
+            notes += [
+                f"the signed bytes of the approval {sha256} are gone"
+                for sha256 in let_in.votes
+                if sha256 not in by_hash
+            ]
         except (RegistryError, ValueError) as error:
-            notes.append(f"the votes cannot be read: {error}")
+            notes.append(f"the approvals cannot be read: {error}")
     return replace(past, approvals=tuple(votes), notes=tuple(notes))
 
 

@@ -115,7 +115,7 @@ class PublishedEvidence:
             Discrepancy(
                 "vote_gone",
                 where,
-                f"the vote {vote}, on which epoch {entry.epoch} rests, is gone",
+                f"the vote {vote}, on which {entry.label} rests, is gone",
                 "restore its file from a backup",
             )
             for entry in entries

@@ -57,7 +57,7 @@ class ModelStatus:
         """The status for people, a sentence per line."""
         standing = self.standing
         lines = [self._line("Production", standing.production), self._line("Staging", standing.staging)]
-        lines += [self._line("standby", standing.standby), *self._standby_lines()]
+        lines += [self._line("previous", standing.standby), *self._standby_lines()]
         for state in ("archived", "withdrawn"):
             versions = sorted((version for version, other in standing.states.items() if other == state), key=int)
             lines += [f"{state:<11} {', '.join(self._with_retention(version) for version in versions)}"] * bool(
@@ -94,13 +94,17 @@ class ModelStatus:
     def _standby_lines(self) -> list[str]:
         soak = self.soak
         if soak is None:
-            return ["  no standby is left: the alias previous equals production"] if self.standing.production else []
+            return (
+                ["  no previous version is left: the alias previous equals production"]
+                if self.standing.production
+                else []
+            )
         if soak.is_over(self.at):
             return [f"  gate archive {self.model} is due since {utc_text(soak.ends)}"]
         for_how_long = duration_text(self.promotion.soak)
         return [
             f"  stays until {utc_text(soak.ends)}, when version {soak.production} will have held for {for_how_long}; "
-            f"then gate archive {self.model} lets it go"
+            f"then gate archive {self.model} archives it"
         ]
 
     def _with_retention(self, version: str) -> str:
@@ -145,8 +149,8 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
         problems += _moved(current, stages)
     if entry is not None and not _passed_since(registry, model, entry):
         problems.append(
-            f"version {entry.target} was let in against the rules on {utc_text(entry.at)}, by {entry.actor}: "
-            f"{entry.reason}; this stands until gate run --stage --candidate version={entry.target} passes, or another "
+            f"version {entry.target} was promoted by override on {utc_text(entry.at)}, by {entry.actor}: "
+            f"{entry.reason}; this warning stays until gate run --stage --candidate version={entry.target} passes, or another "
             "version takes its place"
         )
     else:
@@ -186,7 +190,7 @@ def _problems(model: str, chain: Chain, standing: Standing, aliases: dict[str, s
     if entry is not None:
         until = utc_text(entry.lease_ends)
         problems.append(
-            f"epoch {entry.epoch} ({entry.kind.replace('_', ' ')} by {entry.actor}) is "
+            f"{entry.label} ({entry.kind.replace('_', ' ')} by {entry.actor}) is "
             + (f"in progress until {until}" if now < entry.lease_ends else "unfinished; the next command finishes it")
         )
     elif standing.production is None and "production" in aliases:

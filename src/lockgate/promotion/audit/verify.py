@@ -45,7 +45,9 @@ class Verification:
         """The result for people, a sentence per line."""
         lines = [f"! {discrepancy}" for discrepancy in self.discrepancies]
         if self.in_progress is not None:
-            lines.append(f"{self.model}: epoch {self.in_progress.epoch} is in progress until {self._lease}; ask again")
+            lines.append(
+                f"{self.model}: {self.in_progress.label} is in progress until {self._lease}; run this again then"
+            )
         elif not self.discrepancies:
             lines.append(
                 f"{self.model}: all agrees: {_count(len(self.chain.entries), 'entry', 'entries')}, "
@@ -263,12 +265,12 @@ def _gone(
     """Versions that somebody deleted though they are in use or were to be kept."""
     remedies = {
         "production": f'gate rollback {model} --reason "…" (or --to another version that is kept) makes one that exists Production',
-        "standby": "a rollback has nowhere to go but --to an older version; find out who deleted it",
+        "standby": "a rollback can only go --to an older version; find out who deleted it",
         "staging": "evaluate another candidate with gate run --stage",
     }
     words = {
         "production": "it is Production",
-        "standby": "it stands by for a rollback",
+        "standby": "it is the previous version, to which a rollback goes",
         "staging": "it waits for sign-off",
     }
     discrepancies = []

@@ -50,6 +50,11 @@ class Entry:
         return hashing.sha256(self.bytes)
 
     @property
+    def label(self) -> str:
+        """The entry's number for people: `revision 4 (epoch 4)`."""
+        return f"revision {self.epoch} (epoch {self.epoch})"
+
+    @property
     def lease_ends(self) -> datetime:
         return self.at + self.lease
 

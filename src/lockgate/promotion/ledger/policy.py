@@ -37,7 +37,7 @@ def parse_waiver(text: str) -> ProofWaiver | None:
         return None
     match = _WAIVED.fullmatch(text)
     if match is None:
-        raise ValueError(f'{text!r} is not a way back; write prove, or "waived: REASON, until 2026-12-31"')
+        raise ValueError(f'{text!r} is no value of way_back; write prove, or "waived: REASON, until 2026-12-31"')
     try:
         return ProofWaiver(match["reason"], date.fromisoformat(match["until"]))
     except ValueError as error:
