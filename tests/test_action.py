@@ -87,7 +87,7 @@ def test_no_text_from_outside_stands_in_a_script() -> None:
 
 def test_every_word_that_an_output_can_be_is_described() -> None:
     """Those of a decision, those that commands end with, and the verdicts."""
-    source = "".join(path.read_text() for path in (ROOT / "src/lockgate/commands").glob("github*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "src/lockgate/cli/commands").glob("github*.py"))
     states = {*re.findall(r'\bstate(?:": |=)"(\w+)"', source), *get_args(get_type_hints(SignoffDecision)["state"])}
     said = {name: set(re.findall(r"\w+", output["description"])) for name, output in ACTION["outputs"].items()}
 

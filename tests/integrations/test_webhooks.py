@@ -15,7 +15,7 @@ from helpers.hooks import Hook
 from helpers.promoting import CI, NOW, evidence
 from helpers.web import closed_port
 from lockgate.integrations import webhooks as notify
-from lockgate.integrations.webhooks import Notice, tell
+from lockgate.integrations.webhooks import Notice, send
 from lockgate.pipeline.notification_spec import Notify
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Entry
@@ -51,7 +51,7 @@ def sent(hook: Hook, notice: Notice | None = None, *, slept: list[float] | None 
     asked = Notify.model_validate({"webhook": "${HOOK}", "on": ["promoted"], **more})
     environ = {"HOOK": f"{hook.url}/services/t0ken", "KEY": "s3cret", "TOKEN": "abc"}
     naps: list[float] = [] if slept is None else slept
-    return tell([asked], notice or moved(), environ=environ, sleep=naps.append)
+    return send([asked], notice or moved(), environ=environ, sleep=naps.append)
 
 
 def test_one_short_document_is_posted(hook: Hook) -> None:
@@ -131,7 +131,7 @@ def test_nobody_there_and_nothing_set_are_lines_too(hook: Hook) -> None:
     """A closed port, a variable that this job does not have, an address that the variable should not hold."""
     asked = Notify.model_validate({"webhook": "${HOOK}", "on": ["promoted"]})
     told = {
-        value: tell([asked], moved(), environ={"HOOK": value} if value else {}, sleep=lambda _: None)
+        value: send([asked], moved(), environ={"HOOK": value} if value else {}, sleep=lambda _: None)
         for value in (f"http://127.0.0.1:{closed_port()}/t0ken", "", "http://hooks.example.org/t0ken", "t0ken\nx")
     }
 

@@ -51,7 +51,7 @@ def _links(pull: str | None) -> dict[str, str]:
 
 
 def _send(pipeline: Pipeline, notice: Notice) -> None:
-    from lockgate.integrations.webhooks import tell
+    from lockgate.integrations.webhooks import send
 
-    for line in tell(pipeline.notify, notice, environ=os.environ):
+    for line in send(pipeline.notify, notice, environ=os.environ):
         click.echo(f"gate: {one_line(line)}", err=True)

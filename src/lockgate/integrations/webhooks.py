@@ -1,4 +1,4 @@
-"""Tell others what happened to a model, after the fact: a short JSON document, posted to the webhooks of the pipeline."""
+"""Webhook notifications: a short JSON document about a model, posted to the addresses of the pipeline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from lockgate import hashing as digest
+from lockgate.hashing import canonical
 from lockgate.pipeline import variables
 from lockgate.pipeline.notification_spec import Event, Notify, address_problem
 from lockgate.signoff.identity import Identity
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 SCHEMA = "lockgate/notice/v1"
 SIGNATURE = "X-Lockgate-Signature-256"
 _TRIES = 3
-_SECONDS = 10.0  # of one try, whatever the server does
+_SECONDS = 10.0  # of one attempt, whatever the server does
 _REASON = 500
 _EVENTS: Mapping[str, Event] = {"promoted": "promoted", "override": "promoted", "rolled_back": "rolled_back"}
 
 
 @dataclass(frozen=True)
 class Notice:
-    """What happened: no row of data, no value that was measured, no secret.
+    """One event of a model: no row of data, no measured value, no secret.
 
-    kind: of the ledger's entry, so that an override can be told from a promotion. before: the version that left.
+    kind: of the ledger's entry, which tells an override from a promotion. previous: the version that left Production.
     links: name → address, of a pull request or a CI run.
     """
 
@@ -45,7 +45,7 @@ class Notice:
     kind: str
     model: str
     version: str
-    before: str | None
+    previous: str | None
     digest: str | None
     verdict: str | None
     actor: Identity | None
@@ -55,12 +55,11 @@ class Notice:
 
     @classmethod
     def moved(cls, outcome: Outcome, evidence: Evidence | None, links: Mapping[str, str]) -> Notice | None:
-        """Of a version that moved to Production; None where nothing moved there now."""
+        """The notice of a version that moved to Production; None where nothing moved now."""
         entry = outcome.entry
         if outcome.already or entry.kind not in _EVENTS or entry.target is None:
             return None
-        about = evidence if evidence is not None and evidence.digest == entry.evidence else None
-        verdict = None if about is None else about.verdict.value
+        verdict = evidence.verdict.value if evidence is not None and evidence.digest == entry.evidence else None
         return cls(
             _EVENTS[entry.kind], entry.kind, outcome.model, entry.target, entry.source, entry.evidence, verdict, entry.actor,
             entry.reason, entry.at, links,
@@ -68,7 +67,7 @@ class Notice:
 
     @classmethod
     def waiting(cls, evidence: Evidence, at: datetime, links: Mapping[str, str]) -> Notice:
-        """Of evidence that opens something once people sign it."""
+        """The notice of evidence that can be promoted once people sign it."""
         asks = len(evidence.asks)
         reason = f"{asks} undecided findings are to be accepted" if asks else "every requirement was met"
         return cls(
@@ -78,22 +77,22 @@ class Notice:
 
     @property
     def text(self) -> str:
-        """A sentence for people, which Slack, Mattermost and their like show as it stands: no mention, no link of others."""
+        """A sentence for people, which Slack, Mattermost and the like show as it is: no mention, no link of others."""
         by = "" if self.actor is None else f" ({self.actor})"
-        instead = "" if self.before is None else f" in place of version {self.before}"
-        what = {
+        instead = "" if self.previous is None else f" in place of version {self.previous}"
+        event = {
             "waiting": f"version {self.version} waits for sign-off ({self.verdict})",
             "promoted": f"version {self.version} is Production{instead}{by}",
             "override": f"version {self.version} is Production{instead}, by override{by}",
             "rolled_back": f"version {self.version} is Production again{instead}{by}",
         }[self.kind]
-        said = html(f"{cut(self.model, 200)} {what}: {cut(self.reason, _REASON)}")
-        signed = [f"— {self.digest}"] if self.kind == "waiting" else []
-        return " ".join([said, *signed, *self.links.values()])
+        sentence = html(f"{cut(self.model, 200)} {event}: {cut(self.reason, _REASON)}")
+        digest = [f"— {self.digest}"] if self.kind == "waiting" else []
+        return " ".join([sentence, *digest, *self.links.values()])
 
     @property
     def bytes(self) -> bytes:
-        return digest.canonical(
+        return canonical(
             {
                 "schema": SCHEMA,
                 "text": self.text,
@@ -101,7 +100,7 @@ class Notice:
                 "kind": self.kind,
                 "model": self.model,
                 "version": self.version,
-                "from": self.before,
+                "from": self.previous,
                 "digest": self.digest,
                 "verdict": self.verdict,
                 "actor": None if self.actor is None else self.actor.to_json(),
@@ -112,52 +111,49 @@ class Notice:
         )
 
 
-def tell(
+def send(
     notify: Iterable[Notify],
     notice: Notice,
     *,
     environ: Mapping[str, str],
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[str]:
-    """Send it to all who asked for such an event; returns a line for each who could not be told.
+    """Post the notice to every webhook that subscribes to its event; returns a line for each that failed.
 
-    environ: where the variables of addresses, headers and secrets are looked up. Raises nothing that a server causes.
+    environ: the variables of addresses, headers and secrets. Raises nothing that a server causes.
     """
-    return [
-        f"not notified of {notice.event}: {why}"
-        for one in notify
-        if notice.event in one.on and (why := _post(one, notice.bytes, environ, sleep)) is not None
-    ]
+    failures = (_post(spec, notice.bytes, environ, sleep) for spec in notify if notice.event in spec.on)
+    return [f"not notified of {notice.event}: {failure}" for failure in failures if failure is not None]
 
 
 def _post(spec: Notify, body: bytes, environ: Mapping[str, str], sleep: Callable[[float], None]) -> str | None:
-    """Why it did not arrive, without repeating the address, whose path is often the secret; None where it did."""
+    """Why it failed, without the address, whose path is often the secret; None where it arrived."""
     try:
         url = _read(spec.webhook, environ)
         headers = {name: _read(value, environ) for name, value in spec.headers.items()}
         key = None if spec.secret is None else _read(spec.secret, environ)
     except LookupError as error:
         return f"the variable {error.args[0]} is not set here"
-    if (wrong := address_problem(url)) is not None:
-        return f"its webhook {wrong}"
+    if (complaint := address_problem(url)) is not None:
+        return f"its webhook {complaint}"
     if not all(value.isascii() and value.isprintable() for value in headers.values()):
         return "the value of a header is plain ASCII on one line"
     headers |= {"Content-Type": "application/json; charset=utf-8", "User-Agent": "lockgate"}
     if key is not None:
         headers[SIGNATURE] = f"sha256={hmac.new(key.encode(), body, hashlib.sha256).hexdigest()}"
-    why = ""
+    problem = ""
     for attempt in range(1, _TRIES + 1):
         status, failure = _try(url, body, headers)
         if status is not None and 200 <= status < 300:
             return None
-        why = f"{urlsplit(url).hostname} " + (failure or f"answered {status}")
+        problem = f"{urlsplit(url).hostname} " + (failure or f"answered {status}")
         if status is not None and 300 <= status < 400:
-            return f"{why}, and redirects are not followed"
+            return f"{problem}, and redirects are not followed"
         if status is not None and status != 429 and status < 500:
-            return why
+            return problem
         if attempt < _TRIES:
             sleep(2.0 ** (attempt - 1))
-    return f"{why}, tried {_TRIES} times"
+    return f"{problem}, tried {_TRIES} times"
 
 
 def _read(value: SecretStr, environ: Mapping[str, str]) -> str:
@@ -165,27 +161,27 @@ def _read(value: SecretStr, environ: Mapping[str, str]) -> str:
 
 
 def _try(url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int | None, str | None]:
-    """(status, None) or (None, why not). It ends in time also where a server sends its answer drop by drop."""
+    """(status, None) or (None, failure). The thread keeps to the time limit where a server answers byte by byte."""
     answer: dict[str, Any] = {}
-    asking = threading.Thread(target=_ask, args=(url, body, headers, answer), daemon=True)
-    asking.start()
-    asking.join(_SECONDS)
+    request = threading.Thread(target=_request, args=(url, body, headers, answer), daemon=True)
+    request.start()
+    request.join(_SECONDS)
     return answer.get("status"), answer.get("failure", f"gave no answer within {_SECONDS:.0f} s")
 
 
-def _ask(url: str, body: bytes, headers: Mapping[str, str], answer: dict[str, Any]) -> None:
+def _request(url: str, body: bytes, headers: Mapping[str, str], answer: dict[str, Any]) -> None:
     import requests
     from urllib3.exceptions import HTTPError
 
     try:
         with requests.post(
-            url, data=body, headers=dict(headers), auth=_as_it_is, timeout=(5, _SECONDS), stream=True, allow_redirects=False
-        ) as found:  # fmt: skip
-            answer["failure"], answer["status"] = None, found.status_code
+            url, data=body, headers=dict(headers), auth=_unchanged, timeout=(5, _SECONDS), stream=True, allow_redirects=False
+        ) as response:  # fmt: skip
+            answer["failure"], answer["status"] = None, response.status_code
     except (requests.RequestException, HTTPError, OSError, ValueError) as error:
         answer["failure"] = f"gave no answer ({type(error).__name__})"
 
 
-def _as_it_is(request: Any) -> Any:
-    """No .netrc of the machine adds credentials."""
+def _unchanged(request: Any) -> Any:
+    """No credentials from a .netrc of the machine."""
     return request

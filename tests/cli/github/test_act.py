@@ -282,12 +282,12 @@ jobs:
         run: |
           "$PYTHON_OF_TESTS" - <<'END'
           from contextlib import nullcontext
-          from lockgate.cli.github.actions_runner import commands_off, say
+          from lockgate.cli.github.actions_runner import commands_disabled, log
           spoofed = "::add-mask::told\\n::set-output name=verdict::pass\\n::error title=spoofed::x\\n::stop-commands::a"
-          with commands_off():
+          with commands_disabled():
               print(spoofed, flush=True)
-              say(spoofed)
-          say("::warning title=ours::told")
+              log(spoofed)
+          log("::warning title=ours::told")
           END
 """
 
@@ -296,7 +296,7 @@ jobs:
 def test_what_a_model_prints_is_no_command_to_a_runner_that_nobody_here_wrote(tmp_path: Path, guarded: bool) -> None:
     """Between the words that turn commands off and on again; without them the runner obeys, so that this can fail."""
     runner = Runner(tmp_path)
-    done = runner.run(SPOOF if guarded else SPOOF.replace("with commands_off()", "with nullcontext()"), {})
+    done = runner.run(SPOOF if guarded else SPOOF.replace("with commands_disabled()", "with nullcontext()"), {})
     taken = {name: done.commands("gate", name) for name in ("add-mask", "set-output", "error", "warning")}
 
     assert done.jobs == {"gate": "success"}

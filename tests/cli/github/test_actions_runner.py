@@ -15,7 +15,7 @@ from helpers.desk import Desk
 from lockgate.cli.commands import adopt, promote
 from lockgate.cli.commands.github import command
 from lockgate.cli.commands.vote import approve
-from lockgate.cli.github.actions_runner import who
+from lockgate.cli.github.actions_runner import triggering_identity
 from lockgate.evidence.evidence import Evidence
 from lockgate.signoff import ssh
 from lockgate.signoff.identity import Identity
@@ -257,4 +257,4 @@ def test_where_an_owner_is_asked_only_a_run_that_an_owner_started_rolls_back(
 )  # fmt: skip
 def test_who_started_a_run_is_known_by_number(environ: dict[str, str], expected: Identity | None) -> None:
     """Somebody who ran another's run again has only a login, which proves nothing."""
-    assert who(environ) == expected
+    assert triggering_identity(environ) == expected

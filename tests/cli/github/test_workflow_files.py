@@ -176,7 +176,7 @@ def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch
     assert first.exception is None
     assert 'model: "a b"' in (tmp_path / ".github" / "workflows" / "gate-rollback.yml").read_text()
     assert 'pipeline: "gates/a_b.yaml"' in (tmp_path / ".github" / "workflows" / "gate.yml").read_text()
-    assert "is there already" in str(again.exception)
+    assert "exists already" in str(again.exception)
     assert forced.exception is None
     assert "[ ] Environments: model-promotion" in first.output
 

@@ -1,9 +1,10 @@
-"""What do the jobs behind an approval do: prove the way back with what may only read, then move the version, running no model."""
+"""Steps behind an approval: prove the rollback with read-only rights, then promote the version, running no model."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,131 +13,154 @@ from lockgate.errors import LockgateError, Refused, UsageError
 
 if TYPE_CHECKING:
     from lockgate.cli.github.actions_runner import Runner
-    from lockgate.cli.github.pull_request import Desk
+    from lockgate.cli.github.pull_request import PullRequestJob
     from lockgate.evidence.evidence import Evidence
     from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState
     from lockgate.promotion.outcome import Outcome
     from lockgate.registries.ports import ModelVersion
-    from lockgate.signoff.decision import Ballot, SignoffDecision
+    from lockgate.signoff.decision import Ballot
     from lockgate.signoff.identity import Identity
 
 PROOF = "proof.json"
 
 
 @dataclass(frozen=True)
-class Approved:
-    """A pull request whose evidence is approved at this moment: what an earlier job said of it is read anew."""
+class ApprovedPullRequest:
+    """A pull request whose evidence is approved at this moment, decided anew and not taken from an earlier job."""
 
-    desk: Desk
-    seen: PullRequestState
+    job: PullRequestJob
+    state: PullRequestState
     evidence: Evidence
-    asked: BranchPolicy
-    decision: SignoffDecision
+    policy: BranchPolicy
 
     @classmethod
-    def of(cls, desk: Desk, seen: PullRequestState, digest: str) -> Approved:
-        """Raises Refused where it is not, or not that evidence."""
+    def require(cls, job: PullRequestJob, state: PullRequestState, digest: str) -> ApprovedPullRequest:
+        """Raises Refused where it is not approved, or has other evidence than that of the digest."""
         from lockgate.runs.run import now
 
-        decision, asked = desk.decision(seen, now()), desk.asked
-        if seen.evidence is None or asked is None or decision.state != "approved":
+        decision, policy = job.decision(state, now()), job.policy
+        if state.evidence is None or policy is None or decision.state != "approved":
             raise Refused(decision.reason, code=decision.code, remedy=decision.remedy)
-        if seen.evidence.digest != digest:
+        if state.evidence.digest != digest:
             raise Refused(
-                f"{digest} was approved, and the evidence of pull request {desk.number} is {seen.evidence.digest}",
+                f"{digest} was approved, and the evidence of pull request {job.number} is {state.evidence.digest}",
                 code="digest_mismatch",
                 remedy="ask for sign-off on the newest evidence",
             )
-        return cls(desk, seen, seen.evidence, asked, decision)
+        return cls(job, state, state.evidence, policy)
 
     @property
     def ballot(self) -> Ballot:
-        return self.seen.ballot(self.asked, self.desk.event)
+        return self.state.ballot(self.policy, self.job.event)
 
     @property
     def votes(self) -> list[tuple[bytes, bytes]]:
-        """The bytes of every vote, to be kept where CI's own artifacts end. A comment has no signature."""
+        """The bytes of every vote, to be kept for longer than CI keeps artifacts. A comment has no signature."""
         return [(vote.bytes, b"") for vote in self.ballot.votes]
 
 
-def prove(approved: Approved, folder: Path, by: Identity) -> list[str]:
-    """Ask the version that would be the way back, and the gates that say the same each time; says what was found.
+def prove_rollback(path: Path | None, digest: str, folder: Path) -> list[str]:
+    """Prove that the outgoing version still answers, and run the repeatable gates again; returns lines for people.
 
-    Leaves the proof in the folder. Raises Refused where the way back does not answer, or a gate contradicts the evidence.
+    folder: where the proof is written. Raises Refused where the version does not answer, or a gate contradicts the evidence.
     """
+    from lockgate.cli.evidence_lookup import project_root
+    from lockgate.cli.github.actions_runner import step_actor
+    from lockgate.cli.github.pull_request import PullRequestJob
     from lockgate.cli.prove_rollback import make_proof, proof_lines
     from lockgate.pipeline.loader import load
     from lockgate.runs.lookup import open_registry
 
-    of = load(approved.desk.path, environ=os.environ)
-    made = make_proof(of, open_registry(of), approved.evidence, by=by, repeat=True)
+    job = PullRequestJob.open(os.environ, path)
+    actor = step_actor(project_root())
+    approved = ApprovedPullRequest.require(job, job.read_state(), digest)
+    pipeline = load(job.path, environ=os.environ)
+    proof = make_proof(pipeline, open_registry(pipeline), approved.evidence, by=actor, repeat=True)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / PROOF).write_bytes(made.bytes)
-    return proof_lines(of, made)
+    (folder / PROOF).write_bytes(proof.bytes)
+    return proof_lines(pipeline, proof)
 
 
-def promote(approved: Approved, folder: Path, actor: Identity, scratch: Path) -> Outcome:
-    """Move the version on the proof that lies in the folder. Runs no model."""
+def promote_approved(path: Path | None, digest: str, folder: Path, runner: Runner) -> Sequence[str]:
+    """Promote the approved version on the proof in the folder, and comment the outcome; returns lines for people."""
+    from lockgate.cli.evidence_lookup import project_root
+    from lockgate.cli.github.actions_runner import step_actor
+    from lockgate.cli.github.pull_request import PullRequestJob
+    from lockgate.cli.notifications import notify_moved
+
+    job = PullRequestJob.open(os.environ, path)
+    actor = step_actor(project_root())
+    state = job.read_state()
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+        outcome = _commented(
+            job,
+            state,
+            runner,
+            lambda: _promote(ApprovedPullRequest.require(job, state, digest), folder, actor, Path(scratch)),
+        )
+    if job.pipeline is not None:
+        notify_moved(job.pipeline, outcome, evidence=state.evidence, pull=state.pull.html_url)
+    return outcome.lines
+
+
+def _promote(approved: ApprovedPullRequest, folder: Path, actor: Identity, scratch: Path) -> Outcome:
+    """Promote on the proof in the folder. Runs no model."""
     from lockgate.pipeline.loader import load
-    from lockgate.promotion import promote as promotion
     from lockgate.promotion.preconditions import RollbackCheck
+    from lockgate.promotion.promote import PromotionRequest, promote
     from lockgate.promotion.rollback_proof import RollbackProof
     from lockgate.runs.promotion_hooks import make_operator, make_terms
 
-    of = load(approved.desk.path, environ=os.environ)
+    pipeline = load(approved.job.path, environ=os.environ)
     try:
         proof = RollbackProof.read((folder / PROOF).read_bytes())
     except (OSError, ValueError) as error:
-        raise UsageError(f"there is no rollback proof: {error}", remedy="run the job that proves it") from error
-    proof.require_gates([gate.title for gate in of.gates])
-    return promotion.promote(
-        make_operator(of, environ=os.environ, actor=actor),
-        promotion.PromotionRequest(
-            approved.evidence, approved.ballot, _run_folder(approved, scratch / "run"), approved.votes
-        ),
-        terms=make_terms(of),
-        rollback_check=RollbackCheck(scratch, run=_not_here, proof=proof),
+        raise UsageError(f"there is no rollback proof: {error}", remedy="run the job that makes it") from error
+    proof.require_gates([gate.title for gate in pipeline.gates])
+    run_folder = _run_folder(approved, scratch / "run")
+    return promote(
+        make_operator(pipeline, environ=os.environ, actor=actor),
+        PromotionRequest(approved.evidence, approved.ballot, run_folder, approved.votes),
+        terms=make_terms(pipeline),
+        rollback_check=RollbackCheck(scratch, run=_cannot_prove, proof=proof),
     )
 
 
-def telling(desk: Desk, seen: PullRequestState, runner: Runner, work: Callable[[], Outcome]) -> Outcome:
-    """Do it, and let the comment say what became of it."""
+def _commented(job: PullRequestJob, state: PullRequestState, runner: Runner, promote: Callable[[], Outcome]) -> Outcome:
+    """Promote, and let the comment show the outcome, or why there was none."""
     from lockgate.runs.run import now
     from lockgate.signoff.decision import SignoffDecision
 
     try:
-        outcome = work()
+        outcome = promote()
     except LockgateError as error:
         code = error.code if isinstance(error, Refused) else "not_promoted"
-        desk.stick(
-            seen, desk.comment(seen, SignoffDecision("refused", code, error.message, remedy=error.remedy)), runner
-        )
+        job.keep_comment(state, SignoffDecision("refused", code, error.message, remedy=error.remedy), runner)
         raise
-    done = tuple(outcome.lines)
-    desk.stick(seen, desk.comment(seen, desk.decision(seen, now()), done=done), runner)
+    job.keep_comment(state, job.decision(state, now()), runner, done=tuple(outcome.lines))
     return outcome
 
 
-def _not_here(outgoing: ModelVersion) -> None:
+def _cannot_prove(outgoing: ModelVersion) -> None:
     raise Refused("this job runs no model, and so proves no rollback", code="no_proof", remedy="give it a proof")
 
 
-def _run_folder(approved: Approved, path: Path) -> Path:
-    """Evidence, exhibits and reports, as a run leaves them. Nothing of it is unpacked to where strangers chose.
+def _run_folder(approved: ApprovedPullRequest, path: Path) -> Path:
+    """A run folder with evidence, exhibits and reports. Nothing is unpacked to a path that strangers chose.
 
-    Raises Refused where an exhibit is missing: what is published must be whole, because CI's own artifacts end.
+    Raises Refused where an exhibit is missing: what is published must be complete, because CI's own artifacts expire.
     """
     from lockgate.evidence.run_folder import RunFolder
     from lockgate.evidence.run_record import RunRecord
     from lockgate.integrations.github.pull_request_state import exhibits
     from lockgate.reports import FORMATS
 
-    found = exhibits(approved.desk.hub, approved.seen)
+    files = exhibits(approved.job.hub, approved.state)
     path.mkdir()
     folder = RunFolder(path)
     folder.keep_evidence(approved.evidence)
-    for name, data in found.items():
-        folder.write(name, data)
+    for name, content in files.items():
+        folder.write(name, content)
     record = RunRecord(approved.evidence, lambda: path)
     for report in FORMATS.values():
         folder.write(report.file, report.render(record).encode())

@@ -1,8 +1,9 @@
-"""What does a job do about a pull request: it looks at it anew, decides, keeps the one comment right, and tells."""
+"""Jobs of a pull request: read its state anew, decide, keep the one comment current, and notify."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
     from lockgate.pipeline.model import Pipeline
     from lockgate.signoff.decision import SignoffDecision
 
-_KNOWN = (
+# What somebody reads whose command has no known form.
+_COMMANDS = (
     "I know `/gate approve sha256:…` with all 64 digits, alone in its line (and `accepting N undecided` behind it where "
     "the comment above says so), `/gate reject`, `/gate revoke` and `/gate status`."
 )
 
 
 @dataclass(frozen=True)
-class Desk:
-    """The repository that this job belongs to, and the pull request that its event is about.
+class PullRequestJob:
+    """A job on the repository of a pull request, started by an event of that pull request.
 
     pipeline: of the default branch, which alone is checked out here; None where it has none yet.
     """
@@ -40,18 +42,16 @@ class Desk:
     pipeline: Pipeline | None
 
     @classmethod
-    def open(cls, environ: Mapping[str, str], path: Path | None) -> Desk:
-        """Raises UsageError where this is no job of a pull request."""
+    def open(cls, environ: Mapping[str, str], path: Path | None) -> PullRequestJob:
+        """The current job. Raises UsageError where it is none of a pull request."""
         from lockgate.cli.evidence_lookup import project_root
         from lockgate.integrations.github.client import API, GitHub
         from lockgate.pipeline.loader import load
         from lockgate.runs.lookup import only_pipeline
 
-        told = _event(environ)
-        number, event = _about(told)
-        here = project_root()
+        number, event = _parse_event(_event(environ))
         if path is None:
-            path = only_pipeline(here)
+            path = only_pipeline(project_root())
         hub = GitHub(
             environ.get("GITHUB_REPOSITORY", ""),
             environ.get("GATE_TOKEN", ""),
@@ -60,97 +60,154 @@ class Desk:
         return cls(hub, number, event, path, load(path, environ=None) if path.is_file() else None)
 
     @property
-    def asked(self) -> BranchPolicy | None:
-        """What the default branch says."""
+    def policy(self) -> BranchPolicy | None:
+        """The policy of the default branch; None where it has no pipeline yet."""
         from lockgate.integrations.github.pull_request_state import BranchPolicy
         from lockgate.signoff.policy import SignoffPolicy
 
-        of = self.pipeline
-        if of is None:
+        pipeline = self.pipeline
+        if pipeline is None:
             return None
-        return BranchPolicy(of.model, of.policy_digest, of.signoff or SignoffPolicy(), when=of.promotion.when)
+        signoff = pipeline.signoff or SignoffPolicy()
+        return BranchPolicy(pipeline.model, pipeline.policy_digest, signoff, when=pipeline.promotion.when)
 
-    def look(self) -> PullRequestState:
+    def read_state(self) -> PullRequestState:
         from lockgate.integrations.github.pull_request_state import read_state
 
         return read_state(self.hub, self.number)
 
-    def decision(self, seen: PullRequestState, now: datetime) -> SignoffDecision:
+    def decision(self, state: PullRequestState, now: datetime) -> SignoffDecision:
         from lockgate.signoff.decision import SignoffDecision
 
-        asked = self.asked
-        if asked is None:
+        policy = self.policy
+        if policy is None:
             return SignoffDecision(
                 "refused", "no_pipeline", "the default branch has no pipeline for this model yet",
                 remedy="bring it there by a pull request of its own",
             )  # fmt: skip
-        return seen.decision(asked, now, self.event)
+        return state.decision(policy, now, self.event)
 
-    def comment(self, seen: PullRequestState, decision: SignoffDecision, *, done: tuple[str, ...] | None = None) -> str:
-        """The comment as it should stand, also where there is no evidence to tell of."""
+    def _comment(self, state: PullRequestState, decision: SignoffDecision, done: tuple[str, ...] | None) -> str:
+        """The comment as it should be, also without evidence."""
         from lockgate.evidence.run_record import RunRecord
-        from lockgate.integrations.github import comment_report
+        from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
+        from lockgate.text import markdown
 
-        marker = self._marker(seen)
-        if seen.evidence is None:
-            return f"{marker}\n{_nothing(seen, decision)}"
-        older = dict.fromkeys(one.vote.digest for one in reversed(decision.ignored) if one.code == "other_evidence")
-        context = comment_report.CommentContext(
+        marker = self._marker(state)
+        if state.evidence is None:
+            reason, remedy = markdown(decision.reason), markdown(decision.remedy or "")
+            return f"{marker}\n### ⏳ Nothing to approve yet\n\n{reason}; {remedy}.\n"
+        other = [ignored.vote.digest for ignored in reversed(decision.ignored) if ignored.code == "other_evidence"]
+        context = CommentContext(
             marker,
-            run_url=None if seen.run is None else seen.run.html_url,
-            commit=seen.pull.head.sha,
-            replaced=tuple(older),
+            run_url=None if state.run is None else state.run.html_url,
+            commit=state.pull.head.sha,
+            replaced=tuple(dict.fromkeys(other)),
         )
-        policy, signoff = self.asked, None
+        policy, signoff = self.policy, None
         if policy is not None:
-            signoff = comment_report.SignoffStatus(policy.signoff, seen.ballot(policy, self.event), decision, done)
-        return comment_report.render(RunRecord(seen.evidence), context=context, signoff=signoff)
+            signoff = SignoffStatus(policy.signoff, state.ballot(policy, self.event), decision, done)
+        return render(RunRecord(state.evidence), context=context, signoff=signoff)
 
-    def ask_for_sign_off(self, seen: PullRequestState, decision: SignoffDecision) -> None:
-        """Notify those whom the pipeline names, once for each evidence: until the one comment speaks of it."""
+    def notify_waiting(self, state: PullRequestState, decision: SignoffDecision) -> None:
+        """Notify those whom the pipeline names, once for each evidence: until the one comment names it."""
         from lockgate.cli.notifications import notify_waiting
         from lockgate.integrations.github.client import own_comment
 
-        if self.pipeline is None or seen.evidence is None or decision.state != "pending":
+        if self.pipeline is None or state.evidence is None or decision.state != "pending":
             return
-        said = own_comment(seen.comments, self._marker(seen))
-        if said is None or seen.evidence.digest not in said.body:
-            notify_waiting(self.pipeline, seen.evidence, pull=seen.pull.html_url)
+        comment = own_comment(state.comments, self._marker(state))
+        if comment is None or state.evidence.digest not in comment.body:
+            notify_waiting(self.pipeline, state.evidence, pull=state.pull.html_url)
 
-    def _marker(self, seen: PullRequestState) -> str:
+    def _marker(self, state: PullRequestState) -> str:
         name = quote(self.path.stem, safe="").replace("-", "%2D")
-        return f"<!-- gate:v1 {seen.pull.base.repo.id}/{self.number}/{name} -->"
+        return f"<!-- gate:v1 {state.pull.base.repo.id}/{self.number}/{name} -->"
 
-    def stick(self, seen: PullRequestState, body: str, runner: Runner) -> None:
-        """Write the one comment; where the token may not, as in a pull request from a fork, into the summary."""
-        from lockgate.cli.github.actions_runner import say
+    def keep_comment(
+        self, state: PullRequestState, decision: SignoffDecision, runner: Runner, *, done: tuple[str, ...] | None = None
+    ) -> None:
+        """Write the one comment; where the token may not, as in a pull request from a fork, into the summary.
+
+        done: lines of the promotion's outcome, None before it.
+        """
+        from lockgate.cli.github.actions_runner import log
         from lockgate.integrations.github.schema import GitHubError
         from lockgate.models import environment
         from lockgate.text import hide, secret_forms
 
-        body = hide(body, secret_forms(environment.secrets(os.environ)))
+        body = hide(self._comment(state, decision, done), secret_forms(environment.secrets(os.environ)))
         try:
-            self.hub.keep_comment(self.number, body, marker=body.partition("\n")[0], comments=seen.comments)
+            self.hub.keep_comment(self.number, body, marker=body.partition("\n")[0], comments=state.comments)
         except GitHubError as error:
             if error.status != 403:
                 raise
-            say("gate: the token may not comment here; the job's summary has what the comment would have")
-            runner.show(body)
+            log("gate: the token may not comment here; the comment stands in the job's summary instead")
+            runner.add_summary(body)
 
-    def answer(self) -> None:
-        """Tell somebody of the policy that their command is none; others may write what they like."""
+    def answer_unknown_command(self) -> None:
+        """Tell somebody of the policy that their command has no known form; others may write what they like."""
         from lockgate.integrations.github.comments import parse_command
 
-        event = self.event
-        if event is None or event.action != "created" or event.comment.user is None or self.asked is None:
+        event, policy = self.event, self.policy
+        if event is None or event.action != "created" or event.comment.user is None or policy is None:
             return
-        said = parse_command(event.comment.body)
-        if said is not None and said.verb == "unknown" and self.asked.signoff.owner_of(event.comment.user.identity):
-            self.hub.add_comment(self.number, _KNOWN)
+        command = parse_command(event.comment.body)
+        if command is not None and command.verb == "unknown" and policy.signoff.owner_of(event.comment.user.identity):
+            self.hub.add_comment(self.number, _COMMANDS)
 
 
-def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
-    """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model is asked."""
+def decide(path: Path | None, record: Path | None, runner: Runner) -> dict[str, str]:
+    """Decide about the pull request and keep its comment; returns the outputs of the step.
+
+    record: the folder for what the next decision must know; None for the job that only keeps the comment.
+    """
+    from lockgate.cli.github.actions_runner import log
+    from lockgate.runs.run import now
+
+    job = PullRequestJob.open(os.environ, path)
+    state = job.read_state()
+    decision = job.decision(state, now())
+    if record is None:
+        decision = _unless_stopped(decision)
+    else:
+        _keep_record(job, state, record)
+        job.answer_unknown_command()
+    job.notify_waiting(state, decision)
+    job.keep_comment(state, decision, runner)
+    log(f"{decision.state}: {decision.reason}")
+    digest = "" if state.evidence is None else state.evidence.digest
+    return {"state": decision.state, "reason-code": decision.code, "evidence-digest": digest}
+
+
+def _unless_stopped(decision: SignoffDecision) -> SignoffDecision:
+    """The decision, or a refusal where the job that proves the rollback failed: GATE_STOPPED has its code then."""
+    from lockgate.signoff.decision import SignoffDecision
+
+    code = os.environ.get("GATE_STOPPED", "")
+    if not code or decision.state != "approved":
+        return decision
+    run = os.environ.get("GITHUB_RUN_ID") or "unknown"
+    return SignoffDecision(
+        "refused",
+        code if re.fullmatch(r"[a-z_]{1,40}", code) else "error",
+        f"it was approved, and the job that proves the rollback and re-evaluates gates stopped it ({code[:40]})",
+        remedy=f"the summary of run {run} of this workflow says why; once that is fixed, comment /gate status",
+    )
+
+
+def _keep_record(job: PullRequestJob, state: PullRequestState, folder: Path) -> None:
+    """Write what the next decision must know to the file that the job uploads."""
+    from lockgate.integrations.github.pull_request_state import RECORD
+
+    folder.mkdir(parents=True, exist_ok=True)
+    policy = job.policy
+    recorded = b"".join(vote.bytes + b"\n" for vote in state.recorded)
+    (folder / RECORD).write_bytes(recorded if policy is None else state.record(policy, job.event))
+
+
+def require_possible_approval(environ: Mapping[str, str], path: Path | None) -> None:
+    """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model runs."""
     from lockgate.cli.evidence_lookup import project_root
     from lockgate.integrations.github.comments import contributors
     from lockgate.integrations.github.schema import PullEvent, parse
@@ -162,28 +219,15 @@ def within_reach(environ: Mapping[str, str], path: Path | None) -> None:
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return
     event = parse(PullEvent, _event(environ), source="the event")
-    of = load(path or only_pipeline(project_root()), environ=None)
-    why = None if of.mode == "observe" else unreachable_reason(of.signoff or SignoffPolicy(), contributors(event))
-    if why is not None:
+    pipeline = load(path or only_pipeline(project_root()), environ=None)
+    if pipeline.mode == "observe":
+        return
+    obstacle = unreachable_reason(pipeline.signoff or SignoffPolicy(), contributors(event))
+    if obstacle is not None:
         raise UsageError(
-            f"nobody could ever approve this pull request: {why}",
+            f"nobody could ever approve this pull request: {obstacle}",
             remedy="add owners to signoff.groups on the default branch, or set separation_of_duties: false there",
         )
-
-
-def keep_record(seen: PullRequestState, asked: BranchPolicy | None, event: CommentEvent | None, folder: Path) -> None:
-    """What the next decision must not forget, as the file that the job uploads."""
-    from lockgate.integrations.github.pull_request_state import RECORD
-
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = b"".join(vote.bytes + b"\n" for vote in seen.recorded) if asked is None else seen.record(asked, event)
-    (folder / RECORD).write_bytes(kept)
-
-
-def _nothing(seen: PullRequestState, decision: SignoffDecision) -> str:
-    from lockgate.text import markdown
-
-    return f"### ⏳ Nothing to approve yet\n\n{markdown(decision.reason)}; {markdown(decision.remedy or '')}.\n"
 
 
 def _event(environ: Mapping[str, str]) -> bytes:
@@ -196,14 +240,14 @@ def _event(environ: Mapping[str, str]) -> bytes:
         raise UsageError(f"GITHUB_EVENT_PATH cannot be read: {error}") from error
 
 
-def _about(told: bytes) -> tuple[int, CommentEvent | None]:
-    """The pull request of an event, and the event where it is about a comment."""
+def _parse_event(content: bytes) -> tuple[int, CommentEvent | None]:
+    """(number of the pull request, the event where it is of a comment)."""
     import json
 
     from lockgate.integrations.github.schema import CommentEvent, parse
 
     try:
-        document: Any = json.loads(told)
+        document: Any = json.loads(content)
     except (ValueError, RecursionError):
         document = None
     pull = document.get("pull_request") if isinstance(document, dict) else None
@@ -211,7 +255,7 @@ def _about(told: bytes) -> tuple[int, CommentEvent | None]:
         return pull["number"], None
     if not isinstance(document, dict) or "comment" not in document:
         raise UsageError("the event is of no pull request", remedy="call this on pull_request or issue_comment")
-    event = parse(CommentEvent, told, source="the event")
+    event = parse(CommentEvent, content, source="the event")
     if event.issue.pull_request is None:
-        raise UsageError("the comment is below an issue, not a pull request")
+        raise UsageError("the comment is on an issue, not on a pull request")
     return event.issue.number, event

@@ -1,4 +1,4 @@
-"""Which workflow files does a repository on GitHub need, with its names and pinned versions in them?"""
+"""Workflow files of a repository on GitHub, with its names and pinned versions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lockgate.errors import UsageError
 
 NAMES = ("gate.yml", "gate-approve.yml", "gate-rollback.yml", "gate-nightly.yml")
 REPOSITORY = "lockgate/lockgate"
-# By the commit of a release: a tag can be moved.
+# Pinned by the commit of a release, because a tag can be moved.
 PINNED = {
     "checkout": "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1",
     "setup_python": "actions/setup-python@5fda3b95a4ea91299a34e894583c3862153e4b97 # v7.0.0",
@@ -41,7 +41,7 @@ In the settings of the repository (docs/github.md says what is only advisory wit
 
 @dataclass(frozen=True)
 class Workflows:
-    """The files for one pipeline. action: what `uses:` names; pinned: whether that is a commit."""
+    """The files for one pipeline. action: value of `uses:`; pinned: whether that is a commit."""
 
     model: str
     pipeline: str
@@ -51,26 +51,25 @@ class Workflows:
 
     @classmethod
     def of(cls, model: str, pipeline: Path, *, action: str | None, root: Path) -> Workflows:
-        """Raises UsageError for a name that a workflow cannot hold."""
+        """The files of a pipeline. Raises UsageError for a name that a workflow cannot hold."""
         if action is not None and not _ACTION.fullmatch(action):
             raise UsageError(
                 f"--action {action!r} is no action at a commit",
                 remedy="write OWNER/REPO@ and the 40 hex digits of a commit",
             )
-        where = pipeline.as_posix()
-        if not _GATES.fullmatch(where):
+        pipeline_path = pipeline.as_posix()
+        if not _GATES.fullmatch(pipeline_path):
             raise UsageError(
-                f"{where!r} cannot stand in a workflow", remedy="keep pipelines in gates/, with plain names"
+                f"{pipeline_path!r} cannot stand in a workflow", remedy="keep pipelines in gates/, with plain names"
             )
         if "${{" in model:
             raise UsageError(f"{model!r} would be an expression in a workflow", remedy="register it under another name")
-        own = action or _own()
-        return cls(model, where, *_uses(own), models_need=_needed(root))
+        return cls(model, pipeline_path, *_uses(action or _installed_action()), models_need=_model_packages(root))
 
     @property
     def texts(self) -> Iterator[tuple[str, str]]:
         """(file name, content)."""
-        given = {
+        fields = {
             **PINNED,
             "action": self.action,
             "pipeline": self.pipeline,
@@ -81,47 +80,47 @@ class Workflows:
         }
         for name in NAMES:
             template = files("lockgate").joinpath("workflows", name).read_text(encoding="utf-8")
-            yield name, template.format(**given)
+            yield name, template.format(**fields)
 
     def write(self, root: Path, *, force: bool) -> list[str]:
-        """Write the files; says what was done and what is left to do. Raises UsageError where one is there already."""
+        """Write the files; returns lines on what was done and what is to do. Raises UsageError where one exists already."""
         folder = root / ".github" / "workflows"
-        there = [name for name in NAMES if (folder / name).exists()]
-        if there and not force:
+        existing = [name for name in NAMES if (folder / name).exists()]
+        if existing and not force:
             raise UsageError(
-                f".github/workflows/{there[0]} is there already", remedy="edit it, or replace it with --force"
+                f".github/workflows/{existing[0]} exists already", remedy="edit it, or replace it with --force"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        said = []
+        lines = []
         for name, text in self.texts:
             (folder / name).write_text(text, encoding="utf-8")
-            said.append(f"wrote .github/workflows/{name}")
+            lines.append(f"wrote .github/workflows/{name}")
         if not self.pinned:
-            said.append(
-                f"to do: nothing here tells the commit of lockgate {__version__}, so its tag is named, which can be moved; "
+            lines.append(
+                f"to do: the commit of lockgate {__version__} is not known here, so its tag is named, which can be moved; "
                 "write its commit with --action OWNER/REPO@COMMIT --force"
             )
-        return [*said, *CHECKLIST.format(branch="the default branch").splitlines()]
+        return [*lines, *CHECKLIST.format(branch="the default branch").splitlines()]
 
 
 def _uses(action: str | None) -> tuple[str, bool]:
     return (f"{action} # v{__version__}", True) if action else (f"{REPOSITORY}@v{__version__}", False)
 
 
-def _own() -> str | None:
-    """The action at the commit that this lockgate was installed from, None where nothing tells it."""
+def _installed_action() -> str | None:
+    """The action at the commit that this lockgate was installed from, None where that is not known."""
     try:
-        told = json.loads(metadata.distribution("lockgate").read_text("direct_url.json") or "{}")
+        origin = json.loads(metadata.distribution("lockgate").read_text("direct_url.json") or "{}")
     except (metadata.PackageNotFoundError, ValueError):
         return None
-    url, commit = str(told.get("url", "")), (told.get("vcs_info") or {}).get("commit_id")
+    url, commit = str(origin.get("url", "")), (origin.get("vcs_info") or {}).get("commit_id")
     parts = urlsplit(url)
     if commit is None and parts.scheme == "file":
         folder = Path(unquote(parts.path))
         commit, url = _git(folder, "rev-parse", "HEAD"), _git(folder, "remote", "get-url", "origin") or ""
-    found = _GITHUB.search(url)
-    own = f"{found[1] if found else REPOSITORY}@{commit}"
-    return own if _ACTION.fullmatch(own) else None
+    repository = _GITHUB.search(url)
+    action = f"{repository[1] if repository else REPOSITORY}@{commit}"
+    return action if _ACTION.fullmatch(action) else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
@@ -134,14 +133,14 @@ def _git(folder: Path, *arguments: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _needed(root: Path) -> str:
-    """What pip is to install beside a model: the repository's own list, else the versions that are here."""
+def _model_packages(root: Path) -> str:
+    """pip arguments for the packages of a model: the repository's own list, else the versions that are installed here."""
     if (root / "requirements.txt").is_file():
         return "--requirement requirements.txt"
-    found = []
+    requirements = []
     for name in _MODELS_NEED:
         try:
-            found.append(f"{name}=={metadata.version(name)}")
+            requirements.append(f"{name}=={metadata.version(name)}")
         except metadata.PackageNotFoundError:
             continue
-    return " ".join(found)
+    return " ".join(requirements)

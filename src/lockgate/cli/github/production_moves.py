@@ -1,0 +1,50 @@
+"""Steps that move a version without a pull request: rollback, and archiving from a schedule."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from lockgate.errors import Refused
+
+
+def roll_back(path: Path | None, model: str, *, reason: str, to: str | None) -> list[str]:
+    """Make the previous version, or `to`, Production again; returns lines for people."""
+    from lockgate.cli.evidence_lookup import model_pipeline
+    from lockgate.cli.github.actions_runner import triggering_identity
+    from lockgate.cli.notifications import notify_moved
+    from lockgate.cli.owner_consent import OwnerConsent
+    from lockgate.promotion.rollback import rollback
+    from lockgate.runs.promotion_hooks import make_operator
+    from lockgate.signoff.policy import SignoffPolicy
+
+    pipeline = model_pipeline(model, path)
+    operator = make_operator(pipeline, environ=os.environ, actor=triggering_identity(os.environ))
+    consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), operator.actor)
+    outcome = rollback(operator, to=to, reason=reason, consent=consent)
+    notify_moved(pipeline, outcome)
+    return outcome.lines
+
+
+def archive(path: Path | None, model: str) -> list[str]:
+    """Archive the previous version where the soak is over, then verify the model; returns lines for people.
+
+    Raises Refused where ledger, aliases and stored files do not agree.
+    """
+    from lockgate.cli.evidence_lookup import model_pipeline
+    from lockgate.cli.github.actions_runner import triggering_identity
+    from lockgate.promotion.archive import archive as archive_previous
+    from lockgate.promotion.audit.verify import verify
+    from lockgate.runs.promotion_hooks import make_operator
+    from lockgate.runs.run import now
+
+    pipeline = model_pipeline(model, path)
+    operator = make_operator(pipeline, environ=os.environ, actor=triggering_identity(os.environ))
+    outcome = archive_previous(operator)
+    with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+        verification = verify(operator.registry, model, promotion=operator.promotion, now=now(), scratch=Path(scratch))
+    if verification.exit_code == 1:
+        lines = "\n".join(verification.lines)
+        raise Refused(lines, code="does_not_agree", remedy=f"look at gate verify {model}")
+    return [*outcome.lines, *verification.lines]
