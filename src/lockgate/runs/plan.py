@@ -1,134 +1,183 @@
-"""The outlook of each gate of a pipeline: of its lines from the rows of its data, and how long it takes."""
+"""Plan a run: what each requirement can come to on the rows of its data, and how long its gate takes."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lockgate.errors import LockgateError, UsageError
+from lockgate.evidence.run_folder import RunFolder
+from lockgate.models.load_spec import BYTES
+from lockgate.registries.ports import CandidateSelector, ModelVersion, Registry
+from lockgate.runs.reuse_budget import count_evaluations, judged_data
+from lockgate.runs.version_selection import select_candidate, select_champion
+
 if TYPE_CHECKING:
+    from lockgate.evaluation.estimation.estimate import Estimate
     from lockgate.evaluation.planning.outlook import Outlook
     from lockgate.evaluation.requirements.requirement import Requirement
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.gates.gate import Gate
     from lockgate.pipeline.model import Pipeline
-    from lockgate.registries.ports import ModelVersion, Registry
+
+    Requirements = Sequence[tuple[str, Requirement]]
 
 
-class Planned:
-    """The outlook of each gate. scored_by: the champion, where it is to score the data; None plans from counts."""
+def plan_run(
+    pipeline: Pipeline,
+    registry: Registry,
+    *,
+    candidate: CandidateSelector | None,
+    score: bool,
+    disagreement: float,
+    environ: Mapping[str, str],
+) -> dict[str, Any]:
+    """The document of `gate plan --json`. Nothing of the candidate is read.
 
-    def __init__(
-        self, pipeline: Pipeline, registry: Registry, scored_by: ModelVersion | None, *, disagreement: float
-    ) -> None:
-        self.pipeline, self.registry, self.scored_by = pipeline, registry, scored_by
-        self.disagreement = disagreement
-        self.assumed: str | None = None
-        self._champions: dict[str, tuple[Scored, float | None]] | None = None
-        self._rows: dict[str, Scored] = {}
+    score: let the champion score the data first, and plan with its scores; else plan from counts. disagreement: the share
+    of rows on which the two models are assumed to decide differently. Raises UsageError where there is no champion to score.
+    """
+    version, champion = select_candidate(pipeline, registry, candidate), select_champion(pipeline, registry)
+    if score and champion is None:
+        raise UsageError("--score needs a champion, and there is none yet", remedy="plan from counts, without --score")
+    plan = _Plan(pipeline, registry, champion, score=score, disagreement=disagreement, environ=environ)
+    gates = [plan.gate(gate) for gate in pipeline.gates]
+    return {
+        "model": pipeline.model,
+        "candidate": version.version,
+        "champion": None if champion is None else champion.version,
+        "looks": count_evaluations(judged_data(pipeline, pipeline.gates), registry.evidence(pipeline.model).all),
+        "assumed": plan.assumptions,
+        "gates": gates,
+    }
 
-    def gate(self, gate: Gate, champion: ModelVersion | None) -> dict[str, Any]:
-        from lockgate.errors import LockgateError
 
-        asked = [
-            (name, line)
-            for name, line in gate.numbered_requirements
-            if champion is not None or not gate.needs_champion(line)
+@dataclass
+class _Plan:
+    """Outlooks of the gates of a pipeline. Data are read once, and scored by the champion once."""
+
+    pipeline: Pipeline
+    registry: Registry
+    champion: ModelVersion | None
+    score: bool
+    disagreement: float
+    environ: Mapping[str, str]
+    assumptions: str | None = field(default=None, init=False)
+    _label_tables: dict[str, Scored] = field(default_factory=dict, init=False)
+
+    def gate(self, gate: Gate) -> dict[str, Any]:
+        requirements = [
+            (name, requirement)
+            for name, requirement in gate.numbered_requirements
+            if self.champion is not None or not gate.needs_champion(requirement)
         ]
-        found: dict[str, list[Outlook]] = {}
+        outlooks: dict[str, list[Outlook]] = {}
         unread = None
         try:
-            found = self._on_rows(gate, asked)
+            outlooks = self._outlooks_on_rows(gate, requirements)
         except LockgateError as error:
             unread = error.message
-        for name, line in asked:
-            if name not in found and (
-                unread is None or gate.subjects[line.subject].counted or gate.own_load is not None
-            ):
-                found[name] = [self._without_rows(gate, name, line)]
-        names = {name for name, _ in asked}
-        models = 1 if champion is None else 2
+        for name, requirement in requirements:
+            counted = gate.subjects[requirement.subject].counted
+            if name not in outlooks and (unread is None or counted or gate.own_load is not None):
+                outlooks[name] = [self._outlook_without_rows(gate, name, requirement)]
+        names = {name for name, _ in requirements}
+        models = 1 if self.champion is None else 2
+        load = gate.own_load
+        requests = None if load is None or load.planned is None else load.planned * len(load.sizes) * models
         return {
             "name": gate.title,
             "kind": gate.gate,
             "severity": gate.severity,
             "data": self.pipeline.data_of(gate),
             "seconds": seconds_of(gate, models=models),
-            "requests": requests_of(gate, models=models),
-            "raw_bytes": raw_bytes_of(gate, models=models),
-            "at_once": at_once_of(gate),
+            "requests": requests,
+            "raw_bytes": None if requests is None else requests * BYTES,
+            "at_once": None if load is None or load.closed is None else load.closed.concurrency,
             "unread": unread,
             "lines": [
                 {
                     "id": name,
-                    "text": str(line),
+                    "text": str(requirement),
                     "asked": name in names,
-                    "outlook": [{"place": one.slice_name, **one.to_json()} for one in found.get(name, ())],
+                    "outlook": [{"place": outlook.slice_name, **outlook.to_json()} for outlook in outlooks.get(name, ())],
                 }
-                for name, line in gate.numbered_requirements
+                for name, requirement in gate.numbered_requirements
             ],
         }
 
-    def _without_rows(self, gate: Gate, name: str, line: Requirement) -> Outlook:
-        """What can be said of a line that is not decided on the rows of a data set, or of whose rows nothing is foretold."""
+    def _outlook_without_rows(self, gate: Gate, name: str, requirement: Requirement) -> Outlook:
+        """The outlook of a requirement that is not decided on rows of data, or whose variance only a run shows."""
         from lockgate.evaluation.planning.outlook import Outlook
         from lockgate.evaluation.planning.request_outlook import counted_outlook, timed_outlook
 
-        subject = gate.subjects[line.subject]
+        subject = gate.subjects[requirement.subject]
         load = gate.own_load
         if load is not None:
-            return timed_outlook(name, line, subject, requests=load.planned, blocks=load.blocks)
+            return timed_outlook(name, requirement, subject, requests=load.planned, blocks=load.blocks)
         if subject.counted:
-            data = self.pipeline.data_of(gate)
-            rows = self._rows[data].rows if data in self._rows and gate.by_group else None
-            return counted_outlook(name, line, units=rows, unit="requests")
-        return Outlook(name, (), 0, None, "unknown", "not planned: how much it varies is known when it has been asked")
+            table = self._label_tables.get(self.pipeline.data_of(gate) or "") if gate.by_group else None
+            return counted_outlook(name, requirement, units=None if table is None else table.rows, unit="requests")
+        return Outlook(name, (), 0, None, "unknown", "not planned: how much it varies is known after a run")
 
-    def _on_rows(self, gate: Gate, asked: Sequence[tuple[str, Requirement]]) -> dict[str, list[Outlook]]:
-        """By line, of those that rows of a data set decide."""
+    def _outlooks_on_rows(self, gate: Gate, requirements: Requirements) -> dict[str, list[Outlook]]:
+        """By requirement, of those that are decided on rows of a data set."""
         from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
         from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
-        from lockgate.evaluation.planning.outlook import as_absolute, assumptions, outlooks
+        from lockgate.evaluation.planning.outlook import as_absolute, outlooks
         from lockgate.evaluation.planning.request_outlook import flip_rate_outlook
 
         data = self.pipeline.data_of(gate)
         if data is None or not gate.by_group:
             return {}
         small = self.pipeline.data[data].small_slices
-        planned = {*_metrics(), *BY_NAME}
-        lines = [(name, line) for name, line in asked if line.subject in planned]
-        if data not in self._rows:
-            self._rows[data] = self._counted(data)
-        alone = [(name, as_absolute(slice_value_requirement(line) if line.gap else line)) for name, line in lines]
-        gaps = [line.gap for _, line in lines if line.gap]
-        counts = _estimates(self._rows[data], alone, small, threshold=0.5, gaps=gaps)
-        own: dict[str, list[Any]] = {}
-        labelled = [each for each, (_, line) in zip(alone, lines, strict=True) if _labelled(gate, line)]
-        if self.scored_by is not None and labelled:
-            scored, threshold = self._champion(data)
-            own = _estimates(scored, labelled, small, threshold=threshold, gaps=gaps)
-        if lines:
-            self.assumed = assumptions(self.disagreement, scored=self.scored_by is not None)
-            grouped = self.pipeline.data[data].cluster
-            if grouped is not None and not own:
-                self.assumed += f"; rows of one {grouped} are counted as if each were of its own"
-        found: dict[str, list[Outlook]] = {}
-        for name, line in lines:
-            known = {one.slice: one for one in own.get(name, ())}
-            if line.gap is not None:
-                found[name] = [gap_outlook(name, line, counts.get(name, []), small=small, own=known)]
+        planned = [pair for pair in requirements if pair[1].subject in {*_metrics(), *BY_NAME}]
+        absolute = [(name, as_absolute(slice_value_requirement(line) if line.gap else line)) for name, line in planned]
+        gaps = [requirement.gap for _, requirement in planned if requirement.gap]
+        counts = _estimates(self._label_table(data), absolute, small, threshold=0.5, gaps=gaps)
+        own: dict[str, list[Estimate]] = {}
+        labelled = [pair for pair, (_, line) in zip(absolute, planned, strict=True) if _needs_labels(gate, line)]
+        if self.score and labelled:
+            table, threshold = self._champion_tables[data]
+            own = _estimates(table, labelled, small, threshold=threshold, gaps=gaps)
+        if planned:
+            self._assume(data, scored=bool(own))
+        listed: dict[str, list[Outlook]] = {}
+        for name, requirement in planned:
+            by_slice = {estimate.slice: estimate for estimate in own.get(name, ())}
+            if requirement.gap is not None:
+                listed[name] = [gap_outlook(name, requirement, counts.get(name, []), small=small, own=by_slice)]
                 continue
-            found[name] = outlooks(
-                name, line, gate.subjects[line.subject], counts.get(name, []), small=small, own=known,
+            listed[name] = outlooks(
+                name, requirement, gate.subjects[requirement.subject], counts.get(name, []), small=small, own=by_slice,
                 disagreement=self.disagreement,
             )  # fmt: skip
-            if line.subject == "flip_rate":
-                found[name] = [flip_rate_outlook(one, line, disagreement=self.disagreement) for one in found[name]]
-        return found
+            if requirement.subject == "flip_rate":
+                listed[name] = [
+                    flip_rate_outlook(outlook, requirement, disagreement=self.disagreement) for outlook in listed[name]
+                ]
+        return listed
 
-    def _counted(self, name: str) -> Scored:
-        """The rows with labels and slices alone; the label stands where scores would."""
+    def _assume(self, data: str, *, scored: bool) -> None:
+        from lockgate.evaluation.planning.outlook import assumptions
+
+        self.assumptions = assumptions(self.disagreement, scored=self.score)
+        cluster = self.pipeline.data[data].cluster
+        if cluster is not None and not scored:
+            self.assumptions += f"; rows of one {cluster} are counted as if each were of its own"
+
+    def _label_table(self, name: str) -> Scored:
+        """The rows with labels and slices alone; the label stands where scores would. Read once."""
+        if name not in self._label_tables:
+            self._label_tables[name] = self._read_labels(name)
+        return self._label_tables[name]
+
+    def _read_labels(self, name: str) -> Scored:
         import numpy as np
 
         from lockgate.data import arrow_arrays as arrays
@@ -144,55 +193,44 @@ class Planned:
         rows, columns = checked_rows(
             dataset, task=task, positive=self.pipeline.positive, salt=b"", scores={}, classes=classes
         )
-        if "label" in columns:
-            labels = arrays.to_numpy(arrays.whole(columns["label"]))
-            sure = (
-                arrays.from_matrix(np.eye(len(classes))[labels]) if classes else arrays.from_numpy(labels.astype(float))
-            )
+        if "label" not in columns:
+            scores = arrays.from_numpy(np.zeros(rows))
         else:
-            sure = arrays.from_numpy(np.zeros(rows))
-        columns["candidate"] = columns["champion"] = sure
+            labels = arrays.to_numpy(arrays.whole(columns["label"]))
+            one_hot = np.eye(len(classes))[labels] if classes else None
+            scores = arrays.from_numpy(labels.astype(float)) if one_hot is None else arrays.from_matrix(one_hot)
+        columns["candidate"] = columns["champion"] = scores
         return Scored(columns.get, rows=rows, sha256=lambda: "", slices=dataset.slices, classes=classes)
 
-    def _champion(self, name: str) -> tuple[Scored, float | None]:
-        """(what the champion says about the rows, its threshold)."""
-        if self._champions is None:
-            self._champions = self._score()
-        return self._champions[name]
-
-    def _score(self) -> dict[str, tuple[Scored, float | None]]:
-        """The champion alone, in the candidate's place, on all data that a line is decided on."""
-        import tempfile
-        from copy import copy
-
-        from lockgate.evidence.run_folder import RunFolder
-        from lockgate.registries.ports import CandidateSelector
+    @cached_property
+    def _champion_tables(self) -> dict[str, tuple[Scored, float | None]]:
+        """By data: (the champion's scores, in the candidate's place; its threshold)."""
         from lockgate.runs.case_builder import open_case
-        from lockgate.runs.reuse_budget import judged_data
 
-        assert self.scored_by is not None  # noqa: S101  # asked for
+        assert self.champion is not None  # noqa: S101  # plan_run refuses to score without one
         alone = self.pipeline.model_copy(update={"champion": "none"})
-        labelled = [gate for gate in self.pipeline.gates if any(_labelled(gate, line) for line in gate.lines)]
-        found = {}
+        gates = [gate for gate in alone.gates if any(_needs_labels(gate, line) for line in gate.lines)]
+        tables = {}
         with (
             tempfile.TemporaryDirectory(prefix="lockgate-") as folder,
             open_case(
                 alone,
                 self.registry,
                 RunFolder(Path(folder)),
-                environ=os.environ,
-                candidate=CandidateSelector(version=int(self.scored_by.version)),
+                environ=self.environ,
+                candidate=CandidateSelector(version=int(self.champion.version)),
             ) as builder,
         ):
-            for name in judged_data(self.pipeline, labelled):
-                scored = copy(builder.case.scored(name))
-                if scored.champion is not None:  # scores that lie in the data: the candidate's are not looked at
-                    scored.candidate = scored.champion
-                _ = (scored.labels, scored.candidate, scored.weights, scored.clusters, scored.queries)
-                for declared in scored.slices:
-                    scored.codes(declared.name)
-                found[name] = scored, builder.case.threshold("candidate")
-        return found
+            for name in judged_data(alone, gates):
+                table = copy(builder.case.scored(name))
+                if table.champion is not None:  # scores that lie in the data: the candidate's are not read
+                    table.candidate = table.champion
+                # Columns are read when they are first used, and the folder is gone then.
+                _ = (table.labels, table.candidate, table.weights, table.clusters, table.queries)
+                for declared in table.slices:
+                    table.codes(declared.name)
+                tables[name] = table, builder.case.threshold("candidate")
+        return tables
 
 
 def _metrics() -> dict[str, Any]:
@@ -202,21 +240,14 @@ def _metrics() -> dict[str, Any]:
     return {**METRICS, FLIP_RATE.name: FLIP_RATE}
 
 
-def _labelled(gate: Gate, line: Requirement) -> bool:
-    return "label" in gate.subjects[line.subject].needs
+def _needs_labels(gate: Gate, requirement: Requirement) -> bool:
+    return "label" in gate.subjects[requirement.subject].needs
 
 
 def _estimates(
-    scored: Scored,
-    lines: Sequence[tuple[str, Requirement]],
-    small: Any,
-    *,
-    threshold: float | None,
-    gaps: Sequence[str],
-) -> dict[str, list[Any]]:
-    """Estimates by line, of the slices that the gate would judge: small ones merged where that is the policy."""
-    from dataclasses import replace
-
+    table: Scored, requirements: Requirements, small: Any, *, threshold: float | None, gaps: Sequence[str]
+) -> dict[str, list[Estimate]]:
+    """Estimates by requirement, of the slices that the gate would judge: small ones pooled where that is the policy."""
     from lockgate.evaluation.estimation.estimate import estimate
     from lockgate.evaluation.evaluate import both_sides
     from lockgate.evaluation.metrics import multiclass
@@ -225,43 +256,23 @@ def _estimates(
     from lockgate.evaluation.scoring.merge_small_slices import merged
 
     metrics = _metrics()
-    if scored.classes:
-        metrics |= multiclass.metrics([line for _, line in lines if line.subject in SUBJECTS], scored.classes)
-    if scored.queries is not None:
-        queries = ByQuery(scored)
-        scored, metrics = queries.rows, queries.metrics([line for _, line in lines])
-    whole, _ = merged(scored, small)
-    cells = [(name, line) for name, line in lines if line.scope.kind == "cell"]
-    compared = [(name, line) for name, line in lines if line.scope.kind == "each" and line.scope.name in gaps]
-    others = [each for each in lines if each not in cells and each not in compared]
-    known = {"candidate": threshold, "champion": threshold}
-    found: dict[str, list[Any]] = {}
-    for rows, asked in ((whole, others), (both_sides(whole, gaps), compared), (scored, cells)):
-        declared = {one.name: one for one in rows.slices}
-        for one in estimate(rows, asked, metrics, threshold=known) if asked else ():
-            key = declared[one.slice[0][0]].key(one.slice[0][1]) if len(one.slice) == 1 else one.slice
-            found.setdefault(one.requirement, []).append(replace(one, slice=key))
-    return found
-
-
-def requests_of(gate: Gate, *, models: int) -> int | None:
-    """How many requests a gate sends in all, where its load says so."""
-    load = gate.own_load
-    return None if load is None or load.planned is None else int(load.planned * len(load.sizes) * models)
-
-
-def raw_bytes_of(gate: Gate, *, models: int) -> int | None:
-    """About how large the file of all its requests will be."""
-    from lockgate.models.load_spec import BYTES
-
-    requests = requests_of(gate, models=models)
-    return None if requests is None else requests * BYTES
-
-
-def at_once_of(gate: Gate) -> int | None:
-    """How many requests of a closed loop are under way together; None for other gates."""
-    closed = None if gate.own_load is None else gate.own_load.closed
-    return None if closed is None else int(closed.concurrency)
+    if table.classes:
+        metrics |= multiclass.metrics([line for _, line in requirements if line.subject in SUBJECTS], table.classes)
+    if table.queries is not None:
+        queries = ByQuery(table)
+        table, metrics = queries.rows, queries.metrics([line for _, line in requirements])
+    pooled, _ = merged(table, small)
+    cells = [pair for pair in requirements if pair[1].scope.kind == "cell"]
+    compared = [pair for pair in requirements if pair[1].scope.kind == "each" and pair[1].scope.name in gaps]
+    others = [pair for pair in requirements if pair not in cells and pair not in compared]
+    thresholds = {"candidate": threshold, "champion": threshold}
+    estimates: dict[str, list[Estimate]] = {}
+    for rows, group in ((pooled, others), (both_sides(pooled, gaps), compared), (table, cells)):
+        declared = {each.name: each for each in rows.slices}
+        for result in estimate(rows, group, metrics, threshold=thresholds) if group else ():
+            key = declared[result.slice[0][0]].key(result.slice[0][1]) if len(result.slice) == 1 else result.slice
+            estimates.setdefault(result.requirement, []).append(replace(result, slice=key))
+    return estimates
 
 
 def seconds_of(gate: Gate, *, models: int) -> float | None:

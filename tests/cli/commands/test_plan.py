@@ -113,7 +113,7 @@ they were sent
       overall: counted among 3,000 requests; none among them leaves up to 0.09981 % unseen
 assumed: the two models disagree on 5 % of rows, and their scores correlate 0.9; the champion's auc is 0.85 and its average \
 precision 0.8
-this would be look 1 at holdout
+this would be evaluation no. 1 of holdout
 """
     )
     assert not (desk.folder / ".gate").exists()
@@ -147,7 +147,7 @@ def test_without_a_champion_absolute_lines_are_planned(desk: Desk) -> None:
     assert outlook(document, "r1") == {}
     assert outlook(document, "r2")["overall"][0] == "decidable"
     assert document["gates"][1]["seconds"] == 15.0
-    with pytest.raises(UsageError, match="--score asks the champion, and there is none yet"):
+    with pytest.raises(UsageError, match="--score needs a champion, and there is none yet"):
         planned(desk, "--score")
 
 
@@ -202,7 +202,7 @@ def test_a_function_of_ones_own_is_planned_without_numbers(desk: Desk) -> None:
     found = planned(desk)
 
     assert found["gates"][0]["unread"] is None
-    known = "not planned: how much it varies is known when it has been asked"
+    known = "not planned: how much it varies is known after a run"
     assert outlook(found, "r1") == {"overall": ("unknown", known)}
     assert outlook(found, "r3")
 

@@ -1,4 +1,4 @@
-"""`gate plan [PIPELINE]`: what would be asked, of which versions, how long it takes, and what the data can decide."""
+"""`gate plan [PIPELINE]`: show what would run, on which versions, how long it takes, and what the data can decide."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 
 import click
 
-_MOST = 12
-_LARGE = 100_000_000  # bytes on disk that are worth a word
-_WORST = ("hopeless", "unknown", "watched", "decidable")
+_MAX_OUTLOOKS = 12
+_LARGE_BYTES = 100_000_000  # from here on the size on disk is shown
+# Status of an outlook → its word for people, the worst first.
+_STATUS = {"hopeless": "underpowered", "unknown": "unknown", "watched": "no-harm check only", "decidable": "with power"}
 
 
 @click.command("plan")
-@click.argument("pipeline", required=False, type=click.Path(path_type=Path))
+@click.argument("path", metavar="[PIPELINE]", required=False, type=click.Path(path_type=Path))
 @click.option("--candidate", metavar="KEY=VALUE", help="Another candidate: version=8, alias=x, tag=key:value, …")
-@click.option("--score", is_flag=True, help="Let the champion score the data, and plan with what it says.")
+@click.option("--score", is_flag=True, help="Let the champion score the data, and plan with its scores.")
 @click.option(
     "--disagreement",
     metavar="SHARE",
@@ -27,71 +28,62 @@ _WORST = ("hopeless", "unknown", "watched", "decidable")
     help="The share of rows on which the two models are assumed to decide differently.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(pipeline: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
-    """Show the versions that would meet, the gates in order, every line, and what these rows can decide of it."""
+def command(path: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
+    """Show the versions to compare, the gates in order, every requirement, and what these rows can decide of it."""
+    from lockgate.cli.evidence_lookup import project_root
     from lockgate.cli.run_session import parse_selector
-    from lockgate.errors import UsageError
-    from lockgate.pipeline.loader import load, root_of
+    from lockgate.pipeline.loader import load
     from lockgate.runs.lookup import only_pipeline, open_registry
-    from lockgate.runs.plan import Planned
-    from lockgate.runs.reuse_budget import count_evaluations, judged_data
-    from lockgate.runs.version_selection import select_candidate, select_champion
+    from lockgate.runs.plan import plan_run
 
-    here = root_of(Path.cwd() / "gates")
-    of = load(pipeline or only_pipeline(here), environ=os.environ)
+    pipeline = load(path or only_pipeline(project_root()), environ=os.environ)
     share = _share(disagreement)
-    registry = open_registry(of)
-    chosen = select_candidate(of, registry, None if candidate is None else parse_selector(candidate))
-    champion = select_champion(of, registry)
-    if score and champion is None:
-        raise UsageError("--score asks the champion, and there is none yet", remedy="plan from counts, without --score")
-    planned = Planned(of, registry, champion if score else None, disagreement=share)
-    gates = [planned.gate(gate, champion) for gate in of.gates]
-    taken = count_evaluations(judged_data(of, of.gates), registry.evidence(of.model).all)
-    document = {
-        "model": of.model,
-        "candidate": chosen.version,
-        "champion": None if champion is None else champion.version,
-        "looks": taken,
-        "assumed": planned.assumed,
-        "gates": gates,
-    }
+    document = plan_run(
+        pipeline,
+        open_registry(pipeline),
+        candidate=None if candidate is None else parse_selector(candidate),
+        score=score,
+        disagreement=share,
+        environ=os.environ,
+    )
     if as_json:
         click.echo(json.dumps(document, indent=1, ensure_ascii=False))
         return
-    against = "no champion" if champion is None else f"champion version {champion.version}"
-    click.echo(f"{chosen} against {against}")
-    for entry in gates:
-        _show(entry)
-    if planned.assumed is not None:
-        click.echo(planned.assumed)
-    for name, look in taken.items():
-        click.echo(f"this would be look {'number unknown' if look is None else look} at {name}")
+    against = "no champion" if document["champion"] is None else f"champion version {document['champion']}"
+    click.echo(f"{document['model']} version {document['candidate']} against {against}")
+    for gate in document["gates"]:
+        _show(gate)
+    if document["assumed"] is not None:
+        click.echo(document["assumed"])
+    for name, number in document["looks"].items():
+        click.echo(f"this would be evaluation no. {'unknown' if number is None else number} of {name}")
 
 
-def _show(entry: Mapping[str, Any]) -> None:
-    where = f" on {entry['data']}" if entry["data"] else ""
-    weight = "" if entry["severity"] == "block" else f" ({entry['severity']})"
-    takes = "" if entry["seconds"] is None else f": about {entry['seconds']:,.0f} s of requests"
-    if entry["seconds"] is None and entry["requests"] is not None:
-        takes = f": {entry['requests']:,} requests, {entry['at_once']} at a time; {entry['requests'] / 1000 / entry['at_once']:,.3g} s for every ms that one takes"
-    raw = entry["raw_bytes"] or 0
-    kept = f"; {raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE else ""
-    click.echo(f"{entry['name']}{where}{weight}{takes}{kept}")
-    if entry["unread"] is not None:
-        click.echo(f"  what its rows can decide is not known: {entry['unread']}")
-    for line in entry["lines"]:
-        click.echo(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not asked: no champion yet"))
-        found = sorted(line["outlook"], key=lambda one: _WORST.index(one["status"]))
-        for one in found[:_MOST]:
-            click.echo(f"      {one['place']}: {one['words']}")
-            if one["champion"]:
-                click.echo(f"        the champion itself: {one['champion']}")
-        if len(found) > _MOST:
-            rest = [one["status"] for one in found[_MOST:]]
-            click.echo(
-                f"      and {', '.join(f'{rest.count(status)} {status}' for status in _WORST if status in rest)}"
-            )
+def _show(gate: Mapping[str, Any]) -> None:
+    data = f" on {gate['data']}" if gate["data"] else ""
+    severity = "" if gate["severity"] == "block" else f" ({gate['severity']})"
+    duration = "" if gate["seconds"] is None else f": about {gate['seconds']:,.0f} s of requests"
+    if gate["seconds"] is None and gate["requests"] is not None:
+        each_ms = gate["requests"] / 1000 / gate["at_once"]
+        duration = (
+            f": {gate['requests']:,} requests, {gate['at_once']} at a time; {each_ms:,.3g} s for every ms that one takes"
+        )
+    raw = gate["raw_bytes"] or 0
+    disk = f"; {raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else ""
+    click.echo(f"{gate['name']}{data}{severity}{duration}{disk}")
+    if gate["unread"] is not None:
+        click.echo(f"  what its rows can decide is not known: {gate['unread']}")
+    for line in gate["lines"]:
+        click.echo(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not evaluated: no champion yet"))
+        outlooks = sorted(line["outlook"], key=lambda outlook: list(_STATUS).index(outlook["status"]))
+        for outlook in outlooks[:_MAX_OUTLOOKS]:
+            click.echo(f"      {outlook['place']}: {outlook['words']}")
+            if outlook["champion"]:
+                click.echo(f"        the champion itself: {outlook['champion']}")
+        if len(outlooks) > _MAX_OUTLOOKS:
+            rest = [outlook["status"] for outlook in outlooks[_MAX_OUTLOOKS:]]
+            counts = [f"{rest.count(status)} {word}" for status, word in _STATUS.items() if status in rest]
+            click.echo(f"      and {', '.join(counts)}")
 
 
 def _share(text: str) -> float:
