@@ -126,10 +126,10 @@ def test_what_differs_is_named(evaluated: Checkout) -> None:
     """With both values: a number, a verdict, a gate or a slice left out, another champion."""
     said = {
         _observed: "metrics/r1/overall is pass (0.99) in the evidence, and pass (0.8",
-        _verdict: "metadata/r1/overall is inconclusive (2.0) in the evidence, and pass (2.0) when it is asked again",
-        _gate_gone: "the evidence has the gates metadata, Size, and the pipeline asks metadata, metrics, Size",
+        _verdict: "metadata/r1/overall is inconclusive (2.0) in the evidence, and pass (2.0) in the re-evaluation",
+        _gate_gone: "the evidence has the gates metadata, Size, and the pipeline metadata, metrics, Size",
         _slice_gone: "is not there in the evidence, and pass (",
-        _champion: "in the evidence, and not there when it is asked again",
+        _champion: "in the evidence, and not there in the re-evaluation",
     }
     ended = {forge.__name__: again(evaluated, forged(evaluated, forge)) for forge in said}
     found = {name: str(refused) for name, refused in ended.items()}

@@ -360,7 +360,7 @@ def test_a_gate_whose_need_did_not_pass_is_not_asked(desk: Checkout) -> None:
 
     assert ended.code == 1
     assert verdicts(desk.evidence) == {"metrics": "pass", "strict": "fail", "after": "inconclusive"}
-    assert "not asked: it needs strict (fail)" in ended.stderr
+    assert "not run: it needs strict (fail)" in ended.stderr
 
 
 def test_a_warning_is_shown_and_does_not_count(desk: Checkout) -> None:

@@ -330,7 +330,7 @@ def test_nothing_asked_is_no_pass(tmp_path: Path) -> None:
     result = ask(case_of(tmp_path), Latency.model_validate({"gate": "latency"}))
 
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.reason.startswith("nothing is asked: write require, or log the model with metadata=")
+    assert result.reason.startswith("nothing is required: write require, or log the model with metadata=")
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,10 @@ def test_the_same_is_no_difference() -> None:
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (finding(observed=0.80001), "metrics/r1 is pass (0.8) in the evidence, and pass (0.80001) when it is asked again"),
-        (finding(verdict=Verdict.FAIL), "metrics/r1 is pass (0.8) in the evidence, and fail (0.8) when it is asked again"),
-        (finding(observed=None), "metrics/r1 is pass (0.8) in the evidence, and pass (no value) when it is asked again, because it was not measured"),
-        (finding(observed=0.0), "metrics/r1 is pass (0.8) in the evidence, and pass (0.0) when it is asked again"),
+        (finding(observed=0.80001), "metrics/r1 is pass (0.8) in the evidence, and pass (0.80001) in the re-evaluation"),
+        (finding(verdict=Verdict.FAIL), "metrics/r1 is pass (0.8) in the evidence, and fail (0.8) in the re-evaluation"),
+        (finding(observed=None), "metrics/r1 is pass (0.8) in the evidence, and pass (no value) in the re-evaluation, because it was not measured"),
+        (finding(observed=0.0), "metrics/r1 is pass (0.8) in the evidence, and pass (0.0) in the re-evaluation"),
     ],
 )  # fmt: skip
 def test_another_value_or_verdict_is_told_with_both(now: Finding, said: str) -> None:
@@ -55,10 +55,10 @@ def test_a_finding_that_only_one_side_has_is_a_difference() -> None:
     both = result(finding(), finding("metrics/r1[country=BR]", 0.2, Verdict.FAIL))
 
     assert list(differences(result(finding()), both)) == [
-        "metrics/r1[country=BR] is not there in the evidence, and fail (0.2) when it is asked again"
+        "metrics/r1[country=BR] is not there in the evidence, and fail (0.2) in the re-evaluation"
     ]
     assert list(differences(both, result(finding()))) == [
-        "metrics/r1[country=BR] is fail (0.2) in the evidence, and not there when it is asked again"
+        "metrics/r1[country=BR] is fail (0.2) in the evidence, and not there in the re-evaluation"
     ]
 
 
@@ -67,10 +67,10 @@ def test_the_gates_own_verdict_must_follow_too() -> None:
     failed = result(finding(), verdict=Verdict.FAIL)
 
     assert list(differences(result(finding()), failed)) == [
-        "metrics is pass in the evidence, and fail when it is asked again: why"
+        "metrics is pass in the evidence, and fail in the re-evaluation: why"
     ]
     assert list(differences(replace(failed, counts=False), failed)) == [
-        "metrics is fail that does not count in the evidence, and fail when it is asked again: why"
+        "metrics is fail that does not count in the evidence, and fail in the re-evaluation: why"
     ]
 
 

@@ -213,7 +213,7 @@ def test_a_look_within_the_budget_is_shown_in_the_first_sentence(tmp_path: Path)
     """And in the run's."""
     run = asked(tmp_path, before(2), budget=3)
 
-    assert run.results[0].reason == "1 requirement met; look 3 of 3 at holdout"
+    assert run.results[0].reason == "1 requirement met; evaluation no. 3 of the 3 allowed on holdout"
     assert "Evaluation no. 3 of the 3 allowed on holdout: over all 3 at most 15 %." in str(risk_sentence(written(run)))
     assert written(run).document["policy"]["reuse"] == {"budget": 3}
 
@@ -227,7 +227,7 @@ def test_a_spent_budget_decides_nothing(tmp_path: Path, claim: str, p: dict[str,
     stored = json.loads(written(run).stored)["gates"][0]["findings"][0]
 
     assert (found.verdict, found.code) == (Verdict.INCONCLUSIVE, "budget_spent")
-    assert found.reason == "auc is 0.9. Not decided: this is look 4 at holdout, and reuse.budget allows 3"
+    assert found.reason == "auc is 0.9. Not decided: this is evaluation no. 4 on holdout, and reuse.budget allows 3"
     assert found.remedy == "judge on fresh rows, under a data name of their own"
     assert verdict_of(Decided.from_json(stored["decided"]), stored["detail"]) is Verdict.INCONCLUSIVE
     assert written(run).verdict is Verdict.INCONCLUSIVE
@@ -239,5 +239,5 @@ def test_an_unknown_count_does_not_break_the_run(tmp_path: Path) -> None:
 
     assert written(run).document["run"]["looks"] == {"holdout": None}
     assert run.results[0].reason == (
-        "1 requirement met; one look at holdout of the 3 allowed, how many were taken is unknown"
+        "1 requirement met; one evaluation of the 3 allowed on holdout, how many there were is unknown"
     )

@@ -129,7 +129,7 @@ def test_a_line_without_a_finding_is_inconclusive(run: Run) -> None:
     fields = {"a": {"require": ["answers <= 0", "answers <= 1"]}}
 
     assert told(run({"a": V.PASS}, fields)) == {
-        "a": ("inconclusive", "nothing was found about 'answers <= 1'"),
+        "a": ("inconclusive", "nothing was measured for 'answers <= 1'"),
     }
 
 
@@ -140,8 +140,8 @@ def test_a_gate_whose_need_did_not_pass_is_not_asked_and_counts(run: Run) -> Non
     assert ASKED == ["a"]
     assert told(session) == {
         "a": ("fail", "a says fail"),
-        "b": ("inconclusive", "not asked: it needs a (fail)"),
-        "c": ("inconclusive", "not asked: it needs b (inconclusive)"),
+        "b": ("inconclusive", "not run: it needs a (fail)"),
+        "c": ("inconclusive", "not run: it needs b (inconclusive)"),
     }
     assert all(result.counts for result in session.results)
 

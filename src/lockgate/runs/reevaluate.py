@@ -132,11 +132,11 @@ def differences(recorded: GateResult, repeated: GateResult) -> Iterator[str]:
         old, new = before.get(name), after.get(name)
         if old is None or new is None or old.verdict is not new.verdict or not _equal(old.observed, new.observed):
             same = False
-            yield f"{name} is {_finding_text(old)} in the evidence, and {_finding_text(new)} when it is asked again{_reason(new)}"
+            yield f"{name} is {_finding_text(old)} in the evidence, and {_finding_text(new)} in the re-evaluation{_reason(new)}"
     if same and (recorded.verdict, recorded.counts) != (repeated.verdict, repeated.counts):
         yield (
             f"{repeated.name} is {_result_text(recorded)} in the evidence, and {_result_text(repeated)} "
-            f"when it is asked again: {repeated.reason}"
+            f"in the re-evaluation: {repeated.reason}"
         )
 
 
@@ -154,7 +154,7 @@ def _other_subject(
     actual = [(result.name, result.kind) for result in evidence.gates]
     if expected != actual or len(recorded) != len(actual):
         names = [", ".join(name for name, _ in gates) or "none" for gates in (actual, expected)]
-        yield f"the evidence has the gates {names[0]}, and the pipeline asks {names[1]}"
+        yield f"the evidence has the gates {names[0]}, and the pipeline {names[1]}"
     for contender in case.contenders:
         entry: Mapping[str, Any] = evidence.document["model"][contender.role] or {}
         if entry.get("digest") != contender.version.digest:
@@ -169,7 +169,7 @@ def _why_left_out(gate: Gate, pipeline: Pipeline, case: Case, scope: EvidenceSco
     if not gate.repeatable:
         return f"{gate.gate} is no gate that says the same each time"
     if gate.uses_models and isinstance(gate.own_target or pipeline.target, Server):
-        return "it asks servers that others run"
+        return "it uses servers that others run"
     for name in gate.reads(case.datasets):
         try:
             digest = case.dataset(name).digest
@@ -181,7 +181,7 @@ def _why_left_out(gate: Gate, pipeline: Pipeline, case: Case, scope: EvidenceSco
         if remote.is_url(pipeline.data[name].path):
             return f"its data {name} has changed since: it was {recorded} and is {digest}"
         _refuse(
-            [f"the data {name} is {digest} here, and was {recorded} when the gates were asked"],
+            [f"the data {name} is {digest} here, and was {recorded} when the gates ran"],
             remedy="bring the data to the default branch first, fetch here what the gate's job fetched, and evaluate again",
         )
     return None
@@ -201,7 +201,7 @@ def _refuse(sentences: Iterator[str] | Sequence[str], *, remedy: str | None = No
 def _mismatch(sentences: Sequence[str], *, remedy: str | None = None) -> Refused:
     more = f"; and {len(sentences) - _LISTED} more" if len(sentences) > _LISTED else ""
     return Refused(
-        "the evidence is not what is found when its gates are asked again: " + "; ".join(sentences[:_LISTED]) + more,
+        "the evidence is not what a re-evaluation of its gates comes to: " + "; ".join(sentences[:_LISTED]) + more,
         code="evidence_mismatch",
         remedy=remedy
         or "bring code, data and requirements that the candidate needs to the default branch, evaluate again, and find "

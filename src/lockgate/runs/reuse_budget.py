@@ -53,7 +53,7 @@ def _published_data(facts: Mapping[str, str]) -> list[str] | None:
 
 
 def budget_phrase(pipeline: Pipeline, gate: Gate, evaluations: Evaluations) -> str | None:
-    """`look 2 of 5 at holdout, tested at 99 % confidence`: the end of a gate's first sentence where there is a budget."""
+    """`evaluation no. 2 of the 5 allowed on holdout, tested at 99 % confidence`: the end of a gate's first sentence where there is a budget."""
     data = pipeline.data_of(gate)
     if pipeline.reuse is None or data is None or not any(spends_reuse_budget(gate, line) for line in gate.lines):
         return None
@@ -61,8 +61,8 @@ def budget_phrase(pipeline: Pipeline, gate: Gate, evaluations: Evaluations) -> s
     levels = [line.confidence for line in gate.lines if spends_reuse_budget(gate, line) and line.confidence is not None]
     at = "" if not levels else f", tested at {percent(min(levels))} confidence"
     if number is None:
-        return f"one look at {data} of the {budget} allowed, how many were taken is unknown{at}"
-    return f"look {number} of {budget} at {data}{at}"
+        return f"one evaluation of the {budget} allowed on {data}, how many there were is unknown{at}"
+    return f"evaluation no. {number} of the {budget} allowed on {data}{at}"
 
 
 def apply_budget(pipeline: Pipeline, gate: Gate, finding: Finding, evaluations: Evaluations) -> Finding:
@@ -86,7 +86,7 @@ def apply_budget(pipeline: Pipeline, gate: Gate, finding: Finding, evaluations: 
         verdict=Verdict.INCONCLUSIVE,
         code="budget_spent",
         rows_needed=None,
-        reason=f"{finding.reason}. Not decided: this is look {number} at {data}, and reuse.budget allows {budget}",
+        reason=f"{finding.reason}. Not decided: this is evaluation no. {number} on {data}, and reuse.budget allows {budget}",
         remedy="judge on fresh rows, under a data name of their own",
         detail={**finding.detail, **withheld, "budget_spent": {"look": number, "budget": budget}},
     )

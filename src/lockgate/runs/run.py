@@ -1,4 +1,4 @@
-"""Ask every gate in turn, and put what they said together as evidence."""
+"""Run the gates of a pipeline in turn, and collect their results as evidence."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ if TYPE_CHECKING:
     from lockgate.evaluation.requirements.requirement import Requirement
     from lockgate.gates.gate import Waiver
     from lockgate.pipeline.model import Pipeline
+    from lockgate.registries.ports import ModelVersion
 
 
 @dataclass
 class PipelineRun:
-    """One run in progress: the pipeline, its case, its folder, and what the gates said so far.
+    """One run in progress: the pipeline, its case, its folder, and the results so far.
 
-    inputs: digests of policy, models and data, which a resumed run must find unchanged. circumstances: of this run alone
-    (git, ci, machine). only: names of the gates to ask, all where empty; observe: nothing is opened. published: facts of
-    everything that is published of the model, by which looks at the same rows are counted; None where nobody can tell.
-    hidden: what is written down nowhere, whatever gate or model says it.
+    circumstances: of this run alone (git, ci, machine). only: names of the gates to run, all where empty. observe: the
+    evidence can promote nothing. published: facts of everything that is published of the model, by which evaluations of the
+    same rows are counted; None where that cannot be known. hidden: what is written down nowhere, whichever gate or model
+    reports it.
     """
 
     pipeline: Pipeline
@@ -58,18 +59,16 @@ class PipelineRun:
     evaluations: reuse_budget.Evaluations = field(default_factory=dict)
 
     def run_gates(self) -> None:
-        """Ask the gates in their order; what a resumed run finds finished is not asked again."""
+        """Run the gates in their order; those that a resumed run has finished are read back."""
         self.count_evaluations()
         for gate in self._gates:
-            kept = self._kept(gate)
-            if kept is None:
+            result = self._stored_result(gate)
+            if result is None:
                 started = time.monotonic()
                 result = self.run_gate(gate)
                 result = GateResult.from_json(hide(result.to_json(), self.hidden)) if self.hidden else result
                 self.seconds[gate.title] = time.monotonic() - started
-                self._keep(gate, result)
-            else:
-                result = kept
+                self._store_result(gate, result)
             self.results.append(result)
             self.show(result)
 
@@ -78,55 +77,63 @@ class PipelineRun:
         return [gate for gate in self.pipeline.gates if not self.only or gate.title in self.only]
 
     def count_evaluations(self) -> None:
-        """Learn which look this is at each data set; before any gate is asked."""
-        self.evaluations = reuse_budget.count_evaluations(
-            reuse_budget.judged_data(self.pipeline, self._gates), self.published
-        )
+        """Learn the number of this evaluation of each data set; before any gate runs."""
+        data = reuse_budget.judged_data(self.pipeline, self._gates)
+        self.evaluations = reuse_budget.count_evaluations(data, self.published)
 
     def run_gate(self, gate: Gate) -> GateResult:
-        """Ask one gate. Those that it needs have said what stands in `results`."""
-        written = gate
-        asked = self.pipeline.requirements_of(gate.title)
-        blank = GateResult(gate.title, gate.gate, gate.severity != "warn", Verdict.INCONCLUSIVE, "", asked)
-        waived = self._waiver(gate.title)
-        if waived is not None:
-            why = f"skipped: waived by {waived.owner} until {waived.until}: {waived.reason}"
-            return replace(blank, counts=False, reason=why)
-        said = {result.name: result.verdict for result in self.results}
-        unmet = [name for name in gate.needs if said.get(name) is not Verdict.PASS]
+        """Run one gate. The results of those that it needs stand in `results`."""
+        requirements = self.pipeline.requirements_of(gate.title)
+        blank = GateResult(gate.title, gate.gate, gate.severity != "warn", Verdict.INCONCLUSIVE, "", requirements)
+        waiver = self._waiver(gate.title)
+        if waiver is not None:
+            reason = f"skipped: waived by {waiver.owner} until {waiver.until}: {waiver.reason}"
+            return replace(blank, counts=False, reason=reason)
+        verdicts = {result.name: str(result.verdict) for result in self.results}
+        unmet = [
+            f"{name} ({verdicts.get(name, 'not run')})" for name in gate.needs if verdicts.get(name) != Verdict.PASS
+        ]
         if unmet:
-            shown = ", ".join(f"{name} ({said[name]})" if name in said else f"{name} (not asked)" for name in unmet)
-            return replace(blank, reason=f"not asked: it needs {shown}")
-        try:
-            gate = gate.with_metadata_defaults(self.case) if gate.require is None else gate
-        except LockgateError as error:
-            return _broken(blank, error.message, {"remedy": error.remedy})
-        if gate is not written:
-            asked = self.pipeline.requirements_of(gate.title, gate)
-            blank = replace(blank, requirements=asked)
-        findings, context, broken = self._check(gate)
-        if gate is not written:
-            context = context | {"asked_by": "the candidate's own metadata"}
-        if broken is not None:
-            return replace(_broken(blank, *broken, context), findings=tuple(findings))
-        if gate.remedy_without_requirements and not asked and not findings:
-            return replace(blank, reason=f"nothing is asked: {gate.remedy_without_requirements}", context=context)
-        put = gate.requirements_for(self.case)
+            return replace(blank, reason=f"not run: it needs {', '.join(unmet)}")
+        origin: dict[str, Any] = {}
+        if gate.require is None:
+            try:
+                completed = gate.with_metadata_defaults(self.case)
+            except LockgateError as error:
+                return _broken(blank, error.message, {"remedy": error.remedy})
+            if completed is not gate:
+                gate, origin = completed, {"asked_by": "the candidate's own metadata"}
+                blank = replace(blank, requirements=self.pipeline.requirements_of(gate.title, gate))
+        findings, context, failure = self._check(gate)
+        context |= origin
+        if failure is not None:
+            return replace(_broken(blank, *failure, context), findings=tuple(findings))
+        if gate.remedy_without_requirements and not blank.requirements and not findings:
+            return replace(blank, reason=f"nothing is required: {gate.remedy_without_requirements}", context=context)
+        return self._judged(gate, replace(blank, context=context), findings)
+
+    def _judged(self, gate: Gate, blank: GateResult, findings: list[Finding]) -> GateResult:
+        """The result of a gate that ran to its end; waived findings neither decide nor are summarised."""
+        evaluated = gate.requirements_for(self.case)
         answered = {finding.requirement for finding in findings}
         if findings:
-            findings += [_silence(gate.title, name, line) for name, line in put if name not in answered]
-        held = [finding for finding in findings if self._waiver(finding.id) is None]
+            findings = findings + [_missing(gate.title, *pair) for pair in evaluated if pair[0] not in answered]
+        counted = [finding for finding in findings if self._waiver(finding.id) is None]
         reason = summary(
-            held,
-            not_asked=len(asked) - len(put),
+            counted,
+            not_asked=len(blank.requirements) - len(evaluated),
             look=reuse_budget.budget_phrase(self.pipeline, gate, self.evaluations),
         )
-        verdict = Verdict.worst(finding.verdict for finding in held)
-        away = len(findings) - len(held)
-        if away:
-            reason = f"{away} waived; {reason}" if held else f"{away} waived, and nothing else was found"
-        counts = blank.counts and (bool(held) or not away)
-        return replace(blank, counts=counts, verdict=verdict, reason=reason, findings=tuple(findings), context=context)
+        waived = len(findings) - len(counted)
+        if waived:
+            reason = f"{waived} waived; {reason}" if counted else f"{waived} waived, and nothing else was found"
+        return replace(
+            blank,
+            counts=blank.counts and (bool(counted) or not waived),
+            verdict=Verdict.worst(finding.verdict for finding in counted),
+            reason=reason,
+            findings=tuple(findings),
+        )
 
     def _check(self, gate: Gate) -> tuple[list[Finding], dict[str, Any], tuple[str, dict[str, Any]] | None]:
         """What the gate yielded, and (sentence, more) where it broke; findings made before that are kept.
@@ -135,59 +142,61 @@ class PipelineRun:
         """
         findings, context = list[Finding](), dict[str, Any]()
         try:
-            for one in gate.check(self.case):
-                if isinstance(one, Finding):
-                    digest.canonical(one.to_json())
-                    findings.append(reuse_budget.apply_budget(self.pipeline, gate, one, self.evaluations))
-                elif isinstance(one, Exhibit):
-                    self.exhibits.append(self.folder.keep_exhibit(one))
-                elif isinstance(one, Context):
-                    digest.canonical(dict(one.values))
-                    context |= one.values
+            for output in gate.check(self.case):
+                if isinstance(output, Finding):
+                    digest.canonical(output.to_json())
+                    findings.append(reuse_budget.apply_budget(self.pipeline, gate, output, self.evaluations))
+                elif isinstance(output, Exhibit):
+                    self.exhibits.append(self.folder.keep_exhibit(output))
+                elif isinstance(output, Context):
+                    digest.canonical(dict(output.values))
+                    context |= output.values
                 else:
-                    raise TypeError(f"a gate yields Finding, Exhibit or Context, not {type(one).__name__}")
+                    raise TypeError(f"a gate yields Finding, Exhibit or Context, not {type(output).__name__}")
         except LockgateError as error:
             more: dict[str, Any] = {"remedy": error.remedy}
             if isinstance(error, ModelFault):
                 more["stderr"] = error.stderr
             return findings, context, (error.message, more)
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
-            what = f"the gate {gate.gate!r} broke: {type(error).__name__}: {error}"
-            return findings, context, (what, {"remedy": "this is a defect of the gate; report it"})
-        return findings, context | self._answered(gate), None
+            message = f"the gate {gate.gate!r} broke: {type(error).__name__}: {error}"
+            return findings, context, (message, {"remedy": "this is a defect of the gate; report it"})
+        return findings, context | self._model_context(gate), None
 
-    def _answered(self, gate: Gate) -> dict[str, Any]:
-        """Where the models answered that the gate asked, and what was learned there; nothing where none was asked."""
+    def _model_context(self, gate: Gate) -> dict[str, Any]:
+        """Where the gate's models answered, and what was learned there; nothing where it uses none."""
         if not gate.uses_models:
             return {}
-        known = {one.role: one.load_facts(gate.own_target) for one in self.case.contenders}
         models = {
-            role: {
+            contender.role: {
                 "where": facts.where,
                 "python": facts.python,
                 "versions": dict(facts.versions),
                 "threads": dict(facts.threads),
             }
-            for role, facts in known.items()
-            if facts is not None
+            for contender in self.case.contenders
+            if (facts := contender.load_facts(gate.own_target)) is not None
         }
         return {"models": models} if models else {}
 
     def _waiver(self, subject: str) -> Waiver | None:
+        """The waiver of a finding or a gate that holds on the day of the run."""
         today = self.started_at.date()
-        return next((one for one in self.pipeline.waivers if one.finding == subject and not one.expired(today)), None)
+        waivers = (waiver for waiver in self.pipeline.waivers if waiver.finding == subject)
+        return next((waiver for waiver in waivers if not waiver.expired(today)), None)
 
-    def _keep(self, gate: Gate, result: GateResult) -> None:
+    def _store_result(self, gate: Gate, result: GateResult) -> None:
+        """For a resumed run; one that broke is run again."""
         if result.verdict is Verdict.ERROR:
             return
         document = {
             "result": result.to_json(),
-            "exhibits": [one for one in self.exhibits if one["name"].split("/")[0] == gate.title],
+            "exhibits": [entry for entry in self.exhibits if entry["name"].split("/")[0] == gate.title],
             "seconds": digest.number(self.seconds[gate.title]),
         }
         self.folder.write(f"gates/{gate.title}.json", digest.canonical(document))
 
-    def _kept(self, gate: Gate) -> GateResult | None:
+    def _stored_result(self, gate: Gate) -> GateResult | None:
         path = self.folder.path / "gates" / f"{gate.title}.json"
         if not path.is_file():
             return None
@@ -200,48 +209,32 @@ class PipelineRun:
         self, *, data: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]], finished_at: datetime
     ) -> Evidence:
         """Everything as one document. data, scored: their entries in it."""
-        pipeline, case = self.pipeline, self.case
+        case = self.case
         counting = [result for result in self.results if result.counts]
         verdict = Verdict.worst(result.verdict for result in counting)
-        asks = sorted(self._asks(counting))
+        asks = sorted(self._acceptable(counting))
         return Evidence.of(
             {
                 "schema": SCHEMA,
-                "run": {
-                    "id": self.folder.run_id,
-                    "nonce": self.nonce,
-                    "started_at": utc_text(self.started_at),
-                    "finished_at": utc_text(finished_at),
-                    "seconds": {name: f"{seconds:.3f}" for name, seconds in sorted(self.seconds.items())},
-                    "tool": f"lockgate {__version__}",
-                    "looks": self._looked(),
-                    **self.circumstances,
-                },
-                "policy": {
-                    "sha256": pipeline.policy_digest,
-                    "files": [{"path": path, "sha256": sha} for path, sha in pipeline.files],
-                    "variables": dict(pipeline.variables),
-                    "mode": "observe" if self.observe else "enforce",
-                    "only": list(self.only),
-                    "reuse": None if pipeline.reuse is None else {"budget": pipeline.reuse.budget},
-                },
+                "run": self._run_entry(finished_at),
+                "policy": self._policy_entry(),
                 "model": {
-                    "name": pipeline.model,
-                    "candidate": _version(case.candidate.version),
-                    "champion": None if case.champion is None else _version(case.champion.version),
+                    "name": self.pipeline.model,
+                    "candidate": _version_entry(case.candidate.version),
+                    "champion": None if case.champion is None else _version_entry(case.champion.version),
                 },
                 "data": [dict(entry) for entry in data],
                 "scored": [dict(entry) for entry in scored],
                 "exhibits": sorted(self.exhibits, key=lambda entry: str(entry["name"])),
                 "waivers": [
                     {
-                        "finding": one.finding,
-                        "owner": one.owner,
-                        "reason": one.reason,
-                        "until": str(one.until),
-                        "expired": one.expired(self.started_at.date()),
+                        "finding": waiver.finding,
+                        "owner": waiver.owner,
+                        "reason": waiver.reason,
+                        "until": str(waiver.until),
+                        "expired": waiver.expired(self.started_at.date()),
                     }
-                    for one in pipeline.waivers
+                    for waiver in self.pipeline.waivers
                 ],
                 "asks": asks,
                 "parents": [],
@@ -251,17 +244,43 @@ class PipelineRun:
             }
         )
 
-    def _looked(self) -> dict[str, int | None]:
-        """Which look this was at each data set whose rows decided something, or would have."""
+    def _run_entry(self, finished_at: datetime) -> dict[str, Any]:
+        return {
+            "id": self.folder.run_id,
+            "nonce": self.nonce,
+            "started_at": utc_text(self.started_at),
+            "finished_at": utc_text(finished_at),
+            "seconds": {name: f"{seconds:.3f}" for name, seconds in sorted(self.seconds.items())},
+            "tool": f"lockgate {__version__}",
+            "looks": self._judged_evaluations(),
+            **self.circumstances,
+        }
+
+    def _policy_entry(self) -> dict[str, Any]:
+        pipeline = self.pipeline
+        return {
+            "sha256": pipeline.policy_digest,
+            "files": [{"path": path, "sha256": sha} for path, sha in pipeline.files],
+            "variables": dict(pipeline.variables),
+            "mode": "observe" if self.observe else "enforce",
+            "only": list(self.only),
+            "reuse": None if pipeline.reuse is None else {"budget": pipeline.reuse.budget},
+        }
+
+    def _judged_evaluations(self) -> dict[str, int | None]:
+        """The number of this evaluation of each data set whose rows decided something, or would have."""
         judged = {
             result.name
             for result in self.results
-            if any(one.decided is not None and one.decided.confidence is not None for one in result.findings)
+            if any(
+                finding.decided is not None and finding.decided.confidence is not None for finding in result.findings
+            )
         }
         gates = [gate for gate in self.pipeline.gates if gate.title in judged]
         return {name: self.evaluations.get(name) for name in sorted(reuse_budget.judged_data(self.pipeline, gates))}
 
-    def _asks(self, counting: Sequence[GateResult]) -> list[str]:
+    def _acceptable(self, counting: Sequence[GateResult]) -> list[str]:
+        """The ids of undecided findings that an owner may accept."""
         asking = {
             (gate.title, name)
             for gate in self.pipeline.gates
@@ -278,6 +297,7 @@ class PipelineRun:
         ]
 
     def _opens(self, verdict: Verdict, counting: Sequence[GateResult], asks: Sequence[str]) -> Opens:
+        """Whether the evidence can promote: by itself, by an owner who accepts all that is undecided, or not at all."""
         if self.observe or self.only:
             return "no"
         if verdict is Verdict.PASS:
@@ -285,42 +305,42 @@ class PipelineRun:
         if verdict is not Verdict.INCONCLUSIVE or not asks:
             return "no"
         for result in counting:
-            undecided = [
-                one.id
-                for one in result.findings
-                if one.verdict is Verdict.INCONCLUSIVE and self._waiver(one.id) is None
-            ]
-            if result.verdict is Verdict.INCONCLUSIVE and (not undecided or not set(undecided) <= set(asks)):
+            undecided = {
+                finding.id
+                for finding in result.findings
+                if finding.verdict is Verdict.INCONCLUSIVE and self._waiver(finding.id) is None
+            }
+            if result.verdict is Verdict.INCONCLUSIVE and not (undecided and undecided <= set(asks)):
                 return "no"
         return "by_owner"
 
 
 def _broken(
-    blank: GateResult, why: str, more: Mapping[str, Any], context: Mapping[str, Any] | None = None
+    blank: GateResult, message: str, more: Mapping[str, Any], context: Mapping[str, Any] | None = None
 ) -> GateResult:
-    """A gate that could not be asked, or broke. It counts: a warning may be overruled by the model, not by a breakdown."""
-    known = {**(context or {}), "broken": dict(more)}
-    return replace(blank, counts=True, verdict=Verdict.ERROR, reason=why, context=known)
+    """A gate that could not run, or broke. It counts: a warning may be overruled by the model, not by a breakdown."""
+    context = {**(context or {}), "broken": dict(more)}
+    return replace(blank, counts=True, verdict=Verdict.ERROR, reason=message, context=context)
 
 
-def _silence(gate: str, name: str, line: Requirement) -> Finding:
-    """What stands for a line that a gate was asked and said nothing about: a line unanswered is never met."""
+def _missing(gate: str, name: str, requirement: Requirement) -> Finding:
+    """The finding of a requirement that a gate yielded none for: a requirement without an answer is never met."""
     return Finding(
         id=finding_id(gate, name, ()),
         requirement=name,
-        subject=line.subject_text,
+        subject=requirement.subject_text,
         slice={},
         observed=None,
         interval=None,
         champion=None,
-        limit=FindingLimit(line.op, None, str(line.limit)),
+        limit=FindingLimit(requirement.op, None, str(requirement.limit)),
         decided=None,
         rows=0,
         positives=None,
         rows_needed=None,
         verdict=Verdict.INCONCLUSIVE,
         code="not_measured",
-        reason=f"nothing was found about {str(line)!r}",
+        reason=f"nothing was measured for {str(requirement)!r}",
     )
 
 
@@ -329,5 +349,5 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _version(version: Any) -> dict[str, Any]:
+def _version_entry(version: ModelVersion) -> dict[str, Any]:
     return {"version": version.version, "digest": version.digest, "run_id": version.run_id}

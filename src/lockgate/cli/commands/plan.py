@@ -56,7 +56,7 @@ def command(path: Path | None, candidate: str | None, *, score: bool, disagreeme
     if document["assumed"] is not None:
         click.echo(document["assumed"])
     for name, number in document["looks"].items():
-        click.echo(f"this would be evaluation no. {'unknown' if number is None else number} of {name}")
+        click.echo(f"this would be evaluation no. {'unknown' if number is None else number} on {name}")
 
 
 def _show(gate: Mapping[str, Any]) -> None:
@@ -65,9 +65,7 @@ def _show(gate: Mapping[str, Any]) -> None:
     duration = "" if gate["seconds"] is None else f": about {gate['seconds']:,.0f} s of requests"
     if gate["seconds"] is None and gate["requests"] is not None:
         each_ms = gate["requests"] / 1000 / gate["at_once"]
-        duration = (
-            f": {gate['requests']:,} requests, {gate['at_once']} at a time; {each_ms:,.3g} s for every ms that one takes"
-        )
+        duration = f": {gate['requests']:,} requests, {gate['at_once']} at a time; {each_ms:,.3g} s for every ms that one takes"
     raw = gate["raw_bytes"] or 0
     disk = f"; {raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else ""
     click.echo(f"{gate['name']}{data}{severity}{duration}{disk}")
