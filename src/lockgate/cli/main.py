@@ -13,25 +13,25 @@ from lockgate import __version__
 
 # One file a command; its first line of help stands here so that `gate --help` imports none of them.
 COMMANDS = {
-    "run": "Ask every gate about a candidate and write the evidence.",
+    "run": "Run every gate on a candidate and write the evidence.",
     "check": "Check pipelines without a registry: every complaint at once.",
-    "plan": "Show what would be asked, of which versions.",
+    "plan": "Show what a run would do, and what its data can decide.",
     "approve": "Sign evidence, so that its candidate may be promoted.",
-    "reject": "Sign a veto on evidence.",
-    "override": "Sign that evidence is promoted over what stands in its way.",
+    "reject": "Sign a rejection of evidence.",
+    "override": "Sign that evidence is promoted over what blocks it.",
     "promote": "Make the evaluated and approved candidate Production.",
-    "rollback": "Make the standby, or another retained version, Production.",
-    "archive": "Let the standby go once Production has held for its soak.",
+    "rollback": "Make the previous, or another retained version, Production.",
+    "archive": "Archive the previous version once Production has held for its soak.",
     "adopt": "Begin the ledger with the version that is Production now.",
-    "status": "Show where everything stands.",
-    "history": "Show who moved which version, when and why, and what was stopped.",
-    "verify": "Hold ledger, registry, evidence and votes against each other.",
+    "status": "Show the stage of every version.",
+    "history": "Show who moved which version, when and why, and what was blocked.",
+    "verify": "Compare ledger, registry, evidence and votes with each other.",
     "report": "Show evidence as a document.",
-    "github": "What the GitHub Action calls.",
+    "github": "Run a step of the GitHub Action.",
     "init": "Write a pipeline for a model of yours.",
     "schema": "Print the JSON Schema of a pipeline.",
     "kinds": "List the gates and registries that are installed.",
-    "demo": "Play the whole story on a model made here.",
+    "demo": "Play the whole story with models made here.",
 }
 
 _FILES = dict.fromkeys(("approve", "reject", "override"), "vote")  # the commands that share a file

@@ -35,7 +35,7 @@ def test_what_is_written_passes_the_check(task: str) -> None:
 
     assert found.stdout == (
         "wrote gates/fraud.yaml\n"
-        "wrote models/fraud.version: write the version there that asks\n"
+        "wrote models/fraud.version: write the candidate's version there\n"
         "next: edit gates/fraud.yaml, then gate check, then gate run\n"
     )
     assert (written.model, written.task, written.signoff) == ("fraud", task, None)

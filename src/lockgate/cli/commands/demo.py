@@ -1,4 +1,4 @@
-"""`gate demo`: the story in one command, on a registry, data and models made here."""
+"""`gate demo`: play the whole story in one command, on a registry, data and models made here."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def command(folder: Path) -> int:
         story = _Story(folder)
         story.build()
         story.play()
-    except _Astray as error:
-        raise LockgateError(f"the demo went astray: {error}", remedy="report it with the output above") from error
+    except _UnexpectedEnd as error:
+        raise LockgateError(f"the demo failed: {error}", remedy="report it with the output above") from error
     finally:
         os.chdir(before)
     click.echo(f"\nDone in {time.monotonic() - started:.0f} s. Open the report that stopped the bad candidate:")
-    click.echo(f"  {_shown(story.stopped, before)}")
+    click.echo(f"  {_relative(story.stopped, before)}")
     click.echo("Then your own model: gate init, edit, gate run.")
     return 0
 
 
-class _Astray(Exception):
-    """A step ended otherwise than the story says."""
+class _UnexpectedEnd(Exception):
+    """A step that ended otherwise than the story says."""
 
 
 def _clear(folder: Path) -> None:
@@ -83,7 +83,7 @@ def _clear(folder: Path) -> None:
     mark.write_text("This folder is made anew by every `gate demo`.\n", encoding="utf-8")
 
 
-def _shown(path: Path, base: Path) -> str:
+def _relative(path: Path, base: Path) -> str:
     return str(path.relative_to(base) if path.is_relative_to(base) else path)
 
 
@@ -95,11 +95,11 @@ class _Story:
 
     def build(self) -> None:
         """Make data, key, pipelines, a git history and the registry with its three versions."""
-        from lockgate.cli.demo import data as demo
+        from lockgate.cli.demo.data import TRAIN_ROWS, models, payments, write_data
         from lockgate.cli.demo.register import register
 
-        self.tell("A registry, a champion, two candidates")
-        demo.write_data(self.folder / "data")
+        self.headline("A registry, a champion, two candidates")
+        write_data(self.folder / "data")
         self.key.parent.mkdir()
         _quiet(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", OWNER, "-f", str(self.key)], self.folder)
         (self.folder / "policy").mkdir()
@@ -117,17 +117,17 @@ class _Story:
         _quiet(["git", "add", "gates", "policy"], self.folder)
         _quiet(["git", "commit", "-q", "--no-verify", "-m", "a fraud model and its gates"], self.folder)
         commit = _quiet(["git", "rev-parse", "HEAD"], self.folder).strip()
-        data = demo.payments(demo.TRAIN_ROWS, seed=1)
-        models = demo.models(data)
+        data = payments(TRAIN_ROWS, seed=1)
+        trained = models(data)
         uri = f"sqlite:///{self.folder / 'mlflow.db'}"
         chatter = io.StringIO()
         try:
             with redirect_stderr(chatter):  # MLflow's hints to people who log models
-                register(uri, "fraud", models, data, commit=commit, folder=self.folder)
+                register(uri, "fraud", trained, data, commit=commit, folder=self.folder)
         except BaseException:
             click.echo(chatter.getvalue(), err=True)
             raise
-        for version, model in enumerate(models, start=1):
+        for version, model in enumerate(trained, start=1):
             click.echo(f"  version {version}  {model.name}: {model.story}")
 
     def play(self) -> None:
@@ -142,18 +142,18 @@ class _Story:
             code=1,
         )
         evidence, self.stopped = self.newest()
-        failed = {finding.id for gate in evidence.gates for finding in gate.findings if finding.verdict.value == "fail"}
+        findings = {finding.id: finding for gate in evidence.gates for finding in gate.findings}
+        failed = {name for name, finding in findings.items() if finding.verdict.value == "fail"}
         if not {"metrics/r2/country=BR", "latency/r1/overall"} <= failed:
-            raise _Astray(f"the bad candidate was stopped on {sorted(failed)}")
-        on_average = next(one for gate in evidence.gates for one in gate.findings if one.id == "metrics/r3/overall")
-        click.echo(f"On average: {on_average.reason}.")
+            raise _UnexpectedEnd(f"the bad candidate was stopped on {sorted(failed)}")
+        click.echo(f"On average: {findings['metrics/r3/overall'].reason}.")
         self.step("The second candidate", ["run", "--candidate", "version=3", "--stage"])
         self.sign_and_promote()
         self.step(
             "At night something looks wrong: back, first", ["rollback", "fraud", "--reason", "chargebacks doubled"]
         )
         self.step(
-            "It was not the model. What was withdrawn is evaluated anew: its old evidence opens nothing",
+            "It was not the model. What was withdrawn is evaluated anew: its old evidence cannot promote it",
             ["promote", self.digest],
             code=1,
         )
@@ -166,7 +166,7 @@ class _Story:
         evidence, _ = self.newest()
         self.digest = evidence.digest
         self.step("The owner signs exactly that evidence", ["approve", self.digest, "--key", str(self.key)])
-        self.step("It becomes Production; the old one stays as standby", ["promote", self.digest])
+        self.step("It becomes Production; the previous version stays as standby", ["promote", self.digest])
 
     def newest(self) -> tuple[Evidence, Path]:
         """The evidence and the report of the newest run."""
@@ -174,25 +174,25 @@ class _Story:
 
         run = latest(self.folder)
         if run is None:
-            raise _Astray("there is no run")
+            raise _UnexpectedEnd("there is no run")
         return run.evidence(), run.path / "report.md"
 
-    def tell(self, text: str) -> None:
+    def headline(self, text: str) -> None:
         click.echo(click.style(f"\n── {text} ", bold=True), color=None)
 
     def step(self, text: str, args: list[str], *, code: int = 0) -> None:
         """Run one command in this process; another exit code than the story's ends the demo."""
         from lockgate.cli.main import run
 
-        self.tell(text)
-        shown = [str(Path(one).relative_to(self.folder)) if one.startswith(str(self.folder)) else one for one in args]
-        click.echo(f"$ gate {' '.join(_quoted(one) for one in shown)}")
+        self.headline(text)
+        words = [_relative(Path(word), self.folder) if word.startswith(str(self.folder)) else word for word in args]
+        click.echo(f"$ gate {' '.join(_quoted(word) for word in words)}")
         sys.stdout.flush()
-        found = run(args)
-        if found == 130:
+        actual = run(args)
+        if actual == 130:
             raise KeyboardInterrupt
-        if found != code:
-            raise _Astray(f"gate {shown[0]} ended with exit code {found}, and the story says {code}")
+        if actual != code:
+            raise _UnexpectedEnd(f"gate {args[0]} ended with exit code {actual}, and the story says {code}")
 
 
 def _quoted(text: str) -> str:
@@ -207,11 +207,11 @@ def _policy() -> Path:
     for path in (package / "pipelines" / "demo.yaml", package.parents[1] / "gates" / "demo.yaml"):
         if path.is_file():
             return path
-    raise _Astray("gates/demo.yaml is not installed")
+    raise _UnexpectedEnd("gates/demo.yaml is not installed")
 
 
 def _quiet(arguments: list[str], folder: Path) -> str:
     answer = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
-        raise _Astray(f"{arguments[0]} {arguments[1]} failed: {answer.stderr.strip()}")
+        raise _UnexpectedEnd(f"{arguments[0]} {arguments[1]} failed: {answer.stderr.strip()}")
     return answer.stdout

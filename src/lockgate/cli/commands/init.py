@@ -1,4 +1,4 @@
-"""`gate init`: a pipeline to begin with."""
+"""`gate init`: write a pipeline to begin with."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
 
 _TEMPLATE = """\
-# What a new version of {model} must show before it moves. `gate check` reads this file, `gate run` asks it.
+# What a new version of {model} must show before it moves. `gate check` checks this file, `gate run` runs it.
 model: {model_text}
 task: {task}
 {about_task}registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}}"}}
-candidate: {{file: {version_text}}}            # the file holds one integer, the version that asks
-champion: {{alias: production, else: none}}   # on a first promotion nobody holds it, and relative lines are not asked
+candidate: {{file: {version_text}}}            # the file holds one integer, the candidate's version
+champion: {{alias: production, else: none}}   # before a first promotion there is none, and comparisons are left out
 
 data:
   holdout:
@@ -72,17 +72,17 @@ _LINES = {
 
 @click.command("init")
 @click.option("--model", help="The registered model's name.")
-@click.option("--task", type=click.Choice(list(_TASKS)), help="What the model does; told from the label, else binary.")
+@click.option("--task", type=click.Choice(list(_TASKS)), help="What the model does; guessed from the label, else binary.")
 @click.option("--data", help="The rows to judge it on; data/holdout.parquet by default.")
 @click.option("--label", help="The column that holds the truth; label by default.")
 @click.option("--query", help="The column that says which rows of a ranking are of one query.")
 @click.option(
-    "--github", is_flag=True, help="Also write workflows for GitHub Actions, and say what is to be set there."
+    "--github", is_flag=True, help="Also write workflows for GitHub Actions, and list what to set there."
 )
 @click.option(
     "--action", metavar="OWNER/REPO@COMMIT", help="With --github: where lockgate's action is, at which commit."
 )
-@click.option("--yes", is_flag=True, help="Ask nothing.")
+@click.option("--yes", is_flag=True, help="Prompt for nothing.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def command(
     model: str | None,
@@ -101,23 +101,23 @@ def command(
 
     if action is not None and not github:
         raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
-    asking = not yes and sys.stdin.isatty()
-    if github and (there := _there(model)) is not None:
-        _workflows(*there, action=action, force=force)
+    prompting = not yes and sys.stdin.isatty()
+    if github and (existing := _existing_pipeline(model)) is not None:
+        _workflows(*existing, action=action, force=force)
         return
     if model is None:
-        if not asking:
+        if not prompting:
             raise UsageError("init needs the name of the registered model", remedy="write gate init --model NAME")
         model = str(click.prompt("Name of the registered model"))
-    if asking:
+    if prompting:
         data = data or click.prompt("Rows to judge it on", default="data/holdout.parquet")
         label = label or click.prompt("Column that holds the truth", default="label")
     data, label = data or "data/holdout.parquet", label or "label"
     if task is None and query is not None:
         task = "ranking"
-    if asking and task is None:
-        task = click.prompt("Task", type=click.Choice(list(_TASKS)), default=_recognised(data, label))
-    if asking and task == "ranking":
+    if prompting and task is None:
+        task = click.prompt("Task", type=click.Choice(list(_TASKS)), default=_guess_task(data, label))
+    if prompting and task == "ranking":
         query = query or click.prompt("Column that says which rows are of one query", default="query")
     if query is not None and task != "ranking":
         raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
@@ -126,7 +126,7 @@ def command(
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
     text = _text(
-        model, task=task or _recognised(data, label), data=data, label=label, query=query or "query", version=version
+        model, task=task or _guess_task(data, label), data=data, label=label, query=query or "query", version=version
     )
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def command(
     if force or not version.exists():
         version.parent.mkdir(parents=True, exist_ok=True)
         version.write_text("1\n", encoding="utf-8")
-        click.echo(f"wrote {version}: write the version there that asks")
+        click.echo(f"wrote {version}: write the candidate's version there")
     if github:
         _workflows(model, path, action=action, force=force)
     click.echo(f"next: edit {path}, then gate check, then gate run")
@@ -150,7 +150,7 @@ def _name(model: str) -> str:
     return re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._") or "model"
 
 
-def _there(model: str | None) -> tuple[str, Path] | None:
+def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
     """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
     from lockgate.pipeline import loader
     from lockgate.runs.lookup import only_pipeline, pipelines
@@ -158,8 +158,7 @@ def _there(model: str | None) -> tuple[str, Path] | None:
     if model is not None:
         path = Path("gates") / f"{_name(model)}.yaml"
         return (model, path) if path.exists() else None
-    known = pipelines(Path.cwd())
-    if not known:
+    if not pipelines(Path.cwd()):
         return None
     path = only_pipeline(Path.cwd())
     return loader.load(path, environ=None).model, path.relative_to(Path.cwd())
@@ -173,13 +172,13 @@ def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> No
 
 
 def _text(model: str, *, task: str, data: str, label: str, query: str, version: Path) -> str:
-    known = _known(task, data, label)
-    lines, tolerances = _lines(task, known)
+    counts = _count_rows(task, data, label)
+    lines, tolerances = _requirements(task, counts)
     return _TEMPLATE.format(
         model=model.replace("\n", " "),
         model_text=json.dumps(model, ensure_ascii=False),
         task=task,
-        about_task=_TASKS[task].format(classes=_classes(known)),
+        about_task=_TASKS[task].format(classes=_classes(counts)),
         version_text=json.dumps(version.as_posix()),
         data_text=json.dumps(data, ensure_ascii=False),
         label_text=json.dumps(label, ensure_ascii=False),
@@ -190,8 +189,8 @@ def _text(model: str, *, task: str, data: str, label: str, query: str, version: 
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What the data says: rows, how many are positive of two classes, and the rows of each of several."""
+class _RowCounts:
+    """Rows of the data, how many are positive of two classes, and the rows of each of several."""
 
     rows: int = 0
     positives: int | None = None
@@ -204,32 +203,32 @@ class _Known:
         return f"{self.rows:,} rows{positives}{classes}"
 
 
-def _classes(known: _Known) -> str:
-    if not known.classes:
+def _classes(counts: _RowCounts) -> str:
+    if not counts.classes:
         return "# classes: [a, b, c]                     # those of the label, where no others are named\n"
-    return f"classes: {json.dumps(list(known.classes), ensure_ascii=False)}   # those of the label\n"
+    return f"classes: {json.dumps(list(counts.classes), ensure_ascii=False)}   # those of the label\n"
 
 
-def _lines(task: str, known: _Known) -> tuple[list[str], str]:
-    """The lines, with the smallest tolerances that the rows decide together, and the comment that says on what that stands."""
+def _requirements(task: str, counts: _RowCounts) -> tuple[list[str], str]:
+    """Requirements with the smallest tolerances that the rows decide together, and the comment that explains them."""
     from lockgate.evaluation.judging.number_format import rounded_up
     from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
 
-    lines, decided, together = [], known.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them
-    for subject, (line, otherwise) in _LINES[task].items():
+    lines, decided, together = [], counts.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them
+    for subject, (line, default) in _LINES[task].items():
         smallest = None
-        if known.rows:
-            counts = tuple(known.classes.values())
+        if counts.rows:
+            by_class = tuple(counts.classes.values())
             smallest = smallest_decidable_tolerance(
-                subject, rows=known.rows, positives=known.positives, classes=counts, slices=together
+                subject, rows=counts.rows, positives=counts.positives, classes=by_class, slices=together
             )
         decided = decided and smallest is not None
-        tolerance = otherwise if smallest is None else rounded_up(smallest)
+        tolerance = default if smallest is None else rounded_up(smallest)
         lines.append(line.format(f"{1 + tolerance:.6g}" if task == "regression" else f"{tolerance:.6g}"))
     if decided:
-        return lines, f"the smallest tolerances that {known} can decide: see `gate plan`"
-    if known.rows:
-        return lines, f"{known} are too few to decide any tolerance: see `gate plan`"
+        return lines, f"the smallest tolerances that {counts} can decide: see `gate plan`"
+    if counts.rows:
+        return lines, f"{counts} are too few to decide any tolerance: see `gate plan`"
     return lines, "a tolerance that your rows can decide: see `gate plan`"
 
 
@@ -240,22 +239,22 @@ def _dataset(data: str, label: str) -> Dataset:
     return Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
 
 
-def _recognised(data: str, label: str) -> str:
-    """The task that the label's values speak of: a few names or whole numbers are classes. binary where nothing is known."""
+def _guess_task(data: str, label: str) -> str:
+    """The task that fits the label's values: a few names or whole numbers are classes. binary where they cannot be read."""
     from lockgate.data.class_labels import label_values
     from lockgate.errors import LockgateError
 
     try:
-        found = label_values(_dataset(data, label), most=_MOST_CLASSES)
+        values = label_values(_dataset(data, label), most=_MOST_CLASSES)
     except LockgateError:
         return "binary"
-    if found is None or any(isinstance(value, float) and not value.is_integer() for value in found):
+    if values is None or any(isinstance(value, float) and not value.is_integer() for value in values):
         return "regression"
-    return "multiclass" if len(found) > 2 else "binary"
+    return "multiclass" if len(values) > 2 else "binary"
 
 
-def _known(task: str, data: str, label: str) -> _Known:
-    """Nothing where the data cannot be read as the task asks, nor of a ranking, of which counts alone tell nothing."""
+def _count_rows(task: str, data: str, label: str) -> _RowCounts:
+    """No counts where the data do not fit the task, nor for a ranking, whose power they do not determine."""
     import numpy as np
 
     from lockgate.data import arrow_arrays as arrays
@@ -264,17 +263,17 @@ def _known(task: str, data: str, label: str) -> _Known:
     from lockgate.evaluation.scoring.row_columns import checked_rows
 
     if task == "ranking":
-        return _Known()
+        return _RowCounts()
     dataset, kind = _dataset(data, label), cast("Any", task)
     try:
         classes = label_classes(dataset) if task == "multiclass" else ()
         rows, columns = checked_rows(dataset, task=kind, positive=1, salt=b"", scores={}, classes=classes)
     except LockgateError:
-        return _Known()
+        return _RowCounts()
     if task == "regression":
-        return _Known(rows)
+        return _RowCounts(rows)
     labels = arrays.to_numpy(arrays.whole(columns["label"]))
     if task == "binary":
-        return _Known(rows, int(labels.sum()))
+        return _RowCounts(rows, int(labels.sum()))
     counts = np.bincount(labels, minlength=len(classes)).tolist()
-    return _Known(rows, classes=dict(zip(classes, counts, strict=True)))
+    return _RowCounts(rows, classes=dict(zip(classes, counts, strict=True)))

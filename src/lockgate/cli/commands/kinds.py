@@ -1,4 +1,4 @@
-"""`gate kinds`: which gates, registries and metrics are installed, and what can be asked of them."""
+"""`gate kinds`: list installed gates, registries and metrics, and the subjects that each gate knows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(as_json: bool) -> None:
     for gate in gates:
         click.echo(f"gate: {gate['kind']:12} {gate['summary']}")
         for subject in gate["subjects"]:
-            click.echo(f"  {subject['name']:20} {_spoken(subject)}")
+            click.echo(f"  {subject['name']:20} {_description(subject)}")
     for registry in registries:
         click.echo(f"registry: {registry['kind']:8} {registry['from']}")
     for metric in metrics:
@@ -40,12 +40,12 @@ def _gate(kind: str) -> dict[str, Any]:
     from lockgate.gates.gate import gate_class
 
     try:
-        found = gate_class(kind, root=Path.cwd())
+        cls = gate_class(kind, root=Path.cwd())
     except UsageError as error:
         return {"kind": kind, "summary": str(error), "subjects": [], "default_require": []}
     return {
         "kind": kind,
-        "summary": (inspect.getdoc(found) or "").partition("\n")[0],
+        "summary": (inspect.getdoc(cls) or "").partition("\n")[0],
         "subjects": [
             {
                 "name": subject.name,
@@ -55,15 +55,15 @@ def _gate(kind: str) -> dict[str, Any]:
                 "args": list(subject.args),
                 "tasks": list(subject.tasks),
                 "needs": [need for need in subject.needs if need != "no champion"],
-                "by_task": {task: {"args": list(of.args)} for task, of in subject.by_task.items()},
+                "by_task": {task: {"args": list(form.args)} for task, form in subject.by_task.items()},
             }
-            for subject in found.subjects.values()
+            for subject in cls.subjects.values()
         ],
-        "default_require": list(found.default_require),
+        "default_require": list(cls.default_require),
     }
 
 
-def _spoken(subject: dict[str, Any]) -> str:
+def _description(subject: dict[str, Any]) -> str:
     parts = [subject["claim"]]
     if subject["better"]:
         parts.append(f"better when {subject['better']}")
@@ -73,7 +73,7 @@ def _spoken(subject: dict[str, Any]) -> str:
         parts.append(f"takes {', '.join(subject['args'])}")
     if subject["tasks"]:
         parts.append(f"for {', '.join(subject['tasks'])}")
-    parts += [f"in {task} takes {', '.join(of['args']) or 'none'}" for task, of in subject["by_task"].items()]
+    parts += [f"in {task} takes {', '.join(form['args']) or 'none'}" for task, form in subject["by_task"].items()]
     if subject["needs"]:
         parts.append(f"needs {', '.join(subject['needs'])}")
     return "; ".join(parts)

@@ -1,4 +1,4 @@
-"""The demo's world: payments of which a few are fraud, and three models that were trained on them."""
+"""Make the demo's data and models: payments of which a few are fraud, and three models trained on them."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def features(columns: dict[str, Any], names: tuple[str, ...]) -> Floats:
     """The (n, k) matrix of features by name, the same that the registered model computes."""
     brazil = np.asarray(columns["country"]) == "BR"
     device = np.asarray(columns["device_risk"], dtype=np.float64)
-    known = {
+    by_name = {
         "intercept": np.ones(len(brazil)),
         "log_amount": np.log(np.asarray(columns["amount"], dtype=np.float64)) - 4.2,
         "velocity": np.asarray(columns["velocity"], dtype=np.float64),
@@ -93,7 +93,7 @@ def features(columns: dict[str, Any], names: tuple[str, ...]) -> Floats:
         "device_risk": device,
         "device_risk_brazil": np.where(brazil, device, 0.0),
     }
-    return np.column_stack([known[name] for name in names])
+    return np.column_stack([by_name[name] for name in names])
 
 
 def train(data: Payments, names: tuple[str, ...], *, where: NDArray[np.bool_] | None = None) -> dict[str, float]:

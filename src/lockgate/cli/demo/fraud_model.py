@@ -12,13 +12,13 @@ class FraudModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Logistic regression over weights.json; a call takes as long as that file says."""
 
     def load_context(self, context):  # type: ignore[no-untyped-def]
-        self.known = json.loads(Path(context.artifacts["weights"]).read_text(encoding="utf-8"))
+        self.settings = json.loads(Path(context.artifacts["weights"]).read_text(encoding="utf-8"))
         self.calls = 0
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]
         self.calls += 1
-        stalls = self.known["stall_every"] and self.calls % self.known["stall_every"] == 0
-        time.sleep((self.known["stall_ms"] if stalls else self.known["pause_ms"]) / 1000)
+        stalls = self.settings["stall_every"] and self.calls % self.settings["stall_every"] == 0
+        time.sleep((self.settings["stall_ms"] if stalls else self.settings["pause_ms"]) / 1000)
         device = model_input["device_risk"].to_numpy(dtype=float)
         features = {
             "intercept": np.ones(len(device)),
@@ -28,7 +28,7 @@ class FraudModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             "device_risk": device,
             "device_risk_brazil": np.where(model_input["country"].to_numpy() == "BR", device, 0.0),
         }
-        logit = sum(weight * features[name] for name, weight in self.known["weights"].items())
+        logit = sum(weight * features[name] for name, weight in self.settings["weights"].items())
         return 1 / (1 + np.exp(-logit))
 
 

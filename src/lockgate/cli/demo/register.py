@@ -1,4 +1,4 @@
-"""Registers the demo's models the way a training job would: run, data, metrics, commit, signature, input example."""
+"""Register the demo's models as a training job would: run, data, metrics, commit, signature, input example."""
 
 from __future__ import annotations
 
