@@ -105,7 +105,9 @@ class _Plan:
                     "id": name,
                     "text": str(requirement),
                     "asked": name in names,
-                    "outlook": [{"place": outlook.slice_name, **outlook.to_json()} for outlook in outlooks.get(name, ())],
+                    "outlook": [
+                        {"place": outlook.slice_name, **outlook.to_json()} for outlook in outlooks.get(name, ())
+                    ],
                 }
                 for name, requirement in gate.numbered_requirements
             ],

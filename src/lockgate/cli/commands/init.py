@@ -72,13 +72,13 @@ _LINES = {
 
 @click.command("init")
 @click.option("--model", help="The registered model's name.")
-@click.option("--task", type=click.Choice(list(_TASKS)), help="What the model does; guessed from the label, else binary.")
+@click.option(
+    "--task", type=click.Choice(list(_TASKS)), help="What the model does; guessed from the label, else binary."
+)
 @click.option("--data", help="The rows to judge it on; data/holdout.parquet by default.")
 @click.option("--label", help="The column that holds the truth; label by default.")
 @click.option("--query", help="The column that says which rows of a ranking are of one query.")
-@click.option(
-    "--github", is_flag=True, help="Also write workflows for GitHub Actions, and list what to set there."
-)
+@click.option("--github", is_flag=True, help="Also write workflows for GitHub Actions, and list what to set there.")
 @click.option(
     "--action", metavar="OWNER/REPO@COMMIT", help="With --github: where lockgate's action is, at which commit."
 )
