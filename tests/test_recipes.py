@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import click
 import pytest
 import yaml
 
-from lockgate.cli.main import COMMANDS
+from lockgate.cli.main import COMMANDS, gate
 
 DOCS = Path(__file__).parents[1] / "docs"
 GITLAB = DOCS / "recipes" / "gitlab-ci.yml"
@@ -30,7 +29,8 @@ def calls(text: str) -> list[list[str]]:
 
 def parsed(arguments: list[str]) -> click.Context:
     """As the command itself would read them. Raises click.UsageError."""
-    command: click.Command = import_module(f"lockgate.cli.commands.{arguments[0]}").command
+    command = gate.get_command(click.Context(gate), arguments[0])
+    assert command is not None, arguments
     return command.make_context(arguments[0], arguments[1:])
 
 
