@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evidence.exhibit import Exhibit
 
 if TYPE_CHECKING:
@@ -20,13 +21,14 @@ def curves(gate: str, scored: Scored, subjects: set[str]) -> Iterator[Exhibit]:
     labels = scored.labels
     if labels is None or labels.dtype != bool or labels.all() or not labels.any():
         return
+    needed = {declared(subject).curve for subject in subjects}
     charts = [
         (name, columns)
-        for name, metric, columns in (
-            ("roc", "auc", ("model", "false_positive_rate", "true_positive_rate")),
-            ("precision_recall", "average_precision", ("model", "recall", "precision")),
+        for name, columns in (
+            ("roc", ("model", "false_positive_rate", "true_positive_rate")),
+            ("precision_recall", ("model", "recall", "precision")),
         )
-        if metric in subjects
+        if name in needed
     ]
     if not charts:
         return

@@ -14,8 +14,8 @@ import numpy as np
 from scipy import special
 
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
-from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
-from lockgate.evaluation.planning.expected_error import AUC, CORRELATION, DISAGREEMENT
+from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS, declared
+from lockgate.evaluation.planning.expected_error import CORRELATION, DISAGREEMENT
 from lockgate.evaluation.planning.outlook import as_absolute, outlooks
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Verdict
@@ -56,7 +56,7 @@ class ForetoldCell:
         shift = (
             honest.shift_of_precision(0.80, self.positives / self.rows) if self.metric == "average_precision" else None
         )
-        shift = shift_of_area(AUC) if shift is None else shift
+        shift = shift_of_area(declared("auc").plan.champion or 0.5) if shift is None else shift
         one, other, label = binormal(
             draw, rows=self.rows, positives=self.positives, correlation=CORRELATION, shifts=(shift, shift)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lockgate.evaluation.metrics import classification, ranking_subjects, regression
-from lockgate.evaluation.metrics.declaration import Metric, Plan
+from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
 from lockgate.evaluation.requirements.subject import Subject
 
@@ -26,7 +26,6 @@ METRICS: Mapping[str, Metric] = {name: metric for name, metric in DECLARED.items
 SUBJECTS: Mapping[str, Subject] = {name: metric.subject for name, metric in DECLARED.items() if metric.subject}
 
 
-def plan_of(subject: str) -> Plan:
-    """What planning may assume of a metric; nothing of one that a project brings."""
-    metric = FLIP_RATE if subject == FLIP_RATE.name else DECLARED.get(subject)
-    return Plan() if metric is None else metric.plan
+def declared(subject: str) -> Metric:
+    """The metric of that name; one of which nothing is known where a project brings it."""
+    return FLIP_RATE if subject == FLIP_RATE.name else DECLARED.get(subject, Metric(subject, "plain"))

@@ -242,7 +242,7 @@ def _share(
     below: ByCell,
     among: str,
     among_class: str = "",
-    carried: Literal["rows", "positives", "negatives"] | None = None,
+    counted: Literal["rows", "positives", "negatives"] | None = None,
     paired_share: bool = True,
     multiclass: Subject | None = None,
 ) -> Metric:
@@ -251,7 +251,7 @@ def _share(
     labels = any(table[0] != table[1] for table in (above, below))
     subject = _subject(name, better, argument="threshold", labels=labels, proportion=sums.plain, multiclass=multiclass)
     return Metric(
-        name, "logit", partial(share, sums), subject=subject, paired_share=paired_share, sums=sums, plan=Plan(carried)
+        name, "logit", partial(share, sums), subject=subject, paired_share=paired_share, sums=sums, plan=Plan(counted)
     )  # fmt: skip
 
 
@@ -265,7 +265,7 @@ AT_A_THRESHOLD = (
         above=((1, 0), (0, 1)),
         below=_EVERY_ROW,
         among="rows",
-        carried="rows",
+        counted="rows",
         multiclass=_of_classes("accuracy", scores=False, proportion=True),
     ),
     _share(
@@ -274,7 +274,7 @@ AT_A_THRESHOLD = (
         below=((0, 1), (0, 1)),
         among="rows that the model calls positive",
         among_class="rows that the model calls {}",
-        carried="positives",  # as many are called positive as are: the champion's decisions are not known beforehand
+        counted="positives",  # as many are called positive as are: the champion's decisions are not known beforehand
         paired_share=False,
         multiclass=_of_classes("precision", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
     ),
@@ -284,7 +284,7 @@ AT_A_THRESHOLD = (
         below=((0, 0), (1, 1)),
         among="positive rows",
         among_class="rows of class {}",
-        carried="positives",
+        counted="positives",
         multiclass=_of_classes("recall", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
     ),
     _share(
@@ -298,14 +298,14 @@ AT_A_THRESHOLD = (
     ),
     # Fairness is asked as a gap of these two and of recall: demographic parity compares the share decided positive, equal
     # opportunity and equalised odds compare the true and false positive rates.
-    _share("positive_rate", None, above=((0, 1), (0, 1)), below=_EVERY_ROW, among="rows", carried="rows"),
+    _share("positive_rate", None, above=((0, 1), (0, 1)), below=_EVERY_ROW, among="rows", counted="rows"),
     _share(
         "false_positive_rate",
         "lower",
         above=((0, 1), (0, 0)),
         below=((1, 1), (0, 0)),
         among="negative rows",
-        carried="negatives",
+        counted="negatives",
     ),
 )
 ON_SCORES = (
@@ -331,7 +331,7 @@ ON_SCORES = (
         ),
         minority=True,
         sums="ranks",
-        # At an average precision of 0.8 and scores that correlate 0.9.
+        # Simulated at an average precision of 0.8 and scores that correlate 0.9, as planning assumes.
         plan=Plan(champion=0.80, pair_variance=0.04, effective=((0.1, 4.5), (1.0, 7.0))),
         curve="precision_recall",
     ),

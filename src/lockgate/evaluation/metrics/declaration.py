@@ -77,13 +77,13 @@ class Plan:
     """What planning assumes of a metric before a candidate is scored; a metric without any of it is planned from the
     champion's own estimates only.
 
-    carried: the rows that its share is taken of. champion: the value that is assumed where none was measured.
+    counted: the rows that its share is taken of, None where it is no share. champion: the value that is assumed where none was measured.
     placements: whether its error follows from placements, as an AUC's. pair_variance: of the difference of two models, a
     positive row; effective: share of positives up to → positive rows that make an effective one; both simulated.
     relative_variance: of one row's loss, beside the squared mean; kurtosis: of the difference of two such losses.
     """
 
-    carried: Literal["rows", "positives", "negatives"] | None = None
+    counted: Literal["rows", "positives", "negatives"] | None = None
     champion: float | None = None
     placements: bool = False
     pair_variance: float | None = None

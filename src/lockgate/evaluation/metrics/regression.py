@@ -67,7 +67,8 @@ def _subject(
     return Subject(name, better, bounds=bounds, args=args, tasks=("regression",), needs=needs, proportion=False)
 
 
-# The relative variance of a squared and of an absolute normal error, and the kurtosis of the difference of two of them.
+# Of normal errors: Var(e²)/(4σ⁴) of rmse by the delta method, Var|e|/E|e|² of mae; the kurtosis of the difference of two
+# squared, or absolute, ones.
 ON_PREDICTIONS = (
     Metric("rmse", "plain", rmse, subject=_subject("rmse", "lower"), plan=Plan(relative_variance=0.5, kurtosis=9.0)),
     Metric(

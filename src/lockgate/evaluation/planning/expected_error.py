@@ -13,6 +13,7 @@ from statistics import NormalDist
 
 from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
+from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY
 from lockgate.stats.auc_variance import placements
@@ -21,12 +22,6 @@ from lockgate.stats.power import margin_by_score, margin_by_t
 # Of two versions of one model: assumed, and said in every plan.
 CORRELATION = 0.9
 DISAGREEMENT = 0.05
-AUC, AVERAGE_PRECISION = 0.85, 0.80
-_AP_VARIANCE = 0.04  # of the paired difference, a positive row, at AP 0.8 and scores that correlate 0.9: simulated
-_AP_EFFECTIVE = {0.1: 4.5, 1.0: 7.0}  # share of positives up to → positive rows that make an effective one: simulated
-# Relative variance of a row, for normal errors: Var(e²)/(4σ⁴) of rmse by the delta method, Var|e|/E|e|² of mae.
-_LOSS_VARIANCE = {"rmse": 0.5, "mae": math.pi / 2 - 1}
-_LOSS_KURTOSIS = {"rmse": 9.0, "mae": 6.0}  # of the difference of two normal errors, squared and absolute
 
 
 @dataclass(frozen=True)
@@ -53,14 +48,13 @@ class ExpectedError:
 
 def rows_of_share(requirement: Requirement, estimate: Estimate) -> int | None:
     """Rows of which a share is taken; None for what is no share, such as a mean over classes."""
-    subject, positives = requirement.subject, estimate.positives
+    positives, counted = estimate.positives, declared(requirement.subject).plan.counted
     micro = positives is None and requirement.argument("average") == "micro"
-    if micro or subject in ("accuracy", "top_k_accuracy", "positive_rate", "flip_rate"):
+    if micro or counted == "rows":
         return estimate.rows
-    if positives is None:
+    if positives is None or counted is None:
         return None
-    denominators = {"recall": positives, "precision": positives, "false_positive_rate": estimate.rows - positives}
-    return denominators.get(subject)
+    return positives if counted == "positives" else estimate.rows - positives
 
 
 def expected_ranking_error(
@@ -69,18 +63,19 @@ def expected_ranking_error(
     """Expected error of the difference of two AUCs or average precisions. champion: its own estimate, where measured."""
     if positives is None or not 0 < positives < rows:
         return None
-    if subject == "auc":
-        area = AUC if champion is None or champion.candidate is None else min(max(champion.candidate, 0.5), 0.999)
+    plan = declared(subject).plan
+    if plan.placements and plan.champion is not None:
+        measured = None if champion is None else champion.candidate
+        area = plan.champion if measured is None else min(max(measured, 0.5), 0.999)
         pair = placements(area, correlation=CORRELATION)
         se, n_eff = pair.se(positives, rows - positives), pair.n_eff(positives, rows - positives)
-        if (
-            champion is not None and champion.se and champion.n_eff is not None
-        ):  # its own, clusters and weights included
+        if champion is not None and champion.se and champion.n_eff is not None:
+            # Its own, clusters and weights included.
             se, n_eff = champion.se * math.sqrt(pair.variance / placements(area).variance), min(n_eff, champion.n_eff)
         return ExpectedError(se, n_eff, 1.1 / math.sqrt(n_eff))
-    if subject == "average_precision":
-        row = next(row for share, row in _AP_EFFECTIVE.items() if positives <= share * rows)
-        return ExpectedError(math.sqrt(_AP_VARIANCE / positives), 2.5 + positives / row, 0.5)
+    if plan.pair_variance is not None:
+        rows_an_effective = next(count for share, count in plan.effective if positives <= share * rows)
+        return ExpectedError(math.sqrt(plan.pair_variance / positives), 2.5 + positives / rows_an_effective, 0.5)
     return None
 
 
@@ -108,12 +103,10 @@ def smallest_decidable_tolerance(
     """
     if classes:
         return _of_classes(subject, classes, slices)
-    if subject in _LOSS_VARIANCE:
-        error: ExpectedError | None = ExpectedError(
-            math.sqrt(2 * (1 - CORRELATION) * _LOSS_VARIANCE[subject] / max(rows, 1)),
-            rows / _LOSS_KURTOSIS[subject],
-            0.3,
-        )
+    plan = declared(subject).plan
+    if plan.relative_variance is not None and plan.kurtosis is not None:
+        se = math.sqrt(2 * (1 - CORRELATION) * plan.relative_variance / max(rows, 1))
+        error: ExpectedError | None = ExpectedError(se, rows / plan.kurtosis, 0.3)
     elif positives is None or min(positives, rows - positives) < MIN_MINORITY:
         error = None
     else:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from lockgate.evaluation.judging.judge import smallness
 from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
-from lockgate.evaluation.planning.expected_error import AUC, rows_of_share
+from lockgate.evaluation.metrics.catalog import declared
+from lockgate.evaluation.planning.expected_error import rows_of_share
 from lockgate.evaluation.planning.outlook import Outlook, with_minority
 from lockgate.evaluation.requirements.requirement import Requirement, Scope
 
@@ -84,12 +85,14 @@ def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) ->
     if rows:
         return WORST_SHARE, WORST_SHARE / math.sqrt(rows), float(rows)
     positives = estimate.positives or 0
-    if line.subject != "auc" or not 0 < positives < estimate.rows:
+    plan = declared(line.subject).plan
+    if plan.champion is None or not plan.placements or not 0 < positives < estimate.rows:
         return None
     from lockgate.stats.auc_variance import placements
 
-    law = placements(AUC)
-    return AUC, law.se(positives, estimate.rows - positives), law.n_eff(positives, estimate.rows - positives)
+    law = placements(plan.champion)
+    negatives = estimate.rows - positives
+    return plan.champion, law.se(positives, negatives), law.n_eff(positives, negatives)
 
 
 def _widest(line: Requirement, spreads: Sequence[tuple[float, float, float]]) -> tuple[tuple[int, int], float]:

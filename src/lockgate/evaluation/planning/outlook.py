@@ -14,9 +14,8 @@ from lockgate.evaluation.judging.explanations import outlook_words
 from lockgate.evaluation.judging.judge import is_no_harm_check, judge, smallness
 from lockgate.evaluation.judging.number_format import rounded_up, short, slice_words
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
+from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.planning.expected_error import (
-    AUC,
-    AVERAGE_PRECISION,
     CORRELATION,
     DISAGREEMENT,
     ExpectedError,
@@ -31,9 +30,6 @@ from lockgate.hashing import number
 from lockgate.stats.power import margin_by_score
 
 Status = Literal["decidable", "watched", "hopeless", "unknown"]
-_BOTH_CLASSES = ("auc", "average_precision")
-# By Tango's test where nothing is weighed.
-_PAIRED = ("accuracy", "top_k_accuracy", "recall", "false_positive_rate", "positive_rate")
 
 
 @dataclass(frozen=True)
@@ -115,7 +111,7 @@ def as_absolute(requirement: Requirement) -> Requirement:
 
 def with_minority(estimate: Estimate, requirement: Requirement) -> Estimate:
     """The same counts with the floor of a test that needs both classes."""
-    if requirement.subject not in _BOTH_CLASSES or estimate.positives is None:
+    if not declared(requirement.subject).minority or estimate.positives is None:
         return estimate
     fewer = min(estimate.positives, estimate.rows - estimate.positives)
     kind = "positive" if estimate.positives <= estimate.rows - estimate.positives else "negative"
@@ -174,13 +170,13 @@ class _Line:
         champion = self.own.get(estimate.slice)
         if champion is not None:
             return champion.candidate
-        return {"auc": AUC, "average_precision": AVERAGE_PRECISION}.get(self.requirement.subject)
+        return declared(self.requirement.subject).plan.champion
 
     def _smallest(self, estimate: Estimate) -> float | None:
         """The smallest tolerance that all slices meet with 90 % power; infinite where the test's own floor forbids it."""
-        subject, champion = self.requirement.subject, self.own.get(estimate.slice)
+        metric, champion = declared(self.requirement.subject), self.own.get(estimate.slice)
         carried = rows_of_share(self.requirement, estimate)
-        if carried is not None and subject in _PAIRED and self.requirement.limit.sign != "*":
+        if carried is not None and metric.paired_share and self.requirement.limit.sign != "*":
             aim = alpha_and_power(self.requirement, self.slices)
             return margin_by_score(carried, self.disagreement, **aim) if carried else None
         error = None
@@ -189,12 +185,12 @@ class _Line:
             error = ExpectedError(math.sqrt(self.disagreement / carried), self.disagreement * carried)
         elif carried == 0:
             return None
-        elif champion is not None and (subject != "auc" or estimate.positives is None):
+        elif champion is not None and (not metric.plan.placements or estimate.positives is None):
             if champion.se and champion.n_eff is not None:
                 # Two models of equal variance, correlated: Var(a − b) = 2 (1 − ρ) Var(a).
                 error = ExpectedError(math.sqrt(2 * (1 - CORRELATION)) * champion.se, champion.n_eff)
         else:
-            error = expected_ranking_error(subject, estimate.rows, estimate.positives, champion)
+            error = expected_ranking_error(metric.name, estimate.rows, estimate.positives, champion)
         return None if error is None else error.smallest(self.requirement, self.slices)
 
     def _absolute(self, blank: Outlook, estimate: Estimate) -> Outlook:
@@ -210,12 +206,12 @@ class _Line:
 
     def _observed(self, estimate: Estimate) -> float | None:
         """The value from which the requirement passes; NaN where none would do, None where that is not known."""
-        subject, positives = self.requirement.subject, estimate.positives or 0
+        positives, placements = estimate.positives, declared(self.requirement.subject).plan.placements
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
         carried = rows_of_share(self.requirement, estimate)
         if carried is not None:
             return share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
-        if subject == "auc" and estimate.positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
+        if placements and positives is not None and self.requirement.op == ">=" and 0 < limit < 1:
             return auc_to_pass(limit, positives, estimate.rows - positives, alpha=alpha)
         champion = self.own.get(estimate.slice)
         if champion is None or champion.value is None or champion.low is None or champion.high is None:
@@ -229,4 +225,5 @@ def assumptions(disagreement: float, *, scored: bool) -> str:
     alike = f"the two models disagree on {disagreement * 100:g} % of rows, and their scores correlate {CORRELATION:g}"
     if scored:
         return f"assumed: {alike}; the rest is the champion's own"
-    return f"assumed: {alike}; the champion's auc is {AUC:g} and its average precision {AVERAGE_PRECISION:g}"
+    auc, average_precision = (declared(name).plan.champion for name in ("auc", "average_precision"))
+    return f"assumed: {alike}; the champion's auc is {auc:g} and its average precision {average_precision:g}"
