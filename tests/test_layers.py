@@ -208,7 +208,10 @@ def test_numpy_is_imported_by_what_computes() -> None:
     light = (
         *("errors", "units", "hashing", "text", "config", "plugins", "cli", "pipeline", "gates", "evidence", "signoff"),
         *("data.slices.names", "data.slices.spec", "data.slices.slice", "registries.ports", "evaluation.requirements"),
-        *(f"evaluation.metrics.{name}" for name in ("catalog", "declaration", "classification", "regression", "custom")),
+        *(
+            f"evaluation.metrics.{name}"
+            for name in ("catalog", "declaration", "classification", "regression", "custom")
+        ),
         *(f"evaluation.metrics.{name}" for name in ("flip_rate", "multiclass_subjects", "ranking_subjects")),
         *("evaluation.uncertainty.comparison", "evaluation.uncertainty.metric_value"),
         *("evaluation.estimation.estimate", "evaluation.judging"),
