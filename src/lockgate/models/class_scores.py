@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.data import arrow_arrays as arrays
-from lockgate.data.arrow_arrays import Array
+from lockgate.data.arrow_arrays import Array, to_floats, to_numpy
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.errors import DataError, ModelFault
+from lockgate.models.output import column_names
 
 if TYPE_CHECKING:
     from lockgate.models.model import Output
@@ -33,14 +33,7 @@ def class_scores(
     Raises DataError where the classes of the columns are unclear, ModelFault where a score is missing, infinite or an
     unknown class.
     """
-    names: list[str] = list(answer.schema.names)
-    if len(set(names)) < len(names):
-        raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
-    if spec.column is not None and spec.column not in names:
-        raise DataError(
-            f"the model's answer has no column {spec.column!r}, which `output: {{column: …}}` names; its columns are "
-            f"{', '.join(names[:40])}"
-        )
+    names = column_names(answer, spec)
     if spec.column is None and len(names) > 1:
         order = _order(names, classes)
         scores = np.column_stack([_floats(answer.column(index), names[index]) for index in order])
@@ -73,7 +66,7 @@ def class_indices(column: pa.Array, classes: Sequence[str]) -> Array:
     encoded = column.dictionary_encode(null_encoding="encode")
     index_of = {name: number for number, name in enumerate(classes)}
     indices = [-1 if value is None else index_of.get(class_text(value), -1) for value in encoded.dictionary.to_pylist()]
-    return np.array(indices, np.float64)[arrays.to_numpy(encoded.indices)]
+    return np.array(indices, np.float64)[to_numpy(encoded.indices)]
 
 
 def predicted_class(scores: Array) -> Array:
@@ -122,4 +115,4 @@ def _floats(column: pa.Array, name: str) -> Array:
             f"the model's output column {name!r} is {kind}; a number for each class is needed",
             remedy="let the model answer with one column a class, or name the one that holds its label in output: {column: …}",
         )
-    return arrays.to_floats(column)
+    return to_floats(column)

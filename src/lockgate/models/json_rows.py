@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
-from lockgate.models import model_host as host
+from lockgate.models.model_host import BadInput, fit_column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,18 +30,18 @@ def fit_to_signature(
 
     if not signature or any(not column.get("name") for column in signature):
         return batch
-    have = dict(zip(batch.schema.names, batch.columns, strict=True))
+    arrays_by_name = dict(zip(batch.schema.names, batch.columns, strict=True))
     arrays, names = [], []
     for column in signature:
         title = str(column["name"])
-        if title not in have:
+        if title not in arrays_by_name:
             if column.get("required", True):
                 raise _cannot(name, f"the signature requires {title!r}, which the data lacks")
             continue
-        want = SimpleNamespace(name=title, type=SimpleNamespace(name=column.get("type")))
+        field = SimpleNamespace(name=title, type=SimpleNamespace(name=column.get("type")))
         try:
-            arrays.append(host.fitted(title, have[title], want))
-        except host.BadInput as error:
+            arrays.append(fit_column(title, arrays_by_name[title], field))
+        except BadInput as error:
             raise _cannot(name, str(error)) from error
         names.append(title)
     return pa.RecordBatch.from_arrays(arrays, names=names)

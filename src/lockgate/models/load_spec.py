@@ -89,6 +89,6 @@ class Load(Config):
     @property
     def spoken(self) -> str:
         if self.closed is not None:
-            many = self.closed.concurrency
-            return f"closed loop, {'one request' if many == 1 else f'{many} requests'} at a time: service time"
+            concurrency = self.closed.concurrency
+            return f"closed loop, {'one request' if concurrency == 1 else f'{concurrency} requests'} at a time: service time"
         return f"open loop, {self.arrival_rate:g} requests a second, {self.arrivals} arrivals: response time"

@@ -135,14 +135,14 @@ class Host:
         beside = header.get("beside")
         if beside is None:
             return as_batch(self.call_model(self.frame(batch), header["method"]), batch.num_rows, self.classes())
-        own = dict(zip(batch.schema.names, batch.columns))
-        labels = own.pop(beside["label"], None)
-        more = {name: own.pop(there) for there, name in beside["columns"].items()}
-        plain = pa.RecordBatch.from_arrays(list(own.values()), names=list(own))
+        by_name = dict(zip(batch.schema.names, batch.columns))
+        labels = by_name.pop(beside["label"], None)
+        extra = {name: by_name.pop(alias) for alias, name in beside["columns"].items()}
+        plain = pa.RecordBatch.from_arrays(list(by_name.values()), names=list(by_name))
         answer = self.call_model(self.frame(plain), header["method"])
         _check_rows(answer, batch.num_rows)
         inputs = self.frame(plain)  # made anew, because a model may have changed the frame that it got
-        for name, column in more.items():
+        for name, column in extra.items():
             inputs[name] = _decoded(column).to_pandas()
         labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
         columns = {}
@@ -151,7 +151,7 @@ class Host:
             columns = dict(zip(own_answer.schema.names, own_answer.columns))
         for spec in beside["functions"]:
             arguments = (inputs.copy(deep=False), answer, labels)
-            values = each_row(spec["name"], self.function(spec), arguments, header["before"])
+            values = call_row_function(spec["name"], self.function(spec), arguments, header["before"])
             columns[beside["prefix"] + spec["name"]] = pa.array(values)
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
@@ -197,14 +197,14 @@ class Host:
 
         named = list(zip(batch.schema.names, batch.columns))
         if self.columns is not None and any(column.name is not None for column in self.columns):
-            have = dict(named)
-            missing = [c.name for c in self.columns if c.name not in have and getattr(c, "required", True)]
+            by_name = dict(named)
+            missing = [c.name for c in self.columns if c.name not in by_name and getattr(c, "required", True)]
             if missing:
                 raise BadInput("the signature requires %s, which the data lacks" % ", ".join(map(repr, missing)))
-            named = [(c.name, fitted(c.name, have[c.name], c)) for c in self.columns if c.name in have]
+            named = [(c.name, fit_column(c.name, by_name[c.name], c)) for c in self.columns if c.name in by_name]
         elif self.columns is not None and len(self.columns) in (1, len(named)):
             declared = self.columns if len(self.columns) == len(named) else self.columns * len(named)
-            named = [(name, fitted(name, column, declaration)) for (name, column), declaration in zip(named, declared)]
+            named = [(name, fit_column(name, column, field)) for (name, column), field in zip(named, declared)]
         else:
             named = [(name, _decoded(column)) for name, column in named]
         return pa.Table.from_arrays([column for _, column in named], names=[name for name, _ in named]).to_pandas()
@@ -253,8 +253,8 @@ class Host:
         due = sent if block.due is None else block.due
         if block.due is not None:
             # one request at a time: until the last one is answered, waiting is the model's queue and not our lag
-            free = [0.0, *block.done[:-1]]
-            lag = [went - max(meant, ready) for went, meant, ready in zip(sent, due, free)]
+            free_at = [0.0, *block.done[:-1]]
+            lag = [moment - max(intended, free_since) for moment, intended, free_since in zip(sent, due, free_at)]
         columns = {"intended": due, "sent": sent, "done": block.done, "failed": block.failed, "lag": lag}
         arrays = [
             pa.array(values, pa.bool_() if name == "failed" else pa.float64()) for name, values in columns.items()
@@ -307,16 +307,16 @@ class Block:
         by_worker: list[list[Any]] = [[] for _ in range(workers)]
         ended: list[BaseException] = []
 
-        def work(mine: list[Any]) -> None:
+        def work(times: list[Any]) -> None:
             try:
                 for i in places:
                     if ended or (end is not None and clock() - self.start > end):
                         return
-                    mine.append(self._timed(frames[i % len(frames)]))
+                    times.append(self._timed(frames[i % len(frames)]))
             except BaseException as error:  # a thread would swallow a model's SystemExit
                 ended.append(error)
 
-        threads = [threading.Thread(target=work, args=(mine,), daemon=True) for mine in by_worker]
+        threads = [threading.Thread(target=work, args=(times,), daemon=True) for times in by_worker]
         self.start = clock()
         for thread in threads:
             thread.start()
@@ -365,13 +365,13 @@ def arrivals(plan: dict[str, Any]) -> list[float]:
     return times
 
 
-def fitted(name: str, column: Any, declaration: Any) -> Any:
+def fit_column(name: str, column: Any, field: Any) -> Any:
     """Cast an Arrow column to the type of the signature's column. Raises BadInput where a value would change."""
     import pyarrow as pa
 
     column = _decoded(column)
-    tensor = hasattr(declaration, "shape")
-    kind = TENSOR_TYPES.get(str(declaration.type), "") if tensor else getattr(declaration.type, "name", "")
+    tensor = hasattr(field, "shape")
+    kind = TENSOR_TYPES.get(str(field.type), "") if tensor else getattr(field.type, "name", "")
     if kind not in TYPES or (tensor and _kind(column.type) not in ("integer", "floating", "boolean")):
         return column
     target, sources = TYPES[kind]
@@ -418,7 +418,7 @@ def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def each_row(name: str, call: Any, arguments: tuple[Any, Any, Any], before: int) -> Any:
+def call_row_function(name: str, call: Any, arguments: tuple[Any, Any, Any], before: int) -> Any:
     """Call a row function; return one float for each row of (inputs, answer, labels). Raises BadMetric, naming the row.
 
     before: rows of earlier batches.
@@ -471,7 +471,7 @@ def _rows(value: Any, start: int, end: int) -> Any:
     if value is None:
         return None
     if isinstance(value, dict):
-        return {name: _rows(each, start, end) for name, each in value.items()}
+        return {name: _rows(part, start, end) for name, part in value.items()}
     if hasattr(value, "iloc"):
         return value.iloc[start:end].reset_index(drop=True)
     return value[start:end]

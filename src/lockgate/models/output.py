@@ -113,14 +113,20 @@ def score_of(
     return scores
 
 
-def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) -> tuple[str, bool]:
-    """(name of the score's column, whether it was chosen by name or class, rather than for being the only one)."""
+def column_names(answer: pa.RecordBatch, spec: Output) -> list[str]:
+    """Return the columns of an answer. Raises DataError for two of one name, or if the one that `spec` names is missing."""
     names: list[str] = list(answer.schema.names)
     if len(set(names)) < len(names):
         raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
+    if spec.column is not None and spec.column not in names:
+        raise _unknown(names, f"has no column {spec.column!r}, which `output: {{column: …}}` names")
+    return names
+
+
+def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) -> tuple[str, bool]:
+    """(name of the score's column, whether it was chosen by name or class, rather than for being the only one)."""
+    names = column_names(answer, spec)
     if spec.column is not None:
-        if spec.column not in names:
-            raise _unknown(names, f"has no column {spec.column!r}, which `output: {{column: …}}` names")
         return spec.column, True
     if spec.label is not None:
         named = _named(names, spec.label)
@@ -155,7 +161,7 @@ def _numbers(
     import numpy as np
     import pyarrow as pa
 
-    from lockgate.data import arrow_arrays as arrays
+    from lockgate.data.arrow_arrays import to_floats, to_numpy
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -165,7 +171,7 @@ def _numbers(
     if task in ("regression", "ranking") or pa.types.is_null(kind):
         if not (number or pa.types.is_null(kind)):
             raise DataError(f"the model's output column {name!r} is {kind}; a prediction of a number is needed")
-        return arrays.to_floats(column)
+        return to_floats(column)
     if not (number or text or pa.types.is_boolean(kind)):
         raise DataError(
             f"the model's output column {name!r} is {kind}; a number a row is needed",
@@ -177,9 +183,9 @@ def _numbers(
         if not isinstance(positive, str):
             raise _other_labels(name, "texts", positive)
         encoded = column.dictionary_encode(null_encoding="encode")
-        meanings = [np.nan if each is None else float(each == positive) for each in encoded.dictionary.to_pylist()]
-        return np.array(meanings, float)[arrays.to_numpy(encoded.indices)]
-    values = arrays.to_floats(column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column)
+        meanings = [np.nan if label is None else float(label == positive) for label in encoded.dictionary.to_pylist()]
+        return np.array(meanings, float)[to_numpy(encoded.indices)]
+    values = to_floats(column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column)
     distinct = np.unique(values[~np.isnan(values)])
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         # Both labels and nothing between them: a classifier's predict, written as floats. Only the first batch is judged,

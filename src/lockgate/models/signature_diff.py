@@ -78,19 +78,21 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, tuple[Cha
             if name not in after:
                 changes.append(Change(side, name, "removed", type_of(column), ""))
                 continue
-            was, now = type_of(column), type_of(after[name])
-            if was != now:
-                wider = side != "outputs" and now in _WIDER.get(was, ())
-                changes.append(Change(side, name, "widened" if wider else "retyped", was, now))
+            old_type, new_type = type_of(column), type_of(after[name])
+            if old_type != new_type:
+                wider = side != "outputs" and new_type in _WIDER.get(old_type, ())
+                changes.append(Change(side, name, "widened" if wider else "retyped", old_type, new_type))
             if side != "outputs" and required(column) != required(after[name]):
                 kind: Literal["newly required", "now optional"] = (
                     "newly required" if required(after[name]) else "now optional"
                 )
-                changes.append(Change(side, name, kind, was, now))
+                changes.append(Change(side, name, kind, old_type, new_type))
         for name, column in after.items():
             if name not in before:
-                must = side != "outputs" and required(column)
-                changes.append(Change(side, name, "added required" if must else "added optional", "", type_of(column)))
+                needed = side != "outputs" and required(column)
+                changes.append(
+                    Change(side, name, "added required" if needed else "added optional", "", type_of(column))
+                )
     return compared, tuple(changes)
 
 

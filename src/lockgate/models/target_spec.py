@@ -24,15 +24,15 @@ def _url(text: str) -> str:
         return text  # its variables are only known when it runs
     try:
         parts = urlsplit(text)
-        fine = (
+        valid = (
             text.isascii()
             and parts.scheme in ("http", "https")
             and bool(parts.hostname)
             and (parts.port is None or parts.port > 0)
         )
     except ValueError:
-        fine = False
-    if not fine:
+        valid = False
+    if not valid:
         raise ValueError("an address of a server is needed, such as http://127.0.0.1:8080")
     if parts.query or parts.fragment:
         raise ValueError("an address of a server ends before ? and #; write the rest as path:")

@@ -108,12 +108,12 @@ def estimate_ratio(
 
     confidence = requirement.confidence or CONFIDENCE
     candidate, champion = as_times(candidate), as_times(champion)
-    beside = spanned(value, pooled(champion))[1]
+    champion_value = spanned(value, pooled(champion))[1]
     estimate = replace(
         blank,
         candidate=_finite(spanned(value, pooled(candidate))[1]),
-        champion=_finite(beside),
-        limit=absolute_limit(requirement, _finite(beside)),
+        champion=_finite(champion_value),
+        limit=absolute_limit(requirement, _finite(champion_value)),
     )
     # an interval of 2c - 1 has the two one-sided bounds of confidence c as its ends
     ratio = pooled_ratio(candidate, champion, value, seed=seed, confidence=2 * confidence - 1)

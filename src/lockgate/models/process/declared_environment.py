@@ -54,9 +54,9 @@ class DeclaredEnvironment:
                 remedy="log it with pip_requirements=…, or write environment: current",
             ) from error
         lines = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
-        have = {match[1].lower().replace("_", "-") for line in lines if (match := _NAME.match(line))}
-        added = [] if have & {"mlflow", "mlflow-skinny"} else ["mlflow"]
-        added += [each for each in ("pandas", "pyarrow") if each not in have]
+        declared_names = {match[1].lower().replace("_", "-") for line in lines if (match := _NAME.match(line))}
+        added = [] if declared_names & {"mlflow", "mlflow-skinny"} else ["mlflow"]
+        added += [library for library in ("pandas", "pyarrow") if library not in declared_names]
         python = _python(folder)
         parts = {
             "python": python,
@@ -117,7 +117,7 @@ class _Build:
         cancelled: Callable[[], bool],
     ) -> None:
         self.declared, self.home, self.name, self.cancelled = declared, home, name, cancelled
-        keep = [each for each in environ if each.startswith(("UV_", "PIP_"))]
+        keep = [variable for variable in environ if variable.startswith(("UV_", "PIP_"))]
         self.env = model_environment(without_job_packages(environ), keep=keep)
         self.uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
         self.environ = environ

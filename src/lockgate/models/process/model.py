@@ -127,12 +127,12 @@ class ProcessModel:
         pieces = self._pieces(batches)
         waiting: deque[_Pending] = deque()
         answered: list[pa.RecordBatch] = []
-        more = True
+        unfinished = True
         while True:
-            while more and len(waiting) < _AHEAD:
+            while unfinished and len(waiting) < _AHEAD:
                 piece = next(pieces, None)
                 if piece is None:
-                    more = False
+                    unfinished = False
                     break
                 rows, whole = piece
                 doing = f"predicting {rows.num_rows:,} rows" if rows.num_rows != 1 else "predicting 1 row"

@@ -31,7 +31,6 @@ _POLL_S = 0.1
 _PAUSE_S = 0.2
 # A server that loads a model answers these until it is ready; any other status will not change by waiting.
 _NOT_YET = (404, 425, *failures.BUSY, 500)
-_SCHEMES = ("bearer", "basic", "token")
 
 
 @dataclass(frozen=True)
@@ -73,13 +72,7 @@ class HttpClient:
         self._connection: http.client.HTTPConnection | None = None
         if parts.username is not None and not any(key.lower() == "authorization" for key in self.headers):
             self.headers["Authorization"] = _basic(unquote(parts.username), unquote(parts.password or ""))
-        # A server may quote a header, or one word of it, in an error. Longest first, so that no part of a longer secret
-        # remains; three characters or fewer would blot out ordinary text.
-        words = {word for value in self.headers.values() for word in (value, *value.split())}
-        words |= {unquote(parts.password or "")}
-        self._secrets = sorted((word for word in words if len(word) > 3 and word.lower() not in _SCHEMES), key=len)[
-            ::-1
-        ]
+        self.redact = failures.redactor([*self.headers.values(), unquote(parts.password or "")])
 
     def url(self, path: str) -> str:
         """Return the address of a path on this server, without user and password."""
@@ -151,12 +144,6 @@ class HttpClient:
         """Return the beginning of a body as the end of a sentence, our own secrets redacted; empty for an empty body."""
         text = self.redact(body[: 4 * _EXCERPT_LENGTH].decode("utf-8", "replace"))
         return f": {text[:_EXCERPT_LENGTH]}{' …' if len(text) > _EXCERPT_LENGTH else ''}" if text else ""
-
-    def redact(self, text: str) -> str:
-        """Return the text on one line, without the values of our headers."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return " ".join(text.split())
 
     def close(self) -> None:
         """End the connection; the next request opens another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,7 @@ from lockgate.errors import ModelFault
 from lockgate.models.target_spec import without_credentials
 
 BUSY = (429, 502, 503, 504)
-
+_SCHEMES = ("bearer", "basic", "token")
 
 Ended = Literal["cancelled", "slow", "large"]
 
@@ -108,3 +109,20 @@ def never_ready(call: Call, *, state: str) -> ModelFault:
     return ModelFault(
         f"{call.who} is not called, because {state}", remedy="look at headers, health, model and version of target"
     )
+
+
+def redactor(texts: Iterable[str]) -> Callable[[str], str]:
+    """Return a function that puts a text on one line, without these secrets and the words in them.
+
+    A server may quote a header, or one word of it, in an error. The longest goes first, so that no part of a longer secret
+    stays; three characters or fewer would blot out ordinary text.
+    """
+    words = {word for text in texts for word in (text, *text.split())}
+    secrets = sorted((word for word in words if len(word) > 3 and word.lower() not in _SCHEMES), key=len, reverse=True)
+
+    def redact(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, "***")
+        return " ".join(text.split())
+
+    return redact

@@ -204,15 +204,15 @@ class Engine:
 
     def _finished(self, finished: list[tuple[Any, float, str | None]]) -> None:
         while True:
-            queued, good, bad = self.multi.info_read()
-            if not good and not bad:
+            queued, answered, broken = self.multi.info_read()
+            if not answered and not broken:
                 return
             moment = self.clock()
-            for curl in good:
+            for curl in answered:
                 self.multi.remove_handle(curl)
                 status = curl.getinfo(self.pycurl.RESPONSE_CODE)
                 finished.append((curl, moment, None if 200 <= status < 300 else f"HTTP {status}"))
-            for curl, code, text in bad:
+            for curl, code, text in broken:
                 self.multi.remove_handle(curl)
                 finished.append((curl, moment, self._transport(code, text)))
             if not queued:

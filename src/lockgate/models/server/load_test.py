@@ -23,6 +23,7 @@ from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.model_host import arrivals
 from lockgate.models.server import load_generator
 from lockgate.models.server.client import machine_certificates
+from lockgate.models.server.failures import redactor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,13 +83,13 @@ def drive_http(
     outcome, payload = _run(
         spec, [*bodies, b"" if due is None else due.tobytes()], patience, cancelled or (lambda: False)
     )
-    secrets = _secrets(url, headers)
+    redact = _redactor(url, headers)
     if outcome.get("broken"):
-        raise ModelFault(f"the load could not be sent: {_redacted(outcome['broken'], secrets)}")
-    return _drive(outcome, payload, secrets)
+        raise ModelFault(f"the load could not be sent: {redact(outcome['broken'])}")
+    return _drive(outcome, payload, redact)
 
 
-def _drive(outcome: Mapping[str, Any], payload: bytes, secrets: Sequence[str]) -> Drive:
+def _drive(outcome: Mapping[str, Any], payload: bytes, redact: Callable[[str], str]) -> Drive:
     import numpy as np
 
     n = outcome["requests"]
@@ -97,7 +98,7 @@ def _drive(outcome: Mapping[str, Any], payload: bytes, secrets: Sequence[str]) -
     order = np.argsort(times[1], kind="stable")  # by the moment of sending
     intended, sent, done, lag = (column[order] for column in times)
     error = outcome["first_error"]
-    return Drive(intended, sent, done, failed[order], lag, None if error is None else _redacted(error, secrets))
+    return Drive(intended, sent, done, failed[order], lag, None if error is None else redact(error))
 
 
 def _run(
@@ -174,21 +175,14 @@ def _check_headers(headers: Mapping[str, str]) -> None:
             raise ModelFault(f"the value of header {name} holds a line break", remedy="give it on one line")
 
 
-def _secrets(url: str, headers: Mapping[str, str]) -> list[str]:
-    """Texts to redact, longest first: values of headers, each of their words, user, password and query of the URL."""
+def _redactor(url: str, headers: Mapping[str, str]) -> Callable[[str], str]:
+    """Redact the values of headers, and user, password and query of the URL; cut what is left."""
     parts = urlsplit(url)
-    secrets = {text for text in (parts.password, parts.query, parts.username) if text}
-    for name, value in headers.items():
-        if name.lower() not in _PLAIN:
-            secrets |= {value, *value.split()}
-    return sorted((text for text in secrets if len(text) > 3 and text.lower() not in ("bearer", "basic")), key=len)[
-        ::-1
-    ]
+    values = [value for name, value in headers.items() if name.lower() not in _PLAIN]
+    redact = redactor([*values, *(text for text in (parts.password, parts.query, parts.username) if text)])
 
+    def redact_and_cut(text: str) -> str:
+        line = redact(text)
+        return line if len(line) <= _ERROR_LENGTH else line[:_ERROR_LENGTH] + " …"
 
-def _redacted(text: str, secrets: Sequence[str]) -> str:
-    """Put the text on one line, without the secrets, cut to a length."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    line = " ".join(text.split())
-    return line if len(line) <= _ERROR_LENGTH else line[:_ERROR_LENGTH] + " …"
+    return redact_and_cut

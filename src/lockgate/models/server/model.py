@@ -22,8 +22,8 @@ class ServerProtocol(Protocol):
     """How rows become the body of a request, and an answer becomes predictions."""
 
     path: str
-    health: str | None
-    one_row: bool
+    health: str | None = None
+    one_row: bool = False
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
         """Return the body as JSON values. Raises ModelFault for rows that cannot be written so."""
@@ -33,6 +33,7 @@ class ServerProtocol(Protocol):
 
     def reported(self, client: HttpClient) -> dict[str, str]:
         """Return what the server reports of itself and its model, for the evidence. Raises ModelFault for another version."""
+        return {}
 
 
 class ServerModel:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
-from lockgate.models.server.client import HttpClient
+from lockgate.models.server.model import ServerProtocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class JsonProtocol:
+class JsonProtocol(ServerProtocol):
     """A body whose placeholders become values; texts are never concatenated, so no value can break out of its place.
 
     `$rows` is a list of lists, `$records` a list of objects, `$columns` their names, `$by_column` an object of lists;
@@ -20,7 +20,6 @@ class JsonProtocol:
     """
 
     path = "/"
-    health: str | None = None
 
     def __init__(self, *, body: Any, output: str | None, one_row: bool) -> None:
         self.one_row = one_row
@@ -49,9 +48,6 @@ class JsonProtocol:
         if self.one_row and not (isinstance(value, list) and len(value) == 1):
             value = [value]
         return read_predictions(value, rows)
-
-    def reported(self, client: HttpClient) -> dict[str, str]:
-        return {}
 
 
 def _filled(body: Any, values: dict[str, Any]) -> Any:

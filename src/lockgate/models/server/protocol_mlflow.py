@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
 from lockgate.models.server.client import HttpClient
+from lockgate.models.server.model import ServerProtocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class MlflowProtocol:
+class MlflowProtocol(ServerProtocol):
     """`{"dataframe_split": {"columns": […], "data": [[…]]}}` is answered with `{"predictions": […]}`."""
 
     path = "/invocations"
-    health: str | None = "/ping"
-    one_row = False
+    health = "/ping"
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
         table = json_columns(batch, name=name)

@@ -6,21 +6,19 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
-from lockgate.models.server.client import HttpClient
+from lockgate.models.server.model import ServerProtocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class V1Protocol:
+class V1Protocol(ServerProtocol):
     """`{"instances": [[…], …]}`, rows of values in the order of the columns, is answered with `{"predictions": […]}`."""
-
-    one_row = False
 
     def __init__(self, model: str, *, version: str | None = None) -> None:
         path = f"/v1/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
         self.path = f"{path}:predict"
-        self.health: str | None = path
+        self.health = path
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
         return {"instances": list(map(list, zip(*json_columns(batch, name=name).values(), strict=True)))}
@@ -30,6 +28,3 @@ class V1Protocol:
             error = document.get("error") if isinstance(document, dict) else None
             raise UnusableAnswer("it has no `predictions`" + (f", but the error {str(error)[:200]!r}" if error else ""))
         return read_predictions(document["predictions"], rows)
-
-    def reported(self, client: HttpClient) -> dict[str, str]:
-        return {}

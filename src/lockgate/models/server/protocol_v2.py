@@ -8,6 +8,7 @@ from urllib.parse import quote
 from lockgate.errors import ModelFault
 from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
 from lockgate.models.server.client import HttpClient
+from lockgate.models.server.model import ServerProtocol
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,21 +22,19 @@ _TYPES = {
 }
 
 
-class V2Protocol:
+class V2Protocol(ServerProtocol):
     """One tensor a column, or all columns as the one tensor that the pipeline names.
 
     An answer with one output is taken whatever its name is, because servers announce one name and answer with another;
     several outputs are columns by name. For MLServer the columns are marked as a frame (`content_type: pd`).
     """
 
-    one_row = False
-
     def __init__(self, model: str, *, version: str | None = None, tensor: str | None = None) -> None:
         self._model = f"/v2/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
         self._version, self._tensor = version, tensor
         self._frame = False
         self.path = f"{self._model}/infer"
-        self.health: str | None = f"{self._model}/ready"
+        self.health = f"{self._model}/ready"
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
         table, rows = json_columns(batch, name=name), batch.num_rows
