@@ -19,9 +19,7 @@ class UnusableAnswer(ValueError):
     """A server's document is not one prediction a row; the text says what it is."""
 
 
-def fit_to_signature(
-    batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str
-) -> pa.RecordBatch:
+def fit_batch(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str) -> pa.RecordBatch:
     """Return the signature's columns of the batch, in its order and types; the batch where no signature names any.
 
     Raises ModelFault where a column is missing, or would lose something.
@@ -71,10 +69,8 @@ def json_values(column: pa.Array, title: str, *, name: str) -> list[Any]:
 
 def json_columns(batch: pa.RecordBatch, *, name: str) -> dict[str, list[Any]]:
     """Return every column by its name, as `json_values`."""
-    return {
-        title: json_values(column, title, name=name)
-        for title, column in zip(batch.schema.names, batch.columns, strict=True)
-    }
+    columns = zip(batch.schema.names, batch.columns, strict=True)
+    return {title: json_values(column, title, name=name) for title, column in columns}
 
 
 def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
@@ -111,9 +107,8 @@ def concatenate(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "
         message = f"{name} answered parts of one batch with different columns"
         raise ModelFault(message, remedy="let predict return the same columns for any rows", stderr=stderr)
     try:
-        table = pa.concat_tables(
-            map(pa.Table.from_batches, ([answer] for answer in answers)), promote_options="permissive"
-        )
+        tables = [pa.Table.from_batches([answer]) for answer in answers]
+        table = pa.concat_tables(tables, promote_options="permissive")
     except pa.ArrowException as error:
         message = f"{name} answered parts of one batch with different types ({error})"
         raise ModelFault(message, remedy="let predict return the same types for any rows", stderr=stderr) from error

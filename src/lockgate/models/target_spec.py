@@ -143,14 +143,8 @@ class Server(Config):
 
     def named(self, key: Literal["model", "version"], role: str) -> str | None:
         """Name of the model or of its version in the path; the champion's is the candidate's where it has none."""
-        by_role: ByRole | None = getattr(self, key)
-        return (
-            None
-            if by_role is None
-            else by_role.candidate
-            if role == "candidate"
-            else by_role.champion or by_role.candidate
-        )
+        names: ByRole | None = getattr(self, key)
+        return None if names is None else names.candidate if role == "candidate" else names.champion or names.candidate
 
 
 def without_credentials(url: str) -> str:

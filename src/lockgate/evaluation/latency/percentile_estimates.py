@@ -291,8 +291,8 @@ def _ends(
     import numpy as np
 
     lows, highs = (np.unique(ends[np.isfinite(ends)]) for ends in times.ranked()[:2])
-    highest = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
-    lowest = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)
-    return (float(lows[lowest]) if 0 < lowest < len(lows) else None), (
-        float(highs[highest]) if highest < len(highs) else None
+    upper = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
+    lower = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)
+    return (float(lows[lower]) if 0 < lower < len(lows) else None), (
+        float(highs[upper]) if upper < len(highs) else None
     )

@@ -39,9 +39,8 @@ class RequestLog:
             self._partial,
             _SCHEMA,
             compression="zstd",
-            use_dictionary=list(
-                _NAMES
-            ),  # the same in all rows of a block; times never repeat, so their bytes are split
+            use_dictionary=list(_NAMES),  # the same in all rows of a block
+            # times never repeat, but their high bytes do: split into streams of bytes they compress
             column_encoding=dict.fromkeys(_TIMES, "BYTE_STREAM_SPLIT"),
         )
         return self

@@ -109,14 +109,14 @@ class _Build:
 
     def __init__(
         self,
-        declared: DeclaredEnvironment,
+        spec: DeclaredEnvironment,
         home: Path,
         *,
         environ: Mapping[str, str],
         name: str,
         cancelled: Callable[[], bool],
     ) -> None:
-        self.declared, self.home, self.name, self.cancelled = declared, home, name, cancelled
+        self.spec, self.home, self.name, self.cancelled = spec, home, name, cancelled
         keep = [variable for variable in environ if variable.startswith(("UV_", "PIP_"))]
         self.env = model_environment(without_job_packages(environ), keep=keep)
         self.uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
@@ -129,19 +129,19 @@ class _Build:
 
     def run(self) -> None:
         python = str(self.home / "bin" / "python")
-        packages = ["-r", "requirements.txt", *self.declared.added]
+        packages = ["-r", "requirements.txt", *self.spec.added]
         if self.uv:
-            self._call([self.uv, "venv", "--python", self.declared.python, str(self.home)])
+            self._call([self.uv, "venv", "--python", self.spec.python, str(self.home)])
             self._call([self.uv, "pip", "install", "--python", python, *packages])
             return
         own = job_python(self.environ)
         probe = "import sys; sys.exit('%d.%d' % sys.version_info[:2] != sys.argv[1])"
         try:
-            self._call([own, "-c", probe, self.declared.python])
+            self._call([own, "-c", probe, self.spec.python])
         except ModelFault as fault:
             raise ModelFault(
-                f"{self.name} declares Python {self.declared.python}, which {own} is not, and uv is not installed",
-                remedy=f"install uv (`pip install uv`), which brings Python {self.declared.python}",
+                f"{self.name} declares Python {self.spec.python}, which {own} is not, and uv is not installed",
+                remedy=f"install uv (`pip install uv`), which brings Python {self.spec.python}",
             ) from fault
         self._call([own, "-m", "venv", str(self.home)])
         self._call([python, "-m", "pip", "install", "--disable-pip-version-check", *packages])
@@ -149,10 +149,7 @@ class _Build:
     def _call(self, command: list[str]) -> None:
         doing = f"building the environment that {self.name} declares"
         child = ChildProcess(
-            [sys.executable, "-I", str(MODEL_HOST), "run"],
-            after=command,
-            env=self.env,
-            cwd=self.declared.folder.absolute(),
+            [sys.executable, "-I", str(MODEL_HOST), "run"], after=command, env=self.env, cwd=self.spec.folder.absolute()
         )
         try:
             while child.returncode is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import UnusableAnswer, concatenate, fit_to_signature
+from lockgate.models.json_rows import UnusableAnswer, concatenate, fit_batch
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.server.client import HttpClient
 
@@ -82,7 +82,7 @@ class ServerModel:
         self.load()
         step = 1 if self._protocol.one_row else _ROWS
         for batch in batches:
-            rows = fit_to_signature(batch, self._signature, name=self.name)
+            rows = fit_batch(batch, self._signature, name=self.name)
             starts = range(0, max(1, rows.num_rows), step)
             yield concatenate([self._answer(rows.slice(start, step)) for start in starts], name=self.name)
 
@@ -101,7 +101,7 @@ class ServerModel:
                 remedy="write batch_size: 1, or a body with $rows or $records",
             )
         self.load()
-        parts = _parts(fit_to_signature(batch, self._signature, name=self.name), rows=plan.rows, most=plan.requests)
+        parts = _parts(fit_batch(batch, self._signature, name=self.name), rows=plan.rows, most=plan.requests)
         if self._first_ms is None:
             self._answer(parts[0])
         return drive_http(
