@@ -88,17 +88,17 @@ def _thread(stage: Stage, contract: Any, policy: str, more: dict[str, Any], comm
     world = World(contract, policy=policy, now=datetime.now(UTC).replace(microsecond=0))
     served = Served(world)
     evidence = world.run_gate(**more)
-    said = []
+    decisions = []
     for who, body in comments:
         event = world.comment(who, body.format(digest=evidence.digest))
-        said.append(
+        decisions.append(
             {"by": who, "says": body, "evidence": more.get("opens", "yes"), **_decide(stage, served.api, event)}
         )
         record = Path("record") / "record.jsonl"
         if record.exists():
             world.keep(record.read_bytes())
     served.close()
-    stage.note("thread", said)
+    stage.note("thread", decisions)
 
 
 def _decide(stage: Stage, api: str, event: dict[str, Any]) -> dict[str, Any]:

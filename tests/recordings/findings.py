@@ -60,33 +60,37 @@ SCORES = {"candidate": "p_new", "champion": "p_old"}
 def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(title, gate, arguments of `run_gate`)."""
     rows = shelf.payments()
-    known: dict[str, Any] = {"table": rows, "label": "y", "scores": SCORES, "slices": ["country"]}
-    yield "binary", "metrics", {**known, "require": BINARY}
+    payments: dict[str, Any] = {"table": rows, "label": "y", "scores": SCORES, "slices": ["country"]}
+    yield "binary", "metrics", {**payments, "require": BINARY}
     yield "binary, users and weights", "metrics", {
-        **known, "cluster": "user", "weight": "importance", "require": BINARY[:8] + BINARY[15:19],
+        **payments, "cluster": "user", "weight": "importance", "require": BINARY[:8] + BINARY[15:19],
     }  # fmt: skip
-    yield "claims", "metrics", {**known, "require": CLAIMS}
-    small = {**known, "slices": ["shop", {"column": "region", "values": ["near", "far", "lost"]}]}
+    yield "claims", "metrics", {**payments, "require": CLAIMS}
+    small = {**payments, "slices": ["shop", {"column": "region", "values": ["near", "far", "lost"]}]}
     for below in ("watch", "merge", "block"):
         yield f"small slices: {below}", "metrics", {
             **small,
             "small_slices": {"min_rows": 100, "min_positives": 20, "below": below},
             "require": ["auc >= champion - 0.1 on each slice", "accuracy >= 0.5 on each region"],
         }  # fmt: skip
-    yield "no rows", "metrics", {**known, "table": rows.head(0), "require": ["auc >= 0.5", "recall >= 0.5"]}
-    yield "one class", "metrics", {**known, "table": rows[rows["y"] == 1], "require": ["auc >= 0.5", "recall >= 0.3"]}
+    yield "no rows", "metrics", {**payments, "table": rows.head(0), "require": ["auc >= 0.5", "recall >= 0.5"]}
+    yield (
+        "one class",
+        "metrics",
+        {**payments, "table": rows[rows["y"] == 1], "require": ["auc >= 0.5", "recall >= 0.3"]},
+    )
     yield (
         "few rows",
         "metrics",
-        {**known, "table": rows.head(6), "require": ["auc >= 0.5", "accuracy >= champion - 0.5"]},
+        {**payments, "table": rows.head(6), "require": ["auc >= 0.5", "accuracy >= champion - 0.5"]},
     )
     yield (
         "no champion",
         "metrics",
-        {**known, "scores": {"candidate": "p_new"}, "require": ["auc >= 0.5", "auc >= champion - 0.1"]},
+        {**payments, "scores": {"candidate": "p_new"}, "require": ["auc >= 0.5", "auc >= champion - 0.1"]},
     )
     yield "bins, crosses and conditions", "metrics", {
-        **known,
+        **payments,
         "slices": [
             "country",
             "region",
@@ -112,9 +116,9 @@ def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
     lost = rows.assign(
         p_new=rows["p_new"].where(rows["id"] % 100 != 3), p_old=rows["p_old"].where(rows["id"] % 200 != 3)
     )
-    yield "shadow", "shadow", {**known, "require": SHADOW}
-    yield "shadow, unanswered", "shadow", {**known, "table": lost, "require": SHADOW}
-    yield "latency of a table", "latency", {**known, "require": ["p50_ms <= 20"]}
+    yield "shadow", "shadow", {**payments, "require": SHADOW}
+    yield "shadow, unanswered", "shadow", {**payments, "table": lost, "require": SHADOW}
+    yield "latency of a table", "latency", {**payments, "require": ["p50_ms <= 20"]}
 
 
 def measure() -> list[dict[str, Any]]:
@@ -129,7 +133,7 @@ def measure() -> list[dict[str, Any]]:
                 "case": title,
                 "verdict": str(result.verdict),
                 "counts": result.counts,
-                "requirements": [_exact(asked) for asked in result.requirements],
+                "requirements": [_exact(requirement) for requirement in result.requirements],
                 "context": _exact(result.context),
                 "findings": [_finding(finding) for finding in result.findings],
                 "exhibits": [exhibit.name for exhibit in result.exhibits],

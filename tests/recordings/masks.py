@@ -95,7 +95,7 @@ class Masks:
 
     def _numbered(self, kind: str, value: str) -> str:
         if value not in self._numbers:
-            count = sum(1 for known in self._numbers.values() if known.startswith(f"<{kind} "))
+            count = sum(1 for placeholder in self._numbers.values() if placeholder.startswith(f"<{kind} "))
             self._numbers[value] = f"<{kind} {count + 1}>"
         return self._numbers[value]
 

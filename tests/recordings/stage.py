@@ -208,7 +208,11 @@ def _table(path: Path) -> dict[str, Any]:
 
     table = parquet.read_table(path)
     values = hashlib.sha256(repr(table.to_pydict()).encode()).hexdigest()
-    return {"rows": table.num_rows, "columns": {one.name: str(one.type) for one in table.schema}, "values": values[:16]}
+    return {
+        "rows": table.num_rows,
+        "columns": {field.name: str(field.type) for field in table.schema},
+        "values": values[:16],
+    }
 
 
 def _state(folder: Path, model: str) -> dict[str, Any]:

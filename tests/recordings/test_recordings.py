@@ -38,21 +38,21 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def difference(recorded: str, said: str) -> str:
+def difference(recorded: str, now: str) -> str:
     """The lines that differ, each below the call that it belongs to."""
-    lines = list(difflib.unified_diff(recorded.splitlines(), said.splitlines(), "recorded", "said now", "", "", 4, ""))
+    lines = list(difflib.unified_diff(recorded.splitlines(), now.splitlines(), "recorded", "said now", "", "", 4, ""))
     return "\n".join([*lines[:MOST], *([f"… and {len(lines) - MOST} lines more"] if len(lines) > MOST else [])])
 
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_programs_read_what_they_read_before(played: Path, name: str) -> None:
     """To the last digit of every float."""
-    recorded, said = HERE / "recorded" / f"{name}.json", played / f"{name}.json"
-    if name in ELSEWHERE and not said.is_file():
+    recorded, now = HERE / "recorded" / f"{name}.json", played / f"{name}.json"
+    if name in ELSEWHERE and not now.is_file():
         pytest.skip(f"{name} needs what GitHub publishes, and npm cannot fetch it here")
-    assert said.is_file(), f"nothing was said of {name}"
-    if json.loads(recorded.read_text()) != json.loads(said.read_text()):
-        pytest.fail(difference(recorded.read_text(), said.read_text()), pytrace=False)
+    assert now.is_file(), f"nothing was said of {name}"
+    if json.loads(recorded.read_text()) != json.loads(now.read_text()):
+        pytest.fail(difference(recorded.read_text(), now.read_text()), pytrace=False)
 
 
 def test_everything_that_is_played_is_recorded(played: Path) -> None:
