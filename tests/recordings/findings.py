@@ -10,7 +10,8 @@ import numpy as np
 
 from recordings import shelf
 
-PROSE = ("reason", "remedy")
+PROSE = ("reason", "remedy")  # left out; texts for people inside `detail` are masked
+TEXTS = ("outlook", "reason", "remedy", "too_few", "watched")
 BINARY = [
     "auc >= champion - 0.05", "auc >= 0.7 on each country", "average_precision >= champion * 0.9", "average_precision >= 0.5",
     "accuracy >= 0.6", "accuracy >= champion - 0.02 on each country", "precision >= 0.5", "recall >= champion - 0.1",
@@ -151,7 +152,10 @@ def _exact(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
         return {field.name: _exact(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, dict) or hasattr(value, "items"):
-        return {str(key): "<text>" if key in PROSE and inner else _exact(inner) for key, inner in value.items()}
+        return {
+            str(key): "<text>" if key in TEXTS and isinstance(inner, str) and inner else _exact(inner)
+            for key, inner in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_exact(inner) for inner in value]
     if isinstance(value, np.generic):

@@ -10,7 +10,8 @@ from typing import Any
 PROSE = frozenset(
     {
         "assumed", "complaints", "description", "lines", "message", "note", "notes", "problems",
-        "reason", "remedy", "repairs", "summary", "uncovered", "unread", "waits_for", "what", "words",
+        "outlook", "reason", "remedy", "repairs", "summary", "too_few", "uncovered", "unread", "waits_for", "watched", "what",
+        "words",
     }
 )  # fmt: skip
 # Everything below these keys is of the moment or of the machine: the keys stay, each value becomes <of this run>.
