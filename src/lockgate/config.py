@@ -18,6 +18,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
+    @classmethod
+    def variant(cls, value: Any) -> type[Config]:
+        """The subclass that a mapping is read as, where one of its keys decides that; else this class."""
+        return cls
+
 
 def _duration(value: Any) -> timedelta:
     if isinstance(value, timedelta):

@@ -21,13 +21,13 @@ from helpers.crowd import PROCESSES, Watch, World, counts, interrupted, work, wo
 from helpers.proxy import Asked, Fate, Proxy
 from helpers.servers import MlflowServer, Postgres, installed
 from lockgate.errors import LockgateError
-from lockgate.registries.ports import RegistrySpec
+from lockgate.registries.mlflow.spec import MlflowSpec
 
 WORKERS = 8
 MINUTES = 10
 PROMOTIONS = 2000
 ENTRY_S = 0.5  # about as long as an entry takes from claim to done
-LIFECYCLES = get_args(RegistrySpec.model_fields["lifecycle"].annotation)
+LIFECYCLES = get_args(MlflowSpec.model_fields["lifecycle"].annotation)
 
 
 @dataclass(frozen=True)

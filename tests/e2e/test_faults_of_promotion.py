@@ -31,10 +31,10 @@ from lockgate.promotion import publish as published
 from lockgate.promotion.ledger.steps import LedgerStep
 from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
-from lockgate.registries.ports import RegistrySpec
+from lockgate.registries.mlflow.spec import MlflowSpec
 
 STEPS = [step.__name__ for step in get_args(LedgerStep)]
-LIFECYCLES = get_args(RegistrySpec.model_fields["lifecycle"].annotation)
+LIFECYCLES = get_args(MlflowSpec.model_fields["lifecycle"].annotation)
 MOST_WRITES = 40
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from lockgate.evidence.evidence import Evidence
     from lockgate.evidence.run_folder import RunFolder
     from lockgate.pipeline.model import Pipeline
-    from lockgate.registries.ports import CandidateSelector, Registry
+    from lockgate.registries.ports import Registry
+    from lockgate.registries.selectors import CandidateSelector
 
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h: what is larger goes back to the system when it is freed
 _CI_VARIABLES = (
@@ -80,7 +81,7 @@ def parse_selector(text: str) -> CandidateSelector:
     from pydantic import ValidationError
 
     from lockgate.errors import UsageError
-    from lockgate.registries.ports import CandidateSelector
+    from lockgate.registries.selectors import CandidateSelector
 
     key, _, value = text.partition("=")
     name, colon, content = value.partition(":")

@@ -50,6 +50,15 @@ def _registry(tree: Node, pipeline: Pipeline) -> Complaints:
     if kind not in kinds:
         message = f"no registry is called {kind!r}; known: {', '.join(kinds)}{guess(kind, kinds)}"
         yield tree.complaint(("registry", "kind"), message)
+    spec = pipeline.registry
+    for key in ("candidate", "champion"):
+        selector = tree.child(key)
+        node = None if selector is None else selector.child("version")
+        if node is None or not isinstance(node.value, str):
+            continue
+        if spec.version_type is not str or not spec.accepts(node.value):  # numbers are not written as text
+            message = f"version must be {spec.version_form}, and is {validation_messages.describe(node)}"
+            yield tree.complaint((key, "version"), message)
 
 
 _FOR_ONE_TASK = {

@@ -22,7 +22,8 @@ from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.traffic_switch_spec import CheckSpec, SwitchSpec
-from lockgate.registries.ports import CandidateSelector, ChampionSelector
+from lockgate.registries.selectors import CandidateSelector, ChampionSelector
+from lockgate.registries.spec import RegistrySpec, spec_class
 from lockgate.signoff.policy import Owner, SignoffPolicy
 
 Json = dict[str, Any]
@@ -88,7 +89,16 @@ _MORE_PROPERTIES: Mapping[type, Mapping[str, Json]] = {
 def schema(*, root: Path | None = None) -> Json:
     """The JSON Schema of a pipeline with the gates that are installed here."""
     classes = _installed(root or Path())
-    models: list[type[Any]] = [Pipeline, Gate, *classes.values(), *_MORE, *_MORE_PROPERTIES]
+    specs = {kind: spec_class(kind) for kind in plugins.installed(plugins.REGISTRIES)}
+    models: list[type[Any]] = [
+        Pipeline,
+        Gate,
+        *classes.values(),
+        RegistrySpec,
+        *specs.values(),
+        *_MORE,
+        *_MORE_PROPERTIES,
+    ]
     refs, definitions = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
     defs: dict[str, Json] = definitions["$defs"]
     name = {model: refs[model, "validation"]["$ref"].rpartition("/")[2] for model in dict.fromkeys(models)}
@@ -100,6 +110,14 @@ def schema(*, root: Path | None = None) -> Json:
     whole = defs.pop(name[Pipeline])
     base = defs.pop(name[Gate])
     kinds = {kind: defs.pop(name[cls]) for kind, cls in classes.items()}
+    registries = {spec: defs.pop(name[spec]) for spec in dict.fromkeys(specs.values())}
+    defs[name[RegistrySpec]] = _registry(
+        defs[name[RegistrySpec]], {kind: registries[spec] for kind, spec in specs.items()}
+    )
+    if all(spec.version_type is int for spec in registries):
+        for selector in (CandidateSelector, ChampionSelector):
+            version = defs[name[selector]]["properties"]["version"]
+            version["anyOf"] = [option for option in version["anyOf"] if option["type"] != "string"]
     whole["properties"]["data"]["additionalProperties"] = False
     items = {"anyOf": [*(_kind(kind, own) for kind, own in kinds.items()), *_foreign(base, kinds)]}
     parts = {"anyOf": [_part(gate) for gate in items["anyOf"]]}
@@ -134,6 +152,24 @@ def _installed(root: Path) -> dict[str, type[Gate]]:
         except UsageError:
             continue
     return classes
+
+
+def _registry(base: Json, kinds: Mapping[str, Json]) -> Json:
+    """The registry of a pipeline: of the only kind there is, else any of them, told apart by `kind`."""
+    if len(kinds) == 1:
+        (own,) = kinds.values()
+        return {**own, "title": base["title"], "description": base["description"]}
+    default = base["properties"]["kind"]["default"]
+    return {
+        "anyOf": [
+            {
+                **own,
+                "properties": {**own["properties"], "kind": {"const": kind}},
+                "required": [*own.get("required", ()), *(["kind"] if kind != default else [])],
+            }
+            for kind, own in kinds.items()
+        ]
+    }
 
 
 def _kind(kind: str, own: Json) -> Json:

@@ -29,7 +29,8 @@ from lockgate.models.output import OutputSpec
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.notification_spec import Notify
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.registries.ports import CandidateSelector, ChampionSelector, RegistrySpec
+from lockgate.registries.selectors import CandidateSelector, ChampionSelector
+from lockgate.registries.spec import RegistrySpec
 from lockgate.signoff.policy import SignoffPolicy
 
 LATER_TASKS = ("custom",)
@@ -132,7 +133,7 @@ class Pipeline(Config):
     positive: str | int | float | bool = 1
     classes: Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_distinct)] = ()
     threshold: float | TagThreshold | None = None
-    registry: RegistrySpec
+    registry: SerializeAsAny[RegistrySpec]
     candidate: CandidateSelector | None = None
     champion: Literal["none"] | ChampionSelector = "none"
     data: dict[Name, DatasetSpec] = Field(default_factory=dict)

@@ -91,10 +91,21 @@ def step_into(annotation: Any, step: str | int) -> Any:
     return Any
 
 
-def _type_at(model: Any, path: NodePath) -> Any:
+def _type_at(model: Any, tree: Node, path: NodePath) -> Any:
+    node: Node | None = tree
     for step in path:
-        model = step_into(model, step)
+        node = None if node is None else node.child(step)
+        model = _variant(step_into(model, step), node)
     return model
+
+
+def _variant(annotation: Any, node: Node | None) -> Any:
+    """The type that a value is read as, where one of its own keys decides among several."""
+    option = next(_options(annotation), None)
+    if node is None or not (isinstance(option, type) and issubclass(option, Config)):
+        return annotation
+    variant = option.variant(node.plain())
+    return annotation if variant is option else variant
 
 
 def _label(path: NodePath) -> str:
@@ -144,30 +155,31 @@ def _sentences(
     others = [(rest, error) for rest, error in group if error["type"] not in _EXPECTED]
     structured = isinstance(node.value, dict | list)
     if expected and not (structured and (others or deeper)):
-        words = _literals(model, path) if any(error["type"] == "literal_error" for _, error in others) else []
+        words = _literals(model, tree, path) if any(error["type"] == "literal_error" for _, error in others) else []
         yield node.at, f"{_label(path)} must be {_or([*map(repr, words), *expected])}, and is {describe(node)}"
         return
     if structured and (deeper or any(error["type"] != "literal_error" for _, error in others)):
         others = [(rest, error) for rest, error in others if error["type"] != "literal_error" or "[key]" in rest]
     if structured and (deeper or any(error["type"] != "too_short" for _, error in others)):
         others = [each for each in others if each[1]["type"] != "too_short"]  # its entries were refused one by one
-    yield from dict.fromkeys(_sentence(node, path, rest, error, model) for rest, error in others)
+    yield from dict.fromkeys(_sentence(tree, path, rest, error, model) for rest, error in others)
 
 
-def _sentence(node: Node, path: NodePath, rest: NodePath, error: Error, model: Any) -> tuple[Position, str]:
+def _sentence(tree: Node, path: NodePath, rest: NodePath, error: Error, model: Any) -> tuple[Position, str]:
+    node = tree.reach(*path)
     kind, ctx, name, of_key = error["type"], error.get("ctx", {}), _label(path), "[key]" in rest
     if kind == "missing":
         where = f"{name} has no {rest[-1]}" if path else f"{rest[-1]} is missing"
         return node.named_at, f"{where}, which is needed"
     if kind == "extra_forbidden":
-        keys = known_keys(_type_at(model, path[:-1]), members=rest)
+        keys = known_keys(_type_at(model, tree, path[:-1]), members=rest)
         allowed = ", ".join(sorted(keys)) or "none"
         return node.named_at, f"there is no key {name!r} here; known: {allowed}{guess(name, keys)}"
     if kind == "literal_error" and of_key:
-        words = _literals(model, path, of_key=True)
+        words = _literals(model, tree, path, of_key=True)
         return node.named_at, f"{name!r} is not known here; known: {', '.join(words)}{guess(name, words)}"
     if kind == "literal_error":
-        words, text = _literals(model, path), str(node.value)
+        words, text = _literals(model, tree, path), str(node.value)
         value = describe(node) if isinstance(node.value, dict | list) else repr(node.value)
         return node.at, f"{value} is not known as {name}; known: {', '.join(words)}{guess(text, words)}"
     if kind in _BOUNDS:
@@ -196,9 +208,9 @@ def _too_short(node: Node, name: str, kind: str, least: int) -> str:
     return f"{name} is empty; write at least {'one entry' if kind == 'too_short' else 'one character'}"
 
 
-def _literals(model: Any, path: NodePath, *, of_key: bool = False) -> list[str]:
+def _literals(model: Any, tree: Node, path: NodePath, *, of_key: bool = False) -> list[str]:
     """The words that the type at a path allows. of_key: the keys that the mapping allows which holds the path."""
-    options = list(_options(_type_at(model, path[:-1] if of_key else path)))
+    options = list(_options(_type_at(model, tree, path[:-1] if of_key else path)))
     if of_key:
         options = [key for option in options for key in _options(next(iter(get_args(option)), Any))]
     return [str(word) for option in options if get_origin(option) is Literal for word in get_args(option)]
@@ -231,6 +243,7 @@ def _configs(annotation: Any) -> list[type[Config]]:
 
 def _conversions(node: Node, annotation: Any, path: NodePath) -> Iterator[tuple[NodePath, Complaint]]:
     """What pydantic would read as something else: `true` as 1, "7" as 7, 7.0 as 7, a key by its name in Python."""
+    annotation = _variant(annotation, node)
     if isinstance(node.value, dict):
         for name, below in node.value.items():
             for config in _configs(annotation):

@@ -1,15 +1,11 @@
-"""What lockgate asks of a model registry, in ports and values that no registry owns."""
+"""Ports and values that every model registry implements and hands out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-from pydantic import Field, model_validator
-
-from lockgate.config import Config
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -141,49 +137,3 @@ class EvidenceStore(Protocol):
 
         `vote.<hash>` holds a vote that rejects or revokes, so that who objected is known without reading every folder.
         """
-
-
-class CandidateSelector(Config):
-    """Which version asks: exactly one of the keys. `version` and `alias` of the registry, `file` holds one integer,
-    `git_commit` (a hash, or `head`) and `tag` pick the newest version that carries them, `newest` the newest of all."""
-
-    file: str | None = None
-    version: int | None = None
-    alias: str | None = None
-    git_commit: str | None = None
-    tag: dict[str, str] | None = None
-    newest: Literal[True] | None = None
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> CandidateSelector:
-        given = sorted(self.model_fields_set)
-        if len(given) != 1:
-            raise ValueError(
-                "give exactly one of file, version, alias, git_commit, tag, newest "
-                f"(found: {', '.join(given) or 'none'})"
-            )
-        if self.tag is not None and not self.tag:
-            raise ValueError("tag names no key; write tag: {key: value}")
-        return self
-
-
-class ChampionSelector(Config):
-    """Which version holds the place now. `else: none`: where nobody does, relative lines are not asked."""
-
-    alias: str | None = None
-    version: int | None = None
-    otherwise: Literal["none"] | None = Field(default=None, alias="else")
-
-    @model_validator(mode="after")
-    def _one(self) -> ChampionSelector:
-        if (self.alias is None) == (self.version is None):
-            raise ValueError("give alias or version, for example {alias: production, else: none}")
-        return self
-
-
-class RegistrySpec(Config):
-    """Where the models are registered. `kind` is an entry point of the group lockgate.registries."""
-
-    kind: str = "mlflow"
-    uri: str
-    lifecycle: Literal["aliases", "stages"] = "aliases"

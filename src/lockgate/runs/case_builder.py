@@ -19,7 +19,8 @@ from lockgate.evidence.run_folder import RunFolder, salt
 from lockgate.hashing import folder_digest
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.model import Pipeline
-from lockgate.registries.ports import CandidateSelector, ModelVersion, Registry
+from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.model_factory import start_model
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.version_selection import select_candidate, select_champion
@@ -72,7 +73,7 @@ def open_case(
 def temporary_case(
     pipeline: Pipeline,
     registry: Registry,
-    version: int,
+    version: str,
     *,
     environ: Mapping[str, str],
     cancelled: Callable[[], bool] | None = None,

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from lockgate import plugins
-from lockgate.errors import LockgateError, RegistryError, UsageError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.run_folder import find
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.model import Pipeline
@@ -75,18 +73,5 @@ def _listed(paths: list[Path], root: Path) -> str:
 
 
 def open_registry(pipeline: Pipeline) -> Registry:
-    """The registry of a pipeline; a relative SQLite path starts at the pipeline's root."""
-    uri = pipeline.registry.uri
-    match = re.fullmatch(r"(sqlite:///)([^/].*)", uri)
-    if match:
-        uri = f"{match[1]}{(pipeline.root / match[2]).absolute()}"
-    file = Path(uri.removeprefix("sqlite:///")) if uri.startswith("sqlite:///") else None
-    if file is not None and not file.exists():
-        raise RegistryError(
-            f"there is no MLflow database at {pipeline.registry.uri}",
-            remedy="log and register a model there first, or set the uri (often MLFLOW_TRACKING_URI) to the one that is meant",
-        )
-    registry: Registry = plugins.load(plugins.REGISTRIES, pipeline.registry.kind)(
-        uri, lifecycle=pipeline.registry.lifecycle
-    )
-    return registry
+    """The registry of a pipeline."""
+    return pipeline.registry.open(pipeline.root)

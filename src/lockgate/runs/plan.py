@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.models.load_spec import BYTES
-from lockgate.registries.ports import CandidateSelector, ModelVersion, Registry
+from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.reuse_budget import count_evaluations, judged_data
 from lockgate.runs.version_selection import select_candidate, select_champion
 
@@ -220,7 +221,7 @@ class _Plan:
                 self.registry,
                 RunFolder(Path(folder)),
                 environ=self.environ,
-                candidate=CandidateSelector(version=int(self.champion.version)),
+                candidate=CandidateSelector(version=self.champion.version),
             ) as builder,
         ):
             for name in judged_data(alone, gates):

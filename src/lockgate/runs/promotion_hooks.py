@@ -11,7 +11,8 @@ from lockgate.pipeline.model import Pipeline
 from lockgate.promotion.apply import Operator
 from lockgate.promotion.preconditions import PromotionTerms
 from lockgate.promotion.rollback_proof import RollbackAnswer
-from lockgate.registries.ports import ChampionSelector, ModelVersion, Registry
+from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.registries.selectors import ChampionSelector
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.run import now
@@ -76,7 +77,7 @@ def prove_rollback(
     """
     remedy = "mend its environment, or log the model again with an input example and promote that first"
     in_process = pipeline.model_copy(update={"target": "process"})
-    with temporary_case(in_process, registry, int(version.version), environ=environ) as builder:
+    with temporary_case(in_process, registry, version.version, environ=environ) as builder:
         outgoing = builder.case.candidate
         data = None if outgoing.facts.input_example is not None else next(iter(pipeline.data), None)
         try:

@@ -20,7 +20,9 @@ from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline
 from lockgate.promotion.reevaluation_result import ReevaluationResult
-from lockgate.registries.ports import ChampionSelector, Registry
+from lockgate.registries.ports import Registry
+from lockgate.registries.selectors import ChampionSelector
+from lockgate.registries.spec import RegistrySpec
 from lockgate.runs.case_builder import temporary_case
 from lockgate.runs.reuse_budget import Published
 from lockgate.runs.run import PipelineRun
@@ -35,24 +37,30 @@ _LISTED = 3
 class EvidenceScope:
     """The versions, the digests of data by name, and the start of the run that evidence is about."""
 
-    candidate: int
-    champion: int | None
+    candidate: str
+    champion: str | None
     data: Mapping[str, str]
     began: datetime
 
     @classmethod
-    def of(cls, evidence: Evidence) -> EvidenceScope:
+    def of(cls, evidence: Evidence, registry: RegistrySpec) -> EvidenceScope:
         """Raises Refused for evidence that says none of it, because somebody else wrote it."""
         try:
             champion = evidence.champion
             return cls(
-                int(evidence.candidate["version"]),
-                None if champion is None else int(champion["version"]),
+                _version_text(evidence.candidate["version"], registry),
+                None if champion is None else _version_text(champion["version"], registry),
                 {str(entry["name"]): str(entry["digest"]) for entry in evidence.document["data"]},
                 utc(evidence.document["run"]["started_at"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise _mismatch([f"it has another shape ({type(error).__name__}: {error})"]) from error
+
+
+def _version_text(version: Any, registry: RegistrySpec) -> str:
+    if not isinstance(version, str) or not registry.accepts(version):
+        raise TypeError(f"{version!r} is no version")
+    return version
 
 
 def reevaluate(
@@ -64,7 +72,7 @@ def reevaluate(
     of their own as in a run. Raises Refused with the code `evidence_mismatch` for any difference in a verdict or a value,
     and for any part that the evidence should have and has not.
     """
-    scope = EvidenceScope.of(evidence)
+    scope = EvidenceScope.of(evidence, pipeline.registry)
     champion = "none" if scope.champion is None else ChampionSelector(version=scope.champion)
     deadline = time.monotonic() + seconds
 
@@ -97,7 +105,7 @@ def _compare(
     published: facts of what is published of the model. late: whether there is no more time; a gate that was under way then
     is left out, because a cancelled model proves nothing.
     """
-    scope, recorded = EvidenceScope.of(evidence), {result.name: result for result in evidence.gates}
+    scope, recorded = EvidenceScope.of(evidence, pipeline.registry), {result.name: result for result in evidence.gates}
     _refuse(_other_subject(pipeline, case, evidence, recorded))
     run = PipelineRun(
         pipeline=pipeline,

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from lockgate.errors import NotFound, UsageError
 from lockgate.integrations import git
 from lockgate.pipeline.model import Pipeline
-from lockgate.registries.ports import CandidateSelector, ChampionSelector, ModelVersion, Registry
+from lockgate.registries.ports import ModelVersion, Registry
+from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 
 
 def select_candidate(pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None) -> ModelVersion:
@@ -21,9 +19,9 @@ def select_candidate(pipeline: Pipeline, registry: Registry, selector: Candidate
         )
     name = pipeline.model
     if selector.version is not None:
-        return registry.version(name, str(selector.version))
+        return registry.version(name, _checked(selector.version, pipeline))
     if selector.file is not None:
-        return registry.version(name, _version_in(pipeline.resolve(selector.file), selector.file))
+        return registry.version(name, _version_in(selector.file, pipeline))
     if selector.alias is not None:
         version = registry.by_alias(name, selector.alias)
         if version is None:
@@ -56,14 +54,23 @@ def select_candidate(pipeline: Pipeline, registry: Registry, selector: Candidate
     )
 
 
-def _version_in(path: Path, file: str) -> str:
+def _version_in(file: str, pipeline: Pipeline) -> str:
+    remedy = f"it holds {pipeline.registry.version_form}"
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = pipeline.resolve(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"candidate file {file} cannot be read: {error}", remedy="it holds one integer") from error
-    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
-        raise UsageError(f"candidate file {file} holds {text[:40]!r}", remedy="it holds one integer, the version")
+        raise UsageError(f"candidate file {file} cannot be read: {error}", remedy=remedy) from error
+    if not pipeline.registry.accepts(text):
+        raise UsageError(f"candidate file {file} holds {text[:40]!r}", remedy=f"{remedy}, the version")
     return text
+
+
+def _checked(version: int | str, pipeline: Pipeline) -> str:
+    """A version as text. Raises UsageError for words that cannot name one; of numbers the registry says that they do not."""
+    if isinstance(version, str) and not pipeline.registry.accepts(version):
+        message = f"{version!r} cannot be a version of {pipeline.model}"
+        raise UsageError(message, remedy=f"write {pipeline.registry.version_form}")
+    return str(version)
 
 
 def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | None:
@@ -72,7 +79,7 @@ def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | No
     if not isinstance(selector, ChampionSelector):
         return None
     if selector.version is not None:
-        return registry.version(pipeline.model, str(selector.version))
+        return registry.version(pipeline.model, _checked(selector.version, pipeline))
     version = registry.by_alias(pipeline.model, str(selector.alias))
     if version is None and selector.otherwise != "none":
         raise NotFound(

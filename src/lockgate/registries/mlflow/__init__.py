@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lockgate.registries.mlflow.spec import MlflowSpec as Spec
+
 if TYPE_CHECKING:
     from lockgate.registries.mlflow.registry import MlflowRegistry
 
-__all__ = ["MlflowRegistry"]
+__all__ = ["MlflowRegistry", "Spec"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,36 @@
+"""What a pipeline says of MLflow. Imports no mlflow until the registry is opened."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from lockgate.errors import RegistryError
+from lockgate.registries.ports import Registry
+from lockgate.registries.spec import RegistrySpec
+
+
+class MlflowSpec(RegistrySpec):
+    """An MLflow server, or a database such as `sqlite:///mlflow.db`."""
+
+    version_pattern: ClassVar[str] = "[1-9][0-9]{0,17}"  # a 64-bit integer in MLflow's database
+    version_form: ClassVar[str] = "one integer"
+    version_type: ClassVar[type] = int
+
+    uri: str
+    lifecycle: Literal["aliases", "stages"] = "aliases"
+
+    def open(self, root: Path) -> Registry:
+        """A relative SQLite path begins at the root. Raises RegistryError where the database file does not exist."""
+        from lockgate.registries.mlflow.registry import MlflowRegistry
+
+        uri = self.uri
+        if relative := re.fullmatch(r"(sqlite:///)([^/].*)", uri):
+            uri = f"{relative[1]}{(root / relative[2]).absolute()}"
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+            raise RegistryError(
+                f"there is no MLflow database at {self.uri}",
+                remedy="log and register a model there first, or set the uri (often MLFLOW_TRACKING_URI) to the one that is meant",
+            )
+        return MlflowRegistry(uri, lifecycle=self.lifecycle)
