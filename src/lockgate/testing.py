@@ -175,9 +175,9 @@ class _TableRun:
             seed=0,
             datasets=(_DATA,),
             inputs={},
-            open_dataset=lambda _: dataset,
-            score=lambda _: self._scored(),
-            replay=lambda _: self._replayed(),
+            dataset=lambda _: dataset,
+            scored=lambda _: self._scored(),
+            replayed=lambda _: self._replayed(),
             sample=_no_model,
             threshold=lambda _: self.threshold,
         )

@@ -132,9 +132,9 @@ def case_of(
         seed=11,
         datasets=() if table is None else ("holdout",),
         inputs=dict(inputs or {}),
-        open_dataset=lambda name: Dataset(name, spec, folder),
-        score=lambda name: (_ for _ in ()).throw(AssertionError("nothing is scored here")),
-        replay=lambda name: (_ for _ in ()).throw(AssertionError("nothing is replayed here")),
+        dataset=lambda name: Dataset(name, spec, folder),
+        scored=lambda name: (_ for _ in ()).throw(AssertionError("nothing is scored here")),
+        replayed=lambda name: (_ for _ in ()).throw(AssertionError("nothing is replayed here")),
         sample=sample,
         threshold=lambda role: 0.5,
     )

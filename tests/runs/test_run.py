@@ -329,7 +329,7 @@ def test_the_whole_evidence(run: Run, tmp_path: Path) -> None:
     """Every field of the contract at its place; what differs between equal runs lies under `run`."""
     held = Decided("count", "at_limit", 0.0, 0.0, 0.0, ("<=", 0.0), None, None, None, "counted")
     session = run({"a": [finding("a", V.PASS, decided=held)]})
-    session.case.candidate.version = ModelVersion("fraud", "7", "sha256:77", "run7")
+    object.__setattr__(session.case.candidate, "version", ModelVersion("fraud", "7", "sha256:77", "run7"))
     document = json.loads(evidence(session).stored)
     seconds = document["run"].pop("seconds")
     document["run"].pop("started_at")

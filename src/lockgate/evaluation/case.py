@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -22,32 +23,26 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
+@dataclass(frozen=True, eq=False)
 class Contender:
     """A model version in its role. Everything is fetched, read and started when it is first used."""
 
-    def __init__(
-        self,
-        role: Literal["candidate", "champion"],
-        version: ModelVersion,
-        *,
-        fetch: Callable[[], Path],
-        read: Callable[[Path], VersionFacts],
-        start: Callable[[Path, Target | None], Model],
-    ) -> None:
-        self.role = role
-        self.version = version
-        self._fetch, self._read, self._start = fetch, read, start
-        self._started: list[tuple[Target | None, Model | ModelFault]] = []
+    role: Literal["candidate", "champion"]
+    version: ModelVersion
+    fetch: Callable[[], Path]
+    read: Callable[[Path], VersionFacts]
+    start: Callable[[Path, Target | None], Model]
+    _started: list[tuple[Target | None, Model | ModelFault]] = field(default_factory=list, init=False, repr=False)
 
     @cached_property
     def files(self) -> Path:
         """The folder with the version's files as stored, their digest checked."""
-        return self._fetch()
+        return self.fetch()
 
     @cached_property
     def facts(self) -> VersionFacts:
         """What the registry and the files say, nothing loaded."""
-        return self._read(self.files)
+        return self.read(self.files)
 
     @property
     def model(self) -> Model:
@@ -62,7 +57,7 @@ class Contender:
                     raise model  # an environment that could not be built is not built again for every gate
                 return model
         try:
-            started = self._start(self.files, target)
+            started = self.start(self.files, target)
         except ModelFault as fault:
             self._started.append((target, fault))
             raise
@@ -83,61 +78,41 @@ class Contender:
         return None
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Case:
     """What a gate may look at. All lazy: nothing is read, scored or started before a gate needs it.
 
     champion: None where no version holds Production; relative requirements are then left out. folder: of the run; what a
     gate writes there stays. datasets: the names of the data, in order. inputs: signature column to data column, where the
-    names differ. row_functions: metric → SHA-256 of the file whose function was run beside the models. progress: (text,
-    done, total or None).
+    names differ. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
+    data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. Each of these
+    three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
+    threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
+    file whose function was run beside the models. progress(text, done, total or None).
     """
 
-    def __init__(
-        self,
-        *,
-        candidate: Contender,
-        champion: Contender | None,
-        task: str,
-        folder: Path,
-        seed: int,
-        datasets: tuple[str, ...],
-        inputs: Mapping[str, str],
-        open_dataset: Callable[[str], Dataset],
-        score: Callable[[str], Scored],
-        replay: Callable[[str], Scored],
-        sample: Callable[[Contender, str | None, int], pa.RecordBatch],
-        threshold: Callable[[str], float | None],
-        row_functions: Callable[[], Mapping[str, str]] = dict,
-        progress: Callable[[str, int, int | None], None] | None = None,
-    ) -> None:
-        self.row_functions = row_functions
-        self.candidate, self.champion = candidate, champion
-        self.task, self.folder, self.seed = task, folder, seed
-        self.datasets, self.inputs = datasets, inputs
-        self.sample = sample
-        self.progress = progress or (lambda *_: None)
-        self._dataset, self._threshold = _once(open_dataset), threshold
-        self._score, self._replay = _once(score), _once(replay)
+    candidate: Contender
+    champion: Contender | None
+    task: str
+    folder: Path
+    seed: int
+    datasets: tuple[str, ...]
+    inputs: Mapping[str, str]
+    dataset: Callable[[str], Dataset]
+    scored: Callable[[str], Scored]
+    replayed: Callable[[str], Scored]
+    sample: Callable[[Contender, str | None, int], pa.RecordBatch]
+    threshold: Callable[[str], float | None]
+    row_functions: Callable[[], Mapping[str, str]] = dict
+    progress: Callable[[str, int, int | None], None] = lambda *_: None
+
+    def __post_init__(self) -> None:
+        for name in ("dataset", "scored", "replayed"):
+            object.__setattr__(self, name, _once(getattr(self, name)))
 
     @property
     def contenders(self) -> tuple[Contender, ...]:
         return (self.candidate,) if self.champion is None else (self.candidate, self.champion)
-
-    def threshold(self, role: str) -> float | None:
-        """The threshold of a role's scores, None where there is none; scores at or above it are positive."""
-        return self._threshold(role)
-
-    def dataset(self, name: str) -> Dataset:
-        """The data of that name. Raises DataError when it is read and does not fit."""
-        return self._dataset(name)
-
-    def scored(self, name: str) -> Scored:
-        """Both models' scores of a data set, made once a run. Raises ModelFault and DataError, again at each call."""
-        return self._score(name)
-
-    def replayed(self, name: str) -> Scored:
-        """Likewise, of requests of which some may fail: NaN where a model did not answer."""
-        return self._replay(name)
 
 
 def _once(make: Callable[..., Answer]) -> Callable[..., Answer]:

@@ -185,7 +185,7 @@ class Gate(Config):
         """
         return {}
 
-    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+    def check(self, case: Case) -> Findings:
         """Yield the findings. Raises LockgateError where it could not measure; what it yielded before that is kept."""
         raise NotImplementedError
 
@@ -209,3 +209,7 @@ class Context:
     """Circumstances of a gate that belong into the evidence: JSON whose measured numbers are strings."""
 
     values: Mapping[str, Any]
+
+
+# What a check yields.
+Findings = Iterator[Finding | Exhibit | Context]

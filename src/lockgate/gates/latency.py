@@ -10,9 +10,7 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.exhibit import Exhibit
-from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Context, Gate, PipelineView
+from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 from lockgate.models.load_spec import Load
 from lockgate.models.target_spec import Server, Target
 
@@ -119,7 +117,7 @@ class Latency(Gate):
             how = "rates" if line.subject == "throughput_rps" else "times"
             yield f"{how} of two models are compared by a factor; write champion * {0.9 if how == 'rates' else 1.1}"
 
-    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+    def check(self, case: Case) -> Findings:
         from lockgate.evaluation.judging.judge import judge
         from lockgate.evaluation.latency.charts import exhibits
         from lockgate.evaluation.latency.interleaved_run import InterleavedRun

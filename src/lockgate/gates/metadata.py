@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar, Literal
 
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.exhibit import Exhibit
-from lockgate.evidence.finding import Finding, Verdict
-from lockgate.gates.gate import Context, Gate
+from lockgate.evidence.finding import Verdict
+from lockgate.gates.gate import Findings, Gate
 from lockgate.registries.ports import VersionFacts
 
 # What each subject counts, and the line of code that adds it where it is missing.
@@ -34,7 +33,7 @@ class Metadata(Gate):
 
     gate: Literal["metadata"] = "metadata"
 
-    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+    def check(self, case: Case) -> Findings:
         from lockgate.evaluation.estimation.estimate import counted
         from lockgate.evaluation.judging.judge import judge
 

@@ -15,9 +15,7 @@ from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
-from lockgate.evidence.exhibit import Exhibit
-from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Context, Gate, PipelineView
+from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
 _NO_FUNCTIONS = "a function of one's own measures rows, and a ranking is judged by query; leave it out"
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
@@ -90,7 +88,7 @@ class Metrics(Gate):
     def origins(self, root: Path) -> Mapping[str, str]:
         return custom.origins(self.functions, root)
 
-    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+    def check(self, case: Case) -> Findings:
         from lockgate.evaluation.curves import curves
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.weak_slices import find_weak_slices

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import GateBroken
@@ -10,9 +10,7 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.metrics import flip_rate
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.exhibit import Exhibit
-from lockgate.evidence.finding import Finding
-from lockgate.gates.gate import Context, Gate
+from lockgate.gates.gate import Findings, Gate
 
 if TYPE_CHECKING:
     from lockgate.evaluation.estimation.estimate import Estimate
@@ -47,7 +45,7 @@ class Shadow(Gate):
     gate: Literal["shadow"] = "shadow"
     data: str
 
-    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+    def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
 
         requirements = self.requirements_for(case)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -10,9 +10,8 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.gates.gate import Context, Gate
+from lockgate.gates.gate import Findings, Gate
 from lockgate.models import signature_diff
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Signature(Gate):
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         return (self.data,) if self.data else tuple(datasets[:1])
 
-    def check(self, case: Case) -> Iterator[Finding | Exhibit | Context]:
+    def check(self, case: Case) -> Findings:
         from lockgate.evaluation.judging.judge import judge
 
         for name, line in self.requirements_for(case):

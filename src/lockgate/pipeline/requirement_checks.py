@@ -92,19 +92,7 @@ class RequirementChecks:
         yield from satisfiability.refusals(line, subject, champion=champion, confidence=CONFIDENCE)
 
     def _arguments(self, line: Requirement, subject: Subject) -> Iterator[str]:
-        for name, value in line.args:
-            argument = name or (subject.args[0] if len(line.args) == 1 and subject.args else None)
-            if argument not in subject.args:
-                takes, written = ", ".join(subject.args) or "no arguments", repr(name) if name else repr(value)
-                yield f"{str(line)!r}: {subject.name} takes {takes}, not {written}{guess(name or '', subject.args)}"
-            elif argument in subject.words:
-                words = subject.words[argument]
-                if words and value not in words:
-                    names_class = "class" in subject.args and value not in ("macro", "micro")
-                    of_class = f"; of one class it is {subject.name}(class={value})" if names_class else ""
-                    yield f"{str(line)!r}: {argument} must be {' or '.join(words)}, and is {value!r}{of_class}"
-            elif isinstance(value, str | bool):
-                yield f"{str(line)!r}: {argument} must be a number, and is {value!r}"
+        yield from subject.misfits(line)
         for name in set(subject.args) & set(subject.needs) - {"threshold"}:
             if not line.args:
                 example = replace(line, args=((name, 0.9),))

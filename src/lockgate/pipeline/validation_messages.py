@@ -15,28 +15,17 @@ from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath, Position
 
 _CONVERTS = (BeforeValidator, PlainValidator, WrapValidator)
 _DATE = "a date like 2026-11-21"
-_EXPECTED = {
-    "string_type": "text",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "set_type": "a list",
-    "dict_type": "a mapping",
-    "mapping_type": "a mapping",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "date_type": _DATE,
-    "date_parsing": _DATE,
-    "date_from_datetime_parsing": _DATE,
-    "date_from_datetime_inexact": _DATE,
-    "time_delta_type": "a duration like 48h",
+_ERRORS = {
+    "text": ("string_type",),
+    "a whole number": ("int_type", "int_parsing", "int_from_float"),
+    "a number": ("float_type", "float_parsing"),
+    "true or false": ("bool_type", "bool_parsing"),
+    "a list": ("tuple_type", "list_type", "set_type"),
+    "a mapping": ("dict_type", "mapping_type", "model_type", "model_attributes_type"),
+    _DATE: ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+    "a duration like 48h": ("time_delta_type",),
 }
+_EXPECTED = {kind: words for words, kinds in _ERRORS.items() for kind in kinds}
 Error = Mapping[str, Any]  # one of pydantic's: type, loc, ctx, msg
 _TYPES: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 _BOUNDS = {

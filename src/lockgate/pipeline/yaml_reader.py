@@ -213,6 +213,10 @@ class _EventReader:
     def _stop(self, at: Position, message: str) -> PipelineError:
         return PipelineError([*map(str, self.complaints), f"{at}: {message}"])
 
+    def _refuse(self, at: Position, message: str) -> Any:
+        """Complain about one value, which then reads as null."""
+        self.complaints.append(Complaint(at, message))
+
     def _take(self, event: Any) -> None:
         at = self._position(event)
         if len(self.complaints) >= MAX_COMPLAINTS:
@@ -257,7 +261,7 @@ class _EventReader:
         if event.tag is None or (event.tag == "!" and isinstance(event, yaml.ScalarEvent) and event.style):
             return False
         tag = event.tag.replace("tag:yaml.org,2002:", "!!")
-        self.complaints.append(Complaint(at, f"the tag {tag[:60]} is not read; write the value plainly"))
+        self._refuse(at, f"the tag {tag[:60]} is not read; write the value plainly")
         return True
 
     def _scalar(self, event: Any, at: Position) -> None:
@@ -275,33 +279,25 @@ class _EventReader:
         if event.value == "<<" and not event.style:
             raise self._stop(at, "merge keys (<<) are not read; use extends")
         if not isinstance(value, str):
-            self.complaints.append(
-                Complaint(at, f'the key {event.value or "null"!s} is not text; write it in quotes: "{event.value}"')
-            )
+            self._refuse(at, f'the key {event.value or "null"!s} is not text; write it in quotes: "{event.value}"')
 
     def _typed(self, event: Any, at: Position) -> str | int | float | bool | None:
         text: str = event.value
         if "\0" in text:
-            self.complaints.append(Complaint(at, "a value cannot hold a NUL character"))
-            return None
+            return self._refuse(at, "a value cannot hold a NUL character")
         if event.style:
             return text
         if text in _WORDS:
             return _WORDS[text]
         if _NOT_FINITE.fullmatch(text):
-            self.complaints.append(Complaint(at, f"{text} is not a number that anything can be compared with"))
-            return None
+            return self._refuse(at, f"{text} is not a number that anything can be compared with")
         if _INT.fullmatch(text):
             if len(text) > 17 or abs(int(text)) > LARGEST_INT:
-                self.complaints.append(
-                    Complaint(at, f"{_short(text)} is too large for an exact number; write it in quotes as text")
-                )
-                return None
+                return self._refuse(at, f"{_short(text)} is too large for an exact number; write it in quotes as text")
             return int(text)
         if _FLOAT.fullmatch(text):
             if not math.isfinite(float(text)):
-                self.complaints.append(Complaint(at, f"{_short(text)} is too large for a number"))
-                return None
+                return self._refuse(at, f"{_short(text)} is too large for a number")
             return float(text)
         return text
 
@@ -315,12 +311,8 @@ class _EventReader:
             return
         name, into.name = into.name or "", None
         if name in into.into:
-            first = into.into[name].named_at
-            self.complaints.append(
-                Complaint(
-                    into.name_at or at, f"the key {name!r} is given twice; it stands in line {first.line} already"
-                )
-            )
+            line = into.into[name].named_at.line
+            self._refuse(into.name_at or at, f"the key {name!r} is given twice; it stands in line {line} already")
         else:
             into.into[name] = node
 

@@ -125,9 +125,9 @@ class CaseBuilder:
             seed=int(self.pipeline.policy_digest.removeprefix("sha256:")[:8], 16),
             datasets=tuple(self.pipeline.data),
             inputs=self.inputs.renamed,
-            open_dataset=self._open_dataset,
-            score=lambda name: self._score(name, replayed=False),
-            replay=lambda name: self._score(name, replayed=True),
+            dataset=self._open_dataset,
+            scored=lambda name: self._score(name, replayed=False),
+            replayed=lambda name: self._score(name, replayed=True),
             sample=lambda contender, name, rows: self.inputs.sample(
                 contender, None if name is None else self.case.dataset(name), rows
             ),
@@ -135,7 +135,7 @@ class CaseBuilder:
                 next((contender for contender in self.case.contenders if contender.role == role), None)
             ),
             row_functions=lambda: self.inputs.row_function_digests,
-            progress=self.progress,
+            progress=self.progress or (lambda *_: None),
         )
 
     def _fetch(self, version: ModelVersion) -> tuple[Path, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from lockgate.errors import guess
 from lockgate.evaluation.requirements.requirement import Requirement, Value
 
 
@@ -53,11 +54,17 @@ class Subject:
         return {name or self.args[0]: value for name, value in line.args if name or self.args}
 
     def misfits(self, line: Requirement) -> Iterator[str]:
-        """What the arguments of a line say that the subject does not take."""
+        """What the arguments of a line say that the subject does not take, each with what it does."""
         text, takes = repr(str(line)), ", ".join(self.args) or "no arguments"
         for written, value in line.args:
-            name = written or (self.args[0] if self.args else None)
+            name = written or (self.args[0] if len(line.args) == 1 and self.args else None)
+            words = self.words.get(name or "")
             if name not in self.args:
-                yield f"{text}: {self.name} takes {takes}, not {value if name is None else name!r}"
-            elif self.words.get(name) and value not in self.words[name]:
-                yield f"{text}: {name} must be {' or '.join(self.words[name])}, and is {value!r}"
+                argument = repr(written) if written else repr(value)
+                yield f"{text}: {self.name} takes {takes}, not {argument}{guess(written or '', self.args)}"
+            elif words and value not in words:
+                names_class = "class" in self.args and value not in ("macro", "micro")
+                of_class = f"; of one class it is {self.name}(class={value})" if names_class else ""
+                yield f"{text}: {name} must be {' or '.join(words)}, and is {value!r}{of_class}"
+            elif words is None and isinstance(value, str | bool):
+                yield f"{text}: {name} must be a number, and is {value!r}"
