@@ -213,7 +213,7 @@ class _EventReader:
     def _stop(self, at: Position, message: str) -> PipelineError:
         return PipelineError([*map(str, self.complaints), f"{at}: {message}"])
 
-    def _refuse(self, at: Position, message: str) -> Any:
+    def _refuse(self, at: Position, message: str) -> None:
         """Complain about one value, which then reads as null."""
         self.complaints.append(Complaint(at, message))
 
@@ -282,24 +282,11 @@ class _EventReader:
             self._refuse(at, f'the key {event.value or "null"!s} is not text; write it in quotes: "{event.value}"')
 
     def _typed(self, event: Any, at: Position) -> str | int | float | bool | None:
-        text: str = event.value
-        if "\0" in text:
-            return self._refuse(at, "a value cannot hold a NUL character")
-        if event.style:
-            return text
-        if text in _WORDS:
-            return _WORDS[text]
-        if _NOT_FINITE.fullmatch(text):
-            return self._refuse(at, f"{text} is not a number that anything can be compared with")
-        if _INT.fullmatch(text):
-            if len(text) > 17 or abs(int(text)) > LARGEST_INT:
-                return self._refuse(at, f"{_short(text)} is too large for an exact number; write it in quotes as text")
-            return int(text)
-        if _FLOAT.fullmatch(text):
-            if not math.isfinite(float(text)):
-                return self._refuse(at, f"{_short(text)} is too large for a number")
-            return float(text)
-        return text
+        try:
+            return _scalar(event.value, plain=not event.style)
+        except ValueError as error:
+            self._refuse(at, str(error))
+            return None
 
     def _put(self, node: Node, *, at: Position) -> None:
         if not self.stack:
@@ -330,6 +317,27 @@ class _EventReader:
         if "${" in (lines[mark.line] if mark.line < len(lines) else "") and "flow" in str(context):
             return self._stop(at, 'this cannot be read as YAML: inside { } a variable stands in quotes, "${NAME}"')
         return self._stop(at, f"this cannot be read as YAML: {f'{context}, ' if context else ''}{problem}")
+
+
+def _scalar(text: str, *, plain: bool) -> str | int | float | bool | None:
+    """The value of a scalar. plain: written without quotes. Raises ValueError for what no value can be."""
+    if "\0" in text:
+        raise ValueError("a value cannot hold a NUL character")
+    if not plain:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if _NOT_FINITE.fullmatch(text):
+        raise ValueError(f"{text} is not a number that anything can be compared with")
+    if _INT.fullmatch(text):
+        if len(text) > 17 or abs(int(text)) > LARGEST_INT:
+            raise ValueError(f"{_short(text)} is too large for an exact number; write it in quotes as text")
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        if not math.isfinite(float(text)):
+            raise ValueError(f"{_short(text)} is too large for a number")
+        return float(text)
+    return text
 
 
 def _short(text: str) -> str:
