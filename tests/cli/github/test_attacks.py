@@ -53,7 +53,8 @@ EVIL = [
 GATE = """\
 import json
 from typing import ClassVar
-from lockgate.evidence.evidence import Exhibit, Finding, FindingLimit, Verdict
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.gates.gate import Gate
 from lockgate.evaluation.requirements.subject import Subject
 

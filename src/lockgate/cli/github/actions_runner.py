@@ -13,6 +13,8 @@ from typing import TypeVar
 import click
 
 from lockgate.errors import LockgateError, Refused, Waiting
+from lockgate.integrations import git
+from lockgate.models import environment
 from lockgate.signoff.identity import Identity
 from lockgate.text import command_message, cut, hide, markdown, output_line, secret_forms
 
@@ -47,8 +49,6 @@ class Runner:
 
     def fail(self, error: LockgateError, **outputs: str) -> int:
         """Report an error; returns the exit code. Where it has a code, that is the reason-code, whatever `outputs` has."""
-        from lockgate.models import environment
-
         if isinstance(error, (Refused, Waiting)):
             outputs |= {"reason-code": error.code}
         forms = secret_forms(environment.secrets(os.environ))
@@ -68,8 +68,6 @@ class Runner:
 
 def run_step(work: Callable[[Runner], T]) -> tuple[Runner, T | LockgateError]:
     """Run work that logs anybody's texts: nothing that it writes to the log is a command to the runner."""
-    from lockgate.models import environment
-
     runner = Runner.take(os.environ)
     mask(environment.secrets(os.environ))
     with commands_disabled():
@@ -132,6 +130,4 @@ def triggering_identity(environ: Mapping[str, str]) -> Identity | None:
 
 def step_actor(root: Path) -> Identity:
     """The identity in whose name a step acts: the one that triggered the run, else the one that git has."""
-    from lockgate.integrations import git
-
     return triggering_identity(os.environ) or git.current_identity(root)

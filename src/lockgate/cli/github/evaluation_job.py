@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lockgate.cli.github.actions_runner import Runner
-    from lockgate.cli.run_session import FinishedRun
+from lockgate.cli.github.actions_runner import Runner, log, run_step
+from lockgate.cli.github.pull_request import require_possible_approval
+from lockgate.cli.run_session import FinishedRun, run_pipeline
+from lockgate.errors import LockgateError
+from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations.github.annotations import render as render_annotations
+from lockgate.integrations.github.job_summary import render as render_summary
 
 
 def evaluate(path: Path | None, candidate: str | None, folder: Path) -> int:
     """Run the pipeline; returns its exit code. folder: made anew, for what may be uploaded."""
-    from lockgate.cli.github.actions_runner import run_step
-    from lockgate.cli.github.pull_request import require_possible_approval
-    from lockgate.cli.run_session import run_pipeline
-    from lockgate.errors import LockgateError
-
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
 
@@ -38,14 +36,10 @@ def evaluate(path: Path | None, candidate: str | None, folder: Path) -> int:
 
 
 def _show(runner: Runner, finished: FinishedRun) -> None:
-    from lockgate.cli.github.actions_runner import log
-    from lockgate.evidence.run_record import RunRecord
-    from lockgate.integrations.github import annotations, job_summary
-
     evidence = finished.evidence
     record = RunRecord(evidence, lambda: finished.folder.path)
-    commands = annotations.render(record).removesuffix("\n")
+    commands = render_annotations(record).removesuffix("\n")
     if commands:
         log(commands)
-    runner.add_summary(job_summary.render(record))
+    runner.add_summary(render_summary(record))
     runner.set_outputs({"verdict": evidence.verdict.value, "opens": evidence.opens, "evidence-digest": evidence.digest})

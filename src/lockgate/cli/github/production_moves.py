@@ -6,19 +6,21 @@ import os
 import tempfile
 from pathlib import Path
 
+from lockgate.cli.evidence_lookup import model_pipeline
+from lockgate.cli.github.actions_runner import triggering_identity
+from lockgate.cli.notifications import notify_moved
+from lockgate.cli.owner_consent import OwnerConsent
 from lockgate.errors import Refused
+from lockgate.promotion.archive import archive as archive_previous
+from lockgate.promotion.audit.verify import verify
+from lockgate.promotion.rollback import rollback
+from lockgate.runs.promotion_hooks import make_operator
+from lockgate.runs.run import now
+from lockgate.signoff.policy import SignoffPolicy
 
 
 def roll_back(path: Path | None, model: str, *, reason: str, to: str | None) -> list[str]:
     """Make the previous version, or `to`, Production again; returns lines for people."""
-    from lockgate.cli.evidence_lookup import model_pipeline
-    from lockgate.cli.github.actions_runner import triggering_identity
-    from lockgate.cli.notifications import notify_moved
-    from lockgate.cli.owner_consent import OwnerConsent
-    from lockgate.promotion.rollback import rollback
-    from lockgate.runs.promotion_hooks import make_operator
-    from lockgate.signoff.policy import SignoffPolicy
-
     pipeline = model_pipeline(model, path)
     operator = make_operator(pipeline, environ=os.environ, actor=triggering_identity(os.environ))
     consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), operator.actor)
@@ -32,13 +34,6 @@ def archive(path: Path | None, model: str) -> list[str]:
 
     Raises Refused where ledger, aliases and stored files do not agree.
     """
-    from lockgate.cli.evidence_lookup import model_pipeline
-    from lockgate.cli.github.actions_runner import triggering_identity
-    from lockgate.promotion.archive import archive as archive_previous
-    from lockgate.promotion.audit.verify import verify
-    from lockgate.runs.promotion_hooks import make_operator
-    from lockgate.runs.run import now
-
     pipeline = model_pipeline(model, path)
     operator = make_operator(pipeline, environ=os.environ, actor=triggering_identity(os.environ))
     outcome = archive_previous(operator)

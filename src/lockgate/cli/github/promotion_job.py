@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from lockgate.cli.evidence_lookup import project_root
+from lockgate.cli.github.actions_runner import Runner, step_actor
+from lockgate.cli.github.pull_request import PullRequestJob
+from lockgate.cli.notifications import notify_moved
+from lockgate.cli.prove_rollback import make_proof, proof_lines
 from lockgate.errors import LockgateError, Refused, UsageError
-
-if TYPE_CHECKING:
-    from lockgate.cli.github.actions_runner import Runner
-    from lockgate.cli.github.pull_request import PullRequestJob
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState
-    from lockgate.promotion.outcome import Outcome
-    from lockgate.registries.ports import ModelVersion
-    from lockgate.signoff.decision import Ballot
-    from lockgate.signoff.identity import Identity
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.run_folder import RunFolder
+from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState, exhibits
+from lockgate.pipeline.loader import load
+from lockgate.promotion.outcome import Outcome
+from lockgate.promotion.preconditions import RollbackCheck
+from lockgate.promotion.promote import PromotionRequest, promote
+from lockgate.promotion.rollback_proof import RollbackProof
+from lockgate.registries.ports import ModelVersion
+from lockgate.reports import FORMATS
+from lockgate.runs.lookup import open_registry
+from lockgate.runs.promotion_hooks import make_operator, make_terms
+from lockgate.runs.run import now
+from lockgate.signoff.decision import Ballot, SignoffDecision
+from lockgate.signoff.identity import Identity
 
 PROOF = "proof.json"
 
@@ -36,8 +46,6 @@ class ApprovedPullRequest:
     @classmethod
     def require(cls, job: PullRequestJob, state: PullRequestState, digest: str) -> ApprovedPullRequest:
         """Raises Refused where it is not approved, or has other evidence than that of the digest."""
-        from lockgate.runs.run import now
-
         decision, policy = job.decision(state, now()), job.policy
         if state.evidence is None or policy is None or decision.state != "approved":
             raise Refused(decision.reason, code=decision.code, remedy=decision.remedy)
@@ -64,13 +72,6 @@ def prove_rollback(path: Path | None, digest: str, folder: Path) -> list[str]:
 
     folder: where the proof is written. Raises Refused where the version does not answer, or a gate contradicts the evidence.
     """
-    from lockgate.cli.evidence_lookup import project_root
-    from lockgate.cli.github.actions_runner import step_actor
-    from lockgate.cli.github.pull_request import PullRequestJob
-    from lockgate.cli.prove_rollback import make_proof, proof_lines
-    from lockgate.pipeline.loader import load
-    from lockgate.runs.lookup import open_registry
-
     job = PullRequestJob.open(os.environ, path)
     actor = step_actor(project_root())
     approved = ApprovedPullRequest.require(job, job.read_state(), digest)
@@ -83,21 +84,18 @@ def prove_rollback(path: Path | None, digest: str, folder: Path) -> list[str]:
 
 def promote_approved(path: Path | None, digest: str, folder: Path, runner: Runner) -> Sequence[str]:
     """Promote the approved version on the proof in the folder, and comment the outcome; returns lines for people."""
-    from lockgate.cli.evidence_lookup import project_root
-    from lockgate.cli.github.actions_runner import step_actor
-    from lockgate.cli.github.pull_request import PullRequestJob
-    from lockgate.cli.notifications import notify_moved
-
     job = PullRequestJob.open(os.environ, path)
     actor = step_actor(project_root())
     state = job.read_state()
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        outcome = _commented(
-            job,
-            state,
-            runner,
-            lambda: _promote(ApprovedPullRequest.require(job, state, digest), folder, actor, Path(scratch)),
-        )
+    try:
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
+            approved = ApprovedPullRequest.require(job, state, digest)
+            outcome = _promote(approved, folder, actor, Path(scratch))
+    except LockgateError as error:
+        code = error.code if isinstance(error, Refused) else "not_promoted"
+        job.keep_comment(state, SignoffDecision("refused", code, error.message, remedy=error.remedy), runner)
+        raise
+    job.keep_comment(state, job.decision(state, now()), runner, done=tuple(outcome.lines))
     if job.pipeline is not None:
         notify_moved(job.pipeline, outcome, evidence=state.evidence, pull=state.pull.html_url)
     return outcome.lines
@@ -105,12 +103,6 @@ def promote_approved(path: Path | None, digest: str, folder: Path, runner: Runne
 
 def _promote(approved: ApprovedPullRequest, folder: Path, actor: Identity, scratch: Path) -> Outcome:
     """Promote on the proof in the folder. Runs no model."""
-    from lockgate.pipeline.loader import load
-    from lockgate.promotion.preconditions import RollbackCheck
-    from lockgate.promotion.promote import PromotionRequest, promote
-    from lockgate.promotion.rollback_proof import RollbackProof
-    from lockgate.runs.promotion_hooks import make_operator, make_terms
-
     pipeline = load(approved.job.path, environ=os.environ)
     try:
         proof = RollbackProof.read((folder / PROOF).read_bytes())
@@ -126,21 +118,6 @@ def _promote(approved: ApprovedPullRequest, folder: Path, actor: Identity, scrat
     )
 
 
-def _commented(job: PullRequestJob, state: PullRequestState, runner: Runner, promote: Callable[[], Outcome]) -> Outcome:
-    """Promote, and let the comment show the outcome, or why there was none."""
-    from lockgate.runs.run import now
-    from lockgate.signoff.decision import SignoffDecision
-
-    try:
-        outcome = promote()
-    except LockgateError as error:
-        code = error.code if isinstance(error, Refused) else "not_promoted"
-        job.keep_comment(state, SignoffDecision("refused", code, error.message, remedy=error.remedy), runner)
-        raise
-    job.keep_comment(state, job.decision(state, now()), runner, done=tuple(outcome.lines))
-    return outcome
-
-
 def _cannot_prove(outgoing: ModelVersion) -> None:
     raise Refused("this job runs no model, and so proves no rollback", code="no_proof", remedy="give it a proof")
 
@@ -150,11 +127,6 @@ def _run_folder(approved: ApprovedPullRequest, path: Path) -> Path:
 
     Raises Refused where an exhibit is missing: what is published must be complete, because CI's own artifacts expire.
     """
-    from lockgate.evidence.run_folder import RunFolder
-    from lockgate.evidence.run_record import RunRecord
-    from lockgate.integrations.github.pull_request_state import exhibits
-    from lockgate.reports import FORMATS
-
     files = exhibits(approved.job.hub, approved.state)
     path.mkdir()
     folder = RunFolder(path)

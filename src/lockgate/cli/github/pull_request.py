@@ -8,18 +8,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
+from lockgate.cli.evidence_lookup import project_root
+from lockgate.cli.github.actions_runner import Runner, log
+from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import UsageError
-
-if TYPE_CHECKING:
-    from lockgate.cli.github.actions_runner import Runner
-    from lockgate.integrations.github.client import GitHub
-    from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState
-    from lockgate.integrations.github.schema import CommentEvent
-    from lockgate.pipeline.model import Pipeline
-    from lockgate.signoff.decision import SignoffDecision
+from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations.github.client import API, GitHub, own_comment
+from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
+from lockgate.integrations.github.comments import contributors, parse_command
+from lockgate.integrations.github.pull_request_state import RECORD, BranchPolicy, PullRequestState, read_state
+from lockgate.integrations.github.schema import CommentEvent, GitHubError, PullEvent, parse
+from lockgate.models import environment
+from lockgate.pipeline.loader import load
+from lockgate.pipeline.model import Pipeline
+from lockgate.runs.lookup import only_pipeline
+from lockgate.runs.run import now
+from lockgate.signoff.decision import SignoffDecision, unreachable_reason
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.text import hide, markdown, secret_forms
 
 # What somebody reads whose command has no known form.
 _COMMANDS = (
@@ -44,11 +53,6 @@ class PullRequestJob:
     @classmethod
     def open(cls, environ: Mapping[str, str], path: Path | None) -> PullRequestJob:
         """The current job. Raises UsageError where it is none of a pull request."""
-        from lockgate.cli.evidence_lookup import project_root
-        from lockgate.integrations.github.client import API, GitHub
-        from lockgate.pipeline.loader import load
-        from lockgate.runs.lookup import only_pipeline
-
         number, event = _parse_event(_event(environ))
         if path is None:
             path = only_pipeline(project_root())
@@ -62,9 +66,6 @@ class PullRequestJob:
     @property
     def policy(self) -> BranchPolicy | None:
         """The policy of the default branch; None where it has no pipeline yet."""
-        from lockgate.integrations.github.pull_request_state import BranchPolicy
-        from lockgate.signoff.policy import SignoffPolicy
-
         pipeline = self.pipeline
         if pipeline is None:
             return None
@@ -72,13 +73,9 @@ class PullRequestJob:
         return BranchPolicy(pipeline.model, pipeline.policy_digest, signoff, when=pipeline.promotion.when)
 
     def read_state(self) -> PullRequestState:
-        from lockgate.integrations.github.pull_request_state import read_state
-
         return read_state(self.hub, self.number)
 
     def decision(self, state: PullRequestState, now: datetime) -> SignoffDecision:
-        from lockgate.signoff.decision import SignoffDecision
-
         policy = self.policy
         if policy is None:
             return SignoffDecision(
@@ -89,10 +86,6 @@ class PullRequestJob:
 
     def _comment(self, state: PullRequestState, decision: SignoffDecision, done: tuple[str, ...] | None) -> str:
         """The comment as it should be, also without evidence."""
-        from lockgate.evidence.run_record import RunRecord
-        from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
-        from lockgate.text import markdown
-
         marker = self._marker(state)
         if state.evidence is None:
             reason, remedy = markdown(decision.reason), markdown(decision.remedy or "")
@@ -111,9 +104,6 @@ class PullRequestJob:
 
     def notify_waiting(self, state: PullRequestState, decision: SignoffDecision) -> None:
         """Notify those whom the pipeline names, once for each evidence: until the one comment names it."""
-        from lockgate.cli.notifications import notify_waiting
-        from lockgate.integrations.github.client import own_comment
-
         if self.pipeline is None or state.evidence is None or decision.state != "pending":
             return
         comment = own_comment(state.comments, self._marker(state))
@@ -131,11 +121,6 @@ class PullRequestJob:
 
         done: lines of the promotion's outcome, None before it.
         """
-        from lockgate.cli.github.actions_runner import log
-        from lockgate.integrations.github.schema import GitHubError
-        from lockgate.models import environment
-        from lockgate.text import hide, secret_forms
-
         body = hide(self._comment(state, decision, done), secret_forms(environment.secrets(os.environ)))
         try:
             self.hub.keep_comment(self.number, body, marker=body.partition("\n")[0], comments=state.comments)
@@ -147,8 +132,6 @@ class PullRequestJob:
 
     def answer_unknown_command(self) -> None:
         """Tell somebody of the policy that their command has no known form; others may write what they like."""
-        from lockgate.integrations.github.comments import parse_command
-
         event, policy = self.event, self.policy
         if event is None or event.action != "created" or event.comment.user is None or policy is None:
             return
@@ -162,9 +145,6 @@ def decide(path: Path | None, record: Path | None, runner: Runner) -> dict[str, 
 
     record: the folder for what the next decision must know; None for the job that only keeps the comment.
     """
-    from lockgate.cli.github.actions_runner import log
-    from lockgate.runs.run import now
-
     job = PullRequestJob.open(os.environ, path)
     state = job.read_state()
     decision = job.decision(state, now())
@@ -182,8 +162,6 @@ def decide(path: Path | None, record: Path | None, runner: Runner) -> dict[str, 
 
 def _unless_stopped(decision: SignoffDecision) -> SignoffDecision:
     """The decision, or a refusal where the job that proves the rollback failed: GATE_STOPPED has its code then."""
-    from lockgate.signoff.decision import SignoffDecision
-
     code = os.environ.get("GATE_STOPPED", "")
     if not code or decision.state != "approved":
         return decision
@@ -198,8 +176,6 @@ def _unless_stopped(decision: SignoffDecision) -> SignoffDecision:
 
 def _keep_record(job: PullRequestJob, state: PullRequestState, folder: Path) -> None:
     """Write what the next decision must know to the file that the job uploads."""
-    from lockgate.integrations.github.pull_request_state import RECORD
-
     folder.mkdir(parents=True, exist_ok=True)
     policy = job.policy
     recorded = b"".join(vote.bytes + b"\n" for vote in state.recorded)
@@ -208,14 +184,6 @@ def _keep_record(job: PullRequestJob, state: PullRequestState, folder: Path) -> 
 
 def require_possible_approval(environ: Mapping[str, str], path: Path | None) -> None:
     """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model runs."""
-    from lockgate.cli.evidence_lookup import project_root
-    from lockgate.integrations.github.comments import contributors
-    from lockgate.integrations.github.schema import PullEvent, parse
-    from lockgate.pipeline.loader import load
-    from lockgate.runs.lookup import only_pipeline
-    from lockgate.signoff.decision import unreachable_reason
-    from lockgate.signoff.policy import SignoffPolicy
-
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return
     event = parse(PullEvent, _event(environ), source="the event")
@@ -243,8 +211,6 @@ def _event(environ: Mapping[str, str]) -> bytes:
 def _parse_event(content: bytes) -> tuple[int, CommentEvent | None]:
     """(number of the pull request, the event where it is of a comment)."""
     import json
-
-    from lockgate.integrations.github.schema import CommentEvent, parse
 
     try:
         document: Any = json.loads(content)
