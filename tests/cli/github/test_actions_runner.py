@@ -173,7 +173,9 @@ def test_the_runners_files_are_taken_away_from_whom_we_start(
 ) -> None:
     """A model could else set the outputs of the job that judges it."""
     seen: dict[str, str] = {}
-    monkeypatch.setattr("lockgate.cli.github.evaluation_job.run_pipeline", lambda *_, **__: seen.update(os.environ) or _stop())
+    monkeypatch.setattr(
+        "lockgate.cli.github.evaluation_job.run_pipeline", lambda *_, **__: seen.update(os.environ) or _stop()
+    )
     done = step.call(
         "run", "--evidence", str(tmp_path / "out"), GITHUB_ENV="e", GITHUB_PATH="p", GITHUB_STATE="s", GITHUB_RUN_ID="7"
     )
