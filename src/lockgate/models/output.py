@@ -161,7 +161,7 @@ def _numbers(
     import numpy as np
     import pyarrow as pa
 
-    from lockgate.data.arrow_arrays import to_floats, to_numpy
+    from lockgate.data.arrow_arrays import to_floats
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
@@ -178,13 +178,7 @@ def _numbers(
             remedy="let the model answer with one column a class, or one score",
         )
     if text:
-        if need_scores:
-            raise _labels_only(name, "texts")
-        if not isinstance(positive, str):
-            raise _other_labels(name, "texts", positive)
-        encoded = column.dictionary_encode(null_encoding="encode")
-        meanings = [np.nan if label is None else float(label == positive) for label in encoded.dictionary.to_pylist()]
-        return np.array(meanings, float)[to_numpy(encoded.indices)]
+        return _positive_texts(column, name, positive=positive, need_scores=need_scores)
     values = to_floats(column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column)
     distinct = np.unique(values[~np.isnan(values)])
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
@@ -204,6 +198,21 @@ def _numbers(
     if isinstance(positive, str):
         raise _other_labels(name, contents, positive)
     return np.where(np.isnan(values), np.nan, values == float(positive))
+
+
+def _positive_texts(column: pa.Array, name: str, *, positive: Any, need_scores: bool) -> Array:
+    """1.0 where the label is the positive one, 0.0 for another, NaN where it is missing."""
+    import numpy as np
+
+    from lockgate.data.arrow_arrays import to_numpy
+
+    if need_scores:
+        raise _labels_only(name, "texts")
+    if not isinstance(positive, str):
+        raise _other_labels(name, "texts", positive)
+    encoded = column.dictionary_encode(null_encoding="encode")
+    meanings = [np.nan if label is None else float(label == positive) for label in encoded.dictionary.to_pylist()]
+    return np.array(meanings, float)[to_numpy(encoded.indices)]
 
 
 def _unknown(names: list[str], problem: str) -> DataError:

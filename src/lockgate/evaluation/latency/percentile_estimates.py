@@ -18,6 +18,7 @@ from lockgate.hashing import number
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from lockgate.stats.influence import Spread
     from lockgate.stats.latency_samples import Statistic, Times
 
     Blocks = Sequence[ArrayLike | Times]
@@ -194,49 +195,67 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, 
     """Estimate a percentile by order statistics, or a mean from its blocks; both count how much blocks differ."""
     import numpy as np
 
-    from lockgate.stats.influence import bound, design_effect, spread_of_blocks
+    from lockgate.stats.influence import spread_of_blocks
     from lockgate.stats.latency import percentile
-    from lockgate.stats.latency_samples import pooled, resemblance, spanned
+    from lockgate.stats.latency_samples import spanned
 
     if not math.isfinite(candidate):
         return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
     if requirement.claim == "point":
         return replace(blank, value=candidate, method="point")
-    confidence = requirement.confidence or CONFIDENCE
     blocks = as_times(timed.candidate)
-    sizes = np.array([len(block) for block in blocks], np.float64)
-    null = requirement.limit.value
-    middle = percentile(0.5)
     # the median of a block is steadier than the percentile that is required, so a trend shows in it first
-    steady = _unsteady([spanned(middle, block)[1] for block in blocks if len(block)], "the model's own median")
+    medians = [spanned(percentile(0.5), block)[1] for block in blocks if len(block)]
+    steady = _kept(_unsteady(medians, "the model's own median"))
     if requirement.subject == "mean_ms":
+        sizes = np.array([len(block) for block in blocks], np.float64)
         error = spread_of_blocks(np.array([block.total for block in blocks]), sizes)
-        if error.n_eff <= 1:
-            few = f"{len(timed.candidate)} blocks do not differ enough to say how far the mean may be off"
-            return replace(blank, value=candidate, p_pass=1.0, p_fail=1.0, method="none", too_few=few)
-        bounds = bound(candidate, error, null=null, confidence=confidence)
-        return replace(
-            blank,
-            value=candidate,
-            low=bounds.low,
-            high=bounds.high,
-            interval=(bounds.low, bounds.high),
-            p_pass=bounds.p_below,
-            p_fail=bounds.p_above,
-            se=error.se,
-            n_eff=error.n_eff,
-            method="t by block",
-            **_kept(steady),
-        )
+        estimate = replace(blank, value=candidate)
+        return bound_by_blocks(estimate, requirement, error, blocks=len(blocks), quantity="mean", **steady)
+    return replace(_percentile(blank, requirement, blocks, candidate), **steady)
+
+
+def bound_by_blocks(
+    estimate: Estimate, requirement: Requirement, error: Spread, *, blocks: int, quantity: str, **fields: Any
+) -> Estimate:
+    """Bound the estimate's value by t, with the standard error that blocks have; fields: added where that is possible."""
+    from lockgate.stats.influence import bound
+
+    if estimate.value is None or error.n_eff <= 1:
+        few = f"{blocks} blocks do not differ enough to say how far the {quantity} may be off"
+        return replace(estimate, p_pass=1.0, p_fail=1.0, too_few=few)
+    confidence = requirement.confidence or CONFIDENCE
+    bounds = bound(estimate.value, error, null=requirement.limit.value, confidence=confidence)
+    up = requirement.op == ">="
+    return replace(
+        estimate,
+        low=bounds.low,
+        high=bounds.high,
+        interval=(bounds.low, bounds.high),
+        p_pass=bounds.p_above if up else bounds.p_below,
+        p_fail=bounds.p_below if up else bounds.p_above,
+        se=error.se,
+        n_eff=error.n_eff,
+        method="t by block",
+        **fields,
+    )
+
+
+def _percentile(blank: Estimate, requirement: Requirement, blocks: Sequence[Times], candidate: float) -> Estimate:
+    import numpy as np
+
+    from lockgate.stats.influence import design_effect
+    from lockgate.stats.latency_samples import pooled, resemblance
+
     p = PERCENTILES[requirement.subject]
     repeats = resemblance(blocks, share=p, threshold=candidate).time
-    over = np.array([block.over(candidate)[1] for block in blocks], np.float64)
+    over, sizes = np.array([(block.over(candidate)[1], len(block)) for block in blocks], np.float64).T
     # Requests count as fewer by how blocks differ, or by how neighbours resemble each other: whichever is more.
     effect = max(design_effect(over, sizes, over), repeats if repeats > RESEMBLING else 1.0)
     whole = pooled(blocks)
     p_values = quantile_test(whole, p, effect=effect)
-    low, high = _ends(whole, p_values, alpha=1 - confidence)
-    p_pass, p_fail = p_values(null)
+    low, high = _ends(whole, p_values, alpha=1 - (requirement.confidence or CONFIDENCE))
+    p_pass, p_fail = p_values(requirement.limit.value)
     return replace(
         blank,
         value=candidate,
@@ -250,9 +269,8 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, 
         detail={
             "design_effect": number(effect),
             "autocorrelation_time": number(repeats),
-            "blocks": len(timed.candidate),
+            "blocks": len(blocks),
         },
-        **_kept(steady),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
-from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, as_times, estimate_ratio
+from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, as_times, bound_by_blocks, estimate_ratio
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.hashing import number
@@ -43,7 +43,7 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
     """Estimate answers over seconds, of all blocks together; the standard error comes from how blocks differ."""
     import numpy as np
 
-    from lockgate.stats.influence import bound, spread
+    from lockgate.stats.influence import spread
 
     candidate = _answered(as_times(timed.candidate), timed.seconds)
     champion = _answered(as_times(timed.champion or ()), timed.champion_s)
@@ -56,24 +56,9 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
     table = np.concatenate(candidate)
     # the influence of each block on a ratio of two sums (delta method)
     error = spread((table[:, 0] - value * table[:, 1]) / table[:, 1].mean())
-    if error.n_eff <= 1:
-        few = f"{len(table)} blocks do not differ enough to say how far the throughput may be off"
-        return replace(estimate, p_pass=1.0, p_fail=1.0, too_few=few)
-    bounds = bound(
-        value, error, null=requirement.limit.value, confidence=requirement.confidence or CONFIDENCE, scale="plain"
-    )
-    up = requirement.op == ">="
-    return replace(
-        estimate,
-        low=bounds.low,
-        high=bounds.high,
-        interval=(bounds.low, bounds.high),
-        p_pass=bounds.p_above if up else bounds.p_below,
-        p_fail=bounds.p_below if up else bounds.p_above,
-        se=error.se,
-        n_eff=error.n_eff,
-        method="t by block",
-        detail={"blocks": len(table)},
+    blocks = len(table)
+    return bound_by_blocks(
+        estimate, requirement, error, blocks=blocks, quantity="throughput", detail={"blocks": blocks}
     )
 
 
