@@ -181,20 +181,19 @@ def _numbers(
         return _positive_texts(column, name, positive=positive, need_scores=need_scores)
     values = to_floats(column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column)
     distinct = np.unique(values[~np.isnan(values)])
+    hint = "" if chosen else f"; if these are scores, write output: {{column: {name}}}"
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         # Both labels and nothing between them: a classifier's predict, written as floats. Only the first batch is judged,
         # because a later one may be short; a column that the pipeline names is believed.
         if need_scores and not chosen and first_batch and distinct.tolist() == [0.0, 1.0]:
-            raise _labels_only(
-                name, "nothing but 0.0 and 1.0", f"; if these are scores, write output: {{column: {name}}}"
-            )
+            raise _labels_only(name, "nothing but 0.0 and 1.0", hint)
         return values
     labels = {0.0, 1.0} if isinstance(positive, str) else {0.0, 1.0, float(positive)}
     if chosen and not labels.issuperset(distinct.tolist()):
         return values
     contents = "true and false" if pa.types.is_boolean(kind) else "whole numbers"
     if need_scores:
-        raise _labels_only(name, contents, "" if chosen else f"; if these are scores, write output: {{column: {name}}}")
+        raise _labels_only(name, contents, hint)
     if isinstance(positive, str):
         raise _other_labels(name, contents, positive)
     return np.where(np.isnan(values), np.nan, values == float(positive))
@@ -222,11 +221,11 @@ def _unknown(names: list[str], problem: str) -> DataError:
     )
 
 
-def _labels_only(name: str, contents: str, otherwise: str = "") -> DataError:
+def _labels_only(name: str, contents: str, hint: str = "") -> DataError:
     return DataError(
         f"the model's output column {name!r} holds class labels ({contents}), and scores are needed, "
         "which auc, average_precision, log_loss and brier are made of",
-        remedy=_PROBABILITIES + otherwise,
+        remedy=_PROBABILITIES + hint,
     )
 
 

@@ -127,30 +127,23 @@ def estimate_ratio(
     up = requirement.op == ">="
     noise = aa_noise(champion, value, seed=seed)
     detail = {"noise_factor": number(noise), "blocks": len(candidate)}
+    estimate = replace(estimate, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), detail=detail)
     if requirement.claim == "point":
-        return replace(
-            estimate, value=ratio.estimate, se=ratio.log_se, n_eff=float(ratio.df + 1), method="point", detail=detail
-        )
-    undecidable = _noisy(noise, limit, up=up) or _unsteady(
-        [math.log(first / second) for first, second in _answered(candidate, champion, value)],
-        "the ratio of the two",
-    )
+        return replace(estimate, method="point")
+    ratios = [math.log(first / second) for first, second in _answered(candidate, champion, value)]
+    undecidable = _noisy(noise, limit, up=up) or _unsteady(ratios, "the ratio of the two")
     return replace(
         estimate,
-        value=ratio.estimate,
         low=ratio.low,
         high=ratio.high,
         p_pass=above if up else below,
         p_fail=below if up else above,
-        se=ratio.log_se,
-        n_eff=float(ratio.df + 1),
         method="pooled ratio, half-sampled blocks, t",
-        detail=detail,
-        **_kept(undecidable),
+        **_undecidable_fields(undecidable),
     )
 
 
-def _kept(undecidable: tuple[str, str] | None) -> dict[str, Any]:
+def _undecidable_fields(undecidable: tuple[str, str] | None) -> dict[str, Any]:
     """Fields of an estimate for (code, reason) why its requirement is not decided."""
     return {} if undecidable is None else {"few_code": undecidable[0], "too_few": undecidable[1]}
 
@@ -206,7 +199,7 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, 
     blocks = as_times(timed.candidate)
     # the median of a block is steadier than the percentile that is required, so a trend shows in it first
     medians = [spanned(percentile(0.5), block)[1] for block in blocks if len(block)]
-    steady = _kept(_unsteady(medians, "the model's own median"))
+    steady = _undecidable_fields(_unsteady(medians, "the model's own median"))
     if requirement.subject == "mean_ms":
         sizes = np.array([len(block) for block in blocks], np.float64)
         error = spread_of_blocks(np.array([block.total for block in blocks]), sizes)
@@ -266,11 +259,7 @@ def _percentile(blank: Estimate, requirement: Requirement, blocks: Sequence[Time
         p_fail=p_fail,
         n_eff=len(whole) / effect,
         method="order statistics, fewer by how much requests resemble each other",
-        detail={
-            "design_effect": number(effect),
-            "autocorrelation_time": number(repeats),
-            "blocks": len(blocks),
-        },
+        detail={"design_effect": number(effect), "autocorrelation_time": number(repeats), "blocks": len(blocks)},
     )
 
 
