@@ -11,17 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from helpers.percentiles import Bounds, quantile_bounds, quantile_p_values
 from helpers.reference import case as case_of
 from lockgate.stats.latency import (
-    Bounds,
     Ratio,
     aa_noise,
     mean,
     min_n_for_quantile,
     percentile,
     pooled_ratio,
-    quantile_bounds,
-    quantile_p_values,
     quantile_ranks,
 )
 

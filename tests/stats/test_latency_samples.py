@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.percentiles import autocorrelation_time
 from lockgate.evaluation.latency.percentile_estimates import quantile_test
 from lockgate.stats.latency import aa_noise, mean, percentile, pooled_ratio
 from lockgate.stats.latency_samples import LAGS, WIDTH, Exact, pooled, resemblance, spanned, times
-from lockgate.stats.stationarity import autocorrelation_time
 
 MILLISECONDS = st.floats(1e-5, 1e7) | st.just(math.inf) | st.sampled_from([0.0, 1.0, 2.0, 10.0])
 SHARES = (0.5, 0.99)

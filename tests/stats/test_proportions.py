@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from helpers.reference import case as case_of
+from lockgate.stats import wilson
 from lockgate.stats.proportions import (
     binomial_at_least,
     binomial_at_most,
@@ -17,7 +18,6 @@ from lockgate.stats.proportions import (
     tango,
     tango_p,
     tango_z,
-    wilson,
 )
 
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from lockgate.stats.stationarity import autocorrelation_time, mann_kendall
+from helpers.percentiles import autocorrelation_time
+from lockgate.stats.stationarity import mann_kendall
 
 
 @settings(max_examples=60, deadline=None)

@@ -77,10 +77,10 @@ _ROOMS = {
 
 def __getattr__(name: str) -> Any:
     """Loads the file of a function when it is first named."""
-    for room, functions in _ROOMS.items():
+    for module, functions in _ROOMS.items():
         if name in functions:
-            found = globals()[name] = getattr(import_module(f"{__name__}.{room}"), name)
-            return found
+            function = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return function
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

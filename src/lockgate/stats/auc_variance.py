@@ -1,4 +1,4 @@
-"""How much do placements vary, of one model with normal scores, and between two such models that are equally good?
+"""Variance of placements: of one model with normal scores, and between two such models that are equally good.
 
 The placement of a positive row is the share of negative rows that it outranks, and the other way around; an AUC is their
 mean. So many rows of each class then make a standard error before anything is scored.
@@ -13,12 +13,12 @@ from functools import cache
 import numpy as np
 from scipy import special
 
-_NODES = 48
+_NODES = 48  # moments are right to more digits than any plan shows
 
 
 @dataclass(frozen=True)
 class Placements:
-    """variance and kurtosis (3 for a normal) of what one row adds to an AUC, or to the difference of two."""
+    """Variance and kurtosis (3 for a normal) of what one row adds to an AUC, or to the difference of two."""
 
     variance: float
     kurtosis: float
@@ -43,13 +43,15 @@ def placements(area: float, *, correlation: float | None = None) -> Placements:
         raise ValueError(f"an AUC of {area} leaves no placements to vary")
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     weights = weights / weights.sum()
+    # Φ(shift / √2) is the AUC of two normal laws of variance 1 that lie so far apart.
     shift = math.sqrt(2) * float(special.ndtri(area))
     if correlation is None:
         apart, mass = special.ndtr(shift + nodes) - area, weights
     else:
+        # A score is a part that both models share and one of its own; three integrals, as both own parts vary.
         shared, own = math.sqrt(correlation) * nodes, math.sqrt(1 - correlation) * nodes
-        one = special.ndtr(shift + shared[:, None, None] + own[None, :, None])
-        apart = one - one.transpose(0, 2, 1)
+        score = special.ndtr(shift + shared[:, None, None] + own[None, :, None])
+        apart = score - score.transpose(0, 2, 1)
         mass = weights[:, None, None] * weights[None, :, None] * weights[None, None, :]
     variance = float((mass * apart**2).sum())
     return Placements(variance, float((mass * apart**4).sum()) / variance**2)

@@ -1,4 +1,4 @@
-"""How far are two distributions apart?"""
+"""Distances between two distributions: Jensen–Shannon, Wasserstein, and the stability index under no drift."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lockgate.stats.validation import Floats, check_count, check_open_share, sam
 
 @dataclass(frozen=True)
 class StabilityIndexNull:
-    """What a population stability index is where nothing has drifted. mean: expected; high: exceeded by chance only."""
+    """The population stability index where nothing has drifted. mean: expected; high: exceeded by chance only."""
 
     mean: float
     high: float
@@ -52,6 +52,7 @@ def wasserstein(
     values = np.concatenate([first, second])
     steps = np.concatenate([first_shares, -second_shares])
     order = np.argsort(values, kind="stable")
+    # The gap between the distribution functions from each value to the next.
     gap = np.cumsum(steps[order])[:-1]
     return float(np.dot(np.abs(gap), np.diff(values[order])))
 

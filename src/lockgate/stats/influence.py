@@ -1,6 +1,6 @@
-"""From influence values to a bound: standard error, effective rows, t statistic, and the scale on which it is taken.
+"""Standard errors, effective rows and t bounds from influence values.
 
-The influence value of a row says how much the estimate would move with it; the estimate's error is their mean. One
+The influence value of a row is how much the estimate would move with it; the estimate's error is their mean. One
 scheme then serves every metric, one model or the difference of two, with weights or clusters.
 """
 
@@ -17,12 +17,12 @@ from scipy import special
 Scale = Literal["plain", "logit", "skew"]
 Floats = NDArray[np.float64]
 
-_PIECE = 1 << 13
+_PIECE = 1 << 13  # below the size from which BLAS splits a product among threads, in an order of its own
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far an estimate may be off. n_eff: (Σψ²)²/Σψ⁴, the rows (or clusters) that carry the variance.
+    """The standard error of an estimate. n_eff: (Σψ²)²/Σψ⁴, the rows (or clusters) that carry the variance.
 
     skew: Σψ³/(Σψ²)^1.5. clusters: how many, None where rows are independent. design_effect: variance with clusters over
     variance without.
@@ -36,18 +36,18 @@ class Spread:
     design_effect: float | None = None
 
 
-def dot(one: Floats, other: Floats) -> float:
-    """Σ one · other in the same order on every machine: in pieces for which no BLAS starts threads."""
-    if one.size < _PIECE:
-        return float(np.dot(one, other))
-    whole = one.size // _PIECE * _PIECE
-    pieces = np.vecdot(one[:whole].reshape(-1, _PIECE), other[:whole].reshape(-1, _PIECE))
-    return float(pieces.sum()) + float(np.dot(one[whole:], other[whole:]))
+def dot(left: Floats, right: Floats) -> float:
+    """Σ left · right in the same order on every machine: in pieces for which no BLAS starts threads."""
+    if left.size < _PIECE:
+        return float(np.dot(left, right))
+    blocked = left.size // _PIECE * _PIECE
+    pieces = np.vecdot(left[:blocked].reshape(-1, _PIECE), right[:blocked].reshape(-1, _PIECE))
+    return float(pieces.sum()) + float(np.dot(left[blocked:], right[blocked:]))
 
 
 @dataclass(frozen=True)
 class Sums:
-    """Σψ², Σψ³ and Σψ⁴: all that a spread needs to know of independent rows."""
+    """Σψ², Σψ³ and Σψ⁴ of independent rows, which suffice for a spread."""
 
     second: float
     third: float
@@ -95,6 +95,7 @@ def spread(psi: Floats, *, clusters: NDArray[Any] | None = None) -> Spread:
     squares = dot(parts, parts)
     if squares <= 0 or not math.isfinite(squares):
         return Spread(0.0, 0.0, 0.0, units, count)
+    # Scaled first: fourth powers of small losses would underflow.
     scaled = parts / math.sqrt(squares)
     second = scaled * scaled
     fourth, third = dot(second, second), dot(second, scaled)
@@ -107,6 +108,7 @@ def spread_of_blocks(sums: Floats, sizes: Floats) -> Spread:
 
     sums, sizes: (blocks,) the sum of each block's values and how many there are.
     """
+    # The influence of a block on a mean of all values, with the factor for few blocks that `spread` has for clusters.
     blocks, rows = sums.size, float(sizes.sum())
     if blocks < 2 or not np.isfinite(sums).all():
         return Spread(0.0, 0.0, 0.0, blocks, blocks)
@@ -145,9 +147,11 @@ def bound(value: float, error: Spread, *, null: float, confidence: float, scale:
     scale: `logit` for one metric within (0, 1), `skew` for means of losses (Hall 1992), `plain` for differences.
     Needs error.se > 0 and error.n_eff > 1.
     """
+    # The variance is estimated from n_eff rows as much as from all of them: few that carry it make the tails heavier.
     freedom = error.n_eff - 1
     quantile = float(special.stdtrit(freedom, confidence))
     if scale == "logit" and 0 < value < 1:
+        # The delta method: d logit(v) = dv / (v (1 − v)). Bounds on this scale stay within 0 and 1.
         middle, se = math.log(value / (1 - value)), error.se / (value * (1 - value))
         low, high = (float(special.expit(middle + sign * quantile * se)) for sign in (-1, 1))
         if null <= 0 or null >= 1:
@@ -170,6 +174,7 @@ def _hall(t: float, k: float) -> float:
 
 
 def _hall_inverse(g: float, k: float) -> float:
+    """The t of which `_hall` makes g; without skewness, where the formula divides by zero, g itself."""
     if abs(k) < 1e-9:
         return g
     return 3 / k * (float(np.cbrt(1 + k * (g - k / 6))) - 1)

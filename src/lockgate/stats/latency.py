@@ -1,4 +1,4 @@
-"""Bounds on percentiles of latency, for one model and for the ratio of two that were asked in turn.
+"""Percentiles of latency: the ranks that bound them, and the ratio of two models measured in turn.
 
 `confidence` is that of the two-sided interval unless a name says otherwise. A failed request is +inf: slower than any
 limit, never dropped. Percentiles are order statistics, so that infinities stay where they are.
@@ -14,31 +14,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lockgate.stats.latency_samples import Counted, Exact, Floats, Span, Statistic, Times, pooled, spanned, times
+from lockgate.stats.latency_samples import Counted, Floats, Span, Statistic, Times, pooled, spanned, times
 
 
 @dataclass(frozen=True)
 class Ranks:
     """Which ordered values bound a percentile, counted from 1; None where no value does.
 
-    level: the exact probability that the interval holds the percentile, never below what was asked.
+    level: the exact probability that the interval holds the percentile, never below the confidence.
     """
 
     low: int | None
     high: int | None
     level: float
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """A percentile of n values with its two-sided interval; an end is None where nothing bounds it.
-
-    value and low are infinite where failed requests reach them.
-    """
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)
@@ -70,7 +58,7 @@ class Ratio:
         return below, above
 
     def _tail(self, distance: float, log_se: float) -> float:
-        """The p-value of the claim that something lies below zero which is seen at this distance from it."""
+        """The p-value of the claim that something lies below zero of which the estimate lies at this distance."""
         if log_se == 0.0:
             return 0.0 if distance < 0 else 1.0
         return float(special.stdtr(self.df, distance / log_se))
@@ -81,6 +69,7 @@ def percentile(p: float) -> Callable[[Floats | Counted], float]:
     _check_share(p)
 
     def smallest(values: Floats | Counted) -> float:
+        # 0.55 · 100 is 55.00000000000001 in floats, and must not become the 56th value.
         rank = max(1, math.ceil(p * len(values) - 1e-9))
         if isinstance(values, Counted):
             return float(values.values[np.searchsorted(np.cumsum(values.counts), rank)])
@@ -103,24 +92,12 @@ def quantile_ranks(n: int, p: float, *, confidence: float = 0.95) -> Ranks:
     _check_share(p)
     tail = (1 - confidence) / 2
     below = special.bdtr(np.arange(n, dtype=np.float64), n, p) if n else np.zeros(0)  # [k] = P(Bin <= k)
+    # Ranks count from 1 and `below` from 0, so that the first index past the tail is the last rank within it.
     low = int(np.searchsorted(below, tail, side="right"))
     high = int(np.searchsorted(below, 1 - tail, side="left")) + 1
     upper = float(below[high - 1]) if high <= n else 1.0
     lower = float(below[low - 1]) if low >= 1 else 0.0
     return Ranks(low if low >= 1 else None, high if high <= n else None, upper - lower)
-
-
-def quantile_bounds(values: ArrayLike, p: float, *, confidence: float = 0.95) -> Bounds:
-    """The p-quantile of the values with the interval of `quantile_ranks`; an infinite upper end is no bound.
-
-    Raises ValueError without values.
-    """
-    data = np.sort(_latencies(values))
-    if not len(data):
-        raise ValueError("no latencies were measured")
-    ranks = quantile_ranks(len(data), p, confidence=confidence)
-    ends = [None if rank is None else float(data[rank - 1]) for rank in (ranks.low, ranks.high)]
-    return Bounds(percentile(p)(data), ends[0], None if ends[1] == math.inf else ends[1])
 
 
 def min_n_for_quantile(p: float, *, confidence: float = 0.95, two_sided: bool = False) -> int:
@@ -130,21 +107,8 @@ def min_n_for_quantile(p: float, *, confidence: float = 0.95, two_sided: bool = 
     """
     _check_share(p)
     tail = (1 - confidence) / (2 if two_sided else 1)
+    # All n values lie below the quantile with probability p^n, which is to be at most the tail.
     return math.ceil(math.log(tail) / math.log(p) - 1e-9)
-
-
-def quantile_p_values(values: ArrayLike, p: float, limit: float) -> tuple[float, float]:
-    """(p_pass, p_fail) of `p-quantile <= limit`, exact for independent values and a number of them fixed beforehand.
-
-    With t values over the limit, p_pass = P(Bin(n, 1-p) <= t) and p_fail = P(Bin(n, 1-p) >= t). No values: 1 and 1.
-    Source: the same test as LoadGen's early stopping (mlcommons/inference, early_stopping.cc).
-    """
-    _check_share(p)
-    data = _latencies(values)
-    n, over = len(data), int(np.count_nonzero(data > limit))
-    p_pass = float(special.bdtr(over, n, 1 - p)) if n else 1.0
-    p_fail = float(special.bdtrc(over - 1, n, 1 - p)) if over else 1.0
-    return p_pass, p_fail
 
 
 def pooled_ratio(
@@ -190,6 +154,7 @@ def pooled_ratio(
         return Ratio(math.exp(whole), None, df, None, None, slack)
     half, rest = len(candidate) // 2, len(candidate) - len(candidate) // 2
     shrink = math.sqrt(1 / len(candidate) / (1 / half + 1 / rest))  # a half where the halves are equal
+    # About zero, not about their mean: that two halves differ by nothing on average is known.
     log_se = float(np.sqrt(np.mean(contrasts**2))) * shrink
     reach = float(special.stdtrit(df, (1 + confidence) / 2)) * log_se + slack
     return Ratio(math.exp(whole), log_se, df, math.exp(whole - reach), math.exp(whole + reach), slack)
@@ -235,22 +200,17 @@ def _log_ratio(candidate: Sequence[Times], champion: Sequence[Times], statistic:
     if top == bottom and (math.isinf(top[0]) or top[1] == 0):
         return math.nan, math.nan
     with np.errstate(divide="ignore"):
+        # The least ratio has the candidate at its lower edges and the champion at its upper ones.
         return float(np.log(top[0]) - np.log(bottom[1])), float(np.log(top[1]) - np.log(bottom[0]))
 
 
-def _apart(one: Span, other: Span) -> float:
+def _apart(first: Span, second: Span) -> float:
     """The most that two numbers may differ."""
-    return max(abs(one[1] - other[0]), abs(one[0] - other[1]))
+    return max(abs(first[1] - second[0]), abs(first[0] - second[1]))
 
 
 def _blocks(blocks: Sequence[ArrayLike | Times]) -> list[Times]:
     return [times(block) for block in blocks]
-
-
-def _latencies(values: ArrayLike) -> Floats:
-    block = times(values)
-    assert isinstance(block, Exact)  # noqa: S101  # values are no folded block
-    return block.values
 
 
 def _check_share(p: float) -> None:

@@ -2,7 +2,7 @@
 
 A failed request is infinite. `Exact` keeps values in order of time. `Folded` knows of each value between which edges it
 lies, at most half a permille apart: what is computed of both edges bounds what would be computed of the values, so that
-a claim can be held against the edge that favours it least. The bins are those of float64 itself, its exponent and the
+a claim can be tested at the edge that favours it least. The bins are those of float64 itself, its exponent and the
 first 11 bits of its mantissa, which numpy counts a hundred million a second of; as fine as a histogram of HdrHistogram
 with three significant digits, and finer.
 """
@@ -77,6 +77,7 @@ class Exact:
 
     def folded(self, shares: Iterable[float] = ()) -> Folded:
         """The same values in bins. shares: of which percentiles it must be known how requests above them follow each other."""
+        # The bits of a non-negative float64 ascend with it: its upper bits number bins of equal relative width.
         answered = self.values[np.isfinite(self.values)]
         codes = np.maximum((answered + 0.0).view(np.int64) >> _SHIFT, _FLOOR)
         first = int(codes.min()) if len(codes) else _FLOOR
@@ -178,8 +179,8 @@ def resemblance(blocks: Sequence[Times], *, share: float, threshold: float) -> R
     Of a folded block it is those above the block's own percentile, and no further apart than LAGS requests. Blocks that
     differ from each other are for `design_effect` to see.
     """
-    whole = [block for block in blocks if isinstance(block, Exact)]
-    over = [(block.values > threshold).astype(np.float64) for block in whole]
-    mean = sum(float(one.sum()) for one in over) / max(1, sum(map(len, over)))
+    exact = [block for block in blocks if isinstance(block, Exact)]
+    over = [(block.values > threshold).astype(np.float64) for block in exact]
+    mean = sum(float(indicator.sum()) for indicator in over) / max(1, sum(map(len, over)))
     parts = [block.resemblance[share] for block in blocks if isinstance(block, Folded)]
-    return Resemblance.pooled([Resemblance.from_blocks([one - mean for one in over]), *parts])
+    return Resemblance.pooled([Resemblance.from_blocks([indicator - mean for indicator in over]), *parts])

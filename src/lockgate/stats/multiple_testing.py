@@ -1,4 +1,4 @@
-"""Adjusted p-values for several questions asked at once, in the order in which they came."""
+"""Adjusted p-values for several tests at once, in input order."""
 
 from __future__ import annotations
 

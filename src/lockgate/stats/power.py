@@ -1,4 +1,4 @@
-"""How many rows does a claim need?"""
+"""Power of tests: the rows that a claim needs, and the margin that rows allow."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ def margin_by_score(rows: float, disagreement: float, *, alpha: float, power: fl
     The test takes its variance under the loss that it is to exclude, which is larger than the true one by more, the fewer
     rows disagree. Source: the score test's normal power with both variances.
     """
+    # The rows that a margin needs fall as it grows; a share cannot differ by more than 1.
     low, high = 0.0, 1.0
     while high - low > 1e-9:
         middle = (low + high) / 2
@@ -94,7 +95,10 @@ def _rows(disagreement: float, margin: float, alpha: float, power: float) -> flo
 
 
 def _steps(freedom: float, alpha: float, power: float) -> float:
-    """How many standard errors a loss must be away to be excluded with this power."""
+    """How many standard errors a loss must be away to be excluded with this power.
+
+    The second term is the spread of a noncentral t: its denominator varies with the freedom.
+    """
     if freedom <= 0:
         return math.inf
     t = float(special.stdtrit(freedom, 1 - alpha))

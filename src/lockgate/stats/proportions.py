@@ -32,16 +32,6 @@ def clopper_pearson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
     return Interval(k / n, low, high)
 
 
-def wilson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """The score interval of k successes in n. Raises ValueError unless 0 <= k <= n and n >= 1. Source: Wilson 1927."""
-    _check(k, n)
-    z = float(special.ndtri((1 + confidence) / 2))
-    share, z2 = k / n, z * z
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return Interval(share, 0.0 if k == 0 else middle - half, 1.0 if k == n else middle + half)
-
-
 def binomial_at_least(k: int, n: int, p: float) -> float:
     """P(X >= k) for X ~ Binomial(n, p)."""
     if k <= 0:

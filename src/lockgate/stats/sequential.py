@@ -1,4 +1,4 @@
-"""Bounds that hold at every look, so that one may look after each row and stop when the answer is clear.
+"""Bounds that hold after each row at once, so that a run may stop as soon as the answer is clear.
 
 Both are mixtures (Robbins 1970), tuned to be narrowest at one chosen time and valid at all of them. Values agree with
 the package confseq's own tests.
@@ -60,9 +60,8 @@ def bernoulli_confidence_sequence(k: float, n: int, *, alpha: float, n_opt: floa
     check_positive("n_opt", n_opt)
     if not 0 <= k <= n:
         raise ValueError(f"{k} of {n} is no share")
-    strength = max(
-        _tuned(n_opt, alpha) - 1, 1e-3
-    )  # r is p(1 − p) times this, so the prior is Beta(strength·p, strength·q)
+    # r is p(1 − p) times this, so the prior is Beta(strength·p, strength·q).
+    strength = max(_tuned(n_opt, alpha) - 1, 1e-3)
     low = _lower_end(k, n, strength, alpha)
     return Interval(k / n, low, 1 - _lower_end(n - k, n, strength, alpha))
 

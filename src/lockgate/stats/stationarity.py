@@ -1,4 +1,4 @@
-"""Did what was measured stay the same while it was measured, and does one value tell of the next?"""
+"""Trend and autocorrelation of values in order of time."""
 
 from __future__ import annotations
 
@@ -32,16 +32,6 @@ def mann_kendall(values: ArrayLike) -> float:
         return 1.0
     z = max(0.0, abs(score) - 1) / math.sqrt(variance)
     return float(2 * special.ndtr(-z))
-
-
-def autocorrelation_time(blocks: Sequence[ArrayLike]) -> float:
-    """How many values in a row say what one independent value would, as `Resemblance.time` of the values about their mean.
-
-    blocks: (n,) values each, in order of time; nothing is assumed of how one block follows another.
-    """
-    data = [np.asarray(block, dtype=np.float64) for block in blocks]
-    mean = sum(float(block.sum()) for block in data) / max(1, sum(len(block) for block in data))
-    return Resemblance.from_blocks([block - mean for block in data]).time
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,5 +89,5 @@ def _products(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """[lag] sum of the products of values that lie so far apart, by a Fourier transform."""
     size = 1 << (2 * len(values) - 1).bit_length()
     spectrum = np.fft.rfft(values, size)
-    found: NDArray[np.float64] = np.fft.irfft(spectrum * np.conj(spectrum), size)[: len(values)]
-    return found
+    products: NDArray[np.float64] = np.fft.irfft(spectrum * np.conj(spectrum), size)[: len(values)]
+    return products

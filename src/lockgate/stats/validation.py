@@ -1,4 +1,4 @@
-"""What the functions of this folder accept, and the sentences that refuse the rest."""
+"""Checks of arguments: what the functions of this folder accept, and the messages that refuse the rest."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def scored(labels: ArrayLike, *scores: ArrayLike) -> tuple[Bools, list[Floats]]:
     positive: Bools = raw == 1
     if not (positive | (raw == 0)).all():
         raise ValueError("labels are 0 or 1, or false or true; another value is among them")
-    columns = [np.asarray(one, dtype=np.float64) for one in scores]
+    columns = [np.asarray(score, dtype=np.float64) for score in scores]
     for column in columns:
         if column.shape != raw.shape:
             raise ValueError(f"there are {raw.size} labels, and scores of the shape {column.shape}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.decisions.asking import drawing
 from bench.decisions.bars import ALPHA, Bar, standard_error
+from helpers.percentiles import quantile_p_values
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, estimate_latency
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
@@ -15,7 +16,6 @@ from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.latency import Latency
 from lockgate.models.load_spec import BLOCKS
-from lockgate.stats.latency import quantile_p_values
 
 from . import SURE
 from .laws import LAWS

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.percentiles import quantile_bounds, quantile_p_values
 from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, estimate_latency
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
-from lockgate.stats.latency import quantile_bounds, quantile_p_values
 
 
 def blocks(seed: int, *, count: int = 20, size: int = 100, drift: float = 0.0, times: float = 1.0) -> Any:

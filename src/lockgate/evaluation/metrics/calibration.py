@@ -39,17 +39,8 @@ class Bins:
     constant: NDArray[np.bool_]
 
     @property
-    def mean_gap(self) -> float:
-        """The expected calibration error by its first definition."""
-        return float(np.dot(self.share, np.abs(self.gap)))
-
-    @property
     def root_mean_square_gap(self) -> float:
         return math.sqrt(float(np.dot(self.share, self.gap**2)))
-
-    @property
-    def largest_gap(self) -> float:
-        return float(np.abs(self.gap).max())
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""How well do scores rank, and is one score's ranking better than another's on the same rows?
+"""AUC by DeLong, of one score and of two on the same rows, and average precision, as textbooks have them.
 
-Gates bound the same quantities on their own scale (`influence`); here they stand as textbooks have them.
+Gates bound the same quantities on their own scale (`influence`).
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ def delong(labels: ArrayLike, scores: ArrayLike, *, confidence: float = 0.95) ->
     reach = _reach(confidence)
     positive, (column,) = scored(labels, scores)
     _two_of_each(positive)
-    found, missed = _placements(positive, column)
-    value = float(np.mean(found))
-    variance = _variance(found) + _variance(missed)
+    beaten, outranked = _placements(positive, column)
+    value = float(np.mean(beaten))
+    variance = _variance(beaten) + _variance(outranked)
     half = reach * math.sqrt(variance)
     return Area(value, variance, value - half, value + half)
 
@@ -74,9 +74,9 @@ def delong_paired(labels: ArrayLike, a: ArrayLike, b: ArrayLike, *, confidence: 
     reach = _reach(confidence)
     positive, (first, second) = scored(labels, a, b)
     _two_of_each(positive)
-    (found_a, missed_a), (found_b, missed_b) = _placements(positive, first), _placements(positive, second)
-    difference = float(np.mean(found_a)) - float(np.mean(found_b))
-    variance = _variance(found_a - found_b) + _variance(missed_a - missed_b)
+    (beaten_a, outranked_a), (beaten_b, outranked_b) = _placements(positive, first), _placements(positive, second)
+    difference = float(np.mean(beaten_a)) - float(np.mean(beaten_b))
+    variance = _variance(beaten_a - beaten_b) + _variance(outranked_a - outranked_b)
     se = math.sqrt(variance)
     z = difference / se if se > 0 else math.copysign(math.inf, difference) if difference else 0.0
     p_value = 2 * float(special.ndtr(-abs(z)))
@@ -93,16 +93,16 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> AveragePrecision:
     """
     positive, (column,) = scored(labels, scores)
     n, positives = positive.size, int(np.count_nonzero(positive))
-    thresholds, place = np.unique(column, return_inverse=True)
-    rows = np.bincount(place, minlength=thresholds.size)
-    hits = np.bincount(place, weights=positive, minlength=thresholds.size)
+    thresholds, threshold_of = np.unique(column, return_inverse=True)
+    rows = np.bincount(threshold_of, minlength=thresholds.size)
+    hits = np.bincount(threshold_of, weights=positive, minlength=thresholds.size)
     called = np.cumsum(rows[::-1])[::-1].astype(np.float64)  # rows at or above each threshold
-    found = np.cumsum(hits[::-1])[::-1]
-    precision = found / called
+    true = np.cumsum(hits[::-1])[::-1]
+    precision = true / called
     value = float(np.dot(hits, precision)) / positives
-    gained = np.cumsum(hits / called)[place]
-    diluted = np.cumsum(hits * precision / called)[place]
-    influence = (positive * (precision[place] - value + gained) - diluted) * (n / positives)
+    gained = np.cumsum(hits / called)[threshold_of]
+    diluted = np.cumsum(hits * precision / called)[threshold_of]
+    influence = (positive * (precision[threshold_of] - value + gained) - diluted) * (n / positives)
     return AveragePrecision(value, math.sqrt(float(np.dot(influence, influence)) / (n * (n - 1))))
 
 

@@ -1,4 +1,4 @@
-"""What load generators do about tail latency: how many requests MLPerf asks for, and what HdrHistogram fills in."""
+"""Rules of load generators on tail latency: the requests that MLPerf requires, and what HdrHistogram fills in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two answers on the same rows: do they differ, and are they shown to be equal within a margin?"""
+"""Paired tests: McNemar's of a difference, and two one-sided t tests of equivalence."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class McNemar:
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Mean difference and the p-value of the claim that it lies outside the margin. low, high: the interval asked for."""
+    """Mean difference and the p-value of the claim that it lies outside the margin. low, high: the interval."""
 
     difference: float
     se: float

@@ -1,4 +1,4 @@
-"""Tests on ranks, and the shift that goes with them: for comparison with tools that judge by them.
+"""Rank tests and the shift that goes with them, for comparison with tools that judge by them.
 
 They ask whether two distributions differ at all; they know no margin, so no gate decides by them.
 """
@@ -43,12 +43,12 @@ def wilcoxon_signed_rank(differences: ArrayLike) -> RankTest:
     Source: Wilcoxon 1945, as in scipy.
     """
     data = sample("differences", differences)
-    left = data[data != 0]
-    n = left.size
+    nonzero = data[data != 0]
+    n = nonzero.size
     if n == 0:
         raise ValueError("all differences are zero; there is nothing to rank")
-    ranks, ties = _midranks(np.abs(left))
-    plus = float(ranks[left > 0].sum())
+    ranks, ties = _midranks(np.abs(nonzero))
+    plus = float(ranks[nonzero > 0].sum())
     smaller = min(plus, n * (n + 1) / 2 - plus)
     if n <= EXACT_BELOW and not ties and n == data.size:
         ways = np.ones(1)
@@ -103,11 +103,11 @@ def hodges_lehmann(x: ArrayLike, y: ArrayLike, *, confidence: float = 0.95) -> S
 
 def _midranks(values: Floats) -> tuple[Floats, float]:
     """Ranks from 1, ties sharing their mean, and Σ(t³ − t) over the groups of ties."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    _, group_of, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
     middle = last - (counts - 1) / 2
     sizes = counts.astype(np.float64)
-    return middle[place].astype(np.float64), float(np.sum(sizes**3 - sizes))
+    return middle[group_of].astype(np.float64), float(np.sum(sizes**3 - sizes))
 
 
 def _add(ways: Floats, rank: int) -> Floats:

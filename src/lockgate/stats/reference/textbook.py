@@ -1,14 +1,16 @@
-"""Intervals of shares, adjusted p-values and ranks of percentiles as others call them: nonsense is refused in a sentence.
+"""Intervals of shares, adjusted p-values and ranks of percentiles as textbooks name them; bad input is refused in a sentence.
 
-The gates call `proportions`, `multiple` and `latency` directly, with inputs that they have checked themselves.
+The gates call `proportions`, `multiple_testing` and `latency` directly, with inputs that they have checked themselves.
 """
 
 from __future__ import annotations
 
-from numpy.typing import ArrayLike
+import math
 
-from lockgate.stats import latency, proportions
-from lockgate.stats import multiple_testing as multiple
+from numpy.typing import ArrayLike
+from scipy import special
+
+from lockgate.stats import latency, multiple_testing, proportions
 from lockgate.stats.latency import Ranks
 from lockgate.stats.proportions import Interval
 from lockgate.stats.validation import check_count, check_open_share, p_values
@@ -20,7 +22,11 @@ def wilson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
     Raises ValueError unless 0 <= k <= n, n >= 1 and 0 < confidence < 1. Source: Wilson 1927.
     """
     _check_share(k, n, confidence)
-    return proportions.wilson(k, n, confidence=confidence)
+    z = float(special.ndtri((1 + confidence) / 2))
+    share, z2 = k / n, z * z
+    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return Interval(share, 0.0 if k == 0 else middle - half, 1.0 if k == n else middle + half)
 
 
 def clopper_pearson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
@@ -49,7 +55,7 @@ def holm(p: ArrayLike) -> list[float]:
 
     p: (m,) between 0 and 1, m may be zero. Raises ValueError for anything else, NaN included. Source: Holm 1979.
     """
-    return multiple.holm(p_values(p))
+    return multiple_testing.holm(p_values(p))
 
 
 def benjamini_hochberg(p: ArrayLike) -> list[float]:
@@ -58,7 +64,7 @@ def benjamini_hochberg(p: ArrayLike) -> list[float]:
     For independent p-values, or positively dependent ones. p: (m,) between 0 and 1, m may be zero.
     Raises ValueError for anything else, NaN included. Source: Benjamini & Hochberg 1995.
     """
-    return multiple.benjamini_hochberg(p_values(p))
+    return multiple_testing.benjamini_hochberg(p_values(p))
 
 
 def quantile_ranks(n: int, p: float, *, confidence: float = 0.95) -> Ranks:
