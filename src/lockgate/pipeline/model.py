@@ -189,7 +189,7 @@ class Pipeline(Config):
 
     @property
     def signed(self) -> bool:
-        """Whether somebody's approval is required, so that undecided findings can be accepted by a vote."""
+        """Whether somebody's approval is required, so that undecided findings can be accepted by one."""
         return self.signoff is not None and any(self.signoff.require.values())
 
     @property
