@@ -16,7 +16,7 @@ from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.loader import load
-from lockgate.promotion.reevaluation_result import ReevaluationResult
+from lockgate.promotion.rollback_proof import ReevaluationResult
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.reevaluate import reevaluate
 

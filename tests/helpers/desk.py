@@ -13,8 +13,7 @@ from helpers.promoting import Models, evidence, run_folder, ssh_key
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
 from lockgate.pipeline.loader import load
-from lockgate.promotion.reevaluation_result import ReevaluationResult
-from lockgate.promotion.rollback_proof import RollbackAnswer
+from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackAnswer
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs import promotion_hooks, reevaluate
 from lockgate.signoff import ssh

@@ -15,8 +15,7 @@ from lockgate.promotion.apply import Operator
 from lockgate.promotion.archive import ArchiveResult
 from lockgate.promotion.audit import repair as repairing
 from lockgate.promotion.outcome import Outcome
-from lockgate.promotion.preconditions import PromotionTerms, RollbackCheck
-from lockgate.promotion.promote import PromotionRequest
+from lockgate.promotion.preconditions import PromotionRequest, PromotionTerms, RollbackCheck
 from lockgate.promotion.rollback_consent import RollbackConsent
 from lockgate.promotion.rollback_proof import RollbackProof
 from lockgate.registries.ports import ModelVersion

@@ -24,8 +24,7 @@ from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import make_rollback_proof
-from lockgate.promotion.reevaluation_result import ReevaluationResult
-from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
+from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackAnswer, RollbackProof
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff import ssh

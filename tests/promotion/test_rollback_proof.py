@@ -10,8 +10,7 @@ import pytest
 from helpers.promoting import CI, NOW
 from lockgate.errors import Refused
 from lockgate.promotion.ledger.policy import ProofWaiver, parse_waiver
-from lockgate.promotion.reevaluation_result import ReevaluationResult
-from lockgate.promotion.rollback_proof import RollbackProof
+from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackProof
 
 DIGEST, FILES = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 PROOF = RollbackProof("fraud", DIGEST, "6", FILES, "input example", 10, NOW, CI)

@@ -21,8 +21,7 @@ from lockgate.errors import ServingFault
 from lockgate.promotion import traffic_switch as switch
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.traffic_switch_spec import SwitchSpec
+from lockgate.promotion.ledger.policy import PromotionPolicy, SwitchSpec
 
 EVIDENCE = "sha256:" + "e" * 64
 

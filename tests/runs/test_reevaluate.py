@@ -11,7 +11,7 @@ from helpers.promoting import evidence
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
-from lockgate.promotion.reevaluation_result import ReevaluationResult
+from lockgate.promotion.rollback_proof import ReevaluationResult
 from lockgate.registries.mlflow.spec import MlflowSpec
 from lockgate.runs.reevaluate import EvidenceScope, differences
 

@@ -20,8 +20,7 @@ from lockgate.gates.gate import Gate, gate_class
 from lockgate.models.output import OutputSpec
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline
-from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.traffic_switch_spec import CheckSpec, SwitchSpec
+from lockgate.promotion.ledger.policy import CheckSpec, PromotionPolicy, SwitchSpec
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 from lockgate.registries.spec import RegistrySpec, spec_class
 from lockgate.signoff.policy import Owner, SignoffPolicy

@@ -58,6 +58,10 @@ class Operator:
     clock: Clock
     switch_traffic: TrafficSwitch | None = None
 
+    def read_state(self) -> RegistryState:
+        """Read ledger, aliases and stages. Raises Refused where the ledger is broken or deleted."""
+        return read_state(self.registry, self.model)
+
 
 @dataclass(frozen=True)
 class RegistryState:
@@ -87,7 +91,7 @@ def settle(operator: Operator) -> tuple[RegistryState, tuple[ForwardedEntry, ...
 
     Raises Waiting while an entry of others is in progress.
     """
-    state = read_state(operator.registry, operator.model)
+    state = operator.read_state()
     finished: list[ForwardedEntry] = []
     for _ in range(_SETTLE_TRIES):
         unfinished = state.chain.unfinished
@@ -170,7 +174,7 @@ def carry_out(
     applied = 0
     while True:
         if _lost_hold(state.chain, draft, clock()):
-            state = replace(read_state(registry, model), serving=state.serving)
+            state = replace(operator.read_state(), serving=state.serving)
         step = next_step(state.chain, state.aliases, draft, clock(), turn=turn, gone=gone, stages=state.stages)
         if isinstance(step, Settled):
             if draft is not None and state.chain.ending(draft) == "abandoned":
@@ -213,7 +217,7 @@ def _finish(operator: Operator, state: RegistryState, step: Finish) -> RegistryS
     mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending=step.ending, note=note).bytes.decode()
     stored = operator.registry.ledger(operator.model).put_if_absent(f"done-{entry.epoch}", mark)
     if stored != mark:
-        return replace(read_state(operator.registry, operator.model), serving=state.serving)
+        return replace(operator.read_state(), serving=state.serving)
     return replace(state, chain=replace(chain, done={**chain.done, entry.epoch: Done.read(stored)}))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from lockgate.errors import Refused, Waiting
-from lockgate.promotion.apply import Operator, carry_out, read_state, settle
+from lockgate.promotion.apply import Operator, carry_out, settle
 from lockgate.promotion.ledger.entry import Entry, version_text
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
@@ -95,7 +95,7 @@ def archive(operator: Operator) -> ArchiveResult:
         try:
             return _archive(operator)
         except Waiting:
-            state = read_state(operator.registry, operator.model)
+            state = operator.read_state()
             other = state.chain.unfinished
             if other is not None and other.kind != "archived":
                 raise

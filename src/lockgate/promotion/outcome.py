@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lockgate.errors import UsageError
@@ -108,13 +108,7 @@ class Outcome:
 
 
 def _change_json(change: Change) -> dict[str, str]:
-    return {
-        "side": change.side,
-        "name": change.name,
-        "what": change.kind,
-        "old": change.old,
-        "new": change.new,
-    }
+    return {"what" if key == "kind" else key: value for key, value in asdict(change).items()}
 
 
 def require_reason(reason: str) -> str:

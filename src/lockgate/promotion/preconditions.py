@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -11,20 +11,36 @@ from typing import TypeVar
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, Waiting
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
-from lockgate.promotion.apply import Clock, read_state
+from lockgate.promotion.apply import Clock, Operator, RegistryState, read_state
 from lockgate.promotion.ledger.entry import version_text
-from lockgate.promotion.ledger.policy import ProofWaiver
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.publish import finished_at
 from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
 from lockgate.registries.ports import ModelVersion, Registry
-from lockgate.signoff.decision import SignoffDecision
+from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.identity import Identity
+from lockgate.signoff.override import OVERRIDABLE
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.units import utc
 
 Answer = TypeVar("Answer")
 UnmetPrecondition = Refused | Waiting
+
+
+@dataclass(frozen=True)
+class PromotionRequest:
+    """Evidence whose candidate is to become Production, and the votes on it.
+
+    folder: the run folder, published with `votes` (bytes, signature) where they are not yet in the registry.
+    override: go over what `OVERRIDABLE` names, where its own quorum says so; where every precondition is met this is an
+    ordinary promotion.
+    """
+
+    evidence: Evidence
+    ballot: Ballot
+    folder: Path | None = None
+    votes: Sequence[tuple[bytes, bytes]] = ()
+    override: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,101 +69,106 @@ class RollbackCheck:
     proof: RollbackProof | None = None
 
 
-def unmet_preconditions(
-    registry: Registry,
-    evidence: Evidence,
-    standing: Standing,
-    aliases: Mapping[str, str],
-    *,
+def check_preconditions(
+    operator: Operator,
+    request: PromotionRequest,
+    state: RegistryState,
     decision: SignoffDecision,
+    *,
     terms: PromotionTerms,
-    scratch: Path,
-) -> Iterator[UnmetPrecondition]:
-    """What stands against promoting the evidence's candidate from this standing, one after the other; rollback aside.
+    rollback_check: RollbackCheck,
+) -> tuple[list[UnmetPrecondition], str | None]:
+    """The unmet preconditions that the request overrides, and what is recorded of the rollback proof. Raises any other.
 
-    aliases: as the registry shows them. decision: what the votes come to. scratch: where model files are downloaded to.
+    decision: what the votes come to.
     """
-    # from the cheapest to the one that downloads the candidate's files
-    checks: tuple[Callable[[], UnmetPrecondition | None], ...] = (
+    registry, evidence, standing = operator.registry, request.evidence, state.standing
+    # from the cheapest to those that download files and run a model
+    checks: tuple[Callable[[], str | None], ...] = (
         lambda: _check_policy(evidence, terms.policy_digest),
         lambda: check_signoff(decision),
         lambda: _check_withdrawn(evidence, standing),
         lambda: _check_newest(registry, evidence),
-        lambda: _check_alias(evidence, standing, aliases),
+        lambda: _check_alias(evidence, standing, state.aliases),
         lambda: _check_champion(evidence, standing) if terms.follows_production else None,
-        lambda: _check_files(registry, evidence, scratch),
+        lambda: _check_files(registry, evidence, rollback_check.scratch),
+        lambda: _check_rollback(operator, evidence, standing, rollback_check),
     )
+    overridden: list[UnmetPrecondition] = []
+    note = None
     for check in checks:
-        unmet = check()
-        if unmet is not None:
-            yield unmet
+        try:
+            note = check()
+        except (Refused, Waiting) as unmet:
+            if not request.override or unmet.code not in OVERRIDABLE:
+                raise
+            overridden.append(unmet)
+    return overridden, note
 
 
-def check_signoff(decision: SignoffDecision) -> UnmetPrecondition | None:
-    """What a decision of the votes says against it, None where they approve."""
-    if decision.state == "approved":
-        return None
-    kind = Waiting if decision.state == "pending" else Refused
-    return kind(decision.reason, code=decision.code, remedy=decision.remedy)
+def check_signoff(decision: SignoffDecision) -> None:
+    """Raises Waiting or Refused unless the votes approve."""
+    if decision.state != "approved":
+        kind = Waiting if decision.state == "pending" else Refused
+        raise kind(decision.reason, code=decision.code, remedy=decision.remedy)
 
 
-def _check_policy(evidence: Evidence, policy_digest: str) -> Refused | None:
+def _check_policy(evidence: Evidence, policy_digest: str) -> None:
     if evidence.document["policy"]["sha256"] == policy_digest:
-        return None
-    return Refused(
+        return
+    raise Refused(
         "the pipeline is not the one that was evaluated: its policy has changed since",
         code="policy_changed",
         remedy="evaluate again with gate run, and ask for sign-off on that",
     )
 
 
-def _check_withdrawn(evidence: Evidence, standing: Standing) -> Refused | None:
+def _check_withdrawn(evidence: Evidence, standing: Standing) -> None:
     version = str(evidence.candidate["version"])
     withdrawn = standing.withdrawn_at.get(version)
     if evidence.digest not in standing.dead and (withdrawn is None or finished_at(evidence) > withdrawn):
-        return None
-    return Refused(
+        return
+    raise Refused(
         f"version {version} was withdrawn after this evidence was made, so it can promote nothing any more",
         code="withdrawn",
         remedy="evaluate it anew with gate run",
     )
 
 
-def _check_newest(registry: Registry, evidence: Evidence) -> Refused | None:
+def _check_newest(registry: Registry, evidence: Evidence) -> None:
     version = str(evidence.candidate["version"])
     newest = registry.evidence(evidence.model).newest(version)
     if newest is None or newest["digest"] == evidence.digest or utc(newest["at"]) <= finished_at(evidence):
-        return None
-    return Refused(
+        return
+    raise Refused(
         f"version {version} was evaluated again on {newest['at']} ({newest.get('verdict')}), as {newest['digest']}",
         code="not_newest",
         remedy=f"promote that with gate promote {newest['digest']}, or evaluate again",
     )
 
 
-def _check_alias(evidence: Evidence, standing: Standing, aliases: Mapping[str, str]) -> Refused | None:
+def _check_alias(evidence: Evidence, standing: Standing, aliases: Mapping[str, str]) -> None:
     holder = aliases.get("production")
     if standing.production is None and holder is not None:
-        return Refused(
+        raise Refused(
             f"version {holder} holds the alias production, and the ledger knows nothing of it",
             code="not_adopted",
             remedy=f'begin with gate adopt {evidence.model} --version {holder} --reason "…"',
         )
     if standing.production != holder:
-        return Refused(
+        raise Refused(
             f"the ledger says that version {standing.production} is Production, the alias points to {version_text(holder)}",
             code="moved_by_hand",
             remedy="find out who moved it; "
             f"gate verify {evidence.model} --repair points it back to version {standing.production}",
         )
-    return None
 
 
-def _check_champion(evidence: Evidence, standing: Standing) -> Refused | None:
+def _check_champion(evidence: Evidence, standing: Standing) -> None:
     compared = None if evidence.champion is None else str(evidence.champion["version"])
     if compared == standing.production:
-        return None
-    return Refused(
+        return
+    raise Refused(
         f"the champion has changed: the evidence compares with {version_text(compared)}, "
         f"and {version_text(standing.production)} is Production now",
         code="champion_moved",
@@ -155,12 +176,12 @@ def _check_champion(evidence: Evidence, standing: Standing) -> Refused | None:
     )
 
 
-def _check_files(registry: Registry, evidence: Evidence, scratch: Path) -> Refused | None:
+def _check_files(registry: Registry, evidence: Evidence, scratch: Path) -> None:
     version = registry.version(evidence.model, str(evidence.candidate["version"]))
     files = folder_digest(registry.fetch(version, scratch))
     if files == evidence.candidate.get("digest"):
-        return None
-    return Refused(
+        return
+    raise Refused(
         f"the files of {version} are not those that were evaluated: they are {files} now, "
         f"and were {evidence.candidate.get('digest')}",
         code="model_changed",
@@ -168,19 +189,12 @@ def _check_files(registry: Registry, evidence: Evidence, scratch: Path) -> Refus
     )
 
 
-def check_rollback(
-    registry: Registry,
-    evidence: Evidence,
-    standing: Standing,
-    check: RollbackCheck,
-    *,
-    waiver: ProofWaiver | None,
-    now: datetime,
-) -> str | None:
+def _check_rollback(operator: Operator, evidence: Evidence, standing: Standing, check: RollbackCheck) -> str | None:
     """The outgoing version has the files it was compared with, and it answers. Returns what is to be recorded of that.
 
     Raises Refused where a rollback is not proven, or where what says so does not count.
     """
+    registry, waiver, now = operator.registry, operator.promotion.waiver, operator.clock()
     proof, production = check.proof, standing.production
     if production is None:
         return None if proof is None else _check_proof(proof, evidence, None, None, now)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.errors import Refused
@@ -11,7 +9,6 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.promotion.apply import (
     Operator,
-    RegistryState,
     carry_out,
     revert_late_write,
     serving_notes,
@@ -21,32 +18,15 @@ from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import (
+    PromotionRequest,
     PromotionTerms,
     RollbackCheck,
-    UnmetPrecondition,
-    check_rollback,
+    check_preconditions,
     check_signoff,
-    unmet_preconditions,
 )
 from lockgate.promotion.publish import metric_tags, publish
-from lockgate.signoff.decision import Ballot, SignoffDecision, decide
-from lockgate.signoff.override import OVERRIDABLE, decide_override, describe_overridden
-
-
-@dataclass(frozen=True)
-class PromotionRequest:
-    """Evidence whose candidate is to become Production, and the votes on it.
-
-    folder: the run folder, published with `votes` (bytes, signature) where they are not yet in the registry.
-    override: go over what `OVERRIDABLE` names, where its own quorum says so; where every precondition is met this is an
-    ordinary promotion.
-    """
-
-    evidence: Evidence
-    ballot: Ballot
-    folder: Path | None = None
-    votes: Sequence[tuple[bytes, bytes]] = ()
-    override: bool = False
+from lockgate.signoff.decision import decide
+from lockgate.signoff.override import decide_override, describe_overridden
 
 
 def promote(
@@ -66,12 +46,12 @@ def promote(
         )
         return Outcome(operator.model, entry, state.standing, already=True, forwarded=forwarded, notes=tuple(other))
     decision = decide(terms.signoff, evidence, request.ballot, operator.clock())
-    overridden, rollback_note = _check(operator, request, state, decision, terms=terms, rollback_check=rollback_check)
+    overridden, rollback_note = check_preconditions(
+        operator, request, state, decision, terms=terms, rollback_check=rollback_check
+    )
     if overridden:
         decision = decide_override(terms.signoff, evidence, request.ballot, operator.clock())
-        refusal = check_signoff(decision)
-        if refusal is not None:
-            raise refusal
+        check_signoff(decision)
     publish(operator.registry, evidence, request.folder, votes=request.votes)
     notes = [*describe_overridden(overridden), *([rollback_note] if rollback_note else [])]
     draft = state.chain.draft(
@@ -89,43 +69,6 @@ def promote(
     state, late = revert_late_write(operator, state, draft)
     notes += serving_notes(draft, state)
     return Outcome(operator.model, draft, state.standing, forwarded=(*forwarded, *late), notes=tuple(notes))
-
-
-def _check(
-    operator: Operator,
-    request: PromotionRequest,
-    state: RegistryState,
-    decision: SignoffDecision,
-    *,
-    terms: PromotionTerms,
-    rollback_check: RollbackCheck,
-) -> tuple[list[UnmetPrecondition], str | None]:
-    """The unmet preconditions that are overridden, and what is recorded of the rollback proof. Raises any other."""
-    registry, evidence, scratch = operator.registry, request.evidence, rollback_check.scratch
-    overridden: list[UnmetPrecondition] = []
-
-    def override(unmet: UnmetPrecondition) -> None:
-        if not request.override or unmet.code not in OVERRIDABLE:
-            raise unmet
-        overridden.append(unmet)
-
-    for unmet in unmet_preconditions(
-        registry, evidence, state.standing, state.aliases, decision=decision, terms=terms, scratch=scratch
-    ):
-        override(unmet)
-    try:
-        note = check_rollback(
-            registry,
-            evidence,
-            state.standing,
-            rollback_check,
-            waiver=operator.promotion.waiver,
-            now=operator.clock(),
-        )
-    except Refused as refusal:
-        override(refusal)
-        return overridden, None
-    return overridden, note
 
 
 def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> Outcome:

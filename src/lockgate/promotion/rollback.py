@@ -10,7 +10,6 @@ from lockgate.promotion.apply import (
     Operator,
     RegistryState,
     carry_out,
-    read_state,
     revert_late_write,
     serving_notes,
 )
@@ -38,7 +37,7 @@ def rollback(
     Raises Refused with a stable code where there is nothing to go back to.
     """
     reason, registry, model = require_reason(reason), operator.registry, operator.model
-    state = read_state(registry, model)
+    state = operator.read_state()
     unfinished = state.chain.unfinished
     if consent is not None and unfinished is not None and unfinished.kind != "rolled_back":
         consent.check_unfinished(unfinished)
@@ -88,7 +87,7 @@ def _outcome(
 
 def plan_rollback(operator: Operator, *, to: str | None = None, withdrawn_ok: bool = False) -> RollbackPlan:
     """What a rollback would do now, for an owner to approve. Raises as `rollback` does, Waiting while others move."""
-    state = read_state(operator.registry, operator.model)
+    state = operator.read_state()
     entry = state.chain.unfinished
     if entry is not None:
         raise Waiting(

@@ -17,7 +17,7 @@ from typing import IO, Any
 from lockgate import units
 from lockgate.errors import ServingFault
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.traffic_switch_spec import CheckSpec, SwitchSpec
+from lockgate.promotion.ledger.policy import CheckSpec, SwitchSpec
 
 _TAIL_BYTES = 4 * 2**10
 _TAIL_LINES = 15

@@ -19,7 +19,7 @@ from lockgate.gates.gate import Gate
 from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.model import Pipeline
-from lockgate.promotion.reevaluation_result import ReevaluationResult
+from lockgate.promotion.rollback_proof import ReevaluationResult
 from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import ChampionSelector
 from lockgate.registries.spec import RegistrySpec

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
-from lockgate.signoff.vote import CLOCK_SKEW, NOUNS, Verb, Vote
+from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
 from lockgate.units import duration_text, utc, utc_text
+
+_NOUNS = {"approve": "approval", "reject": "rejection", "revoke": "revocation"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,10 @@ class SignoffHold:
     code: str
     reason: str
     remedy: str | None = None
+
+    @property
+    def decision(self) -> SignoffDecision:
+        return SignoffDecision(self.state, self.code, self.reason, remedy=self.remedy)
 
 
 @dataclass(frozen=True)
@@ -81,8 +88,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if closed is not None:
         return closed
     if ballot.hold is not None:
-        hold = ballot.hold
-        return SignoffDecision(hold.state, hold.code, hold.reason, remedy=hold.remedy)
+        return ballot.hold.decision
     if policy.nobody_signs:
         return SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     people = policy.people()
@@ -92,37 +98,54 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     unknown = _unknown_authors(policy, people, ballot)
     if unknown is not None:
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
-    counted: dict[Person, Vote] = {}
-    late: dict[Person, Vote] = {}
-    for person, vote in newest.items():
-        if vote.verb != "approve":
-            continue
-        objection = _does_not_count(policy, evidence, ballot, person, vote, now)
-        if objection is None:
-            counted[person] = vote
-        else:
-            ignored.append(IgnoredVote(vote, objection.code, objection.reason))
-            if vote.at + policy.expires <= now:
-                late[person] = vote
-    taken = seats(policy.require, list(counted))
-    missing = {group: count - len(taken[group]) for group, count in policy.require.items() if count > len(taken[group])}
+    check = partial(_check_approval, policy, evidence, ballot, now)
+    counted, signed, missing = count_votes(policy.require, newest, ignored, verb="approve", check=check)
     if not missing:
-        chosen = tuple(sorted(counted[person].sha256 for people_of in taken.values() for person in people_of))
-        names = ", ".join(sorted(person.name for people_of in taken.values() for person in people_of))
-        return SignoffDecision("approved", "approved", f"approved by {names}", counted=chosen, ignored=tuple(ignored))
-    with_late = seats(policy.require, [*counted, *late])
-    state: Literal["expired", "pending"] = (
-        "expired" if late and all(len(with_late[g]) >= n for g, n in policy.require.items()) else "pending"
-    )
+        names = ", ".join(person.name for person in signed)
+        hashes = hashes_of(counted[person] for person in signed)
+        return SignoffDecision("approved", "approved", f"approved by {names}", counted=hashes, ignored=tuple(ignored))
+    late = [person for person, vote in newest.items() if vote.verb == "approve" and vote.at + policy.expires <= now]
+    expired = bool(late) and not unfilled(policy.require, [*counted, *late])
     return SignoffDecision(
-        state,
-        "votes_expired" if state == "expired" else "votes_missing",
+        "expired" if expired else "pending",
+        "votes_expired" if expired else "votes_missing",
         missing_text(missing, ignored),
-        counted=tuple(sorted(vote.sha256 for vote in counted.values())),
+        counted=hashes_of(counted.values()),
         missing=missing,
         ignored=tuple(ignored),
         remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)} --key FILE",
     )
+
+
+def hashes_of(votes: Iterable[Vote]) -> tuple[str, ...]:
+    return tuple(sorted(vote.sha256 for vote in votes))
+
+
+def count_votes(
+    quorum: Mapping[str, int],
+    newest: Mapping[Person, Vote],
+    ignored: list[IgnoredVote],
+    *,
+    verb: Verb,
+    check: Callable[[Person, Vote], Objection | None],
+) -> tuple[dict[Person, Vote], list[Person], dict[str, int]]:
+    """Count the newest votes of a verb towards a quorum; those that do not count are added to `ignored`.
+
+    Returns the votes that count, by person; who fills a seat of the quorum, by name; and what it lacks, group → votes.
+    """
+    counted: dict[Person, Vote] = {}
+    for person, vote in newest.items():
+        if vote.verb != verb:
+            continue
+        objection = check(person, vote)
+        if objection is None:
+            counted[person] = vote
+        else:
+            ignored.append(IgnoredVote(vote, objection.code, objection.reason))
+    filled = seats(quorum, list(counted))
+    signed = sorted((person for people in filled.values() for person in people), key=lambda person: person.name)
+    missing = {group: count - len(filled[group]) for group, count in quorum.items() if count > len(filled[group])}
+    return counted, signed, missing
 
 
 def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
@@ -247,21 +270,29 @@ def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ba
     return None
 
 
-def _does_not_count(
-    policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, person: Person, vote: Vote, now: datetime
+def check_vote(
+    policy: SignoffPolicy, ballot: Ballot, now: datetime, person: Person, vote: Vote, *, good_for: timedelta
 ) -> Objection | None:
+    """Why a person's vote does not count towards a quorum, None where it does."""
     if policy.separation_of_duties and ballot.made_by(person):
         return Objection("own_work", f"{person.name} had a hand in what was evaluated")
     if vote.at > now + CLOCK_SKEW:
         return Objection("not_yet", f"it is dated {utc_text(vote.at)}, which is still to come")
-    if vote.at + policy.expires <= now:
-        return Objection("expired", f"it is from {utc_text(vote.at)} and was good for {duration_text(policy.expires)}")
+    if vote.at + good_for <= now:
+        return Objection("expired", f"it is from {utc_text(vote.at)} and was good for {duration_text(good_for)}")
+    return None
+
+
+def _check_approval(
+    policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime, person: Person, vote: Vote
+) -> Objection | None:
     undecided = len(evidence.asks) if evidence.opens == "by_owner" else 0
-    if (vote.accepting or 0) != undecided:
+    objection = check_vote(policy, ballot, now, person, vote, good_for=policy.expires)
+    if objection is None and (vote.accepting or 0) != undecided:
         return Objection(
             "accepting", f"it accepts {vote.accepting or 0} undecided findings; the evidence has {undecided}"
         )
-    return None
+    return objection
 
 
 def missing_text(missing: Mapping[str, int], ignored: Sequence[IgnoredVote], *, noun: str = "approval") -> str:
@@ -269,7 +300,10 @@ def missing_text(missing: Mapping[str, int], ignored: Sequence[IgnoredVote], *, 
     counts = " and ".join(
         f"{count} {noun}{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
     )
-    lines = "".join(f"\n  {vote.vote.by}'s {NOUNS[vote.vote.verb]} does not count: {vote.reason}" for vote in ignored)
+    lines = "".join(
+        f"\n  {vote.vote.by}'s {_NOUNS.get(vote.vote.verb, vote.vote.verb)} does not count: {vote.reason}"
+        for vote in ignored
+    )
     return f"{counts} missing{lines}"
 
 

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from lockgate.errors import Refused, Waiting
 from lockgate.evidence.evidence import Evidence
 from lockgate.signoff.decision import (
     Ballot,
-    IgnoredVote,
     Objection,
     SignoffDecision,
+    check_vote,
+    count_votes,
     find_rejection,
+    hashes_of,
     missing_text,
     newest_votes,
 )
-from lockgate.signoff.policy import Person, SignoffPolicy, seats
-from lockgate.signoff.vote import CLOCK_SKEW, Vote
+from lockgate.signoff.policy import Person, SignoffPolicy
+from lockgate.signoff.vote import Vote
 from lockgate.text import cut
-from lockgate.units import duration_text, utc_text
 
 GOOD_FOR = timedelta(hours=24)
 
@@ -49,44 +51,26 @@ def decide_override(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, n
             remedy="do what the refusal without --override says",
         )
     if ballot.hold is not None:
-        hold = ballot.hold
-        return SignoffDecision(hold.state, hold.code, hold.reason, remedy=hold.remedy)
+        return ballot.hold.decision
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot, verbs=("override", "revoke", "reject"))
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
-    counted: dict[Person, Vote] = {}
-    for person, vote in newest.items():
-        if vote.verb != "override":
-            continue
-        objection = _does_not_count(policy, ballot, person, vote, now)
-        if objection is None:
-            counted[person] = vote
-        else:
-            ignored.append(IgnoredVote(vote, objection.code, objection.reason))
-    taken = seats(policy.override, list(counted))
-    missing = {
-        group: count - len(taken[group]) for group, count in policy.override.items() if count > len(taken[group])
-    }
+    check = partial(_check_override, policy, ballot, now)
+    counted, signed, missing = count_votes(policy.override, newest, ignored, verb="override", check=check)
     if missing:
         return SignoffDecision(
             "pending",
             "override_missing",
             missing_text(missing, ignored, noun="override"),
-            counted=tuple(sorted(vote.sha256 for vote in counted.values())),
+            counted=hashes_of(counted.values()),
             missing=missing,
             ignored=tuple(ignored),
             remedy=f'ask for gate override {evidence.digest} --key FILE --reason "…"',
         )
-    signed = sorted((person for people in taken.values() for person in people), key=lambda person: person.name)
     reasons = "; ".join(f"{person.name}: {cut(counted[person].reason, _REASON)}" for person in signed)
-    return SignoffDecision(
-        "approved",
-        "overridden",
-        f"override ({reasons})",
-        counted=tuple(sorted(counted[person].sha256 for person in signed)),
-        ignored=tuple(ignored),
-    )
+    hashes = hashes_of(counted[person] for person in signed)
+    return SignoffDecision("approved", "overridden", f"override ({reasons})", counted=hashes, ignored=tuple(ignored))
 
 
 def describe_overridden(overridden: Sequence[Refused | Waiting]) -> tuple[str, ...]:
@@ -94,13 +78,10 @@ def describe_overridden(overridden: Sequence[Refused | Waiting]) -> tuple[str, .
     return tuple(f"overridden {unmet.code}: {cut(unmet.message, _MESSAGE)}" for unmet in overridden)
 
 
-def _does_not_count(
-    policy: SignoffPolicy, ballot: Ballot, person: Person, vote: Vote, now: datetime
+def _check_override(
+    policy: SignoffPolicy, ballot: Ballot, now: datetime, person: Person, vote: Vote
 ) -> Objection | None:
-    if policy.separation_of_duties and ballot.made_by(person):
-        return Objection("own_work", f"{person.name} had a hand in what was evaluated")
-    if vote.at > now + CLOCK_SKEW:
-        return Objection("not_yet", f"it is dated {utc_text(vote.at)}, which is still to come")
-    if vote.at + GOOD_FOR <= now:
-        return Objection("expired", f"it is from {utc_text(vote.at)} and was good for {duration_text(GOOD_FOR)}")
-    return None if vote.reason.strip() else Objection("no_reason", "it gives no reason")
+    objection = check_vote(policy, ballot, now, person, vote, good_for=GOOD_FOR)
+    if objection is None and not vote.reason.strip():
+        return Objection("no_reason", "it gives no reason")
+    return objection

@@ -17,13 +17,6 @@ SCHEMA = "lockgate/vote/v1"
 CLOCK_SKEW = timedelta(minutes=10)
 
 Verb = Literal["approve", "reject", "revoke", "override", "rollback"]
-NOUNS: dict[Verb, str] = {
-    "approve": "approval",
-    "reject": "rejection",
-    "revoke": "revocation",
-    "override": "override",
-    "rollback": "approval of a rollback",
-}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from lockgate.hashing import sha256
 from lockgate.pipeline.loader import load
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.reevaluation_result import ReevaluationResult
+from lockgate.promotion.rollback_proof import ReevaluationResult
 from lockgate.registries.ports import Registry
 from lockgate.runs import reevaluate
 from lockgate.signoff.vote import Vote

@@ -49,8 +49,8 @@ def command(
     from lockgate.cli.console import show_outcome
     from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot
     from lockgate.cli.notifications import notify_moved
-    from lockgate.promotion.preconditions import RollbackCheck
-    from lockgate.promotion.promote import PromotionRequest, promote
+    from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
+    from lockgate.promotion.promote import promote
     from lockgate.runs.promotion_hooks import make_operator, make_terms, prove_rollback
 
     if proof is not None and prove_only is not None:

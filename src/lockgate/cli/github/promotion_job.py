@@ -20,8 +20,8 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState, exhibits
 from lockgate.pipeline.loader import load
 from lockgate.promotion.outcome import Outcome
-from lockgate.promotion.preconditions import RollbackCheck
-from lockgate.promotion.promote import PromotionRequest, promote
+from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
+from lockgate.promotion.promote import promote
 from lockgate.promotion.rollback_proof import RollbackProof
 from lockgate.registries.ports import ModelVersion
 from lockgate.reports import FORMATS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from lockgate.errors import Refused
-from lockgate.promotion.apply import Operator, carry_out, read_state, serving_notes
+from lockgate.promotion.apply import Operator, carry_out, serving_notes
 from lockgate.promotion.audit.verify import repairs
 from lockgate.promotion.ledger.projection import all_tags, differing_aliases, differing_tags
 from lockgate.promotion.outcome import ForwardedEntry, Outcome
@@ -20,7 +20,7 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
     Production is gone, Waiting while somebody moves a version.
     """
     registry, model = operator.registry, operator.model
-    state, forwarded = read_state(registry, model), tuple[ForwardedEntry, ...]()
+    state, forwarded = operator.read_state(), tuple[ForwardedEntry, ...]()
     unfinished = state.chain.unfinished
     if unfinished is not None:
         state = carry_out(operator, state, None)

@@ -1,4 +1,4 @@
-"""The pipeline's promotion policy: when a version moves, and how long the one before it stays within reach."""
+"""Promotion policy of a pipeline: when a version moves, how long the previous one is kept, how traffic is switched."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
+from urllib.parse import quote, urlsplit
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lockgate.config import Config, Duration
 from lockgate.promotion.ledger.standing import RETAIN_FLOOR
-from lockgate.promotion.traffic_switch_spec import SwitchSpec
 from lockgate.units import duration_text, utc, utc_text
 
 _WAIVED = re.compile(r"waived:\s*(?P<reason>\S.*?)\s*,\s*until\s+(?P<until>[0-9]{4}-[0-9]{2}-[0-9]{2})\s*", re.DOTALL)
@@ -42,6 +42,75 @@ def parse_waiver(text: str) -> ProofWaiver | None:
         return ProofWaiver(match["reason"], date.fromisoformat(match["until"]))
     except ValueError as error:
         raise ValueError(f"{match['until']!r} is no day; write one like 2026-12-31") from error
+
+
+class Expect(Config):
+    """What an answer must be: its status, and a text that its body contains."""
+
+    status: int = Field(default=200, ge=100, le=599)
+    text: str | None = Field(default=None, min_length=1)
+
+
+class CheckSpec(Config):
+    """Ask `url` until the answer is as expected. `{version}` and `{model}` in url and text stand for what is served.
+
+    expect: a text that the body of an answer 200 contains, or a mapping with status and text.
+    """
+
+    url: str
+    expect: str | Expect = Field(default_factory=Expect)
+
+    @field_validator("url")
+    @classmethod
+    def _of_the_web(cls, value: str) -> str:
+        if not re.match(r"https?://[^\s/]", value):
+            raise ValueError(f"{value!r} is no address to ask; write one that begins with http:// or https://")
+        if "@" in urlsplit(value).netloc:
+            raise ValueError("must not hold a user or a password, which would stand in the ledger and in logs")
+        return value
+
+    @field_validator("expect")
+    @classmethod
+    def _something(cls, value: str | Expect) -> str | Expect:
+        if value == "":
+            raise ValueError("is empty, and every answer contains that; write a text such as '{version}'")
+        return value
+
+    def address(self, *, model: str, version: str) -> str:
+        return _filled(self.url, model=quote(model, safe=""), version=version)
+
+    def expected(self, *, model: str, version: str) -> Expect:
+        expected = Expect(text=self.expect) if isinstance(self.expect, str) else self.expect
+        text = None if expected.text is None else _filled(expected.text, model=model, version=version)
+        return Expect(status=expected.status, text=text)
+
+
+class SwitchSpec(Config):
+    """run: a command and its arguments, no shell. timeout: for the command and the check together."""
+
+    run: tuple[str, ...] = ()
+    timeout: Duration = timedelta(seconds=90)
+    check: CheckSpec | None = None
+
+    @field_validator("run")
+    @classmethod
+    def _command(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any("\0" in word for word in value) or (value and not value[0].strip()):
+            raise ValueError("names no command; write one like [./switch.sh, production]")
+        return value
+
+    @field_validator("timeout")
+    @classmethod
+    def _some(cls, value: timedelta) -> timedelta:
+        if not timedelta(0) < value <= timedelta(hours=1):
+            raise ValueError("must be more than nothing and at most 1h; write one like 90s")
+        return value
+
+    @model_validator(mode="after")
+    def _does_something(self) -> SwitchSpec:
+        if not self.run and self.check is None:
+            raise ValueError("switch says neither run nor check; write run: [./switch.sh], check: {url: …}, or both")
+        return self
 
 
 class PromotionPolicy(Config):
@@ -87,3 +156,7 @@ class PromotionPolicy(Config):
         if value < timedelta(seconds=1):
             raise ValueError("a lease under 1s would let every promotion be taken over; write one like 10m")
         return value
+
+
+def _filled(text: str, *, model: str, version: str) -> str:
+    return text.replace("{model}", model).replace("{version}", version)
