@@ -15,7 +15,7 @@ from lockgate.promotion.apply import (
 )
 from lockgate.promotion.compatibility import ClientCompatibility, compare_signatures
 from lockgate.promotion.ledger.chain import Chain
-from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.outcome import ForwardedEntry, Outcome, require_reason
 from lockgate.promotion.rollback_consent import RollbackConsent, RollbackPlan
@@ -176,8 +176,7 @@ def _describe_alias(state: RegistryState, before: Standing) -> list[str]:
 
 def _describe_repeated(model: str, draft: Entry, chain: Chain) -> list[str]:
     """A note on a second rollback in a row, which goes one version further back."""
-    earlier = (entry for entry in reversed(chain.finished) if entry.epoch < draft.epoch and entry.kind in MOVES)
-    before = next(earlier, None)
+    before = next((entry for entry in chain.moves if entry.epoch < draft.epoch), None)
     if before is None or before.kind != "rolled_back" or draft.source != before.target:
         return []
     return [
@@ -217,5 +216,4 @@ def _check_target(operator: Operator, version: str, chain: Chain, before: Standi
 
 def _past_production(chain: Chain) -> list[str]:
     """Versions that were Production, latest first, each once."""
-    targets = (entry.target for entry in reversed(chain.finished) if entry.kind in MOVES and entry.target is not None)
-    return list(dict.fromkeys(targets))
+    return list(dict.fromkeys(entry.target for entry in chain.moves if entry.target is not None))

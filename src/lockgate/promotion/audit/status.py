@@ -161,8 +161,8 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
 def _override(chain: Chain, standing: Standing) -> Entry | None:
     """The override that let the version in which is Production, None where it came in by the rules; a rollback to it
     changes nothing of that."""
-    lets = (entry for entry in reversed(chain.finished) if entry.kind in MOVES and entry.kind != "rolled_back")
-    let_in = next((entry for entry in lets if entry.target == standing.production), None)
+    admissions = (entry for entry in chain.moves if entry.kind != "rolled_back")
+    let_in = next((entry for entry in admissions if entry.target == standing.production), None)
     return let_in if let_in is not None and let_in.kind == "override" else None
 
 

@@ -12,7 +12,7 @@ from lockgate.errors import NotFound, Refused
 from lockgate.promotion.audit.published_evidence import PublishedEvidence
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.discrepancy import Discrepancy
-from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovered
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import Tags, all_tags, differing_aliases, differing_tags
@@ -198,9 +198,7 @@ def _alias(model: str, chain: Chain, standing: Standing, alias: str, holder: str
 
 def _by_whom(chain: Chain, standing: Standing) -> str:
     """Who made the version Production that is, and when."""
-    entry = next(
-        (made for made in reversed(chain.finished) if made.kind in MOVES and made.target == standing.production), None
-    )
+    entry = next((move for move in chain.moves if move.target == standing.production), None)
     return "" if entry is None else f", {entry.kind.replace('_', ' ')} by {entry.actor} on {utc_text(entry.at)}"
 
 

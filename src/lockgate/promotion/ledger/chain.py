@@ -51,6 +51,11 @@ class Chain:
         """The entries that count, in order: those that ended and were not abandoned."""
         return tuple(entry for entry in self.entries if self.ending(entry) not in (None, "abandoned"))
 
+    @property
+    def moves(self) -> tuple[Entry, ...]:
+        """The finished entries that moved Production, latest first."""
+        return tuple(entry for entry in reversed(self.finished) if entry.kind in MOVES)
+
     def ending(self, entry: Entry) -> Ending | None:
         """How an entry ended, None while it is not."""
         mark = self.done.get(entry.epoch)

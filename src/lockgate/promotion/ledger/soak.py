@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lockgate.promotion.ledger.chain import Chain
-from lockgate.promotion.ledger.entry import MOVES
 from lockgate.promotion.ledger.standing import standing
 
 
@@ -32,10 +31,6 @@ def soak_of(chain: Chain, soak: timedelta) -> Soak | None:
     current = standing(chain.finished)
     if current.production is None or current.standby is None:
         return None
-    move = next(
-        entry
-        for entry in reversed(chain.finished)
-        if entry.kind in MOVES and entry.target == current.production and entry.source != entry.target
-    )
+    move = next(entry for entry in chain.moves if entry.target == current.production and entry.source != entry.target)
     held_since = max(move.at, chain.done[move.epoch].at)
     return Soak(current.production, current.standby, held_since, held_since + soak)
