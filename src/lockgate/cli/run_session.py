@@ -16,6 +16,7 @@ import click
 if TYPE_CHECKING:
     from threading import Event
 
+    from lockgate.cli.console import Screen
     from lockgate.evidence.evidence import Evidence
     from lockgate.evidence.run_folder import RunFolder
     from lockgate.pipeline.model import Pipeline
@@ -53,11 +54,13 @@ def run_pipeline(
     as_json: bool = False,
 ) -> FinishedRun:
     """Do what `gate run` does. People read it on stderr; with as_json the evidence is on stdout."""
+    from lockgate.cli.console import Screen
+    from lockgate.cli.evidence_lookup import project_root
     from lockgate.errors import UsageError
-    from lockgate.pipeline.loader import load, root_of
+    from lockgate.pipeline.loader import load
     from lockgate.runs.lookup import only_pipeline, open_registry
 
-    pipeline = load(path or only_pipeline(root_of(Path.cwd() / "gates")), environ=os.environ)
+    pipeline = load(path or only_pipeline(project_root()), environ=os.environ)
     gates = [gate.title for gate in pipeline.gates]
     unknown = [name for name in only if name not in gates]
     if unknown:
@@ -65,14 +68,15 @@ def run_pipeline(
     selector = None if candidate is None else parse_selector(candidate)
     observing = observe or pipeline.mode == "observe"
     _lean_memory()
-    session = _RunSession(pipeline, observing=observing, only=only, selector=selector, resume=resume)
-    registry = open_registry(pipeline)
-    evidence, folder = session.evaluate(registry)
+    session = _RunSession(
+        pipeline, open_registry(pipeline), Screen(), observing=observing, only=only, selector=selector, resume=resume
+    )
+    evidence, folder = session.evaluate()
     if as_json:
         click.echo(json.dumps(evidence.document, indent=1, sort_keys=True, ensure_ascii=False))
     session.screen.show_evidence(evidence, folder.path, observing=observing, root=pipeline.root)
     if stage:
-        session.stage(evidence, folder, registry)
+        session.stage(evidence, folder)
     return FinishedRun(evidence, folder, observing)
 
 
@@ -101,25 +105,19 @@ def parse_selector(text: str) -> CandidateSelector:
         ) from None
 
 
+@dataclass(frozen=True)
 class _RunSession:
     """From the case to the reports, and on to the registry."""
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        *,
-        observing: bool,
-        only: tuple[str, ...],
-        selector: CandidateSelector | None,
-        resume: bool,
-    ) -> None:
-        from lockgate.cli.console import Screen
+    pipeline: Pipeline
+    registry: Registry
+    screen: Screen
+    observing: bool
+    only: tuple[str, ...]
+    selector: CandidateSelector | None
+    resume: bool
 
-        self.pipeline, self.observing, self.only = pipeline, observing, only
-        self.selector, self.resume = selector, resume
-        self.screen = Screen()
-
-    def evaluate(self, registry: Registry) -> tuple[Evidence, RunFolder]:
+    def evaluate(self) -> tuple[Evidence, RunFolder]:
         """Run the gates, or go on with a run; the evidence is on disk when this returns."""
         import threading
 
@@ -135,7 +133,7 @@ class _RunSession:
             folder.mark("running", pipeline=self._file, asked=self._options, started_at=started.isoformat())
         try:
             with _ended_by_signals(stop):
-                evidence, fresh = self._evidence(registry, folder, stop)
+                evidence, fresh = self._evidence(folder, stop)
         except KeyboardInterrupt:
             folder.mark("interrupted")
             raise
@@ -148,7 +146,7 @@ class _RunSession:
             folder.mark("finished")
         return evidence, folder
 
-    def _evidence(self, registry: Registry, folder: RunFolder, stop: Event) -> tuple[Evidence, bool]:
+    def _evidence(self, folder: RunFolder, stop: Event) -> tuple[Evidence, bool]:
         """(the evidence, whether it was made now; a resumed run may have finished before)."""
         import secrets
         from datetime import datetime
@@ -162,7 +160,7 @@ class _RunSession:
             self.screen.progress() as progress,
             open_case(
                 self.pipeline,
-                registry,
+                self.registry,
                 folder,
                 environ=os.environ,
                 candidate=self.selector,
@@ -191,7 +189,7 @@ class _RunSession:
                     observe=self.observing,
                     hidden=secret_forms(environment.secrets(os.environ)),
                     show=self.screen.show_gate,
-                    published=registry.evidence(self.pipeline.model).all,
+                    published=self.registry.evidence(self.pipeline.model).all,
                 )
                 self.screen.show_versions(builder.case)
                 run.run_gates()
@@ -228,17 +226,17 @@ class _RunSession:
                 return run
         raise UsageError("there is no run of this pipeline to go on with", remedy="start one with gate run")
 
-    def stage(self, evidence: Evidence, folder: RunFolder, registry: Registry) -> None:
+    def stage(self, evidence: Evidence, folder: RunFolder) -> None:
         """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
         from lockgate.promotion.promote import record_staging
         from lockgate.promotion.publish import publish
         from lockgate.runs.promotion_hooks import make_operator
 
         if evidence.opens != "yes":
-            publish(registry, evidence, folder.path)
+            publish(self.registry, evidence, folder.path)
             self.screen.say("published; nothing was staged")
         else:
-            operator = make_operator(self.pipeline, environ=os.environ, registry=registry)
+            operator = make_operator(self.pipeline, environ=os.environ, registry=self.registry)
             outcome = record_staging(operator, evidence, folder=folder.path)
             for line in outcome.lines:
                 self.screen.say(line)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +52,9 @@ def open_case(
     with ExitStack() as stack:
         parent = pipeline.root / ".gate" / "tmp"
         parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix="run-", dir=parent))
-        stack.callback(shutil.rmtree, scratch, ignore_errors=True)
+        scratch = tempfile.TemporaryDirectory(prefix="run-", dir=parent, ignore_cleanup_errors=True)
         builder = CaseBuilder(
-            pipeline, registry, folder, scratch, environ=environ, cancelled=cancelled, progress=progress, stack=stack
+            pipeline, registry, folder, Path(stack.enter_context(scratch)), environ, stack, cancelled, progress
         )
         builder.choose(candidate)
         gates = [gate for gate in pipeline.gates if not only or gate.title in only]
@@ -81,34 +79,29 @@ def temporary_case(
     """The case of a version outside any run, of which nothing is kept."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-")))
-        builder = CaseBuilder(
-            pipeline, registry, RunFolder(scratch), scratch, environ=environ, cancelled=cancelled, stack=stack
-        )
+        builder = CaseBuilder(pipeline, registry, RunFolder(scratch), scratch, environ, stack, cancelled)
         builder.choose(CandidateSelector(version=version))
         yield builder
 
 
+@dataclass
 class CaseBuilder:
-    """Everything that a case's lazy parts are made of."""
+    """Everything that a case's lazy parts are made of. stack: closes the models that were started."""
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        registry: Registry,
-        folder: RunFolder,
-        scratch: Path,
-        *,
-        environ: Mapping[str, str],
-        cancelled: Callable[[], bool] | None,
-        stack: ExitStack,
-        progress: Progress | None = None,
-    ) -> None:
-        self.pipeline, self.registry, self.folder, self.scratch = pipeline, registry, folder, scratch
-        self.environ, self.cancelled, self.progress = environ, cancelled, progress
-        self.inputs = ScoringInputs(pipeline)
-        self._stack = stack
-        self._opened: dict[str, Dataset] = {}
-        self.case: Case
+    pipeline: Pipeline
+    registry: Registry
+    folder: RunFolder
+    scratch: Path
+    environ: Mapping[str, str]
+    stack: ExitStack
+    cancelled: Callable[[], bool] | None = None
+    progress: Progress | None = None
+    case: Case = field(init=False)
+    _opened: dict[str, Dataset] = field(default_factory=dict, init=False)
+
+    @cached_property
+    def inputs(self) -> ScoringInputs:
+        return ScoringInputs(self.pipeline)
 
     def choose(self, selector: CandidateSelector | None) -> None:
         """Choose the two versions and fetch their files."""
@@ -168,7 +161,7 @@ class CaseBuilder:
             target=target,
             signature=lambda: (contender.facts.signature or {}).get("inputs"),
         )
-        self._stack.callback(model.close)
+        self.stack.callback(model.close)
         return model
 
     def warm_up(self) -> None:

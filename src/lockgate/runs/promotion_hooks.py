@@ -90,5 +90,5 @@ def prove_rollback(
                 remedy=remedy,
             ) from error
         if rows != batch.num_rows or not rows:
-            raise Refused(f"the way back is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy)
+            raise Refused(f"the rollback is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy)
         return RollbackAnswer(data or "input example", rows, str(outgoing.version.digest))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,6 @@ from lockgate.errors import LockgateError, Refused
 from lockgate.evaluation.case import Case
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding
-from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
 from lockgate.hashing import number
 from lockgate.models.target_spec import Server
@@ -24,7 +23,6 @@ from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import ChampionSelector
 from lockgate.registries.spec import RegistrySpec
 from lockgate.runs.case_builder import temporary_case
-from lockgate.runs.reuse_budget import Published
 from lockgate.runs.run import PipelineRun
 from lockgate.units import utc
 
@@ -72,64 +70,39 @@ def reevaluate(
     of their own as in a run. Raises Refused with the code `evidence_mismatch` for any difference in a verdict or a value,
     and for any part that the evidence should have and has not.
     """
-    scope = EvidenceScope.of(evidence, pipeline.registry)
+    scope, recorded = EvidenceScope.of(evidence, pipeline.registry), {result.name: result for result in evidence.gates}
     champion = "none" if scope.champion is None else ChampionSelector(version=scope.champion)
+    same_versions = pipeline.model_copy(update={"champion": champion})
     deadline = time.monotonic() + seconds
 
     def late() -> bool:
         return time.monotonic() > deadline
 
-    same_versions = pipeline.model_copy(update={"champion": champion})
     with temporary_case(same_versions, registry, scope.candidate, environ=environ, cancelled=late) as builder:
-        return _compare(
-            pipeline,
-            builder.case,
-            evidence,
+        _refuse(_other_subject(pipeline, builder.case, evidence, recorded))
+        run = PipelineRun(
+            pipeline=pipeline,
+            case=builder.case,
             folder=builder.folder,
-            published=registry.evidence(pipeline.model).all,
-            late=late,
+            nonce="",
+            started_at=scope.began,
+            circumstances={},
+            published=lambda: _before(scope.began, registry.evidence(pipeline.model).all()),
+            results=list(evidence.gates),
         )
-
-
-def _compare(
-    pipeline: Pipeline,
-    case: Case,
-    evidence: Evidence,
-    *,
-    folder: RunFolder,
-    published: Callable[[], Sequence[Mapping[str, str]]],
-    late: Callable[[], bool],
-) -> ReevaluationResult:
-    """Run every repeatable gate on the case, and raise Refused for the first whose result is not the recorded one.
-
-    published: facts of what is published of the model. late: whether there is no more time; a gate that was under way then
-    is left out, because a cancelled model proves nothing.
-    """
-    scope, recorded = EvidenceScope.of(evidence, pipeline.registry), {result.name: result for result in evidence.gates}
-    _refuse(_other_subject(pipeline, case, evidence, recorded))
-    run = PipelineRun(
-        pipeline=pipeline,
-        case=case,
-        folder=folder,
-        nonce="",
-        started_at=scope.began,
-        circumstances={},
-        published=_before(scope.began, published),
-        results=list(evidence.gates),
-    )
-    run.count_evaluations()
-    same, left_out = list[str](), dict[str, str]()
-    for gate in pipeline.gates:
-        reason = _why_left_out(gate, pipeline, case, scope)
-        if reason is None:
-            result = GateResult.from_json(run.run_gate(gate).to_json())  # as it would be read from evidence
-            if not late():
-                _refuse(differences(recorded[gate.title], result))
-                same.append(gate.title)
-                continue
-            reason = "it took longer than is spent on re-evaluation"
-        left_out[gate.title] = reason
-    return ReevaluationResult(tuple(same), left_out)
+        run.count_evaluations()
+        same, left_out = list[str](), dict[str, str]()
+        for gate in pipeline.gates:
+            reason = _why_left_out(gate, pipeline, builder.case, scope)
+            if reason is None:
+                result = GateResult.from_json(run.run_gate(gate).to_json())  # as it would be read from evidence
+                if not late():  # a gate under way then proves nothing: its models are cancelled
+                    _refuse(differences(recorded[gate.title], result))
+                    same.append(gate.title)
+                    continue
+                reason = "it took longer than is spent on re-evaluation"
+            left_out[gate.title] = reason
+        return ReevaluationResult(tuple(same), left_out)
 
 
 def differences(recorded: GateResult, repeated: GateResult) -> Iterator[str]:
@@ -195,9 +168,9 @@ def _why_left_out(gate: Gate, pipeline: Pipeline, case: Case, scope: EvidenceSco
     return None
 
 
-def _before(began: datetime, published: Callable[[], Sequence[Mapping[str, str]]]) -> Published:
+def _before(began: datetime, published: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """What was published before the evidence began, so that its evaluation gets the number that it had."""
-    return lambda: [facts for facts in published() if "at" not in facts or utc(facts["at"]) < began]
+    return [facts for facts in published if "at" not in facts or utc(facts["at"]) < began]
 
 
 def _refuse(sentences: Iterator[str] | Sequence[str], *, remedy: str | None = None) -> None:
