@@ -165,5 +165,5 @@ def test_a_model_that_answers_otherwise_is_found_out_and_one_that_takes_too_long
 
     assert same == ReevaluationResult(("metrics",))
     assert "metrics/r1/overall is pass (0.95) in the evidence, and pass (0.8" in str(other)
-    assert late == ReevaluationResult((), {"metrics": "it took longer than is spent on asking again"})
+    assert late == ReevaluationResult((), {"metrics": "it took longer than is spent on re-evaluation"})
     assert checkout.processes == []
