@@ -1,4 +1,4 @@
-"""The statistics that verdicts rest on: plain functions of arrays and counts, each importable from here.
+"""Statistics: plain functions of arrays and counts, each importable from here.
 
 `confidence` is that of the two-sided interval, as in textbooks; gates speak of one-sided confidence and convert. Results
 are frozen, and every interval has `.low` and `.high`. Inputs that make no sense raise ValueError. Importing this package
@@ -55,31 +55,19 @@ __all__ = [
     "hodges_lehmann",
 ]
 
-_ROOMS = {
-    "reference.auc": ("average_precision", "delong", "delong_paired"),
-    "distance": ("jensen_shannon", "psi_under_no_drift", "wasserstein"),
-    "reference.loadgen": ("backfilled", "loadgen_min_under_limit", "mlperf_queries"),
-    "reference.paired": ("mcnemar", "tost_paired"),
-    "power": ("rows_needed",),
-    "reference.ranks": ("hodges_lehmann", "mann_whitney", "wilcoxon_signed_rank"),
-    "sequential": ("bernoulli_confidence_sequence", "normal_mixture_bound"),
-    "reference.textbook": (
-        "benjamini_hochberg",
-        "clopper_pearson",
-        "holm",
-        "min_n_for_quantile",
-        "quantile_ranks",
-        "tango",
-        "wilson",
-    ),
-}
+# Each name stands in one of these: the checked functions of `reference.textbook` go before those that they call.
+_MODULES = (
+    *("distance", "power", "sequential", "reference.textbook"),
+    *("reference.auc", "reference.loadgen", "reference.paired", "reference.ranks"),
+)
 
 
 def __getattr__(name: str) -> Any:
-    """Loads the file of a function when it is first named."""
-    for module, functions in _ROOMS.items():
-        if name in functions:
-            function = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    """Loads the modules up to that of a function when it is first named."""
+    for module in _MODULES if name in __all__ else ():
+        function = getattr(import_module(f"{__name__}.{module}"), name, None)
+        if function is not None:
+            globals()[name] = function
             return function
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

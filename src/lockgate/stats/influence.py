@@ -36,13 +36,13 @@ class Spread:
     design_effect: float | None = None
 
 
-def dot(left: Floats, right: Floats) -> float:
-    """Σ left · right in the same order on every machine: in pieces for which no BLAS starts threads."""
-    if left.size < _PIECE:
-        return float(np.dot(left, right))
-    blocked = left.size // _PIECE * _PIECE
-    pieces = np.vecdot(left[:blocked].reshape(-1, _PIECE), right[:blocked].reshape(-1, _PIECE))
-    return float(pieces.sum()) + float(np.dot(left[blocked:], right[blocked:]))
+def dot(first: Floats, second: Floats) -> float:
+    """Σ first · second in the same order on every machine: in pieces for which no BLAS starts threads."""
+    if first.size < _PIECE:
+        return float(np.dot(first, second))
+    blocked = first.size // _PIECE * _PIECE
+    pieces = np.vecdot(first[:blocked].reshape(-1, _PIECE), second[:blocked].reshape(-1, _PIECE))
+    return float(pieces.sum()) + float(np.dot(first[blocked:], second[blocked:]))
 
 
 @dataclass(frozen=True)

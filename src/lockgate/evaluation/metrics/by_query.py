@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.data import arrow_arrays as arrays
+from lockgate.data import arrow_arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.slices.spec import FIXED_COLUMNS
 from lockgate.errors import DataError, UsageError
@@ -35,7 +35,7 @@ class ByQuery:
                 f"a ranking without {lacking} cannot be measured", remedy="name the columns label and query"
             )
         self._scored = scored
-        self._firsts = arrays.firsts(scored.queries)
+        self._firsts = arrow_arrays.firsts(scored.queries)
         self.queries = Queries(scored.queries, scored.labels)
         self.rows = self._only(self._firsts)
         self._orders: dict[str, Order] = {}
@@ -96,9 +96,9 @@ class ByQuery:
         def column(name: str) -> pa.Array | None:
             if name in FIXED_COLUMNS:
                 values: Any = {"weight": scored.weights, "cluster": scored.clusters}.get(name)
-                return None if values is None else arrays.from_numpy(values[rows])
+                return None if values is None else arrow_arrays.from_numpy(values[rows])
             labels, codes = scored.codes(name)
-            return pa.DictionaryArray.from_arrays(arrays.from_numpy(codes[rows]), arrays.from_texts(labels))
+            return pa.DictionaryArray.from_arrays(arrow_arrays.from_numpy(codes[rows]), arrow_arrays.from_texts(labels))
 
         return Scored(column, rows=rows.size, sha256=lambda: scored.sha256, slices=scored.slices, counted_in=UNIT)
 

@@ -7,10 +7,11 @@ the functions that compute.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from lockgate.evaluation.metrics.declaration import ByCell, Metric, Plan, RowLoss, Share, on_demand
+from lockgate.evaluation.metrics.declaration import ByCell, Counted, Metric, Plan, RowLoss, Share, on_demand
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, mean_of, ratio_of
 
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
     from lockgate.evaluation.uncertainty.metric_value import Floats
 
+Better = Literal["higher", "lower"] | None
 
-def share(share: Share, labels: Any, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+
+def measure_share(
+    share: Share, labels: Any, scores: Floats, weights: Floats | None, threshold: float | None
+) -> MetricValue:
     """Σ above / Σ below; labels: None where the share does not look at them."""
     import numpy as np
 
@@ -182,35 +187,34 @@ def average_precision(
     return MetricValue(value, psi * np.sqrt(n / (n - 1) if n > 1 else 1.0))
 
 
-def _of_classes(
-    name: str,
-    better: Literal["higher", "lower"] = "higher",
-    *,
-    args: tuple[str, ...] = (),
-    averages: tuple[str, ...] = (),
-    scores: bool = True,
-    high: float | None = 1,
-    proportion: bool = False,
-    instead: str | None = None,
-) -> Subject:
-    """What a line on this metric may say where there are several classes."""
-    words = {"average": averages, "class": ()}
-    return Subject(
-        name,
-        better,
-        bounds=(0, high),
-        args=args,
-        tasks=("multiclass",),
-        needs=("label", "score") if scores else ("label",),
-        proportion=proportion,
-        instead=instead,
-        words={word: words[word] for word in args if word in words},
-    )
+@dataclass(frozen=True)
+class _Classes:
+    """What a requirement may name where there are several classes, and what is different there."""
+
+    args: tuple[str, ...] = ()
+    averages: tuple[str, ...] = ()
+    scores: bool = True
+    high: float | None = 1
+    proportion: bool = False
+
+    def subject(self, name: str, better: Better, instead: str | None) -> Subject:
+        words = {"average": self.averages, "class": ()}
+        return Subject(
+            name,
+            better,
+            bounds=(0, self.high),
+            args=self.args,
+            tasks=("multiclass",),
+            needs=("label", "score") if self.scores else ("label",),
+            proportion=self.proportion,
+            instead=instead,
+            words={word: words[word] for word in self.args if word in words},
+        )
 
 
 def _subject(
     name: str,
-    better: Literal["higher", "lower"] | None,
+    better: Better = "higher",
     *,
     high: float | None = 1,
     argument: str | None = None,
@@ -218,94 +222,81 @@ def _subject(
     proportion: bool = False,
     instead: str | None = None,
     firmer: str | None = None,
-    multiclass: Subject | None = None,
+    classes: _Classes | None = None,
 ) -> Subject:
+    args = () if argument is None else (argument,)
     return Subject(
         name,
         better,
         bounds=(0, high),
-        args=() if argument is None else (argument,),
-        tasks=("binary",) if multiclass is None else ("binary", "multiclass"),
-        needs=(*(("label",) if labels else ()), "score", *(() if argument is None else (argument,))),
+        args=args,
+        tasks=("binary",) if classes is None else ("binary", "multiclass"),
+        needs=("label", "score", *args) if labels else ("score", *args),
         proportion=proportion,
         instead=instead,
         firmer=firmer,
-        by_task={} if multiclass is None else {"multiclass": multiclass},
+        by_task={} if classes is None else {"multiclass": classes.subject(name, better, instead)},
     )
 
 
 def _share(
     name: str,
-    better: Literal["higher", "lower"] | None = "higher",
+    share: Share,
+    better: Better = "higher",
     *,
-    above: ByCell,
-    below: ByCell,
-    among: str,
-    among_class: str = "",
-    counted: Literal["rows", "positives", "negatives"] | None = None,
-    paired_share: bool = True,
-    multiclass: Subject | None = None,
+    counted: Counted | None = None,
+    paired: bool = True,
+    classes: _Classes | None = None,
 ) -> Metric:
-    """The metric that decides at a threshold and divides two sums."""
-    sums = Share(above, below, among, among_class)
-    labels = any(table[0] != table[1] for table in (above, below))
-    subject = _subject(name, better, argument="threshold", labels=labels, proportion=sums.plain, multiclass=multiclass)
-    return Metric(
-        name, "logit", partial(share, sums), subject=subject, paired_share=paired_share, sums=sums, plan=Plan(counted)
-    )  # fmt: skip
+    """The metric that decides at a threshold and divides two sums. paired: whether two models are compared by Tango's test."""
+    labels = any(table[0] != table[1] for table in (share.above, share.below))
+    subject = _subject(name, better, argument="threshold", labels=labels, proportion=share.plain, classes=classes)
+    measure = partial(measure_share, share)
+    return Metric(name, "logit", measure, subject=subject, paired_share=paired, sums=share, plan=Plan(counted))
 
 
 _BY_CLASS = ("average", "class")
+_DECIDED = _Classes(_BY_CLASS, averages=("macro", "micro"), scores=False)
+_RANKED = _Classes(_BY_CLASS, averages=("macro",))
 _EVERY_ROW: ByCell = ((1, 1), (1, 1))
 _TRUE_POSITIVE: ByCell = ((0, 0), (0, 1))
 
 AT_A_THRESHOLD = (
     _share(
         "accuracy",
-        above=((1, 0), (0, 1)),
-        below=_EVERY_ROW,
-        among="rows",
+        Share(above=((1, 0), (0, 1)), below=_EVERY_ROW, among="rows"),
         counted="rows",
-        multiclass=_of_classes("accuracy", scores=False, proportion=True),
+        classes=_Classes(scores=False, proportion=True),
     ),
     _share(
         "precision",
-        above=_TRUE_POSITIVE,
-        below=((0, 1), (0, 1)),
-        among="rows that the model calls positive",
-        among_class="rows that the model calls {}",
+        Share(_TRUE_POSITIVE, ((0, 1), (0, 1)), "rows that the model calls positive", "rows that the model calls {}"),
         counted="positives",  # as many are called positive as are: the champion's decisions are not known beforehand
-        paired_share=False,
-        multiclass=_of_classes("precision", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
+        paired=False,
+        classes=_DECIDED,
     ),
     _share(
         "recall",
-        above=_TRUE_POSITIVE,
-        below=((0, 0), (1, 1)),
-        among="positive rows",
-        among_class="rows of class {}",
+        Share(_TRUE_POSITIVE, ((0, 0), (1, 1)), "positive rows", "rows of class {}"),
         counted="positives",
-        multiclass=_of_classes("recall", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
+        classes=_DECIDED,
     ),
     _share(
         "f1",  # 2 TP / (2 TP + FP + FN)
-        above=((0, 0), (0, 2)),
-        below=((0, 1), (1, 2)),
-        among="positive rows, labelled or decided",
-        among_class="rows of class {}, labelled or decided",
-        paired_share=False,
-        multiclass=_of_classes("f1", args=_BY_CLASS, averages=("macro", "micro"), scores=False),
+        Share(
+            ((0, 0), (0, 2)),
+            ((0, 1), (1, 2)),
+            "positive rows, labelled or decided",
+            "rows of class {}, labelled or decided",
+        ),
+        paired=False,
+        classes=_DECIDED,
     ),
     # Fairness is asked as a gap of these two and of recall: demographic parity compares the share decided positive, equal
     # opportunity and equalised odds compare the true and false positive rates.
-    _share("positive_rate", None, above=((0, 1), (0, 1)), below=_EVERY_ROW, among="rows", counted="rows"),
+    _share("positive_rate", Share(((0, 1), (0, 1)), _EVERY_ROW, "rows"), None, counted="rows"),
     _share(
-        "false_positive_rate",
-        "lower",
-        above=((0, 1), (0, 0)),
-        below=((1, 1), (0, 0)),
-        among="negative rows",
-        counted="negatives",
+        "false_positive_rate", Share(((0, 1), (0, 0)), ((1, 1), (0, 0)), "negative rows"), "lower", counted="negatives"
     ),
 )
 ON_SCORES = (
@@ -313,7 +304,7 @@ ON_SCORES = (
         "auc",
         "logit",
         auc,
-        subject=_subject("auc", "higher", multiclass=_of_classes("auc", args=_BY_CLASS, averages=("macro",))),
+        subject=_subject("auc", classes=_RANKED),
         minority=True,
         method="delong",
         sums="ranks",
@@ -324,11 +315,7 @@ ON_SCORES = (
         "average_precision",
         "logit",
         average_precision,
-        subject=_subject(
-            "average_precision",
-            "higher",
-            multiclass=_of_classes("average_precision", args=_BY_CLASS, averages=("macro",)),
-        ),
+        subject=_subject("average_precision", classes=_RANKED),
         minority=True,
         sums="ranks",
         # Simulated at an average precision of 0.8 and scores that correlate 0.9, as planning assumes.
@@ -341,7 +328,6 @@ ON_SCORES = (
         on_demand("recall_at_precision", "recall_at_precision"),
         subject=_subject(
             "recall_at_precision",
-            "higher",
             argument="precision",
             firmer="recall(threshold=…) beside precision(threshold=…) >= {:g}",
         ),
@@ -352,16 +338,14 @@ ON_SCORES = (
         "log_loss",
         "skew",
         log_loss,
-        subject=_subject(
-            "log_loss", "lower", high=None, multiclass=_of_classes("log_loss", "lower", args=("class",), high=None)
-        ),
+        subject=_subject("log_loss", "lower", high=None, classes=_Classes(("class",), high=None)),
         sums=RowLoss(log_losses, class_log_losses),
     ),
     Metric(
         "brier",
         "skew",
         brier,
-        subject=_subject("brier", "lower", multiclass=_of_classes("brier", "lower", args=("class",), high=2)),
+        subject=_subject("brier", "lower", classes=_Classes(("class",), high=2)),
         bounded=True,
         sums=RowLoss(squared_errors, class_squared_errors),
     ),
@@ -369,12 +353,7 @@ ON_SCORES = (
         "calibration_error",
         "plain",
         on_demand("calibration", "calibration_error"),
-        subject=_subject(
-            "calibration_error",
-            "lower",
-            instead="brier",
-            multiclass=_of_classes("calibration_error", "lower", args=("class",), instead="brier"),
-        ),
+        subject=_subject("calibration_error", "lower", instead="brier", classes=_Classes(("class",))),
         decide=on_demand("calibration", "decide"),
         sums="bins",
     ),
@@ -383,14 +362,10 @@ OF_CLASSES_ONLY = (
     Metric(
         "top_k_accuracy",
         "logit",
-        subject=Subject(
-            "top_k_accuracy",
-            "higher",
-            bounds=(0, 1),
-            args=("k",),
+        subject=replace(
+            _subject("top_k_accuracy", argument="k", proportion=True, classes=_Classes(("k",), proportion=True)),
             tasks=("multiclass",),
             needs=("label", "score"),
-            by_task={"multiclass": _of_classes("top_k_accuracy", args=("k",), proportion=True)},
         ),
         paired_share=True,
         plan=Plan("rows"),

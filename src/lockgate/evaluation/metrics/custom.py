@@ -131,7 +131,7 @@ def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
     import numpy as np
     import pyarrow as pa
 
-    from lockgate.data import arrow_arrays as arrays
+    from lockgate.data import arrow_arrays
 
     if not names:
         return {}
@@ -141,7 +141,7 @@ def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:
         parts = [batch.column(index) for batch in batches]
         kind = parts[0].type if parts else pa.null()
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-            columns[name] = np.concatenate([arrays.to_floats(part) for part in parts])
+            columns[name] = np.concatenate([arrow_arrays.to_floats(part) for part in parts])
         else:
             columns[name] = np.array([value for part in parts for value in part.to_pylist()] or [], dtype=object)
         if columns[name].shape != (rows,):

@@ -72,6 +72,9 @@ Sums = Share | RowLoss | Literal["ranks", "bins"]
 """How an engine sums a metric up without its rows: by cell, by loss, by rank (auc, average_precision), by bin of scores."""
 
 
+Counted = Literal["rows", "positives", "negatives"]
+
+
 @dataclass(frozen=True)
 class Plan:
     """What planning assumes of a metric before a candidate is scored; a metric without any of it is planned from the
@@ -83,7 +86,7 @@ class Plan:
     relative_variance: of one row's loss, beside the squared mean; kurtosis: of the difference of two such losses.
     """
 
-    counted: Literal["rows", "positives", "negatives"] | None = None
+    counted: Counted | None = None
     champion: float | None = None
     placements: bool = False
     pair_variance: float | None = None

@@ -8,12 +8,12 @@ from typing import Any
 
 from lockgate.data.class_labels import class_text
 from lockgate.errors import guess
-from lockgate.evaluation.metrics.catalog import SUBJECTS as DECLARED
+from lockgate.evaluation.metrics import catalog
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 
 SUBJECTS: Mapping[str, Subject] = {
-    name: subject.by_task["multiclass"] for name, subject in DECLARED.items() if "multiclass" in subject.by_task
+    name: subject.by_task["multiclass"] for name, subject in catalog.SUBJECTS.items() if "multiclass" in subject.by_task
 }
 
 
