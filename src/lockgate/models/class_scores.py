@@ -11,7 +11,7 @@ import pyarrow as pa
 from lockgate.data.arrow_arrays import Array, to_floats, to_numpy
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.errors import DataError, ModelFault
-from lockgate.models.output import column_names
+from lockgate.models.model import column_names
 
 if TYPE_CHECKING:
     from lockgate.models.model import Output

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from lockgate.errors import DataError
+
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
@@ -122,3 +124,21 @@ class Model(Protocol):
 
     def close(self) -> None:
         """End it, whatever state it is in; safe to call twice."""
+
+
+def column_names(answer: pa.RecordBatch, spec: Output) -> list[str]:
+    """Return the columns of an answer. Raises DataError for two of one name, or if the one that `spec` names is missing."""
+    names: list[str] = list(answer.schema.names)
+    if len(set(names)) < len(names):
+        raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
+    if spec.column is not None and spec.column not in names:
+        raise unclear_score(names, f"has no column {spec.column!r}, which `output: {{column: …}}` names")
+    return names
+
+
+def unclear_score(names: list[str], problem: str) -> DataError:
+    """Return the error of an answer in which the column of the score is missing or unclear."""
+    return DataError(
+        f"the model's answer {problem}; its columns are {', '.join(names[:40]) or 'none'}",
+        remedy=f"write output: {{column: {names[-1] if names else '…'}}}, or which one is the score, into the pipeline",
+    )

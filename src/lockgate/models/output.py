@@ -11,7 +11,7 @@ from lockgate.config import Config
 from lockgate.data.slices.names import value_text
 from lockgate.data.slices.spec import Name, Scalar
 from lockgate.errors import DataError, ModelFault
-from lockgate.models.model import Model, Output
+from lockgate.models.model import Model, Output, column_names, unclear_score
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -113,16 +113,6 @@ def score_of(
     return scores
 
 
-def column_names(answer: pa.RecordBatch, spec: Output) -> list[str]:
-    """Return the columns of an answer. Raises DataError for two of one name, or if the one that `spec` names is missing."""
-    names: list[str] = list(answer.schema.names)
-    if len(set(names)) < len(names):
-        raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
-    if spec.column is not None and spec.column not in names:
-        raise _unknown(names, f"has no column {spec.column!r}, which `output: {{column: …}}` names")
-    return names
-
-
 def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) -> tuple[str, bool]:
     """(name of the score's column, whether it was chosen by name or class, rather than for being the only one)."""
     names = column_names(answer, spec)
@@ -131,7 +121,9 @@ def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) 
     if spec.label is not None:
         named = _named(names, spec.label)
         if named is None:
-            raise _unknown(names, f"has no column for the class {spec.label!r}, which `output: {{class: …}}` names")
+            raise unclear_score(
+                names, f"has no column for the class {spec.label!r}, which `output: {{class: …}}` names"
+            )
         return named, True
     if len(names) == 1:
         return names[0], False
@@ -144,7 +136,7 @@ def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) 
                 f"the model answers with two columns without names, and which of them is {positive!r} is unclear",
                 remedy='classes are usually sorted: write output: {column: "1"} for the last one, {column: "0"} for the first',
             )
-    raise _unknown(names, f"has {len(names)} columns, and which is the score is unclear")
+    raise unclear_score(names, f"has {len(names)} columns, and which is the score is unclear")
 
 
 def _named(names: list[str], label: Any) -> str | None:
@@ -212,13 +204,6 @@ def _positive_texts(column: pa.Array, name: str, *, positive: Any, need_scores: 
     encoded = column.dictionary_encode(null_encoding="encode")
     meanings = [np.nan if label is None else float(label == positive) for label in encoded.dictionary.to_pylist()]
     return np.array(meanings, float)[to_numpy(encoded.indices)]
-
-
-def _unknown(names: list[str], problem: str) -> DataError:
-    return DataError(
-        f"the model's answer {problem}; its columns are {', '.join(names[:40]) or 'none'}",
-        remedy=f"write output: {{column: {names[-1] if names else '…'}}}, or which one is the score, into the pipeline",
-    )
 
 
 def _labels_only(name: str, contents: str, hint: str = "") -> DataError:
