@@ -136,7 +136,7 @@ def test_every_country_has_its_finding_on_every_line(ask: Ask, counts: dict[str,
 def test_every_small_country_is_merged_by_name(ask: Ask, counts: dict[str, int], name: str) -> None:
     """The pool's rows are theirs, and the report lists each of them once, with its rows."""
     told = ask(name, "merge")
-    listed = [line for line in told.bullets if line.startswith("* **merged**")]
+    listed = [line for line in told.bullets if line.startswith("* **pooled**")]
 
     for line in ("r1", "r2", "r3"):
         found = told.by_country(line)

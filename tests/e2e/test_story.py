@@ -145,7 +145,7 @@ def test_on_a_first_promotion_relative_lines_are_not_asked(checkout: Checkout) -
     assert list(findings(checkout.evidence)) == ["metrics/r1/overall"]
     assert checkout.evidence["model"]["champion"] is None
     assert "fraud version 2 against no champion" in ended.stderr
-    assert re.search(r"1 .*not asked", gate["reason"]), gate["reason"]
+    assert re.search(r"1 .*not evaluated", gate["reason"]), gate["reason"]
     assert gate["reason"] in ended.stderr
 
 
