@@ -52,7 +52,7 @@ class UnevaluatedCommit:
     model: str
 
     @classmethod
-    def of(cls, pull: PullRequest, model: str) -> UnevaluatedCommit:
+    def at_head(cls, pull: PullRequest, model: str) -> UnevaluatedCommit:
         return cls(sha256(pull.head.sha.encode()), model)
 
 

@@ -106,7 +106,7 @@ class PullRequestState:
 
     def record(self, policy: BranchPolicy, event: CommentEvent | None = None) -> bytes:
         """What the next decision must know, even where comments change until then; empty where there is nothing."""
-        subject = self.evidence or UnevaluatedCommit.of(self.pull, policy.model)
+        subject = self.evidence or UnevaluatedCommit.at_head(self.pull, policy.model)
         return closing_record(self.comments, event, subject, policy.signoff, self.recorded)
 
 
