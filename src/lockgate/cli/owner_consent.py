@@ -86,7 +86,7 @@ def _read(path: Path) -> tuple[bytes, bytes]:
         Vote.read(vote)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} is no signed vote: {error}",
+            f"{path} is no signed consent: {error}",
             remedy="an owner makes one with gate rollback … --key FILE --sign-only FILE",
         ) from error
     return vote, signature

@@ -79,7 +79,7 @@ def sign_vote(vote: Vote, key: Path, policy: SignoffPolicy) -> bytes:
     objection = ssh.verify(vote.bytes, signature, identity=vote.by, keys=policy.keys)
     if objection is not None:
         raise LockgateError(
-            f"the vote was signed, but {objection}", remedy=f"check that {key} and its .pub belong together"
+            f"it was signed, but {objection}", remedy=f"check that {key} and its .pub belong together"
         )
     return signature
 
@@ -111,7 +111,7 @@ def _require_approvable(policy: SignoffPolicy, evidence: Evidence, accepting: in
 def _require_overridable(policy: SignoffPolicy, lookup: EvidenceLookup, reason: str) -> None:
     if policy.override is None:
         raise Refused(
-            f"{lookup.pipeline.path} has no signoff.override, so no vote goes over what stands in the way",
+            f"{lookup.pipeline.path} has no signoff.override, so nothing goes over what blocks promotion",
             code="no_override",
             remedy="do what the refusal of gate promote says",
         )
