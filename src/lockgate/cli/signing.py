@@ -78,9 +78,7 @@ def sign_vote(vote: Vote, key: Path, policy: SignoffPolicy) -> bytes:
     signature = ssh.sign(vote.bytes, key)
     objection = ssh.verify(vote.bytes, signature, identity=vote.by, keys=policy.keys)
     if objection is not None:
-        raise LockgateError(
-            f"it was signed, but {objection}", remedy=f"check that {key} and its .pub belong together"
-        )
+        raise LockgateError(f"it was signed, but {objection}", remedy=f"check that {key} and its .pub belong together")
     return signature
 
 
