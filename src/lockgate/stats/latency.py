@@ -19,7 +19,7 @@ from lockgate.stats.latency_samples import Counted, Floats, Span, Statistic, Tim
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which ordered values bound a percentile, counted from 1; None where no value does.
+    """Ranks of the values that bound a percentile, counted from 1; None where no value does.
 
     level: the exact probability that the interval holds the percentile, never below the confidence.
     """

@@ -11,13 +11,7 @@ from lockgate.stats.validation import check_count, check_open_share
 
 
 def rows_needed(
-    *,
-    variance: float,
-    margin: float,
-    difference: float = 0.0,
-    alpha: float = 0.05,
-    power: float = 0.9,
-    slices: int = 1,
+    *, variance: float, margin: float, difference: float = 0.0, alpha: float = 0.05, power: float = 0.9, slices: int = 1
 ) -> int | None:
     """Rows per slice with which all slices are shown to be no worse than the margin; None where no number would do.
 

@@ -36,7 +36,7 @@ def mann_kendall(values: ArrayLike) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Resemblance:
-    """How values follow each other. [lag] of products: the sum of products of values that lie so far apart, of pairs:
+    """Autocovariance sums of values in order. [lag] of products: the sum of products of values that lie so far apart, of pairs:
     how many such pairs there were."""
 
     products: NDArray[np.float64]

@@ -59,7 +59,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class RankSums:
-    """What is left of a slice when its ranks are gone. values, own: by (metric, role); pairs: by (metric, factor)."""
+    """Sums over the ranks of a slice, which themselves are not kept. values, own: by (metric, role); pairs: by (metric, factor)."""
 
     values: Mapping[tuple[str, str], float]
     own: Mapping[tuple[str, str], Sums]

@@ -94,7 +94,7 @@ def counted(
 
 
 def absolute_limit(requirement: Requirement, champion: float | None) -> float | None:
-    """What the candidate's own value is compared with; None where that needs a champion's value that is not there."""
+    """The limit of the candidate's own value; None where that needs a champion's value that is not there."""
     limit = requirement.limit
     if not limit.relative:
         return limit.value

@@ -166,7 +166,7 @@ class SliceRows:
     def _summary(
         self, metric: Metric, value: float, psi: NDArray[np.float64], *models: MetricValue, base: Any, **more: Any
     ) -> Summary:
-        """What is left of influence values when they are summed up. models: those that the value is of."""
+        """The summary of influence values. models: those that the value is of."""
         size = max(max(abs(model.value), float(np.abs(model.psi).max())) for model in models)
         error = spread(psi, clusters=self.clusters)
         hidden = max(model.unseen_variance(psi, self.clusters) for model in models)

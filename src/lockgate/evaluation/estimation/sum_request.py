@@ -1,4 +1,4 @@
-"""Which metrics can be summed up without their rows, and the sums that requirements on them need."""
+"""Request for the sums that requirements need, on metrics that can be summed up without their rows."""
 
 from __future__ import annotations
 

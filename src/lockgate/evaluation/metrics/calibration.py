@@ -199,11 +199,7 @@ def decide(
         float(candidate.size),
         "debiased squared error, 10 equal-mass bins, approximate" + ("" if clusters is None else ", by cluster"),
         _too_few(bins, clusters),
-        {
-            "squared_error": repr(error.squared),
-            "squared_error_se": repr(error.se),
-            "bins": bins.gap.size,
-        },
+        {"squared_error": repr(error.squared), "squared_error_se": repr(error.se), "bins": bins.gap.size},
     )
 
 

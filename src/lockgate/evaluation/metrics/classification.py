@@ -1,4 +1,4 @@
-"""The metrics of a classifier: what each is called, measures, and is decided by.
+"""The metrics of a classifier, each declared with its subject, measure, sums and plan.
 
 labels: (n,) bool, true is positive. scores: (n,) float, higher is more positive. weights: (n,) float or None. Values agree
 with scikit-learn's; the influence values are derived here. `gate check` reads these declarations, so numpy is imported by
@@ -189,7 +189,7 @@ def average_precision(
 
 @dataclass(frozen=True)
 class _Classes:
-    """What a requirement may name where there are several classes, and what is different there."""
+    """The arguments and bounds of a metric where there are several classes."""
 
     args: tuple[str, ...] = ()
     averages: tuple[str, ...] = ()

@@ -87,7 +87,7 @@ def origins(functions: Mapping[str, Function], root: Path) -> dict[str, str]:
 def complaints(
     functions: Mapping[str, Function], built_in: Mapping[str, Subject], weight: str | None
 ) -> Iterator[tuple[tuple[str, ...], str]]:
-    """What cannot be accepted, each with its path below the gate. weight: the data's column of weights."""
+    """Messages on functions that cannot be accepted, each with its path below the gate. weight: the data's column of weights."""
     for name, function in functions.items():
         if name in built_in:
             yield ("functions", name), f"functions: {name} is a metric already; give yours a name of its own"

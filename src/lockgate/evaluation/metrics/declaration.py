@@ -1,4 +1,4 @@
-"""What is declared of a metric, once: its subject, how it is measured, decided, summed up and planned. Imports no numpy."""
+"""Declaration of a metric: subject, measure, rule of decision, sums and plan, all in one place. Imports no numpy."""
 
 from __future__ import annotations
 

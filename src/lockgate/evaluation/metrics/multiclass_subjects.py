@@ -1,4 +1,4 @@
-"""What a line on a metric must say where there are several classes. Imports no numpy."""
+"""Requirements on metrics of several classes: their arguments, and the ones that are refused. Imports no numpy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def arguments(line: Requirement) -> dict[str, Any]:
 
 
 def complaints(line: Requirement, classes: Sequence[str]) -> Iterator[str]:
-    """What a line on several classes lacks, with the rewrite. classes: their names, none where they are not known yet."""
+    """Messages on the arguments that a requirement on several classes lacks, with the rewrite. classes: their names, none where they are not known yet."""
     if line.subject not in SUBJECTS:
         return
     args, text = arguments(line), repr(str(line))

@@ -72,20 +72,12 @@ def _subject(
 ON_PREDICTIONS = (
     Metric("rmse", "plain", rmse, subject=_subject("rmse", "lower"), plan=Plan(relative_variance=0.5, kurtosis=9.0)),
     Metric(
-        "mae",
-        "skew",
-        mae,
-        subject=_subject("mae", "lower"),
-        plan=Plan(relative_variance=math.pi / 2 - 1, kurtosis=6.0),
+        "mae", "skew", mae, subject=_subject("mae", "lower"), plan=Plan(relative_variance=math.pi / 2 - 1, kurtosis=6.0)
     ),
     Metric("r2", "plain", r2, subject=_subject("r2", "higher", (None, 1))),
 )
 ON_QUANTILES = (
     Metric(
-        "quantile_loss",
-        "skew",
-        quantile_loss,
-        subject=_subject("quantile_loss", "lower", args=("q",)),
-        argument="q",
+        "quantile_loss", "skew", quantile_loss, subject=_subject("quantile_loss", "lower", args=("q",)), argument="q"
     ),
 )

@@ -53,7 +53,7 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class Summary:
-    """What tests need to know of one model's metric on some rows, or of its difference from another model's there.
+    """One model's metric on some rows, or its difference from another model's there, as far as tests need it.
 
     size: about the largest of |value| and |ψ|, beside which a spread may be nothing but rounding. units: the rows or
     clusters that carry the value, those of the smaller class where it needs both. counts: (k, n) of a plain share of
