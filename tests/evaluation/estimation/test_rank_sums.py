@@ -63,7 +63,7 @@ def test_what_is_ranked_together_is_ranked_as_alone(seed: int) -> None:
         candidate = rank(one, some, ordered=True, sums=True, groups=True)
         champion = rank(other, some, ordered=False, sums=False, groups=True)
         groups: Any = [candidate.groups, champion.groups]
-        psi: Any = (candidate.auc_psi, champion.auc_psi)
+        psi: Any = (candidate.psi["auc"], champion.psi["auc"])
         return candidate, champion, difference(*psi, groups, some, 0.9)
 
     together = asked(slices, first, second)
@@ -72,11 +72,13 @@ def test_what_is_ranked_together_is_ranked_as_alone(seed: int) -> None:
             part = slice(low, low + rows)
             alone = asked(Slices(slices.rows[[place]], slices.positives[[place]]), first[part], second[part])
             for many, single in zip(together[:2], alone[:2], strict=True):
-                assert many.auc[place] == pytest.approx(single.auc[0], rel=1e-12)
-                assert many.average_precision[place] == pytest.approx(single.average_precision[0], rel=1e-12)
+                assert many.values["auc"][place] == pytest.approx(single.values["auc"][0], rel=1e-12)
+                assert many.values["average_precision"][place] == pytest.approx(
+                    single.values["average_precision"][0], rel=1e-12
+                )
             for many, single in (
-                (together[0].auc_sums, alone[0].auc_sums),
-                (together[0].average_precision_sums, alone[0].average_precision_sums),
+                (together[0].sums["auc"], alone[0].sums["auc"]),
+                (together[0].sums["average_precision"], alone[0].sums["average_precision"]),
                 (together[2], alone[2]),
             ):
                 found, wanted = many[place], single[0]

@@ -6,8 +6,8 @@ two scores that positives have, all negatives contribute the same: all that is s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -98,18 +98,15 @@ class Slices:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One model's ranks on some slices.
+    """One model's ranks on some slices, by metric.
 
-    auc, average_precision: (slices,). Of influence, None where it was not requested: auc_psi, average_precision_psi: of each group of
-    rows that contribute the same; groups: (rows,) group of each row.
+    values: (slices,). Of influence, empty where it was not requested: psi: of each group of rows that contribute the same;
+    sums: of each slice; groups: (rows,) group of each row.
     """
 
-    auc: Floats
-    average_precision: Floats
-    auc_psi: Floats | None = None
-    average_precision_psi: Floats | None = None
-    auc_sums: tuple[Sums, ...] = ()
-    average_precision_sums: tuple[Sums, ...] = ()
+    values: Mapping[str, Floats]
+    psi: Mapping[str, Floats] = field(default_factory=dict)
+    sums: Mapping[str, tuple[Sums, ...]] = field(default_factory=dict)
     groups: NDArray[np.int32] | None = None
 
 
@@ -122,7 +119,7 @@ def rank(bits: Keys, slices: Slices, *, ordered: bool, sums: bool, groups: bool)
     shift = 0 if ordered else int(bits.size).bit_length()
     runs = _ScoreRuns.from_packed(packed(bits, slices, shift), slices, shift)
     ranking = _RankSums(runs, slices, sums=sums, influence=groups).ranking()
-    return Ranking(**ranking, groups=runs.groups(ordered=ordered) if groups else None)
+    return replace(ranking, groups=runs.groups(ordered=ordered)) if groups else ranking
 
 
 def difference(
@@ -272,7 +269,7 @@ class _RankSums:
         self.runs, self.slices, self.sums, self.influence = runs, slices, sums, influence
         self.negatives = slices.rows - slices.positives
 
-    def ranking(self) -> dict[str, Any]:
+    def ranking(self) -> Ranking:
         many, shape = self.slices.rows.size, (len(self.runs.sizes), self.runs.gap.size)
         below, average, carry = np.zeros(many), np.zeros(many), (0.0, 0.0, 0.0)
         worth = (np.empty(shape), np.empty(shape)) if self.influence or self.sums else None
@@ -283,8 +280,8 @@ class _RankSums:
         positives = np.maximum(self.slices.positives, 1)
         # `passed` counts a negative below twice and a tie once, so that ties count half.
         auc, average = below / (2.0 * positives * np.maximum(self.negatives, 1)), average / positives
-        result = {"auc": auc, "average_precision": average}
-        return result if worth is None else result | self._influence(auc, average, worth)
+        values = {"auc": auc, "average_precision": average}
+        return Ranking(values) if worth is None else Ranking(values, *self._influence(auc, average, worth))
 
     def _blocks(self) -> Iterator[slice]:
         """So few runs that what is made of them stays in cache; all of them where slices are together."""
@@ -341,7 +338,9 @@ class _RankSums:
             owed[2] = a2
         return area, average, carry
 
-    def _influence(self, auc: Floats, average: Floats, worth: tuple[Floats, Floats]) -> dict[str, Any]:
+    def _influence(
+        self, auc: Floats, average: Floats, worth: tuple[Floats, Floats]
+    ) -> tuple[dict[str, Floats], dict[str, tuple[Sums, ...]]]:
         """ψ = factor · worth + shift by kind of group, written over `worth`, with DeLong's factor √(m/(m−1)) of each class."""
         rows, positives, others = (
             np.maximum(count, 1).astype(np.float64)
@@ -353,17 +352,17 @@ class _RankSums:
         )
         minus, nothing = -down / (2 * positives), np.zeros_like(up)
         off = down * (1 - auc)
-        result: dict[str, Any] = {}
+        psi_by_metric, sums_by_metric = dict[str, Floats](), dict[str, tuple[Sums, ...]]()
         for name, psi, factor, shift in (
             ("auc", worth[0], (minus, up / (2 * others), minus), (off, -up * auc, off)),
             ("average_precision", worth[1], (-whole, whole, -whole), (nothing, -whole * average, nothing)),
         ):
             sums = self._scaled(psi, factor, shift)
             if self.sums:
-                result[f"{name}_sums"] = sums
+                sums_by_metric[name] = sums
             if self.influence:
-                result[f"{name}_psi"] = psi.ravel()
-        return result
+                psi_by_metric[name] = psi.ravel()
+        return psi_by_metric, sums_by_metric
 
     def _scaled(self, psi: Floats, factor: Sequence[Floats], shift: Sequence[Floats]) -> tuple[Sums, ...]:
         """Makes influence of what rows are worth, in place, and sums it up by slice where sums are needed."""

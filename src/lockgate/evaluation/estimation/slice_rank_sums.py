@@ -31,7 +31,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 
-# The metrics whose influence is kept by group of rows: the names that `rank` gives its sums.
+# The metrics that `rank` computes.
 _RANKED = ("auc", "average_precision")
 
 
@@ -115,17 +115,16 @@ class RankedSlices:
             )
             for role, column in bits.items()
         }
-        candidate = rankings["candidate"]
-        own = {"auc": candidate.auc_sums, "average_precision": candidate.average_precision_sums}
-        pairs = {key: self._difference(rankings, f"{key[0]}_psi", slices, key[1]) for key in factors}
+        own = rankings["candidate"].sums
+        pairs = {key: self._difference(rankings, *key, slices) for key in factors}
         return {
             slice_code: RankSums(
                 {
-                    (metric, role): float(getattr(ranking, metric)[number])
+                    (metric, role): float(column[number])
                     for role, ranking in rankings.items()
-                    for metric in _RANKED
+                    for metric, column in ranking.values.items()
                 },
-                {(metric, "candidate"): sums[number] for metric, sums in own.items() if sums},
+                {(metric, "candidate"): sums[number] for metric, sums in own.items()},
                 {key: sums[number] for key, sums in pairs.items()},
                 of_slice,
             )
@@ -134,9 +133,9 @@ class RankedSlices:
         }
 
     def _difference(
-        self, rankings: Mapping[str, Ranking], name: str, slices: Slices, factor: float
+        self, rankings: Mapping[str, Ranking], metric: str, factor: float, slices: Slices
     ) -> tuple[Sums, ...]:
-        candidate, champion = (getattr(rankings[role], name) for role in ROLES)
+        candidate, champion = (rankings[role].psi[metric] for role in ROLES)
         groups: Any = [rankings[role].groups for role in ROLES]
         return difference(candidate, champion, groups, slices, factor)
 
