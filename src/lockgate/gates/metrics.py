@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, StringConstraints
 
@@ -16,6 +16,10 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
+
+if TYPE_CHECKING:
+    from lockgate.evaluation.metrics.declaration import Metric
+    from lockgate.evaluation.scoring.scored_table import Scored
 
 _NO_FUNCTIONS = "a function of one's own measures rows, and a ranking is judged by query; leave it out"
 FunctionName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.\-]*$")]
@@ -106,30 +110,37 @@ class Metrics(Gate):
             from lockgate.evaluation.metrics import multiclass
 
             metrics |= multiclass.metrics([line for line in lines if line.subject in SUBJECTS], scored.classes)
-        functions = {name: function for name, function in self.functions.items() if name in subjects}
         losses = None
         if case.task == ranking_subjects.TASK:
             from lockgate.evaluation.metrics.by_query import ByQuery
 
-            if functions:
+            if subjects & self.functions.keys():
                 raise GateBroken(_NO_FUNCTIONS)
             queries = ByQuery(scored)
             scored, metrics = queries.rows, queries.metrics(lines)
             losses = queries.losses
             yield Context({"queries": scored.rows})
-        if functions:
-            dataset = case.dataset(self.data)
-            own_metrics, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
-            metrics |= own_metrics
-            yield Context({"functions": origins})
-        by_row = [name for name in self._by_row if name in subjects]
-        if by_row:
-            metrics |= row_metrics.metrics(by_row, scored)
-            digests = case.row_functions()
-            yield Context({"per_row": {name: digests[name] for name in by_row}})
+        own_metrics, contexts = self._own_metrics(case, scored, subjects)
+        metrics |= own_metrics
+        yield from contexts
         yield from evaluate(self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small)
         weak_slices = find_weak_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
         if weak_slices is not None:
             yield Context(weak_slices.note)
             yield weak_slices.table(self.title)
         yield from curves(self.title, scored, subjects)
+
+    def _own_metrics(self, case: Case, scored: Scored, subjects: set[str]) -> tuple[dict[str, Metric], list[Context]]:
+        """The metrics of the project's functions and of those run beside the model, and where their code comes from."""
+        metrics: dict[str, Metric] = {}
+        contexts: list[Context] = []
+        if functions := {name: function for name, function in self.functions.items() if name in subjects}:
+            dataset = case.dataset(self.data)
+            own_metrics, origins = custom.metrics(functions, scored, dataset, root=dataset.root, seed=case.seed)
+            metrics |= own_metrics
+            contexts.append(Context({"functions": origins}))
+        if by_row := [name for name in self._by_row if name in subjects]:
+            metrics |= row_metrics.metrics(by_row, scored)
+            digests = case.row_functions()
+            contexts.append(Context({"per_row": {name: digests[name] for name in by_row}}))
+        return metrics, contexts

@@ -89,15 +89,8 @@ def schema(*, root: Path | None = None) -> Json:
     """The JSON Schema of a pipeline with the gates that are installed here."""
     classes = _installed(root or Path())
     specs = {kind: spec_class(kind) for kind in plugins.installed(plugins.REGISTRIES)}
-    models: list[type[Any]] = [
-        Pipeline,
-        Gate,
-        *classes.values(),
-        RegistrySpec,
-        *specs.values(),
-        *_MORE,
-        *_MORE_PROPERTIES,
-    ]
+    models: list[type[Any]] = [Pipeline, Gate, RegistrySpec, *_MORE, *_MORE_PROPERTIES]
+    models += [*classes.values(), *specs.values()]
     refs, definitions = models_json_schema([(model, "validation") for model in dict.fromkeys(models)])
     defs: dict[str, Json] = definitions["$defs"]
     name = {model: refs[model, "validation"]["$ref"].rpartition("/")[2] for model in dict.fromkeys(models)}
@@ -118,28 +111,25 @@ def schema(*, root: Path | None = None) -> Json:
             version = defs[name[selector]]["properties"]["version"]
             version["anyOf"] = [option for option in version["anyOf"] if option["type"] != "string"]
     whole["properties"]["data"]["additionalProperties"] = False
-    items = {"anyOf": [*(_kind(kind, own) for kind, own in kinds.items()), *_foreign(base, kinds)]}
-    parts = {"anyOf": [_part(gate) for gate in items["anyOf"]]}
-    required = whole.pop("required")
-    whole["properties"]["gates"] = {"type": "array"}
-    document: Json = {
+    gates = [*(_kind(kind, own) for kind, own in kinds.items()), *_foreign(base, kinds)]
+    document: Json = _dated(_document(whole, gates, defs))
+    return document
+
+
+def _document(whole: Json, gates: list[Json], defs: Mapping[str, Json]) -> Json:
+    """A pipeline that is complete in one file, or one that extends another and need not be."""
+    required, properties = whole.pop("required"), whole["properties"]
+    complete = {"type": "array", "minItems": 1, "items": {"anyOf": gates}}
+    partial = {"type": "array", "items": {"anyOf": [_part(gate) for gate in gates]}}
+    return {
         "$schema": DRAFT,
         "title": "lockgate pipeline",
         "type": "object",
         "if": {"required": ["extends"]},
-        "then": {
-            "properties": {**_parts(whole["properties"]), "gates": {"type": "array", "items": parts}},
-            "additionalProperties": False,
-        },
-        "else": {
-            "properties": {**whole["properties"], "gates": {"type": "array", "minItems": 1, "items": items}},
-            "required": required,
-            "additionalProperties": False,
-        },
+        "then": {"properties": {**_parts(properties), "gates": partial}, "additionalProperties": False},
+        "else": {"properties": {**properties, "gates": complete}, "required": required, "additionalProperties": False},
         "$defs": {**defs, **{f"{key}.part": _part(definition) for key, definition in defs.items()}},
     }
-    dated: Json = _dated(document)
-    return dated
 
 
 def _installed(root: Path) -> dict[str, type[Gate]]:

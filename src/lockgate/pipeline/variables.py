@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from lockgate.hashing import sha256
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath, Step
 
-_VARIABLE = re.compile(r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-(?P<text>[^{}]*))?\})?")
+_VARIABLE = re.compile(r"\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<text>[^{}]*))?\})?")
 ADDRESSES = frozenset({"path", "uri", "url", "file", "python", "folder", "host", "webhook"})
 _INSIDE = frozenset({"candidate", "env", "target"})
 _LATE = "notify"  # read where something is sent, and only there
@@ -36,14 +36,11 @@ def substitute(tree: Node, environ: Mapping[str, str] | None) -> Substituted:
             if name is None:
                 complaints.append(Complaint(node.at, "a variable is written ${NAME} or ${NAME:-default}"))
                 return match[0]
-            replacement = None if environ is None else environ.get(name) or None
-            if replacement is None and match["default"] is not None:
-                replacement = match["text"]
+            replacement = (environ or {}).get(name) or match["text"]
             if replacement is None:
                 if environ is not None:
-                    complaints.append(
-                        Complaint(node.at, f"the variable {name} is not set; set it, or write ${{{name}:-a default}}")
-                    )
+                    message = f"the variable {name} is not set; set it, or write ${{{name}:-a default}}"
+                    complaints.append(Complaint(node.at, message))
                 return match[0]
             used[name] = sha256(replacement.encode())
             return replacement

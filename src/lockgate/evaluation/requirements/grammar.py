@@ -260,24 +260,7 @@ def from_mapping(mapping: Mapping[str, Any]) -> Requirement:
             f"a requirement has no {unknown[0]!r}; known: {', '.join(_MAPPING_KEYS)}"
             + guess(str(unknown[0]), _MAPPING_KEYS)
         )
-    if not isinstance(mapping.get("metric"), str):
-        raise RequirementError("a requirement needs metric: its subject, such as auc or recall(threshold=0.7)")
-    sides = [key for key in _SIDES if key in mapping]
-    if len(sides) != 1:
-        raise RequirementError(f"the requirement on {mapping['metric']} needs exactly one of at_least and at_most")
-    limit = mapping[sides[0]]
-    if isinstance(limit, bool) or not isinstance(limit, str | int | float):
-        raise RequirementError(f"{sides[0]}: {limit!r} is no limit; write a number or champion - 0.01")
-    if not isinstance(limit, str):
-        limit = number_text(float(limit)) if math.isfinite(limit) else str(limit)
-    gap = f" gap over {quoted(str(mapping['gap_over']), BARE_GAP)}" if "gap_over" in mapping else ""
-    on = mapping.get("on", "overall")
-    if not isinstance(on, str):
-        raise RequirementError(
-            f"on: {on!r} is no scope; write overall, each slice, each NAME, slice NAME or NAME=value"
-        )
-    line = f"{mapping['metric']}{gap} {'>=' if sides[0] == 'at_least' else '<='} {limit} on {on}"
-    requirement = parse(line)
+    requirement = parse(_line(mapping))
     claim = mapping.get("claim")
     if claim is not None and claim not in CLAIMS:
         raise RequirementError(f"claim: {claim!r} is not one of {', '.join(CLAIMS)}{guess(str(claim), CLAIMS)}")
@@ -292,13 +275,27 @@ def from_mapping(mapping: Mapping[str, Any]) -> Requirement:
     ask = mapping.get("if_inconclusive")
     if ask not in (None, "ask"):
         raise RequirementError(f"if_inconclusive: {ask!r} is not known; the only value is ask")
-    return replace(
-        requirement,
-        claim=claim,
-        confidence=None if confidence is None else float(confidence),
-        min_rows=min_rows,
-        if_inconclusive=ask,
-    )
+    confidence = None if confidence is None else float(confidence)
+    return replace(requirement, claim=claim, confidence=confidence, min_rows=min_rows, if_inconclusive=ask)
+
+
+def _line(mapping: Mapping[str, Any]) -> str:
+    """The line that the subject, the limit and the scope of a mapping come to. Raises RequirementError."""
+    if not isinstance(mapping.get("metric"), str):
+        raise RequirementError("a requirement needs metric: its subject, such as auc or recall(threshold=0.7)")
+    sides = [key for key in _SIDES if key in mapping]
+    if len(sides) != 1:
+        raise RequirementError(f"the requirement on {mapping['metric']} needs exactly one of at_least and at_most")
+    limit, scope = mapping[sides[0]], mapping.get("on", "overall")
+    if isinstance(limit, bool) or not isinstance(limit, str | int | float):
+        raise RequirementError(f"{sides[0]}: {limit!r} is no limit; write a number or champion - 0.01")
+    if not isinstance(limit, str):
+        limit = number_text(float(limit)) if math.isfinite(limit) else str(limit)
+    gap = f" gap over {quoted(str(mapping['gap_over']), BARE_GAP)}" if "gap_over" in mapping else ""
+    if not isinstance(scope, str):
+        choices = "overall, each slice, each NAME, slice NAME or NAME=value"
+        raise RequirementError(f"on: {scope!r} is no scope; write {choices}")
+    return f"{mapping['metric']}{gap} {'>=' if sides[0] == 'at_least' else '<='} {limit} on {scope}"
 
 
 def to_mapping(requirement: Requirement) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 from lockgate.evaluation.requirements.grammar import to_mapping
@@ -34,50 +35,64 @@ def refusals(requirement: Requirement, subject: Subject, *, champion: bool, conf
             *reasons,
             f"{text!r}: {subject.name} is decided against a number only; {why_not}: write {other!r}, or one on log_loss",
         ]
+    estimated = not subject.counted and requirement.claim != "point"
     if limit.relative:
-        if "no champion" in subject.needs:
-            reasons.append(f"{text!r}: {subject.name} compares with the champion already; write a number")
-        elif not champion:
-            reasons.append(
-                f"{text!r} compares with a champion, and there is none here; "
-                "write a number, or give the pipeline champion: {alias: production, else: none}"
-            )
-        if limit.sign == "*" and (subject.bounds[0] is None or subject.bounds[0] < 0):
-            reasons.append(
-                f"{text!r}: {subject.name} can be negative, where a factor turns around; "
-                f"write a margin, {str(_with_margin(requirement))!r}"
-            )
-        elif limit.sign == "*" and limit.value <= 0:
-            reasons.append(f"{text!r}: the factor must be above zero")
-        elif not wrong_way and not subject.counted and requirement.claim != "point":
-            reasons += _without_room(requirement, text, confidence)
+        reasons += _relative(requirement, subject, text, champion=champion)
+        if limit.sign != "*" or (limit.value > 0 and not _may_be_negative(subject)):
+            reasons += _without_room(requirement, text, confidence) if estimated and not wrong_way else []
         return reasons
     if requirement.claim in ("superior", "not_worse", "no_harm"):
         reasons.append(
             f"{text!r}: claim {requirement.claim} compares with a champion; "
             "write champion in the limit, or leave claim out"
         )
+    if requirement.gap:
+        return reasons + _gap(requirement, text)
     low, high = subject.bounds
-    value = limit.value
-    if requirement.gap and requirement.op == ">=":
-        reasons.append(f"{text!r} asks for a gap; slices are to be close: write {str(replace(requirement, op='<='))!r}")
-    elif requirement.gap and value <= 0 and requirement.claim != "point":
+    bound, beyond = (high, limit.value > (high or 0)) if requirement.op == ">=" else (low, limit.value < (low or 0))
+    if wrong_way or bound is None:
+        return reasons
+    if beyond:
+        reasons.append(f"{text!r} can never be met: {subject.name} lies between {_end(low)} and {_end(high)}")
+    elif estimated and limit.value == bound:
+        reasons.append(_at_edge(requirement, subject, text, confidence))
+    return reasons
+
+
+def _relative(requirement: Requirement, subject: Subject, text: str, *, champion: bool) -> Iterator[str]:
+    """Why the line cannot be compared with the champion."""
+    limit = requirement.limit
+    if "no champion" in subject.needs:
+        yield f"{text!r}: {subject.name} compares with the champion already; write a number"
+    elif not champion:
+        yield (
+            f"{text!r} compares with a champion, and there is none here; "
+            "write a number, or give the pipeline champion: {alias: production, else: none}"
+        )
+    if limit.sign == "*" and _may_be_negative(subject):
+        yield (
+            f"{text!r}: {subject.name} can be negative, where a factor turns around; "
+            f"write a margin, {str(_with_margin(requirement))!r}"
+        )
+    elif limit.sign == "*" and limit.value <= 0:
+        yield f"{text!r}: the factor must be above zero"
+
+
+def _may_be_negative(subject: Subject) -> bool:
+    return subject.bounds[0] is None or subject.bounds[0] < 0
+
+
+def _gap(requirement: Requirement, text: str) -> list[str]:
+    limit = requirement.limit
+    if requirement.op == ">=":
+        return [f"{text!r} asks for a gap; slices are to be close: write {str(replace(requirement, op='<='))!r}"]
+    if limit.value <= 0 and requirement.claim != "point":
         room = replace(limit, number=5.0 if limit.percent else 0.05)
-        reasons.append(
+        return [
             f"{text!r}: no number of rows shows that slices are exactly equal; leave some room, "
             f"{str(replace(requirement, limit=room))!r}"
-        )
-    if not wrong_way and not requirement.gap:
-        unreachable = (requirement.op == ">=" and high is not None and value > high) or (
-            requirement.op == "<=" and low is not None and value < low
-        )
-        if unreachable:
-            reasons.append(f"{text!r} can never be met: {subject.name} lies between {_end(low)} and {_end(high)}")
-        elif not subject.counted and requirement.claim != "point":
-            at_edge = (requirement.op == ">=" and value == high) or (requirement.op == "<=" and value == low)
-            if at_edge:
-                reasons.append(_at_edge(requirement, subject, text, confidence))
-    return reasons
+        ]
+    return []
 
 
 def _without_room(requirement: Requirement, text: str, confidence: float) -> list[str]:
