@@ -20,15 +20,11 @@ def render(record: RunRecord) -> str:
     A gate that does not count gives warnings only. Of each level there are at most ten, the last of them with the number of
     those left out.
     """
-    evidence = record.evidence
-    annotations = [annotation for gate in evidence.gates for annotation in _annotations(gate, evidence)]
+    annotations = [entry for gate in record.evidence.gates for entry in _annotations(gate, record.evidence)]
     lines = []
     for level in ("error", "warning"):
-        commands = [
-            f"::{level} {properties}::{command_message(message)}\n"
-            for kind, properties, message in annotations
-            if kind == level
-        ]
+        texts = [f"{where}::{command_message(message)}" for kind, where, message in annotations if kind == level]
+        commands = [f"::{level} {text}\n" for text in texts]
         if len(commands) > MOST:
             more = f"{len(commands) - MOST + 1} more; see the job summary"
             commands = [*commands[: MOST - 1], f"::{level} title=lockgate::{command_message(more)}\n"]

@@ -110,12 +110,8 @@ class GitHub:
         so not repeated.
         """
         owner, _, name = self.repository.partition("/")
-        variables = {
-            "ids": [comment.node_id for comment in comments],
-            "owner": owner,
-            "name": name,
-            "number": pull.number,
-        }
+        ids = [comment.node_id for comment in comments]
+        variables = {"ids": ids, "owner": owner, "name": name, "number": pull.number}
         path = urlsplit(self._api).path.removesuffix("/v3")  # where a GitHub Enterprise Server has its REST API
         question = f"whether {len(comments)} comments were edited"
         try:
