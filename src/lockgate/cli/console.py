@@ -6,19 +6,17 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
 from rich.text import Text
 
+from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import risk_sentence
+from lockgate.evidence.evidence import Evidence, GateResult
+from lockgate.evidence.finding import Verdict
 from lockgate.reports.blockers import blockers
-
-if TYPE_CHECKING:
-    from lockgate.evaluation.case import Case
-    from lockgate.evidence.evidence import Evidence, GateResult
-    from lockgate.evidence.finding import Verdict
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
 _MAX_BLOCKERS, _MAX_SLICES = 12, 6

@@ -6,15 +6,19 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lockgate.errors import UsageError
-
-if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.pipeline.model import Pipeline
-    from lockgate.registries.ports import Registry
-    from lockgate.signoff.decision import Ballot
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.run_folder import find, latest
+from lockgate.hashing import is_digest
+from lockgate.integrations import git
+from lockgate.pipeline.loader import root_of
+from lockgate.pipeline.model import Pipeline
+from lockgate.registries.ports import Registry
+from lockgate.runs.lookup import find_pipeline
+from lockgate.signoff import ssh
+from lockgate.signoff.decision import Ballot, SignoffHold
+from lockgate.signoff.policy import SignoffPolicy
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,11 @@ class EvidenceLookup:
 
 def project_root() -> Path:
     """Where `gates/` and `.gate/` lie, seen from the working directory."""
-    from lockgate.pipeline.loader import root_of
-
     return root_of(Path.cwd() / "gates")
 
 
 def model_pipeline(model: str, path: Path | None) -> Pipeline:
     """The pipeline of a model: the named one, else the one in `gates/`. Raises UsageError."""
-    from lockgate.runs.lookup import find_pipeline
-
     return find_pipeline(environ=os.environ, model=model, path=path, root=project_root())
 
 
@@ -50,10 +50,7 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
 
     path: of the pipeline, where it was named.
     """
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.evidence.run_folder import find, latest
-    from lockgate.hashing import is_digest
-    from lockgate.runs.lookup import find_pipeline, open_registry
+    from lockgate.runs.lookup import open_registry
 
     root = project_root()
     if digest is None:
@@ -83,11 +80,6 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
 
 def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
     """The votes on the evidence, here and in the registry, and those that only lie here."""
-    from lockgate.integrations import git
-    from lockgate.signoff import ssh
-    from lockgate.signoff.decision import Ballot, SignoffHold
-    from lockgate.signoff.policy import SignoffPolicy
-
     evidence, pipeline = lookup.evidence, lookup.pipeline
     local = [] if lookup.votes_folder is None else ssh.stored_votes(lookup.votes_folder)
     published = list(lookup.registry.evidence(evidence.model).votes(evidence.digest))

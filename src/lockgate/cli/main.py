@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lockgate import __version__
+from lockgate.errors import LockgateError, PipelineError, guess
 
 # One file a command; its first line of help stands here so that `gate --help` imports none of them.
 COMMANDS = {
@@ -51,8 +52,6 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        from lockgate.errors import guess
-
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
             ctx.fail(f"there is no command {args[0]!r}; known: {', '.join(COMMANDS)}{guess(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
@@ -81,8 +80,6 @@ def main(args: list[str] | None = None) -> None:
 
 def run(args: list[str] | None = None) -> int:
     """Run a command; returns its exit code."""
-    from lockgate.errors import LockgateError, PipelineError
-
     signal.signal(signal.SIGTERM, _interrupt)
     stdout = sys.stdout
     try:

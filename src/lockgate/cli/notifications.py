@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.evidence.evidence import Evidence
+from lockgate.integrations.webhooks import Notice, send
+from lockgate.pipeline.model import Pipeline
+from lockgate.promotion.outcome import Outcome
+from lockgate.runs.run import now
 from lockgate.text import one_line
-
-if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.integrations.webhooks import Notice
-    from lockgate.pipeline.model import Pipeline
-    from lockgate.promotion.outcome import Outcome
 
 
 def notify_moved(
     pipeline: Pipeline, outcome: Outcome, *, evidence: Evidence | None = None, pull: str | None = None
 ) -> None:
     """A version became Production, or Production again. pull: the address of a pull request."""
-    from lockgate.integrations.webhooks import Notice
-
     notice = Notice.moved(outcome, evidence, _links(pull)) if pipeline.notify else None
     if notice is not None:
         _send(pipeline, notice)
@@ -30,9 +26,6 @@ def notify_moved(
 
 def notify_waiting(pipeline: Pipeline, evidence: Evidence, *, pull: str | None = None) -> None:
     """Evidence waits for sign-off."""
-    from lockgate.integrations.webhooks import Notice
-    from lockgate.runs.run import now
-
     if pipeline.notify and pipeline.signed and evidence.opens != "no":
         _send(pipeline, Notice.waiting(evidence, now(), _links(pull)))
 
@@ -51,7 +44,5 @@ def _links(pull: str | None) -> dict[str, str]:
 
 
 def _send(pipeline: Pipeline, notice: Notice) -> None:
-    from lockgate.integrations.webhooks import send
-
     for line in send(pipeline.notify, notice, environ=os.environ):
         click.echo(f"gate: {one_line(line)}", err=True)

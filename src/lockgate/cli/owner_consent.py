@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lockgate.cli.signing import sign_vote, signer_of, write_vote
 from lockgate.errors import UsageError, Waiting
-
-if TYPE_CHECKING:
-    from lockgate.promotion.ledger.entry import Entry
-    from lockgate.promotion.rollback_consent import RollbackPlan
-    from lockgate.signoff.identity import Identity
-    from lockgate.signoff.policy import SignoffPolicy
-    from lockgate.signoff.vote import Vote
+from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.rollback_consent import RollbackPlan, consenting_votes, needs_consent
+from lockgate.runs.run import now
+from lockgate.signoff import ssh
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.identity import Identity
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.vote import Vote
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,6 @@ class OwnerConsent:
 
     def check_unfinished(self, entry: Entry) -> None:
         """An owner may, in person or with a key; what somebody signed before cannot be about what comes after."""
-        from lockgate.promotion.rollback_consent import needs_consent
-
         if not needs_consent(self.policy, self.actor):
             return
         if self.key is not None:
@@ -44,11 +42,6 @@ class OwnerConsent:
 
     def __call__(self, plan: RollbackPlan) -> list[tuple[bytes, bytes]]:
         """The votes that allow it, with their signatures. Raises Waiting where nobody agrees."""
-        from lockgate.promotion.rollback_consent import consenting_votes
-        from lockgate.runs.run import now
-        from lockgate.signoff import ssh
-        from lockgate.signoff.decision import Ballot
-
         signed = [self._signed(plan)] if self.key is not None else [] if self.vote is None else [_read(self.vote)]
         votes, objections = ssh.read_votes(signed, self.policy)
         counted = {
@@ -68,9 +61,6 @@ class OwnerConsent:
         ]
 
     def _signed(self, plan: RollbackPlan) -> tuple[bytes, bytes]:
-        from lockgate.runs.run import now
-        from lockgate.signoff.vote import Vote
-
         if self.key is None:
             raise UsageError("there is no key to sign with", remedy="add --key FILE")
         by = signer_of(self.policy, self.key, source="the pipeline")
@@ -79,8 +69,6 @@ class OwnerConsent:
 
 
 def _read(path: Path) -> tuple[bytes, bytes]:
-    from lockgate.signoff.vote import Vote
-
     try:
         vote, signature = path.read_bytes(), path.with_name(path.name + ".sig").read_bytes()
         Vote.read(vote)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.pipeline.model import Pipeline
-    from lockgate.promotion.rollback_proof import RollbackProof
-    from lockgate.registries.ports import Registry
-    from lockgate.signoff.identity import Identity
+from lockgate.cli.notifications import run_url
+from lockgate.evidence.evidence import Evidence
+from lockgate.pipeline.model import Pipeline
+from lockgate.promotion.preconditions import make_rollback_proof
+from lockgate.promotion.rollback_proof import RollbackProof
+from lockgate.registries.ports import Registry
+from lockgate.runs.run import now
+from lockgate.signoff.identity import Identity
 
 
 def make_proof(
@@ -21,12 +22,8 @@ def make_proof(
 
     Raises Refused where the version does not answer, or where a gate contradicts the evidence.
     """
-    from lockgate.cli.notifications import run_url
-    from lockgate.promotion.preconditions import make_rollback_proof
-    from lockgate.promotion.rollback_proof import RollbackProof
     from lockgate.runs.promotion_hooks import prove_rollback
     from lockgate.runs.reevaluate import reevaluate
-    from lockgate.runs.run import now
 
     if pipeline.promotion.waiver is None:
         proof = make_rollback_proof(

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import platform
+import secrets
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
+
+from lockgate.cli.evidence_lookup import project_root
+from lockgate.cli.notifications import notify_waiting
+from lockgate.errors import LockgateError, UsageError
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.finding import Verdict
+from lockgate.evidence.run_folder import RunFolder, new_run_id, runs
+from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations import git
+from lockgate.models import environment
+from lockgate.pipeline.loader import load
+from lockgate.pipeline.model import Pipeline
+from lockgate.promotion.promote import record_staging
+from lockgate.promotion.publish import publish
+from lockgate.registries.ports import Registry
+from lockgate.registries.selectors import CandidateSelector
+from lockgate.reports import FORMATS
+from lockgate.runs.case_builder import open_case
+from lockgate.runs.lookup import only_pipeline
+from lockgate.runs.promotion_hooks import make_operator
+from lockgate.runs.run import PipelineRun, now
+from lockgate.text import secret_forms
 
 if TYPE_CHECKING:
-    from threading import Event
-
     from lockgate.cli.console import Screen
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.evidence.run_folder import RunFolder
-    from lockgate.pipeline.model import Pipeline
-    from lockgate.registries.ports import Registry
-    from lockgate.registries.selectors import CandidateSelector
-
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h: what is larger goes back to the system when it is freed
 _CI_VARIABLES = (
     *("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_SHA", "GITHUB_EVENT_NAME"),
@@ -55,10 +75,7 @@ def run_pipeline(
 ) -> FinishedRun:
     """Do what `gate run` does. People read it on stderr; with as_json the evidence is on stdout."""
     from lockgate.cli.console import Screen
-    from lockgate.cli.evidence_lookup import project_root
-    from lockgate.errors import UsageError
-    from lockgate.pipeline.loader import load
-    from lockgate.runs.lookup import only_pipeline, open_registry
+    from lockgate.runs.lookup import open_registry
 
     pipeline = load(path or only_pipeline(project_root()), environ=os.environ)
     gates = [gate.title for gate in pipeline.gates]
@@ -82,11 +99,6 @@ def run_pipeline(
 
 def parse_selector(text: str) -> CandidateSelector:
     """What `--candidate KEY=VALUE` names. Raises UsageError."""
-    from pydantic import ValidationError
-
-    from lockgate.errors import UsageError
-    from lockgate.registries.selectors import CandidateSelector
-
     key, _, value = text.partition("=")
     name, colon, content = value.partition(":")
     criterion: Any = value
@@ -119,16 +131,10 @@ class _RunSession:
 
     def evaluate(self) -> tuple[Evidence, RunFolder]:
         """Run the gates, or go on with a run; the evidence is on disk when this returns."""
-        import threading
-
-        from lockgate.errors import LockgateError
-        from lockgate.evidence.run_folder import RunFolder, new_run_id
-        from lockgate.runs.run import now
-
         started = now()
         resumed = self._resumable() if self.resume else None
         folder = resumed or RunFolder.new(self.pipeline.root, new_run_id(started))
-        stop = threading.Event()
+        stop = Event()
         if resumed is None:
             folder.mark("running", pipeline=self._file, asked=self._options, started_at=started.isoformat())
         try:
@@ -148,14 +154,6 @@ class _RunSession:
 
     def _evidence(self, folder: RunFolder, stop: Event) -> tuple[Evidence, bool]:
         """(the evidence, whether it was made now; a resumed run may have finished before)."""
-        import secrets
-        from datetime import datetime
-
-        from lockgate.models import environment
-        from lockgate.runs.case_builder import open_case
-        from lockgate.runs.run import PipelineRun, now
-        from lockgate.text import secret_forms
-
         with (
             self.screen.progress() as progress,
             open_case(
@@ -211,9 +209,6 @@ class _RunSession:
         return [*(f"--only {name}" for name in self.only), *(["--observe"] if self.observing else [])]
 
     def _resumable(self) -> RunFolder:
-        from lockgate.errors import UsageError
-        from lockgate.evidence.run_folder import runs
-
         for run in runs(self.pipeline.root):
             state = run.state()
             if state.get("pipeline") == self._file:
@@ -228,10 +223,6 @@ class _RunSession:
 
     def stage(self, evidence: Evidence, folder: RunFolder) -> None:
         """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
-        from lockgate.promotion.promote import record_staging
-        from lockgate.promotion.publish import publish
-        from lockgate.runs.promotion_hooks import make_operator
-
         if evidence.opens != "yes":
             publish(self.registry, evidence, folder.path)
             self.screen.say("published; nothing was staged")
@@ -244,8 +235,6 @@ class _RunSession:
 
     def _request_sign_off(self, evidence: Evidence, folder: RunFolder) -> None:
         """Notify those whom the pipeline names, once for each evidence, also where a run is resumed."""
-        from lockgate.cli.notifications import notify_waiting
-
         state = folder.state()
         if state.get("notified") != evidence.digest:
             notify_waiting(self.pipeline, evidence)
@@ -253,9 +242,6 @@ class _RunSession:
 
 
 def _write_reports(evidence: Evidence, folder: RunFolder) -> None:
-    from lockgate.evidence.run_record import RunRecord
-    from lockgate.reports import FORMATS
-
     record = RunRecord(evidence, lambda: folder.path)
     for report in FORMATS.values():
         folder.write(report.file, report.render(record).encode())
@@ -279,8 +265,6 @@ def _ended_by_signals(stop: Event) -> Iterator[None]:
 
 def _lean_memory() -> None:
     """Let Arrow and the C library give memory back: left alone, both keep twice what the tables need."""
-    import ctypes
-
     import pyarrow as pa
 
     pa.set_memory_pool(pa.system_memory_pool())
@@ -293,9 +277,6 @@ def _finished_evidence(folder: RunFolder, inputs: dict[str, Any]) -> Evidence | 
 
     inputs: digests of policy, models and data as they are now. Raises UsageError where the run cannot go on.
     """
-    from lockgate.errors import UsageError
-    from lockgate.evidence.finding import Verdict
-
     state = folder.state()
     if state.get("inputs") is None or "nonce" not in state:
         raise UsageError(f"run {folder.run_id} ended before it chose its versions", remedy="start anew with gate run")
@@ -313,10 +294,6 @@ def _finished_evidence(folder: RunFolder, inputs: dict[str, Any]) -> Evidence | 
 
 def _circumstances(root: Path) -> dict[str, Any]:
     """Git, CI and machine, for the evidence."""
-    import platform
-
-    from lockgate.integrations import git
-
     return {
         "git": git.checkout_state(root),
         "ci": {name: os.environ[name] for name in _CI_VARIABLES if os.environ.get(name)},

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from lockgate.cli.evidence_lookup import EvidenceLookup, look_up_evidence
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
-
-if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.signoff.identity import Identity
-    from lockgate.signoff.policy import SignoffPolicy
-    from lockgate.signoff.vote import Vote
+from lockgate.evidence.evidence import Evidence
+from lockgate.runs.run import now
+from lockgate.signoff import ssh
+from lockgate.signoff.decision import refuse_evidence
+from lockgate.signoff.identity import Identity
+from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.vote import Vote
 
 
 def cast(
@@ -26,10 +27,6 @@ def cast(
     pipeline: Path | None = None,
 ) -> list[str]:
     """Sign a vote and store it beside the evidence, or in `out`; returns lines for people. Raises Refused."""
-    from lockgate.runs.run import now
-    from lockgate.signoff.policy import SignoffPolicy
-    from lockgate.signoff.vote import Vote
-
     lookup = look_up_evidence(digest, pipeline)
     evidence = lookup.evidence
     policy = lookup.pipeline.signoff or SignoffPolicy()
@@ -57,9 +54,6 @@ def cast(
 
 def signer_of(policy: SignoffPolicy, key: Path, *, source: str) -> Identity:
     """The owner whose key this is. Raises Refused where it is none of the policy's. source: the policy's place, for messages."""
-    from lockgate.signoff import ssh
-    from lockgate.signoff.identity import Identity
-
     identity = ssh.identity(key)
     owner = policy.owner_of(identity)
     if owner is None:
@@ -73,8 +67,6 @@ def signer_of(policy: SignoffPolicy, key: Path, *, source: str) -> Identity:
 
 def sign_vote(vote: Vote, key: Path, policy: SignoffPolicy) -> bytes:
     """The signature of a vote, verified as it will be later. Raises LockgateError where it would not hold."""
-    from lockgate.signoff import ssh
-
     signature = ssh.sign(vote.bytes, key)
     objection = ssh.verify(vote.bytes, signature, identity=vote.by, keys=policy.keys)
     if objection is not None:
@@ -90,9 +82,6 @@ def write_vote(path: Path, vote: bytes, signature: bytes) -> str:
 
 
 def _require_approvable(policy: SignoffPolicy, evidence: Evidence, accepting: int | None) -> None:
-    from lockgate.runs.run import now
-    from lockgate.signoff.decision import refuse_evidence
-
     closed = refuse_evidence(policy, evidence, now())
     if closed is not None:
         raise Refused(closed.reason, code=closed.code, remedy=closed.remedy)
@@ -119,9 +108,6 @@ def _require_overridable(policy: SignoffPolicy, lookup: EvidenceLookup, reason: 
 
 def _store(lookup: EvidenceLookup, vote: bytes, signature: bytes) -> list[str]:
     """Beside the evidence here, and in the registry where it is published; one of the two must work."""
-    from lockgate.signoff import ssh
-    from lockgate.signoff.vote import Vote
-
     if lookup.votes_folder is not None:
         ssh.store_vote(lookup.votes_folder, Vote.read(vote), signature)
     try:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lockgate.evaluation.estimation.rank_sums import order_keys
 from lockgate.evaluation.metrics.catalog import declared
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.exhibit import Exhibit
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lockgate.evaluation.scoring.scored_table import Scored
 
 MOST_POINTS = 400
 
@@ -48,8 +48,6 @@ def _counted(
     labels: NDArray[Any], scores: NDArray[Any], weights: NDArray[Any] | None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """(positives, negatives) with a score at or above each distinct score, from the highest down, by weight."""
-    import numpy as np
-
     if weights is None:
         return _counted_rows(labels, scores)
     order = np.argsort(scores)[::-1]
@@ -61,10 +59,6 @@ def _counted(
 
 def _counted_rows(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The same where each row counts once, at scores evenly spread over all rows and over those of the rarer class."""
-    import numpy as np
-
-    from lockgate.evaluation.estimation.rank_sums import order_keys
-
     # The label rides in the lowest bit of each score's sortable key, so that one sort orders both.
     keys = order_keys(scores)
     bits: NDArray[Any] = keys.astype(np.uint64) if keys.max() >> np.uint32(31) else keys
@@ -87,14 +81,10 @@ def _counted_rows(labels: NDArray[Any], scores: NDArray[Any]) -> tuple[NDArray[A
 
 def _spread(size: int) -> NDArray[Any]:
     """Places from the first to the last of `size`, half as many as a curve may have."""
-    import numpy as np
-
     return np.linspace(0, size - 1, min(MOST_POINTS // 2, size)).round().astype(np.int64)
 
 
 def _curve(true: NDArray[Any], false: NDArray[Any], *, roc: bool) -> list[tuple[float, float]]:
-    import numpy as np
-
     if true[-1] <= 0 or false[-1] <= 0:
         return []
     keep = np.unique(np.linspace(0, true.size - 1, min(MOST_POINTS, true.size)).round().astype(int))

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.judging.slice_gaps import SliceGap, clusters_span_slices, estimate_gap, slice_requirements
+from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.scoring.merge_small_slices import Pool, merged
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Finding
-
-if TYPE_CHECKING:
-    from lockgate.data.slices.slice import Slice
-    from lockgate.evaluation.metrics.declaration import Metric
-    from lockgate.evaluation.scoring.merge_small_slices import Pool
-    from lockgate.evaluation.scoring.scored_table import Scored
 
 NamedRequirements = Sequence[tuple[str, Requirement]]
 
@@ -40,8 +37,6 @@ def evaluate(
     gate: its name in the evidence. threshold: of each role's scores. counted: estimates of requirements on no metric, to be
     judged with the rest. A cell that a requirement names is judged on its own rows, pooled or not.
     """
-    from lockgate.evaluation.scoring.merge_small_slices import merged
-
     whole, pools = merged(scored, small)
 
     def estimates(rows: Scored, subset: NamedRequirements) -> list[Estimate]:

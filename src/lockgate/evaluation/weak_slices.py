@@ -6,22 +6,23 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
+from lockgate.data.dataset import DatasetSpec
 from lockgate.data.slices.names import SliceKey
+from lockgate.data.slices.spec import FindSpec
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
+from lockgate.evaluation.metrics.classification import class_squared_errors
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.hashing import number
+from lockgate.models.class_scores import predicted_class
 from lockgate.stats.multiple_testing import benjamini_hochberg
-
-if TYPE_CHECKING:
-    from lockgate.data.dataset import DatasetSpec
-    from lockgate.data.slices.spec import FindSpec
-    from lockgate.evaluation.scoring.scored_table import Scored
 
 Floats = NDArray[np.float64]
 MOST_SEARCHED = 1_000_000  # combinations of values, each with its own counters
@@ -155,9 +156,6 @@ def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str,
 
 
 def _of_classes(labels: NDArray[Any], outputs: list[NDArray[Any]]) -> tuple[str, Floats, Floats | None]:
-    from lockgate.evaluation.metrics.classification import class_squared_errors
-    from lockgate.models.class_scores import predicted_class
-
     shares = all(output.ndim == 2 and output.min() >= 0 and output.max() <= 1 for output in outputs)
     losses = [
         class_squared_errors(labels, output) if shares else (predicted_class(output) != labels).astype(np.float64)
@@ -215,8 +213,6 @@ def _cells(scored: Scored, find: FindSpec, skipped: list[str]) -> Iterator[_Cell
 def _tested(
     cells: _Cells, candidate: Floats, champion: Floats | None, weights: Floats, clusters: NDArray[Any] | None
 ) -> list[WeakSlice]:
-    from scipy import special
-
     def sums(values: Floats) -> Floats:
         return _sums(cells.codes, values, cells.size)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +11,7 @@ import pyarrow as pa
 from lockgate.data.arrow_arrays import Array, to_floats, to_numpy
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.errors import DataError, ModelFault
-from lockgate.models.model import column_names
-
-if TYPE_CHECKING:
-    from lockgate.models.model import Output
+from lockgate.models.model import Output, column_names
 
 
 def class_scores(

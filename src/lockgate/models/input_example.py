@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from lockgate.errors import DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _ARROW = {
     "boolean": "bool",
@@ -27,8 +26,6 @@ def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBa
 
     Raises DataError for a file that holds no table, such as tensors or texts.
     """
-    import pyarrow as pa
-
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

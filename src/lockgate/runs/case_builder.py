@@ -11,11 +11,15 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lockgate.data.dataset import Dataset
 from lockgate.errors import LockgateError, ModelFault, UsageError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.scoring import row_metrics
+from lockgate.evaluation.scoring.replay import replay
 from lockgate.evidence.run_folder import RunFolder, salt
 from lockgate.hashing import folder_digest
+from lockgate.models.model import Model, Output
+from lockgate.models.output import scorer
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.model import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
@@ -25,10 +29,7 @@ from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 if TYPE_CHECKING:
-    from lockgate.data.dataset import Dataset
     from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.models.model import Model
-
 Progress = Callable[[str, int, int | None], None]
 
 
@@ -175,8 +176,6 @@ class CaseBuilder:
                 continue
 
     def _open_dataset(self, name: str) -> Dataset:
-        from lockgate.data.dataset import Dataset
-
         dataset = Dataset(name, self.pipeline.data[name], self.pipeline.root, scratch=self.scratch / "data")
         self._opened[name] = dataset
         return dataset
@@ -214,10 +213,6 @@ class CaseBuilder:
         self, dataset: Dataset, classes: tuple[str, ...], *, replayed: bool
     ) -> tuple[dict[str, Any], list[str] | None]:
         """(role → function from batches of the data to scores, none where they lie in the data; columns to read)."""
-        from lockgate.evaluation.scoring.replay import replay
-        from lockgate.models.model import Output
-        from lockgate.models.output import scorer
-
         contenders = () if dataset.spec.scores else self.case.contenders
         columns = self.inputs.columns(dataset, contenders)
         row_functions = None if replayed or not contenders else self.inputs.row_functions(dataset)

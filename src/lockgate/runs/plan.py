@@ -8,25 +8,39 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.class_labels import label_classes
+from lockgate.data.dataset import Dataset
 from lockgate.errors import LockgateError, UsageError
+from lockgate.evaluation.estimation.estimate import Estimate, estimate
+from lockgate.evaluation.evaluate import both_sides
+from lockgate.evaluation.metrics import multiclass
+from lockgate.evaluation.metrics.by_query import ByQuery
+from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
+from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
+from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
+from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
+from lockgate.evaluation.planning.outlook import Outlook, as_absolute, assumptions, outlooks
+from lockgate.evaluation.planning.request_outlook import counted_outlook, flip_rate_outlook, timed_outlook
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.scoring.merge_small_slices import merged
+from lockgate.evaluation.scoring.row_columns import checked_rows
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.run_folder import RunFolder
+from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES
+from lockgate.pipeline.model import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
+from lockgate.runs.case_builder import open_case
 from lockgate.runs.reuse_budget import count_evaluations, judged_data
 from lockgate.runs.version_selection import select_candidate, select_champion
 
-if TYPE_CHECKING:
-    from lockgate.evaluation.estimation.estimate import Estimate
-    from lockgate.evaluation.planning.outlook import Outlook
-    from lockgate.evaluation.requirements.requirement import Requirement
-    from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.gates.gate import Gate
-    from lockgate.pipeline.model import Pipeline
-
-    Requirements = Sequence[tuple[str, Requirement]]
+Requirements = Sequence[tuple[str, Requirement]]
 
 
 def plan_run(
@@ -116,9 +130,6 @@ class _Plan:
 
     def _outlook_without_rows(self, gate: Gate, name: str, requirement: Requirement) -> Outlook:
         """The outlook of a requirement that is not decided on rows of data, or whose variance only a run shows."""
-        from lockgate.evaluation.planning.outlook import Outlook
-        from lockgate.evaluation.planning.request_outlook import counted_outlook, timed_outlook
-
         subject = gate.subjects[requirement.subject]
         load = gate.own_load
         if load is not None:
@@ -130,11 +141,6 @@ class _Plan:
 
     def _outlooks_on_rows(self, gate: Gate, requirements: Requirements) -> dict[str, list[Outlook]]:
         """By requirement, of those that are decided on rows of a data set."""
-        from lockgate.evaluation.metrics.ranking_subjects import BY_NAME
-        from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_requirement
-        from lockgate.evaluation.planning.outlook import as_absolute, outlooks
-        from lockgate.evaluation.planning.request_outlook import flip_rate_outlook
-
         data = self.pipeline.data_of(gate)
         if data is None or not gate.by_group:
             return {}
@@ -167,8 +173,6 @@ class _Plan:
         return listed
 
     def _assume(self, data: str, *, scored: bool) -> None:
-        from lockgate.evaluation.planning.outlook import assumptions
-
         self.assumptions = assumptions(self.disagreement, scored=self.score)
         cluster = self.pipeline.data[data].cluster
         if cluster is not None and not scored:
@@ -181,14 +185,6 @@ class _Plan:
         return self._label_tables[name]
 
     def _read_labels(self, name: str) -> Scored:
-        import numpy as np
-
-        from lockgate.data import arrow_arrays as arrays
-        from lockgate.data.class_labels import label_classes
-        from lockgate.data.dataset import Dataset
-        from lockgate.evaluation.scoring.row_columns import checked_rows
-        from lockgate.evaluation.scoring.scored_table import Scored
-
         without = {"id": None, "keep_ids": False, "weight": None, "cluster": None, "scores": None}
         dataset = Dataset(name, self.pipeline.data[name].model_copy(update=without), self.pipeline.root)
         task: Any = self.pipeline.task
@@ -208,8 +204,6 @@ class _Plan:
     @cached_property
     def _champion_tables(self) -> dict[str, tuple[Scored, float | None]]:
         """By data: (the champion's scores, in the candidate's place; its threshold)."""
-        from lockgate.runs.case_builder import open_case
-
         assert self.champion is not None  # noqa: S101  # plan_run refuses to score without one
         alone = self.pipeline.model_copy(update={"champion": "none"})
         gates = [gate for gate in alone.gates if any(_needs_labels(gate, line) for line in gate.lines)]
@@ -237,9 +231,6 @@ class _Plan:
 
 
 def _metrics() -> dict[str, Any]:
-    from lockgate.evaluation.metrics.catalog import METRICS
-    from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
-
     return {**METRICS, FLIP_RATE.name: FLIP_RATE}
 
 
@@ -251,13 +242,6 @@ def _estimates(
     table: Scored, requirements: Requirements, small: Any, *, threshold: float | None, gaps: Sequence[str]
 ) -> dict[str, list[Estimate]]:
     """Estimates by requirement, of the slices that the gate would judge: small ones pooled where that is the policy."""
-    from lockgate.evaluation.estimation.estimate import estimate
-    from lockgate.evaluation.evaluate import both_sides
-    from lockgate.evaluation.metrics import multiclass
-    from lockgate.evaluation.metrics.by_query import ByQuery
-    from lockgate.evaluation.metrics.catalog import SUBJECTS
-    from lockgate.evaluation.scoring.merge_small_slices import merged
-
     metrics = _metrics()
     if table.classes:
         metrics |= multiclass.metrics([line for _, line in requirements if line.subject in SUBJECTS], table.classes)

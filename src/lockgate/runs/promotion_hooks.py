@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError, Refused
 from lockgate.integrations import git
+from lockgate.models.environment import is_secret
 from lockgate.pipeline.model import Pipeline
 from lockgate.promotion.apply import Operator
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.preconditions import PromotionTerms
 from lockgate.promotion.rollback_proof import RollbackAnswer
+from lockgate.promotion.traffic_switch import switch_traffic
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import ChampionSelector
 from lockgate.runs.case_builder import temporary_case
@@ -18,9 +20,6 @@ from lockgate.runs.lookup import open_registry
 from lockgate.runs.run import now
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
-
-if TYPE_CHECKING:
-    from lockgate.promotion.ledger.entry import Entry
 
 SAMPLE_ROWS = 10
 
@@ -55,9 +54,6 @@ def make_terms(pipeline: Pipeline) -> PromotionTerms:
 
 def _traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callable[[Entry], str] | None:
     """What makes serving follow an entry of the ledger; None where the pipeline has no promotion.switch."""
-    from lockgate.models.environment import is_secret
-    from lockgate.promotion.traffic_switch import switch_traffic
-
     spec = pipeline.promotion.switch
     if spec is None:
         return None

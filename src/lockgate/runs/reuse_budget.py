@@ -9,16 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from lockgate.errors import LockgateError
 from lockgate.evaluation.judging.number_format import percent
 from lockgate.evidence.finding import Finding, Verdict
-from lockgate.pipeline.model import spends_reuse_budget
-
-if TYPE_CHECKING:
-    from lockgate.gates.gate import Gate
-    from lockgate.pipeline.model import Pipeline
+from lockgate.gates.gate import Gate
+from lockgate.pipeline.model import Pipeline, spends_reuse_budget
 
 Published = Callable[[], Sequence[Mapping[str, str]]]
 Evaluations = Mapping[str, int | None]  # number of this evaluation by data name, None where unknown

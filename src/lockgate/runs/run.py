@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lockgate import __version__
 from lockgate import hashing as digest
@@ -16,20 +16,17 @@ from lockgate.errors import LockgateError, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary
 from lockgate.evaluation.judging.judge import owner_may_accept
+from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult, Opens
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.evidence.run_folder import RunFolder
-from lockgate.gates.gate import Context, Gate
+from lockgate.gates.gate import Context, Gate, Waiver
+from lockgate.pipeline.model import Pipeline
+from lockgate.registries.ports import ModelVersion
 from lockgate.runs import reuse_budget
 from lockgate.text import hide
 from lockgate.units import utc_text
-
-if TYPE_CHECKING:
-    from lockgate.evaluation.requirements.requirement import Requirement
-    from lockgate.gates.gate import Waiver
-    from lockgate.pipeline.model import Pipeline
-    from lockgate.registries.ports import ModelVersion
 
 
 @dataclass

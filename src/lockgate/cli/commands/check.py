@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from lockgate.pipeline.model import Pipeline
+from lockgate.errors import PipelineError, UsageError
+from lockgate.pipeline.loader import load
+from lockgate.pipeline.model import Pipeline
+from lockgate.runs.lookup import pipelines
 
 
 @click.command("check")
@@ -18,10 +21,6 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(paths: tuple[Path, ...], as_json: bool) -> None:
     """Check PIPELINE…, by default every one in gates/: every complaint at once, exit 2 where there is one."""
-    from lockgate.errors import PipelineError, UsageError
-    from lockgate.pipeline.loader import load
-    from lockgate.runs.lookup import pipelines
-
     entries: list[dict[str, Any]] = []
     for path in paths or pipelines(Path()):
         try:
@@ -54,8 +53,6 @@ def _entry(
 
 def _notes(pipeline: Pipeline) -> list[str]:
     """What is valid, and worth knowing."""
-    from datetime import UTC, datetime
-
     today = datetime.now(UTC).date()
     notes = [
         f"the waiver of {waiver.finding} ended on {waiver.until} and is ignored"

@@ -10,12 +10,14 @@ import sys
 import time
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence
+import lockgate
+from lockgate.cli.main import run
+from lockgate.errors import LockgateError, UsageError
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.run_folder import latest
 
 AUTHOR = "dana@example.org"
 OWNER = "olga@example.org"
@@ -42,8 +44,6 @@ signoff:
 )
 def command(folder: Path) -> int:
     """Stop a candidate that looks better on average, promote a good one, roll it back, and promote it anew."""
-    from lockgate.errors import LockgateError, UsageError
-
     missing = [tool for tool in ("git", "ssh-keygen") if shutil.which(tool) is None]
     if missing:
         raise UsageError(f"the demo needs {' and '.join(missing)}", remedy="install it and call again")
@@ -72,8 +72,6 @@ class _UnexpectedEnd(Exception):
 
 def _clear(folder: Path) -> None:
     """Empty the demo's folder; refuses one that somebody else made."""
-    from lockgate.errors import UsageError
-
     mark = folder / ".lockgate-demo"
     if folder.exists():
         if any(folder.iterdir()) and not mark.exists():
@@ -170,8 +168,6 @@ class _Story:
 
     def newest(self) -> tuple[Evidence, Path]:
         """The evidence and the report of the newest run."""
-        from lockgate.evidence.run_folder import latest
-
         run = latest(self.folder)
         if run is None:
             raise _UnexpectedEnd("there is no run")
@@ -182,8 +178,6 @@ class _Story:
 
     def step(self, text: str, args: list[str], *, code: int = 0) -> None:
         """Run one command in this process; another exit code than the story's ends the demo."""
-        from lockgate.cli.main import run
-
         self.headline(text)
         words = [_relative(Path(word), self.folder) if word.startswith(str(self.folder)) else word for word in args]
         click.echo(f"$ gate {' '.join(_quoted(word) for word in words)}")
@@ -201,8 +195,6 @@ def _quoted(text: str) -> str:
 
 def _policy() -> Path:
     """gates/demo.yaml, as installed with the package or in the checkout that it is installed from."""
-    import lockgate
-
     package = Path(lockgate.__file__).parent
     for path in (package / "pipelines" / "demo.yaml", package.parents[1] / "gates" / "demo.yaml"):
         if path.is_file():

@@ -6,6 +6,11 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.github import production_moves
+from lockgate.cli.github.actions_runner import run_move, run_step
+from lockgate.cli.github.production_moves import roll_back
+from lockgate.errors import LockgateError
+
 _PIPELINE = click.option(
     "--pipeline",
     "path",
@@ -61,9 +66,7 @@ def decide(path: Path | None, record: Path) -> int:
 
 
 def _decide(path: Path | None, *, record: Path | None) -> int:
-    from lockgate.cli.github.actions_runner import run_step
     from lockgate.cli.github.pull_request import decide
-    from lockgate.errors import LockgateError
 
     runner, outputs = run_step(lambda runner: decide(path, record, runner))
     if isinstance(outputs, LockgateError):
@@ -88,7 +91,6 @@ _PROOF = click.option(
 @_PROOF
 def prove(path: Path | None, digest: str, proof: Path) -> int:
     """Once approved: prove the rollback and run repeatable gates again, in a job that may only read the registry."""
-    from lockgate.cli.github.actions_runner import run_move
     from lockgate.cli.github.promotion_job import prove_rollback
 
     return run_move(lambda _: prove_rollback(path, digest, proof), state="proven", **{"reason-code": "error"})
@@ -100,7 +102,6 @@ def prove(path: Path | None, digest: str, proof: Path) -> int:
 @_PROOF
 def promote(path: Path | None, digest: str, proof: Path) -> int:
     """Once approved and proven: promote the version, as `gate promote` does. Runs no model; everything is read anew."""
-    from lockgate.cli.github.actions_runner import run_move
     from lockgate.cli.github.promotion_job import promote_approved
 
     return run_move(lambda runner: promote_approved(path, digest, proof, runner), state="promoted")
@@ -113,9 +114,6 @@ def promote(path: Path | None, digest: str, proof: Path) -> int:
 @click.option("--to", envvar="GATE_TO", type=click.IntRange(min=1), help="Another version instead of the previous one.")
 def rollback(path: Path | None, model: str, reason: str, to: int | None) -> int:
     """Make the previous version Production again, as `gate rollback` does, in the name of who started the run."""
-    from lockgate.cli.github.actions_runner import run_move
-    from lockgate.cli.github.production_moves import roll_back
-
     target = None if to is None else str(to)
     return run_move(lambda _: roll_back(path, model, reason=reason, to=target), state="rolled_back")
 
@@ -125,7 +123,4 @@ def rollback(path: Path | None, model: str, reason: str, to: int | None) -> int:
 @_MODEL
 def archive(path: Path | None, model: str) -> int:
     """For a schedule: archive the previous version once the soak is over, then verify, as the commands do."""
-    from lockgate.cli.github import production_moves
-    from lockgate.cli.github.actions_runner import run_move
-
     return run_move(lambda _: production_moves.archive(path, model), state="done")

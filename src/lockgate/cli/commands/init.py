@@ -8,12 +8,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import click
 
-if TYPE_CHECKING:
-    from lockgate.data.dataset import Dataset
+from lockgate.cli.github.workflow_files import Workflows
+from lockgate.data.class_labels import label_classes, label_values
+from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.errors import LockgateError, PipelineError, UsageError
+from lockgate.evaluation.judging.number_format import rounded_up
+from lockgate.pipeline import loader
+from lockgate.pipeline.loader import root_of
+from lockgate.runs.lookup import only_pipeline, pipelines
 
 _TEMPLATE = """\
 # What a new version of {model} must show before it moves. `gate check` checks this file, `gate run` runs it.
@@ -96,9 +102,6 @@ def command(
     force: bool,
 ) -> None:
     """Write gates/MODEL.yaml and models/MODEL.version, to be edited; with --github the workflows, too."""
-    from lockgate.errors import PipelineError, UsageError
-    from lockgate.pipeline import loader
-
     if action is not None and not github:
         raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
     prompting = not yes and sys.stdin.isatty()
@@ -152,9 +155,6 @@ def _name(model: str) -> str:
 
 def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
     """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
-    from lockgate.pipeline import loader
-    from lockgate.runs.lookup import only_pipeline, pipelines
-
     if model is not None:
         path = Path("gates") / f"{_name(model)}.yaml"
         return (model, path) if path.exists() else None
@@ -165,8 +165,6 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
 
 
 def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
-    from lockgate.cli.github.workflow_files import Workflows
-
     for line in Workflows.of(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
         click.echo(line)
 
@@ -211,7 +209,6 @@ def _classes(counts: _RowCounts) -> str:
 
 def _requirements(task: str, counts: _RowCounts) -> tuple[list[str], str]:
     """Requirements with the smallest tolerances that the rows decide together, and the comment that explains them."""
-    from lockgate.evaluation.judging.number_format import rounded_up
     from lockgate.evaluation.planning.expected_error import smallest_decidable_tolerance
 
     lines, decided, together = [], counts.rows > 0, len(_LINES[task])  # an equal candidate is to pass all of them
@@ -233,17 +230,11 @@ def _requirements(task: str, counts: _RowCounts) -> tuple[list[str], str]:
 
 
 def _dataset(data: str, label: str) -> Dataset:
-    from lockgate.data.dataset import Dataset, DatasetSpec
-    from lockgate.pipeline.loader import root_of
-
     return Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
 
 
 def _guess_task(data: str, label: str) -> str:
     """The task that fits the label's values: a few names or whole numbers are classes. binary where they cannot be read."""
-    from lockgate.data.class_labels import label_values
-    from lockgate.errors import LockgateError
-
     try:
         values = label_values(_dataset(data, label), most=_MOST_CLASSES)
     except LockgateError:
@@ -258,8 +249,6 @@ def _count_rows(task: str, data: str, label: str) -> _RowCounts:
     import numpy as np
 
     from lockgate.data import arrow_arrays as arrays
-    from lockgate.data.class_labels import label_classes
-    from lockgate.errors import LockgateError
     from lockgate.evaluation.scoring.row_columns import checked_rows
 
     if task == "ranking":

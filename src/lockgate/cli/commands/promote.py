@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.cli.evidence_lookup import EvidenceLookup, look_up_evidence, read_ballot
+from lockgate.cli.notifications import notify_moved
+from lockgate.cli.prove_rollback import make_proof, proof_lines
 from lockgate.errors import UsageError
-
-if TYPE_CHECKING:
-    from lockgate.cli.evidence_lookup import EvidenceLookup
-    from lockgate.promotion.rollback_proof import RollbackProof
+from lockgate.integrations import git
+from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
+from lockgate.promotion.promote import promote
+from lockgate.promotion.rollback_proof import RollbackProof
+from lockgate.runs.promotion_hooks import make_operator, make_terms
 
 
 @click.command("promote")
@@ -44,14 +48,8 @@ def command(
     With --prove-only FILE in a job that may only read, and --proof FILE in the one that may promote, the latter runs no
     model. With --repeat the former also runs the repeatable gates again, and compares the evidence with them.
     """
-    import tempfile
-
     from lockgate.cli.console import show_outcome
-    from lockgate.cli.evidence_lookup import look_up_evidence, read_ballot
-    from lockgate.cli.notifications import notify_moved
-    from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
-    from lockgate.promotion.promote import promote
-    from lockgate.runs.promotion_hooks import make_operator, make_terms, prove_rollback
+    from lockgate.runs.promotion_hooks import prove_rollback
 
     if proof is not None and prove_only is not None:
         raise UsageError("--proof uses a proof and --prove-only makes one", remedy="give one of the two")
@@ -80,8 +78,6 @@ def command(
 
 
 def _write_proof(lookup: EvidenceLookup, path: Path, *, repeat: bool, as_json: bool) -> None:
-    from lockgate.cli.prove_rollback import proof_lines
-
     proof = _prove(lookup, repeat=repeat)
     path.write_bytes(proof.bytes)
     rollback, *gates = proof_lines(lookup.pipeline, proof)
@@ -92,16 +88,11 @@ def _write_proof(lookup: EvidenceLookup, path: Path, *, repeat: bool, as_json: b
 
 
 def _prove(lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
-    from lockgate.cli.prove_rollback import make_proof
-    from lockgate.integrations import git
-
     by = git.current_identity(lookup.pipeline.root)
     return make_proof(lookup.pipeline, lookup.registry, lookup.evidence, by=by, repeat=repeat)
 
 
 def _read(path: Path, lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
-    from lockgate.promotion.rollback_proof import RollbackProof
-
     try:
         proof = RollbackProof.read(path.read_bytes())
     except (OSError, ValueError) as error:

@@ -6,12 +6,13 @@ import os
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from lockgate.evidence.run_record import RunRecord
+from lockgate.cli.evidence_lookup import look_up_evidence, project_root
+from lockgate.evidence.run_folder import RunFolder, find, latest
+from lockgate.evidence.run_record import RunRecord
+from lockgate.reports import FORMATS
 
 
 @click.command("report")
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline that the evidence belongs to.")
 def command(source: str | None, form: str, path: Path | None) -> None:
     """Print the report of a digest or a run folder, of the newest run without one."""
-    from lockgate.reports import FORMATS
-
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         record = _local(source) or _published(source, path, Path(scratch))
         click.echo(FORMATS[form].render(record), nl=False)
@@ -36,10 +35,6 @@ def command(source: str | None, form: str, path: Path | None) -> None:
 
 def _local(source: str | None) -> RunRecord | None:
     """The record of a run on this machine, which needs no registry."""
-    from lockgate.cli.evidence_lookup import project_root
-    from lockgate.evidence.run_folder import RunFolder, find, latest
-    from lockgate.evidence.run_record import RunRecord
-
     if source is not None and os.path.isdir(source):  # noqa: PTH112
         run: RunFolder | None = RunFolder(Path(source).absolute())
     else:
@@ -49,9 +44,6 @@ def _local(source: str | None) -> RunRecord | None:
 
 def _published(digest: str | None, path: Path | None, scratch: Path) -> RunRecord:
     """The record of a run in the registry; its files are downloaded once a report reads an exhibit."""
-    from lockgate.cli.evidence_lookup import look_up_evidence
-    from lockgate.evidence.run_record import RunRecord
-
     lookup = look_up_evidence(digest, path)
     store = lookup.registry.evidence(lookup.evidence.model)
     return RunRecord(lookup.evidence, cache(lambda: lookup.folder or store.fetch(lookup.evidence.digest, scratch)))

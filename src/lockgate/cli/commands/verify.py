@@ -5,16 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from lockgate.pipeline.model import Pipeline
-    from lockgate.promotion.audit.verify import Verification
-    from lockgate.promotion.ledger.export import LedgerCopy
-    from lockgate.registries.ports import Registry
+from lockgate.cli.evidence_lookup import model_pipeline
+from lockgate.errors import Refused, UsageError
+from lockgate.evidence.run_folder import write
+from lockgate.hashing import sha256
+from lockgate.pipeline.model import Pipeline
+from lockgate.promotion.audit.repair import REASON, repair
+from lockgate.promotion.audit.verify import Verification, verify
+from lockgate.promotion.ledger import export as ledger_export
+from lockgate.promotion.ledger.export import LedgerCopy
+from lockgate.registries.ports import Registry
+from lockgate.runs.promotion_hooks import make_operator
+from lockgate.runs.run import now
 
 
 @click.command("verify")
@@ -45,9 +53,6 @@ def command(
 
     Exit 0 where all agrees, 1 where something does not, 3 while somebody is moving a version.
     """
-    from lockgate.cli.evidence_lookup import model_pipeline
-    from lockgate.errors import Refused, UsageError
-    from lockgate.promotion.ledger import export as ledger_export
     from lockgate.runs.lookup import open_registry
 
     if model is None:
@@ -80,11 +85,6 @@ def command(
 
 
 def _verify(registry: Registry, pipeline: Pipeline, ledger: LedgerCopy | None) -> Verification:
-    import tempfile
-
-    from lockgate.promotion.audit.verify import verify
-    from lockgate.runs.run import now
-
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         return verify(
             registry, pipeline.model, promotion=pipeline.promotion, now=now(), scratch=Path(scratch), exported=ledger
@@ -95,9 +95,6 @@ def _repair(
     registry: Registry, pipeline: Pipeline, state: Verification, reason: str | None, *, confirm: bool
 ) -> dict[str, Any] | None:
     """Show what would be done, let whoever sits there confirm, and do it; the outcome as JSON, None where none was due."""
-    from lockgate.promotion.audit.repair import REASON, repair
-    from lockgate.runs.promotion_hooks import make_operator
-
     repairs = state.repairs
     entry = state.chain.unfinished
     repairs = [f"finish {entry.label} ({entry.kind.replace('_', ' ')})", *repairs] if entry is not None else repairs
@@ -116,10 +113,6 @@ def _repair(
 
 
 def _export(registry: Registry, model: str, file: Path) -> str:
-    from lockgate.evidence.run_folder import write
-    from lockgate.hashing import sha256
-    from lockgate.promotion.ledger import export as ledger_export
-
     data = ledger_export.copy_ledger(model, registry.ledger(model).keys()).bytes
     write(file, data)
     return f"wrote {file}, {sha256(data)}"
@@ -127,9 +120,6 @@ def _export(registry: Registry, model: str, file: Path) -> str:
 
 def _offline(file: Path, *, as_json: bool) -> int:
     """Verify a copy alone; returns the exit code."""
-    from lockgate.hashing import sha256
-    from lockgate.promotion.ledger import export as ledger_export
-
     data = file.read_bytes()
     ledger, problems = ledger_export.read_copy(data, name=file.name)
     entries, uncovered = len(ledger.chain.entries), ledger_export.uncovered(ledger.chain)

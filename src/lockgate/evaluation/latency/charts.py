@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from scipy import special
 
+from lockgate.evaluation.latency.recorded_times import RecordedTimes
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.stats.latency_samples import pooled
-
-if TYPE_CHECKING:
-    from lockgate.evaluation.latency.recorded_times import RecordedTimes
 
 _SPREAD = 250  # points of a distribution, evenly by rank
 _TAIL = 80  # the slowest requests, each a point of its own: that is where requirements on p99 are decided
@@ -42,8 +41,6 @@ def exhibits(
 
 def _distribution(role: str, measured: RecordedTimes) -> list[tuple[Any, ...]]:
     """(model, latency, share of requests up to it, and the 90 % interval of that share), the slowest requests in full."""
-    from scipy import special
-
     whole = pooled([stretch.times for stretch in measured.stretches])
     _, values, counts = whole.ranked()
     count = len(whole)

@@ -7,7 +7,9 @@ import os
 import random
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.estimation.estimate import Estimate, counted
@@ -24,11 +26,7 @@ from lockgate.evidence.finding import Finding
 from lockgate.hashing import number
 from lockgate.models.load_spec import CONNECTIONS, Load
 from lockgate.models.model import Drive, LoadPlan
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from lockgate.models.target_spec import Target
+from lockgate.models.target_spec import Target
 
 _OF_A_MACHINE = ("ms", "s", "requests/s")
 

@@ -6,22 +6,25 @@ They are judged as estimates from scored rows are.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
 from lockgate.evaluation.latency.request_limits import PERCENTILES
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.hashing import number
+from lockgate.stats.influence import Spread, bound, design_effect, spread_of_blocks
+from lockgate.stats.latency import aa_noise, mean, percentile, pooled_ratio
+from lockgate.stats.latency_samples import Statistic, Times, pooled, resemblance, spanned, times
+from lockgate.stats.stationarity import mann_kendall
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from lockgate.stats.influence import Spread
-    from lockgate.stats.latency_samples import Statistic, Times
-
-    Blocks = Sequence[ArrayLike | Times]
+Blocks = Sequence[ArrayLike | Times]
 
 RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer; below it may be chance
 UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothing is decided
@@ -49,15 +52,11 @@ class BlockLatencies:
 
 def as_times(blocks: Blocks) -> list[Times]:
     """Convert blocks of latencies; arrays become exact ones."""
-    from lockgate.stats.latency_samples import times
-
     return [times(block) for block in blocks]
 
 
 def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
     """Estimate one requirement such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
-    from lockgate.stats.latency_samples import pooled, spanned
-
     value = statistic(requirement.subject)
     candidate = spanned(value, pooled(as_times(timed.candidate)))[1]
     limit = requirement.limit
@@ -95,8 +94,6 @@ def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:
 
 def statistic(subject: str) -> Statistic:
     """Return the function from latencies to the subject's value."""
-    from lockgate.stats.latency import mean, percentile
-
     return mean if subject == "mean_ms" else percentile(PERCENTILES[subject])
 
 
@@ -104,9 +101,6 @@ def estimate_ratio(
     blank: Estimate, requirement: Requirement, candidate: Blocks, champion: Blocks, value: Statistic, *, seed: int
 ) -> Estimate:
     """Estimate the candidate's statistic over the champion's from pairs of blocks. value: statistic of pooled blocks."""
-    from lockgate.stats.latency import aa_noise, pooled_ratio
-    from lockgate.stats.latency_samples import pooled, spanned
-
     confidence = requirement.confidence or CONFIDENCE
     candidate, champion = as_times(candidate), as_times(champion)
     champion_value = spanned(value, pooled(champion))[1]
@@ -164,8 +158,6 @@ def _noisy(noise: float | None, limit: float, *, up: bool) -> tuple[str, str] | 
 
 def _answered(candidate: Sequence[Times], champion: Sequence[Times], value: Statistic) -> list[tuple[float, ...]]:
     """Statistics of both models, for each pair of blocks in which both are positive and finite."""
-    from lockgate.stats.latency_samples import spanned
-
     pairs = [
         tuple(spanned(value, block)[1] if len(block) else 0.0 for block in pair)
         for pair in zip(candidate, champion, strict=True)
@@ -175,8 +167,6 @@ def _answered(candidate: Sequence[Times], champion: Sequence[Times], value: Stat
 
 def _unsteady(values: Sequence[float], quantity: str) -> tuple[str, str] | None:
     """(code, reason) where the values, of one block after the other, have a trend."""
-    from lockgate.stats.stationarity import mann_kendall
-
     if mann_kendall(values) > UNSTEADY:
         return None
     half = len(values) // 2
@@ -186,12 +176,6 @@ def _unsteady(values: Sequence[float], quantity: str) -> tuple[str, str] | None:
 
 def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, candidate: float) -> Estimate:
     """Estimate a percentile by order statistics, or a mean from its blocks; both count how much blocks differ."""
-    import numpy as np
-
-    from lockgate.stats.influence import spread_of_blocks
-    from lockgate.stats.latency import percentile
-    from lockgate.stats.latency_samples import spanned
-
     if not math.isfinite(candidate):
         return replace(blank, problem=("requests_failed", "so many requests failed that it is infinite"))
     if requirement.claim == "point":
@@ -212,8 +196,6 @@ def bound_by_blocks(
     estimate: Estimate, requirement: Requirement, error: Spread, *, blocks: int, quantity: str, **fields: Any
 ) -> Estimate:
     """Bound the estimate's value by t, with the standard error that blocks have; fields: added where that is possible."""
-    from lockgate.stats.influence import bound
-
     if estimate.value is None or error.n_eff <= 1:
         few = f"{blocks} blocks do not differ enough to say how far the {quantity} may be off"
         return replace(estimate, p_pass=1.0, p_fail=1.0, too_few=few)
@@ -235,11 +217,6 @@ def bound_by_blocks(
 
 
 def _percentile(blank: Estimate, requirement: Requirement, blocks: Sequence[Times], candidate: float) -> Estimate:
-    import numpy as np
-
-    from lockgate.stats.influence import design_effect
-    from lockgate.stats.latency_samples import pooled, resemblance
-
     p = PERCENTILES[requirement.subject]
     repeats = resemblance(blocks, share=p, threshold=candidate).time
     over, sizes = np.array([(block.over(candidate)[1], len(block)) for block in blocks], np.float64).T
@@ -270,8 +247,6 @@ def quantile_test(times: Times, p: float, *, effect: float) -> Callable[[float],
     counts as over the limit for the one claim where it may be, for the other where it must be.
     Source: binomial test of a quantile (Conover 1999, Practical Nonparametric Statistics, §3.2).
     """
-    from scipy import special
-
     n = len(times) / effect
 
     def p_values(limit: float) -> tuple[float, float]:
@@ -293,10 +268,6 @@ def _ends(
     A limit at the upper end, or above, is met; one below the lower end is violated. Both tests are monotonic in the
     limit, so the ends are found by bisection.
     """
-    from bisect import bisect_left
-
-    import numpy as np
-
     lows, highs = (np.unique(ends[np.isfinite(ends)]) for ends in times.ranked()[:2])
     upper = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
     lower = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)

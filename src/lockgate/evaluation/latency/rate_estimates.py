@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
 from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, as_times, bound_by_blocks, estimate_ratio
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.hashing import number
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from lockgate.stats.latency_samples import Times
-
+from lockgate.stats.influence import design_effect, spread
+from lockgate.stats.latency_samples import Times
+from lockgate.stats.proportions import tango, tango_p
 
 RATES = ("throughput_rps", "error_rate")
 
@@ -41,10 +41,6 @@ def estimate_rate(name: str, requirement: Requirement, timed: BlockLatencies, *,
 
 def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
     """Estimate answers over seconds, of all blocks together; the standard error comes from how blocks differ."""
-    import numpy as np
-
-    from lockgate.stats.influence import spread
-
     candidate = _answered(as_times(timed.candidate), timed.seconds)
     champion = _answered(as_times(timed.champion or ()), timed.champion_s)
     value = _per_second(np.concatenate(candidate))
@@ -64,8 +60,6 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
 
 def _answered(blocks: Sequence[Times], seconds: Sequence[float]) -> list[NDArray[np.float64]]:
     """(1, 2) requests answered and seconds taken, for each block."""
-    import numpy as np
-
     return [np.array([[float(len(block) - block.failed), taken]]) for block, taken in zip(blocks, seconds, strict=True)]
 
 
@@ -95,11 +89,6 @@ def _share(blocks: Sequence[Times]) -> float:
 
 def _binomial(estimate: Estimate, requirement: Requirement, blocks: Sequence[Times]) -> Estimate:
     """Bound a share by Clopper and Pearson's interval; failures that come together make requests count as fewer."""
-    import numpy as np
-    from scipy import special
-
-    from lockgate.stats.influence import design_effect
-
     failed, sizes = np.array([(block.failed, len(block)) for block in blocks], np.float64).T
     effect = design_effect(failed, sizes, failed)
     n, k = float(sizes.sum()) / effect, float(failed.sum()) / effect
@@ -123,11 +112,6 @@ def _binomial(estimate: Estimate, requirement: Requirement, blocks: Sequence[Tim
 
 def _paired(estimate: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]]) -> Estimate:
     """Compare two shares by Tango's score test: request i of a block has the same rows and due time for both models."""
-    import numpy as np
-
-    from lockgate.stats.influence import design_effect
-    from lockgate.stats.proportions import tango, tango_p
-
     sizes, candidate, champion = np.array(pairs, np.float64).T
     effect = design_effect(candidate - champion, sizes, candidate + champion)
     total, only, spared = (int(column.sum()) for column in (sizes, candidate, champion))

@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING
 
+from lockgate.data.slices.names import SliceKey
+from lockgate.data.slices.spec import SmallSlices
+from lockgate.evaluation.estimation.estimate import Estimate
 from lockgate.evaluation.judging.judge import smallness
 from lockgate.evaluation.judging.number_format import counted_words, rounded_up, short, slice_words
 from lockgate.evaluation.judging.rows_needed import alpha_and_power
@@ -15,11 +17,8 @@ from lockgate.evaluation.metrics.catalog import declared
 from lockgate.evaluation.planning.expected_error import rows_of_share
 from lockgate.evaluation.planning.outlook import Outlook, with_minority
 from lockgate.evaluation.requirements.requirement import Requirement, Scope
-
-if TYPE_CHECKING:
-    from lockgate.data.slices.names import SliceKey
-    from lockgate.data.slices.spec import SmallSlices
-    from lockgate.evaluation.estimation.estimate import Estimate
+from lockgate.stats.auc_variance import placements
+from lockgate.stats.power import margin_by_t
 
 WORST_SHARE = 0.5  # p(1 − p) is largest there
 
@@ -88,8 +87,6 @@ def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) ->
     plan = declared(line.subject).plan
     if plan.champion is None or not plan.placements or not 0 < positives < estimate.rows:
         return None
-    from lockgate.stats.auc_variance import placements
-
     law = placements(plan.champion)
     negatives = estimate.rows - positives
     return plan.champion, law.se(positives, negatives), law.n_eff(positives, negatives)
@@ -97,8 +94,6 @@ def _spread(line: Requirement, estimate: Estimate, champion: Estimate | None) ->
 
 def _widest(line: Requirement, spreads: Sequence[tuple[float, float, float]]) -> tuple[tuple[int, int], float]:
     """(the pair that needs the widest limit, that limit), so that all ordered pairs stay below it with 90 % power."""
-    from lockgate.stats.power import margin_by_t
-
     aim = alpha_and_power(line, len(spreads) * (len(spreads) - 1))
 
     def limit(pair: tuple[int, int]) -> float:

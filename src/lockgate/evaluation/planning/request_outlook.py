@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.judging.number_format import percent, short
 from lockgate.evaluation.judging.rows_needed import POWER
 from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.planning.outlook import Outlook
-
-if TYPE_CHECKING:
-    from lockgate.evaluation.requirements.requirement import Requirement
-    from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.requirements.subject import Subject
+from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
 
 def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: str) -> Outlook:
@@ -58,8 +56,6 @@ def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: i
 
 def flip_rate_outlook(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
     """The outlook of a requirement on flips, with the fate of models that disagree as assumed."""
-    from lockgate.stats.proportions import binomial_at_least, binomial_at_most
-
     if outlook.observed is None or line.op != "<=":
         return outlook
     most = round(outlook.observed * outlook.rows)
@@ -82,8 +78,6 @@ def most_beyond(requests: int, share: float, *, alpha: float) -> int:
 
     Source: the order-statistic bound, as MLPerf LoadGen stops early.
     """
-    from lockgate.stats.proportions import binomial_at_most
-
     return _edge(requests, lambda beyond: binomial_at_most(beyond, requests, share) > alpha) - 1
 
 
@@ -98,8 +92,6 @@ def _edge(top: int, holds: Callable[[int], bool]) -> int:
 
 def _true_rate(units: int, most: int) -> float:
     """The largest true rate with which at most so many of the units occur with 90 % power."""
-    from lockgate.stats.proportions import binomial_at_most
-
     low, high = 0.0, 1.0
     while high - low > 1e-9:
         middle = (low + high) / 2

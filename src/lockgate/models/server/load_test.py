@@ -15,8 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lockgate.errors import ModelFault
 from lockgate.models.model import Drive, LoadPlan
@@ -24,10 +27,6 @@ from lockgate.models.model_host import arrivals
 from lockgate.models.server import load_generator
 from lockgate.models.server.client import machine_certificates
 from lockgate.models.server.failures import redactor
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 _GENERATOR = Path(load_generator.__file__)
 _CONNECTIONS = 1000  # that an open loop may open
@@ -90,8 +89,6 @@ def drive_http(
 
 
 def _drive(outcome: Mapping[str, Any], payload: bytes, redact: Callable[[str], str]) -> Drive:
-    import numpy as np
-
     n = outcome["requests"]
     times: NDArray[np.float64] = np.frombuffer(payload, np.float64, 4 * n).reshape(4, n)
     failed = np.frombuffer(payload, np.uint8, n, offset=times.nbytes).astype(bool)

@@ -7,7 +7,9 @@ import socket
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from lockgate.errors import ModelFault
 from lockgate.models.child_process import MODEL_HOST, Attempt, ChildProcess, killed_by_signal, no_interpreter
@@ -16,9 +18,6 @@ from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerModel
 from lockgate.models.server.protocol_mlflow import MlflowProtocol
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _ATTEMPTS = 3
 _PORT_TAKEN = "address already in use"

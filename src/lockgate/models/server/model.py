@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from lockgate.errors import ModelFault
 from lockgate.models.json_rows import UnusableAnswer, concatenate, fit_batch
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.server.client import HttpClient
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from lockgate.models.server.load_test import drive_http
 
 _ROWS = 1000  # of a request, so that its body stays small and its answer within the time limit
 
@@ -91,8 +91,6 @@ class ServerModel:
 
         One answer is read in full beforehand, because under load only the status of an answer is checked.
         """
-        from lockgate.models.server.load_test import drive_http
-
         if batch.num_rows == 0:
             raise ModelFault(f"{self.name} cannot be driven with a batch without rows", remedy="give data with rows")
         if self._protocol.one_row and plan.rows != 1:
@@ -146,8 +144,6 @@ class ServerModel:
 
 def _parts(batch: pa.RecordBatch, *, rows: int, most: int) -> list[pa.RecordBatch]:
     """Cut requests of `rows` rows each; a batch with fewer rows is repeated until it has enough for one."""
-    import pyarrow as pa
-
     if batch.num_rows < rows:
         batch = batch.take(pa.array([row % batch.num_rows for row in range(rows)]))
     return [batch.slice(part * rows, rows) for part in range(min(most, batch.num_rows // rows))]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerProtocol
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class MlflowProtocol(ServerProtocol):

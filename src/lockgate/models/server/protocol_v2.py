@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
+
+import pyarrow as pa
 
 from lockgate.errors import ModelFault
 from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerProtocol
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _TYPES = {
     "bool": "BOOL",
@@ -89,8 +88,6 @@ class V2Protocol(ServerProtocol):
 
 
 def _datatype(kind: pa.DataType) -> str:
-    import pyarrow as pa
-
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return "FP64" if pa.types.is_decimal(kind) else _TYPES.get(str(kind), "BYTES")
 
