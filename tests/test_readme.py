@@ -112,9 +112,3 @@ def test_every_command_that_it_names_exists() -> None:
     named = set(re.findall(r"`?gate ([a-z]+)", README)) - {"demo"}
     assert {word for word in named if f"gate {word}" in README and word in COMMANDS} >= {"run", "check", "approve"}
     assert not {word for word in re.findall(r"`gate ([a-z]+)", README) if word not in COMMANDS}
-
-
-def test_every_page_that_it_links_is_there() -> None:
-    """Links to the project's own files lead somewhere."""
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
