@@ -32,11 +32,14 @@ def measure_share(
 
     if threshold is None:
         raise Undefined("no_threshold", "no threshold says which scores are positive")
-    decided = scores >= threshold
-    cell = decided.astype(np.intp)
+    shift = 2 * (scores >= threshold).view(np.uint8)
     if labels is not None:
-        cell += 2 * labels.astype(np.intp)
-    above, below = (np.array(table).ravel()[cell] for table in (share.above, share.below))
+        shift += 4 * labels.astype(np.uint8)
+    # The four numbers of a table are below 4 and fit in a byte, two bits each: a shift is faster than an index by row.
+    above, below = (
+        (np.uint8(table[0][0] | table[0][1] << 2 | table[1][0] << 4 | table[1][1] << 6) >> shift) & np.uint8(3)
+        for table in (share.above, share.below)
+    )
     ratio = ratio_of(above, below, weights, among=share.among)
     hits = above > 0 if share.plain and weights is None else None
     return MetricValue(ratio.value, ratio.psi, hits, below > 0)

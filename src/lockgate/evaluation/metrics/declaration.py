@@ -28,8 +28,8 @@ Decide: TypeAlias = "Callable[[Any, Any, float, NDArray[Any] | None, float, floa
 candidate, champion: what `measure` returned, champion None for the candidate's own value. clusters: (n,) codes or None.
 confidence: one-sided."""
 
-ByCell = tuple[tuple[float, float], tuple[float, float]]
-"""[label][decided positive] → what a row of that cell adds to a sum."""
+ByCell = tuple[tuple[int, int], tuple[int, int]]
+"""[label][decided positive] → what a row of that cell adds to a sum, 0 to 3."""
 
 
 @dataclass(frozen=True)

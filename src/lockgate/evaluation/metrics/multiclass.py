@@ -146,7 +146,7 @@ def _share_of_rows(hits: Callable[[Array, Array], Bools]) -> Measure:
     def measure(labels: Array, scores: Array, weights: Floats | None, _: float | None) -> MetricValue:
         right = hits(labels, scores)
         every = np.ones(labels.size, dtype=bool)
-        share = ratio_of(right.astype(np.float64), every.astype(np.float64), weights, among="rows")
+        share = ratio_of(right, every, weights, among="rows")
         return MetricValue(share.value, share.psi, right if weights is None else None, every)
 
     return measure

@@ -87,8 +87,11 @@ def mean_of(values: Floats, weights: Floats | None) -> MetricValue:
     return MetricValue(mean, (values - mean) * weights * (n / total) * small_sample(n))
 
 
-def ratio_of(above: Floats, below: Floats, weights: Floats | None, *, among: str) -> MetricValue:
-    """Σ above / Σ below with the influence of each row, by the delta method; among: what `below` counts."""
+def ratio_of(above: NDArray[Any], below: NDArray[Any], weights: Floats | None, *, among: str) -> MetricValue:
+    """Σ above / Σ below with the influence of each row, by the delta method.
+
+    above, below: (n,) numbers, or bool. among: what `below` counts.
+    """
     n = above.size
     if n == 0:
         raise Undefined("no_rows", "there are no rows")
@@ -98,7 +101,11 @@ def ratio_of(above: Floats, below: Floats, weights: Floats | None, *, among: str
     if total <= 0:
         raise Undefined("undefined", f"there are no {among}")
     ratio = float(above.sum()) / total
-    return MetricValue(ratio, (above - ratio * below) * (n / total) * small_sample(n))
+    psi: Floats = below * -ratio  # from here on in place: fresh memory costs more than the arithmetic
+    psi += above
+    psi *= n / total
+    psi *= small_sample(n)
+    return MetricValue(ratio, psi)
 
 
 def small_sample(n: int) -> float:
