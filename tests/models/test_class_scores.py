@@ -10,7 +10,7 @@ import pytest
 
 from lockgate.errors import LockgateError
 from lockgate.models.class_scores import class_indices, class_scores, predicted_class
-from lockgate.models.model import Output
+from lockgate.models.model import Output, ScoreReading
 
 CLASSES = ("a", "b", "c")
 
@@ -18,8 +18,8 @@ CLASSES = ("a", "b", "c")
 def scores(
     answer: dict[str, Any], *, classes: tuple[str, ...] = CLASSES, column: str | None = None, **more: Any
 ) -> Any:
-    options = {"need_scores": True} | more
-    return class_scores(pa.RecordBatch.from_pydict(answer), spec=Output(column=column), classes=classes, **options)
+    reading = ScoreReading(Output(column=column), "multiclass", None, more.pop("need_scores", True), classes)
+    return class_scores(pa.RecordBatch.from_pydict(answer), reading, **more)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from lockgate.errors import DataError, ModelFault
-from lockgate.models.model import Output
-from lockgate.models.output import OutputSpec, Task, score_of, scorer
+from lockgate.models.model import Output, ScoreReading, Task
+from lockgate.models.output import OutputSpec, score_of, scorer
 
 
 def scores(
@@ -25,10 +25,7 @@ def scores(
 ) -> list[float]:
     found = score_of(
         pa.RecordBatch.from_pydict(answer),
-        spec=OutputSpec.model_validate(spec or {}).output,
-        task=task,
-        positive=positive,
-        need_scores=need_scores,
+        ScoreReading(OutputSpec.model_validate(spec or {}).output, task, positive, need_scores),
     )
     assert found.dtype == np.float64
     return [float(each) for each in found]
@@ -111,9 +108,7 @@ def test_rows_are_counted_over_batches() -> None:
 
     given = [pa.RecordBatch.from_pydict({"p": [0.1, 0.2]}), pa.RecordBatch.from_pydict({"p": [0.3, float("nan")]})]
     model: Any = Answers()
-    answers = scorer(model, spec=Output(method="predict_proba"), task="binary", positive=1, need_scores=True)(
-        iter(given)
-    )
+    answers = scorer(model, ScoreReading(Output(method="predict_proba"), "binary", 1, need_scores=True))(iter(given))
 
     assert next(answers).tolist() == [0.1, 0.2]
     with pytest.raises(ModelFault, match="1 of rows 3 to 4, first in row 4"):
@@ -130,6 +125,6 @@ def test_in_a_replay_a_missing_score_is_a_request_that_failed() -> None:
     """It is counted there, not refused."""
     answer = pa.RecordBatch.from_pydict({"p": [0.5, None, float("inf")]})
 
-    found = score_of(answer, spec=Output(), task="binary", positive=1, need_scores=True, may_fail=True)
+    found = score_of(answer, ScoreReading(Output(), "binary", 1, need_scores=True), may_fail=True)
 
     assert np.isnan(found).tolist() == [False, True, True]

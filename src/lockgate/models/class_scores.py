@@ -11,25 +11,20 @@ import pyarrow as pa
 from lockgate.data.arrow_arrays import Array, to_floats, to_numpy
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.errors import DataError, ModelFault
-from lockgate.models.model import Output, column_names
+from lockgate.models.model import ScoreReading, column_names
 
 
 def class_scores(
-    answer: pa.RecordBatch,
-    *,
-    spec: Output,
-    classes: Sequence[str],
-    need_scores: bool,
-    may_fail: bool = False,
-    rows_before: int = 0,
+    answer: pa.RecordBatch, reading: ScoreReading, *, may_fail: bool = False, rows_before: int = 0
 ) -> Array:
-    """Return (n, classes) float64 scores in the order of `classes`, or (n,) float64 indices into it if the answer is a label.
+    """Return (n, classes) float64 scores in the order of the classes, or (n,) float64 indices into them if the answer is a label.
 
-    An answer of one column, or of the one that `spec` names, is a label; of several, each is the score of the class that
-    it is named after. Columns without names are in the order of `classes`. Where rows may fail, NaN is one that did.
+    An answer of one column, or of the one that `reading` names, is a label; of several, each is the score of the class that
+    it is named after. Columns without names are in the order of the classes. Where rows may fail, NaN is one that did.
     Raises DataError where the classes of the columns are unclear, ModelFault where a score is missing, infinite or an
     unknown class.
     """
+    spec, classes = reading.output, reading.classes
     names = column_names(answer, spec)
     if spec.column is None and len(names) > 1:
         order = _order(names, classes)
@@ -39,7 +34,7 @@ def class_scores(
         problem = "the model's scores are NaN, infinite or missing"
     else:
         label = answer.column(spec.column or names[0])
-        if need_scores:
+        if reading.need_scores:
             raise labels_only(f"the model's output column {spec.column or names[0]!r}")
         scores = class_indices(label, classes)
         broken = scores < 0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lockgate.errors import DataError
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Seconds = NDArray[np.float64]
 
 
+Task = Literal["binary", "multiclass", "regression", "ranking"]
+
+
 @dataclass(frozen=True)
 class Output:
     """The part of an answer that is the score: a column by name, the column of a class, or another method of the model."""
@@ -23,6 +26,22 @@ class Output:
     column: str | None = None
     label: str | int | None = None
     method: str | None = None
+
+
+@dataclass(frozen=True)
+class ScoreReading:
+    """How scores are read from a model's answers.
+
+    output: the part of an answer that is the score. positive: the label that counts as positive. need_scores: whether
+    class labels will not do; where they do, they become 1.0 (positive) and 0.0. classes: of a multiclass task, in the
+    order of its scores.
+    """
+
+    output: Output
+    task: Task
+    positive: Any
+    need_scores: bool
+    classes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
@@ -11,14 +11,12 @@ from lockgate.config import Config
 from lockgate.data.slices.names import value_text
 from lockgate.data.slices.spec import Name, Scalar
 from lockgate.errors import DataError, ModelFault
-from lockgate.models.model import Model, Output, column_names, unclear_score
+from lockgate.models.model import Model, Output, ScoreReading, column_names, unclear_score
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.arrow_arrays import Array
-
-Task = Literal["binary", "multiclass", "regression", "ranking"]
 
 _PROBABILITIES = (
     'write output: {method: predict_proba} into the pipeline, or log the model with pyfunc_predict_fn="predict_proba"'
@@ -43,63 +41,34 @@ class OutputSpec(Config):
         return Output(column=self.column, label=self.label, method=self.method)
 
 
-def scorer(
-    model: Model,
-    *,
-    spec: Output,
-    task: Task,
-    positive: Any,
-    need_scores: bool,
-    classes: Sequence[str] = (),
-    may_fail: bool = False,
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
+def scorer(model: Model, reading: ScoreReading) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
     """Return what `build_scored` calls: batches in, the scores of each out, in order. Raises as `score_of` does."""
 
     def scores(batches: Iterator[pa.RecordBatch]) -> Iterator[Array]:
         row = 0
-        for answer in model.predict(batches, method=spec.method):
-            yield score_of(
-                answer, spec=spec, task=task, positive=positive, need_scores=need_scores, classes=classes,
-                may_fail=may_fail, rows_before=row,
-            )  # fmt: skip
+        for answer in model.predict(batches, method=reading.output.method):
+            yield score_of(answer, reading, rows_before=row)
             row += answer.num_rows
 
     return scores
 
 
-def score_of(
-    answer: pa.RecordBatch,
-    *,
-    spec: Output,
-    task: Task,
-    positive: Any,
-    need_scores: bool,
-    classes: Sequence[str] = (),
-    may_fail: bool = False,
-    rows_before: int = 0,
-) -> Array:
+def score_of(answer: pa.RecordBatch, reading: ScoreReading, *, may_fail: bool = False, rows_before: int = 0) -> Array:
     """Return the scores in an answer, (n,) float64, all finite unless rows may fail: then NaN is a row that failed.
 
-    answer: the columns of a frame; `prediction` for a vector; `0`, `1`, … for a matrix. positive: the label that counts
-    as positive. need_scores: whether class labels will not do; where they do, they become 1.0 (positive) and 0.0.
-    rows_before: rows answered in earlier batches, for messages. For a multiclass task: what `class_scores` returns, in the
-    order of `classes`.
+    answer: the columns of a frame; `prediction` for a vector; `0`, `1`, … for a matrix. rows_before: rows answered in
+    earlier batches, for messages. For a multiclass task: what `class_scores` returns.
     Raises DataError where it is unclear which column is the score, or the score is a class label; ModelFault where a
     score is missing or infinite.
     """
     import numpy as np
 
-    if task == "multiclass":
+    if reading.task == "multiclass":
         from lockgate.models.class_scores import class_scores
 
-        return class_scores(
-            answer, spec=spec, classes=classes, need_scores=need_scores, may_fail=may_fail, rows_before=rows_before
-        )
-    name, chosen = _column(answer, spec=spec, task=task, positive=positive)
-    scores = _numbers(
-        answer.column(name), name, chosen=chosen, task=task, positive=positive, need_scores=need_scores,
-        first_batch=rows_before == 0,
-    )  # fmt: skip
+        return class_scores(answer, reading, may_fail=may_fail, rows_before=rows_before)
+    name, chosen = _column(answer, reading)
+    scores = _numbers(answer.column(name), name, reading, chosen=chosen, first_batch=rows_before == 0)
     broken = ~np.isfinite(scores)
     if may_fail:
         return np.where(broken, np.nan, scores)
@@ -113,9 +82,9 @@ def score_of(
     return scores
 
 
-def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) -> tuple[str, bool]:
+def _column(answer: pa.RecordBatch, reading: ScoreReading) -> tuple[str, bool]:
     """(name of the score's column, whether it was chosen by name or class, rather than for being the only one)."""
-    names = column_names(answer, spec)
+    spec, names = reading.output, column_names(answer, reading.output)
     if spec.column is not None:
         return spec.column, True
     if spec.label is not None:
@@ -127,13 +96,13 @@ def _column(answer: pa.RecordBatch, *, spec: Output, task: Task, positive: Any) 
         return named, True
     if len(names) == 1:
         return names[0], False
-    if task == "binary" and len(names) == 2:
-        named = _named(names, positive)
+    if reading.task == "binary" and len(names) == 2:
+        named = _named(names, reading.positive)
         if named is not None:
             return named, True
         if names == ["0", "1"]:
             raise DataError(
-                f"the model answers with two columns without names, and which of them is {positive!r} is unclear",
+                f"the model answers with two columns without names, and which of them is {reading.positive!r} is unclear",
                 remedy='classes are usually sorted: write output: {column: "1"} for the last one, {column: "0"} for the first',
             )
     raise unclear_score(names, f"has {len(names)} columns, and which is the score is unclear")
@@ -147,9 +116,7 @@ def _named(names: list[str], label: Any) -> str | None:
     return next((text for text in texts if text in names), None)
 
 
-def _numbers(
-    column: pa.Array, name: str, *, chosen: bool, task: Task, positive: Any, need_scores: bool, first_batch: bool
-) -> Array:
+def _numbers(column: pa.Array, name: str, reading: ScoreReading, *, chosen: bool, first_batch: bool) -> Array:
     import numpy as np
     import pyarrow as pa
 
@@ -157,10 +124,10 @@ def _numbers(
 
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    kind = column.type
+    kind, positive, need_scores = column.type, reading.positive, reading.need_scores
     number = pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)
     text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if task in ("regression", "ranking") or pa.types.is_null(kind):
+    if reading.task in ("regression", "ranking") or pa.types.is_null(kind):
         if not (number or pa.types.is_null(kind)):
             raise DataError(f"the model's output column {name!r} is {kind}; a prediction of a number is needed")
         return to_floats(column)
@@ -170,7 +137,7 @@ def _numbers(
             remedy="let the model answer with one column a class, or one score",
         )
     if text:
-        return _positive_texts(column, name, positive=positive, need_scores=need_scores)
+        return _positive_texts(column, name, reading)
     values = to_floats(column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column)
     distinct = np.unique(values[~np.isnan(values)])
     hint = "" if chosen else f"; if these are scores, write output: {{column: {name}}}"
@@ -191,18 +158,20 @@ def _numbers(
     return np.where(np.isnan(values), np.nan, values == float(positive))
 
 
-def _positive_texts(column: pa.Array, name: str, *, positive: Any, need_scores: bool) -> Array:
+def _positive_texts(column: pa.Array, name: str, reading: ScoreReading) -> Array:
     """1.0 where the label is the positive one, 0.0 for another, NaN where it is missing."""
     import numpy as np
 
     from lockgate.data.arrow_arrays import to_numpy
 
-    if need_scores:
+    if reading.need_scores:
         raise _labels_only(name, "texts")
-    if not isinstance(positive, str):
-        raise _other_labels(name, "texts", positive)
+    if not isinstance(reading.positive, str):
+        raise _other_labels(name, "texts", reading.positive)
     encoded = column.dictionary_encode(null_encoding="encode")
-    meanings = [np.nan if label is None else float(label == positive) for label in encoded.dictionary.to_pylist()]
+    meanings = [
+        np.nan if label is None else float(label == reading.positive) for label in encoded.dictionary.to_pylist()
+    ]
     return np.array(meanings, float)[to_numpy(encoded.indices)]
 
 

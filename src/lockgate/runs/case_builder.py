@@ -18,7 +18,7 @@ from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.replay import replay
 from lockgate.evidence.run_folder import RunFolder, salt
 from lockgate.hashing import folder_digest
-from lockgate.models.model import Model, Output
+from lockgate.models.model import Model, Output, ScoreReading
 from lockgate.models.output import scorer
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.model import Pipeline
@@ -219,20 +219,20 @@ class CaseBuilder:
         if row_functions is not None:
             dataset.need(dict.fromkeys(row_functions.data_columns, "column that per_row reads"))
             columns = None if columns is None else list(dict.fromkeys([*columns, *row_functions.data_columns]))
-        options: dict[str, Any] = {
-            "spec": self.pipeline.output.output if self.pipeline.output else Output(),
-            "task": self.pipeline.task,
-            "positive": self.pipeline.positive,
-            "need_scores": self.inputs.need_scores(dataset.name),
-            "classes": classes,
-        }
+        reading = ScoreReading(
+            self.pipeline.output.output if self.pipeline.output else Output(),
+            self.pipeline.task,
+            self.pipeline.positive,
+            need_scores=self.inputs.need_scores(dataset.name),
+            classes=classes,
+        )
         scorers: dict[str, Any] = {}
         score: Callable[[Iterator[Any]], Iterator[Any]]
         for contender in contenders:
             if row_functions is None:
-                score = (replay if replayed else scorer)(contender.model, **options)
+                score = (replay if replayed else scorer)(contender.model, reading)
             else:
-                score = row_metrics.row_scorer(contender.model, row_functions, **options)
+                score = row_metrics.row_scorer(contender.model, row_functions, reading)
             scorers[contender.role] = self.inputs.feed(score, row_functions)
         return scorers, columns
 

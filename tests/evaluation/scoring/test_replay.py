@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.scoring.replay import replay
-from lockgate.models.model import Output
+from lockgate.models.model import Output, ScoreReading
 
 
 class Picky:
@@ -35,7 +35,7 @@ class Picky:
 
 def ask(model: Any, values: list[float], *, size: int = 5) -> list[float]:
     batches = [pa.RecordBatch.from_pydict({"x": values[start : start + size]}) for start in range(0, len(values), size)]
-    how = replay(model, spec=Output(), task="binary", positive=1, need_scores=True)
+    how = replay(model, ScoreReading(Output(), "binary", 1, need_scores=True))
     return [float(score) for part in how(iter(batches)) for score in part]
 
 
@@ -77,7 +77,7 @@ def test_of_several_classes_it_is_kept_which_one_was_decided() -> None:
     batches = [pa.RecordBatch.from_pydict({"x": [1.0, 0.0, float("nan")]})]
     for model in (Shares(), Names()):
         asked: Any = model
-        how = replay(asked, spec=Output(), task="multiclass", positive=None, need_scores=True, classes=("a", "b", "c"))
+        how = replay(asked, ScoreReading(Output(), "multiclass", None, need_scores=True, classes=("a", "b", "c")))
         np.testing.assert_array_equal(np.concatenate(list(how(iter(batches)))), [1.0, 2.0, np.nan])
 
 

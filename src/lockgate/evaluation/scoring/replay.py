@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lockgate.errors import ModelFault
-from lockgate.models.output import Task, score_of
+from lockgate.models.output import score_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.arrow_arrays import Array
-    from lockgate.models.model import Model, Output
+    from lockgate.models.model import Model, ScoreReading
 
 ROWS = 1024
 
 
-def replay(
-    model: Model, *, spec: Output, task: Task, positive: Any, need_scores: bool, classes: Sequence[str] = ()
-) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
+def replay(model: Model, reading: ScoreReading) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
     """What `build_scored` asks for: the scores of each batch, NaN where the model raised or gave no number.
 
     Of several classes, which one was decided: its place among them.
@@ -30,18 +29,17 @@ def replay(
 
     from lockgate.models.class_scores import predicted_class
 
+    several = reading.task == "multiclass"
+    decision_reading = replace(reading, need_scores=reading.need_scores and not several)
+
     def answers(batch: pa.RecordBatch) -> Array:
         try:
-            answer = next(iter(model.predict([batch], method=spec.method)))
+            answer = next(iter(model.predict([batch], method=reading.output.method)))
         except ModelFault as fault:
             if not fault.alive:
                 raise
         else:
-            several = task == "multiclass"
-            scores = score_of(
-                answer, spec=spec, task=task, positive=positive, need_scores=need_scores and not several, classes=classes,
-                may_fail=True,
-            )  # fmt: skip
+            scores = score_of(answer, decision_reading, may_fail=True)
             return predicted_class(scores) if several else scores
         if batch.num_rows <= 1:
             return np.full(batch.num_rows, np.nan)

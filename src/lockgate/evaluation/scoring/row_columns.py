@@ -16,7 +16,7 @@ from lockgate.evaluation.scoring.column import Column, wrong
 from lockgate.evaluation.scoring.group_columns import Codes, Labelled, Quantiles
 from lockgate.evaluation.scoring.id_column import Ids
 from lockgate.evaluation.scoring.label_columns import Classes, Labels, Numbers, Relevance, Scores
-from lockgate.models.output import Task
+from lockgate.models.model import Task
 
 
 def checked_rows(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lockgate.data.arrow_arrays import Array
     from lockgate.evaluation.metrics.declaration import Metric
     from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.models.model import Model, Output
+    from lockgate.models.model import Model, ScoreReading
 
 _FUNCTION = r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -79,11 +79,11 @@ def plan_functions(
 
 
 def row_scorer(
-    model: Model, plan: RowFunctionPlan, *, spec: Output, **options: Any
+    model: Model, plan: RowFunctionPlan, reading: ScoreReading
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[dict[str, Array]]]:
     """What `build_scored` calls: of each batch, name → one float a row; under the empty name the scores, if needed.
 
-    options: as `score_of` takes them. Raises GateBroken where the model answers somewhere else.
+    Raises GateBroken where the model answers somewhere else.
     """
     if not isinstance(model, RunsRowFunctions):
         raise GateBroken(
@@ -93,10 +93,10 @@ def row_scorer(
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, Array]]:
         row = 0
-        for answer in runner.predict_with_functions(batches, plan, method=spec.method):
+        for answer in runner.predict_with_functions(batches, plan, method=reading.output.method):
             own, columns = plan.split(answer)
             if own is not None:
-                columns[""] = score_of(own, spec=spec, rows_before=row, **options)
+                columns[""] = score_of(own, reading, rows_before=row)
             yield columns
             row += answer.num_rows
 

@@ -27,7 +27,7 @@ from lockgate.data.slices.spec import FIXED_COLUMNS, is_fixed
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.scoring.concurrent_scoring import in_lockstep
 from lockgate.evaluation.scoring.row_columns import checked_rows
-from lockgate.models.output import Task
+from lockgate.models.model import Task
 
 Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array | Mapping[str, Array]]]
 Group = tuple[Slice, tuple[str, ...], Array]
