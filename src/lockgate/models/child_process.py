@@ -11,12 +11,15 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import IO, cast
 
 from lockgate.errors import ModelFault
+from lockgate.models.environment import interpreter, model_environment
+from lockgate.models.model import LoadFacts
 
 MODEL_HOST = Path(__file__).with_name("model_host.py")
 MARK = "LOCKGATE_HOST"
@@ -35,14 +38,6 @@ class Attempt:
     doing: str
     python: str
     seconds: float
-
-
-def no_interpreter(name: str, python: str, error: OSError) -> ModelFault:
-    """Return the fault of a model whose process does not even start."""
-    return ModelFault(
-        f"{name} has no python to answer under: {python} does not start ({error.strerror})",
-        remedy="name one that does with environment: {python: PATH}",
-    )
 
 
 def killed_by_signal(attempt: Attempt, number: int, stderr: str) -> ModelFault:
@@ -150,6 +145,70 @@ class ChildProcess:
         """End the process, its group and its strays, and reap it; safe to call twice."""
         self._end()
         self._tail.join()
+
+
+@dataclass(eq=False, repr=False)
+class OwnedModel(ABC):
+    """A model in a process that we start and end; after a fault that ended it, every call raises that fault again.
+
+    folder: the model's files. python: the interpreter that it answers under. environ: of which the model sees what
+    `model_environment` leaves. name: how faults call it, `candidate`. scratch: the folder that it works in, ours when None.
+    cancelled: called ten times a second.
+    """
+
+    folder: Path
+    _: KW_ONLY
+    python: str
+    environ: Mapping[str, str]
+    name: str = "candidate"
+    scratch: Path | None = None
+    cancelled: Callable[[], bool] | None = None
+    _child: ChildProcess | None = field(default=None, init=False)
+    _facts: LoadFacts | None = field(default=None, init=False)
+    _fault: ModelFault | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self.python = interpreter(self.python)
+        self._env = model_environment(self.environ)
+        self._cancelled = self.cancelled or (lambda: False)
+
+    @abstractmethod
+    def _launch(self) -> None:
+        """Start the process, and let it begin to load. Raises OSError."""
+
+    def start(self) -> None:
+        """Begin to load and return at once, so that two models can load beside each other."""
+        if self._fault is not None:
+            raise self._fault
+        if self._child is None:
+            try:
+                self._launch()
+            except OSError as error:
+                self._fault = ModelFault(
+                    f"{self.name} has no python to answer under: {self.python} does not start ({error.strerror})",
+                    remedy="name one that does with environment: {python: PATH}",
+                )
+                raise self._fault from error
+
+    def close(self) -> None:
+        """End the process and everything that it started, whatever state it is in; safe to call twice."""
+        self._end(self._fault or ModelFault(f"{self.name} is closed", remedy="make a new one"))
+
+    @property
+    def stderr(self) -> str:
+        """The last lines that the process wrote, to stderr or stdout."""
+        return "" if self._child is None else self._child.stderr
+
+    @property
+    def pid(self) -> int | None:
+        """Process id, None before the start."""
+        return None if self._child is None else self._child.pid
+
+    def _end(self, fault: ModelFault) -> ModelFault:
+        self._fault = fault
+        if self._child is not None:
+            self._child.end()
+        return fault
 
 
 class _Tail:

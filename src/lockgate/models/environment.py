@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from lockgate.errors import ModelFault, UsageError
+from lockgate.errors import UsageError
 
 _SECRET_PARTS = re.compile("SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK")
 _SECRET_WORDS = re.compile("(^|_)(TOKENS?|KEYS?|PAT|AUTH|JWT)(_|$)|_PWD$")
 _SECRET_PREFIXES = ("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_", "AWS_", "DATABRICKS_", "GITHUB_", "ACTIONS_", "SSH_")
 _URL_WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
-_NEEDED = ("mlflow", "pyarrow", "pandas")
 
 
 def job_python(environ: Mapping[str, str]) -> str:
@@ -48,28 +46,6 @@ def job_python(environ: Mapping[str, str]) -> str:
 def interpreter(python: str) -> str:
     """Make an interpreter independent of the working folder: a path becomes absolute, links unfollowed; a name stays."""
     return os.path.abspath(python) if os.sep in python else python  # noqa: PTH100  # a link may be an environment's own
-
-
-def check_python(python: str, *, environ: Mapping[str, str]) -> None:
-    """Raise ModelFault where `python` does not run or lacks a library that `model_host` needs; import nothing there."""
-    code = f"import importlib.util as u; print(*[n for n in {_NEEDED!r} if u.find_spec(n) is None])"
-    try:
-        done = subprocess.run(
-            [python, "-c", code], env=model_environment(environ), capture_output=True, text=True, timeout=60, check=True
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ModelFault(
-            f"the models' python {python} does not run: {error}",
-            remedy="name another one with environment: {python: PATH}",
-            stderr=str(getattr(error, "stderr", None) or ""),
-        ) from error
-    missing = done.stdout.split()
-    if missing:
-        raise ModelFault(
-            f"{python} has no {' and no '.join(missing)}, which a model needs to answer there",
-            remedy=f"install with `{python} -m pip install {' '.join(missing)}`, or name the python that has it "
-            "with environment: {python: PATH}",
-        )
 
 
 def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ()) -> dict[str, str]:

@@ -19,7 +19,7 @@ import pytest
 
 import lockgate.models.process
 from lockgate.errors import ModelFault, UsageError
-from lockgate.models.environment import check_python, is_secret, job_python, model_environment
+from lockgate.models.environment import is_secret, job_python, model_environment
 from lockgate.models.model import LoadPlan
 from lockgate.models.process.model import ProcessModel
 
@@ -433,19 +433,10 @@ def test_the_jobs_python_is_that_of_its_environment(tmp_path: Path) -> None:
 
 
 def test_a_python_without_mlflow_is_refused_with_the_command_that_adds_it(tmp_path: Path) -> None:
-    """Nothing is imported to find out."""
+    """The fault names the module and that python."""
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     python = str(bare / "bin" / "python")
-
-    check_python(sys.executable, environ=os.environ)
-    with pytest.raises(ModelFault) as fault:
-        check_python(python, environ={"PATH": os.environ["PATH"]})
-    assert (
-        fault.value.message
-        == f"{python} has no mlflow and no pyarrow and no pandas, which a model needs to answer there"
-    )
-    assert f"{python} -m pip install mlflow pyarrow pandas" in str(fault.value.remedy)
 
     with pytest.raises(ModelFault) as fault, ProcessModel(tmp_path, python=python, environ={}) as model:
         model.load()

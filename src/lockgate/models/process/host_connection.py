@@ -52,7 +52,7 @@ class HostConnection:
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         try:
-            self._child = ChildProcess(command, env=env, cwd=cwd, inherited=(requests, answers))
+            self.child = ChildProcess(command, env=env, cwd=cwd, inherited=(requests, answers))
         except BaseException:
             _close(self._requests, self._answers)
             raise
@@ -66,15 +66,6 @@ class HostConnection:
             if hasattr(fcntl, "F_SETPIPE_SZ"):
                 with contextlib.suppress(OSError):
                     fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
-    def stderr(self) -> str:
-        """The last lines that the process wrote, to stderr or stdout."""
-        return self._child.stderr
 
     def send(self, header: Mapping[str, Any], payload: Any = b"") -> None:
         """Queue a frame. payload: any buffer. What the pipe does not take now is written while `receive` waits."""
@@ -108,7 +99,7 @@ class HostConnection:
                     return frame
             elif ended:
                 raise self._gone()
-            ended = self._child.returncode is not None
+            ended = self.child.returncode is not None
             if cancelled():
                 raise ConnectionLost("cancelled", None)
             if seconds_left <= 0:
@@ -118,7 +109,7 @@ class HostConnection:
     def end(self) -> None:
         """End the process, its group and its strays, and reap it; safe to call twice."""
         self._close()
-        self._child.end()
+        self.child.end()
 
     def _write(self) -> None:
         try:
@@ -136,16 +127,16 @@ class HostConnection:
 
     def _gone(self) -> ConnectionLost:
         """Why the pipe of answers is closed: the process ended, or the model closed a descriptor that is not its own."""
-        code = self._child.wait()
+        code = self.child.wait()
         return ConnectionLost("closed" if code is None else "ended", code)
 
     def _dump_stacks(self) -> None:
         """Let the silent process write the stacks of its threads to stderr, so that the fault shows where it hangs."""
-        before = self._child.written
+        before = self.child.written
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGUSR1)
+            os.kill(self.child.pid, signal.SIGUSR1)
         until = time.monotonic() + 0.5
-        while self._child.written == before and time.monotonic() < until:
+        while self.child.written == before and time.monotonic() < until:
             time.sleep(0.02)
         time.sleep(0.05)
 

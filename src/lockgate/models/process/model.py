@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
-from lockgate.models.child_process import MODEL_HOST, Attempt, no_interpreter
-from lockgate.models.environment import interpreter, model_environment
+from lockgate.models.child_process import MODEL_HOST, Attempt, OwnedModel
 from lockgate.models.json_rows import concatenate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.process import failures
@@ -36,60 +33,28 @@ class _Pending:
     whole: bool = True
 
 
-class ProcessModel:
+@dataclass(eq=False, repr=False, kw_only=True)
+class ProcessModel(OwnedModel):
     """An MLflow pyfunc model in a local folder, behind the port `model.Model`. One caller at a time.
 
-    folder: the model's files. python: the interpreter that it answers under. name: how faults call it, `candidate`.
-    environ: of which the model sees what `model_environment` leaves, and the names in `keep`. scratch: the
-    folder that it works in, ours when None. timeout_s: of one answer, or one request of a drive; load_timeout_s: of
-    loading, its process included. batch_bytes: larger batches travel in pieces. cancelled: called ten times a second.
+    timeout_s: of one answer, or one request of a drive; load_timeout_s: of loading, its process included. batch_bytes:
+    larger batches travel in pieces.
 
     Latency is that of pyfunc's `predict`, its check of the signature included.
-    After a fault in which the process ended, or had to be ended, every call raises that fault again; after an
-    exception that the model merely raised, it still answers.
+    After an exception that the model merely raised, it still answers.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        python: str,
-        environ: Mapping[str, str],
-        name: str = "candidate",
-        keep: Collection[str] = (),
-        scratch: Path | None = None,
-        timeout_s: float = 300.0,
-        load_timeout_s: float = 300.0,
-        batch_bytes: int = 8 * 2**20,
-        cancelled: Callable[[], bool] | None = None,
-    ) -> None:
-        self.name = name
-        self._folder = folder
-        self._python = interpreter(python)
-        self._env = model_environment(environ, keep=keep)
-        self._scratch = scratch
-        self._timeout_s = timeout_s
-        self._load_timeout_s = load_timeout_s
-        self._batch_bytes = batch_bytes
-        self._cancelled = cancelled or (lambda: False)
-        self._connection: HostConnection | None = None
-        self._loading: _Pending | None = None
-        self._facts: LoadFacts | None = None
-        self._fault: ModelFault | None = None
-        self._last_id = 0
+    timeout_s: float = 300.0
+    load_timeout_s: float = 300.0
+    batch_bytes: int = 8 * 2**20
+    _connection: HostConnection | None = field(default=None, init=False)
+    _loading: _Pending | None = field(default=None, init=False)
+    _last_id: int = field(default=0, init=False)
 
-    def start(self) -> None:
-        """Begin to load and return at once, so that two models can load beside each other."""
-        if self._fault is not None:
-            raise self._fault
-        if self._connection is not None:
-            return
-        try:
-            self._connection = HostConnection([self._python, str(MODEL_HOST)], env=self._env, cwd=self._scratch)
-        except OSError as error:
-            self._fault = no_interpreter(self.name, self._python, error)
-            raise self._fault from error
-        self._loading = self._send({"verb": "load", "folder": str(self._folder.absolute())}, doing="loading")
+    def _launch(self) -> None:
+        self._connection = HostConnection([self.python, str(MODEL_HOST)], env=self._env, cwd=self.scratch)
+        self._child = self._connection.child
+        self._loading = self._send({"verb": "load", "folder": str(self.folder.absolute())}, doing="loading")
 
     def load(self) -> LoadFacts:
         """Start the model's process if it is not started, wait until it is loaded; later calls return the same."""
@@ -98,7 +63,7 @@ class ProcessModel:
             if self._loading is None:
                 raise ModelFault(f"{self.name} is closed", remedy="make a new one")
             try:
-                header = self._receive(self._loading, seconds=self._load_timeout_s).header
+                header = self._receive(self._loading, seconds=self.load_timeout_s).header
             except ModelFault as fault:
                 self._end(fault)
                 raise
@@ -155,7 +120,7 @@ class ProcessModel:
         # No frame comes between two arrivals. A Poisson gap is longer than 30 means with probability exp(-30), 1e-13.
         pause = 0.0 if plan.rate is None else 30.0 / plan.rate
         pending = self._send({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
-        frame = self._receive(pending, seconds=self._timeout_s + pause)
+        frame = self._receive(pending, seconds=self.timeout_s + pause)
         times = _batch(frame)
         intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
         return Drive(intended, sent, done, failed, lag, frame.header["first_error"])
@@ -166,26 +131,10 @@ class ProcessModel:
         header = self._receive(self._send({"verb": "usage"}, doing="counting what it used")).header
         return Usage(header["rss_bytes"], header["cpu_seconds"], header["first_prediction_ms"])
 
-    def close(self) -> None:
-        """End the process and everything that it started, whatever state it is in; safe to call twice."""
-        self._end(self._fault or ModelFault(f"{self.name} is closed", remedy="make a new one"))
-
-    @property
-    def stderr(self) -> str:
-        """The last lines that the model wrote, to stderr or stdout."""
-        return "" if self._connection is None else self._connection.stderr
-
-    @property
-    def pid(self) -> int | None:
-        """Process id, None before the start."""
-        return None if self._connection is None else self._connection.pid
-
     def __enter__(self) -> ProcessModel:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _send(
@@ -195,8 +144,8 @@ class ProcessModel:
             raise self._fault or ModelFault(f"{self.name} is closed")
         self._last_id += 1
         self._connection.send({**header, "id": self._last_id}, b"" if batch is None else _stream(batch))
-        seconds = self._load_timeout_s if header["verb"] == "load" else self._timeout_s
-        return _Pending(self._last_id, Attempt(self.name, doing, self._python, seconds), whole)
+        seconds = self.load_timeout_s if header["verb"] == "load" else self.timeout_s
+        return _Pending(self._last_id, Attempt(self.name, doing, self.python, seconds), whole)
 
     def _receive(self, pending: _Pending, *, seconds: float | None = None) -> Frame:
         """Return the answer to one request; skip answers to requests that nobody waits for any more."""
@@ -204,26 +153,25 @@ class ProcessModel:
             raise self._fault or ModelFault(f"{self.name} is closed")
         try:
             while True:
-                frame = self._connection.receive(seconds=seconds or self._timeout_s, cancelled=self._cancelled)
+                frame = self._connection.receive(seconds=seconds or self.timeout_s, cancelled=self._cancelled)
                 if frame.header.get("id") == pending.id:
                     break
         except ConnectionLost as lost:
             self._connection.end()
-            self._end(failures.connection_lost(pending.attempt, lost, self._connection.stderr))
-            raise self._fault from lost  # type: ignore[misc]  # set by _end
+            raise self._end(failures.connection_lost(pending.attempt, lost, self.stderr)) from lost
         if "error" in frame.header:
-            raise failures.model_error(pending.attempt, frame.header["error"], self._connection.stderr)
+            raise failures.model_error(pending.attempt, frame.header["error"], self.stderr)
         return frame
 
-    def _end(self, fault: ModelFault) -> None:
-        self._fault = fault
+    def _end(self, fault: ModelFault) -> ModelFault:
         if self._connection is not None:
             self._connection.end()
+        return super()._end(fault)
 
     def _pieces(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.RecordBatch, bool]]:
         """Cut every batch into pieces of about batch_bytes; yield (piece, whether it is the batch's last)."""
         for batch in batches:
-            count = max(1, min(batch.num_rows, math.ceil(batch.nbytes / self._batch_bytes)))
+            count = max(1, min(batch.num_rows, math.ceil(batch.nbytes / self.batch_bytes)))
             step = math.ceil(batch.num_rows / count) or 1
             starts = range(0, max(1, batch.num_rows), step)
             for start in starts:

@@ -52,7 +52,7 @@ class ServerModel:
         ready_s: float = 30.0,
     ) -> None:
         self.name = client.name
-        self._client, self._protocol, self._signature, self._ready_s = client, protocol, signature, ready_s
+        self.client, self._protocol, self._signature, self._ready_s = client, protocol, signature, ready_s
         self._facts: LoadFacts | None = None
         self._first_ms: float | None = None
         self._closed = False
@@ -62,15 +62,15 @@ class ServerModel:
         if self._closed:
             raise ModelFault(f"{self.name} is closed", remedy="make a new one")
         if self._facts is None:
-            self._client.wait(self._protocol.health, seconds=self._ready_s)
-            reported = self._protocol.reported(self._client)
+            self.client.wait(self._protocol.health, seconds=self._ready_s)
+            reported = self._protocol.reported(self.client)
             self._facts = LoadFacts(None, None, reported, where=self.where)
         return self._facts
 
     @property
     def where(self) -> str:
         """Where it answers, and between which points time is measured."""
-        return f"over HTTP: POST {self._client.url(self._protocol.path.partition('?')[0])}, from our machine and back"
+        return f"over HTTP: POST {self.client.url(self._protocol.path.partition('?')[0])}, from our machine and back"
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
         """Yield one answer for each batch, in order; a large batch is sent in parts. Raises ModelFault."""
@@ -104,12 +104,12 @@ class ServerModel:
             self._answer(parts[0])
         return drive_http(
             plan,
-            url=self._client.address(self._protocol.path),
-            headers={"Content-Type": "application/json", "Accept": "application/json", **self._client.headers},
+            url=self.client.address(self._protocol.path),
+            headers={"Content-Type": "application/json", "Accept": "application/json", **self.client.headers},
             bodies=[self._body(part) for part in parts],
-            timeout_s=self._client.timeout_s,
-            ca_file=self._client.ca_file,
-            cancelled=self._client.cancelled,
+            timeout_s=self.client.timeout_s,
+            ca_file=self.client.ca_file,
+            cancelled=self.client.cancelled,
         )
 
     def usage(self) -> Usage:
@@ -119,7 +119,7 @@ class ServerModel:
     def close(self) -> None:
         """End the connection, not the server; safe to call twice."""
         self._closed = True
-        self._client.close()
+        self.client.close()
 
     def _body(self, rows: pa.RecordBatch) -> bytes:
         return json.dumps(self._protocol.body(rows, name=self.name), allow_nan=False, separators=(",", ":")).encode()
@@ -129,14 +129,14 @@ class ServerModel:
         doing = "predicting 1 row" if count == 1 else f"predicting {count:,} rows"
         body = self._body(rows)
         began = time.perf_counter()
-        document = self._client.post(self._protocol.path, body, doing=doing)
+        document = self.client.post(self._protocol.path, body, doing=doing)
         if self._first_ms is None:
             self._first_ms = (time.perf_counter() - began) * 1000
         try:
             return self._protocol.answer(document, count)
         except UnusableAnswer as bad:
             raise ModelFault(
-                f"{self.name} gave no usable answer while {doing}: {self._client.redact(str(bad))}",
+                f"{self.name} gave no usable answer while {doing}: {self.client.redact(str(bad))}",
                 remedy="look at protocol and output of target (docs/targets.md), or at what the server returns",
                 alive=True,
             ) from bad
