@@ -62,6 +62,12 @@ def head_commit(root: Path) -> str | None:
     return text.strip() if text else None
 
 
+def origin_url(root: Path) -> str | None:
+    """The address of the remote `origin`; None without one."""
+    text = _git(["remote", "get-url", "origin"], root)
+    return text.strip() if text else None
+
+
 def checkout_state(root: Path) -> dict[str, str | bool | None]:
     """The commit that is checked out, and whether tracked files differ from it (`dirty`)."""
     changed = _git(["status", "--porcelain", "--untracked-files=no"], root)

@@ -8,7 +8,8 @@ from typing import Any
 from helpers.hub.emulator import NUMBER, World, user
 from helpers.hub.served import directly
 from helpers.promoting import POLICY
-from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState, read_state
+from lockgate.integrations.github.eligibility import BranchPolicy
+from lockgate.integrations.github.pull_request_state import PullRequestState, read_state
 from lockgate.integrations.github.schema import CommentEvent, parse
 from lockgate.signoff.decision import SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy

@@ -17,7 +17,8 @@ from lockgate.errors import LockgateError, Refused, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.evidence.run_record import RunRecord
-from lockgate.integrations.github.pull_request_state import BranchPolicy, PullRequestState, exhibits
+from lockgate.integrations.github.eligibility import BranchPolicy
+from lockgate.integrations.github.pull_request_state import PullRequestState, exhibits
 from lockgate.pipeline.loader import load
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck

@@ -19,7 +19,8 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.client import API, GitHub, own_comment
 from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
 from lockgate.integrations.github.comments import contributors, parse_command
-from lockgate.integrations.github.pull_request_state import RECORD, BranchPolicy, PullRequestState, read_state
+from lockgate.integrations.github.eligibility import BranchPolicy
+from lockgate.integrations.github.pull_request_state import RECORD, PullRequestState, read_state
 from lockgate.integrations.github.schema import CommentEvent, GitHubError, PullEvent, parse
 from lockgate.models import environment
 from lockgate.pipeline.loader import load
@@ -222,6 +223,6 @@ def _parse_event(content: bytes) -> tuple[int, CommentEvent | None]:
     if not isinstance(document, dict) or "comment" not in document:
         raise UsageError("the event is of no pull request", remedy="call this on pull_request or issue_comment")
     event = parse(CommentEvent, content, source="the event")
-    if event.issue.pull_request is None:
+    if event.pull is None:
         raise UsageError("the comment is on an issue, not on a pull request")
-    return event.issue.number, event
+    return event.number, event

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -14,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from lockgate import __version__
 from lockgate.errors import UsageError
+from lockgate.integrations import git
 
 NAMES = ("gate.yml", "gate-approve.yml", "gate-rollback.yml", "gate-nightly.yml")
 REPOSITORY = "lockgate/lockgate"
@@ -64,7 +64,9 @@ class Workflows:
             )
         if "${{" in model:
             raise UsageError(f"{model!r} would be an expression in a workflow", remedy="register it under another name")
-        return cls(model, pipeline_path, *_uses(action or _installed_action()), models_need=_model_packages(root))
+        pinned = action or _installed_action()
+        uses = f"{pinned} # v{__version__}" if pinned else f"{REPOSITORY}@v{__version__}"
+        return cls(model, pipeline_path, uses, pinned is not None, models_need=_model_packages(root))
 
     @property
     def texts(self) -> Iterator[tuple[str, str]]:
@@ -103,10 +105,6 @@ class Workflows:
         return [*lines, *CHECKLIST.format(branch="the default branch").splitlines()]
 
 
-def _uses(action: str | None) -> tuple[str, bool]:
-    return (f"{action} # v{__version__}", True) if action else (f"{REPOSITORY}@v{__version__}", False)
-
-
 def _installed_action() -> str | None:
     """The action at the commit that this lockgate was installed from, None where that is not known."""
     try:
@@ -117,20 +115,10 @@ def _installed_action() -> str | None:
     parts = urlsplit(url)
     if commit is None and parts.scheme == "file":
         folder = Path(unquote(parts.path))
-        commit, url = _git(folder, "rev-parse", "HEAD"), _git(folder, "remote", "get-url", "origin") or ""
+        commit, url = git.head_commit(folder), git.origin_url(folder) or ""
     repository = _GITHUB.search(url)
     action = f"{repository[1] if repository else REPOSITORY}@{commit}"
     return action if _ACTION.fullmatch(action) else None
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _model_packages(root: Path) -> str:

@@ -14,7 +14,6 @@ from requests.auth import AuthBase
 
 from lockgate.hashing import sha256
 from lockgate.integrations.github.schema import (
-    Account,
     Artifact,
     Artifacts,
     ChangedFile,
@@ -168,17 +167,15 @@ class GitHub:
     def download(self, artifact: Artifact) -> bytes:
         """The bytes of an artifact's zip, checked against its digest. Raises GitHubError, also where it is gone."""
         if artifact.expired:
-            raise GitHubError(
-                f"the artifact {artifact.name} has expired", remedy="run the gate workflow again"
-            )  # fmt: skip
+            raise GitHubError(f"the artifact {artifact.name} has expired", remedy="run the gate workflow again")
         if artifact.size_in_bytes > _ARTIFACT_BYTES:
             raise GitHubError(f"the artifact {artifact.name} has {artifact.size_in_bytes} bytes; that is too many")
         path = f"actions/artifacts/{artifact.id:d}/zip"
-        answer, _ = self._get(self._url(path), label=f"GET {path}", redirected=True)
+        answer, _ = self._get(self._url(path), label=f"GET {path}", status=302)
         location = answer.headers.get("Location", "")
         self._require_secure(location)
         # another host, which must not see the token
-        _, content = self._get(location, label=f"the download of {artifact.name}", bare=True, limit=_ARTIFACT_BYTES)
+        _, content = self._get(location, label=f"the download of {artifact.name}", bare=True)
         if artifact.digest is not None and sha256(content) != artifact.digest:
             raise GitHubError(f"the bytes of the artifact {artifact.name} do not have the digest that GitHub gives")
         return content
@@ -226,19 +223,12 @@ class GitHub:
         raise GitHubError(f"GET {path} has more than {_PAGES * _PAGE} entries; not all of them can be seen")
 
     def _get(
-        self,
-        url: str,
-        query: Mapping[str, Any] | None = None,
-        *,
-        label: str,
-        bare: bool = False,
-        redirected: bool = False,
-        limit: int = _ANSWER_BYTES,
+        self, url: str, query: Mapping[str, Any] | None = None, *, label: str, bare: bool = False, status: int = 200
     ) -> tuple[requests.Response, bytes]:
-        """A read, repeated where that can help. label: for messages; redirected: the answer is to be a redirect."""
+        """A read, repeated where that can help. label: for messages. bare: of another host. status: of a good answer."""
         for attempt in range(1, _TRIES + 1):
             try:
-                answer, content = self._request("GET", url, params=query, bare=bare, limit=limit)
+                answer, content = self._request("GET", url, params=query, bare=bare)
             except requests.RequestException as error:
                 if attempt == _TRIES:
                     raise self._no_answer(label, type(error).__name__) from None
@@ -248,7 +238,7 @@ class GitHub:
             if wait is not None and attempt < _TRIES and wait <= _LONGEST_WAIT:
                 self._sleep(wait)
                 continue
-            if answer.status_code == (302 if redirected else 200):
+            if answer.status_code == status:
                 return answer, content
             raise self._refused(label, answer, content)
         raise AssertionError("the last attempt returns or raises")
@@ -265,11 +255,9 @@ class GitHub:
             raise self._refused(label, answer, content)
         return parse(Comment, content, source=f"GitHub's answer to {label}")
 
-    def _request(
-        self, method: str, url: str, *, bare: bool = False, limit: int = _ANSWER_BYTES, **payload: Any
-    ) -> tuple[requests.Response, bytes]:
+    def _request(self, method: str, url: str, *, bare: bool = False, **payload: Any) -> tuple[requests.Response, bytes]:
         self.request_count += 1
-        headers = {"User-Agent": "lockgate"}
+        headers, limit = {"User-Agent": "lockgate"}, _ARTIFACT_BYTES if bare else _ANSWER_BYTES
         if not bare:
             headers |= {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": VERSION}
         answer = self._session.request(
@@ -296,24 +284,19 @@ class GitHub:
             403: "give the job the permissions that the workflow of the documentation has, or wait for the rate limit",
             404: "check that it exists, and that the token may see it",
         }.get(answer.status_code)
-        error = GitHubError(
-            f"GitHub answered {label} with {answer.status_code}{self._message(content)}", remedy=remedy
-        )  # fmt: skip
+        try:
+            message = f": {self._printable(str(json.loads(content)['message']))}"
+        except (ValueError, KeyError, TypeError, RecursionError):
+            message = ""  # it sent something else
+        error = GitHubError(f"GitHub answered {label} with {answer.status_code}{message}", remedy=remedy)
         error.status = answer.status_code
         return error
 
     def _no_answer(self, label: str, problem: str) -> GitHubError:
         return GitHubError(f"GitHub did not answer {label}: {problem}", remedy="try again; nothing was decided")
 
-    def _message(self, content: bytes) -> str:
-        """GitHub's own message, on one line and without the token; empty where it sent something else."""
-        try:
-            message = str(json.loads(content)["message"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return ""
-        return f": {self._printable(message)}"
-
     def _printable(self, message: str) -> str:
+        """GitHub's own message, on one line and without the token."""
         text = "".join(sign if sign.isprintable() else " " for sign in message[:200])
         return text.replace(self._token, "***")
 
@@ -328,17 +311,13 @@ class GitHub:
 
 def own_comment(comments: Iterable[Comment], marker: str) -> Comment | None:
     """The one comment of ours that begins with the marker, None where there is none yet."""
-    ours = [
-        comment
-        for comment in comments
-        if comment.body.startswith(marker) and comment.user is not None and _is_bot(comment.user)
-    ]
+    ours = []
+    for comment in comments:
+        user = comment.user
+        # nobody can register a login that ends in [bot]
+        if comment.body.startswith(marker) and user is not None and (user.type, user.login) == ("Bot", BOT):
+            ours.append(comment)
     return min(ours, key=lambda comment: comment.id, default=None)
-
-
-def _is_bot(user: Account) -> bool:
-    """Whether it is the Actions bot; nobody can register a login that ends in [bot]."""
-    return user.type == "Bot" and user.login == BOT
 
 
 def _wait(answer: requests.Response, attempt: int) -> float | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
-from lockgate.hashing import canonical, is_digest, sha256
+from lockgate.hashing import canonical, is_digest
 from lockgate.integrations.github.schema import (
     Account,
     Comment,
@@ -51,10 +51,6 @@ class UnevaluatedCommit:
     digest: str
     model: str
 
-    @classmethod
-    def at_head(cls, pull: PullRequest, model: str) -> UnevaluatedCommit:
-        return cls(sha256(pull.head.sha.encode()), model)
-
 
 def parse_command(body: str) -> CommentCommand | None:
     """The command in a comment's first line, None where it is none of ours. What follows that line is the reason.
@@ -85,7 +81,7 @@ def ballot(
     comments: Sequence[Comment],
     *,
     commits: Sequence[Commit],
-    runs: Sequence[WorkflowRun],
+    run: WorkflowRun,
     evidence: Evidence,
     policy: SignoffPolicy,
     edited: Collection[int] = (),
@@ -95,7 +91,7 @@ def ballot(
 ) -> Ballot:
     """The votes of a pull request on this evidence, and its contributors.
 
-    comments: all of them as they are now. runs: that made the evidence. edited: ids of comments that were edited though
+    comments: all of them as they are now. run: that made the evidence. edited: ids of comments that were edited though
     their times do not show it. recorded: rejections and revocations of earlier decisions, which keep blocking when their
     comment is edited or deleted. event: the current one; it can take away, and never add an approval.
     """
@@ -105,7 +101,7 @@ def ballot(
     for comment in sorted(comments, key=lambda comment: comment.id):
         if comment.pull_number != str(pull.number):
             raise GitHubError(f"comment {comment.id} is not below pull request {pull.number}")
-        vote = _vote(comment, comment.body, evidence, next(iter(runs), None))
+        vote = _vote(comment, comment.body, evidence, run)
         if vote is None:
             continue
         votes.append(vote)
@@ -124,14 +120,15 @@ def ballot(
                 objections.setdefault(
                     vote.sha256, Objection("revoked", "it was revoked, in a comment that changed since")
                 )
-    authors, accounts = _contributors(pull, commits, runs, policy)
+    authors, accounts = _contributors(pull, commits, run, policy)
     return Ballot(tuple(votes), objections, authors, accounts, hold)
 
 
 def contributors(event: PullEvent) -> Ballot:
     """The contributors of a pull request, as far as its event names them; no votes."""
-    people = tuple(dict.fromkeys(account.identity for account in event.accounts if account.is_person))
-    bots = tuple(dict.fromkeys(account.noreply.lower() for account in event.accounts if not account.is_person))
+    accounts = [account for account in (event.author, event.sender) if account is not None]
+    people = tuple(dict.fromkeys(account.identity for account in accounts if account.is_person))
+    bots = tuple(dict.fromkeys(account.noreply.lower() for account in accounts if not account.is_person))
     return Ballot(authors=bots, accounts=people)
 
 
@@ -251,7 +248,7 @@ def comment_id(vote: Vote) -> int:
 
 
 def _contributors(
-    pull: PullRequest, commits: Sequence[Commit], runs: Sequence[WorkflowRun], policy: SignoffPolicy
+    pull: PullRequest, commits: Sequence[Commit], run: WorkflowRun, policy: SignoffPolicy
 ) -> tuple[tuple[str, ...], tuple[Identity, ...]]:
     """(emails that must belong to somebody in the policy, accounts) of the contributors to what was evaluated.
 
@@ -269,8 +266,7 @@ def _contributors(
             else:
                 emails.append(email or f"nobody-{commit.sha[:12]}")
         emails += [match["email"].lower() for match in _CO_AUTHOR.finditer(commit.commit.message)]
-    for run in runs:
-        accounts += [run.actor, run.triggering_actor]
+    accounts += [run.actor, run.triggering_actor]
     by_id = {account.id: account for account in accounts}
     identities = [account.identity for account in by_id.values() if account.is_person]
     unknown = [account.noreply.lower() for account in by_id.values() if not account.is_person]

@@ -2,57 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.github.schema import ChangedFile, PullRequest, WorkflowRun
 from lockgate.signoff.decision import SignoffHold
+from lockgate.signoff.policy import SignoffPolicy
 
+WORKFLOW = ".github/workflows/gate.yml"
+# What only people may change, by review: files, and folders that end in a slash.
 PROTECTED = (".github/", ".gate/", "gates/", "action.yml", "action.yaml")
 
 _AGAIN = "run the gate workflow again, and ask for sign-off on that"
 
 
-def obstacle(
-    pull: PullRequest,
-    files: Sequence[ChangedFile],
-    run: WorkflowRun,
-    *,
-    evidence: Evidence,
-    workflow: str,
-    model: str,
-    policy_digest: str,
-    protected: Sequence[str] = PROTECTED,
-    when: Literal["approved", "merged"] = "approved",
-) -> SignoffHold | None:
-    """The first reason why no comment can promote this evidence now, None where comments can.
+@dataclass(frozen=True)
+class BranchPolicy:
+    """The policy of the default branch, and its pipeline. when: what a promotion waits for."""
 
-    run: the newest of the gate's workflow on the newest commit. workflow: its path. model, policy_digest: of the
-    pipeline on the default branch. protected: files and folders (`gates/`) that only people may change, by review.
-    """
-    return next(_obstacles(pull, files, run, evidence, workflow, model, policy_digest, protected, when), None)
+    model: str
+    policy_digest: str
+    signoff: SignoffPolicy
+    when: Literal["approved", "merged"] = "approved"
 
 
-def protected_changes(files: Iterable[ChangedFile], protected: Sequence[str]) -> tuple[str, ...]:
-    """The protected paths that a pull request changes, also where a file is moved away or into another's place."""
-    folders = tuple(path.lower() for path in protected if path.endswith("/"))
-    names = {path.lower() for path in protected} | {folder.rstrip("/") for folder in folders}
-    paths = dict.fromkeys(path for file in files for path in file.paths)
-    return tuple(path for path in paths if path.lower() in names or path.lower().startswith(folders))
-
-
-def _obstacles(
-    pull: PullRequest,
-    files: Sequence[ChangedFile],
-    run: WorkflowRun,
-    evidence: Evidence,
-    workflow: str,
-    model: str,
-    policy_digest: str,
-    protected: Sequence[str],
-    when: str,
+def obstacles(
+    pull: PullRequest, files: Sequence[ChangedFile], run: WorkflowRun, evidence: Evidence, policy: BranchPolicy
 ) -> Iterator[SignoffHold]:
+    """Every reason why no comment can promote this evidence now. run: the newest of the gate's workflow on the newest commit."""
     request = f"pull request {pull.number}"
     yield from _not_open(pull, request)
     if len(files) < pull.changed_files:
@@ -63,7 +42,7 @@ def _obstacles(
             "split it, so that all of them are listed",
         )
     named = tuple(file["path"] for file in evidence.document["policy"]["files"])
-    if changed := protected_changes(files, [*protected, *named]):
+    if changed := _protected_changes(files, [*PROTECTED, *named]):
         paths = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
         yield SignoffHold(
             "refused",
@@ -71,23 +50,31 @@ def _obstacles(
             f"{request} changes {paths}: it could change its own evaluation, so no comment promotes it",
             "bring these files to the default branch by a pull request of their own, then update this one",
         )
-    yield from _other_run(pull, run, workflow)
+    yield from _other_run(pull, run)
     yield from _other_evidence(pull, run, evidence)
-    if evidence.model != model:
+    if evidence.model != policy.model:
         yield SignoffHold(
-            "refused", "other_model", f"the evidence is about {evidence.model}, the pipeline about {model}"
+            "refused", "other_model", f"the evidence is about {evidence.model}, the pipeline about {policy.model}"
         )
-    if evidence.document["policy"]["sha256"] != policy_digest:
+    if evidence.document["policy"]["sha256"] != policy.policy_digest:
         yield SignoffHold(
             "superseded",
             "policy_changed",
             "the pipeline on the default branch is not the one that was evaluated",
             f"update {request} from its base; that evaluates it again",
         )
-    if when == "merged" and not pull.merged:
+    if policy.when == "merged" and not pull.merged:
         yield SignoffHold(
             "pending", "not_merged", f"{request} is not merged, and the policy waits for that", "merge it"
         )
+
+
+def _protected_changes(files: Sequence[ChangedFile], protected: Sequence[str]) -> tuple[str, ...]:
+    """The protected paths that a pull request changes, also where a file is moved away or into another's place."""
+    folders = tuple(path.lower() for path in protected if path.endswith("/"))
+    names = {path.lower() for path in protected} | {folder.rstrip("/") for folder in folders}
+    paths = dict.fromkeys(path for file in files for path in file.paths)
+    return tuple(path for path in paths if path.lower() in names or path.lower().startswith(folders))
 
 
 def _not_open(pull: PullRequest, request: str) -> Iterator[SignoffHold]:
@@ -110,16 +97,16 @@ def _not_open(pull: PullRequest, request: str) -> Iterator[SignoffHold]:
         yield SignoffHold("refused", "draft", f"{request} is a draft", "mark it as ready for review")
 
 
-def _other_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator[SignoffHold]:
+def _other_run(pull: PullRequest, run: WorkflowRun) -> Iterator[SignoffHold]:
     """The run is not of this repository's own gate workflow on this pull request's newest commit."""
     here = pull.base.repo.id
     if run.repository.id != here or run.head_repository.id != here:
         yield SignoffHold("refused", "other_repository", f"run {run.id} is not of this repository")
-    if run.event != "pull_request" or run.workflow != workflow:
+    if run.event != "pull_request" or run.workflow != WORKFLOW:
         yield SignoffHold(
             "refused",
             "other_workflow",
-            f"run {run.id} is of {run.workflow} on {run.event}, and evidence comes from {workflow} on pull_request",
+            f"run {run.id} is of {run.workflow} on {run.event}, and evidence comes from {WORKFLOW} on pull_request",
         )
     if run.head_sha != pull.head.sha:
         yield SignoffHold("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)

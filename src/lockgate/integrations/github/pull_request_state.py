@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
+from lockgate.hashing import sha256
 from lockgate.integrations.github.artifact import EVIDENCE_BYTES, read_evidence, read_exhibits, unzip
 from lockgate.integrations.github.client import GitHub
 from lockgate.integrations.github.comments import UnevaluatedCommit, ballot, closing_record, read_record, unverified
-from lockgate.integrations.github.eligibility import PROTECTED, obstacle
+from lockgate.integrations.github.eligibility import WORKFLOW, BranchPolicy, obstacles
 from lockgate.integrations.github.schema import (
     Artifact,
     ChangedFile,
@@ -23,10 +23,8 @@ from lockgate.integrations.github.schema import (
     WorkflowRun,
 )
 from lockgate.signoff.decision import Ballot, SignoffDecision, decide
-from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote
 
-WORKFLOW = ".github/workflows/gate.yml"
 EVIDENCE = "evidence.json"
 RECORD = "record.jsonl"
 _RECORD_BYTES = 8 * 2**20
@@ -36,18 +34,6 @@ _BATCH = 100  # comments in one GraphQL query, as GitHub limits it
 def artifact_name(number: int) -> str:
     """The artifact that holds the evidence of a pull request, or the closing record of a decision."""
     return f"gate-{number:d}"
-
-
-@dataclass(frozen=True)
-class BranchPolicy:
-    """The policy of the default branch, and its pipeline. protected: paths that no pull request may change."""
-
-    model: str
-    policy_digest: str
-    signoff: SignoffPolicy
-    when: Literal["approved", "merged"] = "approved"
-    workflow: str = WORKFLOW
-    protected: Sequence[str] = PROTECTED
 
 
 @dataclass(frozen=True)
@@ -74,23 +60,13 @@ class PullRequestState:
             self.pull,
             self.comments,
             commits=self.commits,
-            runs=[self.run],
+            run=self.run,
             evidence=self.evidence,
             policy=policy.signoff,
             edited=self.edited,
             recorded=self.recorded,
             event=event,
-            hold=obstacle(
-                self.pull,
-                self.files,
-                self.run,
-                evidence=self.evidence,
-                workflow=policy.workflow,
-                model=policy.model,
-                policy_digest=policy.policy_digest,
-                protected=policy.protected,
-                when=policy.when,
-            ),
+            hold=next(obstacles(self.pull, self.files, self.run, self.evidence, policy), None),
         )
 
     def decision(self, policy: BranchPolicy, now: datetime, event: CommentEvent | None = None) -> SignoffDecision:
@@ -106,16 +82,16 @@ class PullRequestState:
 
     def record(self, policy: BranchPolicy, event: CommentEvent | None = None) -> bytes:
         """What the next decision must know, even where comments change until then; empty where there is nothing."""
-        subject = self.evidence or UnevaluatedCommit.at_head(self.pull, policy.model)
+        subject = self.evidence or UnevaluatedCommit(sha256(self.pull.head.sha.encode()), policy.model)
         return closing_record(self.comments, event, subject, policy.signoff, self.recorded)
 
 
-def read_state(hub: GitHub, number: int, *, workflow: str = WORKFLOW) -> PullRequestState:
-    """Read a pull request and its evidence. workflow: path of the one that makes it. Raises GitHubError for any doubt."""
+def read_state(hub: GitHub, number: int) -> PullRequestState:
+    """Read a pull request and its evidence. Raises GitHubError for any doubt."""
     pull = hub.pull(number)
     comments = hub.comments(number)
     commits = hub.commits(pull)
-    run = hub.newest_run(workflow, pull.head.sha)
+    run = hub.newest_run(WORKFLOW, pull.head.sha)
     artifacts = hub.artifacts(artifact_name(number))
     evidence = None if run is None else _evidence(hub, pull, run, artifacts)
     edited, files = _edits_and_files(hub, pull, () if evidence is None else unverified(comments, evidence))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from lockgate.errors import LockgateError
 from lockgate.signoff.identity import Identity
@@ -47,12 +47,8 @@ class Account(_Payload):
         return f"{self.id}+{self.login}@users.noreply.github.com"
 
 
-def _no_account(value: Any) -> Any:
-    """None for the {} that GitHub writes where the email of a commit belongs to no account."""
-    return value or None
-
-
-OptionalAccount = Annotated[Account | None, BeforeValidator(_no_account)]
+# GitHub writes {} where the email of a commit belongs to no account.
+OptionalAccount = Annotated[Account | None, BeforeValidator(lambda value: value or None)]
 
 
 class Comment(_Payload):
@@ -77,21 +73,18 @@ class Comment(_Payload):
         return self.issue_url.rpartition("/")[2]
 
 
-class Editor(_Payload):
-    """Who edited a comment last."""
-
-    login: str
-
-
 class CommentEdits(_Payload):
     """Whether a comment was ever edited, also within the second in which it was written."""
 
     last_edited_at: datetime | None = Field(alias="lastEditedAt")
-    editor: Editor | None
+    editor: dict[str, Any] | None
 
     @property
     def edited(self) -> bool:
         return self.last_edited_at is not None or self.editor is not None
+
+
+_IN_PLACE = {"ADDED", "CHANGED", "DELETED", "MODIFIED"}
 
 
 class _FileNode(_Payload):
@@ -104,12 +97,8 @@ class _FileConnection(_Payload):
     nodes: tuple[_FileNode, ...]
 
 
-class _PullRequestNode(_Payload):
-    files: _FileConnection | None
-
-
 class _RepositoryNode(_Payload):
-    pull: _PullRequestNode | None = Field(alias="pullRequest")
+    files: _FileConnection | None = Field(None, validation_alias=AliasPath("pullRequest", "files"))
 
 
 class EditsAndFiles(_Payload):
@@ -121,13 +110,10 @@ class EditsAndFiles(_Payload):
     @property
     def files(self) -> tuple[ChangedFile, ...] | None:
         """The files; None where the list is incomplete, or has a renamed file, whose old path GraphQL does not give."""
-        pull = None if self.repository is None else self.repository.pull
-        files = None if pull is None else pull.files
-        if files is None or files.total != len(files.nodes):
+        listed = None if self.repository is None else self.repository.files
+        if listed is None or listed.total != len(listed.nodes) or {file.change for file in listed.nodes} - _IN_PLACE:
             return None
-        if not all(file.change in ("ADDED", "CHANGED", "DELETED", "MODIFIED") for file in files.nodes):
-            return None
-        return tuple(ChangedFile(filename=file.path) for file in files.nodes)
+        return tuple(ChangedFile(filename=file.path) for file in listed.nodes)
 
 
 class GraphQLAnswer(_Payload):
@@ -224,7 +210,6 @@ class WorkflowRun(_Payload):
     path: str
     event: str
     head_sha: str
-    status: str | None
     run_attempt: int
     repository: Repository
     head_repository: Repository
@@ -273,50 +258,35 @@ class Artifacts(_Payload):
 
 
 class _FormerBody(_Payload):
-    was: str = Field(alias="from")
-
-
-class _Changes(_Payload):
-    body: _FormerBody | None = None
-
-
-class _CommentedIssue(_Payload):
-    number: int
-    pull_request: dict[str, Any] | None = None
+    text: str = Field(alias="from")
 
 
 class CommentEvent(_Payload):
-    """A comment was created, edited or deleted. That is a reason to decide anew, and never a vote by itself."""
+    """A comment was created, edited or deleted. That is a reason to decide anew, and never a vote by itself.
+
+    number: of the issue or pull request; pull: None where it is an issue. former_body: the one before an edit.
+    """
 
     action: str
     comment: Comment
-    issue: _CommentedIssue
+    number: int = Field(validation_alias=AliasPath("issue", "number"))
+    pull: dict[str, Any] | None = Field(None, validation_alias=AliasPath("issue", "pull_request"))
     sender: Account
-    repository: BaseRepository
-    changes: _Changes | None = None
+    former_body: _FormerBody | None = Field(None, validation_alias=AliasPath("changes", "body"))
 
     @property
     def previous_body(self) -> str | None:
         """The body that an edit or a deletion replaced; None where there was none."""
         if self.action == "deleted":
             return self.comment.body
-        return self.changes.body.was if self.changes is not None and self.changes.body is not None else None
-
-
-class _OpenedPullRequest(_Payload):
-    user: Account | None
+        return None if self.former_body is None else self.former_body.text
 
 
 class PullEvent(_Payload):
-    """An event of a pull request."""
+    """An event of a pull request: who opened it, and who triggered the current run."""
 
-    pull_request: _OpenedPullRequest
+    author: Account | None = Field(validation_alias=AliasPath("pull_request", "user"))
     sender: Account
-
-    @property
-    def accounts(self) -> tuple[Account, ...]:
-        """Who opened it, and who triggered the current run."""
-        return tuple(account for account in (self.pull_request.user, self.sender) if account is not None)
 
 
 def parse(kind: type[T], content: bytes, *, source: str) -> T:
