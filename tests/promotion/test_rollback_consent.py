@@ -30,7 +30,7 @@ PLAN = RollbackPlan("fraud", "8", "7", "sha256:" + "a" * 64)
 
 
 def word(plan: RollbackPlan = PLAN, *, by: Identity = OCTOCAT, at: datetime = NOW, verb: str = "rollback") -> Vote:
-    return Vote(verb, plan.digest, plan.model, None, "stalls", at, by)  # type: ignore[arg-type]
+    return Vote(verb, plan.sha256, plan.model, None, "stalls", at, by)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

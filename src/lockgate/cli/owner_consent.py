@@ -64,7 +64,7 @@ class OwnerConsent:
         if self.key is None:
             raise UsageError("there is no key to sign with", remedy="add --key FILE")
         by = signer_of(self.policy, self.key, source="the pipeline")
-        vote: Vote = Vote("rollback", plan.digest, plan.model, None, self.reason, now(), by)
+        vote: Vote = Vote("rollback", plan.sha256, plan.model, None, self.reason, now(), by)
         return vote.bytes, sign_vote(vote, self.key, self.policy)
 
 

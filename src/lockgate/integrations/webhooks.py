@@ -9,23 +9,19 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from lockgate.hashing import canonical
+from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.record import Record
 from lockgate.pipeline import variables
 from lockgate.pipeline.notification_spec import Event, Notify, address_problem
+from lockgate.promotion.outcome import Outcome
 from lockgate.signoff.identity import Identity
 from lockgate.text import cut, html
-from lockgate.units import utc_text
 
-if TYPE_CHECKING:
-    from lockgate.evidence.evidence import Evidence
-    from lockgate.promotion.outcome import Outcome
-
-SCHEMA = "lockgate/notice/v1"
 SIGNATURE = "X-Lockgate-Signature-256"
 _TRIES = 3
 _SECONDS = 10.0  # of one attempt, whatever the server does
@@ -34,12 +30,15 @@ _EVENTS: Mapping[str, Event] = {"promoted": "promoted", "override": "promoted", 
 
 
 @dataclass(frozen=True)
-class Notice:
+class Notice(Record):
     """One event of a model: no row of data, no measured value, no secret.
 
     kind: of the ledger's entry, which tells an override from a promotion. previous: the version that left Production.
     links: name → address, of a pull request or a CI run.
     """
+
+    schema = "lockgate/notice/v1"
+    renamed: ClassVar = {"previous": "from"}
 
     event: Event
     kind: str
@@ -90,25 +89,8 @@ class Notice:
         digest = [f"— {self.digest}"] if self.kind == "waiting" else []
         return " ".join([sentence, *digest, *self.links.values()])
 
-    @property
-    def bytes(self) -> bytes:
-        return canonical(
-            {
-                "schema": SCHEMA,
-                "text": self.text,
-                "event": self.event,
-                "kind": self.kind,
-                "model": self.model,
-                "version": self.version,
-                "from": self.previous,
-                "digest": self.digest,
-                "verdict": self.verdict,
-                "actor": None if self.actor is None else self.actor.to_json(),
-                "reason": cut(self.reason, _REASON),
-                "at": utc_text(self.at),
-                "links": dict(self.links),
-            }
-        )
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "text": self.text, "reason": cut(self.reason, _REASON)}
 
 
 def send(

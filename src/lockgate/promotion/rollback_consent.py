@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from lockgate import hashing
 from lockgate.errors import Waiting
+from lockgate.evidence.record import Record
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.identity import Identity
@@ -16,33 +16,23 @@ from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import CLOCK_SKEW, Vote
 from lockgate.units import duration_text, utc_text
 
-SCHEMA = "lockgate/rollback/v1"
 GOOD_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class RollbackPlan:
-    """What a rollback would do. after: SHA-256 of the ledger's last entry, so that an approval of it allows no other one."""
+class RollbackPlan(Record):
+    """What a rollback would do; an owner signs its hash.
+
+    after: SHA-256 of the ledger's last entry, so that an approval of it allows no other one.
+    """
+
+    schema = "lockgate/rollback/v1"
+    renamed: ClassVar = {"source": "from", "target": "to"}
 
     model: str
     source: str
     target: str
     after: str
-
-    @property
-    def digest(self) -> str:
-        """What an owner signs."""
-        return hashing.sha256(
-            hashing.canonical(
-                {
-                    "schema": SCHEMA,
-                    "model": self.model,
-                    "from": self.source,
-                    "to": self.target,
-                    "after": self.after,
-                }
-            )
-        )
 
     def __str__(self) -> str:
         return f"the rollback of {self.model} from version {self.source} to {self.target}"
@@ -95,7 +85,7 @@ def _objection(policy: SignoffPolicy, plan: RollbackPlan, ballot: Ballot, vote: 
         return ballot.objections[vote.sha256].reason
     if policy.owner_of(vote.by) is None:
         return f"{vote.by} is in no group of the policy"
-    if vote.verb != "rollback" or (vote.digest, vote.model) != (plan.digest, plan.model):
+    if vote.verb != "rollback" or (vote.digest, vote.model) != (plan.sha256, plan.model):
         return "it is about something else, or somebody moved a version since it was signed"
     if vote.at > now + CLOCK_SKEW:
         return f"it is dated {utc_text(vote.at)}, which is still to come"

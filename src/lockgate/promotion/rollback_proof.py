@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import builtins
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
-from lockgate import hashing
 from lockgate.errors import Refused
+from lockgate.evidence.record import Record
+from lockgate.hashing import is_digest
 from lockgate.promotion.ledger.entry import version_text
 from lockgate.signoff.identity import Identity
+from lockgate.signoff.vote import CLOCK_SKEW
 from lockgate.units import utc, utc_text
 
-SCHEMA = "lockgate/proof/v1"
 GOOD_FOR = timedelta(minutes=30)
-CLOCK_SKEW = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,6 @@ class ReevaluationResult:
         parts = [("re-evaluated", ", ".join(self.same)), ("not re-evaluated", ", ".join(self.left_out))]
         return "; ".join(f"{words}: {names}" for words, names in parts if names)
 
-    def to_json(self) -> dict[str, Any]:
-        return {"same": list(self.same), "left_out": dict(self.left_out)}
-
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ReevaluationResult:
         """Raises KeyError, TypeError or AttributeError for anything else."""
@@ -62,7 +58,7 @@ class RollbackAnswer:
 
 
 @dataclass(frozen=True)
-class RollbackProof:
+class RollbackProof(Record):
     """That the version which is to leave Production answered, as somebody with no right to move anything found out.
 
     evidence: the digest that is to be promoted. version, files: the outgoing version and the digest of its files; None
@@ -70,6 +66,9 @@ class RollbackProof:
     reevaluation: what re-evaluating its gates led to; None where they were not. run: the address of the CI run that made
     it, None where none did.
     """
+
+    schema = "lockgate/proof/v1"
+    renamed: ClassVar = {"sample": "asked", "reevaluation": "repeats"}
 
     model: str
     evidence: str
@@ -99,32 +98,15 @@ class RollbackProof:
                 remedy="make it anew, with gate promote --prove-only FILE --repeat or the workflow of this lockgate",
             )
 
-    @property
-    def bytes(self) -> bytes:
-        more = {} if self.reevaluation is None else {"repeats": self.reevaluation.to_json()}
-        return hashing.canonical(
-            more
-            | ({} if self.run is None else {"run": self.run})
-            | {
-                "schema": SCHEMA,
-                "model": self.model,
-                "evidence": self.evidence,
-                "version": self.version,
-                "files": self.files,
-                "asked": self.sample,
-                "rows": self.rows,
-                "at": utc_text(self.at),
-                "by": self.by.to_json(),
-            }
-        )
+    def to_json(self) -> dict[str, Any]:
+        document = super().to_json()
+        return {key: value for key, value in document.items() if value is not None or key not in ("repeats", "run")}
 
     @classmethod
     def read(cls, data: builtins.bytes) -> RollbackProof:
         """A proof from its bytes. Raises ValueError for anything that is not one."""
         try:
-            value: Mapping[str, Any] = json.loads(data)
-            if value["schema"] != SCHEMA:
-                raise ValueError(f"its schema is {value['schema']!r}; this lockgate reads {SCHEMA}")
+            value = cls.parse(data)
             return cls(
                 model=str(value["model"]),
                 evidence=str(value["evidence"]),
@@ -146,7 +128,7 @@ class RollbackProof:
             return f"it is about {self.model} and {self.evidence}"
         if self.version != outgoing:
             return f"it is about {version_text(self.version)}, and {version_text(outgoing)} holds Production"
-        if outgoing is not None and (self.rows < 1 or not hashing.is_digest(self.files or "")):
+        if outgoing is not None and (self.rows < 1 or not is_digest(self.files or "")):
             return "it names no rows that were answered, or no files that answered them"
         if now > self.at + GOOD_FOR:
             return f"it was made on {utc_text(self.at)}, and is good for 30 minutes"

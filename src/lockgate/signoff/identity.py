@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 
@@ -16,7 +16,7 @@ class Identity:
     name: str = ""
 
     def to_json(self) -> dict[str, str]:
-        return {"kind": self.kind, "id": self.id, "name": self.name}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Identity:

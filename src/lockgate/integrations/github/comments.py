@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
@@ -23,8 +23,7 @@ from lockgate.integrations.github.schema import (
 from lockgate.signoff.decision import Ballot, Objection, SignoffHold
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
-from lockgate.signoff.vote import SCHEMA, Verb, Vote
-from lockgate.units import utc_text
+from lockgate.signoff.vote import Verb, Vote
 
 REASON = 2000  # characters of a reason that are kept
 
@@ -179,29 +178,11 @@ def _vote(
     # A rejection or a revocation concerns the pull request, whatever its evidence; an approval names its evidence.
     at = comment.created_at if verb == "approve" else comment.updated_at
     target = command.digest if verb == "approve" and command.digest is not None else evidence.digest
-    return Vote(
-        verb,
-        target,
-        evidence.model,
-        command.accepting,
-        command.reason,
-        at,
-        comment.user.identity,
-        stored=canonical(
-            {
-                "schema": SCHEMA,
-                "verb": verb,
-                "digest": target,
-                "model": evidence.model,
-                "accepting": command.accepting,
-                "reason": command.reason,
-                "at": utc_text(at),
-                "by": comment.user.identity.to_json(),
-                "comment": {"id": comment.id, "url": comment.html_url, "body": body},
-                **({} if run is None else {"run": {"id": run.id, "attempt": run.run_attempt, "url": run.html_url}}),
-            }
-        ),
-    )
+    vote = Vote(verb, target, evidence.model, command.accepting, command.reason, at, comment.user.identity)
+    document = {**vote.to_json(), "comment": {"id": comment.id, "url": comment.html_url, "body": body}}
+    if run is not None:
+        document["run"] = {"id": run.id, "attempt": run.run_attempt, "url": run.html_url}
+    return replace(vote, stored=canonical(document))
 
 
 def _objection(comment: Comment, event: CommentEvent | None, edited: Collection[int]) -> Objection | None:

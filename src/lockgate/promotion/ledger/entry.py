@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, cast, get_args
 
-from lockgate import hashing, units
+from lockgate.evidence.record import Record
 from lockgate.signoff.identity import Identity
-from lockgate.units import utc, utc_text
-
-SCHEMA = "lockgate/ledger/v1"
+from lockgate.units import duration, utc
 
 Kind = Literal["adopted", "staged", "promoted", "rolled_back", "archived", "override", "repaired"]
 Ending = Literal["done", "unswitched", "abandoned", "failed"]
@@ -21,12 +17,14 @@ MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Record):
     """One line of the ledger. `source` and `target` are version numbers, `from` and `to` in its JSON.
 
     votes: SHA-256 of each counted vote. lease: how long others leave an unfinished entry to whoever claimed it.
-    stored: the bytes that it was read from; the hash covers those, never a re-dump.
     """
+
+    schema = "lockgate/ledger/v1"
+    renamed: ClassVar = {"source": "from", "target": "to"}
 
     epoch: int
     prev: str | None
@@ -39,15 +37,6 @@ class Entry:
     reason: str
     at: datetime
     lease: timedelta
-    stored: bytes | None = field(default=None, repr=False, compare=False)
-
-    @property
-    def bytes(self) -> bytes:
-        return self.stored if self.stored is not None else hashing.canonical(self.to_json())
-
-    @property
-    def sha256(self) -> str:
-        return hashing.sha256(self.bytes)
 
     @property
     def label(self) -> str:
@@ -58,26 +47,10 @@ class Entry:
     def lease_ends(self) -> datetime:
         return self.at + self.lease
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "schema": SCHEMA,
-            "epoch": self.epoch,
-            "prev": self.prev,
-            "kind": self.kind,
-            "from": self.source,
-            "to": self.target,
-            "actor": self.actor.to_json(),
-            "evidence": self.evidence,
-            "votes": list(self.votes),
-            "reason": self.reason,
-            "at": utc_text(self.at),
-            "lease": units.duration_text(self.lease),
-        }
-
     @classmethod
     def read(cls, text: str) -> Entry:
         """An entry from its stored text. Raises ValueError; fields that are not known are left alone."""
-        value = _document(text)
+        value = cls.parse(text)
         if value["kind"] not in get_args(Kind):
             raise ValueError(f"its kind is {value['kind']!r}; known are {', '.join(get_args(Kind))}")
         return cls(
@@ -91,13 +64,13 @@ class Entry:
             votes=tuple(value["votes"]),
             reason=value["reason"],
             at=utc(value["at"]),
-            lease=units.duration(value["lease"]),
+            lease=duration(value["lease"]),
             stored=text.encode(),
         )
 
 
 @dataclass(frozen=True)
-class Done:
+class Done(Record):
     """What became of an entry: by whom, when, and, as `entry`, the SHA-256 of which bytes.
 
     prev: SHA-256 of the bytes of the mark `done` before, so that an edited one is seen by the next; None in the first,
@@ -106,6 +79,8 @@ class Done:
     ends no entry: whoever claimed it gave up for now, so that nobody need wait for its lease. note: why, unless done.
     """
 
+    schema = Entry.schema
+
     epoch: int
     entry: str
     actor: Identity
@@ -113,32 +88,14 @@ class Done:
     prev: str | None = None
     ending: Ending = "done"
     note: str = ""
-    stored: bytes | None = field(default=None, repr=False, compare=False)
 
-    @property
-    def bytes(self) -> bytes:
-        if self.stored is not None:
-            return self.stored
-        more = {} if self.ending == "done" else {"ending": self.ending, "note": self.note}
-        return hashing.canonical(
-            {
-                "schema": SCHEMA,
-                "epoch": self.epoch,
-                "prev": self.prev,
-                "entry": self.entry,
-                "actor": self.actor.to_json(),
-                "at": utc_text(self.at),
-                **more,
-            }
-        )
-
-    @property
-    def sha256(self) -> str:
-        return hashing.sha256(self.bytes)
+    def to_json(self) -> dict[str, Any]:
+        unsaid = ("ending", "note") if self.ending == "done" else ()
+        return {key: value for key, value in super().to_json().items() if key not in unsaid}
 
     @classmethod
     def read(cls, text: str) -> Done:
-        value = _document(text)
+        value = cls.parse(text)
         ending = value.get("ending", "done")
         if ending not in get_args(Ending):
             raise ValueError(f"its ending is {ending!r}; known are {', '.join(get_args(Ending))}")
@@ -152,13 +109,6 @@ class Done:
             note=str(value.get("note", "")),
             stored=text.encode(),
         )
-
-
-def _document(text: str) -> Mapping[str, Any]:
-    value = json.loads(text)
-    if value["schema"] != SCHEMA:
-        raise ValueError(f"its schema is {value['schema']!r}; this lockgate reads {SCHEMA}")
-    return cast(Mapping[str, Any], value)
 
 
 def version_text(version: str | None) -> str:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from lockgate import hashing
 from lockgate.errors import UsageError
+from lockgate.evidence.record import Record
+from lockgate.hashing import sha256
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.discrepancy import Discrepancy
 
-SCHEMA = "lockgate/ledger-copy/v1"
-
 
 @dataclass(frozen=True)
-class LedgerCopy:
+class LedgerCopy(Record):
     """The keys of a model's ledger, as they were read. hashes: key → the SHA-256 of its value, written beside it."""
+
+    schema = "lockgate/ledger-copy/v1"
+    renamed: ClassVar = {"hashes": "sha256"}
 
     model: str
     keys: Mapping[str, str]
     hashes: Mapping[str, str]
-
-    @property
-    def bytes(self) -> bytes:
-        return hashing.canonical(
-            {"schema": SCHEMA, "model": self.model, "keys": dict(self.keys), "sha256": dict(self.hashes)}
-        )
 
     @property
     def chain(self) -> Chain:
@@ -35,7 +31,7 @@ class LedgerCopy:
 
 def copy_ledger(model: str, keys: Mapping[str, str]) -> LedgerCopy:
     """The copy of a ledger's keys. Equal ledgers make equal bytes."""
-    return LedgerCopy(model, dict(keys), {key: hashing.sha256(value.encode()) for key, value in keys.items()})
+    return LedgerCopy(model, dict(keys), {key: sha256(value.encode()) for key, value in keys.items()})
 
 
 def read_copy(data: bytes, *, name: str) -> tuple[LedgerCopy, tuple[Discrepancy, ...]]:
@@ -44,9 +40,7 @@ def read_copy(data: bytes, *, name: str) -> tuple[LedgerCopy, tuple[Discrepancy,
     Raises UsageError for what is no copy of a ledger. name: of the file.
     """
     try:
-        document = json.loads(data)
-        if document["schema"] != SCHEMA:
-            raise ValueError(f"its schema is {document['schema']!r}")
+        document = LedgerCopy.parse(data)
         keys, hashes = dict(document["keys"]), dict(document["sha256"])
         if not all(isinstance(text, str) for text in [*keys, *keys.values(), *hashes.values()]):
             raise ValueError("its keys are not texts")
@@ -99,7 +93,7 @@ def _problems(stored: LedgerCopy, data: bytes, name: str) -> list[Discrepancy]:
             problems.append(Discrepancy("entry_dropped", key, f"was dropped from {name}", remedy))
         elif expected is None:
             problems.append(Discrepancy("entry_added", key, f"was added to {name}", remedy))
-        elif hashing.sha256(value.encode()) != expected:
+        elif sha256(value.encode()) != expected:
             problems.append(Discrepancy("entry_edited", key, f"was edited in {name}: its hash is another", remedy))
     if stored.chain.bad is not None:
         problems.append(Discrepancy("ledger_edited", name, f"the chain does not hold: {stored.chain.bad}", remedy))
