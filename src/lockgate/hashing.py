@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 Json = Any
-_NOT_MODEL_FILES = frozenset({"registered_model_meta"})
 
 
 def sha256(data: bytes) -> str:
@@ -60,11 +59,11 @@ def files_digest(files: Iterable[tuple[str, str, int]]) -> str:
 
 
 def folder_files(folder: Path) -> list[tuple[str, str, int]]:
-    """The (path, sha256, size) list of every file under a folder, sorted; MLflow's download marker is left out."""
+    """The (path, sha256, size) list of every file under a folder, sorted."""
     return sorted(
         (path.relative_to(folder).as_posix(), sha256_file(path), path.stat().st_size)
         for path in folder.rglob("*")
-        if path.is_file() and path.relative_to(folder).as_posix() not in _NOT_MODEL_FILES
+        if path.is_file()
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from helpers.fakes import ask, case_of
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.finding import Verdict
-from lockgate.gates.metadata import ADDS, Metadata
+from lockgate.gates.metadata import SUBJECTS, Metadata
 
 
 def told(folder: Path, *, require: Any = None, **known: Any) -> GateResult:
@@ -39,7 +39,7 @@ LACKING = {
 }
 
 
-@pytest.mark.parametrize("subject", ADDS)
+@pytest.mark.parametrize("subject", SUBJECTS)
 def test_what_is_missing_comes_with_the_line_that_adds_it(tmp_path: Path, subject: str) -> None:
     """Each on its own; the others hold."""
     result = told(tmp_path, **LACKING[subject])
@@ -49,7 +49,14 @@ def test_what_is_missing_comes_with_the_line_that_adds_it(tmp_path: Path, subjec
         (subject, Verdict.FAIL, "missing", 0.0)
     ]
     assert bad[0].reason == f"fraud version 7 has no {subject.replace('_', ' ')}"
-    assert bad[0].remedy == f"add it where the model is logged: {ADDS[subject]}"
+    assert bad[0].remedy == f"add it where the model is logged: how to add {subject}"
+
+
+def test_a_registry_that_knows_no_line_of_code_leaves_the_sentence_without(tmp_path: Path) -> None:
+    """Every registry has its own; the gate has none."""
+    (finding,) = told(tmp_path, require=["logged_metrics >= 1"], metrics={}, remedies={}).findings
+
+    assert finding.remedy == "add it where the model is logged"
 
 
 def test_more_than_one_may_be_asked(tmp_path: Path) -> None:

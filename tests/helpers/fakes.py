@@ -18,6 +18,7 @@ from lockgate.evaluation.case import Case, Contender
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
+from lockgate.gates.metadata import SUBJECTS
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.pipeline.model import Pipeline
 from lockgate.registries.ports import ModelVersion, VersionFacts
@@ -90,6 +91,7 @@ def facts(version: ModelVersion, folder: Path, **known: Any) -> VersionFacts:
         "metrics": {"auc": 0.9},
         "datasets": ({"name": "train", "digest": "d1"},),
         "tags": {},
+        "remedies": {subject: f"how to add {subject}" for subject in SUBJECTS},
     }
     return VersionFacts(version, folder, **(given | known))
 

@@ -12,23 +12,16 @@ from lockgate.evidence.finding import Verdict
 from lockgate.gates.gate import Findings, Gate
 from lockgate.registries.ports import VersionFacts
 
-# What each subject counts, and the line of code that adds it where it is missing.
-ADDS = {
-    "training_data": 'mlflow.log_input(mlflow.data.from_pandas(frame, source="s3://…"), context="training")',
-    "code_commit": 'mlflow.set_tag("mlflow.source.git.commit", subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip())',
-    "logged_metrics": 'mlflow.log_metric("auc", auc)',
-    "source_run": 'with mlflow.start_run(): mlflow.sklearn.log_model(model, name="model", registered_model_name="…")',
-    "requirements": 'mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn==1.9.1", …])',
-}
+SUBJECTS = ("training_data", "code_commit", "logged_metrics", "source_run", "requirements")
 
 
 class Metadata(Gate):
     """What the registry knows of the candidate's origin: training data, code, metrics, run, requirements."""
 
     subjects: ClassVar[Mapping[str, Subject]] = {
-        name: Subject(name, "higher", counted=True, bounds=(0, None)) for name in ADDS
+        name: Subject(name, "higher", counted=True, bounds=(0, None)) for name in SUBJECTS
     }
-    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} >= 1" for name in ADDS)
+    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} >= 1" for name in SUBJECTS)
     repeatable: ClassVar[bool] = True
 
     gate: Literal["metadata"] = "metadata"
@@ -54,11 +47,12 @@ class Metadata(Gate):
         for finding in judge(self.title, requirements, estimates, self.subjects):
             subject = finding.subject.replace("_", " ")
             if finding.verdict is Verdict.FAIL:
+                adds = facts.remedies.get(finding.subject)
                 yield replace(
                     finding,
                     code="missing",
                     reason=f"{case.candidate.version} has no {subject}" if not finding.observed else finding.reason,
-                    remedy=f"add it where the model is logged: {ADDS[finding.subject]}",
+                    remedy=f"add it where the model is logged{f': {adds}' if adds else ''}",
                 )
             else:
                 yield replace(finding, reason=f"{subject}: {', '.join(finding.detail['found']) or 'none required'}")

@@ -17,8 +17,8 @@ from lockgate.models import signature_diff
 if TYPE_CHECKING:
     from lockgate.evaluation.estimation.estimate import Estimate
 
-_REMEDY = {
-    "missing": "log the model with signature=mlflow.models.infer_signature(inputs, outputs) and input_example=inputs.head()",
+_REMEDIES = {
+    "missing": "log the model with its signature and an input example",
     "breaking_changes": "keep the old column, give a new one required=False, or register under a new model name",
     "data_mismatches": "name the columns with inputs: {signature column: data column}, or log the model with its real columns",
     "example_errors": "log an input example that the model answers; try model.predict(example) where it is logged",
@@ -42,7 +42,7 @@ class Signature(Gate):
             Subject("example_errors", "lower", counted=True, bounds=(0, None), needs=("no champion",)),
         )
     }
-    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDY)
+    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDIES)
     uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
 
@@ -57,7 +57,9 @@ class Signature(Gate):
 
         for name, line in self.requirements_for(case):
             estimate = self._estimate(case, name, line)
-            yield from map(_explained, judge(self.title, [(name, line)], [estimate], self.subjects))
+            remedies = {**_REMEDIES, **case.candidate.facts.remedies}
+            for finding in judge(self.title, [(name, line)], [estimate], self.subjects):
+                yield _explained(finding, remedies[finding.subject])
 
     def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
         from lockgate.evaluation.estimation.estimate import counted
@@ -84,7 +86,7 @@ class Signature(Gate):
         return len(columns), signature_diff.input_mismatches(columns, _arrow_types(case, names[0]), case.inputs), {}
 
 
-def _explained(finding: Finding) -> Finding:
+def _explained(finding: Finding, remedy: str) -> Finding:
     """The finding with what was counted in its reason."""
     subject = finding.subject.replace("_", " ")
     problems = "; ".join(map(str, finding.detail.get("found", [])))
@@ -93,9 +95,9 @@ def _explained(finding: Finding) -> Finding:
         counted_text = f"{problems}; {finding.limit.text} allowed" if problems else f"none among {finding.rows}"
         return replace(finding, reason=f"{subject}: {counted_text}{f' ({harmless})' if harmless else ''}")
     if finding.verdict is Verdict.FAIL:
-        return replace(finding, code=finding.subject, reason=f"{subject}: {problems}", remedy=_REMEDY[finding.subject])
+        return replace(finding, code=finding.subject, reason=f"{subject}: {problems}", remedy=remedy)
     cause = finding.detail.get("why")
-    return replace(finding, reason=f"{subject}: {cause}" if cause else finding.reason, remedy=_REMEDY[finding.subject])
+    return replace(finding, reason=f"{subject}: {cause}" if cause else finding.reason, remedy=remedy)
 
 
 def _arrow_types(case: Case, name: str) -> dict[str, str]:

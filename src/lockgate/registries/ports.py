@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +24,20 @@ class ModelVersion:
         return f"{self.name} version {self.version}"
 
 
+def version_order(version: str) -> list[Any]:
+    """Sort key of versions: numbers inside them count as numbers, so that `v2` is before `v10` and `2` before `10`."""
+    parts = re.split(r"([0-9]+)", version)  # every second one is a number
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)]
+
+
 @dataclass(frozen=True)
 class VersionFacts:
     """What the registry and the model's own files say about a version, read without loading the model.
 
     signature: {"inputs": [column…], "outputs": [column…], "params": […]} with columns as the registry's JSON has them
     (`name`, `type`, `required`), None where there is none. input_example: path of the file inside `files`, or None.
-    metadata: what whoever logged the model wrote into it.
+    metadata: what whoever logged the model wrote into it. remedies: how whoever logs a model adds what gates miss, by the
+    subject of their finding (`training_data`, …, and `missing` for signature and input example).
     """
 
     version: ModelVersion
@@ -45,6 +53,7 @@ class VersionFacts:
     datasets: tuple[Mapping[str, str], ...]
     tags: Mapping[str, str]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    remedies: Mapping[str, str] = field(default_factory=dict)
 
 
 class Registry(Protocol):

@@ -9,6 +9,7 @@ from lockgate.promotion.apply import Operator, carry_out, serving_notes
 from lockgate.promotion.audit.verify import repairs
 from lockgate.promotion.ledger.projection import all_tags, differing_aliases, differing_tags
 from lockgate.promotion.outcome import ForwardedEntry, Outcome
+from lockgate.registries.ports import version_order
 
 REASON = "the registry did not show what the ledger says"
 
@@ -34,7 +35,7 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
         if not forwarded:
             return None
         return Outcome(model, forwarded[-1].entry, standing, already=True, forwarded=forwarded)
-    gone = sorted({version for version in due_aliases.values() if version not in tags}, key=int)
+    gone = sorted({version for version in due_aliases.values() if version not in tags}, key=version_order)
     if gone:
         raise Refused(
             f"version {', '.join(gone)} of {model} is gone from the registry, so nothing can point to it",

@@ -13,7 +13,7 @@ from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.ledger.steps import agrees
-from lockgate.registries.ports import Registry
+from lockgate.registries.ports import Registry, version_order
 from lockgate.units import duration_text, utc, utc_text
 
 
@@ -50,7 +50,7 @@ class ModelStatus:
             for version in self.standing.released
             if (until := self.standing.retain_until(version, self.promotion.retain)) is not None and until >= self.at
         }
-        return dict(sorted(retained.items(), key=lambda pair: int(pair[0])))
+        return dict(sorted(retained.items(), key=lambda pair: version_order(pair[0])))
 
     @property
     def lines(self) -> list[str]:
@@ -59,7 +59,9 @@ class ModelStatus:
         lines = [self._line("Production", standing.production), self._line("Staging", standing.staging)]
         lines += [self._line("previous", standing.standby), *self._standby_lines()]
         for state in ("archived", "withdrawn"):
-            versions = sorted((version for version, other in standing.states.items() if other == state), key=int)
+            versions = sorted(
+                (version for version, other in standing.states.items() if other == state), key=version_order
+            )
             lines += [f"{state:<11} {', '.join(self._with_retention(version) for version in versions)}"] * bool(
                 versions
             )

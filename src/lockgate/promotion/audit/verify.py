@@ -17,7 +17,7 @@ from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovere
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import Tags, all_tags, differing_aliases, differing_tags
 from lockgate.promotion.ledger.standing import STAGES, Standing, standing
-from lockgate.registries.ports import Registry
+from lockgate.registries.ports import Registry, version_order
 from lockgate.units import utc_text
 
 
@@ -272,7 +272,7 @@ def _gone(
         "staging": "it waits for sign-off",
     }
     discrepancies = []
-    for version in sorted(set(standing.states) - set(versions), key=int):
+    for version in sorted(set(standing.states) - set(versions), key=version_order):
         state, until = standing.state(version), standing.retain_until(version, promotion.retain)
         where = f"version {version} of {model}"
         if state in remedies:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from lockgate.promotion.ledger.entry import Entry
+from lockgate.registries.ports import version_order
 
 VersionState = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
 
@@ -61,7 +62,7 @@ class Standing:
         version that the ledger does not know is left where it is, unless that is Production and the ledger has another.
         """
         due = {}
-        for version in sorted(stages, key=lambda version: (version != self.production, int(version))):
+        for version in sorted(stages, key=lambda version: (version != self.production, version_order(version))):
             recorded = version in self.states
             stage = STAGES[self.state(version)] if recorded else "Archived"
             stranger = self.production is not None and stages[version] == "Production"

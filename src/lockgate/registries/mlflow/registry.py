@@ -25,6 +25,15 @@ _DOWNLOAD_MARK = "registered_model_meta"
 _UNTYPED = "operator does not exist: integer <> character varying"
 _PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
 
+REMEDIES = {
+    "training_data": 'mlflow.log_input(mlflow.data.from_pandas(frame, source="s3://…"), context="training")',
+    "code_commit": 'mlflow.set_tag("mlflow.source.git.commit", subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip())',
+    "logged_metrics": 'mlflow.log_metric("auc", auc)',
+    "source_run": 'with mlflow.start_run(): mlflow.sklearn.log_model(model, name="model", registered_model_name="…")',
+    "requirements": 'mlflow.sklearn.log_model(model, name="model", pip_requirements=["scikit-learn==1.9.1", …])',
+    "missing": "log the model with signature=mlflow.models.infer_signature(inputs, outputs) and input_example=inputs.head()",
+}
+
 
 class MlflowRegistry:
     """The port Registry over MLflow. lifecycle: `aliases`, or `stages`: MLflow's stages mirror the aliases."""
@@ -114,6 +123,7 @@ class MlflowRegistry:
             datasets=() if run is None else _datasets(run),
             tags=dict(version.tags),
             metadata=facts.metadata(model),
+            remedies=REMEDIES,
         )
 
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
