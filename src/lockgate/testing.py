@@ -19,7 +19,7 @@ from lockgate.registries.ports import ModelVersion, VersionFacts
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockgate.data.dataset import DatasetSpec
+    from lockgate.data.dataset_spec import DatasetSpec
     from lockgate.evaluation.scoring.scored_table import Scored
 
 _DATA = "table"
@@ -91,7 +91,7 @@ def _spec(
     arrow: pa.Table, scores: Scores | None, columns: Mapping[str, str | None], more: Mapping[str, Any]
 ) -> DatasetSpec:
     """The table as data of a pipeline. Raises UsageError for columns that it lacks; the label may be one of those."""
-    from lockgate.data.dataset import DatasetSpec
+    from lockgate.data.dataset_spec import DatasetSpec
 
     names = arrow.schema.names
     roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}

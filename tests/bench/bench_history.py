@@ -15,7 +15,7 @@ from lockgate.promotion.audit import history
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.client import MlflowClient
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.runs.run import now
 from lockgate.signoff.identity import Identity
@@ -76,8 +76,8 @@ def main() -> None:
         folder = Path(name)
         uri = build(folder)
         calls: list[str] = []
-        read = Client.read
-        Client.read = lambda self, what, ask: (calls.append(what), read(self, what, ask))[1]  # type: ignore[method-assign]
+        read = MlflowClient.read
+        MlflowClient.read = lambda self, what, ask: (calls.append(what), read(self, what, ask))[1]  # type: ignore[method-assign]
         MlflowRegistry(uri).aliases("long")
         calls.clear()
         began = time.monotonic()

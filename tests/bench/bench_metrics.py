@@ -133,7 +133,7 @@ def points(folder: Path, slices: int, rows: int | None) -> Callable[[], int]:
     """The points of one model, for lines that ask for no more."""
     from dataclasses import replace
 
-    from lockgate.data.dataset import DatasetSpec
+    from lockgate.data.dataset_spec import DatasetSpec
     from lockgate.evaluation.estimation.estimate import estimate
     from lockgate.evaluation.metrics.catalog import METRICS
     from lockgate.evaluation.requirements.grammar import parse

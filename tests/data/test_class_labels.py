@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from lockgate.data.class_labels import class_text, in_order, label_classes, mismatch
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError
 
 

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from helpers.reference import FILES
 from lockgate import hashing as digests
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError
 
 ADULT = FILES / "adult_test.csv.gz"
@@ -216,7 +217,8 @@ def test_reading_imports_no_pandas(folder: Path) -> None:
     code = f"""
 import sys
 from pathlib import Path
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 for path in ("data", "d.jsonl", "d.parquet"):
     timed = dict(last="7d", time="t") if path != "data" else {{}}
     spec = DatasetSpec.model_validate(dict(path=path, slices=["n"], **timed))

@@ -14,7 +14,8 @@ import pytest
 
 from helpers.loopback import ROWS, SECRET, Web
 from lockgate.data import remote
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError
 from lockgate.hashing import sha256
 
@@ -194,7 +195,7 @@ def test_no_secret_of_an_address_is_told(web: Web, tmp_path: Path, end: str, cap
     dataset = opened(f"http://ana:{SECRET}@{web.place}{end}", tmp_path)
     plain = f"http://{web.place}{end.partition('?')[0]}?…"
 
-    assert dataset.shown == plain
+    assert dataset.redacted_path == plain
     if "locked" in end:
         assert ids(dataset) == [1, 2, 3]
         with pytest.raises(DataError) as caught:
@@ -229,7 +230,7 @@ def test_what_a_driver_says_is_told_without_secrets() -> None:
 )
 def test_an_address_is_shown_without_its_secrets(path: str, seen: str) -> None:
     """What is left tells where the data lies."""
-    assert remote.shown(path) == seen
+    assert remote.redacted(path) == seen
 
 
 def test_a_missing_driver_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.weak_slices import WeakSliceSearch, find_weak_slices
 from lockgate.evidence.evidence import GateResult

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import ModelFault
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evidence.evidence import GateResult

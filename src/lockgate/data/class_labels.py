@@ -21,9 +21,9 @@ def class_text(value: Any) -> str:
 
 def in_order(values: Iterable[Any]) -> tuple[str, ...]:
     """Distinct classes as scikit-learn orders them: numbers by size, texts by letter."""
-    found = {class_text(value): value for value in values}
-    numbers = all(isinstance(value, int | float) for value in found.values())
-    return tuple(sorted(found, key=lambda text: (found[text] if numbers else 0, text)))
+    by_text = {class_text(value): value for value in values}
+    numbers = all(isinstance(value, int | float) for value in by_text.values())
+    return tuple(sorted(by_text, key=lambda text: (by_text[text] if numbers else 0, text)))
 
 
 def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
@@ -40,7 +40,7 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
             remedy="name its label column, or write classes: [a, b, c] into the pipeline",
         )
     dataset.need({column: "label"})
-    found: dict[Any, None] = {}
+    distinct: dict[Any, None] = {}
     for batch in dataset.batches([column]):
         values = batch.column(0)
         kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
@@ -49,26 +49,28 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
                 f"data {dataset.name!r}: the label (column {column!r}) holds {kind}",
                 remedy="a class is a text, a whole number, or true or false",
             )
-        found |= dict.fromkeys(value for value in values.unique().to_pylist() if value is not None and value == value)
-        if len(found) > most:
-            if any(isinstance(value, int | float) for value in found):
+        distinct |= dict.fromkeys(
+            value for value in values.unique().to_pylist() if value is not None and value == value
+        )
+        if len(distinct) > most:
+            if any(isinstance(value, int | float) for value in distinct):
                 return None
             raise _too_many(dataset, most)
-    return found
+    return distinct
 
 
 def label_classes(dataset: Dataset) -> tuple[str, ...]:
     """The classes that the label column holds, in order. Raises DataError where it is no label of several classes."""
-    found = label_values(dataset, most=MOST)
-    if found is None:
+    distinct = label_values(dataset, most=MOST)
+    if distinct is None:
         raise _too_many(dataset, MOST)
-    if len(found) < 2:
-        shown = ", ".join(in_order(found)) or "nothing"
+    if len(distinct) < 2:
+        listed = ", ".join(in_order(distinct)) or "nothing"
         raise DataError(
-            f"data {dataset.name!r}: the label (column {dataset.spec.label!r}) holds one class alone ({shown})",
+            f"data {dataset.name!r}: the label (column {dataset.spec.label!r}) holds one class alone ({listed})",
             remedy="write classes: [a, b, c] into the pipeline, all that the models know",
         )
-    return in_order(found)
+    return in_order(distinct)
 
 
 def _too_many(dataset: Dataset, most: int) -> DataError:
@@ -85,12 +87,12 @@ def mismatch(scored: Sequence[str], classes: Sequence[str], *, who: str) -> Data
     if not unscored and not unknown:
         return None
     if unscored:
-        what = f"{who} scores no class {unscored[0]!r}; it scores {', '.join(scored[:20])}"
+        message = f"{who} scores no class {unscored[0]!r}; it scores {', '.join(scored[:20])}"
     else:
-        what = f"{who} scores the class {unknown[0]!r}, which is none; known: {', '.join(classes[:20])}"
-        what += guess(unknown[0], classes)
+        message = f"{who} scores the class {unknown[0]!r}, which is none; known: {', '.join(classes[:20])}"
+        message += guess(unknown[0], classes)
     return DataError(
-        what,
+        message,
         remedy="write classes: [a, b, c] into the pipeline, all that the models know, in the order of their answer "
         "where its columns have no names",
     )

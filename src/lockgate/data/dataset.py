@@ -1,4 +1,4 @@
-"""Rows to judge a model on: which files they are, what they say, and in which batches they are read."""
+"""The rows that models are evaluated on: their files, digest, schema, and batches in a fixed order."""
 
 from __future__ import annotations
 
@@ -10,62 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import AfterValidator, Field, model_validator
-
-from lockgate import hashing as digests
-from lockgate.config import Config, Duration
 from lockgate.data import remote
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice
-from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
 from lockgate.errors import DataError
+from lockgate.hashing import files_digest, sha256_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.formats import Contents, DataFile
-
-Role = Literal["candidate", "champion"]
-ClassColumns = Annotated[dict[Name, Name], Field(min_length=2)]
-
-
-def _digest(text: str) -> str:
-    if not digests.is_digest(text):
-        raise ValueError(f"{text!r} is not a digest; it is `sha256:` and 64 lower-case hex digits")
-    return text
-
-
-class DatasetSpec(Config):
-    """One entry of `data:`. The columns are named here; that the files have them is checked when they are read."""
-
-    path: Name
-    digest: Annotated[str, AfterValidator(_digest)] | None = None
-    label: Name | None = None
-    id: Name | None = None
-    cluster: Name | None = None
-    weight: Name | None = None
-    slices: SliceEntries = ()
-    small_slices: SmallSlices = SmallSlices()
-    last: Duration | None = None
-    time: Name | None = None
-    keep_ids: bool = False
-    scores: dict[Role, Name | ClassColumns] | None = Field(default=None, min_length=1)
-    query: Name | None = None
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> DatasetSpec:
-        if self.last is not None and self.time is None:
-            raise ValueError("`last` needs `time`, the column that says when a row was recorded")
-        if self.last is not None and not self.last:
-            raise ValueError("`last` is no time at all; write a span like 7d")
-        if self.keep_ids and self.id is None:
-            raise ValueError("`keep_ids` needs `id`, the column that holds them")
-        if remote.is_url(self.path) and not remote.names_something(self.path):
-            raise ValueError("`path` is an address that names nothing; write one like s3://bucket/holdout.parquet")
-        if self.scores is not None and "candidate" not in self.scores:
-            raise ValueError("`scores` names no candidate; write scores: {candidate: column, champion: column}")
-        return self
 
 
 class Dataset:
@@ -82,13 +38,13 @@ class Dataset:
         self._failed: DataError | None = None
 
     @property
-    def shown(self) -> str:
+    def redacted_path(self) -> str:
         """Where the data lies, as people may see it: no secret of an address is in it."""
-        return remote.shown(self.spec.path)
+        return remote.redacted(self.spec.path)
 
     @cached_property
     def slices(self) -> tuple[Slice, ...]:
-        return tuple(Slice.of(entry) for entry in self.spec.slices)
+        return tuple(Slice.from_spec(entry) for entry in self.spec.slices)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -103,26 +59,25 @@ class Dataset:
         """
         path = self.root / self._local
         if self._remote:
-            found = self._copy.digest
+            digest = self._copy.digest
         elif path.is_file():
-            found = digests.sha256_file(path)
+            digest = sha256_file(path)
         else:
             base = path if path.is_dir() else self.root / _fixed_part(self._local)
-            found = digests.files_digest(
-                (file.relative_to(base).as_posix(), digests.sha256_file(file), file.stat().st_size)
-                for file in self.files
+            digest = files_digest(
+                (file.relative_to(base).as_posix(), sha256_file(file), file.stat().st_size) for file in self.files
             )
-        if self.spec.digest not in (None, found):
+        if self.spec.digest not in (None, digest):
             raise self._wrong(
-                f"has the digest {found}, and the pipeline asks for {self.spec.digest}",
+                f"has the digest {digest}, and the pipeline asks for {self.spec.digest}",
                 remedy="bring back the data that was meant, or write the new digest into the pipeline",
             )
-        return found
+        return digest
 
     @property
     def schema(self) -> pa.Schema:
         """The columns with their types over all files. Raises DataError."""
-        return self._looked[0]
+        return self._scanned[0]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -142,17 +97,17 @@ class Dataset:
         """
         import pyarrow as pa
 
-        wanted = list(self.columns if columns is None else columns)
-        self.need(dict.fromkeys(wanted, ""))
+        selected = list(self.columns if columns is None else columns)
+        self.need(dict.fromkeys(selected, ""))
         if self.spec.last is None:
-            yield from self._read(wanted, rows)
+            yield from self._read(selected, rows)
             return
         time = self.spec.time or ""
         oldest = self._newest - int(self.spec.last.total_seconds() * 1e6)
-        for batch in self._read(list(dict.fromkeys([*wanted, time])), rows):
-            kept = batch.filter(_at_least(batch.column(time), oldest)).select(wanted)
-            if kept.num_rows:
-                yield pa.RecordBatch.from_arrays(kept.columns, schema=kept.schema)
+        for batch in self._read(list(dict.fromkeys([*selected, time])), rows):
+            recent = batch.filter(_at_least(batch.column(time), oldest)).select(selected)
+            if recent.num_rows:
+                yield pa.RecordBatch.from_arrays(recent.columns, schema=recent.schema)
 
     def need(self, columns: Mapping[str, str]) -> None:
         """Raise DataError where a column (→ what it is for) is not in the data."""
@@ -160,12 +115,12 @@ class Dataset:
             if column in self.columns:
                 continue
             near = get_close_matches(column, self.columns, n=1)
-            known = ", ".join(self.columns[:40]) + (", …" if len(self.columns) > 40 else "")
+            listed = ", ".join(self.columns[:40]) + (", …" if len(self.columns) > 40 else "")
             guess = f"did you mean {near[0]!r}?" if near else None
             if len(self.columns) == 1 and re.search("[;\t|]", self.columns[0]):
                 guess = "cells are separated by commas in CSV; this file seems to use another sign"
             raise self._wrong(
-                f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {known}",
+                f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {listed}",
                 remedy=guess,
             )
 
@@ -240,15 +195,15 @@ class Dataset:
                 else "correct the path; relative ones start at the root of the repository",
             )
         matches = glob.glob(self._local, root_dir=self.root, recursive=True)  # noqa: PTH207  # the root is no pattern
-        found = sorted({file for match in matches if (file := self.root / match).is_file()}, key=Path.as_posix)
-        if not found:
+        files = sorted({file for match in matches if (file := self.root / match).is_file()}, key=Path.as_posix)
+        if not files:
             raise self._wrong(
                 "matches no file", remedy="correct the glob; relative ones start at the root of the repository"
             )
-        return found
+        return files
 
     @cached_property
-    def _looked(self) -> tuple[pa.Schema, tuple[tuple[DataFile, Contents], ...]]:
+    def _scanned(self) -> tuple[pa.Schema, tuple[tuple[DataFile, Contents], ...]]:
         """The schema of all files together, and what each of them holds."""
         import pyarrow as pa
 
@@ -256,10 +211,10 @@ class Dataset:
 
         if self.spec.digest is not None:
             _ = self.digest
-        looked = tuple((file, source_of(file).look(file)) for file in self._files)
+        scanned = tuple((file, source_of(file).scan(file)) for file in self._files)
         types: dict[str, pa.DataType] = {}
-        first = looked[0]
-        for file, contents in looked:
+        first = scanned[0]
+        for file, contents in scanned:
             if file.format != "jsonl" and set(contents.schema.names) != set(first[1].schema.names):
                 name = min(set(contents.schema.names) ^ set(first[1].schema.names))
                 with_it, without = (file, first[0]) if name in contents.schema.names else (first[0], file)
@@ -273,7 +228,7 @@ class Dataset:
             raise self._wrong("is empty", remedy="a data file without rows still has columns; write the file again")
         if first[0].format == "csv":  # a column without any value holds texts
             types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
-        return pa.schema(list(types.items())), looked
+        return pa.schema(list(types.items())), scanned
 
     def _common_type(self, file: DataFile, field: pa.Field, before: pa.DataType) -> pa.DataType:
         import pyarrow as pa
@@ -296,17 +251,17 @@ class Dataset:
         from lockgate.data.formats import source_of
 
         schema = pa.schema([self.schema.field(column) for column in columns])
-        for file, contents in self._looked[1]:
+        for file, contents in self._scanned[1]:
             if contents.rows:
                 yield from source_of(file).read(file, schema, rows=rows)
 
     @property
     def _rows(self) -> int:
-        return sum(contents.rows for _, contents in self._looked[1])
+        return sum(contents.rows for _, contents in self._scanned[1])
 
     def _place(self, number: int) -> str:
         before = 0
-        for file, contents in self._looked[1]:
+        for file, contents in self._scanned[1]:
             if number <= before + contents.rows:
                 return f"row {number - before:,}" + (f" of {file.name}" if len(self._files) > 1 else "")
             before += contents.rows
@@ -331,7 +286,7 @@ class Dataset:
         if missing:
             raise self._wrong(
                 f"has no time in {missing:,} rows of column {time!r}, the first is row {first:,}",
-                remedy="rows without a time cannot be held against `last`; leave them out or fill them in",
+                remedy="rows without a time cannot be compared with `last`; leave them out or fill them in",
             )
         return newest or 0
 
@@ -347,8 +302,8 @@ class Dataset:
     def _shown(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
-    def _wrong(self, what: str, *, remedy: str | None = None) -> DataError:
-        return DataError(f"data {self.name!r}: {self.shown} {what}", remedy=remedy)
+    def _wrong(self, problem: str, *, remedy: str | None = None) -> DataError:
+        return DataError(f"data {self.name!r}: {self.redacted_path} {problem}", remedy=remedy)
 
 
 class TableDataset(Dataset):

@@ -74,7 +74,7 @@ def local(path: str) -> str | None:
     return unquote(path[len("file://") + len(parts.netloc) :]) if parts.netloc in ("", "localhost") else None
 
 
-def shown(path: str) -> str:
+def redacted(path: str) -> str:
     """A path or an address as people may see it: without user and password, query and fragment."""
     if not is_url(path):
         return path
@@ -94,15 +94,15 @@ def copy(url: str, folder: Path) -> Copy:
     with _explained(url):
         system, path = _opened(url)
         web = urlsplit(url).scheme in _WEB
-        found, alone = _web_files(system, url) if web else _files(system, path)
-        if not found:
+        paths, alone = _web_files(system, url) if web else _files(system, path)
+        if not paths:
             raise DataError("names no file", remedy="put files there, or correct the address")
         folder.mkdir(parents=True, exist_ok=True)
         copied = []
-        for number, (name, there) in enumerate(sorted(found.items())):
-            here = folder / f"{number:06d}-{_safe(name)}"
-            sha256, size = _streamed(system, there, here, web=web)
-            copied.append(CopiedFile(name, here, sha256, size))
+        for number, (name, remote_path) in enumerate(sorted(paths.items())):
+            local_path = folder / f"{number:06d}-{_safe(name)}"
+            sha256, size = _streamed(system, remote_path, local_path, web=web)
+            copied.append(CopiedFile(name, local_path, sha256, size))
     return Copy(tuple(copied), alone)
 
 
@@ -118,11 +118,11 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         fsspec.get_filesystem_class(scheme)
     except ImportError as error:
-        known: dict[str, str] = known_implementations.get(scheme, {})
-        package = known.get("class", "fsspec").partition(".")[0]
+        implementation: dict[str, str] = known_implementations.get(scheme, {})
+        package = implementation.get("class", "fsspec").partition(".")[0]
         raise DataError(
             f"needs the driver for {scheme}://, which is not installed",
-            remedy=f"install {package}" if package != "fsspec" else known.get("err", str(error)),
+            remedy=f"install {package}" if package != "fsspec" else implementation.get("err", str(error)),
         ) from error
     except ValueError as error:
         close = get_close_matches(scheme, known_implementations, n=1, cutoff=0.5)
@@ -152,8 +152,8 @@ def _files(system: Any, path: str) -> tuple[dict[str, str], bool]:
 
 def _visible(base: str, paths: Iterable[str], *, hidden: str) -> dict[str, str]:
     """Name below the base → path, without those of which a part begins with a sign of hidden files."""
-    found = {_below(base, each): each for each in paths}
-    return {name: each for name, each in found.items() if not any(part[:1] in hidden for part in name.split("/"))}
+    by_name = {_below(base, path): path for path in paths}
+    return {name: path for name, path in by_name.items() if not any(part[:1] in hidden for part in name.split("/"))}
 
 
 def _web_files(system: Any, url: str) -> tuple[dict[str, str], bool]:
@@ -167,8 +167,8 @@ def _web_files(system: Any, url: str) -> tuple[dict[str, str], bool]:
     base = url.partition("?")[0].partition("#")[0].rpartition("/")[0]
     below = [each for each in system.ls(f"{base}/", detail=False) if each.startswith(f"{base}/")]
     files = [each for each in below if not set("/?#") & set(_below(base, each))]
-    found = {unquote(name): each for name, each in _visible(base, files, hidden="._").items()}
-    return {name: each for name, each in found.items() if fnmatchcase(name, unquote(last) or "*")}, False
+    by_name = {unquote(name): each for name, each in _visible(base, files, hidden="._").items()}
+    return {name: each for name, each in by_name.items() if fnmatchcase(name, unquote(last) or "*")}, False
 
 
 def _below(base: str, path: str) -> str:
@@ -196,14 +196,14 @@ class _Hashed(io.FileIO):
         return len(data)
 
 
-def _streamed(system: Any, there: str, here: Path, *, web: bool) -> tuple[str, int]:
+def _streamed(system: Any, remote_path: str, local_path: Path, *, web: bool) -> tuple[str, int]:
     """(`sha256:…` of the bytes, how many)."""
     expected = None
-    with _Hashed(here) as copied:
+    with _Hashed(local_path) as copied:
         if web:  # one request; opening would first ask about the file, and hide why that was refused
-            system.get_file(there, copied)
+            system.get_file(remote_path, copied)
         else:
-            with system.open(there, "rb", block_size=_BLOCK_BYTES) as source:
+            with system.open(remote_path, "rb", block_size=_BLOCK_BYTES) as source:
                 while data := source.read(_BLOCK_BYTES):
                     copied.write(data)
                 expected = getattr(source, "size", None)
@@ -244,7 +244,7 @@ def _said(error: BaseException, url: str) -> str:
     if isinstance(status, int):
         return f"HTTP {status}"
     text = f"{type(error).__name__}: {error}".partition("\n")[0].removesuffix(": ")
-    text = re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>)]+", lambda found: shown(found[0]), text)
+    text = re.sub(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"<>)]+", lambda match: redacted(match[0]), text)
     for secret in sorted(_secrets(url), key=len, reverse=True):
         text = text.replace(secret, "…")
     return text[:300]
@@ -253,5 +253,5 @@ def _said(error: BaseException, url: str) -> str:
 def _secrets(url: str) -> set[str]:
     parts = urlsplit(url)
     user = parts.netloc.rpartition("@")[0]
-    found = {user, *user.split(":"), parts.query, parts.fragment, *(value for _, value in parse_qsl(parts.query))}
-    return {form for text in found for form in (text, unquote(text)) if len(form) > 2}
+    secrets = {user, *user.split(":"), parts.query, parts.fragment, *(value for _, value in parse_qsl(parts.query))}
+    return {form for text in secrets for form in (text, unquote(text)) if len(form) > 2}

@@ -14,7 +14,7 @@ from lockgate.evaluation.judging.slice_gaps import SliceGap, clusters_span_slice
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.scoring.merge_small_slices import Pool, merged
+from lockgate.evaluation.scoring.merge_small_slices import Pool, pool_small_slices
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Finding
 
@@ -37,7 +37,7 @@ def evaluate(
     gate: its name in the evidence. threshold: of each role's scores. counted: estimates of requirements on no metric, to be
     judged with the rest. A cell that a requirement names is judged on its own rows, pooled or not.
     """
-    whole, pools = merged(scored, small)
+    whole, pools = pool_small_slices(scored, small)
 
     def estimates(rows: Scored, subset: NamedRequirements) -> list[Estimate]:
         return list(estimate(rows, subset, metrics, threshold=threshold)) if subset else []

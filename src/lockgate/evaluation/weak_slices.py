@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.names import SliceKey
 from lockgate.data.slices.spec import FindSpec
 from lockgate.evaluation.estimation.estimate import CONFIDENCE

@@ -21,7 +21,7 @@ from lockgate.evidence.finding import Finding
 from lockgate.plugins import FormerName
 
 if TYPE_CHECKING:
-    from lockgate.data.dataset import DatasetSpec
+    from lockgate.data.dataset_spec import DatasetSpec
     from lockgate.evaluation.case import Case
     from lockgate.evaluation.scoring.row_metrics import RowMetric
     from lockgate.models.load_spec import Load

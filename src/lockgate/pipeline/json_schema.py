@@ -13,7 +13,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from lockgate import plugins
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.spec import Condition, SliceSpec
 from lockgate.errors import UsageError
 from lockgate.gates.gate import Gate, gate_class

@@ -19,7 +19,7 @@ from pydantic import (
 
 from lockgate.config import Config, NotAvailableYet, later
 from lockgate.data.class_labels import class_text
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.requirements.grammar import to_mapping
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.row_metrics import RowMetrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SliceSpec
 from lockgate.errors import guess
@@ -192,7 +192,7 @@ class RequirementChecks:
                 f"{text}: the bins of {spec.slice_name!r} are not known before the data is read; "
                 f"write each {spec.slice_name}, or declare bins"
             )
-        values = Slice.of(spec).values
+        values = Slice.from_spec(spec).values
         if values is not None and value not in values:
             declared = ", ".join(values)
             yield (

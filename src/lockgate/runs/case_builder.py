@@ -195,7 +195,7 @@ class CaseBuilder:
         progress = self.progress
         scored = build_scored(
             dataset,
-            ask=ask,
+            scorers=ask,
             task=self.pipeline.task,
             positive=self.pipeline.positive,
             salt=salt(self.pipeline.root),
@@ -247,7 +247,9 @@ class CaseBuilder:
         entries = []
         for name, dataset in sorted(self._opened.items()):
             try:
-                entries.append({"name": name, "path": dataset.shown, "digest": dataset.digest, "rows": dataset.count()})
+                entries.append(
+                    {"name": name, "path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count()}
+                )
             except LockgateError:
                 continue
         return entries

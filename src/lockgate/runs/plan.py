@@ -27,7 +27,7 @@ from lockgate.evaluation.planning.gap_outlook import gap_outlook, slice_value_re
 from lockgate.evaluation.planning.outlook import Outlook, as_absolute, assumptions, outlooks
 from lockgate.evaluation.planning.request_outlook import counted_outlook, flip_rate_outlook, timed_outlook
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.scoring.merge_small_slices import merged
+from lockgate.evaluation.scoring.merge_small_slices import pool_small_slices
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.run_folder import RunFolder
@@ -248,7 +248,7 @@ def _estimates(
     if table.queries is not None:
         queries = ByQuery(table)
         table, metrics = queries.rows, queries.metrics([line for _, line in requirements])
-    pooled, _ = merged(table, small)
+    pooled, _ = pool_small_slices(table, small)
     cells = [pair for pair in requirements if pair[1].scope.kind == "cell"]
     compared = [pair for pair in requirements if pair[1].scope.kind == "each" and pair[1].scope.name in gaps]
     others = [pair for pair in requirements if pair not in cells and pair not in compared]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS

@@ -24,7 +24,7 @@ ENTRIES: TypeAdapter[Any] = TypeAdapter(SliceEntries)
 
 
 def declared(*entries: Any) -> tuple[Slice, ...]:
-    return tuple(Slice.of(entry) for entry in ENTRIES.validate_python(list(entries)))
+    return tuple(Slice.from_spec(entry) for entry in ENTRIES.validate_python(list(entries)))
 
 
 def labels(entry: Any, **columns: Any) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.estimation.estimate import Estimate, counted, estimate
 from lockgate.evaluation.metrics.catalog import METRICS
 from lockgate.evaluation.requirements.grammar import parse

@@ -57,7 +57,7 @@ class Table:
         self.rows, self.labels, self.candidate, self.champion = labels.size, labels, candidate, champion
         self._codes = codes
         self.slices = tuple(
-            Slice.of(
+            Slice.from_spec(
                 SliceSpec.model_validate(
                     {"column": name, "values": ["v0", "nobody"]} if name == "geo" else {"column": name}
                 )

@@ -140,7 +140,7 @@ def test_a_value_that_nothing_bounds_proves_no_gap() -> None:
         for name, _ in slice_requirements("r1", parse("brier gap over geo <= 0.1"), slices=2)
         for place in ("EU", "LU")
     ]  # fmt: skip
-    declared = Slice.of(SliceSpec(column="geo"))
+    declared = Slice.from_spec(SliceSpec(column="geo"))
     found = estimate_gap(
         "r1", parse("brier gap over geo <= 0.1"), estimates, declared=declared, small=SmallSlices(), rows=40
     )
@@ -281,7 +281,7 @@ def test_a_gap_over_no_slice_breaks_the_gate() -> None:
 def test_a_gap_at_the_limit_rarely_passes(rate: float, positive: int) -> None:
     """At most 5 % of the time, and a gap of nothing is rarely called one: 400 tables of three slices."""
     draw = np.random.default_rng(7)
-    line, declared = parse("recall gap over geo <= 0.1"), Slice.of(SliceSpec(column="geo"))
+    line, declared = parse("recall gap over geo <= 0.1"), Slice.from_spec(SliceSpec(column="geo"))
 
     def verdict(rates: tuple[float, ...]) -> tuple[bool, bool]:
         counts = draw.binomial(positive, rates)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.metrics.flip_rate import flip_rate, flips
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.metric_value import Undefined

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.metrics.declaration import Metric

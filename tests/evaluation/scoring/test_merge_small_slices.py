@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lockgate.data.dataset import DatasetSpec
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.spec import SmallSlices
-from lockgate.evaluation.scoring.merge_small_slices import merged
+from lockgate.evaluation.scoring.merge_small_slices import pool_small_slices
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
@@ -69,7 +69,7 @@ def test_positives_count_as_well_as_rows() -> None:
     """A large slice with few positives is small."""
     rows = table()
     rows["label"] = np.where(rows["country"] == "BR", np.arange(rows["label"].size) % 300 == 0, rows["label"])
-    view, pools = merged(scored(rows, "country"), SmallSlices(min_positives=20, below="merge"))
+    view, pools = pool_small_slices(scored(rows, "country"), SmallSlices(min_positives=20, below="merge"))
 
     assert [pool.members for pool in pools] == [("BR", "CY", "LU", "MT")]
     assert view.codes("country")[0][-1] == "other"
@@ -78,7 +78,7 @@ def test_positives_count_as_well_as_rows() -> None:
 def test_without_numbers_the_floors_of_the_tests_say_what_is_small() -> None:
     """Nine rows of a class can show nothing whatever they hold."""
     rows = table({"US": 1000, "LU": 12, "MT": 8})
-    _, pools = merged(scored(rows, "country"), SmallSlices(below="merge"))
+    _, pools = pool_small_slices(scored(rows, "country"), SmallSlices(below="merge"))
 
     assert [pool.members for pool in pools] == [("LU", "MT")]
 
@@ -131,7 +131,7 @@ def test_a_bin_without_rows_is_not_hidden_in_the_pool() -> None:
 
 def test_a_value_that_is_called_other_is_not_mixed_with_the_pool() -> None:
     """The pool takes another name."""
-    view, pools = merged(scored(table({"other": 500, "US": 500, "LU": 5, "MT": 5}), "country"), SmallSlices(min_rows=50, below="merge"))  # fmt: skip
+    view, pools = pool_small_slices(scored(table({"other": 500, "US": 500, "LU": 5, "MT": 5}), "country"), SmallSlices(min_rows=50, below="merge"))  # fmt: skip
 
     assert view.codes("country")[0] == ("US", "other", "other (merged)")
     assert pools[0].members == ("LU", "MT")
@@ -156,7 +156,7 @@ def test_nothing_is_merged_unless_it_is_asked_for(below: Any) -> None:
     """The rows are handed on as they are."""
     rows = scored(table(), "country")
 
-    assert merged(rows, SmallSlices(min_rows=100, below=below)) == (rows, ())
+    assert pool_small_slices(rows, SmallSlices(min_rows=100, below=below)) == (rows, ())
 
 
 @settings(max_examples=50, deadline=None)
@@ -167,8 +167,8 @@ def test_no_row_is_lost_and_scores_do_not_matter(values: list[str], min_rows: in
     rows = {"label": [place % 2 for place in range(n)], "candidate": np.linspace(0, 1, n), "country": pa.array(values, pa.string())}  # fmt: skip
     small = SmallSlices(min_rows=min_rows, min_positives=min_positives, below="merge")
     before = scored(rows, "country")
-    view, pools = merged(before, small)
-    again, same = merged(scored(rows | {"candidate": np.linspace(1, 0, n) ** 3}, "country"), small)
+    view, pools = pool_small_slices(before, small)
+    again, same = pool_small_slices(scored(rows | {"candidate": np.linspace(1, 0, n) ** 3}, "country"), small)
     labels, codes = view.codes("country")
     own, own_codes = before.codes("country")
 

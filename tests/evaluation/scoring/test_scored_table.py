@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from helpers.reference import FILES
 from lockgate import hashing as digests
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError, LockgateError, ModelFault
 from lockgate.evaluation.scoring.scored_table import Scored, build_scored, write_scored
 
@@ -46,7 +47,13 @@ def build(folder: Path, table: dict[str, Any], *, task: Any = "binary", positive
     pq.write_table(pa.table(table), folder / "d.parquet")
     dataset = Dataset("holdout", DatasetSpec.model_validate({"path": "d.parquet", **spec}), folder)
     return build_scored(
-        dataset, ask=models, task=task, positive=positive, salt=b"salt", path=folder / "out" / "s.parquet", **options
+        dataset,
+        scorers=models,
+        task=task,
+        positive=positive,
+        salt=b"salt",
+        path=folder / "out" / "s.parquet",
+        **options,
     )
 
 
@@ -213,7 +220,7 @@ def test_no_rows_are_a_table_without_rows(tmp_path: Path, task: Any) -> None:
     )
 
     scored = build_scored(
-        Dataset("holdout", spec, tmp_path), ask={"candidate": ask()}, task=task, positive=1, salt=b"",
+        Dataset("holdout", spec, tmp_path), scorers={"candidate": ask()}, task=task, positive=1, salt=b"",
         path=tmp_path / "s.parquet",
     )  # fmt: skip
 
@@ -556,7 +563,7 @@ def test_the_census_is_scored_by_slice(tmp_path: Path) -> None:
         {"path": ADULT.name, "label": "income_over_50k", "slices": ["sex", "race", "workclass", "native_country"]}
     )
     scored = build_scored(
-        Dataset("adult", spec, ADULT.parent), ask={"candidate": ask("age")}, task="binary", positive=1, salt=b"",
+        Dataset("adult", spec, ADULT.parent), scorers={"candidate": ask("age")}, task="binary", positive=1, salt=b"",
         path=tmp_path / "s.parquet",
     )  # fmt: skip
 
@@ -574,7 +581,8 @@ def test_scoring_imports_no_pandas(tmp_path: Path) -> None:
 import sys
 from pathlib import Path
 import numpy as np
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.scoring.scored_table import build_scored
 def ask(batches):
     for batch in batches:

@@ -16,7 +16,7 @@ from lockgate.hashing import canonical
 from lockgate.promotion import publish as published
 from lockgate.promotion.audit.history import history, production_at, standing_at
 from lockgate.promotion.ledger.chain import read_chain
-from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.client import MlflowClient
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.policy import SignoffPolicy
@@ -228,9 +228,9 @@ def test_a_history_without_its_evidence_is_still_a_history(bench: Bench) -> None
 def test_the_calls_do_not_grow_with_the_history(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Entries, evidence and votes come in as many reads for ten as for one."""
     asked: list[str] = []
-    read = Client.read
+    read = MlflowClient.read
 
-    def counted(self: Client, what: str, ask: object) -> object:
+    def counted(self: MlflowClient, what: str, ask: object) -> object:
         asked.append(what)
         return read(self, what, ask)  # type: ignore[arg-type]
 
@@ -239,7 +239,7 @@ def test_the_calls_do_not_grow_with_the_history(bench: Bench, monkeypatch: pytes
         history(MlflowRegistry(bench.models.uri), bench.model, now=bench.clock())
         return len(asked)
 
-    monkeypatch.setattr(Client, "read", counted)
+    monkeypatch.setattr(MlflowClient, "read", counted)
     few = calls()
     key = ssh_key(bench.folder, "olga")
     for _ in range(5):

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.promoting import Models
 from lockgate.errors import Refused
-from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.client import MlflowClient
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
 from lockgate.registries.mlflow.registry import MlflowRegistry
 
@@ -89,7 +89,7 @@ def test_processes_that_begin_at_once_agree_on_one_ledger(models: Models) -> Non
 def test_a_ledger_that_was_begun_while_we_looked_is_joined(models: Models) -> None:
     """Somebody wrote the first entry between our look and our beginning: theirs is no deleted ledger."""
     model = models.new()
-    late = MlflowLedger(Client(models.uri), model)
+    late = MlflowLedger(MlflowClient(models.uri), model)
     assert late.keys() == {}
     models.registry.ledger(model).put_if_absent("epoch-1", "a")
 

@@ -14,7 +14,8 @@ import click
 
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.data.class_labels import label_classes, label_values
-from lockgate.data.dataset import Dataset, DatasetSpec
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError, PipelineError, UsageError
 from lockgate.evaluation.judging.number_format import rounded_up
 from lockgate.pipeline import loader

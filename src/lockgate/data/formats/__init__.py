@@ -41,8 +41,8 @@ class DataFile:
         """The bytes, decompressed."""
         return pa.input_stream(str(self.path), compression=self.codec)
 
-    def broken(self, why: str, *, remedy: str | None = None) -> DataError:
-        return DataError(f"{self.name}: {why}", remedy=remedy)
+    def broken(self, problem: str, *, remedy: str | None = None) -> DataError:
+        return DataError(f"{self.name}: {problem}", remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Contents:
 class Source(Protocol):
     """One file format."""
 
-    def look(self, file: DataFile) -> Contents:
+    def scan(self, file: DataFile) -> Contents:
         """Read the file to its end. Raises DataError."""
 
     def read(self, file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
@@ -74,9 +74,9 @@ def reading(file: DataFile) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeError, OverflowError) as error:
-        why = str(error).splitlines()[0].split(": invalid value")[0] if str(error) else type(error).__name__
+        cause = str(error).splitlines()[0].split(": invalid value")[0] if str(error) else type(error).__name__
         raise file.broken(
-            f"cannot be read as {file.format}{f' in {file.codec}' if file.codec else ''} ({why})",
+            f"cannot be read as {file.format}{f' in {file.codec}' if file.codec else ''} ({cause})",
             remedy="write the file again, or correct the end of its name if it is something else",
         ) from error
 
@@ -89,26 +89,26 @@ def no_column_twice(file: DataFile, names: Sequence[str]) -> None:
         )
 
 
-def widened(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+def widened(first: pa.DataType, right: pa.DataType) -> pa.DataType | None:
     """The type that holds both without loss of meaning (null → any, whole → float number); None where there is none."""
-    if one == other:
-        return one
-    if pa.types.is_struct(one) and pa.types.is_struct(other):
-        return _widened_struct(one, other)
-    if pa.types.is_list(one) and pa.types.is_list(other):
-        item = widened(one.value_type, other.value_type)
-        return None if item is None else pa.list_(item)
+    if first == right:
+        return first
+    if pa.types.is_struct(first) and pa.types.is_struct(right):
+        return _widened_struct(first, right)
+    if pa.types.is_list(first) and pa.types.is_list(right):
+        element = widened(first.value_type, right.value_type)
+        return None if element is None else pa.list_(element)
     try:
-        return pa.unify_schemas([pa.schema([("", one)]), pa.schema([("", other)])], promote_options="permissive")[
+        return pa.unify_schemas([pa.schema([("", first)]), pa.schema([("", right)])], promote_options="permissive")[
             0
         ].type
     except pa.ArrowException:
         return None
 
 
-def _widened_struct(one: pa.StructType, other: pa.StructType) -> pa.DataType | None:
-    fields = {field.name: field.type for field in one}
-    for field in other:
+def _widened_struct(first: pa.StructType, right: pa.StructType) -> pa.DataType | None:
+    fields = {field.name: field.type for field in first}
+    for field in right:
         kind = widened(fields.get(field.name, field.type), field.type)
         if kind is None:
             return None

@@ -19,7 +19,7 @@ _MISFIT = re.compile(r"In CSV column #(\d+): .*conversion error")
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 
 
-def look(file: DataFile) -> Contents:
+def scan(file: DataFile) -> Contents:
     """The types over the whole file: a column with one text among its numbers is a column of texts. Raises DataError.
 
     The first block suggests the types; where a later cell does not fit, that column alone is looked at whole.
@@ -99,9 +99,9 @@ def _without_empty_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _explained(file: DataFile, error: Exception) -> DataError:
     ragged = _RAGGED.search(str(error))
     if ragged:
-        line, expected, found = ragged.groups()
+        line, expected, actual = ragged.groups()
         return file.broken(
-            f"row {line} (the header is row 1) has {found} cells where {expected} are expected",
+            f"row {line} (the header is row 1) has {actual} cells where {expected} are expected",
             remedy="quote cells that hold a comma, or correct the row",
         )
     if "Empty CSV" in str(error):

@@ -15,7 +15,7 @@ from lockgate.errors import DataError
 _BLOCK_BYTES = 2 << 20
 
 
-def look(file: DataFile) -> Contents:
+def scan(file: DataFile) -> Contents:
     """The types over the whole file. Raises DataError, which names the line."""
     types: dict[str, pa.DataType] = {}
     rows = 0
@@ -23,11 +23,13 @@ def look(file: DataFile) -> Contents:
         table = _parsed(file, block, first_line)
         rows += table.num_rows
         for field in table.schema:
-            found = _texts_stay(field.type)
-            before = types.get(field.name, found)
-            kind = widened(before, found)
+            field_type = _texts_stay(field.type)
+            before = types.get(field.name, field_type)
+            kind = widened(before, field_type)
             if kind is None:
-                raise _mixed(file, field.name, f"{before} at first, and {found} somewhere from line {first_line} on")
+                raise _mixed(
+                    file, field.name, f"{before} at first, and {field_type} somewhere from line {first_line} on"
+                )
             types[field.name] = kind
     return Contents(pa.schema(list(types.items())), rows)
 
@@ -84,8 +86,8 @@ def _explained(file: DataFile, block: bytes, first_line: int) -> DataError:
         try:
             value = json.loads(line.decode(), object_pairs_hook=_object, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
-            why = error.msg if isinstance(error, json.JSONDecodeError) else _unquoted(error)
-            return file.broken(f"line {number} is not JSON ({why})", remedy="write one JSON object a line")
+            cause = error.msg if isinstance(error, json.JSONDecodeError) else _unquoted(error)
+            return file.broken(f"line {number} is not JSON ({cause})", remedy="write one JSON object a line")
         if not isinstance(value, dict):
             return file.broken(f"line {number} is {_kind(value)}", remedy="write one JSON object a line")
         for key, each in value.items():
@@ -96,8 +98,8 @@ def _explained(file: DataFile, block: bytes, first_line: int) -> DataError:
     )
 
 
-def _mixed(file: DataFile, key: str, what: str) -> DataError:
-    return file.broken(f"column {key!r} holds {what}", remedy="write one type a key, or null")
+def _mixed(file: DataFile, key: str, problem: str) -> DataError:
+    return file.broken(f"column {key!r} holds {problem}", remedy="write one type a key, or null")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from lockgate.data.formats import Contents, DataFile, cut, no_column_twice, reading
 
 
-def look(file: DataFile) -> Contents:
+def scan(file: DataFile) -> Contents:
     """The types and the number of rows, from the end of the file. Raises DataError."""
     with _opened(file) as parquet:
         schema = parquet.schema_arrow.remove_metadata()

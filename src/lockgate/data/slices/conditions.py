@@ -23,7 +23,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-def compared(column: pa.Array, key: str, asked: Any) -> Array | None:
+def compared(column: pa.Array, key: str, value: Any) -> Array | None:
     """(n,) bool: `column key asked`, None where such a column is not compared with such a value.
 
     What it says for missing values is undefined.
@@ -32,24 +32,24 @@ def compared(column: pa.Array, key: str, asked: Any) -> Array | None:
     if pa.types.is_null(column.type):
         return np.zeros(len(column), bool)
     if arrays.is_number(column.type) or pa.types.is_boolean(column.type):
-        if isinstance(asked, bool | int | float):
+        if isinstance(value, bool | int | float):
             decimal = pa.types.is_decimal(column.type)
-            return np.asarray(compare(arrays.to_floats(column) if decimal else arrays.to_numpy(column), asked), bool)
+            return np.asarray(compare(arrays.to_floats(column) if decimal else arrays.to_numpy(column), value), bool)
     elif pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
-        moment = _microseconds(asked)
+        moment = _microseconds(value)
         if moment is not None:
             return np.asarray(compare(arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False)), moment), bool)
-    elif isinstance(asked, str) and arrays.is_text(column.type):
+    elif isinstance(value, str) and arrays.is_text(column.type):
         encoded = column.dictionary_encode(null_encoding="encode")
-        answers = np.array([text is not None and compare(text, asked) for text in encoded.dictionary.to_pylist()], bool)
+        answers = np.array([text is not None and compare(text, value) for text in encoded.dictionary.to_pylist()], bool)
         return answers[arrays.to_numpy(encoded.indices)]
     return None
 
 
-def _microseconds(asked: Any) -> int | None:
+def _microseconds(value: Any) -> int | None:
     """A date or moment as microseconds since 1970, by UTC where no zone is given; None for what is neither."""
     try:
-        moment = datetime.fromisoformat(asked) if isinstance(asked, str) else asked
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         return None
     if isinstance(moment, date) and not isinstance(moment, datetime):

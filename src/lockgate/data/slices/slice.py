@@ -41,7 +41,7 @@ class Slice:
     parts: tuple[Slice, ...] = ()
 
     @classmethod
-    def of(cls, spec: SliceSpec) -> Slice:
+    def from_spec(cls, spec: SliceSpec) -> Slice:
         """The declaration by itself; a crossing learns its parts from `resolved`."""
         if spec.cross is not None or spec.find is not None:
             return cls(spec.slice_name, "found" if spec.cross is None else "cross", (), None, spec)
@@ -89,25 +89,25 @@ class Slice:
         for size, (_, codes) in zip(sizes, coded, strict=True):
             combined = combined * size + codes
         if math.prod(sizes) <= _DENSE:
-            found = np.flatnonzero(np.bincount(combined, minlength=1))
-            place = np.zeros(int(found[-1]) + 1 if found.size else 1, np.int64)
-            place[found] = np.arange(found.size)
-            inverse = place[combined]
+            present = np.flatnonzero(np.bincount(combined, minlength=1))
+            positions = np.zeros(int(present[-1]) + 1 if present.size else 1, np.int64)
+            positions[present] = np.arange(present.size)
+            inverse = positions[combined]
         else:
-            found, inverse = np.unique(combined, return_inverse=True)
-        names = [self._crossed(int(one), sizes, [labels for labels, _ in coded]) for one in found]
+            present, inverse = np.unique(combined, return_inverse=True)
+        names = [self._crossed(int(code), sizes, [labels for labels, _ in coded]) for code in present]
         order = list(dict.fromkeys([*(self.values or ()), *(name for name in names if name != OTHER), *names]))
-        known = {name: code for code, name in enumerate(order)}
-        lookup = np.array([known[name] for name in names], np.int32)
+        index = {name: code for code, name in enumerate(order)}
+        lookup = np.array([index[name] for name in names], np.int32)
         return tuple(order), lookup[inverse] if names else np.zeros(0, np.int32)
 
     def _crossed(self, code: int, sizes: Sequence[int], labels: Sequence[Sequence[str]]) -> str:
         pairs: list[tuple[str, str]] = []
-        for part, size, known in zip(reversed(self.parts), reversed(sizes), reversed(labels), strict=True):
+        for part, size, names in zip(reversed(self.parts), reversed(sizes), reversed(labels), strict=True):
             code, rest = divmod(code, size)
-            if not part.judges(known[rest]):
+            if not part.judges(names[rest]):
                 return OTHER
-            pairs.append((part.name, known[rest]))
+            pairs.append((part.name, names[rest]))
         return slice_text(tuple(reversed(pairs)))
 
     def assign(self, batch: pa.RecordBatch) -> pa.DictionaryArray:
@@ -142,21 +142,21 @@ class Slice:
         """The bin of every row, by quantiles of all of them, or of those that are given."""
         return self._cut(numbers, quantile_edges(numbers if among is None else among, self.spec.quantiles or 2))
 
-    def order(self, found: Iterable[str]) -> tuple[str, ...]:
+    def order(self, present: Iterable[str]) -> tuple[str, ...]:
         """All labels in the order in which they are shown: the declared ones always, then what else rows have.
 
         `(other)` and `false` are labels as well, so that the rows of all labels are all rows; they are not judged.
         """
-        known: tuple[str, ...] = self.values or ()
+        declared: tuple[str, ...] = self.values or ()
         if self.spec.bins is not None:
-            known = bin_labels(self.spec.bins)
+            declared = bin_labels(self.spec.bins)
         elif self.spec.where is not None:
-            known = ("true", "false")
-        labels = set(found)
+            declared = ("true", "false")
+        labels = set(present)
         if self.kind == "quantiles":
-            known = tuple(sorted(labels - {MISSING}, key=low_edge))
+            declared = tuple(sorted(labels - {MISSING}, key=low_edge))
         always = {*(self.values or ()), *(("false",) if self.spec.where is not None else ())}
-        return (*(label for label in known if label in labels | always), *sorted(labels.difference(known)))
+        return (*(label for label in declared if label in labels | always), *sorted(labels.difference(declared)))
 
     def _assign_values(self, column: pa.Array) -> pa.DictionaryArray:
         from lockgate.data import arrow_arrays as arrays
@@ -175,16 +175,16 @@ class Slice:
 
         if not arrays.has_text(column.dictionary.type):
             raise self._unfit(arrays.plain(column), "a slice needs texts, numbers, true/false or dates")
-        codes, known = arrays.to_numpy(column.indices), len(column.dictionary)
+        codes, size = arrays.to_numpy(column.indices), len(column.dictionary)
         if column.indices.null_count:
-            codes = np.where(arrays.is_missing(column.indices), known, codes)
-        used = np.flatnonzero(np.bincount(codes, minlength=known + 1))
+            codes = np.where(arrays.is_missing(column.indices), size, codes)
+        used = np.flatnonzero(np.bincount(codes, minlength=size + 1))
         labels = [*self._labels(column.dictionary), *self._labels(pa.nulls(1, column.dictionary.type))]
         if used.size and used[-1] == used.size - 1:
             return _encoded(labels[: used.size], codes)
-        place = np.zeros(known + 1, np.int32)
-        place[used] = np.arange(used.size)
-        return _encoded([labels[code] for code in used], place[codes])
+        positions = np.zeros(size + 1, np.int32)
+        positions[used] = np.arange(used.size)
+        return _encoded([labels[code] for code in used], positions[codes])
 
     def _labels(self, distinct: pa.Array) -> list[str]:
         import pyarrow as pa
@@ -219,26 +219,26 @@ class Slice:
         for name, condition in where.items():
             column = arrays.plain(batch.column(name))
             holds &= ~arrays.is_missing(column)
-            for key, asked in condition.comparisons:
-                holds &= self._compared(column, key, asked, name=name)
+            for key, value in condition.comparisons:
+                holds &= self._compared(column, key, value, name=name)
         return _encoded(["false", "true"], holds.astype(np.int32))
 
-    def _compared(self, column: pa.Array, key: str, asked: Any, *, name: str) -> Any:
+    def _compared(self, column: pa.Array, key: str, value: Any, *, name: str) -> Any:
         """(n,) bool: `column key asked`; what it says for missing values is undefined."""
         import numpy as np
 
         from lockgate.data.slices.conditions import compared
 
         if key == "in":
-            return np.logical_or.reduce([self._compared(column, "eq", each, name=name) for each in asked])
-        found = compared(column, key, asked)
-        if found is None:
-            raise self._unfit(column, f"it is compared with {asked!r}", column_name=name)
-        return found
+            return np.logical_or.reduce([self._compared(column, "eq", each, name=name) for each in value])
+        matches = compared(column, key, value)
+        if matches is None:
+            raise self._unfit(column, f"it is compared with {value!r}", column_name=name)
+        return matches
 
-    def _unfit(self, column: pa.Array, why: str, *, column_name: str | None = None) -> DataError:
+    def _unfit(self, column: pa.Array, reason: str, *, column_name: str | None = None) -> DataError:
         return DataError(
-            f"slice {self.name!r}: column {column_name or self.columns[0]!r} has the type {column.type}, and {why}",
+            f"slice {self.name!r}: column {column_name or self.columns[0]!r} has the type {column.type}, and {reason}",
             remedy="declare the slice by what the column holds, or store the column with another type",
         )
 
@@ -248,17 +248,18 @@ def resolved(slices: Iterable[Slice]) -> tuple[Slice, ...]:
 
     Combinations of what was named are promised, with rows or without.
     """
-    slices = tuple(one for one in slices if one.kind != "found")
-    known = {one.name: one for one in slices}
+    slices = tuple(entry for entry in slices if entry.kind != "found")
+    by_name = {entry.name: entry for entry in slices}
     return tuple(
-        one if one.spec.cross is None else _crossing(one, [known[name] for name in one.spec.cross]) for one in slices
+        entry if entry.spec.cross is None else _crossing(entry, [by_name[name] for name in entry.spec.cross])
+        for entry in slices
     )
 
 
-def _crossing(one: Slice, parts: Sequence[Slice]) -> Slice:
+def _crossing(crossing: Slice, parts: Sequence[Slice]) -> Slice:
     named = all(part.kind in ("declared", "where") for part in parts)
     combined = product(*([(part.name, value) for value in part.values or ()] for part in parts))
-    return replace(one, parts=tuple(parts), values=tuple(map(slice_text, combined)) if named else None)
+    return replace(crossing, parts=tuple(parts), values=tuple(map(slice_text, combined)) if named else None)
 
 
 def _is_coded(column: pa.Array) -> bool:

@@ -70,8 +70,8 @@ class Condition(Config):
     @property
     def comparisons(self) -> tuple[tuple[str, Any], ...]:
         """(operator as written, what it is compared with)."""
-        given = self.model_dump(by_alias=True, exclude_unset=True)
-        return tuple(given.items())
+        written = self.model_dump(by_alias=True, exclude_unset=True)
+        return tuple(written.items())
 
 
 def _condition(value: Any) -> Any:
@@ -114,19 +114,19 @@ class SliceSpec(Config):
 
     @model_validator(mode="after")
     def _one_kind(self) -> SliceSpec:
-        given = [key for key in _KINDS if getattr(self, key) is not None]
-        if len(given) > 1:
+        kinds = [key for key in _KINDS if getattr(self, key) is not None]
+        if len(kinds) > 1:
             raise ValueError(
-                f"a slice is declared by one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}, not by {' and '.join(given)}"
+                f"a slice is declared by one of {', '.join(_KINDS[:-1])} and {_KINDS[-1]}, not by {' and '.join(kinds)}"
             )
         if self.find is not None:
             others = sorted(self.model_fields_set - {"find"})
             if others:
                 raise ValueError(f"`find` stands by itself, and {others[0]} beside it has no meaning")
             return self
-        if self.max is not None and given not in ([], ["cross"]):
+        if self.max is not None and kinds not in ([], ["cross"]):
             raise ValueError(
-                f"max is for what is found in the data; `{given[0]}` says itself how many slices there are"
+                f"max is for what is found in the data; `{kinds[0]}` says itself how many slices there are"
             )
         if self.where is not None:
             self._fits_where()
@@ -202,9 +202,9 @@ def _fit_each_other(entries: tuple[SliceSpec, ...]) -> tuple[SliceSpec, ...]:
     for crossed in (entry.cross for entry in entries if entry.cross is not None):
         for name in crossed:
             if name not in single:
-                what = "is a crossing itself" if name in names else "is no slice here"
+                problem = "is a crossing itself" if name in names else "is no slice here"
                 raise ValueError(
-                    f"cross names {name!r}, which {what}; declared: {', '.join(single) or 'none'}{guess(name, single)}"
+                    f"cross names {name!r}, which {problem}; declared: {', '.join(single) or 'none'}{guess(name, single)}"
                 )
         if set(crossed) in crossings:
             raise ValueError(f"the same slices are crossed twice: {', '.join(crossed)}")

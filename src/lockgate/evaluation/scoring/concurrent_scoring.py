@@ -22,12 +22,12 @@ class _Failure:
         self.error = error
 
 
-class _Asked(Generic[Batch, Answer]):
+class _ScoringThread(Generic[Batch, Answer]):
     """One model in a thread of its own. It can be fed without limit of time: once it has ended it swallows what comes."""
 
-    def __init__(self, role: str, ask: Callable[[Iterator[Batch]], Iterator[Answer]]) -> None:
+    def __init__(self, role: str, score: Callable[[Iterator[Batch]], Iterator[Answer]]) -> None:
         self.role = role
-        self._ask = ask
+        self._score = score
         self.inbox: Queue[Any] = Queue(_AHEAD)
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self._ready: deque[Any] = deque()
@@ -45,10 +45,10 @@ class _Asked(Generic[Batch, Answer]):
 
     def answer(self) -> Any:
         """The next answer, `_END` after the last one. Raises what the model raised."""
-        found = self._ready.popleft() if self._ready else self._outbox.get()
-        if isinstance(found, _Failure):
-            raise found.error
-        return found
+        answer = self._ready.popleft() if self._ready else self._outbox.get()
+        if isinstance(answer, _Failure):
+            raise answer.error
+        return answer
 
     def stop(self) -> None:
         """No more batches: what waits is taken back, and the thread ends after the batch that it is at."""
@@ -66,7 +66,7 @@ class _Asked(Generic[Batch, Answer]):
 
     def _run(self) -> None:
         try:
-            for answer in self._ask(self._batches()):
+            for answer in self._score(self._batches()):
                 self._outbox.put(answer)
             self._outbox.put(_END)
         except BaseException as error:  # it is raised again where the answers are awaited
@@ -76,7 +76,7 @@ class _Asked(Generic[Batch, Answer]):
 
 
 def in_lockstep(
-    batches: Iterable[Batch], ask: Mapping[str, Callable[[Iterator[Batch]], Iterator[Answer]]]
+    batches: Iterable[Batch], scorers: Mapping[str, Callable[[Iterator[Batch]], Iterator[Answer]]]
 ) -> Generator[dict[str, Answer], None, None]:
     """For each batch, in order, what each role answered.
 
@@ -84,34 +84,34 @@ def in_lockstep(
     them raises is raised here and ends the others after the batch that they are at. Raises ModelFault where one answers
     fewer or more times than it was asked.
     """
-    asked = [_Asked(role, each) for role, each in ask.items()]
-    given = answered = 0
+    threads = [_ScoringThread(role, score) for role, score in scorers.items()]
+    sent = answered = 0
 
     def row() -> dict[str, Answer]:
-        answers = {each.role: each.answer() for each in asked}
+        answers = {thread.role: thread.answer() for thread in threads}
         early = [role for role, answer in answers.items() if answer is _END]
         if early:
-            raise ModelFault(f"the {early[0]} ended after {answered:,} batches of at least {given:,}")
+            raise ModelFault(f"the {early[0]} ended after {answered:,} batches of at least {sent:,}")
         return answers
 
     try:
         for batch in batches:
-            for each in asked:
-                each.inbox.put(batch)
-            given += 1
-            ready = [each.answers_ready() for each in asked]
-            while answered < given and all(ready):
+            for thread in threads:
+                thread.inbox.put(batch)
+            sent += 1
+            ready = [thread.answers_ready() for thread in threads]
+            while answered < sent and all(ready):
                 yield row()
                 answered += 1
-                ready = [each.answers_ready() for each in asked]
-        for each in asked:
-            each.inbox.put(_END)
-        while answered < given:
+                ready = [thread.answers_ready() for thread in threads]
+        for thread in threads:
+            thread.inbox.put(_END)
+        while answered < sent:
             yield row()
             answered += 1
-        for each in asked:
-            if each.answer() is not _END:
-                raise ModelFault(f"the {each.role} answered more than the {given:,} batches that it was given")
+        for thread in threads:
+            if thread.answer() is not _END:
+                raise ModelFault(f"the {thread.role} answered more than the {sent:,} batches that it was given")
     finally:
-        for each in asked:
-            each.stop()
+        for thread in threads:
+            thread.stop()

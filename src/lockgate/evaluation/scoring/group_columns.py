@@ -14,23 +14,23 @@ from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError
-from lockgate.evaluation.scoring.column import Faults, texts_of
+from lockgate.evaluation.scoring.column import RowFaults, texts_of
 
 
 class Codes:
     """Which rows belong together, as whole numbers in order of appearance, so that no user's name is stored."""
 
-    def __init__(self, dataset: Dataset, column: str, what: str, *, remedy: str) -> None:
-        self.what, self.needs = what, (column,)
+    def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str) -> None:
+        self.purpose, self.needs = purpose, (column,)
         self._dataset, self._remedy = dataset, remedy
-        self._missing = Faults(dataset, what, column)
+        self._missing = RowFaults(dataset, purpose, column)
         self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         column = arrays.plain(batch.column(self.needs[0]))
         self._missing.add(arrays.is_missing(column), before)
         self._codes.add(
-            texts_of(self._dataset, self.what, self.needs[0], column).dictionary_encode(null_encoding="encode")
+            texts_of(self._dataset, self.purpose, self.needs[0], column).dictionary_encode(null_encoding="encode")
         )
 
     def done(self) -> pa.Array:
@@ -41,22 +41,22 @@ class Codes:
         return self._codes.all().astype(np.int32)
 
 
-class Labelled:
+class SliceLabels:
     """The label that a slice declaration gives to each row."""
 
     def __init__(self, dataset: Dataset, declared: Slice) -> None:
-        self.what, self.needs = f"column of slice {declared.name!r}", declared.columns
+        self.purpose, self.needs = f"column of slice {declared.name!r}", declared.columns
         self._dataset, self._declared = dataset, declared
         self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         with _speaking_of(self._dataset, self._declared):
             self._codes.add(self._declared.assign(batch))
-        most, found = self._declared.most, len(self._codes.distinct)
-        if most is not None and found > most:
+        most, count = self._declared.most, len(self._codes.distinct)
+        if most is not None and count > most:
             rows = before + batch.num_rows
             raise DataError(
-                f"data {self._dataset.name!r}: slice {self._declared.name!r}: column {self.needs[0]!r} has {found:,} values "
+                f"data {self._dataset.name!r}: slice {self._declared.name!r}: column {self.needs[0]!r} has {count:,} values "
                 f"in the first {rows:,} rows, and at most {most:,} are judged",
                 remedy="declare bins or quantiles of a number, the values that matter, or a larger max: each is judged alone",
             )
@@ -66,11 +66,11 @@ class Labelled:
         return pa.DictionaryArray.from_arrays(arrays.from_numpy(self._codes.all()), arrays.from_texts(texts))
 
 
-class Quantiles:
+class QuantileLabels:
     """The bin of each row, which is known when all rows are; quantiles are of queries where there are any."""
 
     def __init__(self, dataset: Dataset, declared: Slice, queries: Codes | None) -> None:
-        self.what, self.needs = f"column of slice {declared.name!r}", declared.columns
+        self.purpose, self.needs = f"column of slice {declared.name!r}", declared.columns
         self._dataset, self._declared, self._queries = dataset, declared, queries
         self._numbers: list[Array] = []
 
@@ -89,9 +89,9 @@ def _speaking_of(dataset: Dataset, declared: Slice) -> Iterator[None]:
     try:
         yield
     except (DataError, pa.ArrowException) as error:
-        what = error.message if isinstance(error, DataError) else f"slice {declared.name!r}: cannot be read as text"
+        message = error.message if isinstance(error, DataError) else f"slice {declared.name!r}: cannot be read as text"
         remedy = error.remedy if isinstance(error, DataError) else "store the column as UTF-8 text"
-        raise DataError(f"data {dataset.name!r}: {what}", remedy=remedy) from error
+        raise DataError(f"data {dataset.name!r}: {message}", remedy=remedy) from error
 
 
 class _Distinct:
@@ -105,8 +105,8 @@ class _Distinct:
         texts = encoded.dictionary.to_pylist()
         lookup = [self.distinct.setdefault(text, len(self.distinct)) for text in texts]
         codes, narrow = arrays.to_numpy(encoded.indices), arrays.narrow(len(self.distinct))
-        known = lookup == list(range(len(lookup)))
-        self._codes.append(codes.astype(narrow) if known else np.array(lookup, narrow)[codes])
+        unchanged = lookup == list(range(len(lookup)))
+        self._codes.append(codes.astype(narrow) if unchanged else np.array(lookup, narrow)[codes])
 
     def all(self) -> Array:
         """(n,) codes, in no more bytes than they need."""

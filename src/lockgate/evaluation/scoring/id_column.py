@@ -11,18 +11,18 @@ import pyarrow as pa
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
-from lockgate.evaluation.scoring.column import Faults, texts_of, wrong
+from lockgate.evaluation.scoring.column import RowFaults, texts_of, wrong
 
 
 class Ids:
     """Ids, each of them once, as hex of sha256(salt + id) unless they are to be kept."""
 
-    what = "id"
+    purpose = "id"
 
     def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool) -> None:
         self.needs = (column,)
         self._dataset, self._keep = dataset, keep
-        self._missing = Faults(dataset, self.what, column)
+        self._missing = RowFaults(dataset, self.purpose, column)
         self._salted = hashlib.sha256(salt)
         self._digests: list[Array] = []
         self._ids: list[pa.Array] = []
@@ -30,7 +30,7 @@ class Ids:
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         column = arrays.plain(batch.column(self.needs[0]))
         self._missing.add(arrays.is_missing(column), before)
-        texts = texts_of(self._dataset, self.what, self.needs[0], column)
+        texts = texts_of(self._dataset, self.purpose, self.needs[0], column)
         digests = b"".join(map(self._digest, _bytes_of(texts)))
         self._digests.append(np.frombuffer(digests, np.uint64).reshape(-1, 4)[:, :2].copy())
         self._ids.append(texts if self._keep else arrays.from_fixed_width(digests.hex(), 64))
@@ -51,7 +51,7 @@ class Ids:
         if again.size:
             rows = "1 row repeats" if again.size == 1 else f"{again.size:,} rows repeat"
             raise wrong(
-                self._dataset, self.what, self.needs[0],
+                self._dataset, self.purpose, self.needs[0],
                 f"is not unique: {rows} the id of an earlier one, for example {self._dataset.row(int(again.min()) + 1)}",
                 remedy="a row that counts twice looks like more evidence than there is: leave repeated rows out",
             )  # fmt: skip

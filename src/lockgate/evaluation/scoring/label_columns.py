@@ -13,25 +13,25 @@ from lockgate.data.arrow_arrays import Array
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.data.dataset import Dataset
 from lockgate.errors import DataError
-from lockgate.evaluation.scoring.column import Faults, wrong
+from lockgate.evaluation.scoring.column import RowFaults, wrong
 from lockgate.models.class_scores import class_indices
 
 
 class Numbers:
     """A column of finite numbers, at least `floor`."""
 
-    def __init__(self, dataset: Dataset, column: str, what: str, *, remedy: str, floor: float = -np.inf) -> None:
-        self.what, self.needs = what, (column,)
+    def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str, floor: float = -np.inf) -> None:
+        self.purpose, self.needs = purpose, (column,)
         self._dataset, self._remedy, self._floor = dataset, remedy, floor
-        self._missing = Faults(dataset, what, column)
-        self._outside = Faults(dataset, what, column)
+        self._missing = RowFaults(dataset, purpose, column)
+        self._outside = RowFaults(dataset, purpose, column)
         self._values: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         column = arrays.plain(batch.column(self.needs[0]))
         kind = column.type
         if not (arrays.is_number(kind) or pa.types.is_null(kind)):
-            raise wrong(self._dataset, self.what, self.needs[0], f"holds {kind}, not numbers", remedy=self._remedy)
+            raise wrong(self._dataset, self.purpose, self.needs[0], f"holds {kind}, not numbers", remedy=self._remedy)
         values = arrays.as_floats(column)
         missing = np.isnan(values)
         self._missing.add(missing, before)
@@ -68,12 +68,12 @@ class Relevance(Numbers):
 class Labels:
     """A label of two values as true where it equals `positive`; 1, 1.0 and true are equal, and "1" is a text."""
 
-    what = "label"
+    purpose = "label"
 
     def __init__(self, dataset: Dataset, column: str, *, positive: Any) -> None:
         self.needs = (column,)
         self._dataset, self._positive = dataset, positive
-        self._missing = Faults(dataset, self.what, column)
+        self._missing = RowFaults(dataset, self.purpose, column)
         self._seen: dict[Any, None] = {}
         self._values: list[Array] = []
 
@@ -121,18 +121,18 @@ class Labels:
     def _values_seen(self) -> str:
         return ", ".join(repr(value)[:40] for value in sorted(self._seen, key=str)[:3])
 
-    def _wrong(self, what: str, *, remedy: str) -> DataError:
-        return wrong(self._dataset, self.what, self.needs[0], what, remedy=remedy)
+    def _wrong(self, problem: str, *, remedy: str) -> DataError:
+        return wrong(self._dataset, self.purpose, self.needs[0], problem, remedy=remedy)
 
 
 class Classes:
     """A class in each row, as its place among those that there are."""
 
-    def __init__(self, dataset: Dataset, column: str, what: str, classes: Sequence[str]) -> None:
-        self.what, self.needs = what, (column,)
+    def __init__(self, dataset: Dataset, column: str, purpose: str, classes: Sequence[str]) -> None:
+        self.purpose, self.needs = purpose, (column,)
         self._dataset, self._classes = dataset, classes
-        self._missing = Faults(dataset, what, column)
-        self._unknown = Faults(dataset, what, column)
+        self._missing = RowFaults(dataset, purpose, column)
+        self._unknown = RowFaults(dataset, purpose, column)
         self._found: dict[str, None] = {}
         self._values: list[Array] = []
 
@@ -140,16 +140,16 @@ class Classes:
         column = arrays.plain(batch.column(self.needs[0]))
         if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
             raise wrong(
-                self._dataset, self.what, self.needs[0], f"holds {column.type}",
+                self._dataset, self.purpose, self.needs[0], f"holds {column.type}",
                 remedy="a class is a text, a whole number, or true or false",
             )  # fmt: skip
-        missing, places = arrays.is_missing(column), class_indices(column, self._classes)
-        unknown = (places < 0) & ~missing
+        missing, indices = arrays.is_missing(column), class_indices(column, self._classes)
+        unknown = (indices < 0) & ~missing
         self._missing.add(missing, before)
         self._unknown.add(unknown, before)
         if unknown.any() and not self._found:
             self._found[class_text(column[int(unknown.argmax())].as_py())] = None
-        self._values.append(places.astype(np.int32))
+        self._values.append(indices.astype(np.int32))
 
     def done(self) -> pa.Array:
         self._missing.refuse("is missing", remedy="leave rows without a class out, or fill it in")
@@ -163,15 +163,22 @@ class Classes:
 class Scores:
     """A score of each class in each row, in the order of the classes; `given`: class → column."""
 
-    def __init__(self, dataset: Dataset, given: Mapping[str, str], role: str, classes: Sequence[str]) -> None:
-        wrong = mismatch(list(given), classes, who=f"data {dataset.name!r}: scores of the {role}")
-        if wrong is not None:
-            raise wrong
+    def __init__(
+        self, dataset: Dataset, columns_by_class: Mapping[str, str], role: str, classes: Sequence[str]
+    ) -> None:
+        error = mismatch(list(columns_by_class), classes, who=f"data {dataset.name!r}: scores of the {role}")
+        if error is not None:
+            raise error
         self._columns = [
-            Numbers(dataset, given[name], f"{role}'s score of class {name}", remedy="each row needs a finite score")
+            Numbers(
+                dataset,
+                columns_by_class[name],
+                f"{role}'s score of class {name}",
+                remedy="each row needs a finite score",
+            )
             for name in classes
         ]
-        self.what = f"{role}'s score"
+        self.purpose = f"{role}'s score"
         self.needs = tuple(column.needs[0] for column in self._columns)
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:

@@ -38,14 +38,14 @@ class Pool:
 
     def __str__(self) -> str:
         """The members, the largest first, as a sentence lists them; of many the first few, since a report lists all."""
-        order = sorted(range(len(self.members)), key=lambda place: (-self.rows[place], self.members[place]))
+        order = sorted(range(len(self.members)), key=lambda index: (-self.rows[index], self.members[index]))
         named = len(order) if len(order) <= _NAMED else _FEW
-        shown = [f"{self.members[place]} {self.rows[place]:,}" for place in order[:named]]
+        listed = [f"{self.members[index]} {self.rows[index]:,}" for index in order[:named]]
         more = [f"and {len(order) - named} more"] if len(order) > named else []
-        return f"{self.label} is what is small, with its {self.counted_in}: {', '.join([*shown, *more])}"
+        return f"{self.label} is what is small, with its {self.counted_in}: {', '.join([*listed, *more])}"
 
 
-def merged(scored: Scored, small: SmallSlices) -> tuple[Scored, tuple[Pool, ...]]:
+def pool_small_slices(scored: Scored, small: SmallSlices) -> tuple[Scored, tuple[Pool, ...]]:
     """The same rows with the small slices of each declaration pooled, and what was pooled.
 
     Declared values and `where` slices stay as they are, and so does a bin without rows, which is nothing to pool. Where
@@ -71,15 +71,15 @@ def merged(scored: Scored, small: SmallSlices) -> tuple[Scored, tuple[Pool, ...]
 def _small(labels: tuple[str, ...], codes: Array, classes: Array | None, small: SmallSlices) -> Array:
     """(labels,) bool: has rows, and too few of them."""
     rows = np.bincount(codes, minlength=len(labels))
-    found = rows < small.min_rows
+    too_small = rows < small.min_rows
     if classes is not None and classes.dtype == bool:
         positives = np.bincount(codes[classes], minlength=len(labels))
-        found |= positives < small.min_positives
+        too_small |= positives < small.min_positives
         if not small.min_rows and not small.min_positives:
-            found |= np.minimum(positives, rows - positives) < FLOOR_OF_A_CLASS
+            too_small |= np.minimum(positives, rows - positives) < FLOOR_OF_A_CLASS
     elif not small.min_rows:
-        found |= rows < FLOOR_OF_ROWS
-    return np.asarray(found & (rows > 0))
+        too_small |= rows < FLOOR_OF_ROWS
+    return np.asarray(too_small & (rows > 0))
 
 
 def _pooled(declared: Slice, labels: tuple[str, ...], codes: Array, pooled: Array) -> tuple[Group, Pool]:
@@ -87,10 +87,10 @@ def _pooled(declared: Slice, labels: tuple[str, ...], codes: Array, pooled: Arra
     name = POOLED
     while name in kept:
         name = f"{name} (merged)"
-    place = {label: code for code, label in enumerate(kept)}
-    lookup = np.array([place.get(label, len(kept)) for label in labels], np.int32)
+    new_codes = {label: code for code, label in enumerate(kept)}
+    lookup = np.array([new_codes.get(label, len(kept)) for label in labels], np.int32)
     rows = np.bincount(codes, minlength=len(labels))
     gone = np.flatnonzero(pooled)
     pool = Pool(declared.name, name, tuple(labels[code] for code in gone), tuple(int(rows[code]) for code in gone))
-    values = None if declared.values is None else tuple(label for label in declared.values if label in place)
+    values = None if declared.values is None else tuple(label for label in declared.values if label in new_codes)
     return (replace(declared, values=values), (*kept, name), lookup[codes]), pool

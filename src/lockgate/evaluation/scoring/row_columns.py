@@ -13,7 +13,7 @@ from lockgate.data.slices.names import OTHER
 from lockgate.data.slices.slice import resolved
 from lockgate.errors import DataError
 from lockgate.evaluation.scoring.column import Column, wrong
-from lockgate.evaluation.scoring.group_columns import Codes, Labelled, Quantiles
+from lockgate.evaluation.scoring.group_columns import Codes, QuantileLabels, SliceLabels
 from lockgate.evaluation.scoring.id_column import Ids
 from lockgate.evaluation.scoring.label_columns import Classes, Labels, Numbers, Relevance, Scores
 from lockgate.models.model import Task
@@ -55,51 +55,53 @@ def checked_rows(
     queries = None
     if spec.query is not None and task == "ranking":
         columns["query"] = queries = Codes(dataset, spec.query, "query", remedy="give every row the query it answers")
-    for role, given in scores.items():
-        if not isinstance(given, str):
-            columns[role] = Scores(dataset, given, role, classes)
+    for role, source in scores.items():
+        if not isinstance(source, str):
+            columns[role] = Scores(dataset, source, role, classes)
         elif task == "multiclass":
-            columns[role] = Classes(dataset, given, f"{role}'s answer", classes)
+            columns[role] = Classes(dataset, source, f"{role}'s answer", classes)
         else:
-            columns[role] = Numbers(dataset, given, f"{role}'s score", remedy="each row needs a finite score")
+            columns[role] = Numbers(dataset, source, f"{role}'s score", remedy="each row needs a finite score")
     for declared in dataset.slices:
         if declared.columns:
             quantiles = declared.kind == "quantiles"
-            columns[declared.name] = Quantiles(dataset, declared, queries) if quantiles else Labelled(dataset, declared)
-    purposes = {column: each.what for each in reversed(columns.values()) for column in each.needs}
+            columns[declared.name] = (
+                QuantileLabels(dataset, declared, queries) if quantiles else SliceLabels(dataset, declared)
+            )
+    purposes = {name: column.purpose for column in reversed(columns.values()) for name in column.needs}
     dataset.need(purposes)
     if not purposes:
         return dataset.count(), {}
     rows = 0
     for batch in dataset.batches(list(purposes)):
-        for each in columns.values():
-            each.add(batch, rows)
+        for column in columns.values():
+            column.add(batch, rows)
         rows += batch.num_rows
-    whats = {name: (each.what, each.needs[0]) for name, each in columns.items()}
+    sources = {name: (column.purpose, column.needs[0]) for name, column in columns.items()}
     done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
     if queries is not None:
-        _refuse_split_queries(dataset, done, whats)
+        _refuse_split_queries(dataset, done, sources)
     _refuse_large_crossings(dataset, done)
     return rows, done
 
 
 def _refuse_split_queries(
-    dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray], whats: Mapping[str, tuple[str, str]]
+    dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray], sources: Mapping[str, tuple[str, str]]
 ) -> None:
     """What is said of a query must be the same in all of its rows: its weight, its cluster, the slices that it is in."""
     queries = arrays.to_numpy(columns["query"])
     first = arrays.firsts(queries)[queries] if queries.size else queries
-    for name, (what, column) in whats.items():
+    for name, (purpose, column) in sources.items():
         if name in ("id", "label", "query", "candidate", "champion"):
             continue
-        given = columns[name]
-        values = arrays.to_numpy(given.indices if pa.types.is_dictionary(given.type) else given)
+        stored = columns[name]
+        values = arrays.to_numpy(stored.indices if pa.types.is_dictionary(stored.type) else stored)
         split = values != values[first]
         if split.any():
             row = int(split.argmax())
-            one, other = dataset.row(int(first[row]) + 1), dataset.row(row + 1)
+            earlier, later = dataset.row(int(first[row]) + 1), dataset.row(row + 1)
             raise wrong(
-                dataset, what, column, f"differs within a query: {one} and {other} are of one query",
+                dataset, purpose, column, f"differs within a query: {earlier} and {later} are of one query",
                 remedy="a query is judged as a whole: name a column that says something of the query, not of its rows",
             )  # fmt: skip
 
@@ -113,11 +115,11 @@ def _refuse_large_crossings(dataset: Dataset, columns: Mapping[str, pa.Array | p
             column = columns[part.name]
             coded.append((tuple(column.dictionary.to_pylist()), arrays.to_numpy(column.indices)))
         labels, _ = declared.combine(coded)
-        found, most = len(labels) - (OTHER in labels), declared.most or 0
-        if found > most:
+        count, most = len(labels) - (OTHER in labels), declared.most or 0
+        if count > most:
             names = " and ".join(part.name for part in declared.parts)
             raise DataError(
-                f"data {dataset.name!r}: slice {declared.name!r}: crossing {names} gives {found:,} slices, and at most "
+                f"data {dataset.name!r}: slice {declared.name!r}: crossing {names} gives {count:,} slices, and at most "
                 f"{most:,} are judged",
                 remedy="cross slices of fewer values, or write a larger max: each is judged alone",
             )

@@ -21,7 +21,8 @@ from lockgate import hashing as digests
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.class_labels import label_classes
-from lockgate.data.dataset import Dataset, DatasetSpec, TableDataset
+from lockgate.data.dataset import Dataset, TableDataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice, resolved
 from lockgate.data.slices.spec import FIXED_COLUMNS, is_fixed
 from lockgate.errors import DataError, ModelFault
@@ -29,7 +30,7 @@ from lockgate.evaluation.scoring.concurrent_scoring import in_lockstep
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.models.model import Task
 
-Ask = Callable[[Iterator[pa.RecordBatch]], Iterator[Array | Mapping[str, Array]]]
+Scorer = Callable[[Iterator[pa.RecordBatch]], Iterator[Array | Mapping[str, Array]]]
 Group = tuple[Slice, tuple[str, ...], Array]
 
 SCHEMA = "lockgate/scored/v1"
@@ -111,17 +112,17 @@ class Scored:
         dataset = TableDataset(table, spec)
         if task == "multiclass" and not classes:
             classes = label_classes(dataset)
-        known = _known(dataset, task=task, positive=positive, salt=salt, classes=classes)
-        held = known.table
+        checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes)
+        stored = checked.table
 
         def sha256() -> str:
             sink = pa.BufferOutputStream()
-            _write(sink, _batches(held), known.classes)
+            _write(sink, _batches(stored), checked.classes)
             return digests.sha256(sink.getvalue())
 
         return cls(
-            lambda name: held.column(name) if name in held.column_names else None,
-            rows=known.rows, sha256=sha256, slices=known.slices, classes=known.classes,
+            lambda name: stored.column(name) if name in stored.column_names else None,
+            rows=checked.rows, sha256=sha256, slices=checked.slices, classes=checked.classes,
         )  # fmt: skip
 
     @cached_property
@@ -173,7 +174,9 @@ class Scored:
         """The same rows with other labels for some slices: name → (slice, labels, (n,) indices into them)."""
         _ = (self.labels, self.candidate, self.champion, self.weights, self.clusters)  # read once, for both
         view = copy(self)
-        view.slices = tuple(groups[one.name][0] if one.name in groups else one for one in self.slices)
+        view.slices = tuple(
+            groups[declared.name][0] if declared.name in groups else declared for declared in self.slices
+        )
         view._codes = self._codes | {name: (labels, codes) for name, (_, labels, codes) in groups.items()}
         return view
 
@@ -185,13 +188,13 @@ class Scored:
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-        found = dict.fromkeys(text for chunk in chunks for text in chunk.dictionary.to_pylist())
-        labels = declared.order(found)
-        place = {label: code for code, label in enumerate(labels)}
+        present = dict.fromkeys(text for chunk in chunks for text in chunk.dictionary.to_pylist())
+        labels = declared.order(present)
+        index = {label: code for code, label in enumerate(labels)}
         codes = np.empty(self.rows, arrays.narrow(len(labels)))
         start = 0
         for chunk in chunks:
-            lookup = np.array([place[text] for text in chunk.dictionary.to_pylist()], codes.dtype)
+            lookup = np.array([index[text] for text in chunk.dictionary.to_pylist()], codes.dtype)
             codes[start : start + len(chunk)] = lookup[arrays.to_numpy(chunk.indices)]
             start += len(chunk)
         return labels, codes
@@ -208,7 +211,7 @@ class Scored:
 def build_scored(
     dataset: Dataset,
     *,
-    ask: Mapping[str, Ask],
+    scorers: Mapping[str, Scorer],
     task: Task,
     positive: Any,
     salt: bytes,
@@ -227,12 +230,12 @@ def build_scored(
     wants; else it is refused. progress: (rows done, rows). Without rows no model is asked.
     Raises DataError, ModelFault, and whatever an `ask` raises.
     """
-    known = _known(dataset, task=task, positive=positive, salt=salt, classes=classes)
+    checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes)
     if not dataset.spec.scores:
-        known.columns |= _asked(
-            dataset, ask, known.rows, columns=columns, may_fail=may_fail, whole=bool(classes), progress=progress
+        checked.columns |= _score_rows(
+            dataset, scorers, checked.rows, columns=columns, may_fail=may_fail, whole=bool(classes), progress=progress
         )
-    write_scored(path, _batches(known.table), classes=known.classes)
+    write_scored(path, _batches(checked.table), classes=checked.classes)
     return Scored.open(path, slices=dataset.slices)
 
 
@@ -256,7 +259,7 @@ def write_scored(path: Path, batches: Iterable[pa.RecordBatch], *, classes: Sequ
         os.close(folder)
 
 
-class _Known:
+class _CheckedRows:
     """The columns of the scored table that are known so far."""
 
     def __init__(
@@ -276,15 +279,15 @@ class _Known:
         return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
 
 
-def _known(dataset: Dataset, *, task: Task, positive: Any, salt: bytes, classes: Sequence[str]) -> _Known:
+def _check_rows(dataset: Dataset, *, task: Task, positive: Any, salt: bytes, classes: Sequence[str]) -> _CheckedRows:
     scores = {str(role): column for role, column in (dataset.spec.scores or {}).items()}
     rows, columns = checked_rows(dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes)
-    return _Known(rows, columns, dataset.slices, classes)
+    return _CheckedRows(rows, columns, dataset.slices, classes)
 
 
-def _asked(
+def _score_rows(
     dataset: Dataset,
-    ask: Mapping[str, Ask],
+    scorers: Mapping[str, Scorer],
     rows: int,
     *,
     columns: Sequence[str] | None,
@@ -292,7 +295,7 @@ def _asked(
     whole: bool,
     progress: Callable[[int, int], None] | None,
 ) -> dict[str, pa.Array]:
-    scores: dict[str, Array] = {} if rows else {role: np.zeros(0) for role in ask}
+    scores: dict[str, Array] = {} if rows else {role: np.zeros(0) for role in scorers}
     sizes: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -302,26 +305,26 @@ def _asked(
             yield batch
 
     done = 0
-    if rows and ask:
-        with closing(in_lockstep(batches(), ask)) as answers:
-            for place, answer in enumerate(answers):
-                if done + sizes[place] > rows:
+    if rows and scorers:
+        with closing(in_lockstep(batches(), scorers)) as answers:
+            for number, answer in enumerate(answers):
+                if done + sizes[number] > rows:
                     break
-                for role, given in _columns(answer):
-                    if role not in scores:
-                        scores[role] = np.full((rows, *given.shape[1:]), np.nan)
-                    scores[role][done : done + sizes[place]] = _fitting(
-                        role, given, sizes[place], done, may_fail=may_fail or role not in ask
+                for name, values in _columns(answer):
+                    if name not in scores:
+                        scores[name] = np.full((rows, *values.shape[1:]), np.nan)
+                    scores[name][done : done + sizes[number]] = _checked_scores(
+                        name, values, sizes[number], done, may_fail=may_fail or name not in scorers
                     )
-                done += sizes[place]
+                done += sizes[number]
                 if progress is not None:
                     progress(done, rows)
         if done != rows or done != sum(sizes):
             raise DataError(
-                f"data {dataset.name!r}: {dataset.shown} changed while it was read",
+                f"data {dataset.name!r}: {dataset.redacted_path} changed while it was read",
                 remedy="run again when nobody writes to it",
             )
-    return {name: _column(values, whole=whole and not may_fail and name in ask) for name, values in scores.items()}
+    return {name: _column(values, whole=whole and not may_fail and name in scorers) for name, values in scores.items()}
 
 
 def _column(scores: Array, *, whole: bool) -> pa.Array:
@@ -333,24 +336,24 @@ def _column(scores: Array, *, whole: bool) -> pa.Array:
 
 def _columns(answers: Mapping[str, Array | Mapping[str, Array]]) -> Iterator[tuple[str, Array]]:
     """(column of the scored table, its values) of what the models answered."""
-    for role, given in answers.items():
-        if isinstance(given, Mapping):
-            yield from ((f"{role}:{name}" if name else role, values) for name, values in given.items())
+    for role, answer in answers.items():
+        if isinstance(answer, Mapping):
+            yield from ((f"{role}:{name}" if name else role, values) for name, values in answer.items())
         else:
-            yield role, given
+            yield role, answer
 
 
-def _fitting(role: str, given: Array, rows: int, before: int, *, may_fail: bool) -> Array:
-    if given.shape[:1] != (rows,):
+def _checked_scores(role: str, scores: Array, rows: int, before: int, *, may_fail: bool) -> Array:
+    if scores.shape[:1] != (rows,):
         raise ModelFault(
-            f"the {role} answered {given.shape[0] if given.ndim else 0:,} scores for {rows:,} rows",
+            f"the {role} answered {scores.shape[0] if scores.ndim else 0:,} scores for {rows:,} rows",
             remedy="a model gives one answer for each row, in order",
         )
-    broken: Array = ~np.isfinite(given)
+    broken: Array = ~np.isfinite(scores)
     if not broken.any():
-        return given
+        return scores
     if may_fail:
-        return np.where(broken, np.nan, given)
+        return np.where(broken, np.nan, scores)
     broken = np.asarray(broken.reshape(rows, -1).any(axis=1))
     raise ModelFault(
         f"the {role}'s scores are NaN or infinite in {int(broken.sum()):,} of rows {before + 1:,} to {before + rows:,}, "

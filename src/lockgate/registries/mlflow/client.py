@@ -1,7 +1,7 @@
-"""The one door to MLflow: patience that ends, no chatter, and its errors in our words.
+"""MLflow client with timeouts, quiet logging and errors mapped to ours.
 
 Reads are tried three times within a deadline. Writes are tried once: a repeated write can undo somebody else's.
-What is asked are MLflow's own stores, one request a question: its client asks for the model first before each write.
+The calls go to MLflow's own stores, one request each: its own client reads the model again before each write.
 """
 
 from __future__ import annotations
@@ -82,26 +82,26 @@ class Stores:
         return get_artifact_repository(uri, tracking_uri=self.uri, registry_uri=self.uri)
 
 
-class Client:
+class MlflowClient:
     """MLflow at one address. `uri` is used for models and runs alike."""
 
     def __init__(self, uri: str) -> None:
         scheme = urlsplit(uri).scheme
         if scheme.partition("+")[0] not in _SCHEMES:
             raise RegistryError(
-                f"{shown(uri)} is not an MLflow store that can hold a ledger",
+                f"{redacted(uri)} is not an MLflow store that can hold a ledger",
                 remedy="name a server (https://…) or a database (sqlite:///mlflow.db)",
             )
         self.uri = uri
         self._stores: Stores | None = None
         if self.database is not None and not self.database.parent.is_dir():
             raise RegistryError(
-                f"the folder of {shown(uri)} does not exist", remedy=f"make {self.database.parent} first"
+                f"the folder of {redacted(uri)} does not exist", remedy=f"make {self.database.parent} first"
             )
 
     @property
-    def shown(self) -> str:
-        return shown(self.uri)
+    def redacted_uri(self) -> str:
+        return redacted(self.uri)
 
     @property
     def database(self) -> Path | None:
@@ -110,29 +110,43 @@ class Client:
             Path(self.uri.partition(":///")[2].partition("?")[0]).resolve() if self.uri.startswith("sqlite") else None
         )
 
-    def read(self, what: str, ask: Callable[[Stores], T]) -> T:
-        """The answer to a question. `what` completes "while reading …". Raises NotFound, Denied, Unavailable."""
+    def read(self, subject: str, call: Callable[[Stores], T]) -> T:
+        """The result of a call that changes nothing. `subject` completes "while reading …".
+
+        Raises NotFound, Denied or Unavailable.
+        """
         began = time.monotonic()
         for attempt in range(1, READ_TRIES + 1):
             try:
-                return self._call(ask)
+                return self._call(call)
             except _FAULTS as fault:
-                error = _error(fault, f"while reading {what}", self.uri, write=False)
+                error = _error(fault, f"while reading {subject}", self.uri, write=False)
                 late = time.monotonic() - began > READ_DEADLINE_SECONDS - READ_SECONDS
                 if not isinstance(error, Unavailable) or attempt == READ_TRIES or (late and attempt > 1):
                     raise error from fault
             time.sleep(0.2 * attempt)
         raise AssertionError("unreachable")
 
-    def write(self, what: str, do: Callable[[Stores], T]) -> T:
-        """Do it once. `what` completes "while writing …". Raises UnknownOutcome where it may have happened."""
+    def read_pages(self, subject: str, call: Callable[[Stores, str | None], Any]) -> list[Any]:
+        """Everything that a search finds, page by page. call: takes the token of a page, None for the first."""
+        entities: list[Any] = []
+        token: str | None = None
+        while True:
+            page = self.read(subject, lambda mlflow, token=token: call(mlflow, token))  # type: ignore[misc]
+            entities += page
+            token = page.token
+            if not token:
+                return entities
+
+    def write(self, subject: str, call: Callable[[Stores], T]) -> T:
+        """Make a call once. `subject` completes "while writing …". Raises UnknownOutcome where it may have happened."""
         with _patience(WRITE_SECONDS):
             try:
-                return self._call(do)
+                return self._call(call)
             except _FAULTS as fault:
-                raise _error(fault, f"while writing {what}", self.uri, write=True) from fault
+                raise _error(fault, f"while writing {subject}", self.uri, write=True) from fault
 
-    def _call(self, ask: Callable[[Stores], T]) -> T:
+    def _call(self, call: Callable[[Stores], T]) -> T:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if mlflow.get_tracking_uri() != self.uri:
@@ -143,10 +157,10 @@ class Client:
                 self._stores = Stores(
                     self.uri, model_stores._get_store(self.uri, self.uri), run_stores._get_store(self.uri)
                 )
-            return ask(self._stores)
+            return call(self._stores)
 
 
-def shown(uri: str) -> str:
+def redacted(uri: str) -> str:
     """The address without its password."""
     parts = urlsplit(uri)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
@@ -164,23 +178,25 @@ def _patience(seconds: int) -> Iterator[None]:
 
 
 def _error(fault: Exception, doing: str, uri: str, *, write: bool) -> RegistryError:
-    code, said = _code(fault), _said(fault)
-    where = f"the registry at {shown(uri)}"
+    code, message = _code(fault), _message(fault)
+    where = f"the registry at {redacted(uri)}"
     if code in _ABSENT:
-        return NotFound(f"{where} has no such thing {doing}: {said}", remedy="check the name and the version")
+        return NotFound(f"{where} has no such thing {doing}: {message}", remedy="check the name and the version")
     if code in _FORBIDDEN:
         return Denied(
-            f"{where} does not allow it {doing}: {said}",
+            f"{where} does not allow it {doing}: {message}",
             remedy="use a credential that may (MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN)",
         )
     if code == "ENDPOINT_NOT_FOUND":
-        return RegistryError(f"{where} does not answer like MLflow {doing}: {said}", remedy="check registry.uri")
+        return RegistryError(f"{where} does not answer like MLflow {doing}: {message}", remedy="check registry.uri")
     if code in _DEFINITE:
-        return RegistryError(f"{where} refused {doing}: {said}", remedy="see the registry's own log")
+        return RegistryError(f"{where} refused {doing}: {message}", remedy="see the registry's own log")
     remedy = "check that it is up and reachable from here, then run the same command again"
     if write and not any(sign in str(fault) for sign in ("Connection refused", "NewConnectionError", "NameResolution")):
-        return UnknownOutcome(f"{where} gave no answer {doing}, which may have happened or not: {said}", remedy=remedy)
-    return Unavailable(f"{where} gave no answer {doing}: {said}", remedy=remedy)
+        return UnknownOutcome(
+            f"{where} gave no answer {doing}, which may have happened or not: {message}", remedy=remedy
+        )
+    return Unavailable(f"{where} gave no answer {doing}: {message}", remedy=remedy)
 
 
 def _code(fault: Exception) -> str:
@@ -196,7 +212,7 @@ def _code(fault: Exception) -> str:
     return "NOT_FOUND" if isinstance(fault, (FileNotFoundError, NotADirectoryError)) else "INTERNAL_ERROR"
 
 
-def _said(fault: Exception) -> str:
-    """What it said, on one line, without passwords and without the statement that a database driver adds."""
+def _message(fault: Exception) -> str:
+    """The text of a fault on one line, without passwords and without the statement that a database driver adds."""
     text = _PASSWORD.sub("//", " ".join(str(fault).partition("[SQL")[0].split()))
     return text if len(text) <= 300 else text[:300] + "…"

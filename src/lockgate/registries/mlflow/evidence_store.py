@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lockgate import hashing as digests
 from lockgate.errors import Edited, NotFound, RegistryError, UnknownOutcome
+from lockgate.hashing import is_digest, sha256, sha256_file
 from lockgate.registries.mlflow import experiments
-from lockgate.registries.mlflow.client import Client, Stores
+from lockgate.registries.mlflow.client import MlflowClient
 from lockgate.signoff.vote import Vote
 
 _PREFIX = "lockgate."
@@ -25,17 +25,17 @@ class MlflowEvidence:
     The tag `lockgate.digest` is set when a run is made, the write-once param `digest` when everything is stored.
     """
 
-    def __init__(self, client: Client, model: str) -> None:
+    def __init__(self, client: MlflowClient, model: str) -> None:
         self._client = client
         self._model = model
         self._name = f"lockgate-evidence/{model}"
         self._experiment_id: str | None = None
-        self._known: dict[str, Any] = {}  # complete runs by digest: they stay what they are
+        self._complete_runs: dict[str, Any] = {}  # by digest; a complete run never changes
 
     def publish(self, digest: str, folder: Path, *, files: Sequence[str], facts: Mapping[str, str]) -> None:
         from mlflow.entities import Param, RunStatus
 
-        if digest in self._known:
+        if digest in self._complete_runs:
             return
         runs = self._runs(digest)
         if any(_complete(run) for run in runs):
@@ -47,19 +47,19 @@ class MlflowEvidence:
         self._client.write(
             f"evidence {digest}", lambda mlflow: mlflow.runs.update_run_info(run_id, RunStatus.FINISHED, now, None)
         )
-        self._known[digest] = run
+        self._complete_runs[digest] = run
 
     def published(self, digest: str) -> bool:
-        return digest in self._known or any(_complete(run) for run in self._runs(digest))
+        return digest in self._complete_runs or any(_complete(run) for run in self._runs(digest))
 
     def fetch(self, digest: str, folder: Path) -> Path:
-        place = self._run(digest).info.artifact_uri
+        uri = self._run(digest).info.artifact_uri
         folder.mkdir(parents=True, exist_ok=True)
         self._client.read(
-            f"evidence {digest}", lambda mlflow: mlflow.artifacts(place).download_artifacts("", str(folder.resolve()))
+            f"evidence {digest}", lambda mlflow: mlflow.artifacts(uri).download_artifacts("", str(folder.resolve()))
         )
         stored = folder / "evidence.json"
-        if not stored.is_file() or digests.sha256_file(stored) != digest:
+        if not stored.is_file() or sha256_file(stored) != digest:
             raise Edited(
                 f"the evidence published as {digest} is gone or was edited since",
                 remedy="evaluate again with gate run; nothing is promoted on it",
@@ -68,7 +68,7 @@ class MlflowEvidence:
 
     def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None:
         run = self._run(digest)
-        name = digests.sha256(vote).removeprefix("sha256:")
+        name = sha256(vote).removeprefix("sha256:")
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
             # the signature first: a vote never lies there without it
             for suffix, data in ((".sig", signature), (".json", vote)):
@@ -81,8 +81,8 @@ class MlflowEvidence:
         return [pair for run in self._runs(digest) for pair in self._votes_of(run.info.artifact_uri)]
 
     def newest(self, version: str) -> Mapping[str, str] | None:
-        found = [facts for facts in self._all(f"tags.`{_PREFIX}version` = '{version}'") if "at" in facts]
-        return max(found, key=lambda facts: facts["at"], default=None)
+        entries = [facts for facts in self._all(f"tags.`{_PREFIX}version` = '{version}'") if "at" in facts]
+        return max(entries, key=lambda facts: facts["at"], default=None)
 
     def all(self) -> Sequence[Mapping[str, str]]:
         return self._all("")
@@ -90,32 +90,32 @@ class MlflowEvidence:
     def _note_objection(self, run_id: str, name: str, vote: bytes) -> None:
         """Show a vote that objects as a tag, without its reason where it does not fit."""
         try:
-            read = Vote.read(vote)
+            objection = Vote.read(vote)
         except ValueError:
             return
-        if read.verb not in ("reject", "revoke"):
+        if objection.verb not in ("reject", "revoke"):
             return
         text = vote.decode()
         if len(text) > _LONGEST:
-            text = replace(read, reason=f"({len(read.reason):,} characters)", stored=None).bytes.decode()
+            text = replace(objection, reason=f"({len(objection.reason):,} characters)", stored=None).bytes.decode()
         from mlflow.entities import RunTag
 
         tag = RunTag(f"{_PREFIX}vote.{name}", text)
         self._client.write(f"the vote {name}", lambda mlflow: mlflow.runs.set_tag(run_id, tag))
 
-    def _votes_of(self, place: str) -> list[tuple[bytes, bytes]]:
-        listed = self._client.read("votes", lambda mlflow: mlflow.artifacts(place).list_artifacts("votes"))
-        stored = {PurePosixPath(one.path).name: self._bytes(place, one.path) for one in listed}
+    def _votes_of(self, uri: str) -> list[tuple[bytes, bytes]]:
+        listed = self._client.read("votes", lambda mlflow: mlflow.artifacts(uri).list_artifacts("votes"))
+        stored = {PurePosixPath(entry.path).name: self._bytes(uri, entry.path) for entry in listed}
         return [
             (stored[name], stored.get(f"{PurePosixPath(name).stem}.sig", b""))
             for name in sorted(stored)
             if name.endswith(".json")
         ]
 
-    def _bytes(self, place: str, path: str) -> bytes:
+    def _bytes(self, uri: str, path: str) -> bytes:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
             local = Path(folder, "vote")
-            self._client.read("votes", lambda mlflow: mlflow.artifacts(place)._download_file(path, str(local)))
+            self._client.read("votes", lambda mlflow: mlflow.artifacts(uri)._download_file(path, str(local)))
             return local.read_bytes()
 
     def _make_run(self, digest: str, facts: Mapping[str, str]) -> Any:
@@ -152,15 +152,15 @@ class MlflowEvidence:
             parent = relative.parent.as_posix()
             self._log_artifact(run, folder / name, None if parent == "." else parent)
 
-    def _log_artifact(self, run: Any, path: Path, place: str | None) -> None:
+    def _log_artifact(self, run: Any, path: Path, folder: str | None) -> None:
         root = run.info.artifact_uri
-        self._client.write(path.name, lambda mlflow: mlflow.artifacts(root).log_artifact(str(path), place))
+        self._client.write(path.name, lambda mlflow: mlflow.artifacts(root).log_artifact(str(path), folder))
 
     def _run(self, digest: str) -> Any:
-        if digest not in self._known:
+        if digest not in self._complete_runs:
             self._runs(digest)
-        if digest in self._known:
-            return self._known[digest]
+        if digest in self._complete_runs:
+            return self._complete_runs[digest]
         raise NotFound(
             f"no evidence {digest} is published for {self._model}",
             remedy="publish it with gate run --stage, or name the pipeline it belongs to with --pipeline",
@@ -168,52 +168,46 @@ class MlflowEvidence:
 
     def _runs(self, digest: str) -> list[Any]:
         """Every run of a digest, the first one first; more than one only where two published at the same time."""
-        if not digests.is_digest(digest):
+        if not is_digest(digest):
             raise NotFound(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits")
-        found = self._search(f"tags.`{_PREFIX}digest` = '{digest}'")
-        return sorted(found, key=_first)
+        runs = self._search(f"tags.`{_PREFIX}digest` = '{digest}'")
+        return sorted(runs, key=_first)
 
     def _all(self, condition: str) -> list[Mapping[str, str]]:
         facts = [_facts(run) for run in self._search(condition) if _complete(run)]
-        return sorted(facts, key=lambda one: (one.get("at", ""), one["digest"]))
+        return sorted(facts, key=lambda entry: (entry.get("at", ""), entry["digest"]))
 
     def _search(self, condition: str) -> list[Any]:
+        from mlflow.entities import ViewType
+
         experiment_id = self._experiment(make=False)
         if experiment_id is None:
             return []
-        runs: list[Any] = []
-        token: str | None = None
-        while True:
-            page = self._client.read(f"the evidence of {self._model}", _page(experiment_id, condition, token))
-            runs += page
-            token = page.token
-            if not token:
-                break
+        runs = self._client.read_pages(
+            f"the evidence of {self._model}",
+            lambda mlflow, token: mlflow.runs.search_runs(
+                [experiment_id], condition, ViewType.ACTIVE_ONLY, max_results=1000, page_token=token
+            ),
+        )
         for run in sorted(runs, key=_first):
             if _complete(run):
-                self._known.setdefault(_facts(run)["digest"], run)
+                self._complete_runs.setdefault(_facts(run)["digest"], run)
         return runs
 
     def _experiment(self, *, make: bool) -> str | None:
         if self._experiment_id is None:
-            found = experiments.ensure(self._client, self._name) if make else experiments.find(self._client, self._name)
-            if found is None:
+            experiment = (
+                experiments.ensure(self._client, self._name) if make else experiments.find(self._client, self._name)
+            )
+            if experiment is None:
                 return None
-            if experiments.is_deleted(found):
+            if experiments.is_deleted(experiment):
                 raise RegistryError(
                     f"the experiment {self._name} was deleted, and the evidence with it",
                     remedy="restore it in MLflow (mlflow experiments restore)",
                 )
-            self._experiment_id = str(found.experiment_id)
+            self._experiment_id = str(experiment.experiment_id)
         return self._experiment_id
-
-
-def _page(experiment_id: str, condition: str, token: str | None) -> Callable[[Stores], Any]:
-    from mlflow.entities import ViewType
-
-    return lambda mlflow: mlflow.runs.search_runs(
-        [experiment_id], condition, ViewType.ACTIVE_ONLY, max_results=1000, page_token=token
-    )
 
 
 def _first(run: Any) -> tuple[int, str]:

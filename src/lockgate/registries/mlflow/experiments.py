@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lockgate.errors import Denied, RegistryError, Unavailable
-from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.client import MlflowClient
 
 
-def find(client: Client, name: str) -> Any | None:
+def find(client: MlflowClient, name: str) -> Any | None:
     """The experiment of a name, deleted ones included; None where there never was one."""
     return client.read(f"the experiment {name}", lambda mlflow: mlflow.runs.get_experiment_by_name(name))
 
 
-def ensure(client: Client, name: str, tags: Mapping[str, str] | None = None) -> Any:
+def ensure(client: MlflowClient, name: str, tags: Mapping[str, str] | None = None) -> Any:
     """The experiment of a name, made with these tags where it was missing; somebody else's stands as it is."""
     from mlflow.entities import ExperimentTag
 
@@ -46,7 +46,7 @@ def is_deleted(thing: Any) -> bool:
     return bool(thing.lifecycle_stage == "deleted")
 
 
-def _artifact_location(client: Client, name: str) -> str | None:
+def _artifact_location(client: MlflowClient, name: str) -> str | None:
     """Beside the database of a local store, which would else scatter files over working directories."""
     if client.database is None:
         return None

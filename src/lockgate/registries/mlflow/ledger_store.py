@@ -8,7 +8,7 @@ from typing import Any
 
 from lockgate.errors import Denied, NotFound, Refused, RegistryError, UnknownOutcome
 from lockgate.registries.mlflow import experiments
-from lockgate.registries.mlflow.client import Client
+from lockgate.registries.mlflow.client import MlflowClient
 
 LONGEST = 5500  # MLflow cuts params at 6,000 characters without saying so
 _POINTER = "ledger_run"
@@ -20,7 +20,7 @@ class MlflowLedger:
     The tag is set in the call that makes the experiment, and names are unique: of several first users one wins.
     """
 
-    def __init__(self, client: Client, model: str) -> None:
+    def __init__(self, client: MlflowClient, model: str) -> None:
         self._client = client
         self._model = model
         self._name = f"lockgate-ledger/{model}"
@@ -123,14 +123,14 @@ class MlflowLedger:
         )
         if not begun:
             return None
-        found = self._find()
-        if found is None:
+        run_id = self._find()
+        if run_id is None:
             raise self._deleted(f"run {begun[0].info.run_id} holds its entries, but no {self._name} points to it")
-        return found
+        return run_id
 
-    def _deleted(self, what: str) -> Refused:
+    def _deleted(self, problem: str) -> Refused:
         return Refused(
-            f"the ledger of {self._model} was deleted: {what}",
+            f"the ledger of {self._model} was deleted: {problem}",
             code="ledger_deleted",
             remedy="restore it in MLflow (mlflow experiments restore, mlflow runs restore); no second one is begun",
         )

@@ -1,6 +1,6 @@
 """MLflow as a registry: a server, or a database such as `sqlite:///mlflow.db`.
 
-Importing this file imports mlflow; nothing else outside `registries/mlflow*.py` does.
+Importing this file imports mlflow; nothing outside `registries/mlflow/` and the model host does.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from lockgate.errors import Denied, NotFound, Refused, RegistryError, Unavailable, UnknownOutcome
-from lockgate.registries.mlflow import model_files as facts
-from lockgate.registries.mlflow.client import Client, Stores
+from lockgate.registries.mlflow import model_files
+from lockgate.registries.mlflow.client import MlflowClient, Stores
 from lockgate.registries.mlflow.evidence_store import MlflowEvidence
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
 from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, VersionFacts
@@ -39,7 +39,7 @@ class MlflowRegistry:
     """The port Registry over MLflow. lifecycle: `aliases`, or `stages`: MLflow's stages mirror the aliases."""
 
     def __init__(self, uri: str, *, lifecycle: str = "aliases") -> None:
-        self._client = Client(uri)
+        self._client = MlflowClient(uri)
         self._mirrors = lifecycle == "stages"
         self._ledgers: dict[str, MlflowLedger] = {}
         self._evidence: dict[str, MlflowEvidence] = {}
@@ -48,37 +48,33 @@ class MlflowRegistry:
     def version(self, name: str, version: str) -> ModelVersion:
         if not version.isdecimal():
             raise NotFound(f"{name} has no version {version!r}", remedy="versions are whole numbers")
-        found = _version(
+        stored = _version(
             self._client.read(
                 f"version {version} of {name}", lambda mlflow: mlflow.models.get_model_version(name, version)
             )
         )
-        self._read[name, version] = found.tags
-        return found
+        self._read[name, version] = stored.tags
+        return stored
 
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         number = self.aliases(name).get(alias)
         return None if number is None else self.version(name, number)
 
     def versions(self, name: str) -> Sequence[ModelVersion]:
-        found = [_version(one) for one in self._pages(name)]
-        if not found:
+        versions = [_version(version) for version in self._search(name)]
+        if not versions:
             self.aliases(name)  # raises NotFound for a model that nobody registered
-        return sorted(found, key=lambda one: int(one.version), reverse=True)
+        return sorted(versions, key=lambda version: int(version.version), reverse=True)
 
-    def _pages(self, name: str) -> list[Any]:
-        found: list[Any] = []
-        token: str | None = None
-        while True:
-            page = self._client.read(f"the versions of {name}", _page(name, token))
-            found += page
-            token = page.token
-            if not token:
-                return found
+    def _search(self, name: str) -> list[Any]:
+        condition = f"name = {_quoted(name)}"
+        return self._client.read_pages(
+            f"the versions of {name}",
+            lambda mlflow, token: mlflow.models.search_model_versions(condition, max_results=1000, page_token=token),
+        )
 
     def commit_of(self, version: ModelVersion) -> str | None:
-        run = self._run(version)
-        return None if run is None else run.data.tags.get(_COMMIT) or None
+        return _commit(self._run(version))
 
     def aliases(self, name: str) -> Mapping[str, str]:
         model = self._client.read(f"the model {name}", lambda mlflow: mlflow.models.get_registered_model(name))
@@ -107,33 +103,33 @@ class MlflowRegistry:
         return target
 
     def facts(self, version: ModelVersion, files: Path) -> VersionFacts:
-        model = facts.model_file(files)
+        model = model_files.model_file(files)
         run = self._run(version)
         return VersionFacts(
             version=version,
             files=files,
-            signature=facts.signature(model),
-            input_example=facts.input_example(model, files),
-            requirements=facts.requirements(files),
-            flavors=facts.flavors(model),
-            python_version=facts.python_version(model, files),
+            signature=model_files.signature(model),
+            input_example=model_files.input_example(model, files),
+            requirements=model_files.requirements(files),
+            flavors=model_files.flavors(model),
+            python_version=model_files.python_version(model, files),
             run=None if run is None else _run_facts(run),
-            commit=None if run is None else run.data.tags.get(_COMMIT) or None,
+            commit=_commit(run),
             metrics={} if run is None else {name: float(value) for name, value in run.data.metrics.items()},
             datasets=() if run is None else _datasets(run),
             tags=dict(version.tags),
-            metadata=facts.metadata(model),
+            metadata=model_files.metadata(model),
             remedies=REMEDIES,
         )
 
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
         def download(mlflow: Stores) -> Mapping[str, Any]:
-            place = mlflow.models.get_model_version_download_uri(version.name, version.version)
+            uri = mlflow.models.get_model_version_download_uri(version.name, version.version)
             with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-                mlflow.artifacts(place)._download_file(facts.MODEL_FILE, str(Path(folder, facts.MODEL_FILE)))
-                return facts.model_file(Path(folder))
+                mlflow.artifacts(uri)._download_file(model_files.MODEL_FILE, str(Path(folder, model_files.MODEL_FILE)))
+                return model_files.model_file(Path(folder))
 
-        return facts.signature(self._client.read(f"the signature of {version}", download))
+        return model_files.signature(self._client.read(f"the signature of {version}", download))
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         try:
@@ -157,10 +153,10 @@ class MlflowRegistry:
     def stages(self, name: str) -> Mapping[str, str] | None:
         if not self._mirrors:
             return None
-        found = {str(one.version): one.current_stage for one in self._pages(name)}
-        if not all(found.values()):
+        stages = {str(version.version): version.current_stage for version in self._search(name)}
+        if not all(stages.values()):
             raise self._no_stages(name)
-        return found
+        return stages
 
     def set_stage(self, name: str, version: str, stage: str) -> None:
         alone = stage == "Production"  # one transaction of the server's: there is no moment with two, or with none
@@ -172,17 +168,17 @@ class MlflowRegistry:
         except (NotFound, Denied, Unavailable):
             raise
         except RegistryError as failure:  # the answer was lost, or the registry knows no stages
-            shown = (self.stages(name) or {}).get(version)
-            if shown is None:
+            current = (self.stages(name) or {}).get(version)
+            if current is None:
                 raise self._no_stages(name) from failure
-            if shown != stage:
+            if current != stage:
                 if _UNTYPED in failure.message:
                     raise self._untyped(name) from failure
                 raise
 
     def _untyped(self, name: str) -> Refused:
         return Refused(
-            f"the registry at {self._client.shown} cannot move a version of {name} to Production and archive the one before "
+            f"the registry at {self._client.redacted_uri} cannot move a version of {name} to Production and archive the one before "
             "in one write: MLflow on PostgreSQL compares a number with a text, which its driver psycopg 3 does not allow",
             code="stages_broken",
             remedy="let the server use psycopg2 (--backend-store-uri postgresql+psycopg2://…), or use lifecycle: aliases; "
@@ -191,15 +187,15 @@ class MlflowRegistry:
 
     def _no_stages(self, name: str) -> Refused:
         return Refused(
-            f"the registry at {self._client.shown} keeps no stages of {name}, and lifecycle: stages mirrors them there",
+            f"the registry at {self._client.redacted_uri} keeps no stages of {name}, and lifecycle: stages mirrors them there",
             code="no_stages",
             remedy="use lifecycle: aliases",
         )
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        known = self._read.pop((name, version), {})
+        current = self._read.pop((name, version), {})
         for key, value in tags.items():
-            if known.get(key) == value:  # each costs a request
+            if current.get(key) == value:  # each costs a request
                 continue
             try:
                 self._client.write(f"the tag {key} of {name} version {version}", _set_tag(name, version, key, value))
@@ -228,20 +224,14 @@ class MlflowRegistry:
             return None
 
 
-def _version(found: Any) -> ModelVersion:
-    created = datetime.fromtimestamp(found.creation_timestamp / 1000, UTC) if found.creation_timestamp else None
+def _version(stored: Any) -> ModelVersion:
+    created = datetime.fromtimestamp(stored.creation_timestamp / 1000, UTC) if stored.creation_timestamp else None
     return ModelVersion(
-        name=str(found.name),
-        version=str(found.version),
-        run_id=found.run_id or None,
-        tags={str(key): str(value) for key, value in (found.tags or {}).items()},
+        name=str(stored.name),
+        version=str(stored.version),
+        run_id=stored.run_id or None,
+        tags={str(key): str(value) for key, value in (stored.tags or {}).items()},
         created_at=None if created is None else utc_text(created),
-    )
-
-
-def _page(name: str, token: str | None) -> Callable[[Stores], Any]:
-    return lambda mlflow: mlflow.models.search_model_versions(
-        f"name = {_quoted(name)}", max_results=1000, page_token=token
     )
 
 
@@ -249,6 +239,10 @@ def _set_tag(name: str, version: str, key: str, value: str) -> Callable[[Stores]
     from mlflow.entities.model_registry import ModelVersionTag
 
     return lambda mlflow: mlflow.models.set_model_version_tag(name, version, ModelVersionTag(key, value))
+
+
+def _commit(run: Any | None) -> str | None:
+    return None if run is None else run.data.tags.get(_COMMIT) or None
 
 
 def _run_facts(run: Any) -> dict[str, Any]:
@@ -266,19 +260,19 @@ def _run_facts(run: Any) -> dict[str, Any]:
 
 def _datasets(run: Any) -> tuple[Mapping[str, str], ...]:
     inputs = run.inputs.dataset_inputs if run.inputs else []
-    found = []
-    for one in inputs:
-        tags = {tag.key: tag.value for tag in one.tags or []}
-        dataset = one.dataset
-        said = {
+    entries = []
+    for entry in inputs:
+        tags = {tag.key: tag.value for tag in entry.tags or []}
+        dataset = entry.dataset
+        fields = {
             "name": dataset.name,
             "digest": dataset.digest,
             "source_type": dataset.source_type,
             "source": dataset.source,
             "context": tags.get("mlflow.data.context"),
         }
-        found.append({key: str(value) for key, value in said.items() if value is not None})
-    return tuple(found)
+        entries.append({key: str(value) for key, value in fields.items() if value is not None})
+    return tuple(entries)
 
 
 def _quoted(name: str) -> str:
