@@ -1,4 +1,4 @@
-"""SHA-256 of bytes, files and folders, and the one way a JSON value becomes bytes (RFC 8785)."""
+"""SHA-256 of bytes, files and folders, and canonical JSON (RFC 8785)."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_data_of_another_digest_is_not_read(folder: Path) -> None:
     right = digests.sha256_file(folder / "data" / "a.csv")
     assert dataset(folder, "data/a.csv", digest=right).count() == 2
 
-    with pytest.raises(DataError, match=rf"data/b.csv has the digest sha256:\w+, and the pipeline asks for {right}"):
+    with pytest.raises(DataError, match=rf"data/b.csv has the digest sha256:\w+, and the pipeline requires {right}"):
         dataset(folder, "data/b.csv", digest=right).count()
 
 

@@ -66,7 +66,7 @@ def test_a_file_on_a_server_is_read_once(web: Web, tmp_path: Path) -> None:
 def test_a_pinned_digest_is_checked_before_anything_is_used(web: Web, tmp_path: Path) -> None:
     """Not a column is told of other bytes."""
     dataset = opened(f"{web.url}/rows.csv", tmp_path, digest=sha256(MORE))
-    with pytest.raises(DataError, match=f"has the digest {sha256(ROWS)}, and the pipeline asks for {sha256(MORE)}"):
+    with pytest.raises(DataError, match=f"has the digest {sha256(ROWS)}, and the pipeline requires {sha256(MORE)}"):
         _ = dataset.columns
 
 

@@ -1,4 +1,4 @@
-"""Which classes are there, and what is each of them called?"""
+"""Name the classes of a label column, and compare them with those that a model scores."""
 
 from __future__ import annotations
 

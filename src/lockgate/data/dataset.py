@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Dataset:
-    """The rows of one entry of `data:`. Everything is read when first asked for, and what is remote is copied then, once.
+    """The rows of one entry of `data:`. Everything is read at first use; what is remote is copied then, once.
 
     root: where relative paths start. scratch: where copies go, a folder of our own where None.
     """
@@ -69,7 +69,7 @@ class Dataset:
             )
         if self.spec.digest not in (None, digest):
             raise self._wrong(
-                f"has the digest {digest}, and the pipeline asks for {self.spec.digest}",
+                f"has the digest {digest}, and the pipeline requires {self.spec.digest}",
                 remedy="bring back the data that was meant, or write the new digest into the pipeline",
             )
         return digest
@@ -160,7 +160,7 @@ class Dataset:
 
     @cached_property
     def _copy(self) -> remote.Copy:
-        """What the address names. A failure is final: a server that hangs is not asked again at every turn."""
+        """What the address names. A failure is final, so that a server that hangs costs its timeout once."""
         if self._failed is not None:
             raise self._failed
         if self._scratch is None:

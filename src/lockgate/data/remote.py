@@ -1,4 +1,4 @@
-"""Data that lies elsewhere: copied here once, hashed while it comes, and named without the secrets in its address.
+"""Copy remote data once, hash it while it arrives, and name it without the secrets in its address.
 
 Addresses are fsspec's. Credentials come from where the driver of a scheme looks for them (environment, its own files).
 """
@@ -89,10 +89,10 @@ def redacted(path: str) -> str:
 def copy(url: str, folder: Path) -> Copy:
     """Copy what the address names (a file, a folder or a glob) into a folder, each file read once.
 
-    Raises DataError that says what is the matter and holds neither the address nor a secret of it.
+    Raises DataError, whose message holds neither the address nor a secret of it.
     """
-    with _explained(url):
-        system, path = _opened(url)
+    with _as_data_errors(url):
+        system, path = _open(url)
         web = urlsplit(url).scheme in _WEB
         paths, alone = _web_files(system, url) if web else _files(system, path)
         if not paths:
@@ -101,12 +101,12 @@ def copy(url: str, folder: Path) -> Copy:
         copied = []
         for number, (name, remote_path) in enumerate(sorted(paths.items())):
             local_path = folder / f"{number:06d}-{_safe(name)}"
-            sha256, size = _streamed(system, remote_path, local_path, web=web)
+            sha256, size = _download(system, remote_path, local_path, web=web)
             copied.append(CopiedFile(name, local_path, sha256, size))
     return Copy(tuple(copied), alone)
 
 
-def _opened(url: str) -> tuple[Any, str]:
+def _open(url: str) -> tuple[Any, str]:
     """(fsspec's file system, the path in it). Raises DataError where a package is missing."""
     scheme = url.partition("://")[0].lower()
     try:
@@ -180,7 +180,7 @@ def _safe(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)[-80:]
 
 
-class _Hashed(io.FileIO):
+class _HashingFile(io.FileIO):
     """A new file that hashes what is written to it."""
 
     def __init__(self, path: Path) -> None:
@@ -196,10 +196,10 @@ class _Hashed(io.FileIO):
         return len(data)
 
 
-def _streamed(system: Any, remote_path: str, local_path: Path, *, web: bool) -> tuple[str, int]:
+def _download(system: Any, remote_path: str, local_path: Path, *, web: bool) -> tuple[str, int]:
     """(`sha256:…` of the bytes, how many)."""
     expected = None
-    with _Hashed(local_path) as copied:
+    with _HashingFile(local_path) as copied:
         if web:  # one request; opening would first ask about the file, and hide why that was refused
             system.get_file(remote_path, copied)
         else:
@@ -214,7 +214,7 @@ def _streamed(system: Any, remote_path: str, local_path: Path, *, web: bool) -> 
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def _as_data_errors(url: str) -> Iterator[None]:
     """Whatever a driver raises, as a DataError; drivers like to quote addresses, and raise what they want."""
     try:
         yield
@@ -224,22 +224,23 @@ def _explained(url: str) -> Iterator[None]:
         raise DataError("does not exist", remedy="correct the address, or give the job the right to see it") from error
     except PermissionError as error:
         raise DataError(
-            f"may not be read ({_said(error, url)})", remedy="give the job's environment credentials that may read it"
+            f"may not be read ({_message(error, url)})",
+            remedy="give the job's environment credentials that may read it",
         ) from error
     except TimeoutError as error:
         raise DataError("stopped answering", remedy="see that it can be reached from here, and run again") from error
     except Exception as error:
         refused = getattr(error, "status", None) in (401, 403)
         raise DataError(
-            f"{'may not' if refused else 'cannot'} be read ({_said(error, url)})",
+            f"{'may not' if refused else 'cannot'} be read ({_message(error, url)})",
             remedy="give the job's environment credentials that may read it"
             if refused
             else "see that it can be reached from here, and run again",
         ) from error
 
 
-def _said(error: BaseException, url: str) -> str:
-    """What an exception says, in one line, without a secret of the address."""
+def _message(error: BaseException, url: str) -> str:
+    """The first line of an exception, without a secret of the address."""
     status = getattr(error, "status", None)
     if isinstance(status, int):
         return f"HTTP {status}"

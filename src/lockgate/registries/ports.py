@@ -130,7 +130,10 @@ class EvidenceStore(Protocol):
         """Whether everything of this digest is stored."""
 
     def fetch(self, digest: str, folder: Path) -> Path:
-        """Download what was published under a digest. Raises NotFound, and Edited where its bytes have another."""
+        """Download what was published under a digest; each vote is `votes/HASH.json`, its signature `votes/HASH.sig`.
+
+        Raises NotFound, and Edited where the bytes of the evidence have another digest.
+        """
 
     def add_vote(self, digest: str, vote: bytes, signature: bytes) -> None:
         """Store a vote beside the evidence; the same vote twice is one. Raises NotFound for what is not published."""

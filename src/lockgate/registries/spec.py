@@ -1,4 +1,4 @@
-"""What a pipeline says of its registry: each kind of registry brings its own fields."""
+"""The entry `registry:` of a pipeline: each kind of registry brings its own fields."""
 
 from __future__ import annotations
 

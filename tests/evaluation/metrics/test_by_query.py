@@ -128,7 +128,7 @@ def test_too_few_queries_are_counted_in_queries() -> None:
     merged = ask(rows, "mrr >= 0.1 on each market", slices=["market"], small_slices={"min_rows": 101, "below": "merge"})
 
     assert {one.detail["too_few"] for one in blocked.findings} == {"100 queries; 101 are required"}
-    assert only(merged).reason.endswith("(other is what is small, with its queries: BR 100, LU 100, US 100)")
+    assert only(merged).reason.endswith("(other pools small slices, with their queries: BR 100, LU 100, US 100)")
     assert only(ask(table(6), "mrr >= 0.1")).verdict is Verdict.INCONCLUSIVE
 
 

@@ -48,7 +48,7 @@ def test_small_slices_are_one_slice_that_lists_its_members() -> None:
     assert found["other"].rows == 95
     assert found["other"].detail["members"] == ["CY", "LU", "MT"]
     assert found["other"].detail["member_rows"] == [25, 40, 30]
-    assert found["other"].reason.endswith("(other is what is small, with its rows: LU 40, MT 30, CY 25)")
+    assert found["other"].reason.endswith("(other pools small slices, with their rows: LU 40, MT 30, CY 25)")
     assert "members" not in found["US"].detail
 
 

@@ -23,7 +23,7 @@ CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file; `name` is how people are told of it."""
+    """One file; `name` is what people read."""
 
     path: Path
     name: str

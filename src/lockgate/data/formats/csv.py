@@ -14,7 +14,7 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.formats import Contents, DataFile, cut, no_column_twice, reading
 from lockgate.errors import DataError
 
-_BLOCK_BYTES = 2 << 20
+_BLOCK_BYTES = 2 << 20  # the longest row that can be read
 _MISFIT = re.compile(r"In CSV column #(\d+): .*conversion error")
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 
@@ -22,7 +22,7 @@ _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 def scan(file: DataFile) -> Contents:
     """The types over the whole file: a column with one text among its numbers is a column of texts. Raises DataError.
 
-    The first block suggests the types; where a later cell does not fit, that column alone is looked at whole.
+    The first block suggests the types; where a later cell does not fit, that column alone is read whole.
     """
     types: dict[str, pa.DataType] = {}
     while True:

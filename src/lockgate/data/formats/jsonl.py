@@ -78,7 +78,7 @@ def _parsed(file: DataFile, block: bytes, first_line: int, schema: pa.Schema | N
 
 
 def _explained(file: DataFile, block: bytes, first_line: int) -> DataError:
-    """Which line is at fault, found slowly."""
+    """Name the line at fault, by reading the block again line by line."""
     kinds: dict[str, str] = {}
     for number, line in enumerate(block.split(b"\n"), first_line):
         if not line.strip():

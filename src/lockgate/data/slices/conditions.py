@@ -1,4 +1,4 @@
-"""Which values of a column meet a comparison?"""
+"""Compare the values of a column with a number, text or date."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _COMPARE: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def compared(column: pa.Array, key: str, value: Any) -> Array | None:
-    """(n,) bool: `column key asked`, None where such a column is not compared with such a value.
+    """(n,) bool: `column key value`, None where such a column is not compared with such a value.
 
-    What it says for missing values is undefined.
+    The result for missing values is undefined.
     """
     compare = _COMPARE[key]
     if pa.types.is_null(column.type):

@@ -1,4 +1,4 @@
-"""What slices are called: the text of a value, of a bin, of a crossing, and of all rows."""
+"""Names of slices: the text of a value, of a bin, of a crossing, and of all rows."""
 
 from __future__ import annotations
 

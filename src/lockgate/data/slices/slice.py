@@ -1,4 +1,4 @@
-"""Which groups of rows are judged on their own, and which rows each of them holds."""
+"""Assign each row to a slice of every declaration: by value, bin, quantile, condition or crossing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Kind = Literal["values", "declared", "bins", "quantiles", "where", "cross", "fou
 Coded = tuple[tuple[str, ...], "NDArray[np.int32]"]
 
 MOST = 1_000
-_DENSE = 1 << 22
+_DENSE = 1 << 22  # up to so many combinations, counting them (32 MB) is faster than sorting the rows
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Slice:
     """One declaration: it gives every row of the data one label.
 
     columns: the data columns that it reads; a crossing reads none, its labels come from those of its `parts`. values: the
-    labels that are judged even where no row has them, in the order of the declaration; None where only what is found is.
+    labels that are judged even where no row has them, in the order of the declaration; None where only labels that rows have are judged.
     """
 
     name: str
@@ -224,7 +224,7 @@ class Slice:
         return _encoded(["false", "true"], holds.astype(np.int32))
 
     def _compared(self, column: pa.Array, key: str, value: Any, *, name: str) -> Any:
-        """(n,) bool: `column key asked`; what it says for missing values is undefined."""
+        """(n,) bool: `column key value`; the result for missing values is undefined."""
         import numpy as np
 
         from lockgate.data.slices.conditions import compared
@@ -272,9 +272,8 @@ def _is_coded(column: pa.Array) -> bool:
 def _texts(distinct: pa.Array) -> list[str]:
     import pyarrow as pa
 
-    if not pa.types.is_floating(
-        distinct.type
-    ):  # Arrow's own texts; its floats lack the `.0`, and its timestamps need no pandas
+    # Arrow writes texts itself, of timestamps without pandas, but of floats without the `.0`.
+    if not pa.types.is_floating(distinct.type):
         distinct = distinct.cast(pa.string())
     return [value_text(value) for value in distinct.to_pylist()]
 

@@ -1,4 +1,4 @@
-"""How slices are declared: by values of a column, bins of a number, a condition on rows, or a crossing of others."""
+"""Declare slices: by values of a column, bins of a number, a condition on rows, or a crossing of others."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ SliceEntries = Annotated[tuple[SliceEntry, ...], AfterValidator(_fit_each_other)
 class SmallSlices(Config):
     """From how many rows and positives on a slice is judged like a large one, and what becomes of the others.
 
-    watch: held to the weaker claim `no_harm`, and shown as watched. merge: pooled into one slice `other`, which is then
+    watch: tested for the weaker claim `no_harm` alone. merge: pooled into one slice `other`, which is then
     judged like any other; declared values and `where` slices stay by themselves. block: inconclusive, with the rows needed.
     """
 

@@ -1,4 +1,4 @@
-"""Several models asked about the same batches at the same time, none of them far ahead of the others."""
+"""Score the same batches by several models at the same time, none of them far ahead of the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lockgate.errors import ModelFault
 Batch = TypeVar("Batch")
 Answer = TypeVar("Answer")
 
-_AHEAD = 1
+_AHEAD = 1  # batches that wait for a model, so that it never idles and memory stays small
 _END: Any = object()
 
 
@@ -32,7 +32,7 @@ class _ScoringThread(Generic[Batch, Answer]):
         self._outbox: SimpleQueue[Any] = SimpleQueue()
         self._ready: deque[Any] = deque()
         self._fed = True
-        self.thread = threading.Thread(target=self._run, name=f"ask {role}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"score {role}", daemon=True)
         self.thread.start()
 
     def answers_ready(self) -> bool:
@@ -80,9 +80,9 @@ def in_lockstep(
 ) -> Generator[dict[str, Answer], None, None]:
     """For each batch, in order, what each role answered.
 
-    Each `ask` runs in a thread, takes batches at its own pace and at most a few of them ahead of the others. What one of
+    Each scorer runs in a thread, takes batches at its own pace and at most a few of them ahead of the others. What one of
     them raises is raised here and ends the others after the batch that they are at. Raises ModelFault where one answers
-    fewer or more times than it was asked.
+    fewer or more times than there are batches.
     """
     threads = [_ScoringThread(role, score) for role, score in scorers.items()]
     sent = answered = 0

@@ -1,4 +1,4 @@
-"""Which rows belong together: those of one cluster, of one query, of one slice."""
+"""Group rows by cluster, query and slice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is every row there once? Its id, hashed unless it is to be kept."""
+"""Check that ids are unique, and hash them unless the pipeline keeps them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lockgate.evaluation.scoring.column import RowFaults, texts_of, wrong
 
 
 class Ids:
-    """Ids, each of them once, as hex of sha256(salt + id) unless they are to be kept."""
+    """Ids, each of them once, as hex of sha256(salt + id) unless the pipeline keeps them."""
 
     purpose = "id"
 
@@ -32,6 +32,7 @@ class Ids:
         self._missing.add(arrays.is_missing(column), before)
         texts = texts_of(self._dataset, self.purpose, self.needs[0], column)
         digests = b"".join(map(self._digest, _bytes_of(texts)))
+        # Half of each hash is enough to find equal ids: 128 bits do not collide by chance.
         self._digests.append(np.frombuffer(digests, np.uint64).reshape(-1, 4)[:, :2].copy())
         self._ids.append(texts if self._keep else arrays.from_fixed_width(digests.hex(), 64))
 

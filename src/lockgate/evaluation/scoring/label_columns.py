@@ -1,4 +1,4 @@
-"""What a row came to and what was said of it: numbers, labels of two values, classes, and scores of each class."""
+"""Check labels and scores of the rows: numbers, labels of two values, classes, and scores of each class."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Labels:
 
 
 class Classes:
-    """A class in each row, as its place among those that there are."""
+    """A class in each row, as its index among the classes of the task."""
 
     def __init__(self, dataset: Dataset, column: str, purpose: str, classes: Sequence[str]) -> None:
         self.purpose, self.needs = purpose, (column,)

@@ -1,4 +1,4 @@
-"""Which small slices are pooled into one, chosen by rows and positives alone, and who its members are."""
+"""Pool small slices into one, chosen by rows and positives alone, never by results."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Pool:
         named = len(order) if len(order) <= _NAMED else _FEW
         listed = [f"{self.members[index]} {self.rows[index]:,}" for index in order[:named]]
         more = [f"and {len(order) - named} more"] if len(order) > named else []
-        return f"{self.label} is what is small, with its {self.counted_in}: {', '.join([*listed, *more])}"
+        return f"{self.label} pools small slices, with their {self.counted_in}: {', '.join([*listed, *more])}"
 
 
 def pool_small_slices(scored: Scored, small: SmallSlices) -> tuple[Scored, tuple[Pool, ...]]:
     """The same rows with the small slices of each declaration pooled, and what was pooled.
 
     Declared values and `where` slices stay as they are, and so does a bin without rows, which is nothing to pool. Where
-    neither min_rows nor min_positives is written, the floors of the tests say what is small.
+    neither min_rows nor min_positives is written, the floors of the tests apply.
     """
     if small.below != "merge":
         return scored, ()
@@ -83,14 +83,14 @@ def _small(labels: tuple[str, ...], codes: Array, classes: Array | None, small: 
 
 
 def _pooled(declared: Slice, labels: tuple[str, ...], codes: Array, pooled: Array) -> tuple[Group, Pool]:
-    kept = [label for label, gone in zip(labels, pooled, strict=True) if not gone]
+    large = [label for label, gone in zip(labels, pooled, strict=True) if not gone]
     name = POOLED
-    while name in kept:
+    while name in large:
         name = f"{name} (merged)"
-    new_codes = {label: code for code, label in enumerate(kept)}
-    lookup = np.array([new_codes.get(label, len(kept)) for label in labels], np.int32)
+    new_codes = {label: code for code, label in enumerate(large)}
+    lookup = np.array([new_codes.get(label, len(large)) for label in labels], np.int32)
     rows = np.bincount(codes, minlength=len(labels))
     gone = np.flatnonzero(pooled)
     pool = Pool(declared.name, name, tuple(labels[code] for code in gone), tuple(int(rows[code]) for code in gone))
     values = None if declared.values is None else tuple(label for label in declared.values if label in new_codes)
-    return (replace(declared, values=values), (*kept, name), lookup[codes]), pool
+    return (replace(declared, values=values), (*large, name), lookup[codes]), pool

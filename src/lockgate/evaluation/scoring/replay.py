@@ -1,4 +1,4 @@
-"""Recorded requests asked of a model one batch at a time, where a request may fail without taking others with it."""
+"""Replay recorded requests in batches, where a request may fail without failing the others of its batch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from lockgate.data.arrow_arrays import Array
     from lockgate.models.model import Model, ScoreReading
 
-ROWS = 1024
+ROWS = 1024  # a failing request costs about 2 log2(ROWS) calls
 
 
 def replay(model: Model, reading: ScoreReading) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
-    """What `build_scored` asks for: the scores of each batch, NaN where the model raised or gave no number.
+    """A scorer for `build_scored`: the scores of each batch, NaN where the model raised or gave no number.
 
-    Of several classes, which one was decided: its place among them.
+    For several classes, the index of the predicted one.
 
     A batch that fails is halved until the failing requests stand alone. Raises ModelFault where the process itself broke.
     """

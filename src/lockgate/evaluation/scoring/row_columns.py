@@ -1,4 +1,4 @@
-"""What the data says about each row besides its features, checked: id, label, weight, cluster, slices, known scores."""
+"""Check the columns of the data that are no features: id, label, weight, cluster, query, slices, known scores."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def checked_rows(
 ) -> tuple[int, dict[str, pa.Array | pa.ChunkedArray]]:
     """(number of rows, column of the scored table → its values) of all that the data itself says.
 
-    scores: role → data column, or class → data column where there are several classes. Raises DataError, which counts the rows at fault and names the first by its number, and
-    never quotes an id.
+    scores: role → data column, or class → data column where there are several classes. Raises DataError, which counts the
+    rows at fault and names the first by its number, and never quotes an id.
     """
     spec = dataset.spec
     columns: dict[str, Column] = {}
@@ -88,7 +88,7 @@ def checked_rows(
 def _refuse_split_queries(
     dataset: Dataset, columns: Mapping[str, pa.Array | pa.ChunkedArray], sources: Mapping[str, tuple[str, str]]
 ) -> None:
-    """What is said of a query must be the same in all of its rows: its weight, its cluster, the slices that it is in."""
+    """Refuse a query whose rows differ in weight, cluster or slice: it is judged as a whole."""
     queries = arrays.to_numpy(columns["query"])
     first = arrays.firsts(queries)[queries] if queries.size else queries
     for name, (purpose, column) in sources.items():

@@ -1,4 +1,4 @@
-"""What both models said about the same rows: one table, made once a data set and run."""
+"""The scored table: what both models answer about the same rows, built once for each data set of a run."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ Group = tuple[Slice, tuple[str, ...], Array]
 SCHEMA = "lockgate/scored/v1"
 _CLASSES = "lockgate.classes"
 ROLES = ("candidate", "champion")
-_GROUP_ROWS = 1 << 17
-_BATCH_CELLS = 1 << 19
+_GROUP_ROWS = 1 << 17  # of a Parquet row group; part of the bytes that are hashed
+_BATCH_CELLS = 1 << 19  # rows × columns: wide data goes to the models in shorter batches
 
 
 class Scored:
     """The scored table: `id, label, weight, cluster, query, candidate, champion` as far as they exist, then `candidate:iou`
-    and the like, what functions of one's own said of each row beside a model, then one label a slice declaration that reads
+    and the like, the row metrics of each model, then one label a slice declaration that reads
     columns; crossings follow from those.
 
-    Views are read when first asked for. labels: (n,) bool for a binary task, true where positive; float64 for a
+    Views are read at first use. labels: (n,) bool for a binary task, true where positive; float64 for a
     regression or a ranking; with several `classes` int32, the place of the row's class among them. candidate, champion:
     (n,) float64, NaN where a replayed request failed; with several classes (n, classes), or (n,) places of those answered.
     weights: (n,) float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data
@@ -105,7 +105,7 @@ class Scored:
         """A table whose scores are known: `spec.scores`, else its columns `candidate` and, if there, `champion`.
 
         classes: of a multiclass task, those of the label where they are not given. The columns that `spec` names are
-        checked like those of a file; its path is not looked at. Raises DataError.
+        checked like those of a file; its path is not read. Raises DataError.
         """
         if spec.scores is None:
             spec = spec.model_copy(update={"scores": {role: role for role in ROLES if role in table.column_names}})
@@ -155,7 +155,7 @@ class Scored:
         return self._values("query")
 
     def per_row(self, role: str, name: str) -> Array:
-        """(n,) float64, what a function of one's own said of each row beside that model; NaN where it said none."""
+        """(n,) float64, a row metric of that model; NaN where it gave none."""
         if (role, name) not in self._per_row:
             values = self._values(f"{role}:{name}")
             self._per_row[role, name] = np.full(self.rows, np.nan) if values is None else values
@@ -184,7 +184,7 @@ class Scored:
         if declared.parts:
             return declared.combine([self.codes(part.name) for part in declared.parts])
         column = self._column(declared.name)
-        assert column is not None  # noqa: S101  # `open` looked
+        assert column is not None  # noqa: S101  # `open` checked it
         if not pa.types.is_dictionary(column.type):
             column = column.dictionary_encode()
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
@@ -221,14 +221,14 @@ def build_scored(
     may_fail: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scored:
-    """Check the data, ask the models about its rows, write the scored table, and open it.
+    """Check the data, score its rows by the models, write the scored table, and open it.
 
-    ask: role → the model's scores of each batch, or name → one float a row, the scores under the empty name; the roles are
-    asked at the same time, each in a thread. The data's own columns are checked whole before any model is asked; where
-    `data.*.scores` names columns, no model is. classes: of a multiclass task, in the order of the scores. columns: what
-    models are given, all by default. may_fail: NaN stands for a request that failed and is kept, which is what a replay
-    wants; else it is refused. progress: (rows done, rows). Without rows no model is asked.
-    Raises DataError, ModelFault, and whatever an `ask` raises.
+    scorers: role → the model's scores of each batch, or name → one float a row, the scores under the empty name; the roles
+    run at the same time, each in a thread. The data's own columns are checked whole before any model runs; where
+    `data.*.scores` names columns, none does. classes: of a multiclass task, in the order of the scores. columns: what
+    models get, all by default. may_fail: NaN stands for a request that failed, as a replay
+    needs; else it is refused. progress: (rows done, rows). Without rows no model runs.
+    Raises DataError, ModelFault, and whatever a scorer raises.
     """
     checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes)
     if not dataset.spec.scores:
@@ -328,7 +328,7 @@ def _score_rows(
 
 
 def _column(scores: Array, *, whole: bool) -> pa.Array:
-    """As the table holds them. whole: of labels, which are places of classes."""
+    """Scores as a column of the table. whole: they are indices of classes."""
     if scores.ndim == 2:
         return arrays.from_matrix(scores)
     return arrays.from_numpy(scores.astype(np.int32) if whole else scores)

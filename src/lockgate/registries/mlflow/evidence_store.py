@@ -138,7 +138,7 @@ class MlflowEvidence:
                     run_name=name,
                 ),
             )
-        except UnknownOutcome:  # the tag tells whether it was made
+        except UnknownOutcome:  # the tag shows whether it was made
             made = self._runs(digest)
             if not made:
                 raise

@@ -109,7 +109,7 @@ class MlflowLedger:
         return begun
 
     def _begun_by_another(self, room: Any) -> str | None:
-        """The ledger, where somebody began it since we looked. Raises Refused where it has lost its pointer.
+        """The ledger, where somebody began it since the last read. Raises Refused where it has lost its pointer.
 
         The pointer is always there before the first entry, so entries without one belong to a ledger that was deleted.
         """

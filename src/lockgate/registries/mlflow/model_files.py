@@ -1,4 +1,4 @@
-"""What an MLflow model's own files say about it, read as text: nothing of the model is loaded."""
+"""Read what an MLflow model's own files say about it, as text: nothing of the model is loaded."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def input_example(model: Mapping[str, Any], files: Path) -> Path | None:
 
 
 def requirements(files: Path) -> tuple[str, ...]:
-    """The lines of requirements.txt that ask for something."""
+    """The lines of requirements.txt that name a package."""
     path = files / "requirements.txt"
     if not path.is_file():
         return ()

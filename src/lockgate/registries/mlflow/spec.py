@@ -1,4 +1,4 @@
-"""What a pipeline says of MLflow. Imports no mlflow until the registry is opened."""
+"""The entry `registry:` of a pipeline for MLflow. Imports no mlflow until the registry is opened."""
 
 from __future__ import annotations
 
