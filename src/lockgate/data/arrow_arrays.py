@@ -116,6 +116,11 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def is_class(kind: pa.DataType) -> bool:
+    """Whether the values of a type can be classes: no moments, no bytes, no lists."""
+    return not (pa.types.is_temporal(kind) or pa.types.is_nested(kind) or pa.types.is_binary(kind))
+
+
 def has_text(kind: pa.DataType) -> bool:
     """Whether the values of a type can be written as texts that name them: no bytes, no lists."""
     spoken = pa.types.is_null(kind) or pa.types.is_boolean(kind) or pa.types.is_temporal(kind)

@@ -33,6 +33,8 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
     """
     import pyarrow as pa
 
+    from lockgate.data import arrow_arrays as arrays
+
     column = dataset.spec.label
     if column is None:
         raise DataError(
@@ -44,7 +46,7 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
     for batch in dataset.batches([column]):
         values = batch.column(0)
         kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
-        if pa.types.is_temporal(kind) or pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        if not arrays.is_class(kind):
             raise DataError(
                 f"data {dataset.name!r}: the label (column {column!r}) holds {kind}",
                 remedy="a class is a text, a whole number, or true or false",

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lockgate.config import Config
+
+
+def _as_number(version: int | str) -> int | str:
+    """The number that a text writes as Python would; other text, `v12` or `007`, is a version as it stands."""
+    return int(version) if isinstance(version, str) and re.fullmatch(r"0|[1-9][0-9]{0,17}", version) else version
+
+
+Version = Annotated[int | str, AfterValidator(_as_number)]
 
 
 class CandidateSelector(Config):
@@ -16,16 +24,11 @@ class CandidateSelector(Config):
     of all."""
 
     file: str | None = None
-    version: int | str | None = None
+    version: Version | None = None
     alias: str | None = None
     git_commit: str | None = None
     tag: dict[str, str] | None = None
     newest: Literal[True] | None = None
-
-    @field_validator("version")
-    @classmethod
-    def _number(cls, version: int | str | None) -> int | str | None:
-        return _as_number(version)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> CandidateSelector:
@@ -43,21 +46,11 @@ class ChampionSelector(Config):
     """Which version is the champion. `else: none`: where there is none yet, requirements relative to it are left out."""
 
     alias: str | None = None
-    version: int | str | None = None
+    version: Version | None = None
     otherwise: Literal["none"] | None = Field(default=None, alias="else")
-
-    @field_validator("version")
-    @classmethod
-    def _number(cls, version: int | str | None) -> int | str | None:
-        return _as_number(version)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> ChampionSelector:
         if (self.alias is None) == (self.version is None):
             raise ValueError("give alias or version, for example {alias: production, else: none}")
         return self
-
-
-def _as_number(version: int | str | None) -> int | str | None:
-    """The number that a text writes as Python would; other text, `v12` or `007`, is a version as it stands."""
-    return int(version) if isinstance(version, str) and re.fullmatch(r"0|[1-9][0-9]{0,17}", version) else version

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
 from lockgate.errors import DataError
@@ -50,14 +51,34 @@ class RowFaults:
             )  # fmt: skip
 
 
-def texts_of(dataset: Dataset, purpose: str, name: str, column: pa.Array) -> pa.Array:
-    """As text. Raises DataError for a type that has none."""
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowException as error:
-        raise wrong(
-            dataset, purpose, name, f"holds {column.type}, which has no text", remedy="store it as a number or a text"
-        ) from error
+class SingleColumn:
+    """What is made of one data column, in which no value may be missing."""
+
+    def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str) -> None:
+        self.purpose, self.needs = purpose, (column,)
+        self._dataset, self._remedy = dataset, remedy
+        self._missing = RowFaults(dataset, purpose, column)
+
+    def _plain(self, batch: pa.RecordBatch, before: int) -> pa.Array:
+        """The values of a batch; those that are missing are noted."""
+        column = arrays.plain(batch.column(self.needs[0]))
+        self._missing.add(arrays.is_missing(column), before)
+        return column
+
+    def _texts(self, column: pa.Array) -> pa.Array:
+        """The values as text. Raises DataError for a type that has none."""
+        try:
+            return column.cast(pa.string())
+        except pa.ArrowException as error:
+            raise self._wrong(
+                f"holds {column.type}, which has no text", remedy="store it as a number or a text"
+            ) from error
+
+    def _refuse_missing(self) -> None:
+        self._missing.refuse("is missing", remedy=self._remedy)
+
+    def _wrong(self, problem: str, *, remedy: str | None = None) -> DataError:
+        return wrong(self._dataset, self.purpose, self.needs[0], problem, remedy=remedy or self._remedy)
 
 
 def wrong(dataset: Dataset, purpose: str, column: str, problem: str, *, remedy: str) -> DataError:

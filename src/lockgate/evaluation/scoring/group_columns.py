@@ -14,27 +14,21 @@ from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError
-from lockgate.evaluation.scoring.column import RowFaults, texts_of
+from lockgate.evaluation.scoring.column import SingleColumn
 
 
-class Codes:
+class Codes(SingleColumn):
     """Which rows belong together, as whole numbers in order of appearance, so that no user's name is stored."""
 
     def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str) -> None:
-        self.purpose, self.needs = purpose, (column,)
-        self._dataset, self._remedy = dataset, remedy
-        self._missing = RowFaults(dataset, purpose, column)
+        super().__init__(dataset, column, purpose, remedy=remedy)
         self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = arrays.plain(batch.column(self.needs[0]))
-        self._missing.add(arrays.is_missing(column), before)
-        self._codes.add(
-            texts_of(self._dataset, self.purpose, self.needs[0], column).dictionary_encode(null_encoding="encode")
-        )
+        self._codes.add(self._texts(self._plain(batch, before)).dictionary_encode(null_encoding="encode"))
 
     def done(self) -> pa.Array:
-        self._missing.refuse("is missing", remedy=self._remedy)
+        self._refuse_missing()
         return arrays.from_numpy(self.all())
 
     def all(self) -> Array:

@@ -11,33 +11,28 @@ import pyarrow as pa
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
-from lockgate.evaluation.scoring.column import RowFaults, texts_of, wrong
+from lockgate.evaluation.scoring.column import SingleColumn
 
 
-class Ids:
+class Ids(SingleColumn):
     """Ids, each of them once, as hex of sha256(salt + id) unless the pipeline keeps them."""
 
-    purpose = "id"
-
     def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool) -> None:
-        self.needs = (column,)
-        self._dataset, self._keep = dataset, keep
-        self._missing = RowFaults(dataset, self.purpose, column)
+        super().__init__(dataset, column, "id", remedy="give every row an id, or leave `id` out")
+        self._keep = keep
         self._salted = hashlib.sha256(salt)
         self._digests: list[Array] = []
         self._ids: list[pa.Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = arrays.plain(batch.column(self.needs[0]))
-        self._missing.add(arrays.is_missing(column), before)
-        texts = texts_of(self._dataset, self.purpose, self.needs[0], column)
+        texts = self._texts(self._plain(batch, before))
         digests = b"".join(map(self._digest, _bytes_of(texts)))
         # Half of each hash is enough to find equal ids: 128 bits do not collide by chance.
         self._digests.append(np.frombuffer(digests, np.uint64).reshape(-1, 4)[:, :2].copy())
         self._ids.append(texts if self._keep else arrays.from_fixed_width(digests.hex(), 64))
 
     def done(self) -> pa.ChunkedArray:
-        self._missing.refuse("is missing", remedy="give every row an id, or leave `id` out")
+        self._refuse_missing()
         self._refuse_twice(np.concatenate([*self._digests, np.zeros((0, 2), np.uint64)]))
         return pa.chunked_array(self._ids, pa.string())
 
@@ -51,11 +46,10 @@ class Ids:
         again = order[1:][(digests[order[1:]] == digests[order[:-1]]).all(axis=1)]
         if again.size:
             rows = "1 row repeats" if again.size == 1 else f"{again.size:,} rows repeat"
-            raise wrong(
-                self._dataset, self.purpose, self.needs[0],
+            raise self._wrong(
                 f"is not unique: {rows} the id of an earlier one, for example {self._dataset.row(int(again.min()) + 1)}",
                 remedy="a row that counts twice looks like more evidence than there is: leave repeated rows out",
-            )  # fmt: skip
+            )
 
 
 def _bytes_of(texts: pa.Array) -> Iterator[memoryview]:

@@ -12,18 +12,16 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.data.dataset import Dataset
-from lockgate.errors import DataError
-from lockgate.evaluation.scoring.column import RowFaults, wrong
+from lockgate.evaluation.scoring.column import RowFaults, SingleColumn
 from lockgate.models.class_scores import class_indices
 
 
-class Numbers:
+class Numbers(SingleColumn):
     """A column of finite numbers, at least `floor`."""
 
     def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str, floor: float = -np.inf) -> None:
-        self.purpose, self.needs = purpose, (column,)
-        self._dataset, self._remedy, self._floor = dataset, remedy, floor
-        self._missing = RowFaults(dataset, purpose, column)
+        super().__init__(dataset, column, purpose, remedy=remedy)
+        self._floor = floor
         self._outside = RowFaults(dataset, purpose, column)
         self._values: list[Array] = []
 
@@ -31,15 +29,14 @@ class Numbers:
         column = arrays.plain(batch.column(self.needs[0]))
         kind = column.type
         if not (arrays.is_number(kind) or pa.types.is_null(kind)):
-            raise wrong(self._dataset, self.purpose, self.needs[0], f"holds {kind}, not numbers", remedy=self._remedy)
+            raise self._wrong(f"holds {kind}, not numbers")
         values = arrays.as_floats(column)
-        missing = np.isnan(values)
-        self._missing.add(missing, before)
+        self._missing.add(np.isnan(values), before)
         self._outside.add(np.isinf(values) | (values < self._floor), before)
         self._values.append(values)
 
     def done(self) -> pa.Array:
-        self._missing.refuse("is missing", remedy=self._remedy)
+        self._refuse_missing()
         self._outside.refuse(
             "is infinite" if self._floor == -np.inf else "is negative or infinite", remedy=self._remedy
         )
@@ -65,24 +62,19 @@ class Relevance(Numbers):
         super().add(batch, before)
 
 
-class Labels:
+class Labels(SingleColumn):
     """A label of two values as true where it equals `positive`; 1, 1.0 and true are equal, and "1" is a text."""
 
-    purpose = "label"
-
     def __init__(self, dataset: Dataset, column: str, *, positive: Any) -> None:
-        self.needs = (column,)
-        self._dataset, self._positive = dataset, positive
-        self._missing = RowFaults(dataset, self.purpose, column)
+        super().__init__(dataset, column, "label", remedy="leave rows without a label out, or fill it in")
+        self._positive = positive
         self._seen: dict[Any, None] = {}
         self._values: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = arrays.plain(batch.column(self.needs[0]))
-        if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
+        column = self._plain(batch, before)
+        if not arrays.is_class(column.type):
             raise self._wrong(f"holds {column.type}", remedy="a binary label is a number, a text, or true and false")
-        missing = arrays.is_missing(column)
-        self._missing.add(missing, before)
         encoded = column.dictionary_encode(null_encoding="encode")
         distinct = encoded.dictionary.to_pylist()
         self._seen |= {value: None for value in distinct if value is not None and value == value}
@@ -95,7 +87,7 @@ class Labels:
         self._values.append(meanings[arrays.to_numpy(encoded.indices)])
 
     def done(self) -> pa.Array:
-        self._missing.refuse("is missing", remedy="leave rows without a label out, or fill it in")
+        self._refuse_missing()
         if self._seen and not any(value == self._positive for value in self._seen) and self._coded_otherwise():
             text = isinstance(self._positive, str)
             suggestion = next(
@@ -121,38 +113,30 @@ class Labels:
     def _values_seen(self) -> str:
         return ", ".join(repr(value)[:40] for value in sorted(self._seen, key=str)[:3])
 
-    def _wrong(self, problem: str, *, remedy: str) -> DataError:
-        return wrong(self._dataset, self.purpose, self.needs[0], problem, remedy=remedy)
 
-
-class Classes:
+class Classes(SingleColumn):
     """A class in each row, as its index among the classes of the task."""
 
     def __init__(self, dataset: Dataset, column: str, purpose: str, classes: Sequence[str]) -> None:
-        self.purpose, self.needs = purpose, (column,)
-        self._dataset, self._classes = dataset, classes
-        self._missing = RowFaults(dataset, purpose, column)
+        super().__init__(dataset, column, purpose, remedy="leave rows without a class out, or fill it in")
+        self._classes = classes
         self._unknown = RowFaults(dataset, purpose, column)
         self._found: dict[str, None] = {}
         self._values: list[Array] = []
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
-        column = arrays.plain(batch.column(self.needs[0]))
-        if pa.types.is_temporal(column.type) or pa.types.is_nested(column.type) or pa.types.is_binary(column.type):
-            raise wrong(
-                self._dataset, self.purpose, self.needs[0], f"holds {column.type}",
-                remedy="a class is a text, a whole number, or true or false",
-            )  # fmt: skip
-        missing, indices = arrays.is_missing(column), class_indices(column, self._classes)
-        unknown = (indices < 0) & ~missing
-        self._missing.add(missing, before)
+        column = self._plain(batch, before)
+        if not arrays.is_class(column.type):
+            raise self._wrong(f"holds {column.type}", remedy="a class is a text, a whole number, or true or false")
+        indices = class_indices(column, self._classes)
+        unknown = (indices < 0) & ~arrays.is_missing(column)
         self._unknown.add(unknown, before)
         if unknown.any() and not self._found:
             self._found[class_text(column[int(unknown.argmax())].as_py())] = None
         self._values.append(indices.astype(np.int32))
 
     def done(self) -> pa.Array:
-        self._missing.refuse("is missing", remedy="leave rows without a class out, or fill it in")
+        self._refuse_missing()
         self._unknown.refuse(
             f"is {next(iter(self._found), '')!r}, which is none of the classes ({', '.join(self._classes[:20])}),",
             remedy="write it into classes: of the pipeline where the models know it, or mend the column",

@@ -40,6 +40,11 @@ _GROUP_ROWS = 1 << 17  # of a Parquet row group; part of the bytes that are hash
 _BATCH_CELLS = 1 << 19  # rows × columns: wide data goes to the models in shorter batches
 
 
+def _view(name: str) -> cached_property[Array | None]:
+    """A column of the scored table, read at first use."""
+    return cached_property(lambda scored: scored._values(name))
+
+
 class Scored:
     """The scored table: `id, label, weight, cluster, query, candidate, champion` as far as they exist, then `candidate:iou`
     and the like, the row metrics of each model, then one label a slice declaration that reads
@@ -51,6 +56,13 @@ class Scored:
     weights: (n,) float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data
     has none. counted_in: of what its rows are.
     """
+
+    labels = _view("label")
+    candidate = _view("candidate")
+    champion = _view("champion")
+    weights = _view("weight")
+    clusters = _view("cluster")
+    queries = _view("query")
 
     def __init__(
         self,
@@ -129,30 +141,6 @@ class Scored:
     def sha256(self) -> str:
         """Of the file's bytes, or of those that the table would have as a file."""
         return self._sha256()
-
-    @cached_property
-    def labels(self) -> Array | None:
-        return self._values("label")
-
-    @cached_property
-    def candidate(self) -> Array | None:
-        return self._values("candidate")
-
-    @cached_property
-    def champion(self) -> Array | None:
-        return self._values("champion")
-
-    @cached_property
-    def weights(self) -> Array | None:
-        return self._values("weight")
-
-    @cached_property
-    def clusters(self) -> Array | None:
-        return self._values("cluster")
-
-    @cached_property
-    def queries(self) -> Array | None:
-        return self._values("query")
 
     def per_row(self, role: str, name: str) -> Array:
         """(n,) float64, a row metric of that model; NaN where it gave none."""

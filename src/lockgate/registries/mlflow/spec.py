@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from lockgate.errors import RegistryError
 from lockgate.registries.ports import Registry
-from lockgate.registries.spec import RegistrySpec
+from lockgate.registries.spec import UriSpec
 
 
-class MlflowSpec(RegistrySpec):
+class MlflowSpec(UriSpec):
     """An MLflow server, or a database such as `sqlite:///mlflow.db`."""
 
     version_pattern: ClassVar[str] = "[1-9][0-9]{0,17}"  # a 64-bit integer in MLflow's database
     version_form: ClassVar[str] = "one integer"
     version_type: ClassVar[type] = int
-
-    uri: str
-    lifecycle: Literal["aliases", "stages"] = "aliases"
 
     def open(self, root: Path) -> Registry:
         """A relative SQLite path begins at the root. Raises RegistryError where the database file does not exist."""
