@@ -140,12 +140,14 @@ class World:
             for name, version in place.aliases.items()
             if seen.get(name) != version
         ]
-        stages = MlflowRegistry(self.uri, lifecycle="stages").stages(self.model) or {}
+        stages = MlflowRegistry(self.uri, lifecycle="stages").stages(self.model)
         due = place.stages_due(stages) if self.lifecycle == "stages" else {}
         found += [f"version {version} is not in the stage {stage}" for version, stage in due.items()]
         if self.lifecycle == "aliases":
             found += [
-                f"version {one} was moved to the stage {stage}" for one, stage in stages.items() if stage != "None"
+                f"version {one} was moved to the stage {stage}"
+                for one, stage in stages.shown.items()
+                if stage != "None"
             ]
         shown = {one.version: one.tags for one in registry.versions(self.model)}
         wrong = differing_tags(all_tags(chain.finished), shown)
@@ -194,7 +196,7 @@ class Watch:
         while not self.enough.wait(0.1):
             try:
                 holds = registry.aliases(self.world.model).get("production")
-                shown = registry.stages(self.world.model) or {}
+                shown = registry.stages(self.world.model).shown
             except RegistryError:  # the server is away: nobody sees anything
                 continue
             self.samples += 1

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from lockgate.errors import NotFound
 from lockgate.hashing import sha256
-from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, Registry, VersionFacts
+from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, Registry, Stages, VersionFacts
 from lockgate.registries.spec import RegistrySpec
 
 SHELVES: dict[str, MemoryRegistry] = {}
@@ -131,8 +131,8 @@ class MemoryRegistry:
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self.pointers[alias] = self.version(name, version).version
 
-    def stages(self, name: str) -> Mapping[str, str] | None:
-        return None
+    def stages(self, name: str) -> Stages:
+        return Stages()
 
     def set_stage(self, name: str, version: str, stage: str) -> None:
         raise AssertionError("a shelf has no stages")

@@ -19,7 +19,8 @@ from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.outcome import Outcome
-from lockgate.registries.mlflow.registry import MlflowRegistry
+from lockgate.registries.mlflow.registry import STAGES, MlflowRegistry
+from lockgate.registries.ports import Stages
 from lockgate.signoff.decision import Ballot
 
 
@@ -100,7 +101,7 @@ class Bench:
 
     @property
     def stages(self) -> str:
-        found = self.registry.stages(self.model) or {}
+        found = self.registry.stages(self.model).shown
         return " ".join(found[version] for version in sorted(found))
 
     @property
@@ -216,7 +217,7 @@ def test_two_at_once_never_leave_two_productions(bench: Bench) -> None:
         registry = MlflowRegistry(bench.models.uri, lifecycle="stages")
         started.wait()
         while not done.is_set():
-            stages = registry.stages(bench.model) or {}
+            stages = registry.stages(bench.model).shown
             seen[sum(stage == "Production" for stage in stages.values())] += 1
 
     threads = [threading.Thread(target=one, args=(number,)) for number in (1, 2)]
@@ -233,7 +234,7 @@ def test_two_at_once_never_leave_two_productions(bench: Bench) -> None:
     assert len(won) == 1
     assert set(told) - set(won) <= {"overtaken", "in_progress", "champion_moved"}
     place = standing(read_chain(bench.registry.ledger(bench.model).keys()).finished)
-    assert place.stages_due(bench.registry.stages(bench.model) or {}) == {}
+    assert place.stages_due(bench.registry.stages(bench.model)) == {}
     assert place.production == won[0]
 
 
@@ -241,10 +242,12 @@ def test_what_a_mirror_shows_otherwise_is_named_production_first() -> None:
     """Strangers are left alone, unless they stand in Production."""
     place = Standing(production="3", standby="2", states={"1": "withdrawn", "2": "standby", "3": "production"})
 
-    due = place.stages_due({"1": "Production", "2": "None", "3": "None", "4": "Production", "5": "Staging"})
+    due = place.stages_due(
+        Stages({"1": "Production", "2": "None", "3": "None", "4": "Production", "5": "Staging"}, STAGES)
+    )
 
     assert list(due.items()) == [("3", "Production"), ("1", "Archived"), ("2", "Archived"), ("4", "Archived")]
-    assert place.stages_due({"3": "Production", "2": "Archived", "1": "Archived", "5": "Staging"}) == {}
+    assert place.stages_due(Stages({"3": "Production", "2": "Archived", "1": "Archived", "5": "Staging"}, STAGES)) == {}
 
 
 def test_verify_names_every_version_in_another_stage_than_its_own_and_repair_moves_it_back(bench: Bench) -> None:

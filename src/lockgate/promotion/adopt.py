@@ -35,16 +35,17 @@ def adopt(operator: Operator, *, version: str, reason: str) -> Outcome:
             code="alias_elsewhere",
             remedy=f"adopt version {holder}, or move the alias first",
         )
-    staged = [other for other, stage in (state.stages or {}).items() if stage == "Production"]
+    production = state.stages.names.get("production")
+    staged = [other for other, stage in state.stages.shown.items() if stage == production]
     if staged and version not in staged:
         raise Refused(
-            f"the stage Production holds version {', '.join(staged)}, not {version}",
+            f"the stage {production} holds version {', '.join(staged)}, not {version}",
             code="stage_elsewhere",
             remedy=f"adopt version {staged[0]}, or move version {version} there first",
         )
     operator.registry.version(model, version)
-    if state.stages is not None:  # the first write of all, since a registry that cannot do it would finish no entry
-        operator.registry.set_stage(model, version, "Production")
+    if production is not None:  # the first write of all, since a registry that cannot do it would finish no entry
+        operator.registry.set_stage(model, version, production)
     moved = [
         f"the alias {alias} pointed to version {state.aliases[alias]}, which is not in the ledger, and was moved"
         for alias in ("previous", "staging")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 
 from lockgate.errors import LockgateError, NotFound, Refused, RegistryError, ServingFault, Waiting
@@ -30,7 +30,7 @@ from lockgate.promotion.ledger.steps import (
     next_step,
 )
 from lockgate.promotion.outcome import ForwardedEntry, describe
-from lockgate.registries.ports import Registry
+from lockgate.registries.ports import Registry, Stages
 from lockgate.signoff.identity import Identity
 from lockgate.units import utc_text
 
@@ -67,12 +67,12 @@ class Operator:
 class RegistryState:
     """The ledger and the aliases of a model as they were read last.
 
-    stages: version → stage where those mirror the aliases, None elsewhere. serving: what switching traffic led to.
+    stages: those that mirror the aliases. serving: what switching traffic led to.
     """
 
     chain: Chain
     aliases: Mapping[str, str]
-    stages: Mapping[str, str] | None = None
+    stages: Stages = field(default_factory=Stages)
     serving: tuple[str, ...] = ()
 
     @property
@@ -126,8 +126,8 @@ def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry
         for alias, writer in late.items()
         if writer is not None
     ]
-    stages = {} if state.stages is None or standing.production is None else standing.stages_due(state.stages)
-    reasons += [f"version {version} stood in the stage {(state.stages or {}).get(version)}" for version in stages]
+    stages = {} if standing.production is None else standing.stages_due(state.stages)
+    reasons += [f"version {version} stood in the stage {state.stages.shown.get(version)}" for version in stages]
     if not reasons:
         return None
     production = standing.production
@@ -306,9 +306,10 @@ def _apply(registry: Registry, model: str, step: Apply, state: RegistryState) ->
                 raise
             lost.add(version)
             registry.set_alias(model, alias, step.aliases["production"])
-    moved = "Production" in step.stages.values()
+    stages = state.stages
+    moved = stages.names.get("production") in step.stages.values()
     for version, stage in step.stages.items():
-        if moved and stage == "Archived" and (state.stages or {}).get(version) == "Production":
+        if moved and stage == stages.names["archived"] and stages.shown.get(version) == stages.names["production"]:
             continue  # it left with the same write that brought the other one in; reading back shows it
         with suppress(NotFound):  # deleted since it was looked at
             registry.set_stage(model, version, stage)

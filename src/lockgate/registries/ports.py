@@ -56,6 +56,17 @@ class VersionFacts:
     remedies: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Stages:
+    """Stages that mirror the aliases: version → stage of all versions, and the registry's stage for each state.
+
+    names: for the states none, staging, production, standby, archived and withdrawn. Both are empty where nothing mirrors.
+    """
+
+    shown: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
 class Registry(Protocol):
     """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, never retried."""
 
@@ -86,11 +97,11 @@ class Registry(Protocol):
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias to a version. Raises NotFound where the version is gone."""
 
-    def stages(self, name: str) -> Mapping[str, str] | None:
-        """version → stage, of all versions, where the registry mirrors the aliases in stages; None where it does not."""
+    def stages(self, name: str) -> Stages:
+        """The stages of all versions where the registry mirrors the aliases in them; empty where it does not."""
 
     def set_stage(self, name: str, version: str, stage: str) -> None:
-        """Move a version to a stage, once. `Production` archives whatever else stands there, in the same write."""
+        """Move a version to a stage, once. That of production archives whatever else stands there, in the same write."""
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Set tags on a version. Tags are for people and searches: nothing is ever decided from them."""

@@ -588,7 +588,7 @@ def ask(batches):
     for batch in batches:
         yield np.zeros(batch.num_rows)
 spec = DatasetSpec(path="d.parquet", label="y", id="txn", cluster="user", weight="w", slices=["geo"])
-scored = build_scored(Dataset("d", spec, Path({str(tmp_path)!r})), ask=dict(candidate=ask), task="binary", positive=1,
+scored = build_scored(Dataset("d", spec, Path({str(tmp_path)!r})), scorers=dict(candidate=ask), task="binary", positive=1,
                       salt=b"", path=Path({str(tmp_path / "s")!r}))
 scored.labels, scored.candidate, scored.weights, scored.clusters, scored.codes("geo"), scored.sha256
 print("pandas" in sys.modules)

@@ -192,13 +192,13 @@ def test_a_fresh_database_says_nothing_and_keeps_to_its_folder(tmp_path: Path) -
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from promoting import Models, evidence, run_folder\n"
-        "from lockgate import published\n"
+        "from helpers.promoting import Models, evidence, run_folder\n"
+        "from lockgate.promotion.publish import publish\n"
         "models = Models(sys.argv[1], Path(sys.argv[2]))\n"
         "model = models.new()\n"
         "version = models.register(model)\n"
         "about = evidence(model, version)\n"
-        "published.publish(models.registry, about, run_folder(about, Path(sys.argv[2], 'run')))\n"
+        "publish(models.registry, about, run_folder(about, Path(sys.argv[2], 'run')))\n"
         "models.registry.ledger(model).put_if_absent('epoch-1', 'x')\n"
         "models.registry.evidence(model).votes(about.digest)\n"
     )

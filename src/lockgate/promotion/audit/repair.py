@@ -26,7 +26,7 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
     if unfinished is not None:
         state = carry_out(operator, state, None)
         forwarded = (ForwardedEntry(unfinished, state.chain.ending(unfinished) or "done"),)
-    standing, stages = state.standing, state.stages or {}
+    standing, stages = state.standing, state.stages
     tags = {version.version: version.tags for version in registry.versions(model)}
     due_aliases = differing_aliases(standing.aliases, state.aliases, tags)
     due_stages = standing.stages_due(stages)
@@ -52,7 +52,7 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
         lease=operator.promotion.lease,
     )
     moved = "production" in due_aliases or any(
-        "Production" in (stages[version], stage) for version, stage in due_stages.items()
+        stages.names["production"] in (stages.shown[version], stage) for version, stage in due_stages.items()
     )
     state = carry_out(operator if moved else replace(operator, switch_traffic=None), state, draft)
     notes = [f"done: {line}" for line in done] + list(serving_notes(draft, state) if moved else ())

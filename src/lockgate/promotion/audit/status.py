@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +12,7 @@ from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.ledger.steps import agrees
-from lockgate.registries.ports import Registry, version_order
+from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.units import duration_text, utc, utc_text
 
 
@@ -143,7 +142,7 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
 
     Raises Refused for a deleted ledger.
     """
-    aliases, stages = dict(registry.aliases(model)), registry.stages(model) or {}
+    aliases, stages = dict(registry.aliases(model)), registry.stages(model)
     chain = read_chain(registry.ledger(model).keys())
     current = standing(chain.finished)
     problems, entry = _problems(model, chain, current, aliases, now), _override(chain, current)
@@ -178,9 +177,11 @@ def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
     )
 
 
-def _moved(standing: Standing, stages: Mapping[str, str]) -> list[str]:
+def _moved(standing: Standing, stages: Stages) -> list[str]:
     due = standing.stages_due(stages)
-    wrong = [f"version {version} is in {stages[version]} and should be in {stage}" for version, stage in due.items()]
+    wrong = [
+        f"version {version} is in {stages.shown[version]} and should be in {stage}" for version, stage in due.items()
+    ]
     return [f"somebody moved a stage by hand: {', '.join(wrong)}"] if wrong else []
 
 

@@ -16,8 +16,8 @@ from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovered
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import Tags, all_tags, differing_aliases, differing_tags
-from lockgate.promotion.ledger.standing import STAGES, Standing, standing
-from lockgate.registries.ports import Registry, version_order
+from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.units import utc_text
 
 
@@ -129,8 +129,7 @@ def verify(
         ]
         stages = current.stages_due(shown_stages)
         discrepancies += [
-            _stage(model, chain, current, version, shown_stages[version], expected)
-            for version, expected in stages.items()
+            _stage(model, chain, current, version, shown_stages, expected) for version, expected in stages.items()
         ]
         discrepancies += _strangers(model, current, shown_aliases, shown_stages)
         discrepancies += _tags(model, tags, shown_tags)
@@ -159,22 +158,22 @@ def repairs(aliases: Mapping[str, str], tags: Tags, stages: Mapping[str, str]) -
 
 def _shown(
     registry: Registry, model: str, discrepancies: list[Discrepancy]
-) -> tuple[dict[str, Mapping[str, str]], Mapping[str, str], Mapping[str, str]]:
-    """version → tags of all that exist, the aliases, and version → stage where stages mirror those.
+) -> tuple[dict[str, Mapping[str, str]], Mapping[str, str], Stages]:
+    """version → tags of all that exist, the aliases, and the stages that mirror those.
 
     Nothing where the model itself is gone, which is then found.
     """
     try:
         aliases = registry.aliases(model)
         tags = {version.version: version.tags for version in registry.versions(model)}
-        return tags, aliases, registry.stages(model) or {}
+        return tags, aliases, registry.stages(model)
     except NotFound as error:
         discrepancies.append(
             Discrepancy(
                 "model_gone", f"the model {model}", error.message, "restore the registry's database from a backup"
             )
         )
-        return {}, {}, {}
+        return {}, {}, Stages()
 
 
 def _unfinished(model: str, entry: Entry) -> Discrepancy:
@@ -202,15 +201,16 @@ def _by_whom(chain: Chain, standing: Standing) -> str:
     return "" if entry is None else f", {entry.kind.replace('_', ' ')} by {entry.actor} on {utc_text(entry.at)}"
 
 
-def _stage(model: str, chain: Chain, standing: Standing, version: str, stage: str, expected: str) -> Discrepancy:
+def _stage(model: str, chain: Chain, standing: Standing, version: str, stages: Stages, expected: str) -> Discrepancy:
+    stage = stages.shown[version]
     message, keep = f"it was moved by hand: it stands in the stage {stage}, and the ledger", ""
     if version not in standing.states:
         message += f" does not know it: version {standing.production} is Production{_by_whom(chain, standing)}"
     else:
         state = standing.state(version)
-        message += f" says {expected}" + ("" if STAGES[state].lower() == state else f", because it is {state}")
+        message += f" says {expected}" + ("" if stages.names[state].lower() == state else f", because it is {state}")
         message += _by_whom(chain, standing) if state == "production" else ""
-    if stage == "Production":
+    if stage == stages.names["production"]:
         keep = f", or promote version {version} if it is meant"
     return Discrepancy(
         "stage_moved",
@@ -220,16 +220,14 @@ def _stage(model: str, chain: Chain, standing: Standing, version: str, stage: st
     )
 
 
-def _strangers(
-    model: str, standing: Standing, aliases: Mapping[str, str], stages: Mapping[str, str]
-) -> list[Discrepancy]:
+def _strangers(model: str, standing: Standing, aliases: Mapping[str, str], stages: Stages) -> list[Discrepancy]:
     """What holds Production where the ledger has none."""
     if standing.production is not None:
         return []
-    staged = [version for version, stage in stages.items() if stage == "Production"]
+    staged = [version for version, stage in stages.shown.items() if stage == stages.names["production"]]
     holders = [("alias production", "points to", aliases["production"])] if "production" in aliases else []
     holders += [
-        ("stage Production", "holds", version)
+        (f"stage {stages.names['production']}", "holds", version)
         for version in staged
         if version not in standing.states and version != aliases.get("production")
     ]

@@ -8,19 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.registries.ports import version_order
+from lockgate.registries.ports import Stages, version_order
 
 VersionState = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
 
 RETAIN_FLOOR = timedelta(days=30)
-STAGES: Mapping[VersionState, str] = {
-    "production": "Production",
-    "staging": "Staging",
-    "standby": "Archived",  # MLflow has only four; the tag `lockgate.state` tells
-    "archived": "Archived",
-    "withdrawn": "Archived",
-    "none": "None",
-}
 
 
 @dataclass(frozen=True)
@@ -55,18 +47,18 @@ class Standing:
         }
         return {alias: version for alias, version in aliases.items() if version is not None}
 
-    def stages_due(self, stages: Mapping[str, str], versions: Collection[str] | None = None) -> dict[str, str]:
+    def stages_due(self, stages: Stages, versions: Collection[str] | None = None) -> dict[str, str]:
         """version → stage for what a mirror of this standing shows otherwise; the move to Production comes first.
 
-        stages: version → stage of all versions there are. versions: those that are looked at, all where it is None. A
-        version that the ledger does not know is left where it is, unless that is Production and the ledger has another.
+        versions: those that are compared, all where it is None. A version that the ledger does not know is left where it
+        is, unless that is Production and the ledger has another.
         """
         due = {}
-        for version in sorted(stages, key=lambda version: (version != self.production, version_order(version))):
+        for version in sorted(stages.shown, key=lambda version: (version != self.production, version_order(version))):
             recorded = version in self.states
-            stage = STAGES[self.state(version)] if recorded else "Archived"
-            stranger = self.production is not None and stages[version] == "Production"
-            strange = stages[version] != stage and (recorded or stranger)
+            stage = stages.names[self.state(version) if recorded else "archived"]
+            stranger = self.production is not None and stages.shown[version] == stages.names["production"]
+            strange = stages.shown[version] != stage and (recorded or stranger)
             if strange and (versions is None or version in versions):
                 due[version] = stage
         return due

@@ -10,6 +10,7 @@ from typing import Literal, cast
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Ending, Entry
 from lockgate.promotion.ledger.standing import standing
+from lockgate.registries.ports import Stages
 
 TURNS = frozenset({"promoted", "override", "rolled_back", "repaired"})  # what serving has to follow
 _REPAIRED = {"staged": ("staging",), "archived": ("previous",)}  # these repair nothing else behind anybody's back
@@ -82,14 +83,14 @@ def next_step(
     *,
     turn: Turn = "nothing",
     gone: frozenset[str] = frozenset(),
-    stages: Mapping[str, str] | None = None,
+    stages: Stages = Stages(),  # noqa: B008  # a frozen value
 ) -> LedgerStep:
     """What to do next, from the ledger, the aliases that the registry shows, and the entry that we want to stand.
 
     draft: made on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
     it is rolled forward once nobody holds it any more. turn: whether traffic is still to be switched, was by us, or
     is left as it is for an entry that takes over. gone: versions that the registry has no longer; an entry that names
-    one can never be carried out, and is abandoned. stages: version → stage as shown, where stages mirror the aliases.
+    one can never be carried out, and is abandoned. stages: where those mirror the aliases.
     """
     unfinished = chain.unfinished
     if unfinished is not None:
@@ -103,7 +104,7 @@ def next_step(
         repaired = _REPAIRED.get(unfinished.kind, aliases)
         aliases = {alias: version for alias, version in aliases.items() if alias in repaired and version not in gone}
         looked_at = after.changed(before) if unfinished.kind in _REPAIRED else None
-        due = {} if stages is None else after.stages_due(stages, looked_at)
+        due = after.stages_due(stages, looked_at)
         if due or any(shown_aliases.get(alias) != version for alias, version in aliases.items()):
             return Apply(unfinished, aliases, due)
         if lost:

@@ -17,7 +17,7 @@ from lockgate.registries.mlflow import model_files
 from lockgate.registries.mlflow.client import MlflowClient, Stores
 from lockgate.registries.mlflow.evidence_store import MlflowEvidence
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
-from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, VersionFacts
+from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, Stages, VersionFacts
 from lockgate.units import utc_text
 
 _COMMIT = "mlflow.source.git.commit"
@@ -25,6 +25,14 @@ _DOWNLOAD_MARK = "registered_model_meta"
 _UNTYPED = "operator does not exist: integer <> character varying"
 _PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
 
+STAGES = {
+    "production": "Production",
+    "staging": "Staging",
+    "standby": "Archived",  # MLflow has only four; the tag `lockgate.state` tells the three apart
+    "archived": "Archived",
+    "withdrawn": "Archived",
+    "none": "None",
+}
 REMEDIES = {
     "training_data": 'mlflow.log_input(mlflow.data.from_pandas(frame, source="s3://…"), context="training")',
     "code_commit": 'mlflow.set_tag("mlflow.source.git.commit", subprocess.check_output(["git", "rev-parse", "HEAD"], text=True).strip())',
@@ -150,16 +158,18 @@ class MlflowRegistry:
             if standing != version:
                 raise
 
-    def stages(self, name: str) -> Mapping[str, str] | None:
+    def stages(self, name: str) -> Stages:
         if not self._mirrors:
-            return None
+            return Stages()
         stages = {str(version.version): version.current_stage for version in self._search(name)}
         if not all(stages.values()):
             raise self._no_stages(name)
-        return stages
+        return Stages(stages, STAGES)
 
     def set_stage(self, name: str, version: str, stage: str) -> None:
-        alone = stage == "Production"  # one transaction of the server's: there is no moment with two, or with none
+        alone = (
+            stage == STAGES["production"]
+        )  # one transaction of the server's: there is no moment with two, or with none
         try:
             self._client.write(
                 f"the stage of {name} version {version}",
@@ -168,7 +178,7 @@ class MlflowRegistry:
         except (NotFound, Denied, Unavailable):
             raise
         except RegistryError as failure:  # the answer was lost, or the registry knows no stages
-            current = (self.stages(name) or {}).get(version)
+            current = self.stages(name).shown.get(version)
             if current is None:
                 raise self._no_stages(name) from failure
             if current != stage:
