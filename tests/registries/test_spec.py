@@ -168,7 +168,7 @@ def test_the_schema_tells_registries_apart_by_their_kind() -> None:
     document = json.loads(gate(schema.command).stdout)
 
     options = {option["properties"]["kind"]["const"]: option for option in document["$defs"]["RegistrySpec"]["anyOf"]}
-    assert options["shelf"]["required"] == ["shelf", "kind"]
+    assert options["shelf"]["required"] == ["kind", "shelf"]
     assert options["mlflow"]["required"] == ["uri"]
     version = document["$defs"]["CandidateSelector"]["properties"]["version"]
     assert {"type": "string"} in version["anyOf"]

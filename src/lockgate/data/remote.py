@@ -222,21 +222,13 @@ def _as_data_errors(url: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise DataError("does not exist", remedy="correct the address, or give the job the right to see it") from error
-    except PermissionError as error:
-        raise DataError(
-            f"may not be read ({_message(error, url)})",
-            remedy="give the job's environment credentials that may read it",
-        ) from error
     except TimeoutError as error:
         raise DataError("stopped answering", remedy="see that it can be reached from here, and run again") from error
     except Exception as error:
-        refused = getattr(error, "status", None) in (401, 403)
-        raise DataError(
-            f"{'may not' if refused else 'cannot'} be read ({_message(error, url)})",
-            remedy="give the job's environment credentials that may read it"
-            if refused
-            else "see that it can be reached from here, and run again",
-        ) from error
+        verb, remedy = "cannot", "see that it can be reached from here, and run again"
+        if isinstance(error, PermissionError) or getattr(error, "status", None) in (401, 403):
+            verb, remedy = "may not", "give the job's environment credentials that may read it"
+        raise DataError(f"{verb} be read ({_message(error, url)})", remedy=remedy) from error
 
 
 def _message(error: BaseException, url: str) -> str:

@@ -151,19 +151,17 @@ def _registry(base: Json, kinds: Mapping[str, Json]) -> Json:
     default = base["properties"]["kind"]["default"]
     return {
         "anyOf": [
-            {
-                **own,
-                "properties": {**own["properties"], "kind": {"const": kind}},
-                "required": [*own.get("required", ()), *(["kind"] if kind != default else [])],
-            }
+            _kind(kind, own, key="kind")
+            if kind != default
+            else {**_kind(kind, own, key="kind"), "required": own["required"]}
             for kind, own in kinds.items()
         ]
     }
 
 
-def _kind(kind: str, own: Json) -> Json:
-    properties = {**own["properties"], "gate": {"const": kind}}
-    return {**own, "properties": properties, "required": sorted({*own.get("required", ()), "gate"})}
+def _kind(kind: str, own: Json, *, key: str = "gate") -> Json:
+    properties = {**own["properties"], key: {"const": kind}}
+    return {**own, "properties": properties, "required": sorted({*own.get("required", ()), key})}
 
 
 def _foreign(base: Json, kinds: Mapping[str, Json]) -> list[Json]:

@@ -33,6 +33,34 @@ def checked_rows(
     scores: role → data column, or class → data column where there are several classes. Raises DataError, which counts the
     rows at fault and names the first by its number, and never quotes an id.
     """
+    columns = _columns(dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes)
+    purposes = {name: column.purpose for column in reversed(columns.values()) for name in column.needs}
+    dataset.need(purposes)
+    if not purposes:
+        return dataset.count(), {}
+    rows = 0
+    for batch in dataset.batches(list(purposes)):
+        for column in columns.values():
+            column.add(batch, rows)
+        rows += batch.num_rows
+    sources = {name: (column.purpose, column.needs[0]) for name, column in columns.items()}
+    done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
+    if "query" in done:
+        _refuse_split_queries(dataset, done, sources)
+    _refuse_large_crossings(dataset, done)
+    return rows, done
+
+
+def _columns(
+    dataset: Dataset,
+    *,
+    task: Task,
+    positive: Any,
+    salt: bytes,
+    scores: Mapping[str, str | Mapping[str, str]],
+    classes: Sequence[str],
+) -> dict[str, Column]:
+    """The columns of the scored table that are made of the data's own."""
     spec = dataset.spec
     columns: dict[str, Column] = {}
     if spec.id is not None:
@@ -68,21 +96,7 @@ def checked_rows(
             columns[declared.name] = (
                 QuantileLabels(dataset, declared, queries) if quantiles else SliceLabels(dataset, declared)
             )
-    purposes = {name: column.purpose for column in reversed(columns.values()) for name in column.needs}
-    dataset.need(purposes)
-    if not purposes:
-        return dataset.count(), {}
-    rows = 0
-    for batch in dataset.batches(list(purposes)):
-        for column in columns.values():
-            column.add(batch, rows)
-        rows += batch.num_rows
-    sources = {name: (column.purpose, column.needs[0]) for name, column in columns.items()}
-    done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
-    if queries is not None:
-        _refuse_split_queries(dataset, done, sources)
-    _refuse_large_crossings(dataset, done)
-    return rows, done
+    return columns
 
 
 def _refuse_split_queries(

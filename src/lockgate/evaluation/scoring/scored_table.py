@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -214,15 +215,16 @@ def build_scored(
     scorers: role → the model's scores of each batch, or name → one float a row, the scores under the empty name; the roles
     run at the same time, each in a thread. The data's own columns are checked whole before any model runs; where
     `data.*.scores` names columns, none does. classes: of a multiclass task, in the order of the scores. columns: what
-    models get, all by default. may_fail: NaN stands for a request that failed, as a replay
-    needs; else it is refused. progress: (rows done, rows). Without rows no model runs.
+    models get, all by default. may_fail: NaN stands for a request that failed, as a replay needs; else it is refused.
+    progress: (rows done, rows). Without rows no model runs.
     Raises DataError, ModelFault, and whatever a scorer raises.
     """
     checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes)
     if not dataset.spec.scores:
-        checked.columns |= _score_rows(
+        scores = _score_rows(
             dataset, scorers, checked.rows, columns=columns, may_fail=may_fail, whole=bool(classes), progress=progress
         )
+        checked.columns.update(scores)
     write_scored(path, _batches(checked.table), classes=checked.classes)
     return Scored.open(path, slices=dataset.slices)
 
@@ -247,17 +249,14 @@ def write_scored(path: Path, batches: Iterable[pa.RecordBatch], *, classes: Sequ
         os.close(folder)
 
 
+@dataclass(frozen=True)
 class _CheckedRows:
     """The columns of the scored table that are known so far."""
 
-    def __init__(
-        self,
-        rows: int,
-        columns: dict[str, pa.Array | pa.ChunkedArray],
-        slices: tuple[Slice, ...],
-        classes: Sequence[str],
-    ) -> None:
-        self.rows, self.columns, self.slices, self.classes = rows, columns, slices, classes
+    rows: int
+    columns: dict[str, pa.Array | pa.ChunkedArray]
+    slices: tuple[Slice, ...]
+    classes: Sequence[str]
 
     @property
     def table(self) -> pa.Table:

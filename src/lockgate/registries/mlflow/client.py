@@ -146,6 +146,16 @@ class MlflowClient:
             except _FAULTS as fault:
                 raise _error(fault, f"while writing {subject}", self.uri, write=True) from fault
 
+    def read_back(self, subject: str, failure: RegistryError, read: Callable[[], T]) -> T:
+        """What stands after a write that failed. Raises UnknownOutcome where that cannot be read either."""
+        try:
+            return read()
+        except RegistryError as error:
+            raise UnknownOutcome(
+                f"whether {subject} is not known: {error.message}",
+                remedy="run the same command again once the registry answers; it finds out and goes on",
+            ) from failure
+
     def _call(self, call: Callable[[Stores], T]) -> T:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

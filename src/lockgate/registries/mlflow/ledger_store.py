@@ -48,20 +48,12 @@ class MlflowLedger:
         except Denied:
             raise
         except RegistryError as failure:  # the key exists, or the answer was lost: reading tells
-            return self._read_back(run_id, key, failure)
+            subject = f"{key} was written to the ledger of {self._model}"
+            standing = self._client.read_back(subject, failure, lambda: self._params(run_id).get(key))
+            if standing is None:
+                raise
+            return standing
         return value
-
-    def _read_back(self, run_id: str, key: str, failure: RegistryError) -> str:
-        try:
-            standing = self._params(run_id).get(key)
-        except RegistryError as error:
-            raise UnknownOutcome(
-                f"whether {key} was written to the ledger of {self._model} is not known: {error.message}",
-                remedy="run the same command again once the registry answers; it finds out and goes on",
-            ) from failure
-        if standing is None:
-            raise failure
-        return standing
 
     def _find(self) -> str | None:
         """The run that is the ledger, None before the first entry."""

@@ -148,14 +148,8 @@ class MlflowRegistry:
         except (NotFound, Denied, Unavailable):
             raise
         except RegistryError as failure:  # somebody made the alias at the same time, or the answer was lost
-            try:
-                standing = self.aliases(name).get(alias)
-            except RegistryError as error:
-                raise UnknownOutcome(
-                    f"whether {alias} of {name} points to version {version} is not known: {error.message}",
-                    remedy="run the same command again once the registry answers; it finds out and goes on",
-                ) from failure
-            if standing != version:
+            subject = f"{alias} of {name} points to version {version}"
+            if self._client.read_back(subject, failure, lambda: self.aliases(name).get(alias)) != version:
                 raise
 
     def stages(self, name: str) -> Stages:
