@@ -50,7 +50,7 @@ class PublishedEvidence:
                     "evidence_gone",
                     where,
                     f"it is not there any more: {error.message}",
-                    "restore its run (mlflow runs restore) or its files from a backup",
+                    "restore it in the registry, or its files from a backup",
                 )
             ]
         except Edited as error:
