@@ -148,7 +148,7 @@ def test_many_members_are_listed_whole_in_the_detail() -> None:
 
     assert len(other.detail["members"]) == 30
     assert sum(other.detail["member_rows"]) == other.rows
-    assert other.reason.endswith("with its rows: c29 34, c28 33, c27 32, and 27 more)")
+    assert other.reason.endswith("with their rows: c29 34, c28 33, c27 32, and 27 more)")
 
 
 @pytest.mark.parametrize("below", ["watch", "block"])
