@@ -159,7 +159,7 @@ def test_a_pool_of_requests_is_large_enough_where_its_members_are_together() -> 
 
     assert result.verdict is Verdict.PASS
     assert result.reason == "all 3 requirements met; geo=other pools 2 small slices"
-    assert "with its rows: LU 60, MT 40" in result.findings[-1].reason
+    assert "with their rows: LU 60, MT 40" in result.findings[-1].reason
 
 
 def test_requests_are_crossed_binned_and_named_cell_by_cell() -> None:
