@@ -214,7 +214,7 @@ def test_what_a_driver_says_is_told_without_secrets() -> None:
     url = f"s3://key:{SECRET}@bucket/rows.csv?token=a%2Fb%2Fc"
     error = RuntimeError(f"cannot open {url} as key with {SECRET}: token a/b/c is old\nmore")
 
-    assert remote._said(error, url) == "RuntimeError: cannot open s3://bucket/rows.csv?… as … with …: token … is old"
+    assert remote._message(error, url) == "RuntimeError: cannot open s3://bucket/rows.csv?… as … with …: token … is old"
 
 
 @pytest.mark.parametrize(
