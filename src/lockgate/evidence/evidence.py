@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lockgate.errors import LockgateError
-from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import canonical, sha256
 
@@ -43,15 +42,10 @@ class GateResult:
     requirements: tuple[RequirementLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
-    exhibits: tuple[Exhibit, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "name": self.name,
-            "kind": self.kind,
-            "counts": self.counts,
+        return vars(self) | {
             "verdict": self.verdict.value,
-            "reason": self.reason,
             "context": dict(self.context),
             "requirements": [dict(vars(requirement)) for requirement in self.requirements],
             "findings": [finding.to_json() for finding in self.findings],

@@ -48,14 +48,15 @@ def killed_by_signal(attempt: Attempt, number: int, stderr: str) -> ModelFault:
         sign = f"signal {number}"
     if number == signal.SIGKILL:
         message = f"{attempt.name} was killed by SIGKILL while {attempt.doing}, often the kernel's out-of-memory killer"
-        return ModelFault(message, remedy=f"{MORE_MEMORY}; the kernel's log names what it killed", stderr=stderr)
-    if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
+        remedy = f"{MORE_MEMORY}; the kernel's log names what it killed"
+    elif number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
         means = "segmentation fault, " if number == signal.SIGSEGV else ""
         message = f"{attempt.name} crashed while {attempt.doing} ({means}{sign})"
         remedy = "a native library broke; the last lines of stderr name the call, and its version may not fit the model"
-        return ModelFault(message, remedy=remedy, stderr=stderr)
-    message = f"{attempt.name} was killed by {sign} while {attempt.doing}"
-    return ModelFault(message, remedy="find out what sends it; nothing of lockgate did", stderr=stderr)
+    else:
+        message = f"{attempt.name} was killed by {sign} while {attempt.doing}"
+        remedy = "find out what sends it; nothing of lockgate did"
+    return ModelFault(message, remedy=remedy, stderr=stderr)
 
 
 class ChildProcess:

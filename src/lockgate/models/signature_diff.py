@@ -83,10 +83,8 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, tuple[Cha
                 wider = side != "outputs" and new_type in _WIDER.get(old_type, ())
                 changes.append(Change(side, name, "widened" if wider else "retyped", old_type, new_type))
             if side != "outputs" and required(column) != required(after[name]):
-                kind: Literal["newly required", "now optional"] = (
-                    "newly required" if required(after[name]) else "now optional"
-                )
-                changes.append(Change(side, name, kind, old_type, new_type))
+                stricter = required(after[name])
+                changes.append(Change(side, name, "newly required" if stricter else "now optional", old_type, new_type))
         for name, column in after.items():
             if name not in before:
                 needed = side != "outputs" and required(column)

@@ -45,12 +45,7 @@ class DemoModel:
     stall_every: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "weights": self.weights,
-            "pause_ms": self.pause_ms,
-            "stall_ms": self.stall_ms,
-            "stall_every": self.stall_every,
-        }
+        return {key: value for key, value in vars(self).items() if key not in ("name", "story")}
 
 
 def payments(rows: int, *, seed: int) -> Payments:

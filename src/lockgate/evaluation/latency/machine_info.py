@@ -26,13 +26,14 @@ def describe_machine(proc: Path = PROC, sys: Path = SYS) -> dict[str, Any]:
 
     Integers, strings and lists of them only, so that it can stand in evidence.
     """
+    memory = _entry(proc / "meminfo", "MemTotal")
     facts: dict[str, Any] = {
         "system": f"{platform.system()} {platform.release()}",
-        "processor": _processor(proc) or platform.processor() or platform.machine(),
+        "processor": _entry(proc / "cpuinfo", "model name") or platform.processor() or platform.machine(),
         "cpus": os.cpu_count() or 0,
-        "usable_cpus": _usable(),
+        "usable_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0,
         "cpu_limit": _cpu_limit(sys),
-        "memory_mb": _memory_mb(proc),
+        "memory_mb": int(memory.split()[0]) // 1000 if memory else None,
         "memory_limit_mb": _memory_limit_mb(sys),
         "governor": _text(sys / "devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         "load_average": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else None,
@@ -130,23 +131,10 @@ def _process(folder: Path) -> tuple[str, int, int] | None:
     return name, int(fields[11]) + int(fields[12]), int(fields[1])
 
 
-def _processor(proc: Path) -> str | None:
-    for line in (_text(proc / "cpuinfo") or "").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return None
-
-
-def _usable() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
-
-
-def _memory_mb(proc: Path) -> int | None:
-    for line in (_text(proc / "meminfo") or "").splitlines():
-        if line.startswith("MemTotal:"):
-            return int(line.split()[1]) // 1000
-    return None
+def _entry(path: Path, name: str) -> str:
+    """The first value of a name in a file of `name: value` lines; empty where there is none."""
+    entries = (line.partition(":") for line in (_text(path) or "").splitlines())
+    return next((value.strip() for key, _, value in entries if key.strip() == name), "")
 
 
 def _cpu_limit(sys: Path) -> str | None:

@@ -79,17 +79,8 @@ def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies,
 
 def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:
     """Return the estimate of the same requirement without a value. problem: (code, reason)."""
-    return Estimate(
-        requirement=estimate.requirement,
-        slice=estimate.slice,
-        rows=estimate.rows,
-        positives=estimate.positives,
-        required=estimate.required,
-        on=estimate.on,
-        method="none",
-        counted=estimate.counted,
-        problem=problem,
-    )
+    identity = ("requirement", "slice", "rows", "positives", "required", "on", "counted")
+    return Estimate(method="none", problem=problem, **{name: getattr(estimate, name) for name in identity})
 
 
 def statistic(subject: str) -> Statistic:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import pyarrow as pa
@@ -56,9 +55,7 @@ class RequestLog:
         ]
         self._writer.write_table(pa.table([pa.array(column) for column in columns], schema=_SCHEMA))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._writer.close()
         if kind is None:
             self._partial.replace(self.path)

@@ -20,58 +20,49 @@ _DISTRIBUTIONS = {
 
 def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> ModelFault:
     """Return the fault of a model whose process lives and reported `error`."""
-    kind, text = error["kind"], f"{error['type']}: {error['text']}" if error["text"] else str(error["type"])
-    if kind == "memory":
-        return ModelFault(
-            f"{attempt.name} ran out of memory while {attempt.doing} ({text})", remedy=MORE_MEMORY, stderr=stderr
-        )
+    name, doing, kind = attempt.name, attempt.doing, error["kind"]
+    text = f"{error['type']}: {error['text']}" if error["text"] else str(error["type"])
     if kind == "import":
         return _not_importable(attempt, error, text, stderr)
-    if kind == "input":
-        message = f"{attempt.name} cannot predict: {error['text']}"
-        return ModelFault(
-            message, remedy="change the data or the model's signature, or map columns with inputs:", stderr=stderr
-        )
-    if kind == "answer":
-        message = f"{attempt.name} gave no usable answer while {attempt.doing}: {error['text']}"
-        return ModelFault(
-            message,
-            remedy="let predict return one value, or one row of values, for each row",
-            stderr=stderr,
-            alive=True,
-        )
-    if kind == "metric":
-        message = f"beside {attempt.name}, while {attempt.doing}: {error['text']}"
-        return ModelFault(message, remedy="repair the function that per_row names", stderr=stderr, alive=True)
-    if attempt.doing == "loading":
-        message = f"{attempt.name} could not be loaded: {text}"
-        return ModelFault(message, remedy=f"try mlflow.pyfunc.load_model on it under {attempt.python}", stderr=stderr)
-    message = f"{attempt.name} raised {text}, while {attempt.doing}"
-    return ModelFault(
-        message, remedy="the last lines of its stderr show where; repair predict", stderr=stderr, alive=True
-    )
+    alive = kind not in ("memory", "input") and (kind in ("answer", "metric") or doing != "loading")
+    if kind == "memory":
+        message, remedy = f"{name} ran out of memory while {doing} ({text})", MORE_MEMORY
+    elif kind == "input":
+        message = f"{name} cannot predict: {error['text']}"
+        remedy = "change the data or the model's signature, or map columns with inputs:"
+    elif kind == "answer":
+        message = f"{name} gave no usable answer while {doing}: {error['text']}"
+        remedy = "let predict return one value, or one row of values, for each row"
+    elif kind == "metric":
+        message = f"beside {name}, while {doing}: {error['text']}"
+        remedy = "repair the function that per_row names"
+    elif doing == "loading":
+        message = f"{name} could not be loaded: {text}"
+        remedy = f"try mlflow.pyfunc.load_model on it under {attempt.python}"
+    else:
+        message = f"{name} raised {text}, while {doing}"
+        remedy = "the last lines of its stderr show where; repair predict"
+    return ModelFault(message, remedy=remedy, stderr=stderr, alive=alive)
 
 
 def connection_lost(attempt: Attempt, lost: ConnectionLost, stderr: str) -> ModelFault:
     """Return the fault of a model whose process is gone, or was ended because the connection was of no more use."""
-    name, doing = attempt.name, attempt.doing
+    name, doing, code = attempt.name, attempt.doing, lost.returncode
     if lost.reason == "cancelled":
         return ModelFault(f"{name} was cancelled while {doing}", stderr=stderr)
+    if lost.reason == "ended" and code is not None and code < 0:
+        return killed_by_signal(attempt, -code, stderr)
     if lost.reason == "silent":
         message = f"{name} did not answer within {attempt.seconds:g} s while {doing}, and was killed"
         remedy = "the last lines of its stderr show where it hangs; raise the time limit if it only needs longer"
-        return ModelFault(message, remedy=remedy, stderr=stderr)
-    if lost.reason in ("garbage", "closed"):
+    elif lost.reason == "ended":
+        message = f"{name} ended its process with exit code {code} while {doing}"
+        remedy = "the model's code must not call exit; raise an exception instead"
+    else:
         did = "wrote into" if lost.reason == "garbage" else "closed"
         message = f"{name} {did} the line between its process and lockgate while {doing}, and was killed"
-        return ModelFault(
-            message, remedy="the model must leave file descriptors alone that it did not open", stderr=stderr
-        )
-    code = lost.returncode
-    if code is not None and code < 0:
-        return killed_by_signal(attempt, -code, stderr)
-    message = f"{name} ended its process with exit code {code} while {doing}"
-    return ModelFault(message, remedy="the model's code must not call exit; raise an exception instead", stderr=stderr)
+        remedy = "the model must leave file descriptors alone that it did not open"
+    return ModelFault(message, remedy=remedy, stderr=stderr)
 
 
 def _not_importable(attempt: Attempt, error: Mapping[str, Any], text: str, stderr: str) -> ModelFault:

@@ -279,18 +279,20 @@ def machine_certificates() -> tuple[str | None, str | None]:
     return str(DEFAULT_CA_BUNDLE_PATH), None
 
 
+_BREAKS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (ConnectionRefusedError, "the connection is refused"),
+    (socket.gaierror, "the host is unknown"),
+    (TimeoutError, "the connection was not taken in time"),
+    (
+        (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError),
+        "it closed the connection without an answer",
+    ),
+    (http.client.IncompleteRead, "the connection broke in the middle of the answer"),
+    ((http.client.HTTPException, ValueError), "what it answers is not HTTP"),
+)
+
+
 def _describe(error: Exception) -> str:
     """What broke, in words without an address, which may hold a password."""
-    if isinstance(error, ConnectionRefusedError):
-        return "the connection is refused"
-    if isinstance(error, socket.gaierror):
-        return "the host is unknown"
-    if isinstance(error, TimeoutError):
-        return "the connection was not taken in time"
-    if isinstance(error, http.client.RemoteDisconnected | ConnectionResetError | BrokenPipeError):
-        return "it closed the connection without an answer"
-    if isinstance(error, http.client.IncompleteRead):
-        return "the connection broke in the middle of the answer"
-    if isinstance(error, http.client.HTTPException | ValueError):
-        return "what it answers is not HTTP"
-    return error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__
+    words = next((words for kinds, words in _BREAKS if isinstance(error, kinds)), getattr(error, "strerror", None))
+    return words or type(error).__name__
