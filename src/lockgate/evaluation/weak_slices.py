@@ -76,13 +76,9 @@ class WeakSliceSearch:
         """The search for the evidence; measured numbers as text."""
         worst = self.worst[0] if self.worst else None
         return {
-            "found_slices": {
-                "searched": self.searched,
+            "found_slices": vars(self)
+            | {
                 "skipped": list(self.skipped),
-                "depth": self.depth,
-                "loss": self.loss,
-                "against": self.against,
-                "discovered": self.discovered,
                 "false_discovery_rate": number(RATE),
                 "worst": None
                 if worst is None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lockgate.errors import LockgateError
-from lockgate.evidence.finding import Finding, Verdict
+from lockgate.evidence.finding import Finding, Verdict, known_fields
 from lockgate.hashing import canonical, sha256
 
 SCHEMA = "lockgate/evidence/v1"
@@ -53,18 +53,14 @@ class GateResult:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> GateResult:
-        return cls(
-            name=value["name"],
-            kind=value["kind"],
-            counts=value["counts"],
-            verdict=Verdict(value["verdict"]),
-            reason=value["reason"],
-            requirements=tuple(
-                RequirementLine(line["id"], line["text"], line["file"], line["line"]) for line in value["requirements"]
+        converted = {
+            "verdict": Verdict(value["verdict"]),
+            "requirements": tuple(
+                RequirementLine(**known_fields(RequirementLine, line)) for line in value["requirements"]
             ),
-            findings=tuple(Finding.from_json(finding) for finding in value["findings"]),
-            context=value["context"],
-        )
+            "findings": tuple(Finding.from_json(finding) for finding in value["findings"]),
+        }
+        return cls(**known_fields(cls, value) | converted)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import tempfile
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,11 @@ EVIDENCE = "evidence.json"
 _STATE = "state.json"
 
 
+@dataclass(frozen=True)
 class RunFolder:
     """One run on disk."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    path: Path
 
     @classmethod
     def new(cls, root: Path, run_id: str) -> RunFolder:

@@ -70,7 +70,10 @@ def reevaluate(
     of their own as in a run. Raises Refused with the code `evidence_mismatch` for any difference in a verdict or a value,
     and for any part that the evidence should have and has not.
     """
-    scope, recorded = EvidenceScope.of(evidence, pipeline.registry), {result.name: result for result in evidence.gates}
+    scope, recorded = (
+        EvidenceScope.of(evidence, pipeline.registry),
+        {result.name: result for result in evidence.gates},
+    )
     champion = "none" if scope.champion is None else ChampionSelector(version=scope.champion)
     same_versions = pipeline.model_copy(update={"champion": champion})
     deadline = time.monotonic() + seconds

@@ -224,13 +224,7 @@ class PipelineRun:
                 "scored": [dict(entry) for entry in scored],
                 "exhibits": sorted(self.exhibits, key=lambda entry: str(entry["name"])),
                 "waivers": [
-                    {
-                        "finding": waiver.finding,
-                        "owner": waiver.owner,
-                        "reason": waiver.reason,
-                        "until": str(waiver.until),
-                        "expired": waiver.expired(self.started_at.date()),
-                    }
+                    waiver.model_dump(mode="json") | {"expired": waiver.expired(self.started_at.date())}
                     for waiver in self.pipeline.waivers
                 ],
                 "asks": asks,

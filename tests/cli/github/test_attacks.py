@@ -391,7 +391,9 @@ def test_44_a_secret_that_a_gate_says_is_masked_and_written_nowhere(story: Attac
 
 def test_47_only_the_word_approved_opens_the_jobs_that_promote(story: Attacked) -> None:
     """No output at all, or any other word, opens nothing: the conditions compare, and never negate or look for a part."""
-    texts = dict(Workflows.of("fraud", Path("gates/fraud.yaml"), action=f"a/b@{'0' * 40}", root=story.folder).texts)
+    texts = dict(
+        Workflows.of("fraud", Path("gates/fraud.yaml"), action=f"a/b@{'0' * 40}", root=story.folder).texts
+    )
     jobs = yaml.safe_load(texts["gate-approve.yml"])["jobs"]
     story.world.fault = lambda method, target: (500, {}, b"")
     broken = story.call("decide", story.world.comment("ana", "/gate status"))

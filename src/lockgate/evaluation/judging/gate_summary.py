@@ -91,13 +91,9 @@ def risk_sentence(evidence: Evidence) -> str | None:
     waived = {str(waiver["finding"]) for waiver in evidence.document.get("waivers") or () if not waiver.get("expired")}
     estimated = False
     for gate in evidence.gates:
-        if gate.name in waived or any(finding.id in waived for finding in gate.findings):
-            named = (
-                [gate.name]
-                if gate.name in waived
-                else [finding.id for finding in gate.findings if finding.id in waived]
-            )
-            weaker.setdefault("waived", {}).update(dict.fromkeys(named, 1))
+        ids = [gate.name] if gate.name in waived else [finding.id for finding in gate.findings if finding.id in waived]
+        if ids:
+            weaker.setdefault("waived", {}).update(dict.fromkeys(ids, 1))
         elif not gate.counts:
             weaker.setdefault("does not count", {})[gate.name] = 1
         for finding in gate.findings:

@@ -55,17 +55,12 @@ def rows_to_decide(
     variance = _variance(estimate)
     if distance is None or distance <= 0 or (variance is None and estimate.value is None):
         return None
-    rows, share = (
-        _least_rows(estimate, requirement, small, distance=distance),
-        _effective(estimate) / max(estimate.rows, 1),
-    )
+    rows, aim = _least_rows(estimate, requirement, small, distance=distance), alpha_and_power(requirement, slices)
+    share = _effective(estimate) / max(estimate.rows, 1)
     if variance and by_difference and estimate.method == TANGO:
-        effective_rows = rows_by_score(variance * share, margin=distance, **alpha_and_power(requirement, slices))
-        rows = max(rows, math.ceil(effective_rows / share))
+        rows = max(rows, math.ceil(rows_by_score(variance * share, margin=distance, **aim) / share))
     elif variance:
-        rows = max(
-            rows, rows_by_t(variance, margin=distance, n_eff_share=share, **alpha_and_power(requirement, slices))
-        )
+        rows = max(rows, rows_by_t(variance, margin=distance, n_eff_share=share, **aim))
     return rows if estimate.rows < rows < 2**53 else None  # beyond, JSON readers lose whole numbers
 
 
@@ -132,15 +127,11 @@ def smallest_tolerance(estimate: Estimate, requirement: Requirement, slices: int
         return None
     from lockgate.stats.power import margin_by_score, margin_by_t
 
+    effective_rows, aim = _effective(estimate), alpha_and_power(requirement, slices)
     if estimate.method == TANGO:
-        effective_rows = _effective(estimate)
-        smallest = margin_by_score(
-            effective_rows, variance * effective_rows / estimate.rows, **alpha_and_power(requirement, slices)
-        )
+        smallest = margin_by_score(effective_rows, variance * effective_rows / estimate.rows, **aim)
     else:
-        smallest = margin_by_t(
-            math.sqrt(variance / estimate.rows), n_eff=_effective(estimate), **alpha_and_power(requirement, slices)
-        )
+        smallest = margin_by_t(math.sqrt(variance / estimate.rows), n_eff=effective_rows, **aim)
     return smallest / abs(estimate.champion) if requirement.limit.sign == "*" and estimate.champion else smallest
 
 

@@ -59,22 +59,30 @@ def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies,
     """Estimate one requirement such as `p99_ms <= champion * 1.1` or `p99_ms <= 20`."""
     value = statistic(requirement.subject)
     candidate = spanned(value, pooled(as_times(timed.candidate)))[1]
+    blank = replace(
+        blank_estimate(name, requirement, timed),
+        candidate=_finite(candidate),
+        limit=absolute_limit(requirement, None),
+    )
+    if requirement.limit.relative:
+        assert timed.champion is not None  # noqa: S101  # a relative requirement is evaluated only with a champion
+        return estimate_ratio(blank, requirement, timed.candidate, timed.champion, value, seed=seed)
+    return _absolute(blank, requirement, timed, candidate)
+
+
+def blank_estimate(name: str, requirement: Requirement, timed: BlockLatencies) -> Estimate:
+    """Return the estimate of a requirement on timed requests, still without a value."""
     limit = requirement.limit
-    blank = Estimate(
+    by_factor = limit.relative and limit.sign == "*"
+    return Estimate(
         requirement=name,
         slice=(),
         rows=timed.requests,
         positives=None,
-        required=(requirement.op, limit.value),
-        on="ratio" if limit.relative else "value",
+        required=(requirement.op, limit.margin if limit.relative and not by_factor else limit.value),
+        on="ratio" if by_factor else "difference" if limit.relative else "value",
         method="none",
-        candidate=candidate if math.isfinite(candidate) else None,
-        limit=absolute_limit(requirement, None),
     )
-    if limit.relative:
-        assert timed.champion is not None  # noqa: S101  # a relative requirement is evaluated only with a champion
-        return estimate_ratio(blank, requirement, timed.candidate, timed.champion, value, seed=seed)
-    return _absolute(blank, requirement, timed, candidate)
 
 
 def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:

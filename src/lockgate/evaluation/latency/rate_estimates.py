@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
-from lockgate.evaluation.latency.percentile_estimates import BlockLatencies, as_times, bound_by_blocks, estimate_ratio
+from lockgate.evaluation.latency.percentile_estimates import (
+    BlockLatencies,
+    as_times,
+    blank_estimate,
+    bound_by_blocks,
+    estimate_ratio,
+)
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.hashing import number
@@ -24,16 +30,8 @@ RATES = ("throughput_rps", "error_rate")
 
 def estimate_rate(name: str, requirement: Requirement, timed: BlockLatencies, *, seed: int) -> Estimate:
     """Estimate one requirement such as `error_rate <= 0.1%` or `throughput_rps >= champion * 0.9`."""
-    limit = requirement.limit
-    blank = Estimate(
-        requirement=name,
-        slice=(),
-        rows=timed.requests,
-        positives=None,
-        required=(requirement.op, limit.value if not limit.relative or limit.sign == "*" else limit.margin),
-        on="value" if not limit.relative else "ratio" if limit.sign == "*" else "difference",
-        method="point" if requirement.claim == "point" else "none",
-    )
+    method = "point" if requirement.claim == "point" else "none"
+    blank = replace(blank_estimate(name, requirement, timed), method=method)
     if requirement.subject == "throughput_rps":
         return _throughput(blank, requirement, timed, seed=seed)
     return _errors(blank, requirement, timed)
