@@ -66,7 +66,7 @@ def forged(checkout: Checkout, forge: Callable[[dict[str, Any]], object]) -> Evi
     """The newest evidence as somebody wrote it anew."""
     document = checkout.evidence
     forge(document)
-    return Evidence.of(document)
+    return Evidence.from_document(document)
 
 
 def test_what_says_the_same_is_named_in_the_proof_and_the_rest_too(evaluated: Checkout) -> None:

@@ -99,7 +99,7 @@ def test_what_is_not_finite_is_null(value: float) -> None:
 
 def test_the_digest_covers_the_stored_bytes() -> None:
     """Other spacing is another digest, though it says the same; what is read is never dumped anew."""
-    one = Evidence.of(document())
+    one = Evidence.from_document(document())
     spaced = json.dumps(document(), indent=1).encode()
     other = Evidence.read(spaced)
 

@@ -39,7 +39,7 @@ def test_the_newest_run_is_the_latest(tmp_path: Path) -> None:
 def test_evidence_is_kept_with_the_digest_that_sha256sum_checks(tmp_path: Path) -> None:
     """And is found by it, its bytes as they lie there."""
     folder = RunFolder.new(tmp_path, "r")
-    evidence = Evidence.of(DOCUMENT)
+    evidence = Evidence.from_document(DOCUMENT)
     folder.keep_evidence(evidence)
     checked = subprocess.run(["sha256sum", "-c", "evidence.sha256"], cwd=folder.path, capture_output=True, text=True)
     found = runfolder.find(tmp_path, evidence.digest)
@@ -75,7 +75,7 @@ def test_a_broken_state_is_none(tmp_path: Path, content: bytes | None) -> None:
 def test_only_evidence_reports_and_exhibits_are_published(tmp_path: Path) -> None:
     """Never scored rows, nor raw requests."""
     folder = RunFolder.new(tmp_path, "r")
-    folder.keep_evidence(Evidence.of(DOCUMENT))
+    folder.keep_evidence(Evidence.from_document(DOCUMENT))
     entry = folder.keep_exhibit(Exhibit("m/roc", "curve", ("x",), ((0.5,),)))
     for name in ("report.md", "scored/holdout.parquet", "latency/latency.parquet", "state.json", "gates/m.json"):
         folder.write(name, b"x")

@@ -70,7 +70,7 @@ def evidence(
     candidate = {"version": str(version), "digest": None, "run_id": None}
     if isinstance(version, ModelVersion):
         candidate = {"version": version.version, "digest": version.digest, "run_id": version.run_id}
-    return Evidence.of(
+    return Evidence.from_document(
         {
             "schema": "lockgate/evidence/v1",
             "run": {

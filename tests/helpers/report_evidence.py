@@ -40,7 +40,7 @@ EMPTY = finding(
 
 
 def evidence(*gates: GateResult, **more: Any) -> Evidence:
-    return Evidence.of(
+    return Evidence.from_document(
         {
             "schema": "lockgate/evidence/v1",
             "run": {"id": "20261121-041530-9f3c21ab"},

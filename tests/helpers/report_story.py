@@ -92,7 +92,7 @@ NEARLY = GateResult(
 
 
 def told(*gates: GateResult, **more: Any) -> Evidence:
-    return Evidence.of(
+    return Evidence.from_document(
         {
             "schema": "lockgate/evidence/v1", "run": RUN,
             "policy": {"sha256": "sha256:p", "files": [{"path": "gates/fraud.yaml", "sha256": "sha256:f"}]},

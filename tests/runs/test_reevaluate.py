@@ -89,8 +89,8 @@ def test_the_gates_own_verdict_must_follow_too() -> None:
 def test_evidence_of_another_shape_is_refused(more: dict[str, Any]) -> None:
     """Strangers may have written it; it is no accident of ours."""
     with pytest.raises(Refused, match="another shape") as caught:
-        EvidenceScope.of(
-            Evidence.of({**evidence().document, **more}), MlflowSpec(uri="sqlite:///mlflow.db")
+        EvidenceScope.from_evidence(
+            Evidence.from_document({**evidence().document, **more}), MlflowSpec(uri="sqlite:///mlflow.db")
         )
 
     assert caught.value.code == "evidence_mismatch"

@@ -133,7 +133,7 @@ class TestCounting:
         document = {**about.document, "data": [{"name": name} for name in data]}
         document["run"] = {**about.document["run"], **run}
 
-        assert data_fact(Evidence.of(document)) == fact
+        assert data_fact(Evidence.from_document(document)) == fact
 
 
 def judged(

@@ -74,7 +74,7 @@ class Evidence:
     stored: bytes
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> Evidence:
+    def from_document(cls, document: Mapping[str, Any]) -> Evidence:
         return cls(document, canonical(document))
 
     @classmethod

@@ -41,7 +41,7 @@ class EvidenceScope:
     began: datetime
 
     @classmethod
-    def of(cls, evidence: Evidence, registry: RegistrySpec) -> EvidenceScope:
+    def from_evidence(cls, evidence: Evidence, registry: RegistrySpec) -> EvidenceScope:
         """Raises Refused for evidence that says none of it, because somebody else wrote it."""
         try:
             champion = evidence.champion
@@ -71,7 +71,7 @@ def reevaluate(
     and for any part that the evidence should have and has not.
     """
     scope, recorded = (
-        EvidenceScope.of(evidence, pipeline.registry),
+        EvidenceScope.from_evidence(evidence, pipeline.registry),
         {result.name: result for result in evidence.gates},
     )
     champion = "none" if scope.champion is None else ChampionSelector(version=scope.champion)

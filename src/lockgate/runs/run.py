@@ -210,7 +210,7 @@ class PipelineRun:
         counting = [result for result in self.results if result.counts]
         verdict = Verdict.worst(result.verdict for result in counting)
         asks = sorted(self._acceptable(counting))
-        return Evidence.of(
+        return Evidence.from_document(
             {
                 "schema": SCHEMA,
                 "run": self._run_entry(finished_at),

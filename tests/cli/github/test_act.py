@@ -101,7 +101,7 @@ class Pull(Runner):
 
 def written(model: str, root: Path, name: str = "gate-approve.yml") -> str:
     """A workflow, as `gate init --github` writes it."""
-    return dict(Workflows.of(model, Path("gates/fraud.yaml"), action=ACTION, root=root).texts)[name]
+    return dict(Workflows.for_pipeline(model, Path("gates/fraud.yaml"), action=ACTION, root=root).texts)[name]
 
 
 def test_the_action_as_it_is_installs_itself_and_decides_and_hostile_inputs_stay_text(tmp_path: Path) -> None:

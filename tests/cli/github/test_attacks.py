@@ -307,7 +307,7 @@ def test_41_hostile_text_does_nothing_anywhere(story: Attacked) -> None:
         **about.document,
         "model": {**about.document["model"], "name": "".join(EVIL), "candidate": {"version": EVIL[0]}},
     }
-    forged = Evidence.of({**told, "asks": EVIL, "opens": "by_owner", "verdict": "inconclusive"})
+    forged = Evidence.from_document({**told, "asks": EVIL, "opens": "by_owner", "verdict": "inconclusive"})
     story.world.leave(story.world.runs[-1], {"evidence.json": forged.stored})
     commented = story.call("comment")
 
@@ -346,7 +346,7 @@ def test_43_a_report_that_is_too_long_is_cut_and_the_exit_code_kept(story: Attac
         {**about.document["gates"][0], "name": f"g{number}", "findings": [], "requirements": []}
         for number in range(5_000)
     ]
-    forged = Evidence.of({**about.document, "gates": [*many, *about.document["gates"]]})
+    forged = Evidence.from_document({**about.document, "gates": [*many, *about.document["gates"]]})
     story.world.leave(story.world.runs[-1], {"evidence.json": forged.stored})
     commented = story.call("comment")
     annotations = [line for line in done.stderr.splitlines() if line.startswith("::error ")]
@@ -392,7 +392,7 @@ def test_44_a_secret_that_a_gate_says_is_masked_and_written_nowhere(story: Attac
 def test_47_only_the_word_approved_opens_the_jobs_that_promote(story: Attacked) -> None:
     """No output at all, or any other word, opens nothing: the conditions compare, and never negate or look for a part."""
     texts = dict(
-        Workflows.of("fraud", Path("gates/fraud.yaml"), action=f"a/b@{'0' * 40}", root=story.folder).texts
+        Workflows.for_pipeline("fraud", Path("gates/fraud.yaml"), action=f"a/b@{'0' * 40}", root=story.folder).texts
     )
     jobs = yaml.safe_load(texts["gate-approve.yml"])["jobs"]
     story.world.fault = lambda method, target: (500, {}, b"")

@@ -68,7 +68,7 @@ class Story(Job):
     def draw(self, evidence: Evidence, files: dict[str, bytes]) -> Evidence:
         """The same evidence with a curve, and an artifact with these files beside it."""
         listed = [{"name": "metrics/roc", "kind": "curve", "sha256": sha256(CURVE)}]
-        drawn = Evidence.of({**evidence.document, "exhibits": listed})
+        drawn = Evidence.from_document({**evidence.document, "exhibits": listed})
         self.world.leave(self.world.runs[-1], {"evidence.json": drawn.stored, **files})
         return drawn
 

@@ -190,13 +190,13 @@ def test_what_a_workflow_cannot_hold_is_refused(model: str, pipeline: str, actio
     from lockgate.errors import UsageError
 
     with pytest.raises(UsageError):
-        Workflows.of(model, Path(pipeline), action=action, root=tmp_path)
+        Workflows.for_pipeline(model, Path(pipeline), action=action, root=tmp_path)
 
 
 @pytest.mark.parametrize("model", ['"', "a: b", "x\ny", "{z}", "- #", "🚀", "\\"])
 def test_any_model_name_stays_one_value(model: str, tmp_path: Path) -> None:
     """Whatever signs it has."""
-    texts = dict(Workflows.of(model, Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)
+    texts = dict(Workflows.for_pipeline(model, Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)
     steps = yaml.safe_load(texts["gate-rollback.yml"])["jobs"]["rollback"]["steps"]
 
     assert steps[-1]["with"]["model"] == model
@@ -204,9 +204,9 @@ def test_any_model_name_stays_one_value(model: str, tmp_path: Path) -> None:
 
 def test_the_repositorys_own_list_is_what_its_models_need(tmp_path: Path) -> None:
     """Where there is none, the versions that are here are written down."""
-    here = dict(Workflows.of("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
+    here = dict(Workflows.for_pipeline("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
     (tmp_path / "requirements.txt").touch()
-    own = dict(Workflows.of("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
+    own = dict(Workflows.for_pipeline("m", Path("gates/m.yaml"), action=ACTION, root=tmp_path).texts)["gate.yml"]
 
     assert re.search(r"pip install mlflow==[\d.]+ pyarrow==[\d.]+ pandas==[\d.]+", here)
     assert "pip install --requirement requirements.txt\n" in own

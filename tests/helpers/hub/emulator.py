@@ -119,7 +119,7 @@ class World:
         told = {"version": "2", "commit": run["head_sha"], "policy": self.policy, "finished": self.now} | more
         document = dict(evidence(**told).document)
         ci = {"GITHUB_RUN_ID": str(run["id"]), "GITHUB_RUN_ATTEMPT": str(run["run_attempt"])}
-        found = Evidence.of({**document, "run": {**document["run"], "ci": ci}})
+        found = Evidence.from_document({**document, "run": {**document["run"], "ci": ci}})
         self.leave(run, {"evidence.json": found.stored})
         return found
 

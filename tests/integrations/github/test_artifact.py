@@ -27,7 +27,7 @@ def named(*entries: tuple[str, bytes | str]) -> Evidence:
         {"name": name, "kind": "curve", "sha256": digest.sha256(what) if isinstance(what, bytes) else what}
         for name, what in entries
     ]
-    return Evidence.of({**evidence().document, "exhibits": listed})
+    return Evidence.from_document({**evidence().document, "exhibits": listed})
 
 
 def zipped(files: Sequence[tuple[str, bytes]] | Mapping[str, bytes], *, link: str | None = None) -> bytes:
@@ -66,8 +66,8 @@ def test_what_the_evidence_names_is_taken_and_nothing_else() -> None:
         (named(("a\0b", ROC)), {}, "it names an exhibit 'a"),
         (named(("x" * 300, ROC)), {}, "it names an exhibit 'xxx"),
         (named(("metrics/roc", "sha256:0")), {}, "with 'sha256:0'"),
-        (Evidence.of({**evidence().document, "exhibits": [1]}), {}, "another shape"),
-        (Evidence.of({**evidence().document, "exhibits": None}), {}, "another shape"),
+        (Evidence.from_document({**evidence().document, "exhibits": [1]}), {}, "another shape"),
+        (Evidence.from_document({**evidence().document, "exhibits": None}), {}, "another shape"),
     ],
 )  # fmt: skip
 def test_evidence_without_its_exhibits_is_not_whole(about: Evidence, files: dict[str, bytes], said: str) -> None:

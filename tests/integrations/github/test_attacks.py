@@ -436,7 +436,7 @@ def test_24_the_pipeline_or_what_it_extends_is_changed_in_the_pull_request(
 ) -> None:
     files = [{"path": name, "sha256": POLICY} for name in ("gates/fraud.yaml", "policies/base.yaml")]
     found = dict(world.run_gate().document)
-    extended = Evidence.of(found | {"policy": {**found["policy"], "files": files}})
+    extended = Evidence.from_document(found | {"policy": {**found["policy"], "files": files}})
     world.leave(world.runs[-1], {"evidence.json": extended.stored})
     approve(world, "ana", extended.digest)
     assert said(decided(world)) == APPROVED

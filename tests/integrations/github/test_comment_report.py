@@ -222,7 +222,7 @@ def _evil(texts: list[str]) -> Evidence:
     )
     document = told(*results, opens="by_owner", asks=[value, line], verdict="inconclusive").document
     named = {"name": model, "candidate": {"version": version}, "champion": {"version": version}}
-    return Evidence.of({**document, "model": named})
+    return Evidence.from_document({**document, "model": named})
 
 
 def _policy(texts: list[str]) -> SignoffPolicy:

@@ -206,7 +206,7 @@ def test_an_edited_exhibit_or_tag_of_the_evidence_is_named(bench: Bench) -> None
     """The evidence holds the hash of each picture; and what is searched by must be what it says."""
     exhibit = {"name": "metrics/roc", "kind": "curve", "sha256": digest.sha256(b"[1]")}
     made = evidence(bench.model, bench.versions[2], finished=bench.clock(), verdict="fail", opens="no")
-    made = type(made).of({**made.document, "exhibits": [exhibit]})
+    made = type(made).from_document({**made.document, "exhibits": [exhibit]})
     folder = run_folder(made, bench.folder / made.run_id)
     (folder / "exhibits" / "metrics-roc.json").write_bytes(b"[1]")
     published.publish(bench.registry, made, folder)

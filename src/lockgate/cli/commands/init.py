@@ -166,7 +166,7 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
 
 
 def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
-    for line in Workflows.of(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
+    for line in Workflows.for_pipeline(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
         click.echo(line)
 
 

@@ -50,7 +50,7 @@ class Workflows:
     models_need: str
 
     @classmethod
-    def of(cls, model: str, pipeline: Path, *, action: str | None, root: Path) -> Workflows:
+    def for_pipeline(cls, model: str, pipeline: Path, *, action: str | None, root: Path) -> Workflows:
         """The files of a pipeline. Raises UsageError for a name that a workflow cannot hold."""
         if action is not None and not _ACTION.fullmatch(action):
             raise UsageError(
