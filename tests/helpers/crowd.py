@@ -146,7 +146,7 @@ class World:
         if self.lifecycle == "aliases":
             found += [
                 f"version {one} was moved to the stage {stage}"
-                for one, stage in stages.shown.items()
+                for one, stage in stages.by_version.items()
                 if stage != "None"
             ]
         shown = {one.version: one.tags for one in registry.versions(self.model)}
@@ -196,7 +196,7 @@ class Watch:
         while not self.enough.wait(0.1):
             try:
                 holds = registry.aliases(self.world.model).get("production")
-                shown = registry.stages(self.world.model).shown
+                shown = registry.stages(self.world.model).by_version
             except RegistryError:  # the server is away: nobody sees anything
                 continue
             self.samples += 1

@@ -101,7 +101,7 @@ class Bench:
 
     @property
     def stages(self) -> str:
-        found = self.registry.stages(self.model).shown
+        found = self.registry.stages(self.model).by_version
         return " ".join(found[version] for version in sorted(found))
 
     @property
@@ -217,7 +217,7 @@ def test_two_at_once_never_leave_two_productions(bench: Bench) -> None:
         registry = MlflowRegistry(bench.models.uri, lifecycle="stages")
         started.wait()
         while not done.is_set():
-            stages = registry.stages(bench.model).shown
+            stages = registry.stages(bench.model).by_version
             seen[sum(stage == "Production" for stage in stages.values())] += 1
 
     threads = [threading.Thread(target=one, args=(number,)) for number in (1, 2)]

@@ -36,7 +36,7 @@ def adopt(operator: Operator, *, version: str, reason: str) -> Outcome:
             remedy=f"adopt version {holder}, or move the alias first",
         )
     production = state.stages.names.get("production")
-    staged = [other for other, stage in state.stages.shown.items() if stage == production]
+    staged = [other for other, stage in state.stages.by_version.items() if stage == production]
     if staged and version not in staged:
         raise Refused(
             f"the stage {production} holds version {', '.join(staged)}, not {version}",

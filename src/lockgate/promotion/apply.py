@@ -127,7 +127,7 @@ def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry
         if writer is not None
     ]
     stages = {} if standing.production is None else standing.stages_due(state.stages)
-    reasons += [f"version {version} stood in the stage {state.stages.shown.get(version)}" for version in stages]
+    reasons += [f"version {version} stood in the stage {state.stages.by_version.get(version)}" for version in stages]
     if not reasons:
         return None
     production = standing.production
@@ -309,7 +309,7 @@ def _apply(registry: Registry, model: str, step: Apply, state: RegistryState) ->
     stages = state.stages
     moved = stages.names.get("production") in step.stages.values()
     for version, stage in step.stages.items():
-        if moved and stage == stages.names["archived"] and stages.shown.get(version) == stages.names["production"]:
+        if moved and stage == stages.names["archived"] and stages.by_version.get(version) == stages.names["production"]:
             continue  # it left with the same write that brought the other one in; reading back shows it
         with suppress(NotFound):  # deleted since it was looked at
             registry.set_stage(model, version, stage)

@@ -58,12 +58,12 @@ class VersionFacts:
 
 @dataclass(frozen=True)
 class Stages:
-    """Stages that mirror the aliases: version → stage of all versions, and the registry's stage for each state.
+    """Stages that mirror the aliases, of all versions, and the stage that the registry has for each state.
 
     names: for the states none, staging, production, standby, archived and withdrawn. Both are empty where nothing mirrors.
     """
 
-    shown: Mapping[str, str] = field(default_factory=dict)
+    by_version: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
 

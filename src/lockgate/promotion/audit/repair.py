@@ -52,7 +52,7 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
         lease=operator.promotion.lease,
     )
     moved = "production" in due_aliases or any(
-        stages.names["production"] in (stages.shown[version], stage) for version, stage in due_stages.items()
+        stages.names["production"] in (stages.by_version[version], stage) for version, stage in due_stages.items()
     )
     state = carry_out(operator if moved else replace(operator, switch_traffic=None), state, draft)
     notes = [f"done: {line}" for line in done] + list(serving_notes(draft, state) if moved else ())

@@ -180,7 +180,8 @@ def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
 def _moved(standing: Standing, stages: Stages) -> list[str]:
     due = standing.stages_due(stages)
     wrong = [
-        f"version {version} is in {stages.shown[version]} and should be in {stage}" for version, stage in due.items()
+        f"version {version} is in {stages.by_version[version]} and should be in {stage}"
+        for version, stage in due.items()
     ]
     return [f"somebody moved a stage by hand: {', '.join(wrong)}"] if wrong else []
 

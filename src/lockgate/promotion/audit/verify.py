@@ -202,7 +202,7 @@ def _by_whom(chain: Chain, standing: Standing) -> str:
 
 
 def _stage(model: str, chain: Chain, standing: Standing, version: str, stages: Stages, expected: str) -> Discrepancy:
-    stage = stages.shown[version]
+    stage = stages.by_version[version]
     message, keep = f"it was moved by hand: it stands in the stage {stage}, and the ledger", ""
     if version not in standing.states:
         message += f" does not know it: version {standing.production} is Production{_by_whom(chain, standing)}"
@@ -224,7 +224,7 @@ def _strangers(model: str, standing: Standing, aliases: Mapping[str, str], stage
     """What holds Production where the ledger has none."""
     if standing.production is not None:
         return []
-    staged = [version for version, stage in stages.shown.items() if stage == stages.names["production"]]
+    staged = [version for version, stage in stages.by_version.items() if stage == stages.names["production"]]
     holders = [("alias production", "points to", aliases["production"])] if "production" in aliases else []
     holders += [
         (f"stage {stages.names['production']}", "holds", version)

@@ -54,11 +54,13 @@ class Standing:
         is, unless that is Production and the ledger has another.
         """
         due = {}
-        for version in sorted(stages.shown, key=lambda version: (version != self.production, version_order(version))):
+        for version in sorted(
+            stages.by_version, key=lambda version: (version != self.production, version_order(version))
+        ):
             recorded = version in self.states
             stage = stages.names[self.state(version) if recorded else "archived"]
-            stranger = self.production is not None and stages.shown[version] == stages.names["production"]
-            strange = stages.shown[version] != stage and (recorded or stranger)
+            stranger = self.production is not None and stages.by_version[version] == stages.names["production"]
+            strange = stages.by_version[version] != stage and (recorded or stranger)
             if strange and (versions is None or version in versions):
                 due[version] = stage
         return due

@@ -172,7 +172,7 @@ class MlflowRegistry:
         except (NotFound, Denied, Unavailable):
             raise
         except RegistryError as failure:  # the answer was lost, or the registry knows no stages
-            current = self.stages(name).shown.get(version)
+            current = self.stages(name).by_version.get(version)
             if current is None:
                 raise self._no_stages(name) from failure
             if current != stage:
