@@ -148,7 +148,7 @@ class _TableRun:
 
     def run(self, gate: Gate) -> GateResult:
         from lockgate.evidence.run_folder import RunFolder
-        from lockgate.pipeline.model import Pipeline
+        from lockgate.pipeline.pipeline import Pipeline
         from lockgate.runs.run import PipelineRun, now
 
         fields: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}

@@ -21,7 +21,7 @@ from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
 from lockgate.gates.metadata import SUBJECTS
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, VersionFacts
 from lockgate.runs.run import PipelineRun, now
 

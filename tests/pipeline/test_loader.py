@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lockgate.errors import PipelineError
 from lockgate.evidence.evidence import RequirementLine
 from lockgate.pipeline import loader
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 
 ROOT = Path(__file__).parents[2]
 GOOD = sorted((ROOT / "tests/pipelines/good").glob("*.yaml"))

@@ -12,7 +12,7 @@ from lockgate.errors import ModelFault
 from lockgate.models.server.mlflow_serve import MlflowServeModel
 from lockgate.models.server.model import ServerModel
 from lockgate.pipeline import loader
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.model_factory import start_model
 
 ROOT = Path(__file__).parents[2]

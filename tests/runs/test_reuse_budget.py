@@ -20,7 +20,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.gates.metrics import Metrics
 from lockgate.pipeline import loader
-from lockgate.pipeline.model import Pipeline, Reuse
+from lockgate.pipeline.pipeline import Pipeline, Reuse
 from lockgate.promotion.publish import data_fact
 from lockgate.runs import reuse_budget
 from lockgate.runs.run import PipelineRun, now

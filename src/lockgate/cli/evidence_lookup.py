@@ -13,7 +13,7 @@ from lockgate.evidence.run_folder import find, latest
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
 from lockgate.pipeline.loader import root_of
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import Registry
 from lockgate.runs.lookup import find_pipeline
 from lockgate.signoff import ssh

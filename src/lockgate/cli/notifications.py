@@ -9,7 +9,7 @@ import click
 
 from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.webhooks import Notice, send
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.outcome import Outcome
 from lockgate.runs.run import now
 from lockgate.text import one_line

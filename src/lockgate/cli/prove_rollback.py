@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lockgate.cli.notifications import run_url
 from lockgate.evidence.evidence import Evidence
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.preconditions import make_rollback_proof
 from lockgate.promotion.rollback_proof import RollbackProof
 from lockgate.registries.ports import Registry

@@ -29,7 +29,7 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations import git
 from lockgate.models import environment
 from lockgate.pipeline.loader import load
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.promote import record_staging
 from lockgate.promotion.publish import publish
 from lockgate.registries.ports import Registry

@@ -11,7 +11,7 @@ from lockgate.errors import guess
 from lockgate.models.target_spec import Server
 from lockgate.pipeline import validation_messages
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.requirement_checks import RequirementChecks
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 

@@ -19,7 +19,7 @@ from lockgate.errors import UsageError
 from lockgate.gates.gate import Gate, gate_class
 from lockgate.models.output import OutputSpec
 from lockgate.models.target_spec import Server
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.ledger.policy import CheckSpec, PromotionPolicy, SwitchSpec
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 from lockgate.registries.spec import RegistrySpec, spec_class

@@ -18,7 +18,7 @@ from lockgate.gates.gate import Gate, gate_class
 from lockgate.hashing import canonical, sha256
 from lockgate.pipeline import consistency, inheritance, validation_messages, variables
 from lockgate.pipeline.gate_draft import LATER_GATES, GateDraft
-from lockgate.pipeline.model import Origin, Pipeline, spends_reuse_budget
+from lockgate.pipeline.pipeline import Origin, Pipeline, spends_reuse_budget
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 
 

@@ -15,7 +15,7 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 
 

@@ -21,7 +21,7 @@ from lockgate.hashing import folder_digest
 from lockgate.models.model import Model, Output, ScoreReading
 from lockgate.models.output import scorer
 from lockgate.models.target_spec import Target
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.model_factory import start_model

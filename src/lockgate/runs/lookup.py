@@ -8,7 +8,7 @@ from pathlib import Path
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.run_folder import find
 from lockgate.pipeline.loader import load
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import Registry
 
 

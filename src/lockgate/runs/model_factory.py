@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.errors import UsageError
 from lockgate.models import environment
 from lockgate.models.target_spec import Serve, Server, Target
-from lockgate.pipeline.model import Pipeline, PythonEnvironment
+from lockgate.pipeline.pipeline import Pipeline, PythonEnvironment
 
 if TYPE_CHECKING:
     from lockgate.models.model import Model

@@ -33,7 +33,7 @@ from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.case_builder import open_case

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from lockgate.errors import LockgateError, Refused
 from lockgate.integrations import git
 from lockgate.models.environment import is_secret
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.apply import Operator
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.preconditions import PromotionTerms

@@ -17,7 +17,7 @@ from lockgate.evidence.finding import Finding
 from lockgate.gates.gate import Gate
 from lockgate.hashing import number
 from lockgate.models.target_spec import Server
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.rollback_proof import ReevaluationResult
 from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import ChampionSelector

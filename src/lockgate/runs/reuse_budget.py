@@ -14,7 +14,7 @@ from lockgate.errors import LockgateError
 from lockgate.evaluation.judging.number_format import percent
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Gate
-from lockgate.pipeline.model import Pipeline, spends_reuse_budget
+from lockgate.pipeline.pipeline import Pipeline, spends_reuse_budget
 
 Published = Callable[[], Sequence[Mapping[str, str]]]
 Evaluations = Mapping[str, int | None]  # number of this evaluation by data name, None where unknown

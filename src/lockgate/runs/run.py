@@ -22,7 +22,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Context, Gate, Waiver
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs import reuse_budget
 from lockgate.text import hide

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import DataError, GateBroken
 from lockgate.evaluation.scoring import row_metrics
-from lockgate.pipeline.model import Pipeline, TagThreshold
+from lockgate.pipeline.pipeline import Pipeline, TagThreshold
 
 if TYPE_CHECKING:
     import pyarrow as pa

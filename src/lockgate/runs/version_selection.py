@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lockgate.errors import NotFound, UsageError
 from lockgate.integrations import git
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 

@@ -16,7 +16,7 @@ from helpers.hub.deciding import asked, decided, event_of, ignored, said, seen, 
 from helpers.hub.emulator import World, user
 from helpers.promoting import POLICY, evidence
 from lockgate.evidence.evidence import Evidence
-from lockgate.integrations.github.comments import read_record
+from lockgate.integrations.github.comment_commands import read_record
 from lockgate.integrations.github.schema import GitHubError
 
 APPROVED, WAITING, REJECTED = ("approved", "approved"), ("pending", "votes_missing"), ("rejected", "rejected")

@@ -11,8 +11,9 @@ from helpers.promoting import CI, NOW
 from lockgate import hashing as digest
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Kind
+from lockgate.promotion.ledger.policy import RETAIN_FLOOR
 from lockgate.promotion.ledger.soak import soak_of
-from lockgate.promotion.ledger.standing import RETAIN_FLOOR, standing
+from lockgate.promotion.ledger.standing import standing
 
 SOAK = timedelta(hours=48)
 LEASE = timedelta(minutes=10)

@@ -12,7 +12,7 @@ import click
 
 from lockgate.errors import PipelineError, UsageError
 from lockgate.pipeline.loader import load
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.lookup import pipelines
 
 

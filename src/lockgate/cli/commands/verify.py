@@ -15,7 +15,7 @@ from lockgate.cli.evidence_lookup import model_pipeline
 from lockgate.errors import Refused, UsageError
 from lockgate.evidence.run_folder import write
 from lockgate.hashing import sha256
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.audit.repair import REASON, repair
 from lockgate.promotion.audit.verify import Verification, verify
 from lockgate.promotion.ledger import export as ledger_export

@@ -17,14 +17,14 @@ from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import UsageError
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.client import API, GitHub, own_comment
+from lockgate.integrations.github.comment_commands import contributors, parse_command
 from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
-from lockgate.integrations.github.comments import contributors, parse_command
 from lockgate.integrations.github.eligibility import BranchPolicy
 from lockgate.integrations.github.pull_request_state import RECORD, PullRequestState, read_state
 from lockgate.integrations.github.schema import CommentEvent, GitHubError, PullEvent, parse
 from lockgate.models import environment
 from lockgate.pipeline.loader import load
-from lockgate.pipeline.model import Pipeline
+from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.lookup import only_pipeline
 from lockgate.runs.run import now
 from lockgate.signoff.decision import SignoffDecision, unreachable_reason

@@ -10,7 +10,13 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import sha256
 from lockgate.integrations.github.artifact import EVIDENCE_BYTES, read_evidence, read_exhibits, unzip
 from lockgate.integrations.github.client import GitHub
-from lockgate.integrations.github.comments import UnevaluatedCommit, ballot, closing_record, read_record, unverified
+from lockgate.integrations.github.comment_commands import (
+    UnevaluatedCommit,
+    ballot,
+    closing_record,
+    read_record,
+    unverified,
+)
 from lockgate.integrations.github.eligibility import WORKFLOW, BranchPolicy, obstacles
 from lockgate.integrations.github.schema import (
     Artifact,

@@ -11,8 +11,9 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from lockgate.config import Config, Duration
-from lockgate.promotion.ledger.standing import RETAIN_FLOOR
 from lockgate.units import duration_text, utc, utc_text
+
+RETAIN_FLOOR = timedelta(days=30)  # no policy lets go of a version that left Production sooner
 
 _WAIVED = re.compile(r"waived:\s*(?P<reason>\S.*?)\s*,\s*until\s+(?P<until>[0-9]{4}-[0-9]{2}-[0-9]{2})\s*", re.DOTALL)
 

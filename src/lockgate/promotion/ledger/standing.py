@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.policy import RETAIN_FLOOR
 from lockgate.registries.ports import Stages, version_order
 
 VersionState = Literal["none", "staging", "production", "standby", "archived", "withdrawn"]
-
-RETAIN_FLOOR = timedelta(days=30)
 
 
 @dataclass(frozen=True)

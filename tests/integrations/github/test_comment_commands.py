@@ -7,7 +7,7 @@ import pytest
 from helpers.hub.contract import github
 from helpers.hub.deciding import asked, decided, event_of, ignored, said, seen
 from helpers.hub.emulator import World
-from lockgate.integrations.github.comments import CommentCommand, parse_command, read_record
+from lockgate.integrations.github.comment_commands import CommentCommand, parse_command, read_record
 from lockgate.integrations.github.schema import GitHubError
 from lockgate.signoff.vote import Vote
 
