@@ -315,7 +315,7 @@ def test_nothing_is_approved_without_a_quorum_of_distinct_allowed_votes_for_this
         ({"groups": {"owners": [{}]}}, "names nobody"),
         ({"groups": {"owners": [{"key": "ssh-ed25519 nonsense"}]}}, "not a public key"),
         ({"expires": "0s"}, "longer than nothing"),
-        ({"override": {"owners": 3}}, "override requires 3 of owners, which has 2 with a key"),
+        ({"override": {"owners": 3}}, "override needs 3 of owners, which has 2 with a key"),
         ({"override": {"owners": 0}}, "override requires nobody"),
         ({"override": {}}, "override requires nobody"),
         ({"override": {"risk": 1}}, "not in groups"),

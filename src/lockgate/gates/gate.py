@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from lockgate import plugins
 from lockgate.config import Config
 from lockgate.errors import UsageError
-from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, RequirementError, from_mapping, parse, to_mapping
+from lockgate.evaluation.requirements.grammar import JSON_SCHEMA, parse, read, to_mapping
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.exhibit import Exhibit
@@ -28,22 +28,9 @@ if TYPE_CHECKING:
     from lockgate.models.target_spec import Target
 
 
-def _requirement(value: Any) -> Requirement:
-    if isinstance(value, Requirement):
-        return value
-    try:
-        if isinstance(value, str):
-            return parse(value)
-        if isinstance(value, Mapping):
-            return from_mapping(value)
-    except RequirementError as error:
-        raise ValueError(str(error)) from error
-    raise ValueError(f"{value!r} is no requirement; write for example: auc >= champion - 0.01 on each slice")
-
-
 RequirementField = Annotated[
     Requirement,
-    BeforeValidator(_requirement),
+    BeforeValidator(lambda value: value if isinstance(value, Requirement) else read(value)),
     PlainSerializer(to_mapping),
     WithJsonSchema(dict(JSON_SCHEMA)),
 ]

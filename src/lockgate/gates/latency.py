@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from lockgate.errors import GateBroken, RegistryError
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.estimation.estimate import Estimate
+from lockgate.evaluation.latency.request_limits import PERCENTILES, least_requests
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.requirements.subject import Subject, by_name
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 from lockgate.models.load_spec import Load
 from lockgate.models.target_spec import Server, Target
 
-if TYPE_CHECKING:
-    from lockgate.evaluation.estimation.estimate import Estimate
-
+_BY_FACTOR = (*PERCENTILES, "mean_ms", "throughput_rps")
 _OF_OUR_PROCESSES = ("load_seconds", "first_prediction_ms", "rss_mb", "cpu_seconds_per_1k")
 
 
@@ -28,25 +28,22 @@ class Latency(Gate):
     are sent; without it the first data set, else the input example.
     """
 
-    subjects: ClassVar[Mapping[str, Subject]] = {
-        subject.name: subject
-        for subject in (
-            *(
-                Subject(name, "lower", unit="ms", bounds=(0, None), args=("batch",))
-                for name in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "mean_ms")
-            ),
-            Subject("throughput_rps", "higher", unit="requests/s", bounds=(0, None), args=("batch",)),
-            Subject("error_rate", "lower", bounds=(0, 1), args=("batch",), proportion=True, rewrite="errors <= 0"),
-            Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None), args=("batch",)),
-            Subject("max_ms", "lower", counted=True, unit="ms", bounds=(0, None), args=("batch",)),
-            Subject("load_seconds", "lower", counted=True, unit="s", bounds=(0, None)),
-            Subject("first_prediction_ms", "lower", counted=True, unit="ms", bounds=(0, None)),
-            Subject("rss_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
-            Subject("model_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
-            Subject("cpu_seconds_per_1k", "lower", counted=True, unit="s", bounds=(0, None)),
-            Subject("gpus", "higher", counted=True, bounds=(0, None)),
-        )
-    }
+    subjects: ClassVar[Mapping[str, Subject]] = by_name(
+        *(
+            Subject(name, "lower", unit="ms", bounds=(0, None), args=("batch",))
+            for name in ("p50_ms", "p90_ms", "p95_ms", "p99_ms", "p999_ms", "mean_ms")
+        ),
+        Subject("throughput_rps", "higher", unit="requests/s", bounds=(0, None), args=("batch",)),
+        Subject("error_rate", "lower", bounds=(0, 1), args=("batch",), proportion=True, rewrite="errors <= 0"),
+        Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None), args=("batch",)),
+        Subject("max_ms", "lower", counted=True, unit="ms", bounds=(0, None), args=("batch",)),
+        Subject("load_seconds", "lower", counted=True, unit="s", bounds=(0, None)),
+        Subject("first_prediction_ms", "lower", counted=True, unit="ms", bounds=(0, None)),
+        Subject("rss_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
+        Subject("model_mb", "lower", counted=True, unit="MB", bounds=(0, None)),
+        Subject("cpu_seconds_per_1k", "lower", counted=True, unit="s", bounds=(0, None)),
+        Subject("gpus", "higher", counted=True, bounds=(0, None)),
+    )
     remedy_without_requirements: ClassVar[str] = (
         "write require, or log the model with metadata={'serving': {'p99_ms': 50, 'batch': 32, 'rss_mb': 500}}"
     )
@@ -59,37 +56,38 @@ class Latency(Gate):
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What no run could decide: batches that are never sent, runs too short, values that a server does not tell."""
-        from lockgate.evaluation.latency.request_limits import least_requests
-
         target = self.target or pipeline.target
         if isinstance(target, Server) and target.one_row and self.load.sizes != (1,):
             yield ("load",), "target sends one row a request ($row, $record), so batch_size is 1"
         for index, line in enumerate(self.lines):
             where = ("require", index) if self.require is not None else ()
-            if isinstance(target, Server) and line.subject in _OF_OUR_PROCESSES:
-                yield (
-                    where,
-                    f"{str(line)!r}: a server that you run does not tell its {line.subject}; "
-                    "measure it where lockgate starts the model: target: process, or {serve: mlflow}",
-                )
-            batch = line.argument("batch")
-            if batch is not None and batch not in self.load.sizes:
-                yield where, f"{str(line)!r}: no load of batch_size {batch} is sent; known: {_listed(self.load.sizes)}"
-            elif batch is None and len(self.load.sizes) > 1 and "batch" in self.subjects[line.subject].args:
-                yield (
-                    where,
-                    f"{str(line)!r} does not say for which batch; write {line.subject}(batch={self.load.sizes[0]})",
-                )
-            yield from ((where, f"{str(line)!r}: {misfit}") for misfit in self._misfits(line))
-            if line.op == ">=":
-                continue
-            least = least_requests(line)
-            planned = self.load.planned
-            if least is not None and planned is not None and planned < least:
-                yield (
-                    where,
-                    f"{str(line)!r}: {planned:,} requests can never decide it; write load: {{requests: {least}}} or more",
-                )
+            yield from ((where, f"{str(line)!r}{misfit}") for misfit in self._misfits(line, target))
+
+    def _misfits(self, line: Requirement, target: Target) -> Iterator[str]:
+        """What no run could decide of a line, each to be read behind the line itself."""
+        batch, sizes, planned = line.argument("batch"), self.load.sizes, self.load.planned
+        if isinstance(target, Server) and line.subject in _OF_OUR_PROCESSES:
+            yield (
+                f": a server that you run does not tell its {line.subject}; "
+                "measure it where lockgate starts the model: target: process, or {serve: mlflow}"
+            )
+        if batch is not None and batch not in sizes:
+            yield f": no load of batch_size {batch} is sent; known: {', '.join(map(str, sizes))}"
+        elif batch is None and len(sizes) > 1 and "batch" in self.subjects[line.subject].args:
+            yield f" does not say for which batch; write {line.subject}(batch={sizes[0]})"
+        if line.subject == "throughput_rps" and self.load.closed is None:
+            yield (
+                ": an open loop answers as many requests a second as it sends; "
+                "write load: {closed: {concurrency: 4}} to learn how many there can be"
+            )
+        if line.limit.relative and line.subject == "error_rate" and line.limit.sign == "*":
+            yield ": a champion without errors leaves no room for a factor; write champion + 0.001"
+        elif line.limit.relative and line.limit.sign != "*" and line.subject in _BY_FACTOR:
+            how = "rates" if line.subject == "throughput_rps" else "times"
+            yield f": {how} of two models are compared by a factor; write champion * {0.9 if how == 'rates' else 1.1}"
+        least = None if line.op == ">=" else least_requests(line)
+        if least is not None and planned is not None and planned < least:
+            yield f": {planned:,} requests can never decide it; write load: {{requests: {least}}} or more"
 
     def with_metadata_defaults(self, case: Case) -> Gate:
         """With the serving requirements of the candidate's metadata, `{"serving": {"p99_ms": 50, "batch": 32, …}}`.
@@ -102,28 +100,12 @@ class Latency(Gate):
             return self
         return self.model_copy(update=_serving(self, serving))
 
-    def _misfits(self, line: Requirement) -> Iterator[str]:
-        """Why the subject of a line cannot be compared like that."""
-        if line.subject not in self.subjects or self.subjects[line.subject].counted:
-            return
-        if line.subject == "throughput_rps" and self.load.closed is None:
-            yield (
-                "an open loop answers as many requests a second as it sends; "
-                "write load: {closed: {concurrency: 4}} to learn how many there can be"
-            )
-        if line.limit.relative and line.subject == "error_rate" and line.limit.sign == "*":
-            yield "a champion without errors leaves no room for a factor; write champion + 0.001"
-        elif line.limit.relative and line.limit.sign != "*" and line.subject != "error_rate":
-            how = "rates" if line.subject == "throughput_rps" else "times"
-            yield f"{how} of two models are compared by a factor; write champion * {0.9 if how == 'rates' else 1.1}"
-
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.judging.judge import judge
         from lockgate.evaluation.latency.charts import exhibits
         from lockgate.evaluation.latency.interleaved_run import InterleavedRun
         from lockgate.evaluation.latency.percentile_estimates import estimate_latency, without_value
         from lockgate.evaluation.latency.rate_estimates import RATES, estimate_rate
-        from lockgate.evaluation.latency.request_limits import PERCENTILES
 
         requirements = self.requirements_for(case)
         if not requirements:
@@ -156,10 +138,6 @@ class Latency(Gate):
         for finding in judge(self.title, requirements, estimates, self.subjects):
             yield run.add_circumstances(finding, self.subjects[lines[finding.requirement].subject])
         yield from exhibits(self.title, run.measured, limits)
-
-
-def _listed(sizes: tuple[int, ...]) -> str:
-    return ", ".join(map(str, sizes))
 
 
 def _serving(gate: Latency, serving: Any) -> dict[str, Any]:

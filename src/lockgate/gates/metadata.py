@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import ClassVar, Literal
 
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.estimation.estimate import counted
+from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Verdict
 from lockgate.gates.gate import Findings, Gate
@@ -27,9 +29,6 @@ class Metadata(Gate):
     gate: Literal["metadata"] = "metadata"
 
     def check(self, case: Case) -> Findings:
-        from lockgate.evaluation.estimation.estimate import counted
-        from lockgate.evaluation.judging.judge import judge
-
         requirements = self.requirements_for(case)
         facts = case.candidate.facts
         champion = None if case.champion is None else case.champion.facts
@@ -37,9 +36,9 @@ class Metadata(Gate):
             counted(
                 name,
                 line,
-                value=_count(facts, line.subject),
+                value=len(_entries(facts, line.subject)),
                 units=1,
-                champion=None if champion is None else float(_count(champion, line.subject)),
+                champion=None if champion is None else float(len(_entries(champion, line.subject))),
                 detail={"found": _entries(facts, line.subject)},
             )
             for name, line in requirements
@@ -58,18 +57,12 @@ class Metadata(Gate):
                 yield replace(finding, reason=f"{subject}: {', '.join(finding.detail['found']) or 'none required'}")
 
 
-def _count(facts: VersionFacts, subject: str) -> int:
-    return len(_entries(facts, subject))
-
-
 def _entries(facts: VersionFacts, subject: str) -> list[str]:
     """The entries of a subject, in a few words each; values of metrics stay in the registry."""
-    if subject == "training_data":
-        return [str(dataset.get("name") or dataset.get("digest") or "unnamed") for dataset in facts.datasets]
-    if subject == "code_commit":
-        return [facts.commit] if facts.commit else []
-    if subject == "logged_metrics":
-        return sorted(facts.metrics)
-    if subject == "source_run":
-        return [str(facts.run.get("run_id", ""))] if facts.run else []
-    return list(facts.requirements)
+    return {
+        "training_data": [str(entry.get("name") or entry.get("digest") or "unnamed") for entry in facts.datasets],
+        "code_commit": [facts.commit] if facts.commit else [],
+        "logged_metrics": sorted(facts.metrics),
+        "source_run": [str(facts.run.get("run_id", ""))] if facts.run else [],
+        "requirements": list(facts.requirements),
+    }[subject]

@@ -61,23 +61,18 @@ class Metrics(Gate):
         yield from custom.complaints(self.functions, SUBJECTS, None if data is None else data.weight)
         if pipeline.task == ranking_subjects.TASK:
             yield from ((("functions", name), f"functions: {name}: {_NO_FUNCTIONS}") for name in self.functions)
-            for number, line in enumerate(self.lines):
-                if line.subject in ranking_subjects.BY_NAME:
-                    yield from ((("require", number), message) for message in ranking_subjects.out_of_range(line))
-        if pipeline.task == "multiclass":
-            for number, line in enumerate(self.lines):
-                yield from (
-                    (("require", number), message) for message in multiclass_subjects.complaints(line, pipeline.classes)
-                )
         for name in pipeline.per_row:
             if name in SUBJECTS or name in self.functions:
                 yield (), f"per_row: {name} is a metric here already; give yours a name of its own"
         for number, line in enumerate(self.lines):
+            messages: list[str] = []
+            if pipeline.task == ranking_subjects.TASK and line.subject in ranking_subjects.BY_NAME:
+                messages += ranking_subjects.out_of_range(line)
+            if pipeline.task == "multiclass":
+                messages += multiclass_subjects.complaints(line, pipeline.classes)
             if line.subject in pipeline.per_row and line.subject not in SUBJECTS:
-                yield from (
-                    (("require", number), f"per_row: {line.subject} {reason}")
-                    for reason in self._no_row_metrics(pipeline)
-                )
+                messages += (f"per_row: {line.subject} {reason}" for reason in self._no_row_metrics(pipeline))
+            yield from ((("require", number), message) for message in messages)
 
     def _no_row_metrics(self, pipeline: PipelineView) -> Iterator[str]:
         """Why no row metric can be run beside a model of this pipeline."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.metrics import flip_rate
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject
+from lockgate.evaluation.requirements.subject import Subject, by_name
 from lockgate.gates.gate import Findings, Gate
 
 if TYPE_CHECKING:
-    from lockgate.evaluation.estimation.estimate import Estimate
     from lockgate.evaluation.scoring.scored_table import Scored
 
 
@@ -24,21 +24,13 @@ class Shadow(Gate):
     thresholds. errors: requests that the candidate does not answer. new_errors: those among them that the champion answers.
     """
 
-    subjects: ClassVar[Mapping[str, Subject]] = {
-        subject.name: subject
-        for subject in (
-            flip_rate.SUBJECT,
-            Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
-            Subject(
-                "new_errors",
-                "lower",
-                counted=True,
-                unit="requests",
-                bounds=(0, None),
-                needs=("champion", "no champion"),
-            ),
-        )
-    }
+    subjects: ClassVar[Mapping[str, Subject]] = by_name(
+        flip_rate.SUBJECT,
+        Subject("errors", "lower", counted=True, unit="requests", bounds=(0, None)),
+        Subject(
+            "new_errors", "lower", counted=True, unit="requests", bounds=(0, None), needs=("champion", "no champion")
+        ),
+    )
     uses_models: ClassVar[bool] = True
     by_group: ClassVar[bool] = True
 
@@ -52,11 +44,11 @@ class Shadow(Gate):
         if not requirements:
             return
         scored = case.replayed(self.data)
-        counted = [self._count(scored, name, line) for name, line in requirements if line.subject != "flip_rate"]
-        flipped = scored if len(counted) == len(requirements) else self._flips(case, scored)
+        counts = [self._count(scored, name, line) for name, line in requirements if line.subject != "flip_rate"]
+        flipped = scored if len(counts) == len(requirements) else self._flips(case, scored)
         yield from evaluate(
             self.title, flipped, requirements, {"flip_rate": flip_rate.FLIP_RATE}, self.subjects, threshold={},
-            small=case.dataset(self.data).spec.small_slices, counted=counted,
+            small=case.dataset(self.data).spec.small_slices, counted=counts,
         )  # fmt: skip
 
     def _flips(self, case: Case, scored: Scored) -> Scored:
@@ -73,14 +65,10 @@ class Shadow(Gate):
     def _count(self, scored: Scored, name: str, line: Requirement) -> Estimate:
         import numpy as np
 
-        from lockgate.evaluation.estimation.estimate import counted
         from lockgate.models.class_scores import predicted_class
 
-        failed = (
-            np.isnan(predicted_class(scored.candidate))
-            if scored.candidate is not None
-            else np.ones(scored.rows, dtype=bool)
-        )
+        no_answer = np.full(scored.rows, np.nan)
+        failed = np.isnan(no_answer if scored.candidate is None else predicted_class(scored.candidate))
         champion_failed = None if scored.champion is None else np.isnan(predicted_class(scored.champion))
         if line.subject == "new_errors":
             if champion_failed is None:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.case import Case
+from lockgate.evaluation.estimation.estimate import Estimate, counted
+from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Findings, Gate
 from lockgate.models import signature_diff
-
-if TYPE_CHECKING:
-    from lockgate.evaluation.estimation.estimate import Estimate
 
 _REMEDIES = {
     "missing": "log the model with its signature and an input example",
@@ -23,6 +22,7 @@ _REMEDIES = {
     "data_mismatches": "name the columns with inputs: {signature column: data column}, or log the model with its real columns",
     "example_errors": "log an input example that the model answers; try model.predict(example) where it is logged",
 }
+_NEEDS = {"breaking_changes": ("champion",)}
 
 
 class Signature(Gate):
@@ -34,13 +34,8 @@ class Signature(Gate):
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
-        subject.name: subject
-        for subject in (
-            Subject("missing", "lower", counted=True, bounds=(0, None), needs=("no champion",)),
-            Subject("breaking_changes", "lower", counted=True, bounds=(0, None), needs=("champion", "no champion")),
-            Subject("data_mismatches", "lower", counted=True, bounds=(0, None), needs=("no champion",)),
-            Subject("example_errors", "lower", counted=True, bounds=(0, None), needs=("no champion",)),
-        )
+        name: Subject(name, "lower", counted=True, bounds=(0, None), needs=(*_NEEDS.get(name, ()), "no champion"))
+        for name in _REMEDIES
     }
     default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDIES)
     uses_models: ClassVar[bool] = True
@@ -53,8 +48,6 @@ class Signature(Gate):
         return (self.data,) if self.data else tuple(datasets[:1])
 
     def check(self, case: Case) -> Findings:
-        from lockgate.evaluation.judging.judge import judge
-
         for name, line in self.requirements_for(case):
             estimate = self._estimate(case, name, line)
             remedies = {**_REMEDIES, **case.candidate.facts.remedies}
@@ -62,8 +55,6 @@ class Signature(Gate):
                 yield _explained(finding, remedies[finding.subject])
 
     def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
-        from lockgate.evaluation.estimation.estimate import counted
-
         count = {
             "missing": _missing,
             "breaking_changes": _breaking,
@@ -83,7 +74,8 @@ class Signature(Gate):
         columns = signature_diff.named(signature.get("inputs") or ())
         if any(column.get("type") == "tensor" for column in columns.values()):
             return 0, [], {"why": "the signature is of tensors, which have no columns to compare with the data"}
-        return len(columns), signature_diff.input_mismatches(columns, _arrow_types(case, names[0]), case.inputs), {}
+        arrow_types = {field.name: str(field.type) for field in case.dataset(names[0]).schema}
+        return len(columns), signature_diff.input_mismatches(columns, arrow_types, case.inputs), {}
 
 
 def _explained(finding: Finding, remedy: str) -> Finding:
@@ -98,10 +90,6 @@ def _explained(finding: Finding, remedy: str) -> Finding:
         return replace(finding, code=finding.subject, reason=f"{subject}: {problems}", remedy=remedy)
     cause = finding.detail.get("why")
     return replace(finding, reason=f"{subject}: {cause}" if cause else finding.reason, remedy=remedy)
-
-
-def _arrow_types(case: Case, name: str) -> dict[str, str]:
-    return {field.name: str(field.type) for field in case.dataset(name).schema}
 
 
 def _missing(case: Case) -> tuple[int, list[str], dict[str, object]]:

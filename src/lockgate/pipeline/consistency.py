@@ -23,7 +23,6 @@ def complaints(
     misfits = [
         *_registry(tree, pipeline),
         *_task(tree, pipeline, refused),
-        *_queries(tree, pipeline, refused),
         *_titles(drafts),
         *_needs(drafts),
         *_waivers(tree, drafts),
@@ -80,6 +79,9 @@ def _task(tree: Node, pipeline: Pipeline, refused: set[NodePath]) -> Complaints:
         )
         yield tree.complaint(("output", "class"), message)
     for name, data in pipeline.data.items():
+        if data.query is not None and pipeline.task != "ranking":
+            message = f"query is for task: ranking, and this one is {pipeline.task}; leave it out"
+            yield tree.complaint(("data", name, "query"), message)
         for role, columns in (data.scores or {}).items():
             misfit = _scores_misfit(columns, f"data.{name}.scores.{role}", pipeline)
             if misfit:
@@ -94,13 +96,6 @@ def _scores_misfit(columns: str | Mapping[str, str], key: str, pipeline: Pipelin
         return f"{key}: a column for each class is for task: multiclass; write one column"
     error = mismatch(list(columns), pipeline.classes, who=key) if pipeline.classes else None
     return None if error is None else error.message
-
-
-def _queries(tree: Node, pipeline: Pipeline, refused: set[NodePath]) -> Complaints:
-    for name, data in pipeline.data.items():
-        if data.query is not None and pipeline.task != "ranking" and ("task",) not in refused:
-            message = f"query is for task: ranking, and this one is {pipeline.task}; leave it out"
-            yield tree.complaint(("data", name, "query"), message)
 
 
 def _targets(tree: Node, pipeline: Pipeline, drafts: list[GateDraft], refused: set[NodePath]) -> Complaints:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
-from lockgate.evaluation.requirements.grammar import RequirementError, from_mapping, parse
+from lockgate.evaluation.requirements.grammar import RequirementError, parse, read
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
@@ -42,17 +42,8 @@ class GateDraft:
     def lines(self) -> Iterator[tuple[NodePath, Node, Requirement]]:
         """The requirements that could be parsed, each with its path and node."""
         node = self.node.child("require")
-        if self.cls is None or (node is not None and not isinstance(node.value, list)):
-            return
-        if node is None or not isinstance(node.value, list):
-            for text in self.cls.default_require:
-                yield self.path, self.node.child("gate") or self.node, parse(text)
-            return
-        for number, entry in enumerate(node.value):
-            plain: Any = entry.plain()
-            try:
-                if isinstance(plain, str | dict):
-                    line = parse(plain) if isinstance(plain, str) else from_mapping(plain)
-                    yield (*self.path, "require", number), entry, line
-            except RequirementError:
-                continue
+        for text in self.cls.default_require if self.cls is not None and node is None else ():
+            yield self.path, self.node.child("gate") or self.node, parse(text)
+        for number, entry in enumerate(self.node.entries("require") if self.cls is not None else ()):
+            with suppress(RequirementError):
+                yield (*self.path, "require", number), entry, read(entry.plain())

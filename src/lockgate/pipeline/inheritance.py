@@ -33,12 +33,6 @@ class Merged:
     complaints: tuple[Complaint, ...]
 
 
-@dataclass(frozen=True)
-class _Lock:
-    path: NodePath
-    at: Position
-
-
 def resolve(path: Path, *, root: Path) -> Merged:
     """A pipeline merged with everything that it extends. Raises PipelineError for files that cannot be read."""
     chain: list[Document] = []
@@ -65,12 +59,16 @@ def resolve(path: Path, *, root: Path) -> Merged:
             )
         source, at = _parent(document.root, source, root=root)
     complaints = [complaint for document in chain for complaint in document.complaints]
-    merged, locks = _without(chain[-1].root, "extends"), list[_Lock]()
+    merged, locks = _own_keys(chain[-1].root), list[tuple[NodePath, Position]]()
     for parent, child in zip(reversed(chain), [*reversed(chain[:-1]), None], strict=True):
         locks += _locks(parent.root)
         if child is not None:
-            own = _without(child.root, "extends")
-            complaints += _locked(own, merged, locks)
+            own = _own_keys(child.root)
+            complaints += [
+                Complaint(at, f"{'.'.join(map(str, path))} is locked by {lock} and cannot be set here")
+                for path, lock in locks
+                for at in _settings(own, merged, path)
+            ]
             merged = _merge_maps(merged, own, ())
     return Merged(merged, tuple(files), tuple(complaints))
 
@@ -147,10 +145,9 @@ def _merge(parent: Node, child: Node, path: NodePath) -> Node:
     whole = path[-1] in _WHOLE and path[:-1] not in _NAMED_FREELY
     if isinstance(parent.value, dict) and isinstance(child.value, dict) and not whole:
         return _merge_maps(parent, child, path)
-    if path == ("gates",) and isinstance(parent.value, list) and isinstance(child.value, list):
-        return _merge_gates(parent, child)
-    if path == ("locked",) and isinstance(parent.value, list) and isinstance(child.value, list):
-        return replace(child, value=[*parent.value, *child.value])
+    if isinstance(parent.value, list) and isinstance(child.value, list) and path in (("gates",), ("locked",)):
+        merged = _merge_gates(parent.value, child.value) if path == ("gates",) else [*parent.value, *child.value]
+        return replace(child, value=merged)
     return child
 
 
@@ -161,41 +158,27 @@ def _merge_maps(parent: Node, child: Node, path: NodePath) -> Node:
     return replace(child, value=merged)
 
 
-def _merge_gates(parent: Node, child: Node) -> Node:
-    gates: list[Node] = list(parent.value)  # type: ignore[arg-type]
+def _merge_gates(parent: list[Node], child: list[Node]) -> list[Node]:
+    gates, taken = list(parent), set[int]()
     titles = [gate_title(gate) for gate in gates]
-    taken: set[int] = set()
-    for gate in child.value:  # type: ignore[union-attr]
-        title = gate_title(gate)  # type: ignore[arg-type]
+    for gate in child:
+        title = gate_title(gate)
         index = titles.index(title) if title is not None and title in titles else None
         if index is None or index in taken:
-            gates.append(gate)  # type: ignore[arg-type]
+            gates.append(gate)
             continue
         taken.add(index)
-        gates[index] = _merge_gate(gates[index], gate)  # type: ignore[arg-type]
-    return replace(child, value=gates)
+        kind, own = gates[index].child("gate"), gate.child("gate")
+        same = own is None or kind is None or own.value == kind.value
+        gates[index] = _merge_maps(gates[index], gate, ("gates", "*")) if same else gate
+    return gates
 
 
-def _merge_gate(parent: Node, child: Node) -> Node:
-    kind, own = parent.child("gate"), child.child("gate")
-    if own is not None and kind is not None and own.value != kind.value:
-        return child
-    return _merge_maps(parent, child, ("gates", "*"))
-
-
-def _locks(tree: Node) -> list[_Lock]:
+def _locks(tree: Node) -> list[tuple[NodePath, Position]]:
     return [
-        _Lock(tuple(entry.value.split(".")), entry.at)
+        (tuple(entry.value.split(".")), entry.at)
         for entry in tree.entries("locked")
         if isinstance(entry.value, str) and entry.value.strip(".")
-    ]
-
-
-def _locked(child: Node, parent: Node, locks: list[_Lock]) -> list[Complaint]:
-    return [
-        Complaint(at, f"{'.'.join(map(str, lock.path))} is locked by {lock.at} and cannot be set here")
-        for lock in locks
-        for at in _settings(child, parent, lock.path)
     ]
 
 
@@ -241,8 +224,8 @@ def _waived(child: Node, lock: NodePath) -> list[Position]:
     ]
 
 
-def _without(tree: Node, key: str) -> Node:
-    return replace(tree, value={name: node for name, node in tree.value.items() if name != key})  # type: ignore[union-attr]
+def _own_keys(tree: Node) -> Node:
+    return replace(tree, value={name: node for name, node in tree.value.items() if name != "extends"})  # type: ignore[union-attr]
 
 
 def _describe(node: Node) -> str:

@@ -22,10 +22,14 @@ from lockgate.pipeline.pipeline import Origin, Pipeline, spends_reuse_budget
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
 
 
-def _with_reuse_budget(gate: Gate, budget: int) -> Gate:
-    """The gate with each line that spends the budget at the confidence 1 − alpha / budget."""
-    if not any(spends_reuse_budget(gate, line) for line in gate.lines):
+def _placed(gate: Gate, pipeline: Pipeline) -> Gate:
+    """The gate as it stands in this pipeline: with its row metrics, and the lines that spend a reuse budget tested at
+    alpha / budget.
+    """
+    gate = gate.with_row_metrics(pipeline.per_row)
+    if pipeline.reuse is None or not any(spends_reuse_budget(gate, line) for line in gate.lines):
         return gate
+    budget = pipeline.reuse.budget
 
     def tested(line: Requirement) -> Requirement:
         if not spends_reuse_budget(gate, line):
@@ -77,7 +81,7 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
         late += consistency.gate_complaints(pipeline, drafts)
     if messages := _in_file_order(tree, early, late):
         raise PipelineError(messages)
-    policy = merged.root.plain()
+    policy, names = merged.root.plain(), [name for name, _ in merged.files]
     pipeline._origin = Origin(
         path=path,
         root=root,
@@ -85,15 +89,12 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
         policy=policy,
         policy_digest=policy_digest(policy),
         variables=substituted.used,
-        lines={draft.title: _line_numbers(draft, merged.files) for draft in drafts},
+        lines={
+            draft.title: tuple((names.index(entry.at.file), entry.at.line) for entry in draft.node.entries("require"))
+            for draft in drafts
+        },
     )
     return pipeline
-
-
-def _placed(gate: Gate, pipeline: Pipeline) -> Gate:
-    """The gate as it stands in this pipeline: with its row metrics, and at the confidence of its reuse budget."""
-    gate = gate.with_row_metrics(pipeline.per_row)
-    return gate if pipeline.reuse is None else _with_reuse_budget(gate, pipeline.reuse.budget)
 
 
 def _validate_head(tree: Node) -> tuple[Pipeline, set[NodePath], list[tuple[NodePath, Complaint]]]:
@@ -154,12 +155,6 @@ def _read_gate(node: Node, index: int, root: Path) -> tuple[GateDraft, list[tupl
         refusal = error
     complaints = validation_messages.complaints(refusal, node, cls)
     return replace(draft, cls=cls, gate=None if complaints else gate), complaints
-
-
-def _line_numbers(draft: GateDraft, files: tuple[tuple[str, str], ...]) -> tuple[tuple[int, int], ...]:
-    """(index of the file, line) of each requirement that stands in a file."""
-    names = [name for name, _ in files]
-    return tuple((names.index(entry.at.file), entry.at.line) for entry in draft.node.entries("require"))
 
 
 def _in_file_order(tree: Node, early: list[Complaint], late: list[tuple[NodePath, Complaint]]) -> list[str]:

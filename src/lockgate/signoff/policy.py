@@ -135,13 +135,13 @@ class SignoffPolicy(Config):
         """Raises ValueError for a quorum that no set of people could fill."""
         for group, count in quorum.items():
             if count < 0:
-                raise ValueError(f"{key} requires {count} of {group}; write 0 or more")
+                raise ValueError(f"{key} needs {count} of {group}; write 0 or more")
             if count > 0 and group not in self.groups:
                 names = ", ".join(sorted(self.groups)) or "none"
                 raise ValueError(f"{key} names the group {group!r}, which is not in groups (known: {names})")
             could = sum(able(owner) for owner in self.groups.get(group, ()))
             if count > could:
-                raise ValueError(f"{key} requires {count} of {group}, which has {could} with {how}")
+                raise ValueError(f"{key} needs {count} of {group}, which has {could} with {how}")
         if lacking := unfilled(quorum, [person for person in self.people() if any(map(able, person.owners))]):
             raise ValueError(f"{key} can never be met, because one person fills one seat: {lacking}")
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from lockgate.errors import guess
 from lockgate.evaluation.requirements.requirement import (
@@ -35,6 +35,7 @@ _LINE = re.compile(
 _LIMIT = re.compile(
     rf"(?:(?P<number>{NUMBER})\s*(?P<percent>%)?|champion\s*(?:(?P<sign>[+\-*])\s*(?P<margin>{NUMBER})\s*(?P<mpercent>%)?)?)"
 )
+_SIDES = ("at_least", "at_most")
 _QUOTED = r"\"(?:[^\"\\]|\\.)*\""
 _WORD = rf"(?:{_QUOTED}|{BARE.pattern})"
 _CELL = rf"{_WORD}\s*=\s*(?:{_QUOTED}|{BARE_VALUE.pattern})"
@@ -70,8 +71,8 @@ JSON_SCHEMA: Mapping[str, Any] = {
                 "gap_over": {
                     "properties": {
                         **{
-                            side: {"anyOf": [{"type": "number"}, {"pattern": rf"^\s*{NUMBER}\s*%?\s*$"}]}
-                            for side in ("at_least", "at_most")
+                            key: {"anyOf": [{"type": "number"}, {"pattern": rf"^\s*{NUMBER}\s*%?\s*$"}]}
+                            for key in _SIDES
                         },
                         "on": {"pattern": r"^\s*overall\s*$"},
                     }
@@ -157,9 +158,8 @@ def _read_args(text: str, line: str) -> tuple[tuple[str | None, Value], ...]:
     return tuple(args)
 
 
-def parse_scope(text: str, line: str | None = None) -> Scope:
+def parse_scope(text: str, line: str) -> Scope:
     """`overall`, `each slice`, `each NAME`, `slice NAME`, `NAME=value & NAME=value`. Raises RequirementError."""
-    line = line or text
     stripped = text.strip()
     if stripped == "overall":
         return Scope()
@@ -190,9 +190,8 @@ def parse_scope(text: str, line: str | None = None) -> Scope:
     return Scope("cell", cell=tuple(cell))
 
 
-def parse_limit(text: str, line: str | None = None) -> RequirementLimit:
+def parse_limit(text: str, line: str) -> RequirementLimit:
     """`0.9`, `5%`, `champion`, `champion - 0.01`, `champion * 1.1`. Raises RequirementError."""
-    line = line or text
     match = _LIMIT.fullmatch(text.strip())
     if match is None:
         raise RequirementError(
@@ -205,16 +204,13 @@ def parse_limit(text: str, line: str | None = None) -> RequirementLimit:
             f"{number_text(float(match['margin']) / 100)} in the metric's own units, or champion * a factor"
         )
     if match["number"] is not None:
-        limit = RequirementLimit(relative=False, number=_finite(match["number"], line), percent=bool(match["percent"]))
-    elif match["sign"] is None:
-        limit = RequirementLimit(relative=True)
-    else:
-        margin = _finite(match["margin"], line)
-        if margin < 0:
-            raise RequirementError(f"in {line!r}: the margin is negative; turn the sign before it")
-        sign: Any = match["sign"]
-        limit = RequirementLimit(relative=True, number=margin, sign=sign)
-    return limit
+        return RequirementLimit(relative=False, number=_finite(match["number"], line), percent=bool(match["percent"]))
+    if match["sign"] is None:
+        return RequirementLimit(relative=True)
+    margin, sign = _finite(match["margin"], line), cast("Any", match["sign"])
+    if margin < 0:
+        raise RequirementError(f"in {line!r}: the margin is negative; turn the sign before it")
+    return RequirementLimit(relative=True, number=margin, sign=sign)
 
 
 def _finite(text: str, line: str) -> float:
@@ -248,8 +244,16 @@ def parse(line: str) -> Requirement:
     return requirement
 
 
-_SIDES = ("at_least", "at_most")
 _MAPPING_KEYS = ("metric", *_SIDES, "on", "gap_over", "claim", "confidence", "min_rows", "if_inconclusive")
+
+
+def read(value: Any) -> Requirement:
+    """A requirement from its line or from its mapping form. Raises RequirementError."""
+    if isinstance(value, str):
+        return parse(value)
+    if isinstance(value, Mapping):
+        return from_mapping(value)
+    raise RequirementError(f"{value!r} is no requirement; write for example: auc >= champion - 0.01 on each slice")
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> Requirement:

@@ -147,8 +147,5 @@ def _value_text(value: Value) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return number_text(value)
-    return quoted(str(value)) if not _looks_typed(str(value)) else json.dumps(str(value), ensure_ascii=False)
-
-
-def _looks_typed(text: str) -> bool:
-    return text in ("true", "false") or re.fullmatch(NUMBER, text) is not None
+    looks_typed = value in ("true", "false") or re.fullmatch(NUMBER, value)
+    return json.dumps(value, ensure_ascii=False) if looks_typed else quoted(value)

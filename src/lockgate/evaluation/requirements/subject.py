@@ -68,3 +68,7 @@ class Subject:
                 yield f"{text}: {name} must be {' or '.join(words)}, and is {value!r}{of_class}"
             elif words is None and isinstance(value, str | bool):
                 yield f"{text}: {name} must be a number, and is {value!r}"
+
+
+def by_name(*subjects: Subject) -> dict[str, Subject]:
+    return {subject.name: subject for subject in subjects}

@@ -6,14 +6,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 
 from lockgate.errors import UsageError
 from lockgate.evaluation.judging.number_format import short, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
-from lockgate.reports.blockers import Blocker, blockers, pooled_slices, unproven_slices
+from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
 from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.policy import Person, SignoffPolicy
@@ -25,6 +24,26 @@ LIMIT = 60_000
 _GATES, _ROWS, _IGNORED, _NAMED, _MENTIONED, _LONG = 40, 12, 5, 8, 10, 400
 _MARK = {"pass": "✅", "inconclusive": "❔", "fail": "❌", "error": "💥"}
 _NOUNS = {"approve": "approval", "reject": "rejection", "revoke": "revocation"}
+# (mark, what the headline says) of a decision, and (headline, reason) of evidence that blocks promotion.
+_DECIDED = {
+    "approved": ("✅", "is approved"),
+    "rejected": ("⛔", "was rejected"),
+    "expired": ("⌛", "waited too long"),
+    "superseded": ("♻️", "is not what was evaluated any more"),
+    "refused": ("🚫", "may not be promoted as it stands"),
+}
+_BLOCKED = {
+    Verdict.PASS: ("passes, in a run that cannot be promoted", "this run was partial or observed only."),
+    Verdict.INCONCLUSIVE: (
+        "is undecided and may not be promoted",
+        "the policy lets no owner accept what is undecided above.",
+    ),
+    Verdict.FAIL: (
+        "is held back",
+        "no approval changes a failed gate. Push a better candidate, and the gates run again.",
+    ),
+    Verdict.ERROR: ("could not be evaluated", "something broke. Mend it and run the gates again."),
+}
 _CLOSED = ("approved", "expired", "superseded", "refused")
 # What happens next, or what helps, in a pull request; a decision's own remedy names commands of a terminal.
 _AFTER = {
@@ -109,28 +128,14 @@ def _state(evidence: Evidence, signoff: SignoffStatus | None) -> tuple[str, str]
     decision = None if signoff is None else signoff.decision
     if signoff is not None and signoff.done is not None:
         return "🚀", "is promoted"
-    if decision is not None and decision.state == "approved":
-        return "✅", "is approved"
-    if decision is not None and decision.state == "rejected":
-        return "⛔", "was rejected"
-    if decision is not None and decision.state == "expired":
-        return "⌛", "waited too long"
-    if decision is not None and decision.state == "superseded":
-        return "♻️", "is not what was evaluated any more"
-    if decision is not None and decision.state == "refused" and evidence.opens != "no":
-        return "🚫", "may not be promoted as it stands"
+    if decision is not None and decision.state in _DECIDED and (decision.state != "refused" or evidence.opens != "no"):
+        return _DECIDED[decision.state]
     if evidence.opens == "yes":
         return "✅", "passes every gate that counts"
     if evidence.opens == "by_owner":
         count = len(evidence.asks)
         return "❔", f"is undecided on {count} point{'s' if count != 1 else ''}, which an owner may accept"
-    mark = _MARK[evidence.verdict.value]
-    return mark, {
-        "pass": "passes, in a run that cannot be promoted",
-        "inconclusive": "is undecided and may not be promoted",
-        "fail": "is held back",
-        "error": "could not be evaluated",
-    }[evidence.verdict.value]
+    return _MARK[evidence.verdict.value], _BLOCKED[evidence.verdict][0]
 
 
 def _table(evidence: Evidence, *, room: int) -> list[str]:
@@ -155,8 +160,11 @@ def _section(gate: GateResult) -> str:
     listed = blockers(gate, named=_NAMED)
     alone = [blocker for blocker in listed if len(blocker.findings) == 1 and blocker.findings[0].decided is not None]
     lines: list[str] = []
-    for requirement, group in groupby(_by_requirement(gate, alone), key=_requirement_of):
-        lines += _requirement(gate, requirement, [blocker.findings[0] for blocker in group])
+    judged = [blocker.findings[0] for blocker in alone]
+    names = (*(line.id for line in gate.requirements), *(finding.requirement for finding in judged))
+    for requirement in dict.fromkeys(names):
+        findings = [finding for finding in judged if finding.requirement == requirement]
+        lines += _requirement(gate, requirement, findings) if findings else []
     grouped = [blocker for blocker in listed if blocker not in alone][:_ROWS]
     lines += [f"* **{blocker.verdict}** {_text(blocker.reason, 1_000)}" for blocker in grouped]
     broken = gate.context.get("broken")
@@ -166,15 +174,6 @@ def _section(gate: GateResult) -> str:
     lines += [f"* 💡 {_text(remedy)}" for remedy in list(remedies)[:3]]
     heading = ["", f"#### {_MARK[gate.verdict.value]} {_text(gate.name, 80)}", ""] if lines else []
     return "".join(f"{line}\n" for line in [*heading, *lines, *_folded(gate)])
-
-
-def _requirement_of(blocker: Blocker) -> str:
-    return blocker.findings[0].requirement
-
-
-def _by_requirement(gate: GateResult, alone: Sequence[Blocker]) -> list[Blocker]:
-    order = {requirement.id: index for index, requirement in enumerate(gate.requirements)}
-    return sorted(alone, key=lambda blocker: order.get(_requirement_of(blocker), len(order)))
 
 
 def _requirement(gate: GateResult, requirement: str, findings: list[Finding]) -> list[str]:
@@ -248,7 +247,7 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     if signoff is None:
         return ["", "---", "The default branch has no pipeline for this model yet: nothing can be approved here."]
     if evidence.opens == "no" and signoff.done is None:
-        return ["", "---", "Nothing to approve: " + _why_not(evidence)]
+        return ["", "---", f"Nothing to approve: {_BLOCKED[evidence.verdict][1]}"]
     lines = ["", "---", *_decision(signoff)]
     if signoff.done is not None or (signoff.decision is not None and signoff.decision.state in _CLOSED):
         return lines
@@ -273,15 +272,6 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     ]
 
 
-def _why_not(evidence: Evidence) -> str:
-    return {
-        Verdict.PASS: "this run was partial or observed only.",
-        Verdict.INCONCLUSIVE: "the policy lets no owner accept what is undecided above.",
-        Verdict.FAIL: "no approval changes a failed gate. Push a better candidate, and the gates run again.",
-        Verdict.ERROR: "something broke. Mend it and run the gates again.",
-    }[evidence.verdict]
-
-
 def _decision(signoff: SignoffStatus) -> list[str]:
     if signoff.done is not None:
         return [*(f"* {_text(line, 1_000)}" for line in signoff.done), ""]
@@ -303,11 +293,13 @@ def _decision(signoff: SignoffStatus) -> list[str]:
 
 def _approvers(signoff: SignoffStatus) -> str:
     """`1 of owners (@octocat, @hubot) and 1 of risk (@monalisa)`, without those who may not vote on this work."""
-    groups = []
-    for group, count in sorted(signoff.policy.require.items()):
+    groups, policy = [], signoff.policy
+    made_by = signoff.ballot.made_by if policy.separation_of_duties else lambda _: False
+    eligible = [person for person in policy.people() if person.may_vote and not made_by(person)]
+    for group, count in sorted(policy.require.items()):
         if count:
-            people = [person for person in signoff.policy.people() if group in person.groups and _may(person, signoff)]
-            mentions = ", ".join(_mention(person) for person in people[:_MENTIONED]) or "nobody who may"
+            people = [person for person in eligible if group in person.groups]
+            mentions = ", ".join(map(_mention, people[:_MENTIONED])) or "nobody who may"
             more = f" and {len(people) - _MENTIONED} more" if len(people) > _MENTIONED else ""
             missing = {} if signoff.decision is None else signoff.decision.missing
             needed = missing.get(group, 0) if missing else count
@@ -316,10 +308,6 @@ def _approvers(signoff: SignoffStatus) -> str:
             still = f"{needed} more" if needed < count else str(needed)
             groups.append(f"{still} of {_text(group, 80)} ({mentions}{more})")
     return " and ".join(groups)
-
-
-def _may(person: Person, signoff: SignoffStatus) -> bool:
-    return person.may_vote and not (signoff.policy.separation_of_duties and signoff.ballot.made_by(person))
 
 
 def _mention(person: Person) -> str:
