@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lockgate.stats.latency import percentile, quantile_ranks
+from lockgate.stats.latency import percentile
 from lockgate.stats.latency_samples import Exact, times
+from lockgate.stats.reference.textbook import quantile_ranks
 from lockgate.stats.stationarity import Resemblance
 
 

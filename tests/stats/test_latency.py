@@ -13,15 +13,8 @@ from numpy.typing import NDArray
 
 from helpers.percentiles import Bounds, quantile_bounds, quantile_p_values
 from helpers.reference import case as case_of
-from lockgate.stats.latency import (
-    Ratio,
-    aa_noise,
-    mean,
-    min_n_for_quantile,
-    percentile,
-    pooled_ratio,
-    quantile_ranks,
-)
+from lockgate.stats.latency import Ratio, aa_noise, mean, percentile, pooled_ratio
+from lockgate.stats.reference.textbook import min_n_for_quantile, quantile_ranks
 
 Law = Callable[[np.random.Generator, int], NDArray[np.float64]]
 

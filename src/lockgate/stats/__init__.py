@@ -2,7 +2,8 @@
 
 `confidence` is that of the two-sided interval, as in textbooks; gates speak of one-sided confidence and convert. Results
 are frozen, and every interval has `.low` and `.high`. Inputs that make no sense raise ValueError. Importing this package
-loads nothing; a function loads numpy and scipy.special when it is first named.
+loads nothing; a function loads numpy and scipy.special when it is first named, and some of `reference` scipy.stats when
+they are called.
 """
 
 from __future__ import annotations
@@ -11,21 +12,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lockgate.stats.distance import jensen_shannon, psi_under_no_drift, wasserstein
     from lockgate.stats.power import rows_needed
+    from lockgate.stats.proportions import clopper_pearson, tango
     from lockgate.stats.reference.auc import average_precision, delong, delong_paired
+    from lockgate.stats.reference.distance import jensen_shannon, psi_under_no_drift, wasserstein
     from lockgate.stats.reference.loadgen import backfilled, loadgen_min_under_limit, mlperf_queries
     from lockgate.stats.reference.paired import mcnemar, tost_paired
     from lockgate.stats.reference.ranks import hodges_lehmann, mann_whitney, wilcoxon_signed_rank
-    from lockgate.stats.reference.textbook import (
-        benjamini_hochberg,
-        clopper_pearson,
-        holm,
-        min_n_for_quantile,
-        quantile_ranks,
-        tango,
-        wilson,
-    )
+    from lockgate.stats.reference.textbook import benjamini_hochberg, holm, min_n_for_quantile, quantile_ranks, wilson
     from lockgate.stats.sequential import bernoulli_confidence_sequence, normal_mixture_bound
 
 __all__ = [
@@ -55,10 +49,10 @@ __all__ = [
     "hodges_lehmann",
 ]
 
-# Each name stands in one of these: the checked functions of `reference.textbook` go before those that they call.
+# Each name stands in one of these.
 _MODULES = (
-    *("distance", "power", "sequential", "reference.textbook"),
-    *("reference.auc", "reference.loadgen", "reference.paired", "reference.ranks"),
+    *("power", "proportions", "sequential", "reference.textbook", "reference.auc", "reference.distance"),
+    *("reference.loadgen", "reference.paired", "reference.ranks"),
 )
 
 

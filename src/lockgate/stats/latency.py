@@ -1,4 +1,4 @@
-"""Percentiles of latency: the ranks that bound them, and the ratio of two models measured in turn.
+"""Percentiles of latency, and the ratio of two models measured in turn.
 
 `confidence` is that of the two-sided interval unless a name says otherwise. A failed request is +inf: slower than any
 limit, never dropped. Percentiles are order statistics, so that infinities stay where they are.
@@ -15,18 +15,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from lockgate.stats.latency_samples import Counted, Floats, Span, Statistic, Times, pooled, spanned, times
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """Ranks of the values that bound a percentile, counted from 1; None where no value does.
-
-    level: the exact probability that the interval holds the percentile, never below the confidence.
-    """
-
-    low: int | None
-    high: int | None
-    level: float
+from lockgate.stats.validation import check_open_share
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class Ratio:
 
 def percentile(p: float) -> Callable[[Floats | Counted], float]:
     """The statistic that gives the p-quantile: the smallest value that at least a share p of them do not exceed."""
-    _check_share(p)
+    check_open_share("p", p)
 
     def smallest(values: Floats | Counted) -> float:
         # 0.55 · 100 is 55.00000000000001 in floats, and must not become the 56th value.
@@ -81,34 +70,6 @@ def percentile(p: float) -> Callable[[Floats | Counted], float]:
 def mean(values: Floats | Counted) -> float:
     """The statistic that gives the mean, infinite as soon as one value is."""
     return values.total / len(values) if isinstance(values, Counted) else float(np.mean(values))
-
-
-def quantile_ranks(n: int, p: float, *, confidence: float = 0.95) -> Ranks:
-    """The order statistics that hold the p-quantile of n independent values, whatever their distribution.
-
-    low: the largest l with P(Bin(n, p) <= l - 1) <= a/2; high: the smallest u with P(Bin(n, p) <= u - 1) >= 1 - a/2.
-    Source: the exact binomial interval, e.g. Hahn & Meeker 1991, §5.2.
-    """
-    _check_share(p)
-    tail = (1 - confidence) / 2
-    below = special.bdtr(np.arange(n, dtype=np.float64), n, p) if n else np.zeros(0)  # [k] = P(Bin <= k)
-    # Ranks count from 1 and `below` from 0, so that the first index past the tail is the last rank within it.
-    low = int(np.searchsorted(below, tail, side="right"))
-    high = int(np.searchsorted(below, 1 - tail, side="left")) + 1
-    upper = float(below[high - 1]) if high <= n else 1.0
-    lower = float(below[low - 1]) if low >= 1 else 0.0
-    return Ranks(low if low >= 1 else None, high if high <= n else None, upper - lower)
-
-
-def min_n_for_quantile(p: float, *, confidence: float = 0.95, two_sided: bool = False) -> int:
-    """The fewest values whose largest is an upper bound of the p-quantile. Source: Wilks 1941.
-
-    confidence: of the one-sided bound, or of the two-sided interval that it is the upper end of.
-    """
-    _check_share(p)
-    tail = (1 - confidence) / (2 if two_sided else 1)
-    # All n values lie below the quantile with probability p^n, which is to be at most the tail.
-    return math.ceil(math.log(tail) / math.log(p) - 1e-9)
 
 
 def pooled_ratio(
@@ -211,8 +172,3 @@ def _apart(first: Span, second: Span) -> float:
 
 def _blocks(blocks: Sequence[ArrayLike | Times]) -> list[Times]:
     return [times(block) for block in blocks]
-
-
-def _check_share(p: float) -> None:
-    if not 0 < p < 1:
-        raise ValueError(f"{p} is not the share of a percentile, which lies between 0 and 1")

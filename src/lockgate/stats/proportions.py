@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from scipy import special
 
+from lockgate.stats.validation import check_count, check_open_share
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -21,11 +23,11 @@ class Interval:
 
 
 def clopper_pearson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
-    """The exact interval of k successes in n; its coverage is never below `confidence`.
+    """The exact interval of k successes in n: its coverage is never below `confidence`.
 
-    Raises ValueError unless 0 <= k <= n and n >= 1. Source: Clopper & Pearson 1934.
+    Raises ValueError unless 0 <= k <= n, n >= 1 and 0 < confidence < 1. Source: Clopper & Pearson 1934.
     """
-    _check(k, n)
+    check_share(k, n, confidence)
     half = (1 - confidence) / 2
     low = 0.0 if k == 0 else float(special.betaincinv(k, n - k + 1, half))
     high = 1.0 if k == n else float(special.betaincinv(k + 1, n - k, 1 - half))
@@ -96,13 +98,17 @@ def _restricted(b: float, c: float, n: float, delta: float) -> float:
 
 
 def tango(a: int, b: int, c: int, d: int, *, confidence: float = 0.95) -> Interval:
-    """The score interval of (b − c)/n for paired yes/no answers: a both yes, b only the first, c only the second, d none.
+    """The score interval of (b − c)/n for paired yes/no answers, n = a + b + c + d.
 
-    Raises ValueError for negative counts or none. Source: Tango 1998, Stat Med 17:891–908.
+    a: both yes; b: only the first; c: only the second; d: neither.
+    Raises ValueError for counts that are negative or broken, or all zero. Source: Tango 1998, Stat Med 17:891–908.
     """
-    if min(a, b, c, d) < 0 or a + b + c + d == 0:
-        raise ValueError(f"counts must be non-negative and not all zero: {(a, b, c, d)}")
+    for name, count in zip("abcd", (a, b, c, d), strict=True):
+        check_count(name, count)
+    check_open_share("confidence", confidence)
     n = a + b + c + d
+    if n == 0:
+        raise ValueError(f"counts must be non-negative and not all zero: {(a, b, c, d)}")
     z = float(special.ndtri((1 + confidence) / 2))
     value = (b - c) / n
     return Interval(value, _tango_root(b, c, n, z, -1.0, value), _tango_root(b, c, n, -z, value, 1.0))
@@ -125,6 +131,10 @@ def _tango_root(b: int, c: int, n: int, z: float, low: float, high: float) -> fl
     return (low + high) / 2
 
 
-def _check(k: int, n: int) -> None:
-    if n < 1 or not 0 <= k <= n:
+def check_share(k: float, n: int, confidence: float) -> None:
+    """Raises ValueError unless k of n is a share, and confidence lies between 0 and 1."""
+    check_count("n", n, at_least=1)
+    check_count("k", k)
+    if k > n:
         raise ValueError(f"{k} of {n} is no share")
+    check_open_share("confidence", confidence)

@@ -6,13 +6,14 @@ Gates bound the same quantities on their own scale (`influence`).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lockgate.stats.validation import Bools, Floats, check_open_share, scored
+from lockgate.stats.validation import Floats, check_open_share, scored
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,7 @@ def delong(labels: ArrayLike, scores: ArrayLike, *, confidence: float = 0.95) ->
     Source: DeLong, DeLong & Clarke-Pearson 1988, computed as in Sun & Xu 2014.
     """
     reach = _reach(confidence)
-    positive, (column,) = scored(labels, scores)
-    _two_of_each(positive)
-    beaten, outranked = _placements(positive, column)
+    ((beaten, outranked),) = _placements(labels, scores)
     value = float(np.mean(beaten))
     variance = _variance(beaten) + _variance(outranked)
     half = reach * math.sqrt(variance)
@@ -72,9 +71,7 @@ def delong_paired(labels: ArrayLike, a: ArrayLike, b: ArrayLike, *, confidence: 
     Source: DeLong, DeLong & Clarke-Pearson 1988, computed as in Sun & Xu 2014.
     """
     reach = _reach(confidence)
-    positive, (first, second) = scored(labels, a, b)
-    _two_of_each(positive)
-    (beaten_a, outranked_a), (beaten_b, outranked_b) = _placements(positive, first), _placements(positive, second)
+    (beaten_a, outranked_a), (beaten_b, outranked_b) = _placements(labels, a, b)
     difference = float(np.mean(beaten_a)) - float(np.mean(beaten_b))
     variance = _variance(beaten_a - beaten_b) + _variance(outranked_a - outranked_b)
     se = math.sqrt(variance)
@@ -106,13 +103,19 @@ def average_precision(labels: ArrayLike, scores: ArrayLike) -> AveragePrecision:
     return AveragePrecision(value, math.sqrt(float(np.dot(influence, influence)) / (n * (n - 1))))
 
 
-def _placements(positive: Bools, scores: Floats) -> tuple[Floats, Floats]:
-    """(P,) the share of negatives below each positive, (N,) the share of positives above each negative; ties half."""
-    above, below = scores[positive], scores[~positive]
-    ordered_above, ordered_below = np.sort(above), np.sort(below)
-    beaten = np.searchsorted(ordered_below, above, "left") + np.searchsorted(ordered_below, above, "right")
-    not_beating = np.searchsorted(ordered_above, below, "left") + np.searchsorted(ordered_above, below, "right")
-    return beaten / (2 * below.size), (2 * above.size - not_beating) / (2 * above.size)
+def _placements(labels: ArrayLike, *scores: ArrayLike) -> Iterator[tuple[Floats, Floats]]:
+    """Of each score (P,) the share of negatives below each positive, (N,) that of positives above each negative; ties half."""
+    positive, columns = scored(labels, *scores)
+    positives, negatives = int(positive.sum()), int((~positive).sum())
+    if min(positives, negatives) < 2:
+        raise ValueError(f"{positives} positive and {negatives} negative rows; two of each are needed for a variance")
+    for column in columns:
+        above, below = column[positive], column[~positive]
+        beaten, not_beating = (
+            np.searchsorted(np.sort(others), own, "left") + np.searchsorted(np.sort(others), own, "right")
+            for own, others in ((above, below), (below, above))
+        )
+        yield beaten / (2 * negatives), (2 * positives - not_beating) / (2 * positives)
 
 
 def _variance(placements: Floats) -> float:
@@ -120,14 +123,6 @@ def _variance(placements: Floats) -> float:
     if np.ptp(placements) == 0:
         return 0.0
     return float(np.var(placements, ddof=1)) / placements.size
-
-
-def _two_of_each(positive: Bools) -> None:
-    positives = int(np.count_nonzero(positive))
-    if min(positives, positive.size - positives) < 2:
-        raise ValueError(
-            f"{positives} positive and {positive.size - positives} negative rows; two of each are needed for a variance"
-        )
 
 
 def _reach(confidence: float) -> float:
