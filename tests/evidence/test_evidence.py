@@ -39,7 +39,7 @@ RESULT = st.builds(
     GateResult,
     name=TEXT, kind=TEXT, counts=st.booleans(), verdict=st.sampled_from(Verdict), reason=TEXT,
     requirements=st.lists(st.builds(RequirementLine, id=TEXT, text=TEXT, file=st.integers(0, 9), line=st.none() | COUNT), max_size=2).map(tuple),
-    findings=st.lists(FINDING, max_size=2).map(tuple), context=st.dictionaries(TEXT, TEXT, max_size=2),
+    findings=st.lists(FINDING, max_size=2).map(tuple), context=st.dictionaries(TEXT, TEXT, max_size=2), exhibits=st.just(()),
 )  # fmt: skip
 
 

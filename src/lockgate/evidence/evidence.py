@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lockgate.errors import LockgateError
-from lockgate.evidence.finding import Finding, Verdict, known_fields
+from lockgate.evidence.exhibit import Exhibit
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import canonical, sha256
 
 SCHEMA = "lockgate/evidence/v1"
@@ -42,10 +43,15 @@ class GateResult:
     requirements: tuple[RequirementLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
+    exhibits: tuple[Exhibit, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return vars(self) | {
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "counts": self.counts,
             "verdict": self.verdict.value,
+            "reason": self.reason,
             "context": dict(self.context),
             "requirements": [dict(vars(requirement)) for requirement in self.requirements],
             "findings": [finding.to_json() for finding in self.findings],
@@ -53,14 +59,18 @@ class GateResult:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> GateResult:
-        converted = {
-            "verdict": Verdict(value["verdict"]),
-            "requirements": tuple(
-                RequirementLine(**known_fields(RequirementLine, line)) for line in value["requirements"]
+        return cls(
+            name=value["name"],
+            kind=value["kind"],
+            counts=value["counts"],
+            verdict=Verdict(value["verdict"]),
+            reason=value["reason"],
+            requirements=tuple(
+                RequirementLine(line["id"], line["text"], line["file"], line["line"]) for line in value["requirements"]
             ),
-            "findings": tuple(Finding.from_json(finding) for finding in value["findings"]),
-        }
-        return cls(**known_fields(cls, value) | converted)
+            findings=tuple(Finding.from_json(finding) for finding in value["findings"]),
+            context=value["context"],
+        )
 
 
 @dataclass(frozen=True)

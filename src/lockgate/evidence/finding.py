@@ -76,7 +76,7 @@ class Decided:
     def from_json(cls, value: Mapping[str, Any]) -> Decided:
         measured = {name: _float(value[name]) for name in _MEASURED}
         required = (value["required"][0], float(value["required"][1]))
-        return cls(**known_fields(cls, value) | measured | {"required": required})
+        return cls(**_known_fields(cls, value) | measured | {"required": required})
 
 
 @dataclass(frozen=True)
@@ -131,10 +131,10 @@ class Finding:
             "verdict": Verdict(value["verdict"]),
             "detail": dict(value["detail"]),
         }
-        return cls(**known_fields(cls, value) | converted)
+        return cls(**_known_fields(cls, value) | converted)
 
 
-def known_fields(cls: Any, value: Mapping[str, Any]) -> dict[str, Any]:
+def _known_fields(cls: type[Finding | Decided], value: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a class, each of which must be there; what a later version adds is left alone."""
     return {each.name: value[each.name] for each in fields(cls)}
 
