@@ -6,21 +6,26 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+from pydantic import ValidationError
+
+from lockgate.data.arrow_arrays import from_numpy, to_floats, whole
 from lockgate.data.class_labels import class_text
+from lockgate.data.dataset import TableDataset
+from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import UsageError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.evidence import GateResult
+from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate, gate_class
-from lockgate.registries.ports import ModelVersion, VersionFacts
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from lockgate.data.dataset_spec import DatasetSpec
-    from lockgate.evaluation.scoring.scored_table import Scored
+from lockgate.pipeline.pipeline import Pipeline
+from lockgate.registries.ports import ModelVersion
+from lockgate.runs.run import PipelineRun, now
 
 _DATA = "table"
 Scores = Mapping[str, str | Mapping[str, str]]
@@ -66,8 +71,6 @@ def run_gate(
 
 
 def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Gate:
-    from pydantic import ValidationError
-
     cls = gate_class(kind, root=Path.cwd())
     values: dict[str, Any] = {"gate": kind, **fields}
     if require:
@@ -91,8 +94,6 @@ def _spec(
     arrow: pa.Table, scores: Scores | None, columns: Mapping[str, str | None], more: Mapping[str, Any]
 ) -> DatasetSpec:
     """The table as data of a pipeline. Raises UsageError for columns that it lacks; the label may be one of those."""
-    from lockgate.data.dataset_spec import DatasetSpec
-
     names = arrow.schema.names
     roles = dict(scores) if scores else {role: role for role in ("candidate", "champion") if role in names}
     if "candidate" not in roles:
@@ -147,10 +148,6 @@ class _TableRun:
     folder: Path
 
     def run(self, gate: Gate) -> GateResult:
-        from lockgate.evidence.run_folder import RunFolder
-        from lockgate.pipeline.pipeline import Pipeline
-        from lockgate.runs.run import PipelineRun, now
-
         fields: dict[str, Any] = {"model": "table", "task": self.task, "gates": (gate,), "data": {_DATA: self.spec}}
         run = PipelineRun(
             pipeline=Pipeline.model_construct(**fields),
@@ -164,8 +161,6 @@ class _TableRun:
         return run.results[0]
 
     def _case(self) -> Case:
-        from lockgate.data.dataset import TableDataset
-
         dataset = TableDataset(self.arrow, self.spec)
         return Case(
             candidate=_contender("candidate"),
@@ -183,8 +178,6 @@ class _TableRun:
         )
 
     def _scored(self) -> Scored:
-        from lockgate.evaluation.scoring.scored_table import Scored
-
         task: Any = self.task
         return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive, classes=self.classes)
 
@@ -192,12 +185,6 @@ class _TableRun:
         """The same, where a missing score is a request that was not answered; of several classes each must be there."""
         if self.task == "multiclass":
             return self._scored()
-        import numpy as np
-        import pyarrow as pa
-
-        from lockgate.data.arrow_arrays import from_numpy, to_floats, whole
-        from lockgate.evaluation.scoring.scored_table import Scored
-
         table, scores = self.arrow, dict[str, Any]()
         for role, name in (self.spec.scores or {}).items():
             column = whole(table.column(name))
@@ -214,8 +201,6 @@ class _TableRun:
 
 
 def _arrow(table: Any) -> pa.Table:
-    import pyarrow as pa
-
     if isinstance(table, pa.Table):
         return table
     if isinstance(table, pa.RecordBatch):
@@ -237,16 +222,14 @@ def _task(table: pa.Table, label: str) -> str:
 
 
 def _contender(role: Any) -> Contender:
-    return Contender(role, ModelVersion("table", role), fetch=_no_files, read=_no_facts, start=_no_model)
+    return Contender(role, ModelVersion("table", role), fetch=_no_files, read=_no_version, start=_no_model)
 
 
-def _no_files() -> Path:
-    raise UsageError("a table of scores has no model files", remedy="run this gate with gate run")
+def _refusal(lacks: str) -> Any:
+    def refuse(*_: Any) -> Any:
+        raise UsageError(f"a table of scores has no {lacks}", remedy="run this gate with gate run")
+
+    return refuse
 
 
-def _no_facts(_: Path) -> VersionFacts:
-    raise UsageError("a table of scores has no registered version", remedy="run this gate with gate run")
-
-
-def _no_model(*_: Any) -> Any:
-    raise UsageError("a table of scores has no model", remedy="run this gate with gate run")
+_no_files, _no_version, _no_model = map(_refusal, ("model files", "registered version", "model"))
