@@ -53,7 +53,7 @@ class Shadow(Gate):
 
     def _flips(self, case: Case, scored: Scored) -> Scored:
         if scored.classes:
-            return flip_rate.flips_of_classes(scored)
+            return flip_rate.flips(scored)
         thresholds = [case.threshold(role) for role in ("candidate", "champion")]
         set_thresholds = [threshold for threshold in thresholds if threshold is not None]
         if len(set_thresholds) < len(thresholds):

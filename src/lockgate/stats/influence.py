@@ -127,23 +127,13 @@ def design_effect(sums: Floats, sizes: Floats, squares: Floats) -> float:
     return max(1.0, spread_of_blocks(sums, sizes).se ** 2 / plain) if plain > 0 else 1.0
 
 
-@dataclass(frozen=True)
-class Bound:
-    """The comparison of one estimate with one number.
+def bound(
+    value: float, error: Spread, *, null: float, confidence: float, scale: Scale = "plain"
+) -> tuple[float, float, float, float]:
+    """(low, high, p_above, p_below) of one estimate and one number, by t with n_eff − 1 degrees of freedom.
 
-    low, high: two-sided at 2·confidence − 1. p_above: the one-sided p-value of the claim that the truth lies above
-    `null`; p_below likewise below.
-    """
-
-    low: float
-    high: float
-    p_above: float
-    p_below: float
-
-
-def bound(value: float, error: Spread, *, null: float, confidence: float, scale: Scale = "plain") -> Bound:
-    """Bounds and one-sided p-values by t with n_eff − 1 degrees of freedom; confidence is one-sided.
-
+    confidence: one-sided; low and high are two-sided at 2·confidence − 1. p_above: the one-sided p-value of the claim that the
+    truth lies above `null`; p_below likewise below.
     scale: `logit` for one metric within (0, 1), `skew` for means of losses (Hall 1992), `plain` for differences.
     Needs error.se > 0 and error.n_eff > 1.
     """
@@ -165,7 +155,7 @@ def bound(value: float, error: Spread, *, null: float, confidence: float, scale:
     else:
         statistic = (value - null) / error.se
         low, high = value - quantile * error.se, value + quantile * error.se
-    return Bound(low, high, float(special.stdtr(freedom, -statistic)), float(special.stdtr(freedom, statistic)))
+    return low, high, float(special.stdtr(freedom, -statistic)), float(special.stdtr(freedom, statistic))
 
 
 def _hall(t: float, k: float) -> float:

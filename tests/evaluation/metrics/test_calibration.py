@@ -83,7 +83,7 @@ def test_the_bias_is_taken_off() -> None:
     """Over many perfect models the debiased squared error is nothing on average, where the plug-in's square is not."""
     draw = np.random.default_rng(4)
     found = [calibration_error(*model(300, draw), None, None) for _ in range(400)]
-    squared = np.array([debiased(one, None).squared for one in found])
+    squared = np.array([debiased(one, None)[0] for one in found])
     plain = np.array([one.value**2 for one in found])
 
     assert abs(squared.mean()) < 3 * squared.std() / math.sqrt(squared.size)

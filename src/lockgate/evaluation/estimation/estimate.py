@@ -13,8 +13,8 @@ from lockgate.evaluation.requirements.requirement import Requirement
 if TYPE_CHECKING:
     from lockgate.data.slices.names import SliceKey
     from lockgate.evaluation.estimation.from_rows import SliceRows
-    from lockgate.evaluation.estimation.slice_cells import Rows
     from lockgate.evaluation.metrics.declaration import Metric
+    from lockgate.evaluation.scoring.scored_table import Scored
 
 CONFIDENCE = 0.95
 
@@ -112,7 +112,7 @@ def contrast(requirement: Requirement) -> tuple[Literal["value", "difference"], 
 
 
 def estimate(
-    scored: Rows,
+    scored: Scored,
     lines: Sequence[tuple[str, Requirement]],
     metrics: Mapping[str, Metric],
     *,
@@ -185,34 +185,35 @@ def _estimate(
     except Undefined as error:
         return Estimate(**fields, problem=(error.code, str(error)))
     confidence = requirement.confidence or CONFIDENCE
-    own_null = null if on == "value" else candidate.value
     fields |= {"candidate": candidate.value, "detail": candidate.detail}
-    if requirement.claim == "point" and metric.decide is None:
-        return _point(rows, requirement, fields, candidate.value)
-    fewest = rows.minority(metric)
-    alone = rows.compare(requirement, paired=False, null=own_null, confidence=confidence) or own(
-        metric, candidate, rows=rows.rows, fewest=fewest, null=own_null, confidence=confidence
-    )
-    fields["interval"] = alone.low, alone.high
-    if on == "value":
-        test = alone
-    else:
+    test, value, fewest = None, candidate.value, None
+    if requirement.claim != "point" or metric.decide is not None:  # else nothing but the values is computed
+        fewest = rows.minority(metric)
+        own_null = null if on == "value" else candidate.value
+        test = rows.compare(requirement, paired=False, null=own_null, confidence=confidence) or own(
+            metric, candidate, rows=rows.rows, fewest=fewest, null=own_null, confidence=confidence
+        )
+        fields["interval"] = test.low, test.high
+    if on == "difference":
+        factor = requirement.limit.factor
         try:
-            champion = rows.measure("champion", requirement)
+            champion = rows.measure("champion", requirement).value
         except Undefined as error:
             return Estimate(**fields, problem=(error.code, f"of the champion: {error}"))
-        fields |= {"champion": champion.value, "limit": absolute_limit(requirement, champion.value)}
-        test = rows.compare(requirement, paired=True, null=null, confidence=confidence) or paired(
-            metric,
-            rows.contrast(requirement, requirement.limit.factor),
-            requirement,
-            rows=rows.rows,
-            fewest=fewest,
-            null=null,
-            confidence=confidence,
-        )
-    fields |= {"value": test.value, "method": "point"}
-    if requirement.claim == "point":
+        fields |= {"champion": champion, "limit": absolute_limit(requirement, champion)}
+        value -= factor * champion
+        if test is not None:
+            test = rows.compare(requirement, paired=True, null=null, confidence=confidence) or paired(
+                metric,
+                rows.contrast(requirement, factor),
+                requirement,
+                rows=rows.rows,
+                fewest=fewest,
+                null=null,
+                confidence=confidence,
+            )
+    fields |= {"value": value if test is None else test.value, "method": "point"}
+    if test is None or requirement.claim == "point":
         return Estimate(**fields)
     up = requirement.op == ">="
     return Estimate(
@@ -231,18 +232,3 @@ def _estimate(
             "detail": {**candidate.detail, **test.detail},
         }
     )
-
-
-def _point(rows: SliceRows, requirement: Requirement, fields: dict[str, Any], value: float) -> Estimate:
-    """Two numbers beside each other, for which nothing but them is computed."""
-    from lockgate.evaluation.uncertainty.metric_value import Undefined
-
-    if fields["on"] == "value":
-        return Estimate(**fields | {"value": value, "method": "point"})
-    try:
-        champion = rows.measure("champion", requirement).value
-    except Undefined as error:
-        return Estimate(**fields, problem=(error.code, f"of the champion: {error}"))
-    factor = requirement.limit.factor
-    fields |= {"champion": champion, "limit": absolute_limit(requirement, champion)}
-    return Estimate(**fields | {"value": value - factor * champion, "method": "point"})

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.evaluation.estimation.from_sums import SummedMetrics
-from lockgate.evaluation.estimation.slice_cells import Rows
 from lockgate.evaluation.estimation.sum_request import SliceCode
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import Comparison
 from lockgate.evaluation.uncertainty.metric_value import MetricValue, Summary
 from lockgate.stats.influence import spread
@@ -30,7 +30,7 @@ class SliceRows:
 
     def __init__(
         self,
-        scored: Rows,
+        scored: Scored,
         members: Callable[[], NDArray[np.intp]] | None,
         slice_code: SliceCode,
         threshold: Mapping[str, float | None],

@@ -19,9 +19,9 @@ from lockgate.data.arrow_arrays import narrow
 from lockgate.evaluation.estimation.engine import Moments, SliceSums
 from lockgate.evaluation.estimation.rank_sums import BLOCK, order_keys, sorted_rows
 from lockgate.evaluation.estimation.segment_sums import Segments, decision_tables
-from lockgate.evaluation.estimation.slice_cells import Rows
 from lockgate.evaluation.estimation.slice_rank_sums import RankedSlices
 from lockgate.evaluation.estimation.sum_request import ROLES, SumRequest
+from lockgate.evaluation.scoring.scored_table import Scored
 
 Array = NDArray[Any]
 Codes = Mapping[int, tuple[int, Array]]
@@ -37,7 +37,7 @@ _FEW_ROWS = 300_000  # below, starting threads costs more than they save
 class InMemoryEngine:
     """Rows in memory, and the slicings in `codes`. threads: how many may be used; sums do not depend on it."""
 
-    def __init__(self, scored: Rows, codes: Codes, *, threads: int) -> None:
+    def __init__(self, scored: Scored, codes: Codes, *, threads: int) -> None:
         self._scored, self._codes, self._threads = scored, codes, threads
         labels = scored.labels
         plain = scored.weights is None and scored.clusters is None
@@ -56,7 +56,7 @@ class InMemoryEngine:
 class _Work:
     """Rows in their order, and the sums that they come to."""
 
-    def __init__(self, scored: Rows, request: SumRequest, codes: Codes, *, threads: int) -> None:
+    def __init__(self, scored: Scored, request: SumRequest, codes: Codes, *, threads: int) -> None:
         self.sums, self.threads = SliceSums(), threads if scored.rows >= _FEW_ROWS else 1
         self.rows = scored.rows
         self.slices = {0: 1} | {slicing: count for slicing, (count, _) in codes.items()}
@@ -148,14 +148,13 @@ class _Work:
             self.sums.rows[slicing] = np.bincount(codes, lengths, count), np.bincount(codes, positive, count)
         parts = [task.result() for task in tasks]
         for key in segments.variables:
-            columns = (np.concatenate(pieces) for pieces in zip(*(part.moments[key] for part in parts), strict=True))
-            moments = Moments(lengths, *columns)
+            moments = Moments(lengths, *np.concatenate([part[key] for part in parts], axis=1))
             for slicing, codes in codes_of.items():
                 self.sums.moments[slicing, *key] = moments.pooled(
                     codes, self.slices[slicing], deviates=segments.deviates(*key)
                 )
         for cuts in self.request.cuts:
-            decided = np.concatenate([part.decided[cuts] for part in parts], axis=1)
+            decided = np.concatenate([part[cuts] for part in parts], axis=1)
             for slicing, codes in codes_of.items():
                 self.sums.counts[slicing, cuts] = decision_tables(
                     decided, codes, self.slices[slicing], starts < self.positives, lengths

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,6 @@ Ints = NDArray[np.int64]
 
 # Three counts of a run share one integer, so that one pass over the rows counts them all: a block has fewer than 2²⁰ rows.
 _COUNT_BITS = 20
-
-
-@dataclass(frozen=True)
-class SegmentSums:
-    """moments: (loss, role or factor) → mean and central sums of each run. decided: cuts → (3, runs) as `_decisions`."""
-
-    moments: Mapping[tuple[str, Any], tuple[Floats, Floats, Floats, Floats]]
-    decided: Mapping[Any, Ints]
 
 
 class Segments:
@@ -44,25 +35,24 @@ class Segments:
     def _others(self, loss: str) -> tuple[Any, ...]:
         return ("champion", *sorted(self.request.factors.get(loss, ()))) if self.request.paired else ()
 
-    def over(self, low: int, high: int) -> SegmentSums:
-        """The sums of the runs in the blocks from row `low` to `high`."""
-        moments: dict[tuple[str, Any], list[tuple[Floats, ...]]] = {key: [] for key in self.variables}
-        decided: dict[Any, list[Ints]] = {cuts: [] for cuts in self.request.cuts}
-        for start in range(low, high, BLOCK):
-            self._block(start, min(start + BLOCK, high), moments, decided)
-        return SegmentSums(
-            {key: tuple(map(np.concatenate, zip(*parts, strict=True))) for key, parts in moments.items()},  # type: ignore[misc]
-            {cuts: np.concatenate(parts, axis=1) for cuts, parts in decided.items()},
-        )
+    def over(self, low: int, high: int) -> dict[Any, Array]:
+        """The sums of the runs in the blocks from row `low` to `high`.
 
-    def _block(self, low: int, high: int, moments: Mapping[Any, Any], decided: Mapping[Any, Any]) -> None:
+        (loss, role or factor) → (4, runs) mean and central sums; cuts → (3, runs) as `_decisions`.
+        """
+        sums: dict[Any, list[Any]] = {key: [] for key in (*self.variables, *self.request.cuts)}
+        for start in range(low, high, BLOCK):
+            self._block(start, min(start + BLOCK, high), sums)
+        return {key: np.concatenate(blocks, axis=1) for key, blocks in sums.items()}
+
+    def _block(self, low: int, high: int, sums: Mapping[Any, list[Any]]) -> None:
         first, last = np.searchsorted(self.starts, [low, high])
         starts = self.starts[first:last] - low
         lengths = np.diff(starts, append=high - low)
         run = np.repeat(np.arange(starts.size), lengths)
         scores = {role: column[low:high].astype(np.float64) for role, column in self.scores.items()}
         for cuts in self.request.cuts:
-            decided[cuts].append(_decisions(scores, cuts, starts))
+            sums[cuts].append(_decisions(scores, cuts, starts))
         # Positives come first, so all but one block have one label, and the loss need not choose by row.
         labels = (
             np.arange(low, high) < self.positives if low < self.positives < high else np.bool_(low < self.positives)
@@ -77,9 +67,9 @@ class Segments:
                 if not self.deviates(loss, kind):
                     nothing = np.zeros(starts.size)
                     mean = np.add.reduceat(column, starts) / lengths
-                    moments[loss, kind].append((mean, nothing, nothing, nothing))
+                    sums[loss, kind].append((mean, nothing, nothing, nothing))
                 else:
-                    moments[loss, kind].append(_run_moments(column, starts, lengths, run))
+                    sums[loss, kind].append(_run_moments(column, starts, lengths, run))
 
 
 def _run_moments(values: Floats, starts: Ints, lengths: Ints, run: Ints) -> tuple[Floats, Floats, Floats, Floats]:

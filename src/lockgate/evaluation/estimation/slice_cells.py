@@ -5,35 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.data.slices.names import OTHER, SliceKey
-from lockgate.data.slices.slice import Slice
 from lockgate.evaluation.estimation.sum_request import SliceCode
 from lockgate.evaluation.requirements.requirement import Requirement
-
-
-class Rows(Protocol):
-    """A scored table as estimates read it: aligned (n,) columns, and the slice code of every row."""
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def labels(self) -> NDArray[Any] | None: ...
-    @property
-    def candidate(self) -> NDArray[np.float64] | None: ...
-    @property
-    def champion(self) -> NDArray[np.float64] | None: ...
-    @property
-    def weights(self) -> NDArray[np.float64] | None: ...
-    @property
-    def clusters(self) -> NDArray[Any] | None: ...
-    @property
-    def slices(self) -> tuple[Slice, ...]: ...
-    def codes(self, name: str) -> tuple[tuple[str, ...], NDArray[Any]]: ...
+from lockgate.evaluation.scoring.scored_table import Scored
 
 
 @dataclass(frozen=True)
@@ -46,7 +26,7 @@ class Cell:
 
 
 def cells_of(
-    scored: Rows, lines: Sequence[tuple[str, Requirement]]
+    scored: Scored, lines: Sequence[tuple[str, Requirement]]
 ) -> tuple[list[Cell], dict[int, tuple[int, NDArray[Any]]]]:
     """(slices, each once, in order of declaration; number of a slicing, from 1 → (how many codes, the code of every row))."""
     cells = list[Cell]()

@@ -199,15 +199,15 @@ def bound_by_blocks(
         few = f"{blocks} blocks do not differ enough to say how far the {quantity} may be off"
         return replace(estimate, p_pass=1.0, p_fail=1.0, too_few=few)
     confidence = requirement.confidence or CONFIDENCE
-    bounds = bound(estimate.value, error, null=requirement.limit.value, confidence=confidence)
+    low, high, above, below = bound(estimate.value, error, null=requirement.limit.value, confidence=confidence)
     up = requirement.op == ">="
     return replace(
         estimate,
-        low=bounds.low,
-        high=bounds.high,
-        interval=(bounds.low, bounds.high),
-        p_pass=bounds.p_above if up else bounds.p_below,
-        p_fail=bounds.p_below if up else bounds.p_above,
+        low=low,
+        high=high,
+        interval=(low, high),
+        p_pass=above if up else below,
+        p_fail=below if up else above,
         se=error.se,
         n_eff=error.n_eff,
         method="t by block",

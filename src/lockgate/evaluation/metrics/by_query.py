@@ -68,8 +68,10 @@ class ByQuery:
         judged = self._judged(cutoff)
 
         def measure_rows(role: str, rows: Array, weights: Floats | None) -> MetricValue:
-            values = self._by_query(declared, role, cutoff)
-            return _mean(values[rows], judged[rows], weights, share=declared.paired_share)
+            key = declared.name, role, cutoff
+            if key not in self._values:
+                self._values[key] = declared.by_query(self._order(role), cutoff)
+            return _mean(self._values[key][rows], judged[rows], weights, share=declared.paired_share)
 
         return replace(declared, measure_rows=measure_rows)
 
@@ -82,13 +84,6 @@ class ByQuery:
         if role not in self._orders:
             self._orders[role] = Order(self.queries, getattr(self._scored, role))
         return self._orders[role]
-
-    def _by_query(self, declared: RankingMetric, role: str, cutoff: Cutoff) -> Floats:
-        """(queries,) the number of each."""
-        key = declared.name, role, cutoff
-        if key not in self._values:
-            self._values[key] = declared.by_query(self._order(role), cutoff)
-        return self._values[key]
 
     def _only(self, rows: Array) -> Scored:
         scored = self._scored

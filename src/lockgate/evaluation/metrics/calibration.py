@@ -128,16 +128,10 @@ def calibration_error(labels: NDArray[Any], scores: Floats, weights: Floats | No
     return Binned(bins.root_mean_square_gap, np.zeros(scores.size), bins=bins, part=part, bin_of=bin_of)
 
 
-@dataclass(frozen=True)
-class Debiased:
-    """The squared error without its bias, and how far that may be off."""
+def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> tuple[float, float]:
+    """(the squared error without its bias, its standard error).
 
-    squared: float
-    se: float
-
-
-def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> Debiased:
-    """E² = Σ w (g² − v) and SE² = Σ w² max(4 g² v − 2 v², 2 v²) over bins, v the variance of a bin's gap.
+    E² = Σ w (g² − v) and SE² = Σ w² max(4 g² v − 2 v², 2 v²) over bins, v the variance of a bin's gap.
 
     Clusters make v that of sums by cluster, and add what bins have in common. A bin in which all labels are the same hides
     its variance: there SE² takes v as if four rows, or clusters, could go the other way, which bounds a single bin of n
@@ -146,7 +140,7 @@ def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> Debia
     bins = measured.bins
     together = np.zeros((bins.gap.size, bins.gap.size))
     if clusters is None:
-        variance, units = measured.noise * _small(bins.rows), bins.effective
+        variance, units = measured.noise * (bins.rows / np.maximum(bins.rows - 1, 1)), bins.effective
     else:
         assert isinstance(measured, Binned)  # noqa: S101  # sums are of independent rows
         bin_of, part = measured.bin_of, measured.part
@@ -166,12 +160,7 @@ def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> Debia
     slope = bins.share * bins.gap
     shared = max(0.0, 4 * float(slope @ together @ slope))
     shared += 2 * float(bins.share @ together**2 @ bins.share)
-    return Debiased(squared, math.sqrt(float(own.sum()) + shared))
-
-
-def _small(rows: NDArray[np.int64]) -> Floats:
-    factor: Floats = rows / np.maximum(rows - 1, 1)
-    return factor
+    return squared, math.sqrt(float(own.sum()) + shared)
 
 
 def decide(
@@ -185,9 +174,9 @@ def decide(
     """The debiased squared error against the square of a limit; bounds are shown as roots."""
     assert isinstance(candidate, Binned | BinSums)  # noqa: S101  # measured above
     assert champion is None  # noqa: S101  # `gate check` refuses such lines
-    error, quantile = debiased(candidate, clusters), float(special.ndtri(confidence))
-    value, low, high = (_root(error.squared + sign * quantile * error.se) for sign in (0, -1, 1))
-    statistic = (error.squared - max(null, 0.0) ** 2) / error.se
+    (squared, se), quantile = debiased(candidate, clusters), float(special.ndtri(confidence))
+    value, low, high = (math.sqrt(max(squared + sign * quantile * se, 0.0)) for sign in (0, -1, 1))
+    statistic = (squared - max(null, 0.0) ** 2) / se
     bins = candidate.bins
     return Comparison(
         value,
@@ -199,12 +188,8 @@ def decide(
         float(candidate.size),
         "debiased squared error, 10 equal-mass bins, approximate" + ("" if clusters is None else ", by cluster"),
         _too_few(bins, clusters),
-        {"squared_error": repr(error.squared), "squared_error_se": repr(error.se), "bins": bins.gap.size},
+        {"squared_error": repr(squared), "squared_error_se": repr(se), "bins": bins.gap.size},
     )
-
-
-def _root(squared: float) -> float:
-    return math.sqrt(max(squared, 0.0))
 
 
 def _too_few(bins: Bins, clusters: NDArray[Any] | None) -> str | None:

@@ -7,19 +7,13 @@ the functions that compute.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from lockgate.evaluation.metrics.declaration import ByCell, Counted, Metric, Plan, RowLoss, Share, on_demand
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, mean_of, ratio_of
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from lockgate.evaluation.uncertainty.metric_value import Floats
+from lockgate.evaluation.uncertainty.metric_value import Array, Floats, MetricValue, Undefined, mean_of, ratio_of
 
 Better = Literal["higher", "lower"] | None
 
@@ -45,7 +39,7 @@ def measure_share(
     return MetricValue(ratio.value, ratio.psi, hits, below > 0)
 
 
-def log_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+def log_loss(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Mean of −log p(label), with p clipped to the machine epsilon of a float64."""
     _check_probabilities(scores, "log_loss")
     return mean_of(log_losses(labels, scores), weights)
@@ -65,14 +59,14 @@ def log_losses(labels: Any, scores: Floats) -> Floats:
     return np.negative(clipped, out=clipped)
 
 
-def class_log_losses(codes: NDArray[Any], probabilities: Floats) -> Floats:
+def class_log_losses(codes: Array, probabilities: Floats) -> Floats:
     """(n,) −log p of each row's class, clipped as scikit-learn does. probabilities: (n, classes)."""
     import numpy as np
 
     return log_losses(np.asarray(1), probabilities[np.arange(codes.size), codes])
 
 
-def brier(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+def brier(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Mean of (p − label)²."""
     _check_probabilities(scores, "brier")
     return mean_of(squared_errors(labels, scores), weights)
@@ -85,7 +79,7 @@ def squared_errors(labels: Any, scores: Floats) -> Floats:
     return errors
 
 
-def class_squared_errors(codes: NDArray[Any], probabilities: Floats) -> Floats:
+def class_squared_errors(codes: Array, probabilities: Floats) -> Floats:
     """(n,) the sum over classes of squared errors. probabilities: (n, classes)."""
     import numpy as np
 
@@ -99,7 +93,7 @@ def _check_probabilities(scores: Floats, metric: str) -> None:
         raise Undefined("not_probabilities", f"{metric} needs probabilities, and some scores lie outside 0 to 1")
 
 
-def _class_weights(labels: NDArray[Any], weights: Floats | None) -> tuple[Floats, float, float]:
+def _class_weights(labels: Array, weights: Floats | None) -> tuple[Floats, float, float]:
     """(weight of each row, of all positive rows, of all negative rows). Raises Undefined where a class has none."""
     import numpy as np
 
@@ -112,7 +106,7 @@ def _class_weights(labels: NDArray[Any], weights: Floats | None) -> tuple[Floats
     return weight, positive, negative
 
 
-def _ties(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+def _ties(scores: Floats) -> tuple[Array, Array, Array]:
     """(order by score ascending, first index of each run of equal scores, run of each row in that order)."""
     import numpy as np
 
@@ -124,7 +118,7 @@ def _ties(scores: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[n
     return order, np.flatnonzero(new), np.cumsum(new) - 1
 
 
-def auc(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+def auc(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Area under the ROC curve, ties counting half.
 
     The influence values are placements with the (m − 1) correction within each class, so that their variance is DeLong's.
@@ -155,9 +149,7 @@ def auc(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold:
     return MetricValue(area, psi)
 
 
-def average_precision(
-    labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None
-) -> MetricValue:
+def average_precision(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Average precision by scikit-learn's step definition, equal scores taken together.
 
     psi_i = (1/π)[y_i (Prec(s_i) − AP + A1(s_i)) − A2(s_i)] with Prec = H/G at a threshold, G = P(S ≥ s),
@@ -190,29 +182,19 @@ def average_precision(
     return MetricValue(value, psi * np.sqrt(n / (n - 1) if n > 1 else 1.0))
 
 
-@dataclass(frozen=True)
-class _Classes:
-    """The arguments and bounds of a metric where there are several classes."""
-
-    args: tuple[str, ...] = ()
-    averages: tuple[str, ...] = ()
-    scores: bool = True
-    high: float | None = 1
-    proportion: bool = False
-
-    def subject(self, name: str, better: Better, instead: str | None) -> Subject:
-        words = {"average": self.averages, "class": ()}
-        return Subject(
-            name,
-            better,
-            bounds=(0, self.high),
-            args=self.args,
-            tasks=("multiclass",),
-            needs=("label", "score") if self.scores else ("label",),
-            proportion=self.proportion,
-            instead=instead,
-            words={word: words[word] for word in self.args if word in words},
-        )
+def _of_classes(
+    *args: str, averages: tuple[str, ...] = (), scores: bool = True, high: float | None = 1, proportion: bool = False
+) -> dict[str, Any]:
+    """The fields of a subject where there are several classes."""
+    words = {"average": averages, "class": ()}
+    return {
+        "bounds": (0, high),
+        "args": args,
+        "tasks": ("multiclass",),
+        "needs": ("label", "score") if scores else ("label",),
+        "proportion": proportion,
+        "words": {word: words[word] for word in args if word in words},
+    }
 
 
 def _subject(
@@ -225,7 +207,7 @@ def _subject(
     proportion: bool = False,
     instead: str | None = None,
     firmer: str | None = None,
-    classes: _Classes | None = None,
+    classes: dict[str, Any] | None = None,
 ) -> Subject:
     args = () if argument is None else (argument,)
     return Subject(
@@ -238,7 +220,7 @@ def _subject(
         proportion=proportion,
         instead=instead,
         firmer=firmer,
-        by_task={} if classes is None else {"multiclass": classes.subject(name, better, instead)},
+        by_task={} if classes is None else {"multiclass": Subject(name, better, instead=instead, **classes)},
     )
 
 
@@ -249,7 +231,7 @@ def _share(
     *,
     counted: Counted | None = None,
     paired: bool = True,
-    classes: _Classes | None = None,
+    classes: dict[str, Any] | None = None,
 ) -> Metric:
     """The metric that decides at a threshold and divides two sums. paired: whether two models are compared by Tango's test."""
     labels = any(table[0] != table[1] for table in (share.above, share.below))
@@ -258,9 +240,8 @@ def _share(
     return Metric(name, "logit", measure, subject=subject, paired_share=paired, sums=share, plan=Plan(counted))
 
 
-_BY_CLASS = ("average", "class")
-_DECIDED = _Classes(_BY_CLASS, averages=("macro", "micro"), scores=False)
-_RANKED = _Classes(_BY_CLASS, averages=("macro",))
+_DECIDED = _of_classes("average", "class", averages=("macro", "micro"), scores=False)
+_RANKED = _of_classes("average", "class", averages=("macro",))
 _EVERY_ROW: ByCell = ((1, 1), (1, 1))
 _TRUE_POSITIVE: ByCell = ((0, 0), (0, 1))
 
@@ -269,7 +250,7 @@ AT_A_THRESHOLD = (
         "accuracy",
         Share(above=((1, 0), (0, 1)), below=_EVERY_ROW, among="rows"),
         counted="rows",
-        classes=_Classes(scores=False, proportion=True),
+        classes=_of_classes(scores=False, proportion=True),
     ),
     _share(
         "precision",
@@ -341,14 +322,14 @@ ON_SCORES = (
         "log_loss",
         "skew",
         log_loss,
-        subject=_subject("log_loss", "lower", high=None, classes=_Classes(("class",), high=None)),
+        subject=_subject("log_loss", "lower", high=None, classes=_of_classes("class", high=None)),
         sums=RowLoss(log_losses, class_log_losses),
     ),
     Metric(
         "brier",
         "skew",
         brier,
-        subject=_subject("brier", "lower", classes=_Classes(("class",), high=2)),
+        subject=_subject("brier", "lower", classes=_of_classes("class", high=2)),
         bounded=True,
         sums=RowLoss(squared_errors, class_squared_errors),
     ),
@@ -356,7 +337,7 @@ ON_SCORES = (
         "calibration_error",
         "plain",
         on_demand("calibration", "calibration_error"),
-        subject=_subject("calibration_error", "lower", instead="brier", classes=_Classes(("class",))),
+        subject=_subject("calibration_error", "lower", instead="brier", classes=_of_classes("class")),
         decide=on_demand("calibration", "decide"),
         sums="bins",
     ),
@@ -366,7 +347,7 @@ OF_CLASSES_ONLY = (
         "top_k_accuracy",
         "logit",
         subject=replace(
-            _subject("top_k_accuracy", argument="k", proportion=True, classes=_Classes(("k",), proportion=True)),
+            _subject("top_k_accuracy", argument="k", proportion=True, classes=_of_classes("k", proportion=True)),
             tasks=("multiclass",),
             needs=("label", "score"),
         ),

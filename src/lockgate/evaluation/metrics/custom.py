@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,23 +55,15 @@ class Function(Config):
             return ProjectFile(self.function, root, "function").digest
         return plugins.distribution(plugins.METRICS, self.function)
 
-    def load(self, root: Path) -> LoadedFunction:
-        """The function. Raises UsageError."""
+    def load(self, root: Path) -> tuple[Compute, str]:
+        """(the function, its `origin`). Raises UsageError."""
         if self.in_file:
             compute, origin = ProjectFile(self.function, root, "function").load()
         else:
             compute, origin = plugins.load(plugins.METRICS, self.function), self.origin(root)
         if not callable(compute):
             raise UsageError(f"function {self.function!r} cannot be called: it is of type {type(compute).__name__}")
-        return LoadedFunction(compute, origin)
-
-
-@dataclass(frozen=True)
-class LoadedFunction:
-    """A function, and what it came from: the SHA-256 of a file, or a package and its version."""
-
-    compute: Compute
-    origin: str
+        return compute, origin
 
 
 def subjects(functions: Mapping[str, Function]) -> dict[str, Subject]:
@@ -117,13 +108,13 @@ def metrics(
     by_name = {
         name: function_metric(
             name,
-            BoundFunction(loaded[name].compute, scored, {column: columns[column] for column in function.columns}),
+            BoundFunction(loaded[name][0], scored, {column: columns[column] for column in function.columns}),
             per_row=function.per_row,
             seed=seed,
         )
         for name, function in functions.items()
     }
-    return by_name, {name: function.origin for name, function in loaded.items()}
+    return by_name, {name: origin for name, (_, origin) in loaded.items()}
 
 
 def _columns(dataset: Dataset, names: list[str], rows: int) -> dict[str, Any]:

@@ -7,45 +7,30 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.evaluation.metrics.declaration import Metric, Plan
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, ratio_of
+from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, ratio_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.evaluation.uncertainty.metric_value import Floats
 
 
-def flips(scored: Scored, *, candidate: float, champion: float) -> Scored:
+def flips(scored: Scored, *, candidate: float | None = None, champion: float | None = None) -> Scored:
     """The same rows with one score, `candidate`: 1 where the decisions differ, 0 where they agree, NaN where one is missing.
 
-    candidate, champion: each role's own threshold. Raises ValueError without the scores of two models.
+    candidate, champion: each role's own threshold, none where the models tell several classes apart. Raises ValueError
+    without the answers of two models.
     """
-    import numpy as np
-
-    if scored.candidate is None or scored.champion is None:
-        raise ValueError("flips need the scores of two models")
-    differ = (scored.candidate >= candidate) != (scored.champion >= champion)
-    return _with_flips(scored, differ, np.isnan(scored.candidate) | np.isnan(scored.champion))
-
-
-def flips_of_classes(scored: Scored) -> Scored:
-    """The same of models that tell several classes apart: another class is decided."""
     import numpy as np
 
     from lockgate.models.class_scores import predicted_class
 
     if scored.candidate is None or scored.champion is None:
         raise ValueError("flips need the answers of two models")
-    candidate, champion = predicted_class(scored.candidate), predicted_class(scored.champion)
-    return _with_flips(scored, candidate != champion, np.isnan(candidate) | np.isnan(champion))
-
-
-def _with_flips(scored: Scored, differ: NDArray[Any], missing: NDArray[Any]) -> Scored:
-    import numpy as np
-
+    ours, theirs = (
+        predicted_class(scores) if threshold is None else np.where(np.isnan(scores), np.nan, scores >= threshold)
+        for scores, threshold in ((scored.candidate, candidate), (scored.champion, champion))
+    )
     view = copy(scored)
-    view.candidate = np.where(missing, np.nan, differ.astype(np.float64))
+    view.candidate = np.where(np.isnan(ours) | np.isnan(theirs), np.nan, ours != theirs)
     view.labels = view.champion = None
     return view
 

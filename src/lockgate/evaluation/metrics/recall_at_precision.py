@@ -12,7 +12,7 @@ Source: Efron & Tibshirani 1993, chapter 13, percentile intervals.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -126,8 +126,8 @@ def decide(
         return Comparison(value, -math.inf, math.inf, 1.0, 1.0, None, float(units), method, few or lacking)
     se = float(ordered.std(ddof=1))
     if se <= 1e-12:
-        still = unvaried(value, units, null=null, confidence=confidence, method=f"{method}, the same on every resample")
-        return replace(still, too_few=few)
+        method += ", the same on every resample"
+        return unvaried(value, units, null=null, confidence=confidence, method=method, few=few)
     return Comparison(
         value,
         float(ordered[tail - 1]),

@@ -6,31 +6,26 @@ labels, scores: (n,) float. weights: (n,) float or None. Light at import, as `ga
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 from lockgate.evaluation.metrics.declaration import Metric, Plan
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined, mean_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from lockgate.evaluation.uncertainty.metric_value import Floats
+from lockgate.evaluation.uncertainty.metric_value import Array, Floats, MetricValue, Undefined, mean_of
 
 
-def mae(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+def mae(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Mean of |error|."""
     return mean_of(abs(scores - labels), weights)
 
 
-def rmse(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+def rmse(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """Root of the mean squared error; influence by the chain rule."""
     squared = mean_of((scores - labels) ** 2, weights)
     root = math.sqrt(squared.value)
     return MetricValue(root, squared.psi / (2 * root) if root > 0 else squared.psi)
 
 
-def r2(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
+def r2(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
     """1 − squared error over the variance of the labels on these rows."""
     import numpy as np
 
@@ -46,7 +41,7 @@ def r2(labels: NDArray[Any], scores: Floats, weights: Floats | None, threshold: 
     return MetricValue(1 - share, -(errors.psi - share * variance.psi) / variance.value)
 
 
-def quantile_loss(labels: NDArray[Any], scores: Floats, weights: Floats | None, q: float | None) -> MetricValue:
+def quantile_loss(labels: Array, scores: Floats, weights: Floats | None, q: float | None) -> MetricValue:
     """Mean of q · (label − score) where the label lies above, (1 − q) · (score − label) where it lies below."""
     import numpy as np
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,9 @@ from scipy import special
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.metrics.declaration import Metric
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
 from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, mean_of
-
-if TYPE_CHECKING:
-    from lockgate.evaluation.scoring.scored_table import Scored
 
 RESAMPLES = 500
 MIN_ROWS = 30
@@ -129,8 +127,8 @@ def decide(
     # A resample draws from n units with their variance over n, not n − 1: the factor makes up for it.
     se = float(finite.std(ddof=1)) * math.sqrt(units / (units - 1))
     if se <= 1e-12 * max(abs(value), abs(candidate.value)):
-        still = unvaried(value, units, null=null, confidence=confidence, method=f"{method}, the same on every resample")
-        return replace(still, too_few=few)
+        method += ", the same on every resample"
+        return unvaried(value, units, null=null, confidence=confidence, method=method, few=few)
     quantile, statistic = float(special.stdtrit(units - 1, confidence)), (value - null) / se
     return Comparison(
         value,

@@ -34,7 +34,9 @@ class Comparison:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def unvaried(value: float, units: int, *, null: float, confidence: float, method: str) -> Comparison:
+def unvaried(
+    value: float, units: int, *, null: float, confidence: float, method: str, few: str | None = None
+) -> Comparison:
     """Where nothing varies: the claim is that 95 % of all rows behave like these.
 
     0.95^units is the chance that so many units show none of the other 5 %: below the risk, the claim is shown.
@@ -50,4 +52,5 @@ def unvaried(value: float, units: int, *, null: float, confidence: float, method
         0.0,
         float(units),
         method,
+        few,
     )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from lockgate.stats.influence import Spread
 
+Array: TypeAlias = "NDArray[Any]"
 Floats: TypeAlias = "NDArray[np.float64]"
 Bools: TypeAlias = "NDArray[np.bool_]"
 
@@ -46,7 +47,7 @@ class MetricValue:
             return None
         return int((self.hits & self.base).sum()), int(self.base.sum())
 
-    def unseen_variance(self, psi: Floats, clusters: NDArray[Any] | None) -> float:
+    def unseen_variance(self, psi: Floats, clusters: Array | None) -> float:
         """Variance that influence values hide because no row varies there."""
         return 0.0
 
@@ -87,7 +88,7 @@ def mean_of(values: Floats, weights: Floats | None) -> MetricValue:
     return MetricValue(mean, (values - mean) * weights * (n / total) * small_sample(n))
 
 
-def ratio_of(above: NDArray[Any], below: NDArray[Any], weights: Floats | None, *, among: str) -> MetricValue:
+def ratio_of(above: Array, below: Array, weights: Floats | None, *, among: str) -> MetricValue:
     """Σ above / Σ below with the influence of each row, by the delta method.
 
     above, below: (n,) numbers, or bool. among: what `below` counts.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
 
+from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import (
     MIN_CLUSTERS,
@@ -14,13 +14,10 @@ from lockgate.evaluation.uncertainty.comparison import (
     Comparison,
     unvaried,
 )
+from lockgate.evaluation.uncertainty.metric_value import Summary
 from lockgate.hashing import number
 from lockgate.stats.influence import Scale, Spread, bound
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most, clopper_pearson, tango, tango_p
-
-if TYPE_CHECKING:
-    from lockgate.evaluation.metrics.declaration import Metric
-    from lockgate.evaluation.uncertainty.metric_value import Summary
 
 Minority = tuple[int, str] | None
 """(rows, their kind) of the smallest group of rows that a metric needs enough of."""
@@ -45,20 +42,16 @@ def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence:
     error = value.error
     if error.n_eff <= 1:
         return Comparison(value.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", few)
-    bounds = bound(value.value, error, null=null, confidence=confidence, scale=scale)
     transform = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[scale]
     clustered = "" if error.clusters is None else ", by cluster"
     return Comparison(
         value.value,
-        bounds.low,
-        bounds.high,
-        bounds.p_above,
-        bounds.p_below,
+        *bound(value.value, error, null=null, confidence=confidence, scale=scale),
         error.se,
         error.n_eff,
         f"{method}, t{transform}{clustered}",
         few,
-        _cluster_detail(error),
+        {} if not clustered else {"clusters": error.clusters, "design_effect": number(error.design_effect)},
     )
 
 
@@ -140,9 +133,3 @@ def _too_few(metric: Metric, error: Spread, fewest: Minority) -> str | None:
     if error.n_eff < MIN_EFFECTIVE_ROWS:
         return f"{error.n_eff:.1f} {metric.counted_in} carry the variance; the test needs {MIN_EFFECTIVE_ROWS:g}"
     return None
-
-
-def _cluster_detail(error: Spread) -> dict[str, Any]:
-    if error.clusters is None:
-        return {}
-    return {"clusters": error.clusters, "design_effect": number(error.design_effect)}
