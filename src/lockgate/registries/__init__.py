@@ -1,1 +1,1 @@
-"""The model registries, one file each."""
+"""The model registries, one folder each, and the ports that they implement."""

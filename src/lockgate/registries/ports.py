@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """One version in a registry. `digest` is of its files as stored (`digest.folder_digest`), None until read."""
+    """One version in a registry. `digest` is of its files as stored (`hashing.folder_digest`), None until read."""
 
     name: str
     version: str
