@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockgate.errors import Refused
-from lockgate.promotion.apply import Operator, carry_out, settle
+from lockgate.promotion.apply import Operator, RegistryState, carry_out, settle
 from lockgate.promotion.ledger.entry import MOVES
 from lockgate.promotion.outcome import Outcome, require_reason
 from lockgate.units import utc_text
@@ -29,6 +29,24 @@ def adopt(operator: Operator, *, version: str, reason: str) -> Outcome:
             if before.production == version
             else "use gate promote, or gate rollback --to",
         )
+    _check_place(state, version)
+    operator.registry.version(model, version)
+    stage = state.stages.names.get("production")
+    if stage is not None:  # the first write of all, since a registry that cannot do it would finish no entry
+        operator.registry.set_stage(model, version, stage)
+    moved = [
+        f"the alias {alias} pointed to version {state.aliases[alias]}, which is not in the ledger, and was moved"
+        for alias in ("previous", "staging")
+        if state.aliases.get(alias, version) not in (version, before.staging)
+    ]
+    draft = operator.draft(state.chain, "adopted", target=version, reason=reason)
+    state = carry_out(operator, state, draft)
+    return Outcome(model, draft, state.standing, forwarded=forwarded, notes=tuple(moved))
+
+
+def _check_place(state: RegistryState, version: str) -> None:
+    """Raises Refused where the alias or the stage of Production shows another version."""
+    holder = state.aliases.get("production")
     if holder not in (None, version):
         raise Refused(
             f"the alias production points to version {holder}, not to {version}",
@@ -43,21 +61,3 @@ def adopt(operator: Operator, *, version: str, reason: str) -> Outcome:
             code="stage_elsewhere",
             remedy=f"adopt version {staged[0]}, or move version {version} there first",
         )
-    operator.registry.version(model, version)
-    if production is not None:  # the first write of all, since a registry that cannot do it would finish no entry
-        operator.registry.set_stage(model, version, production)
-    moved = [
-        f"the alias {alias} pointed to version {state.aliases[alias]}, which is not in the ledger, and was moved"
-        for alias in ("previous", "staging")
-        if state.aliases.get(alias, version) not in (version, before.staging)
-    ]
-    draft = state.chain.draft(
-        "adopted",
-        target=version,
-        actor=operator.actor,
-        reason=reason,
-        at=operator.clock(),
-        lease=operator.promotion.lease,
-    )
-    state = carry_out(operator, state, draft)
-    return Outcome(model, draft, state.standing, forwarded=forwarded, notes=tuple(moved))

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from lockgate.errors import LockgateError, NotFound, Refused, RegistryError, ServingFault, Waiting
 from lockgate.promotion.ledger.chain import Chain, read_chain
-from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.promotion.ledger.entry import Done, Entry, Kind
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import all_tags, differing_tags, tags_after
 from lockgate.promotion.ledger.standing import Standing, standing
@@ -62,18 +63,24 @@ class Operator:
         """Read ledger, aliases and stages. Raises Refused where the ledger is broken or deleted."""
         return read_state(self.registry, self.model)
 
+    def draft(self, chain: Chain, kind: Kind, **fields: Any) -> Entry:
+        """The entry of ours that would come next. fields: the others of `Chain.draft`."""
+        return chain.draft(kind, actor=self.actor, at=self.clock(), lease=self.promotion.lease, **fields)
+
 
 @dataclass(frozen=True)
 class RegistryState:
     """The ledger and the aliases of a model as they were read last.
 
-    stages: those that mirror the aliases. serving: what switching traffic led to.
+    stages: those that mirror the aliases. serving: what switching traffic led to. gone: versions that turned out to be
+    deleted while an entry was carried out.
     """
 
     chain: Chain
     aliases: Mapping[str, str]
     stages: Stages = field(default_factory=Stages)
     serving: tuple[str, ...] = ()
+    gone: frozenset[str] = frozenset()
 
     @property
     def standing(self) -> Standing:
@@ -169,13 +176,13 @@ def carry_out(
     registry, model, clock = operator.registry, operator.model, operator.clock
     ledger = registry.ledger(model)
     turn: Turn = "nothing" if operator.switch_traffic is None else "left" if leave_serving else "due"
-    gone: frozenset[str] = frozenset()
     switched: Entry | None = None
     applied = 0
+    state = replace(state, gone=frozenset())
     while True:
         if _lost_hold(state.chain, draft, clock()):
-            state = replace(operator.read_state(), serving=state.serving)
-        step = next_step(state.chain, state.aliases, draft, clock(), turn=turn, gone=gone, stages=state.stages)
+            state = _reread(operator, state)
+        step = next_step(state.chain, state.aliases, draft, clock(), turn=turn, gone=state.gone, stages=state.stages)
         if isinstance(step, Settled):
             if draft is not None and state.chain.ending(draft) == "abandoned":
                 raise _abandoned(model, draft)
@@ -186,39 +193,36 @@ def carry_out(
             ledger.put_if_absent(f"epoch-{step.entry.epoch}", step.entry.bytes.decode())
             state = replace(state, chain=read_chain(ledger.keys()).whole())
         elif isinstance(step, Apply):
-            if applied == _APPLY_TRIES:
-                raise RegistryError(
-                    f"the registry does not show {describe(step.entry)} after {applied} tries: {dict(state.aliases)}",
-                    remedy=f"see who else sets the aliases of {model}, then run the same command again",
-                )
+            state = _apply(operator, state, step, tries=applied)
             applied += 1
-            try:
-                gone |= _apply(registry, model, step, state)
-            except NotFound:
-                gone = _find_gone(registry, model, (step.entry.target, *step.aliases.values()), gone)
-            state = replace(state, aliases=registry.aliases(model), stages=registry.stages(model))
         elif isinstance(step, Switch) and operator.switch_traffic is not None:
             state = replace(state, serving=(_switch(operator, operator.switch_traffic, state.chain, step.entry),))
             turn, switched = "turned", step.entry
         elif isinstance(step, Finish):
             ours = draft is not None and step.entry.bytes == draft.bytes
-            try:
-                _tag(registry, model, step, state.chain, (tags or {}) if ours else {})
-            except NotFound:
-                gone = _find_gone(registry, model, (step.entry.target,), gone)
-                continue
-            state = _finish(operator, state, step)
+            state = _finish(operator, state, step, (tags or {}) if ours else {})
 
 
-def _finish(operator: Operator, state: RegistryState, step: Finish) -> RegistryState:
-    """Write how the entry ended. Where somebody else ended it first, they may have gone on since: all is read anew."""
+def _finish(operator: Operator, state: RegistryState, step: Finish, tags: Mapping[str, str]) -> RegistryState:
+    """Set tags and write how the entry ended, unless its version is gone. tags: further ones for that version.
+
+    Where somebody else ended it first, they may have gone on since: all is read anew.
+    """
     entry, chain = step.entry, state.chain
+    try:
+        _tag(operator.registry, operator.model, step, chain, tags)
+    except NotFound:
+        return _find_gone(operator, state, (entry.target,))
     note = f"version {entry.target} is gone from the registry" if step.ending == "abandoned" else ""
     mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending=step.ending, note=note).bytes.decode()
     stored = operator.registry.ledger(operator.model).put_if_absent(f"done-{entry.epoch}", mark)
     if stored != mark:
-        return replace(operator.read_state(), serving=state.serving)
+        return _reread(operator, state)
     return replace(state, chain=replace(chain, done={**chain.done, entry.epoch: Done.read(stored)}))
+
+
+def _reread(operator: Operator, state: RegistryState) -> RegistryState:
+    return replace(operator.read_state(), serving=state.serving, gone=state.gone)
 
 
 def _lost_hold(chain: Chain, draft: Entry | None, now: datetime) -> bool:
@@ -256,17 +260,17 @@ def _follow(operator: Operator, state: RegistryState, switched: Entry) -> Regist
     return replace(state, serving=(*state.serving, operator.switch_traffic(newest)))
 
 
-def _find_gone(registry: Registry, model: str, versions: Iterable[str | None], gone: frozenset[str]) -> frozenset[str]:
-    """`gone`, and which of these versions the registry has no longer. Raises NotFound where it has all of them."""
-    missing = set[str]()
-    for version in {version for version in versions if version is not None} - gone:
+def _find_gone(operator: Operator, state: RegistryState, versions: Iterable[str | None]) -> RegistryState:
+    """The state with those of the versions that the registry has no longer. Raises NotFound where it has all of them."""
+    model, missing = operator.model, set[str]()
+    for version in {version for version in versions if version is not None} - state.gone:
         try:
-            registry.version(model, version)
+            operator.registry.version(model, version)
         except NotFound:
             missing.add(version)
     if not missing:
         raise NotFound(f"the registry says that a version of {model} is gone, and shows all", remedy="try again")
-    return gone | missing
+    return replace(state, gone=state.gone | missing)
 
 
 def revert_late_write(
@@ -292,7 +296,22 @@ def serving_notes(entry: Entry, state: RegistryState) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _apply(registry: Registry, model: str, step: Apply, state: RegistryState) -> frozenset[str]:
+def _apply(operator: Operator, state: RegistryState, step: Apply, *, tries: int) -> RegistryState:
+    """Set what differs and read back. tries: how often that was done in vain; raises RegistryError after the last one."""
+    registry, model = operator.registry, operator.model
+    if tries == _APPLY_TRIES:
+        raise RegistryError(
+            f"the registry does not show {describe(step.entry)} after {tries} tries: {dict(state.aliases)}",
+            remedy=f"see who else sets the aliases of {model}, then run the same command again",
+        )
+    try:
+        state = replace(state, gone=state.gone | _set(registry, model, step, state))
+    except NotFound:
+        state = _find_gone(operator, state, (step.entry.target, *step.aliases.values()))
+    return replace(state, aliases=registry.aliases(model), stages=registry.stages(model))
+
+
+def _set(registry: Registry, model: str, step: Apply, state: RegistryState) -> frozenset[str]:
     """Set what differs, the alias production first. Where its version is gone, which is returned, another alias equals
     Production."""
     lost = set[str]()

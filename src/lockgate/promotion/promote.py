@@ -54,16 +54,14 @@ def promote(
         check_signoff(decision)
     publish(operator.registry, evidence, request.folder, votes=request.votes)
     notes = [*describe_overridden(overridden), *([rollback_note] if rollback_note else [])]
-    draft = state.chain.draft(
+    draft = operator.draft(
+        state.chain,
         "override" if overridden else "promoted",
         source=state.standing.production,
         target=version,
-        actor=operator.actor,
         evidence=evidence.digest,
         votes=decision.counted,
         reason="; ".join([decision.reason, *notes]),
-        at=operator.clock(),
-        lease=operator.promotion.lease,
     )
     state = carry_out(operator, state, draft, tags=metric_tags(evidence))
     state, late = revert_late_write(operator, state, draft)
@@ -90,15 +88,13 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
     ):
         entry = _admitting_entry(state.chain, version)
         return Outcome(operator.model, entry, before, already=True, forwarded=forwarded)
-    draft = state.chain.draft(
+    draft = operator.draft(
+        state.chain,
         "staged",
         source=before.staging,
         target=version,
-        actor=operator.actor,
         evidence=evidence.digest,
         reason="every requirement was met",
-        at=operator.clock(),
-        lease=operator.promotion.lease,
     )
     state = carry_out(operator, state, draft)
     return Outcome(operator.model, draft, state.standing, forwarded=forwarded)

@@ -49,16 +49,14 @@ def rollback(
     plan = _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
     votes = () if consent is None else tuple(consent(plan))
     notes = [*_describe_alias(state, before), *_store_votes(registry, before, plan, votes)]
-    draft = state.chain.draft(
+    draft = operator.draft(
+        state.chain,
         "rolled_back",
         source=plan.source,
         target=plan.target,
-        actor=operator.actor,
         evidence=before.evidence.get(plan.target),
         votes=[sha256(vote) for vote, _ in votes],
         reason=reason,
-        at=operator.clock(),
-        lease=operator.promotion.lease,
     )
     state = carry_out(operator, state, draft)
     state, late = revert_late_write(operator, state, draft)

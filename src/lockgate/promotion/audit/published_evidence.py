@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from lockgate import hashing
@@ -70,21 +70,17 @@ class PublishedEvidence:
             *self._votes(where, stored / "votes", [other for other in self.chain.entries if other.evidence == digest]),
         ]
 
-    def _exhibits(self, where: str, evidence: Evidence, stored: Path) -> list[Discrepancy]:
-        edited = []
+    def _exhibits(self, where: str, evidence: Evidence, stored: Path) -> Iterator[Discrepancy]:
         for exhibit in evidence.document["exhibits"]:
             path = stored / exhibit_file(exhibit["name"])
             if not path.is_file() or hashing.sha256_file(path) != exhibit["sha256"]:
                 state = "was edited since" if path.is_file() else "is gone"
-                edited.append(
-                    Discrepancy(
-                        "exhibit_edited",
-                        where,
-                        f"its exhibit {exhibit['name']} {state}",
-                        "gate report of the run folder shows the true one, where it is kept",
-                    )
+                yield Discrepancy(
+                    "exhibit_edited",
+                    where,
+                    f"its exhibit {exhibit['name']} {state}",
+                    "gate report of the run folder shows the true one, where it is kept",
                 )
-        return edited
 
     def _facts(self, where: str, evidence: Evidence, facts: Mapping[str, str]) -> list[Discrepancy]:
         true = published_facts(evidence)

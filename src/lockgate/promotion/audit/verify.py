@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from lockgate.promotion.ledger.discrepancy import Discrepancy
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovered
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.ledger.projection import Tags, all_tags, differing_aliases, differing_tags
+from lockgate.promotion.ledger.projection import DueProjections, ShownProjections, due_projections
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.units import utc_text
@@ -26,7 +26,7 @@ class Verification:
     """What was checked, and the discrepancies between it and the ledger.
 
     in_progress: an entry that somebody is carrying out right now, whose projections nobody can expect yet.
-    aliases, tags, stages: what `repair` would set; stages only where they mirror the aliases.
+    due: what `repair` would set.
     """
 
     model: str
@@ -36,18 +36,15 @@ class Verification:
     versions: int = 0
     evidence: int = 0
     in_progress: Entry | None = None
-    aliases: Mapping[str, str] = field(default_factory=dict)
-    tags: Tags = field(default_factory=dict)
-    stages: Mapping[str, str] = field(default_factory=dict)
+    due: DueProjections = field(default_factory=DueProjections)
 
     @property
     def lines(self) -> list[str]:
         """The result for people, a sentence per line."""
         lines = [f"! {discrepancy}" for discrepancy in self.discrepancies]
         if self.in_progress is not None:
-            lines.append(
-                f"{self.model}: {self.in_progress.label} is in progress until {self._lease}; run this again then"
-            )
+            until = utc_text(self.in_progress.lease_ends)
+            lines.append(f"{self.model}: {self.in_progress.label} is in progress until {until}; run this again then")
         elif not self.discrepancies:
             lines.append(
                 f"{self.model}: all agrees: {_count(len(self.chain.entries), 'entry', 'entries')}, "
@@ -76,11 +73,7 @@ class Verification:
     @property
     def repairs(self) -> list[str]:
         """What putting the registry back to the ledger would do, a sentence each."""
-        return repairs(self.aliases, self.tags, self.stages)
-
-    @property
-    def _lease(self) -> str:
-        return utc_text(self.in_progress.lease_ends) if self.in_progress is not None else ""
+        return self.due.lines
 
 
 def verify(
@@ -103,6 +96,7 @@ def verify(
         gone = Discrepancy("ledger_deleted", f"the ledger of {model}", refused.message, refused.remedy or "restore it")
         return Verification(model, now, Chain(), (gone,))
     chain = read_chain(keys)
+    unfinished = chain.unfinished
     discrepancies = [] if exported is None else changed_since(keys, exported, name="the copy")
     if chain.bad is not None:
         discrepancies.append(
@@ -113,67 +107,49 @@ def verify(
                 "find out who changed it; nothing is promoted until the entry is as it was",
             )
         )
-    shown_tags, shown_aliases, shown_stages = _shown(registry, model, discrepancies)
-    current, unfinished = standing(chain.finished), chain.unfinished
-    aliases: dict[str, str] = {}
-    tags: Tags = {}
-    stages: dict[str, str] = {}
-    if unfinished is not None and now >= chain.held_until(unfinished):
+    shown = ShownProjections()
+    try:
+        shown = _shown(registry, model)
+    except NotFound as error:
+        remedy = "restore the registry's database from a backup"
+        discrepancies.append(Discrepancy("model_gone", f"the model {model}", error.message, remedy))
+    due, busy = DueProjections(), unfinished is not None and now < chain.held_until(unfinished)
+    if unfinished is not None and not busy:
         discrepancies.append(_unfinished(model, unfinished))
     elif unfinished is None and chain.bad is None:
-        aliases = differing_aliases(current.aliases, shown_aliases, shown_tags)
-        tags = differing_tags(all_tags(chain.finished), shown_tags)
-        discrepancies += [
-            _alias(model, chain, current, alias, shown_aliases.get(alias), expected)
-            for alias, expected in aliases.items()
-        ]
-        stages = current.stages_due(shown_stages)
-        discrepancies += [
-            _stage(model, chain, current, version, shown_stages, expected) for version, expected in stages.items()
-        ]
-        discrepancies += _strangers(model, current, shown_aliases, shown_stages)
-        discrepancies += _tags(model, tags, shown_tags)
-    discrepancies += _gone(model, current, shown_tags, promotion, now)
+        due = due_projections(chain.finished, shown)
+        discrepancies += _differences(model, chain, shown, due)
+        due = replace(due, aliases={alias: version for alias, version in due.aliases.items() if version in shown.tags})
+    discrepancies += _gone(model, standing(chain.finished), shown.tags, promotion, now)
     runs = PublishedEvidence(registry.evidence(model), chain, scratch)
     discrepancies += runs.problems()
-    busy = unfinished if unfinished is not None and now < chain.held_until(unfinished) else None
-    movable = {alias: version for alias, version in aliases.items() if version in shown_tags}
-    return Verification(
-        model, now, chain, tuple(discrepancies), len(shown_tags), runs.checked, busy, movable, tags, stages
-    )
+    in_progress = unfinished if busy else None
+    return Verification(model, now, chain, tuple(discrepancies), len(shown.tags), runs.checked, in_progress, due)
 
 
-def repairs(aliases: Mapping[str, str], tags: Tags, stages: Mapping[str, str]) -> list[str]:
-    """What setting these aliases, tags and stages does, a sentence each."""
-    return [
-        *(f"point the alias {alias} to version {version}" for alias, version in aliases.items()),
-        *(f"move version {version} to the stage {stage}" for version, stage in stages.items()),
-        *(
-            f"set {tag} of version {version} to {value}"
-            for version, wrong in tags.items()
-            for tag, value in wrong.items()
-        ),
-    ]
+def _shown(registry: Registry, model: str) -> ShownProjections:
+    aliases = registry.aliases(model)
+    tags = {version.version: version.tags for version in registry.versions(model)}
+    return ShownProjections(aliases, tags, registry.stages(model))
 
 
-def _shown(
-    registry: Registry, model: str, discrepancies: list[Discrepancy]
-) -> tuple[dict[str, Mapping[str, str]], Mapping[str, str], Stages]:
-    """version → tags of all that exist, the aliases, and the stages that mirror those.
-
-    Nothing where the model itself is gone, which is then found.
-    """
-    try:
-        aliases = registry.aliases(model)
-        tags = {version.version: version.tags for version in registry.versions(model)}
-        return tags, aliases, registry.stages(model)
-    except NotFound as error:
-        discrepancies.append(
-            Discrepancy(
-                "model_gone", f"the model {model}", error.message, "restore the registry's database from a backup"
+def _differences(model: str, chain: Chain, shown: ShownProjections, due: DueProjections) -> Iterator[Discrepancy]:
+    """What the registry shows otherwise than the ledger, and what holds Production where the ledger has none."""
+    current = standing(chain.finished)
+    for alias, expected in due.aliases.items():
+        yield _alias(model, chain, current, alias, shown.aliases.get(alias), expected)
+    for version, expected in due.stages.items():
+        yield _stage(model, chain, current, version, shown.stages, expected)
+    if current.production is None:
+        yield from _strangers(model, current, shown)
+    for version, tags in due.tags.items():
+        for tag, value in tags.items():
+            yield Discrepancy(
+                "tag_edited",
+                f"the tag {tag} of {model} version {version}",
+                f"it is {shown.tags[version].get(tag, 'missing')}, and the ledger says {value}",
+                f"gate verify {model} --repair sets it again",
             )
-        )
-        return {}, {}, Stages()
 
 
 def _unfinished(model: str, entry: Entry) -> Discrepancy:
@@ -220,75 +196,49 @@ def _stage(model: str, chain: Chain, standing: Standing, version: str, stages: S
     )
 
 
-def _strangers(model: str, standing: Standing, aliases: Mapping[str, str], stages: Stages) -> list[Discrepancy]:
+def _strangers(model: str, standing: Standing, shown: ShownProjections) -> Iterator[Discrepancy]:
     """What holds Production where the ledger has none."""
-    if standing.production is not None:
-        return []
-    staged = [version for version, stage in stages.by_version.items() if stage == stages.names["production"]]
-    holders = [("alias production", "points to", aliases["production"])] if "production" in aliases else []
+    adopted, stages = shown.aliases.get("production"), shown.stages
+    holders = [] if adopted is None else [("alias production", "points to", adopted)]
     holders += [
-        (f"stage {stages.names['production']}", "holds", version)
-        for version in staged
-        if version not in standing.states and version != aliases.get("production")
+        (f"stage {stage}", "holds", version)
+        for version, stage in stages.by_version.items()
+        if stage == stages.names["production"] and version not in standing.states and version != adopted
     ]
-    return [
-        Discrepancy(
+    for where, does, version in holders:
+        yield Discrepancy(
             "not_adopted",
             f"the {where} of {model}",
             f"it {does} version {version}, and the ledger knows nothing of it",
             f'begin with gate adopt {model} --version {version} --reason "…"',
         )
-        for where, does, version in holders
-    ]
-
-
-def _tags(model: str, tags: Tags, shown_tags: Mapping[str, Mapping[str, str]]) -> list[Discrepancy]:
-    return [
-        Discrepancy(
-            "tag_edited",
-            f"the tag {tag} of {model} version {version}",
-            f"it is {shown_tags[version].get(tag, 'missing')}, and the ledger says {value}",
-            f"gate verify {model} --repair sets it again",
-        )
-        for version, wrong in tags.items()
-        for tag, value in wrong.items()
-    ]
 
 
 def _gone(
     model: str, standing: Standing, versions: Mapping[str, Any], promotion: PromotionPolicy, now: datetime
-) -> list[Discrepancy]:
+) -> Iterator[Discrepancy]:
     """Versions that somebody deleted though they are in use or were to be kept."""
-    remedies = {
-        "production": f'gate rollback {model} --reason "…" (or --to another version that is kept) makes one that exists Production',
-        "standby": "a rollback can only go --to an older version; find out who deleted it",
-        "staging": "evaluate another candidate with gate run --stage",
+    uses = {
+        "production": (
+            "it is Production",
+            f'gate rollback {model} --reason "…" (or --to another version that is kept) makes one that exists Production',
+        ),
+        "standby": (
+            "it is the previous version, to which a rollback goes",
+            "a rollback can only go --to an older version; find out who deleted it",
+        ),
+        "staging": ("it waits for sign-off", "evaluate another candidate with gate run --stage"),
     }
-    words = {
-        "production": "it is Production",
-        "standby": "it is the previous version, to which a rollback goes",
-        "staging": "it waits for sign-off",
-    }
-    discrepancies = []
     for version in sorted(set(standing.states) - set(versions), key=version_order):
-        state, until = standing.state(version), standing.retain_until(version, promotion.retain)
-        where = f"version {version} of {model}"
-        if state in remedies:
-            discrepancies.append(
-                Discrepancy(
-                    "version_deleted", where, f"it was deleted from the registry, and {words[state]}", remedies[state]
-                )
+        use, until = uses.get(standing.state(version)), standing.retain_until(version, promotion.retain)
+        if use is None and until is not None and until >= now:
+            use = (
+                f"was to be kept until {utc_text(until)}",
+                "find out who deleted it, and restore the registry's database from a backup if it is needed",
             )
-        elif until is not None and until >= now:
-            discrepancies.append(
-                Discrepancy(
-                    "version_deleted",
-                    where,
-                    f"it was deleted from the registry, and was to be kept until {utc_text(until)}",
-                    "find out who deleted it, and restore the registry's database from a backup if it is needed",
-                )
-            )
-    return discrepancies
+        if use is not None:
+            message = f"it was deleted from the registry, and {use[0]}"
+            yield Discrepancy("version_deleted", f"version {version} of {model}", message, use[1])
 
 
 def _count(number: int, singular: str, plural: str | None = None) -> str:

@@ -1,20 +1,63 @@
-"""Aliases and version tags that the registry must show for a ledger; people and searches read them."""
+"""Aliases, version tags and stages that the registry must show for a ledger; people and searches read them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.ledger.standing import Standing
+from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.registries.ports import Stages
 from lockgate.units import utc_text
 
-Tags = dict[str, dict[str, str]]
+Tags = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class ShownProjections:
+    """What a registry shows of a ledger. tags: version → its tags, of every version that exists."""
+
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    tags: Tags = field(default_factory=dict)
+    stages: Stages = field(default_factory=Stages)
+
+
+@dataclass(frozen=True)
+class DueProjections:
+    """What must be set for a registry to show a ledger: alias → version, version → tags, version → stage."""
+
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    tags: Tags = field(default_factory=dict)
+    stages: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> list[str]:
+        """What setting these does, a sentence each."""
+        return [
+            *(f"point the alias {alias} to version {version}" for alias, version in self.aliases.items()),
+            *(f"move version {version} to the stage {stage}" for version, stage in self.stages.items()),
+            *(
+                f"set {tag} of version {version} to {value}"
+                for version, tags in self.tags.items()
+                for tag, value in tags.items()
+            ),
+        ]
+
+
+def due_projections(finished: Sequence[Entry], shown: ShownProjections) -> DueProjections:
+    """What the registry shows otherwise than these entries, done in this order, have it."""
+    current = standing(finished)
+    return DueProjections(
+        differing_aliases(current.aliases, shown.aliases, shown.tags),
+        differing_tags(all_tags(finished), shown.tags),
+        current.stages_due(shown.stages),
+    )
 
 
 def tags_after(entry: Entry, before: Standing) -> Tags:
     """version → the tags that an entry sets once it is carried out."""
     after = before.after(entry)
-    due: Tags = {}
+    due: dict[str, dict[str, str]] = {}
     for version, state in after.states.items():
         if before.state(version) == state:
             continue
@@ -39,17 +82,17 @@ def all_tags(entries: Iterable[Entry]) -> Tags:
     return collected
 
 
-def differing_tags(expected: Tags, shown_tags: Mapping[str, Mapping[str, str]]) -> Tags:
+def differing_tags(expected: Tags, shown_tags: Tags) -> Tags:
     """Of the expected tags those that the registry shows otherwise, or not.
 
     shown_tags: version → its tags; none for one that is gone.
     """
-    differing: Tags = {}
-    for version, tags in expected.items():
-        if version in shown_tags:
-            wrong = {tag: value for tag, value in tags.items() if shown_tags[version].get(tag) != value}
-            differing |= {version: wrong} if wrong else {}
-    return differing
+    differing = {
+        version: {tag: value for tag, value in tags.items() if shown_tags[version].get(tag) != value}
+        for version, tags in expected.items()
+        if version in shown_tags
+    }
+    return {version: tags for version, tags in differing.items() if tags}
 
 
 def differing_aliases(
