@@ -22,7 +22,7 @@ from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.outcome import Outcome
 from lockgate.signoff import ssh
-from lockgate.signoff.decision import Ballot, Objection, SignoffDecision, SignoffHold
+from lockgate.signoff.decision import Ballot, Objection, SignoffDecision
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.override import OVERRIDABLE, decide_override
 from lockgate.signoff.policy import Owner, SignoffPolicy
@@ -268,7 +268,7 @@ def test_what_a_channel_found_in_the_way_is_not_gone_over(night: Night) -> None:
     votes = [
         Vote.read(signed(about, night.keys[name], at=NOW, verb="override", reason=REASON)[0]) for name in night.keys
     ]
-    waits = SignoffHold("pending", "not_merged", "it is not merged", "merge it")
+    waits = SignoffDecision("pending", "not_merged", "it is not merged", "merge it")
 
     decision = decide_override(night.policy, about, Ballot(tuple(votes), {}, ("dev@example.org",), hold=waits), NOW)
 

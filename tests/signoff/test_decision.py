@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from helpers.promoting import NOBODY, NOW, evidence
 from lockgate import hashing as digest
-from lockgate.signoff.decision import Ballot, Objection, SignoffHold, decide, unreachable_reason
+from lockgate.signoff.decision import Ballot, Objection, SignoffDecision, decide, unreachable_reason
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Owner, SignoffPolicy, fingerprint
 from lockgate.signoff.vote import Vote
@@ -211,7 +211,7 @@ def test_who_had_a_hand_in_it_by_account_cannot_approve_and_need_not_be_named() 
 
 def test_an_obstacle_stops_what_everybody_signed() -> None:
     """Also where nobody need sign; what can never open stays what it is."""
-    obstacle = SignoffHold("superseded", "new_head", "something else lies there now", "evaluate that")
+    obstacle = SignoffDecision("superseded", "new_head", "something else lies there now", "evaluate that")
     votes = Ballot((vote(ALICE), vote(BOB, "reject")), {}, AUTHOR, hold=obstacle)
     closed = evidence(verdict="fail", opens="no")
 

@@ -17,7 +17,7 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import Registry
 from lockgate.runs.lookup import find_pipeline
 from lockgate.signoff import ssh
-from lockgate.signoff.decision import Ballot, SignoffHold
+from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
 
 
@@ -88,7 +88,7 @@ def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes
     authors = git.authors(str(commit), pipeline.root) if commit else ()
     hold = None
     if pipeline.promotion.when == "merged" and not (commit and git.is_merged(str(commit), pipeline.root)):
-        hold = SignoffHold(
+        hold = SignoffDecision(
             "pending",
             "not_merged",
             f"the evaluated commit {commit} is not in the history of origin's default branch here",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 from lockgate.errors import LockgateError, Unavailable
@@ -53,23 +54,18 @@ def compare_signatures(registry: Registry, model: str, *, leaves: str, returns: 
 
 def _in_time(compare: Callable[[], ClientCompatibility]) -> ClientCompatibility:
     """The result, unless it takes too long: then the caller goes on without. Raises what comparing raises."""
-    results: list[ClientCompatibility] = []
-    raised: list[Exception] = []
+    future = Future[ClientCompatibility]()
 
     def run() -> None:
         try:
-            results.append(compare())
+            future.set_result(compare())
         except Exception as error:
-            raised.append(error)
+            future.set_exception(error)
 
-    thread = threading.Thread(target=run, name="signatures", daemon=True)
-    thread.start()
-    thread.join(PATIENCE_S)
-    if raised:
-        raise raised[0]
-    if not results:
+    threading.Thread(target=run, name="signatures", daemon=True).start()
+    if not wait([future], PATIENCE_S).done:
         raise Unavailable(f"their files did not come within {PATIENCE_S:g} s")
-    return results[0]
+    return future.result()
 
 
 def _warning(breaks: Sequence[Change], leaves: str, returns: str) -> str:

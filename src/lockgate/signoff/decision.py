@@ -27,33 +27,20 @@ class Objection:
 
 
 @dataclass(frozen=True)
-class SignoffHold:
-    """Why sign-off is on hold: what was evaluated is not what lies there now, so no vote counts at the moment."""
-
-    state: Literal["pending", "refused", "superseded"]
-    code: str
-    reason: str
-    remedy: str | None = None
-
-    @property
-    def decision(self) -> SignoffDecision:
-        return SignoffDecision(self.state, self.code, self.reason, remedy=self.remedy)
-
-
-@dataclass(frozen=True)
 class Ballot:
     """What was cast, as the channels found it.
 
     objections: SHA-256 of a vote → why its channel does not believe it. authors: emails of who made what was evaluated;
     each must belong to somebody whom the policy names. accounts: who else had a hand in it, known beyond doubt, and so
-    not asked to be in the policy. Without authors and accounts nobody knows who made it.
+    not asked to be in the policy. Without authors and accounts nobody knows who made it. hold: that no vote counts at
+    the moment, because what was evaluated is not what lies there now.
     """
 
     votes: tuple[Vote, ...] = ()
     objections: Mapping[str, Objection] = field(default_factory=dict)
     authors: tuple[str, ...] = ()
     accounts: tuple[Identity, ...] = ()
-    hold: SignoffHold | None = None
+    hold: SignoffDecision | None = None
 
     def made_by(self, person: Person) -> bool:
         """Whether a person had a hand in what was evaluated."""
@@ -76,10 +63,10 @@ class SignoffDecision:
     state: Literal["approved", "pending", "rejected", "expired", "refused", "superseded"]
     code: str
     reason: str
+    remedy: str | None = None
     counted: tuple[str, ...] = ()
     missing: Mapping[str, int] = field(default_factory=dict)
     ignored: tuple[IgnoredVote, ...] = ()
-    remedy: str | None = None
 
 
 def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> SignoffDecision:
@@ -88,7 +75,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if closed is not None:
         return closed
     if ballot.hold is not None:
-        return ballot.hold.decision
+        return ballot.hold
     if policy.nobody_signs:
         return SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     people = policy.people()

@@ -51,7 +51,7 @@ def decide_override(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, n
             remedy="do what the refusal without --override says",
         )
     if ballot.hold is not None:
-        return ballot.hold.decision
+        return ballot.hold
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot, verbs=("override", "revoke", "reject"))
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:

@@ -20,7 +20,7 @@ from lockgate.integrations.github.schema import (
     PullRequest,
     WorkflowRun,
 )
-from lockgate.signoff.decision import Ballot, Objection, SignoffHold
+from lockgate.signoff.decision import Ballot, Objection, SignoffDecision
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Verb, Vote
@@ -86,7 +86,7 @@ def ballot(
     edited: Collection[int] = (),
     recorded: Sequence[Vote] = (),
     event: CommentEvent | None = None,
-    hold: SignoffHold | None = None,
+    hold: SignoffDecision | None = None,
 ) -> Ballot:
     """The votes of a pull request on this evidence, and its contributors.
 

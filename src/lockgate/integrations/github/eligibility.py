@@ -8,7 +8,7 @@ from typing import Literal
 
 from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.github.schema import ChangedFile, PullRequest, WorkflowRun
-from lockgate.signoff.decision import SignoffHold
+from lockgate.signoff.decision import SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
 
 WORKFLOW = ".github/workflows/gate.yml"
@@ -30,12 +30,12 @@ class BranchPolicy:
 
 def obstacles(
     pull: PullRequest, files: Sequence[ChangedFile], run: WorkflowRun, evidence: Evidence, policy: BranchPolicy
-) -> Iterator[SignoffHold]:
+) -> Iterator[SignoffDecision]:
     """Every reason why no comment can promote this evidence now. run: the newest of the gate's workflow on the newest commit."""
     request = f"pull request {pull.number}"
     yield from _not_open(pull, request)
     if len(files) < pull.changed_files:
-        yield SignoffHold(
+        yield SignoffDecision(
             "refused",
             "too_many_files",
             f"{request} changes {pull.changed_files} files, of which GitHub lists {len(files)}",
@@ -44,7 +44,7 @@ def obstacles(
     named = tuple(file["path"] for file in evidence.document["policy"]["files"])
     if changed := _protected_changes(files, [*PROTECTED, *named]):
         paths = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-        yield SignoffHold(
+        yield SignoffDecision(
             "refused",
             "needs_policy_review",
             f"{request} changes {paths}: it could change its own evaluation, so no comment promotes it",
@@ -53,18 +53,18 @@ def obstacles(
     yield from _other_run(pull, run)
     yield from _other_evidence(pull, run, evidence)
     if evidence.model != policy.model:
-        yield SignoffHold(
+        yield SignoffDecision(
             "refused", "other_model", f"the evidence is about {evidence.model}, the pipeline about {policy.model}"
         )
     if evidence.document["policy"]["sha256"] != policy.policy_digest:
-        yield SignoffHold(
+        yield SignoffDecision(
             "superseded",
             "policy_changed",
             "the pipeline on the default branch is not the one that was evaluated",
             f"update {request} from its base; that evaluates it again",
         )
     if policy.when == "merged" and not pull.merged:
-        yield SignoffHold(
+        yield SignoffDecision(
             "pending", "not_merged", f"{request} is not merged, and the policy waits for that", "merge it"
         )
 
@@ -77,47 +77,47 @@ def _protected_changes(files: Sequence[ChangedFile], protected: Sequence[str]) -
     return tuple(path for path in paths if path.lower() in names or path.lower().startswith(folders))
 
 
-def _not_open(pull: PullRequest, request: str) -> Iterator[SignoffHold]:
+def _not_open(pull: PullRequest, request: str) -> Iterator[SignoffDecision]:
     if pull.is_fork:
-        yield SignoffHold(
+        yield SignoffDecision(
             "refused",
             "fork_denied",
             f"{request} comes from a fork, where anybody decides what runs",
             "push the branch to this repository and open it from there",
         )
     if pull.base.ref != pull.base.repo.default_branch:
-        yield SignoffHold(
+        yield SignoffDecision(
             "refused",
             "not_default_branch",
             f"{request} goes to {pull.base.ref}, and models are promoted from {pull.base.repo.default_branch}",
         )
     if pull.state != "open" and not pull.merged:
-        yield SignoffHold("refused", "closed", f"{request} is closed and was not merged", "open it again")
+        yield SignoffDecision("refused", "closed", f"{request} is closed and was not merged", "open it again")
     if pull.draft and not pull.merged:
-        yield SignoffHold("refused", "draft", f"{request} is a draft", "mark it as ready for review")
+        yield SignoffDecision("refused", "draft", f"{request} is a draft", "mark it as ready for review")
 
 
-def _other_run(pull: PullRequest, run: WorkflowRun) -> Iterator[SignoffHold]:
+def _other_run(pull: PullRequest, run: WorkflowRun) -> Iterator[SignoffDecision]:
     """The run is not of this repository's own gate workflow on this pull request's newest commit."""
     here = pull.base.repo.id
     if run.repository.id != here or run.head_repository.id != here:
-        yield SignoffHold("refused", "other_repository", f"run {run.id} is not of this repository")
+        yield SignoffDecision("refused", "other_repository", f"run {run.id} is not of this repository")
     if run.event != "pull_request" or run.workflow != WORKFLOW:
-        yield SignoffHold(
+        yield SignoffDecision(
             "refused",
             "other_workflow",
             f"run {run.id} is of {run.workflow} on {run.event}, and evidence comes from {WORKFLOW} on pull_request",
         )
     if run.head_sha != pull.head.sha:
-        yield SignoffHold("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)
+        yield SignoffDecision("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)
 
 
-def _other_evidence(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> Iterator[SignoffHold]:
+def _other_evidence(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> Iterator[SignoffDecision]:
     """The evidence is of another commit, or of another run or attempt than the newest."""
     evaluated = evidence.document["run"]
     commit = (evaluated.get("git") or {}).get("commit")
     if commit != pull.head.sha:
-        yield SignoffHold(
+        yield SignoffDecision(
             "superseded",
             "new_head",
             f"the evidence is of commit {str(commit)[:12]}, and the pull request's head is {pull.head.sha[:12]}",
@@ -126,7 +126,7 @@ def _other_evidence(pull: PullRequest, run: WorkflowRun, evidence: Evidence) -> 
     ci = evaluated.get("ci") or {}
     made_in = (str(ci.get("GITHUB_RUN_ID")), str(ci.get("GITHUB_RUN_ATTEMPT")))
     if made_in != (str(run.id), str(run.run_attempt)):
-        yield SignoffHold(
+        yield SignoffDecision(
             "superseded",
             "new_run",
             f"the evidence is of run {made_in[0]}, attempt {made_in[1]}; the newest is {run.id}, attempt {run.run_attempt}",
