@@ -12,7 +12,8 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each process that a test starts would compile us anew
+for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # with the first, each process would compile us anew
+    os.environ.pop(name, None)
 
 pytest_plugins = ["helpers.servers"]
 
@@ -25,6 +26,26 @@ settings.load_profile(os.environ.get("LOCKGATE_EXAMPLES", "fixed"))
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first, so that no worker waits at the end for the other one's."""
     items.sort(key=lambda item: "e2e" not in item.path.parts)
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An interpreter for models whose start is not what a test is about: MLflow is imported already."""
+    from helpers.warm_python import MODELS, WarmPython
+
+    warm = WarmPython(tmp_path_factory.mktemp("warm"), *MODELS)
+    yield warm.path
+    warm.close()
+
+
+@pytest.fixture(scope="session")
+def warm_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An interpreter for `gate` where its start is not what a test is about."""
+    from helpers.warm_python import GATE, WarmPython
+
+    warm = WarmPython(tmp_path_factory.mktemp("warm"), *GATE)
+    yield warm.path
+    warm.close()
 
 
 METRICS = """

@@ -24,8 +24,14 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def checkout(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+def python(warm_python: str) -> str:
+    """The models' interpreter in `checkout`. A file whose subject is their processes has the real one in its place."""
+    return warm_python
+
+
+@pytest.fixture
+def checkout(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str) -> Checkout:
     """A checkout of one's own, which is the working directory."""
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    return Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data")
+    return Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data", python=python)

@@ -26,12 +26,14 @@ LOOSE = {"log_loss": "<= 9", "brier": "<= 0.9", "rmse": "<= 90", "mae": "<= 90",
 
 
 @pytest.fixture(scope="module")
-def office(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+def office(
+    trained: Path, tmp_path_factory: pytest.TempPathFactory, warm_python: str, warm_gate: str
+) -> Iterator[Checkout]:
     """A checkout with `gates/income.yaml` and `gates/hours.yaml`, which ask for every metric there is."""
     with pytest.MonkeyPatch.context() as monkeypatch:
         alone(monkeypatch)
         folder = tmp_path_factory.mktemp("office")
-        made = Checkout(folder, base=trained / "mlflow.db", data=trained / "data")
+        made = Checkout(folder, base=trained / "mlflow.db", data=trained / "data", python=warm_python, gate=warm_gate)
         holdout = {"path": "data/holdout.parquet", "id": "person", "slices": SLICES}
         holdout["small_slices"] = {"min_rows": 300, "min_positives": 40, "below": "watch"}
         common = {"candidate": {"version": GOOD}, "champion": {"version": CHAMPION}, "signoff": None}
@@ -263,4 +265,5 @@ def test_the_evidence_names_its_data_and_its_models(income: tuple[Ran, Ran], off
     ]
     assert [one["sha256"] for one in evidence["scored"]] == [f"sha256:{hashlib.sha256(scored).hexdigest()}"]
     assert [evidence["model"][role]["version"] for role in ("candidate", "champion")] == ["2", "1"]
-    assert sys.executable not in income[0].stored.decode()
+    stored = income[0].stored.decode()
+    assert [python for python in (sys.executable, office.python) if python in stored] == []

@@ -66,11 +66,13 @@ def fill(folder: Path) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+def desk(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str
+) -> Checkout:
     shelf = once(tmp_path_factory, "tickets", fill)
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    found = Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data")
+    found = Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data", python=python)
     found.write(MODEL, **policy())
     return found
 

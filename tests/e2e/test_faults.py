@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,12 @@ def until(true: Callable[[], object], running: subprocess.Popen[Any], log: Path 
         assert not ended, log.read_text() if log else "".join(map(str, running.communicate()))
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.fixture
+def python() -> str:
+    """Processes of models are the subject here."""
+    return sys.executable
 
 
 @pytest.fixture

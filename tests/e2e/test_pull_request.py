@@ -59,6 +59,7 @@ class Story:
 
     def __init__(self, hub: Emulated, checkout: Checkout, folder: Path) -> None:
         self.hub, self.here, self.folder = hub, checkout, folder
+        self.python = checkout.command[0]
         self.jobs = 0
         self.origin = folder / "origin.git"
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(self.origin)], check=True)
@@ -100,7 +101,7 @@ class Story:
 
     def job(self, ref: str) -> Job:
         self.jobs += 1
-        return Job(self.folder / f"job-{self.jobs}", self.origin, ref)
+        return Job(self.folder / f"job-{self.jobs}", self.origin, ref, python=self.python)
 
     def call(self, job: Job, command: str, event: dict[str, Any], by: str, *, run: str = "77", **inputs: str) -> Ended:
         """A step in the name of the one who set it off."""
@@ -120,7 +121,7 @@ class Story:
         }
         if command in ("comment", "decide"):
             del environ["MLFLOW_TRACKING_URI"]  # these jobs are given no registry
-        return job.step(command, event, self.hub.token, environ, pipeline="gates/fraud.yaml", **inputs)
+        return job.step(command, event, self.hub.token, environ, pipeline="gates/fraud.yaml", python=self.here.python, **inputs)
 
     def gate(self, number: int, action: str) -> tuple[Ended, Ended]:
         """The workflow gate.yml: the gates are asked on the head, and the comment is kept right."""
@@ -153,11 +154,15 @@ class Story:
 
 
 @pytest.fixture
-def story(held: Emulated, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Story:
+def story(
+    held: Emulated, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_python: str, warm_gate: str
+) -> Story:
     alone(monkeypatch)
     (tmp_path / "dev").mkdir()
     monkeypatch.chdir(tmp_path / "dev")
-    checkout = Checkout(tmp_path / "dev", base=shelf / "mlflow.db", data=shelf / "data")
+    checkout = Checkout(
+        tmp_path / "dev", base=shelf / "mlflow.db", data=shelf / "data", python=warm_python, gate=warm_gate
+    )
     monkeypatch.setenv("MLFLOW_TRACKING_URI", checkout.uri)
     return Story(held, checkout, tmp_path)
 

@@ -104,11 +104,13 @@ def train(folder: Path) -> None:
 
 
 @pytest.fixture
-def desk(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checkout:
+def desk(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, python: str
+) -> Checkout:
     shelf = once(tmp_path_factory, "rankers", train)
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    return Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data")
+    return Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data", python=python)
 
 
 def write(desk: Checkout, **more: Any) -> None:

@@ -109,11 +109,12 @@ def test_the_same_pipeline_runs_wherever_the_models_answer(
     scores: dict[str, Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
+    warm_gate: str,
 ) -> None:
     """Same scores, same verdicts; the evidence says where they come from, and holds no token."""
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    checkout = Checkout(tmp_path, base=trained / "mlflow.db", data=trained / "data")
+    checkout = Checkout(tmp_path, base=trained / "mlflow.db", data=trained / "data", gate=warm_gate)
     more = {"data": {"holdout": {**HOLDOUT, "slices": ["country"]}}, "gates": GATES, "output": {"column": "1"}}
     checkout.write(**{**more, **places[place]})
 
@@ -136,12 +137,12 @@ def test_the_same_pipeline_runs_wherever_the_models_answer(
 
 
 def test_a_version_that_mlserver_does_not_hold(
-    trained: Path, places: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, places: dict[str, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm_gate: str
 ) -> None:
     """Is an error with the server's own words, and a gate that was not asked elsewhere in its place."""
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    checkout = Checkout(tmp_path, base=trained / "mlflow.db", data=trained / "data")
+    checkout = Checkout(tmp_path, base=trained / "mlflow.db", data=trained / "data", gate=warm_gate)
     target = {**places["MLServer"]["target"], "version": {"candidate": "9", "champion": "1"}, "ready": "1s"}
     checkout.write(
         data={"holdout": {**HOLDOUT, "slices": ["country"]}}, gates=GATES[:1], output={"column": "1"}, target=target

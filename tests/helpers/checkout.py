@@ -50,11 +50,22 @@ class Answer:
 class Checkout:
     """The working directory of a person; nothing in it is shared with another test.
 
-    base: a database whose versions have files that nobody changes, None for no registry.
+    base: a database whose versions have files that nobody changes, None for no registry. python: its models' own.
+    gate: the interpreter of `gate` where it has a process of its own.
     """
 
-    def __init__(self, folder: Path, *, base: Path | None, data: Path | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        base: Path | None,
+        data: Path | None,
+        python: str = sys.executable,
+        gate: str = sys.executable,
+    ) -> None:
         self.folder = folder
+        self.python = python
+        self.command = [gate, *GATE[1:]]
         self.mark = f"LOCKGATE_TEST_CHECKOUT={uuid.uuid4().hex}"
         self.key = ssh_key(folder, "olga")
         if base is not None:
@@ -81,7 +92,7 @@ class Checkout:
             "task": "binary",
             "threshold": 0.5,
             "registry": {"kind": "mlflow", "uri": "sqlite:///mlflow.db"},
-            "environment": {"python": sys.executable},
+            "environment": {"python": self.python},
             "candidate": {"version": GOOD},
             "champion": {"alias": "production", "else": "none"},
             "data": {"holdout": HOLDOUT},
@@ -117,7 +128,7 @@ class Checkout:
     def call(self, *arguments: object, **environ: str) -> Answer:
         """Call `gate` in a process of its own."""
         ended = subprocess.run(
-            [*GATE, *map(str, arguments)],
+            [*self.command, *map(str, arguments)],
             cwd=self.folder,
             env=self.environ(environ),
             capture_output=True,
@@ -129,7 +140,7 @@ class Checkout:
     def start(self, *arguments: object, **environ: str) -> subprocess.Popen[str]:
         """Begin to call `gate` in a process, and a process group, of its own."""
         return subprocess.Popen(
-            [*GATE, *map(str, arguments)],
+            [*self.command, *map(str, arguments)],
             cwd=self.folder,
             env=self.environ(environ),
             stdout=subprocess.PIPE,

@@ -30,12 +30,14 @@ class Ended:
 
 
 class Job:
-    """One job; what lies in `temp` may be uploaded by it, and downloaded by another."""
+    """One job; what lies in `temp` may be uploaded by it, and downloaded by another. python: of the command."""
 
-    def __init__(self, folder: Path, origin: Path, ref: str) -> None:
+    def __init__(self, folder: Path, origin: Path, ref: str, *, python: str = sys.executable) -> None:
         self.temp, self.checkout = folder / "temp", folder / "checkout"
-        self.temp.mkdir(parents=True)
-        (self.temp / "lockgate").symlink_to(sys.prefix)  # what the step before installs
+        installed = self.temp / "lockgate" / "bin"  # by the step before
+        installed.mkdir(parents=True)
+        (installed / "python").write_text(f'#!/bin/sh\nexec "{python}" "$@"\n')
+        (installed / "python").chmod(0o755)
         subprocess.run(["git", "clone", "-q", "--no-checkout", str(origin), str(self.checkout)], check=True)
         subprocess.run(["git", "checkout", "-q", "--detach", ref], cwd=self.checkout, check=True)
 

@@ -1,0 +1,327 @@
+"""A python whose processes begin with libraries imported: each is forked from one that imported them once.
+
+Importing MLflow takes more processor time than what most tests do with it. Where the start of a process is not the
+subject of a test, `WarmPython.path` stands for the interpreter: a program whose process, with its arguments,
+environment, folder and descriptors, ends as that of a real one does, by the same exit code or signal. Signals are passed
+on; whoever kills it ends what was forked for it; for anything but a script or a module it is the real interpreter.
+
+The program asks over a Unix socket, with its descriptors beside the message, and gets `started PID` or `no`, then
+`ended CODE`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+MODELS = (
+    "mlflow.pyfunc",
+    "mlflow.sklearn",
+    "pandas",
+    "pyarrow.pandas_compat",
+    "skops.io",
+    "sklearn.calibration",
+    "sklearn.compose",
+    "sklearn.ensemble",
+    "sklearn.linear_model",
+    "mlflow.utils.requirements_utils:_init_packages_to_modules_map",  # what each installed package is imported as
+)
+GATE = (
+    "lockgate.*",
+    "alembic.command",
+    "mlflow.store.model_registry.sqlalchemy_workspace_store",
+    "mlflow.store.tracking.sqlalchemy_workspace_store",
+    "mlflow.tracking",
+    "pyarrow.pandas_compat",
+    "pyarrow.parquet",
+    "scipy.special",
+    "sqlalchemy.dialects.sqlite",
+)
+_ROOM = "LOCKGATE_WARM_ROOM"  # in the server's environment, which its children overwrite with their own
+_ROOM_BYTES = 100_000
+_MESSAGE_BYTES = 150_000  # less than what a socket takes
+_DESCRIPTORS = 200  # SCM_RIGHTS takes 253
+_HIGH = 512  # a child's descriptors lie from here on while they are put where they belong
+
+
+class WarmPython:
+    """A server that imports `modules`, and the program that asks it. folder: for both, of one's own.
+
+    `module:function` is called besides, `package.*` is all that is in it.
+    Where the system cannot do this, `path` is the real interpreter.
+    """
+
+    def __init__(self, folder: Any, *modules: str) -> None:
+        import subprocess
+        from pathlib import Path
+
+        self.path = sys.executable
+        self._server = None
+        door, program = Path(folder) / "door", Path(folder) / "python"
+        too_long = len(str(door)) > 100 or len(sys.executable) > 120  # for a socket's address, and for a first line
+        if not hasattr(os, "pidfd_open") or too_long or " " in sys.executable:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, (Path(folder) / "log").open("wb") as log:
+            listener.bind(str(door))
+            listener.listen(16)
+            self._server = subprocess.Popen(
+                [sys.executable, __file__, str(listener.fileno()), *modules],
+                env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", _ROOM: "." * _ROOM_BYTES},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,
+            )
+        program.write_text(
+            f"#!{sys.executable} -IS\n"
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import warm_python\n"
+            f"sys.exit(warm_python.ask({str(door)!r}, sys.argv[1:]))\n"
+        )
+        program.chmod(0o755)
+        self.path = str(program)
+
+    def close(self) -> None:
+        """End the server, and what is left of its children."""
+        if self._server is not None:
+            self._server.communicate()
+
+
+class Server:
+    """Forks for everyone who asks."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        import select
+
+        self.listener = listener
+        self.imported_under = _read_by_imports(os.environ)
+        self.clients: dict[int, tuple[socket.socket, int, int]] = {}  # under a client's socket, and its child's pidfd
+        self.poll = select.poll()
+        for descriptor in (0, listener.fileno()):
+            self.poll.register(descriptor, select.POLLIN)
+
+    def serve(self) -> dict[str, Any] | None:
+        """Serve until our standard input ends: None. In a child: return the message that it was forked for."""
+        while True:
+            for descriptor, _ in self.poll.poll():
+                if descriptor == 0:
+                    for _, child, _ in self.clients.values():
+                        _kill(child)
+                    return None
+                if descriptor == self.listener.fileno():
+                    client, _ = self.listener.accept()
+                    message = self._fork(client)
+                    if message is not None:
+                        return message
+                elif descriptor in self.clients:
+                    self._end(descriptor)
+
+    def _fork(self, client: socket.socket) -> dict[str, Any] | None:
+        """Fork for a client; return its message in the child alone."""
+        import json
+        import select
+
+        text, passed, _, _ = socket.recv_fds(client, _MESSAGE_BYTES, _DESCRIPTORS)
+        message = json.loads(text) if text else {"environ": {}}
+        child = os.fork() if text and _read_by_imports(message["environ"]) == self.imported_under else None
+        if child == 0:
+            for ours in {client, self.listener, *(one for one, _, _ in self.clients.values())}:
+                ours.detach()  # else its number is closed once more when it is another's
+            _become(message, passed)
+            return message
+        for descriptor in passed:
+            os.close(descriptor)
+        if child is None:
+            with contextlib.suppress(OSError):
+                client.send(b"no")
+            client.close()
+            return None
+        pidfd = os.pidfd_open(child)
+        for descriptor in (client.fileno(), pidfd):
+            self.clients[descriptor] = (client, child, pidfd)
+            self.poll.register(descriptor, select.POLLIN)
+        with contextlib.suppress(OSError):
+            client.send(b"started %d" % child)
+        return None
+
+    def _end(self, descriptor: int) -> None:
+        """Reap a child that ended, or whose client did."""
+        client, child, pidfd = self.clients[descriptor]
+        if descriptor != pidfd:
+            _kill(child)
+        _, status = os.waitpid(child, 0)
+        for watched in (client.fileno(), pidfd):
+            del self.clients[watched]
+            self.poll.unregister(watched)
+        with contextlib.suppress(OSError):
+            client.send(b"ended %d" % os.waitstatus_to_exitcode(status))
+        client.close()
+        os.close(pidfd)
+
+
+def ask(door: str, arguments: list[str]) -> int:
+    """Wait for a process that the server forks for us; return its exit code, or end by the signal that ended it."""
+    descriptors = _open_descriptors()
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    if not _forked(server, door, arguments, descriptors):
+        server.close()
+        os.execv(sys.executable, [sys.executable, *arguments])
+    child = int(server.recv(64).split()[1])
+
+    def pass_on(number: int, _: object) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if number == signal.SIGTERM else os.kill)(child, number)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, pass_on)
+    for descriptor in descriptors:
+        os.close(descriptor)  # who reads the other end of a pipe waits for the child alone
+    ended = server.recv(64).split()
+    if not ended:
+        return 70  # the server is gone, and the child with it
+    code = int(ended[1])
+    if code < 0:
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    return code
+
+
+def _forked(server: socket.socket, door: str, arguments: list[str], descriptors: list[int]) -> bool:
+    """Hand over what we were started with; return whether the server forks for it."""
+    import json
+
+    if not arguments or not (arguments[0].endswith(".py") or arguments[:1] == ["-m"] or arguments[:2] == ["-I", "-m"]):
+        return False
+    umask = os.umask(0)
+    os.umask(umask)
+    message = {
+        "arguments": arguments,
+        "environ": dict(os.environ),
+        "folder": os.getcwd(),
+        "umask": umask,
+        "descriptors": descriptors,
+    }
+    text = json.dumps(message).encode()
+    if len(text) > _ROOM_BYTES or len(descriptors) > _DESCRIPTORS or descriptors[-1] >= _HIGH:
+        return False
+    try:
+        server.connect(door)
+        socket.send_fds(server, [text], descriptors)
+        return server.recv(64, socket.MSG_PEEK).startswith(b"started")
+    except OSError:
+        return False
+
+
+def _open_descriptors() -> list[int]:
+    """In order. The one through which we look is gone by then."""
+    return sorted(number for number in map(int, os.listdir("/proc/self/fd")) if _is_open(number))
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def _become(message: dict[str, Any], passed: list[int]) -> None:
+    """Take over the client's descriptors, folder and environment, in a session of our own."""
+    import fcntl
+
+    os.setsid()
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, _HIGH) for descriptor in passed]
+    os.closerange(0, _HIGH)
+    for descriptor, number in zip(high, message["descriptors"], strict=True):
+        os.dup2(descriptor, number)
+    os.closerange(_HIGH, 2 * _HIGH)
+    os.umask(message["umask"])
+    os.chdir(message["folder"])
+    _take_environment(message["environ"])
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # else all children draw the same
+
+
+def _take_environment(environ: dict[str, str]) -> None:
+    """Have these variables alone, in /proc too, where tests and the gate look for what they started."""
+    import ctypes
+
+    for name in list(os.environ):
+        del os.environ[name]
+    os.environ.update(environ)
+    with open("/proc/self/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    start, end = int(fields[47]), int(fields[48])  # proc(5): env_start and env_end, counted after the name
+    block = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environ.items())
+    ctypes.memset(start, 0, end - start)
+    ctypes.memmove(start, block, min(len(block), end - start))
+
+
+def _read_by_imports(environ: Any) -> dict[str, str]:
+    """Variables that change what a library is when it is imported."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(("PYTHON", "OMP_")) or name.endswith("_NUM_THREADS")
+    }
+
+
+def _kill(child: int) -> None:
+    """Kill a child that is not reaped yet, and its group, where it has one already."""
+    for kill in (os.killpg, os.kill):
+        with contextlib.suppress(ProcessLookupError):
+            kill(child, signal.SIGKILL)
+
+
+def _import(modules: list[str]) -> None:
+    """Import them, and leave what they made where the collector, which would copy it in each child, does not look."""
+    import gc
+    import importlib
+    import pkgutil
+
+    for name in modules:
+        module, _, function = name.removesuffix(".*").partition(":")
+        loaded = importlib.import_module(module)
+        if hasattr(loaded, function):  # a library of another version does without
+            getattr(loaded, function)()
+        if name.endswith(".*"):
+            for inner in pkgutil.walk_packages(loaded.__path__, f"{module}."):
+                if not inner.name.endswith("__main__"):
+                    importlib.import_module(inner.name)
+    gc.collect()
+    gc.freeze()
+
+
+def _run(arguments: list[str]) -> None:
+    """Do what the interpreter does with such arguments."""
+    import runpy
+
+    if "-m" in arguments[:2]:
+        if arguments[0] == "-I":
+            del arguments[0], sys.path[0]
+        else:
+            sys.path[0] = os.getcwd()
+        sys.argv = arguments[1:]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv, sys.path[0] = list(arguments), os.path.dirname(arguments[0])
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+def main() -> None:
+    """Import, serve, and in each child be the program that was asked for."""
+    del sys.path[0]  # the folder of this file; children have another in its place
+    _import(sys.argv[2:])
+    sys.path.insert(0, "")
+    message = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
+    if message is not None:
+        _run(message["arguments"])
+
+
+if __name__ == "__main__":
+    main()
