@@ -121,7 +121,9 @@ class Story:
         }
         if command in ("comment", "decide"):
             del environ["MLFLOW_TRACKING_URI"]  # these jobs are given no registry
-        return job.step(command, event, self.hub.token, environ, pipeline="gates/fraud.yaml", python=self.here.python, **inputs)
+        return job.step(
+            command, event, self.hub.token, environ, pipeline="gates/fraud.yaml", python=self.here.python, **inputs
+        )
 
     def gate(self, number: int, action: str) -> tuple[Ended, Ended]:
         """The workflow gate.yml: the gates are asked on the head, and the comment is kept right."""

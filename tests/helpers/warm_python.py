@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 MODELS = (
@@ -57,7 +58,6 @@ class WarmPython:
 
     def __init__(self, folder: Any, *modules: str) -> None:
         import subprocess
-        from pathlib import Path
 
         self.path = sys.executable
         self._server = None
@@ -202,7 +202,7 @@ def _forked(server: socket.socket, door: str, arguments: list[str], descriptors:
     message = {
         "arguments": arguments,
         "environ": dict(os.environ),
-        "folder": os.getcwd(),
+        "folder": str(Path.cwd()),
         "umask": umask,
         "descriptors": descriptors,
     }
@@ -219,7 +219,7 @@ def _forked(server: socket.socket, door: str, arguments: list[str], descriptors:
 
 def _open_descriptors() -> list[int]:
     """In order. The one through which we look is gone by then."""
-    return sorted(number for number in map(int, os.listdir("/proc/self/fd")) if _is_open(number))
+    return sorted(number for path in Path("/proc/self/fd").iterdir() if _is_open(number := int(path.name)))
 
 
 def _is_open(descriptor: int) -> bool:
@@ -254,8 +254,7 @@ def _take_environment(environ: dict[str, str]) -> None:
     for name in list(os.environ):
         del os.environ[name]
     os.environ.update(environ)
-    with open("/proc/self/stat", "rb") as file:
-        fields = file.read().rpartition(b")")[2].split()
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
     start, end = int(fields[47]), int(fields[48])  # proc(5): env_start and env_end, counted after the name
     block = b"".join(os.fsencode(f"{name}={value}") + b"\0" for name, value in environ.items())
     ctypes.memset(start, 0, end - start)
@@ -305,11 +304,11 @@ def _run(arguments: list[str]) -> None:
         if arguments[0] == "-I":
             del arguments[0], sys.path[0]
         else:
-            sys.path[0] = os.getcwd()
+            sys.path[0] = str(Path.cwd())
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
     else:
-        sys.argv, sys.path[0] = list(arguments), os.path.dirname(arguments[0])
+        sys.argv, sys.path[0] = list(arguments), str(Path(arguments[0]).parent)
         runpy.run_path(arguments[0], run_name="__main__")
 
 

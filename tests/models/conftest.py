@@ -41,8 +41,13 @@ def trickster(trickster_folder: Path, tmp_path: Path) -> Iterator[Open]:
     """Open a trickster of one's own; it is closed after the test."""
     opened = []
 
-    def open_one(*, environ: dict[str, str] = environ(), **more: object) -> ProcessModel:  # noqa: B008
-        model = ProcessModel(trickster_folder, python=sys.executable, environ=environ, scratch=tmp_path, **more)  # type: ignore[arg-type]
+    def open_one(
+        *,
+        python: str = sys.executable,
+        environ: dict[str, str] = environ(),  # noqa: B008
+        **more: object,
+    ) -> ProcessModel:
+        model = ProcessModel(trickster_folder, python=python, environ=environ, scratch=tmp_path, **more)  # type: ignore[arg-type]
         opened.append(model)
         return model
 

@@ -120,9 +120,9 @@ def test_a_model_that_outlives_its_time_limit_is_killed(trickster: Open, do: Do,
     assert model.pid not in survivors()
 
 
-def test_one_request_of_a_load_that_hangs_ends_the_block(trickster: Open, do: Do) -> None:
+def test_one_request_of_a_load_that_hangs_ends_the_block(trickster: Open, do: Do, warm_python: str) -> None:
     """The limit is that of one request, however many there are."""
-    model = trickster(timeout_s=1.0, load_timeout_s=60.0)
+    model = trickster(python=warm_python, timeout_s=1.0, load_timeout_s=60.0)
     with pytest.raises(ModelFault) as fault:
         model.drive(LoadPlan(requests=40), do(*["stall"] * 39, "hang"))
 
@@ -141,9 +141,10 @@ def test_one_request_of_a_load_that_hangs_ends_the_block(trickster: Open, do: Do
         ("hang", "candidate did not answer within 6 s while loading, and was killed"),
     ],
 )
-def test_a_model_that_cannot_be_loaded_says_why(trickster: Open, what: str, sentence: str) -> None:
+def test_a_model_that_cannot_be_loaded_says_why(trickster: Open, what: str, sentence: str, warm_python: str) -> None:
     """And is not asked any more."""
-    model = trickster(environ=environ(TRICKSTER_LOAD=what), load_timeout_s=6.0 if what == "hang" else 60.0)
+    limit = 6.0 if what == "hang" else 60.0
+    model = trickster(python=warm_python, environ=environ(TRICKSTER_LOAD=what), load_timeout_s=limit)
     with pytest.raises(ModelFault) as fault:
         model.load()
 
@@ -169,19 +170,21 @@ def test_a_python_that_does_not_start_is_a_fault(tmp_path: Path) -> None:
         ProcessModel(tmp_path, python=str(tmp_path / "python"), environ={}).load()
 
 
-def test_cancelling_ends_the_model_that_is_being_waited_for(trickster: Open, do: Do) -> None:
+def test_cancelling_ends_the_model_that_is_being_waited_for(trickster: Open, do: Do, warm_python: str) -> None:
     """The question is asked several times a second."""
     asked = iter([False] * 3)
-    model = trickster()
+    model = trickster(python=warm_python)
     model.load()
     model._cancelled = lambda: next(asked, None) is not False  # after loading, so that the hang is what is cancelled
 
     assert fault_of(model, do("hang")).message == "candidate was cancelled while predicting 1 row"
 
 
-def test_two_models_load_beside_each_other(trickster: Open, do: Do) -> None:
+def test_two_models_load_beside_each_other(trickster: Open, do: Do, warm_python: str) -> None:
     """`start` returns at once, `load` waits; a model that was never loaded is closed like any other."""
-    first, second, unused = trickster(name="candidate"), trickster(name="champion"), trickster()
+    first, second, unused = (
+        trickster(python=warm_python, name=name) for name in ("candidate", "champion", "candidate")
+    )
     for model in (first, second, unused):
         model.start()
 
