@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # with the first, each process would compile us anew
     os.environ.pop(name, None)
 
+pytest.register_assert_rewrite("helpers.crowd")
 pytest_plugins = ["helpers.servers"]
 
 # `make test` tries the same examples each time, `make fuzz` fresh ones: what those find becomes an example of its test.
@@ -23,9 +24,30 @@ settings.register_profile("fresh", database=None, deadline=None, print_blob=True
 settings.load_profile(os.environ.get("LOCKGATE_EXAMPLES", "fixed"))
 
 
+# Each takes more than about twenty seconds, waits included; in this order.
+LONGEST = (
+    "e2e/test_targets.py",
+    "e2e/test_story.py",
+    "recordings/test_recordings.py",
+    "e2e/test_faults_of_servers.py",
+    "e2e/test_faults_of_registries.py",
+    "models/process/test_failures.py",
+    "registries/mlflow/test_server.py",
+    "models/server/test_mlflow_serve.py",
+    "e2e/test_jobs_and_secrets.py",
+    "cli/github/test_act.py",
+    "e2e/test_adult.py",
+    "e2e/test_interrupts.py",
+    "e2e/test_faults_of_promotion.py",
+    "promotion/test_promote.py",
+    "promotion/test_rollback.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first, so that no worker waits at the end for the other one's."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    place = {str(Path(__file__).parent / name): number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (place.get(str(item.path), len(place)), "e2e" not in item.path.parts))
 
 
 @pytest.fixture(scope="session")

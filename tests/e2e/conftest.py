@@ -9,6 +9,8 @@ import pytest
 from helpers import census
 from helpers.checkout import Checkout
 from helpers.shelf import alone, fill, once
+from helpers.waiting import WAIT
+from lockgate.registries.mlflow.registry import MlflowRegistry
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +37,26 @@ def checkout(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytho
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
     return Checkout(tmp_path, base=shelf / "mlflow.db", data=shelf / "data", python=python)
+
+
+@pytest.fixture
+def waiting(checkout: Checkout) -> Checkout:
+    """A checkout whose last gate waits."""
+    (checkout.folder / "gates").mkdir()
+    (checkout.folder / "gates" / "wait.py").write_text(WAIT)
+    return checkout
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database of MLflow, which takes seconds to make."""
+    path = tmp_path_factory.mktemp("blank") / "m.db"
+    MlflowRegistry(f"sqlite:///{path}").evidence("nobody").all()
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    made = tmp_path / "log"
+    made.mkdir()
+    return made

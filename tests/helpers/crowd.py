@@ -41,7 +41,15 @@ Votes = list[tuple[bytes, bytes]]
 HURRY = PromotionPolicy(lease="5s")
 PAUSE_S = 1.5
 PROCESSES = multiprocessing.get_context("forkserver")  # a worker that was killed is back at once
-PROCESSES.set_forkserver_preload(["helpers.crowd"])
+PROCESSES.set_forkserver_preload(
+    [
+        "helpers.crowd",
+        "alembic.command",
+        "mlflow.store.model_registry.sqlalchemy_workspace_store",
+        "mlflow.store.tracking.sqlalchemy_workspace_store",
+        "sqlalchemy.dialects.sqlite",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -346,3 +354,11 @@ def counts(log: Path) -> Counter[str]:
     found = Counter(one["told"] for one in told(log))
     found["killed"] = found.pop("nothing yet", 0) - sum(found.values())
     return found
+
+
+def healed(world: World, watch: Watch, log: Path) -> None:
+    """The next command puts everything right, and nothing was wrong that it cannot put right."""
+    world.settle()
+    assert world.differences() == []
+    assert world.lies(log) == []
+    assert watch.wrong == []
