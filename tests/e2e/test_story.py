@@ -26,7 +26,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 @pytest.fixture(scope="module")
 def played(stage: Checkout) -> Answer:
     """The demo, in a folder where it had been broken off when it was under way."""
-    begun = stage.start("demo")
+    begun = stage.start("demo", PYTHONUNBUFFERED="1")  # each line is seen when it is said
     assert begun.stdout is not None
     assert any("The first candidate" in line for line in begun.stdout)
     os.killpg(begun.pid, signal.SIGINT)

@@ -106,15 +106,17 @@ def test_an_end_meets_a_number_where_the_test_passes_and_nowhere_else(
     """The interval's two ends and the two one-sided tests are the same statements, on every scale."""
     from lockgate.stats.influence import Spread
 
-    found = bound(value, Spread(se, n_eff, skew, 100), null=null, confidence=confidence, scale=scale)
+    low, high, p_above, p_below = bound(
+        value, Spread(se, n_eff, skew, 100), null=null, confidence=confidence, scale=scale
+    )
     alpha = 1 - confidence
 
-    assert found.low <= value + 1e-9
-    assert value <= found.high + 1e-9
-    if abs(found.low - null) > 1e-9:
-        assert (found.p_above <= alpha) == (found.low >= null)
-    if abs(found.high - null) > 1e-9:
-        assert (found.p_below <= alpha) == (found.high <= null)
+    assert low <= value + 1e-9
+    assert value <= high + 1e-9
+    if abs(low - null) > 1e-9:
+        assert (p_above <= alpha) == (low >= null)
+    if abs(high - null) > 1e-9:
+        assert (p_below <= alpha) == (high <= null)
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=50), st.integers(2, 5))
@@ -147,5 +149,5 @@ def test_a_limit_outside_the_range_is_certain(scale: Literal["logit", "plain"]) 
 
     error = Spread(0.01, 100.0, 0.0, 100)
 
-    assert bound(0.9, error, null=0.0, confidence=0.95, scale=scale).p_above < 1e-9
-    assert bound(0.9, error, null=1.0, confidence=0.95, scale=scale).p_below < 1e-9
+    assert bound(0.9, error, null=0.0, confidence=0.95, scale=scale)[2] < 1e-9
+    assert bound(0.9, error, null=1.0, confidence=0.95, scale=scale)[3] < 1e-9

@@ -107,9 +107,9 @@ def verify(
                 "find out who changed it; nothing is promoted until the entry is as it was",
             )
         )
-    shown = ShownProjections()
+    projections = ShownProjections()
     try:
-        shown = _shown(registry, model)
+        projections = _shown(registry, model)
     except NotFound as error:
         remedy = "restore the registry's database from a backup"
         discrepancies.append(Discrepancy("model_gone", f"the model {model}", error.message, remedy))
@@ -117,14 +117,16 @@ def verify(
     if unfinished is not None and not busy:
         discrepancies.append(_unfinished(model, unfinished))
     elif unfinished is None and chain.bad is None:
-        due = due_projections(chain.finished, shown)
-        discrepancies += _differences(model, chain, shown, due)
-        due = replace(due, aliases={alias: version for alias, version in due.aliases.items() if version in shown.tags})
-    discrepancies += _gone(model, standing(chain.finished), shown.tags, promotion, now)
+        due = due_projections(chain.finished, projections)
+        discrepancies += _differences(model, chain, projections, due)
+        due = replace(
+            due, aliases={alias: version for alias, version in due.aliases.items() if version in projections.tags}
+        )
+    discrepancies += _gone(model, standing(chain.finished), projections.tags, promotion, now)
     runs = PublishedEvidence(registry.evidence(model), chain, scratch)
     discrepancies += runs.problems()
     in_progress = unfinished if busy else None
-    return Verification(model, now, chain, tuple(discrepancies), len(shown.tags), runs.checked, in_progress, due)
+    return Verification(model, now, chain, tuple(discrepancies), len(projections.tags), runs.checked, in_progress, due)
 
 
 def _shown(registry: Registry, model: str) -> ShownProjections:
@@ -133,21 +135,21 @@ def _shown(registry: Registry, model: str) -> ShownProjections:
     return ShownProjections(aliases, tags, registry.stages(model))
 
 
-def _differences(model: str, chain: Chain, shown: ShownProjections, due: DueProjections) -> Iterator[Discrepancy]:
+def _differences(model: str, chain: Chain, projections: ShownProjections, due: DueProjections) -> Iterator[Discrepancy]:
     """What the registry shows otherwise than the ledger, and what holds Production where the ledger has none."""
     current = standing(chain.finished)
     for alias, expected in due.aliases.items():
-        yield _alias(model, chain, current, alias, shown.aliases.get(alias), expected)
+        yield _alias(model, chain, current, alias, projections.aliases.get(alias), expected)
     for version, expected in due.stages.items():
-        yield _stage(model, chain, current, version, shown.stages, expected)
+        yield _stage(model, chain, current, version, projections.stages, expected)
     if current.production is None:
-        yield from _strangers(model, current, shown)
+        yield from _strangers(model, current, projections)
     for version, tags in due.tags.items():
         for tag, value in tags.items():
             yield Discrepancy(
                 "tag_edited",
                 f"the tag {tag} of {model} version {version}",
-                f"it is {shown.tags[version].get(tag, 'missing')}, and the ledger says {value}",
+                f"it is {projections.tags[version].get(tag, 'missing')}, and the ledger says {value}",
                 f"gate verify {model} --repair sets it again",
             )
 
@@ -196,9 +198,9 @@ def _stage(model: str, chain: Chain, standing: Standing, version: str, stages: S
     )
 
 
-def _strangers(model: str, standing: Standing, shown: ShownProjections) -> Iterator[Discrepancy]:
+def _strangers(model: str, standing: Standing, projections: ShownProjections) -> Iterator[Discrepancy]:
     """What holds Production where the ledger has none."""
-    adopted, stages = shown.aliases.get("production"), shown.stages
+    adopted, stages = projections.aliases.get("production"), projections.stages
     holders = [] if adopted is None else [("alias production", "points to", adopted)]
     holders += [
         (f"stage {stage}", "holds", version)

@@ -44,13 +44,13 @@ class DueProjections:
         ]
 
 
-def due_projections(finished: Sequence[Entry], shown: ShownProjections) -> DueProjections:
+def due_projections(finished: Sequence[Entry], projections: ShownProjections) -> DueProjections:
     """What the registry shows otherwise than these entries, done in this order, have it."""
     current = standing(finished)
     return DueProjections(
-        differing_aliases(current.aliases, shown.aliases, shown.tags),
-        differing_tags(all_tags(finished), shown.tags),
-        current.stages_due(shown.stages),
+        differing_aliases(current.aliases, projections.aliases, projections.tags),
+        differing_tags(all_tags(finished), projections.tags),
+        current.stages_due(projections.stages),
     )
 
 
