@@ -198,3 +198,15 @@ def test_the_script_is_installed() -> None:
     ended = subprocess.run([script, "--version"], capture_output=True, text=True, check=True, env={**os.environ})
 
     assert ended.stdout == f"lockgate, version {__version__}\n"
+
+
+def test_an_interrupt_while_a_module_is_executed_ends_with_130(tmp_path: Path) -> None:
+    """The interpreter remembers such an interrupt and would end by the signal, although it was caught."""
+    (tmp_path / "interrupted.py").write_text(
+        "from lockgate.cli import main\nmain.gate.main = lambda **_: exec('raise KeyboardInterrupt')\nmain.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "interrupted"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (130, "gate: interrupted\n")

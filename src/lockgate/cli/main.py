@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 from importlib import import_module
@@ -36,6 +38,7 @@ COMMANDS = {
 }
 
 _FILES = dict.fromkeys(("approve", "reject", "override"), "vote")  # the commands that share a file
+_INTERRUPTED = 130  # exit code
 
 
 class _Commands(click.Group):
@@ -75,7 +78,14 @@ def gate() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """The console script: runs `gate` and exits with the code of what happened."""
-    sys.exit(run(args))
+    code = run(args)
+    if code == _INTERRUPTED:
+        # The interpreter would end by the signal all the same where the interrupt came while a module was executed.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(args: list[str] | None = None) -> int:
@@ -91,7 +101,7 @@ def run(args: list[str] | None = None) -> int:
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("gate: interrupted", err=True)
-        return 130
+        return _INTERRUPTED
     except SystemExit:
         if sys.stdout is stdout:
             raise
