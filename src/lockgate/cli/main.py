@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -82,8 +83,9 @@ def main(args: list[str] | None = None) -> None:
     if code == _INTERRUPTED:
         # The interpreter would end by the signal all the same where the interrupt came while a module was executed.
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # nobody reads it any more
+                stream.flush()
         os._exit(code)
     sys.exit(code)
 
