@@ -118,8 +118,7 @@ def test_the_same_pipeline_runs_wherever_the_models_answer(
     more = {"data": {"holdout": {**HOLDOUT, "slices": ["country"]}}, "gates": GATES, "output": {"column": "1"}}
     checkout.write(**{**more, **places[place]})
 
-    # a declared environment is built by pip where uv is not on PATH; most of what pip would compile, no model imports
-    answer = checkout.call("run", MODELS_TOKEN=TOKEN, PIP_COMPILE="no")
+    answer = checkout.call("run", MODELS_TOKEN=TOKEN)
 
     assert answer.code == 0, answer.stderr
     assert verdicts(checkout.evidence) == {"metrics": "pass", "shadow": "pass", "latency": "pass"}

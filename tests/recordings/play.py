@@ -30,6 +30,7 @@ def main() -> None:
     options.add_argument("--into", type=Path, default=None)
     options.add_argument("--record", action="store_true")
     options.add_argument("--only", action="append", default=[], help="Play these recordings alone.")
+    options.add_argument("--python", help="The interpreter of the models, if it is not the one that plays.")
     options.add_argument("--aloud", action="store_true", help="Print what people are told.")
     chosen = options.parse_args()
     folder = RECORDED if chosen.record else chosen.into
@@ -37,16 +38,16 @@ def main() -> None:
         options.error("say --record, or --into FOLDER")
     folder.mkdir(parents=True, exist_ok=True)
     folder = folder.absolute()
-    alone()
+    alone(chosen.python)
     with tempfile.TemporaryDirectory(prefix="story-") as scratch:
         play(Path(scratch).resolve(), folder, only=chosen.only, aloud=chosen.aloud)
         os.chdir(ROOT)
 
 
-def alone() -> None:
-    """Nobody's settings but ours; models answer in the interpreter that plays."""
+def alone(python: str | None) -> None:
+    """Nobody's settings but ours; models answer in `python`, else in the interpreter that plays."""
     for name in list(os.environ):
-        if FOREIGN.match(name):
+        if FOREIGN.match(name) or name == "PYTHONPATH":  # this process has it already
             del os.environ[name]
     own = {
         "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -54,7 +55,7 @@ def alone() -> None:
         "VIRTUAL_ENV": sys.prefix,
         "COLUMNS": "120",
     }
-    os.environ.update(own)
+    os.environ.update(own if python is None else {**own, "GATE_PYTHON": python})
 
 
 def play(scratch: Path, folder: Path, *, only: list[str], aloud: bool) -> None:

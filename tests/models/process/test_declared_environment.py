@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import threading
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -196,24 +197,79 @@ def test_a_version_that_declares_nothing_says_so(tmp_path: Path) -> None:
     )
 
 
-def test_without_uv_pip_builds_it(files: Path, tmp_path: Path) -> None:
-    """With the job's own python, which must be of the declared version; else uv is what helps."""
-    tools = tmp_path / "bin"
+def wheel(folder: Path, name: str) -> None:
+    """The smallest that pip installs: one module that says its name."""
+    info = f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-1.0-py3-none-any.whl", "w") as file:
+        file.writestr(f"{name}.py", f"NAME = {name!r}\n")
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        file.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        file.writestr(f"{info}/RECORD", "")
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """An environment without uv, neither on PATH nor beside us, and with an index of three small wheels."""
+    tools, wheels = tmp_path / "bin", tmp_path / "wheels"
     tools.mkdir()
     (tools / "python").symlink_to(sys.executable)
-    bare = {**environ(PATH=str(tools)), "VIRTUAL_ENV": "", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
+    monkeypatch.setattr(sys, "executable", str(tools / "python"))
+    wheels.mkdir()
+    for name in ("mlflow", "pandas", "pyarrow"):
+        wheel(wheels, name)
+    ours = environ(PATH=str(tools), VIRTUAL_ENV="", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+    return {**ours, "PIP_CONFIG_FILE": os.devnull}
+
+
+def test_without_uv_pip_builds_it(files: Path, bare: dict[str, str], tmp_path: Path) -> None:
+    """With the job's own python; what is declared and what is added are both there, and say what failed if they are not."""
     (files / "python_env.yaml").write_text(f"python: {HERE}.1\n")
     with pytest.raises(ModelFault, match="python ended with exit code 1") as caught:
         declared_python(files, cache=tmp_path / "cache", environ=bare)
-    (files / "python_env.yaml").write_text("python: 3.8.1\n")
-    with pytest.raises(ModelFault) as other:
-        declared_python(files, cache=tmp_path / "cache", environ=bare)
+    (files / "requirements.txt").write_text("mlflow==1.0\n")
+
+    python = declared_python(files, cache=tmp_path / "cache", environ=bare)
+    said = subprocess.run(
+        [python, "-c", "import mlflow, pandas, pyarrow; print(mlflow.NAME, pandas.NAME, pyarrow.NAME)"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    done = json.loads((Path(python).parents[1] / "lockgate.json").read_text())
 
     assert "No matching distribution found" in caught.value.stderr
-    assert str(other.value) == (
-        f"candidate declares Python 3.8, which {tools / 'python'} is not, and uv is not installed; "
+    assert said.stdout == "mlflow pandas pyarrow\n"
+    assert done == {"python": HERE, "built_with": "venv and pip", "added": ["pandas", "pyarrow"]}
+
+
+def test_pip_builds_for_no_other_python(files: Path, bare: dict[str, str], tmp_path: Path) -> None:
+    """Then uv is what helps."""
+    (files / "python_env.yaml").write_text("python: 3.8.1\n")
+    with pytest.raises(ModelFault) as caught:
+        declared_python(files, cache=tmp_path / "cache", environ=bare)
+
+    assert str(caught.value) == (
+        f"candidate declares Python 3.8, which {tmp_path / 'bin' / 'python'} is not, and uv is not installed; "
         "install uv (`pip install uv`), which brings Python 3.8"
     )
+
+
+def test_uv_need_not_be_on_path(
+    files: Path, uv: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it was installed beside the python that runs us, as `pip install uv` does; that of PATH comes first."""
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    (tmp_path / "tools" / "uv").rename(beside / "uv")
+    (beside / "python").symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(beside / "python"))
+
+    first = declared_python(files, cache=tmp_path / "cache", environ={**uv, "PATH": str(tmp_path / "tools")})
+
+    assert json.loads((Path(first).parents[1] / "lockgate.json").read_text())["built_with"] == "uv"
+    assert [call.split()[0] for call in calls(tmp_path)] == ["venv", "pip"]
 
 
 def test_the_build_ends_with_us(files: Path, uv: dict[str, str], tmp_path: Path) -> None:

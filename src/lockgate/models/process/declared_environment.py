@@ -79,8 +79,9 @@ def declared_python(
 ) -> str:
     """Return the python of the environment that the model in `folder` declares; build it in `cache` if it is not there.
 
-    Two runs do not build it twice: the second waits for the first. A half-built one is built anew. uv builds it, else
-    `python -m venv` and pip where the job's python is of the declared version. Raises ModelFault.
+    Two runs do not build it twice: the second waits for the first. A half-built one is built anew. uv builds it, from
+    PATH or installed beside us, else `python -m venv` and pip where the job's python is of the declared version. Raises
+    ModelFault.
     """
     declared = DeclaredEnvironment.read(folder, name=name)
     home = cache / declared.key
@@ -119,7 +120,7 @@ class _Build:
         self.spec, self.home, self.name, self.cancelled = spec, home, name, cancelled
         keep = [variable for variable in environ if variable.startswith(("UV_", "PIP_"))]
         self.env = model_environment(without_job_packages(environ), keep=keep)
-        self.uv = shutil.which("uv", path=environ.get("PATH", os.defpath))
+        self.uv = _uv(environ)
         self.environ = environ
         self.deadline = time.monotonic() + _BUILD_S
 
@@ -167,6 +168,12 @@ class _Build:
                 )
         finally:
             child.end()
+
+
+def _uv(environ: Mapping[str, str]) -> str | None:
+    """Return the uv of PATH, else the one that `pip install uv` laid beside our own python, which need not be on PATH."""
+    beside = Path(sys.executable).parent
+    return shutil.which("uv", path=environ.get("PATH", os.defpath)) or shutil.which("uv", path=beside)
 
 
 @contextmanager
