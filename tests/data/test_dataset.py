@@ -142,24 +142,31 @@ def moments(*hours: float | None) -> list[datetime | None]:
     return [None if hour is None else newest - timedelta(hours=hour) for hour in hours]
 
 
-def test_last_counts_from_the_newest_row_whatever_the_date_is_today(tmp_path: Path) -> None:
-    """So a pipeline gives the same answer tomorrow; text, number and timestamp columns agree; both ends are in."""
-    when = [moment for moment in moments(30, 24, 0, 24.001, 3) if moment]
+def test_last_counts_back_from_the_run_and_not_from_the_newest_row(tmp_path: Path) -> None:
+    """Text, number and timestamp columns agree; both ends are in; a row from the future moves nothing."""
+    when = [moment for moment in moments(30, 24, 0, 24.001, 3, -500_000) if moment]
     forms: dict[str, list[Any]] = {
         "text": [moment.isoformat().replace("+00:00", "Z") for moment in when],
         "plain": [moment.replace(tzinfo=None).isoformat() for moment in when],
         "seconds": [moment.timestamp() for moment in when],
         "millis": [round(moment.timestamp() * 1000) for moment in when],
+        "micros": [round(moment.timestamp()) * 10**6 for moment in when],
+        "nanos": [round(moment.timestamp()) * 10**9 for moment in when],
+        "digits": [str(round(moment.timestamp())) for moment in when],
+        "fine": [f"{moment:%Y-%m-%dT%H:%M:%S}.000000001Z" for moment in when],
     }
     for name, values in forms.items():
         lines = [json.dumps({"ts": value, "n": n}) for n, value in enumerate(values)]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
-    pq.write_table(pa.table({"ts": when, "n": range(5)}), tmp_path / "stamps.parquet")
-    paths = [*(f"{name}.jsonl" for name in forms), "stamps.parquet"]
+    pq.write_table(pa.table({"ts": when, "n": range(6)}), tmp_path / "stamps.parquet")
+    elsewhere = pa.array([moment.replace(tzinfo=None) for moment in when], pa.timestamp("ns", "Asia/Tokyo"))
+    pq.write_table(pa.table({"ts": elsewhere, "n": range(6)}), tmp_path / "tokyo.parquet")
+    paths = [*(f"{name}.jsonl" for name in forms), "stamps.parquet", "tokyo.parquet"]
 
     for path in paths:
-        found = dataset(tmp_path, path, last="24h", time="ts")
-        assert column(found, "n") == [1, 2, 4]
+        spec = DatasetSpec.model_validate({"path": path, "last": "24h", "time": "ts"})
+        found = Dataset("holdout", spec, tmp_path, now=datetime(2026, 11, 21, 12, tzinfo=UTC))
+        assert column(found, "n") == [1, 2, 4], path
         assert found.count() == 3
         assert {tuple(batch.schema.names) for batch in found.batches(["n"])} == {("n",)}
 
@@ -171,6 +178,7 @@ def test_last_counts_from_the_newest_row_whatever_the_date_is_today(tmp_path: Pa
         (["2026-11-21T10:00:00Z", None, None], "has no time in 2 rows of column 'ts', the first is row 2"),
         ([True], "its type is bool"),
         ([1e300], "numbers too large"),
+        ([20261121, 20261120], "dates written as numbers, such as 20261121"),
     ],
 )
 def test_a_time_that_is_none_is_an_error(tmp_path: Path, values: list[Any], message: str) -> None:
@@ -188,6 +196,13 @@ def test_a_time_that_is_none_is_an_error(tmp_path: Path, values: list[Any], mess
         ({"path": "a", "digest": "abc"}, "'abc' is not a digest"),
         ({"path": "a", "last": "7d"}, "`last` needs `time`"),
         ({"path": "a", "last": "0s", "time": "t"}, "no time at all"),
+        ({"path": "a", "time": "t", "until": "2026-11-21"}, "`until` needs `last`"),
+        (
+            {"path": "a", "last": "7d", "time": "t", "until": "2026-11-21T10:00:00"},
+            "no moment with a time zone; write a day",
+        ),
+        ({"path": "a", "last": "7d", "time": "t", "until": "2026-02-30"}, "no moment with a time zone; write a day"),
+        ({"path": "a", "last": "7d", "time": "t", "until": 20261121}, "20261121 is no moment; write a day, 2026-11-21"),
         ({"path": "a", "keep_ids": True}, "`keep_ids` needs `id`"),
         ({"path": "a", "scores": {"champion": "p"}}, "`scores` names no candidate"),
         ({"path": "a", "scores": {"challenger": "p"}}, "'candidate' or 'champion'"),
@@ -220,7 +235,7 @@ from pathlib import Path
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 for path in ("data", "d.jsonl", "d.parquet"):
-    timed = dict(last="7d", time="t") if path != "data" else {{}}
+    timed = dict(last="7d", until="2026-11-22", time="t") if path != "data" else {{}}
     spec = DatasetSpec.model_validate(dict(path=path, slices=["n"], **timed))
     found = Dataset("d", spec, Path({str(folder)!r}))
     assert found.count()

@@ -164,6 +164,7 @@ class _RunSession:
                 candidate=self.selector,
                 only=self.only,
                 warm_up=folder.state().get("state") != "finished",
+                began=datetime.fromisoformat(folder.state()["started_at"]),
                 cancelled=stop.is_set,
                 progress=progress,
             ) as builder,

@@ -7,6 +7,7 @@ import itertools
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.data import remote
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice
+from lockgate.data.time_window import TimeWindow, moments_of, time_window
 from lockgate.errors import DataError
 from lockgate.hashing import files_digest, sha256_file
 
@@ -27,14 +29,18 @@ if TYPE_CHECKING:
 class Dataset:
     """The rows of one entry of `data:`. Everything is read at first use; what is remote is copied then, once.
 
-    root: where relative paths start. scratch: where copies go, a folder of our own where None.
+    root: where relative paths start. scratch: where copies go, a folder of our own where None. now: the moment of the run,
+    from which `last` counts back; that of the first reading where None.
     """
 
-    def __init__(self, name: str, spec: DatasetSpec, root: Path, *, scratch: Path | None = None) -> None:
+    def __init__(
+        self, name: str, spec: DatasetSpec, root: Path, *, scratch: Path | None = None, now: datetime | None = None
+    ) -> None:
         self.name = name
         self.spec = spec
         self.root = root
         self._scratch = scratch
+        self._now = now
         self._failed: DataError | None = None
 
     @property
@@ -85,27 +91,27 @@ class Dataset:
 
     def count(self) -> int:
         """How many rows `batches` yields."""
-        if self.spec.last is None:
-            return self._rows
-        return sum(batch.num_rows for batch in self.batches([self.spec.time or ""]))
+        return self._rows if self.window is None else self.window.kept
 
     def batches(self, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """All rows, or those columns of them, at most `rows` at a time, always in the same order.
 
-        With `last: 7d`, only rows of the seven days before the newest time that the data holds, both ends included: the
-        same data gives the same rows whenever it is read. Raises DataError.
+        With `last: 7d`, only rows of the seven days before the moment of the run, or before `until`, both ends included.
+        Raises DataError.
         """
         import pyarrow as pa
 
+        from lockgate.data import arrow_arrays as arrays
+
         selected = list(self.columns if columns is None else columns)
         self.need(dict.fromkeys(selected, ""))
-        if self.spec.last is None:
+        window, time = self.window, self.spec.time or ""
+        if window is None:
             yield from self._read(selected, rows)
             return
-        time = self.spec.time or ""
-        oldest = self._newest - int(self.spec.last.total_seconds() * 1e6)
         for batch in self._read(list(dict.fromkeys([*selected, time])), rows):
-            recent = batch.filter(_at_least(batch.column(time), oldest)).select(selected)
+            inside = arrays.from_numpy(window.contains(self._moments(batch.column(time))[0]))
+            recent = batch.filter(inside).select(selected)
             if recent.num_rows:
                 yield pa.RecordBatch.from_arrays(recent.columns, schema=recent.schema)
 
@@ -268,35 +274,39 @@ class Dataset:
         return f"row {number:,}"
 
     @cached_property
-    def _newest(self) -> int:
-        """The newest time in the data, in microseconds since 1970."""
-        newest: int | None = None
-        before = missing = first = 0
+    def window(self) -> TimeWindow | None:
+        """What `last` keeps of the rows; None without it. Raises DataError."""
+        if self.spec.last is None:
+            return None
         time = self.spec.time or ""
         self.need({time: "time"})
+        now = self._now or datetime.now(UTC)
+        return time_window(self._timed(time), last=self.spec.last, until=self.spec.until, now=now)
+
+    def _timed(self, time: str) -> Iterator[tuple[Any, bool]]:
+        """(moments, whether they are days) of each batch. Raises DataError behind them where rows have none."""
+        before = missing = first = 0
         for batch in self._read([time], 65_536):
-            moments, lacking = self._moments(batch.column(time))
+            moments, lacking, days = self._moments(batch.column(time))
             if lacking.any() and not missing:
                 first = before + int(lacking.argmax()) + 1
             missing += int(lacking.sum())
             before += batch.num_rows
-            if not lacking.all():
-                here = int(moments[~lacking].max())
-                newest = here if newest is None else max(newest, here)
+            yield moments, days
         if missing:
             raise self._wrong(
                 f"has no time in {missing:,} rows of column {time!r}, the first is row {first:,}",
                 remedy="rows without a time cannot be compared with `last`; leave them out or fill them in",
             )
-        return newest or 0
 
-    def _moments(self, column: pa.Array) -> tuple[Any, Any]:
+    def _moments(self, column: pa.Array) -> tuple[Any, Any, bool]:
         try:
-            return _moments(column)
+            return moments_of(column)
         except ValueError as error:
             raise self._wrong(
                 f"column {self.spec.time!r} is not a time ({error})",
-                remedy="write times as 2026-11-21T10:00:00Z, as timestamps, or as seconds or milliseconds since 1970",
+                remedy="write times as 2026-11-21T10:00:00Z, as timestamps, or as seconds, milliseconds, microseconds or "
+                "nanoseconds since 1970",
             ) from error
 
     def _shown(self, path: Path) -> str:
@@ -331,44 +341,3 @@ class TableDataset(Dataset):
 def _fixed_part(pattern: str) -> Path:
     """The folder above the first part of a glob that is a pattern."""
     return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
-
-
-def _moments(column: pa.Array) -> tuple[Any, Any]:
-    """((n,) microseconds since 1970, by UTC where no zone is given, (n,) bool what is missing). Raises ValueError.
-
-    Numbers are seconds, or milliseconds from 10^11 on (seconds reach that in the year 5138).
-    """
-    import numpy as np
-    import pyarrow as pa
-
-    from lockgate.data import arrow_arrays as arrays
-
-    missing = arrays.is_missing(column)
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        seconds = np.where(missing, 0, arrays.to_floats(column))
-        seconds = np.where(np.abs(seconds) >= 1e11, seconds / 1000, seconds)
-        if not (np.abs(seconds) < 1e11).all():
-            raise ValueError("it holds numbers too large for one")
-        return np.round(seconds * 1e6).astype(np.int64), missing
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = _parsed(column)
-    elif not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):
-        raise ValueError(f"its type is {column.type}")
-    return arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False)), missing
-
-
-def _parsed(column: pa.Array) -> pa.Array:
-    import pyarrow as pa
-
-    for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us")):
-        try:
-            return column.cast(kind)
-        except pa.ArrowInvalid:
-            continue
-    raise ValueError("it holds texts that are none, or some with a time zone and some without")
-
-
-def _at_least(column: pa.Array, oldest: int) -> pa.Array:
-    from lockgate.data import arrow_arrays as arrays
-
-    return arrays.from_numpy(_moments(column)[0] >= oldest)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
 from lockgate.config import Config, Duration
 from lockgate.data import remote
 from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
 from lockgate.hashing import is_digest
+from lockgate.units import utc, utc_text
 
 Role = Literal["candidate", "champion"]
 ClassColumns = Annotated[dict[Name, Name], Field(min_length=2)]
@@ -19,6 +22,31 @@ def _digest(text: str) -> str:
     if not is_digest(text):
         raise ValueError(f"{text!r} is not a digest; it is `sha256:` and 64 lower-case hex digits")
     return text
+
+
+def _until(value: Any) -> datetime:
+    """The moment that a text names; a day is its end, 24:00 in UTC. Raises ValueError."""
+    remedy = "write a day, 2026-11-21, or a moment with its time zone, 2026-11-21T10:00:00Z"
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no moment; {remedy}")
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip(), re.ASCII):
+            return utc(f"{value.strip()}T23:59:59.999999+00:00")
+        return utc(value.strip())
+    except (ValueError, OverflowError):
+        raise ValueError(f"{value!r} is no moment with a time zone; {remedy}") from None
+
+
+Until = Annotated[
+    datetime,
+    BeforeValidator(_until),
+    PlainSerializer(utc_text),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,]+\s*(Z|[+-][0-9:]+))?\s*$"}
+    ),
+]
 
 
 class DatasetSpec(Config):
@@ -33,6 +61,7 @@ class DatasetSpec(Config):
     slices: SliceEntries = ()
     small_slices: SmallSlices = SmallSlices()
     last: Duration | None = None
+    until: Until | None = None
     time: Name | None = None
     keep_ids: bool = False
     scores: dict[Role, Name | ClassColumns] | None = Field(default=None, min_length=1)
@@ -44,6 +73,8 @@ class DatasetSpec(Config):
             raise ValueError("`last` needs `time`, the column that says when a row was recorded")
         if self.last is not None and not self.last:
             raise ValueError("`last` is no time at all; write a span like 7d")
+        if self.until is not None and self.last is None:
+            raise ValueError("`until` needs `last`, the span that is counted back from it; write one like last: 7d")
         if self.keep_ids and self.id is None:
             raise ValueError("`keep_ids` needs `id`, the column that holds them")
         if remote.is_url(self.path) and not remote.names_something(self.path):

@@ -75,6 +75,7 @@ class Gate(Config):
     lets models predict. repeatable: whether it is cheap and says the same each time of the same files; it is then
     re-evaluated before a promotion, and must not contradict the evidence. by_group: whether it measures the rows of `data`
     by group, so that slices may be pooled, crossed and compared with each other, and `gate plan` can count them.
+    needs_rows: whether it can say nothing without recent rows where its data has `last`; not so where it reads columns only.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {}
@@ -83,6 +84,7 @@ class Gate(Config):
     uses_models: ClassVar[bool] = False
     repeatable: ClassVar[bool] = False
     by_group: ClassVar[bool] = False
+    needs_rows: ClassVar[bool] = True
 
     gate: str
     name: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9_\-]{0,63})?$")

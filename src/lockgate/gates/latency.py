@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from lockgate.errors import GateBroken, RegistryError
@@ -53,6 +53,10 @@ class Latency(Gate):
     data: str | None = None
     load: Load = Load()
     target: Target | None = None
+
+    def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
+        """Return the data whose rows are sent: its own, else the first."""
+        return (self.data,) if self.data else tuple(datasets[:1])
 
     def complaints(self, pipeline: PipelineView) -> Iterable[tuple[tuple[str | int, ...], str]]:
         """What no run could decide: batches that are never sent, runs too short, values that a server does not tell."""

@@ -40,6 +40,7 @@ class Signature(Gate):
     default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDIES)
     uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
+    needs_rows: ClassVar[bool] = False
 
     gate: Literal["signature"] = "signature"
     data: str | None = None

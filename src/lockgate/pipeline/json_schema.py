@@ -45,7 +45,7 @@ _MORE: Mapping[type, Json] = {
     CandidateSelector: {"minProperties": 1, "maxProperties": 1},
     ChampionSelector: {"oneOf": [{"required": ["alias"]}, {"required": ["version"]}]},
     Condition: {"minProperties": 1},
-    DatasetSpec: {"dependentRequired": {"last": ["time"], "keep_ids": ["id"]}},
+    DatasetSpec: {"dependentRequired": {"last": ["time"], "until": ["last"], "keep_ids": ["id"]}},
     OutputSpec: _not_both(("column", "class")),
     Owner: {
         "anyOf": [{"required": ["id"]}, {"required": ["key"]}, {"required": ["email"]}],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,20 +44,23 @@ def open_case(
     candidate: CandidateSelector | None = None,
     only: Sequence[str] = (),
     warm_up: bool = True,
+    began: datetime | None = None,
     cancelled: Callable[[], bool] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[CaseBuilder]:
     """The case of a run: versions chosen, files fetched and hashed, models ready to start. All is closed behind it.
 
     only: names of the gates that will run, all where empty. warm_up: let models begin to load before they are needed.
+    began: the moment of the run, from which `last` of data counts back, the same where it is resumed; now where None.
     """
     with ExitStack() as stack:
         parent = pipeline.root / ".gate" / "tmp"
         parent.mkdir(parents=True, exist_ok=True)
         scratch = tempfile.TemporaryDirectory(prefix="run-", dir=parent, ignore_cleanup_errors=True)
         builder = CaseBuilder(
-            pipeline, registry, folder, Path(stack.enter_context(scratch)), environ, stack, cancelled, progress
-        )
+            pipeline, registry, folder, Path(stack.enter_context(scratch)), environ, stack, cancelled, progress,
+            began or datetime.now(UTC),
+        )  # fmt: skip
         builder.choose(candidate)
         gates = [gate for gate in pipeline.gates if not only or gate.title in only]
         if (
@@ -75,12 +79,15 @@ def temporary_case(
     version: str,
     *,
     environ: Mapping[str, str],
+    began: datetime | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Iterator[CaseBuilder]:
-    """The case of a version outside any run, of which nothing is kept."""
+    """The case of a version outside any run, of which nothing is kept. began: as of a run."""
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-")))
-        builder = CaseBuilder(pipeline, registry, RunFolder(scratch), scratch, environ, stack, cancelled)
+        builder = CaseBuilder(
+            pipeline, registry, RunFolder(scratch), scratch, environ, stack, cancelled, began=began or datetime.now(UTC)
+        )
         builder.choose(CandidateSelector(version=version))
         yield builder
 
@@ -97,6 +104,7 @@ class CaseBuilder:
     stack: ExitStack
     cancelled: Callable[[], bool] | None = None
     progress: Progress | None = None
+    began: datetime | None = None
     case: Case = field(init=False)
     _opened: dict[str, Dataset] = field(default_factory=dict, init=False)
 
@@ -176,7 +184,9 @@ class CaseBuilder:
                 continue
 
     def _open_dataset(self, name: str) -> Dataset:
-        dataset = Dataset(name, self.pipeline.data[name], self.pipeline.root, scratch=self.scratch / "data")
+        dataset = Dataset(
+            name, self.pipeline.data[name], self.pipeline.root, scratch=self.scratch / "data", now=self.began
+        )
         self._opened[name] = dataset
         return dataset
 
@@ -247,9 +257,8 @@ class CaseBuilder:
         entries = []
         for name, dataset in sorted(self._opened.items()):
             try:
-                entries.append(
-                    {"name": name, "path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count()}
-                )
+                entry = {"name": name, "path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count()}
+                entries.append(entry if dataset.window is None else entry | {"window": dataset.window.to_json()})
             except LockgateError:
                 continue
         return entries

@@ -81,7 +81,9 @@ def reevaluate(
     def late() -> bool:
         return time.monotonic() > deadline
 
-    with temporary_case(same_versions, registry, scope.candidate, environ=environ, cancelled=late) as builder:
+    with temporary_case(
+        same_versions, registry, scope.candidate, environ=environ, began=scope.began, cancelled=late
+    ) as builder:
         _refuse(_other_subject(pipeline, builder.case, evidence, recorded))
         run = PipelineRun(
             pipeline=pipeline,

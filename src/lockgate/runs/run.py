@@ -12,6 +12,7 @@ from typing import Any
 from lockgate import __version__
 from lockgate import hashing as digest
 from lockgate.data.slices.names import finding_id
+from lockgate.data.time_window import TimeWindow
 from lockgate.errors import LockgateError, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary
@@ -101,6 +102,11 @@ class PipelineRun:
             if completed is not gate:
                 gate, origin = completed, {"asked_by": "the candidate's own metadata"}
                 blank = replace(blank, requirements=self.pipeline.requirements_of(gate.title, gate))
+        windows = self._windows(gate)
+        empty = [problem for name, window in windows.items() if (problem := window.problem(name)) is not None]
+        origin |= {"windows": {name: window.to_json() for name, window in windows.items()}} if windows else {}
+        if empty:
+            return replace(blank, reason="; ".join(empty), context=origin)
         findings, context, failure = self._check(gate)
         context |= origin
         if failure is not None:
@@ -108,6 +114,18 @@ class PipelineRun:
         if gate.remedy_without_requirements and not blank.requirements and not findings:
             return replace(blank, reason=f"nothing is required: {gate.remedy_without_requirements}", context=context)
         return self._judged(gate, replace(blank, context=context), findings)
+
+    def _windows(self, gate: Gate) -> dict[str, TimeWindow]:
+        """What `last` keeps of the data that a gate reads, by name; nothing of data that cannot be read, as the gate will say."""
+        windows: dict[str, TimeWindow] = {}
+        for name in gate.reads(self.case.datasets) if gate.needs_rows else ():
+            try:
+                window = self.case.dataset(name).window
+            except LockgateError:
+                continue
+            if window is not None:
+                windows[name] = window
+        return windows
 
     def _judged(self, gate: Gate, blank: GateResult, findings: list[Finding]) -> GateResult:
         """The result of a gate that ran to its end; waived findings neither decide nor are summarised."""
@@ -121,6 +139,7 @@ class PipelineRun:
             not_asked=len(blank.requirements) - len(evaluated),
             look=reuse_budget.budget_phrase(self.pipeline, gate, self.evaluations),
         )
+        reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
         waived = len(findings) - len(counted)
         if waived:
             reason = f"{waived} waived; {reason}" if counted else f"{waived} waived, and nothing else was found"
