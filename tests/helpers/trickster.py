@@ -45,6 +45,9 @@ class Trickster(mlflow.pyfunc.PythonModel):
             os._exit(0)
         elif do == "raise":
             raise ValueError("no such merchant")
+        elif do.startswith("quote "):
+            print(f"asked about {do[6:]}", file=sys.stderr, flush=True)
+            raise ValueError(f"bad row of {do[6:]}")
         elif do == "import":
             import surely_absent.tree  # noqa: F401
         elif do == "run out of memory":

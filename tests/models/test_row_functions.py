@@ -138,7 +138,7 @@ def test_a_row_without_a_value_stays_one(calm: ProcessModel, do: Do, file: Path)
     [
         ("together", r"together raised ValueError \(masks.py, line 23\), in rows 1 to 4"),
         ("short", r"short answered shape \(1,\) for 4 rows; it answers one number a row"),
-        ("words", "words raised ValueError: could not convert string to float: 'a'"),
+        ("words", "words raised ValueError: could not convert string to float: '…'"),
         ("calls", "masks.py has no function 'calls'"),
     ],
 )

@@ -23,6 +23,7 @@ from lockgate.models.model import LoadFacts
 
 MODEL_HOST = Path(__file__).with_name("model_host.py")
 MARK = "LOCKGATE_HOST"
+MODEL_OUTPUT = "LOCKGATE_MODEL_OUTPUT"  # the variable that names a file, to which all that models write is added
 _TAIL_BYTES = 8 * 2**10
 _TAIL_LINES = 40
 _TERM_SECONDS = 2.0  # between SIGTERM and SIGKILL
@@ -99,7 +100,7 @@ class ChildProcess:
             raise
         finally:
             os.close(theirs)
-        self._tail = _Tail(cast("IO[bytes]", self._process.stdout))
+        self._tail = _Tail(cast("IO[bytes]", self._process.stdout), copy=env.get(MODEL_OUTPUT))
         self._end = weakref.finalize(self, _end, self._process, lifeline, mark, os.getpid())
 
     @property
@@ -215,8 +216,10 @@ class OwnedModel(ABC):
 class _Tail:
     """The last lines of a process, read by a thread so that the pipe never fills and blocks the process."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], *, copy: str | None = None) -> None:
+        """copy: the path of a file to which everything is added, for its owner alone to read."""
         self._stream = stream
+        self._copy = copy
         self._data = b""
         self.size = 0
         self._lock = threading.Lock()
@@ -231,9 +234,21 @@ class _Tail:
                 data = os.read(self._stream.fileno(), 65536)
                 self.size += len(data)
                 self._data = (self._data + data)[-_TAIL_BYTES:]
+                self._keep(data)
                 if not data:
                     self._stream.close()
                     return
+
+    def _keep(self, data: bytes) -> None:
+        """Add what a model wrote to the file that somebody named to see it; what cannot be written is not missed."""
+        if not self._copy:
+            return
+        with contextlib.suppress(OSError):
+            file = os.open(self._copy, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(file, data)
+            finally:
+                os.close(file)
 
     def join(self) -> None:
         self._thread.join(timeout=1.0)

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 
 class UnusableAnswer(ValueError):
-    """A server's document is not one prediction a row; the text says what it is."""
+    """A server's document is not one prediction a row; the text says what it is. quoted: the part that the server wrote."""
+
+    def __init__(self, text: str, *, quoted: str = "") -> None:
+        super().__init__(text)
+        self.quoted = quoted
 
 
 def fit_batch(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str) -> pa.RecordBatch:

@@ -56,15 +56,24 @@ THREADS = (
 ).split()
 
 
-class BadInput(Exception):
+class Misfit(Exception):
+    """A sentence of ours. quoted: the part of it that others wrote, `Type: text`; remedy: where the usual one is not it."""
+
+    def __init__(self, text: str, *, quoted: str = "", remedy: str | None = None) -> None:
+        super().__init__(text)
+        self.quoted = quoted
+        self.remedy = remedy
+
+
+class BadInput(Misfit):
     """The batch does not fit the model's signature."""
 
 
-class BadAnswer(Exception):
+class BadAnswer(Misfit):
     """The model returned something that is not one answer a row."""
 
 
-class BadMetric(Exception):
+class BadMetric(Misfit):
     """A function that is run beside the model broke, or answered something else than one number a row."""
 
 
@@ -413,8 +422,8 @@ def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
             raise BadAnswer("the model returned %d rows for %d" % (len(values), rows))
         try:
             arrays.append(_as_array(values))
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            raise BadAnswer("the model's column %r holds values of no one type: %s" % (name, error))
+        except (pa.ArrowException, TypeError, ValueError):
+            raise BadAnswer("the model's column %r holds values of no one type: %s" % (name, _types_in(values)))
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
@@ -435,7 +444,9 @@ def call_row_function(name: str, call: Any, arguments: tuple[Any, Any, Any], bef
             if first is not None
             else "in rows %d to %d" % (before + 1, before + rows)
         )
-        raise BadMetric("%s raised %s, %s" % (name, _last_line(error), where)) from error
+        raised = _raised(error)
+        text = "%s raised %s (%s), %s" % (name, raised, _origin(error), where)
+        raise BadMetric(text, quoted=raised) from error
     if values.shape != (rows,):
         raise BadMetric("%s answered shape %s for %d rows; it answers one number a row" % (name, values.shape, rows))
     return values
@@ -477,12 +488,16 @@ def _rows(value: Any, start: int, end: int) -> Any:
     return value[start:end]
 
 
-def _last_line(error: Exception) -> str:
-    """Error type, first line and origin: `ValueError: bad mask (masks.py, line 12)`."""
+def _raised(error: Exception) -> str:
+    """Error type and first line: `ValueError: bad mask`."""
     lines = _text(error).splitlines()
-    text = "%s: %s" % (type(error).__name__, lines[0]) if lines else type(error).__name__
-    frames = traceback.extract_tb(error.__traceback__)
-    return "%s (%s, line %s)" % (text, os.path.basename(frames[-1].filename), frames[-1].lineno)
+    return "%s: %s" % (type(error).__name__, lines[0]) if lines else type(error).__name__
+
+
+def _origin(error: Exception) -> str:
+    """Where an error was raised: `masks.py, line 12`."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return "%s, line %s" % (os.path.basename(last.filename), last.lineno)
 
 
 def _module(spec: dict[str, Any]) -> Any:
@@ -502,7 +517,8 @@ def _module(spec: dict[str, Any]) -> Any:
     except ImportError:
         raise
     except Exception as error:
-        raise BadMetric("%s could not be loaded: %s" % (os.path.basename(file), _last_line(error))) from error
+        text = "%s could not be loaded: %s (%s)" % (os.path.basename(file), _raised(error), _origin(error))
+        raise BadMetric(text, quoted=_raised(error)) from error
     return module
 
 
@@ -545,6 +561,11 @@ def _as_array(values: Any) -> Any:
     array = pa.array(values) if isinstance(values, list) else pa.array(values, from_pandas=True)
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return _decoded(array)
+
+
+def _types_in(values: Any) -> str:
+    """The types of the values of a column, at most five of them: `float, str`."""
+    return ", ".join(sorted({type(value).__name__ for value in values})[:5])
 
 
 def _check_rows(answer: Any, rows: int) -> None:
@@ -620,6 +641,8 @@ def _described(error: Exception) -> dict[str, Any]:
         "kind": kind,
         "type": type(error).__name__,
         "text": _text(error),
+        "quoted": getattr(error, "quoted", ""),
+        "remedy": getattr(error, "remedy", None) if isinstance(error, Misfit) else None,
         "module": getattr(error, "name", None) if kind == "import" else None,
     }
 

@@ -23,6 +23,7 @@ from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, FindingLimit, Verdict
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Context, Gate, Waiver
+from lockgate.models.safe_text import RowText
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs import reuse_budget
@@ -175,7 +176,7 @@ class PipelineRun:
                 more["stderr"] = error.stderr
             return findings, context, (error.message, more)
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
-            message = f"the gate {gate.gate!r} broke: {type(error).__name__}: {error}"
+            message = f"the gate {gate.gate!r} broke: {RowText().error(type(error).__name__, str(error))}"
             return findings, context, (message, {"remedy": "this is a defect of the gate; report it"})
         return findings, context | self._model_context(gate), None
 

@@ -138,11 +138,11 @@ def test_a_wrong_token_is_not_waited_out() -> None:
 
 def test_a_request_that_is_refused() -> None:
     """Its reason is shortened, on one line, and the model may be asked on: another row may be right."""
-    fault = fault_of(says(400, "no\nsuch column " + "x" * 5000))
+    fault = fault_of(says(400, "no such column " + "at all " * 1000))
 
     assert str(fault).startswith(
         "candidate at http://127.0.0.1:PORT/invocations refused the request (status 400) while predicting 2 rows: "
-        '"no\\nsuch column xxx'
+        "no such column at all"
     )
     assert len(str(fault)) < 600
     assert fault.alive
@@ -155,7 +155,7 @@ def test_a_request_that_is_refused() -> None:
         (404, "has nothing that takes a POST there (status 404)", False),
         (413, "refused the request (status 413)", True),
         (429, "was too busy, or what is behind it is down (status 429)", False),
-        (500, "broke (status 500) while predicting 2 rows: Traceback: boom", True),
+        (500, "broke (status 500) while predicting 2 rows: Traceback: …", True),
         (503, "was too busy, or what is behind it is down (status 503)", False),
     ],
 )
@@ -187,7 +187,7 @@ def test_a_redirect_is_not_followed() -> None:
 @pytest.mark.parametrize(
     ("body", "what"),
     [
-        (b"<html>Welcome</html>", "answered with something that is not JSON while predicting 2 rows: <html>Welcome"),
+        (b"<html>Welcome</html>", "answered with something that is not JSON while predicting 2 rows: Welcome"),
         ({"predictions": [1.0]}, "it gave 1 predictions for 2 rows"),
         ({"predictions": []}, "it gave 0 predictions for 2 rows"),
         ({"predictions": 1.0}, "it is numbers, and no list of predictions"),

@@ -162,7 +162,7 @@ def test_an_answer_without_outputs(answer: Any) -> None:
 
 def test_an_error_in_place_of_predictions_is_repeated() -> None:
     """Some servers say 200 to it."""
-    with pytest.raises(UnusableAnswer, match="no `predictions`, but the error 'model not loaded'"):
+    with pytest.raises(UnusableAnswer, match="no `predictions`, but the error: model not loaded"):
         V1Protocol("fraud").answer({"error": "model not loaded"}, 2)
 
 

@@ -21,6 +21,7 @@ from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
 from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, mean_of
+from lockgate.models.safe_text import RowText
 
 RESAMPLES = 500
 MIN_ROWS = 30
@@ -156,7 +157,7 @@ def _values_by_row(name: str, function: BoundFunction, role: str) -> Floats:
     try:
         values = np.asarray(function(role, np.arange(rows)), dtype=np.float64)
     except Exception as error:
-        raise GateBroken(f"{name} of the {role} raised {type(error).__name__}: {error}") from error
+        raise GateBroken(f"{name} of the {role} raised {_raised(error)}") from error
     if values.shape != (rows,):
         raise GateBroken(f"{name} answered shape {values.shape} for {rows:,} rows; per_row asks for one number a row")
     if not np.isfinite(values).all():
@@ -165,12 +166,16 @@ def _values_by_row(name: str, function: BoundFunction, role: str) -> Floats:
     return values
 
 
+def _raised(error: Exception) -> str:
+    return RowText().error(type(error).__name__, str(error))
+
+
 def _value(name: str, function: BoundFunction, role: str, rows: Array) -> float:
     """On all rows what breaks must be repaired; on some of them the function may have no value."""
     try:
         value = float(function(role, rows))
     except Exception as error:
-        message = f"{name} raised {type(error).__name__}: {error}"
+        message = f"{name} raised {_raised(error)}"
         if rows.size == function.scored.rows:
             raise GateBroken(message) from error
         raise Undefined("function_failed", message) from error

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lockgate.errors import ModelFault
-from lockgate.models.child_process import MORE_MEMORY, Attempt, killed_by_signal
+from lockgate.models.child_process import MODEL_OUTPUT, MORE_MEMORY, Attempt, killed_by_signal
 from lockgate.models.process.host_connection import ConnectionLost
+from lockgate.models.safe_text import RowText
 
 _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
@@ -16,6 +17,16 @@ _DISTRIBUTIONS = {
     "yaml": "pyyaml",
     "skimage": "scikit-image",
 }
+
+
+def without_rows(error: Mapping[str, Any], rows: RowText) -> dict[str, Any]:
+    """Return an error that a model's process reported, rows of data cut out of what is not our own sentence."""
+    if error["kind"] in ("input", "answer", "metric"):
+        kind, _, text = error["quoted"].partition(": ")
+        safe = error["text"].replace(error["quoted"], rows.error(kind, text)) if kind else error["text"]
+    else:
+        safe = rows.sentence(error["text"], kind=error["type"])
+    return {**error, "text": safe}
 
 
 def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> ModelFault:
@@ -29,7 +40,7 @@ def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> Mode
         message, remedy = f"{name} ran out of memory while {doing} ({text})", MORE_MEMORY
     elif kind == "input":
         message = f"{name} cannot predict: {error['text']}"
-        remedy = "change the data or the model's signature, or map columns with inputs:"
+        remedy = error["remedy"] or "change the data or the model's signature, or map columns with inputs:"
     elif kind == "answer":
         message = f"{name} gave no usable answer while {doing}: {error['text']}"
         remedy = "let predict return one value, or one row of values, for each row"
@@ -41,7 +52,9 @@ def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> Mode
         remedy = f"try mlflow.pyfunc.load_model on it under {attempt.python}"
     else:
         message = f"{name} raised {text}, while {doing}"
-        remedy = "the last lines of its stderr show where; repair predict"
+        remedy = (
+            f"the last lines of its stderr show where; repair predict ({MODEL_OUTPUT}=FILE keeps all that it writes)"
+        )
     return ModelFault(message, remedy=remedy, stderr=stderr, alive=alive)
 
 

@@ -14,6 +14,7 @@ from lockgate.models.json_rows import concatenate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.process import failures
 from lockgate.models.process.host_connection import ConnectionLost, Frame, HostConnection
+from lockgate.models.safe_text import RowText
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,10 +27,11 @@ IN_PROCESS = "in process: pyfunc predict in a process of its own, the clock besi
 
 @dataclass(frozen=True)
 class _Pending:
-    """A request that is on its way. whole: its answer completes a batch."""
+    """A request that is on its way. whole: its answer completes a batch. rows: what may be quoted of its rows."""
 
     id: int
     attempt: Attempt
+    rows: RowText
     whole: bool = True
 
 
@@ -108,7 +110,7 @@ class ProcessModel(OwnedModel):
             pending = waiting.popleft()
             answered.append(_batch(self._receive(pending)))
             if pending.whole:
-                yield concatenate(answered, name=self.name, stderr=self.stderr)
+                yield concatenate(answered, name=self.name, stderr=pending.rows.output(self.stderr))
                 answered = []
 
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
@@ -123,7 +125,8 @@ class ProcessModel(OwnedModel):
         frame = self._receive(pending, seconds=self.timeout_s + pause)
         times = _batch(frame)
         intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
-        return Drive(intended, sent, done, failed, lag, frame.header["first_error"])
+        kind, _, text = (frame.header["first_error"] or "").partition(": ")
+        return Drive(intended, sent, done, failed, lag, pending.rows.error(kind, text) if kind else None)
 
     def usage(self) -> Usage:
         """Return what the process used so far; loads the model if it is not loaded."""
@@ -145,7 +148,7 @@ class ProcessModel(OwnedModel):
         self._last_id += 1
         self._connection.send({**header, "id": self._last_id}, b"" if batch is None else _stream(batch))
         seconds = self.load_timeout_s if header["verb"] == "load" else self.timeout_s
-        return _Pending(self._last_id, Attempt(self.name, doing, self.python, seconds), whole)
+        return _Pending(self._last_id, Attempt(self.name, doing, self.python, seconds), RowText(batch), whole)
 
     def _receive(self, pending: _Pending, *, seconds: float | None = None) -> Frame:
         """Return the answer to one request; skip answers to requests that nobody waits for any more."""
@@ -158,10 +161,17 @@ class ProcessModel(OwnedModel):
                     break
         except ConnectionLost as lost:
             self._connection.end()
-            raise self._end(failures.connection_lost(pending.attempt, lost, self.stderr)) from lost
+            raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from lost
         if "error" in frame.header:
-            raise failures.model_error(pending.attempt, frame.header["error"], self.stderr)
+            error = frame.header["error"]
+            if pending is not self._loading:
+                error = failures.without_rows(error, pending.rows)
+            raise failures.model_error(pending.attempt, error, self._last_lines(pending))
         return frame
+
+    def _last_lines(self, pending: _Pending) -> str:
+        """What may be shown of the last lines that the process wrote: all of them as long as it got no rows."""
+        return self.stderr if pending is self._loading else pending.rows.output(self.stderr)
 
     def _end(self, fault: ModelFault) -> ModelFault:
         if self._connection is not None:

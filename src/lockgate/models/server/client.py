@@ -20,12 +20,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from lockgate.errors import ModelFault
+from lockgate.models.safe_text import RowText
 from lockgate.models.server import failures
 from lockgate.models.server.failures import Ended, NoAnswer
 from lockgate.models.target_spec import without_credentials
 
 MOST_BYTES = 256 * 2**20
 _EXCERPT_LENGTH = 300
+_READ_LENGTH = 64 * 2**10  # of a body, to see what it is
 _CONNECT_S = 10.0
 _POLL_S = 0.1
 _PAUSE_S = 0.2
@@ -82,17 +84,17 @@ class HttpClient:
         """Return the address that a request goes to, never shown; user and password travel as a header."""
         return f"{'https' if self._secure else 'http'}://{self._netloc}{self._prefix}{path}"
 
-    def post(self, path: str, body: bytes, *, doing: str) -> Any:
-        """POST JSON and return the JSON document of the answer. Raises ModelFault.
+    def post(self, path: str, body: bytes, *, doing: str, rows: RowText | None = None) -> Any:
+        """POST JSON and return the JSON document of the answer. rows: those in the body. Raises ModelFault.
 
-        The fault is `alive` where the server refused this request and may answer the next.
+        The fault quotes nothing of the rows, and is `alive` where the server refused this request and may answer the next.
         """
         call = self._call(path, doing, seconds=self.timeout_s)
         try:
             reply = self._exchange("POST", path, body, time.monotonic() + self.timeout_s)
         except NoAnswer as broken:
             raise failures.no_answer_fault(call, broken) from broken
-        excerpt = self.excerpt(reply.body)
+        excerpt = self.excerpt(reply.body, rows=rows or RowText())
         fault = failures.status_fault(call, reply.status, location=reply.location, excerpt=excerpt)
         if fault is not None:
             raise fault
@@ -140,9 +142,13 @@ class HttpClient:
                 raise failures.not_ready(call, state=state)
             time.sleep(_PAUSE_S)
 
-    def excerpt(self, body: bytes) -> str:
-        """Return the beginning of a body as the end of a sentence, our own secrets redacted; empty for an empty body."""
-        text = self.redact(body[: 4 * _EXCERPT_LENGTH].decode("utf-8", "replace"))
+    def excerpt(self, body: bytes, *, rows: RowText | None = None) -> str:
+        """Return the beginning of a body as the end of a sentence, empty for an empty body.
+
+        Our own secrets are redacted; rows: those that were sent, of which nothing is quoted.
+        """
+        text = body[:_READ_LENGTH].decode("utf-8", "replace")
+        text = self.redact(text if rows is None else rows.body(text))
         return f": {text[:_EXCERPT_LENGTH]}{' …' if len(text) > _EXCERPT_LENGTH else ''}" if text else ""
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from lockgate.errors import ModelFault
 from lockgate.models.child_process import MODEL_HOST, Attempt, ChildProcess, OwnedModel, killed_by_signal
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
+from lockgate.models.safe_text import RowText
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerModel
 from lockgate.models.server.protocol_mlflow import MlflowProtocol
@@ -112,18 +113,23 @@ class MlflowServeModel(OwnedModel):
         if code < 0 or code > 128:
             attempt = Attempt(self.name, doing, self.python, self.ready_s)
             # `model_host.py run` reports a signal as a shell does, as 128 and its number
-            return killed_by_signal(attempt, -code if code < 0 else code - 128, self.stderr)
+            return killed_by_signal(attempt, -code if code < 0 else code - 128, self._last_lines)
         return ModelFault(
             f"{self.name} could not be served: mlflow models serve ended with exit code {code} while {doing}",
             remedy=f"try `{self.python} -m mlflow models serve --env-manager local` on it; the last lines say more",
-            stderr=self.stderr,
+            stderr=self._last_lines,
         )
 
     def _with_last_words(self, fault: ModelFault) -> ModelFault:
         gone = self._ended()
         if gone is not None:
             return self._end(gone)
-        return ModelFault(fault.message, remedy=fault.remedy, stderr=self.stderr, alive=fault.alive)
+        return ModelFault(fault.message, remedy=fault.remedy, stderr=self._last_lines, alive=fault.alive)
+
+    @property
+    def _last_lines(self) -> str:
+        """What may be shown of the last lines that the server wrote: all of them as long as it got no rows."""
+        return self.stderr if self._facts is None else RowText().output(self.stderr)
 
     def _end(self, fault: ModelFault) -> ModelFault:
         if self._child is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow as pa
 from lockgate.errors import ModelFault
 from lockgate.models.json_rows import UnusableAnswer, concatenate, fit_batch
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
+from lockgate.models.safe_text import RowText
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.load_test import drive_http
 
@@ -102,7 +104,7 @@ class ServerModel:
         parts = _parts(fit_batch(batch, self._signature, name=self.name), rows=plan.rows, most=plan.requests)
         if self._first_ms is None:
             self._answer(parts[0])
-        return drive_http(
+        drive = drive_http(
             plan,
             url=self.client.address(self._protocol.path),
             headers={"Content-Type": "application/json", "Accept": "application/json", **self.client.headers},
@@ -111,6 +113,8 @@ class ServerModel:
             ca_file=self.client.ca_file,
             cancelled=self.client.cancelled,
         )
+        what, colon, body = (drive.first_error or "").partition(": ")
+        return replace(drive, first_error=f"{what}: {RowText(batch).body(body)}") if colon else drive
 
     def usage(self) -> Usage:
         """Return how long the first answer took; memory and processor time of somebody else's server are unknown."""
@@ -129,14 +133,15 @@ class ServerModel:
         doing = "predicting 1 row" if count == 1 else f"predicting {count:,} rows"
         body = self._body(rows)
         began = time.perf_counter()
-        document = self.client.post(self._protocol.path, body, doing=doing)
+        document = self.client.post(self._protocol.path, body, doing=doing, rows=RowText(rows))
         if self._first_ms is None:
             self._first_ms = (time.perf_counter() - began) * 1000
         try:
             return self._protocol.answer(document, count)
         except UnusableAnswer as bad:
+            text = str(bad).replace(bad.quoted, RowText(rows).sentence(bad.quoted)) if bad.quoted else str(bad)
             raise ModelFault(
-                f"{self.name} gave no usable answer while {doing}: {self.client.redact(str(bad))}",
+                f"{self.name} gave no usable answer while {doing}: {self.client.redact(text)}",
                 remedy="look at protocol and output of target (docs/targets.md), or at what the server returns",
                 alive=True,
             ) from bad

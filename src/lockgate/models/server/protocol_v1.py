@@ -24,6 +24,6 @@ class V1Protocol(ServerProtocol):
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         if not isinstance(document, dict) or "predictions" not in document:
-            error = document.get("error") if isinstance(document, dict) else None
-            raise UnusableAnswer("it has no `predictions`" + (f", but the error {str(error)[:200]!r}" if error else ""))
+            error = str(document.get("error") or "") if isinstance(document, dict) else ""
+            raise UnusableAnswer(f"it has no `predictions`{', but the error: ' if error else ''}{error}", quoted=error)
         return read_predictions(document["predictions"], rows)
