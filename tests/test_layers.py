@@ -6,6 +6,7 @@ Imports at module level and inside functions count alike; those under `if TYPE_C
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,18 +88,21 @@ def named_by(node: ast.AST) -> Iterator[str]:
             yield whole if named else str(node.module)
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
     """Full names of everything that a file imports, wherever in it."""
-    for node in nodes(parsed(path)):
-        yield from named_by(node)
+    return tuple(whole for node in nodes(parsed(path)) for whole in named_by(node))
 
 
-ARROWS = [
-    (name, target)
-    for name, path in MODULES.items()
-    for whole in imports(path)
-    if whole.startswith("lockgate.") and (target := whole.removeprefix("lockgate.")) in MODULES
-]
+@functools.cache
+def arrows() -> list[tuple[str, str]]:
+    """Who imports whom, module by module."""
+    return [
+        (name, target)
+        for name, path in MODULES.items()
+        for whole in imports(path)
+        if whole.startswith("lockgate.") and (target := whole.removeprefix("lockgate.")) in MODULES
+    ]
 
 
 def within(name: str, *rooms: str) -> bool:
@@ -119,7 +123,7 @@ def test_a_line_imports_lines_below_it_only() -> None:
     """No arrow upwards, and none between two rooms of one line."""
     upwards = [
         f"{name} imports {target}"
-        for name, target in ARROWS
+        for name, target in arrows()
         if (here := name.split(".")[0]) != (there := target.split(".")[0]) and LINE[there] >= LINE[here]
     ]
 
@@ -129,7 +133,7 @@ def test_a_line_imports_lines_below_it_only() -> None:
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Whatever can be taken out of the graph because all that it imports is taken out, is."""
     graph: dict[str, set[str]] = {name: set() for name in MODULES}
-    for name, target in ARROWS:
+    for name, target in arrows():
         if name != target:
             graph[name].add(target)
     while free := [name for name, targets in graph.items() if not targets]:
@@ -146,7 +150,7 @@ def test_interchangeable_parts_are_named_where_things_are_put_together() -> None
     shipped = {name: () for name in MODULES if within(name, "gates") and name not in ("gates", "gates.gate")}
     through = [
         f"{name} imports {target}"
-        for name, target in ARROWS
+        for name, target in arrows()
         for wall, doors in {**WALLS, **shipped}.items()
         if within(target, wall) and not within(name, wall, *doors)
     ]
@@ -158,7 +162,7 @@ def test_gates_are_strangers_to_each_other() -> None:
     """A gate is one file that knows `gate`, and no other gate."""
     acquainted = [
         f"{name} imports {target}"
-        for name, target in ARROWS
+        for name, target in arrows()
         if within(name, "gates") and within(target, "gates") and target not in ("gates", "gates.gate")
     ]
 

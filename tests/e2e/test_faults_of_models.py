@@ -64,8 +64,9 @@ def test_a_model_that_breaks_is_an_error_of_its_gate(
     assert checkout.processes == []
 
 
-def test_class_labels_are_no_scores(checkout: Checkout) -> None:
+def test_class_labels_are_no_scores(checkout: Checkout, warm_python: str) -> None:
     """A model that says 0 or 1 cannot be ranked; its accuracy can be told."""
+    checkout.python = warm_python
     checkout.write(candidate={"version": CLASSES}, gates=[{**METRICS, "require": ["auc >= 0.7"]}])
     ranked = checkout.gate("run")
     broken = checkout.evidence["gates"][0]

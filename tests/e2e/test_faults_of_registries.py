@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,12 +11,6 @@ from helpers.checkout import (
 )
 from helpers.servers import MlflowServer
 from helpers.waiting import GATES, until
-
-
-@pytest.fixture
-def python() -> str:
-    """Processes of models are the subject here."""
-    return sys.executable
 
 
 @pytest.fixture
@@ -32,8 +25,11 @@ def server(checkout: Checkout) -> Iterator[MlflowServer]:
         made.kill()
 
 
-def test_a_registry_that_dies_costs_seconds_and_nothing_measured(waiting: Checkout, server: MlflowServer) -> None:
+def test_a_registry_that_dies_costs_seconds_and_nothing_measured(
+    waiting: Checkout, server: MlflowServer, warm_gate: str
+) -> None:
     """Exit 4, the evidence is on disk; when the registry is back, the same run is staged."""
+    waiting.command[0] = warm_gate
     waiting.write(gates=GATES, registry={"kind": "mlflow", "uri": server.uri})
     running = waiting.start("run", "--stage")
     until((waiting.folder / "waiting").exists, running)

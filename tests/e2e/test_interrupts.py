@@ -63,8 +63,11 @@ def test_models_do_not_outlive_a_killed_run(checkout: Checkout) -> None:
         time.sleep(0.05)
 
 
-def test_an_interrupted_load_leaves_the_blocks_that_were_measured(checkout: Checkout) -> None:
+def test_an_interrupted_load_leaves_the_blocks_that_were_measured(
+    checkout: Checkout, warm_python: str, warm_gate: str
+) -> None:
     """Two hours were asked; it ends at once, and what was measured until then is on disk, complete."""
+    checkout.python, checkout.command[0] = warm_python, warm_gate
     load = {"closed": {"concurrency": 1}, "duration": "2h"}
     checkout.write(gates=[{"gate": "latency", "load": load, "require": ["p50_ms <= 1000"]}])
     checkout.gate("adopt", "fraud", "--version", CHAMPION, "--reason", "it runs")

@@ -10,17 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from helpers.checkout import GATE, METRICS, SCORED, Checkout
+from helpers.checkout import METRICS, SCORED, Checkout
 from helpers.shelf import alone
 
 ESCAPE = "\x1b"
 
 
 @pytest.fixture(scope="module")
-def desk(shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+def desk(shelf: Path, tmp_path_factory: pytest.TempPathFactory, warm_python: str, warm_gate: str) -> Iterator[Checkout]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         alone(monkeypatch)
-        made = Checkout(tmp_path_factory.mktemp("desk"), base=shelf / "mlflow.db", data=shelf / "data")
+        folder = tmp_path_factory.mktemp("desk")
+        made = Checkout(folder, base=shelf / "mlflow.db", data=shelf / "data", python=warm_python, gate=warm_gate)
         made.write()
         known = {**METRICS, "require": ["auc >= 0.99"]}
         made.write("failing", data={"holdout": SCORED}, gates=[known])
@@ -31,7 +32,7 @@ def on_a_terminal(desk: Checkout, *arguments: str, **environ: str) -> str:
     """What a terminal receives."""
     ours, theirs = pty.openpty()
     running = subprocess.Popen(
-        [*GATE, *arguments],
+        [*desk.command, *arguments],
         cwd=desk.folder,
         env=desk.environ({"TERM": "xterm-256color", "COLUMNS": "200", **environ}),
         stdin=subprocess.DEVNULL,

@@ -112,10 +112,10 @@ def test_a_model_that_prints_harms_nothing(calm: ProcessModel, do: Do) -> None:
     ],
 )
 def test_a_model_whose_process_ends_is_a_fault_that_stays(
-    trickster: Open, do: Do, what: str, sentence: str, remedy: str
+    trickster: Open, do: Do, what: str, sentence: str, remedy: str, warm_python: str
 ) -> None:
     """The signal or exit code is named, the process is gone, and asking again says the same."""
-    model = trickster()
+    model = trickster(python=warm_python if what in ("SIGTERM", "SIGABRT", "exit", "exit at once") else sys.executable)
     fault = fault_of(model, do(what))
 
     assert fault.message == sentence
@@ -128,9 +128,10 @@ def test_a_model_whose_process_ends_is_a_fault_that_stays(
 
 
 @pytest.mark.parametrize("what", ["hang", "hang with the lock", "ignore SIGTERM and hang"])
-def test_a_model_that_outlives_its_time_limit_is_killed(trickster: Open, do: Do, what: str) -> None:
+def test_a_model_that_outlives_its_time_limit_is_killed(trickster: Open, do: Do, what: str, warm_python: str) -> None:
     """Whether it sleeps, holds the interpreter or ignores signals; its stack says where it stood."""
-    model = trickster(timeout_s=1.0, load_timeout_s=60.0, name="champion")
+    python = warm_python if what == "hang" else sys.executable
+    model = trickster(python=python, timeout_s=1.0, load_timeout_s=60.0, name="champion")
     fault = fault_of(model, do(what))
 
     assert fault.message == "champion did not answer within 1 s while predicting 1 row, and was killed"
