@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ DURATION = r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d|w)\s*)+$"
 
 
 class Config(BaseModel):
-    """Base of everything that is read from YAML. A `later` field is a key that is refused with the reason."""
+    """Base of everything that is read from YAML."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
@@ -45,24 +44,3 @@ class NotAvailableYet(ValueError):
 
     def __str__(self) -> str:
         return f"not available yet: {super().__str__()}"
-
-
-@dataclass(frozen=True)
-class Later:
-    """Marks a key that is known and cannot be used yet."""
-
-    reason: str
-
-
-def later(reason: str) -> Any:
-    """The type of a key that is known and whose work arrives later: any value is refused with that reason."""
-
-    def refuse(_: Any) -> Any:
-        raise NotAvailableYet(reason)
-
-    return Annotated[
-        Any,
-        BeforeValidator(refuse),
-        Later(reason),
-        WithJsonSchema({"not": {}, "description": str(NotAvailableYet(reason))}),
-    ]

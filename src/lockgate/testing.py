@@ -169,7 +169,7 @@ class _TableRun:
             folder=self.folder,
             seed=0,
             datasets=(_DATA,),
-            inputs={},
+            input_plan=_no_model,
             dataset=lambda _: dataset,
             scored=lambda _: self._scored(),
             replayed=lambda _: self._replayed(),

@@ -110,7 +110,7 @@ def lazily(opened: list[str], answer: Any) -> Case:
 
     return Case(
         candidate=Contender("candidate", version, fetch=fetch, read=nothing, start=nothing),
-        champion=None, task="binary", folder=Path(), seed=0, datasets=("d",), inputs={}, dataset=ask, scored=ask,
+        champion=None, task="binary", folder=Path(), seed=0, datasets=("d",), input_plan=ask, dataset=ask, scored=ask,
         replayed=ask, sample=nothing, threshold=lambda role: None,
     )  # fmt: skip
 

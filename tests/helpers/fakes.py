@@ -20,6 +20,7 @@ from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
 from lockgate.gates.metadata import SUBJECTS
+from lockgate.models.input_plan import InputPlan, InputPlanner, InputSource
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, VersionFacts
@@ -107,6 +108,7 @@ def case_of(
     alone: bool = False,
     table: Mapping[str, Any] | None = None,
     inputs: Mapping[str, str] | None = None,
+    label: str | None = None,
 ) -> Case:
     """A case of two versions beside a table in a file, where one is given. folder: of one run alone."""
     folder.mkdir(exist_ok=True)
@@ -122,7 +124,13 @@ def case_of(
 
     if table is not None:
         pq.write_table(pa.table(dict(table)), folder / "d.parquet")
-    spec = DatasetSpec.model_validate({"path": "d.parquet"})
+    spec = DatasetSpec.model_validate({"path": "d.parquet", "label": label})
+
+    def input_plan(of: Contender, data: Dataset) -> InputPlan:
+        sources = {name: InputSource((column,)) for name, column in (inputs or {}).items()}
+        roles = {} if label is None else {label: "label"}
+        types = {field.name: field.type for field in data.schema}
+        return InputPlanner(types, roles, sources).plan((of.facts.signature or {}).get("inputs"))
 
     def sample(of: Contender, name: str | None, rows: int) -> pa.RecordBatch:
         return pa.RecordBatch.from_pydict({"age": [30, 40], "city": ["Graz", "Linz"]})
@@ -134,7 +142,8 @@ def case_of(
         folder=folder,
         seed=11,
         datasets=() if table is None else ("holdout",),
-        inputs=dict(inputs or {}),
+        input_plan=input_plan,
+        roles={} if label is None else {label: "label"},
         dataset=lambda name: Dataset(name, spec, folder),
         scored=lambda name: (_ for _ in ()).throw(AssertionError("nothing is scored here")),
         replayed=lambda name: (_ for _ in ()).throw(AssertionError("nothing is replayed here")),

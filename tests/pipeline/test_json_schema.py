@@ -49,18 +49,6 @@ def test_it_refuses_what_the_parser_refuses(path: Path, validator: Draft202012Va
     assert refused is (BLIND not in path.read_text().splitlines())
 
 
-def test_keys_that_arrive_later_are_described() -> None:
-    """An editor shows the reason where the key is written."""
-    keys = schema(root=ROOT)["$defs"]["InputSpec"]["properties"]
-
-    assert keys["decode"] == {
-        "not": {},
-        "description": "not available yet: until then let the model read the file that its column names",
-        "default": None,
-        "title": "Decode",
-    }
-
-
 def test_a_file_that_extends_another_may_say_little(validator: Draft202012Validator) -> None:
     """What is needed may stand in the parent; what is wrong is wrong in both."""
     assert validator.is_valid({"extends": "other.yaml", "data": {"holdout": {"label": "y"}}, "gates": [{"name": "a"}]})

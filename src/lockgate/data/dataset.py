@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from lockgate.data.formats import Contents, DataFile
 
 
+_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # the first is that of to_csv, read back as the second
+
+
 class Dataset:
     """The rows of one entry of `data:`. Everything is read at first use; what is remote is copied then, once.
 
@@ -88,6 +91,12 @@ class Dataset:
     @property
     def columns(self) -> tuple[str, ...]:
         return tuple(self.schema.names)
+
+    @property
+    def index_columns(self) -> tuple[str, ...]:
+        """The columns that were the index of a pandas frame: as a Parquet file says, or by pandas' names for them."""
+        written = {name for _, contents in self._scanned[1] for name in contents.index}
+        return tuple(name for name in self.columns if name in written or _INDEX.fullmatch(name))
 
     def count(self) -> int:
         """How many rows `batches` yields."""
@@ -326,6 +335,10 @@ class TableDataset(Dataset):
     @property
     def schema(self) -> pa.Schema:
         return self._table.schema.remove_metadata()
+
+    @property
+    def index_columns(self) -> tuple[str, ...]:
+        return tuple(name for name in self.columns if _INDEX.fullmatch(name))
 
     @property
     def _rows(self) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.scoring.scored_table import Scored
+    from lockgate.models.input_plan import InputPlan
     from lockgate.models.model import LoadFacts, Model
     from lockgate.models.target_spec import Target
     from lockgate.registries.ports import ModelVersion, VersionFacts
@@ -83,8 +84,8 @@ class Case:
     """What a gate may look at. All lazy: nothing is read, scored or started before a gate needs it.
 
     champion: None where no version holds Production; relative requirements are then left out. folder: of the run; what a
-    gate writes there stays. datasets: the names of the data, in order. inputs: signature column to data column, where the
-    names differ. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
+    gate writes there stays. datasets: the names of the data, in order. input_plan(contender, data): what the model is
+    given of each row. roles: column of the data → what it is, where that is no feature. dataset(name): raises DataError when it is read and does not fit. scored(name): both models' scores of a
     data set. replayed(name): likewise, of requests of which some may fail: NaN where a model did not answer. Each of these
     three is made once a run, and raises DataError or ModelFault again at each call. sample(contender, data, rows).
     threshold(role): None where there is none; scores at or above it are positive. row_functions(): metric → SHA-256 of the
@@ -97,13 +98,14 @@ class Case:
     folder: Path
     seed: int
     datasets: tuple[str, ...]
-    inputs: Mapping[str, str]
+    input_plan: Callable[[Contender, Dataset], InputPlan]
     dataset: Callable[[str], Dataset]
     scored: Callable[[str], Scored]
     replayed: Callable[[str], Scored]
     sample: Callable[[Contender, str | None, int], pa.RecordBatch]
     threshold: Callable[[str], float | None]
     row_functions: Callable[[], Mapping[str, str]] = dict
+    roles: Mapping[str, str] = field(default_factory=dict)
     progress: Callable[[str, int, int | None], None] = lambda *_: None
 
     def __post_init__(self) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from lockgate.errors import DataError, ModelFault
+from lockgate.errors import DataError, GateBroken, ModelFault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import judge
@@ -15,13 +15,19 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Findings, Gate
 from lockgate.models import signature_diff
+from lockgate.models.input_check import misfits
+
+if TYPE_CHECKING:
+    from lockgate.data.dataset import Dataset
 
 _REMEDIES = {
     "missing": "log the model with its signature and an input example",
     "breaking_changes": "keep the old column, give a new one required=False, or register under a new model name",
     "data_mismatches": "name the columns with inputs: {signature column: data column}, or log the model with its real columns",
+    "leak": "train and log the model without that column; a model that is given the truth passes every metric",
     "example_errors": "log an input example that the model answers; try model.predict(example) where it is logged",
 }
+_SUBJECTS = ("missing", "breaking_changes", "data_mismatches", "example_errors")
 _NEEDS = {"breaking_changes": ("champion",)}
 
 
@@ -30,14 +36,15 @@ class Signature(Gate):
 
     missing: of signature and input example. breaking_changes: columns removed, retyped or newly required since the
     champion. data_mismatches: signature columns that `data` (else the first data set) lacks or has in another type.
+    A leak, an input that is the label or says the same in every row, fails under the code `leak`.
     example_errors: rows of the input example that the candidate does not answer.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = {
         name: Subject(name, "lower", counted=True, bounds=(0, None), needs=(*_NEEDS.get(name, ()), "no champion"))
-        for name in _REMEDIES
+        for name in _SUBJECTS
     }
-    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _REMEDIES)
+    default_require: ClassVar[tuple[str, ...]] = tuple(f"{name} <= 0" for name in _SUBJECTS)
     uses_models: ClassVar[bool] = True
     repeatable: ClassVar[bool] = True
     needs_rows: ClassVar[bool] = False
@@ -49,11 +56,16 @@ class Signature(Gate):
         return (self.data,) if self.data else tuple(datasets[:1])
 
     def check(self, case: Case) -> Findings:
+        unheard = self._leaks(case)
         for name, line in self.requirements_for(case):
             estimate = self._estimate(case, name, line)
             remedies = {**_REMEDIES, **case.candidate.facts.remedies}
             for finding in judge(self.title, [(name, line)], [estimate], self.subjects):
-                yield _explained(finding, remedies[finding.subject])
+                explained = _explained(finding, remedies)
+                unheard = () if explained.code == "leak" else unheard
+                yield explained
+        if unheard:
+            raise GateBroken(f"leak: {'; '.join(unheard)}; and no requirement fails by it", remedy=_REMEDIES["leak"])
 
     def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
         count = {
@@ -65,28 +77,55 @@ class Signature(Gate):
         units, problems, more = count(case)
         return counted(name, line, value=len(problems), units=units, detail={"found": problems, **more})
 
-    def _mismatches(self, case: Case) -> tuple[int, list[str], dict[str, object]]:
-        signature = case.candidate.facts.signature
-        if signature is None:
-            return 0, [], {"why": "there is no signature to compare with the data"}
+    def _dataset(self, case: Case) -> Dataset | None:
         names = self.reads(case.datasets)
-        if not names:
+        return case.dataset(names[0]) if names else None
+
+    def _mismatches(self, case: Case) -> tuple[int, list[str], dict[str, object]]:
+        leaks = self._leaks(case)
+        signature = case.candidate.facts.signature
+        if signature is None and not leaks:
+            return 0, [], {"why": "there is no signature to compare with the data"}
+        dataset = self._dataset(case)
+        if dataset is None:
             return 0, [], {"why": "there is no data to compare the signature with"}
-        columns = signature_diff.named(signature.get("inputs") or ())
-        if any(column.get("type") == "tensor" for column in columns.values()):
-            return 0, [], {"why": "the signature is of tensors, which have no columns to compare with the data"}
-        arrow_types = {field.name: str(field.type) for field in case.dataset(names[0]).schema}
-        return len(columns), signature_diff.input_mismatches(columns, arrow_types, case.inputs), {}
+        plan = case.input_plan(case.candidate, dataset)
+        columns = list((signature or {}).get("inputs") or ())
+        problems = [*plan.problems, *misfits(columns, plan, dataset)]
+        more: dict[str, object] = {"leaks": list(leaks)} if leaks else {}
+        if plan.problems and plan.remedy:
+            more["remedy"] = plan.remedy
+        return max(len(signature_diff.named(columns)), len(plan.columns)), [*leaks, *problems], more
+
+    def _leaks(self, case: Case) -> tuple[str, ...]:
+        """Inputs of the candidate that are the label, or say the same in every row, or are its own recorded score."""
+        from lockgate.data.label_copies import label_copies
+
+        dataset = self._dataset(case)
+        if dataset is None or case.candidate.facts.signature is None:
+            return ()
+        inputs = case.input_plan(case.candidate, dataset).columns
+        truths = {"label": "the label", "recorded score of the candidate": "its own recorded score"}
+        named = {column.name: truths[role] for column in inputs if (role := case.roles.get(column.column)) in truths}
+        rest = {column.column: column.name for column in inputs if column.name not in named}
+        copies = label_copies(dataset, list(rest), numbers=case.task in ("regression", "ranking"))
+        return (
+            *(f"input {name} is {truth}" for name, truth in named.items()),
+            *(f"input {rest[column]} says the same as the label in every row" for column in copies),
+        )
 
 
-def _explained(finding: Finding, remedy: str) -> Finding:
-    """The finding with what was counted in its reason."""
+def _explained(finding: Finding, remedies: Mapping[str, str]) -> Finding:
+    """The finding with what was counted in its reason; a leak under a code of its own."""
+    remedy = str(finding.detail.get("remedy") or remedies[finding.subject])
     subject = finding.subject.replace("_", " ")
     problems = "; ".join(map(str, finding.detail.get("found", [])))
     if finding.verdict is Verdict.PASS:
         harmless = "; ".join(finding.detail.get("fine", []))
         counted_text = f"{problems}; {finding.limit.text} allowed" if problems else f"none among {finding.rows}"
         return replace(finding, reason=f"{subject}: {counted_text}{f' ({harmless})' if harmless else ''}")
+    if finding.verdict is Verdict.FAIL and finding.detail.get("leaks"):
+        return replace(finding, code="leak", reason=f"leak: {problems}", remedy=_REMEDIES["leak"])
     if finding.verdict is Verdict.FAIL:
         return replace(finding, code=finding.subject, reason=f"{subject}: {problems}", remedy=remedy)
     cause = finding.detail.get("why")

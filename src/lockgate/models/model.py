@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lockgate.errors import DataError
+from lockgate.models.input_plan import FittedFeatures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +103,7 @@ class LoadFacts:
     that we start, until it is ready. python: its version. versions: of the libraries beside the model, by the name that
     pip knows; of a server, what it says of itself. where: which layer answers, and where the clock stands. threads: the
     variables by which numerical libraries were told how many threads to use. What cannot be known of a server is None.
+    fitted: of a model without a signature, what it knows itself of its features.
     """
 
     load_seconds: float | None
@@ -109,6 +111,7 @@ class LoadFacts:
     versions: Mapping[str, str] = field(default_factory=dict)
     where: str = ""
     threads: Mapping[str, str] = field(default_factory=dict)
+    fitted: FittedFeatures | None = None
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ TYPES = {
     "binary": ("binary", ("binary", "large_binary", "fixed_size_binary")),
     "datetime": ("timestamp[ns]", ("date", "timestamp")),
 }
-TENSOR_TYPES = {"bool": "boolean", "int32": "integer", "int64": "long", "float32": "float", "float64": "double"}
+TENSOR, DECODE = b"lockgate:tensor", b"lockgate:decode"  # metadata of a column: its tensor, and how its cells are read
 LIBRARIES = (
     "mlflow mlflow-skinny pandas numpy pyarrow scikit-learn scipy xgboost lightgbm catboost torch tensorflow keras "
     "onnxruntime transformers statsmodels"
@@ -118,6 +118,7 @@ class Host:
         self.progress = progress
         self.model: Any = None
         self.columns: list[Any] | None = None
+        self.hinted = False
         self.first_prediction_s: float | None = None
         self.modules: dict[tuple[str, str], Any] = {}
 
@@ -134,7 +135,7 @@ class Host:
         if verb == "predict":
             answer = self.predict(batch, header)
             return {"rows": answer.num_rows}, _stream(answer)
-        first_error, times = self.drive(header["plan"], self.frame(batch))
+        first_error, times = self.drive(header["plan"], batch)
         return {"first_error": first_error}, _stream(times)
 
     def predict(self, batch: Any, header: dict[str, Any]) -> Any:
@@ -143,12 +144,12 @@ class Host:
 
         beside = header.get("beside")
         if beside is None:
-            return as_batch(self.call_model(self.frame(batch), header["method"]), batch.num_rows, self.classes())
+            return as_batch(self.call_model(self.inputs(batch), header["method"]), batch.num_rows, self.classes())
         by_name = dict(zip(batch.schema.names, batch.columns))
         labels = by_name.pop(beside["label"], None)
         extra = {name: by_name.pop(alias) for alias, name in beside["columns"].items()}
-        plain = pa.RecordBatch.from_arrays(list(by_name.values()), names=list(by_name))
-        answer = self.call_model(self.frame(plain), header["method"])
+        plain = batch.select(list(by_name))
+        answer = self.call_model(self.inputs(plain), header["method"])
         _check_rows(answer, batch.num_rows)
         inputs = self.frame(plain)  # made anew, because a model may have changed the frame that it got
         for name, column in extra.items():
@@ -182,14 +183,25 @@ class Host:
         self.model = mlflow.pyfunc.load_model(folder)
         seconds = time.perf_counter() - began
         schema = self.model.metadata.get_input_schema()
-        self.columns = None if schema is None else list(schema.inputs)
+        self.columns = None if schema is None else list(schema.inputs) or None
+        self.hinted = bool(self.model.metadata.to_dict().get("is_signature_from_type_hint"))
         threads = {name: os.environ[name] for name in THREADS if name in os.environ}
         return {
             "seconds": seconds,
             "python": "%d.%d.%d" % sys.version_info[:3],
             "versions": _versions(),
             "threads": threads,
+            "features": self.features() if self.columns is None else None,
         }
+
+    def features(self) -> dict[str, Any] | None:
+        """Names and number of the features that the model was fitted on, as far as it knows them itself."""
+        try:
+            raw = self.model.get_raw_model()
+        except Exception:  # its flavor does not give it; NotImplementedError, AttributeError, MlflowException
+            return None
+        names, count = fitted_features(raw)
+        return {"names": names, "count": count}
 
     def usage(self) -> dict[str, Any]:
         used = resource.getrusage(resource.RUSAGE_SELF)
@@ -200,20 +212,30 @@ class Host:
             "first_prediction_ms": None if first is None else first * 1000,
         }
 
+    def inputs(self, batch: Any) -> Any:
+        """Return the batch as the signature describes it: a frame, an array or a dict of arrays, or a list of values."""
+        columns = self.columns or []
+        if columns and all(hasattr(column, "shape") for column in columns):
+            return tensors(batch, columns)
+        if self.hinted and len(columns) == 1 and columns[0].name is None:
+            return hinted_values(batch, columns[0])
+        return self.frame(batch)
+
     def frame(self, batch: Any) -> Any:
         """Return the batch as the pandas frame that the signature describes: its columns only, in its types, nothing lost."""
         import pyarrow as pa
 
         named = list(zip(batch.schema.names, batch.columns))
-        if self.columns is not None and any(column.name is not None for column in self.columns):
+        if self.columns is not None and hasattr(self.columns[0], "shape"):
+            named = [(name, _decoded(column)) for name, column in named]
+        elif self.columns is not None and any(column.name is not None for column in self.columns):
             by_name = dict(named)
             missing = [c.name for c in self.columns if c.name not in by_name and getattr(c, "required", True)]
             if missing:
                 raise BadInput("the signature requires %s, which the data lacks" % ", ".join(map(repr, missing)))
             named = [(c.name, fit_column(c.name, by_name[c.name], c)) for c in self.columns if c.name in by_name]
-        elif self.columns is not None and len(self.columns) in (1, len(named)):
-            declared = self.columns if len(self.columns) == len(named) else self.columns * len(named)
-            named = [(name, fit_column(name, column, field)) for (name, column), field in zip(named, declared)]
+        elif self.columns is not None and len(self.columns) == len(named):
+            named = [(name, fit_column(name, column, field)) for (name, column), field in zip(named, self.columns)]
         else:
             named = [(name, _decoded(column)) for name, column in named]
         return pa.Table.from_arrays([column for _, column in named], names=[name for name, _ in named]).to_pandas()
@@ -245,11 +267,11 @@ class Host:
             return None
         return [value.item() if hasattr(value, "item") else value for value in labels]
 
-    def drive(self, plan: dict[str, Any], frame: Any) -> tuple[str | None, Any]:
+    def drive(self, plan: dict[str, Any], batch: Any) -> tuple[str | None, Any]:
         """Send the plan's requests and time each; return (first error, batch of intended, sent, done, failed, lag)."""
         import pyarrow as pa
 
-        frames = _request_frames(frame, plan["rows"], plan["requests"])
+        frames = self.requests(batch, plan["rows"], plan["requests"])
         for i in range(plan["warmup"]):
             try:
                 self.call_model(frames[i % len(frames)], None)
@@ -269,6 +291,16 @@ class Host:
             pa.array(values, pa.bool_() if name == "failed" else pa.float64()) for name, values in columns.items()
         ]
         return block.first_error, pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+    def requests(self, batch: Any, rows: int, requests: int) -> list[Any]:
+        """Make inputs of `rows` rows each, before any clock runs; requests take them in turn."""
+        import pyarrow as pa
+
+        if batch.num_rows < rows:
+            batch = batch.take(pa.array([i % batch.num_rows for i in range(rows)]))
+        inputs = self.inputs(batch)
+        count = min(requests, batch.num_rows // rows)
+        return [_rows(inputs, i * rows, (i + 1) * rows) for i in range(count)]
 
 
 class Block:
@@ -345,7 +377,7 @@ class Block:
         try:
             answer = self.host.call_model(request, None)
             after = clock()
-            _check_rows(answer, len(request))
+            _check_rows(answer, self.plan["rows"])
         except Exception as raised:  # a request that fails is a fact of the block, which goes on
             return before, clock(), raised
         return before, after, None
@@ -379,9 +411,8 @@ def fit_column(name: str, column: Any, field: Any) -> Any:
     import pyarrow as pa
 
     column = _decoded(column)
-    tensor = hasattr(field, "shape")
-    kind = TENSOR_TYPES.get(str(field.type), "") if tensor else getattr(field.type, "name", "")
-    if kind not in TYPES or (tensor and _kind(column.type) not in ("integer", "floating", "boolean")):
+    kind = getattr(field.type, "name", "")
+    if kind not in TYPES:
         return column
     target, sources = TYPES[kind]
     if _kind(column.type) not in (*sources, "null"):
@@ -401,6 +432,336 @@ def fit_column(name: str, column: Any, field: Any) -> Any:
     if kind == "float" and _infinities(cast) != _infinities(column):
         raise BadInput("column %r has values too large for float, as the signature says" % name)
     return cast
+
+
+def fitted_features(raw: Any) -> tuple[list[str] | None, int | None]:
+    """Return names in order and number of the features that scikit-learn, LightGBM, XGBoost or CatBoost fitted a model on.
+
+    Names that the library made up itself are none.
+    """
+    for attribute in ("feature_names_in_", "feature_name_", "feature_names_", "feature_names", "feature_name"):
+        try:
+            names = getattr(raw, attribute, None)
+            names = names() if callable(names) else names
+            names = None if names is None or isinstance(names, str) else list(names)
+        except Exception:  # a property that is not there before fit, or for this kind of booster
+            continue
+        if names and all(isinstance(name, str) for name in names) and not _made_up(names):
+            return [str(name) for name in names], len(names)
+    count: Any = getattr(raw, "n_features_in_", None)
+    return None, int(count) if isinstance(count, int) or hasattr(count, "item") else None
+
+
+def _made_up(names: list[Any]) -> bool:
+    """Whether names are Column_0, f0 or 0, counted, as libraries call the columns of an array."""
+    patterns = ("Column_%d", "f%d", "%d")
+    return any(all(name == pattern % i for i, name in enumerate(names)) for pattern in patterns)
+
+
+def tensors(batch: Any, specs: list[Any]) -> Any:
+    """Return the arrays that tensor specs describe, in their types and shapes: a dict by name, or the one without a name.
+
+    The columns of a tensor are those that say so in their metadata, else the one of its name; the only tensor takes all.
+    Raises BadInput.
+    """
+    fields = list(zip(batch.schema, batch.columns))
+    by_name = {}
+    for spec in specs:
+        mine = [pair for pair in fields if _mark(pair[0], TENSOR) == spec.name and spec.name is not None]
+        mine = mine or [pair for pair in fields if pair[0].name == spec.name] or (fields if len(specs) == 1 else [])
+        if not mine:
+            raise BadInput("the signature requires the tensor %r, which the data lacks" % spec.name)
+        by_name[spec.name] = tensor(mine, spec, batch.num_rows)
+    return by_name[None] if None in by_name else by_name
+
+
+def tensor(columns: list[Any], spec: Any, rows: int) -> Any:
+    """Return the array of a tensor spec, made of one column or of several with one number a row. Raises BadInput.
+
+    columns: (Arrow field, array).
+    """
+    import numpy
+
+    shape, dtype = tuple(spec.shape), numpy.dtype(spec.type)
+    if shape[0] not in (-1, rows):
+        raise BadInput("the signature's tensor has %d rows in each request, and this one has %d" % (shape[0], rows))
+    if rows == 0:
+        return numpy.zeros((0, *tuple(max(size, 0) for size in shape[1:])), dtype)
+    if len(columns) == 1:
+        field, column = columns[0]
+        return _cells(field, column, dtype, shape)
+    if -1 not in shape[1:] and _product(shape[1:]) != len(columns):
+        names = ", ".join(field.name for field, _ in columns)
+        raise BadInput(
+            "the signature's tensor has the shape %s, and there are %d columns: %s" % (shape, len(columns), names)
+        )
+    values = numpy.empty((rows, len(columns)), dtype)
+    for i, (field, column) in enumerate(columns):
+        values[:, i] = _numbers(field.name, _decoded(column), dtype)
+    return values if -1 in shape[1:] else values.reshape((rows, *shape[1:]))
+
+
+def _cells(field: Any, column: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """The array of one column of numbers, of lists, or of encoded bytes."""
+    import numpy
+
+    column, name, rest = _decoded(column), field.name, shape[1:]
+    decode = _mark(field, DECODE)
+    if decode is not None:
+        read = {"image": _image, "npy": _npy}.get(decode)
+        if read is None:
+            raise BadInput("column %r is to be read by decode: %s, which this version does not know" % (name, decode))
+        arrays = [_read_cell(name, row, cell, read, dtype, rest) for row, cell in enumerate(_byte_cells(name, column))]
+        return numpy.stack(arrays)
+    if not _nested(column.type):
+        values = _numbers(name, column, dtype)
+        if rest not in ((), (1,), (-1,)):
+            raise BadInput(
+                "column %r holds one value a row, and the signature's tensor has the shape %s" % (name, shape)
+            )
+        return values.reshape((len(values),) + (() if rest == () else (1,)))
+    leaves, sizes = _leaves(name, column)
+    if sizes is None:
+        return _ragged(name, column, dtype, shape)
+    values = _numbers(name, leaves, dtype).reshape(sizes)
+    mine = sizes[1:]
+    if len(mine) == len(rest) and all(want in (-1, size) for size, want in zip(mine, rest)):
+        return values
+    flat = len(mine) == 1 or [size for size in mine if size != 1] == [size for size in rest if size != 1]
+    if -1 not in rest and flat and _product(mine) == _product(rest):
+        return values.reshape((len(column), *rest))
+    raise BadInput("column %r holds %s a row, and the signature's tensor has the shape %s" % (name, _by(mine), shape))
+
+
+def _leaves(name: str, column: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """Return the innermost values of a column of lists, and its shape; None for the shape where rows differ in it."""
+    import pyarrow.compute as pc
+
+    sizes = [len(column)]
+    while _nested(column.type):
+        column = getattr(column, "storage", column)
+        if column.null_count:
+            raise BadInput("column %r lacks %d of its lists" % (name, column.null_count))
+        lengths = pc.min_max(pc.list_value_length(column)).as_py()
+        if lengths["min"] != lengths["max"]:
+            return None, None
+        sizes.append(lengths["min"] or 0)
+        column = column.flatten()
+    return _decoded(column), tuple(sizes)
+
+
+def _ragged(name: str, column: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """An array of arrays, for a tensor whose rows may differ in size. Raises BadInput where they may not."""
+    import numpy
+
+    rows = getattr(column, "storage", column).to_pylist()
+    if -1 not in shape[1:]:
+        other = next((i for i, cell in enumerate(rows) if len(cell) != len(rows[0])), None)
+        where = (
+            "in its depth"
+            if other is None
+            else "row %d holds %d values, row 1 %d" % (other + 1, len(rows[other]), len(rows[0]))
+        )
+        raise BadInput(
+            "column %r holds rows of different shapes (%s), and the signature's tensor has %s" % (name, where, shape)
+        )
+    values = numpy.empty(len(rows), dtype=object)
+    for i, cell in enumerate(rows):
+        try:
+            values[i] = numpy.asarray(cell, dtype=dtype)
+        except (TypeError, ValueError, OverflowError):
+            raise BadInput("column %r holds values in row %d that are not %s in one shape" % (name, i + 1, dtype))
+    return values
+
+
+def _numbers(name: str, column: Any, dtype: Any) -> Any:
+    """The values of a flat column in a tensor's type. Raises BadInput where one would change or is missing."""
+    import numpy
+    import pyarrow as pa
+
+    kind = _kind(column.type)
+    if dtype.kind not in "biuf":
+        return _objects(name, column, dtype)
+    if kind not in ("boolean", "integer", "floating", "decimal", "null"):
+        raise BadInput("column %r holds %s, and the signature's tensor %s" % (name, column.type, dtype))
+    if column.null_count and dtype.kind != "f":
+        raise BadInput(
+            "column %r has %d missing values, and the signature's tensor holds %s" % (name, column.null_count, dtype)
+        )
+    if kind in ("decimal", "null"):
+        column = column.cast(pa.float64())
+    if kind == "boolean":
+        column = column.cast(pa.uint8())
+    values = column.to_numpy(zero_copy_only=False)  # integers with missing ones become floats with NaN
+    with numpy.errstate(all="ignore"):
+        cast = values.astype(dtype)
+        if dtype.kind != "f":
+            lost = cast != values
+        elif values.dtype.kind in "iu":
+            lost = cast.astype(values.dtype) != values
+        else:
+            lost = numpy.isinf(cast) != numpy.isinf(values)
+    if lost.any():
+        raise BadInput(
+            "column %r holds a number in row %d that %s cannot hold, as the signature says"
+            % (name, int(lost.argmax()) + 1, dtype)
+        )
+    return cast
+
+
+def _objects(name: str, column: Any, dtype: Any) -> Any:
+    import numpy
+
+    values = column.to_pylist()
+    if dtype.kind in "US" and column.null_count:
+        raise BadInput(
+            "column %r has %d missing values, and the signature's tensor holds texts" % (name, column.null_count)
+        )
+    if dtype.kind in "US":
+        return numpy.array(values, dtype=dtype.kind)
+    if dtype.kind == "O":
+        array = numpy.empty(len(values), dtype=object)
+        array[:] = values
+        return array
+    return column.to_numpy(zero_copy_only=False).astype(dtype)
+
+
+def _byte_cells(name: str, column: Any) -> list[Any]:
+    """The encoded cells: bytes, or structs with `bytes` as Hugging Face's images are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(column.type) and "bytes" in [field.name for field in column.type]:
+        column = pc.struct_field(column, "bytes")
+    if not _kind(column.type).endswith("binary") and _kind(column.type) != "null":
+        raise BadInput("column %r holds %s, and decode reads bytes" % (name, column.type))
+    cells: list[Any] = column.to_pylist()
+    if None in cells:
+        raise BadInput("column %r has no bytes in row %d" % (name, cells.index(None) + 1))
+    return cells
+
+
+def _read_cell(name: str, row: int, cell: bytes, read: Any, dtype: Any, rest: tuple[int, ...]) -> Any:
+    """One decoded cell, in the shape and type of the tensor. Raises BadInput, which names the row."""
+    import numpy
+
+    try:
+        values = read(cell, rest)
+    except ImportError:
+        raise
+    except BadInput as error:
+        raise BadInput("column %r cannot be decoded in row %d: %s" % (name, row + 1, error))
+    except Exception as error:  # whatever a reader makes of broken bytes
+        raise BadInput("column %r cannot be decoded in row %d (%s)" % (name, row + 1, type(error).__name__))
+    if len(values.shape) != len(rest) or any(want not in (-1, size) for size, want in zip(values.shape, rest)):
+        raise BadInput(
+            "column %r holds %s in row %d, and the signature says %s" % (name, _by(values.shape), row + 1, _by(rest))
+        )
+    cast = values.astype(dtype)
+    if dtype.kind in "biu" and not numpy.array_equal(cast, values):
+        raise BadInput("column %r holds numbers in row %d that %s cannot hold" % (name, row + 1, dtype))
+    return cast
+
+
+def _image(data: bytes, rest: tuple[int, ...]) -> Any:
+    """The pixels of an encoded image, 0 to 255 as they are stored; channels last, or first where the shape says so."""
+    import io
+
+    import numpy
+    from PIL import Image  # type: ignore[import-not-found,unused-ignore]
+
+    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    first = len(rest) == 3 and rest[2] not in modes and rest[0] in modes
+    channels = 1 if len(rest) == 2 else rest[0 if first else 2] if len(rest) == 3 else None
+    if channels not in modes:
+        raise BadInput(
+            "an image needs a shape of height, width and 1, 3 or 4 channels, and the signature says %s" % _by(rest)
+        )
+    with Image.open(io.BytesIO(data)) as image:
+        if image.mode.startswith(("I", "F")):
+            raise BadInput("its pixels are of mode %s, not of 8 bits" % image.mode)
+        values = numpy.asarray(image if image.mode == modes[channels] else image.convert(modes[channels]))
+    if len(rest) == 2:
+        return values
+    values = values.reshape((*values.shape[:2], channels))
+    return values.transpose(2, 0, 1) if first else values
+
+
+def _npy(data: bytes, rest: tuple[int, ...]) -> Any:
+    import io
+
+    import numpy
+
+    return numpy.load(io.BytesIO(data), allow_pickle=False)
+
+
+def hinted_values(batch: Any, spec: Any) -> list[Any]:
+    """Return what a `list[…]` of predict's type hint holds: a value a row, or a dict of the columns.
+
+    MLflow makes the same of a frame, but for `list[dict[…]]`, of which it takes one column.
+    """
+    parts = getattr(spec.type, "properties", None)
+    columns = list(zip(batch.schema.names, batch.columns))
+    record = parts is not None or type(spec.type).__name__ in ("Map", "AnyType")
+    if not record or (len(columns) == 1 and _is_record(columns[0], parts, type(spec.type).__name__)):
+        name, column = columns[0]
+        return [_plain(value) for value in fit_column(name, column, spec).to_pylist()]
+    by_name = {part.name: part for part in parts or ()}
+    values = {name: _property(name, column, by_name.get(name)) for name, column in columns}
+    return [dict(zip(values, row)) for row in zip(*values.values())]
+
+
+def _is_record(column: tuple[str, Any], parts: Any, kind: str) -> bool:
+    """Whether one column holds the rows whole: objects, maps, or anything for a model that takes any type."""
+    import pyarrow as pa
+
+    name, array = column
+    whole = pa.types.is_struct(array.type) or pa.types.is_map(array.type)
+    return kind == "AnyType" or (whole and name not in [part.name for part in parts or ()])
+
+
+def _property(name: str, column: Any, part: Any) -> list[Any]:
+    """The values of one property; what is missing in a number that is required is NaN, as in a frame."""
+    if part is None:
+        return [_plain(value) for value in _decoded(column).to_pylist()]
+    field = type("Field", (), {"type": part.dtype})
+    values = [_plain(value) for value in fit_column(name, column, field).to_pylist()]
+    if getattr(part.dtype, "name", "") in ("float", "double") and part.required:
+        return [float("nan") if value is None else value for value in values]
+    return values
+
+
+def _plain(value: Any) -> Any:
+    """A cell in plain Python: a map, which Arrow gives as pairs, as a dict."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, list) and value and all(isinstance(part, tuple) and len(part) == 2 for part in value):
+        return {name: _plain(part) for name, part in value}
+    return [_plain(part) for part in value] if isinstance(value, list) else value
+
+
+def _mark(field: Any, key: bytes) -> str | None:
+    mark = (field.metadata or {}).get(key)
+    return None if mark is None else mark.decode()
+
+
+def _nested(kind: Any) -> bool:
+    import pyarrow as pa
+
+    kind = getattr(kind, "storage_type", kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _product(sizes: Any) -> int:
+    product = 1
+    for size in sizes:
+        product *= size
+    return product
+
+
+def _by(sizes: Any) -> str:
+    """`32 × 32 × 3`."""
+    return " × ".join("any" if size == -1 else str(size) for size in sizes) or "one value"
 
 
 def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
@@ -574,14 +935,6 @@ def _check_rows(answer: Any, rows: int) -> None:
         count = len(answer)
     if count is not None and count != rows:
         raise BadAnswer("the model returned %d rows for %d" % (count, rows))
-
-
-def _request_frames(frame: Any, rows: int, requests: int) -> list[Any]:
-    """Make frames of `rows` rows each, before any clock runs; requests take them in turn."""
-    if len(frame) < rows:
-        frame = frame.iloc[[i % len(frame) for i in range(rows)]].reset_index(drop=True)
-    count = min(requests, len(frame) // rows)
-    return [frame.iloc[i * rows : (i + 1) * rows].reset_index(drop=True) for i in range(count)]
 
 
 def _wait_until(moment: float) -> None:

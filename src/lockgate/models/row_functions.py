@@ -62,7 +62,8 @@ class RowFunctionPlan:
         extra = {_COLUMN + name: data.column(name) for name in self.columns}
         if self.label is not None:
             extra[_LABEL] = data.column(self.label)
-        return pa.RecordBatch.from_arrays([*inputs.columns, *extra.values()], names=[*inputs.schema.names, *extra])
+        fields = [*inputs.schema, *(pa.field(name, column.type) for name, column in extra.items())]
+        return pa.RecordBatch.from_arrays([*inputs.columns, *extra.values()], schema=pa.schema(fields))
 
     def split(self, answer: pa.RecordBatch) -> tuple[pa.RecordBatch | None, dict[str, Array]]:
         """(the model's own answer, None where it is not needed; function's name → (n,) float64) of an answer."""

@@ -55,8 +55,18 @@ def type_of(column: Column) -> str:
 
 
 def named(columns: Sequence[Column]) -> dict[str, Column]:
-    """Return columns by name; unnamed ones by their index, as `#0`."""
-    return {str(column.get("name") or f"#{index}"): column for index, column in enumerate(columns)}
+    """Return columns by name; unnamed ones by their index, as `#0`; the one unnamed object by its properties."""
+    parts = properties(columns)
+    if parts is not None:
+        return parts
+    return {f"#{i}" if column.get("name") is None else str(column["name"]): column for i, column in enumerate(columns)}
+
+
+def properties(columns: Sequence[Column]) -> dict[str, Column] | None:
+    """Return the properties of the one unnamed object that rows are, as type hints declare it; None for anything else."""
+    if len(columns) != 1 or columns[0].get("name") is not None or columns[0].get("type") != "object":
+        return None
+    return {str(name): column for name, column in (columns[0].get("properties") or {}).items()}
 
 
 def required(column: Column) -> bool:
@@ -106,19 +116,9 @@ _FITS = {
 }
 
 
-def input_mismatches(columns: Mapping[str, Column], types: Mapping[str, str], inputs: Mapping[str, str]) -> list[str]:
-    """Return why rows with columns of these Arrow types cannot be sent to a model with this signature; empty if they can.
-
-    inputs: signature column → data column, where the names differ. Columns of only missing values fit every type.
-    """
-    mismatches = []
-    for name, column in columns.items():
-        source = inputs.get(name, name)
-        if source not in types:
-            if required(column):
-                mismatches.append(f"input {name} is not in the data" + (f" (as {source})" if source != name else ""))
-            continue
-        fits = _FITS.get(str(column.get("type")))
-        if fits is not None and types[source] != "null" and not types[source].startswith(fits):
-            mismatches.append(f"input {name} is {column['type']}, in the data it is {types[source]}")
-    return mismatches
+def fits(column: Column, kind: object) -> bool:
+    """Return whether data of an Arrow type can become a column, as far as the type says."""
+    allowed = _FITS.get(str(column.get("type")))
+    if column.get("type") == "array":
+        allowed = ("list", "large_list", "fixed_size_list", "extension")
+    return allowed is None or str(kind) == "null" or str(kind).startswith(allowed)

@@ -15,9 +15,10 @@ from pydantic import (
     SerializeAsAny,
     StringConstraints,
     WithJsonSchema,
+    model_validator,
 )
 
-from lockgate.config import Config, NotAvailableYet, later
+from lockgate.config import Config, NotAvailableYet
 from lockgate.data.class_labels import class_text
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.requirements.grammar import to_mapping
@@ -25,6 +26,7 @@ from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.row_metrics import RowMetrics
 from lockgate.evidence.evidence import RequirementLine
 from lockgate.gates.gate import Gate, Waiver
+from lockgate.models.input_plan import InputSource
 from lockgate.models.output import OutputSpec
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.notification_spec import Notify
@@ -71,16 +73,51 @@ class PythonEnvironment(Config):
 
 
 class InputSpec(Config):
-    """Which data column feeds a column of the model's signature."""
+    """Which data columns feed an input of the model: one, or those that make up a tensor; and how cells are decoded."""
 
-    column: str = Field(min_length=1)
-    decode: later("until then let the model read the file that its column names") = None  # type: ignore[valid-type]
+    column: str | None = Field(default=None, min_length=1)
+    columns: Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)] | None = None
+    decode: Literal["image", "npy"] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> InputSpec:
+        if (self.column is None) == (self.columns is None):
+            raise ValueError("an input is fed by one column or by columns, a list")
+        if self.decode is not None and self.column is None:
+            raise ValueError("`decode` reads the cells of one column")
+        return self
+
+    @property
+    def source(self) -> InputSource:
+        columns = self.columns or ((self.column,) if self.column is not None else ())
+        return InputSource(columns, self.decode)
+
+
+def _input(value: Any) -> Any:
+    """`column` and `[column, column]` in short."""
+    if isinstance(value, str):
+        return {"column": value}
+    return {"columns": value} if isinstance(value, list | tuple) else value
+
+
+def _input_columns(value: Any) -> Any:
+    """A list of columns is those columns under their own names, in that order."""
+    if not isinstance(value, list | tuple) or not all(isinstance(column, str) for column in value):
+        return value
+    twice = next((column for index, column in enumerate(value) if column in value[:index]), None)
+    if twice is not None:
+        raise ValueError(f"the column {twice!r} is listed twice")
+    return {column: column for column in value}
 
 
 InputColumn = Annotated[
     InputSpec,
+    BeforeValidator(_input, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)] | InputSpec),
+]
+Inputs = Annotated[
+    dict[str, InputColumn],
     BeforeValidator(
-        lambda value: {"column": value} if isinstance(value, str) else value, json_schema_input_type=str | InputSpec
+        _input_columns, json_schema_input_type=dict[str, InputColumn] | Annotated[list[str], Field(min_length=1)]
     ),
 ]
 
@@ -144,7 +181,7 @@ class Pipeline(Config):
     environment: Literal["current", "declared"] | PythonEnvironment = "current"
     target: Target = "process"
     output: OutputSpec | None = None
-    inputs: dict[str, InputColumn] = Field(default_factory=dict)
+    inputs: Inputs = Field(default_factory=dict)
     waive: tuple[Waiver, ...] = ()
     locked: tuple[str, ...] = ()
     extends: str | None = Field(default=None, min_length=1)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BeforeValidator, PlainValidator, ValidationError, WrapValidator
 
-from lockgate.config import Config, Later, NotAvailableYet
+from lockgate.config import Config, NotAvailableYet
 from lockgate.errors import guess
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath, Position
 
@@ -52,7 +52,7 @@ def complaints(refusal: ValidationError | None, tree: Node, model: Any) -> list[
 
 
 def known_keys(model: Any, *, members: NodePath = ()) -> list[str]:
-    """The keys that may be written in a mapping of this type; those that arrive later are left out.
+    """The keys that may be written in a mapping of this type.
 
     members: names of types, of which the ones that a union has are meant.
     """
@@ -61,7 +61,6 @@ def known_keys(model: Any, *, members: NodePath = ()) -> list[str]:
         info.alias or name
         for config in [config for config in configs if config.__name__ in members] or configs
         for name, info in config.model_fields.items()
-        if not any(isinstance(mark, Later) for mark in info.metadata)
     ]
 
 

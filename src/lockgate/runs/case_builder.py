@@ -126,7 +126,7 @@ class CaseBuilder:
             folder=self.folder.path,
             seed=int(self.pipeline.policy_digest.removeprefix("sha256:")[:8], 16),
             datasets=tuple(self.pipeline.data),
-            inputs=self.inputs.renamed,
+            input_plan=self.inputs.plan,
             dataset=self._open_dataset,
             scored=lambda name: self._score(name, replayed=False),
             replayed=lambda name: self._score(name, replayed=True),
@@ -137,6 +137,7 @@ class CaseBuilder:
                 next((contender for contender in self.case.contenders if contender.role == role), None)
             ),
             row_functions=lambda: self.inputs.row_function_digests,
+            roles=self.inputs.roles,
             progress=self.progress or (lambda *_: None),
         )
 
@@ -221,14 +222,15 @@ class CaseBuilder:
 
     def _scorers(
         self, dataset: Dataset, classes: tuple[str, ...], *, replayed: bool
-    ) -> tuple[dict[str, Any], list[str] | None]:
+    ) -> tuple[dict[str, Any], list[str]]:
         """(role → function from batches of the data to scores, none where they lie in the data; columns to read)."""
         contenders = () if dataset.spec.scores else self.case.contenders
-        columns = self.inputs.columns(dataset, contenders)
+        plans = {contender.role: self.inputs.checked_plan(contender, dataset) for contender in contenders}
+        columns = list(dict.fromkeys(column for plan in plans.values() for column in plan.sources))
         row_functions = None if replayed or not contenders else self.inputs.row_functions(dataset)
         if row_functions is not None:
             dataset.need(dict.fromkeys(row_functions.data_columns, "column that per_row reads"))
-            columns = None if columns is None else list(dict.fromkeys([*columns, *row_functions.data_columns]))
+            columns = list(dict.fromkeys([*columns, *row_functions.data_columns]))
         reading = ScoreReading(
             self.pipeline.output.output if self.pipeline.output else Output(),
             self.pipeline.task,
@@ -243,7 +245,7 @@ class CaseBuilder:
                 score = (replay if replayed else scorer)(contender.model, reading)
             else:
                 score = row_metrics.row_scorer(contender.model, row_functions, reading)
-            scorers[contender.role] = self.inputs.feed(score, row_functions)
+            scorers[contender.role] = self.inputs.feed(score, plans[contender.role], row_functions)
         return scorers, columns
 
     @property

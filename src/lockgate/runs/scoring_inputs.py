@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError, GateBroken
 from lockgate.evaluation.scoring import row_metrics
+from lockgate.models.input_plan import SLICE, InputPlan, InputPlanner, InputSource
 from lockgate.pipeline.pipeline import Pipeline, TagThreshold
 
 if TYPE_CHECKING:
@@ -27,9 +29,50 @@ class ScoringInputs:
     pipeline: Pipeline
 
     @cached_property
-    def renamed(self) -> Mapping[str, str]:
-        """Signature column → data column, where the pipeline names one."""
-        return {name: spec.column for name, spec in self.pipeline.inputs.items()}
+    def sources(self) -> Mapping[str, InputSource]:
+        """Input of a model → the data columns that feed it, as the pipeline says."""
+        return {name: spec.source for name, spec in self.pipeline.inputs.items()}
+
+    @cached_property
+    def roles(self) -> Mapping[str, str]:
+        """Column → what it is in the pipeline's data, where that is no feature: the same in every data set."""
+        roles: dict[str, str] = {}
+        for spec in self.pipeline.data.values():
+            scores = {
+                column: f"recorded score of the {role}"
+                for role, source in (spec.scores or {}).items()
+                for column in ([source] if isinstance(source, str) else source.values())
+            }
+            named = {"label": spec.label, "weight": spec.weight, "id": spec.id, "cluster": spec.cluster,
+                     "query": spec.query, "time": spec.time}  # fmt: skip
+            roles = {column: role for role, column in named.items() if column is not None} | roles
+            roles = scores | roles
+        for spec in self.pipeline.data.values():
+            for declared in map(Slice.from_spec, spec.slices):
+                roles = dict.fromkeys(declared.columns, SLICE) | roles
+        for metric in self.pipeline.per_row.values():
+            roles = dict.fromkeys(metric.columns, "read by per_row") | roles
+        return roles
+
+    def plan(self, contender: Contender, dataset: Dataset) -> InputPlan:
+        """What the model is given of each row. It is loaded for that only where it has no signature."""
+        signature = (contender.facts.signature or {}).get("inputs")
+        planner = InputPlanner(
+            {field.name: field.type for field in dataset.schema},
+            dict.fromkeys(dataset.index_columns, "index") | dict(self.roles),
+            self.sources,
+        )
+        return planner.plan(signature, None if signature else contender.model.load().fitted)
+
+    def checked_plan(self, contender: Contender, dataset: Dataset) -> InputPlan:
+        """As `plan`. Raises DataError where rows of the data cannot become inputs of the model."""
+        plan = self.plan(contender, dataset)
+        if plan.problems:
+            raise DataError(
+                f"data {dataset.name!r} does not fit the {contender.role}: {'; '.join(plan.problems)}",
+                remedy=plan.remedy,
+            )
+        return plan
 
     @cached_property
     def row_function_digests(self) -> Mapping[str, str]:
@@ -73,39 +116,18 @@ class ScoringInputs:
         )
 
     def feed(
-        self, score: Callable[[Iterator[Any]], Iterator[Any]], row_functions: RowFunctionPlan | None = None
+        self,
+        score: Callable[[Iterator[Any]], Iterator[Any]],
+        plan: InputPlan,
+        row_functions: RowFunctionPlan | None = None,
     ) -> Callable[[Iterator[Any]], Iterator[Any]]:
-        """`score`, but of batches of the data: their columns get the names that the signature has for them."""
-        if row_functions is not None:
-            return lambda batches: score(row_functions.extend(self.rename(batch), data=batch) for batch in batches)
-        return (lambda batches: score(map(self.rename, batches))) if self.renamed else score
+        """`score`, but of batches of the data: the model gets its own columns of them, under its own names."""
 
-    def rename(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch with a copy of each renamed data column under the signature's name, in place of one of that name."""
-        import pyarrow as pa
+        def inputs(batch: pa.RecordBatch) -> pa.RecordBatch:
+            columns = plan.select(batch)
+            return columns if row_functions is None else row_functions.extend(columns, data=batch)
 
-        names = list(batch.schema.names)
-        columns = dict(zip(names, batch.columns, strict=True))
-        for name, source in self.renamed.items():
-            if name != source and source in names:
-                columns.pop(name, None)
-                columns[name] = batch.column(source)
-        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-
-    def columns(self, dataset: Dataset, contenders: Sequence[Contender]) -> list[str] | None:
-        """The data columns that the models' signatures name; None (all of them) where one has no named signature."""
-        columns: dict[str, None] = {}
-        for contender in contenders:
-            inputs = (contender.facts.signature or {}).get("inputs") or ()
-            if not inputs or any(not column.get("name") for column in inputs):
-                return None
-            for column in inputs:
-                source = self.renamed.get(str(column["name"]), str(column["name"]))
-                if source in dataset.columns:
-                    columns[source] = None
-                elif column.get("required", True):
-                    dataset.need({source: f"input {column['name']} of the {contender.role}'s signature"})
-        return list(columns)
+        return lambda batches: score(map(inputs, batches))
 
     def classes(self, dataset: Dataset) -> tuple[str, ...]:
         """The classes of a multiclass task, in the order of its scores; none of any other."""
@@ -144,7 +166,8 @@ class ScoringInputs:
                     remedy="log the model with input_example=…, or name data",
                 )
             return read_example(path, contender.facts.signature).slice(0, rows)
-        batch = next(dataset.batches(self.columns(dataset, [contender]), rows=rows), None)
+        plan = self.checked_plan(contender, dataset)
+        batch = next(dataset.batches(plan.sources, rows=rows), None)
         if batch is None or batch.num_rows == 0:
             raise DataError(f"data {dataset.name!r} has no rows to send", remedy="give data with rows")
-        return self.rename(batch.slice(0, rows))
+        return plan.select(batch.slice(0, rows))

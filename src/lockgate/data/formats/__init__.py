@@ -47,10 +47,14 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file holds: the types over all of its rows, and how many there are."""
+    """What a file holds: the types over all of its rows, and how many there are.
+
+    index: columns that a pandas frame kept as its index, as the file itself says.
+    """
 
     schema: pa.Schema
     rows: int
+    index: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -15,7 +15,16 @@ def scan(file: DataFile) -> Contents:
     with _opened(file) as parquet:
         schema = parquet.schema_arrow.remove_metadata()
         no_column_twice(file, schema.names)
-        return Contents(schema, parquet.metadata.num_rows)
+        return Contents(schema, parquet.metadata.num_rows, index=_index(parquet.schema_arrow))
+
+
+def _index(schema: pa.Schema) -> tuple[str, ...]:
+    """The columns that pandas wrote of a frame's index."""
+    try:
+        columns = (schema.pandas_metadata or {}).get("index_columns", ())
+    except (ValueError, AttributeError):  # other writers put what they like under the key
+        return ()
+    return tuple(name for name in columns if isinstance(name, str))
 
 
 def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
 from lockgate.models.child_process import MODEL_HOST, Attempt, OwnedModel
+from lockgate.models.input_plan import FittedFeatures
 from lockgate.models.json_rows import concatenate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.process import failures
@@ -75,6 +76,7 @@ class ProcessModel(OwnedModel):
                 header["versions"],
                 where=IN_PROCESS,
                 threads=header["threads"],
+                fitted=_fitted(header["features"]),
             )
         return self._facts
 
@@ -186,6 +188,13 @@ class ProcessModel(OwnedModel):
             starts = range(0, max(1, batch.num_rows), step)
             for start in starts:
                 yield batch.slice(start, step), start == starts[-1]
+
+
+def _fitted(reported: Mapping[str, Any] | None) -> FittedFeatures | None:
+    if reported is None:
+        return None
+    names = reported["names"]
+    return FittedFeatures(None if names is None else tuple(names), reported["count"])
 
 
 def _stream(batch: pa.RecordBatch) -> Any:

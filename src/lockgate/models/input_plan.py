@@ -1,0 +1,385 @@
+"""Which columns of the data a model is given, in which order, and what is wrong where they do not fit its signature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lockgate.models.signature_diff import Column, fits, named, properties, required
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TENSOR, DECODE = b"lockgate:tensor", b"lockgate:decode"  # metadata of a field, which model_host reads
+SLICE = "slice"
+_REFUSED = ("label", "recorded score")  # roles of columns that hold the truth, or an answer: never an input
+_ONLY_IF_NAMED = (SLICE, "read by per_row", "index", "partition")  # roles of columns that may be features besides
+
+
+@dataclass(frozen=True)
+class InputSource:
+    """What `inputs:` says of one input: the data columns that feed it, and how their cells are decoded."""
+
+    columns: tuple[str, ...]
+    decode: str | None = None
+
+
+@dataclass(frozen=True)
+class ModelInput:
+    """A column that a model is given. name: for the model; column: of the data; tensor: of which it is a part."""
+
+    name: str
+    column: str
+    decode: str | None = None
+    tensor: str | None = None
+
+
+@dataclass(frozen=True)
+class FittedFeatures:
+    """What a model that was loaded knows of its features: their names in order, or only how many there are."""
+
+    names: tuple[str, ...] | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class InputPlan:
+    """The columns that a model is given, in its order.
+
+    problems: why rows of the data cannot become inputs; remedy: what to write then. left_out: columns of the data that a
+    model without a named signature is not given, and why. unsigned: whether the model has no signature.
+    """
+
+    columns: tuple[ModelInput, ...] = ()
+    problems: tuple[str, ...] = ()
+    remedy: str | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    unsigned: bool = False
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The columns of the data that are read for it."""
+        return tuple(dict.fromkeys(column.column for column in self.columns))
+
+    def select(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The model's columns of a batch of the data, under the model's names."""
+        import pyarrow as pa
+
+        fields = []
+        for column in self.columns:
+            marks = {TENSOR: column.tensor, DECODE: column.decode}
+            metadata = {mark: text.encode() for mark, text in marks.items() if text is not None}
+            fields.append(pa.field(column.name, batch.schema.field(column.column).type, metadata=metadata or None))
+        arrays = [batch.column(column.column) for column in self.columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
+
+
+@dataclass(frozen=True)
+class InputPlanner:
+    """Plans inputs from one data set. types: column → its type. roles: column → what it is, where that is no feature.
+
+    inputs: name of an input → its source, as the pipeline writes them.
+    """
+
+    types: Mapping[str, pa.DataType]
+    roles: Mapping[str, str]
+    inputs: Mapping[str, InputSource]
+
+    def plan(self, signature: Sequence[Column] | None, fitted: FittedFeatures | None = None) -> InputPlan:
+        """The inputs of a model with this signature. fitted: what a model without one knows of its features."""
+        if not signature:
+            return self._unsigned(fitted or FittedFeatures())
+        if any(column.get("type") == "tensor" for column in signature):
+            return self._tensors(signature)
+        if (parts := properties(signature)) is not None:
+            plan = self._named(parts)
+            return self._whole_objects() or plan if plan.problems else plan
+        if any(column.get("name") is not None for column in signature):
+            return self._named(named(signature))
+        return self._unnamed(signature)
+
+    def _named(self, columns: Mapping[str, Column]) -> InputPlan:
+        chosen, problems = [], []
+        for name, column in columns.items():
+            source = self.inputs.get(name, InputSource((name,)))
+            if len(source.columns) != 1 or source.decode is not None:
+                problems.append(f"input {name} is one column without a shape, and inputs: says more of it")
+            elif source.columns[0] in self.types:
+                chosen.append(ModelInput(name, source.columns[0]))
+            elif required(column):
+                alias = f" (as {source.columns[0]})" if source.columns[0] != name else ""
+                problems.append(f"input {name} is not in the data{alias}")
+        remedy = "name the column with inputs: {signature column: data column}, or log the model with its real columns"
+        return InputPlan(tuple(chosen), tuple(problems), remedy if problems else None)
+
+    def _whole_objects(self) -> InputPlan | None:
+        """The one column of objects, where the data holds each row as one."""
+        import pyarrow as pa
+
+        listed = self._listed() or self._free()
+        whole = [column for column in listed if pa.types.is_struct(self.types[column.column])]
+        return self._chosen(whole) if len(whole) == 1 else None
+
+    def _unnamed(self, signature: Sequence[Column]) -> InputPlan:
+        """Inputs without names: as many columns, in order; records of all of them for a map, or for any type."""
+        columns = self._listed() or self._free()
+        kind = signature[0].get("type")
+        if len(signature) == 1 and kind in ("map", "any"):
+            return self._chosen(columns) if columns else self._no_columns()
+        if len(columns) > len(signature) == 1 and not self.inputs:
+            suited = [column for column in columns if fits(signature[0], self.types[column.column])]
+            columns = suited if len(suited) == 1 else columns
+        if len(columns) != len(signature):
+            return self._misfit(
+                f"its signature has {_count(len(signature), 'input')} without a name", columns, len(signature)
+            )
+        wrong = [
+            f"input #{index} is {each.get('type')}, in the data it is {column.column} of {self.types[column.column]}"
+            for index, (each, column) in enumerate(zip(signature, columns, strict=True))
+            if not fits(each, self.types[column.column])
+        ]
+        if wrong:
+            return InputPlan((), tuple(wrong), self._line(columns, len(signature)))
+        return self._chosen(columns)
+
+    def _tensors(self, signature: Sequence[Column]) -> InputPlan:
+        if len(signature) == 1:
+            return self._only_tensor(signature[0])
+        chosen: list[ModelInput] = []
+        problems: list[str] = []
+        remedy = None
+        for spec in signature:
+            columns = self._of_tensor(str(spec.get("name")))
+            problem = self._tensor_problem(spec, columns) if columns else f"{_said(spec)} is not in the data"
+            if problem is not None:
+                problems.append(problem)
+                remedy = (
+                    remedy or f"write inputs: {{{spec.get('name')}: [columns of the data, in the order of training]}}"
+                )
+            chosen += columns
+        return InputPlan(tuple(chosen), tuple(problems), remedy)
+
+    def _only_tensor(self, spec: Column) -> InputPlan:
+        """The column of its name, or those that `inputs:` has for it; else what fits it of all."""
+        name = spec.get("name")
+        columns = [] if name is None else self._of_tensor(str(name))
+        if columns and (problem := self._tensor_problem(spec, columns)) is None:
+            return InputPlan(tuple(columns))
+        if columns and name in self.inputs:
+            return InputPlan((), (str(problem),), self._line(columns, _cells(spec)))
+        return self._features(spec)
+
+    def _of_tensor(self, name: str) -> list[ModelInput]:
+        source = self.inputs.get(name, InputSource((name,)))
+        if any(column not in self.types for column in source.columns):
+            return []
+        if len(source.columns) == 1:
+            return [ModelInput(name, source.columns[0], source.decode, name)]
+        return [ModelInput(f"{name}.{column}", column, source.decode, name) for column in source.columns]
+
+    def _features(self, spec: Column) -> InputPlan:
+        """The one tensor of a model: of the columns that `inputs:` lists, else of all features, else of the one that fits."""
+        columns = self._listed()
+        lacking = [column.column for column in columns if column.column not in self.types]
+        if lacking:
+            return InputPlan((), (f"inputs: names {lacking[0]!r}, which is not in the data",), "correct inputs:")
+        if not columns:
+            columns = self._free()
+            alone = [column for column in columns if self._tensor_problem(spec, [column]) is None]
+            if self._tensor_problem(spec, columns) is not None and len(alone) == 1 and _nested(self._type(alone[0])):
+                columns = alone
+        problem = self._tensor_problem(spec, columns)
+        if problem is None:
+            return self._chosen(columns)
+        encoded = [column for column in columns if _bytes(self._type(column)) and column.decode is None]
+        if len(encoded) == 1 and len(_shape(spec)) > 2:
+            name = str(spec.get("name") or encoded[0].column)
+            problem = f"{_said(spec)} is of numbers, and column {encoded[0].column} is {self._type(encoded[0])}"
+            line = f"write inputs: {{{name}: {{column: {encoded[0].column}, decode: image}}}}, or decode: npy"
+            return InputPlan((), (problem,), line)
+        if _cells(spec) not in (None, len(columns)) and not any(_nested(self._type(column)) for column in columns):
+            return self._misfit(
+                f"{_said(spec)} takes {_count(_cells(spec) or 0, 'column')}", columns, _cells(spec) or 0, numbers=True
+            )
+        return InputPlan((), (problem,), self._line(columns, _cells(spec)))
+
+    def _tensor_problem(self, spec: Column, columns: Sequence[ModelInput]) -> str | None:
+        """Why these columns cannot become the tensor, as far as their types say."""
+        shape, kind = _shape(spec), str(spec.get("tensor-spec", {}).get("dtype"))
+        if not shape:
+            return f"{_said(spec)} has no dimension of rows; log the model with one of -1"
+        if shape[0] != -1:
+            return f"{_said(spec)} holds {shape[0]} rows in each request; log the model with -1 as the first dimension"
+        if len(columns) == 1 and (columns[0].decode is not None or _nested(self._type(columns[0]))):
+            return self._cell_problem(spec, columns[0])
+        for column in columns:
+            if column.decode is not None or _nested(self._type(column)):
+                return f"{_said(spec)} is made of {len(columns)} columns, and {column.column} holds more than one value a row"
+            if not _holds(kind, self._type(column)):
+                return f"{_said(spec)} holds {kind}, and column {column.column} is {self._type(column)}"
+        cells = _cells(spec)
+        if len(columns) != cells and not (cells is None and len(shape) == 2):
+            return f"{_said(spec)} takes {'more' if cells is None else _count(cells, 'column')}, and there are {len(columns)}"
+        return None
+
+    def _cell_problem(self, spec: Column, column: ModelInput) -> str | None:
+        import pyarrow as pa
+
+        kind = self._type(column)
+        if column.decode is not None:
+            if _bytes(kind):
+                return None
+            return f"column {column.column} is {kind}, and decode: {column.decode} reads bytes"
+        sizes = []
+        while pa.types.is_fixed_size_list(kind):
+            sizes.append(kind.list_size)
+            kind = _storage(kind.value_type)
+        cells = _cells(spec)
+        if not _nested(kind) and cells is not None and math.prod(sizes) != cells:
+            return f"{_said(spec)} takes {cells:,} values a row, and column {column.column} holds {math.prod(sizes):,}"
+        return None
+
+    def _unsigned(self, fitted: FittedFeatures) -> InputPlan:
+        if fitted.names:
+            return self._fitted(fitted.names)
+        columns = self._listed() or self._free()
+        lacking = [column.column for column in columns if column.column not in self.types]
+        if lacking:
+            return InputPlan(
+                (), (f"inputs: names {lacking[0]!r}, which is not in the data",), "correct inputs:", unsigned=True
+            )
+        if not columns:
+            return self._no_columns()
+        if fitted.count is not None and fitted.count != len(columns):
+            return self._misfit(f"it was fitted on {_count(fitted.count, 'column')}", columns, fitted.count)
+        return self._chosen(columns, unsigned=True)
+
+    def _fitted(self, names: Sequence[str]) -> InputPlan:
+        """The columns that a model without signature was fitted on, by its own names and in its order."""
+        chosen = []
+        known = {_plain(name): name for name in self.types}
+        for name in names:
+            source = self.inputs.get(name)
+            column = (
+                source.columns[0] if source is not None else name if name in self.types else known.get(_plain(name))
+            )
+            if column is None or column not in self.types:
+                problem = f"it was fitted on {name!r}, which is not in the data"
+                return InputPlan((), (problem,), f"write inputs: {{{name}: data column}}", unsigned=True)
+            role = self.roles.get(column)
+            if role is not None and role.startswith(_REFUSED):
+                problem = f"leak: it was fitted on {name!r}, which is the {role} of the data"
+                return InputPlan((), (problem,), f"train it without {name!r}", unsigned=True)
+            if role is not None and source is None and not role.startswith(_ONLY_IF_NAMED):
+                problem = f"it has no signature and was fitted on {name!r}, which is the {role} of the data"
+                remedy = f"log the model with infer_signature if that is meant, or write inputs: {{{name}: {column}}}"
+                return InputPlan((), (problem,), remedy, unsigned=True)
+            chosen.append(ModelInput(name, column))
+        return self._chosen(chosen, unsigned=True)
+
+    def _chosen(self, columns: Iterable[ModelInput], *, unsigned: bool = False) -> InputPlan:
+        chosen = tuple(columns)
+        sources = {column.column for column in chosen}
+        left_out = {name: role for name, role in self.roles.items() if name in self.types and name not in sources}
+        return InputPlan(chosen, left_out=left_out, unsigned=unsigned)
+
+    def _listed(self) -> list[ModelInput]:
+        """The columns that `inputs:` lists, in its order."""
+        return [
+            ModelInput(name if len(source.columns) == 1 else column, column, source.decode)
+            for name, source in self.inputs.items()
+            for column in source.columns
+        ]
+
+    def _free(self) -> list[ModelInput]:
+        """The columns that have no other role, in the order of the data."""
+        return [ModelInput(name, name) for name in self.types if name not in self.roles]
+
+    def _misfit(self, takes: str, columns: Sequence[ModelInput], count: int, *, numbers: bool = False) -> InputPlan:
+        others = [f"{name} ({role})" for name, role in self.roles.items() if name in self.types]
+        listed = ", ".join(column.column for column in columns[:40]) or "none"
+        left_out = f"; left out are {', '.join(others[:20])}" if others and not self.inputs else ""
+        where = "inputs: lists" if self.inputs else "the data has"
+        problem = f"{takes}, and {where} {len(columns)} that may be features: {listed}{left_out}"
+        return InputPlan((), (problem,), self._line(columns, count, numbers=numbers))
+
+    def _line(self, columns: Sequence[ModelInput], count: int | None, *, numbers: bool = False) -> str:
+        """The line to write, complete where it is clear which columns are meant. numbers: whether others do not fit."""
+        free = [column.column for column in self._free()]
+        maybe = [name for name, role in self.roles.items() if role.startswith(_ONLY_IF_NAMED)]
+        listed = [column.column for column in columns]
+        pools = [listed, free, self._numbers(free), self._numbers([*free, *maybe]) if numbers else [*free, *maybe]]
+        names = next((pool for pool in pools if count in (None, len(pool)) and set(pool) <= self.types.keys()), [])
+        text = ", ".join(names) if 0 < len(names) <= 40 else f"{count or 'the'} columns of the data"
+        return f"write inputs: [{text}], in the order in which the model was trained"
+
+    def _numbers(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name in self.types and _holds("float64", _storage(self.types[name]))]
+
+    def _no_columns(self) -> InputPlan:
+        listed = ", ".join(f"{name} ({role})" for name, role in self.roles.items() if name in self.types)
+        problem = f"no column of the data is left for it: {listed or 'there is none'}"
+        return InputPlan((), (problem,), "write inputs: [columns of the data, in the order of training]")
+
+    def _type(self, column: ModelInput) -> pa.DataType:
+        return _storage(self.types[column.column])
+
+
+def _storage(kind: Any) -> Any:
+    return getattr(kind, "storage_type", kind)
+
+
+def _nested(kind: Any) -> bool:
+    import pyarrow as pa
+
+    kind = _storage(kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _bytes(kind: Any) -> bool:
+    """Whether cells are bytes, or structs that hold them as Hugging Face's images do."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" and _bytes(field.type) for field in kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def _holds(dtype: str, kind: Any) -> bool:
+    """Whether a tensor of that dtype can be made of such a column."""
+    import pyarrow as pa
+
+    if pa.types.is_null(kind):
+        return True
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if dtype.startswith(("float", "int", "uint", "bool")):
+        return bool(numbers or pa.types.is_boolean(kind))
+    return not _bytes(kind) or dtype in ("object", "bytes")
+
+
+def _shape(spec: Column) -> list[int]:
+    return [int(size) for size in spec.get("tensor-spec", {}).get("shape") or ()]
+
+
+def _cells(spec: Column) -> int | None:
+    """How many values a row has; None where that varies."""
+    sizes = _shape(spec)[1:]
+    return None if -1 in sizes else math.prod(sizes)
+
+
+def _said(spec: Column) -> str:
+    """The tensor as a sentence names it."""
+    name = spec.get("name")
+    shape = ", ".join(map(str, _shape(spec)))
+    return f"the tensor of shape ({shape})" if name is None else f"the tensor {name!r} of shape ({shape})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _plain(name: str) -> str:
+    """A feature's name as LightGBM keeps it."""
+    return "".join(sign if sign.isalnum() else "_" for sign in name)
