@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import glob
-import itertools
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data import remote
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.locate import Located, locate, log_entries
 from lockgate.data.slices.slice import Slice
 from lockgate.data.time_window import TimeWindow, moments_of, time_window
 from lockgate.errors import DataError
@@ -23,6 +23,7 @@ from lockgate.hashing import files_digest, sha256_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from lockgate.data.delta import TableState
     from lockgate.data.formats import Contents, DataFile
 
 
@@ -66,22 +67,24 @@ class Dataset:
 
         Raises DataError where the pipeline names another one.
         """
-        path = self.root / self._local
         if self._remote:
             digest = self._copy.digest
-        elif path.is_file():
-            digest = sha256_file(path)
+        elif self._located.alone:
+            digest = sha256_file(self._located.files[0][1])
         else:
-            base = path if path.is_dir() else self.root / _fixed_part(self._local)
-            digest = files_digest(
-                (file.relative_to(base).as_posix(), sha256_file(file), file.stat().st_size) for file in self.files
-            )
+            entries = [(name, sha256_file(path), path.stat().st_size) for name, path in self._located.files]
+            digest = files_digest([*entries, *log_entries(self._log_state)])
         if self.spec.digest not in (None, digest):
             raise self._wrong(
                 f"has the digest {digest}, and the pipeline requires {self.spec.digest}",
                 remedy="bring back the data that was meant, or write the new digest into the pipeline",
             )
         return digest
+
+    @property
+    def version(self) -> int | None:
+        """The version of the Delta table that was read; None where the path is of no table."""
+        return None if self._log_state is None else self._log_state.version
 
     @property
     def schema(self) -> pa.Schema:
@@ -134,6 +137,8 @@ class Dataset:
             guess = f"did you mean {near[0]!r}?" if near else None
             if len(self.columns) == 1 and re.search("[;\t|]", self.columns[0]):
                 guess = "cells are separated by commas in CSV; this file seems to use another sign"
+            if f"{column}=" in self._local:
+                guess = "a column in the path is read below it: name the folder that holds these folders"
             raise self._wrong(
                 f"has no column {column!r}{f', the {purpose}' if purpose else ''}; its columns are {listed}",
                 remedy=guess,
@@ -147,22 +152,19 @@ class Dataset:
 
     @cached_property
     def _files(self) -> tuple[DataFile, ...]:
-        from lockgate.data.formats import FORMATS, DataFile
+        from lockgate.data.data_files import data_files
 
         if self._remote:
-            files = tuple(DataFile(file.path, file.name) for file in self._copy.files)
+            named = [(file.name, file.path, file.name) for file in self._copy.files]
         else:
-            files = tuple(DataFile(path, self._shown(path)) for path in self._paths())
-        unknown = [file.name for file in files if file.format is None]
-        if unknown:
-            raise self._wrong(
-                f"holds a file of no known format: {unknown[0]}",
-                remedy=f"known are {', '.join(FORMATS)}, then .gz or .zst; a glob such as data/*.csv leaves others out",
-            )
-        formats = sorted({str(file.format) for file in files})
-        if len(formats) > 1:
-            raise self._wrong(f"mixes {' and '.join(formats)} files", remedy="name one format by a glob")
-        return files
+            named = [(name, path, self._shown(path)) for name, path in self._located.files]
+        with self._naming():
+            return data_files(named, self._log_state)
+
+    @property
+    def _log_state(self) -> TableState | None:
+        """The Delta table that the path is in, as its log had it."""
+        return self._copy.table if self._remote else self._located.table
 
     @property
     def _local(self) -> str:
@@ -187,35 +189,10 @@ class Dataset:
             self._failed = self._wrong(error.message, remedy=error.remedy)
             raise self._failed from error
 
-    def _paths(self) -> list[Path]:
-        path = self.root / self._local
-        if path.is_file():
-            return [path]
-        if path.is_dir():
-            inside = [
-                file
-                for file in path.rglob("*")
-                if file.is_file() and not any(part[0] in "._" for part in file.relative_to(path).parts)
-            ]
-            if not inside:
-                raise self._wrong("is a folder without data files", remedy="put files in it, or correct the path")
-            return sorted(inside, key=lambda file: file.relative_to(path).as_posix())
-        if not glob.has_magic(self._local):
-            siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-            near = get_close_matches(path.name, siblings, n=1)
-            raise self._wrong(
-                "does not exist",
-                remedy=f"did you mean {near[0]!r}?"
-                if near
-                else "correct the path; relative ones start at the root of the repository",
-            )
-        matches = glob.glob(self._local, root_dir=self.root, recursive=True)  # noqa: PTH207  # the root is no pattern
-        files = sorted({file for match in matches if (file := self.root / match).is_file()}, key=Path.as_posix)
-        if not files:
-            raise self._wrong(
-                "matches no file", remedy="correct the glob; relative ones start at the root of the repository"
-            )
-        return files
+    @cached_property
+    def _located(self) -> Located:
+        with self._naming():
+            return locate(self._local, self.root)
 
     @cached_property
     def _scanned(self) -> tuple[pa.Schema, tuple[tuple[DataFile, Contents], ...]]:
@@ -227,6 +204,8 @@ class Dataset:
         if self.spec.digest is not None:
             _ = self.digest
         scanned = tuple((file, source_of(file).scan(file)) for file in self._files)
+        if self._log_state is not None:
+            return self._log_state.schema, scanned
         types: dict[str, pa.DataType] = {}
         first = scanned[0]
         for file, contents in scanned:
@@ -239,6 +218,8 @@ class Dataset:
                 )
             for field in contents.schema:
                 types[field.name] = self._common_type(file, field, types.get(field.name, field.type))
+            for name, constant in file.constants.items():
+                types.setdefault(name, constant.type)
         if not types:
             raise self._wrong("is empty", remedy="a data file without rows still has columns; write the file again")
         if first[0].format == "csv":  # a column without any value holds texts
@@ -263,23 +244,24 @@ class Dataset:
     def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        from lockgate.data.formats import source_of
+        from lockgate.data.constant_columns import read_rows
 
         schema = pa.schema([self.schema.field(column) for column in columns])
         for file, contents in self._scanned[1]:
             if contents.rows:
-                yield from source_of(file).read(file, schema, rows=rows)
+                yield from read_rows(file, contents, schema, rows=rows)
 
     @property
     def _rows(self) -> int:
-        return sum(contents.rows for _, contents in self._scanned[1])
+        return sum(file.count(contents) for file, contents in self._scanned[1])
 
     def _place(self, number: int) -> str:
         before = 0
         for file, contents in self._scanned[1]:
-            if number <= before + contents.rows:
-                return f"row {number - before:,}" + (f" of {file.name}" if len(self._files) > 1 else "")
-            before += contents.rows
+            if number <= before + file.count(contents):
+                deleted = "" if file.kept is None else " that is left"
+                return f"row {number - before:,}{deleted}" + (f" of {file.name}" if len(self._files) > 1 else "")
+            before += file.count(contents)
         return f"row {number:,}"
 
     @cached_property
@@ -318,6 +300,14 @@ class Dataset:
                 "nanoseconds since 1970",
             ) from error
 
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """Errors whose message follows the path as errors that name it."""
+        try:
+            yield
+        except DataError as error:
+            raise self._wrong(error.message, remedy=error.remedy) from error
+
     def _shown(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
@@ -331,6 +321,11 @@ class TableDataset(Dataset):
     def __init__(self, table: pa.Table, spec: DatasetSpec) -> None:
         super().__init__("table", spec, Path())
         self._table = table
+
+    @property
+    def version(self) -> int | None:
+        """The version of the Delta table that was read; None where the path is of no table."""
+        return None if self._table is None else self._table.version
 
     @property
     def schema(self) -> pa.Schema:
@@ -349,8 +344,3 @@ class TableDataset(Dataset):
 
     def _place(self, number: int) -> str:
         return f"row {number:,}"
-
-
-def _fixed_part(pattern: str) -> Path:
-    """The folder above the first part of a glob that is a pattern."""
-    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -16,11 +16,16 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
+from lockgate.data.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
+from lockgate.data.locate import log_entries, prefix, visible
 from lockgate.errors import DataError
 from lockgate.hashing import files_digest
+
+if TYPE_CHECKING:
+    from lockgate.data.delta import TableState
 
 CONNECT_S, READ_S = 30.0, 60.0
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -40,17 +45,18 @@ class CopiedFile:
 
 @dataclass(frozen=True)
 class Copy:
-    """What an address names, on this machine. alone: whether that is one file."""
+    """What an address names, on this machine. alone: whether that is one file. table: the Delta table that it is of."""
 
     files: tuple[CopiedFile, ...]
     alone: bool
+    table: TableState | None = None
 
     @property
     def digest(self) -> str:
         """That of the same files if they lay here: see `Dataset.digest`."""
         if self.alone:
             return self.files[0].sha256
-        return files_digest((file.name, file.sha256, file.size) for file in self.files)
+        return files_digest([*((file.name, file.sha256, file.size) for file in self.files), *log_entries(self.table)])
 
 
 def is_url(path: str) -> bool:
@@ -94,16 +100,16 @@ def copy(url: str, folder: Path) -> Copy:
     with _as_data_errors(url):
         system, path = _open(url)
         web = urlsplit(url).scheme in _WEB
-        paths, alone = _web_files(system, url) if web else _files(system, path)
-        if not paths:
-            raise DataError("names no file", remedy="put files there, or correct the address")
         folder.mkdir(parents=True, exist_ok=True)
+        remote = _web_files(system, url) if web else _files(system, path, folder / "table")
+        if not remote.paths:
+            raise DataError("names no file", remedy="put files there, or correct the address")
         copied = []
-        for number, (name, remote_path) in enumerate(sorted(paths.items())):
+        for number, (name, remote_path) in enumerate(sorted(remote.paths.items())):
             local_path = folder / f"{number:06d}-{_safe(name)}"
             sha256, size = _download(system, remote_path, local_path, web=web)
             copied.append(CopiedFile(name, local_path, sha256, size))
-    return Copy(tuple(copied), alone)
+    return Copy(tuple(copied), remote.alone, remote.table)
 
 
 def _open(url: str) -> tuple[Any, str]:
@@ -139,36 +145,78 @@ def _open(url: str) -> tuple[Any, str]:
     return system, path
 
 
-def _files(system: Any, path: str) -> tuple[dict[str, str], bool]:
-    """(name below the address → path, whether the address names one file)."""
+@dataclass(frozen=True)
+class _Remote:
+    """The files that an address names. paths: name below the address → path."""
+
+    paths: Mapping[str, str]
+    alone: bool = False
+    table: TableState | None = None
+
+
+def _files(system: Any, path: str, scratch: Path) -> _Remote:
+    """A file, a folder, a glob or a table; scratch: where the log of a table goes."""
+
+    def above(folders: Iterable[str]) -> Governed | None:
+        return governed_above(folders, lambda folder: _listed(system, folder))
+
     if not has_magic(path):
         if system.info(path)["type"] != "directory":
-            return {path.rpartition("/")[2]: path}, True
-        return _visible(path.rstrip("/"), system.find(path), hidden="._"), False
+            refuse_governed(above([path.rpartition("/")[0]]))
+            return _Remote({path.rpartition("/")[2]: path}, alone=True)
+        path = path.rstrip("/")
+        table = above([path])
+        if table is not None and table.kind == "Delta":
+            return _table(system, table.folder, path, scratch)
+        refuse_governed(table)
+        names = {_below(path, each): each for each in system.find(path)}
+        refuse_governed(governed_within(names))
+        refuse_removed(names, lambda name: bytes(system.cat_file(names[name])))
+        return _Remote({name: names[name] for name in visible(names)})
     base = "/".join(takewhile(lambda part: not has_magic(part), path.split("/")))
-    matched = system.glob(path, detail=True).items()
-    return _visible(base, (each for each, info in matched if info["type"] != "directory"), hidden="."), False
+    matched = [each for each, info in system.glob(path, detail=True).items() if info["type"] != "directory"]
+    refuse_governed(above({each.rpartition("/")[0] for each in matched}))
+    names = {_below(base, each): each for each in matched}
+    return _Remote({name: each for name, each in names.items() if not any(part[:1] == "." for part in name.split("/"))})
 
 
-def _visible(base: str, paths: Iterable[str], *, hidden: str) -> dict[str, str]:
-    """Name below the base → path, without those of which a part begins with a sign of hidden files."""
-    by_name = {_below(base, path): path for path in paths}
-    return {name: path for name, path in by_name.items() if not any(part[:1] in hidden for part in name.split("/"))}
+def _table(system: Any, table: str, path: str, scratch: Path) -> _Remote:
+    """The files of a Delta table, or of its part below a path: its log is copied and read here."""
+    from lockgate.data.delta import read_state
+
+    logged = [
+        *system.find(f"{table}/_delta_log"),
+        *(f"{table}/{name}" for name in _listed(system, table) if name.endswith(".bin")),
+    ]
+    for each in logged:
+        copied = scratch / _below(table, each)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        _download(system, each, copied, web=False)
+    state = read_state(scratch, below=prefix(_below(table, path)))
+    return _Remote({file.name: f"{table}/{file.name}" for file in state.files}, table=state)
 
 
-def _web_files(system: Any, url: str) -> tuple[dict[str, str], bool]:
+def _listed(system: Any, folder: str) -> list[str]:
+    """The names in a folder; nothing where it is none, or must not be looked into."""
+    try:
+        return [each.rstrip("/").rpartition("/")[2] for each in system.ls(folder, detail=False)]
+    except Exception:  # drivers raise what they want
+        return []
+
+
+def _web_files(system: Any, url: str) -> _Remote:
     """Likewise over HTTP, where a folder is a page of links: those to files right below it."""
     path = urlsplit(url).path
     above, _, last = path.rpartition("/")
     if "*" in above or "[" in above:
         raise DataError("has a pattern in a folder's name", remedy="over HTTP a glob may stand in the last part only")
     if last and not ("*" in last or "[" in last):
-        return {unquote(last): url}, True
+        return _Remote({unquote(last): url}, alone=True)
     base = url.partition("?")[0].partition("#")[0].rpartition("/")[0]
     below = [each for each in system.ls(f"{base}/", detail=False) if each.startswith(f"{base}/")]
-    files = [each for each in below if not set("/?#") & set(_below(base, each))]
-    by_name = {unquote(name): each for name, each in _visible(base, files, hidden="._").items()}
-    return {name: each for name, each in by_name.items() if fnmatchcase(name, unquote(last) or "*")}, False
+    refuse_governed(governed_within(f"{_below(base, each)}x" for each in below))
+    files = {unquote(_below(base, each)): each for each in below if not set("/?#") & set(_below(base, each))}
+    return _Remote({name: files[name] for name in visible(files) if fnmatchcase(name, unquote(last) or "*")})
 
 
 def _below(base: str, path: str) -> str:

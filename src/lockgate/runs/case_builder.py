@@ -260,7 +260,8 @@ class CaseBuilder:
         for name, dataset in sorted(self._opened.items()):
             try:
                 entry = {"name": name, "path": dataset.redacted_path, "digest": dataset.digest, "rows": dataset.count()}
-                entries.append(entry if dataset.window is None else entry | {"window": dataset.window.to_json()})
+                entry |= {} if dataset.window is None else {"window": dataset.window.to_json()}
+                entries.append(entry | ({} if dataset.version is None else {"version": dataset.version}))
             except LockgateError:
                 continue
         return entries

@@ -7,35 +7,46 @@ files (`read`). Whatever is wrong with a file becomes a DataError that names it 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
 import pyarrow as pa
 
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.locate import CODECS, file_format
 from lockgate.errors import DataError
 
-FORMATS = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl"}
-CODECS = {".gz": "gzip", ".zst": "zstd"}
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataFile:
-    """One file; `name` is what people read."""
+    """One file; `name` is what people read. constants: column → the value that its path or a table's log says all rows
+    have, an array of one. kept: (n,) bool, the rows that a table's log has not deleted; None where all count."""
 
     path: Path
     name: str
+    constants: Mapping[str, pa.Array] = field(default_factory=dict)
+    kept: arrays.Array | None = None
 
     @property
     def codec(self) -> str | None:
-        return CODECS.get(self.path.suffix)
+        return CODECS.get(self.path.suffix.lower())
 
     @property
     def format(self) -> str | None:
         """parquet | csv | jsonl by the name's end, a codec's left out; None where it is none of them."""
-        return FORMATS.get(self.path.with_suffix("").suffix if self.codec else self.path.suffix)
+        return file_format(self.path.name)
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the cells of a CSV file."""
+        return "\t" if ".tsv" in self.path.name.lower()[-8:] else ","
+
+    def count(self, contents: Contents) -> int:
+        """How many of its rows count."""
+        return contents.rows - (0 if self.kept is None else int((~self.kept).sum()))
 
     def stream(self) -> pa.NativeFile:
         """The bytes, decompressed."""
@@ -111,12 +122,12 @@ def widened(first: pa.DataType, right: pa.DataType) -> pa.DataType | None:
 
 
 def _widened_struct(first: pa.StructType, right: pa.StructType) -> pa.DataType | None:
-    fields = {field.name: field.type for field in first}
-    for field in right:
-        kind = widened(fields.get(field.name, field.type), field.type)
+    fields = {each.name: each.type for each in first}
+    for each in right:
+        kind = widened(fields.get(each.name, each.type), each.type)
         if kind is None:
             return None
-        fields[field.name] = kind
+        fields[each.name] = kind
     return pa.struct(list(fields.items()))
 
 

@@ -1,4 +1,4 @@
-"""CSV files: comma separated, UTF-8, a header line; an empty cell is a missing value."""
+"""CSV files: comma separated (`.tsv`: by tabs), UTF-8, a header line; an empty cell is a missing value."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def scan(file: DataFile) -> Contents:
     while True:
         names: list[str] = []
         try:
-            with file.stream() as stream, _open(stream, types) as reader:
+            with file.stream() as stream, _open(file, stream, types) as reader:
                 names = reader.schema.names
                 no_column_twice(file, names)
                 rows = sum(batch.num_rows for batch in reader)
@@ -49,19 +49,21 @@ def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordB
     """The columns of the schema in its types. Raises DataError."""
     with reading(file), file.stream() as stream:
         types = {field.name: field.type for field in schema}
-        with _open(stream, types, columns=schema.names) as reader:
+        with _open(file, stream, types, columns=schema.names) as reader:
             yield from cut((_without_empty_texts(batch) for batch in reader), rows)
 
 
-def _open(stream: pa.NativeFile, types: dict[str, pa.DataType], *, columns: list[str] | None = None) -> Any:
-    return pyarrow.csv.open_csv(stream, **_options(types, columns))
+def _open(
+    file: DataFile, stream: pa.NativeFile, types: dict[str, pa.DataType], *, columns: list[str] | None = None
+) -> Any:
+    return pyarrow.csv.open_csv(stream, **_options(file, types, columns))
 
 
-def _options(types: dict[str, pa.DataType], columns: list[str] | None) -> dict[str, Any]:
+def _options(file: DataFile, types: dict[str, pa.DataType], columns: list[str] | None) -> dict[str, Any]:
     return {
         # Without threads an error knows its row.
         "read_options": pyarrow.csv.ReadOptions(block_size=_BLOCK_BYTES, use_threads=False),
-        "parse_options": pyarrow.csv.ParseOptions(newlines_in_values=True),
+        "parse_options": pyarrow.csv.ParseOptions(delimiter=file.delimiter, newlines_in_values=True),
         # In a column of texts `NA` is Namibia, in a column of numbers it is missing.
         "convert_options": pyarrow.csv.ConvertOptions(
             column_types=types, include_columns=columns, strings_can_be_null=False
@@ -71,7 +73,7 @@ def _options(types: dict[str, pa.DataType], columns: list[str] | None) -> dict[s
 
 def _type_of(file: DataFile, name: str) -> pa.DataType:
     with file.stream() as stream:
-        return pyarrow.csv.read_csv(stream, **_options({}, [name])).schema.field(name).type
+        return pyarrow.csv.read_csv(stream, **_options(file, {}, [name])).schema.field(name).type
 
 
 def _of_texts(file: DataFile, schema: pa.Schema) -> pa.Schema:

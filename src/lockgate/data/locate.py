@@ -1,0 +1,185 @@
+"""Find the files that a path of this machine names: those of a file, a folder or a glob.
+
+What holds for names of files wherever they lie is here too: which are hidden, which values their folders give.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_to_bytes
+
+from lockgate.data.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
+from lockgate.errors import DataError
+
+if TYPE_CHECKING:
+    from lockgate.data.delta import TableState
+
+MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+ENDINGS = {
+    ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+}  # fmt: skip
+CODECS = {".gz": "gzip", ".zst": "zstd"}
+
+
+@dataclass(frozen=True)
+class Located:
+    """What a path names. files: (name below the folder, or the fixed part of a glob; path), sorted. alone: whether that is
+    one file. table: the Delta table that they are of; names are relative to its folder then."""
+
+    files: tuple[tuple[str, Path], ...]
+    alone: bool = False
+    table: TableState | None = None
+
+
+def locate(path: str, root: Path) -> Located:
+    """The files that a path names, relative to the root or absolute. Raises DataError, whose message follows the path."""
+    whole = root / path
+    if whole.is_file():
+        refuse_governed(_above([whole]))
+        return Located(((whole.name, whole),), alone=True)
+    if whole.is_dir():
+        table = _above([whole])
+        return _table(table, whole) if table is not None and table.kind == "Delta" else _folder(whole, table)
+    if not glob.has_magic(path):
+        raise _absent(whole)
+    matches = glob.glob(path, root_dir=root, recursive=True)  # noqa: PTH207  # the root is no pattern
+    files = sorted({file for match in matches if (file := root / match).is_file()}, key=Path.as_posix)
+    if not files:
+        raise DataError("matches no file", remedy="correct the glob; relative ones start at the root of the repository")
+    refuse_governed(_above(files))
+    return Located(_named(files, root / fixed_part(path)))
+
+
+def _folder(folder: Path, table: Governed | None) -> Located:
+    refuse_governed(table)
+    names = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    refuse_governed(governed_within(names))
+    refuse_removed(names, lambda name: names[name].read_bytes())
+    inside = visible(names)
+    if not inside:
+        raise DataError("is a folder without data files", remedy="put files in it, or correct the path")
+    return Located(_named([names[name] for name in inside], folder))
+
+
+def _table(table: Governed, folder: Path) -> Located:
+    from lockgate.data.delta import read_state
+
+    root = Path(table.folder)
+    way = folder.absolute() if folder.absolute().is_relative_to(root) else folder.resolve()
+    state = read_state(root, below=prefix(way.relative_to(root).as_posix()))
+    files = tuple((file.name, root / file.name) for file in state.files)
+    absent = [name for name, path in files if not path.is_file()]
+    if absent:
+        raise DataError(
+            f"lacks {len(absent):,} of the files of its version {state.version}, for example {absent[0]}",
+            remedy="bring the whole table here, as it is now",
+        )
+    return Located(files, table=state)
+
+
+def log_entries(table: TableState | None) -> list[tuple[str, str, int]]:
+    """What a table's log adds to the (name, sha256, size) list of its files, so that the digest changes when it does."""
+    return [] if table is None else [("_delta_log", table.digest, table.version)]
+
+
+def prefix(folder: str) -> str:
+    """What the names of files in a folder begin with, where the names are relative to one above it."""
+    return "" if folder in ("", ".") else f"{folder}/"
+
+
+def _named(files: Iterable[Path], base: Path) -> tuple[tuple[str, Path], ...]:
+    return tuple(sorted((file.relative_to(base).as_posix(), file) for file in files))
+
+
+def _above(paths: Iterable[Path]) -> Governed | None:
+    """The table that one of the paths is, or lies in, also behind a link."""
+    ways = {form for path in paths for form in (path.absolute(), path.resolve())}
+    return governed_above((str(way if way.is_dir() else way.parent) for way in ways), _names)
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208  # names are all that is needed
+    except OSError:
+        return []
+
+
+def _absent(path: Path) -> DataError:
+    siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, siblings, n=1)
+    return DataError(
+        "does not exist",
+        remedy=f"did you mean {near[0]!r}?"
+        if near
+        else "correct the path; relative ones start at the root of the repository",
+    )
+
+
+def fixed_part(pattern: str) -> Path:
+    """The folder above the first part of a glob that is a pattern."""
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+
+
+def visible(names: Iterable[str]) -> list[str]:
+    """The names below a folder without hidden ones, as Spark and Hadoop hide them: `.x`, `_x`, but not `_x=1/`.
+
+    Raises DataError where that would leave out a data file, or where a job still writes.
+    """
+    files = []
+    for name in names:
+        *folders, last = name.split("/")
+        if "_temporary" in folders:
+            raise DataError(
+                "holds a folder _temporary: a job is writing there, or died while it did",
+                remedy="wait until it is done; where it died, write the data again",
+            )
+        if any(map(_is_hidden, folders)) or last.startswith("."):
+            continue
+        if not last.startswith("_"):
+            files.append(name)
+        elif file_format(last) is not None and not last.startswith(("_committed_", "_started_")):
+            raise DataError(
+                f"holds {name}, and names that begin with _ are hidden by custom",
+                remedy="rename it, or say by a glob which files are meant: *.parquet takes it, [!_]*.parquet does not",
+            )
+    return files
+
+
+def _is_hidden(folder: str) -> bool:
+    return folder.startswith(".") or (folder.startswith("_") and "=" not in folder)
+
+
+def file_format(name: str) -> str | None:
+    """parquet | csv | jsonl by a name's end, a codec's left out; None where it is none of them."""
+    stem, end = os.path.splitext(name.lower())  # noqa: PTH122  # of names behind addresses too
+    return ENDINGS.get(os.path.splitext(stem)[1] if end in CODECS else end)  # noqa: PTH122
+
+
+def partitions(name: str) -> Mapping[str, str | None]:
+    """The columns that the folders in a name give all rows of its file, as Hive writes them: `country=BR/month=01/a.parquet`.
+
+    None is a missing value. Raises DataError where a folder is no text, or one contradicts another.
+    """
+    values: dict[str, str | None] = {}
+    for folder in name.split("/")[:-1]:
+        key, sign, value = folder.partition("=")
+        if not sign or not key:
+            continue
+        try:
+            column, text = (unquote_to_bytes(part).decode() for part in (key, value))
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"has a folder {folder} that is not UTF-8", remedy="name it by UTF-8, percent-encoded"
+            ) from error
+        if column in values:
+            raise DataError(f"gives {column!r} twice, in {name}", remedy="let each folder give a column of its own")
+        values[column] = None if text == MISSING_PARTITION else text
+    return values

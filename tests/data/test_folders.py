@@ -1,0 +1,205 @@
+"""Folders of files: which of them count, which columns their names give, and folders that a log governs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.errors import DataError
+
+ROWS = b"a,label\n1,0\n2,1\n"
+COMMITTED = json.dumps({"added": [], "removed": ["part-0-tid-7-a.csv"]}).encode()
+
+
+@pytest.fixture
+def memory() -> Iterator[Any]:
+    system = fsspec.filesystem("memory")
+    yield system
+    system.store.clear()
+    system.pseudo_dirs[:] = [""]
+
+
+def parquet(**columns: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink)
+    return bytes(sink.getvalue())
+
+
+def both(root: Path, memory: Any, files: dict[str, bytes], path: str) -> Iterator[Dataset]:
+    """The files on this machine, and behind an address."""
+    for name, data in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+        memory.pipe(f"/bucket/{name}", data)
+    for address in (path, f"memory://bucket/{path}"):
+        yield Dataset("holdout", DatasetSpec(path=address), root)
+
+
+def rows(dataset: Dataset) -> list[dict[str, Any]]:
+    return [row for batch in dataset.batches() for row in batch.to_pylist()]
+
+
+def refusal(dataset: Dataset) -> str:
+    with pytest.raises(DataError) as caught:
+        rows(dataset)
+    assert caught.value.exit_code == 4
+    return f"{caught.value.message} | {caught.value.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("end", "write"),
+    [
+        ("parquet", lambda n: parquet(a=[n])),
+        ("snappy.parquet", lambda n: parquet(a=[n])),
+        ("PARQUET", lambda n: parquet(a=[n])),
+        ("csv", lambda n: b"a\n%d\n" % n),
+        ("TSV", lambda n: b"a\tb\n%d\t\n" % n),
+        ("json", lambda n: b'{"a": %d}' % n),
+        ("ndjson", lambda n: b'{"a": %d}\n' % n),
+    ],
+)
+@pytest.mark.parametrize("path", ["data", "data/*/*/*", "data/**/*.*"])
+def test_folders_of_the_form_key_value_are_columns(
+    tmp_path: Path, memory: Any, end: str, write: Any, path: str
+) -> None:
+    """As Hive, Spark and pandas write them, decoded; values are texts, and the missing one is missing."""
+    files = {
+        f"data/country=B%20R/month=01/part.{end}": write(1),
+        f"data/country=D%C3%89/month=12/part.{end}": write(2),
+        f"data/country=__HIVE_DEFAULT_PARTITION__/month=/part.{end}": write(3),
+    }
+    for dataset in both(tmp_path, memory, files, path):
+        read = sorted(rows(dataset), key=lambda row: int(row["a"]))
+        assert [(row["a"], row["country"], row["month"]) for row in read] == [
+            (1, "B R", "01"), (2, "DÉ", "12"), (3, None, "")
+        ]  # fmt: skip
+        assert [batch.to_pylist() for batch in dataset.batches(["month"])] == [
+            [{"month": row["month"]}] for row in rows(dataset)
+        ]
+        assert dataset.count() == 3
+
+
+def test_the_keys_above_a_path_are_no_columns(tmp_path: Path) -> None:
+    """As elsewhere; who needs such a column learns where it is."""
+    (tmp_path / "data" / "k=x").mkdir(parents=True)
+    (tmp_path / "data" / "k=x" / "a.csv").write_bytes(ROWS)
+    for path in ("data/k=x", "data/k=x/a.csv", "data/k=x/*.csv"):
+        dataset = Dataset("holdout", DatasetSpec(path=path), tmp_path)
+        assert dataset.columns == ("a", "label")
+        with pytest.raises(DataError, match="name the folder that holds these folders"):
+            dataset.need({"k": "slice"})
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"data/k=x/a.csv": ROWS, "data/b.csv": ROWS}, "data/k=x/a.csv has k= in its path, data/b.csv has not"),
+        ({"data/k=x/a.csv": ROWS, "data/k=y/j=z/b.csv": ROWS}, "has j= in its path"),
+        ({"data/k=x/a.csv": ROWS, "data/j=y/b.csv": ROWS}, "mixes files of different folders"),
+        ({"data/k=x/k=y/a.csv": ROWS}, "gives 'k' twice"),
+        ({"data/k=%E9/a.csv": ROWS}, "is not UTF-8"),
+        ({"data/a=1/a.csv": ROWS}, "column 'a' of row 2 is not what the folder's name says"),
+        ({"data/a=x/a.csv": ROWS}, "column 'a' of row 1 is not"),
+        ({"data/a=__HIVE_DEFAULT_PARTITION__/a.csv": ROWS}, "column 'a' of row 1 is not"),
+    ],
+)
+def test_folders_that_contradict_themselves_are_refused(
+    tmp_path: Path, memory: Any, files: dict[str, bytes], message: str
+) -> None:
+    """Each other, or the column of the same name in the file."""
+    for dataset in both(tmp_path, memory, files, "data"):
+        told = refusal(dataset)
+        assert message.replace("data/", "") in told.replace("data/", "")
+
+
+def test_a_column_that_agrees_with_its_folder_is_the_files_own(tmp_path: Path, memory: Any) -> None:
+    """With the file's type."""
+    files = {"data/n=01/a.parquet": parquet(n=[1, 1], c=["x", None])}
+    for dataset in both(tmp_path, memory, files, "data"):
+        assert rows(dataset) == [{"n": 1, "c": "x"}, {"n": 1, "c": None}]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["_SUCCESS", "_metadata", "_common_metadata", ".a.csv.crc", "._a.csv", "_old/b.csv", "_committed_7", "_started_7"], ""),
+        (["_b.csv"], "holds _b.csv, and names that begin with _ are hidden by custom | rename it"),
+        (["_B.PARQUET"], "holds _B.PARQUET"),
+        (["_temporary/0/b.csv"], "a job is writing there"),
+        (["part-00000"], "a file of no known format"),
+        (["_started_7", "part-0-tid-7-a.csv"], "part-0-tid-7-a.csv, which _started_7 says does not count"),
+        (["_committed_9", "part-0-tid-7-a.csv"], "part-0-tid-7-a.csv, which _committed_9 says does not count"),
+    ],
+)  # fmt: skip
+def test_what_lies_beside_data_is_left_out_and_no_data_are(
+    tmp_path: Path, memory: Any, names: list[str], message: str
+) -> None:
+    """What Spark and Hadoop leave in a folder is no data; what could be is refused, not dropped."""
+    files = {"data/a.csv": ROWS, **{f"data/{name}": COMMITTED if "_committed_" in name else ROWS for name in names}}
+    for dataset in both(tmp_path, memory, files, "data"):
+        if message:
+            assert message in refusal(dataset)
+        else:
+            assert rows(dataset) == [{"a": 1, "label": 0}, {"a": 2, "label": 1}]
+
+
+def test_a_folder_of_an_underscored_key_is_a_partition(tmp_path: Path, memory: Any) -> None:
+    """`_k=v` is hidden by nobody."""
+    for dataset in both(tmp_path, memory, {"data/_k=v/a.csv": ROWS}, "data"):
+        assert [row["_k"] for row in rows(dataset)] == ["v", "v"]
+
+
+@pytest.mark.parametrize(
+    ("log", "kind"),
+    [
+        (".hoodie/hoodie.properties", "Hudi"),
+        ("metadata/00001-0f3e5a0e-1111-4222-8333-444455556666.metadata.json", "Iceberg"),
+        ("metadata/v3.gz.metadata.json", "Iceberg"),
+        ("metadata/version-hint.text", "Iceberg"),
+        ("snapshot/snapshot-1", "Paimon"),
+        ("_spark_metadata/0", "Spark streaming"),
+    ],
+)
+@pytest.mark.parametrize(
+    "path", ["data", "data/t", "data/t/data", "data/t/data/k=x/a.csv", "data/t/**/*.csv", "data/*/*/*/*.csv"]
+)
+def test_a_table_whose_log_is_not_read_is_refused(tmp_path: Path, memory: Any, log: str, kind: str, path: str) -> None:
+    """Above, at and below its folder, by a file, a folder or a glob; with a way out."""
+    files = {"data/t/data/k=x/a.csv": ROWS, f"data/t/{log}": b"{}"}
+    for dataset in both(tmp_path, memory, files, path):
+        told = refusal(dataset)
+        assert f"has files of the {kind} table" in told
+        assert "data/t" in told or path == "data"
+        assert "| export its rows as they are now" in told
+
+
+def test_a_folder_called_metadata_makes_no_table(tmp_path: Path, memory: Any) -> None:
+    """Nor one called snapshot: what lies in it decides."""
+    files = {
+        "data/a.csv": ROWS,
+        "data/metadata/x.csv": ROWS,
+        "data/snapshot/y.csv": ROWS,
+        "metadata/about.metadata.json": b"",
+    }
+    for dataset in both(tmp_path, memory, files, "data"):
+        assert dataset.count() == 6
+
+
+def test_a_link_into_a_table_is_a_file_of_it(tmp_path: Path) -> None:
+    """Wherever the link lies."""
+    (tmp_path / "t" / ".hoodie").mkdir(parents=True)
+    (tmp_path / "t" / ".hoodie" / "x").touch()
+    (tmp_path / "t" / "a.csv").write_bytes(ROWS)
+    (tmp_path / "b.csv").symlink_to(tmp_path / "t" / "a.csv")
+    (tmp_path / "u").symlink_to(tmp_path / "t")
+    for path in ("b.csv", "u", "u/a.csv", "u/*.csv"):
+        assert "Hudi" in refusal(Dataset("holdout", DatasetSpec(path=path), tmp_path))
