@@ -9,32 +9,38 @@ import pyarrow.compute as pc
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.formats import Contents, DataFile, source_of
+from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
 
-def read_rows(file: DataFile, contents: Contents, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
-    """The columns of the schema of the rows that count: the file's own, those of its path or table, else missing.
+def read_rows(
+    file: DataFile, contents: Contents, typed: pa.Schema, as_stored: pa.Schema, *, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The columns of both schemas of the rows that count: the file's own, those of its path or table, else missing.
 
-    Raises DataError where the file and its path contradict each other.
+    as_stored: of columns that follow as they are stored: see `formats.Source.read`. Raises DataError where the file and
+    its path contradict each other.
     """
-    stored = pa.schema([field for field in schema if field.name in contents.schema.names])
-    if file.kept is None and len(stored) == len(schema) and not file.constants.keys() & set(schema.names):
-        yield from source_of(file).read(file, schema, rows=rows)
+    own = [pa.schema([field for field in each if field.name in contents.schema.names]) for each in (typed, as_stored)]
+    wanted = {field.name for field in (*typed, *as_stored)}
+    if file.kept is None and own == [typed, as_stored] and not file.constants.keys() & wanted:
+        yield from source_of(file).read(file, typed, rows=rows, as_stored=as_stored)
         return
+    fields = [*((field.name, field) for field in typed), *((stored(field.name), field) for field in as_stored)]
     before = 0
-    for count, batch in _stored(file, contents, stored, rows):
+    for count, batch in _own_columns(file, contents, *own, rows):
         columns = []
-        for field in schema:
+        for name, field in fields:
             constant = file.constants.get(field.name)
-            if batch is not None and field.name in stored.names:
-                columns.append(batch.column(field.name))
+            if batch is not None and name in batch.schema.names:
+                columns.append(batch.column(name))
                 if constant is not None:
                     _refuse_contradiction(file, field.name, columns[-1], constant, before)
             elif constant is not None:
                 columns.append(constant.take(pa.nulls(count, pa.int64()).fill_null(0)).cast(field.type))
             else:
                 columns.append(pa.nulls(count, field.type))
-        whole = pa.RecordBatch.from_arrays(columns, schema=schema)
+        whole = pa.RecordBatch.from_arrays(columns, names=[name for name, _ in fields])
         if file.kept is not None:
             whole = whole.filter(arrays.from_numpy(file.kept[before : before + count]))
         before += count
@@ -42,12 +48,12 @@ def read_rows(file: DataFile, contents: Contents, schema: pa.Schema, *, rows: in
             yield whole
 
 
-def _stored(
-    file: DataFile, contents: Contents, stored: pa.Schema, rows: int
+def _own_columns(
+    file: DataFile, contents: Contents, typed: pa.Schema, as_stored: pa.Schema, rows: int
 ) -> Iterator[tuple[int, pa.RecordBatch | None]]:
     """(number of rows, the columns that the file itself has of them)."""
-    if stored.names:
-        for batch in source_of(file).read(file, stored, rows=rows):
+    if typed.names or as_stored.names:
+        for batch in source_of(file).read(file, typed, rows=rows, as_stored=as_stored):
             yield batch.num_rows, batch
         return
     for start in range(0, contents.rows, rows):

@@ -16,6 +16,7 @@ from lockgate.data import remote
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.locate import Located, locate, log_entries
 from lockgate.data.slices.slice import Slice
+from lockgate.data.stored_columns import column_of, is_stored
 from lockgate.data.time_window import TimeWindow, moments_of, time_window
 from lockgate.errors import DataError
 from lockgate.hashing import files_digest, sha256_file
@@ -92,6 +93,11 @@ class Dataset:
         return self._scanned[0]
 
     @property
+    def is_untyped(self) -> bool:
+        """Whether the files hold texts alone, whose types in `schema` are guessed from how they look."""
+        return self._files[0].format == "csv"
+
+    @property
     def columns(self) -> tuple[str, ...]:
         return tuple(self.schema.names)
 
@@ -108,6 +114,7 @@ class Dataset:
     def batches(self, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """All rows, or those columns of them, at most `rows` at a time, always in the same order.
 
+        columns: names, or `stored(name)` for a column as it is stored, whose type may differ from batch to batch.
         With `last: 7d`, only rows of the seven days before the moment of the run, or before `until`, both ends included.
         Raises DataError.
         """
@@ -129,7 +136,8 @@ class Dataset:
 
     def need(self, columns: Mapping[str, str]) -> None:
         """Raise DataError where a column (→ what it is for) is not in the data."""
-        for column, purpose in columns.items():
+        for name, purpose in columns.items():
+            column = column_of(name)
             if column in self.columns:
                 continue
             near = get_close_matches(column, self.columns, n=1)
@@ -246,10 +254,12 @@ class Dataset:
 
         from lockgate.data.constant_columns import read_rows
 
-        schema = pa.schema([self.schema.field(column) for column in columns])
+        typed = pa.schema([self.schema.field(name) for name in columns if not is_stored(name)])
+        as_stored = pa.schema([self.schema.field(column_of(name)) for name in columns if is_stored(name)])
         for file, contents in self._scanned[1]:
             if contents.rows:
-                yield from read_rows(file, contents, schema, rows=rows)
+                batches = read_rows(file, contents, typed, as_stored, rows=rows)
+                yield from (batch.select(columns) for batch in batches) if as_stored.names else batches
 
     @property
     def _rows(self) -> int:
@@ -336,11 +346,16 @@ class TableDataset(Dataset):
         return tuple(name for name in self.columns if _INDEX.fullmatch(name))
 
     @property
+    def is_untyped(self) -> bool:
+        return False
+
+    @property
     def _rows(self) -> int:
         return int(self._table.num_rows)
 
     def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-        yield from self._table.select(columns).to_batches(max_chunksize=rows)
+        parts = [self._table.column(column_of(name)) for name in columns]
+        yield from type(self._table).from_arrays(parts, names=columns).to_batches(max_chunksize=rows)
 
     def _place(self, number: int) -> str:
         return f"row {number:,}"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.slices.names import meant
 from lockgate.data.slices.slice import Slice
 from lockgate.data.slices.spec import SliceSpec
 from lockgate.errors import guess
@@ -193,7 +194,7 @@ class RequirementChecks:
                 f"write each {spec.slice_name}, or declare bins"
             )
         values = Slice.from_spec(spec).values
-        if values is not None and value not in values:
+        if values is not None and meant(value, values) is None:
             declared = ", ".join(values)
             yield (
                 f"{text}: the slice {spec.slice_name!r} has no value {value!r}; declared: {declared}{guess(value, values)}"

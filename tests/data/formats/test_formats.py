@@ -14,9 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from lockgate.data.column_texts import texts
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.formats import csv, jsonl
+from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
 ROWS = [{"id": "a", "n": 1, "x": 0.5}, {"id": None, "n": None, "x": 1.5}, {"id": "c", "n": 3, "x": None}]
@@ -148,6 +150,76 @@ def test_json_types_hold_for_the_whole_file(tmp_path: Path, monkeypatch: pytest.
     assert read[0] == {"n": 0.0, "on": "2026-11-21", "o": {"a": [0], "b": None}, "late": None}
     assert read[40] == {"n": 0.5, "on": None, "o": {"a": None, "b": None}, "late": None}
     assert read[41] == {"n": None, "on": "soon", "o": {"a": [], "b": {"c": True}}, "late": "x" * 200}
+
+
+NAMES = [
+    "01001",
+    "1001",
+    "12345678901234567890123",
+    "12345678901234567890124",
+    "1e5",
+    "1.0",
+    "NA",
+    "TRUE",
+    " x ",
+    "2026-01-05",
+]
+
+
+def as_stored(path: Path, column: str = "k", **spec: Any) -> list[str]:
+    batches = dataset(path, **spec).batches([stored(column)])
+    return [text for batch in batches for text in texts(batch.column(0)).to_pylist()]
+
+
+def test_csv_names_are_the_texts_that_stand_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside columns that are read as what they seem, and for a column that is read in both ways."""
+    path = written(
+        tmp_path, "d.csv", "\n".join(["k,n,z", *(f"{name},{n},0{n}" for n, name in enumerate(NAMES))]).encode()
+    )
+    monkeypatch.setattr(csv, "_BLOCK_BYTES", 64)
+
+    batch = pa.Table.from_batches(dataset(path).batches([stored("z"), "n", stored("k"), "z"]))
+
+    assert batch.column_names == [stored("z"), "n", stored("k"), "z"]
+    assert batch.column(stored("k")).to_pylist() == NAMES
+    assert batch.column("n").to_pylist() == batch.column("z").to_pylist() == list(range(10))
+    assert batch.column(stored("z")).to_pylist() == [f"0{n}" for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["12345678901234567890123", "12345678901234567890124", "7"], None),
+        (["9007199254740993", "9007199254740992", "0.5"], None),
+        (["1", "1.0", "1e0", "-0.0", "1e3", "0.10", "1e-7"], ["1", "1", "1", "0", "1000", "0.1", "1e-07"]),
+        (
+            ["18446744073709551615", "18446744073709551614", "null"],
+            ["18446744073709551615", "18446744073709551614", None],
+        ),
+        (['"01001"', '"1001"', '""'], ["01001", "1001", ""]),
+        (["true", "false"], None),
+    ],
+)
+def test_json_names_lose_no_digit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[str], expected: list[str] | None
+) -> None:
+    """Whatever stands beside them, in another block too; a number has one spelling."""
+    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 32)
+    path = written(tmp_path, "d.jsonl", "\n".join(f'{{"n": 1, "k": {value}}}' for value in values).encode())
+
+    assert as_stored(path) == (values if expected is None else expected)
+
+
+def test_names_of_several_files_are_read_by_each_files_own_type(tmp_path: Path) -> None:
+    """pandas makes a column of whole numbers one of doubles in the file where some are missing."""
+    for name, column in (
+        ("a", pa.array([2**53 + 1, 1])),
+        ("b", pa.array([1.0, None])),
+        ("c", pa.array([2**53, 2], pa.uint64())),
+    ):
+        pq.write_table(pa.table({"k": column, "x": column}), tmp_path / f"{name}.parquet")
+
+    assert as_stored(tmp_path) == ["9007199254740993", "1", "1", None, "9007199254740992", "2"]
 
 
 def test_a_bad_line_far_down_is_named_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lockgate.data.slices.names import bin_labels, finding_id, slice_text
+from lockgate.data.slices.names import bin_labels, finding_id, meant, slice_text
 from lockgate.data.slices.slice import Slice, quantile_edges, resolved
 from lockgate.data.slices.spec import SliceEntries, SmallSlices
 from lockgate.errors import DataError
@@ -82,7 +83,7 @@ def test_the_four_kinds_of_the_design_are_read() -> None:
         ([{"name": "b", "where": {"a": {}}}], "a condition is empty"),
         ([{"name": "b", "where": {"a": {"near": 1}}}], "Extra inputs are not permitted"),
         ([{"column": "a", "values": [1, "1"]}], "values are declared twice: 1"),
-        ([{"column": "a", "values": ["(other)"]}], "cannot be one of them"),
+        ([{"column": "a", "values": [1, 1.0]}], "values are declared twice: 1"),
         (["label"], "a slice cannot be called 'label'"),
         (["champion:iou"], "a slice cannot be called 'champion:iou'"),
         ([""], "a name is needed"),
@@ -109,10 +110,24 @@ def test_small_slices_block_unless_something_else_is_written() -> None:
     [
         (["EU", None, "US"], ["EU", "(missing)", "US"]),
         ([3, None, -1], ["3", "(missing)", "-1"]),
-        ([0.5, None, 3.0, float("nan")], ["0.5", "(missing)", "3.0", "(missing)"]),
+        ([0.5, None, 3.0, float("nan")], ["0.5", "(missing)", "3", "(missing)"]),
         ([True, None, False], ["true", "(missing)", "false"]),
         ([date(2026, 11, 21), None], ["2026-11-21", "(missing)"]),
         ([None, None], ["(missing)", "(missing)"]),
+        ([-0.0, 0.0, 1e-7], ["0", "0", "1e-07"]),
+        (
+            ["01001", "1001", " 1001", "1e5", "1.0", "NA", "TRUE", ""],
+            ["01001", "1001", " 1001", "1e5", "1.0", "NA", "TRUE", ""],
+        ),
+        ([Decimal("1001.00"), Decimal("0.50"), Decimal("-0.00")], ["1001", "0.5", "0"]),
+        (
+            [datetime(2026, 1, 5), datetime(2026, 1, 5, 10, 0, 30, 500_000)],
+            ["2026-01-05 00:00:00", "2026-01-05 10:00:30.5"],
+        ),
+        (
+            ["(other)", "other", "(missing)", '"(missing)"', None],
+            ["(other)", "other", '"(missing)"', '""(missing)""', "(missing)"],
+        ),
         ([], []),
     ],
 )
@@ -154,6 +169,50 @@ def test_declared_values_meet_their_column_whatever_its_type() -> None:
     assert labels(entry, a=["3", "4", "true"]) == ["3", "4", "true"]
     assert labels(entry, a=[3, 4, 5]) == ["3", "4", "(other)"]
     assert labels({"column": "a", "values": ["(missing)"]}, a=["x", None]) == ["(other)", "(missing)"]
+    assert labels({"column": "a", "values": ["2026-01-05"]}, a=[datetime(2026, 1, 5)]) == ["2026-01-05"]
+    assert labels({"column": "a", "values": [3, True, "1.0"]}, a=["3.0", "True", "1"]) == ["3", "true", "(other)"]
+
+
+def test_a_declared_number_is_not_taken_for_a_text_with_zeros() -> None:
+    """Whether 1 is meant by `01` only its owner knows."""
+    with pytest.raises(DataError, match="1 is a number, and column 'a' holds the text '01'") as refused:
+        labels({"column": "a", "values": [1, 2]}, a=["01", "2"])
+
+    assert refused.value.remedy is not None
+    assert 'values: ["01", …]' in refused.value.remedy
+    assert labels({"column": "a", "values": ["1", "2"]}, a=["01", "2"]) == ["(other)", "2"]
+
+
+def test_a_value_called_other_is_a_value() -> None:
+    """Found or declared, alone or crossed; the rows outside the declared ones are not."""
+    entry = {"column": "a", "values": ["x", "(other)"]}
+    (every,), (listed,) = declared("a"), declared(entry)
+
+    assert labels(entry, a=["x", "(other)", "y"]) == ["x", "(other)", "((other))"]
+    assert [listed.judges(label) for label in ("x", "(other)", "((other))")] == [True, True, False]
+    assert every.judges("(other)")
+    assert crossed("a", "b", {"cross": ["a", "b"]}, a=["(other)"], b=["x"])[2] == ["a=%28other%29&b=x"]
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+def test_numbers_that_may_have_become_the_same_are_no_names(kind: pa.DataType) -> None:
+    """Two ids above 2^53 are one double."""
+    limit = {32: 2.0**24, 64: 2.0**53}[kind.bit_width]
+
+    assert labels("a", a=pa.array([limit, 0.5], kind)) == [str(int(limit)), "0.5"]
+    with pytest.raises(DataError, match="may have become the same"):
+        labels("a", a=pa.array([limit * 2], kind))
+
+
+def test_a_label_is_found_by_what_it_means() -> None:
+    """As it is written, else by the only label of that meaning."""
+    assert meant("1", ["1", "1.0"]) == "1"
+    assert [meant(written, ["1", "01", "true", "2026-01-05 00:00:00"]) for written in ("1.0", "1e0", "True", "2026-01-05")] == [
+        "1", "1", "true", "2026-01-05 00:00:00",
+    ]  # fmt: skip
+    assert meant("1", ["1.0", "1.00"]) is None
+    assert meant("1", ["01", "001"]) is None
+    assert meant("12345678901234567890123456789012", ["12345678901234567890123456789013.0"]) is None
 
 
 def test_bins_hold_every_number() -> None:

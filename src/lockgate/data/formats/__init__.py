@@ -19,6 +19,8 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.locate import CODECS, file_format
 from lockgate.errors import DataError
 
+NOTHING = pa.schema([])
+
 
 @dataclass(frozen=True, eq=False)
 class DataFile:
@@ -74,8 +76,14 @@ class Source(Protocol):
     def scan(self, file: DataFile) -> Contents:
         """Read the file to its end. Raises DataError."""
 
-    def read(self, file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
-        """The columns of the schema, with its types, at most `rows` rows at a time, in the file's order."""
+    def read(
+        self, file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema = NOTHING
+    ) -> Iterator[pa.RecordBatch]:
+        """The columns of the schema, with its types, at most `rows` rows at a time, in the file's order.
+
+        as_stored: columns, with their types over all files, that are also read as the file stores them and follow under
+        the name `stored(name)`: texts in CSV, no number rounded in JSON lines, the file's own type in Parquet.
+        """
 
 
 def source_of(file: DataFile) -> Source:

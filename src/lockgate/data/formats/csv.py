@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from lockgate.data import arrow_arrays as arrays
-from lockgate.data.formats import Contents, DataFile, cut, no_column_twice, reading
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading
+from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
 _BLOCK_BYTES = 2 << 20  # the longest row that can be read
@@ -45,12 +46,35 @@ def scan(file: DataFile) -> Contents:
                 raise
 
 
-def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
-    """The columns of the schema in its types. Raises DataError."""
-    with reading(file), file.stream() as stream:
-        types = {field.name: field.type for field in schema}
-        with _open(file, stream, types, columns=schema.names) as reader:
-            yield from cut((_without_empty_texts(batch) for batch in reader), rows)
+def read(file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema = NOTHING) -> Iterator[pa.RecordBatch]:
+    """The columns of the schema in its types, and others as the texts that stand in the file. Raises DataError.
+
+    A column of texts is both; another one that is wanted in both ways is read twice, all else in one pass.
+    """
+    types = {field.name: field.type for field in schema}
+    both = [name for name in as_stored.names if not pa.types.is_string(types.get(name, pa.string()))]
+    single = {name: pa.string() for name in as_stored.names if name not in both}
+    batches = _batches(file, types | single, rows)
+    if both:
+        again = _batches(file, dict.fromkeys(both, pa.string()), rows)
+        batches = (_joined(batch, copy) for batch, copy in zip(batches, again, strict=True))
+    order = list(types | single)
+    for batch in batches:
+        columns = [batch.column(index) for index in range(len(types))]
+        columns += [batch.column(order.index(name)) for name in single]
+        columns += [batch.column(len(order) + index) for index in range(len(both))]
+        names = [*schema.names, *(stored(name) for name in (*single, *both))]
+        yield pa.RecordBatch.from_arrays(columns, names=names)
+
+
+def _batches(file: DataFile, types: dict[str, pa.DataType], rows: int) -> Iterator[pa.RecordBatch]:
+    with reading(file), file.stream() as stream, _open(file, stream, types, columns=list(types)) as reader:
+        yield from cut((_without_empty_texts(batch) for batch in reader), rows)
+
+
+def _joined(batch: pa.RecordBatch, other: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [*batch.columns, *other.columns]
+    return pa.RecordBatch.from_arrays(columns, names=[str(index) for index in range(len(columns))])
 
 
 def _open(

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 
-from lockgate.data.formats import Contents, DataFile, cut, reading, widened
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, reading, widened
+from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
 _BLOCK_BYTES = 2 << 20
@@ -34,11 +40,43 @@ def scan(file: DataFile) -> Contents:
     return Contents(pa.schema(list(types.items())), rows)
 
 
-def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
-    """The columns of the schema in its types. Raises DataError, which names the line."""
+def read(file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema = NOTHING) -> Iterator[pa.RecordBatch]:
+    """The columns of the schema in its types, and others as they are stored. Raises DataError, which names the line.
+
+    A column of fractions, or of numbers that 64 bits do not hold, is stored as what its numbers look like: `0.5`, `1` of
+    1.0, every digit of twenty.
+    """
+    exact = [field.name for field in as_stored if pa.types.is_floating(field.type)]
+    plain = [field for field in as_stored if field.name not in exact]
+    parsed = pa.schema([*schema, *(field for field in plain if field.name not in schema.names)])
+    names = [*schema.names, *(stored(field.name) for field in plain), *map(stored, exact)]
     for first_line, block in _blocks(file):
-        table = _parsed(file, block, first_line, schema)
-        yield from cut(iter(table.select(schema.names).to_batches()), rows)
+        table = _parsed(file, block, first_line, parsed)
+        columns = [table.column(name) for name in (*schema.names, *(field.name for field in plain))]
+        columns += [_numbers_as_texts(file, block, name, table.num_rows) for name in exact]
+        yield from cut(iter(pa.Table.from_arrays(columns, names=names).to_batches()), rows)
+
+
+def _numbers_as_texts(file: DataFile, block: bytes, name: str, rows: int) -> pa.Array:
+    """(n,) strings: one spelling of each number of a column, none of its digits lost."""
+    decoder = json.JSONDecoder(parse_int=_spelled, parse_float=_spelled)
+    lines = [line for line in block.decode().split("\n") if line.strip()]
+    values = [decoder.decode(line).get(name) for line in lines]
+    if len(values) != rows:
+        raise file.broken("holds several objects in a line", remedy="write one JSON object a line")
+    texts = arrays.from_texts([value or "" for value in values])
+    missing = np.array([value is None for value in values], bool)
+    return pc.if_else(arrays.from_numpy(missing), pa.nulls(1, pa.string())[0], texts)
+
+
+@lru_cache(maxsize=1 << 16)
+def _spelled(text: str) -> str:
+    """`1` of 1, 1.0 and 1e0; a fraction as Python writes it where that is the same number."""
+    number = Decimal(text)
+    if number.adjusted() < 400 and number == number.to_integral_value():
+        return str(int(number))
+    short = repr(float(text))
+    return short if short not in ("inf", "-inf") and Decimal(short) == number else text
 
 
 def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lockgate.data.formats import Contents, DataFile, cut, no_column_twice, reading
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading
+from lockgate.data.stored_columns import stored
 
 
 def scan(file: DataFile) -> Contents:
@@ -27,12 +28,12 @@ def _index(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(name for name in columns if isinstance(name, str))
 
 
-def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordBatch]:
-    """The columns of the schema in its types. Raises DataError, also in the middle of a broken file."""
+def read(file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema = NOTHING) -> Iterator[pa.RecordBatch]:
+    """The columns of the schema in its types, others in the file's. Raises DataError, also amid a broken file."""
     with _opened(file) as parquet, reading(file):
-        batches = parquet.iter_batches(batch_size=rows, columns=schema.names)
+        batches = parquet.iter_batches(batch_size=rows, columns=list({*schema.names, *as_stored.names}))
         count = 0
-        for batch in cut((batch.select(schema.names).cast(schema) for batch in batches), rows):
+        for batch in cut((_typed(batch, schema, as_stored) for batch in batches), rows):
             count += batch.num_rows
             yield batch
         if count != parquet.metadata.num_rows:
@@ -40,6 +41,14 @@ def read(file: DataFile, schema: pa.Schema, *, rows: int) -> Iterator[pa.RecordB
                 f"holds {count:,} rows where its own footer says {parquet.metadata.num_rows:,}",
                 remedy="write it anew: it was changed or cut short",
             )
+
+
+def _typed(batch: pa.RecordBatch, schema: pa.Schema, as_stored: pa.Schema) -> pa.RecordBatch:
+    typed = batch.select(schema.names).cast(schema)
+    if not as_stored.names:
+        return typed
+    columns = [*typed.columns, *(batch.column(name) for name in as_stored.names)]
+    return pa.RecordBatch.from_arrays(columns, names=[*schema.names, *map(stored, as_stored.names)])
 
 
 def _opened(file: DataFile) -> pq.ParquetFile:

@@ -46,6 +46,11 @@ def compared(column: pa.Array, key: str, value: Any) -> Array | None:
     return None
 
 
+def is_moment(value: Any) -> bool:
+    """Whether a value is a date or moment, or a text that says one."""
+    return _microseconds(value) is not None
+
+
 def _microseconds(value: Any) -> int | None:
     """A date or moment as microseconds since 1970, by UTC where no zone is given; None for what is neither."""
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime, time
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,10 @@ MISSING = "(missing)"
 OTHER = "(other)"
 SliceKey = tuple[tuple[str, str], ...]
 
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d.*)?", re.ASCII)
+_TRUTH = {text: text.lower() for text in ("true", "True", "TRUE", "false", "False", "FALSE")}
+
 
 def number_text(value: float) -> str:
     """`3` and `0.5`: a whole number is written without its decimal point."""
@@ -19,22 +25,55 @@ def number_text(value: float) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value as slices show it: `3`, `0.5`, `true`, `2026-11-21`, a text as it is; `(missing)` for None and NaN."""
+    """A value as slices show it: `3` of 3 and 3.0, `0.5`, `true`, `2026-11-21`, a text as it is; `(missing)` for None and NaN."""
     if value is None or value != value:
         return MISSING
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, date | time):
         return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
-    return repr(value) if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
-def as_stored(value: Any, *, floating: bool) -> str:
-    """The text that a declared value has in a column: whole numbers end in .0 where a column holds floats."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and floating:
-        return value_text(float(value))
-    return number_text(value) if number else value_text(value)
+def label_text(text: str | None) -> str:
+    """What a slice of that value is called: the text itself, `(missing)` for None.
+
+    A value that is really called `(missing)` stands in quotes, and one that is called so in quotes in one more pair.
+    """
+    if text is None:
+        return MISSING
+    inner = text
+    while len(inner) > 2 and inner[0] == inner[-1] == '"':
+        inner = inner[1:-1]
+    return f'"{text}"' if inner == MISSING else text
+
+
+def meaning(value: Any) -> tuple[str, Any]:
+    """What equals another spelling of the same: `1`, `1.0`, 1 and 1e0; `true` and `True`; a day and its midnight.
+
+    Text that begins with needless zeros is no number: `01` is not `1`.
+    """
+    text = value_text(value)
+    if _NUMBER.fullmatch(text):
+        return ("number", Decimal(text))
+    if text in _TRUTH:
+        return ("truth", _TRUTH[text])
+    if _MOMENT.fullmatch(text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            return ("text", text)
+        return ("moment", moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    return ("text", text)
+
+
+def meant(written: str, labels: Iterable[str]) -> str | None:
+    """The label that somebody wrote: that text, else the only one of the same meaning; None where there is none."""
+    labels = tuple(labels)
+    if written in labels:
+        return written
+    alike = [label for label in labels if meaning(label) == meaning(written)]
+    return alike[0] if len(alike) == 1 else None
 
 
 def bin_labels(edges: Sequence[float]) -> tuple[str, ...]:

@@ -9,7 +9,17 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote
 
-from lockgate.data.slices.names import MISSING, OTHER, SliceKey, as_stored, bin_labels, low_edge, slice_text, value_text
+from lockgate.data.slices.names import (
+    MISSING,
+    OTHER,
+    SliceKey,
+    bin_labels,
+    label_text,
+    low_edge,
+    meaning,
+    slice_text,
+    value_text,
+)
 from lockgate.data.slices.spec import Condition, SliceSpec
 from lockgate.errors import DataError
 
@@ -56,6 +66,22 @@ class Slice:
             return cls(spec.slice_name, "declared", columns, tuple(map(value_text, spec.values)), spec)
         return cls(spec.slice_name, "values", columns, None, spec)
 
+    def names_by(self, column: str, kind: pa.DataType) -> bool:
+        """Whether it takes a column for names, which are read as they are stored, and not for numbers or moments.
+
+        kind: what the column seems to hold.
+        """
+        import pyarrow as pa
+
+        from lockgate.data.slices.conditions import is_moment
+
+        if self.spec.where is None:
+            return self.kind in ("values", "declared")
+        compared = [value for _, value in self.spec.where[column].comparisons]
+        flat = [each for value in compared for each in (value if isinstance(value, tuple | list) else (value,))]
+        moments = pa.types.is_temporal(kind) and all(map(is_moment, flat))
+        return all(isinstance(value, str) for value in flat) and not moments
+
     @property
     def mergeable(self) -> bool:
         """Whether small ones may be pooled: what was declared by name never is."""
@@ -68,7 +94,17 @@ class Slice:
 
     def judges(self, label: str) -> bool:
         """Whether the rows of a label are a slice, and not those outside all of them."""
-        return label == "true" if self.kind == "where" else label != OTHER
+        if self.kind == "where":
+            return label == "true"
+        return label != self.rest if self.kind in ("declared", "cross") else True
+
+    @property
+    def rest(self) -> str:
+        """The label of the rows outside declared values or crossed slices, which is no value's."""
+        rest = OTHER
+        while self.kind == "declared" and rest in (self.values or ()):
+            rest = f"({rest})"
+        return rest
 
     def key(self, label: str) -> SliceKey:
         """What a label stands for: `country=BR&channel=web` of a crossing is both of its parts."""
@@ -96,7 +132,7 @@ class Slice:
         else:
             present, inverse = np.unique(combined, return_inverse=True)
         names = [self._crossed(int(code), sizes, [labels for labels, _ in coded]) for code in present]
-        order = list(dict.fromkeys([*(self.values or ()), *(name for name in names if name != OTHER), *names]))
+        order = list(dict.fromkeys([*(self.values or ()), *(name for name in names if name != self.rest), *names]))
         index = {name: code for code, name in enumerate(order)}
         lookup = np.array([index[name] for name in names], np.int32)
         return tuple(order), lookup[inverse] if names else np.zeros(0, np.int32)
@@ -106,7 +142,7 @@ class Slice:
         for part, size, names in zip(reversed(self.parts), reversed(sizes), reversed(labels), strict=True):
             code, rest = divmod(code, size)
             if not part.judges(names[rest]):
-                return OTHER
+                return self.rest
             pairs.append((part.name, names[rest]))
         return slice_text(tuple(reversed(pairs)))
 
@@ -159,10 +195,15 @@ class Slice:
         return (*(label for label in declared if label in labels | always), *sorted(labels.difference(declared)))
 
     def _assign_values(self, column: pa.Array) -> pa.DictionaryArray:
+        import pyarrow as pa
+
         from lockgate.data import arrow_arrays as arrays
 
         if not arrays.has_text(column.type):
             raise self._unfit(column, "a slice needs texts, numbers, true/false or dates")
+        column = (
+            column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
+        )  # Arrow does not encode these
         encoded = column.dictionary_encode(null_encoding="encode")
         return _encoded(self._labels(encoded.dictionary), arrays.to_numpy(encoded.indices))
 
@@ -187,14 +228,39 @@ class Slice:
         return _encoded([labels[code] for code in used], positions[codes])
 
     def _labels(self, distinct: pa.Array) -> list[str]:
-        import pyarrow as pa
+        from lockgate.data import arrow_arrays as arrays
+        from lockgate.data import column_texts
 
-        labels = _texts(distinct)
+        if column_texts.may_have_collapsed(distinct).any():
+            raise self._unfit(distinct, "its whole numbers are so large that different ones may have become the same")
+        texts = column_texts.texts(distinct).to_pylist()
         if self.spec.values is None:
-            return labels
-        floating = pa.types.is_floating(distinct.type)
-        declared = {as_stored(value, floating=floating): value_text(value) for value in self.spec.values}
-        return [declared.get(label, OTHER) for label in labels]
+            return [label_text(text) for text in texts]
+        are_texts = arrays.is_text(distinct.type)
+        return [self._declared(text, is_text=are_texts) for text in texts]
+
+    def _declared(self, text: str | None, *, is_text: bool) -> str:
+        """The declared value that a value of the column is: its text, or the same number, truth or moment.
+
+        Two texts are the same only where they are equal. Raises DataError for `01` where the number 1 is declared.
+        """
+        label = label_text(text)
+        if label in (self.values or ()) or text is None:
+            return label if label in (self.values or ()) else self.rest
+        sought = meaning(text)
+        for value in self.spec.values or ():
+            if isinstance(value, str) and is_text:
+                continue
+            if meaning(value) == sought:
+                return value_text(value)
+            number = not isinstance(value, str | bool) and sought[0] == "text" and value_text(value).isdecimal()
+            if number and text.isdecimal() and text.isascii() and int(text) == value:
+                raise DataError(
+                    f"slice {self.name!r}: values: {value_text(value)} is a number, and column {self.columns[0]!r} "
+                    f"holds the text {text[:40]!r}",
+                    remedy=f'write what the column holds, in quotes: values: ["{text[:40]}", …]; or "{value}" for that alone',
+                )
+        return self.rest
 
     def _numbers(self, column: pa.Array) -> NDArray[np.float64]:
         from lockgate.data import arrow_arrays as arrays
@@ -267,15 +333,6 @@ def _is_coded(column: pa.Array) -> bool:
     import pyarrow as pa
 
     return pa.types.is_dictionary(column.type) and len(column.dictionary) <= max(len(column), 1)
-
-
-def _texts(distinct: pa.Array) -> list[str]:
-    import pyarrow as pa
-
-    # Arrow writes texts itself, of timestamps without pandas, but of floats without the `.0`.
-    if not pa.types.is_floating(distinct.type):
-        distinct = distinct.cast(pa.string())
-    return [value_text(value) for value in distinct.to_pylist()]
 
 
 def _encoded(labels: Sequence[str], indices: NDArray[Any]) -> pa.DictionaryArray:

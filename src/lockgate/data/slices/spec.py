@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from lockgate.config import Config
-from lockgate.data.slices.names import OTHER, number_text, value_text
+from lockgate.data.slices.names import number_text, value_text
 from lockgate.errors import guess
 
 _KINDS = ("values", "bins", "quantiles", "where", "cross")
@@ -173,8 +173,6 @@ class SliceSpec(Config):
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"values are declared twice: {', '.join(twice)}")
-        if OTHER in labels:
-            raise ValueError(f"{OTHER} is the name of the rows outside the declared values and cannot be one of them")
 
     @property
     def slice_name(self) -> str:

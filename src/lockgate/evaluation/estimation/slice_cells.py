@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.data.slices.names import OTHER, SliceKey
+from lockgate.data.slices.names import SliceKey, meant
 from lockgate.evaluation.estimation.sum_request import SliceCode
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
@@ -45,19 +45,19 @@ def cells_of(
         counts = np.bincount(column, minlength=len(labels))
         for code, label in enumerate(labels):
             # A declared value is judged even without rows; the outside of a `where`, the rest of a list and what is absent are not.
-            if label not in (declared.values or ()) and (
-                declared.kind == "where" or label == OTHER or not counts[code]
-            ):
+            if label not in (declared.values or ()) and not (declared.judges(label) and counts[code]):
                 continue
             cells.append(Cell(((declared.name, label),), (len(codes), code), on_slices))
     for name, requirement in lines:
         if requirement.scope.kind == "cell":
-            inside = np.ones(scored.rows, dtype=bool)
+            inside, key = np.ones(scored.rows, dtype=bool), []
             for slicing, value in requirement.scope.cell:
                 labels, column = scored.codes(slicing)
-                inside &= column == (labels.index(value) if value in labels else -1)
+                shown = meant(value, labels)
+                inside &= column == (-1 if shown is None else labels.index(shown))
+                key.append((slicing, value if shown is None else shown))
             codes[len(codes) + 1] = 2, inside.view(np.uint8)
-            cells.append(Cell(requirement.scope.cell, (len(codes), 1), [(name, requirement)]))
+            cells.append(Cell(tuple(key), (len(codes), 1), [(name, requirement)]))
     return cells, codes
 
 

@@ -7,8 +7,10 @@ from typing import Protocol
 import pyarrow as pa
 
 from lockgate.data import arrow_arrays as arrays
+from lockgate.data import column_texts
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
+from lockgate.data.stored_columns import column_of, stored
 from lockgate.errors import DataError
 
 
@@ -54,8 +56,8 @@ class RowFaults:
 class SingleColumn:
     """What is made of one data column, in which no value may be missing."""
 
-    def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str) -> None:
-        self.purpose, self.needs = purpose, (column,)
+    def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str, as_stored: bool = False) -> None:
+        self.purpose, self.needs = purpose, (stored(column) if as_stored else column,)
         self._dataset, self._remedy = dataset, remedy
         self._missing = RowFaults(dataset, purpose, column)
 
@@ -66,9 +68,14 @@ class SingleColumn:
         return column
 
     def _texts(self, column: pa.Array) -> pa.Array:
-        """The values as text. Raises DataError for a type that has none."""
+        """The values as text. Raises DataError for a type that has none, and for numbers that may have become the same."""
+        if column_texts.may_have_collapsed(column).any():
+            raise self._wrong(
+                f"holds {column.type} with whole numbers so large that different ones may have become the same",
+                remedy="store it as whole numbers or as texts",
+            )
         try:
-            return column.cast(pa.string())
+            return column_texts.texts(column)
         except pa.ArrowException as error:
             raise self._wrong(
                 f"holds {column.type}, which has no text", remedy="store it as a number or a text"
@@ -78,7 +85,7 @@ class SingleColumn:
         self._missing.refuse("is missing", remedy=self._remedy)
 
     def _wrong(self, problem: str, *, remedy: str | None = None) -> DataError:
-        return wrong(self._dataset, self.purpose, self.needs[0], problem, remedy=remedy or self._remedy)
+        return wrong(self._dataset, self.purpose, column_of(self.needs[0]), problem, remedy=remedy or self._remedy)
 
 
 def wrong(dataset: Dataset, purpose: str, column: str, problem: str, *, remedy: str) -> DataError:

@@ -13,6 +13,7 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.slice import Slice
+from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 from lockgate.evaluation.scoring.column import SingleColumn
 
@@ -21,7 +22,7 @@ class Codes(SingleColumn):
     """Which rows belong together, as whole numbers in order of appearance, so that no user's name is stored."""
 
     def __init__(self, dataset: Dataset, column: str, purpose: str, *, remedy: str) -> None:
-        super().__init__(dataset, column, purpose, remedy=remedy)
+        super().__init__(dataset, column, purpose, remedy=remedy, as_stored=True)
         self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
@@ -39,18 +40,23 @@ class SliceLabels:
     """The label that a slice declaration gives to each row."""
 
     def __init__(self, dataset: Dataset, declared: Slice) -> None:
-        self.purpose, self.needs = f"column of slice {declared.name!r}", declared.columns
+        self.purpose = f"column of slice {declared.name!r}"
+        self.needs = tuple(
+            stored(name) if declared.names_by(name, _type_of(dataset, name)) else name for name in declared.columns
+        )
         self._dataset, self._declared = dataset, declared
         self._codes = _Distinct()
 
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         with _speaking_of(self._dataset, self._declared):
-            self._codes.add(self._declared.assign(batch))
+            columns = [batch.column(name) for name in self.needs]
+            renamed = pa.RecordBatch.from_arrays(columns, names=list(self._declared.columns))
+            self._codes.add(self._declared.assign(renamed))
         most, count = self._declared.most, len(self._codes.distinct)
         if most is not None and count > most:
             rows = before + batch.num_rows
             raise DataError(
-                f"data {self._dataset.name!r}: slice {self._declared.name!r}: column {self.needs[0]!r} has {count:,} values "
+                f"data {self._dataset.name!r}: slice {self._declared.name!r}: column {self._declared.columns[0]!r} has {count:,} values "
                 f"in the first {rows:,} rows, and at most {most:,} are judged",
                 remedy="declare bins or quantiles of a number, the values that matter, or a larger max: each is judged alone",
             )
@@ -76,6 +82,11 @@ class QuantileLabels:
         numbers = np.concatenate([*self._numbers, np.zeros(0)])
         among = None if self._queries is None else numbers[arrays.firsts(self._queries.all())]
         return self._declared.cut(numbers, among=among)
+
+
+def _type_of(dataset: Dataset, column: str) -> pa.DataType:
+    """null where the data have no such column, which is refused later."""
+    return dataset.schema.field(column).type if column in dataset.columns else pa.null()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ class Ids(SingleColumn):
     """Ids, each of them once, as hex of sha256(salt + id) unless the pipeline keeps them."""
 
     def __init__(self, dataset: Dataset, column: str, *, salt: bytes, keep: bool) -> None:
-        super().__init__(dataset, column, "id", remedy="give every row an id, or leave `id` out")
+        super().__init__(dataset, column, "id", remedy="give every row an id, or leave `id` out", as_stored=True)
         self._keep = keep
         self._salted = hashlib.sha256(salt)
         self._digests: list[Array] = []

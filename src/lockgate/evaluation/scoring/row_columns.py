@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.dataset import Dataset
-from lockgate.data.slices.names import OTHER
 from lockgate.data.slices.slice import resolved
+from lockgate.data.stored_columns import column_of
 from lockgate.errors import DataError
 from lockgate.evaluation.scoring.column import Column, wrong
 from lockgate.evaluation.scoring.group_columns import Codes, QuantileLabels, SliceLabels
@@ -43,7 +43,7 @@ def checked_rows(
         for column in columns.values():
             column.add(batch, rows)
         rows += batch.num_rows
-    sources = {name: (column.purpose, column.needs[0]) for name, column in columns.items()}
+    sources = {name: (column.purpose, column_of(column.needs[0])) for name, column in columns.items()}
     done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
     if "query" in done:
         _refuse_split_queries(dataset, done, sources)
@@ -129,7 +129,7 @@ def _refuse_large_crossings(dataset: Dataset, columns: Mapping[str, pa.Array | p
             column = columns[part.name]
             coded.append((tuple(column.dictionary.to_pylist()), arrays.to_numpy(column.indices)))
         labels, _ = declared.combine(coded)
-        count, most = len(labels) - (OTHER in labels), declared.most or 0
+        count, most = len(labels) - (declared.rest in labels), declared.most or 0
         if count > most:
             names = " and ".join(part.name for part in declared.parts)
             raise DataError(
