@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from lockgate.errors import DataError
+from lockgate.models.input_plan import InputPlan, ModelInput
 from lockgate.models.model_host import BadInput, tensors
-from lockgate.models.signature_diff import Column, fits, named
+from lockgate.models.signature_diff import Column, fits, named, properties
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from lockgate.data.dataset import Dataset
-    from lockgate.models.input_plan import InputPlan
+    from lockgate.data.untyped import Misfit
 
 _ROWS = 1000  # of which the shapes are looked at
 
@@ -23,11 +28,72 @@ def misfits(signature: Sequence[Column], plan: InputPlan, dataset: Dataset) -> l
     columns = named(signature)
     problems = []
     for column in plan.columns:
-        kind = dataset.schema.field(column.column).type
         declared = columns.get(column.name)
+        try:
+            kind = dataset.schema.field(column.column).type if column.signed is None else _kind(column, dataset)
+        except DataError as error:
+            problems.append(f"input {column.name}: {error.message}")
+            continue
         if declared is not None and not fits(declared, kind):
             problems.append(f"input {column.name} is {declared['type']}, in the data it is {kind}")
     return problems
+
+
+def with_texts(plan: InputPlan, signature: Sequence[Column] | None, dataset: Dataset) -> InputPlan:
+    """The plan with those columns read as texts of which the signature says another type than they seem to have.
+
+    Data of one type a column are as they are: only CSV holds texts alone.
+    """
+    if not signature or has_tensors(signature) or not plan.columns or not dataset.is_untyped:
+        return plan
+    from lockgate.data.untyped import retypes
+
+    types = {name: column.get("type") for name, column in (properties(signature) or named(signature)).items()}
+    columns = [
+        replace(column, signed=str(types[column.name]))
+        if column.name in types and retypes(dataset.schema.field(column.column).type, types[column.name])
+        else column
+        for column in plan.columns
+    ]
+    return replace(plan, columns=tuple(columns))
+
+
+def selected(plan: InputPlan, batches: Iterable[pa.RecordBatch], dataset: Dataset) -> Iterator[pa.RecordBatch]:
+    """The model's columns of batches of the data. Raises DataError, which names column and row of a text that does not fit."""
+    from lockgate.data.untyped import Misfit
+
+    before = 0
+    for batch in batches:
+        try:
+            yield plan.select(batch)
+        except Misfit as misfit:
+            raise _misfit(misfit, plan, dataset, before=before) from None
+        before += batch.num_rows
+
+
+def _kind(column: ModelInput, dataset: Dataset) -> pa.DataType:
+    """What all texts of a column become. Raises DataError."""
+    import pyarrow as pa
+
+    from lockgate.data.untyped import Misfit
+
+    before, kinds = 0, []
+    for batch in dataset.batches([column.source]):
+        try:
+            kinds.append(column.of(batch).type)
+        except Misfit as misfit:
+            raise _misfit(misfit, InputPlan((column,)), dataset, before=before) from None
+        before += batch.num_rows
+    return pa.float64() if pa.float64() in kinds else kinds[0] if kinds else pa.null()
+
+
+def _misfit(misfit: Misfit, plan: InputPlan, dataset: Dataset, *, before: int) -> DataError:
+    column = next(each for each in plan.columns if each.column == misfit.column and each.signed is not None)
+    return DataError(
+        f"column {column.column!r} of {dataset.redacted_path} is no {column.signed} in "
+        f"{dataset.row(before + misfit.row + 1)}, and the signature says {column.signed}",
+        remedy="correct the cell, or leave it empty where it is missing",
+    )
 
 
 def has_tensors(signature: Sequence[Column] | None) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from lockgate.data.stored_columns import stored
 from lockgate.models.signature_diff import Column, fits, named, properties, required
 
 if TYPE_CHECKING:
@@ -28,12 +29,26 @@ class InputSource:
 
 @dataclass(frozen=True)
 class ModelInput:
-    """A column that a model is given. name: for the model; column: of the data; tensor: of which it is a part."""
+    """A column that a model is given. name: for the model; column: of the data; tensor: of which it is a part.
+    signed: the type in which its cells, which are texts, are read; None where the data say the type."""
 
     name: str
     column: str
     decode: str | None = None
     tensor: str | None = None
+    signed: str | None = None
+
+    @property
+    def source(self) -> str:
+        """What `Dataset.batches` calls it."""
+        return self.column if self.signed is None else stored(self.column)
+
+    def of(self, batch: pa.RecordBatch) -> pa.Array:
+        """Its values in a batch of the data. Raises Misfit."""
+        from lockgate.data.untyped import as_signed
+
+        values = batch.column(self.source)
+        return values if self.signed is None else as_signed(self.column, values, self.signed)
 
 
 @dataclass(frozen=True)
@@ -61,18 +76,18 @@ class InputPlan:
     @property
     def sources(self) -> tuple[str, ...]:
         """The columns of the data that are read for it."""
-        return tuple(dict.fromkeys(column.column for column in self.columns))
+        return tuple(dict.fromkeys(column.source for column in self.columns))
 
     def select(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The model's columns of a batch of the data, under the model's names."""
+        """The model's columns of a batch of the data, under the model's names. Raises Misfit: see `data.untyped`."""
         import pyarrow as pa
 
+        arrays = [column.of(batch) for column in self.columns]
         fields = []
-        for column in self.columns:
+        for column, values in zip(self.columns, arrays, strict=True):
             marks = {TENSOR: column.tensor, DECODE: column.decode}
             metadata = {mark: text.encode() for mark, text in marks.items() if text is not None}
-            fields.append(pa.field(column.name, batch.schema.field(column.column).type, metadata=metadata or None))
-        arrays = [batch.column(column.column) for column in self.columns]
+            fields.append(pa.field(column.name, values.type, metadata=metadata or None))
         return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 

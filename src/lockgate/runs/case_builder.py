@@ -245,7 +245,7 @@ class CaseBuilder:
                 score = (replay if replayed else scorer)(contender.model, reading)
             else:
                 score = row_metrics.row_scorer(contender.model, row_functions, reading)
-            scorers[contender.role] = self.inputs.feed(score, plans[contender.role], row_functions)
+            scorers[contender.role] = self.inputs.feed(score, dataset, plans[contender.role], row_functions)
         return scorers, columns
 
     @property

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import tee
 from typing import TYPE_CHECKING, Any
 
 from lockgate.data.slices.slice import Slice
 from lockgate.errors import DataError, GateBroken
 from lockgate.evaluation.scoring import row_metrics
+from lockgate.models.input_check import selected, with_texts
 from lockgate.models.input_plan import SLICE, InputPlan, InputPlanner, InputSource
 from lockgate.pipeline.pipeline import Pipeline, TagThreshold
 
@@ -62,7 +64,8 @@ class ScoringInputs:
             dict.fromkeys(dataset.index_columns, "index") | dict(self.roles),
             self.sources,
         )
-        return planner.plan(signature, None if signature else contender.model.load().fitted)
+        plan = planner.plan(signature, None if signature else contender.model.load().fitted)
+        return with_texts(plan, signature, dataset)
 
     def checked_plan(self, contender: Contender, dataset: Dataset) -> InputPlan:
         """As `plan`. Raises DataError where rows of the data cannot become inputs of the model."""
@@ -118,16 +121,21 @@ class ScoringInputs:
     def feed(
         self,
         score: Callable[[Iterator[Any]], Iterator[Any]],
+        dataset: Dataset,
         plan: InputPlan,
         row_functions: RowFunctionPlan | None = None,
     ) -> Callable[[Iterator[Any]], Iterator[Any]]:
         """`score`, but of batches of the data: the model gets its own columns of them, under its own names."""
 
-        def inputs(batch: pa.RecordBatch) -> pa.RecordBatch:
-            columns = plan.select(batch)
-            return columns if row_functions is None else row_functions.extend(columns, data=batch)
+        if row_functions is None:
+            return lambda batches: score(selected(plan, batches, dataset))
 
-        return lambda batches: score(map(inputs, batches))
+        def extended(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            own, data = tee(batches)
+            inputs = selected(plan, own, dataset)
+            return (row_functions.extend(columns, data=batch) for columns, batch in zip(inputs, data, strict=True))
+
+        return lambda batches: score(extended(batches))
 
     def classes(self, dataset: Dataset) -> tuple[str, ...]:
         """The classes of a multiclass task, in the order of its scores; none of any other."""
@@ -170,4 +178,4 @@ class ScoringInputs:
         batch = next(dataset.batches(plan.sources, rows=rows), None)
         if batch is None or batch.num_rows == 0:
             raise DataError(f"data {dataset.name!r} has no rows to send", remedy="give data with rows")
-        return plan.select(batch.slice(0, rows))
+        return next(selected(plan, [batch.slice(0, rows)], dataset))

@@ -1,0 +1,91 @@
+"""Give texts of a CSV file the type that a model's signature names, exactly, or say which row does not have it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lockgate.data import arrow_arrays as arrays
+from lockgate.data.arrow_arrays import Array
+
+# What pandas and Arrow take for missing in a column that is not of texts.
+_MISSING = frozenset(
+    ["", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+     "NULL", "NaN", "None", "n/a", "nan", "null"]
+)  # fmt: skip
+_TRUTH = {
+    "1": True,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "0": False,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
+_WHOLE = re.compile(r"[+-]?\d{1,18}", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?inf(?:inity)?", re.ASCII | re.IGNORECASE)
+NUMERIC = ("integer", "long", "float", "double")
+
+
+class Misfit(ValueError):
+    """A text is not of the type. row: which of the column, from 0."""
+
+    def __init__(self, column: str, row: int) -> None:
+        super().__init__(column, row)
+        self.column, self.row = column, row
+
+
+def retypes(kind: pa.DataType, signed: object) -> bool:
+    """Whether a column that seems to be of that type is read anew for a signature that says `signed`, from its texts."""
+    if signed == "string":
+        return not arrays.is_text(kind)
+    if signed == "boolean":
+        return not pa.types.is_boolean(kind)
+    return signed in NUMERIC and arrays.is_text(kind)
+
+
+def as_signed(name: str, texts: pa.Array, signed: object) -> pa.Array:
+    """Texts as the type that a signature calls string, boolean, integer, long, float or double. Raises Misfit.
+
+    Numbers are whole ones where all of them are, else float64: the model's own process casts them to the last bit.
+    """
+    if signed == "string":
+        return texts
+    if signed == "boolean":
+        values, missing = _parsed(name, texts, _TRUTH.__getitem__)
+        column = arrays.from_numpy(np.array(values, bool))
+    else:
+        values, missing = _parsed(name, texts, _number)
+        whole = all(isinstance(value, int) for value in values)
+        column = arrays.from_numpy(np.array(values, np.int64 if whole else np.float64))
+    rows = arrays.to_numpy(texts.dictionary_encode(null_encoding="encode").indices)
+    column, absent = column.take(arrays.from_numpy(rows)), missing[rows]
+    return pc.if_else(arrays.from_numpy(absent), pa.nulls(1, column.type)[0], column) if absent.any() else column
+
+
+def _parsed(name: str, texts: pa.Array, parse: Callable[[str], Any]) -> tuple[list[Any], Array]:
+    """(the value of each distinct text, 0 for what is missing; which are missing). Raises Misfit."""
+    encoded = texts.dictionary_encode(null_encoding="encode")
+    values, missing = [], []
+    for code, text in enumerate(encoded.dictionary.to_pylist()):
+        stripped = "" if text is None else text.strip()
+        missing.append(stripped in _MISSING)
+        try:
+            values.append(0 if missing[-1] else parse(stripped))
+        except (KeyError, ValueError):
+            raise Misfit(name, int((arrays.to_numpy(encoded.indices) == code).argmax())) from None
+    return values, np.array(missing, bool)
+
+
+def _number(text: str) -> int | float:
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    raise ValueError

@@ -1,0 +1,88 @@
+"""Columns of CSV in the types of two models' signatures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.stored_columns import stored
+from lockgate.errors import DataError
+from lockgate.models.input_check import misfits, selected, with_texts
+from lockgate.models.input_plan import InputPlan, InputPlanner, InputSource
+
+
+def signature(**types: str) -> list[dict[str, Any]]:
+    return [{"name": name, "type": kind} for name, kind in types.items()]
+
+
+def csv(folder: Path, text: str) -> Dataset:
+    (folder / "d.csv").write_text(text)
+    return Dataset("holdout", DatasetSpec(path="d.csv"), folder)
+
+
+def plan(dataset: Dataset, inputs: list[dict[str, Any]], **renamed: str) -> InputPlan:
+    sources = {name: InputSource((column,)) for name, column in renamed.items()}
+    planner = InputPlanner({field.name: field.type for field in dataset.schema}, {}, sources)
+    return with_texts(planner.plan(inputs), inputs, dataset)
+
+
+def given(dataset: Dataset, *plans: InputPlan) -> list[dict[str, list[Any]]]:
+    """What each model gets of the same batches."""
+    batches = list(dataset.batches(list(dict.fromkeys(column for each in plans for column in each.sources))))
+    return [pa.Table.from_batches(selected(each, batches, dataset)).to_pydict() for each in plans]
+
+
+def test_each_model_gets_the_type_that_its_signature_names(tmp_path: Path) -> None:
+    """The same cell is a text to one, a number to another, and what it seems to one without a signature."""
+    dataset = csv(tmp_path, "zip,on,day\n01001,1,2026-01-05\n1001,0,2026-01-06\n")
+
+    first, second, third = given(
+        dataset,
+        plan(dataset, signature(zip="string", on="boolean", day="string")),
+        plan(dataset, signature(zip="long")),
+        plan(dataset, []),
+    )
+
+    assert first == {"zip": ["01001", "1001"], "on": [True, False], "day": ["2026-01-05", "2026-01-06"]}
+    assert second["zip"] == third["zip"] == [1001, 1001]
+    assert third["on"] == [1, 0]
+
+
+def test_a_column_that_no_model_takes_for_a_number_is_read_as_text_alone(tmp_path: Path) -> None:
+    """And not in both ways, which would cost a second pass; what seems right is read as before."""
+    dataset = csv(tmp_path, "zip,n,name\n01001,1,x\n")
+
+    assert plan(dataset, signature(zip="string", n="long", name="string")).sources == (stored("zip"), "n", "name")
+
+
+def test_a_renamed_column_has_the_type_of_the_signature_too(tmp_path: Path) -> None:
+    """`inputs:` names the data column."""
+    dataset = csv(tmp_path, "plz,n\n01001,1\n")
+
+    assert given(dataset, plan(dataset, signature(zip="string", n="double"), zip="plz"))[0]["zip"] == ["01001"]
+
+
+def test_a_cell_that_is_not_of_the_type_is_named(tmp_path: Path) -> None:
+    """By column and row, without what it holds; to the signature gate likewise."""
+    dataset = csv(tmp_path, "a,b\n1,1\nSECRET,2\n")
+    inputs = signature(a="double")
+    message = "column 'a' of d.csv is no double in row 2, and the signature says double"
+
+    with pytest.raises(DataError, match=message) as wrong:
+        given(dataset, plan(dataset, inputs))
+
+    assert "SECRET" not in str(wrong.value)
+    assert misfits(inputs, plan(dataset, inputs), dataset) == [f"input a: {message}"]
+
+
+def test_the_signature_gate_compares_with_what_the_texts_are(tmp_path: Path) -> None:
+    """A number with a plus sign is a number, and a fraction no whole one."""
+    dataset = csv(tmp_path, "zip,a,on,n\n01001,+1,1,None\n1001,None,0,0.5\n")
+    inputs = signature(zip="string", a="double", on="boolean", n="long")
+
+    assert misfits(inputs, plan(dataset, inputs), dataset) == ["input n is long, in the data it is double"]
