@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,7 +29,7 @@ def read_rows(
         return
     fields = [*((field.name, field) for field in typed), *((stored(field.name), field) for field in as_stored)]
     before = 0
-    for count, batch in _own_columns(file, contents, *own, rows):
+    for count, batch in _own_columns(file, contents, own[0], own[1], rows):
         columns = []
         for name, field in fields:
             constant = file.constants.get(field.name)
@@ -62,6 +63,8 @@ def _own_columns(
 
 def _refuse_contradiction(file: DataFile, name: str, column: pa.Array, constant: pa.Array, before: int) -> None:
     values = arrays.plain(column)
+    with suppress(pa.ArrowException):  # `01` in a folder's name and `1` in a file are no contradiction
+        values, constant = values.cast(pa.int64()), constant.cast(pa.int64())
     try:
         expected = constant.cast(values.type)
         same = (
