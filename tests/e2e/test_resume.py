@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -31,17 +32,28 @@ def stopped(checkout: Checkout, **policy: Any) -> Path:
     return checkout.run
 
 
+def sealed(run: Path) -> Path:
+    """Where the run keeps what it may take up again."""
+    return run.parent.parent / "sealed" / run.name
+
+
+def begun(run: Path) -> dict[str, Any]:
+    """What the run sealed when it began."""
+    began: dict[str, Any] = json.loads(json.loads((sealed(run) / "run.json").read_bytes())["content"])
+    return began
+
+
 def test_an_interrupted_run_goes_on_where_it_was(waiting: Checkout) -> None:
     """With its id, its nonce and what it had measured; models are not asked twice."""
     run = stopped(waiting, data={"holdout": HOLDOUT})
-    state, gates = waiting.state, kept(run)
+    nonce, gates = begun(run)["nonce"], kept(run)
     scored = (run / "scored" / "holdout.parquet").stat()
 
     ended = waiting.gate("run", "--resume")
 
     assert ended.code == 0, ended.stderr
     assert (waiting.run, waiting.state["state"]) == (run, "finished")
-    assert (waiting.evidence["run"]["id"], waiting.evidence["run"]["nonce"]) == (run.name, state["nonce"])
+    assert (waiting.evidence["run"]["id"], waiting.evidence["run"]["nonce"]) == (run.name, nonce)
     assert gates == {"metrics.json": kept(run)["metrics.json"]}
     assert (run / "scored" / "holdout.parquet").stat() == scored
     assert [one["data"] for one in waiting.evidence["scored"]] == ["holdout"]
@@ -126,7 +138,7 @@ def test_a_gate_that_broke_is_asked_again(waiting: Checkout) -> None:
     (waiting.folder / "broken").touch()
     waiting.write(gates=GATES, data={"holdout": SCORED})
     broken = waiting.gate("run")
-    run, nonce, before = waiting.run, waiting.state["nonce"], kept(waiting.run)
+    run, nonce, before = waiting.run, begun(waiting.run)["nonce"], kept(waiting.run)
     (waiting.folder / "broken").unlink()
     (waiting.folder / "go").touch()
 
@@ -137,3 +149,31 @@ def test_a_gate_that_broke_is_asked_again(waiting: Checkout) -> None:
     assert (waiting.run, waiting.evidence["run"]["nonce"]) == (run, nonce)
     assert before == {"metrics.json": kept(run)["metrics.json"]}
     assert verdicts(waiting.evidence) == {"metrics": "pass", "Wait": "pass"}
+
+
+def test_results_that_a_model_could_have_written_are_not_taken_up(waiting: Checkout) -> None:
+    """Outside of a box it can read every key: the gates are run again, with another nonce."""
+    run = stopped(waiting, data={"holdout": SCORED}, isolation={"require": "off"})
+
+    assert not sealed(run).exists()
+
+    ended = waiting.gate("run", "--resume")
+
+    assert ended.code == 0, ended.stderr
+    assert f"nothing of run {run.name} can be taken up; its gates are run again" in ended.stdout + ended.stderr
+
+
+def test_forged_results_and_evidence_are_not_taken_up(waiting: Checkout) -> None:
+    """Whatever is put into the folder of a run without its key."""
+    run = stopped(waiting, data={"holdout": SCORED})
+    for path in [*sealed(run).glob("*.*")]:
+        document = json.loads(path.read_bytes())
+        document["content"] = document["content"].replace("fail", "pass") + " "
+        path.write_text(json.dumps(document))
+    (run / "state.json").write_text(json.dumps(waiting.state | {"state": "finished"}))
+    (run / "evidence.json").write_text("{}")
+
+    ended = waiting.gate("run", "--resume")
+
+    assert ended.code == 0, ended.stderr
+    assert "nothing of run" in ended.stdout + ended.stderr

@@ -158,17 +158,26 @@ def pipeline_of(*gates: Gate, **known: Any) -> Pipeline:
     return Pipeline.model_construct(**fields)
 
 
-def asking(case: Case, *gates: Gate, only: tuple[str, ...] = (), observe: bool = False, **known: Any) -> PipelineRun:
-    """A run of these gates over a case."""
+def asking(
+    case: Case,
+    *gates: Gate,
+    only: tuple[str, ...] = (),
+    observe: bool = False,
+    key: bytes | None = None,
+    resumed: bool = False,
+    **known: Any,
+) -> PipelineRun:
+    """A run of these gates over a case. key: of its folder."""
     return PipelineRun(
         pipeline=pipeline_of(*gates, **known),
         case=case,
-        folder=RunFolder(case.folder),
+        folder=RunFolder(case.folder, key),
         nonce="n",
         started_at=now(),
         circumstances={},
         only=only,
         observe=observe,
+        resumed=resumed,
     )
 
 

@@ -78,9 +78,10 @@ class WarmPython:
                 start_new_session=True,
             )
         program.write_text(
+            # it holds all that it runs, since in the box of a model it can read nothing beside itself
             f"#!{sys.executable} -IS\n"
-            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import warm_python\n"
-            f"sys.exit(warm_python.ask({str(door)!r}, sys.argv[1:]))\n"
+            f"import types; warm = types.ModuleType('warm'); exec({Path(__file__).read_text()!r}, vars(warm))\n"
+            f"import sys; sys.exit(warm.ask({str(door)!r}, sys.argv[1:]))\n"
         )
         program.chmod(0o755)
         self.path = str(program)

@@ -16,6 +16,7 @@ PROSE = frozenset(
 )  # fmt: skip
 # Everything below these keys is of the moment or of the machine: the keys stay, each value becomes <of this run>.
 OF_THIS_RUN = frozenset({"seconds", "machine", "versions", "threads", "python", "stderr", "meanwhile"})
+LATER = frozenset({"isolation"})  # keys that came after the recordings: who reads the older form passes them over
 UNORDERED = frozenset({"artifacts", "files"})  # lists of paths, which digests are part of
 WRITTEN = frozenset(
     {"text", "confidence"}
@@ -49,7 +50,10 @@ class Masks:
         """The value with placeholders. key: the one that it stands under. timed: whether it was measured by a clock."""
         if isinstance(value, dict):
             timed = timed or value.get("kind") == "latency" or str(value.get("id", "")).startswith("latency/")
-            members = sorted(value.items(), key=lambda pair: self._order(pair[0]))
+            members = sorted(
+                ((name, inner) for name, inner in value.items() if name not in LATER),
+                key=lambda pair: self._order(pair[0]),
+            )
             return {self.text(name): self._member(value, name, inner, timed=timed) for name, inner in members}
         if isinstance(value, list | tuple):
             if key.rsplit("/", 1)[-1] in UNORDERED and all(isinstance(inner, str) for inner in value):

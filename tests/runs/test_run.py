@@ -73,7 +73,8 @@ def run(tmp_path: Path) -> Run:
         for name, what in said.items():
             SAYS[name] = what if isinstance(what, list) else [finding(name, what)]
             gates.append(Says.model_validate({"gate": "says", "name": name, **((fields or {}).get(name) or {})}))
-        session = asking(case_of(tmp_path / "run", alone=True), *gates, **known)
+        (tmp_path / "runs").mkdir(exist_ok=True)
+        session = asking(case_of(tmp_path / "runs" / "run", alone=True), *gates, **known)
         session.run_gates()
         return session
 
@@ -315,14 +316,48 @@ def test_only_the_named_gates_are_asked(run: Run) -> None:
 def test_a_resumed_run_asks_what_is_not_finished(run: Run) -> None:
     """Finished gates are read back, whole, with their exhibits; one that broke is asked again."""
     curve = Exhibit("a/roc", "curve", ("x",), ((0.5,),))
-    first = run({"a": [finding("a", V.FAIL), curve, Context({"k": "v"})], "b": [ModelFault("killed")]})
+    first = run({"a": [finding("a", V.FAIL), curve, Context({"k": "v"})], "b": [ModelFault("killed")]}, key=b"key")
     ASKED.clear()
-    second = run({"a": V.PASS, "b": V.PASS})
+    second = run({"a": V.PASS, "b": V.PASS}, key=b"key", resumed=True)
 
     assert ASKED == ["b"]
     assert second.results[0] == first.results[0]
     assert [entry["name"] for entry in second.exhibits] == ["a/roc"]
     assert str(second.results[1].verdict) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"key": b"key"}, {"key": b"key"}),
+        ({"key": b"key"}, {"key": b"another", "resumed": True}),
+        ({"key": b"key"}, {"key": None, "resumed": True}),
+        ({"key": None}, {"key": b"key", "resumed": True}),
+    ],
+    ids=["a fresh run", "another key", "no key", "nothing sealed"],
+)
+def test_what_lies_in_the_folder_decides_nothing_by_itself(
+    run: Run, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """A result is taken up by a resumed run alone, and only if it is sealed by the key of the run."""
+    run({"a": V.PASS}, **before)
+    ASKED.clear()
+    second = run({"a": V.FAIL}, **after)
+
+    assert ASKED == ["a"]
+    assert str(second.results[0].verdict) == "fail"
+
+
+def test_a_result_of_another_gate_is_no_result_of_this_one(run: Run) -> None:
+    """The name of the file is sealed with it."""
+    session = run({"a": V.PASS}, key=b"key")
+    sealed = session.folder.path.parent.parent / "sealed" / "run"
+    (sealed / "b.gate").write_bytes((sealed / "a.gate").read_bytes())
+    ASKED.clear()
+    second = run({"b": V.FAIL}, key=b"key", resumed=True)
+
+    assert ASKED == ["b"]
+    assert str(second.results[0].verdict) == "fail"
 
 
 def test_the_whole_evidence(run: Run, tmp_path: Path) -> None:

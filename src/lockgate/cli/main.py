@@ -34,6 +34,7 @@ COMMANDS = {
     "github": "Run a step of the GitHub Action.",
     "init": "Write a pipeline for a model of yours.",
     "schema": "Print the JSON Schema of a pipeline.",
+    "doctor": "Show how this machine keeps models in their box.",
     "kinds": "List the gates and registries that are installed.",
     "demo": "Play the whole story with models made here.",
 }

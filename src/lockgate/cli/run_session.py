@@ -8,7 +8,7 @@ import os
 import platform
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,10 +24,11 @@ from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
-from lockgate.evidence.run_folder import RunFolder, new_run_id, runs
+from lockgate.evidence.run_folder import RunFolder, forget_keys, new_run_id, runs
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations import git
 from lockgate.models import environment
+from lockgate.models.isolation.box import boxed
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.promote import record_staging
@@ -43,6 +44,7 @@ from lockgate.text import secret_forms
 
 if TYPE_CHECKING:
     from lockgate.cli.console import Screen
+_RECORD, _FINISHED = "run.json", "finished.json"  # sealed: what a run began with, and that it came to its end
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h: what is larger goes back to the system when it is freed
 _CI_VARIABLES = (
     *("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_SHA", "GITHUB_EVENT_NAME"),
@@ -134,12 +136,23 @@ class _RunSession:
         started = now()
         resumed = self._resumable() if self.resume else None
         folder = resumed or RunFolder.new(self.pipeline.root, new_run_id(started))
-        stop = Event()
+        if boxed(self.pipeline.isolation):
+            folder = folder.with_key(fresh=resumed is None)
+        else:
+            forget_keys(self.pipeline.root)
+        record = None if resumed is None else folder.sealed(_RECORD)
+        if resumed is not None and record is None:
+            if resumed.state().get("inputs") is None:
+                raise UsageError(
+                    f"run {folder.run_id} ended before it chose its versions", remedy="start anew with gate run"
+                )
+            self.screen.say(f"nothing of run {folder.run_id} can be taken up; its gates are run again")
         if resumed is None:
             folder.mark("running", pipeline=self._file, asked=self._options, started_at=started.isoformat())
+        stop = Event()
         try:
             with _ended_by_signals(stop):
-                evidence, fresh = self._evidence(folder, stop)
+                evidence, fresh = self._evidence(folder, record, started, stop)
         except KeyboardInterrupt:
             folder.mark("interrupted")
             raise
@@ -149,11 +162,17 @@ class _RunSession:
         if fresh:
             folder.keep_evidence(evidence)
             _write_reports(evidence, folder)
+            folder.keep_sealed(_FINISHED, {"evidence": evidence.digest})
             folder.mark("finished")
         return evidence, folder
 
-    def _evidence(self, folder: RunFolder, stop: Event) -> tuple[Evidence, bool]:
-        """(the evidence, whether it was made now; a resumed run may have finished before)."""
+    def _evidence(
+        self, folder: RunFolder, record: dict[str, Any] | None, started: datetime, stop: Event
+    ) -> tuple[Evidence, bool]:
+        """(the evidence, whether it was made now; a resumed run may have finished before).
+
+        record: what a resumed run began with, None where the run begins now.
+        """
         with (
             self.screen.progress() as progress,
             open_case(
@@ -163,29 +182,39 @@ class _RunSession:
                 environ=os.environ,
                 candidate=self.selector,
                 only=self.only,
-                warm_up=folder.state().get("state") != "finished",
-                began=datetime.fromisoformat(folder.state()["started_at"]),
+                warm_up=record is None or folder.sealed(_FINISHED) is None,
+                began=started if record is None else datetime.fromisoformat(record["started_at"]),
                 cancelled=stop.is_set,
                 progress=progress,
+                resumed=record is not None,
             ) as builder,
         ):
             try:
-                if self.resume:
-                    finished = _finished_evidence(folder, builder.digests())
+                resumed = record is not None
+                if record is not None:
+                    self._check_unchanged(folder, record, builder.digests())
+                    finished = _finished_evidence(folder)
                     if finished is not None:
                         return finished, False
                 else:
-                    folder.mark("running", inputs=builder.digests(), nonce=secrets.token_hex(16))
-                state = folder.state()
+                    record = {
+                        "inputs": builder.digests(),
+                        "nonce": secrets.token_hex(16),
+                        "started_at": started.isoformat(),
+                        "options": self._options,
+                    }
+                    folder.keep_sealed(_RECORD, record)
+                    folder.mark("running", inputs=record["inputs"], nonce=record["nonce"])
                 run = PipelineRun(
                     pipeline=self.pipeline,
                     case=builder.case,
                     folder=folder,
-                    nonce=state["nonce"],
-                    started_at=datetime.fromisoformat(state["started_at"]),
+                    nonce=record["nonce"],
+                    started_at=datetime.fromisoformat(record["started_at"]),
                     circumstances=_circumstances(self.pipeline.root),
                     only=self.only,
                     observe=self.observing,
+                    resumed=resumed,
                     hidden=secret_forms(environment.secrets(os.environ)),
                     show=self.screen.show_gate,
                     published=self.registry.evidence(self.pipeline.model).all,
@@ -197,6 +226,16 @@ class _RunSession:
                 stop.set()
                 raise
         return evidence, True
+
+    def _check_unchanged(self, folder: RunFolder, record: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+        """Raise UsageError where policy, models, data or options are not those that the run began with."""
+        changed = [name for name, value in inputs.items() if record["inputs"].get(name) != value]
+        changed += ["options"] if record["options"] != self._options else []
+        if changed:
+            raise UsageError(
+                f"run {folder.run_id} cannot go on: {', '.join(changed)} changed since it began",
+                remedy="start anew with gate run",
+            )
 
     @property
     def _file(self) -> str:
@@ -273,24 +312,13 @@ def _lean_memory() -> None:
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 16)
 
 
-def _finished_evidence(folder: RunFolder, inputs: dict[str, Any]) -> Evidence | None:
-    """Evidence that the run had already written, None where gates are still to be run: also those that broke.
-
-    inputs: digests of policy, models and data as they are now. Raises UsageError where the run cannot go on.
-    """
-    state = folder.state()
-    if state.get("inputs") is None or "nonce" not in state:
-        raise UsageError(f"run {folder.run_id} ended before it chose its versions", remedy="start anew with gate run")
-    changed = [name for name, value in inputs.items() if state["inputs"].get(name) != value]
-    if changed:
-        raise UsageError(
-            f"run {folder.run_id} cannot go on: {', '.join(changed)} changed since it began",
-            remedy="start anew with gate run",
-        )
-    if state.get("state") != "finished":
+def _finished_evidence(folder: RunFolder) -> Evidence | None:
+    """Evidence that the run had already written, None where gates are still to be run: also those that broke."""
+    finished = folder.sealed(_FINISHED)
+    if finished is None:
         return None
     evidence = folder.evidence()
-    return None if evidence.verdict is Verdict.ERROR else evidence
+    return None if evidence.digest != finished["evidence"] or evidence.verdict is Verdict.ERROR else evidence
 
 
 def _circumstances(root: Path) -> dict[str, Any]:

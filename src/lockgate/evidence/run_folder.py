@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from lockgate.errors import UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.exhibit import Exhibit, exhibit_file
-from lockgate.hashing import sha256, sha256_file
+from lockgate.hashing import canonical, sha256, sha256_file
 
 EVIDENCE = "evidence.json"
 _STATE = "state.json"
@@ -22,9 +23,10 @@ _STATE = "state.json"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk."""
+    """One run on disk. key: by which what `--resume` takes up is told from what somebody else wrote; None: nothing is."""
 
     path: Path
+    key: bytes | None = field(default=None, repr=False)
 
     @classmethod
     def new(cls, root: Path, run_id: str) -> RunFolder:
@@ -51,6 +53,42 @@ class RunFolder:
         write(path, data)
         return path
 
+    def with_key(self, *, fresh: bool) -> RunFolder:
+        """The folder with the key of its run, made where `fresh`; without one where there is none."""
+        path = self._sealed / "key"
+        if fresh:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write(path, secrets.token_bytes(32))
+            path.chmod(0o600)
+        return replace(self, key=path.read_bytes() if path.is_file() else None)
+
+    def keep_sealed(self, name: str, document: Any) -> None:
+        """Write what a resumed run takes up; nothing where there is no key, since it could not be told from a forgery."""
+        if self.key is not None:
+            content, path = canonical(document), self._sealed / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, canonical({"content": content.decode(), "seal": self._seal(name, content)}))
+
+    def sealed(self, name: str) -> Any:
+        """What `keep_sealed` wrote under that name; None for everything else."""
+        try:
+            document = json.loads((self._sealed / name).read_bytes())
+            content = document["content"].encode()
+            authentic = self.key is not None and hmac.compare_digest(document["seal"], self._seal(name, content))
+            return json.loads(content) if authentic else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+
+    @property
+    def _sealed(self) -> Path:
+        """Beside the folders of runs, so that it goes with none of them."""
+        return self.path.parent.parent / "sealed" / self.run_id
+
+    def _seal(self, name: str, content: bytes) -> str:
+        """HMAC-SHA-256 over the run, the name and the content (RFC 2104)."""
+        header = canonical([self.run_id, name])
+        return hmac.digest(self.key or b"", header + b"\n" + content, "sha256").hex()
+
     def keep_evidence(self, evidence: Evidence) -> None:
         """Write evidence.json and evidence.sha256 (in the form that `sha256sum -c` reads)."""
         self.write(EVIDENCE, evidence.stored)
@@ -70,7 +108,7 @@ class RunFolder:
         return Evidence.read(path.read_bytes())
 
     def mark(self, state: str, **more: Any) -> None:
-        """Record the state of the run: running, interrupted, broken or finished; `more` is what --resume needs."""
+        """Record the state of the run: running, interrupted, broken or finished, for people; it decides nothing."""
         document = self.state() | {"state": state} | more
         self.write(_STATE, json.dumps(document, indent=1, sort_keys=True).encode())
 
@@ -114,6 +152,12 @@ def latest(root: Path) -> RunFolder | None:
     """The run that `.gate/latest` points to."""
     path = root / ".gate" / "latest"
     return RunFolder(path.resolve()) if path.exists() else None
+
+
+def forget_keys(root: Path) -> None:
+    """Remove the keys of all runs: a model that is in no box could read them, and seal what it forges."""
+    for path in (root / ".gate" / "sealed").glob("*/key"):
+        path.unlink(missing_ok=True)
 
 
 def salt(root: Path) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -19,6 +21,7 @@ from typing import IO, cast
 
 from lockgate.errors import ModelFault
 from lockgate.models.environment import interpreter, model_environment
+from lockgate.models.isolation.box import Box
 from lockgate.models.model import LoadFacts
 
 MODEL_HOST = Path(__file__).with_name("model_host.py")
@@ -75,31 +78,40 @@ class ChildProcess:
         cwd: Path | None,
         inherited: Sequence[int] = (),
         after: Sequence[str] = (),
+        box: Box | None = None,
     ) -> None:
         """Start `command` with the descriptors `inherited` and the lifeline as its next arguments, then `after`.
 
-        Raises OSError.
+        box: in which the command runs; its launcher is then the process that we know. Raises OSError.
         """
         mark = uuid.uuid4().hex
         theirs, lifeline = os.pipe()
         descriptors = (*inherited, theirs)
-        try:
-            self._process = subprocess.Popen(
-                [*command, *map(str, descriptors), *after],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env={**env, MARK: mark},
-                cwd=cwd,
-                pass_fds=descriptors,
-                start_new_session=True,
-                bufsize=0,
-            )
-        except BaseException:
-            os.close(lifeline)
-            raise
-        finally:
-            os.close(theirs)
+        with contextlib.ExitStack() as stack:
+            launch: list[str] = []
+            passed = descriptors
+            if box is not None:
+                rules = stack.enter_context(_in_memory(box.rules)).fileno()
+                launch, passed = box.launch(rules=rules, lifeline=theirs), (*descriptors, rules)
+                env = box.environment(env)
+                command = [_program(command[0], env), *command[1:]]
+            try:
+                self._process = subprocess.Popen(
+                    [*launch, *command, *map(str, descriptors), *after],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    env={**env, MARK: mark},
+                    cwd=cwd,
+                    pass_fds=passed,
+                    start_new_session=True,
+                    bufsize=0,
+                )
+            except BaseException:
+                os.close(lifeline)
+                raise
+            finally:
+                os.close(theirs)
         self._tail = _Tail(cast("IO[bytes]", self._process.stdout), copy=env.get(MODEL_OUTPUT))
         self._end = weakref.finalize(self, _end, self._process, lifeline, mark, os.getpid())
 
@@ -155,7 +167,7 @@ class OwnedModel(ABC):
 
     folder: the model's files. python: the interpreter that it answers under. environ: of which the model sees what
     `model_environment` leaves. name: how faults call it, `candidate`. scratch: the folder that it works in, ours when None.
-    cancelled: called ten times a second.
+    cancelled: called ten times a second. box: what its processes are held to, nothing where None.
     """
 
     folder: Path
@@ -165,6 +177,7 @@ class OwnedModel(ABC):
     name: str = "candidate"
     scratch: Path | None = None
     cancelled: Callable[[], bool] | None = None
+    box: Box | None = None
     _child: ChildProcess | None = field(default=None, init=False)
     _facts: LoadFacts | None = field(default=None, init=False)
     _fault: ModelFault | None = field(default=None, init=False)
@@ -211,6 +224,22 @@ class OwnedModel(ABC):
         if self._child is not None:
             self._child.end()
         return fault
+
+
+def _in_memory(content: bytes) -> IO[bytes]:
+    """A file that is in no folder, at its beginning."""
+    file = os.fdopen(os.memfd_create("rules"), "w+b")
+    file.write(content)
+    file.seek(0)
+    return file
+
+
+def _program(name: str, env: Mapping[str, str]) -> str:
+    """The path of a program. Raises FileNotFoundError, as a start without a launcher before it would."""
+    path = shutil.which(name, path=env.get("PATH", os.defpath))
+    if path is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return path
 
 
 class _Tail:

@@ -103,7 +103,8 @@ class LoadFacts:
     that we start, until it is ready. python: its version. versions: of the libraries beside the model, by the name that
     pip knows; of a server, what it says of itself. where: which layer answers, and where the clock stands. threads: the
     variables by which numerical libraries were told how many threads to use. What cannot be known of a server is None.
-    fitted: of a model without a signature, what it knows itself of its features.
+    fitted: of a model without a signature, what it knows itself of its features. isolation: what its processes are held
+    to, empty without a box.
     """
 
     load_seconds: float | None
@@ -112,6 +113,7 @@ class LoadFacts:
     where: str = ""
     threads: Mapping[str, str] = field(default_factory=dict)
     fitted: FittedFeatures | None = None
+    isolation: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

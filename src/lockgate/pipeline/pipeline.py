@@ -27,6 +27,7 @@ from lockgate.evaluation.scoring.row_metrics import RowMetrics
 from lockgate.evidence.evidence import RequirementLine
 from lockgate.gates.gate import Gate, Waiver
 from lockgate.models.input_plan import InputSource
+from lockgate.models.isolation.isolation_spec import Isolation
 from lockgate.models.output import OutputSpec
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.notification_spec import Notify
@@ -180,6 +181,7 @@ class Pipeline(Config):
     mode: Literal["observe"] | None = None
     environment: Literal["current", "declared"] | PythonEnvironment = "current"
     target: Target = "process"
+    isolation: Isolation = Field(default_factory=Isolation)
     output: OutputSpec | None = None
     inputs: Inputs = Field(default_factory=dict)
     waive: tuple[Waiver, ...] = ()

@@ -32,6 +32,7 @@ from lockgate.runs.version_selection import select_candidate, select_champion
 if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
 Progress = Callable[[str, int, int | None], None]
+_SCORED = "scored.json"
 
 
 @contextmanager
@@ -47,11 +48,13 @@ def open_case(
     began: datetime | None = None,
     cancelled: Callable[[], bool] | None = None,
     progress: Progress | None = None,
+    resumed: bool = False,
 ) -> Iterator[CaseBuilder]:
     """The case of a run: versions chosen, files fetched and hashed, models ready to start. All is closed behind it.
 
     only: names of the gates that will run, all where empty. warm_up: let models begin to load before they are needed.
     began: the moment of the run, from which `last` of data counts back, the same where it is resumed; now where None.
+    resumed: take up what the folder has sealed.
     """
     with ExitStack() as stack:
         parent = pipeline.root / ".gate" / "tmp"
@@ -59,7 +62,7 @@ def open_case(
         scratch = tempfile.TemporaryDirectory(prefix="run-", dir=parent, ignore_cleanup_errors=True)
         builder = CaseBuilder(
             pipeline, registry, folder, Path(stack.enter_context(scratch)), environ, stack, cancelled, progress,
-            began or datetime.now(UTC),
+            began or datetime.now(UTC), resumed,
         )  # fmt: skip
         builder.choose(candidate)
         gates = [gate for gate in pipeline.gates if not only or gate.title in only]
@@ -105,6 +108,7 @@ class CaseBuilder:
     cancelled: Callable[[], bool] | None = None
     progress: Progress | None = None
     began: datetime | None = None
+    resumed: bool = False
     case: Case = field(init=False)
     _opened: dict[str, Dataset] = field(default_factory=dict, init=False)
 
@@ -216,8 +220,8 @@ class CaseBuilder:
             may_fail=replayed,
             progress=None if progress is None else lambda done, total: progress(f"scoring {name}", done, total),
         )
-        entries = {**self._score_entries, key: {"sha256": scored.sha256, "rows": scored.rows}}
-        self.folder.mark("running", scored=entries)
+        self._score_entries[key] = {"sha256": scored.sha256, "rows": scored.rows}
+        self.folder.keep_sealed(_SCORED, self._score_entries)
         return scored
 
     def _scorers(
@@ -248,11 +252,10 @@ class CaseBuilder:
             scorers[contender.role] = self.inputs.feed(score, dataset, plans[contender.role], row_functions)
         return scorers, columns
 
-    @property
+    @cached_property
     def _score_entries(self) -> dict[str, dict[str, Any]]:
         """What was scored in this run, also before it was resumed: key → sha256 and rows."""
-        entries: dict[str, dict[str, Any]] = self.folder.state().get("scored") or {}
-        return entries
+        return (self.folder.sealed(_SCORED) if self.resumed else None) or {}
 
     def data_entries(self) -> list[dict[str, Any]]:
         """The entries of `data` in the evidence: what was opened and could be read."""

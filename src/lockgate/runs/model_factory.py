@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate.errors import UsageError
+from lockgate.data.locate import fixed_part
+from lockgate.data.remote import local
+from lockgate.errors import ModelFault, UsageError
 from lockgate.models import environment
+from lockgate.models.child_process import MODEL_HOST
+from lockgate.models.isolation.box import Box, make_box
 from lockgate.models.target_spec import Serve, Server, Target
 from lockgate.pipeline.pipeline import Pipeline, PythonEnvironment
 
@@ -35,18 +40,36 @@ def start_model(
     if isinstance(target, Server):
         return _server_model(pipeline, target, role=role, cancelled=cancelled, signature=signature())
     python, environ = _interpreter(pipeline, files, role=role, environ=environ, cancelled=cancelled)
-    folder = scratch / f"{role}-work"
-    folder.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="work-", dir=scratch))  # no path tells a model which role it plays
+    box = _box(pipeline, files, python=python, environ=environ, scratch=folder, role=role)
     if isinstance(target, Serve):
         from lockgate.models.server.mlflow_serve import MlflowServeModel
 
         return MlflowServeModel(
-            files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, signature=signature(),
-            timeout_s=target.timeout.total_seconds(), ready_s=target.ready.total_seconds(),
+            files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, box=box,
+            signature=signature(), timeout_s=target.timeout.total_seconds(), ready_s=target.ready.total_seconds(),
         )  # fmt: skip
     from lockgate.models.process.model import ProcessModel
 
-    return ProcessModel(files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled)
+    return ProcessModel(files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, box=box)
+
+
+def _box(
+    pipeline: Pipeline, files: Path, *, python: str, environ: Mapping[str, str], scratch: Path, role: str
+) -> Box | None:
+    """The box of a model, closed to the data that it is judged on. Raises UsageError, ModelFault."""
+    data = [pipeline.root / fixed_part(local(spec.path) or spec.path) for spec in pipeline.data.values()]
+    functions = [metric.file(pipeline.root).path for metric in pipeline.per_row.values()]
+    try:
+        return make_box(
+            pipeline.isolation, python=environment.interpreter(python), environ=environment.model_environment(environ),
+            folder=files, scratch=scratch, root=pipeline.root, forbidden=data, hosts=(MODEL_HOST, *functions),
+        )  # fmt: skip
+    except OSError as error:
+        raise ModelFault(
+            f"{role} has no python to answer under: {python} does not start ({error.strerror or error})",
+            remedy="name one that does with environment: {python: PATH}",
+        ) from error
 
 
 def _server_model(

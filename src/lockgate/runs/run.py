@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,7 +35,7 @@ class PipelineRun:
     """One run in progress: the pipeline, its case, its folder, and the results so far.
 
     circumstances: of this run alone (git, ci, machine). only: names of the gates to run, all where empty. observe: the
-    evidence can promote nothing. published: facts of everything that is published of the model, by which evaluations of the
+    evidence can promote nothing. resumed: take up what the run has sealed. published: facts of everything that is published of the model, by which evaluations of the
     same rows are counted; None where that cannot be known. hidden: what is written down nowhere, whichever gate or model
     reports it.
     """
@@ -49,6 +48,7 @@ class PipelineRun:
     circumstances: Mapping[str, Any]
     only: tuple[str, ...] = ()
     observe: bool = False
+    resumed: bool = False
     published: reuse_budget.Published | None = None
     hidden: Sequence[str] = ()
     show: Callable[[GateResult], None] = lambda result: None
@@ -190,6 +190,7 @@ class PipelineRun:
                 "python": facts.python,
                 "versions": dict(facts.versions),
                 "threads": dict(facts.threads),
+                "isolation": dict(facts.isolation),
             }
             for contender in self.case.contenders
             if (facts := contender.load_facts(gate.own_target)) is not None
@@ -203,7 +204,7 @@ class PipelineRun:
         return next((waiver for waiver in waivers if not waiver.expired(today)), None)
 
     def _store_result(self, gate: Gate, result: GateResult) -> None:
-        """For a resumed run; one that broke is run again."""
+        """For people, and sealed for a resumed run; a gate that broke is run again."""
         if result.verdict is Verdict.ERROR:
             return
         document = {
@@ -212,12 +213,12 @@ class PipelineRun:
             "seconds": digest.number(self.seconds[gate.title]),
         }
         self.folder.write(f"gates/{gate.title}.json", digest.canonical(document))
+        self.folder.keep_sealed(f"{gate.title}.gate", document)
 
     def _stored_result(self, gate: Gate) -> GateResult | None:
-        path = self.folder.path / "gates" / f"{gate.title}.json"
-        if not path.is_file():
+        document = self.folder.sealed(f"{gate.title}.gate") if self.resumed else None
+        if document is None:
             return None
-        document = json.loads(path.read_bytes())
         self.exhibits += document["exhibits"]
         self.seconds[gate.title] = float(document["seconds"])
         return GateResult.from_json(document["result"])

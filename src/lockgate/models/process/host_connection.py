@@ -16,10 +16,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lockgate.models.child_process import ChildProcess
+from lockgate.models.isolation.box import Box
 from lockgate.models.model_host import HEAD, MAGIC
 
 _PIPE_BYTES = 2**20  # Linux gives 64 KiB by default, and a batch of rows then takes many switches between processes
 _POLL_SECONDS = 0.1
+_HEADER_BYTES = 2**24  # an answer's header names versions and an error, never rows
+_PAYLOAD_BYTES = 2**36
+_STEP_BYTES = 2**22  # memory is taken as bytes come, not as a frame claims
 
 
 class ConnectionLost(Exception):
@@ -47,12 +51,14 @@ class HostConnection:
     Writing never blocks: otherwise a process that writes an answer while we write the next batch could deadlock with us.
     """
 
-    def __init__(self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None) -> None:
-        """Start `command` with three descriptors as its last arguments. Raises OSError."""
+    def __init__(
+        self, command: Sequence[str], *, env: Mapping[str, str], cwd: Path | None, box: Box | None = None
+    ) -> None:
+        """Start `command`, in a box where one is given, with three descriptors as its last arguments. Raises OSError."""
         requests, self._requests = os.pipe()
         self._answers, answers = os.pipe()
         try:
-            self.child = ChildProcess(command, env=env, cwd=cwd, inherited=(requests, answers))
+            self.child = ChildProcess(command, env=env, cwd=cwd, inherited=(requests, answers), box=box)
         except BaseException:
             _close(self._requests, self._answers)
             raise
@@ -142,7 +148,7 @@ class HostConnection:
 
 
 class _Incoming:
-    """Frames from a non-blocking pipe, put together part by part without copying."""
+    """Frames from a non-blocking pipe, put together part by part; what the other end claims is believed as it comes."""
 
     def __init__(self) -> None:
         self._start()
@@ -152,30 +158,44 @@ class _Incoming:
         self._expect(HEAD.size)
 
     def _expect(self, size: int) -> None:
-        self._part = memoryview(bytearray(size))
-        self._filled = 0
+        self._size, self._filled = size, 0
+        self._buffer = bytearray(min(size, _STEP_BYTES))
 
     def read(self, descriptor: int) -> Frame | None:
         """Return a frame when one is complete, else None. Raises ValueError for garbage, EOFError at the end."""
         while True:
-            while self._filled < len(self._part):
+            while self._filled < self._size:
+                if self._filled == len(self._buffer):
+                    self._buffer.extend(bytes(min(self._size - self._filled, max(_STEP_BYTES, self._filled))))
                 try:
-                    count = os.readv(descriptor, [self._part[self._filled :]])
+                    with memoryview(self._buffer) as whole, whole[self._filled :] as rest:
+                        count = os.readv(descriptor, [rest])
                 except BlockingIOError:
                     return None
                 if count == 0:
                     raise EOFError
                 self._filled += count
-            self._parts.append(self._part)
+            self._parts.append(memoryview(self._buffer))
             magic, header_size, payload_size = HEAD.unpack(self._parts[0])
-            if magic != MAGIC:
+            if magic != MAGIC or header_size > _HEADER_BYTES or payload_size > _PAYLOAD_BYTES:
                 raise ValueError("not a frame")
             if len(self._parts) < 3:
                 self._expect(header_size if len(self._parts) == 1 else payload_size)
                 continue
-            header, payload = json.loads(bytes(self._parts[1])), self._part
+            header, payload = _header(bytes(self._parts[1])), self._parts[2]
             self._start()
             return Frame(header, payload)
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    """The header of an answer. Raises ValueError for anything but an object, and for one that is nested too deep."""
+    try:
+        header = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(header, dict):
+        raise ValueError("no object")
+    return header
 
 
 def _close(*descriptors: int) -> None:

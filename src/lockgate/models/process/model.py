@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
@@ -55,7 +56,7 @@ class ProcessModel(OwnedModel):
     _last_id: int = field(default=0, init=False)
 
     def _launch(self) -> None:
-        self._connection = HostConnection([self.python, str(MODEL_HOST)], env=self._env, cwd=self.scratch)
+        self._connection = HostConnection([self.python, str(MODEL_HOST)], env=self._env, cwd=self.scratch, box=self.box)
         self._child = self._connection.child
         self._loading = self._send({"verb": "load", "folder": str(self.folder.absolute())}, doing="loading")
 
@@ -65,19 +66,22 @@ class ProcessModel(OwnedModel):
             self.start()
             if self._loading is None:
                 raise ModelFault(f"{self.name} is closed", remedy="make a new one")
+            loading = self._loading
             try:
-                header = self._receive(self._loading, seconds=self.load_timeout_s).header
+                header = self._receive(loading, seconds=self.load_timeout_s).header
+                with self._understanding(loading):
+                    self._facts = LoadFacts(
+                        _number(header["seconds"]),
+                        _text(header["python"]),
+                        _texts(header["versions"]),
+                        where=IN_PROCESS,
+                        threads=_texts(header["threads"]),
+                        fitted=_fitted(header["features"]),
+                        isolation={} if self.box is None else self.box.facts,
+                    )
             except ModelFault as fault:
                 self._end(fault)
                 raise
-            self._facts = LoadFacts(
-                header["seconds"],
-                header["python"],
-                header["versions"],
-                where=IN_PROCESS,
-                threads=header["threads"],
-                fitted=_fitted(header["features"]),
-            )
         return self._facts
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
@@ -110,7 +114,9 @@ class ProcessModel(OwnedModel):
             if not waiting:
                 return
             pending = waiting.popleft()
-            answered.append(_batch(self._receive(pending)))
+            frame = self._receive(pending)
+            with self._understanding(pending):
+                answered.append(_batch(frame))
             if pending.whole:
                 yield concatenate(answered, name=self.name, stderr=pending.rows.output(self.stderr))
                 answered = []
@@ -125,16 +131,23 @@ class ProcessModel(OwnedModel):
         pause = 0.0 if plan.rate is None else 30.0 / plan.rate
         pending = self._send({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
         frame = self._receive(pending, seconds=self.timeout_s + pause)
-        times = _batch(frame)
-        intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
-        kind, _, text = (frame.header["first_error"] or "").partition(": ")
-        return Drive(intended, sent, done, failed, lag, pending.rows.error(kind, text) if kind else None)
+        with self._understanding(pending):
+            drive = _drive(_batch(frame), frame.header["first_error"])
+        kind, _, text = (drive.first_error or "").partition(": ")
+        return replace(drive, first_error=pending.rows.error(kind, text) if kind else None)
 
     def usage(self) -> Usage:
         """Return what the process used so far; loads the model if it is not loaded."""
         self.load()
-        header = self._receive(self._send({"verb": "usage"}, doing="counting what it used")).header
-        return Usage(header["rss_bytes"], header["cpu_seconds"], header["first_prediction_ms"])
+        pending = self._send({"verb": "usage"}, doing="counting what it used")
+        header = self._receive(pending).header
+        with self._understanding(pending):
+            first = header["first_prediction_ms"]
+            return Usage(
+                int(_number(header["rss_bytes"])),
+                _number(header["cpu_seconds"]),
+                None if first is None else _number(first),
+            )
 
     def __enter__(self) -> ProcessModel:
         return self
@@ -165,7 +178,8 @@ class ProcessModel(OwnedModel):
             self._connection.end()
             raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from lost
         if "error" in frame.header:
-            error = frame.header["error"]
+            with self._understanding(pending):
+                error = _texts(frame.header["error"])
             if pending is not self._loading:
                 error = failures.without_rows(error, pending.rows)
             raise failures.model_error(pending.attempt, error, self._last_lines(pending))
@@ -174,6 +188,17 @@ class ProcessModel(OwnedModel):
     def _last_lines(self, pending: _Pending) -> str:
         """What may be shown of the last lines that the process wrote: all of them as long as it got no rows."""
         return self.stderr if pending is self._loading else pending.rows.output(self.stderr)
+
+    @contextmanager
+    def _understanding(self, pending: _Pending) -> Iterator[None]:
+        """End a process whose answer is no answer of our host: the model wrote in its place."""
+        import pyarrow as pa
+
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException, OSError) as error:
+            lost = ConnectionLost("garbage", None)
+            raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from error
 
     def _end(self, fault: ModelFault) -> ModelFault:
         if self._connection is not None:
@@ -207,6 +232,41 @@ def _stream(batch: pa.RecordBatch) -> Any:
 
 
 def _batch(frame: Frame) -> pa.RecordBatch:
+    """The batch of a frame. Raises ArrowException, ValueError: its buffers are checked before anything reads them."""
     import pyarrow as pa
 
-    return pa.ipc.open_stream(pa.py_buffer(frame.payload)).read_next_batch()
+    batch = pa.ipc.open_stream(pa.py_buffer(frame.payload)).read_next_batch()
+    batch.validate(full=True)
+    return batch
+
+
+def _drive(times: pa.RecordBatch, first_error: Any) -> Drive:
+    """The times of a block. Raises ValueError where they are no times in order, TypeError for another type."""
+    import numpy as np
+
+    intended, sent, done, failed, lag = (column.to_numpy(zero_copy_only=False) for column in times.columns)
+    for seconds in (intended, sent, done, lag):
+        if seconds.dtype != np.float64 or not np.isfinite(seconds).all():
+            raise ValueError("no times")
+    if failed.dtype != bool or (done < sent).any() or (lag < 0).any() or (np.diff(sent) < 0).any():
+        raise ValueError("times out of order")
+    return Drive(intended, sent, done, failed, lag, None if first_error is None else _text(first_error))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError("no number")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def _texts(value: Any) -> dict[str, Any]:
+    """A flat object of texts; null stays."""
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return {_text(key): None if each is None else _text(each) for key, each in value.items()}

@@ -58,7 +58,8 @@ class MlflowServeModel(OwnedModel):
             seconds = time.perf_counter() - self._began
             facts = self._server.load()
             where = f"{self._server.where}, mlflow models serve with one worker"
-            self._facts = LoadFacts(seconds, None, facts.versions, where=where)
+            isolation = {} if self._serving_box is None else self._serving_box.facts
+            self._facts = LoadFacts(seconds, None, facts.versions, where=where, isolation=isolation)
         return self._facts
 
     def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
@@ -100,9 +101,11 @@ class MlflowServeModel(OwnedModel):
         )
         self._server = ServerModel(client, MlflowProtocol(), signature=self.signature, ready_s=self.ready_s)
         self._began = time.perf_counter()
+        self._serving_box = None if self.box is None else self.box.serving(port)
         self._child = ChildProcess(
-            [self.python, str(MODEL_HOST), "run"], after=[self.python, *serve], env=self._env, cwd=self.scratch
-        )
+            [self.python, str(MODEL_HOST), "run"], after=[self.python, *serve], env=self._env, cwd=self.scratch,
+            box=self._serving_box,
+        )  # fmt: skip
 
     def _ended(self) -> ModelFault | None:
         """Fault of a server whose process ended, None while it runs."""

@@ -1,0 +1,36 @@
+"""`gate doctor`: show how this machine keeps models in their box."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+
+import click
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(as_json: bool) -> int:
+    """Show what a model can do on this machine, tried from a box. Exit 3 where there is no box."""
+    from lockgate.models.isolation.box import kernel
+    from lockgate.models.isolation.self_test import attempt_from_a_box
+
+    machine = kernel()
+    results = attempt_from_a_box(os.environ)
+    if as_json:
+        document = {"kernel": asdict(machine), "allowed": results}
+        click.echo(json.dumps(document, indent=1))
+        return 3 if results is None else 0
+    if results is None:
+        click.echo("box      none: this machine has no Landlock, and a model can do what you can")
+        click.echo(
+            "         run models that you do not know on Linux 5.13 or newer; isolation: {require: box} insists on it"
+        )
+        return 3
+    network = "a namespace of its own" if machine.namespace else "closed by port and kind of socket"
+    click.echo(f"box      Landlock ABI {machine.landlock}; network: {network}")
+    for allowed, word in ((False, "denied"), (True, "allowed")):
+        for name in (name for name, works in results.items() if works is allowed):
+            click.echo(f"{word:8} {name}")
+    return 0

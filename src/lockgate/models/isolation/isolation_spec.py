@@ -1,0 +1,52 @@
+"""`isolation:` of a pipeline: what a model's processes may read, write and reach."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from lockgate import units
+from lockgate.config import Config
+
+_ADDRESS = re.compile(r"(?P<host>[A-Za-z0-9.\-_]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
+
+
+def _address(text: str) -> str:
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not 1 <= int(match["port"]) <= 65535:
+        raise ValueError(f"{text!r} is no host with its port; write one like features.example.org:443")
+    return text
+
+
+def _size(value: Any) -> Any:
+    return units.size(value) if isinstance(value, str) else value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+Bytes = Annotated[
+    int,
+    BeforeValidator(_size, json_schema_input_type=Annotated[str, Field(pattern=r"^\s*\d+(\.\d+)?\s*[KMGT]?i?B\s*$")]),
+    Field(ge=2**20),
+]
+
+
+class Isolation(Config):
+    """How a model is kept in its box.
+
+    require: `box` is an error where this machine has none, `best_effort` takes what there is and says so. read: files and
+    folders besides what every model reads. connect: hosts that it may reach. devices: of the machine. memory: resident
+    bytes of all its processes together.
+    """
+
+    require: Literal["box", "best_effort", "off"] = "best_effort"
+    read: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    connect: tuple[Address, ...] = ()
+    devices: tuple[Literal["nvidia"], ...] = ()
+    memory: Bytes | None = None
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """The ports of `connect`, each once."""
+        return tuple(sorted({int(address.rpartition(":")[2]) for address in self.connect}))

@@ -1,0 +1,350 @@
+"""Start a command in a box: files by Landlock, network by a namespace or by Landlock and seccomp, no capabilities.
+
+Started as `python -I -S launcher.py RULES LIFELINE COMMAND…` with two inherited descriptors: RULES holds the rules as JSON,
+LIFELINE is a pipe that closes with us. The launcher stays outside of the box, as the parent of everything in it: what the
+command starts, a daemon too, ends with it, with the lifeline, and when the launcher is told to end. It ends as the command
+does, by the same exit code or signal. It imports only what comes with Python, and ctypes.
+
+Sources: landlock(7), seccomp(2), capabilities(7), prctl(2), network_namespaces(7).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import platform
+import resource
+import select
+import signal
+import socket
+import stat
+import struct
+import sys
+import time
+from typing import Any, NoReturn
+
+_CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
+_PATH_BENEATH, _NET_PORT = 1, 2
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_TRUNCATE, _IOCTL_DEV = 1 << 14, 1 << 15
+_MAKE_DEVICE = 1 << 6 | 1 << 11
+_FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
+_FS_RIGHTS = (0, 13, 14, 15, 15, 16, 16, 16)  # how many file rights each ABI knows
+_BIND, _CONNECT = 1 << 0, 1 << 1
+_SCOPES = 3  # abstract UNIX sockets and signals, from ABI 6
+_RIGHTS = {
+    "list": _READ_DIR,
+    "read": _EXECUTE | _READ_FILE | _READ_DIR,
+    "write": ~_MAKE_DEVICE,
+    "device": _WRITE_FILE | _READ_FILE | _READ_DIR | _IOCTL_DEV,
+}
+_SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER, _SET_SECCOMP = 1, 24, 38, 36, 22
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_KEPT_CAPABILITIES = (1, 2)  # root reads files of others, as before; where, says Landlock
+# seccomp: the number of socket(2), and the architecture as the kernel's audit names it
+_SOCKET = {"x86_64": (41, 0xC000003E), "aarch64": (198, 0xC00000B7)}
+_IO_URING_SETUP = 425  # opens sockets past seccomp
+_TERM_SECONDS = 1.5
+_WATCH_SECONDS = 0.2
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def landlock_abi() -> int:
+    """Return the version of Landlock that this kernel has in force, 0 for none."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    return max(0, int(_libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), 1)))
+
+
+def main(rules: int, lifeline: int, command: list[str]) -> NoReturn:
+    """Run the command in its box, and end as it does."""
+    with os.fdopen(rules) as file:
+        spec = json.load(file)
+    _call(_libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    wakeup, alarm = _wakeup_on_signals()
+    child = os.fork()
+    if child == 0:
+        _execute(spec, command)
+    _close_all_but(lifeline, wakeup, alarm, 2)
+    _end_as(_watch(child, lifeline, wakeup, spec.get("memory")))
+
+
+def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
+    """Restrict this process, and become the command; exit 126 where that fails."""
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        if spec["network"] == "namespace":
+            _enter_network_namespace()
+        _call(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        restrict(spec)
+        if spec["network"] != "open":
+            _refuse_other_sockets(udp=spec["udp"], by_port=spec["network"] == "tcp")
+        _drop_capabilities()
+        _call(_libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # last: a change of credentials clears it
+        os.execvpe(command[0], command, os.environ)  # noqa: S606  # that is what a launcher is for
+    except OSError as error:
+        os.write(2, f"the box could not be closed around the model: {error}\n".encode())
+    os._exit(126)
+
+
+def restrict(spec: dict[str, Any]) -> None:
+    """Put this process under Landlock: `paths` as [right, path], `bind` and `connect` as lists of ports. Raises OSError."""
+    abi = min(landlock_abi(), len(_FS_RIGHTS) - 1)
+    if not abi:
+        raise OSError("this kernel has no Landlock")
+    handled = (1 << _FS_RIGHTS[abi]) - 1
+    by_port = abi >= 4 and spec["network"] == "tcp"
+    attributes = struct.pack("=QQQ", handled, _BIND | _CONNECT if by_port else 0, _SCOPES if abi >= 6 else 0)
+    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
+    ruleset = _call(_libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(size), 0))
+    for right, path in spec["paths"]:
+        _allow_path(ruleset, path, _RIGHTS[right] & handled)
+    if by_port:
+        for access, ports in ((_BIND, spec["bind"]), (_CONNECT, spec["connect"])):
+            for port in ports:
+                _call(_libc.syscall(_ADD_RULE, ruleset, _NET_PORT, struct.pack("=QQ", access, port), 0))
+    _call(_libc.syscall(_RESTRICT_SELF, ruleset, 0))
+    os.close(ruleset)
+
+
+def _allow_path(ruleset: int, path: str, rights: int) -> None:
+    """Allow what lies at and below a path; a path that is not there is skipped."""
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except OSError:
+        return
+    if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        rights &= _FILE_RIGHTS  # the kernel refuses rights of a folder on a file
+    if rights:
+        _call(_libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0))
+    os.close(descriptor)
+
+
+def _enter_network_namespace() -> None:
+    """Leave the machine's network for one that holds a loopback of its own. Raises OSError where that is not allowed."""
+    uid, gid = os.getuid(), os.getgid()
+    _call(_libc.unshare(_CLONE_NEWNET if uid == 0 else _CLONE_NEWUSER | _CLONE_NEWNET))
+    if uid != 0:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+            with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123  # starts in 10 ms without pathlib
+                file.write(text)
+    with socket.socket() as probe:
+        request = struct.pack("16sH14x", b"lo", 0x41)  # SIOCSIFFLAGS: IFF_UP | IFF_RUNNING
+        fcntl.ioctl(probe, 0x8914, request)
+
+
+def _refuse_other_sockets(*, udp: bool, by_port: bool) -> None:
+    """Refuse sockets that Landlock does not know: families beside UNIX and the Internet; there, all but TCP unless `udp`.
+
+    by_port: what Landlock holds to ports is plain TCP; MPTCP and SCTP are streams that it does not see.
+    """
+    known = _SOCKET.get(platform.machine())
+    if known is None:
+        return
+    number, architecture = known
+
+    def statement(code: int, k: int, *, yes: int = 0, no: int = 0) -> bytes:
+        return struct.pack("=HBBI", code, yes, no, k)
+
+    def load(offset: int) -> bytes:
+        return statement(0x20, offset)
+
+    def skip_if(k: int, *, code: int = 0x15) -> bytes:
+        """Skip the next statement where the loaded value equals k (or, by another code, is not less)."""
+        return statement(code, k, yes=1)
+
+    def skip_unless(k: int, *, code: int = 0x15) -> bytes:
+        return statement(code, k, no=1)
+
+    allow, refuse = statement(0x06, 0x7FFF0000), statement(0x06, 0x00050000 | errno.EACCES)
+    absent = statement(0x06, 0x00050000 | errno.ENOSYS)
+    program = [
+        load(4), skip_if(architecture), refuse,
+        load(0), skip_unless(0x40000000, code=0x35), absent,  # the x32 numbers of x86_64
+        skip_unless(_IO_URING_SETUP), absent,
+        skip_if(number), allow,
+        load(16), skip_unless(socket.AF_UNIX), allow, skip_unless(16), allow,  # 16: netlink, for names of interfaces
+        statement(0x15, socket.AF_INET, yes=2), statement(0x15, socket.AF_INET6, yes=1), refuse,
+        load(24), statement(0x54, 0xF), *([skip_unless(socket.SOCK_DGRAM), allow] if udp else []),
+        skip_if(socket.SOCK_STREAM), refuse,
+        load(32), skip_unless(0), allow, skip_unless(socket.IPPROTO_TCP), allow, refuse if by_port else allow,
+    ]  # fmt: skip
+    code = b"".join(program)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    header = struct.pack("@HP", len(program), ctypes.addressof(buffer))
+    _call(_libc.prctl(_SET_SECCOMP, 2, header, 0, 0))
+
+
+def _drop_capabilities() -> None:
+    """Give up what root could do with the kernel and with other processes; `/proc/PID/environ` is one of it."""
+    kept = sum(1 << capability for capability in _KEPT_CAPABILITIES)
+    header = struct.pack("=Ii", 0x20080522, 0)
+    held = ctypes.create_string_buffer(24)
+    _call(_libc.capget(header, held))
+    effective, permitted, _ = struct.unpack_from("=III", held.raw)
+    for capability in range(64):
+        if not kept >> capability & 1:
+            _libc.prctl(_CAPBSET_DROP, capability, 0, 0, 0)
+    _call(_libc.capset(header, struct.pack("=6I", effective & kept, permitted & kept, 0, 0, 0, 0)))
+
+
+def _wakeup_on_signals() -> tuple[int, int]:
+    """Return (descriptor that a signal makes readable, its other end)."""
+    reading, writing = os.pipe()
+    for descriptor in (reading, writing):
+        os.set_blocking(descriptor, False)
+    signal.set_wakeup_fd(writing)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
+        signal.signal(number, lambda *_: None)
+    return reading, writing
+
+
+def _watch(child: int, lifeline: int, wakeup: int, memory: int | None) -> int:
+    """Wait for the command, end what is left of it, and return its status as wait(2) gives it."""
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN)
+    poll.register(wakeup, select.POLLIN)
+    deadline: float | None = None
+    while True:
+        status = _reap(child)
+        if status is not None:
+            break
+        patience = _WATCH_SECONDS if memory or deadline else None
+        ready = {descriptor for descriptor, _ in poll.poll(None if patience is None else 1000 * patience)}
+        signals = _read(wakeup) if wakeup in ready else b""
+        if signal.SIGUSR1 in signals:
+            _signal(child, signal.SIGUSR1)
+        if deadline is None and (lifeline in ready or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(signals)):
+            _signal(child, signal.SIGTERM)
+            deadline = time.monotonic() + (_TERM_SECONDS if lifeline not in ready else 0.0)
+            poll.unregister(lifeline)
+        used = _resident_bytes() if memory else 0
+        if memory and used > memory:
+            os.write(2, f"the model's processes hold {used:,} bytes, and isolation.memory is {memory:,}\n".encode())
+            _signal(child, signal.SIGKILL)
+        if deadline is not None and time.monotonic() >= deadline:
+            _signal(child, signal.SIGKILL)
+    _kill_descendants()
+    return status
+
+
+def _reap(child: int) -> int | None:
+    """Collect what ended, orphans of the command too; return the command's own status once it did."""
+    result = None
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if pid == child:
+                result = status
+    return result
+
+
+def _kill_descendants() -> None:
+    """Kill everything below this process until nothing is; who forks meanwhile is met in the next turn."""
+    for _ in range(1000):
+        below = _descendants()
+        if not below:
+            return
+        for pid in below:
+            _signal(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(-1, 0)
+            _reap(0)
+
+
+def _descendants() -> list[int]:
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc"):  # noqa: PTH208
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                    fields = file.read().rpartition(b")")[2].split()
+                if fields[0] not in (b"Z", b"X"):
+                    parents[int(name)] = int(fields[1])
+    own, below = os.getpid(), list[int]()
+    for pid in parents:
+        ancestor, steps = pid, 0
+        while ancestor in parents and ancestor != own and steps < 1000:
+            ancestor, steps = parents[ancestor], steps + 1
+        if ancestor == own and pid != own:
+            below.append(pid)
+    return below
+
+
+def _resident_bytes() -> int:
+    """Memory that the processes in the box hold: their own pages, and shared memory once for each that uses it."""
+    total = 0
+    for pid in _descendants():
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
+                lines = file.read().splitlines()
+            total += 1024 * sum(int(line.split()[1]) for line in lines if line.startswith((b"RssAnon:", b"RssShmem:")))
+    return total
+
+
+def _end_as(status: int) -> NoReturn:
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        with contextlib.suppress(OSError, ValueError):
+            signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1)
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close what only the command needs, so that its ends of pipes close with it."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+        if int(name) not in kept:
+            with contextlib.suppress(OSError):
+                os.close(int(name))
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except BlockingIOError:
+        return b""
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _call(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def probe() -> dict[str, Any]:
+    """Return what this kernel can hold a model to: the ABI of Landlock, and whether a network namespace may be made."""
+    child = os.fork()
+    if child == 0:
+        try:
+            _enter_network_namespace()
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return {
+        "landlock": landlock_abi(),
+        "namespace": os.waitpid(child, 0)[1] == 0,
+        "seccomp": platform.machine() in _SOCKET,
+    }
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["probe"]:
+        sys.stdout.write(json.dumps(probe()))
+    else:
+        main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

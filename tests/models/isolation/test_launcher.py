@@ -1,0 +1,219 @@
+"""What a process in the box cannot do, and that nothing which it starts outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lockgate.models.child_process import ChildProcess
+from lockgate.models.isolation.box import Box, kernel, make_box
+from lockgate.models.isolation.isolation_spec import Isolation
+
+pytestmark = pytest.mark.skipif(not kernel().landlock, reason="this kernel has no Landlock")
+
+ATTEMPT = """
+import os, socket, sys
+def attempt(name, action):
+    try:
+        action()
+        print(name, "works")
+    except OSError as error:
+        print(name, type(error).__name__)
+"""
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    """A box around a model in a project that holds data, keys and history."""
+    for name in ("project/.git", "project/.gate", "project/data", "model", "scratch"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in (
+        "project/.git/config",
+        "project/.gate/state",
+        "project/data/holdout.csv",
+        "project/module.py",
+        "model/MLmodel",
+    ):
+        (tmp_path / name).write_text("content\n")
+    box = make_box(
+        Isolation(), python=sys.executable, environ=dict(os.environ, PYTHONPATH=str(tmp_path / "project")),
+        folder=tmp_path / "model", scratch=tmp_path / "scratch", root=tmp_path / "project",
+        forbidden=[tmp_path / "project/data/holdout.csv"],
+    )  # fmt: skip
+    assert box is not None
+    return box
+
+
+def run(box: Box, code: str, *, cwd: Path) -> str:
+    """What python code prints that runs in the box."""
+    child = ChildProcess([sys.executable, "-S", "-c", ATTEMPT + code], env=dict(os.environ), cwd=cwd, box=box)
+    try:
+        while child.returncode is None:
+            time.sleep(0.01)
+        child.wait()
+        return child.stderr
+    finally:
+        child.end()
+
+
+def test_a_model_reads_what_it_needs_and_nothing_else(box: Box, tmp_path: Path) -> None:
+    """Data, history, runs, keys and other folders are closed, though an import path leads to the project."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111
+    (tmp_path / "elsewhere").write_text("content\n")
+    paths = ["model/MLmodel", "project/module.py", "project/data/holdout.csv", "project/.git/config", "project/.gate/state",
+             "elsewhere"]  # fmt: skip
+    code = "".join(f"attempt({name!r}, lambda: open({str(tmp_path / name)!r}).read())\n" for name in paths)
+    code += f"attempt('own', lambda: open({str(tmp_path / 'scratch/x')!r}, 'w'))\n"
+    code += f"attempt('model', lambda: open({str(tmp_path / 'model/MLmodel')!r}, 'a'))\n"
+    code += f"attempt('home', lambda: os.listdir({str(home / '.ssh')!r}))\n"
+    code += "attempt('shadow', lambda: open('/etc/shadow').read())\n"
+    answers = dict(line.split() for line in run(box, code, cwd=tmp_path / "scratch").splitlines())
+
+    assert answers == {
+        "model/MLmodel": "works", "project/module.py": "works", "project/data/holdout.csv": "PermissionError",
+        "project/.git/config": "PermissionError", "project/.gate/state": "PermissionError", "elsewhere": "PermissionError",
+        "own": "works", "model": "PermissionError", "home": answers["home"], "shadow": "PermissionError",
+    }  # fmt: skip
+    assert answers["home"] in ("PermissionError", "FileNotFoundError")
+
+
+def test_a_model_reaches_no_other_process(box: Box, tmp_path: Path) -> None:
+    """Not its parent's variables, memory or life; its own `/proc` is open, for its children too."""
+    code = f"""
+parent = {os.getpid()}
+attempt("environ", lambda: open(f"/proc/{{parent}}/environ", "rb").read())
+attempt("memory", lambda: open(f"/proc/{{parent}}/mem", "rb"))
+attempt("signal", lambda: os.kill(parent, 0))
+attempt("launcher", lambda: os.kill(os.getppid(), 0))
+attempt("itself", lambda: open("/proc/self/status").read())
+attempt("child", lambda: os.popen("cat /proc/self/status").read().index("Name"))
+"""
+    answers = dict(line.split() for line in run(box, code, cwd=tmp_path).splitlines())
+
+    assert answers.pop("environ") == answers.pop("memory") == "PermissionError"
+    if kernel().landlock >= 6:
+        assert answers.pop("signal") == answers.pop("launcher") == "PermissionError"
+    assert answers["itself"] == answers["child"] == "works"
+
+
+@pytest.mark.parametrize("network", ["namespace", "tcp"])
+def test_a_model_connects_to_nobody(box: Box, network: str, tmp_path: Path) -> None:
+    """Neither over TCP nor UDP nor below them, with a namespace of its own or without."""
+    if network == "namespace" and not kernel().namespace:
+        pytest.skip("this user may not make a network namespace")
+    import socket
+    from dataclasses import replace
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        code = f"""
+attempt("tcp", lambda: socket.create_connection(("127.0.0.1", {port}), 1))
+attempt("udp", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("192.0.2.1", 53)))
+attempt("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
+attempt("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW))
+attempt("pair", lambda: socket.socketpair())
+"""
+        answers = dict(line.split() for line in run(replace(box, network=network), code, cwd=tmp_path).splitlines())  # type: ignore[arg-type]
+
+    assert answers.pop("pair") == "works"
+    assert "works" not in answers.values()
+    assert set(answers) == {"tcp", "udp", "raw", "packet"}
+
+
+def test_a_named_port_can_be_reached_and_no_other(box: Box, tmp_path: Path) -> None:
+    """As a feature store's, or a server's own."""
+    import socket
+    from dataclasses import replace
+
+    with socket.create_server(("127.0.0.1", 0)) as named, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [listener.getsockname()[1] for listener in (named, other)]
+        code = "".join(
+            f"attempt({name!r}, lambda: socket.create_connection(('127.0.0.1', {port}), 1))\n"
+            for name, port in zip(("named", "other"), ports, strict=True)
+        )
+        answers = run(replace(box, network="tcp", connect=(ports[0],)), code, cwd=tmp_path)
+
+    assert answers.splitlines() == ["named works", "other PermissionError"]
+
+
+def test_a_daemon_ends_with_the_model_that_left_it(box: Box, tmp_path: Path) -> None:
+    """Forked twice, in a session of its own, with an empty environment."""
+    code = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        os.execve("/bin/sleep", ["sleep", "31.4159"], {})
+    os._exit(0)
+os.wait()
+"""
+    run(box, code, cwd=tmp_path)
+    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _readable(path)]
+
+    assert not any(b"31.4159" in command for command in running)
+
+
+def _readable(path: Path) -> bool:
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("code", "expected"), [("os._exit(7)", 7), ("os.kill(os.getpid(), 11)", -signal.SIGSEGV)])
+def test_the_launcher_ends_as_the_command_does(box: Box, code: str, expected: int, tmp_path: Path) -> None:
+    """By its exit code, or by its signal."""
+    child = ChildProcess([sys.executable, "-S", "-c", ATTEMPT + code], env=dict(os.environ), cwd=tmp_path, box=box)
+
+    assert child._process.wait(20) == expected
+    child.end()
+
+
+def test_a_model_that_holds_more_memory_than_it_may_is_killed(box: Box, tmp_path: Path) -> None:
+    """Resident memory, with that of its children."""
+    from dataclasses import replace
+
+    code = "import time\nmemory = [bytearray(b'x' * 2**20) for _ in range(200)]\ntime.sleep(60)"
+    child = ChildProcess([sys.executable, "-S", "-c", code], env={}, cwd=tmp_path, box=replace(box, memory=10**8))
+
+    assert child._process.wait(20) == -signal.SIGKILL
+    assert "isolation.memory is 100,000,000" in child.stderr
+    child.end()
+
+
+def test_a_command_that_is_not_there_is_no_box_that_broke(box: Box, tmp_path: Path) -> None:
+    """The same error as without a box."""
+    with pytest.raises(FileNotFoundError):
+        ChildProcess(["no-such-python"], env={"PATH": "/usr/bin"}, cwd=tmp_path, box=box)
+
+
+def test_threads_and_processes_work(box: Box, tmp_path: Path) -> None:
+    """What numerical libraries do: threads, forks, shared memory, semaphores."""
+    code = """
+import concurrent.futures, multiprocessing.shared_memory, threading
+threading.Thread(target=print).start()
+with concurrent.futures.ProcessPoolExecutor(2) as pool:
+    print(sum(pool.map(abs, range(-3, 3))))
+memory = multiprocessing.shared_memory.SharedMemory(create=True, size=10)
+memory.close(); memory.unlink()
+print(subprocess.run(["uname"], capture_output=True, check=True).stdout.decode())
+"""
+    assert run(box, "import subprocess" + code, cwd=tmp_path / "scratch").split() == ["9", os.uname().sysname]
+
+
+def test_the_launcher_starts_in_milliseconds() -> None:
+    """It imports nothing heavy: what it costs is a bare interpreter."""
+    from lockgate.models.isolation.box import LAUNCHER
+
+    code = f"import sys, runpy; sys.argv[1:] = ['probe']; runpy.run_path({str(LAUNCHER)!r}); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+
+    assert not {"asyncio", "typing_extensions", "numpy", "pydantic", "subprocess"} & set(loaded.split())
