@@ -218,8 +218,10 @@ class ProcessModel(OwnedModel):
 def _fitted(reported: Mapping[str, Any] | None) -> FittedFeatures | None:
     if reported is None:
         return None
-    names = reported["names"]
-    return FittedFeatures(None if names is None else tuple(names), reported["count"])
+    names, count = reported["names"], reported["count"]
+    return FittedFeatures(
+        None if names is None else tuple(_text(name) for name in names), None if count is None else int(_number(count))
+    )
 
 
 def _stream(batch: pa.RecordBatch) -> Any:
