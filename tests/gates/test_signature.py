@@ -115,3 +115,49 @@ def test_a_limit_may_allow_some(tmp_path: Path, limit: int) -> None:
 
     assert result.verdict is (Verdict.PASS if limit else Verdict.FAIL)
     assert result.findings[0].reason == "breaking changes: input city removed" + ("; 1 allowed" if limit else "")
+
+
+LABELLED = {"age": list(range(40)), "city": ["Graz", "Linz"] * 20, "paid": [0, 1] * 20}
+
+
+@pytest.mark.parametrize(
+    ("columns", "reason"),
+    [
+        ([COLUMNS[0], {"name": "paid", "type": "long"}], "leak: input paid is the label"),
+        (COLUMNS, "leak: input city says the same as the label in every row"),
+    ],
+)
+def test_an_input_that_is_the_label_is_a_leak(tmp_path: Path, columns: Any, reason: str) -> None:
+    """By its name, or by what it says in every row; under a code of its own."""
+    found = signed(tmp_path, candidate_facts=with_inputs(*columns), table=LABELLED, label="paid").findings[2]
+
+    assert (found.subject, found.verdict, found.code, found.reason) == (
+        "data_mismatches", Verdict.FAIL, "leak", reason,
+    )  # fmt: skip
+    assert (
+        found.remedy
+        == "train and log the model without that column; a model that is given the truth passes every metric"
+    )
+
+
+@pytest.mark.parametrize("require", ["missing <= 0", "data_mismatches <= 1"])
+def test_a_leak_passes_no_requirement(tmp_path: Path, require: str) -> None:
+    """Also where nothing that is required would count it, or more is allowed."""
+    result = signed(tmp_path, table=LABELLED, label="paid", require=[require])
+
+    assert result.verdict is Verdict.ERROR
+    assert result.reason.startswith("leak: input city says the same as the label in every row")
+
+
+def test_tensors_are_compared_with_the_data(tmp_path: Path) -> None:
+    """A pass where the features fit, and else both numbers and the line to write."""
+    tensor = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2]}}
+    table = {"age": [1.0, 2.0], "height": [3.0, 4.0], "paid": [0, 1]}
+    fits = signed(tmp_path, candidate_facts=with_inputs(tensor), table=table, label="paid").findings[2]
+    misfit = signed(tmp_path / "wide", candidate_facts=with_inputs(tensor), table=table).findings[2]
+
+    assert (fits.verdict, fits.rows) == (Verdict.PASS, 2)
+    assert misfit.reason == (
+        "data mismatches: the tensor of shape (-1, 2) takes 2 columns, and the data has 3 that may be features: age, height, paid"
+    )
+    assert misfit.remedy == "write inputs: [2 columns of the data], in the order in which the model was trained"

@@ -106,6 +106,7 @@ class Case:
     threshold: Callable[[str], float | None]
     row_functions: Callable[[], Mapping[str, str]] = dict
     roles: Mapping[str, str] = field(default_factory=dict)
+    notes: Callable[[], tuple[str, ...]] = tuple
     progress: Callable[[str, int, int | None], None] = lambda *_: None
 
     def __post_init__(self) -> None:

@@ -9,10 +9,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
-from lockgate.models.model_host import BadInput, fit_column
+from lockgate.models.input_check import has_tensors, tensor_specs
+from lockgate.models.model_host import BadInput, fit_column, tensors
+from lockgate.models.signature_diff import properties
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_FORM = b"lockgate:form"  # metadata of a batch that is no rows of columns
 
 
 class UnusableAnswer(ValueError):
@@ -26,12 +31,39 @@ class UnusableAnswer(ValueError):
 def fit_batch(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | None, *, name: str) -> pa.RecordBatch:
     """Return the signature's columns of the batch, in its order and types; the batch where no signature names any.
 
+    Tensors become one column each, of nested lists; `form_of` says which form rows have.
     Raises ModelFault where a column is missing, or would lose something.
     """
+    if signature and has_tensors(signature):
+        return _tensor_columns(batch, signature, name=name)
+    if signature and (parts := properties(signature)) is not None:
+        records = [{**column, "name": title} for title, column in parts.items() if title in batch.schema.names]
+        return _in_form(_typed(batch, records, name=name) if records else batch, "records")
+    if signature and len(signature) == 1 and signature[0].get("name") is None:
+        whole = signature[0].get("type") == "array" or (batch.num_columns == 1 and signature[0].get("type") == "any")
+        kinds = {"map": "records", "any": "values" if whole else "records", "array": "values"}
+        return _in_form(batch, kinds.get(str(signature[0].get("type"))))
+    if not signature or any(column.get("name") is None for column in signature):
+        return batch
+    return _typed(batch, signature, name=name)
+
+
+def form_of(batch: pa.RecordBatch) -> str | None:
+    """Return in which form a server gets rows; None for rows of columns.
+
+    `tensor`: one array of all rows; `tensors`: an array by name; `records`: an object a row; `values`: one value a row.
+    """
+    form = (batch.schema.metadata or {}).get(_FORM)
+    return None if form is None else str(form.decode())
+
+
+def _in_form(batch: pa.RecordBatch, form: str | None) -> pa.RecordBatch:
+    return batch if form is None else batch.replace_schema_metadata({_FORM: form.encode()})
+
+
+def _typed(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]], *, name: str) -> pa.RecordBatch:
     import pyarrow as pa
 
-    if not signature or any(not column.get("name") for column in signature):
-        return batch
     arrays_by_name = dict(zip(batch.schema.names, batch.columns, strict=True))
     arrays, names = [], []
     for column in signature:
@@ -47,6 +79,38 @@ def fit_batch(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]] | No
             raise _cannot(name, str(error)) from error
         names.append(title)
     return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def _tensor_columns(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]], *, name: str) -> pa.RecordBatch:
+    """One column of nested lists for each tensor."""
+    import numpy as np
+    import pyarrow as pa
+
+    try:
+        arrays = tensors(batch, tensor_specs(signature))
+    except BadInput as error:
+        raise _cannot(name, str(error)) from error
+    except ImportError as error:
+        message = f"{name} cannot predict: images are decoded here before they are sent, and {error.name} is missing"
+        raise ModelFault(message, remedy="pip install pillow where lockgate runs") from error
+    form = "tensors" if isinstance(arrays, dict) else "tensor"
+    columns = {}
+    for title, values in (arrays if isinstance(arrays, dict) else {"": arrays}).items():
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise _cannot(name, f"tensor {title!r} holds an infinite number, which JSON cannot say")
+        columns[title] = _nested_lists(values)
+    return _in_form(pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns)), form)
+
+
+def _nested_lists(values: Any) -> pa.Array:
+    import pyarrow as pa
+
+    if values.dtype.kind not in "biuf":
+        return pa.array([cell.tolist() if hasattr(cell, "tolist") else cell for cell in values])
+    column = pa.array(values.ravel(), from_pandas=True)  # JSON has no NaN: it is null
+    for size in reversed(values.shape[1:]):
+        column = pa.FixedSizeListArray.from_arrays(column, size)
+    return column
 
 
 def json_values(column: pa.Array, title: str, *, name: str) -> list[Any]:
@@ -75,6 +139,16 @@ def json_columns(batch: pa.RecordBatch, *, name: str) -> dict[str, list[Any]]:
     """Return every column by its name, as `json_values`."""
     columns = zip(batch.schema.names, batch.columns, strict=True)
     return {title: json_values(column, title, name=name) for title, column in columns}
+
+
+def json_rows(batch: pa.RecordBatch, *, name: str) -> list[Any]:
+    """Return each row as JSON: a list of its values, or an array, object or value where its form says so."""
+    table, form = json_columns(batch, name=name), form_of(batch)
+    if form in ("tensor", "values"):
+        return next(iter(table.values()))
+    if form in ("tensors", "records"):
+        return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+    return list(map(list, zip(*table.values(), strict=True)))
 
 
 def read_predictions(document: Any, rows: int) -> pa.RecordBatch:

@@ -142,6 +142,7 @@ class CaseBuilder:
             ),
             row_functions=lambda: self.inputs.row_function_digests,
             roles=self.inputs.roles,
+            notes=lambda: self.inputs.notes,
             progress=self.progress or (lambda *_: None),
         )
 

@@ -140,6 +140,8 @@ class PipelineRun:
             not_asked=len(blank.requirements) - len(evaluated),
             look=reuse_budget.budget_phrase(self.pipeline, gate, self.evaluations),
         )
+        earlier = " ".join(result.reason for result in self.results)
+        reason = "; ".join([reason, *(note for note in self.case.notes() if note not in earlier)])
         reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
         waived = len(findings) - len(counted)
         if waived:

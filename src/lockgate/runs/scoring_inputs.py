@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import tee
 from typing import TYPE_CHECKING, Any
 
 from lockgate.data.slices.slice import Slice
-from lockgate.errors import DataError, GateBroken
+from lockgate.errors import DataError, GateBroken, ModelFault
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.models.input_check import selected, with_texts
 from lockgate.models.input_plan import SLICE, InputPlan, InputPlanner, InputSource
@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoringInputs:
-    """What a pipeline's data and gates need of the models, and what the models need of the data."""
+    """What a pipeline's data and gates need of the models, and what the models need of the data.
+
+    unsigned: role → what its model was given, of models without a signature that were asked so far.
+    """
 
     pipeline: Pipeline
+    unsigned: dict[str, InputPlan] = field(default_factory=dict, init=False)
 
     @cached_property
     def sources(self) -> Mapping[str, InputSource]:
@@ -75,6 +79,15 @@ class ScoringInputs:
                 f"data {dataset.name!r} does not fit the {contender.role}: {'; '.join(plan.problems)}",
                 remedy=plan.remedy,
             )
+        label = next((column.name for column in plan.columns if self.roles.get(column.column) == "label"), None)
+        if label is not None and dataset.spec.label is not None:
+            raise DataError(
+                f"leak: input {label} of the {contender.role}'s signature is the label of data {dataset.name!r}, and a "
+                "model that is given the truth passes every metric",
+                remedy="train and log the model without that column",
+            )
+        if plan.unsigned:
+            self.unsigned.setdefault(contender.role, plan)
         return plan
 
     @cached_property
@@ -127,15 +140,27 @@ class ScoringInputs:
     ) -> Callable[[Iterator[Any]], Iterator[Any]]:
         """`score`, but of batches of the data: the model gets its own columns of them, under its own names."""
 
-        if row_functions is None:
-            return lambda batches: score(selected(plan, batches, dataset))
-
-        def extended(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        def inputs(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+            if row_functions is None:
+                return selected(plan, batches, dataset)
             own, data = tee(batches)
-            inputs = selected(plan, own, dataset)
-            return (row_functions.extend(columns, data=batch) for columns, batch in zip(inputs, data, strict=True))
+            columns = selected(plan, own, dataset)
+            return (row_functions.extend(each, data=batch) for each, batch in zip(columns, data, strict=True))
 
-        return lambda batches: score(extended(batches))
+        def scores(batches: Iterator[Any]) -> Iterator[Any]:
+            try:
+                yield from score(inputs(batches))
+            except ModelFault as fault:
+                if plan.unsigned and fault.alive:
+                    raise _unsigned(fault, plan) from fault
+                raise
+
+        return scores
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is to be said once in a run of models that were asked without a signature."""
+        return tuple(f"the {role} {plan.unsigned_note}" for role, plan in self.unsigned.items())
 
     def classes(self, dataset: Dataset) -> tuple[str, ...]:
         """The classes of a multiclass task, in the order of its scores; none of any other."""
@@ -179,3 +204,9 @@ class ScoringInputs:
         if batch is None or batch.num_rows == 0:
             raise DataError(f"data {dataset.name!r} has no rows to send", remedy="give data with rows")
         return next(selected(plan, [batch.slice(0, rows)], dataset))
+
+
+def _unsigned(fault: ModelFault, plan: InputPlan) -> ModelFault:
+    """The fault of a model that may have wanted other columns than it was given."""
+    remedy = f"it {plan.unsigned_note}" + (f"; else {fault.remedy}" if fault.remedy else "")
+    return ModelFault(fault.message, remedy=remedy, stderr=fault.stderr, alive=fault.alive)

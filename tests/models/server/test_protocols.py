@@ -12,7 +12,7 @@ import pytest
 from helpers.kserve import KServe
 from helpers.web import Request, Web, reply, serving
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import UnusableAnswer
+from lockgate.models.json_rows import UnusableAnswer, fit_batch
 from lockgate.models.model import LoadPlan
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerModel, ServerProtocol
@@ -248,3 +248,40 @@ def test_mlflow_is_given_a_split_frame() -> None:
     assert MlflowProtocol().body(rows, name="candidate") == {
         "dataframe_split": {"columns": ["i", "x"], "data": [["AP8=", 1]]}
     }
+
+
+TENSOR = {"type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1, 2]}}
+PICTURE = {"name": "image", "type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 2, 1]}}
+RECORD = {"type": "object", "properties": {"b": {"type": "double", "required": True}}, "required": True}
+
+
+@pytest.mark.parametrize(
+    ("wire", "signature", "body"),
+    [
+        (MlflowProtocol(), [TENSOR], {"inputs": [[1.0, 10.0], [2.0, 20.0]]}),
+        (MlflowProtocol(), [PICTURE], {"inputs": {"image": [[[1], [10]], [[2], [20]]]}}),
+        (MlflowProtocol(), [RECORD], {"inputs": [{"b": 10.0}, {"b": 20.0}]}),
+        (MlflowProtocol(), [{"type": "map"}], {"inputs": [{"a": 1.0, "b": 10.0}, {"a": 2.0, "b": 20.0}]}),
+        (V1Protocol("m"), [TENSOR], {"instances": [[1.0, 10.0], [2.0, 20.0]]}),
+        (V1Protocol("m"), [PICTURE], {"instances": [{"image": [[1], [10]]}, {"image": [[2], [20]]}]}),
+        (V2Protocol("m"), [PICTURE], {"inputs": [
+            {"name": "image", "shape": [2, 2, 1], "datatype": "UINT8", "data": [1, 10, 2, 20]}]}),
+        (V2Protocol("m", tensor="x"), [TENSOR], {"inputs": [
+            {"name": "x", "shape": [2, 2], "datatype": "FP32", "data": [1.0, 10.0, 2.0, 20.0]}]}),
+        (JsonProtocol(body={"x": "$rows"}, output=None, one_row=False), [PICTURE | {"name": None}], {"x": [[[1], [10]], [[2], [20]]]}),
+        (JsonProtocol(body="$record", output=None, one_row=True), [RECORD], {"b": 10.0}),
+    ],
+)  # fmt: skip
+def test_arrays_and_records_are_sent_as_what_they_are(wire: ServerProtocol, signature: list[Any], body: Any) -> None:
+    """A server gets the tensors of the signature, or what a type hint says a row is, never columns instead."""
+    assert wire.body(fit_batch(ROWS, signature, name="candidate"), name="candidate") == body
+
+
+def test_a_number_that_a_tensor_lacks_is_null() -> None:
+    """JSON has no NaN, and an infinite number is refused."""
+    rows = pa.RecordBatch.from_pydict({"a": [1.0, None], "b": [1.0, 2.0]})
+    endless = pa.RecordBatch.from_pydict({"a": [1.0, float("inf")], "b": [1.0, 2.0]})
+
+    assert MlflowProtocol().body(fit_batch(rows, [TENSOR], name="m"), name="m") == {"inputs": [[1.0, 1.0], [None, 2.0]]}
+    with pytest.raises(ModelFault, match="infinite"):
+        fit_batch(endless, [TENSOR], name="m")

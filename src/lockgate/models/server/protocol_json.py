@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.json_rows import UnusableAnswer, json_columns, json_rows, read_predictions
 from lockgate.models.server.model import ServerProtocol
 
 
@@ -27,8 +27,8 @@ class JsonProtocol(ServerProtocol):
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
         table = json_columns(batch, name=name)
-        rows = list(map(list, zip(*table.values(), strict=True)))
-        records = [dict(zip(table, row, strict=True)) for row in rows]
+        rows = json_rows(batch, name=name)
+        records = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
         values = {
             "$rows": rows,
             "$records": records,

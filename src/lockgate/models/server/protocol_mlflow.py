@@ -6,18 +6,26 @@ from typing import Any
 
 import pyarrow as pa
 
-from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.json_rows import UnusableAnswer, form_of, json_columns, json_rows, read_predictions
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerProtocol
 
 
 class MlflowProtocol(ServerProtocol):
-    """`{"dataframe_split": {"columns": […], "data": [[…]]}}` is answered with `{"predictions": […]}`."""
+    """`{"dataframe_split": {"columns": […], "data": [[…]]}}` is answered with `{"predictions": […]}`.
+
+    Tensors, and rows that are one object or value each, go as `inputs`.
+    """
 
     path = "/invocations"
     health = "/ping"
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
+        form = form_of(batch)
+        if form == "tensors":
+            return {"inputs": json_columns(batch, name=name)}
+        if form is not None:
+            return {"inputs": json_rows(batch, name=name)}
         table = json_columns(batch, name=name)
         return {"dataframe_split": {"columns": list(table), "data": list(map(list, zip(*table.values(), strict=True)))}}
 

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.json_rows import UnusableAnswer, json_rows, read_predictions
 from lockgate.models.server.model import ServerProtocol
 
 
 class V1Protocol(ServerProtocol):
-    """`{"instances": [[…], …]}`, rows of values in the order of the columns, is answered with `{"predictions": […]}`."""
+    """`{"instances": [[…], …]}`, rows of values in the order of the columns, or what else rows are, is answered with `{"predictions": […]}`."""
 
     def __init__(self, model: str, *, version: str | None = None) -> None:
         path = f"/v1/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
@@ -20,7 +20,7 @@ class V1Protocol(ServerProtocol):
         self.health = path
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
-        return {"instances": list(map(list, zip(*json_columns(batch, name=name).values(), strict=True)))}
+        return {"instances": json_rows(batch, name=name)}
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         if not isinstance(document, dict) or "predictions" not in document:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import UnusableAnswer, json_columns, read_predictions
+from lockgate.models.json_rows import UnusableAnswer, form_of, json_columns, json_values, read_predictions
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerProtocol
 
@@ -31,11 +31,13 @@ class V2Protocol(ServerProtocol):
     def __init__(self, model: str, *, version: str | None = None, tensor: str | None = None) -> None:
         self._model = f"/v2/models/{quote(model)}" + ("" if version is None else f"/versions/{quote(version)}")
         self._version, self._tensor = version, tensor
-        self._frame = False
+        self._frame = self._mlserver = False
         self.path = f"{self._model}/infer"
         self.health = f"{self._model}/ready"
 
     def body(self, batch: pa.RecordBatch, *, name: str) -> Any:
+        if form_of(batch) in ("tensor", "tensors"):
+            return self._tensors(batch, name=name)
         table, rows = json_columns(batch, name=name), batch.num_rows
         types = [_datatype(kind) for kind in batch.schema.types]
         if self._tensor is not None:
@@ -55,6 +57,25 @@ class V2Protocol(ServerProtocol):
                 tensor["parameters"] = {"content_type": "str"}
         return {"parameters": {"content_type": "pd"}, "inputs": inputs}
 
+    def _tensors(self, batch: pa.RecordBatch, *, name: str) -> Any:
+        """The tensors of the signature; the only one under the name that the pipeline has for it."""
+        inputs = []
+        for title, column in zip(batch.schema.names, batch.columns, strict=True):
+            shape, kind = [batch.num_rows], column.type
+            while pa.types.is_fixed_size_list(kind):
+                shape.append(kind.list_size)
+                kind = kind.value_type
+            if pa.types.is_nested(kind):
+                raise ModelFault(
+                    f"{name} cannot predict: rows of the tensor {title!r} differ in shape, and protocol v2 has one shape",
+                    remedy="send rows of one shape, or use target: process",
+                )
+            label = self._tensor if self._tensor is not None and batch.num_columns == 1 else title or "input-0"
+            inputs.append(_tensor(label, shape, _datatype(kind), _values(json_values(column, title, name=name))))
+            if self._mlserver:
+                inputs[-1]["parameters"] = {"content_type": "np"}
+        return {"inputs": inputs}
+
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         outputs = document.get("outputs") if isinstance(document, dict) else None
         if not isinstance(outputs, list) or not outputs or not all(isinstance(output, dict) for output in outputs):
@@ -72,7 +93,8 @@ class V2Protocol(ServerProtocol):
         facts = {}
         if isinstance(server, dict) and isinstance(server.get("name"), str):
             facts["server"] = f"{server['name']} {server.get('version', '')}".strip()[:80]
-            self._frame = server["name"] == "mlserver" and self._tensor is None
+            self._mlserver = server["name"] == "mlserver"
+            self._frame = self._mlserver and self._tensor is None
         if isinstance(model, dict):
             versions = model.get("versions")
             served = versions if isinstance(versions, list) else []
@@ -94,6 +116,13 @@ def _datatype(kind: pa.DataType) -> str:
 
 def _tensor(name: str, shape: list[int], datatype: str, data: list[Any]) -> dict[str, Any]:
     return {"name": name, "shape": shape, "datatype": datatype, "data": data}
+
+
+def _values(cells: list[Any]) -> list[Any]:
+    """Nested lists of one shape, flat."""
+    while cells and isinstance(cells[0], list):
+        cells = [value for cell in cells for value in cell]
+    return cells
 
 
 def _nested(output: Any, rows: int) -> list[Any]:
