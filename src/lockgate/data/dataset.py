@@ -107,6 +107,14 @@ class Dataset:
         written = {name for _, contents in self._scanned[1] for name in contents.index}
         return tuple(name for name in self.columns if name in written or _INDEX.fullmatch(name))
 
+    @property
+    def partition_columns(self) -> tuple[str, ...]:
+        """The columns that stand in the names of folders alone, `key=value`, and in no file or table."""
+        if self._remote or self._log_state is not None:
+            return ()
+        inside = {name for _, contents in self._scanned[1] for name in contents.schema.names}
+        return tuple(name for name in self.columns if name not in inside)
+
     def count(self) -> int:
         """How many rows `batches` yields."""
         return self._rows if self.window is None else self.window.kept
@@ -344,6 +352,10 @@ class TableDataset(Dataset):
     @property
     def index_columns(self) -> tuple[str, ...]:
         return tuple(name for name in self.columns if _INDEX.fullmatch(name))
+
+    @property
+    def partition_columns(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def is_untyped(self) -> bool:

@@ -74,16 +74,6 @@ class InputPlan:
     unsigned: bool = False
 
     @property
-    def unsigned_note(self) -> str:
-        """What a model without a signature is given, and how to say it for good; to be read behind its role."""
-        given = ", ".join(column.name for column in self.columns[:20]) + (", …" if len(self.columns) > 20 else "")
-        others = ", ".join(f"{name} ({role})" for name, role in list(self.left_out.items())[:20])
-        kept = f", not {others}" if others else ""
-        listed = ", ".join(column.column for column in self.columns) if len(self.columns) <= 20 else "…"
-        line = f"log it with signature=infer_signature(…), or write inputs: [{listed}]"
-        return f"has no signature and was given {given}{kept}: {line}"
-
-    @property
     def sources(self) -> tuple[str, ...]:
         """The columns of the data that are read for it."""
         return tuple(dict.fromkeys(column.source for column in self.columns))

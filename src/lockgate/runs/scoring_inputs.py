@@ -63,9 +63,10 @@ class ScoringInputs:
     def plan(self, contender: Contender, dataset: Dataset) -> InputPlan:
         """What the model is given of each row. It is loaded for that only where it has no signature."""
         signature = (contender.facts.signature or {}).get("inputs")
+        outside = dict.fromkeys(dataset.partition_columns, "partition") | dict.fromkeys(dataset.index_columns, "index")
         planner = InputPlanner(
             {field.name: field.type for field in dataset.schema},
-            dict.fromkeys(dataset.index_columns, "index") | dict(self.roles),
+            outside | dict(self.roles),
             self.sources,
         )
         plan = planner.plan(signature, None if signature else contender.model.load().fitted)
@@ -160,7 +161,7 @@ class ScoringInputs:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is to be said once in a run of models that were asked without a signature."""
-        return tuple(f"the {role} {plan.unsigned_note}" for role, plan in self.unsigned.items())
+        return tuple(f"the {role} {_note(plan)}" for role, plan in self.unsigned.items())
 
     def classes(self, dataset: Dataset) -> tuple[str, ...]:
         """The classes of a multiclass task, in the order of its scores; none of any other."""
@@ -208,5 +209,16 @@ class ScoringInputs:
 
 def _unsigned(fault: ModelFault, plan: InputPlan) -> ModelFault:
     """The fault of a model that may have wanted other columns than it was given."""
-    remedy = f"it {plan.unsigned_note}" + (f"; else {fault.remedy}" if fault.remedy else "")
+    remedy = f"it {_note(plan)}" + (f"; else {fault.remedy}" if fault.remedy else "")
     return ModelFault(fault.message, remedy=remedy, stderr=fault.stderr, alive=fault.alive)
+
+
+def _note(plan: InputPlan) -> str:
+    """What a model without a signature was given, and how to say it for good; to be read behind its role."""
+    names = [column.column for column in plan.columns]
+    listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    others = ", ".join(f"{name} ({role})" for name, role in list(plan.left_out.items())[:20])
+    return (
+        f"has no signature and was given {listed}{f', not {others}' if others else ''}: "
+        f"log it with signature=infer_signature(…), or write inputs: [{listed}]"
+    )
