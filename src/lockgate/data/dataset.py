@@ -110,7 +110,7 @@ class Dataset:
     @property
     def partition_columns(self) -> tuple[str, ...]:
         """The columns that stand in the names of folders alone, `key=value`, and in no file or table."""
-        if self._remote or self._log_state is not None:
+        if self._log_state is not None:
             return ()
         inside = {name for _, contents in self._scanned[1] for name in contents.schema.names}
         return tuple(name for name in self.columns if name not in inside)
