@@ -92,10 +92,9 @@ class Dataset:
         """The columns with their types over all files. Raises DataError."""
         return self._scanned[0]
 
-    @property
-    def is_untyped(self) -> bool:
-        """Whether the files hold texts alone, whose types in `schema` are guessed from how they look."""
-        return self._files[0].format == "csv"
+    def untyped(self, column: str) -> bool:
+        """Whether a column holds texts whose type in `schema` is guessed: of CSV, and of `key=value` folders."""
+        return self._files[0].format == "csv" or (self._log_state is None and column in self._files[0].constants)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -357,8 +356,7 @@ class TableDataset(Dataset):
     def partition_columns(self) -> tuple[str, ...]:
         return ()
 
-    @property
-    def is_untyped(self) -> bool:
+    def untyped(self, column: str) -> bool:
         return False
 
     @property

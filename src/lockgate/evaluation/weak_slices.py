@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.data.slices.names import SliceKey
+from lockgate.data.slices.names import SliceKey, shown_label
 from lockgate.data.slices.spec import FindSpec
 from lockgate.evaluation.estimation.estimate import CONFIDENCE
 from lockgate.evaluation.metrics.classification import class_squared_errors
@@ -47,7 +47,7 @@ class WeakSlice:
     q: float = 1.0
 
     def __str__(self) -> str:
-        return " & ".join(f"{name}={value}" for name, value in self.slice)
+        return " & ".join(f"{name}={shown_label(value)}" for name, value in self.slice)
 
 
 @dataclass(frozen=True)

@@ -44,14 +44,16 @@ def with_texts(plan: InputPlan, signature: Sequence[Column] | None, dataset: Dat
 
     Data of one type a column are as they are: only CSV holds texts alone.
     """
-    if not signature or has_tensors(signature) or not plan.columns or not dataset.is_untyped:
+    if not signature or has_tensors(signature):
         return plan
     from lockgate.data.untyped import retypes
 
     types = {name: column.get("type") for name, column in (properties(signature) or named(signature)).items()}
     columns = [
         replace(column, signed=str(types[column.name]))
-        if column.name in types and retypes(dataset.schema.field(column.column).type, types[column.name])
+        if column.name in types
+        and dataset.untyped(column.column)
+        and retypes(dataset.schema.field(column.column).type, types[column.name])
         else column
         for column in plan.columns
     ]

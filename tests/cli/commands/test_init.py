@@ -122,6 +122,15 @@ def test_the_tolerance_is_the_smallest_that_the_rows_decide(
     assert said in text
 
 
+def test_a_label_of_texts_has_a_positive_one() -> None:
+    """Whoever begins does not have to be told by a refusal."""
+    Path("d.csv").write_text("y,x\nbad,01\ngood,02\nbad,03\n")
+
+    init("--model", "m", "--yes", "--data", "d.csv", "--label", "y")
+
+    assert 'positive: "good"' in Path("gates/m.yaml").read_text()
+
+
 def test_the_tolerance_of_a_regression_is_a_factor() -> None:
     """Of the champion's own error."""
     table(1000, 500)

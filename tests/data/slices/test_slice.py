@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from lockgate.data.slices.names import bin_labels, finding_id, meant, slice_text
+from lockgate.data.slices.names import bin_labels, finding_id, meant, shown_label, slice_text
 from lockgate.data.slices.slice import Slice, quantile_edges, resolved
 from lockgate.data.slices.spec import SliceEntries, SmallSlices
 from lockgate.errors import DataError
@@ -202,6 +202,13 @@ def test_numbers_that_may_have_become_the_same_are_no_names(kind: pa.DataType) -
     assert labels("a", a=pa.array([limit, 0.5], kind)) == [str(int(limit)), "0.5"]
     with pytest.raises(DataError, match="may have become the same"):
         labels("a", a=pa.array([limit * 2], kind))
+
+
+def test_a_sentence_shows_what_cannot_be_seen() -> None:
+    """An empty text, blanks at the ends, and signs that move the cursor."""
+    assert [shown_label(label) for label in ("US", " US", "", "a\x1b[31m\nb", "é", '"(missing)"')] == [
+        "US", '" US"', '""', '"a\\u001b[31m\\nb"', "é", '"(missing)"',
+    ]  # fmt: skip
 
 
 def test_a_label_is_found_by_what_it_means() -> None:

@@ -57,7 +57,7 @@ promotion: {{when: approved, soak: 48h, retain: 30d}}
 # At most so many values of a label are classes where nobody says what the task is.
 _MOST_CLASSES = 50
 _TASKS = {
-    "binary": "positive: 1\nthreshold: 0.5                             # scores at or above it are positive\n",
+    "binary": "positive: {positive}\nthreshold: 0.5                             # scores at or above it are positive\n",
     "multiclass": "{classes}",
     "regression": "",
     "ranking": "",
@@ -171,13 +171,14 @@ def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> No
 
 
 def _text(model: str, *, task: str, data: str, label: str, query: str, version: Path) -> str:
-    counts = _count_rows(task, data, label)
+    positive = _positive(data, label) if task == "binary" else 1
+    counts = _count_rows(task, data, label, positive=positive)
     lines, tolerances = _requirements(task, counts)
     return _TEMPLATE.format(
         model=model.replace("\n", " "),
         model_text=json.dumps(model, ensure_ascii=False),
         task=task,
-        about_task=_TASKS[task].format(classes=_classes(counts)),
+        about_task=_TASKS[task].format(classes=_classes(counts), positive=json.dumps(positive, ensure_ascii=False)),
         version_text=json.dumps(version.as_posix()),
         data_text=json.dumps(data, ensure_ascii=False),
         label_text=json.dumps(label, ensure_ascii=False),
@@ -245,7 +246,17 @@ def _guess_task(data: str, label: str) -> str:
     return "multiclass" if len(values) > 2 else "binary"
 
 
-def _count_rows(task: str, data: str, label: str) -> _RowCounts:
+def _positive(data: str, label: str) -> str | int:
+    """The value of the label that is positive: 1 where there is one, else of two texts the last, as scikit-learn counts."""
+    try:
+        values = label_values(_dataset(data, label), most=2) or {}
+    except LockgateError:
+        return 1
+    texts = sorted(value for value in values if isinstance(value, str))
+    return texts[-1] if len(texts) == len(values) == 2 else 1
+
+
+def _count_rows(task: str, data: str, label: str, *, positive: str | int = 1) -> _RowCounts:
     """No counts where the data do not fit the task, nor for a ranking, whose power they do not determine."""
     import numpy as np
 
@@ -257,7 +268,7 @@ def _count_rows(task: str, data: str, label: str) -> _RowCounts:
     dataset, kind = _dataset(data, label), cast("Any", task)
     try:
         classes = label_classes(dataset) if task == "multiclass" else ()
-        rows, columns = checked_rows(dataset, task=kind, positive=1, salt=b"", scores={}, classes=classes)
+        rows, columns = checked_rows(dataset, task=kind, positive=positive, salt=b"", scores={}, classes=classes)
     except LockgateError:
         return _RowCounts()
     if task == "regression":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,9 +68,10 @@ def _numbers_as_texts(file: DataFile, block: bytes, name: str, rows: int) -> pa.
     return pc.if_else(arrays.from_numpy(missing), pa.nulls(1, pa.string())[0], texts)
 
 
-@lru_cache(maxsize=1 << 16)
 def _spelled(text: str) -> str:
     """`1` of 1, 1.0 and 1e0; a fraction as Python writes it where that is the same number."""
+    if text.isdecimal() or (text == repr(float(text)) and "e" not in text and not text.endswith(".0")):
+        return text
     number = Decimal(text)
     if number.adjusted() < 400 and number == number.to_integral_value():
         return str(int(number))

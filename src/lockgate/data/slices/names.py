@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
@@ -46,6 +47,12 @@ def label_text(text: str | None) -> str:
     while len(inner) > 2 and inner[0] == inner[-1] == '"':
         inner = inner[1:-1]
     return f'"{text}"' if inner == MISSING else text
+
+
+def shown_label(label: str) -> str:
+    """A label as a sentence shows it: in quotes where it is empty, or holds blanks at its ends or signs without a shape."""
+    plain = label.isprintable() and label.strip() == label != ""
+    return label if plain else json.dumps(label, ensure_ascii=not label.isprintable())
 
 
 def meaning(value: Any) -> tuple[str, Any]:

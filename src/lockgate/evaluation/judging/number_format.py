@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lockgate.data.slices.names import SliceKey
+from lockgate.data.slices.names import SliceKey, shown_label
 
 _SINGULAR = {"rows": "row", "queries": "query"}
 
@@ -21,7 +21,7 @@ def unit_word(count: int, counted_in: str) -> str:
 
 def slice_words(key: SliceKey) -> str:
     """`geography=BR & sex=Male`; nothing for all rows."""
-    return " & ".join(f"{name}={value}" for name, value in key)
+    return " & ".join(f"{name}={shown_label(value)}" for name, value in key)
 
 
 def percent(share: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from lockgate.data.slices.names import shown_label
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.judging.judge import smallness, verdict_of
 from lockgate.evaluation.judging.number_format import rounded, short
@@ -346,7 +347,7 @@ def _slice_label(declared: Slice, estimate: Estimate) -> str:
     ((name, label),) = estimate.slice
     if declared.spec.where is not None:
         return f"{name}={label}"
-    return " & ".join(value for _, value in declared.key(label))
+    return " & ".join(shown_label(value) for _, value in declared.key(label))
 
 
 def clusters_span_slices(codes: NDArray[Any], clusters: NDArray[Any], judged: Mapping[int, bool]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,11 @@ from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.data.dataset import Dataset
+from lockgate.data.slices.names import meant
 from lockgate.evaluation.scoring.column import RowFaults, SingleColumn
 from lockgate.models.class_scores import class_indices
+
+_LEADING_ZEROS = re.compile(r"^0+(?=\d)", re.ASCII)
 
 
 class Numbers(SingleColumn):
@@ -63,10 +67,15 @@ class Relevance(Numbers):
 
 
 class Labels(SingleColumn):
-    """A label of two values as true where it equals `positive`; 1, 1.0 and true are equal, and "1" is a text."""
+    """A label of two values as true where it equals `positive`; 1, 1.0 and true are equal, and "1" is a text.
+
+    A file of texts has no numbers of its own: there `positive` says which of the two the label is.
+    """
 
     def __init__(self, dataset: Dataset, column: str, *, positive: Any) -> None:
-        super().__init__(dataset, column, "label", remedy="leave rows without a label out, or fill it in")
+        texts = isinstance(positive, str) and dataset.untyped(column)
+        remedy = "leave rows without a label out, or fill it in"
+        super().__init__(dataset, column, "label", remedy=remedy, as_stored=texts)
         self._positive = positive
         self._seen: dict[Any, None] = {}
         self._values: list[Array] = []
@@ -118,7 +127,8 @@ class Classes(SingleColumn):
     """A class in each row, as its index among the classes of the task."""
 
     def __init__(self, dataset: Dataset, column: str, purpose: str, classes: Sequence[str]) -> None:
-        super().__init__(dataset, column, purpose, remedy="leave rows without a class out, or fill it in")
+        remedy, self._untyped = "leave rows without a class out, or fill it in", dataset.untyped(column)
+        super().__init__(dataset, column, purpose, remedy=remedy, as_stored=self._untyped)
         self._classes = classes
         self._unknown = RowFaults(dataset, purpose, column)
         self._found: dict[str, None] = {}
@@ -128,12 +138,22 @@ class Classes(SingleColumn):
         column = self._plain(batch, before)
         if not arrays.is_class(column.type):
             raise self._wrong(f"holds {column.type}", remedy="a class is a text, a whole number, or true or false")
-        indices = class_indices(column, self._classes)
+        indices = self._indices_of_texts(column) if self._untyped else class_indices(column, self._classes)
         unknown = (indices < 0) & ~arrays.is_missing(column)
         self._unknown.add(unknown, before)
         if unknown.any() and not self._found:
             self._found[class_text(column[int(unknown.argmax())].as_py())] = None
         self._values.append(indices.astype(np.int32))
+
+    def _indices_of_texts(self, column: pa.Array) -> Array:
+        """(n,) index of the class that a text is, or the number that it spells; -1 where it is none."""
+        encoded = column.dictionary_encode(null_encoding="encode")
+        known = {name: index for index, name in enumerate(self._classes)}
+        found = [
+            None if text is None else text if text in known else meant(_LEADING_ZEROS.sub("", text), self._classes)
+            for text in encoded.dictionary.to_pylist()
+        ]
+        return np.array([-1.0 if name is None else known[name] for name in found])[arrays.to_numpy(encoded.indices)]
 
     def done(self) -> pa.Array:
         self._refuse_missing()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lockgate.data.arrow_arrays import Array
-from lockgate.data.slices.names import SliceKey
+from lockgate.data.slices.names import SliceKey, shown_label
 
 if TYPE_CHECKING:
     from lockgate.data.slices.slice import Slice
@@ -40,7 +40,7 @@ class Pool:
         """The members, the largest first, as a sentence lists them; of many the first few, since a report lists all."""
         order = sorted(range(len(self.members)), key=lambda index: (-self.rows[index], self.members[index]))
         named = len(order) if len(order) <= _NAMED else _FEW
-        listed = [f"{self.members[index]} {self.rows[index]:,}" for index in order[:named]]
+        listed = [f"{shown_label(self.members[index])} {self.rows[index]:,}" for index in order[:named]]
         more = [f"and {len(order) - named} more"] if len(order) > named else []
         return f"{self.label} pools small slices, with their {self.counted_in}: {', '.join([*listed, *more])}"
 
