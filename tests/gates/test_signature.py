@@ -160,4 +160,7 @@ def test_tensors_are_compared_with_the_data(tmp_path: Path) -> None:
     assert misfit.reason == (
         "data mismatches: the tensor of shape (-1, 2) takes 2 columns, and the data has 3 that may be features: age, height, paid"
     )
-    assert misfit.remedy == "write inputs: [2 columns of the data], in the order in which the model was trained"
+    assert (
+        misfit.remedy
+        == "write inputs: [age, height, paid] with the 2 columns that the model was trained on, in its order"
+    )

@@ -144,9 +144,9 @@ def test_a_tensor_is_made_of_the_features_in_order() -> None:
     ("signature", "inputs", "reason", "remedy"),
     [
         ([tensor(-1, 2)], {}, "the tensor of shape (-1, 2) takes 2 columns, and the data has 3 that may be features: a, b, c; "
-         "left out are label (label), country (slice), id (id)", "write inputs: [2 columns of the data], in the order in which"),
+         "left out are label (label), country (slice), id (id)", "write inputs: [a, b, c] with the 2 columns"),
         ([tensor(-1, 2)], {"a": "a"}, "the tensor of shape (-1, 2) takes 2 columns, and inputs: lists 1 that may be features: a",
-         "write inputs: [2 columns of the data], in the order in which"),
+         "write inputs: [a, b, c] with the 2 columns"),
         ([tensor(-1, 1)], {"country": "country"}, "the tensor of shape (-1, 1) holds float64, and column country is string", "write"),
         ([tensor(8, 3)], {}, "the tensor of shape (8, 3) holds 8 rows in each request; log the model with -1 as the first", "write"),
         ([tensor(-1, 2, name="x"), tensor(-1, name="y")], {}, "the tensor 'x' of shape (-1, 2) is not in the data", "write inputs: {x: ["),

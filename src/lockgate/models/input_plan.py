@@ -5,10 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lockgate.data.stored_columns import stored
-from lockgate.models.signature_diff import Column, fits, named, properties, required
+from lockgate.models.signature_diff import (
+    Column,
+    fits,
+    is_encoded,
+    is_list,
+    named,
+    properties,
+    required,
+    storage_of,
+    tensor_holds,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -203,18 +213,18 @@ class InputPlanner:
         if not columns:
             columns = self._free()
             alone = [column for column in columns if self._tensor_problem(spec, [column]) is None]
-            if self._tensor_problem(spec, columns) is not None and len(alone) == 1 and _nested(self._type(alone[0])):
+            if self._tensor_problem(spec, columns) is not None and len(alone) == 1 and is_list(self._type(alone[0])):
                 columns = alone
         problem = self._tensor_problem(spec, columns)
         if problem is None:
             return self._chosen(columns)
-        encoded = [column for column in columns if _bytes(self._type(column)) and column.decode is None]
+        encoded = [column for column in columns if is_encoded(self._type(column)) and column.decode is None]
         if len(encoded) == 1 and len(_shape(spec)) > 2:
             name = str(spec.get("name") or encoded[0].column)
             problem = f"{_said(spec)} is of numbers, and column {encoded[0].column} is {self._type(encoded[0])}"
             line = f"write inputs: {{{name}: {{column: {encoded[0].column}, decode: image}}}}, or decode: npy"
             return InputPlan((), (problem,), line)
-        if _cells(spec) not in (None, len(columns)) and not any(_nested(self._type(column)) for column in columns):
+        if _cells(spec) not in (None, len(columns)) and not any(is_list(self._type(column)) for column in columns):
             return self._misfit(
                 f"{_said(spec)} takes {_count(_cells(spec) or 0, 'column')}", columns, _cells(spec) or 0, numbers=True
             )
@@ -227,12 +237,12 @@ class InputPlanner:
             return f"{_said(spec)} has no dimension of rows; log the model with one of -1"
         if shape[0] != -1:
             return f"{_said(spec)} holds {shape[0]} rows in each request; log the model with -1 as the first dimension"
-        if len(columns) == 1 and (columns[0].decode is not None or _nested(self._type(columns[0]))):
+        if len(columns) == 1 and (columns[0].decode is not None or is_list(self._type(columns[0]))):
             return self._cell_problem(spec, columns[0])
         for column in columns:
-            if column.decode is not None or _nested(self._type(column)):
+            if column.decode is not None or is_list(self._type(column)):
                 return f"{_said(spec)} is made of {len(columns)} columns, and {column.column} holds more than one value a row"
-            if not _holds(kind, self._type(column)):
+            if not tensor_holds(kind, self._type(column)):
                 return f"{_said(spec)} holds {kind}, and column {column.column} is {self._type(column)}"
         cells = _cells(spec)
         if len(columns) != cells and not (cells is None and len(shape) == 2):
@@ -244,15 +254,15 @@ class InputPlanner:
 
         kind = self._type(column)
         if column.decode is not None:
-            if _bytes(kind):
+            if is_encoded(kind):
                 return None
             return f"column {column.column} is {kind}, and decode: {column.decode} reads bytes"
         sizes = []
         while pa.types.is_fixed_size_list(kind):
             sizes.append(kind.list_size)
-            kind = _storage(kind.value_type)
+            kind = storage_of(kind.value_type)
         cells = _cells(spec)
-        if not _nested(kind) and cells is not None and math.prod(sizes) != cells:
+        if not is_list(kind) and cells is not None and math.prod(sizes) != cells:
             return f"{_said(spec)} takes {cells:,} values a row, and column {column.column} holds {math.prod(sizes):,}"
         return None
 
@@ -327,11 +337,15 @@ class InputPlanner:
         listed = [column.column for column in columns]
         pools = [listed, free, self._numbers(free), self._numbers([*free, *maybe]) if numbers else [*free, *maybe]]
         names = next((pool for pool in pools if count in (None, len(pool)) and set(pool) <= self.types.keys()), [])
-        text = ", ".join(names) if 0 < len(names) <= 40 else f"{count or 'the'} columns of the data"
-        return f"write inputs: [{text}], in the order in which the model was trained"
+        if 0 < len(names) <= 40:
+            return f"write inputs: [{', '.join(names)}], in the order in which the model was trained"
+        rest = ", ".join([*dict.fromkeys([*listed, *free])][:40]) + (
+            ", …" if count is None or len(free) < count else ""
+        )
+        return f"write inputs: [{rest}] with the {count or 'right'} columns that the model was trained on, in its order"
 
     def _numbers(self, names: Iterable[str]) -> list[str]:
-        return [name for name in names if name in self.types and _holds("float64", _storage(self.types[name]))]
+        return [name for name in names if name in self.types and tensor_holds("float64", storage_of(self.types[name]))]
 
     def _no_columns(self) -> InputPlan:
         listed = ", ".join(f"{name} ({role})" for name, role in self.roles.items() if name in self.types)
@@ -339,39 +353,7 @@ class InputPlanner:
         return InputPlan((), (problem,), "write inputs: [columns of the data, in the order of training]")
 
     def _type(self, column: ModelInput) -> pa.DataType:
-        return _storage(self.types[column.column])
-
-
-def _storage(kind: Any) -> Any:
-    return getattr(kind, "storage_type", kind)
-
-
-def _nested(kind: Any) -> bool:
-    import pyarrow as pa
-
-    kind = _storage(kind)
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def _bytes(kind: Any) -> bool:
-    """Whether cells are bytes, or structs that hold them as Hugging Face's images do."""
-    import pyarrow as pa
-
-    if pa.types.is_struct(kind):
-        return any(field.name == "bytes" and _bytes(field.type) for field in kind)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
-
-
-def _holds(dtype: str, kind: Any) -> bool:
-    """Whether a tensor of that dtype can be made of such a column."""
-    import pyarrow as pa
-
-    if pa.types.is_null(kind):
-        return True
-    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    if dtype.startswith(("float", "int", "uint", "bool")):
-        return bool(numbers or pa.types.is_boolean(kind))
-    return not _bytes(kind) or dtype in ("object", "bytes")
+        return storage_of(self.types[column.column])
 
 
 def _shape(spec: Column) -> list[int]:

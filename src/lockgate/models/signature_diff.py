@@ -122,3 +122,37 @@ def fits(column: Column, kind: object) -> bool:
     if column.get("type") == "array":
         allowed = ("list", "large_list", "fixed_size_list", "extension")
     return allowed is None or str(kind) == "null" or str(kind).startswith(allowed)
+
+
+def storage_of(kind: Any) -> Any:
+    """Return the type in which an extension type, such as a tensor's, is stored; any other as it is."""
+    return getattr(kind, "storage_type", kind)
+
+
+def is_list(kind: Any) -> bool:
+    """Return whether cells are lists, of whatever layout."""
+    import pyarrow as pa
+
+    kind = storage_of(kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def is_encoded(kind: Any) -> bool:
+    """Whether cells are bytes, or structs that hold them as Hugging Face's images do."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" and is_encoded(field.type) for field in kind)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def tensor_holds(dtype: str, kind: Any) -> bool:
+    """Whether a tensor of that dtype can be made of such a column."""
+    import pyarrow as pa
+
+    if pa.types.is_null(kind):
+        return True
+    numbers = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    if dtype.startswith(("float", "int", "uint", "bool")):
+        return bool(numbers or pa.types.is_boolean(kind))
+    return not is_encoded(kind) or dtype in ("object", "bytes")

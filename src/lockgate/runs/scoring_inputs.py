@@ -81,7 +81,8 @@ class ScoringInputs:
                 remedy=plan.remedy,
             )
         label = next((column.name for column in plan.columns if self.roles.get(column.column) == "label"), None)
-        if label is not None and dataset.spec.label is not None:
+        heard = any(gate.gate == "signature" for gate in self.pipeline.gates)  # a leak is the candidate's failure there
+        if label is not None and dataset.spec.label is not None and not heard:
             raise DataError(
                 f"leak: input {label} of the {contender.role}'s signature is the label of data {dataset.name!r}, and a "
                 "model that is given the truth passes every metric",
@@ -217,7 +218,7 @@ def _note(plan: InputPlan) -> str:
     """What a model without a signature was given, and how to say it for good; to be read behind its role."""
     names = [column.column for column in plan.columns]
     listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
-    others = ", ".join(f"{name} ({role})" for name, role in list(plan.left_out.items())[:20])
+    others = ", ".join(f"{name or repr(name)} ({role})" for name, role in list(plan.left_out.items())[:20])
     return (
         f"has no signature and was given {listed}{f', not {others}' if others else ''}: "
         f"log it with signature=infer_signature(…), or write inputs: [{listed}]"
