@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import tee
@@ -210,16 +210,20 @@ class ScoringInputs:
 
 def _unsigned(fault: ModelFault, plan: InputPlan) -> ModelFault:
     """The fault of a model that may have wanted other columns than it was given."""
-    remedy = f"it {_note(plan)}" + (f"; else {fault.remedy}" if fault.remedy else "")
+    maybe = [name for name, role in plan.left_out.items() if role == SLICE]
+    remedy = f"it {_note(plan, maybe)}" + (f"; else {fault.remedy}" if fault.remedy else "")
     return ModelFault(fault.message, remedy=remedy, stderr=fault.stderr, alive=fault.alive)
 
 
-def _note(plan: InputPlan) -> str:
-    """What a model without a signature was given, and how to say it for good; to be read behind its role."""
+def _note(plan: InputPlan, maybe: Sequence[str] = ()) -> str:
+    """What a model without a signature was given, and how to say it for good; to be read behind its role.
+
+    maybe: columns that it may lack.
+    """
     names = [column.column for column in plan.columns]
     listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
     others = ", ".join(f"{name or repr(name)} ({role})" for name, role in list(plan.left_out.items())[:20])
     return (
         f"has no signature and was given {listed}{f', not {others}' if others else ''}: "
-        f"log it with signature=infer_signature(…), or write inputs: [{listed}]"
+        f"log it with signature=infer_signature(…), or write inputs: [{', '.join([listed, *maybe])}]"
     )
