@@ -42,7 +42,13 @@ WALLS = {
     "integrations": ("runs", "cli"),
 }
 # What runs as a process of its own knows nothing of ours.
-APART = ("models.model_host", "models.isolation.launcher", "models.server.load_generator")
+APART = (
+    "models.model_host",
+    "models.isolation.launcher",
+    "models.server.load_generator",
+    "models.server.kept_answers",
+    "models.server.socket_pollers",
+)
 # The MLflow client takes its timeouts from the environment and from nowhere else.
 READS_THE_ENVIRONMENT = ("cli", *APART, "registries.mlflow.client")
 

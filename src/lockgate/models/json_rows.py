@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 
 _FORM = b"lockgate:form"  # metadata of a batch that is no rows of columns
+ERROR_KEYS = frozenset(("error", "errors"))
+_NO_ERROR = ("", "none", "null", "no", "ok", "false")
 
 
 class UnusableAnswer(ValueError):
@@ -159,7 +162,10 @@ def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
     import pyarrow as pa
 
     arrays, names = [], []
-    for title, column in _columns(document).items():
+    columns = _columns(document)
+    if columns and not columns.keys() - ERROR_KEYS:
+        raise UnusableAnswer(f"it gave {' and '.join(columns)} in place of predictions")
+    for title, column in _without_failed_rows(columns).items():
         if len(column) != rows:
             raise UnusableAnswer(f"it gave {len(column):,} predictions for {_rows(rows)}")
         if any(isinstance(value, list | dict) for value in column):
@@ -172,6 +178,67 @@ def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
     if not arrays:
         raise UnusableAnswer(f"it gave no predictions for {_rows(rows)}")
     return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def reported_error(document: Any) -> str | None:
+    """Return the error that a document names at its top, beside predictions or in their place; None where it names none.
+
+    Numbers, and lists that may be columns, are no errors.
+    """
+    if not isinstance(document, dict):
+        return None
+    values = [document.get(key) for key in sorted(ERROR_KEYS)]
+    return next((text for value in values if not isinstance(value, list) and (text := _error_text(value))), None)
+
+
+def value_kinds(answer: pa.RecordBatch) -> dict[str, str]:
+    """Return what the values of each column are: `numbers`, `texts`, …; columns without any value are left out."""
+    import pyarrow as pa
+
+    kinds = {}
+    for title, column in zip(answer.schema.names, answer.columns, strict=True):
+        if pa.types.is_null(column.type) or column.null_count == len(column):
+            continue
+        number = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        text = pa.types.is_string(column.type)
+        kinds[title] = "numbers" if number else "texts" if text else str(column.type)
+    return kinds
+
+
+def other_kind(answer: pa.RecordBatch, verified: Mapping[str, str]) -> str | None:
+    """Return how an answer differs in kind from one that was read before, with its `value_kinds`; None where it does not."""
+    kinds, titles = value_kinds(answer), answer.schema.names
+    for title, kind in verified.items():
+        if title not in titles and (kind == "numbers" or len(verified) == 1):
+            return f"it has no {title!r}, as the first answer has; it has {', '.join(map(repr, titles[:10]))}"
+        if kinds.get(title, kind) != kind:
+            return f"its predictions ({title!r}) are {kinds[title]}, and those of the first answer are {kind}"
+    return None
+
+
+def missing_prediction(answer: pa.RecordBatch) -> str | None:
+    """Return which row has no prediction: null, NaN or infinite; None where every row has one.
+
+    Of a vector or a matrix every value counts; of named columns one in each row is enough.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    titles = [title for title in answer.schema.names if title not in ERROR_KEYS]
+    present = []
+    for title in titles:
+        column = answer.column(title)
+        present.append(
+            pc.is_finite(column).fill_null(fill_value=False) if pa.types.is_floating(column.type) else column.is_valid()
+        )
+    if not present:
+        return "it has no predictions"
+    every = titles == ["prediction"] or all(title.isdigit() for title in titles)
+    together = present[0]
+    for column in present[1:]:
+        together = pc.and_(together, column) if every else pc.or_(together, column)
+    first = together.index(False).as_py()
+    return None if first < 0 else f"its prediction of row {first + 1:,} is null, NaN or infinite"
 
 
 def concatenate(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "") -> pa.RecordBatch:
@@ -210,6 +277,28 @@ def _columns(document: Any) -> dict[str, list[Any]]:
             raise UnusableAnswer("its predictions are lists of different lengths")
         return {str(index): [row[index] for row in document] for index in range(len(first))}
     return {"prediction": document}
+
+
+def _without_failed_rows(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Columns in which a row that names an error of its own has no values beside it."""
+    errors = [columns[key] for key in ERROR_KEYS & columns.keys()]
+    failed = {
+        row for column in errors for row, value in enumerate(column) if isinstance(value, str) and _error_text(value)
+    }
+    if not failed:
+        return columns
+    return {
+        title: column if title in ERROR_KEYS else [None if row in failed else value for row, value in enumerate(column)]
+        for title, column in columns.items()
+    }
+
+
+def _error_text(value: Any) -> str | None:
+    """What an error says, in 200 characters; None for a value that says that there is none."""
+    if not isinstance(value, str | dict | list) or not value:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return None if text.strip().lower() in _NO_ERROR else text[:200]
 
 
 def _rows(rows: int) -> str:

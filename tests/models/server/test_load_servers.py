@@ -146,7 +146,7 @@ def test_the_engine_ends_with_whoever_started_it() -> None:
     with serving(Answering) as (port, _):
         spec = {
             "url": f"http://127.0.0.1:{port}/", "headers": [], "timeout_s": 30.0, "requests": 1, "duration_s": None,
-            "open": True, "concurrency": 1, "connections": 4, "warmup": 1, "bodies": [0], "ca_file": None,
+            "open": True, "concurrency": 1, "connections": 4, "warmup": 1, "bodies": [0], "read": False, "ca_file": None,
             "ca_folder": None, "libraries": load._library_folder("pycurl"),
         }  # fmt: skip
         header, due = json.dumps(spec).encode(), struct.pack("d", 3600.0)

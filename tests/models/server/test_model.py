@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 import socket
 import threading
 from collections.abc import Callable
@@ -203,6 +205,51 @@ def test_a_redirect_is_not_followed() -> None:
 def test_an_answer_that_cannot_be_used(body: Any, what: str) -> None:
     """What it is instead is said."""
     assert what in str(fault_of(says(200, body)))
+
+
+def test_an_answer_of_another_kind_than_the_first_is_refused() -> None:
+    """A text where a number was; compressed answers are read, and only what differs is refused."""
+    zipped = gzip.compress(b'{"predictions": [0.5, null]}')
+    said = iter([reply(200, zipped, Content_Encoding="gzip"), reply(200, {"predictions": ["busy", "busy"]})])
+    with serving(on_post(lambda request, line: next(said))) as web:
+        server = model(web.url)
+        (answer,) = server.predict([ROWS])
+        with pytest.raises(
+            ModelFault, match=r"\('prediction'\) are texts, and those of the first answer are numb"
+        ) as caught:
+            list(server.predict([ROWS]))
+
+    assert answer.to_pydict() == {"prediction": [0.5, None]}
+    assert caught.value.alive
+
+
+@pytest.mark.parametrize("loop", [{"rate": 2000.0}, {"concurrency": 2}])
+def test_a_load_counts_answers_that_are_no_predictions(loop: dict[str, Any]) -> None:
+    """Whatever their status: an error, an empty body, a page, a null; those that are compressed or in pieces are read."""
+    good = b'{"predictions": [0.5]}'
+    pieces = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n16\r\n" + good + b"\r\n0\r\n\r\n"
+    usual = [reply(200, good), reply(200, gzip.compress(good), Content_Encoding="gzip"), pieces]
+    bad = [
+        *(
+            reply(200, body)
+            for body in ({"error": "overloaded"}, b"", b"<html>Sign in</html>", {"predictions": [None]})
+        ),
+        *(reply(200, {"predictions": values}) for values in ([], [0.5, 0.5], ["busy"])),
+        reply(200, good, Content_Encoding="gzip"),
+        reply(202, {"job": 7}),
+    ]
+    said = itertools.chain([reply(200, good)], itertools.cycle([*usual, *bad]))
+    lock = threading.Lock()
+
+    def answer(request: Request, line: socket.socket) -> bytes:
+        with lock:
+            return next(said)
+
+    with serving(on_post(answer)) as web:
+        drive = model(web.url).drive(LoadPlan(requests=48, **loop), ROWS.slice(0, 1))
+
+    assert int(drive.failed.sum()) == 36
+    assert "an answer with a status of 2xx is no prediction: it " in (drive.first_error or "")
 
 
 def test_a_prediction_that_is_not_a_number_arrives_as_none_or_nan() -> None:

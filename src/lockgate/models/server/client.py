@@ -7,7 +7,6 @@ names. A time limit covers the whole exchange, so that a server that sends a byt
 from __future__ import annotations
 
 import http.client
-import json
 import select
 import socket
 import ssl
@@ -22,10 +21,10 @@ from urllib.parse import unquote, urlsplit
 from lockgate.errors import ModelFault
 from lockgate.models.safe_text import RowText
 from lockgate.models.server import failures
+from lockgate.models.server.answer_text import MOST_BYTES, UnreadableAnswer, decompressed, read_document
 from lockgate.models.server.failures import Ended, NoAnswer
 from lockgate.models.target_spec import without_credentials
 
-MOST_BYTES = 256 * 2**20
 _EXCERPT_LENGTH = 300
 _READ_LENGTH = 64 * 2**10  # of a body, to see what it is
 _CONNECT_S = 10.0
@@ -37,11 +36,26 @@ _NOT_YET = (404, 425, *failures.BUSY, 500)
 
 @dataclass(frozen=True)
 class Reply:
-    """A response: status, target of a redirect, and the body's bytes."""
+    """A response: status, target of a redirect, the body's bytes, and how its headers say that they are to be read."""
 
     status: int
     location: str | None
     body: bytes
+    encoding: str = ""
+    content_type: str = ""
+
+    @property
+    def document(self) -> Any:
+        """The JSON document of the body. Raises UnreadableAnswer."""
+        return read_document(self.body, encoding=self.encoding, content_type=self.content_type, most_bytes=MOST_BYTES)
+
+    @property
+    def plain(self) -> bytes:
+        """The body as it was before it was compressed; empty where it cannot be read."""
+        try:
+            return decompressed(self.body, encoding=self.encoding, most_bytes=MOST_BYTES)
+        except UnreadableAnswer:
+            return b""
 
 
 class HttpClient:
@@ -94,21 +108,21 @@ class HttpClient:
             reply = self._exchange("POST", path, body, time.monotonic() + self.timeout_s)
         except NoAnswer as broken:
             raise failures.no_answer_fault(call, broken) from broken
-        excerpt = self.excerpt(reply.body, rows=rows or RowText())
+        excerpt = self.excerpt(reply.plain, rows=rows or RowText())
         fault = failures.status_fault(call, reply.status, location=reply.location, excerpt=excerpt)
         if fault is not None:
             raise fault
         try:
-            return json.loads(reply.body)
-        except ValueError as error:
-            raise failures.not_json(call, excerpt=excerpt) from error
+            return reply.document
+        except UnreadableAnswer as error:
+            raise failures.unreadable(call, str(error), excerpt=excerpt) from error
 
     def get(self, path: str) -> Any:
         """Return the JSON document at a path, None where none can be read: nothing depends on it."""
         try:
             reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
-            return json.loads(reply.body) if reply.status == 200 else None
-        except (NoAnswer, ValueError):
+            return reply.document if reply.status == 200 else None
+        except (NoAnswer, UnreadableAnswer):
             return None
 
     def text(self, path: str) -> str | None:
@@ -117,7 +131,7 @@ class HttpClient:
             reply = self._exchange("GET", path, None, time.monotonic() + self.timeout_s)
         except NoAnswer:
             return None
-        return reply.body.decode("utf-8", "replace").strip() if reply.status == 200 else None
+        return reply.plain.decode("utf-8", "replace").strip() if reply.status == 200 else None
 
     def wait(self, health: str | None, *, seconds: float, ended: Callable[[], ModelFault | None] | None = None) -> None:
         """Wait until `health` answers 2xx, or, without one, until the server takes the connection. Raises ModelFault.
@@ -166,7 +180,7 @@ class HttpClient:
         reply = self._exchange("GET", health, None, until)
         if 200 <= reply.status < 300:
             return None
-        state = f"it answers with status {reply.status}{self.excerpt(reply.body)}"
+        state = f"it answers with status {reply.status}{self.excerpt(reply.plain)}"
         if reply.status in _NOT_YET:
             return state
         raise failures.never_ready(call, state=state)
@@ -198,7 +212,9 @@ class HttpClient:
             raise
         if response.will_close:
             self.close()
-        return Reply(response.status, response.headers.get("Location"), content)
+        headers = response.headers
+        encoding = ", ".join(headers.get_all("Content-Encoding", []))
+        return Reply(response.status, headers.get("Location"), content, encoding, headers.get("Content-Type", ""))
 
     def _open(self, deadline: float) -> http.client.HTTPConnection:
         """Return a connection that can be written to: the open one, unless the server closed it meanwhile."""

@@ -69,9 +69,10 @@ def status_fault(call: Call, status: int, *, location: str | None, excerpt: str)
     return ModelFault(f"{call.who} {message}", remedy=remedy, alive=alive)
 
 
-def not_json(call: Call, *, excerpt: str) -> ModelFault:
+def unreadable(call: Call, problem: str, *, excerpt: str) -> ModelFault:
+    """Return the fault of an answer that is no JSON document. problem: what it is, `empty`."""
     return ModelFault(
-        f"{call.who} answered with something that is not JSON while {call.doing}{excerpt}",
+        f"{call.who} answered with something that is {problem} while {call.doing}{excerpt}",
         remedy="look at protocol and path of target: is it the prediction that answers there?",
         alive=True,
     )

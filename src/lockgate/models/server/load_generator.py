@@ -2,7 +2,8 @@
 
 Started as `python -I load_generator.py`; it imports nothing of lockgate. stdin brings the lengths of a JSON header and of
 a payload (two u64, big-endian), then the two: the bodies, then the intended times as doubles. stdout answers in the
-same frame: the columns intended, sent, done and lag as doubles, then failed as bytes. When stdin ends, so does it.
+same frame: the columns intended, sent, done and lag as doubles, then failed as bytes, which answer each request got as
+u32, and the answers that were kept. When stdin ends, so does it.
 
 One thread, libcurl's multi interface on sockets that it watches itself, no garbage collection. Waiting sleeps until
 shortly before the next send time and then spins, because sleeping ends late.
@@ -11,23 +12,22 @@ shortly before the next send time and then spins, because sleeping ends late.
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import math
 import os
 import resource
 import select
-import selectors
 import struct
 import sys
 import time
 from array import array
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 HEAD = struct.Struct("!QQ")
-SPIN_S = 0.0001  # select() wakes up to about this much late; the rest of a wait is spent polling
-READ, WRITE = 1, 2  # the values of both selectors and libcurl
 BATCH = 4  # sent between two polls for answers, so that a late schedule does not open ever more connections
-BODY_LENGTH = 2000
 
 
 def main() -> None:
@@ -52,8 +52,23 @@ def main() -> None:
     except Broken as error:
         _write(stdout, {"broken": str(error)}, [])
         return
-    header = {"requests": len(columns[0]), "first_error": engine.first_error}
-    _write(stdout, header, [*(column.tobytes() for column in columns)])
+    kept = engine.answers.kept
+    header = {
+        "requests": len(columns[0]),
+        "first_error": engine.first_error,
+        "first_failed": engine.first_failed,
+        "answers": [[*head, len(body)] for head, body in kept],
+    }
+    _write(stdout, header, [*(column.tobytes() for column in columns), *(body for _, body in kept)])
+
+
+def _beside(name: str) -> ModuleType:
+    """The module in a file beside this one, which may be imported by no name here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 class Broken(Exception):
@@ -71,10 +86,15 @@ class Engine:
         self.clock = time.perf_counter
         self.deadline = math.inf  # of libcurl's own timers
         self.first_error: str | None = None
+        self.first_failed: int | None = None
+        self.read: bool = spec["read"]
+        self.keeping = _beside("kept_answers")
+        self.answers = self.keeping.Answers()
+        pollers = _beside("socket_pollers")
         self.idle: list[Any] = []
         self.made = 0
         self.limit = min(spec["connections"], _open_file_limit() - 64)  # 64 for all that is no connection
-        self.poller = (EpollPoller if hasattr(select, "epoll") else SocketPoller)(lifeline)
+        self.poller = (pollers.EpollPoller if hasattr(select, "epoll") else pollers.SocketPoller)(lifeline)
         self.multi = pycurl.CurlMulti()
         self.multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
         self.multi.setopt(pycurl.M_TIMERFUNCTION, self._timer)
@@ -99,10 +119,11 @@ class Engine:
     def open_loop(self, due: array[float]) -> list[array[Any]]:
         """Send every request at its time, whether earlier ones are answered or not; one that finds no free connection waits.
 
-        Returns the columns intended, sent, done, lag and failed, in seconds since the first moment.
+        Returns the columns intended, sent, done, lag and failed, in seconds since the first moment, and which answer it got.
         """
         n = len(due)
         sent, done, lag, failed = _doubles(n), _doubles(n), _doubles(n), array("B", bytes(n))
+        answered = array("I", [self.keeping.NONE]) * n
         clock, answers, idle = self.clock, self._answers, self.idle
         in_flight = index = 0
         start = clock()
@@ -129,16 +150,18 @@ class Engine:
                 if error is not None:
                     failed[i] = 1
                     self._note(curl, error)
+                elif self.read:
+                    answered[i] = self.answers.number(curl.head, curl.body)
                 if blocked:
                     free = moment - start
                     blocked = False
                 idle.append(curl)
                 in_flight -= 1
-        return [due, sent, done, lag, failed]
+        return [due, sent, done, lag, failed, answered]
 
     def closed_loop(self) -> list[array[Any]]:
         """Keep `concurrency` requests in flight: each answer makes room for the next. A closed loop has no lag."""
-        sent, done, failed = array("d"), array("d"), array("B")
+        sent, done, failed, answered = array("d"), array("d"), array("B"), array("I")
         n, last = self.spec["requests"], self.spec["duration_s"]
         clock = self.clock
         in_flight = 0
@@ -152,16 +175,19 @@ class Engine:
                 sent.append(now)
                 done.append(0.0)
                 failed.append(0)
+                answered.append(self.keeping.NONE)
                 self._send(len(sent) - 1)
                 in_flight += 1
             if not in_flight:
-                return [sent, sent, done, _doubles(n), failed]
+                return [sent, sent, done, _doubles(n), failed, answered]
             for curl, moment, error in self._answers(math.inf):
                 i = curl.index
                 done[i] = moment - start
                 if error is not None:
                     failed[i] = 1
                     self._note(curl, error)
+                elif self.read:
+                    answered[i] = self.answers.number(curl.head, curl.body)
                 self.idle.append(curl)
                 in_flight -= 1
 
@@ -173,6 +199,7 @@ class Engine:
         curl = self.idle.pop() if self.idle else self._made()
         curl.index = index
         curl.body.clear()
+        curl.head.clear()
         curl.setopt(self.pycurl.POSTFIELDS, self.bodies[index % len(self.bodies)])
         self.multi.add_handle(curl)
 
@@ -224,9 +251,9 @@ class Engine:
         return text or f"the connection broke (libcurl error {code})"
 
     def _note(self, curl: Any, error: str) -> None:
-        if self.first_error is None:
-            body = bytes(curl.body[:BODY_LENGTH]).decode(errors="replace") if error.startswith("HTTP ") else ""
-            self.first_error = f"{error}: {body}" if body else error
+        if self.first_failed is None or curl.index < self.first_failed:
+            body = self.keeping.excerpt(curl.head, curl.body) if error.startswith("HTTP ") else ""
+            self.first_error, self.first_failed = f"{error}: {body}" if body else error, curl.index
 
     def _made(self) -> Any:
         pycurl, spec = self.pycurl, self.spec
@@ -249,7 +276,9 @@ class Engine:
                 if path is not None:
                     curl.setopt(option, path)
             curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
-            curl.body = bytearray()
+            curl.body, curl.head = bytearray(), bytearray()
+            if self.read:
+                curl.setopt(pycurl.HEADERFUNCTION, curl.head.extend)
             curl.setopt(pycurl.WRITEFUNCTION, curl.body.extend)
         except pycurl.error as error:
             raise Broken(str(error.args[-1])) from error
@@ -264,95 +293,6 @@ class Engine:
 
     def _timer(self, milliseconds: int) -> None:
         self.deadline = math.inf if milliseconds < 0 else self.clock() + milliseconds / 1000
-
-
-class SocketPoller:
-    """Wait for libcurl's sockets, and for the end of the pipe from our parent."""
-
-    def __init__(self, lifeline: int) -> None:
-        self.lifeline = lifeline
-        self.watched: dict[int, int] = {}
-        self.selector = selectors.DefaultSelector()
-        self.descriptor = self.selector.fileno()
-        self.set(lifeline, READ)
-
-    def set(self, descriptor: int, mask: int) -> None:
-        """Wait for reading (1), writing (2), both, or nothing."""
-        before = self.watched.pop(descriptor, 0)
-        if mask:
-            self.watched[descriptor] = mask
-        if before and not mask:
-            self.selector.unregister(descriptor)
-        elif mask != before:
-            (self.selector.modify if before else self.selector.register)(descriptor, mask)
-
-    def opened(self, descriptor: int) -> None:
-        """Note that a socket is new; an earlier one may have had the same number."""
-
-    def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-        """Return (descriptor, mask) of what happened."""
-        return [(key.fd, mask) for key, mask in self.selector.select(seconds)]
-
-    def wait(self, until: float) -> list[tuple[int, int]]:
-        """Return (descriptor, mask) of what happened before `until`. Ends this process when our parent ended."""
-        while True:
-            seconds = until - time.perf_counter()
-            if seconds == math.inf:
-                happened = self.poll(None)
-            else:
-                if seconds > SPIN_S:
-                    select.select(
-                        [self.descriptor], [], [], seconds - SPIN_S
-                    )  # microseconds; epoll rounds to milliseconds
-                happened = self.poll(0)
-            if happened:
-                if any(descriptor == self.lifeline for descriptor, _ in happened):
-                    os._exit(1)
-                return happened
-            if time.perf_counter() >= until:
-                return []
-
-
-class EpollPoller(SocketPoller):
-    """The same on Linux, at a third of the cost.
-
-    libcurl drops a socket after each answer and adds it again with the next request; here it stays registered with the
-    kernel meanwhile, which saves two system calls a request.
-    """
-
-    def __init__(self, lifeline: int) -> None:
-        self.lifeline = lifeline
-        self.watched = {}
-        self.listed: dict[int, int] = {}
-        self.epoll = select.epoll()
-        self.descriptor = self.epoll.fileno()
-        self.set(lifeline, READ)
-
-    def set(self, descriptor: int, mask: int) -> None:
-        if not mask:
-            self.watched.pop(descriptor, None)
-            return
-        self.watched[descriptor] = mask
-        before = self.listed.get(descriptor, 0)
-        if mask != before:
-            self.listed[descriptor] = mask
-            events = (select.EPOLLIN if mask & READ else 0) | (select.EPOLLOUT if mask & WRITE else 0)
-            (self.epoll.modify if before else self.epoll.register)(descriptor, events)
-
-    def opened(self, descriptor: int) -> None:
-        self.listed.pop(descriptor, None)  # the kernel dropped the one of that number when libcurl closed it
-
-    def poll(self, seconds: float | None) -> list[tuple[int, int]]:
-        read, write = ~select.EPOLLOUT, ~select.EPOLLIN  # an error wakes readers and writers alike
-        happened = []
-        for descriptor, events in self.epoll.poll(seconds):
-            mask = (READ if events & read else 0) | (WRITE if events & write else 0)
-            if descriptor in self.watched:
-                happened.append((descriptor, mask))
-            else:
-                del self.listed[descriptor]
-                self.epoll.unregister(descriptor)
-        return happened
 
 
 def _open_file_limit() -> int:

@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from lockgate.errors import ModelFault
 from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.model_host import arrivals
-from lockgate.models.server import load_generator
+from lockgate.models.server import kept_answers, load_generator
 from lockgate.models.server.client import machine_certificates
 from lockgate.models.server.failures import redactor
+from lockgate.models.server.predictions import NO_PREDICTION, LoadAnswer
 
 _GENERATOR = Path(load_generator.__file__)
 _CONNECTIONS = 1000  # that an open loop may open
@@ -44,17 +45,21 @@ def drive_http(
     timeout_s: float,
     ca_file: str | None = None,
     cancelled: Callable[[], bool] | None = None,
+    problem_of: Callable[[LoadAnswer], str | None] | None = None,
 ) -> Drive:
     """POST the bodies in turn to `url` as the plan says, over HTTP/1.1 with connections kept, and time each request.
 
-    A request failed where its connection broke, nothing came within timeout_s, or the status is not 2xx (a redirect is
-    not followed, so it failed); `first_error` says which, without the values of headers. A connection that the server
+    A request failed where its connection broke, nothing came within timeout_s, the status is not 2xx (a redirect is not
+    followed, so it failed), or `problem_of` names a problem of its answer; `first_error` says which, without the values of
+    headers. problem_of is called when the load is over, once for each of the answers that were kept; bodies are not looked
+    at where it is None. A connection that the server
     closed between two requests is replaced, which is no failure. An open loop opens as many connections as it needs, up
     to a thousand; a request that finds them all busy waits for one, which is part of its latency and none of its lag.
     Certificates are checked against ca_file, else those that this machine trusts; no proxy is used.
     cancelled: called ten times a second; the load ends at once where it returns true.
 
-    Raises ModelFault where nothing can be sent at all: no bodies, an invalid header, a generator that ended. Drive's
+    Raises ModelFault where nothing can be sent at all: no bodies, an invalid header, a generator that ended; and where
+    answers have too many shapes to be looked at. Drive's
     times start when the warm-up has ended.
     """
     if not bodies:
@@ -72,6 +77,7 @@ def drive_http(
         "concurrency": plan.concurrency,
         "connections": max(_CONNECTIONS, plan.concurrency),
         "warmup": plan.warmup,
+        "read": problem_of is not None,
         "bodies": [len(body) for body in bodies],
         "libraries": _library_folder("pycurl"),
         **_trust(url, ca_file),
@@ -85,17 +91,50 @@ def drive_http(
     redact = _redactor(url, headers)
     if outcome.get("broken"):
         raise ModelFault(f"the load could not be sent: {redact(outcome['broken'])}")
-    return _drive(outcome, payload, redact)
+    return _drive(outcome, payload, redact, problem_of or (lambda answer: None))
 
 
-def _drive(outcome: Mapping[str, Any], payload: bytes, redact: Callable[[str], str]) -> Drive:
+def _drive(
+    outcome: Mapping[str, Any],
+    payload: bytes,
+    redact: Callable[[str], str],
+    problem_of: Callable[[LoadAnswer], str | None],
+) -> Drive:
     n = outcome["requests"]
     times: NDArray[np.float64] = np.frombuffer(payload, np.float64, 4 * n).reshape(4, n)
     failed = np.frombuffer(payload, np.uint8, n, offset=times.nbytes).astype(bool)
+    answered = np.frombuffer(payload, np.uint32, n, offset=times.nbytes + n)
+    problems = _problems(outcome["answers"], memoryview(payload)[times.nbytes + 5 * n :], answered, problem_of)
+    first, error = outcome["first_failed"], outcome["first_error"]
+    bad = np.isin(answered, list(problems))
+    if bad.any() and (first is None or int(bad.argmax()) < first):  # requests stand in the order of sending
+        error = f"{NO_PREDICTION}: {problems[int(answered[bad.argmax()])]}"
     order = np.argsort(times[1], kind="stable")  # by the moment of sending
     intended, sent, done, lag = (column[order] for column in times)
-    error = outcome["first_error"]
-    return Drive(intended, sent, done, failed[order], lag, None if error is None else redact(error))
+    return Drive(intended, sent, done, (failed | bad)[order], lag, None if error is None else redact(error))
+
+
+def _problems(
+    kept: Sequence[tuple[str, str, int]],
+    bodies: memoryview,
+    answered: NDArray[np.uint32],
+    problem_of: Callable[[LoadAnswer], str | None],
+) -> dict[int, str]:
+    """Return what is wrong with the answers that were kept, by number. Raises ModelFault where requests have none."""
+    unread = int((answered == kept_answers.UNREAD).sum())
+    if unread:
+        raise ModelFault(
+            f"{unread:,} of {len(answered):,} answers were not looked at: {len(kept):,} others were kept, all of different "
+            "shapes",
+            remedy="let the server answer with predictions only, or send fewer requests in a block: duration or requests",
+        )
+    problems, start = {}, 0
+    for number, (encoding, content_type, length) in enumerate(kept):
+        problem = problem_of(LoadAnswer(encoding, content_type, bytes(bodies[start : start + length])))
+        start += length
+        if problem is not None:
+            problems[number] = problem
+    return problems
 
 
 def _run(

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import UnusableAnswer, concatenate, fit_batch
+from lockgate.models.json_rows import UnusableAnswer, concatenate, fit_batch, other_kind, value_kinds
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.safe_text import RowText
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.load_test import drive_http
+from lockgate.models.server.predictions import NO_PREDICTION, load_problem, read_predictions_of, without_rows
 
 _ROWS = 1000  # of a request, so that its body stays small and its answer within the time limit
 
@@ -57,6 +58,7 @@ class ServerModel:
         self.client, self._protocol, self._signature, self._ready_s = client, protocol, signature, ready_s
         self._facts: LoadFacts | None = None
         self._first_ms: float | None = None
+        self._kinds: dict[str, str] = {}
         self._closed = False
 
     def load(self) -> LoadFacts:
@@ -91,7 +93,9 @@ class ServerModel:
     def drive(self, plan: LoadPlan, batch: pa.RecordBatch) -> Drive:
         """Send the plan's requests over HTTP and time them here. A request that fails is recorded, not raised.
 
-        One answer is read in full beforehand, because under load only the status of an answer is checked.
+        One answer is read beforehand, with which the others are compared. The answers of the load are read when it is over:
+        each that differs from those before it, of more than thousands each of another shape and a sample. One that is no
+        prediction for the rows sent is a failed request.
         """
         if batch.num_rows == 0:
             raise ModelFault(f"{self.name} cannot be driven with a batch without rows", remedy="give data with rows")
@@ -104,6 +108,7 @@ class ServerModel:
         parts = _parts(fit_batch(batch, self._signature, name=self.name), rows=plan.rows, most=plan.requests)
         if self._first_ms is None:
             self._answer(parts[0])
+        read, verified, quotable = self._protocol.answer, self._kinds, RowText(batch)
         drive = drive_http(
             plan,
             url=self.client.address(self._protocol.path),
@@ -112,9 +117,12 @@ class ServerModel:
             timeout_s=self.client.timeout_s,
             ca_file=self.client.ca_file,
             cancelled=self.client.cancelled,
+            problem_of=lambda answer: load_problem(answer, plan.rows, read=read, verified=verified, quotable=quotable),
         )
         what, colon, body = (drive.first_error or "").partition(": ")
-        return replace(drive, first_error=f"{what}: {RowText(batch).body(body)}") if colon else drive
+        if not colon or what == NO_PREDICTION:
+            return drive
+        return replace(drive, first_error=f"{what}: {quotable.body(body)}")
 
     def usage(self) -> Usage:
         """Return how long the first answer took; memory and processor time of somebody else's server are unknown."""
@@ -137,11 +145,14 @@ class ServerModel:
         if self._first_ms is None:
             self._first_ms = (time.perf_counter() - began) * 1000
         try:
-            return self._protocol.answer(document, count)
+            answer = read_predictions_of(document, count, read=self._protocol.answer)
+            if (problem := other_kind(answer, self._kinds)) is not None:
+                raise UnusableAnswer(problem)
+            self._kinds = {**value_kinds(answer), **self._kinds}
+            return answer
         except UnusableAnswer as bad:
-            text = str(bad).replace(bad.quoted, RowText(rows).sentence(bad.quoted)) if bad.quoted else str(bad)
             raise ModelFault(
-                f"{self.name} gave no usable answer while {doing}: {self.client.redact(text)}",
+                f"{self.name} gave no usable answer while {doing}: {self.client.redact(without_rows(bad, RowText(rows)))}",
                 remedy="look at protocol and output of target (docs/targets.md), or at what the server returns",
                 alive=True,
             ) from bad

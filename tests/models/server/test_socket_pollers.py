@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lockgate.models.server.load_generator import READ, WRITE, EpollPoller, SocketPoller
+from lockgate.models.server.socket_pollers import READ, WRITE, EpollPoller, SocketPoller
 
 Pair = tuple[socket.socket, socket.socket]
 

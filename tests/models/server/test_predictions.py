@@ -1,0 +1,106 @@
+"""What is a prediction for the rows of a request, and what is only an answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from lockgate.models.json_rows import UnusableAnswer, read_predictions, value_kinds
+from lockgate.models.safe_text import RowText
+from lockgate.models.server.model import ServerProtocol
+from lockgate.models.server.predictions import LoadAnswer, load_problem, read_predictions_of
+from lockgate.models.server.protocol_json import JsonProtocol
+from lockgate.models.server.protocol_mlflow import MlflowProtocol
+from lockgate.models.server.protocol_v1 import V1Protocol
+from lockgate.models.server.protocol_v2 import V2Protocol
+
+MLFLOW, V1, V2 = MlflowProtocol(), V1Protocol("m"), V2Protocol("m")
+PLAIN = JsonProtocol(body={}, output=None, one_row=False)
+ROW = JsonProtocol(body={}, output="result.score", one_row=True)
+NUMBERS = {"prediction": "numbers"}
+
+
+def v2(data: list[Any], shape: list[int]) -> dict[str, Any]:
+    return {"id": "7", "outputs": [{"name": "p", "shape": shape, "data": data}]}
+
+
+def problem(protocol: ServerProtocol, document: Any, rows: int, verified: dict[str, str] | None = None) -> str | None:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return load_problem(
+        LoadAnswer("", "", body), rows, read=protocol.answer, verified=verified or {}, quotable=RowText()
+    )
+
+
+@pytest.mark.parametrize(
+    ("protocol", "document", "rows", "verified"),
+    [
+        (MLFLOW, {"predictions": [0.5, 1]}, 2, NUMBERS),
+        (MLFLOW, {"predictions": [0.5], "error": None, "errors": []}, 1, NUMBERS),
+        (MLFLOW, {"predictions": [{"score": 0.5, "why": None}]}, 1, {"score": "numbers", "why": "texts"}),
+        (MLFLOW, {"predictions": [{"score": 0.5, "error": ""}]}, 1, {"score": "numbers"}),
+        (MLFLOW, {"predictions": [[0.1, 0.9]]}, 1, {}),
+        (V1, {"predictions": ["fraud"]}, 1, {"prediction": "texts"}),
+        (V2, v2([0.5, 0.1], [2]), 2, NUMBERS),
+        (PLAIN, {"score": [0.5], "error": [0.01]}, 1, {"score": "numbers"}),
+        (PLAIN, [0.5], 1, NUMBERS),
+        (ROW, {"result": {"score": 0.5}, "error": 0.02}, 1, NUMBERS),
+    ],
+)
+def test_predictions_are_taken(protocol: ServerProtocol, document: Any, rows: int, verified: dict[str, str]) -> None:
+    """With nulls beside them, and errors that say that there was none."""
+    assert problem(protocol, document, rows, verified) is None
+
+
+@pytest.mark.parametrize(
+    ("protocol", "document", "rows", "said"),
+    [
+        (MLFLOW, {"error": "overloaded"}, 1, "it has no `predictions`, as MLflow's answers have, but the error: overloaded"),
+        (V1, {"error": "overloaded"}, 1, "it has no `predictions`, but the error: overloaded"),
+        (V2, {"error": {"code": 429}}, 1, "has no `outputs`, .* but the error: .*"),
+        (PLAIN, {"error": "overloaded"}, 1, "it is an object with 'error', and no predictions, but the error: overloaded"),
+        (PLAIN, {"error": ["overloaded"]}, 1, "it gave error in place of predictions"),
+        (ROW, {"error": "overloaded"}, 1, "nothing at 'result'.* but the error: overloaded"),
+        (MLFLOW, {"predictions": [0.5], "error": "timeout; default"}, 1, "beside its predictions it names the error: timeout; default"),
+        (MLFLOW, {"predictions": [{"error": "late"}]}, 1, "it gave error in place of predictions"),
+        (MLFLOW, {"predictions": [{"score": 0.0, "error": "late"}]}, 1, "prediction of row 1 is null"),
+        (MLFLOW, {"predictions": [0.5]}, 2, "it gave 1 predictions for 2 rows"),
+        (V2, v2([0.5], [1]), 2, r"has the shape \[1\] for 2 rows"),
+        (MLFLOW, {"predictions": [0.5, None]}, 2, "its prediction of row 2 is null, NaN or infinite"),
+        (MLFLOW, b'{"predictions": [0.5, NaN]}', 2, "its prediction of row 2 is null, NaN or infinite"),
+        (MLFLOW, b'{"predictions": [[0.5, Infinity]]}', 1, "its prediction of row 1 is null, NaN or infinite"),
+        (MLFLOW, {"predictions": ["unavailable"]}, 1, r"\('prediction'\) are texts, and those of the first answer are numbers"),
+        (MLFLOW, {"predictions": [False]}, 1, r"\('prediction'\) are bool, and those of the first answer are numbers"),
+        (MLFLOW, {"predictions": [{"label": "a"}]}, 1, "it has no 'prediction', as the first answer has; it has 'label'"),
+        (MLFLOW, b"", 1, "it is empty"),
+        (MLFLOW, b"<html>Sign in</html>", 1, "it is not JSON: Sign in"),
+        (MLFLOW, b"\x1f\x8b\x08\0\0\0\0\0\0\xff", 1, "it is compressed .gzip. without a Content-Encoding that says so$"),
+    ],
+)  # fmt: skip
+def test_what_is_no_prediction_is_said(protocol: ServerProtocol, document: Any, rows: int, said: str) -> None:
+    """Whatever the status was."""
+    shown = problem(protocol, document, rows, NUMBERS)
+    assert re.search(said, shown or ""), shown
+
+
+def test_a_row_with_an_error_of_its_own_has_no_values() -> None:
+    """The others of its request keep theirs."""
+    answer = read_predictions([{"p": 0.0, "error": "late"}, {"p": 0.7, "error": None}], 2)
+
+    assert answer.to_pydict() == {"p": [None, 0.7], "error": ["late", None]}
+
+
+def test_columns_without_values_have_no_kind() -> None:
+    """What comes later tells."""
+    batch = pa.RecordBatch.from_pydict({"a": [None], "b": [1], "c": ["x"], "d": [1.5]})
+
+    assert value_kinds(batch) == {"b": "numbers", "c": "texts", "d": "numbers"}
+
+
+def test_an_error_that_a_protocol_says_itself_is_not_repeated() -> None:
+    """Once is enough."""
+    with pytest.raises(UnusableAnswer, match=r"^it has no `predictions`, but the error: late$"):
+        read_predictions_of({"error": "late"}, 1, read=V1.answer)
