@@ -221,6 +221,7 @@ class _RunSession:
                 )
                 self.screen.show_versions(builder.case)
                 run.run_gates()
+                builder.end_models()
                 evidence = run.evidence(data=builder.data_entries(), scored=builder.scored_entries(), finished_at=now())
             except BaseException:
                 stop.set()

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lockgate.data.dataset import Dataset
-from lockgate.errors import LockgateError, ModelFault, UsageError
+from lockgate.errors import LockgateError, ModelFault, RegistryError, UsageError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.replay import replay
 from lockgate.evidence.run_folder import RunFolder, salt
 from lockgate.hashing import folder_digest
+from lockgate.models.isolation.box import boxed
 from lockgate.models.model import Model, Output, ScoreReading
 from lockgate.models.output import scorer
 from lockgate.models.target_spec import Target
@@ -111,6 +112,7 @@ class CaseBuilder:
     resumed: bool = False
     case: Case = field(init=False)
     _opened: dict[str, Dataset] = field(default_factory=dict, init=False)
+    _models: list[Model] = field(default_factory=list, init=False)
 
     @cached_property
     def inputs(self) -> ScoringInputs:
@@ -164,6 +166,7 @@ class CaseBuilder:
         return contender
 
     def _start(self, contender: Contender, files: Path, target: Target | None) -> Model:
+        _ = contender.facts  # its files are looked at before anything of it runs
         if self.pipeline.environment == "declared" and self.progress is not None:
             self.progress(f"environment of {contender.role}", 0, None)
         model = start_model(
@@ -177,6 +180,7 @@ class CaseBuilder:
             signature=lambda: (contender.facts.signature or {}).get("inputs"),
         )
         self.stack.callback(model.close)
+        self._models.append(model)
         return model
 
     def warm_up(self) -> None:
@@ -188,6 +192,19 @@ class CaseBuilder:
                     start()
             except ModelFault:
                 continue
+
+    def end_models(self) -> None:
+        """End the models. Raises RegistryError where one that was in no box changed the files that were hashed."""
+        for model in self._models:
+            model.close()
+        if boxed(self.pipeline.isolation) or not self._models:
+            return
+        for contender in self.case.contenders:
+            if folder_digest(contender.files) != contender.version.digest:
+                raise RegistryError(
+                    f"the files of the {contender.role} changed while models ran, so nobody knows what was evaluated",
+                    remedy="run where models have a box (gate doctor), or find out which of the models writes there",
+                )
 
     def _open_dataset(self, name: str) -> Dataset:
         dataset = Dataset(

@@ -107,6 +107,7 @@ def reevaluate(
                     continue
                 reason = "it took longer than is spent on re-evaluation"
             left_out[gate.title] = reason
+        builder.end_models()
         return ReevaluationResult(tuple(same), left_out)
 
 

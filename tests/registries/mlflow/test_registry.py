@@ -103,7 +103,7 @@ def test_a_folder_without_mlmodel_is_no_model(models: Models, tmp_path: Path) ->
     with pytest.raises(RegistryError, match="log_model"):
         models.registry.facts(version, tmp_path)
     (tmp_path / "MLmodel").write_text("!!python/object/apply:os.system ['true']")
-    with pytest.raises(RegistryError, match="cannot be read"):
+    with pytest.raises(RegistryError, match="is not a map"):
         models.registry.facts(version, tmp_path)
 
 

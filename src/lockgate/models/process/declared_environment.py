@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from lockgate import foreign_yaml
 from lockgate.errors import ModelFault
 from lockgate.hashing import canonical, sha256, sha256_file
 from lockgate.models.child_process import MODEL_HOST, ChildProcess
@@ -194,8 +193,8 @@ def _locked(path: Path, cancelled: Callable[[], bool], name: str) -> Iterator[No
 def _python(folder: Path) -> str:
     """`3.11` as `python_env.yaml` declares it, else the version that this program runs under."""
     try:
-        python_env = yaml.safe_load((folder / "python_env.yaml").read_text(encoding="utf-8"))
+        python_env = foreign_yaml.read((folder / "python_env.yaml").read_text(encoding="utf-8"))
         match = re.match(r"(\d+\.\d+)", str(python_env.get("python")))
-    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+    except (OSError, ValueError, AttributeError):
         match = None
     return match[1] if match else platform.python_version().rpartition(".")[0]

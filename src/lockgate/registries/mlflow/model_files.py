@@ -3,34 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lockgate import foreign_yaml
 from lockgate.errors import RegistryError
+from lockgate.text import cut, one_line
 
 MODEL_FILE = "MLmodel"
 
 
 def model_file(files: Path) -> Mapping[str, Any]:
-    """The `MLmodel` of a folder. Raises RegistryError where there is none that can be read."""
+    """The `MLmodel` of a folder. Raises RegistryError where there is none that can be read, or files beside it are meant."""
     path = files / MODEL_FILE
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        value = foreign_yaml.read(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise RegistryError(
             "the version has no MLmodel file, so it is no model that MLflow can load",
             remedy="log it with mlflow.<flavor>.log_model(…) and register that",
         ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError) as error:
         raise RegistryError(
             f"the version's MLmodel file cannot be read: {error}", remedy="log the model again"
         ) from error
     if not isinstance(value, dict):
         raise RegistryError("the version's MLmodel file is not a map", remedy="log the model again")
+    outside = next(_leading_outside(value, files), None)
+    if outside is not None:
+        raise RegistryError(
+            f"the version names a file outside of its own folder: {outside}",
+            remedy="log the model with all its files; what lies elsewhere is in no digest, and can change after approval",
+        )
     return value
+
+
+# Where a file came from when the model was logged, and settings of the model's own code: MLflow loads nothing by these.
+_NOT_LOADED = ("uri", "model_code_path", "config", "model_config")
+
+
+def _leading_outside(model: Mapping[str, Any], files: Path) -> Iterator[str]:
+    """Files that MLmodel's flavors name, and links in the folder, that lie outside of it."""
+    home = files.resolve()
+    for name, value in _texts(model.get("flavors"), ()):
+        if _lies_outside(value.removeprefix("file://"), home):
+            yield cut(one_line(f"{name}: {value}"), 200)
+    for path in files.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(home):
+            yield cut(one_line(f"{path.relative_to(files)} is a link"), 200)
+
+
+def _lies_outside(name: str, home: Path) -> bool:
+    try:
+        path = (home / name).resolve()
+        return not path.is_relative_to(home) and path.exists()
+    except (OSError, ValueError, RuntimeError):  # too long, or no path at all
+        return False
+
+
+def _texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield ".".join(path), value
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in pairs:
+        if key not in _NOT_LOADED:
+            yield from _texts(below, (*path, str(key)))
 
 
 def signature(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -40,7 +78,7 @@ def signature(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return None
     try:
         return {part: json.loads(stored.get(part) or "[]") for part in ("inputs", "outputs", "params")}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise RegistryError(
             f"the signature in MLmodel cannot be read: {error}", remedy="log the model again"
         ) from error
@@ -82,7 +120,7 @@ def python_version(model: Mapping[str, Any], files: Path) -> str | None:
     if not path.is_file():
         return None
     try:
-        environment = yaml.safe_load(path.read_text(encoding="utf-8", errors="replace"))
-    except yaml.YAMLError:
+        environment = foreign_yaml.read(path.read_text(encoding="utf-8", errors="replace"))
+    except (OSError, ValueError):
         return None
     return str(environment["python"]) if isinstance(environment, dict) and environment.get("python") else None
