@@ -43,7 +43,7 @@ def test_weights_outside_of_the_folder_are_refused(tmp_path: Path, path: str) ->
     folder.mkdir()
     text = GOOD.replace("artifacts/weights.json", path.format(outside=outside))
     with pytest.raises(
-        RegistryError, match="names a file outside of its own folder: python_function.artifacts.weights.path"
+        RegistryError, match=r"names a file outside of its own folder: python_function\.artifacts\.weights\.path"
     ):
         model_files.model_file(files(folder, text))
 
