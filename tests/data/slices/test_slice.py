@@ -206,8 +206,8 @@ def test_numbers_that_may_have_become_the_same_are_no_names(kind: pa.DataType) -
 
 def test_a_sentence_shows_what_cannot_be_seen() -> None:
     """An empty text, blanks at the ends, and signs that move the cursor."""
-    assert [shown_label(label) for label in ("US", " US", "", "a\x1b[31m\nb", "é", '"(missing)"')] == [
-        "US", '" US"', '""', '"a\\u001b[31m\\nb"', "é", '"(missing)"',
+    assert [shown_label(label) for label in ("US", " US", "", "a\x1b[31m\nb", "é", "e\u0301", "a & b=c", '"(missing)"')] == [
+        "US", '" US"', '""', '"a\\u001b[31m\\nb"', "é", '"e\\u0301"', '"a & b=c"', '"(missing)"',
     ]  # fmt: skip
 
 

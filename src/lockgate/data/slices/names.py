@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -50,9 +51,10 @@ def label_text(text: str | None) -> str:
 
 
 def shown_label(label: str) -> str:
-    """A label as a sentence shows it: in quotes where it is empty, or holds blanks at its ends or signs without a shape."""
-    plain = label.isprintable() and label.strip() == label != ""
-    return label if plain else json.dumps(label, ensure_ascii=not label.isprintable())
+    """A label as a sentence shows it: in quotes where it is empty, reads like two, or looks like another one."""
+    whole = label.isprintable() and unicodedata.is_normalized("NFC", label)
+    plain = whole and label.strip() == label != "" and " & " not in label
+    return label if plain else json.dumps(label, ensure_ascii=not whole)
 
 
 def meaning(value: Any) -> tuple[str, Any]:
