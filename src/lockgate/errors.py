@@ -62,6 +62,28 @@ class DataError(LockgateError):
     """Data that cannot be read or does not fit what the pipeline says about it."""
 
 
+class NotHere(DataError):
+    """Data that do not exist where they are to be read, or cannot be reached."""
+
+
+class NotPulled(NotHere):
+    """Data of which only a pointer is here: it is pulled by the command that the remedy names."""
+
+
+class DataMisfits(DataError):
+    """Data that do not fit their pipeline.
+
+    complaints: every reason, each `path:line:col: …`. parts: the same as (where, message, remedy).
+    """
+
+    def __init__(self, parts: Iterable[tuple[str, str, str | None]]) -> None:
+        self.parts = tuple(parts)
+        self.complaints = tuple(
+            f"{where}: {message}" + (f"; {remedy}" if remedy else "") for where, message, remedy in self.parts
+        )
+        super().__init__("\n".join(self.complaints))
+
+
 class ModelFault(LockgateError):
     """A model that broke while it was asked; `stderr` holds its last lines.
 

@@ -95,7 +95,7 @@ class Stage:
         code, out, err = self.gate(*arguments)
         if self.aloud:
             print(f"$ gate {' '.join(map(str, arguments))}\n{err}{'' if '--json' in arguments else out}→ {code}\n")
-        record: dict[str, Any] = {"call": " ".join(map(str, arguments)), "exit": code, "stdout": _document(out)}
+        record: dict[str, Any] = {"call": " ".join(map(str, arguments)), "exit": code, **_unwrapped(_document(out))}
         if "--json" not in arguments and not isinstance(record["stdout"], dict | list):
             record["stdout"] = "<text>" if out else ""
         notified = self.hook.take()
@@ -181,6 +181,14 @@ def _document(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _unwrapped(document: Any) -> dict[str, Any]:
+    """What stood on stdout; of the document of a run the evidence, and beside it what stands around it."""
+    if isinstance(document, dict) and document.get("schema") == "lockgate/run/v1":
+        surrounding = {key: value for key, value in document.items() if key != "evidence"}
+        return {"stdout": document["evidence"], "surrounding": surrounding}
+    return {"stdout": document}
 
 
 def _signed(path: Path) -> dict[str, Any]:

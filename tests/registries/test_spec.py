@@ -85,7 +85,7 @@ def test_versions_that_are_words_go_from_the_run_to_production(shelf: MemoryRegi
     adopted = gate(adopt.command, "fraud", "--version", "v9", "--reason", "it runs")
     evaluated = gate(run.command, "--stage", "--json")
     assert (adopted.exit_code, evaluated.exit_code) == (0, 0), (adopted.exception, evaluated.exception)
-    document = json.loads(evaluated.stdout)
+    document = json.loads(evaluated.stdout)["evidence"]
     assert (document["model"]["candidate"]["version"], document["model"]["champion"]["version"]) == ("v12", "v9")
 
     newest = latest(tmp_path)

@@ -12,11 +12,13 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from lockgate.cli.run_document import next_commands
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.reports.blockers import blockers
+from lockgate.reports.waivers import idle_waivers
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
 _MAX_BLOCKERS, _MAX_SLICES = 12, 6
@@ -118,9 +120,10 @@ class Screen:
             self.say(risk, style="dim")
         path = folder.relative_to(root) if folder.is_relative_to(root) else folder
         self.say(f"evidence {evidence.digest}\nreport   {path / 'report.md'}")
-        if evidence.opens != "no":
-            accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
-            self.say(f"next     gate approve {evidence.digest} --key FILE{accept}")
+        for waiver in idle_waivers(evidence):
+            self.say(f"warning  {waiver}", style="yellow")
+        for command in next_commands(evidence):
+            self.say(f"next     {command}")
 
 
 def _last_lines(stderr: str) -> list[str]:

@@ -6,6 +6,7 @@ import atexit
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from importlib import import_module
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import click
 
 from lockgate import __version__
-from lockgate.errors import LockgateError, PipelineError, guess
+from lockgate.errors import DataMisfits, LockgateError, PipelineError, guess
 
 # One file a command; its first line of help stands here so that `gate --help` imports none of them.
 COMMANDS = {
@@ -109,7 +110,7 @@ def run(args: list[str] | None = None) -> int:
         if sys.stdout is stdout:
             raise
         return 141  # click wraps stdout and leaves where nobody reads it any more
-    except PipelineError as error:
+    except (PipelineError, DataMisfits) as error:
         for complaint in error.complaints:
             click.echo(complaint, err=True)
         return error.exit_code
@@ -118,6 +119,9 @@ def run(args: list[str] | None = None) -> int:
         if error.remedy:
             click.echo(f"      {error.remedy}", err=True)
         return error.exit_code
+    except Exception:  # a defect of ours must not end with 1, which says that a candidate failed
+        click.echo(f"{traceback.format_exc()}gate: this is a defect of lockgate; report it", err=True)
+        return LockgateError.exit_code
     return code if isinstance(code, int) else 0
 
 

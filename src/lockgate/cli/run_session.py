@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import platform
 import secrets
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,11 +15,11 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-import click
 from pydantic import ValidationError
 
 from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.notifications import notify_waiting
+from lockgate.data.dataset import Dataset
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
@@ -37,6 +36,7 @@ from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.reports import FORMATS
 from lockgate.runs.case_builder import open_case
+from lockgate.runs.data_check import require_data
 from lockgate.runs.lookup import only_pipeline
 from lockgate.runs.promotion_hooks import make_operator
 from lockgate.runs.run import PipelineRun, now
@@ -44,6 +44,7 @@ from lockgate.text import secret_forms
 
 if TYPE_CHECKING:
     from lockgate.cli.console import Screen
+    from lockgate.gates.gate import Gate
 _RECORD, _FINISHED = "run.json", "finished.json"  # sealed: what a run began with, and that it came to its end
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h: what is larger goes back to the system when it is freed
 _CI_VARIABLES = (
@@ -59,10 +60,15 @@ class FinishedRun:
     evidence: Evidence
     folder: RunFolder
     observed: bool
+    session: _RunSession
 
     @property
     def exit_code(self) -> int:
         return 0 if self.observed else self.evidence.verdict.exit_code
+
+    def stage(self) -> None:
+        """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
+        self.session.stage(self.evidence, self.folder)
 
 
 def run_pipeline(
@@ -72,10 +78,8 @@ def run_pipeline(
     only: tuple[str, ...] = (),
     resume: bool = False,
     observe: bool = False,
-    stage: bool = False,
-    as_json: bool = False,
 ) -> FinishedRun:
-    """Do what `gate run` does. People read it on stderr; with as_json the evidence is on stdout."""
+    """Do what `gate run` does, but for --stage. People read it on stderr."""
     from lockgate.cli.console import Screen
     from lockgate.runs.lookup import open_registry
 
@@ -87,16 +91,31 @@ def run_pipeline(
     selector = None if candidate is None else parse_selector(candidate)
     observing = observe or pipeline.mode == "observe"
     _lean_memory()
+    measuring = (
+        () if resume else _measuring_gates(pipeline, only)
+    )  # a run goes on only with the data that it began with
+    require_data(pipeline, measuring, lambda name: Dataset(name, pipeline.data[name], pipeline.root), remote_ones=False)
     session = _RunSession(
-        pipeline, open_registry(pipeline), Screen(), observing=observing, only=only, selector=selector, resume=resume
+        pipeline,
+        open_registry(pipeline),
+        Screen(),
+        observing=observing,
+        only=only,
+        selector=selector,
+        resume=resume,
+        measuring=measuring,
     )
     evidence, folder = session.evaluate()
-    if as_json:
-        click.echo(json.dumps(evidence.document, indent=1, sort_keys=True, ensure_ascii=False))
     session.screen.show_evidence(evidence, folder.path, observing=observing, root=pipeline.root)
-    if stage:
-        session.stage(evidence, folder)
-    return FinishedRun(evidence, folder, observing)
+    return FinishedRun(evidence, folder, observing, session)
+
+
+def _measuring_gates(pipeline: Pipeline, only: Sequence[str]) -> tuple[Gate, ...]:
+    """The gates that will run: those that were chosen and are not waived whole."""
+    today = now().date()
+    waived = {waiver.finding for waiver in pipeline.waivers if not waiver.expired(today)}
+    chosen = (gate for gate in pipeline.gates if not only or gate.title in only)
+    return tuple(gate for gate in chosen if gate.title not in waived)
 
 
 def parse_selector(text: str) -> CandidateSelector:
@@ -130,6 +149,7 @@ class _RunSession:
     only: tuple[str, ...]
     selector: CandidateSelector | None
     resume: bool
+    measuring: Sequence[Gate]
 
     def evaluate(self) -> tuple[Evidence, RunFolder]:
         """Run the gates, or go on with a run; the evidence is on disk when this returns."""
@@ -187,6 +207,7 @@ class _RunSession:
                 cancelled=stop.is_set,
                 progress=progress,
                 resumed=record is not None,
+                measuring=self.measuring,
             ) as builder,
         ):
             try:

@@ -18,7 +18,7 @@ from lockgate.data.locate import Located, locate, log_entries
 from lockgate.data.slices.slice import Slice
 from lockgate.data.stored_columns import column_of, is_stored
 from lockgate.data.time_window import TimeWindow, moments_of, time_window
-from lockgate.errors import DataError
+from lockgate.errors import DataError, NotHere
 from lockgate.hashing import files_digest, sha256_file
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Dataset:
         try:
             return remote.copy(self.spec.path, folder)
         except DataError as error:
-            self._failed = self._wrong(error.message, remedy=error.remedy)
+            self._failed = self._wrong(error.message, remedy=error.remedy, kind=NotHere)
             raise self._failed from error
 
     @cached_property
@@ -323,13 +323,13 @@ class Dataset:
         try:
             yield
         except DataError as error:
-            raise self._wrong(error.message, remedy=error.remedy) from error
+            raise self._wrong(error.message, remedy=error.remedy, kind=type(error)) from error
 
     def _shown(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix() if path.is_relative_to(self.root) else str(path)
 
-    def _wrong(self, problem: str, *, remedy: str | None = None) -> DataError:
-        return DataError(f"data {self.name!r}: {self.redacted_path} {problem}", remedy=remedy)
+    def _wrong(self, problem: str, *, remedy: str | None = None, kind: type[DataError] = DataError) -> DataError:
+        return kind(f"data {self.name!r}: {self.redacted_path} {problem}", remedy=remedy)
 
 
 class TableDataset(Dataset):

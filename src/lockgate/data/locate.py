@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
+from lockgate.data import pointers
 from lockgate.data.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
-from lockgate.errors import DataError
+from lockgate.errors import DataError, NotHere
 
 if TYPE_CHECKING:
     from lockgate.data.delta import TableState
@@ -42,31 +43,35 @@ class Located:
 def locate(path: str, root: Path) -> Located:
     """The files that a path names, relative to the root or absolute. Raises DataError, whose message follows the path."""
     whole = root / path
-    if whole.is_file():
+    if pointers.is_file(whole):
         refuse_governed(_above([whole]))
+        pointers.require_data([whole], whole=whole, root=root)
         return Located(((whole.name, whole),), alone=True)
     if whole.is_dir():
         table = _above([whole])
-        return _table(table, whole) if table is not None and table.kind == "Delta" else _folder(whole, table)
+        return _table(table, whole) if table is not None and table.kind == "Delta" else _folder(whole, table, root)
     if not glob.has_magic(path):
+        pointers.refuse_missing(path, root=root)
         raise _absent(whole)
+    pointers.refuse_missing_of_glob(path, root=root)
     matches = glob.glob(path, root_dir=root, recursive=True)  # noqa: PTH207  # the root is no pattern
-    files = sorted({file for match in matches if (file := root / match).is_file()}, key=Path.as_posix)
+    files = sorted({file for match in matches if pointers.is_file(file := root / match)}, key=Path.as_posix)
     if not files:
-        raise DataError("matches no file", remedy="correct the glob; relative ones start at the root of the repository")
+        pointers.refuse_missing(path, root=root)
+        raise NotHere("matches no file", remedy="correct the glob; relative ones start at the root of the repository")
     refuse_governed(_above(files))
-    return Located(_named(files, root / fixed_part(path)))
+    return Located(_named(pointers.require_data(files, whole=whole, root=root), root / fixed_part(path)))
 
 
-def _folder(folder: Path, table: Governed | None) -> Located:
+def _folder(folder: Path, table: Governed | None, root: Path) -> Located:
     refuse_governed(table)
-    names = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    names = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if pointers.is_file(file)}
     refuse_governed(governed_within(names))
     refuse_removed(names, lambda name: names[name].read_bytes())
-    inside = visible(names)
+    inside = pointers.require_data([names[name] for name in visible(names)], whole=folder, root=root)
     if not inside:
-        raise DataError("is a folder without data files", remedy="put files in it, or correct the path")
-    return Located(_named([names[name] for name in inside], folder))
+        raise NotHere("is a folder without data files", remedy="put files in it, or correct the path")
+    return Located(_named(inside, folder))
 
 
 def _table(table: Governed, folder: Path) -> Located:
@@ -112,10 +117,10 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _absent(path: Path) -> DataError:
+def _absent(path: Path) -> NotHere:
     siblings = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     near = get_close_matches(path.name, siblings, n=1)
-    return DataError(
+    return NotHere(
         "does not exist",
         remedy=f"did you mean {near[0]!r}?"
         if near

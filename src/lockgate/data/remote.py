@@ -112,6 +112,20 @@ def copy(url: str, folder: Path) -> Copy:
     return Copy(tuple(copied), remote.alone, remote.table)
 
 
+def size(url: str) -> int | None:
+    """How many bytes an address names; None where that is known only by reading them, or it cannot be reached."""
+    try:
+        with _as_data_errors(url):
+            system, path = _open(url)
+            if has_magic(path):
+                matches = system.glob(path, detail=True).values()
+                return sum(int(info.get("size") or 0) for info in matches)
+            length = system.info(path).get("size") if urlsplit(url).scheme in _WEB else system.du(path)
+            return length if isinstance(length, int) else None
+    except DataError:
+        return None
+
+
 def _open(url: str) -> tuple[Any, str]:
     """(fsspec's file system, the path in it). Raises DataError where a package is missing."""
     scheme = url.partition("://")[0].lower()

@@ -72,3 +72,8 @@ def checkout_state(root: Path) -> dict[str, str | bool | None]:
     """The commit that is checked out, and whether tracked files differ from it (`dirty`)."""
     changed = _git(["status", "--porcelain", "--untracked-files=no"], root)
     return {"commit": head_commit(root), "dirty": None if changed is None else bool(changed.strip())}
+
+
+def ignores(path: str, root: Path) -> bool:
+    """Whether git ignores a path below the root, which need not exist; False outside a repository."""
+    return _git(["check-ignore", "--quiet", "--", path], root) is not None

@@ -93,6 +93,7 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
             draft.title: tuple((names.index(entry.at.file), entry.at.line) for entry in draft.node.entries("require"))
             for draft in drafts
         },
+        positions={path: str(node.at) for path, node in tree.walk() if path[:1] in (("data",), ("inputs",))},
     )
     return pipeline
 

@@ -156,6 +156,7 @@ class Origin:
     policy_digest: str = ""
     variables: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    positions: Mapping[tuple[str | int, ...], str] = field(default_factory=dict)
 
 
 class Pipeline(Config):
@@ -256,6 +257,11 @@ class Pipeline(Config):
             )
             for number, line in enumerate((gate or self.gate(title)).lines)
         )
+
+    def position(self, *path: str | int) -> str:
+        """`file:line:col` of a value below `data` or `inputs`, or of the last one on the way to it; the file's name elsewhere."""
+        ends = (path[:length] for length in range(len(path), 0, -1))
+        return next((at for end in ends if (at := self._origin.positions.get(end))), str(self.path))
 
     def resolve(self, path: str) -> Path:
         """A path of the pipeline as one that can be opened."""

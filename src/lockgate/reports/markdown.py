@@ -11,6 +11,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
+from lockgate.reports.waivers import idle_waivers
 from lockgate.text import colon, plain
 from lockgate.text import markdown as text
 
@@ -129,6 +130,7 @@ def _waivers(evidence: Evidence) -> list[str]:
         f"until {text(waiver['until'])}{', expired' if waiver.get('expired') else ''})"
         for waiver in waivers
     ]
+    rows += [f"* **warning** {text(str(waiver))}" for waiver in idle_waivers(evidence)]
     return ["## Waived", "", *rows, ""]
 
 

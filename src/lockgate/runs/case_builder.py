@@ -26,12 +26,14 @@ from lockgate.models.target_spec import Target
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
+from lockgate.runs.data_check import require_data
 from lockgate.runs.model_factory import start_model
 from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
+    from lockgate.gates.gate import Gate
 Progress = Callable[[str, int, int | None], None]
 _SCORED = "scored.json"
 
@@ -50,12 +52,15 @@ def open_case(
     cancelled: Callable[[], bool] | None = None,
     progress: Progress | None = None,
     resumed: bool = False,
+    measuring: Sequence[Gate] = (),
 ) -> Iterator[CaseBuilder]:
     """The case of a run: versions chosen, files fetched and hashed, models ready to start. All is closed behind it.
 
     only: names of the gates that will run, all where empty. warm_up: let models begin to load before they are needed.
     began: the moment of the run, from which `last` of data counts back, the same where it is resumed; now where None.
     resumed: take up what the folder has sealed.
+    measuring: gates whose data behind addresses are looked at before anything else; raises DataMisfits where these cannot
+    serve them.
     """
     with ExitStack() as stack:
         parent = pipeline.root / ".gate" / "tmp"
@@ -65,6 +70,7 @@ def open_case(
             pipeline, registry, folder, Path(stack.enter_context(scratch)), environ, stack, cancelled, progress,
             began or datetime.now(UTC), resumed,
         )  # fmt: skip
+        require_data(pipeline, measuring, builder.dataset, remote_ones=True)
         builder.choose(candidate)
         gates = [gate for gate in pipeline.gates if not only or gate.title in only]
         if (
@@ -111,6 +117,7 @@ class CaseBuilder:
     began: datetime | None = None
     resumed: bool = False
     case: Case = field(init=False)
+    _made: dict[str, Dataset] = field(default_factory=dict, init=False)
     _opened: dict[str, Dataset] = field(default_factory=dict, init=False)
     _models: list[Model] = field(default_factory=list, init=False)
 
@@ -207,11 +214,16 @@ class CaseBuilder:
                 )
 
     def _open_dataset(self, name: str) -> Dataset:
-        dataset = Dataset(
-            name, self.pipeline.data[name], self.pipeline.root, scratch=self.scratch / "data", now=self.began
-        )
-        self._opened[name] = dataset
+        dataset = self._opened[name] = self.dataset(name)
         return dataset
+
+    def dataset(self, name: str) -> Dataset:
+        """The data of that name, made once and not yet read."""
+        if name not in self._made:
+            self._made[name] = Dataset(
+                name, self.pipeline.data[name], self.pipeline.root, scratch=self.scratch / "data", now=self.began
+            )
+        return self._made[name]
 
     def _score(self, name: str, *, replayed: bool) -> Scored:
         from lockgate.evaluation.scoring.scored_table import Scored, build_scored

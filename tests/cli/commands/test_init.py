@@ -16,6 +16,7 @@ from lockgate.cli.commands.init import command
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence.finding import Verdict
 from lockgate.pipeline import loader
+from lockgate.pipeline.pipeline import Pipeline
 
 
 @pytest.fixture(autouse=True)
@@ -226,3 +227,112 @@ def test_equal_candidates_pass_on_the_census_what_is_written(task: str) -> None:
         passed += all(one.verdict is Verdict.PASS for one in found)
 
     assert passed / 60 >= 0.85
+
+
+def rows(count: int = 400) -> dict[str, list[object]]:
+    """Columns of many kinds, and a label that needs no explanation."""
+    return {
+        "txn_id": [f"t{row}" for row in range(count)],
+        "customer_id": [f"c{row // 2}" for row in range(count)],
+        "w": [1.0 + row % 3 for row in range(count)],
+        "country": [["AT", "DE", "(other)"][row % 3] for row in range(count)],
+        "comment": [f"text {row}" for row in range(count)],
+        "amount": [row / 7 for row in range(count)],
+        "p": [(row % 10) / 10 for row in range(count)],
+        "p_old": [(row % 9) / 10 for row in range(count)],
+        "label": [row % 2 for row in range(count)],
+    }
+
+
+def written(columns: dict[str, list[object]], *args: str, file: str = "data/holdout.parquet") -> tuple[Pipeline, str]:
+    """The pipeline for data of those columns, and its text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    Path(file).parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(columns)
+    if file.endswith(".csv"):
+        table.to_pandas().to_csv(file, index=False)
+    else:
+        pq.write_table(table, file)
+    init("--model", "fraud", *args, "--yes", "--force")
+    return loader.load(Path("gates/fraud.yaml"), environ={}), Path("gates/fraud.yaml").read_text()
+
+
+def test_columns_are_what_they_are_called_like_and_look_like() -> None:
+    """An id comes once, what comes again is a cluster; recorded scores are between 0 and 1; few texts are slices."""
+    pipeline, text = written(rows())
+    holdout = pipeline.data["holdout"]
+
+    assert (holdout.label, holdout.id, holdout.cluster, holdout.weight) == ("label", "txn_id", "customer_id", "w")
+    assert holdout.scores == {"candidate": "p", "champion": "p_old"}
+    assert [entry.slice_name for entry in holdout.slices] == ["country"]
+    assert (pipeline.positive, pipeline.threshold, pipeline.champion == "none") == (1, None, False)
+    assert "high scores speak for" not in text
+
+
+def test_what_only_looks_like_something_stays_a_feature() -> None:
+    """A score in other numbers, an id that is missing somewhere, a weight below zero, texts that hardly come again."""
+    columns = rows() | {
+        "p": list(range(400)),
+        "txn_id": ["t", None] * 200,
+        "customer_id": [None, "c"] * 200,
+        "w": [-1.0, 1.0] * 200,
+        "country": [f"k{row % 40}" for row in range(400)],
+    }
+    holdout = written(columns)[0].data["holdout"]
+
+    assert (holdout.id, holdout.cluster, holdout.weight, holdout.scores, holdout.slices) == (None, None, None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("values", "positive", "unsure"),
+    [
+        ([0, 1], 1, False),
+        ([0.0, 1.0], 1, False),
+        ([-1, 1], 1, False),
+        ([False, True], True, False),
+        (["no", "yes"], "yes", False),
+        (["fine", "fraud"], "fraud", False),
+        (["Churn", "stays"], "Churn", True),
+        ([1, 2], 1, True),
+        (["left", "right"], "right", True),
+    ],
+)
+def test_the_positive_one_of_two_is_written_and_where_it_is_a_guess_so_is_that(
+    values: list[object], positive: object, *, unsure: bool
+) -> None:
+    """Both values stand beside it then."""
+    pipeline, text = written(rows() | {"label": values * 200})
+
+    assert (pipeline.task, pipeline.positive, type(pipeline.positive)) == ("binary", positive, type(positive))
+    assert ("write the one that high scores speak for" in text) is unsure
+
+
+def test_scores_of_the_candidate_alone_have_nothing_to_be_compared_with() -> None:
+    """The line is then about the candidate itself."""
+    columns = rows()
+    del columns["p_old"]
+    pipeline, _ = written(columns)
+
+    assert pipeline.data["holdout"].scores == {"candidate": "p"}
+    assert pipeline.champion == "none"
+    assert [(gate.gate, [str(line) for line in gate.lines]) for gate in pipeline.gates] == [("metrics", ["auc >= 0.7"])]
+
+
+def test_the_only_data_there_are_are_taken_and_the_label_by_its_name() -> None:
+    """In another format and under another name."""
+    columns = rows()
+    columns["target"] = columns.pop("label")
+    pipeline, _ = written(columns, file="data/scored.csv")
+
+    assert (pipeline.data["holdout"].path, pipeline.data["holdout"].label) == ("data/scored.csv", "target")
+
+
+def test_rows_without_a_truth_are_traffic() -> None:
+    """Both models answer it, and how often they differ is what can be judged."""
+    columns = {name: values for name, values in rows().items() if name in ("txn_id", "amount")}
+    pipeline, _ = written(columns, file="data/requests.parquet")
+
+    assert [gate.gate for gate in pipeline.gates] == ["signature", "shadow"]
+    assert (pipeline.data["holdout"].label, pipeline.data["holdout"].id, pipeline.threshold) == (None, "txn_id", 0.5)

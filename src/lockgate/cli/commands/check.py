@@ -1,25 +1,31 @@
-"""`gate check [PIPELINE…]`: check that a pipeline is valid, without registry, data or model."""
+"""`gate check [PIPELINE…]`: check that a pipeline is valid, without registry or model, and with --data that its data fit."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockgate.errors import PipelineError, UsageError
+from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.lookup import pipelines
 
+if TYPE_CHECKING:
+    from lockgate.runs.data_check import Misfit
+
 
 @click.command("check")
 @click.argument("paths", metavar="[PIPELINES]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--data", "with_data", is_flag=True, help="Look at the data too: files, formats, columns; exit 4.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(paths: tuple[Path, ...], as_json: bool) -> None:
+def command(paths: tuple[Path, ...], with_data: bool, as_json: bool) -> None:
     """Check PIPELINE…, by default every one in gates/: every complaint at once, exit 2 where there is one."""
     entries: list[dict[str, Any]] = []
     for path in paths or pipelines(Path()):
@@ -29,19 +35,22 @@ def command(paths: tuple[Path, ...], as_json: bool) -> None:
             entries.append(_entry(path, complaints=error.complaints))
             click.echo("\n".join(error.complaints), err=True)
             continue
-        notes = _notes(pipeline)
-        entries.append(_entry(path, policy=pipeline.policy_digest, notes=notes))
+        notes, misfits = _notes(pipeline), _misfits(path, pipeline) if with_data else []
         for note in notes:
             click.echo(f"{path}: note: {note}", err=True)
-        if not as_json:
-            requirements = sum(len(gate.lines) for gate in pipeline.gates)
-            click.echo(f"{path}: ok ({_count(len(pipeline.gates), 'gate')}, {_count(requirements, 'requirement')})")
+        for misfit in misfits:
+            click.echo(misfit.note if misfit.absent else str(misfit), err=True)
+        entry = _entry(path, policy=pipeline.policy_digest, notes=notes)
+        entries.append(entry | (_data_entry(pipeline, misfits, notes) if with_data else {}))
+        if not as_json and entries[-1]["ok"]:
+            click.echo(f"{path}: ok ({_contents(pipeline, misfits, with_data=with_data)})")
     if not entries:
         raise UsageError("there is no pipeline in gates/", remedy="name one, or write one with gate init")
     if as_json:
         click.echo(json.dumps({"pipelines": entries}, indent=1))
     if not all(entry["ok"] for entry in entries):
-        raise click.exceptions.Exit(2)
+        invalid = any(entry["policy"] is None for entry in entries)
+        raise click.exceptions.Exit(PipelineError.exit_code if invalid else DataMisfits.exit_code)
 
 
 def _entry(
@@ -49,6 +58,49 @@ def _entry(
 ) -> dict[str, Any]:
     ok = policy is not None
     return {"path": str(path), "ok": ok, "policy": policy, "complaints": list(complaints), "notes": list(notes)}
+
+
+def _misfits(path: Path, pipeline: Pipeline) -> list[Misfit]:
+    """What does not fit of the pipeline's data, as the environment names them where it can."""
+    from lockgate.data.dataset import Dataset
+    from lockgate.integrations.git import ignores
+    from lockgate.runs.data_check import check_data
+
+    with suppress(PipelineError):  # variables that are not set here, which check alone leaves as they are written
+        pipeline = load(path, environ=os.environ)
+    root = pipeline.root
+    return list(
+        check_data(
+            pipeline,
+            lambda name: Dataset(name, pipeline.data[name], root),
+            ignored=lambda path: ignores(path, root),
+        )
+    )
+
+
+def _data_entry(pipeline: Pipeline, misfits: Sequence[Misfit], notes: Sequence[str]) -> dict[str, Any]:
+    """What `--data` adds to the entry of a pipeline."""
+    complaints = [str(misfit) for misfit in misfits if not misfit.absent]
+    absent = {misfit.data for misfit in misfits if misfit.absent}
+    wrong = {misfit.data for misfit in misfits} - absent
+    return {
+        "ok": not complaints,
+        "complaints": complaints,
+        "notes": [*notes, *(misfit.note for misfit in misfits if misfit.absent)],
+        "data": {name: "misfit" if name in wrong else "absent" if name in absent else "fits" for name in pipeline.data},
+    }
+
+
+def _contents(pipeline: Pipeline, misfits: Sequence[Misfit], *, with_data: bool) -> str:
+    requirements = sum(len(gate.lines) for gate in pipeline.gates)
+    counts = f"{_count(len(pipeline.gates), 'gate')}, {_count(requirements, 'requirement')}"
+    if not with_data:
+        return counts
+    absent = {misfit.data for misfit in misfits}
+    fitting = [name for name in pipeline.data if name not in absent]
+    return f"{counts}; data that fit: {', '.join(fitting) or 'none'}" + (
+        f"; not here: {', '.join(sorted(absent))}" if absent else ""
+    )
 
 
 def _notes(pipeline: Pipeline) -> list[str]:

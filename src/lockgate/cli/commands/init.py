@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import click
 
+from lockgate.cli.data_outline import Outline, only_path, outline
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.data.class_labels import label_classes, label_values
 from lockgate.data.dataset import Dataset
@@ -28,18 +29,15 @@ model: {model_text}
 task: {task}
 {about_task}registry: {{kind: mlflow, uri: "${{MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}}"}}
 candidate: {{file: {version_text}}}            # the file holds one integer, the candidate's version
-champion: {{alias: production, else: none}}   # before a first promotion there is none, and comparisons are left out
+{champion}
 
 data:
   holdout:
     path: {data_text}
-    label: {label_text}
-{about_rows}    # id: row_id                             # when there is one: duplicates are then found
-    # slices: [country]                      # each value of these columns is judged on its own
+{about_rows}
 
 gates:
-  - gate: signature
-  - gate: metrics
+{before}  - gate: {gate}
     data: holdout
     require:                                 # {tolerances}
 {lines}
@@ -56,12 +54,18 @@ promotion: {{when: approved, soak: 48h, retain: 30d}}
 """
 # At most so many values of a label are classes where nobody says what the task is.
 _MOST_CLASSES = 50
+_CHAMPION = (
+    "champion: {alias: production, else: none}   # before a first promotion there is none, and comparisons are left out"
+)
+_NO_CHAMPION = "champion: none                             # only the candidate's scores were recorded"
 _TASKS = {
-    "binary": "positive: {positive}\nthreshold: 0.5                             # scores at or above it are positive\n",
+    "binary": "{positive}\n{threshold}                           # scores at or above it are positive\n",
     "multiclass": "{classes}",
     "regression": "",
     "ranking": "",
 }
+_WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
+_OF_ONE_MODEL = {"binary": "auc >= 0.7"}
 # subject → the line, with its tolerance where the rows are not known
 _LINES = {
     "binary": {
@@ -82,8 +86,8 @@ _LINES = {
 @click.option(
     "--task", type=click.Choice(list(_TASKS)), help="What the model does; guessed from the label, else binary."
 )
-@click.option("--data", help="The rows to judge it on; data/holdout.parquet by default.")
-@click.option("--label", help="The column that holds the truth; label by default.")
+@click.option("--data", help="The rows to judge it on; by default data/holdout.parquet, else what alone is in data/.")
+@click.option("--label", help="The column that holds the truth; by default label, or what is called like one.")
 @click.option("--query", help="The column that says which rows of a ranking are of one query.")
 @click.option("--github", is_flag=True, help="Also write workflows for GitHub Actions, and list what to set there.")
 @click.option(
@@ -113,33 +117,12 @@ def command(
         if not prompting:
             raise UsageError("init needs the name of the registered model", remedy="write gate init --model NAME")
         model = str(click.prompt("Name of the registered model"))
-    if prompting:
-        data = data or click.prompt("Rows to judge it on", default="data/holdout.parquet")
-        label = label or click.prompt("Column that holds the truth", default="label")
-    data, label = data or "data/holdout.parquet", label or "label"
-    if task is None and query is not None:
-        task = "ranking"
-    if prompting and task is None:
-        task = click.prompt("Task", type=click.Choice(list(_TASKS)), default=_guess_task(data, label))
-    if prompting and task == "ranking":
-        query = query or click.prompt("Column that says which rows are of one query", default="query")
-    if query is not None and task != "ranking":
-        raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
+    chosen = _choose(data, label, task, query, prompting=prompting)
     name = _name(model)
     path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
-    text = _text(
-        model, task=task or _guess_task(data, label), data=data, label=label, query=query or "query", version=version
-    )
-    before = path.read_bytes() if path.exists() else None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    try:
-        loader.load(path, environ=None)
-    except PipelineError:
-        path.unlink() if before is None else path.write_bytes(before)
-        raise
+    _write(path, _text(model, chosen, version=version))
     click.echo(f"wrote {path}")
     if force or not version.exists():
         version.parent.mkdir(parents=True, exist_ok=True)
@@ -148,6 +131,54 @@ def command(
     if github:
         _workflows(model, path, action=action, force=force)
     click.echo(f"next: edit {path}, then gate check, then gate run")
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What a pipeline is written from. label: None where the data hold no truth. rows: None where they cannot be read."""
+
+    data: str
+    label: str | None
+    task: str
+    query: str
+    rows: Outline | None
+
+
+def _choose(data: str | None, label: str | None, task: str | None, query: str | None, *, prompting: bool) -> _Chosen:
+    """What was said, what the data show of the rest, and what a person says of that where there is one."""
+    usual = data or only_path(_root())
+    data = data or (str(click.prompt("Rows to judge it on", default=usual)) if prompting else usual)
+    rows = outline(_dataset(data, None), label=label)
+    if prompting and label is None:
+        label = str(click.prompt("Column that holds the truth", default=(rows and rows.label) or "label"))
+        rows = outline(_dataset(data, None), label=label)
+    bare = rows is not None and rows.label is None and label is None and task in (None, "binary") and query is None
+    label = label or (rows.label if rows is not None else None) or "label"
+    if task is None and query is not None:
+        task = "ranking"
+    if prompting and task is None:
+        task = str(click.prompt("Task", type=click.Choice(list(_TASKS)), default=_guess_task(data, label)))
+    if prompting and task == "ranking":
+        query = query or click.prompt("Column that says which rows are of one query", default="query")
+    if query is not None and task != "ranking":
+        raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
+    return _Chosen(data, None if bare else label, task or _guess_task(data, label), query or "query", rows)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a pipeline; one that is not valid leaves what was there. Raises PipelineError."""
+    before = path.read_bytes() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    try:
+        loader.load(path, environ=None)
+    except PipelineError:
+        path.unlink() if before is None else path.write_bytes(before)
+        raise
+
+
+def _root() -> Path:
+    return root_of(Path.cwd() / "gates" / "pipeline.yaml")
 
 
 def _name(model: str) -> str:
@@ -170,22 +201,68 @@ def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> No
         click.echo(line)
 
 
-def _text(model: str, *, task: str, data: str, label: str, query: str, version: Path) -> str:
-    positive = _positive(data, label) if task == "binary" else 1
-    counts = _count_rows(task, data, label, positive=positive)
+def _text(model: str, chosen: _Chosen, *, version: Path) -> str:
+    task, data, label, rows = chosen.task, chosen.data, chosen.label, chosen.rows
+    positive = 1 if rows is None or rows.positive is None else rows.positive
+    counts = _count_rows(task, data, label, positive)
     lines, tolerances = _requirements(task, counts)
+    alone = rows is not None and task in _OF_ONE_MODEL and bool(rows.scores) and len(rows.scores) == 1
+    if label is None:
+        lines, tolerances = list(_WITHOUT_LABEL), "the data name no truth: what may differ from the champion"
+    elif alone:
+        lines, tolerances = [_OF_ONE_MODEL[task]], "what the candidate must reach"
     return _TEMPLATE.format(
         model=model.replace("\n", " "),
         model_text=json.dumps(model, ensure_ascii=False),
         task=task,
-        about_task=_TASKS[task].format(classes=_classes(counts), positive=json.dumps(positive, ensure_ascii=False)),
+        about_task=_TASKS[task].format(
+            classes=_classes(counts),
+            positive=_positive(positive, rows),
+            threshold="threshold: 0.5  " if label is None else "# threshold: 0.5",
+        ),
         version_text=json.dumps(version.as_posix()),
         data_text=json.dumps(data, ensure_ascii=False),
-        label_text=json.dumps(label, ensure_ascii=False),
-        about_rows=f"    query: {json.dumps(query, ensure_ascii=False)}\n" if task == "ranking" else "",
+        champion=_NO_CHAMPION if alone else _CHAMPION,
+        before="" if alone else "  - gate: signature\n",
+        gate="metrics" if label is not None else "shadow",
+        about_rows="\n".join(
+            _row_keys(label, chosen.query if task == "ranking" else None, rows, scored=task in _OF_ONE_MODEL)
+        ),
         tolerances=tolerances,
         lines="\n".join(f"      - {line}" for line in lines),
     )
+
+
+def _positive(value: Any, rows: Outline | None) -> str:
+    line = f"positive: {json.dumps(value, ensure_ascii=False, default=str)}"
+    if rows is None or not rows.unsure:
+        return line
+    listed = " and ".join(str(each) for each in rows.unsure)
+    return f"{line:<42} # the label holds {listed}: write the one that high scores speak for"
+
+
+def _row_keys(label: str | None, query: str | None, rows: Outline | None, *, scored: bool) -> list[str]:
+    """The keys of `data.holdout` below its path; those of which nothing is known as comments."""
+
+    def text(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False)
+
+    rows = rows or Outline((), label)
+    keys = [] if label is None else [f"label: {text(label)}"]
+    keys += [] if query is None else [f"query: {text(query)}"]
+    comment = "# when there is one: duplicates are then found"
+    keys.append(f"{'# id: row_id':<40} {comment}" if rows.id is None else f"id: {text(rows.id)}")
+    if rows.cluster is not None and query is None:
+        keys.append(f"{'cluster: ' + text(rows.cluster):<40} # rows of one value are not independent of each other")
+    if rows.weight is not None:
+        keys.append(f"weight: {text(rows.weight)}")
+    if scored and rows.scores:
+        pairs = ", ".join(f"{role}: {text(column)}" for role, column in rows.scores)
+        keys.append(f"{'scores: {' + pairs + '}':<40} # recorded: no model is started for them")
+    comment = "# each value of these columns is judged on its own"
+    slices = [name for name in rows.slices if name not in (label, query)]
+    keys.append(f"{'slices: ' + text(slices) if slices else '# slices: [country]':<40} {comment}")
+    return [f"    {key}" for key in keys]
 
 
 @dataclass(frozen=True)
@@ -231,8 +308,8 @@ def _requirements(task: str, counts: _RowCounts) -> tuple[list[str], str]:
     return lines, "a tolerance that your rows can decide: see `gate plan`"
 
 
-def _dataset(data: str, label: str) -> Dataset:
-    return Dataset("holdout", DatasetSpec(path=data, label=label), root_of(Path.cwd() / "gates" / "pipeline.yaml"))
+def _dataset(data: str, label: str | None) -> Dataset:
+    return Dataset("holdout", DatasetSpec(path=data, label=label), _root())
 
 
 def _guess_task(data: str, label: str) -> str:
@@ -246,24 +323,14 @@ def _guess_task(data: str, label: str) -> str:
     return "multiclass" if len(values) > 2 else "binary"
 
 
-def _positive(data: str, label: str) -> str | int:
-    """The value of the label that is positive: 1 where there is one, else of two texts the last, as scikit-learn counts."""
-    try:
-        values = label_values(_dataset(data, label), most=2) or {}
-    except LockgateError:
-        return 1
-    texts = sorted(value for value in values if isinstance(value, str))
-    return texts[-1] if len(texts) == len(values) == 2 else 1
-
-
-def _count_rows(task: str, data: str, label: str, *, positive: str | int = 1) -> _RowCounts:
+def _count_rows(task: str, data: str, label: str | None, positive: Any) -> _RowCounts:
     """No counts where the data do not fit the task, nor for a ranking, whose power they do not determine."""
     import numpy as np
 
     from lockgate.data import arrow_arrays as arrays
     from lockgate.evaluation.scoring.row_columns import checked_rows
 
-    if task == "ranking":
+    if task == "ranking" or label is None:
         return _RowCounts()
     dataset, kind = _dataset(data, label), cast("Any", task)
     try:

@@ -1,0 +1,195 @@
+"""Outline data for a first pipeline: which column is the truth, an id, a weight, a recorded score, a slice; as people name them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lockgate.data.dataset import Dataset
+from lockgate.data.locate import file_format
+from lockgate.errors import LockgateError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DEFAULT_PATH = "data/holdout.parquet"
+_LABELS = ("label", "target", "y", "y_true", "truth", "ground_truth", "outcome", "labels", "class")
+_WEIGHTS = ("weight", "weights", "sample_weight", "w", "wt")
+_SCORES = {
+    "candidate": ("candidate", "p", "p_new", "p_candidate", "score_candidate", "y_score", "y_prob", "score"),
+    "champion": ("champion", "p_old", "p_champion", "score_champion"),
+}
+_NEGATIVE = ("0", "0.0", "no", "n", "false", "f", "negative", "neg", "-1", "-1.0", "ok", "fine", "normal", "legit",
+             "ham", "none", "benign")  # fmt: skip
+_POSITIVE = (
+    "1",
+    "1.0",
+    "yes",
+    "y",
+    "true",
+    "t",
+    "positive",
+    "pos",
+    "fraud",
+    "spam",
+    "churn",
+    "default",
+    "malignant",
+)
+_MOST_ROWS = 200_000  # that are looked at
+_MOST_SLICES = 30
+_LEAST_ROWS = 30  # of each value of a slice on average
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What the columns of some rows seem to be. label: None where no column is called like one."""
+
+    columns: tuple[str, ...]
+    label: str | None
+    positive: Any = None
+    unsure: tuple[Any, ...] = ()
+    id: str | None = None
+    cluster: str | None = None
+    weight: str | None = None
+    scores: tuple[tuple[str, str], ...] = ()
+    slices: tuple[str, ...] = ()
+
+
+def only_path(root: Path) -> str:
+    """The data that a checkout holds where nobody names them: the usual path, else the only data below data/."""
+    folder = root / Path(DEFAULT_PATH).parent
+    if (root / DEFAULT_PATH).exists() or not folder.is_dir():
+        return DEFAULT_PATH
+    visible = [path for path in sorted(folder.iterdir()) if path.name[0] not in "._"]
+    data = [path for path in visible if path.is_dir() or file_format(path.name) is not None]
+    likely = [path for path in data if any(word in path.stem for word in ("holdout", "scored", "test"))]
+    for paths in (data, likely):
+        if len(paths) == 1:
+            return paths[0].relative_to(root).as_posix()
+    stems = {path.name.partition(".")[0] for path in data}
+    return data[0].relative_to(root).as_posix() if len(stems) == 1 else DEFAULT_PATH
+
+
+def outline(dataset: Dataset, *, label: str | None) -> Outline | None:
+    """The outline of a data set; None where it cannot be read. label: where somebody says it."""
+    import pyarrow as pa
+
+    try:
+        names = dataset.columns
+        label = label or next((name for name in _LABELS if name in names), None)
+        batches, rows = [], 0
+        for batch in dataset.batches():
+            batches.append(batch)
+            rows += batch.num_rows
+            if rows >= _MOST_ROWS:
+                break
+    except LockgateError:
+        return None
+    if not rows:
+        return Outline(names, label)
+    table = pa.Table.from_batches(batches)
+    if label not in names:
+        return Outline(names, None, id=_id(table, names))
+    positive, unsure = _positive(table.column(label))
+    scores = _scores(table) if positive is not None else ()
+    weight = next((name for name in _WEIGHTS if name in names and _is_weight(table.column(name))), None)
+    taken = {label, weight, *(column for _, column in scores)}
+    free = [name for name in names if name not in taken]
+    row_id = _id(table, free)
+    cluster = None if row_id is None and not free else _cluster(table, [name for name in free if name != row_id])
+    slices = [name for name in free if name not in (row_id, cluster) and _is_slice(table.column(name))]
+    return Outline(names, label, positive, unsure, row_id, cluster, weight, scores, tuple(slices))
+
+
+def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
+    """(the value that is probably the positive one of two, the two where that is a guess)."""
+    values = [value for value in column.unique().to_pylist() if value is not None and value == value]
+    if len(values) != 2:
+        return None, ()
+    first, second = sorted(values, key=str)
+    for value, other in ((first, second), (second, first)):
+        word, opposite = str(value).strip().casefold(), str(other).strip().casefold()
+        if (word in _POSITIVE and opposite not in _POSITIVE) or (opposite in _NEGATIVE and word not in _NEGATIVE):
+            unsure = not (word in _POSITIVE and opposite in _NEGATIVE)
+            return _plain(value), (first, second) if unsure else ()
+    return _plain(second), (first, second)
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_weight(column: pa.ChunkedArray) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
+    return bool(number) and column.null_count == 0 and bool(pc.min(column).as_py() >= 0 and pc.max(column).as_py() > 0)
+
+
+def _scores(table: pa.Table) -> tuple[tuple[str, str], ...]:
+    """(role, column) of scores that were recorded: numbers from 0 to 1 under a name that says so; none without a candidate's."""
+    scores = []
+    for role, names in _SCORES.items():
+        column = next((name for name in names if name in table.column_names and _is_score(table.column(name))), None)
+        if column is not None:
+            scores.append((role, column))
+    return tuple(scores) if scores and scores[0][0] == "candidate" else ()
+
+
+def _is_score(column: pa.ChunkedArray) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_floating(column.type) or column.null_count:
+        return False
+    return pc.min(column).as_py() >= 0 and pc.max(column).as_py() <= 1 and len(column.unique()) > 1
+
+
+def _is_key(name: str) -> bool:
+    low = name.casefold()
+    return (
+        low in ("id", "uuid", "guid", "key", "iccid")
+        or low.endswith(("_id", "-id", " id", "_key", "_uuid"))
+        or name.endswith(("Id", "ID"))
+    )
+
+
+def _id(table: pa.Table, names: Sequence[str]) -> str | None:
+    """The column of ids: named like one, and no value comes twice or is missing."""
+    return next((name for name in names if _is_key(name) and _distinct(table.column(name)) == table.num_rows), None)
+
+
+def _cluster(table: pa.Table, names: Sequence[str]) -> str | None:
+    """The column of what rows belong together by: named like an id, and values come again; none where several are."""
+    keys = [name for name in names if _is_key(name)]
+    clusters = [name for name in keys if _MOST_SLICES < (_distinct(table.column(name)) or 0) < table.num_rows]
+    return clusters[0] if len(clusters) == 1 else None
+
+
+def _is_slice(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds few texts, each of them often."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_boolean(kind)
+    ):
+        return False
+    count = _distinct(column)
+    return count is not None and 2 <= count <= _MOST_SLICES and len(column) >= count * _LEAST_ROWS
+
+
+def _distinct(column: pa.ChunkedArray) -> int | None:
+    """How many values there are; None for nested ones, and where some are missing."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(column.type) or column.null_count:
+        return None
+    return len(column.unique())

@@ -1,0 +1,93 @@
+"""The document of `gate run --json`: what a program does next, around the evidence, whose own bytes are a file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import DataMisfits, LockgateError, PipelineError
+
+if TYPE_CHECKING:
+    from lockgate.cli.run_session import FinishedRun
+    from lockgate.evidence.evidence import Evidence
+
+SCHEMA = "lockgate/run/v1"
+_COMPLAINT = re.compile(r"(?P<where>.+?:\d+:\d+): (?P<message>.+)", re.DOTALL)
+
+
+def run_document(
+    finished: FinishedRun | None, *, error: LockgateError | None = None, staged: bool = False
+) -> dict[str, Any]:
+    """The document of schema lockgate/run/v1.
+
+    finished: None where an error came before there was evidence. error: on which the command ended. staged: whether what
+    --stage does was done.
+    """
+    exit_code = error.exit_code if error is not None else finished.exit_code if finished is not None else 0
+    evidence = None if finished is None else finished.evidence
+    return {
+        "schema": SCHEMA,
+        "exit_code": exit_code,
+        "verdict": "error" if evidence is None else evidence.verdict.value,
+        "opens": "no" if evidence is None else evidence.opens,
+        "observed": finished is not None and finished.observed,
+        "published": staged,
+        "digest": None if evidence is None else evidence.digest,
+        "run": None if finished is None else _run(finished),
+        "model": None if evidence is None else evidence.model,
+        "candidate": None if evidence is None else str(evidence.candidate["version"]),
+        "champion": None if evidence is None or evidence.champion is None else str(evidence.champion["version"]),
+        "next": [] if evidence is None or error is not None else next_commands(evidence),
+        "warnings": [] if evidence is None else _warnings(evidence),
+        "error": None if error is None else error_document(error),
+        "evidence": None if evidence is None else evidence.document,
+    }
+
+
+def next_commands(evidence: Evidence) -> list[str]:
+    """What to call next; FILE stands for the caller's key."""
+    if evidence.opens == "no":
+        return []
+    accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
+    return [f"gate approve {evidence.digest} --key FILE{accept}"]
+
+
+def error_document(error: LockgateError) -> dict[str, Any]:
+    """What is wrong, where, and what to do; of a pipeline or of its data all complaints, the first one on top."""
+    complaints = _complaints(error)
+    first = complaints[0] if complaints else {"where": None, "message": error.message, "remedy": error.remedy}
+    return {"kind": type(error).__name__, "code": getattr(error, "code", None), **first, "complaints": complaints}
+
+
+def _complaints(error: LockgateError) -> list[dict[str, str | None]]:
+    if isinstance(error, DataMisfits):
+        return [{"where": where, "message": message, "remedy": remedy} for where, message, remedy in error.parts]
+    complaints: list[dict[str, str | None]] = []
+    for text in error.complaints if isinstance(error, PipelineError) else ():
+        match = _COMPLAINT.fullmatch(text)
+        where, message = (match["where"], match["message"]) if match else (None, text)
+        problem, _, remedy = message.partition("; ")
+        complaints.append({"where": where, "message": problem, "remedy": remedy or None})
+    return complaints
+
+
+def _run(finished: FinishedRun) -> dict[str, Any]:
+    """The run's id and folder, and the files in it that people and programs open; absolute paths."""
+    from lockgate.reports import FORMATS
+
+    folder = finished.folder.path.absolute()
+    files = {"evidence": "evidence.json"} | {name: report.file for name, report in FORMATS.items()}
+    return {
+        "id": finished.folder.run_id,
+        "folder": str(folder),
+        "files": {name: str(folder / file) for name, file in files.items() if (folder / file).is_file()},
+    }
+
+
+def _warnings(evidence: Evidence) -> list[dict[str, Any]]:
+    from lockgate.reports.waivers import idle_waivers
+
+    return [
+        {"code": waiver.code, "message": waiver.message, "remedy": waiver.remedy, "finding": waiver.finding}
+        for waiver in idle_waivers(evidence)
+    ]
