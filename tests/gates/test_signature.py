@@ -164,3 +164,14 @@ def test_tensors_are_compared_with_the_data(tmp_path: Path) -> None:
         misfit.remedy
         == "write inputs: [age, height, paid] with the 2 columns that the model was trained on, in its order"
     )
+
+
+def test_a_model_without_signature_may_be_given_the_label_too(tmp_path: Path) -> None:
+    """By `inputs:`, or as a copy among its features: that it has no signature is not all that is wrong."""
+    listed = signed(
+        tmp_path, candidate_facts={"signature": None}, table=LABELLED, label="paid", inputs={"age": "age", "x": "paid"}
+    )
+    copied = signed(tmp_path / "copied", candidate_facts={"signature": None}, table=LABELLED, label="paid")
+
+    assert listed.findings[2].reason == "leak: input x is the label"
+    assert copied.findings[2].reason == "leak: input city says the same as the label in every row"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from lockgate.errors import DataError, GateBroken, ModelFault
@@ -16,6 +17,7 @@ from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Findings, Gate
 from lockgate.models import signature_diff
 from lockgate.models.input_check import misfits
+from lockgate.models.input_plan import LEAK
 
 if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
@@ -56,33 +58,33 @@ class Signature(Gate):
         return (self.data,) if self.data else tuple(datasets[:1])
 
     def check(self, case: Case) -> Findings:
-        unheard = self._leaks(case)
+        leaks = lru_cache(lambda: self._leaks(case))
+        is_said = False
         for name, line in self.requirements_for(case):
-            estimate = self._estimate(case, name, line)
+            estimate = self._estimate(case, name, line, leaks)
             remedies = {**_REMEDIES, **case.candidate.facts.remedies}
             for finding in judge(self.title, [(name, line)], [estimate], self.subjects):
                 explained = _explained(finding, remedies)
-                unheard = () if explained.code == "leak" else unheard
+                is_said = is_said or explained.code == "leak"
                 yield explained
-        if unheard:
-            raise GateBroken(f"leak: {'; '.join(unheard)}; and no requirement fails by it", remedy=_REMEDIES["leak"])
+        if not is_said and leaks():
+            raise GateBroken(f"leak: {'; '.join(leaks())}; and no requirement fails by it", remedy=_REMEDIES["leak"])
 
-    def _estimate(self, case: Case, name: str, line: Requirement) -> Estimate:
-        count = {
+    def _estimate(self, case: Case, name: str, line: Requirement, leaks: Callable[[], tuple[str, ...]]) -> Estimate:
+        count: dict[str, Callable[[Case], tuple[int, list[str], dict[str, object]]]] = {
             "missing": _missing,
             "breaking_changes": _breaking,
-            "data_mismatches": self._mismatches,
+            "data_mismatches": lambda case: self._mismatches(case, leaks()),
             "example_errors": _example,
-        }[line.subject]
-        units, problems, more = count(case)
+        }
+        units, problems, more = count[line.subject](case)
         return counted(name, line, value=len(problems), units=units, detail={"found": problems, **more})
 
     def _dataset(self, case: Case) -> Dataset | None:
         names = self.reads(case.datasets)
         return case.dataset(names[0]) if names else None
 
-    def _mismatches(self, case: Case) -> tuple[int, list[str], dict[str, object]]:
-        leaks = self._leaks(case)
+    def _mismatches(self, case: Case, leaks: tuple[str, ...]) -> tuple[int, list[str], dict[str, object]]:
         signature = case.candidate.facts.signature
         if signature is None and not leaks:
             return 0, [], {"why": "there is no signature to compare with the data"}
@@ -91,7 +93,8 @@ class Signature(Gate):
             return 0, [], {"why": "there is no data to compare the signature with"}
         plan = case.input_plan(case.candidate, dataset)
         columns = list((signature or {}).get("inputs") or ())
-        problems = [*plan.problems, *misfits(columns, plan, dataset)]
+        problems = [problem for problem in plan.problems if not problem.startswith(LEAK)]
+        problems += misfits(columns, plan, dataset)
         more: dict[str, object] = {"leaks": list(leaks)} if leaks else {}
         if plan.problems and plan.remedy:
             more["remedy"] = plan.remedy
@@ -102,14 +105,19 @@ class Signature(Gate):
         from lockgate.data.label_copies import label_copies
 
         dataset = self._dataset(case)
-        if dataset is None or case.candidate.facts.signature is None:
+        if dataset is None:
             return ()
-        inputs = case.input_plan(case.candidate, dataset).columns
+        try:
+            plan = case.input_plan(case.candidate, dataset)
+        except ModelFault:  # without a signature it is loaded for its plan; who needs it to answer says what broke
+            return ()
+        inputs = plan.columns
         truths = {"label": "the label", "recorded score of the candidate": "its own recorded score"}
         named = {column.name: truths[role] for column in inputs if (role := case.roles.get(column.column)) in truths}
         rest = {column.column: column.name for column in inputs if column.name not in named}
         copies = label_copies(dataset, list(rest), numbers=case.task in ("regression", "ranking"))
         return (
+            *(problem.removeprefix(LEAK) for problem in plan.problems if problem.startswith(LEAK)),
             *(f"input {name} is {truth}" for name, truth in named.items()),
             *(f"input {rest[column]} says the same as the label in every row" for column in copies),
         )

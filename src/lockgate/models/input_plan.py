@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TENSOR, DECODE = b"lockgate:tensor", b"lockgate:decode"  # metadata of a field, which model_host reads
 SLICE = "slice"
+LEAK = "leak: "  # what a problem begins with where a model was fitted on the truth
 _REFUSED = ("label", "recorded score")  # roles of columns that hold the truth, or an answer: never an input
 _ONLY_IF_NAMED = (SLICE, "read by per_row", "index", "partition")  # roles of columns that may be features besides
 
@@ -295,7 +296,7 @@ class InputPlanner:
                 return InputPlan((), (problem,), f"write inputs: {{{name}: data column}}", unsigned=True)
             role = self.roles.get(column)
             if role is not None and role.startswith(_REFUSED):
-                problem = f"leak: it was fitted on {name!r}, which is the {role} of the data"
+                problem = f"{LEAK}it was fitted on {name!r}, which is the {role} of the data"
                 return InputPlan((), (problem,), f"train it without {name!r}", unsigned=True)
             if role is not None and source is None and not role.startswith(_ONLY_IF_NAMED):
                 problem = f"it has no signature and was fitted on {name!r}, which is the {role} of the data"
