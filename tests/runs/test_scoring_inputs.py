@@ -1,0 +1,119 @@
+"""What a pipeline says of its data decides what a model without a signature is given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from lockgate.data.dataset import Dataset
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.errors import DataError, ModelFault
+from lockgate.evaluation.scoring.row_metrics import RowMetric
+from lockgate.models.input_plan import FittedFeatures
+from lockgate.pipeline.pipeline import InputSpec, Pipeline
+from lockgate.runs.scoring_inputs import ScoringInputs
+
+COLUMNS = ("a", "y", "w", "key", "person", "ask", "at", "old", "country", "score", "mask", "b")
+HOLDOUT = {"path": "d.parquet", "label": "y", "weight": "w", "id": "key", "cluster": "person", "query": "ask", "time": "at",
+           "slices": ["country", {"name": "young", "where": {"age": {"lt": 30}}}]}  # fmt: skip
+
+
+def scoring_inputs(folder: Path, *, inputs: dict[str, InputSpec] | None = None, gates: Any = ()) -> ScoringInputs:
+    data = {
+        "holdout": DatasetSpec.model_validate(HOLDOUT),
+        "logs": DatasetSpec.model_validate({"path": "d.parquet", "scores": {"candidate": "score", "champion": "old"}}),
+    }
+    function = RowMetric(function="./f.py:f", better=None, columns=("mask",))
+    fields: dict[str, Any] = {
+        "data": data,
+        "inputs": inputs or {},
+        "per_row": {"f": function},
+        "gates": gates,
+        "task": "binary",
+    }
+    return ScoringInputs(Pipeline.model_construct(**fields))
+
+
+def dataset(folder: Path, name: str = "logs", **spec: Any) -> Dataset:
+    return Dataset(name, DatasetSpec.model_validate({"path": "d.parquet", **spec}), folder)
+
+
+def contender(*names: str, signature: Any = None) -> Any:
+    """A version whose model was fitted on those names, where any are given."""
+    fitted = FittedFeatures(names or None)
+    return SimpleNamespace(
+        role="candidate",
+        facts=SimpleNamespace(signature=signature),
+        model=SimpleNamespace(load=lambda: SimpleNamespace(fitted=fitted)),
+    )
+
+
+def given(folder: Path, data: Dataset, *names: str, **how: Any) -> list[str]:
+    plan = scoring_inputs(folder, **how).checked_plan(contender(*names), data)
+    return [column.column for column in plan.columns]
+
+
+def frame(folder: Path, columns: tuple[str, ...] = COLUMNS, *, index: Any = None) -> None:
+    pd.DataFrame({name: [1.0, 2.0] for name in columns}, index=index).to_parquet(folder / "d.parquet")
+
+
+def test_what_any_data_set_says_of_a_column_holds_in_all(tmp_path: Path) -> None:
+    """One model gets the same columns everywhere, also of data that declare less."""
+    frame(tmp_path)
+
+    assert given(tmp_path, dataset(tmp_path)) == ["a", "b"]
+    assert given(tmp_path, dataset(tmp_path), "country", "b") == ["country", "b"]
+    assert given(tmp_path, dataset(tmp_path), inputs={"x": InputSpec(column="at")}) == ["at"]
+
+
+@pytest.mark.parametrize("name", [None, "customer"])
+def test_the_index_of_a_frame_is_no_feature(tmp_path: Path, name: str | None) -> None:
+    """With a name of its own, or under pandas' for it; of CSV the column without a name."""
+    frame(tmp_path, ("a", "b"), index=pd.Index(["x", "y"], name=name))
+    (tmp_path / "d.csv").write_text(",a,Unnamed: 0,b\n0,1,5,2\n")
+
+    assert given(tmp_path, dataset(tmp_path)) == ["a", "b"]
+    assert given(tmp_path, dataset(tmp_path, path="d.csv")) == ["a", "b"]
+
+
+def test_the_keys_of_folders_are_no_features_unless_a_model_knows_them(tmp_path: Path) -> None:
+    """A folder says where a row lies; only its names say that a model was trained on that."""
+    (tmp_path / "t" / "day=1").mkdir(parents=True)
+    frame(tmp_path / "t" / "day=1", ("a", "b"))
+
+    assert given(tmp_path, dataset(tmp_path, path="t")) == ["a", "b"]
+    assert given(tmp_path, dataset(tmp_path, path="t"), "a", "day") == ["a", "day"]
+
+
+def test_a_signature_that_names_the_label_is_refused_where_no_gate_fails_it(tmp_path: Path) -> None:
+    """A blocking signature gate calls it a leak; without one nothing is measured."""
+    frame(tmp_path)
+    leaking = contender(signature={"inputs": [{"name": "a", "type": "double"}, {"name": "y", "type": "double"}]})
+    gate = SimpleNamespace(gate="signature", severity="block")
+    data = dataset(tmp_path, "holdout", label="y")
+
+    with pytest.raises(DataError, match=r"^leak: input y of the candidate's signature is the label"):
+        scoring_inputs(tmp_path).checked_plan(leaking, data)
+    assert scoring_inputs(tmp_path, gates=(gate,)).checked_plan(leaking, data).sources == ("a", "y")
+
+
+def test_what_was_given_without_a_signature_is_said(tmp_path: Path) -> None:
+    """Once for the run, and beside whatever the model raises, with the slices that it may lack."""
+    frame(tmp_path, ("a", "y", "country"))
+    inputs, data = scoring_inputs(tmp_path), dataset(tmp_path)
+    plan = inputs.checked_plan(contender(), data)
+
+    def broken(batches: Any) -> Any:
+        yield list(batches)
+        raise ModelFault("KeyError", alive=True)
+
+    with pytest.raises(ModelFault) as raised:
+        list(inputs.feed(broken, data, plan)(data.batches(plan.sources)))
+
+    given = "has no signature and was given a, not country (slice), y (label): log it with signature=infer_signature(…), or "
+    assert inputs.notes == (f"the candidate {given}write inputs: [a]",)
+    assert raised.value.remedy == f"it {given}write inputs: [a, country]"
