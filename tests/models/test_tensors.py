@@ -69,6 +69,16 @@ def test_lists_become_an_array_whatever_kind_they_are(cells: Any, kind: Any, sha
     assert len(array.shape) == len(shape)
 
 
+def test_a_column_of_tensors_has_the_shape_that_its_type_says() -> None:
+    """Its storage is flat, and taken for flat lists it would be cut wrongly."""
+    cells = np.arange(12, dtype=np.float64).reshape(1, 3, 4)
+    rows = batch(image=pa.FixedShapeTensorArray.from_numpy_ndarray(cells))
+
+    assert np.array_equal(tensors(rows, [spec(-1, 3, 4)]), cells)
+    with pytest.raises(BadInput, match="holds 3 × 4 a row"):
+        tensors(rows, [spec(-1, 4, 3)])
+
+
 def test_tensors_by_name_are_a_dict() -> None:
     """By the column of the name, or by the columns that say whose part they are."""
     plan = InputPlan(

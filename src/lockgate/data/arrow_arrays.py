@@ -116,6 +116,12 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
+def is_array(kind: pa.DataType) -> bool:
+    """Whether a cell of a type may be large: lists, tensors, bytes."""
+    kind = getattr(kind, "storage_type", kind)
+    return bool(pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
 def is_class(kind: pa.DataType) -> bool:
     """Whether the values of a type can be classes: no moments, no bytes, no lists."""
     return not (pa.types.is_temporal(kind) or pa.types.is_nested(kind) or pa.types.is_binary(kind))

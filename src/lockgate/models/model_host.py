@@ -538,6 +538,11 @@ def _leaves(name: str, column: Any) -> tuple[Any, tuple[int, ...] | None]:
     import pyarrow.compute as pc
 
     sizes = [len(column)]
+    shape, order = getattr(column.type, "shape", None), getattr(column.type, "permutation", None)
+    if order is not None and list(order) != sorted(order):
+        raise BadInput(
+            "column %r holds tensors whose dimensions are stored in another order than they are named" % name
+        )
     while _nested(column.type):
         column = getattr(column, "storage", column)
         if column.null_count:
@@ -547,6 +552,8 @@ def _leaves(name: str, column: Any) -> tuple[Any, tuple[int, ...] | None]:
             return None, None
         sizes.append(lengths["min"] or 0)
         column = column.flatten()
+    if shape is not None:  # a tensor type knows its shape, which its flat storage does not
+        sizes = [sizes[0], *shape]
     return _decoded(column), tuple(sizes)
 
 

@@ -38,6 +38,7 @@ SCHEMA = "lockgate/scored/v1"
 _CLASSES = "lockgate.classes"
 ROLES = ("candidate", "champion")
 _GROUP_ROWS = 1 << 17  # of a Parquet row group; part of the bytes that are hashed
+_ROWS_OF_ARRAYS = 256  # of 224 × 224 pixels in colour and single precision 150 MB
 _BATCH_CELLS = 1 << 19  # rows × columns: wide data goes to the models in shorter batches
 
 
@@ -286,8 +287,7 @@ def _score_rows(
     sizes: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
-        wide = len(dataset.columns if columns is None else columns)
-        for batch in dataset.batches(columns, rows=min(65_536, max(1_024, _BATCH_CELLS // max(1, wide)))):
+        for batch in dataset.batches(columns, rows=_batch_rows(dataset, columns)):
             sizes.append(batch.num_rows)
             yield batch
 
@@ -312,6 +312,14 @@ def _score_rows(
                 remedy="run again when nobody writes to it",
             )
     return {name: _column(values, whole=whole and not may_fail and name in scorers) for name, values in scores.items()}
+
+
+def _batch_rows(dataset: Dataset, columns: Sequence[str] | None) -> int:
+    """How many rows a batch has; few where cells may be images or other arrays."""
+    kinds = [dataset.schema.field(name).type for name in dataset.columns if columns is None or name in columns]
+    if any(arrays.is_array(kind) for kind in kinds):
+        return _ROWS_OF_ARRAYS
+    return min(65_536, max(1_024, _BATCH_CELLS // max(1, len(dataset.columns if columns is None else columns))))
 
 
 def _column(scores: Array, *, whole: bool) -> pa.Array:
