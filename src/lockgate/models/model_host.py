@@ -377,7 +377,7 @@ class Block:
         try:
             answer = self.host.call_model(request, None)
             after = clock()
-            _check_rows(answer, self.plan["rows"])
+            _check_prediction(answer, self.plan["rows"])
         except Exception as raised:  # a request that fails is a fact of the block, which goes on
             return before, clock(), raised
         return before, after, None
@@ -942,6 +942,63 @@ def _check_rows(answer: Any, rows: int) -> None:
         count = len(answer)
     if count is not None and count != rows:
         raise BadAnswer("the model returned %d rows for %d" % (count, rows))
+
+
+def _check_prediction(answer: Any, rows: int) -> None:
+    """Raise BadAnswer for an answer to a request under load that is no prediction: None, an error, a value that is missing.
+
+    Cheap, because the next request waits: a sum tells whether numbers are finite. Of a vector or a matrix every value
+    counts; of named columns one in each row is enough.
+    """
+    if answer is None:
+        raise BadAnswer("the model returned None")
+    _check_rows(answer, rows)
+    if isinstance(answer, dict) and _is_error(answer):
+        raise BadAnswer("the model returned an error in place of predictions")
+    if isinstance(answer, (list, tuple)):
+        lacking = any(_is_error(value) if isinstance(value, dict) else _lacks(value) for value in answer)
+    elif hasattr(answer, "columns") and hasattr(answer, "to_numpy"):
+        lacking = _lacks_rows(answer.to_numpy(), every=False)
+    else:
+        values = answer.detach().cpu() if hasattr(answer, "detach") else getattr(answer, "values", answer)
+        lacking = hasattr(values, "dtype") and _lacks_rows(values, every=True)
+    if lacking:
+        raise BadAnswer("the model returned a prediction that is missing, NaN or infinite")
+
+
+def _is_error(answer: dict[Any, Any]) -> bool:
+    """Whether a dict has nothing beside `error`, or an `error` that says something."""
+    errors = [answer[key] for key in ("error", "errors") if key in answer]
+    return (bool(errors) and len(errors) == len(answer)) or any(
+        isinstance(each, str) and each.strip() for each in errors
+    )
+
+
+def _lacks(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_lacks, value))
+    return value is None or (isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))))
+
+
+def _lacks_rows(values: Any, *, every: bool) -> bool:
+    """Whether some row has a value that is missing, NaN or infinite; with `every` False, none but such values."""
+    import numpy
+
+    values = numpy.asarray(values)
+    kind = values.dtype.kind
+    if kind == "f":
+        total = float(values.sum())
+        if total - total == 0:  # neither NaN nor infinite
+            return False
+        present = numpy.isfinite(values)
+    elif kind == "O":
+        present = numpy.array([not _lacks(value) for value in values.ravel()], bool).reshape(values.shape)
+    else:
+        return False
+    if present.ndim < 2:
+        return not bool(present.all())
+    by_row = present.reshape(len(present), -1)
+    return not bool((by_row.all(axis=1) if every and present.ndim == 2 else by_row.any(axis=1)).all())
 
 
 def _wait_until(moment: float) -> None:

@@ -1,0 +1,84 @@
+"""What counts as an answer of a model in process under a load."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lockgate.models.model_host import BadAnswer, Block, Host, _check_prediction
+
+NAN = float("nan")
+
+
+class Answers:
+    """A model that gives these answers in turn."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = iter(answers)
+
+    def predict(self, frame: Any) -> Any:
+        return next(self.answers)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        np.array([0.5, 9e307]),
+        np.array([1e308, 1e308]),
+        np.array([1, 2]),
+        np.array(["a", "b"], object),
+        np.ones((2, 3)),
+        np.array([[[NAN, 1.0]], [[1.0, NAN]]]),
+        pd.Series([0.5, 0.1]),
+        pd.DataFrame({"score": [0.5, 0.1], "why": [None, "x"]}),
+        pd.DataFrame({"yhat": [0.5, 0.1], "upper": [NAN, NAN]}),
+        [0.5, 1],
+        ["a", "b"],
+        [{"score": 0.5, "error": None}, {"score": 0.1, "error": ""}],
+        {"score": [0.5, 0.1]},
+    ],
+)
+def test_predictions_are_taken(answer: Any) -> None:
+    """Of named columns one value a row is enough."""
+    _check_prediction(answer, 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        {"error": "overloaded"},
+        {"score": [0.5, 0.1], "error": "default used"},
+        [0.5],
+        [0.5, None],
+        [NAN, 0.5],
+        [[0.1, 0.9], [0.1, float("inf")]],
+        [{"score": 0.5}, {"error": "late"}],
+        np.array([0.5, NAN]),
+        np.array([0.5, np.inf], np.float32),
+        np.array([[0.1, 0.9], [NAN, 0.9]]),
+        np.array(["a", None], object),
+        pd.Series([0.5, None]),
+        pd.Series(["a", None]),
+        pd.DataFrame({"score": [0.5, NAN]}),
+        pd.DataFrame({"score": [0.5, NAN], "why": ["x", None]}),
+    ],
+)
+def test_what_is_no_prediction_is_refused(answer: Any) -> None:
+    """As a server's answer would be."""
+    with pytest.raises(BadAnswer):
+        _check_prediction(answer, 2)
+
+
+def test_a_load_counts_them() -> None:
+    """And says what the first was."""
+    host = Host(lambda: None)
+    host.model = Answers(np.array([0.5]), None, np.array([NAN]), np.array([0.1]))
+    block = Block(host, {"requests": 4, "rate": None, "concurrency": 1, "duration_s": None, "rows": 1}, [[0.0]])
+    block.run()
+
+    assert block.failed == [False, True, True, False]
+    assert "BadAnswer: the model returned None" in str(block.first_error)
