@@ -30,7 +30,7 @@ settings.register_profile("fresh", database=None, deadline=None, print_blob=True
 settings.load_profile(os.environ.get("LOCKGATE_EXAMPLES", "fixed"))
 
 
-# Each takes more than about twenty seconds, waits included; in this order.
+# Each takes more than about fifteen seconds, waits included; in this order.
 LONGEST = (
     "e2e/test_targets.py",
     "e2e/test_story.py",
@@ -42,7 +42,11 @@ LONGEST = (
     "models/server/test_mlflow_serve.py",
     "e2e/test_jobs_and_secrets.py",
     "cli/github/test_act.py",
+    "stats/test_latency.py",
+    "models/process/test_declared_environment.py",
     "e2e/test_adult.py",
+    "evaluation/estimation/test_from_sums.py",
+    "bench/test_latency.py",
     "e2e/test_interrupts.py",
     "e2e/test_faults_of_promotion.py",
     "promotion/test_promote.py",

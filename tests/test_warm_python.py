@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from helpers.model_processes import environ, save, survivors
+from helpers.warm_python import OWN
 from lockgate.errors import ModelFault
 from lockgate.models.process.model import ProcessModel
 
@@ -162,3 +163,18 @@ def test_a_model_that_breaks_there_is_the_same_fault(
     assert fault.value.message == sentence
     assert "in act" in fault.value.stderr or what == "SIGKILL"
     assert survivors() <= before
+
+
+def test_what_it_starts_is_started_by_the_real_one_unless_another_is_named(warm_python: str, tmp_path: Path) -> None:
+    """The variable that names it goes no further."""
+    script = tmp_path / "script.py"
+    script.write_text(f"import os, sys; print(sys.executable, os.environ.get({OWN!r}))")
+    said = [
+        subprocess.run(
+            [warm_python, str(script)], env=environ(**more), capture_output=True, text=True, check=True
+        ).stdout
+        for more in ({}, {OWN: "/elsewhere/python"})
+    ]
+
+    assert said[0] == f"{sys.executable} None\n"
+    assert said[1] == "/elsewhere/python None\n" or warm_python == sys.executable

@@ -14,6 +14,7 @@ import pytest
 
 from helpers.checkout import CHAMPION, Answer, Checkout, findings, verdicts
 from helpers.shelf import alone
+from helpers.warm_python import OWN
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 @pytest.fixture(scope="module")
-def played(stage: Checkout) -> Answer:
+def played(stage: Checkout, warm_python: str, warm_gate: str) -> Answer:
     """The demo, in a folder where it had been broken off when it was under way."""
     begun = stage.start("demo", PYTHONUNBUFFERED="1")  # each line is seen when it is said
     assert begun.stdout is not None
@@ -32,7 +33,8 @@ def played(stage: Checkout) -> Answer:
     os.killpg(begun.pid, signal.SIGINT)
     begun.communicate(timeout=120)
     assert begun.returncode == 130
-    return stage.call("demo")
+    stage.command[0] = warm_gate
+    return stage.call("demo", **{OWN: warm_python})
 
 
 @pytest.fixture

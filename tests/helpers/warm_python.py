@@ -4,6 +4,7 @@ Importing MLflow takes more processor time than what most tests do with it. Wher
 subject of a test, `WarmPython.path` stands for the interpreter: a program whose process, with its arguments,
 environment, folder and descriptors, ends as that of a real one does, by the same exit code or signal. Signals are passed
 on; whoever kills it ends what was forked for it; for anything but a script or a module it is the real interpreter.
+What it starts by `sys.executable` is the real one, or the program that the variable OWN names.
 
 The program asks over a Unix socket, with its descriptors beside the message, and gets `started PID` or `no`, then
 `ended CODE`.
@@ -42,6 +43,7 @@ GATE = (
     "scipy.special",
     "sqlalchemy.dialects.sqlite",
 )
+OWN = "LOCKGATE_WARM_EXECUTABLE"
 _ROOM = "LOCKGATE_WARM_ROOM"  # in the server's environment, which its children overwrite with their own
 _ROOM_BYTES = 100_000
 _MESSAGE_BYTES = 150_000  # less than what a socket takes
@@ -301,6 +303,7 @@ def _run(arguments: list[str]) -> None:
     """Do what the interpreter does with such arguments."""
     import runpy
 
+    sys.executable = os.environ.pop(OWN, sys.executable)
     if "-m" in arguments[:2]:
         if arguments[0] == "-I":
             del arguments[0], sys.path[0]
