@@ -28,11 +28,6 @@ def two_points(draw: np.random.Generator, n: int) -> NDArray[np.float64]:
     return np.where(draw.random(n) < 0.98, 1.0, 50.0)
 
 
-def two_modes(draw: np.random.Generator, n: int) -> NDArray[np.float64]:
-    """The same, a femtosecond apart: among equal times np.partition takes ten times as long."""
-    return two_points(draw, n) + np.arange(n) * 1e-12
-
-
 def decisions(candidate: Law, champion: Law, *, limit: float, p: float = 0.99, runs: int = 200) -> tuple[float, float]:
     """The shares of runs that pass and that fail `p99 <= champion * limit` at 5 %, over 20 blocks of 300 requests."""
     passed = failed = 0
@@ -232,10 +227,9 @@ def test_a_model_at_the_limit_passes_and_fails_rarely() -> None:
     assert failed <= 0.09
 
 
-@pytest.mark.parametrize(("law", "runs"), [(two_modes, 200), (two_points, 20)])
-def test_a_model_with_two_modes_is_as_fast_as_itself(law: Law, runs: int) -> None:
+def test_a_model_with_two_modes_is_as_fast_as_itself() -> None:
     """Medians of per-block percentiles would pass 8 % of such runs; pooled percentiles pass nearly all."""
-    passed, failed = decisions(law, law, limit=1.10, runs=runs)
+    passed, failed = decisions(two_points, two_points, limit=1.10)
 
     assert passed > 0.95
     assert failed == 0.0

@@ -7,14 +7,16 @@ limit, never dropped. Percentiles are order statistics, so that infinities stay 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from lockgate.stats.latency_samples import Counted, Floats, Span, Statistic, Times, pooled, spanned, times
+from lockgate.stats.latency_samples import Counted, Exact, Floats, Span, Statistic, Times, pooled, spanned, times
+from lockgate.stats.partial_ranks import PartialRanks
 from lockgate.stats.validation import check_open_share
 
 
@@ -53,18 +55,28 @@ class Ratio:
         return float(special.stdtr(self.df, distance / log_se))
 
 
-def percentile(p: float) -> Callable[[Floats | Counted], float]:
+@dataclass(frozen=True)
+class Percentile:
     """The statistic that gives the p-quantile: the smallest value that at least a share p of them do not exceed."""
-    check_open_share("p", p)
 
-    def smallest(values: Floats | Counted) -> float:
+    p: float
+
+    def rank(self, count: int) -> int:
+        """Which of so many ascending values it is, counted from 1."""
         # 0.55 · 100 is 55.00000000000001 in floats, and must not become the 56th value.
-        rank = max(1, math.ceil(p * len(values) - 1e-9))
+        return max(1, math.ceil(self.p * count - 1e-9))
+
+    def __call__(self, values: Floats | Counted) -> float:
+        rank = self.rank(len(values))
         if isinstance(values, Counted):
             return float(values.values[np.searchsorted(np.cumsum(values.counts), rank)])
         return float(np.partition(values, rank - 1)[rank - 1])
 
-    return smallest
+
+def percentile(p: float) -> Percentile:
+    """Return the statistic that gives the p-quantile. Raises ValueError where p does not lie between 0 and 1."""
+    check_open_share("p", p)
+    return Percentile(p)
 
 
 def mean(values: Floats | Counted) -> float:
@@ -97,20 +109,16 @@ def pooled_ratio(
             f"{len(candidate)} blocks of the candidate cannot be paired with {len(champion)} of the champion"
         )
     df = max(0, len(candidate) - 1)
-    least, most = _log_ratio(candidate, champion, statistic)
+    least, most = _log_ratios(*([_span(statistic, pooled(blocks))] for blocks in (candidate, champion)))[0]
     if math.isnan(least):
         return Ratio(None, None, df, None, None)
     if math.isinf(least) or math.isinf(most) or df < 1:
         return Ratio(math.exp(most), None, df, None, None)
     whole, slack = (least + most) / 2, (most - least) / 2
 
-    def contrast(half: list[int], rest: list[int]) -> float:
-        return _apart(
-            _log_ratio([candidate[i] for i in half], [champion[i] for i in half], statistic),
-            _log_ratio([candidate[i] for i in rest], [champion[i] for i in rest], statistic),
-        )
-
-    contrasts = np.array([contrast(*halves) for halves in _halves(len(candidate), seed=seed, splits=splits)])
+    halves = [part for both in _halves(len(candidate), seed=seed, splits=splits) for part in both]
+    ratios = _log_ratios(_spans(candidate, halves, statistic), _spans(champion, halves, statistic))
+    contrasts = np.array([_apart(half, rest) for half, rest in zip(ratios[::2], ratios[1::2], strict=True)])
     if not np.isfinite(contrasts).all():
         return Ratio(math.exp(whole), None, df, None, None, slack)
     half, rest = len(candidate) // 2, len(candidate) - len(candidate) // 2
@@ -137,12 +145,9 @@ def aa_noise(
     blocks = _blocks(champion_blocks)
     if len(blocks) < 2:
         return None
-    apart = np.array(
-        [
-            _apart((0.0, 0.0), _log_ratio([blocks[i] for i in half], [blocks[i] for i in rest], statistic))
-            for half, rest in _halves(len(blocks), seed=seed, splits=splits)
-        ]
-    )
+    halves = [part for both in _halves(len(blocks), seed=seed, splits=splits) for part in both]
+    spans = _spans(blocks, halves, statistic)
+    apart = np.array([_apart((0.0, 0.0), ratio) for ratio in _log_ratios(spans[::2], spans[1::2])])
     return math.exp(percentile(share)(apart)) if np.isfinite(apart).all() else None
 
 
@@ -152,17 +157,40 @@ def _halves(count: int, *, seed: int, splits: int) -> list[tuple[list[int], list
     return [(order[: count // 2], order[count // 2 :]) for order in orders]
 
 
-def _log_ratio(candidate: Sequence[Times], champion: Sequence[Times], statistic: Statistic) -> Span:
-    """Between which numbers it lies; NaN where there is no ratio: no values, infinite or zero on both sides."""
-    over, under = pooled(candidate), pooled(champion)
-    if not len(over) or not len(under):
-        return math.nan, math.nan
-    top, bottom = spanned(statistic, over), spanned(statistic, under)
-    if top == bottom and (math.isinf(top[0]) or top[1] == 0):
-        return math.nan, math.nan
+def _spans(blocks: Sequence[Times], parts: Sequence[Sequence[int]], statistic: Statistic) -> list[Span | None]:
+    """Between which numbers a statistic of each part lies, a part being some of the blocks."""
+    exact = [block.values for block in blocks if isinstance(block, Exact)]
+    if not isinstance(statistic, Percentile) or len(exact) < len(blocks):
+        return [_span(statistic, pooled([blocks[i] for i in part])) for part in parts]
+    ranks = PartialRanks(exact)
+    unions = np.zeros((len(parts), len(blocks)), np.bool_)
+    rows = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    unions[rows, np.fromiter(chain.from_iterable(parts), np.int64, len(rows))] = True
+    counts = unions @ ranks.sizes
+    some = np.flatnonzero(counts)
+    sizes, which = np.unique(counts[some], return_inverse=True)
+    asked = np.array([statistic.rank(size) for size in sizes.tolist()], np.int64)[which]
+    spans: list[Span | None] = [None] * len(parts)
+    for row, value in zip(some.tolist(), ranks.values(unions[some], asked).tolist(), strict=True):
+        spans[row] = value, value
+    return spans
+
+
+def _span(statistic: Statistic, whole: Times) -> Span | None:
+    return spanned(statistic, whole) if len(whole) else None
+
+
+def _log_ratios(tops: Sequence[Span | None], bottoms: Sequence[Span | None]) -> list[Span]:
+    """Between which numbers each lies; NaN where there is no ratio: no values, infinite or zero on both sides."""
     with np.errstate(divide="ignore"):
-        # The least ratio has the candidate at its lower edges and the champion at its upper ones.
-        return float(np.log(top[0]) - np.log(bottom[1])), float(np.log(top[1]) - np.log(bottom[0]))
+        return [_log_ratio(top, bottom) for top, bottom in zip(tops, bottoms, strict=True)]
+
+
+def _log_ratio(top: Span | None, bottom: Span | None) -> Span:
+    if top is None or bottom is None or (top == bottom and (math.isinf(top[0]) or top[1] == 0)):
+        return math.nan, math.nan
+    # The least ratio has the candidate at its lower edges and the champion at its upper ones.
+    return float(np.log(top[0]) - np.log(bottom[1])), float(np.log(top[1]) - np.log(bottom[0]))
 
 
 def _apart(first: Span, second: Span) -> float:
