@@ -18,6 +18,7 @@ from lockgate.gates.gate import Findings, Gate
 from lockgate.models import signature_diff
 from lockgate.models.input_check import misfits
 from lockgate.models.input_plan import LEAK
+from lockgate.models.model import AnswersExample
 
 if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
@@ -159,6 +160,9 @@ def _breaking(case: Case) -> tuple[int, list[str], dict[str, object]]:
 def _example(case: Case) -> tuple[int, list[str], dict[str, object]]:
     if case.candidate.facts.input_example is None:
         return 0, [], {"why": "there is no input example to predict on"}
+    model = case.candidate.model
+    if isinstance(model, AnswersExample):
+        return _own_example(model)
     try:
         batch = case.sample(case.candidate, None, 100)
     except DataError as error:
@@ -166,9 +170,20 @@ def _example(case: Case) -> tuple[int, list[str], dict[str, object]]:
     if batch.num_rows == 0:
         return 0, [], {"why": "the input example has no rows"}
     try:
-        answer = next(iter(case.candidate.model.predict([batch])))
+        answer = next(iter(model.predict([batch])))
     except ModelFault as error:
         if not error.alive:
             raise
         return batch.num_rows, [error.message], {}
     return batch.num_rows, [] if answer.num_rows == batch.num_rows else ["answers and rows differ"], {}
+
+
+def _own_example(model: AnswersExample) -> tuple[int, list[str], dict[str, object]]:
+    """Whether the model answers its example as MLflow reads it."""
+    try:
+        rows = model.answer_example()
+    except ModelFault as error:
+        if not error.alive:
+            raise
+        return 1, [error.message], {}
+    return rows, [], {} if rows else {"why": "the input example has no rows"}

@@ -268,14 +268,14 @@ class _Tail:
                     self._stream.close()
                     return
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, output: bytes) -> None:
         """Add what a model wrote to the file that somebody named to see it; what cannot be written is not missed."""
         if not self._copy:
             return
         with contextlib.suppress(OSError):
             file = os.open(self._copy, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
-                os.write(file, data)
+                os.write(file, output)
             finally:
                 os.close(file)
 

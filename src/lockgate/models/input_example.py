@@ -1,4 +1,4 @@
-"""Read a model's input example as rows, without pandas."""
+"""Read a model's input example as rows, for servers and loads; a model of a process of ours reads its own, by MLflow."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from lockgate.errors import DataError
+from lockgate.models.safe_text import RowText, json_texts
 
 _ARROW = {
     "boolean": "bool",
@@ -30,10 +31,11 @@ def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBa
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"the input example {path.name} cannot be read: {error}") from error
-    columns = _columns(content, signature)
+    columns = _columns(_without_params(content), signature)
     types = {str(column.get("name")): column.get("type") for column in (signature or {}).get("inputs") or ()}
     arrays, names = [], []
-    for name, values in columns.items():
+    for name, cells in columns.items():
+        values = [None if cell != cell else cell for cell in cells]  # NaN differs from itself; it is a missing text too
         kind = _ARROW.get(str(types.get(name)))
         try:
             arrays.append(pa.array(values, type=None if kind is None else pa.type_for_alias(kind)))
@@ -41,6 +43,25 @@ def read_example(path: Path, signature: Mapping[str, Any] | None) -> pa.RecordBa
             raise DataError(f"column {name} of the input example does not fit the signature: {error}") from error
         names.append(name)
     return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def example_text(folder: Path) -> RowText:
+    """What may be quoted of errors about the example in a model's folder: its values are rows too."""
+    try:
+        content = _without_params(json.loads((folder / "input_example.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
+        return RowText()
+    names = content.get("columns") if isinstance(content, dict) else None
+    names = names if isinstance(names, list) else []
+    return RowText(
+        names=names, values=json_texts(content.get("data", content) if isinstance(content, dict) else content)
+    )
+
+
+def _without_params(content: Any) -> Any:
+    """The rows of an example that was logged as (inputs, params)."""
+    both = isinstance(content, dict) and content.keys() == {"inputs", "params"}
+    return content["inputs"] if both else content
 
 
 def _columns(content: Any, signature: Mapping[str, Any] | None) -> dict[str, Sequence[Any]]:

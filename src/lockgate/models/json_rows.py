@@ -79,7 +79,7 @@ def _typed(batch: pa.RecordBatch, signature: Sequence[Mapping[str, Any]], *, nam
         try:
             arrays.append(fit_column(title, arrays_by_name[title], field))
         except BadInput as error:
-            raise _cannot(name, str(error)) from error
+            raise _cannot(name, error.sentence(), remedy=error.remedy) from error
         names.append(title)
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
@@ -311,6 +311,6 @@ def _some(column: Sequence[Any]) -> str:
     return " and ".join(dict.fromkeys(kinds.get(type(value), type(value).__name__) for value in column))
 
 
-def _cannot(name: str, reason: str) -> ModelFault:
-    remedy = "change the data or the model's signature, or map columns with inputs:"
-    return ModelFault(f"{name} cannot predict: {reason}", remedy=remedy)
+def _cannot(name: str, reason: str, *, remedy: str | None = None) -> ModelFault:
+    usual = "change the data or the model's signature, or map columns with inputs:"
+    return ModelFault(f"{name} cannot predict: {reason}", remedy=remedy or usual)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from lockgate.errors import DataError
 from lockgate.models.input_plan import FittedFeatures
@@ -148,6 +148,17 @@ class Model(Protocol):
 
     def close(self) -> None:
         """End it, whatever state it is in; safe to call twice."""
+
+
+@runtime_checkable
+class AnswersExample(Protocol):
+    """A model beside which MLflow can read its input example: in every form that MLflow writes."""
+
+    def answer_example(self) -> int:
+        """Let the model answer its example; return how many rows it has, 1 for a request that is no table.
+
+        Raises ModelFault, also where the example cannot be read.
+        """
 
 
 def column_names(answer: pa.RecordBatch, spec: Output) -> list[str]:

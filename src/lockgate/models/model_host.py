@@ -33,16 +33,19 @@ SPIN_S = 0.0005  # sleep() ends up to about this much late; the rest of a wait i
 TEXT_LENGTH = 2000
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
+TEXTS = ("string", "large_string", "string_view")
 TYPES = {
     "boolean": ("bool_", ("boolean",)),
-    "integer": ("int32", ("integer", "floating")),
-    "long": ("int64", ("integer", "floating")),
-    "float": ("float32", ("integer", "floating")),
+    "integer": ("int32", ("integer", "floating", "decimal")),
+    "long": ("int64", ("integer", "floating", "decimal")),
+    "float": ("float32", ("integer", "floating", "decimal")),
     "double": ("float64", ("integer", "floating", "decimal")),
-    "string": ("string", ("string", "large_string")),
-    "binary": ("binary", ("binary", "large_binary", "fixed_size_binary")),
-    "datetime": ("timestamp[ns]", ("date", "timestamp")),
+    "string": ("string", TEXTS),
+    "binary": ("binary", ("binary", "large_binary", "fixed_size_binary", "binary_view", *TEXTS)),
+    "datetime": ("timestamp[ns]", ("date", "timestamp", *TEXTS)),
 }
+OFFSET = r"T.*[+-]\d\d(:?\d\d)?$"  # of a time as text; Z and +00:00 are UTC
+NO_OFFSET = r"[+-]00(:?00)?$"
 TENSOR, DECODE = b"lockgate:tensor", b"lockgate:decode"  # metadata of a column: its tensor, and how its cells are read
 LIBRARIES = (
     "mlflow mlflow-skinny pandas numpy pyarrow scikit-learn scipy xgboost lightgbm catboost torch tensorflow keras "
@@ -57,12 +60,20 @@ THREADS = (
 
 
 class Misfit(Exception):
-    """A sentence of ours. quoted: the part of it that others wrote, `Type: text`; remedy: where the usual one is not it."""
+    """A sentence of ours. quoted: the part of it that others wrote, `Type: text`; remedy: where the usual one is not it.
 
-    def __init__(self, text: str, *, quoted: str = "", remedy: str | None = None) -> None:
+    row: the first that is at fault, counted from 0 in the batch.
+    """
+
+    def __init__(self, text: str, *, quoted: str = "", remedy: str | None = None, row: int | None = None) -> None:
         super().__init__(text)
         self.quoted = quoted
         self.remedy = remedy
+        self.row = row
+
+    def sentence(self, before: int = 0) -> str:
+        """The sentence with the number of the row. before: rows of earlier batches."""
+        return str(self) if self.row is None else "%s, first in row %d" % (self, before + self.row + 1)
 
 
 class BadInput(Misfit):
@@ -99,7 +110,7 @@ def main(requests: int, answers: int, lifeline: int) -> None:
         except Exception as error:  # whatever a model raises is an answer; SystemExit ends the process, as it says
             traceback.print_exc()
             sys.stderr.flush()
-            reply, out = {"error": _described(error)}, b""
+            reply, out = {"error": _described(error, header.get("before", 0))}, b""
         reply["id"] = header["id"]
         write_frame(answers, reply, out)
 
@@ -117,6 +128,7 @@ class Host:
     def __init__(self, progress: Callable[[], None]) -> None:
         self.progress = progress
         self.model: Any = None
+        self.folder = ""
         self.columns: list[Any] | None = None
         self.hinted = False
         self.first_prediction_s: float | None = None
@@ -129,6 +141,8 @@ class Host:
             return self.load(header["folder"]), b""
         if verb == "usage":
             return self.usage(), b""
+        if verb == "example":
+            return {"rows": self.answer_example()}, b""
         import pyarrow as pa
 
         batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
@@ -157,13 +171,42 @@ class Host:
         labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
         columns = {}
         if beside["answer"]:
-            own_answer = as_batch(answer, batch.num_rows, self.classes())
+            own_answer = as_batch(fresh(answer), batch.num_rows, self.classes())
             columns = dict(zip(own_answer.schema.names, own_answer.columns))
         for spec in beside["functions"]:
-            arguments = (inputs.copy(deep=False), answer, labels)
+            arguments = (fresh(inputs), fresh(answer), fresh(labels))
             values = call_row_function(spec["name"], self.function(spec), arguments, header["before"])
             columns[beside["prefix"] + spec["name"]] = pa.array(values)
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def answer_example(self) -> int:
+        """Let the model answer its own input example, read as MLflow reads it; return the rows that it has.
+
+        What holds no rows, such as one text or one object, is one request. Raises BadInput for a broken example, BadAnswer
+        for rows that are not answered one by one, and whatever the model raises.
+        """
+        metadata = self.model.metadata
+        try:
+            inputs = metadata.load_input_example(self.folder)
+            read_params = getattr(metadata, "load_input_example_params", None)  # an older MLflow has none
+            params = None if read_params is None else read_params(self.folder)
+        except Exception as error:
+            raise BadInput(
+                "its input example cannot be read: %s" % _raised(error),
+                quoted=_raised(error),
+                remedy="log the model again with an input example",
+            )
+        if inputs is None:
+            raise BadInput("it has no input example", remedy="log the model again with an input example")
+        rows = example_rows(inputs)
+        if rows == 0:
+            return 0
+        answer = self.model.predict(inputs) if params is None else self.model.predict(inputs, params=params)
+        if rows is not None:
+            _check_rows(answer, rows)
+            if not isinstance(inputs, list):
+                as_batch(answer, rows)
+        return 1 if rows is None else rows
 
     def function(self, spec: dict[str, Any]) -> Any:
         """Return the function of a file, read once and only if its bytes are those that were hashed."""
@@ -180,6 +223,7 @@ class Host:
         import pyarrow  # noqa: F401  # if it is missing, loading fails, not the first batch
 
         began = time.perf_counter()
+        self.folder = folder
         self.model = mlflow.pyfunc.load_model(folder)
         seconds = time.perf_counter() - began
         schema = self.model.metadata.get_input_schema()
@@ -223,13 +267,11 @@ class Host:
 
     def frame(self, batch: Any) -> Any:
         """Return the batch as the pandas frame that the signature describes: its columns only, in its types, nothing lost."""
-        import pyarrow as pa
-
         named = list(zip(batch.schema.names, batch.columns))
         if self.columns is not None and hasattr(self.columns[0], "shape"):
             named = [(name, _decoded(column)) for name, column in named]
         elif self.columns is not None and any(column.name is not None for column in self.columns):
-            by_name = dict(named)
+            by_name = _by_signature(named, self.columns)
             missing = [c.name for c in self.columns if c.name not in by_name and getattr(c, "required", True)]
             if missing:
                 raise BadInput("the signature requires %s, which the data lacks" % ", ".join(map(repr, missing)))
@@ -237,8 +279,8 @@ class Host:
         elif self.columns is not None and len(self.columns) == len(named):
             named = [(name, fit_column(name, column, field)) for (name, column), field in zip(named, self.columns)]
         else:
-            named = [(name, _decoded(column)) for name, column in named]
-        return pa.Table.from_arrays([column for _, column in named], names=[name for name, _ in named]).to_pandas()
+            named = [(name, _with_categories(column)) for name, column in named]
+        return to_frame(named, self.columns)
 
     def call_model(self, frame: Any, method: str | None) -> Any:
         if method is None:
@@ -274,7 +316,7 @@ class Host:
         frames = self.requests(batch, plan["rows"], plan["requests"])
         for i in range(plan["warmup"]):
             try:
-                self.call_model(frames[i % len(frames)], None)
+                self.call_model(fresh(frames[i % len(frames)]), None)
             except Exception:  # a failing warm-up is not recorded; the same request fails again below
                 pass
             self.progress()
@@ -311,6 +353,7 @@ class Block:
 
     def __init__(self, host: Host, plan: dict[str, Any], frames: list[Any]) -> None:
         self.host, self.plan, self.frames = host, plan, frames
+        self.containers = container_places(frames)
         self.due = None if plan["rate"] is None else arrivals(plan)
         self.sent: list[float] = []
         self.done: list[float] = []
@@ -331,11 +374,14 @@ class Block:
         end = self.plan["duration_s"] if due is None else None
         self.start = reported = clock()
         for i in range(count):
+            request = fresh(
+                frames[i % len(frames)], self.containers
+            )  # before waiting, so that its time is nobody's latency
             if due is not None:
                 _wait_until(self.start + due[i])
             elif end is not None and clock() - self.start > end:
                 return
-            before, after, error = self._timed(frames[i % len(frames)])
+            before, after, error = self._timed(request)
             self._record(before, after, error)
             if after - reported > PROGRESS_S:
                 self.host.progress()
@@ -353,7 +399,7 @@ class Block:
                 for i in places:
                     if ended or (end is not None and clock() - self.start > end):
                         return
-                    times.append(self._timed(frames[i % len(frames)]))
+                    times.append(self._timed(fresh(frames[i % len(frames)], self.containers)))
             except BaseException as error:  # a thread would swallow a model's SystemExit
                 ended.append(error)
 
@@ -410,28 +456,242 @@ def fit_column(name: str, column: Any, field: Any) -> Any:
     """Cast an Arrow column to the type of the signature's column. Raises BadInput where a value would change."""
     import pyarrow as pa
 
-    column = _decoded(column)
+    stored, column = column.type, _decoded(column)
     kind = getattr(field.type, "name", "")
     if kind not in TYPES:
         return column
     target, sources = TYPES[kind]
-    if _kind(column.type) not in (*sources, "null"):
-        raise BadInput("column %r holds %s, and the signature says %s" % (name, column.type, kind))
-    if pa.types.is_timestamp(column.type) and column.type.tz not in (None, "UTC"):
-        raise BadInput("column %r holds %s; the signature's datetime has no time zone" % (name, column.type))
-    if kind in ("integer", "long") and column.null_count:
+    holds = _kind(column.type)
+    if holds not in (*sources, "null"):
+        remedy = "write times as ISO 8601 texts or as timestamps: MLflow takes no number for a time"
         raise BadInput(
-            "column %r has %d missing values, and the signature says %s, which has none"
-            % (name, column.null_count, kind)
+            "column %r holds %s, and the signature says %s" % (name, stored, kind),
+            remedy=remedy if kind == "datetime" and holds in ("integer", "floating") else None,
         )
-    arrow_type = pa.timestamp("ns") if kind == "datetime" else getattr(pa, target)()
-    try:
-        cast = column.cast(arrow_type)
-    except pa.ArrowInvalid as error:
-        raise BadInput("column %r cannot become %s, as the signature says: %s" % (name, kind, error))
+    if kind == "datetime":
+        return _as_datetime(name, column)
+    if kind == "binary" and holds in TEXTS:
+        return _from_base64(name, column)
+    missing = _missing(column)
+    if kind in ("integer", "long") and missing:
+        raise BadInput(
+            "column %r has %d missing values, and the signature says %s, which has none" % (name, missing, kind),
+            remedy="log the model with that column as double, which can be missing, or fill the data",
+        )
+    arrow_type = getattr(pa, target)()
+    cast = _cast(column, arrow_type)
+    if cast is None:
+        raise BadInput(
+            "column %r cannot become %s, as the signature says: a value would change" % (name, kind),
+            row=_first_misfit(column, arrow_type),
+        )
     if kind == "float" and _infinities(cast) != _infinities(column):
         raise BadInput("column %r has values too large for float, as the signature says" % name)
     return cast
+
+
+def _as_datetime(name: str, column: Any) -> Any:
+    """Return dates, times and ISO 8601 texts as MLflow's datetime, nanoseconds without a zone; UTC is taken as none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    zone = getattr(column.type, "tz", None)
+    holds = str(column.type)
+    if _kind(column.type) in TEXTS:
+        column = column.cast(pa.string())
+        offset = pc.and_(
+            pc.match_substring_regex(column, OFFSET), pc.invert(pc.match_substring_regex(column, NO_OFFSET))
+        )
+        zone = "other" if pc.any(offset).as_py() else None
+        holds = "times with another zone than UTC"
+    if zone not in (None, "UTC"):
+        raise BadInput(
+            "column %r holds %s; the signature's datetime has no time zone" % (name, holds),
+            remedy="write the times in UTC, or without a zone as the model was trained on them",
+        )
+    for target in (pa.timestamp("ns"), pa.timestamp("ns", "UTC")):
+        cast = _cast(column, target)
+        if cast is not None:
+            return cast.cast(pa.timestamp("ns"))
+    raise BadInput(
+        "column %r holds what is no time from 1678 to 2262, which the signature's datetime needs" % name,
+        remedy="write all times as 2026-11-21T10:00:00, or all of them with a Z",
+        row=max(_first_misfit(column, pa.timestamp("ns", each)) for each in (None, "UTC")),
+    )
+
+
+def _from_base64(name: str, column: Any) -> Any:
+    """Return base64 texts as bytes, as MLflow's own server reads a binary column."""
+    import base64
+
+    import pyarrow as pa
+
+    values = []
+    for row, text in enumerate(column.to_pylist()):
+        try:
+            values.append(None if text is None else base64.b64decode("".join(text.split()), validate=True))
+        except ValueError:
+            raise BadInput(
+                "column %r holds texts that are not base64, and the signature says binary" % name,
+                remedy="write bytes as base64, as MLflow's server takes them, or keep them as bytes in Parquet",
+                row=row,
+            )
+    return pa.array(values, pa.binary())
+
+
+def _cast(column: Any, target: Any) -> Any:
+    """Return the column in another type, None where a value would change."""
+    import pyarrow as pa
+
+    try:
+        return column.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
+def _first_misfit(column: Any, target: Any) -> int:
+    """The first row, from 0, whose value would change."""
+    low, high = 0, len(column)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _cast(column.slice(low, middle - low), target) is None:
+            high = middle
+        else:
+            low = middle
+    return low
+
+
+def _missing(column: Any) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    nan = (pc.sum(pc.is_nan(column)).as_py() or 0) if pa.types.is_floating(column.type) else 0
+    return int(column.null_count + nan)
+
+
+def example_rows(inputs: Any) -> int | None:
+    """How many rows an input example has; None for one request that is no table: a text, an object, a number."""
+    if isinstance(inputs, dict):
+        parts = list(inputs.values())
+        arrays = parts and all(getattr(part, "ndim", 0) > 0 for part in parts)
+        return int(parts[0].shape[0]) if arrays and len({part.shape[0] for part in parts}) == 1 else None
+    if isinstance(inputs, list):
+        return len(inputs)
+    return int(inputs.shape[0]) if getattr(inputs, "ndim", 0) > 0 else None
+
+
+def fresh(inputs: Any, containers: list[int] | None = None) -> Any:
+    """Return inputs, or an answer, that share nothing with these: whoever gets them may change them in position.
+
+    containers: as `container_places` has them, where many frames of one kind are copied.
+    """
+    import copy
+
+    if not hasattr(inputs, "iloc"):
+        return copy.deepcopy(inputs)
+    copied = inputs.copy()
+    for position in container_places([inputs]) if containers is None else containers:
+        copied.isetitem(position, _series_of([copy.deepcopy(value) for value in inputs.iloc[:, position]]))
+    return copied
+
+
+def container_places(frames: list[Any]) -> list[int]:
+    """The columns of frames in which a list, a dict or an array is, which the copy of a frame would share."""
+    if not frames or getattr(frames[0], "ndim", None) != 2 or not hasattr(frames[0], "iloc"):
+        return []
+    objects = [position for position, kind in enumerate(frames[0].dtypes) if str(kind) == "object"]
+    return [position for position in objects if any(_holds_containers(frame.iloc[:, position]) for frame in frames)]
+
+
+def _holds_containers(column: Any) -> bool:
+    return any(hasattr(value, "__len__") and not isinstance(value, (str, bytes)) for value in column)
+
+
+def _by_signature(named: list[tuple[str, Any]], fields: list[Any]) -> dict[Any, Any]:
+    """The columns by the names that the signature has for them: 0 is the column `0` of a file, whose names are texts."""
+    by_name: dict[Any, Any] = dict(named)
+    numbered = [field.name for field in fields if not isinstance(field.name, str) and str(field.name) in by_name]
+    return {**by_name, **{name: by_name[str(name)] for name in numbered}}
+
+
+def _with_categories(column: Any) -> Any:
+    """The column as it is: a dictionary becomes a pandas category with all of its values, in their order."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        return column
+    values = column.dictionary
+    return _decoded(column) if values.null_count or len(values.unique()) < len(values) else column
+
+
+def to_frame(named: list[tuple[Any, Any]], fields: list[Any] | None = None) -> Any:
+    """Return Arrow columns as a pandas frame that owns its memory; nested ones as the types of the signature say."""
+    import pyarrow as pa
+
+    arrays = [column for _, column in named]
+    frame = pa.Table.from_arrays(arrays, names=[str(name) for name, _ in named]).to_pandas()
+    if len(named) == 1:
+        frame = frame.copy()  # one column alone would share read-only memory with the batch
+    types = {field.name: field.type for field in fields or [] if not hasattr(field, "shape")}
+    for name, column in named:
+        if name in types and pa.types.is_nested(column.type):
+            frame[str(name)] = _series_of([nested_value(value, types[name]) for value in column.to_pylist()])
+    if any(not isinstance(name, str) for name, _ in named):
+        frame.columns = [name for name, _ in named]
+    return frame
+
+
+def _series_of(values: list[Any]) -> Any:
+    """A Series of these very objects, which pandas and numpy would else unpack."""
+    import numpy
+    import pandas  # type: ignore[import-untyped,unused-ignore]
+
+    array = numpy.empty(len(values), dtype=object)
+    for row, value in enumerate(values):
+        array[row] = value
+    return pandas.Series(array, dtype=object)
+
+
+def nested_value(value: Any, declared: Any) -> Any:
+    """Return a nested value as MLflow's types say: arrays of numbers by numpy, objects and maps as dicts.
+
+    Files hold null for what an object or a map lacks; a key that need not be there is then left out.
+    """
+    import numpy
+
+    kind = type(declared).__name__
+    if kind == "Map" and value is not None:
+        pairs = value.items() if isinstance(value, dict) else value
+        return {key: nested_value(item, declared.value_type) for key, item in pairs if item is not None}
+    if kind == "Object" and isinstance(value, dict):
+        properties = {each.name: each for each in declared.properties}
+        return {
+            key: nested_value(item, properties[key].dtype if key in properties else None)
+            for key, item in value.items()
+            if item is not None or (key in properties and properties[key].required)
+        }
+    if kind == "Array" and isinstance(value, list):
+        items = [nested_value(item, declared.dtype) for item in value]
+        name = getattr(declared.dtype, "name", "")
+        if name == "string":
+            return numpy.array(items, dtype=object)
+        numbers = name in ("boolean", "integer", "long", "float", "double") and items
+        return numpy.array(items) if numbers and all(item is not None for item in items) else items
+    return _nested_scalar(value, getattr(declared, "name", ""))
+
+
+def _nested_scalar(value: Any, kind: str) -> Any:
+    """A number inside of a nested value in the type that the signature says, where it stays the same number."""
+    import numpy
+
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if kind == "integer" and whole and abs(value) < 2**31:
+        return numpy.int32(value)
+    if kind == "float" and (whole or isinstance(value, float)):
+        return numpy.float32(value)
+    if kind == "double" and whole and abs(value) <= 2**53:
+        return float(value)
+    return value
 
 
 def fitted_features(raw: Any) -> tuple[list[str] | None, int | None]:
@@ -1020,9 +1280,11 @@ def _kind(arrow_type: Any) -> str:
     import pyarrow as pa
 
     kinds = (
-        "null boolean integer floating decimal string large_string binary large_binary fixed_size_binary date timestamp"
+        "null boolean integer floating decimal string large_string string_view binary large_binary fixed_size_binary "
+        "binary_view date timestamp"
     )
-    return next((kind for kind in kinds.split() if getattr(pa.types, "is_" + kind)(arrow_type)), str(arrow_type))
+    checks = ((kind, getattr(pa.types, "is_" + kind, None)) for kind in kinds.split())  # an old pyarrow has no views
+    return next((kind for kind, check in checks if check is not None and check(arrow_type)), str(arrow_type))
 
 
 def _infinities(column: Any) -> int:
@@ -1043,7 +1305,7 @@ def _stream(batch: Any) -> Any:
     return sink.getvalue()
 
 
-def _described(error: Exception) -> dict[str, Any]:
+def _described(error: Exception, before: int = 0) -> dict[str, Any]:
     kind = "raised"
     for types, name in (
         (MemoryError, "memory"),
@@ -1057,7 +1319,7 @@ def _described(error: Exception) -> dict[str, Any]:
     return {
         "kind": kind,
         "type": type(error).__name__,
-        "text": _text(error),
+        "text": error.sentence(before) if isinstance(error, Misfit) else _text(error),
         "quoted": getattr(error, "quoted", ""),
         "remedy": getattr(error, "remedy", None) if isinstance(error, Misfit) else None,
         "module": getattr(error, "name", None) if kind == "import" else None,

@@ -104,15 +104,17 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[int, tuple[Cha
     return compared, tuple(changes)
 
 
+_TEXTS = ("string", "large_string", "string_view")
+_NUMBERS = ("float", "double", "int", "uint", "halffloat", "decimal")
 _FITS = {
     "boolean": ("bool",),
-    "integer": ("int", "uint"),
-    "long": ("int", "uint"),
-    "float": ("float", "double", "int", "uint", "halffloat", "decimal"),
-    "double": ("float", "double", "int", "uint", "halffloat", "decimal"),
-    "string": ("string", "large_string", "string_view", "dictionary"),
-    "binary": ("binary", "large_binary", "fixed_size_binary"),
-    "datetime": ("timestamp", "date"),
+    "integer": ("int", "uint", "decimal"),
+    "long": ("int", "uint", "decimal"),
+    "float": _NUMBERS,
+    "double": _NUMBERS,
+    "string": _TEXTS,
+    "binary": ("binary", "large_binary", "fixed_size_binary", "binary_view", *_TEXTS),
+    "datetime": ("timestamp", "date", *_TEXTS),
 }
 
 
@@ -121,7 +123,8 @@ def fits(column: Column, kind: object) -> bool:
     allowed = _FITS.get(str(column.get("type")))
     if column.get("type") == "array":
         allowed = ("list", "large_list", "fixed_size_list", "extension")
-    return allowed is None or str(kind) == "null" or str(kind).startswith(allowed)
+    text = str(kind).removeprefix("dictionary<values=")  # a category fits where its values do
+    return allowed is None or text.startswith(("null", *allowed))
 
 
 def storage_of(kind: Any) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from lockgate.errors import LockgateError, Refused
 from lockgate.integrations import git
 from lockgate.models.environment import is_secret
+from lockgate.models.model import AnswersExample
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.apply import Operator
 from lockgate.promotion.ledger.entry import Entry
@@ -77,14 +78,17 @@ def prove_rollback(
         outgoing = builder.case.candidate
         data = None if outgoing.facts.input_example is not None else next(iter(pipeline.data), None)
         try:
-            batch = builder.case.sample(outgoing, data, SAMPLE_ROWS)
-            rows = next(iter(outgoing.model.predict([batch]))).num_rows
+            if data is None and isinstance(outgoing.model, AnswersExample):
+                sent = rows = outgoing.model.answer_example()
+            else:
+                batch = builder.case.sample(outgoing, data, SAMPLE_ROWS)
+                sent, rows = batch.num_rows, next(iter(outgoing.model.predict([batch]))).num_rows
         except LockgateError as error:
             raise Refused(
                 f"the rollback is not proven: {version}, which holds Production, does not answer: {error.message}",
                 code="way_back",
                 remedy=remedy,
             ) from error
-        if rows != batch.num_rows or not rows:
+        if rows != sent or not rows:
             raise Refused(f"the rollback is not proven: {version} answered {rows} rows", code="way_back", remedy=remedy)
         return RollbackAnswer(data or "input example", rows, str(outgoing.version.digest))

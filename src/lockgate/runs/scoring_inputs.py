@@ -191,6 +191,7 @@ class ScoringInputs:
 
     def sample(self, contender: Contender, dataset: Dataset | None, rows: int) -> pa.RecordBatch:
         """Up to that many rows to send to a model: of the data, or of the version's input example where that is None."""
+        from lockgate.evaluation.scoring.categories import batches_with_categories
         from lockgate.models.input_example import read_example
 
         if dataset is None:
@@ -202,7 +203,7 @@ class ScoringInputs:
                 )
             return read_example(path, contender.facts.signature).slice(0, rows)
         plan = self.checked_plan(contender, dataset)
-        batch = next(dataset.batches(plan.sources, rows=rows), None)
+        batch = next(batches_with_categories(dataset, plan.sources, rows=rows), None)
         if batch is None or batch.num_rows == 0:
             raise DataError(f"data {dataset.name!r} has no rows to send", remedy="give data with rows")
         return next(selected(plan, [batch.slice(0, rows)], dataset))

@@ -112,10 +112,25 @@ def no_column_twice(file: DataFile, names: Sequence[str]) -> None:
         )
 
 
+def without_views(schema: pa.Schema) -> pa.Schema:
+    """The schema with plain texts and bytes in place of views on them, which few functions of Arrow take."""
+    plain = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
+    return pa.schema([field.with_type(plain.get(field.type, field.type)) for field in schema])
+
+
 def widened(first: pa.DataType, right: pa.DataType) -> pa.DataType | None:
-    """The type that holds both without loss of meaning (null → any, whole → float number); None where there is none."""
+    """The type that holds both without loss of meaning (null → any, whole → float number); None where there is none.
+
+    A category and plain values are plain values.
+    """
     if first == right:
         return first
+    if pa.types.is_dictionary(first) != pa.types.is_dictionary(right):
+        return (
+            widened(getattr(first, "value_type", first), right)
+            if pa.types.is_dictionary(first)
+            else widened(right, first)
+        )
     if pa.types.is_struct(first) and pa.types.is_struct(right):
         return _widened_struct(first, right)
     if pa.types.is_list(first) and pa.types.is_list(right):

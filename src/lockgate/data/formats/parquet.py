@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading, without_views
 from lockgate.data.stored_columns import stored
 
 
 def scan(file: DataFile) -> Contents:
     """The types and the number of rows, from the end of the file. Raises DataError."""
     with _opened(file) as parquet:
-        schema = parquet.schema_arrow.remove_metadata()
+        schema = without_views(parquet.schema_arrow)
         no_column_twice(file, schema.names)
         return Contents(schema, parquet.metadata.num_rows, index=_index(parquet.schema_arrow))
 

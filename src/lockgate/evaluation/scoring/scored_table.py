@@ -27,6 +27,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice, resolved
 from lockgate.data.slices.spec import FIXED_COLUMNS, is_fixed
 from lockgate.errors import DataError, ModelFault
+from lockgate.evaluation.scoring.categories import batches_with_categories
 from lockgate.evaluation.scoring.concurrent_scoring import in_lockstep
 from lockgate.evaluation.scoring.row_columns import checked_rows
 from lockgate.models.model import Task
@@ -287,7 +288,7 @@ def _score_rows(
     sizes: list[int] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for batch in dataset.batches(columns, rows=_batch_rows(dataset, columns)):
+        for batch in batches_with_categories(dataset, columns, rows=_batch_rows(dataset, columns)):
             sizes.append(batch.num_rows)
             yield batch
 

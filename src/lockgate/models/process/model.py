@@ -136,6 +136,11 @@ class ProcessModel(OwnedModel):
         kind, _, text = (drive.first_error or "").partition(": ")
         return replace(drive, first_error=pending.rows.error(kind, text) if kind else None)
 
+    def answer_example(self) -> int:
+        """See `AnswersExample`."""
+        self.load()
+        return int(self._receive(self._send({"verb": "example"}, doing="answering its input example")).header["rows"])
+
     def usage(self) -> Usage:
         """Return what the process used so far; loads the model if it is not loaded."""
         self.load()
@@ -163,7 +168,13 @@ class ProcessModel(OwnedModel):
         self._last_id += 1
         self._connection.send({**header, "id": self._last_id}, b"" if batch is None else _stream(batch))
         seconds = self.load_timeout_s if header["verb"] == "load" else self.timeout_s
-        return _Pending(self._last_id, Attempt(self.name, doing, self.python, seconds), RowText(batch), whole)
+        rows = self._example_text() if header["verb"] == "example" else RowText(batch)
+        return _Pending(self._last_id, Attempt(self.name, doing, self.python, seconds), rows, whole)
+
+    def _example_text(self) -> RowText:
+        from lockgate.models.input_example import example_text  # which needs pyarrow
+
+        return example_text(self.folder)
 
     def _receive(self, pending: _Pending, *, seconds: float | None = None) -> Frame:
         """Return the answer to one request; skip answers to requests that nobody waits for any more."""
