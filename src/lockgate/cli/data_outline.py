@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data.dataset import Dataset
 from lockgate.data.locate import file_format
+from lockgate.data.stored_columns import stored
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def outline(dataset: Dataset, *, label: str | None) -> Outline | None:
         return None
     if not rows:
         return Outline(names, label)
-    table = pa.Table.from_batches(batches)
+    table = _with_codes(dataset, pa.Table.from_batches(batches))
     if label not in names:
         return Outline(names, None, id=_id(table, names))
     positive, unsure = _positive(table.column(label))
@@ -102,6 +103,28 @@ def outline(dataset: Dataset, *, label: str | None) -> Outline | None:
     cluster = None if row_id is None and not free else _cluster(table, [name for name in free if name != row_id])
     slices = [name for name in free if name not in (row_id, cluster) and _is_slice(table.column(name))]
     return Outline(names, label, positive, unsure, row_id, cluster, weight, scores, tuple(slices))
+
+
+def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:
+    """The table with texts for what only looks like numbers in CSV: `01001`, or more digits than a number keeps."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names = [name for name in table.column_names if dataset.untyped(name) and not pa.types.is_string(table[name].type)]
+    if not names:
+        return table
+    batches, rows = [], 0
+    for batch in dataset.batches([stored(name) for name in names]):
+        batches.append(batch)
+        rows += batch.num_rows
+        if rows >= table.num_rows:
+            break
+    texts = pa.Table.from_batches(batches).slice(0, table.num_rows)
+    for name in names:
+        column = texts.column(stored(name))
+        if pc.any(pc.match_substring_regex(column, "^0[0-9]|^[0-9]{17,}$")).as_py():
+            table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -102,8 +104,17 @@ def from_fixed_width(joined: str, width: int) -> pa.Array:
 
 
 def plain(column: pa.Array) -> pa.Array:
-    """The values, of a column that is stored by codes."""
+    """The values, of a column that is stored by codes, and those of an extension type as it stores them; a UUID as text."""
+    if isinstance(column.type, pa.BaseExtensionType):
+        return _uuid_texts(column.storage) if column.type.extension_name == "arrow.uuid" else column.storage
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _uuid_texts(column: pa.Array) -> pa.Array:
+    texts = from_texts(["" if value is None else str(UUID(bytes=value)) for value in column.to_pylist()])
+    if not column.null_count:
+        return texts
+    return pc.if_else(column.is_null(), pa.nulls(1, pa.string())[0], texts)
 
 
 def is_number(kind: pa.DataType) -> bool:

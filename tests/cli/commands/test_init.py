@@ -123,13 +123,16 @@ def test_the_tolerance_is_the_smallest_that_the_rows_decide(
     assert said in text
 
 
-def test_a_label_of_texts_has_a_positive_one() -> None:
-    """Whoever begins does not have to be told by a refusal."""
-    Path("d.csv").write_text("y,x\nbad,01\ngood,02\nbad,03\n")
-
+def test_codes_of_csv_are_texts_to_init() -> None:
+    """Zeros in front, and twenty digits."""
+    rows = "".join(f"{'01' if i % 3 else '02'},{'01001' if i % 2 else '1001'},{10**19 + i}\n" for i in range(300))
+    Path("d.csv").write_text("y,zip,iccid\n" + rows)
     init("--model", "m", "--yes", "--data", "d.csv", "--label", "y")
+    pipeline = loader.load(Path("gates/m.yaml"), environ={})
+    data = pipeline.data["holdout"]
 
-    assert 'positive: "good"' in Path("gates/m.yaml").read_text()
+    assert pipeline.positive in ("01", "02")
+    assert (data.id, [entry.column for entry in data.slices]) == ("iccid", ["zip"])
 
 
 def test_the_tolerance_of_a_regression_is_a_factor() -> None:

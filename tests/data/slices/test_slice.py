@@ -8,6 +8,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -159,6 +160,13 @@ def test_a_column_of_codes_has_the_labels_of_its_values(spec: Any, values: list[
 def test_a_dictionary_column_is_a_column_like_others() -> None:
     """pandas writes categories so."""
     assert labels("a", a=pa.array(["x", None, "x"]).dictionary_encode()) == ["x", "(missing)", "x"]
+
+
+def test_a_uuid_is_its_text() -> None:
+    """Parquet has a type of its own for them."""
+    value = UUID("5b140996-28a4-4e3d-abef-062c7912aa30")
+
+    assert labels("a", a=pa.array([value.bytes, None], pa.uuid())) == [str(value), "(missing)"]
 
 
 def test_declared_values_meet_their_column_whatever_its_type() -> None:
