@@ -16,7 +16,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Findings, Gate
 from lockgate.models import signature_diff
-from lockgate.models.input_check import misfits
+from lockgate.models.input_check import in_order, misfits
 from lockgate.models.input_plan import LEAK
 from lockgate.models.model import AnswersExample
 
@@ -62,8 +62,8 @@ class Signature(Gate):
         leaks = lru_cache(lambda: self._leaks(case))
         is_said = False
         for name, line in self.requirements_for(case):
-            estimate = self._estimate(case, name, line, leaks)
-            remedies = {**_REMEDIES, **case.candidate.facts.remedies}
+            estimate, remedy = self._estimate(case, name, line, leaks)
+            remedies = {**_REMEDIES, **case.candidate.facts.remedies} | ({line.subject: remedy} if remedy else {})
             for finding in judge(self.title, [(name, line)], [estimate], self.subjects):
                 explained = _explained(finding, remedies)
                 is_said = is_said or explained.code == "leak"
@@ -71,7 +71,10 @@ class Signature(Gate):
         if not is_said and leaks():
             raise GateBroken(f"leak: {'; '.join(leaks())}; and no requirement fails by it", remedy=_REMEDIES["leak"])
 
-    def _estimate(self, case: Case, name: str, line: Requirement, leaks: Callable[[], tuple[str, ...]]) -> Estimate:
+    def _estimate(
+        self, case: Case, name: str, line: Requirement, leaks: Callable[[], tuple[str, ...]]
+    ) -> tuple[Estimate, str | None]:
+        """What was counted, and the line to write where that is known."""
         count: dict[str, Callable[[Case], tuple[int, list[str], dict[str, object]]]] = {
             "missing": _missing,
             "breaking_changes": _breaking,
@@ -79,7 +82,9 @@ class Signature(Gate):
             "example_errors": _example,
         }
         units, problems, more = count[line.subject](case)
-        return counted(name, line, value=len(problems), units=units, detail={"found": problems, **more})
+        remedy = more.pop("remedy", None)
+        estimate = counted(name, line, value=len(problems), units=units, detail={"found": problems, **more})
+        return estimate, None if remedy is None else str(remedy)
 
     def _dataset(self, case: Case) -> Dataset | None:
         names = self.reads(case.datasets)
@@ -95,7 +100,7 @@ class Signature(Gate):
         plan = case.input_plan(case.candidate, dataset)
         columns = list((signature or {}).get("inputs") or ())
         problems = [problem for problem in plan.problems if not problem.startswith(LEAK)]
-        problems += misfits(columns, plan, dataset)
+        problems = in_order([*problems, *misfits(columns, plan, dataset)], columns)
         more: dict[str, object] = {"leaks": list(leaks)} if leaks else {}
         if plan.problems and plan.remedy:
             more["remedy"] = plan.remedy
@@ -126,7 +131,7 @@ class Signature(Gate):
 
 def _explained(finding: Finding, remedies: Mapping[str, str]) -> Finding:
     """The finding with what was counted in its reason; a leak under a code of its own."""
-    remedy = str(finding.detail.get("remedy") or remedies[finding.subject])
+    remedy = remedies[finding.subject]
     subject = finding.subject.replace("_", " ")
     problems = "; ".join(map(str, finding.detail.get("found", [])))
     if finding.verdict is Verdict.PASS:

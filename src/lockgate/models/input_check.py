@@ -39,6 +39,17 @@ def misfits(signature: Sequence[Column], plan: InputPlan, dataset: Dataset) -> l
     return problems
 
 
+def in_order(problems: Sequence[str], signature: Sequence[Column]) -> list[str]:
+    """The problems of named inputs in the order of the signature; what is of no single input comes last."""
+    starts = [f"input {name}" for name in named(signature)]
+    return sorted(
+        problems,
+        key=lambda problem: next(
+            (i for i, start in enumerate(starts) if problem.startswith((f"{start} ", f"{start}:"))), len(starts)
+        ),
+    )
+
+
 def with_texts(plan: InputPlan, signature: Sequence[Column] | None, dataset: Dataset) -> InputPlan:
     """The plan with those columns read as texts of which the signature says another type than they seem to have.
 
