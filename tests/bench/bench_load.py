@@ -147,7 +147,7 @@ class _Nothing:
 
 
 def _in_process() -> None:
-    own = host.Host(lambda: None)
+    own = host.Host(lambda **_: None)
     own.model = _Nothing()
     plan = {"requests": 200_000, "rate": None, "concurrency": 1, "duration_s": None, "rows": 1}
     measured, spent = [], []

@@ -77,7 +77,7 @@ class Drive:
     lag_s: (n,) how much later the load generator sent a request than it could have: counted from its intended time, or
     from when something was free to take it (the model in process, a connection over HTTP) if that was later. What the
     model causes is no lag.
-    A closed loop intends a request at the moment it sends it.
+    A closed loop intends a request at the moment it sends it. unrecorded: requests besides, which check the clock.
     """
 
     intended_s: Seconds
@@ -86,6 +86,7 @@ class Drive:
     failed: NDArray[np.bool_]
     lag_s: Seconds
     first_error: str | None = None
+    unrecorded: int = 0
 
     @property
     def latency_ms(self) -> Seconds:

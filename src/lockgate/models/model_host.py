@@ -99,7 +99,7 @@ def main(requests: int, answers: int, lifeline: int) -> None:
     if sys.path and os.path.realpath(sys.path[0]) == os.path.dirname(os.path.realpath(__file__)):
         del sys.path[0]  # the files beside this one are not the model's to import
     sys.argv[1:] = []
-    host = Host(lambda: write_frame(answers, {"progress": True}))
+    host = Host(lambda block=None: write_frame(answers, {"progress": True, "block": block}))
     while True:
         frame = read_frame(requests)
         if frame is None:
@@ -123,9 +123,12 @@ def run(lifeline: int, command: list[str]) -> int:
 
 
 class Host:
-    """One loaded model. progress: called now and then during a long drive, so that the other side keeps waiting."""
+    """One loaded model. progress: called now and then during a long drive, so that the other side keeps waiting.
 
-    def __init__(self, progress: Callable[[], None]) -> None:
+    `block` says that one begins or has ended now.
+    """
+
+    def __init__(self, progress: Callable[..., None]) -> None:
         self.progress = progress
         self.model: Any = None
         self.folder = ""
@@ -321,7 +324,9 @@ class Host:
                 pass
             self.progress()
         block = Block(self, plan, frames)
+        self.progress(block="begins")
         block.run()
+        self.progress(block="ended")
         sent, lag = block.sent, [0.0] * len(block.sent)
         due = sent if block.due is None else block.due
         if block.due is not None:

@@ -91,7 +91,7 @@ class InterleavedRun:
             duration_s=schedule.seconds,
         )
         drive = self.models[role].drive(plan, self.batches[role])
-        self.sent[role] += plan.warmup + len(drive.sent_s)
+        self.sent[role] += plan.warmup + len(drive.sent_s) + drive.unrecorded
         return drive
 
     def _take(self, size: int, drives: Mapping[str, Drive]) -> None:

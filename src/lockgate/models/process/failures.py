@@ -78,6 +78,15 @@ def connection_lost(attempt: Attempt, lost: ConnectionLost, stderr: str) -> Mode
     return ModelFault(message, remedy=remedy, stderr=stderr)
 
 
+def false_clock(name: str, problem: str, stderr: str) -> ModelFault:
+    """Return the fault of a model whose process reports times that cannot be those that passed."""
+    return ModelFault(
+        f"the times that {name}'s process reports cannot be true: {problem}",
+        remedy="its code must leave clocks alone; on a machine that was suspended meanwhile, run again",
+        stderr=stderr,
+    )
+
+
 def _not_importable(attempt: Attempt, error: Mapping[str, Any], text: str, stderr: str) -> ModelFault:
     module = error["module"]
     if error["type"] != "ModuleNotFoundError" or not module:

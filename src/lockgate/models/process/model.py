@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from lockgate.models.input_plan import FittedFeatures
 from lockgate.models.json_rows import concatenate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.process import failures
+from lockgate.models.process.clock_check import ClockCheck
 from lockgate.models.process.host_connection import ConnectionLost, Frame, HostConnection
 from lockgate.models.safe_text import RowText
 
@@ -54,6 +57,8 @@ class ProcessModel(OwnedModel):
     _connection: HostConnection | None = field(default=None, init=False)
     _loading: _Pending | None = field(default=None, init=False)
     _last_id: int = field(default=0, init=False)
+    _block: dict[str, float] = field(default_factory=dict, init=False)
+    _clock: ClockCheck = field(default_factory=ClockCheck, init=False)
 
     def _launch(self) -> None:
         self._connection = HostConnection([self.python, str(MODEL_HOST)], env=self._env, cwd=self.scratch, box=self.box)
@@ -126,15 +131,34 @@ class ProcessModel(OwnedModel):
         if batch.num_rows == 0:
             raise ModelFault(f"{self.name} cannot be driven with a batch without rows", remedy="give data with rows")
         self.load()
+        drive, passed_s = self._timed(plan, batch)
+        if not len(drive.sent_s):
+            return drive
+        requests_s = drive.done_s - drive.sent_s
+        self._clock.add_block(
+            reported_s=float(drive.done_s.max()), passed_s=passed_s, request_s=statistics.median(requests_s.tolist())
+        )
+        if self._clock.needs_single:
+            alone = replace(plan, requests=1, rate=None, warmup=0, concurrency=1, duration_s=None)
+            self._clock.singles_s.append(self._timed(alone, batch.slice(0, plan.rows))[1])
+            drive = replace(drive, unrecorded=1)
+        problem = self._clock.problem()
+        if problem is not None:
+            raise self._end(failures.false_clock(self.name, problem, self.stderr))
+        return drive
+
+    def _timed(self, plan: LoadPlan, batch: pa.RecordBatch) -> tuple[Drive, float]:
+        """(the times of one block, how many seconds it took on this side of the line)."""
         doing = f"answering {plan.requests:,} requests of {plan.rows:,} rows"
         # No frame comes between two arrivals. A Poisson gap is longer than 30 means with probability exp(-30), 1e-13.
         pause = 0.0 if plan.rate is None else 30.0 / plan.rate
         pending = self._send({"verb": "drive", "plan": asdict(plan)}, batch, doing=doing)
         frame = self._receive(pending, seconds=self.timeout_s + pause)
         with self._understanding(pending):
+            passed_s = self._block["ended"] - self._block["begins"]
             drive = _drive(_batch(frame), frame.header["first_error"])
         kind, _, text = (drive.first_error or "").partition(": ")
-        return replace(drive, first_error=pending.rows.error(kind, text) if kind else None)
+        return replace(drive, first_error=pending.rows.error(kind, text) if kind else None), passed_s
 
     def answer_example(self) -> int:
         """See `AnswersExample`."""
@@ -180,20 +204,22 @@ class ProcessModel(OwnedModel):
         """Return the answer to one request; skip answers to requests that nobody waits for any more."""
         if self._fault is not None or self._connection is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
+        self._block.clear()
         try:
             while True:
                 frame = self._connection.receive(seconds=seconds or self.timeout_s, cancelled=self._cancelled)
                 if frame.header.get("id") == pending.id:
                     break
+                self._block[str(frame.header.get("block"))] = time.monotonic()
         except ConnectionLost as lost:
             self._connection.end()
             raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from lost
         if "error" in frame.header:
             with self._understanding(pending):
                 error = _texts(frame.header["error"])
-            if pending is not self._loading:
-                error = failures.without_rows(error, pending.rows)
-            raise failures.model_error(pending.attempt, error, self._last_lines(pending))
+                if pending is not self._loading:
+                    error = failures.without_rows(error, pending.rows)
+                raise failures.model_error(pending.attempt, error, self._last_lines(pending))
         return frame
 
     def _last_lines(self, pending: _Pending) -> str:

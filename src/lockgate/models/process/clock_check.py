@@ -1,0 +1,53 @@
+"""Compare the times that a model's process reports with those that passed on this side of the line.
+
+The host's clock stands beside the model, which can change it. Two things can be seen from here: how long a block took as a
+whole, and how long single requests took that are sent between blocks. A model that knows which requests these are, and that
+is slow only in others, is not seen; nor is a difference of a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+_SPAN_S, _SPAN_SHARE = (
+    1.0,
+    0.25,
+)  # of all blocks together: a busy machine stops both sides, a false clock is further off
+_SINGLE_S, _SINGLE_FACTOR = 0.005, 2.0  # a request that comes alone, after a pause, is slower than one of a stream
+_SINGLES = 5
+
+
+@dataclass
+class ClockCheck:
+    """What was reported, and what passed here, in seconds. One model, all its blocks."""
+
+    reported_s: float = 0.0
+    passed_s: float = 0.0
+    requests_s: list[float] = field(default_factory=list)
+    singles_s: list[float] = field(default_factory=list)
+
+    @property
+    def needs_single(self) -> bool:
+        """Whether a request is still to be sent alone."""
+        return len(self.singles_s) < _SINGLES
+
+    def add_block(self, *, reported_s: float, passed_s: float, request_s: float) -> None:
+        """Take a block: its length as reported and as it was here, and the median of its requests as reported."""
+        self.reported_s += reported_s
+        self.passed_s += passed_s
+        self.requests_s.append(request_s)
+
+    def problem(self) -> str | None:
+        """A sentence where the reported times cannot be those that passed."""
+        if abs(self.passed_s - self.reported_s) > _SPAN_S + _SPAN_SHARE * self.passed_s:
+            return f"its blocks took {self.passed_s:.2f} s here, and it reported {self.reported_s:.2f} s"
+        if self.needs_single or not self.requests_s:
+            return None
+        single, reported = median(self.singles_s), median(self.requests_s)
+        if single > _SINGLE_S + _SINGLE_FACTOR * reported:
+            return (
+                f"requests that were timed here took {1000 * single:.1f} ms, and it reported {1000 * reported:.1f} ms for "
+                "such requests"
+            )
+        return None

@@ -1,0 +1,184 @@
+"""What a model can write in the place of our host: each ends as a fault of its process, at once, and takes nothing of ours.
+
+The process is a script that speaks the protocol without MLflow, as a model could that took the host over.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from lockgate.errors import ModelFault
+from lockgate.models.model import LoadPlan
+from lockgate.models.process import model as process_model
+from lockgate.models.process.clock_check import ClockCheck
+from lockgate.models.process.model import ProcessModel
+
+HOST = """
+import json, os, struct, sys, time
+import pyarrow as pa
+HEAD = struct.Struct("!4sIQ")
+requests, answers = int(sys.argv[1]), int(sys.argv[2])
+def read(size):
+    data = b""
+    while len(data) < size:
+        part = os.read(requests, size - len(data))
+        if not part:
+            os._exit(0)
+        data += part
+    return data
+def send(header, payload=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    raw(HEAD.pack(b"LGF1", len(text), len(payload)) + text + payload)
+def raw(data):
+    while data:
+        data = data[os.write(answers, data):]
+def stream(batch):
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+def begin():
+    send({"progress": True, "block": "begins"})
+def end():
+    send({"progress": True, "block": "ended"})
+def times(sent, done, n):
+    columns = {"intended": sent, "sent": sent, "done": done, "failed": [False] * n, "lag": [0.0] * n}
+    return stream(pa.record_batch([pa.array(each) for each in columns.values()], names=list(columns)))
+FACTS = {"seconds": 0.1, "python": "3.11.7", "versions": {}, "threads": {}, "features": None}
+while True:
+    _, size, payload = HEAD.unpack(read(HEAD.size))
+    header = json.loads(read(size))
+    read(payload)
+    i, verb = header["id"], header["verb"]
+    if verb == "load":
+        send({**FACTS, "id": i})
+        continue
+    n = header.get("plan", {}).get("requests", 1)
+"""
+ROW = pa.record_batch({"x": [1.0]})
+Open = Callable[[str], ProcessModel]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
+    """A model whose host ends each request with this code."""
+
+    def open_(code: str) -> ProcessModel:
+        script = tmp_path / "host.py"
+        script.write_text(HOST + "".join(f"    {line}\n" for line in code.strip().splitlines()))
+        monkeypatch.setattr(process_model, "MODEL_HOST", script)
+        return ProcessModel(tmp_path, python=sys.executable, environ=dict(os.environ), timeout_s=20.0)
+
+    return open_
+
+
+FRAMES = {
+    "a claim of 2^62 bytes": 'raw(HEAD.pack(b"LGF1", 2, 2**62) + b"{}")',
+    "a claim of 2^35 bytes and an end": 'raw(HEAD.pack(b"LGF1", 2, 2**35) + b"{}"); os._exit(0)',
+    "a header of 2^31 bytes": 'raw(HEAD.pack(b"LGF1", 2**31, 0))',
+    "a header nested too deep": 'send(b"[" * 200000)',
+    "a header that is a list": 'send(b"[1]")',
+    "a header that is no JSON": 'send(b"nonsense")',
+    "a number of 5,000 digits": 'send(b"{\\"id\\": " + b"9" * 5000 + b"}")',
+    "no batch": 'send({"id": i, "rows": 1})',
+    "a batch that is nonsense": 'send({"id": i, "rows": 1}, b"A" * 100)',
+    "an error that is a number": 'send({"id": i, "error": 5})',
+    "an error of numbers": 'send({"id": i, "error": {"kind": 1, "type": [], "text": {}}})',
+    "an error without its parts": 'send({"id": i, "error": {}})',
+    "texts whose offsets lead astray": """
+good = stream(pa.record_batch([pa.array(["abcdefgh"])], names=["prediction"]))
+send({"id": i, "rows": 1}, good.replace(struct.pack("<ii", 0, 8), struct.pack("<ii", 0, 2**30)))
+""",
+    "magic that is another": 'raw(b"HTTP" + bytes(100))',
+}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_nonsense_on_the_line_is_a_fault_of_the_models_process(opened: Open, frame: str) -> None:
+    """It names the model's process, never a defect of a gate, and takes no memory for what was only claimed."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with opened(FRAMES[frame]) as model, pytest.raises(ModelFault) as fault:
+        list(model.predict([ROW]))
+
+    assert fault.value.message.startswith("candidate ")
+    assert (
+        "the line between its process and lockgate" in fault.value.message or "ended its process" in fault.value.message
+    )
+    assert not fault.value.alive
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+LIES = {
+    "a clock that stands still": (
+        "begin(); time.sleep(0.4)",
+        "[0.0] * n",
+        "[0.0] * n",
+    ),
+    "a clock that is slow": ("begin(); time.sleep(0.6)", "[0.0] * n", "[0.1] * n"),
+    "a clock that ran ahead": ("begin()", "[0.0] * n", "[9.0] * n"),
+    "requests that are said to be fast": (
+        "begin(); time.sleep(0.02 * n)",
+        "[0.02 * j for j in range(n)]",
+        "[0.02 * j + 0.0002 for j in range(n)]",
+    ),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_times_that_did_not_pass_here_are_an_error(opened: Open, lie: str) -> None:
+    """The clock beside the model is checked by ours: over whole blocks, and over single requests."""
+    wait, sent, done = LIES[lie]
+    code = f'{wait}; end()\nsend({{"id": i, "first_error": None}}, times({sent}, {done}, n))'
+    with opened(code) as model:
+
+        def drive() -> None:
+            for _ in range(6):
+                model.drive(LoadPlan(requests=4, concurrency=1), ROW)
+
+        with pytest.raises(ModelFault, match="the times that candidate's process reports cannot be true"):
+            drive()
+
+
+def test_true_times_are_believed(opened: Open) -> None:
+    """And the requests that check them are counted."""
+    code = """
+begin(); began = time.perf_counter(); sent = []; done = []
+for _ in range(n): sent.append(time.perf_counter() - began); time.sleep(0.005); done.append(time.perf_counter() - began)
+end()
+send({"id": i, "first_error": None}, times(sent, done, n))
+"""
+    with opened(code) as model:
+        drives = [model.drive(LoadPlan(requests=4, concurrency=1), ROW) for _ in range(6)]
+
+    assert [drive.unrecorded for drive in drives] == [1, 1, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    ["[0.0] * n, [float('nan')] * n, n", "[1.0] * n, [0.0] * n, n", "[3.0, 2.0, 1.0, 0.0][:n], [4.0] * n, n"],
+    ids=["no numbers", "done before sent", "out of order"],
+)
+def test_times_that_are_none_are_nonsense(opened: Open, columns: str) -> None:
+    """They end the process."""
+    with (
+        opened(f'send({{"id": i, "first_error": None}}, times({columns}))') as model,
+        pytest.raises(ModelFault, match="line"),
+    ):
+        model.drive(LoadPlan(requests=4, concurrency=1), ROW)
+
+
+def test_a_busy_machine_is_no_lie() -> None:
+    """Single requests are slower than those of a stream, and blocks end a little later here."""
+    check = ClockCheck()
+    for _ in range(20):
+        check.add_block(reported_s=1.0, passed_s=1.05, request_s=0.004)
+    check.singles_s += [0.012, 0.009, 0.3, 0.008, 0.01]
+
+    assert check.problem() is None
