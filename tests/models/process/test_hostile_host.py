@@ -178,7 +178,8 @@ def test_a_busy_machine_is_no_lie() -> None:
     """Single requests are slower than those of a stream, and blocks end a little later here."""
     check = ClockCheck()
     for _ in range(20):
-        check.add_block(reported_s=1.0, passed_s=1.05, request_s=0.004)
-    check.singles_s += [0.012, 0.009, 0.3, 0.008, 0.01]
+        check.add_block(reported_s=1.0, passed_s=1.05)
+    for passed_s in (0.012, 0.009, 0.3, 0.008, 0.01):
+        check.add_single(reported_s=0.004, passed_s=passed_s)
 
     assert check.problem() is None

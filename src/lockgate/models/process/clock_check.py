@@ -24,30 +24,32 @@ class ClockCheck:
 
     reported_s: float = 0.0
     passed_s: float = 0.0
-    requests_s: list[float] = field(default_factory=list)
-    singles_s: list[float] = field(default_factory=list)
+    singles_s: list[tuple[float, float]] = field(default_factory=list)
 
     @property
     def needs_single(self) -> bool:
         """Whether a request is still to be sent alone."""
         return len(self.singles_s) < _SINGLES
 
-    def add_block(self, *, reported_s: float, passed_s: float, request_s: float) -> None:
-        """Take a block: its length as reported and as it was here, and the median of its requests as reported."""
+    def next_single(self, requests: int) -> int:
+        """The number of the block's request that is sent again alone; each time another one, where there are several."""
+        return len(self.singles_s) * max(1, requests // _SINGLES) % requests
+
+    def add_block(self, *, reported_s: float, passed_s: float) -> None:
+        """Take the length of a block, as reported and as it was here."""
         self.reported_s += reported_s
         self.passed_s += passed_s
-        self.requests_s.append(request_s)
+
+    def add_single(self, *, reported_s: float, passed_s: float) -> None:
+        """Take a request: what was reported of it in its block, and how long it took here when it was sent alone."""
+        self.singles_s.append((reported_s, passed_s))
 
     def problem(self) -> str | None:
         """A sentence where the reported times cannot be those that passed."""
         if abs(self.passed_s - self.reported_s) > _SPAN_S + _SPAN_SHARE * self.passed_s:
             return f"its blocks took {self.passed_s:.2f} s here, and it reported {self.reported_s:.2f} s"
-        if self.needs_single or not self.requests_s:
+        excess = [passed - _SINGLE_FACTOR * reported - _SINGLE_S for reported, passed in self.singles_s]
+        if self.needs_single or median(excess) <= 0:
             return None
-        single, reported = median(self.singles_s), median(self.requests_s)
-        if single > _SINGLE_S + _SINGLE_FACTOR * reported:
-            return (
-                f"requests that were timed here took {1000 * single:.1f} ms, and it reported {1000 * reported:.1f} ms for "
-                "such requests"
-            )
-        return None
+        reported, passed = (median(each) for each in zip(*self.singles_s, strict=True))
+        return f"requests that took {1000 * passed:.1f} ms here were reported to take {1000 * reported:.1f} ms"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -134,13 +133,13 @@ class ProcessModel(OwnedModel):
         drive, passed_s = self._timed(plan, batch)
         if not len(drive.sent_s):
             return drive
-        requests_s = drive.done_s - drive.sent_s
-        self._clock.add_block(
-            reported_s=float(drive.done_s.max()), passed_s=passed_s, request_s=statistics.median(requests_s.tolist())
-        )
+        self._clock.add_block(reported_s=float(drive.done_s.max()), passed_s=passed_s)
         if self._clock.needs_single:
+            inputs = max(1, min(plan.requests, batch.num_rows // plan.rows))
+            number = self._clock.next_single(min(inputs, len(drive.sent_s)))
             alone = replace(plan, requests=1, rate=None, warmup=0, concurrency=1, duration_s=None)
-            self._clock.singles_s.append(self._timed(alone, batch.slice(0, plan.rows))[1])
+            _, single_s = self._timed(alone, batch.slice(number * plan.rows if inputs > 1 else 0, plan.rows))
+            self._clock.add_single(passed_s=single_s, reported_s=float(drive.done_s[number] - drive.sent_s[number]))
             drive = replace(drive, unrecorded=1)
         problem = self._clock.problem()
         if problem is not None:
