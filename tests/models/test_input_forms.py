@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pytest
+from mlflow.pyfunc import PythonModel, save_model
 from mlflow.types import ColSpec, DataType
 from mlflow.types.schema import Array, Map, Object, Property
 
@@ -156,3 +158,57 @@ def test_what_a_model_gets_is_its_own() -> None:
 def test_the_rows_of_an_example_are_counted(example: Any, rows: int | None) -> None:
     """A text, a number and an object are one request."""
     assert example_rows(example) == rows
+
+
+class Vandal:
+    """A model that changes whatever it gets, and counts what it was given changed."""
+
+    spoiled = 0
+
+    def predict(self, frame: pd.DataFrame) -> list[float]:
+        self.spoiled += "extra" in frame or frame["a"].iloc[0] != 1.0
+        frame["a"] = -1.0
+        frame["extra"] = 0
+        return [0.0] * len(frame)
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_requests_of_a_load_do_not_share_what_a_model_changes(concurrency: int) -> None:
+    """Neither do those of the warm-up, of which the frames are the same."""
+    host = Host(lambda: None)
+    host.model = Vandal()
+    plan = {
+        "rows": 1,
+        "requests": 6,
+        "warmup": 2,
+        "rate": None,
+        "duration_s": None,
+        "concurrency": concurrency,
+        "seed": 0,
+    }
+
+    first_error, times = host.drive(plan, pa.record_batch({"a": [1.0, 1.0]}))
+
+    assert (first_error, times.num_rows, host.model.spoiled) == (None, 6, 0)
+
+
+class Twin(PythonModel):
+    """Answers one number a row, and wants the parameter that its example was logged with."""
+
+    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        assert params == {"k": 3}
+        assert str(model_input["at"].dtype).startswith("datetime64")
+        return model_input["job"].isna().astype(float).to_numpy()
+
+
+def test_an_example_is_read_by_mlflow_itself(tmp_path: Path) -> None:
+    """A missing text, a time and parameters; a file that is broken afterwards is said to be."""
+    example = pd.DataFrame({"job": ["cook", None], "at": [pd.Timestamp(NOON)] * 2})
+    save_model(tmp_path / "m", python_model=Twin(), input_example=(example, {"k": 3}), pip_requirements=["mlflow"])
+    host = Host(lambda: None)
+    host.load(str(tmp_path / "m"))
+    assert host.answer_example() == 2
+
+    (tmp_path / "m" / "input_example.json").write_text("{")
+    with pytest.raises(BadInput, match="its input example cannot be read: JSONDecodeError"):
+        host.answer_example()

@@ -135,7 +135,7 @@ def _tensor_misfits(signature: Sequence[Column], plan: InputPlan, dataset: Datas
     try:
         tensors(plan.select(batch), tensor_specs(signature))
     except BadInput as error:
-        return [str(error)]
+        return [error.sentence()]
     except ImportError:  # what decodes images lies beside the model, which says so if it does not
         return []
     return []

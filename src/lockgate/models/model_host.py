@@ -593,7 +593,10 @@ def fresh(inputs: Any, containers: list[int] | None = None) -> Any:
     import copy
 
     if not hasattr(inputs, "iloc"):
-        return copy.deepcopy(inputs)
+        try:
+            return copy.deepcopy(inputs)
+        except Exception:  # such as a tensor with its gradients, which cannot be copied
+            return inputs
     copied = inputs.copy()
     for position in container_places([inputs]) if containers is None else containers:
         copied.isetitem(position, _series_of([copy.deepcopy(value) for value in inputs.iloc[:, position]]))
