@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import UsageError
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
@@ -69,3 +70,51 @@ def test_a_gate_that_needs_a_model_says_so() -> None:
 
     assert (result.verdict, result.reason) == (Verdict.ERROR, "a table of scores has no model files")
     assert result.context["broken"]["remedy"] == "run this gate with gate run"
+
+
+def test_a_score_is_held_against_a_threshold_in_its_own_precision() -> None:
+    """As `scores >= 0.7` is in numpy: a float32 of 0.7 is at it, though it is less as a float64."""
+    table = pa.table({"label": [1, 0] * 50, "candidate": pa.array([0.7, 0.2] * 50, pa.float32())})
+    doubles = pa.table({"label": [1, 0] * 50, "candidate": pa.array([0.7, 0.2] * 50, pa.float32()).cast(pa.float64())})
+
+    def recall(rows: Any, line: str) -> float | None:
+        return run_gate("metrics", table=rows, require=[line], threshold=0.7).findings[0].observed
+
+    for line in ("recall >= 0.5", "recall(threshold=0.7) >= 0.5", "positive_rate >= 0.4"):
+        assert recall(table, line) == (0.5 if "rate" in line else 1.0)
+        assert recall(doubles, line) == 0.0
+
+
+def test_labels_decide_whatever_the_threshold_is() -> None:
+    """In whatever type; where scores are needed they will not do."""
+    table = {"label": [2, 1] * 50, "candidate": [2, 1] * 50, "champion": ["2", "1"] * 50}
+    for threshold in (0.5, 600, None):
+        found = run_gate(
+            "metrics", table=table, positive=1, require=["accuracy >= champion - 0.1"], threshold=threshold
+        )
+        assert (found.findings[0].observed, found.findings[0].champion) == (1.0, 1.0), threshold
+    refused = run_gate("metrics", table=table, positive=1, require=["auc >= 0.5"])
+
+    assert refused.verdict is Verdict.ERROR
+    assert "holds class labels (whole numbers), and scores are needed" in refused.reason
+
+
+def test_answers_that_cannot_be_repeated_are_named_and_change_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the summary of the gate and in its evidence."""
+    outcome = {"differs": "again", "rows": 40, "differing": 10, "largest": "0.83", "flipped": 4}
+    from_table = Scored.from_table
+
+    def noisy(*table: Any, **more: Any) -> Scored:
+        scored = from_table(*table, **more)
+        scored.unrepeatable = {"candidate": outcome}
+        return scored
+
+    monkeypatch.setattr(Scored, "from_table", noisy)
+    found = run_gate("metrics", table=COLUMNS, require=["auc >= 0.5"])
+
+    assert found.verdict is Verdict.PASS
+    assert found.context["unrepeatable"] == {"candidate": outcome}
+    assert found.reason == (
+        "1 requirement met; the candidate's answers cannot be repeated: 10 of 40 rows that were sent twice got another "
+        "answer, up to 0.83 away, 10 % of the decisions flipped"
+    )

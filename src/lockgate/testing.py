@@ -23,6 +23,8 @@ from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.evidence import GateResult
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate, gate_class
+from lockgate.models.answers.answer_reader import AnswerReader
+from lockgate.models.model import Output, ScoreReading
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
 from lockgate.runs.run import PipelineRun, now
@@ -67,7 +69,8 @@ def run_gate(
     class_names = tuple(class_text(name) for name in classes)
     task = _fit(gate, spec, arrow, task=task, several=bool(classes), label=label)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        return _TableRun(arrow, spec, task, positive, class_names, threshold, Path(scratch)).run(gate)
+        run = _TableRun(arrow, spec, task, positive, class_names, threshold, _needs_scores(gate), Path(scratch))
+        return run.run(gate)
 
 
 def _gate(kind: str, require: Sequence[Any], fields: Mapping[str, Any]) -> Gate:
@@ -135,6 +138,12 @@ def _fit(gate: Gate, spec: DatasetSpec, arrow: pa.Table, *, task: str | None, se
     return possible.pop() if len(possible) == 1 else _task(arrow, label)
 
 
+def _needs_scores(gate: Gate) -> bool:
+    """Whether a line of the gate ranks or weighs scores, so that class labels will not do."""
+    needs = [set(subject.needs) for line in gate.lines if (subject := gate.subjects.get(line.subject)) is not None]
+    return any({"label", "score"} <= need and "threshold" not in need for need in needs)
+
+
 @dataclass(frozen=True)
 class _TableRun:
     """A run of one gate in whose case everything is already scored."""
@@ -145,6 +154,7 @@ class _TableRun:
     positive: Any
     classes: tuple[str, ...]
     threshold: float | None
+    need_scores: bool
     folder: Path
 
     def run(self, gate: Gate) -> GateResult:
@@ -179,7 +189,19 @@ class _TableRun:
 
     def _scored(self) -> Scored:
         task: Any = self.task
-        return Scored.from_table(self.arrow, self.spec, task=task, positive=self.positive, classes=self.classes)
+        return Scored.from_table(
+            self.arrow, self.spec, task=task, positive=self.positive, classes=self.classes, readers=self._readers()
+        )
+
+    def _readers(self) -> dict[str, AnswerReader]:
+        """What says whether a column holds scores or labels of two classes, as `gate run` does of recorded scores."""
+        if self.task != "binary":
+            return {}
+        readings = {
+            role: ScoreReading(Output(), "binary", self.positive, self.need_scores, threshold=self.threshold)
+            for role in self.spec.scores or {}
+        }
+        return {role: AnswerReader(reading, may_fail=True, recorded=role) for role, reading in readings.items()}
 
     def _replayed(self) -> Scored:
         """The same, where a missing score is a request that was not answered; of several classes each must be there."""

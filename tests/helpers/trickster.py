@@ -73,9 +73,9 @@ class Trickster(mlflow.pyfunc.PythonModel):
         elif do == "not a number":
             return np.array([np.nan, np.inf, -np.inf])
         elif do == "frame":
-            return pd.DataFrame({"label": ["a"] * rows, "score": answer}, index=range(5, 5 + rows))
+            return pd.DataFrame({"label": ["a"] * rows, "score": answer})
         elif do == "series":
-            return pd.Series(answer, index=range(5, 5 + rows), name="whatever")
+            return pd.Series(answer[::-1], index=range(rows)[::-1], name="whatever")
         elif do == "matrix":
             return np.column_stack([answer, -answer])
         elif do == "list":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,31 @@ def test_what_cannot_be_told_is_refused(answer: Any, more: Any, said: str) -> No
         scores(answer, **more)
 
     assert said in str(caught.value)
+
+
+def test_columns_without_names_are_those_of_the_models_own_classes() -> None:
+    """In its order; where it only numbers them, in that of the pipeline, if that says one."""
+    answer = pa.RecordBatch.from_pydict({"0": [0.5], "1": [0.3], "2": [0.2]})
+    written = ScoreReading(Output(), "multiclass", None, need_scores=True, classes=CLASSES)
+    found = replace(written, in_order=False)
+
+    assert class_scores(answer, found, own_classes=["b", "c", "a"]).tolist() == [[0.2, 0.5, 0.3]]
+    assert class_scores(answer, written, own_classes=[0, 1, 2]).tolist() == [[0.5, 0.3, 0.2]]
+    for own_classes in (None, [0, 1, 2]):
+        with pytest.raises(LockgateError, match=r"write classes: \[a, b, c\], in the order of these columns"):
+            class_scores(answer, found, own_classes=own_classes)
+    with pytest.raises(LockgateError, match="the model scores no class 'c'; it scores a, b, d"):
+        class_scores(answer, written, own_classes=["a", "b", "d"])
+
+
+def test_labels_of_a_model_that_numbers_its_classes_otherwise_are_refused() -> None:
+    """0, 1 and 2 for classes 1, 2 and 3, although most of its answers are classes here."""
+    answer = pa.RecordBatch.from_pydict({"prediction": [1, 2]})
+    reading = ScoreReading(Output(), "multiclass", None, need_scores=False, classes=("1", "2", "3"))
+
+    assert class_scores(answer, reading, own_classes=[1, 2]).tolist() == [0.0, 1.0]
+    with pytest.raises(LockgateError, match="the model scores no class '3'"):
+        class_scores(answer, reading, own_classes=[0, 1, 2])
 
 
 def test_where_rows_may_fail_the_others_are_kept() -> None:

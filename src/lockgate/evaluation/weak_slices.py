@@ -144,7 +144,7 @@ def _losses(scored: Scored, threshold: Mapping[str, float | None]) -> tuple[str,
     if not binary or all(output.min() >= 0 and output.max() <= 1 for output in outputs):
         squared = [np.asarray((output - labels) ** 2, np.float64) for output in outputs]
         return ("brier" if binary else "squared_error"), squared[0], None if champion is None else squared[1]
-    limits = [threshold.get(role) for role in ("candidate", "champion")][: len(outputs)]
+    limits = [scored.cut(role, threshold.get(role)) for role in ("candidate", "champion")][: len(outputs)]
     if None in limits:
         return None
     wrong = [((output >= limit) != labels).astype(np.float64) for output, limit in zip(outputs, limits, strict=True)]

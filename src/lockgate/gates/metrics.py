@@ -98,6 +98,8 @@ class Metrics(Gate):
         lines = [line for _, line in requirements]
         subjects = {line.subject for line in lines}
         scored = case.scored(self.data)
+        if scored.unrepeatable:
+            yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
         small = case.dataset(self.data).spec.small_slices
         metrics = dict(METRICS)

@@ -11,7 +11,7 @@ from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.metrics import flip_rate
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject, by_name
-from lockgate.gates.gate import Findings, Gate
+from lockgate.gates.gate import Context, Findings, Gate
 
 if TYPE_CHECKING:
     from lockgate.evaluation.scoring.scored_table import Scored
@@ -44,6 +44,8 @@ class Shadow(Gate):
         if not requirements:
             return
         scored = case.replayed(self.data)
+        if scored.unrepeatable:
+            yield Context({"unrepeatable": scored.unrepeatable})
         counts = [self._count(scored, name, line) for name, line in requirements if line.subject != "flip_rate"]
         flipped = scored if len(counts) == len(requirements) else self._flips(case, scored)
         yield from evaluate(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,25 +15,33 @@ from lockgate.models.model import ScoreReading, column_names
 
 
 def class_scores(
-    answer: pa.RecordBatch, reading: ScoreReading, *, may_fail: bool = False, rows_before: int = 0
+    answer: pa.RecordBatch,
+    reading: ScoreReading,
+    *,
+    may_fail: bool = False,
+    rows_before: int = 0,
+    own_classes: Sequence[Any] | None = None,
 ) -> Array:
     """Return (n, classes) float64 scores in the order of the classes, or (n,) float64 indices into them if the answer is a label.
 
     An answer of one column, or of the one that `reading` names, is a label; of several, each is the score of the class that
-    it is named after. Columns without names are in the order of the classes. Where rows may fail, NaN is one that did.
+    it is named after. Columns without names are in the order of `own_classes`, the classes that the model itself names, else of
+    the classes where the pipeline names these. Where rows may fail, NaN is one that did.
     Raises DataError where the classes of the columns are unclear, ModelFault where a score is missing, infinite or an
     unknown class.
     """
     spec, classes = reading.output, reading.classes
-    names = column_names(answer, spec)
+    by_class = names_by_class(answer.schema.names, own_classes)
+    names = column_names(answer, spec, classes=by_class)
     if spec.column is None and len(names) > 1:
-        order = _order(names, classes)
+        order = _order(names, reading, by_class)
         scores = np.column_stack([_floats(answer.column(index), names[index]) for index in order])
         broken = ~np.isfinite(scores).all(axis=1)
         scores[broken] = np.nan
         problem = "the model's scores are NaN, infinite or missing"
     else:
-        label = answer.column(spec.column or names[0])
+        label = answer.column(names[0] if spec.column is None else column_by_name(spec.column, names, by_class))
+        _check_coding(own_classes, classes)
         if reading.need_scores:
             raise labels_only(f"the model's output column {spec.column or names[0]!r}")
         scores = class_indices(label, classes)
@@ -70,6 +78,33 @@ def predicted_class(scores: Array) -> Array:
     return np.where(broken, np.nan, highest) if broken.any() else highest
 
 
+def names_by_class(names: Sequence[str], classes: Sequence[Any] | None) -> dict[str, str]:
+    """Class → column, of columns without names whose classes the model names."""
+    if classes is None or list(names) != [str(position) for position in range(len(classes))]:
+        return {}
+    return dict(zip(map(class_text, classes), names, strict=True))
+
+
+def column_by_name(column: str, names: list[str], by_class: dict[str, str]) -> str:
+    """The column of that name. Raises DataError where it is one's place and another's class."""
+    if by_class.get(column, column) != column:
+        owner = next(name for name, own in by_class.items() if own == column)
+        raise DataError(
+            f"`output: {{column: {column}}}` is unclear: column {column} of the answer is that of the class {owner}, and "
+            f"the class {column} has another",
+            remedy=f"write output: {{class: {owner}}} or output: {{class: {column}}}",
+        )
+    return column if column in names else by_class[column]
+
+
+def _check_coding(own_classes: Sequence[Any] | None, classes: Sequence[str]) -> None:
+    """Refuse labels of a model whose own classes are others than those of the task, by whatever numbers it calls them."""
+    own = [class_text(value) for value in own_classes or ()]
+    wrong = mismatch(own, classes, who="the model")
+    if wrong is not None and not set(own) <= set(classes) and not set(classes) <= set(own):
+        raise wrong
+
+
 def labels_only(source: str) -> DataError:
     return DataError(
         f"{source} holds class labels, and a score of each class is needed, which auc, average_precision, log_loss, brier, "
@@ -79,11 +114,19 @@ def labels_only(source: str) -> DataError:
     )
 
 
-def _order(names: list[str], classes: Sequence[str]) -> list[int]:
+def _order(names: list[str], reading: ScoreReading, by_class: Mapping[str, str]) -> list[int]:
     """Column index of each class in the answer. Raises DataError where the columns are not those classes."""
-    scored = [_class_of(name, classes) for name in names]
-    if set(scored) != set(classes) and names == [str(index) for index in range(len(classes))]:
-        return list(range(len(classes)))
+    classes = reading.classes
+    unnamed = names == [str(index) for index in range(len(classes))]
+    numbered = not by_class or list(by_class) == names  # the model numbers its classes, if it says anything of them
+    scored = [_class_of(name, classes) for name in (by_class or names)]
+    if set(scored) != set(classes) and unnamed and numbered:
+        if reading.in_order:
+            return list(range(len(classes)))
+        raise DataError(
+            f"the model answers with {len(names)} columns without names, and which of them is whose class is unclear",
+            remedy=f"write classes: [{', '.join(classes[:20])}], in the order of these columns, into the pipeline",
+        )
     wrong = mismatch(scored, classes, who="the model")
     if wrong is not None or len(scored) != len(classes):
         raise wrong or DataError(f"the model scores a class twice: {', '.join(names)}")

@@ -257,7 +257,7 @@ def concatenate(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "
     except pa.ArrowException as error:
         message = f"{name} answered parts of one batch with different types ({error})"
         raise ModelFault(message, remedy="let predict return the same types for any rows", stderr=stderr) from error
-    return table.combine_chunks().to_batches()[0]
+    return table.combine_chunks().to_batches()[0].replace_schema_metadata(first.schema.metadata)
 
 
 def _columns(document: Any) -> dict[str, list[Any]]:

@@ -35,7 +35,8 @@ class ScoreReading:
 
     output: the part of an answer that is the score. positive: the label that counts as positive. need_scores: whether
     class labels will not do; where they do, they become 1.0 (positive) and 0.0. classes: of a multiclass task, in the
-    order of its scores.
+    order of its scores. in_order: whether the pipeline names them, so that columns without names are in that order.
+    threshold: scores at or above it are positive; None where there is none.
     """
 
     output: Output
@@ -43,6 +44,8 @@ class ScoreReading:
     positive: Any
     need_scores: bool
     classes: Sequence[str] = ()
+    in_order: bool = True
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -162,12 +165,15 @@ class AnswersExample(Protocol):
         """
 
 
-def column_names(answer: pa.RecordBatch, spec: Output) -> list[str]:
-    """Return the columns of an answer. Raises DataError for two of one name, or if the one that `spec` names is missing."""
+def column_names(answer: pa.RecordBatch, spec: Output, *, classes: Iterable[str] = ()) -> list[str]:
+    """Return the columns of an answer. Raises DataError for two of one name, or if the one that `spec` names is missing.
+
+    classes: of columns without names, by which they may be named too.
+    """
     names: list[str] = list(answer.schema.names)
     if len(set(names)) < len(names):
         raise DataError(f"the model answers with columns of the same name: {', '.join(names)}")
-    if spec.column is not None and spec.column not in names:
+    if spec.column is not None and spec.column not in (*names, *classes):
         raise unclear_score(names, f"has no column {spec.column!r}, which `output: {{column: …}}` names")
     return names
 

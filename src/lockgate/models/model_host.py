@@ -31,6 +31,7 @@ HEAD = struct.Struct("!4sIQ")
 PROGRESS_S = 0.5
 SPIN_S = 0.0005  # sleep() ends up to about this much late; the rest of a wait is spent spinning
 TEXT_LENGTH = 2000
+MOST_CLASSES = 10_000
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
 TEXTS = ("string", "large_string", "string_view")
@@ -136,6 +137,7 @@ class Host:
         self.hinted = False
         self.first_prediction_s: float | None = None
         self.modules: dict[tuple[str, str], Any] = {}
+        self.descriptions: dict[str | None, dict[str, Any]] = {}
 
     def answer(self, header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Any]:
         """Return the reply's header and payload. Raises whatever the model raises."""
@@ -161,12 +163,13 @@ class Host:
 
         beside = header.get("beside")
         if beside is None:
-            return as_batch(self.call_model(self.inputs(batch), header["method"]), batch.num_rows, self.classes())
+            answer = aligned(self.call_model(self.inputs(batch), header["method"]), batch.num_rows, batch)
+            return described(as_batch(answer, batch.num_rows), self.describe(header["method"]))
         by_name = dict(zip(batch.schema.names, batch.columns))
         labels = by_name.pop(beside["label"], None)
         extra = {name: by_name.pop(alias) for alias, name in beside["columns"].items()}
         plain = batch.select(list(by_name))
-        answer = self.call_model(self.inputs(plain), header["method"])
+        answer = aligned(self.call_model(self.inputs(plain), header["method"]), batch.num_rows, plain)
         _check_rows(answer, batch.num_rows)
         inputs = self.frame(plain)  # made anew, because a model may have changed the frame that it got
         for name, column in extra.items():
@@ -174,13 +177,14 @@ class Host:
         labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
         columns = {}
         if beside["answer"]:
-            own_answer = as_batch(fresh(answer), batch.num_rows, self.classes())
+            own_answer = as_batch(fresh(answer), batch.num_rows)
             columns = dict(zip(own_answer.schema.names, own_answer.columns))
         for spec in beside["functions"]:
             arguments = (fresh(inputs), fresh(answer), fresh(labels))
             values = call_row_function(spec["name"], self.function(spec), arguments, header["before"])
             columns[beside["prefix"] + spec["name"]] = pa.array(values)
-        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        whole = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        return described(whole, self.describe(header["method"]))
 
     def answer_example(self) -> int:
         """Let the model answer its own input example, read as MLflow reads it; return the rows that it has.
@@ -302,15 +306,28 @@ class Host:
             self.first_prediction_s = time.perf_counter() - began
         return answer
 
-    def classes(self) -> list[Any] | None:
-        """Class names of a classifier like scikit-learn's, in the order of its answer's columns; None for two or unknown."""
-        try:
-            labels: Any = getattr(self.model.get_raw_model(), "classes_", None)
-        except (AttributeError, NotImplementedError):
-            return None
-        if getattr(labels, "ndim", None) != 1 or len(labels) < 3:
-            return None
-        return [value.item() if hasattr(value, "item") else value for value in labels]
+    def describe(self, method: str | None) -> dict[str, Any]:
+        """What the model says of its answers: `classes` in their order, `estimator` (classifier, …), `method` called.
+
+        Each is None where it is unknown. A pyfunc of somebody's own may answer anything: its method is unknown.
+        """
+        if method not in self.descriptions:
+            try:
+                raw: Any = self.model.get_raw_model()
+            except Exception:  # a flavor that gives no model below pyfunc
+                raw = None
+            flavors = getattr(getattr(self.model, "metadata", None), "flavors", None) or {}
+            python_function = flavors.get("python_function") or {}
+            loader = str(python_function.get("loader_module") or "")
+            known_flavor = loader.startswith("mlflow.") and not loader.startswith("mlflow.pyfunc")
+            default = (python_function.get("predict_fn") or "predict") if known_flavor else None
+            kind = estimator_kind(raw)
+            self.descriptions[method] = {
+                "classes": [-1, 1] if kind == "outlier_detector" else class_names(raw),
+                "estimator": kind,
+                "method": method or default,
+            }
+        return self.descriptions[method]
 
     def drive(self, plan: dict[str, Any], batch: Any) -> tuple[str | None, Any]:
         """Send the plan's requests and time each; return (first error, batch of intended, sent, done, failed, lag)."""
@@ -1039,16 +1056,86 @@ def _by(sizes: Any) -> str:
     return " × ".join("any" if size == -1 else str(size) for size in sizes) or "one value"
 
 
-def as_batch(answer: Any, rows: int, classes: list[Any] | None = None) -> Any:
-    """Convert a model's answer to an Arrow batch of `rows` rows; a matrix of `classes` columns gets their names.
+def class_names(raw: Any) -> list[Any] | None:
+    """Classes of a classifier like scikit-learn's, in the order of its answer's columns; None where they are unknown."""
+    try:
+        labels: Any = getattr(raw, "classes_", None)
+    except Exception:  # a property of a model that was not fitted
+        return None
+    if isinstance(labels, (list, tuple)) and labels and all(isinstance(each, (str, int, float)) for each in labels):
+        return list(labels)
+    if getattr(labels, "ndim", None) != 1 or len(labels) > MOST_CLASSES:
+        return None
+    values = [value.item() if hasattr(value, "item") else value for value in labels]
+    return [value if isinstance(value, (bool, int, float, str)) else str(value) for value in values]
+
+
+def estimator_kind(raw: Any) -> str | None:
+    """What scikit-learn calls the model: classifier, regressor, outlier_detector or clusterer; None for no such model."""
+    base: Any = sys.modules.get("sklearn.base")
+    for kind in ("classifier", "regressor", "outlier_detector", "clusterer"):
+        try:
+            if getattr(raw, "_estimator_type", None) == kind or getattr(base, "is_" + kind)(raw):
+                return kind
+        except Exception:  # another version of scikit-learn, or no estimator
+            continue
+    return None
+
+
+def described(batch: Any, description: dict[str, Any]) -> Any:
+    """Return the batch with a description of its columns in its schema."""
+    return batch.replace_schema_metadata({"lockgate.answer": json.dumps(description)})
+
+
+def aligned(answer: Any, rows: int, batch: Any) -> Any:
+    """Return the answer in the order of the batch's rows: one that has an index of its own is matched by it.
+
+    An index that counts the rows, or repeats an input column whose values are distinct, says which row is which. Raises
+    BadAnswer for any other: the order of such an answer is a guess.
+    """
+    if isinstance(answer, dict):
+        return {name: aligned(values, rows, batch) for name, values in answer.items()}
+    index = getattr(answer, "index", None)
+    if index is None or not hasattr(answer, "iloc") or len(answer) != rows:
+        return answer
+    labels = index.tolist()
+    if labels == list(range(rows)):
+        return answer
+    for values in _row_names(batch, rows):
+        row_of = {value: row for row, value in enumerate(values)}
+        if len(row_of) != rows:
+            continue
+        try:
+            places = [row_of.get(label) for label in labels]
+        except TypeError:  # a label that cannot be looked up
+            break
+        if None not in places and len(set(places)) == rows:
+            row_at: Any = places.__getitem__
+            order = sorted(range(rows), key=row_at)
+            return answer.iloc[order].reset_index(drop=True)
+    raise BadAnswer(
+        "the model answers under an index of its own (%s), which is not that of the rows that it got (0 to %d): which "
+        "answer is whose is unclear; let predict return the answers under the index of its input, or "
+        "answer.to_numpy() where they are in the order of the rows" % (getattr(index, "dtype", "of no type"), rows - 1)
+    )
+
+
+def _row_names(batch: Any, rows: int) -> Any:
+    """What an index may repeat: the numbers of the rows, then the values of each column that has an order."""
+    yield range(rows)
+    for column in batch.columns:
+        if _kind(column.type) in ("integer", "string", "large_string", "timestamp", "date"):
+            yield _decoded(column).to_pandas().tolist()
+
+
+def as_batch(answer: Any, rows: int) -> Any:
+    """Convert a model's answer to an Arrow batch of `rows` rows; the columns of a matrix are `0`, `1`, …
 
     Raises BadAnswer.
     """
     import pyarrow as pa
 
     columns = _answer_columns(answer)
-    if classes is not None and [name for name, _ in columns] == list(range(len(classes))):
-        columns = [(name, values) for name, (_, values) in zip(classes, columns)]
     names = [str(name) for name, _ in columns]
     if len(set(names)) < len(names):
         raise BadAnswer("the model returned two columns of one name: %s" % ", ".join(names))

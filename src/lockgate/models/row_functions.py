@@ -76,7 +76,8 @@ class RowFunctionPlan:
         if not self.answer:
             return None, values
         rest = [column for column in answer.schema.names if column not in names]
-        return pa.RecordBatch.from_arrays([answer.column(column) for column in rest], names=rest), values
+        own = pa.RecordBatch.from_arrays([answer.column(column) for column in rest], names=rest)
+        return own.replace_schema_metadata(answer.schema.metadata), values
 
 
 @runtime_checkable

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lockgate import plugins
 from lockgate.data.class_labels import mismatch
 from lockgate.errors import guess
+from lockgate.models.output import OutputPart
 from lockgate.models.target_spec import Server
 from lockgate.pipeline import validation_messages
 from lockgate.pipeline.gate_draft import Complaints, GateDraft
@@ -73,11 +74,12 @@ def _task(tree: Node, pipeline: Pipeline, refused: set[NodePath]) -> Complaints:
     for key, (task, message) in _FOR_ONE_TASK.items():
         if pipeline.task != task and key in pipeline.model_fields_set and tree.child(key) is not None:
             yield (key,), Complaint(tree.reach(key).named_at, message.format(key=key, task=pipeline.task))
-    if pipeline.task == "multiclass" and pipeline.output is not None and pipeline.output.label is not None:
-        message = (
-            "the class of output is the positive one of two; task: multiclass takes the scores of all: leave it out"
-        )
-        yield tree.complaint(("output", "class"), message)
+    for path, part in _outputs(pipeline):
+        if pipeline.task == "multiclass" and part.label is not None:
+            message = (
+                "the class of output is the positive one of two; task: multiclass takes the scores of all: leave it out"
+            )
+            yield tree.complaint((*path, "class"), message)
     for name, data in pipeline.data.items():
         if data.query is not None and pipeline.task != "ranking":
             message = f"query is for task: ranking, and this one is {pipeline.task}; leave it out"
@@ -106,10 +108,18 @@ def _targets(tree: Node, pipeline: Pipeline, drafts: list[GateDraft], refused: s
             if isinstance(target, Server) and target.champion is None and pipeline.has_champion:
                 message = "target does not say where the champion answers; write champion: URL beside candidate"
                 yield path, Complaint(tree.reach(*path).named_at, message)
-    names_method = pipeline.output is not None and pipeline.output.method is not None
-    if names_method and pipeline.target != "process" and not {("target",), ("output",)} & refused:
+    if pipeline.target != "process" and not {("target",), ("output",)} & refused:
         message = "a server answers as it was deployed, so output names no method of its model"
-        yield tree.complaint(("output", "method"), message)
+        for path, part in _outputs(pipeline):
+            if part.method is not None:
+                yield tree.complaint((*path, "method"), message)
+
+
+def _outputs(pipeline: Pipeline) -> Iterator[tuple[tuple[str, ...], OutputPart]]:
+    """(path, what is written there) of the output of both models, and of each."""
+    if pipeline.output is not None:
+        yield ("output",), pipeline.output
+        yield from ((("output", role), part) for role, part in pipeline.output.parts.items())
 
 
 def _titles(drafts: list[GateDraft]) -> Complaints:

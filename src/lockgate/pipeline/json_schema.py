@@ -6,7 +6,7 @@ It is made of the same types as the parser. It cannot express positions, names t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.spec import Condition, SliceSpec
 from lockgate.errors import UsageError
 from lockgate.gates.gate import Gate, gate_class
-from lockgate.models.output import OutputSpec
+from lockgate.models.output import OutputPart, OutputSpec
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.ledger.policy import CheckSpec, PromotionPolicy, SwitchSpec
@@ -46,7 +46,8 @@ _MORE: Mapping[type, Json] = {
     ChampionSelector: {"oneOf": [{"required": ["alias"]}, {"required": ["version"]}]},
     Condition: {"minProperties": 1},
     DatasetSpec: {"dependentRequired": {"last": ["time"], "until": ["last"], "keep_ids": ["id"]}},
-    OutputSpec: _not_both(("column", "class")),
+    OutputPart: _not_both(("column", "class")),
+    OutputSpec: _not_both(("column", "class"), *product(("candidate", "champion"), ("column", "class", "method"))),
     Owner: {
         "anyOf": [{"required": ["id"]}, {"required": ["key"]}, {"required": ["email"]}],
         "dependentRequired": {"github": ["id"]},

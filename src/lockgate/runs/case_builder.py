@@ -20,7 +20,7 @@ from lockgate.evaluation.scoring.replay import replay
 from lockgate.evidence.run_folder import RunFolder, salt
 from lockgate.hashing import folder_digest
 from lockgate.models.isolation.box import boxed
-from lockgate.models.model import Model, Output, ScoreReading
+from lockgate.models.model import Model
 from lockgate.models.output import scorer
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.pipeline import Pipeline
@@ -32,8 +32,10 @@ from lockgate.runs.scoring_inputs import ScoringInputs
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 if TYPE_CHECKING:
+    from lockgate.evaluation.scoring.repeat import RepeatCheck
     from lockgate.evaluation.scoring.scored_table import Scored
     from lockgate.gates.gate import Gate
+    from lockgate.models.answers.answer_reader import AnswerReader
 Progress = Callable[[str, int, int | None], None]
 _SCORED = "scored.json"
 
@@ -234,9 +236,11 @@ class CaseBuilder:
         if (entry := self._score_entries.get(key)) is not None and path.is_file():
             scored = Scored.open(path, slices=dataset.slices)
             if scored.sha256 == entry["sha256"]:
+                scored.unrepeatable = entry.get("unrepeatable", {})
                 return scored
         classes = self.inputs.classes(dataset)
-        ask, columns = self._scorers(dataset, classes, replayed=replayed)
+        readers = self._readers(dataset, classes, replayed=replayed)
+        ask, columns, checks = self._scorers(dataset, readers, replayed=replayed)
         progress = self.progress
         scored = build_scored(
             dataset,
@@ -246,18 +250,61 @@ class CaseBuilder:
             salt=salt(self.pipeline.root),
             path=path,
             classes=classes,
+            readers=readers,
             columns=columns,
             may_fail=replayed,
             progress=None if progress is None else lambda done, total: progress(f"scoring {name}", done, total),
         )
-        self._score_entries[key] = {"sha256": scored.sha256, "rows": scored.rows}
+        scored.unrepeatable = self._unrepeatable(scored, readers, checks)
+        more = {"unrepeatable": scored.unrepeatable} if scored.unrepeatable else {}
+        self._score_entries[key] = {"sha256": scored.sha256, "rows": scored.rows, **more}
         self.folder.keep_sealed(_SCORED, self._score_entries)
         return scored
 
+    def _readers(self, dataset: Dataset, classes: tuple[str, ...], *, replayed: bool) -> dict[str, AnswerReader]:
+        """Role → what makes scores of its answers, or of its column in the data where a column of two classes is there."""
+        from lockgate.models.answers.answer_reader import AnswerReader
+
+        def reader(role: str, column: str | None = None) -> AnswerReader:
+            reading = self.inputs.reading(
+                dataset.name, role, threshold=self._threshold(role), classes=classes, replayed=replayed, recorded=column
+            )
+            return AnswerReader(
+                reading, may_fail=replayed or column is not None, recorded=None if column is None else role
+            )
+
+        if dataset.spec.scores:
+            columns = dataset.spec.scores.items() if self.pipeline.task == "binary" else ()
+            return {str(role): reader(role, column) for role, column in columns if isinstance(column, str)}
+        return {contender.role: reader(contender.role) for contender in self.case.contenders}
+
+    def _threshold(self, role: str) -> float | None:
+        try:
+            return self.case.threshold(role)
+        except LockgateError:  # a tag without a number: what needs it says so
+            return None
+
+    def _unrepeatable(
+        self, scored: Scored, readers: Mapping[str, AnswerReader], checks: Mapping[str, RepeatCheck]
+    ) -> dict[str, dict[str, Any]]:
+        """Role → how its answers differed when a sample of rows was sent again; none where they did not."""
+        from lockgate.models.class_scores import predicted_class
+
+        outcomes: dict[str, dict[str, Any] | None] = {}
+        for role, check in checks.items():
+            reader, cut = readers[role], scored.cut(role, self._threshold(role))
+            decide: Any = predicted_class if self.pipeline.task == "multiclass" else None
+            if self.pipeline.task == "binary" and (cut is not None or reader.holds_labels):
+                decide = partial(_decided, reader, 0.5 if cut is None else cut)
+            outcomes[role] = check.outcome(decide)
+        return {role: outcome for role, outcome in outcomes.items() if outcome is not None}
+
     def _scorers(
-        self, dataset: Dataset, classes: tuple[str, ...], *, replayed: bool
-    ) -> tuple[dict[str, Any], list[str]]:
-        """(role → function from batches of the data to scores, none where they lie in the data; columns to read)."""
+        self, dataset: Dataset, readers: Mapping[str, AnswerReader], *, replayed: bool
+    ) -> tuple[dict[str, Any], list[str], dict[str, RepeatCheck]]:
+        """Role → function from batches of the data to answers, none where they lie in the data; columns to read; checks."""
+        from lockgate.evaluation.scoring.repeat import RepeatCheck
+
         contenders = () if dataset.spec.scores else self.case.contenders
         plans = {contender.role: self.inputs.checked_plan(contender, dataset) for contender in contenders}
         columns = list(dict.fromkeys(column for plan in plans.values() for column in plan.sources))
@@ -265,22 +312,19 @@ class CaseBuilder:
         if row_functions is not None:
             dataset.need(dict.fromkeys(row_functions.data_columns, "column that per_row reads"))
             columns = list(dict.fromkeys([*columns, *row_functions.data_columns]))
-        reading = ScoreReading(
-            self.pipeline.output.output if self.pipeline.output else Output(),
-            self.pipeline.task,
-            self.pipeline.positive,
-            need_scores=self.inputs.need_scores(dataset.name),
-            classes=classes,
-        )
         scorers: dict[str, Any] = {}
+        checks: dict[str, RepeatCheck] = {contender.role: RepeatCheck() for contender in contenders}
         score: Callable[[Iterator[Any]], Iterator[Any]]
         for contender in contenders:
+            reader = readers[contender.role]
             if row_functions is None:
-                score = (replay if replayed else scorer)(contender.model, reading)
+                score = (replay if replayed else scorer)(contender.model, reader)
             else:
-                score = row_metrics.row_scorer(contender.model, row_functions, reading)
-            scorers[contender.role] = self.inputs.feed(score, dataset, plans[contender.role], row_functions)
-        return scorers, columns
+                score = row_metrics.row_scorer(contender.model, row_functions, reader)
+            scorers[contender.role] = checks[contender.role].around(
+                self.inputs.feed(score, dataset, plans[contender.role], row_functions)
+            )
+        return scorers, columns, checks
 
     @cached_property
     def _score_entries(self) -> dict[str, dict[str, Any]]:
@@ -328,6 +372,10 @@ class CaseBuilder:
                 "per_row": _readable(lambda: self.inputs.row_function_digests),
             },
         }
+
+
+def _decided(reader: AnswerReader, cut: float, values: Any) -> Any:
+    return reader.scores(values) >= cut
 
 
 def _readable(origins: Callable[[], Mapping[str, str]]) -> dict[str, str]:

@@ -33,6 +33,7 @@ from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Gate
 from lockgate.models.load_spec import BYTES
+from lockgate.models.output import OutputSpec
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
@@ -189,7 +190,7 @@ class _Plan:
         dataset = Dataset(name, self.pipeline.data[name].model_copy(update=without), self.pipeline.root)
         task: Any = self.pipeline.task
         classes = self.pipeline.classes or (label_classes(dataset) if task == "multiclass" else ())
-        rows, columns = checked_rows(
+        rows, columns, _ = checked_rows(
             dataset, task=task, positive=self.pipeline.positive, salt=b"", scores={}, classes=classes
         )
         if "label" not in columns:
@@ -205,7 +206,10 @@ class _Plan:
     def _champion_tables(self) -> dict[str, tuple[Scored, float | None]]:
         """By data: (the champion's scores, in the candidate's place; its threshold)."""
         assert self.champion is not None  # noqa: S101  # plan_run refuses to score without one
-        alone = self.pipeline.model_copy(update={"champion": "none"})
+        output = self.pipeline.output
+        if output is not None and output.parts:  # the champion answers in the candidate's place
+            output = OutputSpec(candidate=output.champion)
+        alone = self.pipeline.model_copy(update={"champion": "none", "output": output})
         gates = [gate for gate in alone.gates if any(_needs_labels(gate, line) for line in gate.lines)]
         tables = {}
         with (
@@ -222,6 +226,7 @@ class _Plan:
                 table = copy(builder.case.scored(name))
                 if table.champion is not None:  # scores that lie in the data: the candidate's are not read
                     table.candidate = table.champion
+                    table.answers = {"candidate": table.answers["champion"]} if "champion" in table.answers else {}
                 # Columns are read when they are first used, and the folder is gone then.
                 _ = (table.labels, table.candidate, table.weights, table.clusters, table.queries)
                 for declared in table.slices:

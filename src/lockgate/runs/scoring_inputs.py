@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import tee
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
     from lockgate.evaluation.case import Contender
     from lockgate.evaluation.requirements.subject import Subject
+    from lockgate.models.model import ScoreReading
     from lockgate.models.row_functions import RowFunctionPlan
 
 
@@ -131,6 +132,36 @@ class ScoringInputs:
             and {"label", "score"} <= (needs := set(subject.in_task(self.pipeline.task).needs))
             and "threshold" not in needs
             for subject in self._subjects(data).values()
+        )
+
+    def reading(
+        self,
+        data: str,
+        role: str,
+        *,
+        threshold: float | None,
+        classes: tuple[str, ...],
+        replayed: bool,
+        recorded: str | None,
+    ) -> ScoreReading:
+        """How the answers of a role are read. recorded: the column of the data that holds them, None where a model answers.
+
+        Requests of several classes are compared by what is decided: scores are not needed there.
+        """
+        from lockgate.models.model import Output, ScoreReading
+
+        task = self.pipeline.task
+        output = Output() if self.pipeline.output is None else self.pipeline.output.of(role)
+        if recorded is not None:
+            output = replace(output, column=recorded if output.column == recorded else None, method=None)
+        return ScoreReading(
+            output,
+            task,
+            self.pipeline.positive,
+            need_scores=self.need_scores(data) and not (replayed and task == "multiclass"),
+            classes=classes,
+            in_order=bool(self.pipeline.classes),
+            threshold=threshold,
         )
 
     def feed(

@@ -65,6 +65,9 @@ class Table:
             for name in codes
         )
 
+    def cut(self, _: str, threshold: float | None) -> float | None:
+        return threshold
+
     def codes(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
         return self._codes[name]
 

@@ -544,6 +544,9 @@ def decide(make: Any, line: str, *, worse: float, n: int, runs: int) -> dict[Ver
             self.weights = self.clusters = None
             self.slices = ()
 
+        def cut(self, _: str, threshold: float | None) -> float | None:
+            return threshold
+
     counts = dict.fromkeys(Verdict, 0.0)
     asked = [("r1", parse(line))]
     for run in range(runs):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.scoring.replay import replay
+from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Output, ScoreReading
 
 
@@ -35,8 +36,9 @@ class Picky:
 
 def ask(model: Any, values: list[float], *, size: int = 5) -> list[float]:
     batches = [pa.RecordBatch.from_pydict({"x": values[start : start + size]}) for start in range(0, len(values), size)]
-    how = replay(model, ScoreReading(Output(), "binary", 1, need_scores=True))
-    return [float(score) for part in how(iter(batches)) for score in part]
+    reader = AnswerReader(ScoreReading(Output(), "binary", 1, need_scores=True), may_fail=True)
+    parts = list(replay(model, reader)(iter(batches)))
+    return [float(score) for score in reader.finish(np.concatenate([*parts, np.zeros(0)]))]
 
 
 @settings(deadline=None)
@@ -77,7 +79,8 @@ def test_of_several_classes_it_is_kept_which_one_was_decided() -> None:
     batches = [pa.RecordBatch.from_pydict({"x": [1.0, 0.0, float("nan")]})]
     for model in (Shares(), Names()):
         asked: Any = model
-        how = replay(asked, ScoreReading(Output(), "multiclass", None, need_scores=True, classes=("a", "b", "c")))
+        reading = ScoreReading(Output(), "multiclass", None, need_scores=False, classes=("a", "b", "c"))
+        how = replay(asked, AnswerReader(reading, may_fail=True))
         np.testing.assert_array_equal(np.concatenate(list(how(iter(batches)))), [1.0, 2.0, np.nan])
 
 

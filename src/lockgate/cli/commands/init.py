@@ -335,7 +335,7 @@ def _count_rows(task: str, data: str, label: str | None, positive: Any) -> _RowC
     dataset, kind = _dataset(data, label), cast("Any", task)
     try:
         classes = label_classes(dataset) if task == "multiclass" else ()
-        rows, columns = checked_rows(dataset, task=kind, positive=positive, salt=b"", scores={}, classes=classes)
+        rows, columns, _ = checked_rows(dataset, task=kind, positive=positive, salt=b"", scores={}, classes=classes)
     except LockgateError:
         return _RowCounts()
     if task == "regression":

@@ -139,6 +139,7 @@ def estimate(
         ],
         metrics,
         threshold=threshold,
+        cut=scored.cut,
     )
     estimates: dict[tuple[str, SliceKey], Estimate] = {}
     pooled: dict[str, float | None] = {}

@@ -142,6 +142,8 @@ class SliceRows:
         metric = requirement.pick(self.metrics)
         argument = None if metric.argument is None else requirement.argument(metric.argument)
         threshold = self.threshold.get(role) if argument is None else float(argument)
+        if metric.argument == "threshold":
+            threshold = self.scored.cut(role, threshold)
         key = (role, metric, threshold)
         if key not in self.values:
             if metric.measure_rows is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ _NO_SPREAD = Spread(0.0, 0.0, 0.0, 0)  # where counts or a rule of its own decid
 
 
 class SummedMetrics:
-    """The metrics of all requirements that an engine's sums suffice for. lines: the requirements of each slice."""
+    """The metrics of all requirements that an engine's sums suffice for. lines: the requirements of each slice. cut: see `Scored.cut`."""
 
     def __init__(
         self,
@@ -33,8 +33,9 @@ class SummedMetrics:
         metrics: Mapping[str, Metric],
         *,
         threshold: Mapping[str, float | None],
+        cut: Callable[[str, float | None], float | None] = lambda _, threshold: threshold,
     ) -> None:
-        self._metrics, self._threshold = metrics, threshold
+        self._metrics, self._threshold, self._cut_of = metrics, threshold, cut
         self._ranges = {role: engine.score_range(role) for role in ROLES}
         self._covered: dict[tuple[str, object, bool], bool] = {}
         self._summaries: dict[tuple[object, ...], Summary] = {}
@@ -66,7 +67,7 @@ class SummedMetrics:
     def _cut(self, line: Requirement, role: str) -> float | None:
         """The score from which on a row of this role is decided positive."""
         argument = line.argument("threshold")
-        return self._threshold.get(role) if argument is None else float(argument)
+        return self._cut_of(role, self._threshold.get(role) if argument is None else float(argument))
 
     def cuts(self, line: Requirement) -> Cuts:
         """Of both roles; None for a champion that is not compared."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lockgate.evaluation.judging.number_format import percent, short, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
@@ -47,6 +48,21 @@ def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None
     if points:
         clauses.append(f"{points} compared by points, without an error rate")
     return "; ".join([*clauses, *([look] if look is not None else [])])
+
+
+def unrepeatable(role: str, outcome: Mapping[str, Any]) -> str:
+    """How the answers of a role differed when rows were sent again (`scoring.repeat`), for the summary of a gate."""
+    rows, differing = int(outcome["rows"]), int(outcome["differing"])
+    if outcome["differs"] == "again":
+        what = f"the {role}'s answers cannot be repeated: {differing:,} of {rows:,} rows that were sent twice got another answer"
+    else:
+        what = (
+            f"the {role}'s answers depend on the rows that are sent together: {differing:,} of {rows:,} rows got another "
+            "answer in another batch"
+        )
+    flipped = outcome.get("flipped")
+    decided = "" if flipped is None else f", {100 * int(flipped) / rows:.3g} % of the decisions flipped"
+    return f"{what}, up to {outcome['largest']} away{decided}"
 
 
 def _passed(findings: Sequence[Finding]) -> str:

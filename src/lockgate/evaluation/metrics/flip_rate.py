@@ -27,7 +27,10 @@ def flips(scored: Scored, *, candidate: float | None = None, champion: float | N
         raise ValueError("flips need the answers of two models")
     ours, theirs = (
         predicted_class(scores) if threshold is None else np.where(np.isnan(scores), np.nan, scores >= threshold)
-        for scores, threshold in ((scored.candidate, candidate), (scored.champion, champion))
+        for scores, threshold in (
+            (scored.candidate, scored.cut("candidate", candidate)),
+            (scored.champion, scored.cut("champion", champion)),
+        )
     )
     view = copy(scored)
     view.candidate = np.where(np.isnan(ours) | np.isnan(theirs), np.nan, ours != theirs)

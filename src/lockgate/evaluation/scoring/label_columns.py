@@ -14,8 +14,10 @@ from lockgate.data.arrow_arrays import Array
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.names import meant
-from lockgate.evaluation.scoring.column import RowFaults, SingleColumn
+from lockgate.evaluation.scoring.column import Column, RowFaults, SingleColumn
+from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.class_scores import class_indices
+from lockgate.models.model import Output, ScoreReading
 
 _LEADING_ZEROS = re.compile(r"^0+(?=\d)", re.ASCII)
 
@@ -95,6 +97,11 @@ class Labels(SingleColumn):
         meanings = np.array([value == self._positive for value in distinct], bool)
         self._values.append(meanings[arrays.to_numpy(encoded.indices)])
 
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The distinct values so far."""
+        return tuple(self._seen)
+
     def done(self) -> pa.Array:
         self._refuse_missing()
         if self._seen and not any(value == self._positive for value in self._seen) and self._coded_otherwise():
@@ -162,6 +169,49 @@ class Classes(SingleColumn):
             remedy="write it into classes: of the pipeline where the models know it, or mend the column",
         )
         return arrays.from_numpy(np.concatenate([*self._values, np.zeros(0, np.int32)]))
+
+
+class RecordedScores(SingleColumn):
+    """Scores of one model in the data, finite in each row, or its class labels where these will do.
+
+    labels: the label column, whose values are known when all rows are. reader: what says which of the two they are.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        column: str,
+        role: str,
+        *,
+        labels: Column | None,
+        reader: AnswerReader | None,
+        positive: Any,
+    ) -> None:
+        super().__init__(dataset, column, f"{role}'s score", remedy="each row needs a finite score")
+        self._reader = reader or AnswerReader(
+            ScoreReading(Output(), "binary", positive, need_scores=False), may_fail=True, recorded=role
+        )
+        self._labels = labels
+        self._infinite = RowFaults(dataset, self.purpose, column)
+        self._values: list[Array] = []
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        column = self._plain(batch, before)
+        if not (arrays.is_number(column.type) or arrays.is_text(column.type) or _is_plain(column.type)):
+            raise self._wrong(f"holds {column.type}, not numbers")
+        if pa.types.is_floating(column.type):
+            self._infinite.add(np.isinf(arrays.as_floats(column)), before)
+        self._values.append(self._reader.read(pa.RecordBatch.from_arrays([column], names=list(self.needs))))
+
+    def done(self) -> pa.Array:
+        self._refuse_missing()
+        self._infinite.refuse("is infinite", remedy=self._remedy)
+        self._reader.expect(self._labels.values if isinstance(self._labels, Labels) else None)
+        return arrays.from_numpy(self._reader.finish(np.concatenate([*self._values, np.zeros(0)], dtype=np.float64)))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_boolean(kind) or pa.types.is_null(kind))
 
 
 class Scores:

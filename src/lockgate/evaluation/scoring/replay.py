@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lockgate.errors import ModelFault
-from lockgate.models.output import score_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from lockgate.data.arrow_arrays import Array
-    from lockgate.models.model import Model, ScoreReading
+    from lockgate.models.answers.answer_reader import AnswerReader
+    from lockgate.models.model import Model
 
 ROWS = 1024  # a failing request costs about 2 log2(ROWS) calls
 
 
-def replay(model: Model, reading: ScoreReading) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
-    """A scorer for `build_scored`: the scores of each batch, NaN where the model raised or gave no number.
+def replay(model: Model, reader: AnswerReader) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
+    """A scorer for `build_scored`: what `reader` reads of each batch, NaN where the model raised or gave no number.
 
-    For several classes, the index of the predicted one.
+    For several classes, the index of the predicted one. reader: made for rows that may fail.
 
     A batch that fails is halved until the failing requests stand alone. Raises ModelFault where the process itself broke.
     """
@@ -29,18 +28,17 @@ def replay(model: Model, reading: ScoreReading) -> Callable[[Iterator[pa.RecordB
 
     from lockgate.models.class_scores import predicted_class
 
-    several = reading.task == "multiclass"
-    decision_reading = replace(reading, need_scores=reading.need_scores and not several)
+    several = reader.reading.task == "multiclass"
 
     def answers(batch: pa.RecordBatch) -> Array:
         try:
-            answer = next(iter(model.predict([batch], method=reading.output.method)))
+            answer = next(iter(model.predict([batch], method=reader.reading.output.method)))
         except ModelFault as fault:
             if not fault.alive:
                 raise
         else:
-            scores = score_of(answer, decision_reading, may_fail=True)
-            return predicted_class(scores) if several else scores
+            values = reader.read(answer)
+            return predicted_class(values) if several else values
         if batch.num_rows <= 1:
             return np.full(batch.num_rows, np.nan)
         half = batch.num_rows // 2

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -15,8 +15,17 @@ from lockgate.errors import DataError
 from lockgate.evaluation.scoring.column import Column, wrong
 from lockgate.evaluation.scoring.group_columns import Codes, QuantileLabels, SliceLabels
 from lockgate.evaluation.scoring.id_column import Ids
-from lockgate.evaluation.scoring.label_columns import Classes, Labels, Numbers, Relevance, Scores
+from lockgate.evaluation.scoring.label_columns import Classes, Labels, Numbers, RecordedScores, Relevance, Scores
+from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Task
+
+
+class CheckedColumns(NamedTuple):
+    """rows: their number. columns: column of the scored table → its values. label_values: the distinct labels of two."""
+
+    rows: int
+    columns: dict[str, pa.Array | pa.ChunkedArray]
+    label_values: tuple[Any, ...] | None
 
 
 def checked_rows(
@@ -27,28 +36,33 @@ def checked_rows(
     salt: bytes,
     scores: Mapping[str, str | Mapping[str, str]],
     classes: Sequence[str] = (),
-) -> tuple[int, dict[str, pa.Array | pa.ChunkedArray]]:
-    """(number of rows, column of the scored table → its values) of all that the data itself says.
+    readers: Mapping[str, AnswerReader] | None = None,
+) -> CheckedColumns:
+    """All that the data itself says.
 
-    scores: role → data column, or class → data column where there are several classes. Raises DataError, which counts the
-    rows at fault and names the first by its number, and never quotes an id.
+    scores: role → data column, or class → data column where there are several classes. readers: of roles whose scores are
+    one column, which say what it holds; by default class labels will do. Raises DataError, which counts the rows at fault
+    and names the first by its number, and never quotes an id.
     """
-    columns = _columns(dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes)
+    columns = _columns(
+        dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes, readers=readers or {}
+    )
     purposes = {name: column.purpose for column in reversed(columns.values()) for name in column.needs}
     dataset.need(purposes)
     if not purposes:
-        return dataset.count(), {}
+        return CheckedColumns(dataset.count(), {}, None)
     rows = 0
     for batch in dataset.batches(list(purposes)):
         for column in columns.values():
             column.add(batch, rows)
         rows += batch.num_rows
     sources = {name: (column.purpose, column_of(column.needs[0])) for name, column in columns.items()}
+    labels = columns.get("label")
     done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
     if "query" in done:
         _refuse_split_queries(dataset, done, sources)
     _refuse_large_crossings(dataset, done)
-    return rows, done
+    return CheckedColumns(rows, done, labels.values if isinstance(labels, Labels) else None)
 
 
 def _columns(
@@ -59,6 +73,7 @@ def _columns(
     salt: bytes,
     scores: Mapping[str, str | Mapping[str, str]],
     classes: Sequence[str],
+    readers: Mapping[str, AnswerReader],
 ) -> dict[str, Column]:
     """The columns of the scored table that are made of the data's own."""
     spec = dataset.spec
@@ -88,6 +103,10 @@ def _columns(
             columns[role] = Scores(dataset, source, role, classes)
         elif task == "multiclass":
             columns[role] = Classes(dataset, source, f"{role}'s answer", classes)
+        elif task == "binary":
+            columns[role] = RecordedScores(
+                dataset, source, role, labels=columns.get("label"), reader=readers.get(role), positive=positive
+            )
         else:
             columns[role] = Numbers(dataset, source, f"{role}'s score", remedy="each row needs a finite score")
     for declared in dataset.slices:

@@ -11,7 +11,6 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from lockgate.config import Config
 from lockgate.errors import GateBroken
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.models.output import score_of
 from lockgate.models.row_functions import RowFunction, RowFunctionPlan, RunsRowFunctions
 from lockgate.plugins import ProjectFile
 
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from lockgate.data.arrow_arrays import Array
     from lockgate.evaluation.metrics.declaration import Metric
     from lockgate.evaluation.scoring.scored_table import Scored
-    from lockgate.models.model import Model, ScoreReading
+    from lockgate.models.answers.answer_reader import AnswerReader
+    from lockgate.models.model import Model
 
 _FUNCTION = r"^[^:]+\.py:[A-Za-z_][A-Za-z0-9_]*$"
 
@@ -79,9 +79,9 @@ def plan_functions(
 
 
 def row_scorer(
-    model: Model, plan: RowFunctionPlan, reading: ScoreReading
+    model: Model, plan: RowFunctionPlan, reader: AnswerReader
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[dict[str, Array]]]:
-    """What `build_scored` calls: of each batch, name → one float a row; under the empty name the scores, if needed.
+    """What `build_scored` calls: of each batch, name → one float a row; under the empty name what `reader` reads, if needed.
 
     Raises GateBroken where the model answers somewhere else.
     """
@@ -93,10 +93,10 @@ def row_scorer(
 
     def score(batches: Iterator[pa.RecordBatch]) -> Iterator[dict[str, Array]]:
         row = 0
-        for answer in runner.predict_with_functions(batches, plan, method=reading.output.method):
+        for answer in runner.predict_with_functions(batches, plan, method=reader.reading.output.method):
             own, columns = plan.split(answer)
             if own is not None:
-                columns[""] = score_of(own, reading, rows_before=row)
+                columns[""] = reader.read(own, rows_before=row)
             yield columns
             row += answer.num_rows
 

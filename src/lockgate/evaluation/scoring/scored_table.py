@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +27,14 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.scoring.categories import batches_with_categories
 from lockgate.evaluation.scoring.concurrent_scoring import in_lockstep
 from lockgate.evaluation.scoring.row_columns import checked_rows
+from lockgate.evaluation.scoring.scored_file import ANSWERS, CLASSES, batches_of, write_scored, write_table
+from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Task
 
 Scorer = Callable[[Iterator[pa.RecordBatch]], Iterator[Array | Mapping[str, Array]]]
 Group = tuple[Slice, tuple[str, ...], Array]
 
-SCHEMA = "lockgate/scored/v1"
-_CLASSES = "lockgate.classes"
 ROLES = ("candidate", "champion")
-_GROUP_ROWS = 1 << 17  # of a Parquet row group; part of the bytes that are hashed
 _ROWS_OF_ARRAYS = 256  # of 224 × 224 pixels in colour and single precision 150 MB
 _BATCH_CELLS = 1 << 19  # rows × columns: wide data goes to the models in shorter batches
 
@@ -57,7 +53,8 @@ class Scored:
     regression or a ranking; with several `classes` int32, the place of the row's class among them. candidate, champion:
     (n,) float64, NaN where a replayed request failed; with several classes (n, classes), or (n,) places of those answered.
     weights: (n,) float64. clusters, queries: (n,) int32, rows of one number belong together. Each is None where the data
-    has none. counted_in: of what its rows are.
+    has none. counted_in: of what its rows are. answers: role → what its scores are made of, as far as a threshold must know
+    it: `labels`, `float16` or `float32`. unrepeatable: role → how its answers differed when rows were sent again.
     """
 
     labels = _view("label")
@@ -76,8 +73,10 @@ class Scored:
         slices: Sequence[Slice],
         classes: Sequence[str] = (),
         counted_in: str = "rows",
+        answers: Mapping[str, str] | None = None,
     ) -> None:
-        self._column, self.counted_in = columns, counted_in
+        self._column, self.counted_in, self.answers = columns, counted_in, dict(answers or {})
+        self.unrepeatable: Mapping[str, Mapping[str, Any]] = {}
         self._sha256 = sha256
         self.rows = rows
         self.classes = tuple(classes)
@@ -91,7 +90,9 @@ class Scored:
         try:
             with pq.ParquetFile(str(path)) as file:
                 names, rows = file.schema_arrow.names, file.metadata.num_rows
-                classes = json.loads((file.metadata.metadata or {}).get(_CLASSES.encode(), b"[]"))
+                more = file.metadata.metadata or {}
+                classes = json.loads(more.get(CLASSES.encode(), b"[]"))
+                answers = json.loads(more.get(ANSWERS.encode(), b"{}"))
         except (pa.ArrowException, OSError) as error:
             raise DataError(f"{path} is not a scored table", remedy="run the pipeline again") from error
         lacking = [declared.name for declared in slices if declared.columns and declared.name not in names]
@@ -104,7 +105,9 @@ class Scored:
             with pq.ParquetFile(str(path), read_dictionary=None if is_fixed(name) else [name]) as file:
                 return file.read([name]).column(name)
 
-        return cls(column, rows=rows, sha256=lambda: digests.sha256_file(path), slices=slices, classes=classes)
+        return cls(
+            column, rows=rows, sha256=lambda: digests.sha256_file(path), slices=slices, classes=classes, answers=answers
+        )
 
     @classmethod
     def from_table(
@@ -116,34 +119,47 @@ class Scored:
         positive: Any,
         classes: Sequence[str] = (),
         salt: bytes = b"",
+        readers: Mapping[str, AnswerReader] | None = None,
     ) -> Scored:
         """A table whose scores are known: `spec.scores`, else its columns `candidate` and, if there, `champion`.
 
-        classes: of a multiclass task, those of the label where they are not given. The columns that `spec` names are
-        checked like those of a file; its path is not read. Raises DataError.
+        classes: of a multiclass task, those of the label where they are not given. readers: role → what says what its
+        column holds, of a binary task. The columns that `spec` names are checked like those of a file; its path is not
+        read. Raises DataError.
         """
         if spec.scores is None:
             spec = spec.model_copy(update={"scores": {role: role for role in ROLES if role in table.column_names}})
         dataset = TableDataset(table, spec)
         if task == "multiclass" and not classes:
             classes = label_classes(dataset)
-        checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes)
-        stored = checked.table
+        readers = readers or {}
+        checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers)
+        stored, answers = checked.table, _answers(readers)
 
         def sha256() -> str:
             sink = pa.BufferOutputStream()
-            _write(sink, _batches(stored), checked.classes)
+            write_table(sink, batches_of(stored), checked.classes, answers)
             return digests.sha256(sink.getvalue())
 
         return cls(
             lambda name: stored.column(name) if name in stored.column_names else None,
-            rows=checked.rows, sha256=sha256, slices=checked.slices, classes=checked.classes,
+            rows=checked.rows, sha256=sha256, slices=checked.slices, classes=checked.classes, answers=answers,
         )  # fmt: skip
 
     @cached_property
     def sha256(self) -> str:
         """Of the file's bytes, or of those that the table would have as a file."""
         return self._sha256()
+
+    def cut(self, role: str, threshold: float | None) -> float | None:
+        """The number from which on a stored score of that role is decided positive where its model's threshold is this.
+
+        A score is compared in its own precision, as `scores >= threshold` is in numpy; of labels it is the positive one.
+        """
+        form = self.answers.get(role)
+        if form == "labels":
+            return 0.5
+        return threshold if form is None or threshold is None else float(np.dtype(form).type(threshold))
 
     def per_row(self, role: str, name: str) -> Array:
         """(n,) float64, a row metric of that model; NaN where it gave none."""
@@ -208,6 +224,7 @@ def build_scored(
     salt: bytes,
     path: Path,
     classes: Sequence[str] = (),
+    readers: Mapping[str, AnswerReader] | None = None,
     columns: Sequence[str] | None = None,
     may_fail: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -216,39 +233,23 @@ def build_scored(
 
     scorers: role → the model's scores of each batch, or name → one float a row, the scores under the empty name; the roles
     run at the same time, each in a thread. The data's own columns are checked whole before any model runs; where
-    `data.*.scores` names columns, none does. classes: of a multiclass task, in the order of the scores. columns: what
-    models get, all by default. may_fail: NaN stands for a request that failed, as a replay needs; else it is refused.
+    `data.*.scores` names columns, none does. classes: of a multiclass task, in the order of the scores. readers: role →
+    what makes scores of what its scorer answered, once all is there, or of its column in the data. columns: what models
+    get, all by default. may_fail: NaN stands for a request that failed, as a replay needs; else it is refused.
     progress: (rows done, rows). Without rows no model runs.
     Raises DataError, ModelFault, and whatever a scorer raises.
     """
-    checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes)
+    readers = readers or {}
+    checked = _check_rows(dataset, task=task, positive=positive, salt=salt, classes=classes, readers=readers)
     if not dataset.spec.scores:
-        scores = _score_rows(
-            dataset, scorers, checked.rows, columns=columns, may_fail=may_fail, whole=bool(classes), progress=progress
-        )
-        checked.columns.update(scores)
-    write_scored(path, _batches(checked.table), classes=checked.classes)
+        for reader in readers.values():
+            reader.expect(checked.label_values)
+        values = _score_rows(dataset, scorers, checked.rows, columns=columns, may_fail=may_fail, progress=progress)
+        for name in list(values):
+            scores = readers[name].finish(values.pop(name)) if name in readers else values.pop(name)
+            checked.columns[name] = _column(scores, whole=bool(classes) and not may_fail and name in scorers)
+    write_scored(path, batches_of(checked.table), classes=checked.classes, answers=_answers(readers))
     return Scored.open(path, slices=dataset.slices)
-
-
-def write_scored(path: Path, batches: Iterable[pa.RecordBatch], *, classes: Sequence[str] = ()) -> None:
-    """Write a scored table, at least one batch of it, whole or not at all; equal rows make equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            _write(file, batches, classes)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,7 @@ class _CheckedRows:
     columns: dict[str, pa.Array | pa.ChunkedArray]
     slices: tuple[Slice, ...]
     classes: Sequence[str]
+    label_values: tuple[Any, ...] | None
 
     @property
     def table(self) -> pa.Table:
@@ -268,10 +270,20 @@ class _CheckedRows:
         return pa.Table.from_arrays([self.columns[name] for name in order], names=order)
 
 
-def _check_rows(dataset: Dataset, *, task: Task, positive: Any, salt: bytes, classes: Sequence[str]) -> _CheckedRows:
+def _check_rows(
+    dataset: Dataset,
+    *,
+    task: Task,
+    positive: Any,
+    salt: bytes,
+    classes: Sequence[str],
+    readers: Mapping[str, AnswerReader],
+) -> _CheckedRows:
     scores = {str(role): column for role, column in (dataset.spec.scores or {}).items()}
-    rows, columns = checked_rows(dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes)
-    return _CheckedRows(rows, columns, dataset.slices, classes)
+    rows, columns, label_values = checked_rows(
+        dataset, task=task, positive=positive, salt=salt, scores=scores, classes=classes, readers=readers
+    )
+    return _CheckedRows(rows, columns, dataset.slices, classes, label_values)
 
 
 def _score_rows(
@@ -281,9 +293,9 @@ def _score_rows(
     *,
     columns: Sequence[str] | None,
     may_fail: bool,
-    whole: bool,
     progress: Callable[[int, int], None] | None,
-) -> dict[str, pa.Array]:
+) -> dict[str, Array]:
+    """What the models answered, by the name of its column: (n,) or (n, classes), NaN where a row may fail and did."""
     scores: dict[str, Array] = {} if rows else {role: np.zeros(0) for role in scorers}
     sizes: list[int] = []
 
@@ -312,7 +324,7 @@ def _score_rows(
                 f"data {dataset.name!r}: {dataset.redacted_path} changed while it was read",
                 remedy="run again when nobody writes to it",
             )
-    return {name: _column(values, whole=whole and not may_fail and name in scorers) for name, values in scores.items()}
+    return scores
 
 
 def _batch_rows(dataset: Dataset, columns: Sequence[str] | None) -> int:
@@ -358,41 +370,7 @@ def _checked_scores(role: str, scores: Array, rows: int, before: int, *, may_fai
     )
 
 
-def _write(sink: Any, batches: Iterable[pa.RecordBatch], classes: Sequence[str]) -> None:
-    """Row groups of one size and texts without dictionaries of their own: the bytes depend on the rows alone."""
-    groups = _groups(_decoded(batch) for batch in batches)
-    first = next(groups)
-    schema = first.schema
-    texts = [name for name in schema.names if not is_fixed(name)]
-    fixed = any(pa.types.is_fixed_size_list(kind) for kind in schema.types)  # which is in no other place of the file
-    with pq.ParquetWriter(
-        sink, schema, compression="zstd", use_dictionary=texts, write_statistics=False, store_schema=fixed
-    ) as writer:
-        writer.add_key_value_metadata({"lockgate.schema": SCHEMA})
-        if classes:
-            writer.add_key_value_metadata({_CLASSES: json.dumps(list(classes), ensure_ascii=False)})
-        for group in chain([first], groups):
-            writer.write_table(group.cast(schema), row_group_size=_GROUP_ROWS)
-
-
-def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([arrays.plain(column) for column in batch.columns], names=batch.schema.names)
-
-
-def _groups(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The same rows in tables of exactly `_GROUP_ROWS`, the last one of what is left, empty only where there are none."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        while sum(each.num_rows for each in waiting) > _GROUP_ROWS:
-            joined = pa.Table.from_batches(waiting)
-            yield joined.slice(0, _GROUP_ROWS).combine_chunks()
-            waiting = joined.slice(_GROUP_ROWS).to_batches()
-    yield pa.Table.from_batches(waiting).combine_chunks()
-
-
-def _batches(table: pa.Table) -> list[pa.RecordBatch]:
-    """At least one."""
-    return table.to_batches(max_chunksize=_GROUP_ROWS) or [
-        pa.RecordBatch.from_arrays([arrays.whole(column) for column in table.columns], names=table.column_names)
-    ]
+def _answers(readers: Mapping[str, AnswerReader]) -> dict[str, str]:
+    """Role → `labels`, or the precision of its scores where it is less than that of a float64."""
+    forms = {role: "labels" if reader.holds_labels else reader.precision for role, reader in readers.items()}
+    return {role: form for role, form in sorted(forms.items()) if form is not None}

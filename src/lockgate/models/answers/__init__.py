@@ -1,0 +1,1 @@
+"""What a model answers: scores or labels, decided from all of its rows."""

@@ -1,0 +1,90 @@
+"""What the model's process says of an answer: the order of its rows, the model's classes, what was called."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped,unused-ignore]
+import pyarrow as pa
+import pytest
+from sklearn.dummy import DummyClassifier  # type: ignore[import-untyped,unused-ignore]
+from sklearn.ensemble import IsolationForest  # type: ignore[import-untyped,unused-ignore]
+from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped,unused-ignore]
+from sklearn.model_selection import GridSearchCV  # type: ignore[import-untyped,unused-ignore]
+from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped,unused-ignore]
+
+from lockgate.models import model_host
+from lockgate.models.model_host import BadAnswer, Host, aligned
+
+ROWS = pa.RecordBatch.from_pydict({"a": [0.3, 0.1, 0.2], "key": ["x", "y", "z"], "same": [1, 1, 1]})
+LABELS = np.array([1, 2, 1, 2])
+FEATURES = np.array([[0.0], [1.0], [0.1], [0.9]])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pd.Series([1.0, 2.0, 3.0]),
+        pd.Series([2.0, 3.0, 1.0], index=[1, 2, 0]),
+        pd.Series([2.0, 3.0, 1.0], index=[1.0, 2.0, 0.0]),
+        pd.Series([3.0, 1.0, 2.0], index=["z", "x", "y"]),
+        pd.DataFrame({"p": [2.0, 3.0, 1.0]}, index=[1, 2, 0])["p"],
+        np.array([1.0, 2.0, 3.0]),
+        [1.0, 2.0, 3.0],
+    ],
+)
+def test_an_answer_is_put_into_the_order_of_the_rows(answer: Any) -> None:
+    """By an index that counts them, or that repeats a column of distinct values; without one it is by place."""
+    assert list(aligned(answer, 3, ROWS)) == [1.0, 2.0, 3.0]
+
+
+def test_frames_and_the_series_of_a_dict_are_put_in_order_too() -> None:
+    """Each by its own index."""
+    turned = pd.Series([2.0, 3.0, 1.0], index=[1, 2, 0])
+
+    assert aligned(turned.to_frame("p"), 3, ROWS)["p"].tolist() == [1.0, 2.0, 3.0]
+    assert aligned({"p": turned}, 3, ROWS)["p"].tolist() == [1.0, 2.0, 3.0]
+
+
+@pytest.mark.parametrize("index", [[0, 1, 1], [1, 2, 3], ["x", "y", "w"], [(0, 1), (0, 2), (0, 3)], [[], [1], [2]]])
+def test_an_index_that_is_not_that_of_the_rows_is_refused(index: Any) -> None:
+    """Its values, which may be ids, are not repeated."""
+    answer = pd.Series([1.0, 2.0, 3.0], index=pd.Index(index, tupleize_cols=False))
+    with pytest.raises(BadAnswer, match="under an index of its own") as caught:
+        aligned(answer, 3, ROWS)
+
+    assert "'x'" not in str(caught.value)
+
+
+def host(raw: Any, **python_function: Any) -> Host:
+    made = Host(lambda: None)
+    metadata = SimpleNamespace(flavors={"python_function": {"loader_module": "mlflow.sklearn", **python_function}})
+    made.model = SimpleNamespace(get_raw_model=lambda: raw, metadata=metadata)
+    return made
+
+
+def test_a_model_says_its_classes_and_what_is_called() -> None:
+    """Also two of them, of pipelines and searches; an outlier detector's are -1 and 1."""
+    logistic = LogisticRegression()
+    search = GridSearchCV(make_pipeline(logistic), {"logisticregression__C": [1.0]}, cv=2)
+    for model in (logistic, make_pipeline(logistic), search):
+        said = host(model.fit(FEATURES, LABELS)).describe(None)
+        assert said == {"classes": [1, 2], "estimator": "classifier", "method": "predict"}
+    one = DummyClassifier().fit(FEATURES, ["only"] * 4)
+    assert host(one, predict_fn="predict_proba").describe(None)["method"] == "predict_proba"
+    assert host(one).describe("decision_function") == {
+        "classes": ["only"], "estimator": "classifier", "method": "decision_function"
+    }  # fmt: skip
+    assert host(IsolationForest(n_estimators=2).fit(FEATURES)).describe(None)["classes"] == [-1, 1]
+    assert host(LinearRegression().fit(FEATURES, LABELS)).describe(None)["estimator"] == "regressor"
+
+
+def test_a_pyfunc_of_somebodys_own_may_answer_anything() -> None:
+    """What its predict returns is unknown; its classes are believed where it names them."""
+    own = host(SimpleNamespace(classes_=["no", "yes"]), loader_module="mlflow.pyfunc.model")
+
+    assert own.describe(None) == {"classes": ["no", "yes"], "estimator": None, "method": None}
+    assert host(SimpleNamespace(classes_=np.eye(2))).describe(None)["classes"] is None
+    assert model_host.class_names(object()) is None
