@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 from lockgate.evaluation.scoring.scored_table import build_scored
 
@@ -99,6 +101,25 @@ def test_classes_say_so_too(tmp_path: Path, classes: tuple[str, ...], values: li
     )
 
     assert pq.read_table(tmp_path / "s.parquet").column("label").to_pylist() == expected
+
+
+def test_a_model_is_sent_the_texts_that_its_signature_asks_for(tmp_path: Path) -> None:
+    """Through the batches that are scored, which have categories of their own."""
+    (tmp_path / "d.csv").write_text("k,n\n01001,1\n1001,2\n")
+    data = Dataset("d", DatasetSpec(path="d.csv"), tmp_path)
+    sent: list[Any] = []
+
+    def scorer(batches: Any) -> Any:
+        for batch in batches:
+            sent.extend(batch.column(stored("k")).to_pylist())
+            yield np.zeros(batch.num_rows)
+
+    build_scored(
+        data, scorers={"candidate": scorer}, task="binary", positive=1, salt=b"",
+        path=tmp_path / "s.parquet", columns=[stored("k"), "n"],
+    )  # fmt: skip
+
+    assert sent == ["01001", "1001"]
 
 
 def test_ids_that_may_have_become_the_same_are_refused(tmp_path: Path) -> None:

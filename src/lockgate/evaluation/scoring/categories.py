@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from lockgate.data.stored_columns import is_stored
+
 if TYPE_CHECKING:
     from lockgate.data.dataset import Dataset
 
@@ -21,7 +23,8 @@ def batches_with_categories(
     needs the categories of the whole data. They are the values of all files and row groups, each where it comes first.
     """
     names = dataset.columns if columns is None else columns
-    encoded = [name for name in names if pa.types.is_dictionary(dataset.schema.field(name).type)]
+    typed = [name for name in names if not is_stored(name)]
+    encoded = [name for name in typed if pa.types.is_dictionary(dataset.schema.field(name).type)]
     if not encoded:
         yield from dataset.batches(columns, rows=rows)
         return
