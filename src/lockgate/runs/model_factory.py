@@ -64,6 +64,7 @@ def _box(
         return make_box(
             pipeline.isolation, python=environment.interpreter(python), environ=environment.model_environment(environ),
             folder=files, scratch=scratch, root=pipeline.root, forbidden=data, hosts=(MODEL_HOST, *functions),
+            editable=pipeline.environment != "declared",
         )  # fmt: skip
     except OSError as error:
         raise ModelFault(

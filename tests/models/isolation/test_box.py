@@ -42,6 +42,36 @@ def test_editable_installs_are_read_without_running_them(tmp_path: Path) -> None
     assert not canary.exists()
 
 
+def test_packages_that_a_model_declares_open_no_other_folders(tmp_path: Path) -> None:
+    """A line of a path in one of them could name the data."""
+    site = tmp_path / "site"
+    for name in ("site", "data"):
+        (tmp_path / name).mkdir()
+    (site / "hostile.pth").write_text(f"{tmp_path / 'data'}\n")
+
+    paths = interpreter_paths(sys.executable, {"PYTHONPATH": str(site)}, editable=False)
+
+    assert str(site) in paths
+    assert str(tmp_path / "data") not in paths
+
+
+def test_an_environment_below_what_is_closed_is_open_and_nothing_beside_it(tmp_path: Path) -> None:
+    """Those that models declare are built in `.gate`; what `read:` names there stays closed."""
+    if not boxes.kernel().landlock:
+        pytest.skip("this kernel has no Landlock")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / ".gate/environments/venv"], check=True)
+    box = make_box(
+        Isolation(read=(".gate/runs", "lookup")), python=str(tmp_path / ".gate/environments/venv/bin/python"), environ={},
+        folder=tmp_path / "model", scratch=tmp_path / "scratch", root=tmp_path,
+    )  # fmt: skip
+    assert box is not None
+    below = {path for _, path in box.paths if path.startswith(str(tmp_path))}
+
+    assert str(tmp_path / ".gate/environments/venv") in below
+    assert str(tmp_path / "lookup") in below
+    assert not {str(tmp_path / ".gate"), str(tmp_path / ".gate/runs")} & below
+
+
 def test_an_environment_of_its_own_is_read_with_the_interpreter_below_it(tmp_path: Path) -> None:
     """A venv's python is a link, and its libraries are elsewhere."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)

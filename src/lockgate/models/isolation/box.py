@@ -161,11 +161,13 @@ def make_box(
     root: Path,
     forbidden: Iterable[Path] = (),
     hosts: Sequence[Path] = (),
+    editable: bool = True,
 ) -> Box | None:
     """The box of the model in `folder`, which works in `scratch`; None where there is none, or `isolation` says off.
 
     root: of the project. forbidden: files and folders that stay closed though they lie below something that is needed.
-    hosts: files of ours that the process reads. Raises UsageError where a box is required and this machine has none, OSError
+    hosts: files of ours that the process reads. editable: whether the environment may name folders outside of itself.
+    Raises UsageError where a box is required and this machine has none, OSError
     where the interpreter does not start.
     """
     machine = kernel()
@@ -179,9 +181,10 @@ def make_box(
             )
         return None
     closed = {Path(os.path.realpath(path)) for path in (*forbidden, *_closed_in(root), *map(Path, _SYSTEM_SECRETS))}
-    needed = [Path(path) for path in (*_SYSTEM, *interpreter_paths(python, environ))]
-    needed += [root / path for path in isolation.read]
+    needed = [*_SYSTEM, *interpreter_paths(python, environ, editable=editable)]
     paths = [rule for path in needed for rule in _readable(Path(os.path.realpath(path)), closed, root)]
+    opened = [Path(os.path.realpath(root / path)) for path in isolation.read]
+    paths += [rule for path in opened if closed.isdisjoint(path.parents) for rule in _readable(path, closed, root)]
     paths += [("read", str(path.resolve())) for path in (folder, *hosts)]
     paths += [("write", str(scratch.resolve())), ("write", "/dev/shm")]  # noqa: S108  # shared memory of its processes
     paths += [("device", path) for path in _DEVICES]
@@ -217,7 +220,7 @@ def _readable(path: Path, closed: set[Path], root: Path) -> Iterator[tuple[str, 
 
     A folder that holds the project is an import path of the user's own code, of which packages and modules are needed.
     """
-    if path in closed or any(above in closed for above in path.parents):
+    if path in closed:
         return
     if not any(path in below.parents for below in closed) or not path.is_dir():
         yield "read", str(path)

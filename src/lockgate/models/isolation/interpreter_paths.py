@@ -17,8 +17,10 @@ _PROBE = (
 )
 
 
-def interpreter_paths(python: str, environ: Mapping[str, str]) -> tuple[str, ...]:
+def interpreter_paths(python: str, environ: Mapping[str, str], *, editable: bool = True) -> tuple[str, ...]:
     """Return what `python` must read to start and to import: prefixes, `PYTHONPATH`, user site, editable installs.
+
+    editable: false for an environment that a model declares: its packages, which are the model's, name no other folders.
 
     Only the bare interpreter is run (`-I -S`). Lines of `.pth` files are read as paths and not executed, and the finders of
     editable installs are read as text, because code in an environment that a model declares is the model's.
@@ -35,7 +37,7 @@ def interpreter_paths(python: str, environ: Mapping[str, str]) -> tuple[str, ...
         sites += [Path(home) / ".local" / "lib" / f"python{version}" / "site-packages"]
     extra = [Path(entry) for entry in environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     libraries = [Path(entry) for entry in environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
-    named = [path for site in (*sites, *extra) for path in _named_by(site)]
+    named = [path for site in (*sites, *extra) for path in _named_by(site)] if editable else []
     program = shutil.which(python, path=environ.get("PATH", os.defpath)) or python
     paths = (Path(program), *prefixes, *sites, *extra, *libraries, *named)
     return tuple(dict.fromkeys(os.path.realpath(path) for path in paths if path.exists() and path != Path("/")))
