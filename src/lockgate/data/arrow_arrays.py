@@ -117,6 +117,11 @@ def _uuid_texts(column: pa.Array) -> pa.Array:
     return pc.if_else(column.is_null(), pa.nulls(1, pa.string())[0], texts)
 
 
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values, of a column that is stored by codes."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
 def is_number(kind: pa.DataType) -> bool:
     """Whether a type is of numbers; true and false are none."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lockgate.data import arrow_arrays as arrays
 from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading, without_views
 from lockgate.data.stored_columns import stored
+from lockgate.errors import DataError
 
 
 def scan(file: DataFile) -> Contents:
@@ -16,6 +18,8 @@ def scan(file: DataFile) -> Contents:
     with _opened(file) as parquet:
         schema = without_views(parquet.schema_arrow)
         no_column_twice(file, schema.names)
+        with reading(file):
+            _refuse_contradictions(file, parquet.metadata)
         return Contents(schema, parquet.metadata.num_rows, index=_index(parquet.schema_arrow))
 
 
@@ -33,14 +37,31 @@ def read(file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema =
     with _opened(file) as parquet, reading(file):
         batches = parquet.iter_batches(batch_size=rows, columns=list({*schema.names, *as_stored.names}))
         count = 0
-        for batch in cut((_typed(batch, schema, as_stored) for batch in batches), rows):
+        for batch in cut((_typed(_valid(batch), schema, as_stored) for batch in batches), rows):
             count += batch.num_rows
             yield batch
         if count != parquet.metadata.num_rows:
-            raise file.broken(
-                f"holds {count:,} rows where its own footer says {parquet.metadata.num_rows:,}",
-                remedy="write it anew: it was changed or cut short",
-            )
+            raise _contradiction(file, f"holds {count:,} rows where its own footer says {parquet.metadata.num_rows:,}")
+
+
+def _refuse_contradictions(file: DataFile, footer: pq.FileMetaData) -> None:
+    """Refuse a footer that counts other rows than its groups do. Chunks of columns are not looked at: pyarrow ends the
+    process where one of theirs is broken."""
+    total = sum(footer.row_group(number).num_rows for number in range(footer.num_row_groups))
+    if total != footer.num_rows:
+        raise _contradiction(file, f"says that it has {footer.num_rows:,} rows, and {total:,} in its groups")
+
+
+def _contradiction(file: DataFile, problem: str) -> DataError:
+    return file.broken(problem, remedy="write it anew: it was changed or cut short")
+
+
+def _valid(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch; raises ArrowInvalid where a column of texts holds bytes that are none."""
+    for column in batch.columns:
+        if arrays.is_text(arrays.plain_type(column.type)):
+            column.validate(full=True)
+    return batch
 
 
 def _typed(batch: pa.RecordBatch, schema: pa.Schema, as_stored: pa.Schema) -> pa.RecordBatch:
@@ -55,4 +76,4 @@ def _opened(file: DataFile) -> pq.ParquetFile:
     if file.codec:
         raise file.broken("is a compressed Parquet file", remedy="decompress it: Parquet compresses its pages itself")
     with reading(file):
-        return pq.ParquetFile(str(file.path), buffer_size=1 << 20, pre_buffer=False)
+        return pq.ParquetFile(str(file.path), buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True)
