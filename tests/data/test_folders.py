@@ -107,7 +107,7 @@ def test_the_keys_above_a_path_are_no_columns(tmp_path: Path) -> None:
         ({"data/k=x/a.csv": ROWS, "data/j=y/b.csv": ROWS}, "mixes files of different folders"),
         ({"data/k=x/k=y/a.csv": ROWS}, "gives 'k' twice"),
         ({"data/k=%E9/a.csv": ROWS}, "is not UTF-8"),
-        ({"data/a=1/a.csv": ROWS}, "column 'a' of row 2 is not what the folder's name says"),
+        ({"data/a=01/a.csv": ROWS}, "column 'a' of row 2 is not what the folder's name says"),
         ({"data/a=x/a.csv": ROWS}, "column 'a' of row 1 is not"),
         ({"data/a=__HIVE_DEFAULT_PARTITION__/a.csv": ROWS}, "column 'a' of row 1 is not"),
     ],
@@ -126,6 +126,13 @@ def test_a_column_that_agrees_with_its_folder_is_the_files_own(tmp_path: Path, m
     files = {"data/n=01/a.parquet": parquet(n=[1, 1], c=["x", None])}
     for dataset in both(tmp_path, memory, files, "data"):
         assert rows(dataset) == [{"n": 1, "c": "x"}, {"n": 1, "c": None}]
+        assert not dataset.untyped("n")
+
+
+def test_the_values_of_folders_are_texts_that_a_signature_may_type(tmp_path: Path, memory: Any) -> None:
+    """As the cells of CSV are, in every format."""
+    for dataset in both(tmp_path, memory, {"data/n=01/a.parquet": parquet(c=["x"])}, "data"):
+        assert (dataset.untyped("n"), dataset.untyped("c")) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class Dataset:
 
     def untyped(self, column: str) -> bool:
         """Whether a column holds texts whose type in `schema` is guessed: of CSV, and of `key=value` folders."""
-        return self._files[0].format == "csv" or (self._log_state is None and column in self._files[0].constants)
+        return self._files[0].format == "csv" or column in self.partition_columns
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -270,9 +270,13 @@ def kept_or_named(path: Path) -> str:
     """Read the file: as many rows as it is said to have, or a refusal that names it; returns that, else nothing."""
     try:
         opened = dataset(path)
-        rows, refusal = sum(batch.num_rows for batch in opened.batches()), ""
+        batches = list(opened.batches())
+        rows, refusal = sum(batch.num_rows for batch in batches), ""
     except DataError as error:
         refusal = str(error)
+    else:
+        for batch in batches:
+            batch.validate(full=True)
     assert path.name in refusal if refusal else rows == opened.count()
     return refusal
 
@@ -286,11 +290,28 @@ def test_any_bytes_are_data_or_a_data_error(tmp_path: Path, name: str, data: st.
 
 
 def test_a_parquet_file_that_contradicts_itself_is_refused(tmp_path: Path) -> None:
-    """Whichever byte of a file is changed: it holds as many rows as it says, or the file is named."""
+    """Whichever byte of a file is changed: it holds as many rows as it says, of texts that are some, or the file is named."""
     whole = parquet(pa.Table.from_pylist(ROWS))
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    changes = [(at, whole[at] ^ 4) for at in (*range(0, footer, 3), *range(footer, len(whole), 2))]
+    changes += [(at, value) for at in range(footer, footer + 80) for value in (0, whole[at] ^ 4)]
     refusals = [
-        kept_or_named(written(tmp_path, "d.parquet", whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :]))
-        for at in range(len(whole))
+        kept_or_named(written(tmp_path, "d.parquet", whole[:at] + bytes([value]) + whole[at + 1 :]))
+        for at, value in changes
+        if value != whole[at]
     ]
 
     assert any("where its own footer says" in refusal for refusal in refusals)
+    assert any("says that it has 0 rows, and 3 in its groups" in refusal for refusal in refusals)
+
+
+def test_a_page_that_is_not_what_its_checksum_says_is_refused(tmp_path: Path) -> None:
+    """Where the writer wrote checksums, as Spark does, no byte of the values can be another."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(ROWS), sink, write_page_checksum=True, compression="none")
+    whole = bytes(sink.getvalue())
+    at = whole.index(b"c", 4)
+
+    refusal = kept_or_named(written(tmp_path, "d.parquet", whole[:at] + b"d" + whole[at + 1 :]))
+
+    assert "CRC checksum verification failed" in refusal
