@@ -11,6 +11,8 @@ from lockgate import units
 
 DURATION = r"^\s*([0-9]+(\.[0-9]+)?\s*(ms|s|m|min|h|d|w)\s*)+$"
 
+SHARE = r"^\s*[0-9]+(\.[0-9]+)?\s*%?\s*$"
+
 
 class Config(BaseModel):
     """Base of everything that is read from YAML."""
@@ -36,6 +38,13 @@ Duration = Annotated[
     BeforeValidator(_duration),
     PlainSerializer(units.duration_text),
     WithJsonSchema({"type": "string", "pattern": DURATION}),
+]
+
+
+Share = Annotated[
+    float,
+    BeforeValidator(lambda value: units.share(str(value))),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"type": "string", "pattern": SHARE}]}),
 ]
 
 

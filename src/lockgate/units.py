@@ -59,6 +59,15 @@ def rate(text: str) -> float:
     return float(match["number"]) / _SECONDS[match["unit"]]
 
 
+def share(text: str) -> float:
+    """`5%` or `0.05` as a part of one. Raises ValueError for anything else, and outside of 0 to 1."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(%?)\s*", text, re.ASCII)
+    part = float("nan") if match is None else float(match[1]) / (100 if match[2] else 1)
+    if not 0 <= part <= 1:
+        raise ValueError(f"{text!r} is not a share; write one like 1% or 0.01")
+    return part
+
+
 def utc_text(moment: datetime) -> str:
     """A moment as every record of ours writes it: `2026-11-21T03:42:18.123Z`. Raises ValueError without a time zone."""
     if moment.tzinfo is None:

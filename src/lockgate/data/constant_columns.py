@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,7 +39,7 @@ def read_rows(
                 if constant is not None:
                     _refuse_contradiction(file, field.name, columns[-1], constant, before)
             elif constant is not None:
-                columns.append(constant.take(pa.nulls(count, pa.int64()).fill_null(0)).cast(field.type))
+                columns.append(constant.take(arrays.from_numpy(np.zeros(count, np.int64))).cast(field.type))
             else:
                 columns.append(pa.nulls(count, field.type))
         whole = pa.RecordBatch.from_arrays(columns, names=[name for name, _ in fields])
@@ -67,14 +68,10 @@ def _refuse_contradiction(file: DataFile, name: str, column: pa.Array, constant:
         values, constant = values.cast(pa.int64()), constant.cast(pa.int64())
     try:
         expected = constant.cast(values.type)
-        same = (
-            pc.fill_null(pc.equal(values, expected[0]), fill_value=False)
-            if not constant.null_count
-            else values.is_null()
-        )
+        same = values.is_null() if constant.null_count else pc.equal(values, expected[0])
     except (pa.ArrowException, NotImplementedError):
-        same = pa.nulls(len(values), pa.bool_()).fill_null(fill_value=False)
-    wrong = (~arrays.to_numpy(same.cast(pa.bool_()))).nonzero()[0]
+        same = arrays.from_numpy(np.zeros(len(values), bool))
+    wrong = (arrays.is_missing(same) | ~arrays.to_numpy(same)).nonzero()[0]
     if wrong.size:
         raise DataError(
             f"{file.name}: column {name!r} of row {before + int(wrong[0]) + 1:,} is not what the folder's name says of it",

@@ -47,6 +47,7 @@ class Dataset:
         self._scratch = scratch
         self._now = now
         self._failed: DataError | None = None
+        self.repeated: int | None = None  # how many rows repeat an earlier one, once they were checked
 
     @property
     def redacted_path(self) -> str:

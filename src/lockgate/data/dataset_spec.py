@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from lockgate.config import Config, Duration
+from lockgate.config import Config, Duration, Share
 from lockgate.data import remote
 from lockgate.data.slices.spec import Name, SliceEntries, SmallSlices
 from lockgate.hashing import is_digest
@@ -66,6 +66,7 @@ class DatasetSpec(Config):
     keep_ids: bool = False
     scores: dict[Role, Name | ClassColumns] | None = Field(default=None, min_length=1)
     query: Name | None = None
+    max_repeated: Share | None = None
 
     @model_validator(mode="after")
     def _fits_together(self) -> DatasetSpec:

@@ -153,7 +153,7 @@ class CaseBuilder:
             ),
             row_functions=lambda: self.inputs.row_function_digests,
             roles=self.inputs.roles,
-            notes=lambda: self.inputs.notes,
+            notes=lambda: (*self.inputs.notes, *self._repeats()),
             progress=self.progress or (lambda *_: None),
         )
 
@@ -342,6 +342,14 @@ class CaseBuilder:
             except LockgateError:
                 continue
         return entries
+
+    def _repeats(self) -> tuple[str, ...]:
+        """How many rows of data that was scored repeat an earlier one, a sentence for each."""
+        scored = {key: entry for key, entry in self._score_entries.items() if entry.get("repeated")}
+        return tuple(
+            f"{entry['repeated']:,} of {entry['rows']:,} rows of {key.removesuffix('-replayed')} repeat an earlier one"
+            for key, entry in sorted(scored.items())
+        )
 
     def scored_entries(self) -> list[dict[str, Any]]:
         """The entries of `scored` in the evidence."""

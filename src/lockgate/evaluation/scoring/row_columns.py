@@ -16,6 +16,7 @@ from lockgate.evaluation.scoring.column import Column, wrong
 from lockgate.evaluation.scoring.group_columns import Codes, QuantileLabels, SliceLabels
 from lockgate.evaluation.scoring.id_column import Ids
 from lockgate.evaluation.scoring.label_columns import Classes, Labels, Numbers, RecordedScores, Relevance, Scores
+from lockgate.evaluation.scoring.repeated_rows import RepeatedRows
 from lockgate.models.answers.answer_reader import AnswerReader
 from lockgate.models.model import Task
 
@@ -49,13 +50,16 @@ def checked_rows(
     )
     purposes = {name: column.purpose for column in reversed(columns.values()) for name in column.needs}
     dataset.need(purposes)
-    if not purposes:
+    if not dataset.columns:
         return CheckedColumns(dataset.count(), {}, None)
-    rows = 0
-    for batch in dataset.batches(list(purposes)):
+    rows, repeated = 0, RepeatedRows()
+    for batch in dataset.batches(*_read_with(dataset, purposes)):
         for column in columns.values():
             column.add(batch, rows)
+        repeated.add(batch.select([name for name in batch.schema.names if column_of(name) != dataset.spec.id]))
         rows += batch.num_rows
+    dataset.repeated = repeated.count()
+    _refuse_repeated(dataset, rows)
     sources = {name: (column.purpose, column_of(column.needs[0])) for name, column in columns.items()}
     labels = columns.get("label")
     done = {name: columns.pop(name).done() for name in list(columns)}  # each column's parts go as it is made
@@ -63,6 +67,27 @@ def checked_rows(
         _refuse_split_queries(dataset, done, sources)
     _refuse_large_crossings(dataset, done)
     return CheckedColumns(rows, done, labels.values if isinstance(labels, Labels) else None)
+
+
+def _read_with(dataset: Dataset, purposes: Mapping[str, str]) -> tuple[list[str], int]:
+    """(the columns with a purpose and all others, once each; at most how many rows at a time: few where values may be long)."""
+    others = set(dataset.columns) - set(map(column_of, purposes))
+    names = [*purposes, *(name for name in dataset.columns if name in others)]
+    kinds = [dataset.schema.field(column_of(name)).type for name in names]
+    long = any(
+        pa.types.is_nested(kind) or not (arrays.has_text(kind) or pa.types.is_dictionary(kind)) for kind in kinds
+    )
+    return names, min(65_536, max(1_024, (1 << 19) // len(names))) if long else 65_536
+
+
+def _refuse_repeated(dataset: Dataset, rows: int) -> None:
+    """Refuse more rows that repeat an earlier one than the data may have by `max_repeated`."""
+    most, repeated = dataset.spec.max_repeated, dataset.repeated or 0
+    if most is not None and repeated > most * rows:
+        raise DataError(
+            f"data {dataset.name!r}: {repeated:,} of {rows:,} rows repeat an earlier one, and at most {most:.4g} of them may",
+            remedy="a row that counts twice looks like more evidence than there is: leave repeated rows out, or name their id",
+        )
 
 
 def _columns(
