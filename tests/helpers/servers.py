@@ -29,7 +29,11 @@ def free_port() -> int:
 
 
 class MlflowServer:
-    """`mlflow server` over a store; `options` and `environ` are added to its command."""
+    """`mlflow server` over a store; `options` and `environ` are added to its command.
+
+    Without options it is the process that the command starts in the end, which alone answers: the command imports MLflow
+    once more and then only waits.
+    """
 
     def __init__(self, folder: Path, store: str, *options: str, environ: Mapping[str, str] | None = None) -> None:
         self.folder, self.store, self.log = folder, store, folder / "server.log"
@@ -40,13 +44,31 @@ class MlflowServer:
 
     def start(self) -> None:
         """Begin; `wait` tells when it answers."""
-        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
-        command += ["--workers", "1", "--backend-store-uri", self.store]
-        command += ["--artifacts-destination", str(self.folder / "served"), *self.options]
-        environ = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **self.environ}
+        place = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        served = str(self.folder / "served")
+        if self.options:
+            command = ["mlflow", "server", *place, "--backend-store-uri", self.store]
+            command += ["--artifacts-destination", served, *self.options]
+            given = {}
+        else:
+            command = ["uvicorn", *place, "mlflow.server.fastapi_app:app"]
+            given = {
+                "_MLFLOW_SERVER_FILE_STORE": self.store,
+                "_MLFLOW_SERVER_REGISTRY_STORE": self.store,
+                "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+                "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+                "_MLFLOW_SERVER_ARTIFACT_DESTINATION": served,
+                "_MLFLOW_SGI_NAME": "uvicorn",
+            }
+        environ = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **given, **self.environ}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, cwd=self.folder, env=environ, stdout=log, stderr=log, start_new_session=True
+                [sys.executable, "-m", *command],
+                cwd=self.folder,
+                env=environ,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
     def wait(self) -> None:
@@ -56,6 +78,11 @@ class MlflowServer:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
+        if not self.options:
+            with urllib.request.urlopen(f"{self.uri}/api/2.0/mlflow/registered-models/search", timeout=PATIENCE_S):
+                pass  # its database is there from now on
+            default = self.folder / "mlflow.db"
+            assert not default.exists() or self.store.endswith(str(default)), "it looked for its store elsewhere"
 
     def healthy(self) -> bool:
         try:
