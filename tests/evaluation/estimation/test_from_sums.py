@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+import math
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -119,8 +119,18 @@ def both(
     )
 
 
-def numbers(detail: Mapping[str, Any]) -> dict[str, float]:
-    return {name: float(value) for name, value in detail.items()}
+FIELDS = tuple(field.name for field in fields(Estimate))
+
+
+def near(found: Any, wanted: Any, *, rel: float, least: float) -> bool:
+    """As pytest.approx says it, of two numbers or of as many; it would take a third of this file's time."""
+    if isinstance(wanted, tuple):
+        return len(found) == len(wanted) and all(
+            near(one, other, rel=rel, least=least) for one, other in zip(found, wanted, strict=True)
+        )
+    if found == wanted or found is None or wanted is None or not math.isfinite(wanted):
+        return bool(found == wanted)
+    return bool(abs(found - wanted) <= max(rel * abs(wanted), least))
 
 
 def assert_close(fast: Estimate, exact: Estimate) -> None:
@@ -130,12 +140,14 @@ def assert_close(fast: Estimate, exact: Estimate) -> None:
     """
     few = exact.n_eff is not None and exact.n_eff < 5
     least = 1e-8 if exact.required == CALIBRATED else 1e-12  # the root of next to nothing
-    for name, wanted in asdict(exact).items():
-        found = getattr(fast, name)
+    for name in FIELDS:
+        found, wanted = getattr(fast, name), getattr(exact, name)
         if wanted is not None and (isinstance(wanted, float) or name == "interval"):
-            assert found == pytest.approx(wanted, rel=1e-5 if few else 1e-9, abs=least), (name, fast, exact)
+            assert near(found, wanted, rel=1e-5 if few else 1e-9, least=least), (name, fast, exact)
         elif name == "detail":
-            assert numbers(found) == pytest.approx(numbers(wanted), rel=1e-9, abs=1e-12), (fast, exact)
+            assert found.keys() == wanted.keys(), (fast, exact)
+            for key, value in wanted.items():
+                assert near(float(found[key]), float(value), rel=1e-9, least=1e-12), (key, fast, exact)
         else:
             assert found == wanted, (name, fast, exact)
 
