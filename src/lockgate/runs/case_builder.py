@@ -256,7 +256,8 @@ class CaseBuilder:
             progress=None if progress is None else lambda done, total: progress(f"scoring {name}", done, total),
         )
         scored.unrepeatable = self._unrepeatable(scored, readers, checks)
-        more = {"unrepeatable": scored.unrepeatable} if scored.unrepeatable else {}
+        more: dict[str, Any] = {"unrepeatable": scored.unrepeatable} if scored.unrepeatable else {}
+        more |= {"repeated": dataset.repeated} if dataset.repeated else {}
         self._score_entries[key] = {"sha256": scored.sha256, "rows": scored.rows, **more}
         self.folder.keep_sealed(_SCORED, self._score_entries)
         return scored
