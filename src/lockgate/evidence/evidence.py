@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from lockgate.errors import LockgateError
@@ -120,7 +121,7 @@ class Evidence:
             raise ValueError(f"opens: {opens!r}")
         return opens
 
-    @property
+    @cached_property
     def gates(self) -> tuple[GateResult, ...]:
         return tuple(GateResult.from_json(gate) for gate in self.document["gates"])
 
