@@ -189,6 +189,20 @@ def test_a_model_that_holds_more_memory_than_it_may_is_killed(box: Box, tmp_path
     child.end()
 
 
+def test_a_model_that_fills_the_disk_is_killed(box: Box, tmp_path: Path) -> None:
+    """By what lies in its scratch folder; nowhere else can it write."""
+    from dataclasses import replace
+
+    code = "import time\nopen('full', 'wb').write(bytes(10**7))\ntime.sleep(60)"
+    child = ChildProcess(
+        [sys.executable, "-S", "-c", code], env={}, cwd=tmp_path / "scratch", box=replace(box, disk=10**6)
+    )
+
+    assert child._process.wait(20) == -signal.SIGKILL
+    assert "isolation.disk is 1,000,000" in child.stderr
+    child.end()
+
+
 def test_a_command_that_is_not_there_is_no_box_that_broke(box: Box, tmp_path: Path) -> None:
     """The same error as without a box."""
     with pytest.raises(FileNotFoundError):

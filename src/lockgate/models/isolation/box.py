@@ -84,6 +84,7 @@ class Box:
     bind: tuple[int, ...] = ()
     connect: tuple[int, ...] = ()
     memory: int | None = None
+    disk: int = 2**34
     hosts: tuple[str, ...] = field(default=())
 
     def serving(self, port: int) -> Box:
@@ -107,6 +108,8 @@ class Box:
                 "bind": self.bind,
                 "connect": self.connect,
                 "memory": self.memory,
+                "disk": self.disk,
+                "scratch": str(self.scratch.resolve()),
             }
         ).encode()
 
@@ -200,6 +203,7 @@ def make_box(
         scratch=scratch,
         connect=isolation.ports,
         memory=isolation.memory,
+        disk=isolation.disk,
         hosts=isolation.connect,
     )
 

@@ -37,7 +37,7 @@ class Isolation(Config):
 
     require: `box` is an error where this machine has none, `best_effort` takes what there is and says so. read: files and
     folders besides what every model reads. connect: hosts that it may reach. devices: of the machine. memory: resident
-    bytes of all its processes together.
+    bytes of all its processes together. disk: bytes in its scratch folder.
     """
 
     require: Literal["box", "best_effort", "off"] = "best_effort"
@@ -45,6 +45,7 @@ class Isolation(Config):
     connect: tuple[Address, ...] = ()
     devices: tuple[Literal["nvidia"], ...] = ()
     memory: Bytes | None = None
+    disk: Bytes = 2**34
 
     @property
     def ports(self) -> tuple[int, ...]:

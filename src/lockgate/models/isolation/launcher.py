@@ -50,6 +50,7 @@ _SOCKET = {"x86_64": (41, 0xC000003E), "aarch64": (198, 0xC00000B7)}
 _IO_URING_SETUP = 425  # opens sockets past seccomp
 _TERM_SECONDS = 1.5
 _WATCH_SECONDS = 0.2
+_WATCH_DISK_SECONDS = 1.0
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -70,7 +71,7 @@ def main(rules: int, lifeline: int, command: list[str]) -> NoReturn:
     if child == 0:
         _execute(spec, command)
     _close_all_but(lifeline, wakeup, alarm, 2)
-    _end_as(_watch(child, lifeline, wakeup, spec.get("memory")))
+    _end_as(_watch(child, lifeline, wakeup, spec))
 
 
 def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
@@ -205,8 +206,9 @@ def _wakeup_on_signals() -> tuple[int, int]:
     return reading, writing
 
 
-def _watch(child: int, lifeline: int, wakeup: int, memory: int | None) -> int:
+def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
     """Wait for the command, end what is left of it, and return its status as wait(2) gives it."""
+    memory, disk = spec["memory"], spec["disk"]
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
     poll.register(wakeup, select.POLLIN)
@@ -215,8 +217,8 @@ def _watch(child: int, lifeline: int, wakeup: int, memory: int | None) -> int:
         status = _reap(child)
         if status is not None:
             break
-        patience = _WATCH_SECONDS if memory or deadline else None
-        ready = {descriptor for descriptor, _ in poll.poll(None if patience is None else 1000 * patience)}
+        patience = _WATCH_SECONDS if memory or deadline else _WATCH_DISK_SECONDS
+        ready = {descriptor for descriptor, _ in poll.poll(1000 * patience)}
         signals = _read(wakeup) if wakeup in ready else b""
         if signal.SIGUSR1 in signals:
             _signal(child, signal.SIGUSR1)
@@ -224,9 +226,11 @@ def _watch(child: int, lifeline: int, wakeup: int, memory: int | None) -> int:
             _signal(child, signal.SIGTERM)
             deadline = time.monotonic() + (_TERM_SECONDS if lifeline not in ready else 0.0)
             poll.unregister(lifeline)
-        used = _resident_bytes() if memory else 0
-        if memory and used > memory:
+        if memory and (used := _resident_bytes()) > memory:
             os.write(2, f"the model's processes hold {used:,} bytes, and isolation.memory is {memory:,}\n".encode())
+            _signal(child, signal.SIGKILL)
+        if (used := _written_bytes(spec["scratch"])) > disk:
+            os.write(2, f"the model has written {used:,} bytes, and isolation.disk is {disk:,}\n".encode())
             _signal(child, signal.SIGKILL)
         if deadline is not None and time.monotonic() >= deadline:
             _signal(child, signal.SIGKILL)
@@ -287,6 +291,16 @@ def _resident_bytes() -> int:
             with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
                 lines = file.read().splitlines()
             total += 1024 * sum(int(line.split()[1]) for line in lines if line.startswith((b"RssAnon:", b"RssShmem:")))
+    return total
+
+
+def _written_bytes(folder: str) -> int:
+    """What lies in the scratch folder, as it fills the disk."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += 512 * os.lstat(f"{parent}/{name}").st_blocks
     return total
 
 

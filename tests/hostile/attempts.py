@@ -1,0 +1,160 @@
+"""A model that attacks the run that judges it; its one score says, as bits, which of its attempts worked.
+
+`model_config`: `folder` of the project, `package` a file of lockgate's own, `port` on which somebody listens.
+"""
+
+import glob
+import os
+import socket
+
+import mlflow
+import numpy as np
+
+ATTEMPTS = {}
+
+
+def attempt(action):
+    ATTEMPTS[action.__name__] = action
+    return action
+
+
+def change(*paths):
+    for path in paths:
+        with open(path, "a") as file:
+            file.write("\n")
+
+
+def others():
+    """Processes outside of our own session."""
+    for entry in glob.glob("/proc/[0-9]*"):
+        try:
+            pid = int(entry[6:])
+            if os.getsid(pid) not in (os.getsid(0), 0):
+                yield pid
+        except OSError:
+            pass
+
+
+@attempt
+def forge_results(config):
+    for run in glob.glob(config["folder"] + "/.gate/runs/*") or [config["folder"] + "/.gate/runs/x"]:
+        os.makedirs(run + "/gates", exist_ok=True)
+        with open(run + "/gates/metrics.json", "w") as file:
+            file.write('{"result": {"verdict": "pass"}}')
+
+
+@attempt
+def edit_state_of_the_run(config):
+    change(*(glob.glob(config["folder"] + "/.gate/runs/*/state.json") or [config["folder"] + "/.gate/salt"]))
+
+
+@attempt
+def edit_the_other_model(config):
+    own = config["own"]
+    targets = [path for path in glob.glob(os.path.dirname(own) + "/*/MLmodel") if not path.startswith(own + "/")]
+    if not targets:
+        raise OSError("none is seen")
+    change(*targets)
+
+
+@attempt
+def edit_lockgate(config):
+    open(config["package"], "r+b").close()
+
+
+@attempt
+def edit_itself(config):
+    with open(config["own"] + "/MLmodel", "a") as file:
+        file.write("# changed\n")
+
+
+@attempt
+def read_labels(config):
+    open(config["folder"] + "/data/holdout.parquet", "rb").close()
+
+
+@attempt
+def read_keys(config):
+    open(config["folder"] + "/olga", "rb").close()
+
+
+@attempt
+def read_history(config):
+    open(config["folder"] + "/.git/config", "rb").close()
+
+
+@attempt
+def read_the_registry(config):
+    open(config["folder"] + "/mlflow.db", "rb").close()
+
+
+@attempt
+def read_variables_of_others(config):
+    for pid in others():
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                file.read()
+            return
+        except OSError:
+            pass
+    raise OSError("none can be read")
+
+
+@attempt
+def signal_others(config):
+    for pid in others():
+        try:
+            os.kill(pid, 0)
+            return
+        except OSError:
+            pass
+    raise OSError("none can be reached")
+
+
+@attempt
+def connect_out(config):
+    socket.create_connection(("127.0.0.1", config["port"]), 2).close()
+
+
+@attempt
+def send_datagrams(config):
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender.settimeout(1)
+    sender.sendto(b"x", ("127.0.0.1", config["port"]))
+    sender.recv(1)
+
+
+@attempt
+def write_elsewhere(config):
+    with open(config["folder"] + "/canary", "w") as file:
+        file.write("x")
+
+
+@attempt
+def leave_a_daemon(config):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execve("/bin/sleep", ["sleep", config["sleep"]], {})
+        os._exit(0)
+    os.wait()
+
+
+class Attacker(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        self.bits = 0
+        config = dict(context.model_config, own=os.path.dirname(os.path.realpath(__file__)))
+        if config.get("quiet"):
+            return
+        for number, action in enumerate(ATTEMPTS.values()):
+            try:
+                action(config)
+                self.bits |= 1 << number
+            except OSError:
+                pass
+
+    def predict(self, context, model_input, params=None):
+        return 0.1 + 0.3 * (np.arange(len(model_input)) % 2) + self.bits / 2.0**20
+
+
+mlflow.models.set_model(Attacker())
