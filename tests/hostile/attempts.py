@@ -144,6 +144,8 @@ class Attacker(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         self.bits = 0
         config = dict(context.model_config, own=os.path.dirname(os.path.realpath(__file__)))
+        if config.get("needs"):
+            open(config["needs"]).close()
         if config.get("quiet"):
             return
         for number, action in enumerate(ATTEMPTS.values()):

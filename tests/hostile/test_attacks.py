@@ -184,3 +184,25 @@ def test_the_model_that_attacks_is_no_module_of_ours() -> None:
     text = DOCS.read_text()
     assert len(names()) == 15
     assert all(f"`{name}`" in text for name in names())
+
+
+@pytest.mark.skipif(not kernel().landlock, reason="this kernel has no Landlock")
+def test_a_model_that_runs_into_its_box_is_told_the_line_that_opens_it(
+    world: tuple[Checkout, socket.socket], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The path, and where to write it; with that line it is read."""
+    checkout, listener = world
+    lookup = tmp_path_factory.mktemp("lookup") / "table.csv"
+    lookup.write_text("a\n")
+    register(checkout, listener.getsockname()[1], name="candidate", quiet=True, needs=str(lookup))
+    gates = [{"gate": "metrics", "data": "holdout", "require": LINES}]
+    checkout.write(candidate={"version": 1}, champion="none", gates=gates)
+
+    denied = checkout.gate("run")
+    checkout.write(candidate={"version": 1}, champion="none", gates=gates, isolation={"read": [str(lookup.parent)]})
+    opened = checkout.gate("run")
+
+    assert denied.code == 4, denied.stderr
+    assert f"its box does not let it open {lookup}" in denied.stderr
+    assert f"isolation: {{read: [{lookup}]}}" in denied.stderr
+    assert "its box" not in opened.stderr

@@ -1418,7 +1418,17 @@ def _described(error: Exception, before: int = 0) -> dict[str, Any]:
         "quoted": getattr(error, "quoted", ""),
         "remedy": getattr(error, "remedy", None) if isinstance(error, Misfit) else None,
         "module": getattr(error, "name", None) if kind == "import" else None,
+        "denied": _denied(error),
     }
+
+
+def _denied(error: BaseException | None) -> str | None:
+    """The path that was denied, where that is what an error is about, or came from."""
+    for _ in range(10):
+        if isinstance(error, PermissionError) and isinstance(error.filename, (str, bytes)):
+            return os.path.abspath(os.fsdecode(error.filename))[:TEXT_LENGTH]
+        error = None if error is None else error.__cause__ or error.__context__
+    return None
 
 
 def _text(error: Exception) -> str:

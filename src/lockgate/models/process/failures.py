@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lockgate.errors import ModelFault
@@ -27,6 +28,19 @@ def without_rows(error: Mapping[str, Any], rows: RowText) -> dict[str, Any]:
     else:
         safe = rows.sentence(error["text"], kind=error["type"])
     return {**error, "text": safe}
+
+
+def denied_by_box(fault: ModelFault, path: str) -> ModelFault:
+    """Return the same fault with the line that would let the model read a path of this machine; else as it is."""
+    if not Path(path).exists():  # so that no value of the data is taken for a path
+        return fault
+    return ModelFault(
+        f"{fault.message}; its box does not let it open {path}",
+        remedy=f"log what it needs with the model, or write isolation: {{read: [{path}]}} if it may read there; "
+        "a model writes into its own working folder only",
+        stderr=fault.stderr,
+        alive=fault.alive,
+    )
 
 
 def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> ModelFault:

@@ -218,7 +218,10 @@ class ProcessModel(OwnedModel):
                 error = _texts(frame.header["error"])
                 if pending is not self._loading:
                     error = failures.without_rows(error, pending.rows)
-                raise failures.model_error(pending.attempt, error, self._last_lines(pending))
+                fault = failures.model_error(pending.attempt, error, self._last_lines(pending))
+                if self.box is not None and error.get("denied"):
+                    fault = failures.denied_by_box(fault, error["denied"])
+            raise fault
         return frame
 
     def _last_lines(self, pending: _Pending) -> str:
