@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.abc import SourceLoader
@@ -80,6 +82,10 @@ class ProjectFile:
         return self.text.rpartition(":")[0]
 
     @property
+    def _attribute(self) -> str:
+        return self.text.rpartition(":")[2]
+
+    @property
     def path(self) -> Path:
         """Of the file. Raises UsageError where it is not there, or not below the root."""
         path = (self.root / self._name).resolve()
@@ -92,15 +98,34 @@ class ProjectFile:
         """SHA-256 of the file's bytes; nothing of it is run."""
         return sha256(self.path.read_bytes())
 
+    def parse(self) -> ast.Module:
+        """The file's syntax, of which nothing is run. Raises UsageError where it is no Python; quotes nothing of it."""
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return ast.parse(self.path.read_bytes())
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = getattr(error, "lineno", None)
+            at = "" if line is None else f", as line {line} shows"
+            raise self._error(f"{self._name} is no Python{at}") from error
+
+    def definition(self, module: ast.Module) -> ast.stmt | None:
+        """The class or function of that name in the file's syntax; None where an import or an assignment brings it.
+
+        Raises UsageError where nothing at the top of the file has that name.
+        """
+        bound = [(name, by) for name, by in _bindings(module.body) if name in (self._attribute, "*")]
+        if not bound:
+            raise self._error(f"{self._name} has no {self._attribute!r}")
+        return bound[-1][1]
+
     def load(self) -> tuple[Any, str]:
         """(the object, SHA-256 of the bytes that were run). A file that did not change is run once."""
         path = self.path
         data = path.read_bytes()
         module = self._module(path, data)
-        attribute = self.text.rpartition(":")[2]
-        if not hasattr(module, attribute):
-            raise self._error(f"{self._name} has no {attribute!r}")
-        return getattr(module, attribute), sha256(data)
+        if not hasattr(module, self._attribute):
+            raise self._error(f"{self._name} has no {self._attribute!r}")
+        return getattr(module, self._attribute), sha256(data)
 
     def _module(self, path: Path, data: bytes) -> ModuleType:
         name = "lockgate_file_" + "_".join(path.with_suffix("").relative_to(self.root.resolve()).parts)
@@ -120,6 +145,22 @@ class ProjectFile:
 
     def _error(self, message: str) -> UsageError:
         return UsageError(f"{self.word} {self.text!r}: {message}")
+
+
+def _bindings(statements: Sequence[ast.stmt]) -> Iterator[tuple[str, ast.stmt | None]]:
+    """(name, its class or function, None for all else) of what statements bind, also below `if` and `try`."""
+    for statement in statements:
+        if isinstance(statement, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield statement.name, statement
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name.partition(".")[0], None) for alias in statement.names)
+        else:
+            names = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+            yield from ((node.id, None) for node in names if isinstance(node.ctx, ast.Store))
+            for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+                below = getattr(statement, part, None)
+                if isinstance(below, list):
+                    yield from _bindings(below)
 
 
 class _Bytes(SourceLoader):

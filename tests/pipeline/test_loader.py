@@ -40,7 +40,7 @@ gates:
 def load(text: str, folder: Path, **environ: str) -> Pipeline:
     path = folder / "p.yaml"
     path.write_text(text)
-    return loader.load(path, environ=environ, root=folder)
+    return loader.load(path, environ=environ, root=folder, run_code=True)
 
 
 def refusal(text: str, folder: Path, **environ: str) -> list[str]:

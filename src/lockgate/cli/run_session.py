@@ -83,7 +83,7 @@ def run_pipeline(
     from lockgate.cli.console import Screen
     from lockgate.runs.lookup import open_registry
 
-    pipeline = load(path or only_pipeline(project_root()), environ=os.environ)
+    pipeline = load(path or only_pipeline(project_root()), environ=os.environ, run_code=True)
     gates = [gate.title for gate in pipeline.gates]
     unknown = [name for name in only if name not in gates]
     if unknown:

@@ -18,8 +18,10 @@ from lockgate.gates.gate import Gate, gate_class
 from lockgate.hashing import canonical, sha256
 from lockgate.pipeline import consistency, inheritance, validation_messages, variables
 from lockgate.pipeline.gate_draft import LATER_GATES, GateDraft
+from lockgate.pipeline.gate_outline import outline
 from lockgate.pipeline.pipeline import Origin, Pipeline, spends_reuse_budget
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
+from lockgate.plugins import ProjectFile
 
 
 def _placed(gate: Gate, pipeline: Pipeline) -> Gate:
@@ -60,10 +62,13 @@ def policy_digest(policy: Any) -> str:
     return sha256(canonical(exact(policy)))
 
 
-def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = None) -> Pipeline:
+def load(
+    path: Path, *, environ: Mapping[str, str] | None, root: Path | None = None, run_code: bool = False
+) -> Pipeline:
     """Read, merge and check a pipeline. Raises PipelineError with every complaint.
 
     environ: where variables are looked up; None checks statically, and leaves those that have no default as written.
+    run_code: run the files of the project's own gates, for who will run the gates; else they are read as text.
     """
     root = root_of(path) if root is None else root.absolute()
     merged = inheritance.resolve(path, root=root)
@@ -71,7 +76,7 @@ def load(path: Path, *, environ: Mapping[str, str] | None, root: Path | None = N
     tree = substituted.root
     early = [*merged.complaints, *substituted.complaints]
     pipeline, refused, late = _validate_head(tree)
-    drafts, gate_complaints = _read_gates(tree, root)
+    drafts, gate_complaints = _read_gates(tree, root, run_code=run_code)
     drafts = [replace(draft, gate=draft.gate and _placed(draft.gate, pipeline)) for draft in drafts]
     late += gate_complaints
     late += consistency.complaints(tree, pipeline, drafts, refused=refused)
@@ -121,20 +126,22 @@ def _validate_head(tree: Node) -> tuple[Pipeline, set[NodePath], list[tuple[Node
     return pipeline, refused, complaints
 
 
-def _read_gates(tree: Node, root: Path) -> tuple[list[GateDraft], list[tuple[NodePath, Complaint]]]:
+def _read_gates(tree: Node, root: Path, *, run_code: bool) -> tuple[list[GateDraft], list[tuple[NodePath, Complaint]]]:
     if not (entries := tree.entries("gates")):
         missing = tree.child("gates") is None
         message = "gates is missing, which is needed" if missing else "gates must be a list with at least one gate"
         return [], [tree.complaint(("gates",), message)]
     drafts, complaints = list[GateDraft](), list[tuple[NodePath, Complaint]]()
     for index, entry in enumerate(entries):
-        draft, of_gate = _read_gate(entry, index, root)
+        draft, of_gate = _read_gate(entry, index, root, run_code=run_code)
         drafts.append(draft)
         complaints += [(("gates", index, *path), complaint) for path, complaint in of_gate]
     return drafts, complaints
 
 
-def _read_gate(node: Node, index: int, root: Path) -> tuple[GateDraft, list[tuple[NodePath, Complaint]]]:
+def _read_gate(
+    node: Node, index: int, root: Path, *, run_code: bool
+) -> tuple[GateDraft, list[tuple[NodePath, Complaint]]]:
     draft = GateDraft(node, index, inheritance.gate_title(node) or "", None, None)
     if not isinstance(node.value, dict):
         message = f"a gate is a mapping such as {{gate: metrics}}, and this is {validation_messages.describe(node)}"
@@ -146,7 +153,8 @@ def _read_gate(node: Node, index: int, root: Path) -> tuple[GateDraft, list[tupl
     if kind.value in LATER_GATES and kind.value not in installed:
         return draft, [node.complaint(("gate",), str(NotAvailableYet(LATER_GATES[kind.value])))]
     try:
-        cls = gate_class(kind.value, root=root)
+        in_file = ProjectFile.named_by(kind.value)
+        cls = outline(kind.value, root) if in_file and not run_code else gate_class(kind.value, root=root)
     except UsageError as error:
         return draft, [node.complaint(("gate",), str(error))]
     gate, refusal = None, None

@@ -99,7 +99,8 @@ class _Plan:
         except LockgateError as error:
             unread = error.message
         for name, requirement in requirements:
-            counted = gate.subjects[requirement.subject].counted
+            subject = gate.subjects.get(requirement.subject)
+            counted = subject is not None and subject.counted
             if name not in outlooks and (unread is None or counted or gate.own_load is not None):
                 outlooks[name] = [self._outlook_without_rows(gate, name, requirement)]
         names = {name for name, _ in requirements}
@@ -131,7 +132,9 @@ class _Plan:
 
     def _outlook_without_rows(self, gate: Gate, name: str, requirement: Requirement) -> Outlook:
         """The outlook of a requirement that is not decided on rows of data, or whose variance only a run shows."""
-        subject = gate.subjects[requirement.subject]
+        subject = gate.subjects.get(requirement.subject)
+        if subject is None:
+            return Outlook(name, (), 0, None, "unknown", f"not planned: {gate.gate} is read as text until it runs")
         load = gate.own_load
         if load is not None:
             return timed_outlook(name, requirement, subject, requests=load.planned, blocks=load.blocks)
@@ -209,7 +212,7 @@ class _Plan:
         output = self.pipeline.output
         if output is not None and output.parts:  # the champion answers in the candidate's place
             output = OutputSpec(candidate=output.champion)
-        alone = self.pipeline.model_copy(update={"champion": "none", "output": output})
+        alone = self.pipeline.model_copy(update={"champion": "none", "output": output, "per_row": {}})
         gates = [gate for gate in alone.gates if any(_needs_labels(gate, line) for line in gate.lines)]
         tables = {}
         with (
@@ -240,7 +243,8 @@ def _metrics() -> dict[str, Any]:
 
 
 def _needs_labels(gate: Gate, requirement: Requirement) -> bool:
-    return "label" in gate.subjects[requirement.subject].needs
+    subject = gate.subjects.get(requirement.subject)
+    return subject is not None and "label" in subject.needs
 
 
 def _estimates(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lockgate.errors import DataMisfits, PipelineError, UsageError
+from lockgate.pipeline import gate_outline
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.lookup import pipelines
@@ -111,6 +112,7 @@ def _notes(pipeline: Pipeline) -> list[str]:
         for waiver in pipeline.waivers
         if waiver.expired(today)
     ]
+    notes += gate_outline.notes(pipeline.gates)
     if pipeline.mode == "observe":
         notes.append("mode: observe shows everything and promotes nothing")
     elif pipeline.signoff is None:

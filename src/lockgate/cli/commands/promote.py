@@ -13,6 +13,7 @@ from lockgate.cli.notifications import notify_moved
 from lockgate.cli.prove_rollback import make_proof, proof_lines
 from lockgate.errors import UsageError
 from lockgate.integrations import git
+from lockgate.pipeline.loader import load
 from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote
 from lockgate.promotion.rollback_proof import RollbackProof
@@ -89,7 +90,8 @@ def _write_proof(lookup: EvidenceLookup, path: Path, *, repeat: bool, as_json: b
 
 def _prove(lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
     by = git.current_identity(lookup.pipeline.root)
-    return make_proof(lookup.pipeline, lookup.registry, lookup.evidence, by=by, repeat=repeat)
+    pipeline = load(lookup.pipeline.path, environ=os.environ, run_code=True) if repeat else lookup.pipeline
+    return make_proof(pipeline, lookup.registry, lookup.evidence, by=by, repeat=repeat)
 
 
 def _read(path: Path, lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:

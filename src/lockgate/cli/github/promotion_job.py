@@ -76,7 +76,7 @@ def prove_rollback(path: Path | None, digest: str, folder: Path) -> list[str]:
     job = PullRequestJob.open(os.environ, path)
     actor = step_actor(project_root())
     approved = ApprovedPullRequest.require(job, job.read_state(), digest)
-    pipeline = load(job.path, environ=os.environ)
+    pipeline = load(job.path, environ=os.environ, run_code=True)
     proof = make_proof(pipeline, open_registry(pipeline), approved.evidence, by=actor, repeat=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PROOF).write_bytes(proof.bytes)
