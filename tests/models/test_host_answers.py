@@ -88,3 +88,22 @@ def test_a_pyfunc_of_somebodys_own_may_answer_anything() -> None:
     assert own.describe(None) == {"classes": ["no", "yes"], "estimator": None, "method": None}
     assert host(SimpleNamespace(classes_=np.eye(2))).describe(None)["classes"] is None
     assert model_host.class_names(object()) is None
+
+
+@pytest.mark.parametrize(
+    ("ask", "names"),
+    [
+        (lambda frame: frame["tenure"], "tenure"),
+        (lambda frame: frame[["a", "tenure", "plan"]], "tenure\nplan"),
+        (lambda frame: frame[("a", "b")], None),
+        (lambda frame: {"x": 1}[frame["key"].iloc[1]], None),
+        (lambda frame: frame.loc["Alice"], None),
+        (lambda frame: frame.drop(columns="tenure"), None),
+    ],
+)
+def test_columns_that_a_frame_lacks_are_named_to_us(ask: Any, names: str | None) -> None:
+    """Beside the error's text, in which a key may be a value of the rows."""
+    with pytest.raises((KeyError, ValueError)) as caught:
+        ask(ROWS.to_pandas())
+
+    assert model_host._described(caught.value)["lacking"] == names

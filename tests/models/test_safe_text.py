@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from lockgate.models.safe_text import RowText
+from lockgate.models.safe_text import RowText, with_columns
 
 LONG = "the patient called on Tuesday and said that she would come again in a week or so, and then hung up the phone"
 ROWS = pa.record_batch(
@@ -58,6 +58,16 @@ ROWS = pa.record_batch(
 def test_of_an_error_type_columns_and_words_stay(kind: str, text: str, shown: str) -> None:
     """Whatever may be a value of the rows is cut."""
     assert RowText(ROWS).error(kind, text) == (f"{kind}: {shown}" if shown else kind)
+
+
+def test_names_of_columns_that_were_not_sent_stay() -> None:
+    """Of the data, and those that a frame was asked for; a value of the rows is neither."""
+    rows = RowText(with_columns(ROWS, ["truth", "age"]))
+
+    assert rows.error("KeyError", "'truth'") == "KeyError: 'truth'"
+    assert rows.error("KeyError", "'tenure'") == "KeyError: '…'"
+    assert rows.asked_for(["tenure", "José"]).error("KeyError", "'tenure', 'José'") == "KeyError: 'tenure', '…'"
+    assert rows.asked_for(["tenure"]).error("KeyError", "'truth'") == "KeyError: 'truth'"
 
 
 @pytest.mark.parametrize(

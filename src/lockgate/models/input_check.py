@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.errors import DataError
 from lockgate.models.input_plan import InputPlan, ModelInput
 from lockgate.models.model_host import BadInput, tensors
+from lockgate.models.safe_text import with_columns
 from lockgate.models.signature_diff import Column, fits, named, properties
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def selected(plan: InputPlan, batches: Iterable[pa.RecordBatch], dataset: Datase
     before = 0
     for batch in batches:
         try:
-            yield plan.select(batch)
+            yield with_columns(plan.select(batch), dataset.columns)
         except Misfit as misfit:
             raise _misfit(misfit, plan, dataset, before=before) from None
         before += batch.num_rows

@@ -1419,6 +1419,7 @@ def _described(error: Exception, before: int = 0) -> dict[str, Any]:
         "remedy": getattr(error, "remedy", None) if isinstance(error, Misfit) else None,
         "module": getattr(error, "name", None) if kind == "import" else None,
         "denied": _denied(error),
+        "lacking": "\n".join(_lacking(error.__cause__ if kind == "metric" and error.__cause__ else error)) or None,
     }
 
 
@@ -1429,6 +1430,19 @@ def _denied(error: BaseException | None) -> str | None:
             return os.path.abspath(os.fsdecode(error.filename))[:TEXT_LENGTH]
         error = None if error is None else error.__cause__ or error.__context__
     return None
+
+
+def _lacking(error: BaseException) -> list[str]:
+    """The names of columns that somebody wanted of a frame which has none of that name."""
+    if not isinstance(error, KeyError):
+        return []
+    for place, _ in traceback.walk_tb(error.__traceback__):
+        code = place.f_code
+        if code.co_name == "__getitem__" and code.co_filename.endswith(os.path.join("pandas", "core", "frame.py")):
+            frame, key = place.f_locals.get("self"), place.f_locals.get("key")
+            names = key if isinstance(key, list) else [key]
+            return [name for name in names[:10] if isinstance(name, str) and name not in getattr(frame, "columns", ())]
+    return []
 
 
 def _text(error: Exception) -> str:

@@ -63,7 +63,9 @@ class RowFunctionPlan:
         if self.label is not None:
             extra[_LABEL] = data.column(self.label)
         fields = [*inputs.schema, *(pa.field(name, column.type) for name, column in extra.items())]
-        return pa.RecordBatch.from_arrays([*inputs.columns, *extra.values()], schema=pa.schema(fields))
+        return pa.RecordBatch.from_arrays(
+            [*inputs.columns, *extra.values()], schema=pa.schema(fields, inputs.schema.metadata)
+        )
 
     def split(self, answer: pa.RecordBatch) -> tuple[pa.RecordBatch | None, dict[str, Array]]:
         """(the model's own answer, None where it is not needed; function's name → (n,) float64) of an answer."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CUT = "…"
+_COLUMNS = b"lockgate:columns"  # in the metadata of a batch's schema
 _LENGTH = 300  # of what is kept of one text
 _FEW_WORDS = 4  # a value of so few words is a name or an address, of which one word is already too much
 _PHRASE = 12  # words of a text that are looked up as one value; what is longer is found by its beginning
@@ -65,7 +66,15 @@ class RowText:
         self, batch: pa.RecordBatch | None = None, *, names: Iterable[str] = (), values: Iterable[str] = ()
     ) -> None:
         self._batch, self._more = batch, values
-        self._names = {str(name) for name in names} | (set() if batch is None else set(batch.schema.names))
+        self._names = {str(name) for name in names}
+        if batch is not None:
+            self._names |= {*batch.schema.names, *json.loads((batch.schema.metadata or {}).get(_COLUMNS, b"[]"))}
+
+    def asked_for(self, names: Iterable[str]) -> RowText:
+        """The same, with names of columns that are not in the data: what is a value of the rows is none of them."""
+        wider = RowText(self._batch, values=self._more)
+        wider._names = self._names | {name for name in names if not self._is_value(name)}
+        return wider
 
     def error(self, kind: str, text: str) -> str:
         """`ValueError: could not convert string to float: '…'` of an exception's type and text."""
@@ -227,6 +236,11 @@ class RowText:
                 numbers |= {str(value) for value in values}
                 numbers |= {str(int(value)) for value in values if isinstance(value, float) and value.is_integer()}
         return frozenset(numbers) | self._values
+
+
+def with_columns(batch: pa.RecordBatch, names: Iterable[str]) -> pa.RecordBatch:
+    """The batch with the names of all columns of its data, of which it holds some: an error may name the others, too."""
+    return batch.replace_schema_metadata({**(batch.schema.metadata or {}), _COLUMNS: json.dumps([*names])})
 
 
 def json_texts(value: Any) -> Iterator[str]:

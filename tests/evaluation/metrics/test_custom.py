@@ -272,6 +272,8 @@ def test_what_breaks_on_all_rows_breaks_the_gate_and_on_a_slice_has_no_value() -
     scored, _ = opened(table(100))
     with pytest.raises(GateBroken, match="mine raised KeyError: 'amount'"):
         held(whole(broken, scored), scored, 0.0)
+    with pytest.raises(GateBroken, match="mine raised KeyError: '…'"):
+        held(whole(lambda *_: {}["Alice"], scored), scored, 0.0)
     with pytest.raises(Undefined) as caught:
         held(whole(broken, scored), scored, 0.0, at=np.arange(50))
     assert caught.value.code == "function_failed"

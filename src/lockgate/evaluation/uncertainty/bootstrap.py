@@ -29,6 +29,15 @@ MOST_UNDEFINED = 0.01  # resamples without a value: beyond, the others are a cho
 Array = NDArray[Any]
 
 
+class _Lacking(KeyError):
+    """A function wanted a column that it is not given; its name is no value of the rows."""
+
+
+class _Columns(dict[str, Any]):
+    def __missing__(self, name: Any) -> Any:
+        raise _Lacking(name)
+
+
 @dataclass(frozen=True)
 class BoundFunction:
     """A function with all that it may look at. columns: (n,) arrays by name."""
@@ -43,7 +52,7 @@ class BoundFunction:
         return self.function(
             None if labels is None else labels[rows],
             scores[rows],
-            {name: column[rows] for name, column in self.columns.items()},
+            _Columns((name, column[rows]) for name, column in self.columns.items()),
         )
 
 
@@ -167,6 +176,8 @@ def _values_by_row(name: str, function: BoundFunction, role: str) -> Floats:
 
 
 def _raised(error: Exception) -> str:
+    if isinstance(error, _Lacking):
+        return RowText(names=map(str, error.args)).error(KeyError.__name__, str(error))
     return RowText().error(type(error).__name__, str(error))
 
 

@@ -189,7 +189,9 @@ class ProcessModel(OwnedModel):
         if self._fault is not None or self._connection is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
         self._last_id += 1
-        self._connection.send({**header, "id": self._last_id}, b"" if batch is None else _stream(batch))
+        self._connection.send(
+            {**header, "id": self._last_id}, b"" if batch is None else _stream(batch.replace_schema_metadata())
+        )
         seconds = self.load_timeout_s if header["verb"] == "load" else self.timeout_s
         rows = self._example_text() if header["verb"] == "example" else RowText(batch)
         return _Pending(self._last_id, Attempt(self.name, doing, self.python, seconds), rows, whole)
@@ -217,6 +219,7 @@ class ProcessModel(OwnedModel):
             with self._understanding(pending):
                 error = _texts(frame.header["error"])
                 if pending is not self._loading:
+                    pending = replace(pending, rows=pending.rows.asked_for((error.get("lacking") or "").splitlines()))
                     error = failures.without_rows(error, pending.rows)
                 fault = failures.model_error(pending.attempt, error, self._last_lines(pending))
                 if self.box is not None and error.get("denied"):
