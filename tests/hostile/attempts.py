@@ -51,7 +51,8 @@ def edit_state_of_the_run(config):
 @attempt
 def edit_the_other_model(config):
     own = config["own"]
-    targets = [path for path in glob.glob(os.path.dirname(own) + "/*/MLmodel") if not path.startswith(own + "/")]
+    around = os.path.dirname(os.path.dirname(own))
+    targets = [path for path in glob.glob(around + "/*/*/MLmodel") if not path.startswith(own + "/")]
     if not targets:
         raise OSError("none is seen")
     change(*targets)

@@ -158,9 +158,8 @@ class CaseBuilder:
         )
 
     def _fetch(self, version: ModelVersion) -> tuple[Path, str]:
-        folder = self.scratch / "models"
-        folder.mkdir(exist_ok=True)
-        files = self.registry.fetch(version, folder)
+        # a folder for each: no path tells a model where the other one is, or which of the two it is
+        files = self.registry.fetch(version, Path(tempfile.mkdtemp(prefix="model-", dir=self.scratch)))
         return files, folder_digest(files)
 
     def _contender(self, role: Any, version: ModelVersion, files: Path, digest: str) -> Contender:

@@ -164,7 +164,7 @@ class _Story:
         evidence, _ = self.newest()
         self.digest = evidence.digest
         self.step("The owner signs exactly that evidence", ["approve", self.digest, "--key", str(self.key)])
-        self.step("It becomes Production; the previous version stays as standby", ["promote", self.digest])
+        self.step("It becomes Production; the previous version is kept", ["promote", self.digest])
 
     def newest(self) -> tuple[Evidence, Path]:
         """The evidence and the report of the newest run."""

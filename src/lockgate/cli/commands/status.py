@@ -13,7 +13,7 @@ import click
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(model: str, path: Path | None, as_json: bool) -> None:
-    """Show which versions of MODEL are Production, Staging and standby. Exit 1 where ledger and registry differ."""
+    """Show which versions of MODEL are Production, Staging and kept to go back to. Exit 1 where ledger and registry differ."""
     from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.promotion.audit.status import status
     from lockgate.runs.lookup import open_registry
