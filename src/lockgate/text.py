@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,9 @@ _SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
 # What GitHub's Markdown makes links, mentions, pictures or commands of without any markup; each is broken in two.
 _AUTOMATIC = re.compile(r"(?i)@|www(?=\.)|:(?=//|[a-z0-9_+\-]+:)|\#(?=\d)|gh-(?=\d)|(?:mailto|xmpp):")
 _BEGUN = re.compile(r"(?i):[a-z0-9_+\-\\]+$")
+# GitHub reads `::name::` where a line begins and `##[name]` anywhere in it, Azure and TeamCity `##vso[`, `##teamcity[`.
+_RUNNER_COMMAND = re.compile(r"(?:^\s*(?=::)|##\w*(?=\[))")
+_UNPRINTABLE = re.compile(r"[^ -~\n]")
 _SHORTEST_SECRET = 6
 _JOINT = "\u200b"
 _OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
@@ -19,8 +23,27 @@ _OUTPUT_NAME = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
 def plain(value: str) -> str:
-    """Text without control signs and signs that turn its direction; line ends stay."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "\ufffd" for sign in value)
+    """Text without control signs and signs that turn its direction; line ends stay, a tab is a blank."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else " " if sign == "\t" else "\ufffd" for sign in value)
+
+
+def terminal(value: str) -> str:
+    """Text as a terminal or the log of a job shows it: plain, and no line of it a command to a CI runner."""
+    return "\n".join(map(terminal_line, value.replace("\r\n", "\n").split("\n")))
+
+
+def terminal_line(value: str) -> str:
+    """The same for what must stay one line."""
+    line = plain(" ".join(value.splitlines()) if value else value).replace("\n", " ")
+    return _RUNNER_COMMAND.sub(lambda match: match[0] + "\\", line)
+
+
+def json_text(encoded: str) -> str:
+    """Encoded JSON of the same value, whose texts hold no sign that does something to a terminal, and no `##[`."""
+    safe = _UNPRINTABLE.sub(
+        lambda match: json.dumps(match[0])[1:-1] if not match[0].isprintable() else match[0], encoded
+    )
+    return safe.replace("##", "#\\u0023")
 
 
 def one_line(value: str) -> str:

@@ -80,4 +80,6 @@ def utc(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} names no time zone")
+    if not 1 < moment.year < 9000:  # so that a zone, a lease or a term can be added without leaving the calendar
+        raise ValueError(f"{text!r} is no moment of our calendar")
     return moment.astimezone(UTC)

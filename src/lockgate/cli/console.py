@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-import click
 from rich.console import Console
+from rich.markup import escape
 from rich.text import Text
 
+from lockgate.cli.output import show_json, show_lines
 from lockgate.cli.run_document import next_commands
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import risk_sentence
@@ -19,6 +19,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Verdict
 from lockgate.reports.blockers import blockers
 from lockgate.reports.waivers import idle_waivers
+from lockgate.text import one_line, terminal, terminal_line
 
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
 _MAX_BLOCKERS, _MAX_SLICES = 12, 6
@@ -36,9 +37,9 @@ class Shown(Protocol):
 
 def show_outcome(outcome: Shown, *, as_json: bool) -> None:
     """Print lines on stdout; with as_json print them on stderr, and one JSON document on stdout."""
-    click.echo("\n".join(outcome.lines), err=as_json)
+    show_lines(outcome.lines, err=as_json)
     if as_json:
-        click.echo(json.dumps(outcome.to_json(), indent=1))
+        show_json(outcome.to_json())
 
 
 class Screen:
@@ -48,7 +49,7 @@ class Screen:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(self, text: str, *, style: str = "") -> None:
-        self.console.print(Text(text, style=style))
+        self.console.print(Text(terminal(text), style=style))
 
     def show_versions(self, case: Case) -> None:
         """Which versions are compared."""
@@ -72,7 +73,7 @@ class Screen:
 
             def update(text: str, done: int, total: int | None) -> None:
                 if text not in tasks:
-                    tasks[text] = bars.add_task(text, total=total)
+                    tasks[text] = bars.add_task(escape(terminal_line(text)), total=total)
                 bars.update(tasks[text], completed=done, total=total)
                 if total is not None and done >= total:
                     bars.remove_task(tasks.pop(text))
@@ -87,29 +88,29 @@ class Screen:
         remedies: set[str] = set()
         for blocker in listed[:_MAX_BLOCKERS]:
             if blocker.reason not in result.reason:
-                self.say(f"{'':14}- {blocker.reason}", style=_STYLE[blocker.verdict.value])
+                self.say(f"{'':14}- {one_line(blocker.reason)}", style=_STYLE[blocker.verdict.value])
             if blocker.remedy and blocker.remedy not in remedies:
                 remedies.add(blocker.remedy)
-                self.say(f"{'':16}{blocker.remedy}", style="dim")
+                self.say(f"{'':16}{one_line(blocker.remedy)}", style="dim")
         hidden = sum(len(blocker.findings) for blocker in listed[_MAX_BLOCKERS:])
         if hidden > 0:
             self.say(f"{'':14}… and {hidden} more; see the report", style="dim")
         broken = result.context.get("broken") or {}
         if broken.get("remedy"):
-            self.say(f"{'':14}{broken['remedy']}", style="dim")
+            self.say(f"{'':14}{one_line(str(broken['remedy']))}", style="dim")
         for line in _last_lines(str(broken.get("stderr") or "")):
             self.say(f"{'':14}| {line}", style="dim")
 
     def _headline(self, verdict: Verdict, name: str, reason: str) -> None:
         line = Text(f"{verdict.value:13} ", style=_STYLE[verdict.value])
-        line.append(f"{name:10} ", style="bold")
-        line.append(reason, style="default")
+        line.append(f"{terminal_line(name):10} ", style="bold")
+        line.append(terminal_line(reason), style="default")
         self.console.print(line)
 
     def show_evidence(self, evidence: Evidence, folder: Path, *, observing: bool, root: Path) -> None:
         """The verdict of the run, the digest, and the next command."""
         line = Text(f"{evidence.verdict.value}", style=_STYLE[evidence.verdict.value])
-        line.append(f"  {evidence.model} version {evidence.candidate['version']}", style="default")
+        line.append(terminal_line(f"  {evidence.model} version {evidence.candidate['version']}"), style="default")
         if observing:
             line.append("  (observed only: nothing is promoted, exit 0)", style="default")
         elif evidence.opens == "by_owner":

@@ -94,4 +94,7 @@ def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes
             f"the evaluated commit {commit} is not in the history of origin's default branch here",
             "merge it and fetch; after a squash or a rebase evaluate what was merged",
         )
-    return Ballot(votes, objections, authors, hold=hold), [pair for pair in local if pair not in published]
+    unread = ssh.unreadable_votes(lookup.votes_folder, published)
+    return Ballot(votes, objections, authors, hold=hold, unread=unread), [
+        pair for pair in local if pair not in published
+    ]

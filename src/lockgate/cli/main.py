@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import io
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import click
 
 from lockgate import __version__
+from lockgate.cli.output import show
 from lockgate.errors import DataMisfits, LockgateError, PipelineError, guess
 
 # One file a command; its first line of help stands here so that `gate --help` imports none of them.
@@ -101,10 +103,12 @@ def run(args: list[str] | None = None) -> int:
     except click.exceptions.Exit as exit_:
         return int(exit_.exit_code)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        show(shown.getvalue(), err=True, nl=False)
         return 2
     except (KeyboardInterrupt, click.Abort):
-        click.echo("gate: interrupted", err=True)
+        show("gate: interrupted", err=True)
         return _INTERRUPTED
     except SystemExit:
         if sys.stdout is stdout:
@@ -112,15 +116,15 @@ def run(args: list[str] | None = None) -> int:
         return 141  # click wraps stdout and leaves where nobody reads it any more
     except (PipelineError, DataMisfits) as error:
         for complaint in error.complaints:
-            click.echo(complaint, err=True)
+            show(complaint, err=True)
         return error.exit_code
     except LockgateError as error:
-        click.echo(f"gate: {error.message}", err=True)
+        show(f"gate: {error.message}", err=True)
         if error.remedy:
-            click.echo(f"      {error.remedy}", err=True)
+            show(f"      {error.remedy}", err=True)
         return error.exit_code
     except Exception:  # a defect of ours must not end with 1, which says that a candidate failed
-        click.echo(f"{traceback.format_exc()}gate: this is a defect of lockgate; report it", err=True)
+        show(f"{traceback.format_exc()}gate: this is a defect of lockgate; report it", err=True)
         return LockgateError.exit_code
     return code if isinstance(code, int) else 0
 

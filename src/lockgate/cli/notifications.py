@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-import click
-
+from lockgate.cli.output import show
 from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.webhooks import Notice, send
 from lockgate.pipeline.pipeline import Pipeline
@@ -45,4 +44,4 @@ def _links(pull: str | None) -> dict[str, str]:
 
 def _send(pipeline: Pipeline, notice: Notice) -> None:
     for line in send(pipeline.notify, notice, environ=os.environ):
-        click.echo(f"gate: {one_line(line)}", err=True)
+        show(f"gate: {one_line(line)}", err=True)

@@ -14,7 +14,7 @@ from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
-from lockgate.signoff.vote import Vote
+from lockgate.signoff.vote import Vote, check_reason
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,7 @@ class OwnerConsent:
     def _signed(self, plan: RollbackPlan) -> tuple[bytes, bytes]:
         if self.key is None:
             raise UsageError("there is no key to sign with", remedy="add --key FILE")
+        check_reason(self.reason)
         by = signer_of(self.policy, self.key, source="the pipeline")
         vote: Vote = Vote("rollback", plan.sha256, plan.model, None, self.reason, now(), by)
         return vote.bytes, sign_vote(vote, self.key, self.policy)

@@ -13,7 +13,7 @@ from lockgate.signoff import ssh
 from lockgate.signoff.decision import refuse_evidence
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
-from lockgate.signoff.vote import Vote
+from lockgate.signoff.vote import Vote, check_reason
 
 
 def cast(
@@ -27,6 +27,7 @@ def cast(
     pipeline: Path | None = None,
 ) -> list[str]:
     """Sign a vote and store it beside the evidence, or in `out`; returns lines for people. Raises Refused."""
+    reason = check_reason(reason.strip())
     lookup = look_up_evidence(digest, pipeline)
     evidence = lookup.evidence
     policy = lookup.pipeline.signoff or SignoffPolicy()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from lockgate.errors import LockgateError
+from lockgate.evidence import stored_json
+from lockgate.evidence.evidence_shape import check_shape
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import canonical, sha256
@@ -90,19 +91,21 @@ class Evidence:
 
     @classmethod
     def read(cls, data: bytes) -> Evidence:
-        """Evidence from stored bytes; unknown fields are left alone. Raises EvidenceError."""
+        """Evidence from stored bytes, checked by `check_shape`; unknown fields are left alone. Raises EvidenceError."""
         try:
-            document = json.loads(data)
+            document = stored_json.read_object(data)
             evidence = cls(document, data)
-            if document["schema"] != SCHEMA:
+            if (schema := stored_json.field(document, "schema")) != SCHEMA:
                 raise EvidenceError(
-                    f"this evidence has the schema {document['schema']!r}; this lockgate reads {SCHEMA}",
+                    f"this evidence has the schema {stored_json.excerpt(schema)}; this lockgate reads {SCHEMA}",
                     remedy="use the version of lockgate that wrote it, or evaluate again",
                 )
-            _ = (evidence.gates, evidence.verdict, evidence.opens, document["model"]["name"], document["run"]["id"])
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+            check_shape(document)
+            _ = (evidence.gates, evidence.verdict)
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
             raise EvidenceError(
-                f"these bytes are not evidence: {error!r}", remedy="evaluate again with gate run"
+                f"these bytes are not evidence: {reason}", remedy="evaluate again with gate run"
             ) from error
         return evidence
 

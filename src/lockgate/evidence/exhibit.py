@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from lockgate.evidence import stored_json
 from lockgate.hashing import canonical, number
 
 
@@ -43,10 +43,14 @@ class Exhibit:
 
     @classmethod
     def read(cls, data: bytes) -> Exhibit:
-        """An exhibit from its canonical JSON, in which measured numbers stay the strings that they are there."""
-        document = json.loads(data)
-        points = tuple(map(tuple, document["points"]))
-        return cls(document["name"], document["kind"], tuple(document["columns"]), points)
+        """An exhibit from its canonical JSON, in which measured numbers stay the strings that they are there. Raises ValueError."""
+        document = stored_json.read_object(data)
+        points = stored_json.listed(document, "points")
+        if not all(isinstance(point, list) for point in points):
+            raise ValueError("its points are no lists")
+        kind: Any = stored_json.text(document, "kind")
+        columns = stored_json.texts(document, "columns")
+        return cls(stored_json.text(document, "name"), kind, columns, tuple(map(tuple, points)))
 
 
 def exhibit_file(name: str) -> str:

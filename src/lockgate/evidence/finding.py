@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
@@ -140,4 +141,7 @@ def _known_fields(cls: type[Finding | Decided], value: Mapping[str, Any]) -> dic
 
 
 def _float(value: str | None) -> float | None:
+    """A measured number from its text. Raises ValueError for what `number` does not write."""
+    if value is not None and not (isinstance(value, str) and math.isfinite(float(value))):
+        raise ValueError(f"a measured number is {value!r:.40}")
     return None if value is None else float(value)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import builtins
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from lockgate import hashing
+from lockgate.evidence import stored_json
 from lockgate.units import duration_text, utc_text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A record under a schema. `renamed`: field → its key in JSON, where the two differ.
+    """A record under a schema. `renamed`: field → its key in JSON, where the two differ; `most`: bytes that are read.
 
     stored: the bytes that it was read from; the hash covers those, never a re-dump.
     """
 
     schema: ClassVar[str]
+    most: ClassVar[int] = 2**20  # bytes
     renamed: ClassVar[Mapping[str, str]] = {}
 
     stored: builtins.bytes | None = field(default=None, repr=False, compare=False)
@@ -40,11 +41,11 @@ class Record:
 
     @classmethod
     def parse(cls, data: str | builtins.bytes) -> Mapping[str, Any]:
-        """The JSON document in stored text. Raises ValueError where it has another schema, KeyError or TypeError for none."""
-        document = json.loads(data)
-        if document["schema"] != cls.schema:
-            raise ValueError(f"its schema is {document['schema']!r}; this lockgate reads {cls.schema}")
-        return cast(Mapping[str, Any], document)
+        """The JSON document in stored text. Raises ValueError for what is none, or has another schema."""
+        document = stored_json.read_object(data, most=cls.most)
+        if (schema := stored_json.field(document, "schema")) != cls.schema:
+            raise ValueError(f"its schema is {stored_json.excerpt(schema)}; this lockgate reads {cls.schema}")
+        return document
 
 
 def _plain(value: Any) -> Any:

@@ -7,15 +7,18 @@ import json
 import os
 import secrets
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from lockgate.errors import UsageError
+from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.exhibit import Exhibit, exhibit_file
 from lockgate.hashing import canonical, sha256, sha256_file
+from lockgate.text import cut
 
 EVIDENCE = "evidence.json"
 _STATE = "state.json"
@@ -72,11 +75,11 @@ class RunFolder:
     def sealed(self, name: str) -> Any:
         """What `keep_sealed` wrote under that name; None for everything else."""
         try:
-            document = json.loads((self._sealed / name).read_bytes())
-            content = document["content"].encode()
-            authentic = self.key is not None and hmac.compare_digest(document["seal"], self._seal(name, content))
-            return json.loads(content) if authentic else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            document = stored_json.read_object((self._sealed / name).read_bytes())
+            content, seal = stored_json.text(document, "content").encode(), stored_json.text(document, "seal")
+            authentic = self.key is not None and hmac.compare_digest(seal.encode(), self._seal(name, content).encode())
+            return stored_json.read(content) if authentic else None
+        except (OSError, ValueError):
             return None
 
     @property
@@ -104,8 +107,12 @@ class RunFolder:
         """The stored evidence, its bytes as they lie there. Raises UsageError where the run wrote none."""
         path = self.path / EVIDENCE
         if not path.is_file():
-            raise UsageError(f"run {self.run_id} has no evidence: it was {self.state().get('state', 'not finished')}")
-        return Evidence.read(path.read_bytes())
+            state = cut(str(self.state().get("state", "not finished")), 40)
+            raise UsageError(f"run {self.run_id} has no evidence: it was {state}")
+        try:
+            return Evidence.read(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
     def mark(self, state: str, **more: Any) -> None:
         """Record the state of the run: running, interrupted, broken or finished, for people; it decides nothing."""
@@ -115,10 +122,9 @@ class RunFolder:
     def state(self) -> dict[str, Any]:
         path = self.path / _STATE
         try:
-            document = json.loads(path.read_bytes())
+            return stored_json.read_object(path.read_bytes(), most=2**20)
         except (OSError, ValueError):
             return {}
-        return document if isinstance(document, dict) else {}
 
     @property
     def publishable(self) -> list[str]:
@@ -143,8 +149,9 @@ def find(root: Path, digest: str) -> RunFolder | None:
     """The run whose evidence has that digest."""
     for run in runs(root):
         path = run.path / EVIDENCE
-        if path.is_file() and sha256_file(path) == digest:
-            return run
+        with suppress(OSError):  # one that cannot be read is not it
+            if path.is_file() and sha256_file(path) == digest:
+                return run
     return None
 
 

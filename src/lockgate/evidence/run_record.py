@@ -33,4 +33,7 @@ class RunRecord:
             raise EvidenceError(
                 f"{path} is not the exhibit {name} that the evidence declares", remedy="evaluate again with gate run"
             )
-        return Exhibit.read(content)
+        try:
+            return Exhibit.read(content)
+        except ValueError as error:
+            raise EvidenceError(f"{path} is no exhibit: {error}", remedy="evaluate again with gate run") from error

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from lockgate.signoff.identity import Identity
+from lockgate.text import one_line
 
 _CO_AUTHOR = re.compile(r"^co-authored-by:.*<(?P<email>[^<>\s]+@[^<>\s]+)>\s*$", re.IGNORECASE | re.MULTILINE)
 
@@ -28,9 +29,9 @@ def current_identity(root: Path) -> Identity:
     """The identity that git, or else the operating system, has for the current user: unverified."""
     email = (_git(["config", "user.email"], root) or "").strip()
     if email:
-        return Identity("unverified", email, (_git(["config", "user.name"], root) or "").strip())
+        return Identity("unverified", one_line(email), one_line(_git(["config", "user.name"], root) or ""))
     try:
-        return Identity("unverified", getpass.getuser())
+        return Identity("unverified", one_line(getpass.getuser()))
     except (KeyError, OSError):
         return Identity("unverified", "unknown")
 

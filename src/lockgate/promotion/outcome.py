@@ -9,6 +9,7 @@ from lockgate.errors import UsageError
 from lockgate.models.signature_diff import Change
 from lockgate.promotion.ledger.entry import MOVES, Ending, Entry
 from lockgate.promotion.ledger.standing import Standing
+from lockgate.signoff.vote import check_reason
 from lockgate.units import utc_text
 
 _WORDS = {
@@ -112,7 +113,7 @@ def _change_json(change: Change) -> dict[str, str]:
 
 
 def require_reason(reason: str) -> str:
-    """The reason without blanks around it. Raises UsageError where there is none."""
+    """The reason without blanks around it. Raises UsageError where there is none, or more than one plain line."""
     if not reason.strip():
         raise UsageError("a reason is needed, for whoever reads this in a year", remedy='add --reason "…"')
-    return reason.strip()
+    return check_reason(reason.strip())

@@ -14,14 +14,13 @@ from lockgate.hashing import folder_digest
 from lockgate.promotion.apply import Clock, Operator, RegistryState, read_state
 from lockgate.promotion.ledger.entry import version_text
 from lockgate.promotion.ledger.standing import Standing
-from lockgate.promotion.publish import finished_at
+from lockgate.promotion.publish import finished_at, published_at
 from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.override import OVERRIDABLE
 from lockgate.signoff.policy import SignoffPolicy
-from lockgate.units import utc
 
 Answer = TypeVar("Answer")
 UnmetPrecondition = Refused | Waiting
@@ -138,7 +137,7 @@ def _check_withdrawn(evidence: Evidence, standing: Standing) -> None:
 def _check_newest(registry: Registry, evidence: Evidence) -> None:
     version = str(evidence.candidate["version"])
     newest = registry.evidence(evidence.model).newest(version)
-    if newest is None or newest["digest"] == evidence.digest or utc(newest["at"]) <= finished_at(evidence):
+    if newest is None or newest["digest"] == evidence.digest or published_at(newest) <= finished_at(evidence):
         return
     raise Refused(
         f"version {version} was evaluated again on {newest['at']} ({newest.get('verdict')}), as {newest['digest']}",

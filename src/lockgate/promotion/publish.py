@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from lockgate import hashing
-from lockgate.errors import LockgateError
+from lockgate.errors import Edited, LockgateError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.registries.ports import Registry
@@ -63,6 +63,17 @@ def finished_at(evidence: Evidence) -> datetime:
     except (KeyError, TypeError, ValueError) as error:
         raise LockgateError(
             "the evidence does not say when it was finished", remedy="evaluate again with gate run"
+        ) from error
+
+
+def published_at(facts: Mapping[str, str]) -> datetime:
+    """When published evidence was finished, by its facts. Raises Edited where the fact is no moment."""
+    try:
+        return utc(facts["at"])
+    except (KeyError, ValueError) as error:
+        raise Edited(
+            f"the fact at of the evidence {facts.get('digest')} was edited: it is no moment",
+            remedy="gate verify says what the evidence says; set the tag lockgate.at of its run back",
         ) from error
 
 

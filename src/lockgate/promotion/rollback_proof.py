@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from lockgate.errors import Refused
+from lockgate.evidence import stored_json
 from lockgate.evidence.record import Record
 from lockgate.hashing import is_digest
 from lockgate.promotion.ledger.entry import version_text
@@ -43,9 +44,9 @@ class ReevaluationResult:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> ReevaluationResult:
-        """Raises KeyError, TypeError or AttributeError for anything else."""
-        left_out = {str(name): str(reason) for name, reason in value["left_out"].items()}
-        return cls(tuple(str(name) for name in value["same"]), left_out)
+        """Raises ValueError for anything else."""
+        left_out = stored_json.mapping(value, "left_out")
+        return cls(stored_json.texts(value, "same"), {name: stored_json.text(left_out, name) for name in left_out})
 
 
 @dataclass(frozen=True)
@@ -107,20 +108,21 @@ class RollbackProof(Record):
         """A proof from its bytes. Raises ValueError for anything that is not one."""
         try:
             value = cls.parse(data)
+            repeats = None if value.get("repeats") is None else stored_json.mapping(value, "repeats")
             return cls(
-                model=str(value["model"]),
-                evidence=str(value["evidence"]),
-                version=None if value["version"] is None else str(value["version"]),
-                files=None if value["files"] is None else str(value["files"]),
-                sample=None if value["asked"] is None else str(value["asked"]),
-                rows=int(value["rows"]),
-                at=utc(value["at"]),
-                by=Identity.from_json(value["by"]),
-                reevaluation=None if value.get("repeats") is None else ReevaluationResult.from_json(value["repeats"]),
-                run=None if value.get("run") is None else str(value["run"]),
+                model=stored_json.text(value, "model"),
+                evidence=stored_json.text(value, "evidence"),
+                version=stored_json.optional_text(value, "version"),
+                files=stored_json.optional_text(value, "files"),
+                sample=stored_json.optional_text(value, "asked"),
+                rows=stored_json.count(value, "rows"),
+                at=utc(stored_json.text(value, "at")),
+                by=Identity.from_json(stored_json.mapping(value, "by")),
+                reevaluation=None if repeats is None else ReevaluationResult.from_json(repeats),
+                run=stored_json.optional_text(value, "run"),
             )
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-            raise ValueError(f"these bytes are not a proof: {error!r}") from error
+        except ValueError as error:
+            raise ValueError(f"these bytes are not a proof: {error}") from error
 
     def objection(self, *, model: str, evidence: str, outgoing: str | None, now: datetime) -> str | None:
         """Why it does not prove a rollback from this evidence to this version now; None where it does."""

@@ -18,6 +18,7 @@ from lockgate.gates.gate import Gate
 from lockgate.hashing import number
 from lockgate.models.target_spec import Server
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.promotion.publish import published_at
 from lockgate.promotion.rollback_proof import ReevaluationResult
 from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import ChampionSelector
@@ -176,7 +177,7 @@ def _why_left_out(gate: Gate, pipeline: Pipeline, case: Case, scope: EvidenceSco
 
 def _before(began: datetime, published: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """What was published before the evidence began, so that its evaluation gets the number that it had."""
-    return [facts for facts in published if "at" not in facts or utc(facts["at"]) < began]
+    return [facts for facts in published if "at" not in facts or published_at(facts) < began]
 
 
 def _refuse(sentences: Iterator[str] | Sequence[str], *, remedy: str | None = None) -> None:

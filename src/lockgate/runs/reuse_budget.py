@@ -6,12 +6,12 @@ and data name in what is published, whatever the digest of the data: new rows un
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from lockgate.errors import LockgateError
 from lockgate.evaluation.judging.number_format import percent
+from lockgate.evidence import stored_json
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Gate
 from lockgate.pipeline.pipeline import Pipeline, spends_reuse_budget
@@ -44,8 +44,11 @@ def count_evaluations(data: Iterable[str], published: Published | None) -> dict[
 
 
 def _published_data(facts: Mapping[str, str]) -> list[str] | None:
-    text = facts.get("data")
-    return None if text is None else [str(name) for name in json.loads(text)]
+    """The names of the data, None where the fact does not say."""
+    try:
+        return list(stored_json.texts({"data": stored_json.read(facts["data"])}, "data"))
+    except (KeyError, ValueError):
+        return None
 
 
 def budget_phrase(pipeline: Pipeline, gate: Gate, evaluations: Evaluations) -> str | None:

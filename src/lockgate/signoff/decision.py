@@ -13,6 +13,7 @@ from lockgate.evidence.finding import Verdict
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
 from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
+from lockgate.text import one_line
 from lockgate.units import duration_text, utc, utc_text
 
 _NOUNS = {"approve": "approval", "reject": "rejection", "revoke": "revocation"}
@@ -33,7 +34,8 @@ class Ballot:
     objections: SHA-256 of a vote → why its channel does not believe it. authors: emails of who made what was evaluated;
     each must belong to somebody whom the policy names. accounts: who else had a hand in it, known beyond doubt, and so
     not asked to be in the policy. Without authors and accounts nobody knows who made it. hold: that no vote counts at
-    the moment, because what was evaluated is not what lies there now.
+    the moment, because what was evaluated is not what lies there now. unread: a sentence for each file that should be a
+    vote and is none.
     """
 
     votes: tuple[Vote, ...] = ()
@@ -41,6 +43,7 @@ class Ballot:
     authors: tuple[str, ...] = ()
     accounts: tuple[Identity, ...] = ()
     hold: SignoffDecision | None = None
+    unread: tuple[str, ...] = ()
 
     def made_by(self, person: Person) -> bool:
         """Whether a person had a hand in what was evaluated."""
@@ -96,7 +99,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     return SignoffDecision(
         "expired" if expired else "pending",
         "votes_expired" if expired else "votes_missing",
-        missing_text(missing, ignored),
+        missing_text(missing, ignored, unread=ballot.unread),
         counted=hashes_of(counted.values()),
         missing=missing,
         ignored=tuple(ignored),
@@ -231,7 +234,7 @@ def find_rejection(
     newest, _ = newest_votes(people, evidence, ballot, verbs=("approve", "override", "revoke", "reject"))
     for person, vote in newest.items():
         if vote.verb == "reject":
-            reason = f": {vote.reason}" if vote.reason else ""
+            reason = f": {one_line(vote.reason)}" if vote.reason else ""
             return SignoffDecision(
                 "rejected",
                 "rejected",
@@ -282,15 +285,18 @@ def _check_approval(
     return objection
 
 
-def missing_text(missing: Mapping[str, int], ignored: Sequence[IgnoredVote], *, noun: str = "approval") -> str:
-    """`2 approvals of owners missing`, then the votes that do not count, a line each."""
+def missing_text(
+    missing: Mapping[str, int], ignored: Sequence[IgnoredVote], *, noun: str = "approval", unread: Sequence[str] = ()
+) -> str:
+    """`2 approvals of owners missing`, then the votes that do not count, a line each. unread: of a ballot."""
     counts = " and ".join(
         f"{count} {noun}{'s' if count > 1 else ''} of {group}" for group, count in sorted(missing.items())
     )
     lines = "".join(
-        f"\n  {vote.vote.by}'s {_NOUNS.get(vote.vote.verb, vote.vote.verb)} does not count: {vote.reason}"
+        f"\n  {vote.vote.by}'s {_NOUNS.get(vote.vote.verb, vote.vote.verb)} does not count: {one_line(vote.reason)}"
         for vote in ignored
     )
+    lines += "".join(f"\n  {one_line(sentence)}" for sentence in unread)
     return f"{counts} missing{lines}"
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
+
+from lockgate.evidence import stored_json
+from lockgate.text import cut
+
+_KIND = re.compile(r"[a-z_]{1,20}")
 
 
 @dataclass(frozen=True)
@@ -20,8 +26,15 @@ class Identity:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Identity:
-        return cls(kind=value["kind"], id=str(value["id"]), name=str(value.get("name", "")))
+        """From a stored object. Raises ValueError."""
+        kind = stored_json.text(value, "kind")
+        if not _KIND.fullmatch(kind):
+            raise ValueError(f"its identity is of the kind {stored_json.excerpt(kind)}")
+        number = stored_json.field(value, "id")
+        name = stored_json.text(value, "name") if "name" in value else ""
+        return cls(cast(Any, kind), str(number) if type(number) is int else stored_json.text(value, "id"), name)
 
     def __str__(self) -> str:
-        name = self.name or self.id
+        """For people, on one line."""
+        name = cut(self.name or self.id, 200)
         return f"{name} (unverified)" if self.kind == "unverified" else name

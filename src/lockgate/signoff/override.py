@@ -62,7 +62,7 @@ def decide_override(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, n
         return SignoffDecision(
             "pending",
             "override_missing",
-            missing_text(missing, ignored, noun="override"),
+            missing_text(missing, ignored, noun="override", unread=ballot.unread),
             counted=hashes_of(counted.values()),
             missing=missing,
             ignored=tuple(ignored),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lockgate.errors import LockgateError, UsageError
+from lockgate.hashing import sha256
 from lockgate.signoff.decision import Objection
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy, fingerprint
 from lockgate.signoff.vote import Vote
+from lockgate.text import one_line
 
 NAMESPACE = "lockgate"
 _SECONDS = 120
@@ -84,7 +87,7 @@ def read_votes(
 ) -> tuple[tuple[Vote, ...], dict[str, Objection]]:
     """The votes among (vote bytes, signature) pairs, each once, and SHA-256 → objection for those not to be believed.
 
-    Bytes that are no vote say nothing and are left out.
+    Bytes that are no vote say nothing and are left out; `unreadable_votes` names them.
     """
     votes: dict[str, Vote] = {}
     objections: dict[str, Objection] = {}
@@ -109,14 +112,51 @@ def read_votes(
 def stored_votes(folder: Path) -> list[tuple[bytes, bytes]]:
     """The (vote, signature) pairs of a run folder's `votes/`; a vote without a signature has an empty one.
 
-    Also those that somebody brought along as `gate approve --out` wrote them: `olga.json` and `olga.json.sig`.
+    Files that are no votes are left out; `unreadable_votes` names them. Also those that somebody brought along as `gate approve --out` wrote them: `olga.json` and `olga.json.sig`.
     """
-    pairs = []
+    return _read_folder(folder)[0]
+
+
+def unreadable_votes(folder: Path | None, published: Iterable[tuple[bytes, bytes]] = ()) -> tuple[str, ...]:
+    """A sentence for each file of `votes/`, and each published pair, that is no vote. They hinder no other one."""
+    return (*([] if folder is None else _read_folder(folder)[1]), *_no_votes(published))
+
+
+def _no_votes(published: Iterable[tuple[bytes, bytes]]) -> Iterator[str]:
+    for data, _ in published:
+        try:
+            Vote.read(data)
+        except ValueError as error:
+            yield f"what is published as the vote {sha256(data)} does not count: {error}"
+
+
+def _read_folder(folder: Path) -> tuple[list[tuple[bytes, bytes]], list[str]]:
+    """(the pairs whose first part is a vote, a sentence for each file that holds none)."""
+    pairs, problems = [], []
     for path in sorted(folder.glob("*.json")):
-        beside = (path.with_suffix(".sig"), path.with_name(path.name + ".sig"))
-        signature = next((file for file in beside if file.is_file()), None)
-        pairs.append((path.read_bytes(), b"" if signature is None else signature.read_bytes()))
-    return pairs
+        try:
+            data = _bytes(path)
+            Vote.read(data)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            problems.append(f"the file {one_line(path.name)} in {one_line(folder.name)}/ does not count: {reason}")
+            continue
+        signature = b""
+        for beside in (path.with_suffix(".sig"), path.with_name(path.name + ".sig")):
+            if not signature and beside.is_file():
+                with suppress(OSError, ValueError):
+                    signature = _bytes(beside)
+        pairs.append((data, signature))
+    return pairs, problems
+
+
+def _bytes(path: Path) -> bytes:
+    """The content of a small file. Raises OSError, and ValueError for what is none."""
+    if not path.is_file():
+        raise ValueError("it leads to nothing" if path.is_symlink() and not path.exists() else "it is no file")
+    if path.stat().st_size > Vote.most:
+        raise ValueError(f"it has more than {Vote.most:,} bytes")
+    return path.read_bytes()
 
 
 def store_vote(folder: Path, vote: Vote, signature: bytes) -> Path:

@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, cast, get_args
 
+from lockgate.errors import UsageError
+from lockgate.evidence import stored_json
 from lockgate.evidence.record import Record
 from lockgate.hashing import is_digest
 from lockgate.signoff.identity import Identity
 from lockgate.units import utc
+
+
+def check_reason(reason: str) -> str:
+    """The reason. Raises UsageError for signs that would show as something else than the text of one line."""
+    if reason.isprintable():
+        return reason
+    sign = next(sign for sign in reason if not sign.isprintable())
+    raise UsageError(
+        f"a reason is one line of text, and this one holds {sign!a}",
+        remedy="write it on one line, without control signs",
+    )
+
 
 CLOCK_SKEW = timedelta(minutes=10)
 
@@ -39,22 +53,21 @@ class Vote(Record):
         """A vote from the bytes that were signed. Raises ValueError for anything that is not one."""
         try:
             value = cls.parse(data)
-            if value["verb"] not in get_args(Verb):
-                raise ValueError(f"its verb is {value['verb']!r}; known are {', '.join(get_args(Verb))}")
-            accepting = value["accepting"]
-            if not (accepting is None or (type(accepting) is int and accepting >= 0)):
-                raise ValueError(f"accepting is {accepting!r}, not a count")
-            if not is_digest(value["digest"]):
+            if (verb := stored_json.text(value, "verb")) not in get_args(Verb):
+                raise ValueError(f"its verb is {stored_json.excerpt(verb)}; known are {', '.join(get_args(Verb))}")
+            if not is_digest(stored_json.text(value, "digest")):
                 raise ValueError("it names no digest")
             return cls(
-                verb=cast(Verb, value["verb"]),
+                verb=cast(Verb, verb),
                 digest=value["digest"],
-                model=str(value["model"]),
-                accepting=accepting,
-                reason=str(value["reason"]),
-                at=utc(value["at"]),
-                by=Identity.from_json(value["by"]),
+                model=stored_json.text(value, "model"),
+                accepting=None
+                if stored_json.field(value, "accepting") is None
+                else stored_json.count(value, "accepting"),
+                reason=stored_json.text(value, "reason"),
+                at=utc(stored_json.text(value, "at")),
+                by=Identity.from_json(stored_json.mapping(value, "by")),
                 stored=data,
             )
-        except (KeyError, TypeError, AttributeError, UnicodeDecodeError) as error:
-            raise ValueError(f"these bytes are not a vote: {error!r}") from error
+        except ValueError as error:
+            raise ValueError(f"these bytes are not a vote: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lockgate.cli.output import show, show_json
 from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.pipeline import gate_outline
 from lockgate.pipeline.loader import load
@@ -34,21 +34,21 @@ def command(paths: tuple[Path, ...], with_data: bool, as_json: bool) -> None:
             pipeline = load(path, environ=None)
         except PipelineError as error:
             entries.append(_entry(path, complaints=error.complaints))
-            click.echo("\n".join(error.complaints), err=True)
+            show("\n".join(error.complaints), err=True)
             continue
         notes, misfits = _notes(pipeline), _misfits(path, pipeline) if with_data else []
         for note in notes:
-            click.echo(f"{path}: note: {note}", err=True)
+            show(f"{path}: note: {note}", err=True)
         for misfit in misfits:
-            click.echo(misfit.note if misfit.absent else str(misfit), err=True)
+            show(misfit.note if misfit.absent else str(misfit), err=True)
         entry = _entry(path, policy=pipeline.policy_digest, notes=notes)
         entries.append(entry | (_data_entry(pipeline, misfits, notes) if with_data else {}))
         if not as_json and entries[-1]["ok"]:
-            click.echo(f"{path}: ok ({_contents(pipeline, misfits, with_data=with_data)})")
+            show(f"{path}: ok ({_contents(pipeline, misfits, with_data=with_data)})")
     if not entries:
         raise UsageError("there is no pipeline in gates/", remedy="name one, or write one with gate init")
     if as_json:
-        click.echo(json.dumps({"pipelines": entries}, indent=1))
+        show_json({"pipelines": entries})
     if not all(entry["ok"] for entry in entries):
         invalid = any(entry["policy"] is None for entry in entries)
         raise click.exceptions.Exit(PipelineError.exit_code if invalid else DataMisfits.exit_code)

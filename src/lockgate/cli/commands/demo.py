@@ -15,6 +15,7 @@ import click
 
 import lockgate
 from lockgate.cli.main import run
+from lockgate.cli.output import show
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import latest
@@ -123,7 +124,7 @@ class _Story:
             with redirect_stderr(chatter):  # MLflow's hints to people who log models
                 register(uri, "fraud", trained, data, commit=commit, folder=self.folder)
         except BaseException:
-            click.echo(chatter.getvalue(), err=True)
+            show(chatter.getvalue(), err=True)
             raise
         for version, model in enumerate(trained, start=1):
             click.echo(f"  version {version}  {model.name}: {model.story}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
 
 import click
+
+from lockgate.cli.output import show, show_json
 
 
 @click.command("doctor")
@@ -20,17 +21,15 @@ def command(as_json: bool) -> int:
     results = attempt_from_a_box(os.environ)
     if as_json:
         document = {"kernel": asdict(machine), "allowed": results}
-        click.echo(json.dumps(document, indent=1))
+        show_json(document)
         return 3 if results is None else 0
     if results is None:
-        click.echo("box      none: this machine has no Landlock, and a model can do what you can")
-        click.echo(
-            "         run models that you do not know on Linux 5.13 or newer; isolation: {require: box} insists on it"
-        )
+        show("box      none: this machine has no Landlock, and a model can do what you can")
+        show("         run models that you do not know on Linux 5.13 or newer; isolation: {require: box} insists on it")
         return 3
     network = "a namespace of its own" if machine.namespace else "closed by port and kind of socket"
-    click.echo(f"box      Landlock ABI {machine.landlock}; network: {network}")
+    show(f"box      Landlock ABI {machine.landlock}; network: {network}")
     for allowed, word in ((False, "denied"), (True, "allowed")):
         for name in (name for name, works in results.items() if works is allowed):
-            click.echo(f"{word:8} {name}")
+            show(f"{word:8} {name}")
     return 0

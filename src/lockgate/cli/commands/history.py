@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from lockgate.cli.output import show_json, show_lines
 
 
 @click.command("history")
@@ -39,7 +40,10 @@ def command(model: str, moment: str | None, path: Path | None, as_json: bool) ->
     else:
         answer = past = history.production_at(registry, model, moment=at, now=now())
         reaches_back = past.recorded
-    click.echo(json.dumps(answer.to_json(), indent=1) if as_json else "\n".join(answer.lines))
+    if as_json:
+        show_json(answer.to_json())
+    else:
+        show_lines(answer.lines)
     if answer.chain.bad is not None:
         raise click.exceptions.Exit(1)
     if not reaches_back:

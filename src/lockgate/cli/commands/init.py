@@ -14,6 +14,7 @@ import click
 
 from lockgate.cli.data_outline import Outline, only_path, outline
 from lockgate.cli.github.workflow_files import Workflows
+from lockgate.cli.output import show
 from lockgate.data.class_labels import label_classes, label_values
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
@@ -123,14 +124,14 @@ def command(
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
     _write(path, _text(model, chosen, version=version))
-    click.echo(f"wrote {path}")
+    show(f"wrote {path}")
     if force or not version.exists():
         version.parent.mkdir(parents=True, exist_ok=True)
         version.write_text("1\n", encoding="utf-8")
-        click.echo(f"wrote {version}: write the candidate's version there")
+        show(f"wrote {version}: write the candidate's version there")
     if github:
         _workflows(model, path, action=action, force=force)
-    click.echo(f"next: edit {path}, then gate check, then gate run")
+    show(f"next: edit {path}, then gate check, then gate run")
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
 
 def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
     for line in Workflows.for_pipeline(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
-        click.echo(line)
+        show(line)
 
 
 def _text(model: str, chosen: _Chosen, *, version: Path) -> str:

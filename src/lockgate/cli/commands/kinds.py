@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from lockgate.cli.output import show, show_json
 
 
 @click.command("kinds")
@@ -23,16 +24,16 @@ def command(as_json: bool) -> None:
         for name, entry in plugins.installed(plugins.METRICS).items()
     ]
     if as_json:
-        click.echo(json.dumps({"gates": gates, "registries": registries, "metrics": metrics}, indent=1))
+        show_json({"gates": gates, "registries": registries, "metrics": metrics})
         return
     for gate in gates:
-        click.echo(f"gate: {gate['kind']:12} {gate['summary']}")
+        show(f"gate: {gate['kind']:12} {gate['summary']}")
         for subject in gate["subjects"]:
-            click.echo(f"  {subject['name']:20} {_description(subject)}")
+            show(f"  {subject['name']:20} {_description(subject)}")
     for registry in registries:
-        click.echo(f"registry: {registry['kind']:8} {registry['from']}")
+        show(f"registry: {registry['kind']:8} {registry['from']}")
     for metric in metrics:
-        click.echo(f"metric: {metric['name']:10} {metric['from']} ({metric['package']})")
+        show(f"metric: {metric['name']:10} {metric['from']} ({metric['package']})")
 
 
 def _gate(kind: str) -> dict[str, Any]:

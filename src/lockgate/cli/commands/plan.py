@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from lockgate.cli.output import show, show_encoded
+
 _MAX_OUTLOOKS = 12
 _LARGE_BYTES = 100_000_000  # from here on the size on disk is shown
 # Status of an outlook → its word for people, the worst first.
@@ -47,16 +49,16 @@ def command(path: Path | None, candidate: str | None, *, score: bool, disagreeme
         environ=os.environ,
     )
     if as_json:
-        click.echo(json.dumps(document, indent=1, ensure_ascii=False))
+        show_encoded(json.dumps(document, indent=1, ensure_ascii=False))
         return
     against = "no champion" if document["champion"] is None else f"champion version {document['champion']}"
-    click.echo(f"{document['model']} version {document['candidate']} against {against}")
+    show(f"{document['model']} version {document['candidate']} against {against}")
     for gate in document["gates"]:
         _show(gate)
     if document["assumed"] is not None:
-        click.echo(document["assumed"])
+        show(document["assumed"])
     for name, number in document["looks"].items():
-        click.echo(f"this would be evaluation no. {'unknown' if number is None else number} on {name}")
+        show(f"this would be evaluation no. {'unknown' if number is None else number} on {name}")
 
 
 def _show(gate: Mapping[str, Any]) -> None:
@@ -68,20 +70,20 @@ def _show(gate: Mapping[str, Any]) -> None:
         duration = f": {gate['requests']:,} requests, {gate['at_once']} at a time; {each_ms:,.3g} s for every ms that one takes"
     raw = gate["raw_bytes"] or 0
     disk = f"; {raw / 1e9:,.1f} GB of raw requests are kept" if raw >= _LARGE_BYTES else ""
-    click.echo(f"{gate['name']}{data}{severity}{duration}{disk}")
+    show(f"{gate['name']}{data}{severity}{duration}{disk}")
     if gate["unread"] is not None:
-        click.echo(f"  what its rows can decide is not known: {gate['unread']}")
+        show(f"  what its rows can decide is not known: {gate['unread']}")
     for line in gate["lines"]:
-        click.echo(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not evaluated: no champion yet"))
+        show(f"  {line['id']}  {line['text']}" + ("" if line["asked"] else "   not evaluated: no champion yet"))
         outlooks = sorted(line["outlook"], key=lambda outlook: list(_STATUS).index(outlook["status"]))
         for outlook in outlooks[:_MAX_OUTLOOKS]:
-            click.echo(f"      {outlook['place']}: {outlook['words']}")
+            show(f"      {outlook['place']}: {outlook['words']}")
             if outlook["champion"]:
-                click.echo(f"        the champion itself: {outlook['champion']}")
+                show(f"        the champion itself: {outlook['champion']}")
         if len(outlooks) > _MAX_OUTLOOKS:
             rest = [outlook["status"] for outlook in outlooks[_MAX_OUTLOOKS:]]
             counts = [f"{rest.count(status)} {word}" for status, word in _STATUS.items() if status in rest]
-            click.echo(f"      and {', '.join(counts)}")
+            show(f"      and {', '.join(counts)}")
 
 
 def _share(text: str) -> float:

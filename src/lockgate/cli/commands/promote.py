@@ -10,6 +10,7 @@ import click
 
 from lockgate.cli.evidence_lookup import EvidenceLookup, look_up_evidence, read_ballot
 from lockgate.cli.notifications import notify_moved
+from lockgate.cli.output import show_encoded, show_lines
 from lockgate.cli.prove_rollback import make_proof, proof_lines
 from lockgate.errors import UsageError
 from lockgate.integrations import git
@@ -83,9 +84,9 @@ def _write_proof(lookup: EvidenceLookup, path: Path, *, repeat: bool, as_json: b
     path.write_bytes(proof.bytes)
     rollback, *gates = proof_lines(lookup.pipeline, proof)
     lines = [f"{rollback}; gate promote {proof.evidence} --proof {path} may be called for 30 minutes", *gates]
-    click.echo("\n".join(lines), err=as_json)
+    show_lines(lines, err=as_json)
     if as_json:
-        click.echo(proof.bytes.decode())
+        show_encoded(proof.bytes.decode())
 
 
 def _prove(lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from lockgate.cli.evidence_lookup import look_up_evidence, project_root
+from lockgate.cli.output import show, show_encoded
 from lockgate.evidence.run_folder import RunFolder, find, latest
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
@@ -30,7 +31,11 @@ def command(source: str | None, form: str, path: Path | None) -> None:
     """Print the report of a digest or a run folder, of the newest run without one."""
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         record = _local(source) or _published(source, path, Path(scratch))
-        click.echo(FORMATS[form].render(record), nl=False)
+        document = FORMATS[form].render(record)
+        if form == "json":
+            show_encoded(document, nl=False)
+        else:
+            show(document, nl=False)
 
 
 def _local(source: str | None) -> RunRecord | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.output import show_lines
 from lockgate.errors import UsageError
 
 
@@ -54,8 +55,7 @@ def command(
     target = None if to is None else str(to)
     if sign_only is not None:
         plan = plan_rollback(operator, to=target, withdrawn_ok=withdrawn_ok)
-        for line in consent.sign_only(plan, sign_only):
-            click.echo(line, err=as_json)
+        show_lines(consent.sign_only(plan, sign_only), err=as_json)
         return
     outcome = rollback(operator, to=target, reason=reason, withdrawn_ok=withdrawn_ok, consent=consent)
     show_outcome(outcome, as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lockgate.cli.output import show, show_encoded
 from lockgate.errors import LockgateError
 
 _FORMER = "--json=evidence"
@@ -43,20 +44,20 @@ def command(pipeline: Path | None, *, stage: bool, as_json: bool, as_evidence: b
 
     finished, staged = None, False
     if as_evidence:
-        click.echo(f"gate: {_FORMER} goes with the next release; read `evidence` in the document of --json", err=True)
+        show(f"gate: {_FORMER} goes with the next release; read `evidence` in the document of --json", err=True)
     try:
         finished = run_pipeline(pipeline, **options)
         if as_evidence:
-            click.echo(_text(finished.evidence.document))
+            show_encoded(_text(finished.evidence.document))
         if stage:
             finished.stage()
             staged = True
     except LockgateError as error:
         if as_json:
-            click.echo(_text(run_document(finished, error=error, staged=staged)))
+            show_encoded(_text(run_document(finished, error=error, staged=staged)))
         raise
     if as_json:
-        click.echo(_text(run_document(finished, staged=staged)))
+        show_encoded(_text(run_document(finished, staged=staged)))
     return finished.exit_code
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from lockgate.cli.output import show_json
 
 
 @click.command("schema")
@@ -13,4 +14,4 @@ def command() -> None:
     """Print the JSON Schema of a pipeline, with the gates that are installed here."""
     from lockgate.pipeline.json_schema import schema
 
-    click.echo(json.dumps(schema(root=Path.cwd()), indent=1))
+    show_json(schema(root=Path.cwd()))

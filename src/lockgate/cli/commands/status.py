@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
+
+from lockgate.cli.output import show_json, show_lines
 
 
 @click.command("status")
@@ -21,6 +22,9 @@ def command(model: str, path: Path | None, as_json: bool) -> None:
 
     pipeline = model_pipeline(model, path)
     state = status(open_registry(pipeline), model, promotion=pipeline.promotion, now=now())
-    click.echo(json.dumps(state.to_json(), indent=1) if as_json else "\n".join(state.lines))
+    if as_json:
+        show_json(state.to_json())
+    else:
+        show_lines(state.lines)
     if state.problems:
         raise click.exceptions.Exit(1)

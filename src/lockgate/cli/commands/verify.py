@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from lockgate.cli.evidence_lookup import model_pipeline
+from lockgate.cli.output import show, show_json, show_lines
 from lockgate.errors import Refused, UsageError
 from lockgate.evidence.run_folder import write
 from lockgate.hashing import sha256
@@ -70,16 +70,16 @@ def command(
     registry = open_registry(pipeline)
     state = _verify(registry, pipeline, ledger)
     document: dict[str, Any] = state.to_json()
-    click.echo("\n".join(state.lines), err=as_json)
+    show_lines(state.lines, err=as_json)
     if export is not None:
-        click.echo(_export(registry, model, export), err=as_json)
+        show(_export(registry, model, export), err=as_json)
     if repairing:
         outcome = _repair(registry, pipeline, state, reason, confirm=not yes and sys.stdin.isatty())
         state = _verify(registry, pipeline, ledger)
         document = state.to_json() | {"repaired": outcome}
-        click.echo("\n".join(state.lines), err=True)
+        show_lines(state.lines, err=True)
     if as_json:
-        click.echo(json.dumps(document, indent=1))
+        show_json(document)
     if state.exit_code:
         raise click.exceptions.Exit(state.exit_code)
 
@@ -99,16 +99,16 @@ def _repair(
     entry = state.chain.unfinished
     repairs = [f"finish {entry.label} ({entry.kind.replace('_', ' ')})", *repairs] if entry is not None else repairs
     if not repairs:
-        click.echo("nothing to repair: all is set as the ledger says", err=True)
+        show("nothing to repair: all is set as the ledger says", err=True)
         return None
-    click.echo("\n".join(f"will {step}" for step in repairs), err=True)
+    show_lines((f"will {step}" for step in repairs), err=True)
     if confirm:
         click.confirm("go on?", abort=True, err=True)
     operator = make_operator(pipeline, environ=os.environ, registry=registry)
     outcome = repair(operator, reason=(reason or "").strip() or REASON)
     if outcome is None:
         return None
-    click.echo("\n".join(outcome.lines), err=True)
+    show_lines(outcome.lines, err=True)
     return outcome.to_json()
 
 
@@ -128,10 +128,10 @@ def _offline(file: Path, *, as_json: bool) -> int:
             "schema": "lockgate/verify/v1", "model": ledger.model, "agrees": not problems, "sha256": sha256(data),
             "found": [problem.to_json() for problem in problems], "checked": {"entries": entries}, "uncovered": uncovered,
         }  # fmt: skip
-        click.echo(json.dumps(document, indent=1))
+        show_json(document)
     else:
         lines = [f"! {problem}" for problem in problems] or [
             f"{ledger.model}: the copy holds together: {entries} {'entry' if entries == 1 else 'entries'}, {sha256(data)}"
         ]
-        click.echo("\n".join(lines))
+        show_lines(lines)
     return 1 if problems else 0

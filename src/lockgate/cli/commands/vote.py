@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import click
 
+from lockgate.cli.output import show_lines
+
 _SIGNED = (
     click.argument("digest"),
     click.option("--key", type=click.Path(path_type=Path), required=True, help="The SSH key to sign with."),
@@ -56,4 +58,4 @@ def override(digest: str, **options: Any) -> None:
 def _cast(verb: Literal["approve", "reject", "override"], digest: str, options: dict[str, Any]) -> None:
     from lockgate.cli.signing import cast
 
-    click.echo("\n".join(cast(verb, digest, **options)))
+    show_lines(cast(verb, digest, **options))

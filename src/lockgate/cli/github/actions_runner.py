@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import click
-
+from lockgate.cli.output import show, show_command
 from lockgate.errors import LockgateError, Refused, Waiting
 from lockgate.integrations import git
 from lockgate.models import environment
 from lockgate.signoff.identity import Identity
-from lockgate.text import command_message, cut, hide, markdown, output_line, secret_forms
+from lockgate.text import command_message, cut, hide, markdown, output_line, plain, secret_forms
 
 T = TypeVar("T")
 
@@ -53,7 +52,7 @@ class Runner:
             outputs |= {"reason-code": error.code}
         forms = secret_forms(environment.secrets(os.environ))
         message = hide("\n".join(part for part in (error.message, error.remedy) if part), forms)
-        log(f"::error title=gate::{command_message(message)}")
+        show_command(f"::error title=gate::{command_message(plain(message))}")
         lines = "".join(f"* {markdown(cut(line, 2_000))}\n" for line in message.splitlines()[:100])
         self.add_summary(f"### 💥 Something broke\n\n{lines}")
         self.set_outputs(outputs)
@@ -102,22 +101,22 @@ def run_move(work: Callable[[Runner], Sequence[str]], *, state: str, **failure: 
 
 def log(text: str) -> None:
     """Write a line of the log. All goes to stderr, so that nothing overtakes `commands_disabled`."""
-    click.echo(text, err=True)
+    show(text, err=True)
 
 
 @contextmanager
 def commands_disabled() -> Iterator[None]:
     """Until its end nothing in the log is a workflow command, whoever writes it. After an exception it stays so."""
     token = secrets.token_hex(16)
-    log(f"::stop-commands::{token}")
+    show_command(f"::stop-commands::{token}")
     yield
-    log(f"::{token}::")
+    show_command(f"::{token}::")
 
 
 def mask(values: tuple[str, ...]) -> None:
     """Let the runner hide secrets in the log, line by line, also in the forms of an address and of a header."""
     for form in secret_forms(values):
-        log(f"::add-mask::{command_message(form)}")
+        show_command(f"::add-mask::{command_message(form)}")
 
 
 def triggering_identity(environ: Mapping[str, str]) -> Identity | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import canonical, is_digest
 from lockgate.integrations.github.schema import (
@@ -223,7 +223,7 @@ def _closing(votes: Iterable[Vote]) -> dict[tuple[int, Verb], Vote]:
 
 def comment_id(vote: Vote) -> int:
     """The id of the comment that cast a vote, 0 without one."""
-    comment = json.loads(vote.bytes).get("comment")
+    comment = stored_json.read_object(vote.bytes).get("comment")
     number = comment.get("id") if isinstance(comment, dict) else None
     return number if type(number) is int and number > 0 else 0
 

@@ -15,6 +15,7 @@ from lockgate.promotion.ledger.entry import MOVES, Entry, version_text
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.registries.ports import Registry
 from lockgate.signoff.vote import Vote
+from lockgate.text import one_line
 from lockgate.units import utc, utc_text
 
 _VOTE = "vote."
@@ -51,7 +52,7 @@ class History:
         rows += [(run.at, self._blocked_row(run)) for run in self.blocked]
         rows += [(vote.at, self._objection_row(version, vote)) for version, vote in self.objections]
         rows.reverse()  # equal times: the later entry first, as the sort is stable
-        table = [row for _, row in sorted(rows, key=lambda row: row[0], reverse=True)]
+        table = [tuple(map(one_line, row)) for _, row in sorted(rows, key=lambda row: row[0], reverse=True)]
         if not table:
             return [f"{self.model}: nothing is on record", *(f"! {problem}" for problem in self.problems)]
         widths = [max(len(row[column]) for row in (_HEAD, *table)) for column in range(len(_HEAD) - 1)]
@@ -240,13 +241,17 @@ def production_at(registry: Registry, model: str, *, moment: datetime, now: date
         try:
             stored = registry.evidence(model).votes(let_in.evidence)
             by_hash = {hashing.sha256(vote): vote for vote, _ in stored}
-            votes = [Vote.read(by_hash[sha256]) for sha256 in let_in.votes if sha256 in by_hash]
+            for sha256 in let_in.votes:
+                try:
+                    votes += [Vote.read(by_hash[sha256])] if sha256 in by_hash else []
+                except ValueError as error:
+                    notes.append(f"the approval {sha256} cannot be read: {error}")
             notes += [
                 f"the signed bytes of the approval {sha256} are gone"
                 for sha256 in let_in.votes
                 if sha256 not in by_hash
             ]
-        except (RegistryError, ValueError) as error:
+        except RegistryError as error:
             notes.append(f"the approvals cannot be read: {error}")
     return replace(past, approvals=tuple(votes), notes=tuple(notes))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lockgate import hashing
 from lockgate.errors import Edited, NotFound, RegistryError, Unavailable
-from lockgate.evidence.evidence import Evidence
+from lockgate.evidence.evidence import Evidence, EvidenceError
 from lockgate.evidence.exhibit import exhibit_file
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.discrepancy import Discrepancy
@@ -63,7 +63,10 @@ class PublishedEvidence:
                 )
             ]
         self.checked += 1
-        evidence = Evidence.read((stored / "evidence.json").read_bytes())
+        try:
+            evidence = Evidence.read((stored / "evidence.json").read_bytes())
+        except EvidenceError as error:
+            return [Discrepancy("evidence_unreadable", where, error.message, error.remedy or "evaluate again")]
         return [
             *self._exhibits(where, evidence, stored),
             *self._facts(where, evidence, facts or {}),
@@ -71,7 +74,7 @@ class PublishedEvidence:
         ]
 
     def _exhibits(self, where: str, evidence: Evidence, stored: Path) -> Iterator[Discrepancy]:
-        for exhibit in evidence.document["exhibits"]:
+        for exhibit in evidence.document.get("exhibits") or ():
             path = stored / exhibit_file(exhibit["name"])
             if not path.is_file() or hashing.sha256_file(path) != exhibit["sha256"]:
                 state = "was edited since" if path.is_file() else "is gone"
@@ -96,7 +99,7 @@ class PublishedEvidence:
         ]
 
     def _votes(self, where: str, folder: Path, entries: list[Entry]) -> list[Discrepancy]:
-        stored = {path.stem: hashing.sha256_file(path) for path in sorted(folder.glob("*.json"))}
+        stored = {path.stem: hashing.sha256_file(path) for path in sorted(folder.glob("*.json")) if path.is_file()}
         edited = [
             Discrepancy(
                 "vote_edited",

@@ -9,6 +9,7 @@ from lockgate.promotion.apply import Operator, carry_out, serving_notes
 from lockgate.promotion.ledger.projection import ShownProjections, due_projections
 from lockgate.promotion.outcome import ForwardedEntry, Outcome
 from lockgate.registries.ports import version_order
+from lockgate.signoff.vote import check_reason
 
 REASON = "the registry did not show what the ledger says"
 
@@ -40,7 +41,11 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
             remedy=f'gate rollback {model} --to N --reason "…" goes to a version that is kept',
         )
     draft = operator.draft(
-        state.chain, "repaired", source=state.aliases.get("production"), target=standing.production, reason=reason
+        state.chain,
+        "repaired",
+        source=state.aliases.get("production"),
+        target=standing.production,
+        reason=check_reason(reason),
     )
     moved = "production" in due.aliases or any(
         stages.names["production"] in (stages.by_version[version], stage) for version, stage in due.stages.items()

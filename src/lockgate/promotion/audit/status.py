@@ -12,8 +12,9 @@ from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.ledger.steps import agrees
+from lockgate.promotion.publish import published_at
 from lockgate.registries.ports import Registry, Stages, version_order
-from lockgate.units import duration_text, utc, utc_text
+from lockgate.units import duration_text, utc_text
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
     return (
         newest is not None
         and (newest.get("verdict"), newest.get("opens")) == ("pass", "yes")
-        and utc(newest["at"]) > entry.at
+        and published_at(newest) > entry.at
     )
 
 

@@ -16,8 +16,7 @@ from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind, ve
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.signoff.identity import Identity
 
-_KEY = re.compile(r"(epoch|done|failed)-([1-9][0-9]*)")
-_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)  # what reading an edited text may raise
+_KEY = re.compile(r"(epoch|done|failed)-([1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def read_chain(keys: Mapping[str, str]) -> Chain:
         try:
             entry = Entry.read(text)
             problem = _misfit(entry, epoch, entries[-1] if entries else None, standing)
-        except _UNREADABLE as error:
+        except ValueError as error:
             problem = f"cannot be read ({error})"
         if problem is not None:
             return Chain(tuple(entries), done, f"epoch-{epoch} {problem}")
@@ -141,7 +140,7 @@ def read_chain(keys: Mapping[str, str]) -> Chain:
             try:
                 mark = Done.read(text)
                 problem = _misfit_mark(mark, word, entry, done.get(epoch - 1))
-            except _UNREADABLE as error:
+            except ValueError as error:
                 problem = f"{word}-{epoch} cannot be read ({error})"
             if problem is not None:
                 return Chain(tuple(entries), done, problem, failed)

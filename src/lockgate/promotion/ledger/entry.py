@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, cast, get_args
 
+from lockgate.evidence import stored_json
 from lockgate.evidence.record import Record
 from lockgate.signoff.identity import Identity
 from lockgate.units import duration, utc
@@ -13,6 +14,7 @@ from lockgate.units import duration, utc
 Kind = Literal["adopted", "staged", "promoted", "rolled_back", "archived", "override", "repaired"]
 Ending = Literal["done", "unswitched", "abandoned", "failed"]
 
+_LONGEST_LEASE = timedelta(days=366)
 MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
 
 
@@ -51,20 +53,23 @@ class Entry(Record):
     def read(cls, text: str) -> Entry:
         """An entry from its stored text. Raises ValueError; fields that are not known are left alone."""
         value = cls.parse(text)
-        if value["kind"] not in get_args(Kind):
-            raise ValueError(f"its kind is {value['kind']!r}; known are {', '.join(get_args(Kind))}")
+        if (kind := stored_json.text(value, "kind")) not in get_args(Kind):
+            raise ValueError(f"its kind is {stored_json.excerpt(kind)}; known are {', '.join(get_args(Kind))}")
+        lease = duration(stored_json.text(value, "lease"))
+        if lease > _LONGEST_LEASE:
+            raise ValueError("its lease is longer than a year")
         return cls(
-            epoch=int(value["epoch"]),
-            prev=value["prev"],
-            kind=cast(Kind, value["kind"]),
-            source=value["from"],
-            target=value["to"],
-            actor=Identity.from_json(value["actor"]),
-            evidence=value["evidence"],
-            votes=tuple(value["votes"]),
-            reason=value["reason"],
-            at=utc(value["at"]),
-            lease=duration(value["lease"]),
+            epoch=stored_json.count(value, "epoch"),
+            prev=stored_json.optional_text(value, "prev"),
+            kind=cast(Kind, kind),
+            source=stored_json.optional_text(value, "from"),
+            target=stored_json.optional_text(value, "to"),
+            actor=Identity.from_json(stored_json.mapping(value, "actor")),
+            evidence=stored_json.optional_text(value, "evidence"),
+            votes=stored_json.texts(value, "votes"),
+            reason=stored_json.text(value, "reason"),
+            at=utc(stored_json.text(value, "at")),
+            lease=lease,
             stored=text.encode(),
         )
 
@@ -95,18 +100,19 @@ class Done(Record):
 
     @classmethod
     def read(cls, text: str) -> Done:
+        """A mark from its stored text. Raises ValueError."""
         value = cls.parse(text)
-        ending = value.get("ending", "done")
+        ending = stored_json.text(value, "ending") if "ending" in value else "done"
         if ending not in get_args(Ending):
-            raise ValueError(f"its ending is {ending!r}; known are {', '.join(get_args(Ending))}")
+            raise ValueError(f"its ending is {stored_json.excerpt(ending)}; known are {', '.join(get_args(Ending))}")
         return cls(
-            epoch=int(value["epoch"]),
-            entry=value["entry"],
-            actor=Identity.from_json(value["actor"]),
-            at=utc(value["at"]),
-            prev=value.get("prev"),
-            ending=ending,
-            note=str(value.get("note", "")),
+            epoch=stored_json.count(value, "epoch"),
+            entry=stored_json.text(value, "entry"),
+            actor=Identity.from_json(stored_json.mapping(value, "actor")),
+            at=utc(stored_json.text(value, "at")),
+            prev=stored_json.optional_text(value, "prev"),
+            ending=cast(Ending, ending),
+            note=stored_json.text(value, "note") if "note" in value else "",
             stored=text.encode(),
         )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from lockgate.errors import UsageError
+from lockgate.evidence import stored_json
 from lockgate.evidence.record import Record
 from lockgate.hashing import sha256
 from lockgate.promotion.ledger.chain import Chain, read_chain
@@ -18,6 +19,7 @@ class LedgerCopy(Record):
     """The keys of a model's ledger, as they were read. hashes: key → the SHA-256 of its value, written beside it."""
 
     schema = "lockgate/ledger-copy/v1"
+    most = stored_json.MAX_BYTES
     renamed: ClassVar = {"hashes": "sha256"}
 
     model: str
@@ -41,11 +43,11 @@ def read_copy(data: bytes, *, name: str) -> tuple[LedgerCopy, tuple[Discrepancy,
     """
     try:
         document = LedgerCopy.parse(data)
-        keys, hashes = dict(document["keys"]), dict(document["sha256"])
+        keys, hashes = (dict(stored_json.mapping(document, name)) for name in ("keys", "sha256"))
         if not all(isinstance(text, str) for text in [*keys, *keys.values(), *hashes.values()]):
             raise ValueError("its keys are not texts")
-        stored = LedgerCopy(str(document["model"]), keys, hashes)
-    except (ValueError, KeyError, TypeError) as error:
+        stored = LedgerCopy(stored_json.text(document, "model"), keys, hashes)
+    except ValueError as error:
         raise UsageError(
             f"{name} is no copy of a ledger: {error}", remedy="write one with gate verify MODEL --export FILE"
         ) from error
@@ -115,7 +117,7 @@ def _in_order(keys: Mapping[str, str]) -> list[tuple[str, str]]:
 
     def order(pair: tuple[str, str]) -> tuple[int, int, str]:
         word, _, number = pair[0].partition("-")
-        ours = number.isdecimal() and word in words
+        ours = number.isdecimal() and len(number) < 18 and word in words
         return (int(number), words.index(word), "") if ours else (2**63, 0, pair[0])  # strangers come last
 
     return sorted(keys.items(), key=order)

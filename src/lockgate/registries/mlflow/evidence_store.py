@@ -105,7 +105,9 @@ class MlflowEvidence:
 
     def _votes_of(self, uri: str) -> list[tuple[bytes, bytes]]:
         listed = self._client.read("votes", lambda mlflow: mlflow.artifacts(uri).list_artifacts("votes"))
-        stored = {PurePosixPath(entry.path).name: self._bytes(uri, entry.path) for entry in listed}
+        small = [entry for entry in listed if not entry.is_dir and (entry.file_size or 0) <= Vote.most]
+        stored = {PurePosixPath(entry.path).name: b"" for entry in listed}  # others are handed out as bytes of no vote
+        stored |= {PurePosixPath(entry.path).name: self._bytes(uri, entry.path) for entry in small}
         return [
             (stored[name], stored.get(f"{PurePosixPath(name).stem}.sig", b""))
             for name in sorted(stored)
