@@ -10,7 +10,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from lockgate.text import colon, command_message, command_property, cut, hide, html, markdown, output_line, secret_forms
+from lockgate.text import (
+    colon,
+    command_message,
+    command_property,
+    cut,
+    hide,
+    html,
+    markdown,
+    output_line,
+    secret_forms,
+    without_secrets,
+)
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 NASTY = [
@@ -140,3 +151,17 @@ def test_what_is_hidden_is_found_nowhere(secret: str, text: str) -> None:
 
     assert not [form for form in forms if form in repr(kept).replace("***", "")]
     assert hide({"n": [1, True, None, "plain short"]}, forms) == {"n": [1, True, None, "plain short"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://u:p@h.x/a/b?token=1#frag now", "see https://***@h.x/a/b?***#*** now"),
+        ("'http://h/x?y'", "'http://h/x?***'"),
+        ("s3://bucket/key (postgres://u@h/db)", "s3://bucket/key (postgres://***@h/db)"),
+        ("why? x#y a@b.c", "why? x#y a@b.c"),
+    ],
+)
+def test_an_address_shows_neither_user_nor_query(text: str, shown: str) -> None:
+    """Also inside of what is hidden anyway."""
+    assert without_secrets(text) == hide({"a": [text]}, ())["a"][0] == shown

@@ -16,6 +16,10 @@ _BEGUN = re.compile(r"(?i):[a-z0-9_+\-\\]+$")
 # GitHub reads `::name::` where a line begins and `##[name]` anywhere in it, Azure and TeamCity `##vso[`, `##teamcity[`.
 _RUNNER_COMMAND = re.compile(r"(?:^\s*(?=::)|##\w*(?=\[))")
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
+_ADDRESS = re.compile(
+    r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s/?#"'<>]*@)?(?P<place>[^\s?#"'<>|]*)"""
+    r"""(?P<query>\?[^\s#"'<>|]+)?(?P<fragment>\#[^\s"'<>|]+)?"""
+)
 _SHORTEST_SECRET = 6
 _JOINT = "\u200b"
 _OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
@@ -100,12 +104,23 @@ def secret_forms(secrets: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(forms, key=lambda form: (-len(form), form)))
 
 
+def without_secrets(value: str) -> str:
+    """Text whose addresses show neither who signs in there, nor what they ask for: no userinfo, query or fragment."""
+    return _ADDRESS.sub(_bare_address, value)
+
+
+def _bare_address(match: re.Match[str]) -> str:
+    """scheme://***@host/path?***#*** of an address, as far as it has these parts."""
+    user = "***@" if match["user"] else ""
+    return f"{match['scheme']}{user}{match['place']}{'?***' if match['query'] else ''}{'#***' if match['fragment'] else ''}"
+
+
 def hide(value: Any, forms: Sequence[str]) -> Any:
-    """A JSON value whose texts, and names, hold none of these forms: three stars stand for each."""
+    """A JSON value whose texts, and names, hold none of these forms: three stars stand for each, and for what `without_secrets` cuts."""
     if isinstance(value, str):
         for form in forms:
             value = value.replace(form, "***")
-        return value
+        return without_secrets(value) if "://" in value else value
     if isinstance(value, Mapping):
         return {hide(name, forms): hide(element, forms) for name, element in value.items()}
     if isinstance(value, (list, tuple)):

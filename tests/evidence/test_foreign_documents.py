@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.mutated import hostile
+from helpers.mutated import examples, hostile
 from helpers.promoting import CI, NOW, POLICY, evidence
 from lockgate.errors import LockgateError
 from lockgate.evidence import stored_json
@@ -62,7 +62,7 @@ READERS: list[tuple[str, Any, Callable[[bytes], Any]]] = [
 
 
 @pytest.mark.parametrize(("kind", "good", "read"), READERS, ids=[name for name, *_ in READERS])
-@settings(max_examples=60)
+@examples(30)
 @given(data=st.data())
 def test_a_document_is_read_or_refused_in_a_sentence(
     kind: str, good: Any, read: Callable[[bytes], Any], data: st.DataObject
@@ -93,7 +93,7 @@ def attempt(read: Callable[[bytes], Any], content: bytes) -> tuple[Any, Exceptio
         return None, error
 
 
-@settings(max_examples=60)
+@examples(30)
 @given(
     st.sampled_from(["epoch-1", "done-1"]).flatmap(
         lambda key: st.tuples(st.just(key), hostile(json.loads(COPY.keys[key])))
@@ -108,7 +108,7 @@ def test_a_ledger_holds_together_or_names_the_entry_that_does_not(changed: tuple
     assert [entry.epoch for entry in chain.entries] in ([], [1])
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(st.lists(hostile(VOTE), max_size=3))
 def test_a_bad_file_among_votes_is_one_objection_and_hinders_no_other(contents: list[bytes]) -> None:
     """Each with its name; also what cannot be opened at all."""
@@ -133,7 +133,7 @@ def test_a_bad_file_among_votes_is_one_objection_and_hinders_no_other(contents: 
     assert not any("\n" in sentence for sentence in sentences)
 
 
-@settings(max_examples=40)
+@examples(20)
 @given(hostile({"state": "running", "note": "x"}))
 def test_a_state_that_cannot_be_read_is_none(content: bytes) -> None:
     """It is for people, and decides nothing; nor does what was sealed by nobody."""

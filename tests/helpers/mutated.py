@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
+from hypothesis import settings
 from hypothesis import strategies as st
 
 DEEP = "[" * 3_000 + "]" * 3_000
@@ -14,6 +16,11 @@ ODD = (
     '"99999999999w"', '"\\u001b[2J\\n::error::x"', '["a"]', '[{"a":[1]}]', '"sha256:' + "a" * 64 + '"', "9007199254740993",
 )  # fmt: skip
 _MARK = "\u0001here\u0001"
+
+
+def examples(number: int) -> settings:
+    """So many examples in the suite, ten times as many in `make fuzz`."""
+    return settings(max_examples=number if os.environ.get("LOCKGATE_EXAMPLES", "fixed") == "fixed" else 10 * number)
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import click
 
-from lockgate.text import json_text, terminal, terminal_line
+from lockgate.models import environment
+from lockgate.text import hide, json_text, secret_forms, terminal, terminal_line
 
 
 def show(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print text, whose line ends stay."""
-    click.echo(terminal(text), err=err, nl=nl)
+    click.echo(terminal(_masked(text)), err=err, nl=nl)
 
 
 def show_lines(lines: Iterable[str], *, err: bool = False) -> None:
     """Print lines; a line end inside of one begins none."""
-    click.echo("\n".join(map(terminal_line, lines)), err=err)
+    click.echo("\n".join(terminal_line(_masked(line)) for line in lines), err=err)
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -29,6 +31,11 @@ def show_json(document: Any, *, err: bool = False) -> None:
 def show_encoded(encoded: str, *, nl: bool = True) -> None:
     """Print JSON that is encoded already."""
     click.echo(json_text(encoded), nl=nl)
+
+
+def _masked(text: str) -> str:
+    """Text without the values of secret variables, and without what opens an address."""
+    return str(hide(text, secret_forms(environment.secrets(os.environ))))
 
 
 def show_command(command: str) -> None:

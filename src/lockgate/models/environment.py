@@ -11,9 +11,16 @@ from pathlib import Path
 from lockgate.errors import UsageError
 
 _SECRET_PARTS = re.compile("SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK")
-_SECRET_WORDS = re.compile("(^|_)(TOKENS?|KEYS?|PAT|AUTH|JWT)(_|$)|_PWD$")
+_SECRET_WORDS = re.compile("(^|_)(TOKENS?|KEYS?|PAT|AUTH|JWT|CREDS?|BEARER)(_|$)|(^|_)(PWD|PASS)$(?<!^PWD)")
+# Two words in one, as in MYAPIKEY, DBPASS or authtoken; MONKEY, KEYBOARD and TOKENIZERS are none of them.
+_SECRET_ENDS = re.compile(
+    "(API|ACCESS|SECRET|PRIVATE|SIGNING|ENCRYPTION|MASTER|ACCOUNT|SHARED|STORAGE|LICENSE|SERVICE|SSH|GPG|HMAC)KEYS?(_|$)"
+    "|[A-Z0-9]TOKEN(_|$)|(DB|PG|SQL|USER|ADMIN|ROOT|FTP|SMTP|MAIL|LDAP|REDIS)(PASS|PWD|PW)(_|$)"
+)
+_HUMP = re.compile("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[^A-Za-z0-9]+")
+_NO_SECRET = re.compile(r"\d{1,5}|true|false|yes|no|on|off", re.IGNORECASE)
 _SECRET_PREFIXES = ("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_", "AWS_", "DATABRICKS_", "GITHUB_", "ACTIONS_", "SSH_")
-_URL_WITH_PASSWORD = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
+_URL_WITH_PASSWORD = re.compile(r"://(?P<user>[^/\s:@]*):(?P<password>[^/\s]+)@")
 
 
 def job_python(environ: Mapping[str, str]) -> str:
@@ -52,7 +59,8 @@ def model_environment(environ: Mapping[str, str], *, keep: Collection[str] = ())
     """Return what a model sees of our environment: all but what opens the registry, the CI job or somebody's account.
 
     Left out: names that hold SECRET, PASSWORD, PASSWD, PASSPHRASE, CREDENTIAL or WEBHOOK, or have one of the words TOKEN,
-    KEY, PAT, AUTH, JWT between underscores, or end in _PWD; names that begin with MLFLOW_TRACKING_, MLFLOW_REGISTRY_, AWS_,
+    KEY, PAT, AUTH, JWT, CRED, BEARER (`API_KEY`, `api-key`, `apiKey`), or end in PASS or PWD as a word, or join two, as
+    MYAPIKEY, AUTHTOKEN and DBPASS do, unless the value is a small number or a switch; names that begin with MLFLOW_TRACKING_, MLFLOW_REGISTRY_, AWS_,
     DATABRICKS_, GITHUB_, ACTIONS_ or SSH_; values that hold a URL with a password. `keep` names exceptions.
     Relative entries of PYTHONPATH become absolute, because the model may work in another folder; MLflow's own
     telemetry is off, because it would share the model's processor.
@@ -70,16 +78,20 @@ def is_secret(name: str, value: str) -> bool:
     """Return whether the rule of `model_environment` leaves the variable out."""
     return (
         name.upper().startswith(_SECRET_PREFIXES)
-        or _names_a_secret(name)
+        or (_names_a_secret(name) and not _NO_SECRET.fullmatch(value))
         or _URL_WITH_PASSWORD.search(value) is not None
     )
 
 
 def secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the values of variables whose names say that they are secret, each once."""
-    return tuple(dict.fromkeys(value for name, value in environ.items() if value and _names_a_secret(name)))
+    """Return the values of variables whose names say that they are secret, and passwords in addresses, each once."""
+    values = [value for name, value in environ.items() if _names_a_secret(name) and not _NO_SECRET.fullmatch(value)]
+    for value in environ.values():
+        values += [match["password"] for match in _URL_WITH_PASSWORD.finditer(value)]
+    return tuple(dict.fromkeys(filter(None, values)))
 
 
 def _names_a_secret(name: str) -> bool:
-    upper = name.upper()
-    return _SECRET_PARTS.search(upper) is not None or _SECRET_WORDS.search(upper) is not None
+    words, joined = _HUMP.sub("_", name).upper(), re.sub("[^A-Z0-9]", "_", name.upper())
+    patterns = (_SECRET_PARTS, _SECRET_WORDS, _SECRET_ENDS)
+    return any(pattern.search(text) is not None for pattern in patterns for text in (words, joined))

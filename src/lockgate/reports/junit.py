@@ -13,7 +13,7 @@ from lockgate.evidence.run_record import RunRecord
 _NO_HARM = ("watched", "no_loss_seen")
 # What XML 1.0 does not hold, and what ends a line or turns the direction of text on a page.
 _NOT_XML = re.compile(
-    "[^\t\n\r\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+    "[^\t\n\u0020-\u007e\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 
 

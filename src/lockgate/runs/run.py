@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from lockgate.evaluation.judging.judge import owner_may_accept
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult, Opens
 from lockgate.evidence.exhibit import Exhibit
-from lockgate.evidence.finding import Finding, FindingLimit, Verdict
+from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.gates.gate import Context, Gate, Waiver
 from lockgate.models.safe_text import RowText
@@ -65,7 +65,7 @@ class PipelineRun:
             if result is None:
                 started = time.monotonic()
                 result = self.run_gate(gate)
-                result = GateResult.from_json(hide(result.to_json(), self.hidden)) if self.hidden else result
+                result = GateResult.from_json(hide(result.to_json(), self._forms))
                 self.seconds[gate.title] = time.monotonic() - started
                 self._store_result(gate, result)
             self.results.append(result)
@@ -168,7 +168,7 @@ class PipelineRun:
                     digest.canonical(output.to_json())
                     findings.append(reuse_budget.apply_budget(self.pipeline, gate, output, self.evaluations))
                 elif isinstance(output, Exhibit):
-                    self.exhibits.append(self.folder.keep_exhibit(output))
+                    self.exhibits.append(self.folder.keep_exhibit(self._masked(output)))
                 elif isinstance(output, Context):
                     digest.canonical(dict(output.values))
                     context |= output.values
@@ -206,6 +206,17 @@ class PipelineRun:
         today = self.started_at.date()
         waivers = (waiver for waiver in self.pipeline.waivers if waiver.finding == subject)
         return next((waiver for waiver in waivers if not waiver.expired(today)), None)
+
+    @property
+    def _forms(self) -> list[str]:
+        """What is hidden, but words of the document itself, such as a password `inconclusive`: it could not be read."""
+        own = {*Verdict, *(each.name for kind in (GateResult, Finding, Decided, FindingLimit) for each in fields(kind))}
+        return [form for form in self.hidden if not any(form in word for word in own)]
+
+    def _masked(self, exhibit: Exhibit) -> Exhibit:
+        """The exhibit with no secret in its texts."""
+        columns, points = hide([exhibit.columns, exhibit.points], self._forms)
+        return replace(exhibit, columns=tuple(columns), points=tuple(map(tuple, points)))
 
     def _store_result(self, gate: Gate, result: GateResult) -> None:
         """For people, and sealed for a resumed run; a gate that broke is run again."""

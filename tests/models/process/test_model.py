@@ -19,7 +19,7 @@ import pytest
 
 import lockgate.models.process
 from lockgate.errors import ModelFault, UsageError
-from lockgate.models.environment import is_secret, job_python, model_environment
+from lockgate.models.environment import is_secret, job_python, model_environment, secrets
 from lockgate.models.model import LoadPlan
 from lockgate.models.process.model import ProcessModel
 
@@ -416,6 +416,20 @@ def test_this_process_never_imports_the_models_libraries() -> None:
 def test_the_rule_of_what_is_a_secret(name: str, value: str, secret: bool) -> None:
     """By name, or by a password in a URL."""
     assert is_secret(name, value) is secret
+
+
+@pytest.mark.parametrize(
+    ("names", "secret"),
+    [
+        ("apiKey API_KEY api-key MYAPIKEY DBPASS DB_PASS GITHUBTOKEN authToken my.secret PGPASSWORD AZURE_CREDENTIAL accessKeyId REDIS_PWD", True),
+        ("MONKEY KEYBOARD_LAYOUT TOKENIZERS_PARALLELISM PWD OLDPWD PATH COMPASS BYPASS PATTERN AUTHOR TURKEY KEYRING HOME OMP_NUM_THREADS", False),
+    ],
+)  # fmt: skip
+def test_a_secret_is_one_in_any_spelling(names: str, secret: bool) -> None:
+    """And words that merely hold the letters are none, nor are small numbers and switches."""
+    assert {name for name in names.split() if is_secret(name, "abcdefgh") is not secret} == set()
+    assert not is_secret("MAX_TOKENS", "512")
+    assert secrets({"MAX_TOKENS": "512", "DB": "pg://u:hunter22@h/d", "apiKey": "k1234567"}) == ("k1234567", "hunter22")
 
 
 def test_what_a_model_needs_can_be_kept_by_name(tmp_path: Path) -> None:

@@ -221,7 +221,8 @@ def cause(finding: Finding) -> str:
     if finding.code == "one_class" and finding.positives in (0, finding.rows):
         words = f"there are no {'negative' if finding.positives else 'positive'} {finding.counted_in}"
     else:
-        words = _CAUSES.get(finding.code, finding.code.replace("_", " ")).format(rows=finding.counted_in)
+        known = _CAUSES.get(finding.code)
+        words = finding.code.replace("_", " ") if known is None else known.format(rows=finding.counted_in)
     # The candidate's own value is there: what is missing is what it would be compared with.
     return words if finding.observed is None else f"of the champion: {words}"
 
