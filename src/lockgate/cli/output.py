@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from lockgate.models import environment
 from lockgate.text import hide, json_text, secret_forms, terminal, terminal_line
 
+T = TypeVar("T")
+
 
 def show(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print text, whose line ends stay."""
-    click.echo(terminal(_masked(text)), err=err, nl=nl)
+    click.echo(terminal(masked(text)), err=err, nl=nl)
 
 
 def show_lines(lines: Iterable[str], *, err: bool = False) -> None:
     """Print lines; a line end inside of one begins none."""
-    click.echo("\n".join(terminal_line(_masked(line)) for line in lines), err=err)
+    click.echo("\n".join(terminal_line(masked(line)) for line in lines), err=err)
 
 
 def show_json(document: Any, *, err: bool = False) -> None:
@@ -33,9 +35,10 @@ def show_encoded(encoded: str, *, nl: bool = True) -> None:
     click.echo(json_text(encoded), nl=nl)
 
 
-def _masked(text: str) -> str:
-    """Text without the values of secret variables, and without what opens an address."""
-    return str(hide(text, secret_forms(environment.secrets(os.environ))))
+def masked(value: T) -> T:
+    """A JSON value without the values of secret variables, and without what opens an address."""
+    hidden: T = hide(value, secret_forms(environment.secrets(os.environ)))
+    return hidden
 
 
 def show_command(command: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from lockgate.cli.output import masked
 from lockgate.errors import DataMisfits, LockgateError, PipelineError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def run_document(
         "champion": None if evidence is None or evidence.champion is None else str(evidence.champion["version"]),
         "next": [] if evidence is None or error is not None else next_commands(evidence),
         "warnings": [] if evidence is None else _warnings(evidence),
-        "error": None if error is None else error_document(error),
+        "error": None if error is None else masked(error_document(error)),
         "evidence": None if evidence is None else evidence.document,
     }
 
