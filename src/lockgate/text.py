@@ -17,7 +17,7 @@ _BEGUN = re.compile(r"(?i):[a-z0-9_+\-\\]+$")
 _RUNNER_COMMAND = re.compile(r"(?:^\s*(?=::)|##\w*(?=\[))")
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
 _ADDRESS = re.compile(
-    r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s/?#"'<>]*@)?(?P<place>[^\s?#"'<>|]*)"""
+    r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#"'<>]*@)?(?P<place>[^\s?#"'<>|]*)"""
     r"""(?P<query>\?[^\s#"'<>|]+)?(?P<fragment>\#[^\s"'<>|]+)?"""
 )
 _SHORTEST_SECRET = 6

@@ -149,9 +149,9 @@ def test_a_hostile_name_is_shown_and_does_nothing_in_markdown() -> None:
 
 
 def test_a_hostile_name_is_one_test_in_junit() -> None:
-    """The document is well formed, and holds each text but for signs that XML cannot."""
+    """The document is well formed, and holds each text but for signs that XML cannot hold, or that turn its direction."""
     root = Xml.fromstring(FORMATS["junit"].render(RunRecord(EVIL)))
-    kept = HOSTILE.replace("\x1b", "\ufffd").replace("\x00", "\ufffd")
+    kept = re.sub("[\x1b\x00\u202e]", "\ufffd", HOSTILE)
 
     assert [case.get("name") for case in root.iter("testcase")] == [f"metrics/r1/{kept}", kept]
     assert {problem.tag for case in root.iter("testcase") for problem in case} == {"failure", "error"}

@@ -317,7 +317,7 @@ def test_41_hostile_text_does_nothing_anywhere(story: Attacked) -> None:
     stop = re.search(r"^::stop-commands::([0-9a-f]{32})$", done.stderr, re.MULTILINE)
     assert stop is not None
     inside, _, after = done.stderr.partition(f"\n::{stop[1]}::\n")
-    assert "evil" in inside
+    assert "spoofed" in inside
     assert all(re.match(r"::(error|warning) [^:\n]*::[^\r\n]*\Z", line) for line in after.splitlines())
     assert len(after.splitlines()) == 1
     for shown, more in ((summary, {"h1", "h2"}), (story.said[0], set[str]())):

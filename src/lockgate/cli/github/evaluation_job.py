@@ -6,8 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from lockgate.cli.github.actions_runner import Runner, log, run_step
+from lockgate.cli.github.actions_runner import Runner, run_step
 from lockgate.cli.github.pull_request import require_possible_approval
+from lockgate.cli.output import show_command
 from lockgate.cli.run_session import FinishedRun, run_pipeline
 from lockgate.errors import LockgateError
 from lockgate.evidence.run_record import RunRecord
@@ -40,6 +41,6 @@ def _show(runner: Runner, finished: FinishedRun) -> None:
     record = RunRecord(evidence, lambda: finished.folder.path)
     commands = render_annotations(record).removesuffix("\n")
     if commands:
-        log(commands)
+        show_command(commands)
     runner.add_summary(render_summary(record))
     runner.set_outputs({"verdict": evidence.verdict.value, "opens": evidence.opens, "evidence-digest": evidence.digest})
