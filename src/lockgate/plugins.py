@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,12 @@ def distribution(group: str, kind: str) -> str:
     return "unknown" if package is None else f"{package.name} {package.version}"
 
 
+def is_inside(path: Path, home: Path) -> bool:
+    """Whether a path, links followed, lies in a folder, and there in none that Git or runs write."""
+    real, folder = Path(os.path.realpath(path)), Path(os.path.realpath(home))  # a circle of links is no error
+    return real.is_relative_to(folder) and not {".git", ".gate"} & set(real.relative_to(folder).parts)
+
+
 @dataclass(frozen=True)
 class ProjectFile:
     """`./file.py:name` below the project's root. word: how people call what it names, `gate`."""
@@ -86,10 +93,15 @@ class ProjectFile:
         return self.text.rpartition(":")[2]
 
     @property
+    def leads_out(self) -> bool:
+        """Whether it is no path of the project, whether or not there is such a file."""
+        return not is_inside(self.root / self._name, self.root)
+
+    @property
     def path(self) -> Path:
         """Of the file. Raises UsageError where it is not there, or not below the root."""
         path = (self.root / self._name).resolve()
-        if not path.is_relative_to(self.root.resolve()) or not path.is_file():
+        if not is_inside(path, self.root) or not path.is_file():
             raise self._error(f"there is no file {self._name} below the project's root")
         return path
 

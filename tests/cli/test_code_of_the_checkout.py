@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,12 @@ def test_no_other_command_runs_code_of_the_checkout(desk: Desk) -> None:
         ("size.py:Size", "size.py:Nobody", "size.py has no 'Nobody'"),
         ("size.py:Size", "profit.py:profit", "is not a gate: it must be a class derived from"),
         ("size.py:Size", "broken.py:Size", r"broken.py is no Python, as line 2 shows"),
+        ("./gates/iou.py:iou", "../iou.py:iou", "16:27: '../iou.py:iou' leads out of the project"),
+        (
+            "./gates/profit.py:profit",
+            "./gates/out.py:profit",
+            "14:36: './gates/out.py:profit' leads out of the project",
+        ),
         ("./gates/size.py:Size", "./gates/out.py:Size", "there is no file ./gates/out.py below the project's root"),
     ],
 )
@@ -116,7 +123,7 @@ def test_the_text_of_a_gate_is_checked(desk: Desk, written: str, instead: str, m
     except PipelineError as error:
         complaints = str(error)
 
-    assert __import__("re").search(message, complaints), complaints
+    assert re.search(message, complaints), complaints
     assert "secret-of-somebody" not in complaints
     assert not ran(desk)
 

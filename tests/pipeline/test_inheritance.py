@@ -265,3 +265,57 @@ def test_locks_survive_a_child_that_writes_no_list(tmp_path: Path) -> None:
         team="extends: house.yaml\nlocked:\n",
         child="extends: team.yaml\nsignoff:\n",
     ) == ["child.yaml:2:1: signoff is locked by house.yaml:6:10 and cannot be set here"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../secret.yaml", "{folder}/secret.yaml", "link.yaml", ".git/config", "deep/out.yaml"]
+)
+def test_no_file_outside_the_project_is_read(tmp_path: Path, name: str) -> None:
+    """Whichever way it is named; the complaint has the place, and nothing of what lies there."""
+    root = tmp_path / "project"
+    (root / ".git").mkdir(parents=True)
+    for path in (tmp_path / "secret.yaml", root / ".git" / "config"):
+        path.write_text("root:x:0:0 secret\n[ {")
+    (root / "link.yaml").symlink_to("../secret.yaml")
+    (root / "deep").symlink_to("..")
+    (tmp_path / "out.yaml").write_text("secret: [")
+    text = name.format(folder=tmp_path)
+
+    said = refusal(root, child=f"model: m\nextends: {text}\n")
+
+    assert said.startswith(
+        f"child.yaml:2:10: extends names '{text}', which leads out of the project; keep the file there"
+    )
+    assert "root:x" not in said
+
+
+def test_a_pipeline_that_is_a_link_out_of_the_project_is_not_read(tmp_path: Path) -> None:
+    """One that lies elsewhere may be named all the same, and extends what lies beside it."""
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "p.yaml").symlink_to("/etc/passwd")
+    (tmp_path / "child.yaml").write_text("extends: parent.yaml\nmodel: b\n")
+    (tmp_path / "parent.yaml").write_text("model: a\n")
+
+    with pytest.raises(PipelineError, match=r"^p.yaml: this leads out of the project, so it is not read$"):
+        extends.resolve(root / "p.yaml", root=root)
+    assert extends.resolve(tmp_path / "child.yaml", root=root).root.plain() == {"model": "b"}
+
+
+def test_a_package_is_read_and_never_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does a file of it lead out of it."""
+    package = tmp_path / "site" / "acme_trap"
+    (package / "sub").mkdir(parents=True)
+    (package / "__init__.py").write_text("1 / 0")
+    (package / "sub" / "base.yaml").write_text("model: a\n")
+    (package / "out.yaml").write_text("extends: ../../secret.yaml\n")
+    (package / "link.yaml").symlink_to("../../secret.yaml")
+    (tmp_path / "secret.yaml").write_text("model: secret\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    root = tmp_path / "project"
+    root.mkdir()
+
+    assert data(root, child="extends: package:acme_trap/sub/base.yaml\n") == {"model": "a"}
+    assert "out.yaml:1:10: extends names" in refusal(root, child="extends: package:acme_trap/out.yaml\n")
+    assert "leads out of the package" in refusal(root, child="extends: package:acme_trap/link.yaml\n")
+    assert "acme_trap" not in sys.modules

@@ -7,18 +7,22 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from lockgate.errors import UsageError
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import find, latest
+from lockgate.evidence.run_folder import find
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
-from lockgate.pipeline.loader import root_of
+from lockgate.pipeline.loader import load, root_of
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.promotion.apply import read_state
 from lockgate.registries.ports import Registry
-from lockgate.runs.lookup import find_pipeline
+from lockgate.runs.lookup import find_pipeline, only_pipeline, open_registry
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
+from lockgate.units import utc_text
 
 
 @dataclass(frozen=True)
@@ -46,18 +50,14 @@ def model_pipeline(model: str, path: Path | None) -> Pipeline:
 
 
 def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
-    """The evidence of a digest, that of the newest run without one: in `.gate/runs`, else in the registry.
+    """The evidence of a digest, that of what is staged in the ledger without one: in `.gate/runs`, else in the registry.
 
-    path: of the pipeline, where it was named.
+    path: of the pipeline, where it was named. Raises UsageError where no evidence, or none of this pipeline, is meant.
     """
-    from lockgate.runs.lookup import open_registry
-
     root = project_root()
     if digest is None:
-        newest = latest(root)
-        if newest is None:
-            raise UsageError("no run lies in .gate/runs", remedy="name a digest, or evaluate with gate run")
-        digest = newest.evidence().digest
+        path = only_pipeline(root) if path is None else path
+        digest = _staged_digest(load(path, environ=os.environ))
     digest = digest if ":" in digest else f"sha256:{digest}"
     if not is_digest(digest):
         raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
@@ -76,6 +76,21 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
             remedy="name its pipeline with --pipeline",
         )
     return EvidenceLookup(evidence, pipeline, registry, None if run is None else run.path)
+
+
+def _staged_digest(pipeline: Pipeline) -> str:
+    """The evidence on which a version waits in Staging by the ledger, shown to whoever named none. Raises UsageError."""
+    standing = read_state(open_registry(pipeline), pipeline.model).standing
+    digest = standing.evidence.get(standing.staging or "")
+    if standing.staging is None or digest is None:
+        raise UsageError(
+            f"no digest is named, and the ledger of {pipeline.model} has nothing in Staging",
+            remedy="name the digest that gate run printed; gate run --stage stages what passes",
+        )
+    since = standing.since.get(standing.staging)
+    when = "" if since is None else f" since {utc_text(since)}"
+    click.echo(f"meant is {digest}: version {standing.staging} of {pipeline.model}, in Staging{when}", err=True)
+    return digest
 
 
 def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes]]]:

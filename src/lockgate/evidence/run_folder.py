@@ -156,9 +156,10 @@ def find(root: Path, digest: str) -> RunFolder | None:
 
 
 def latest(root: Path) -> RunFolder | None:
-    """The run that `.gate/latest` points to."""
-    path = root / ".gate" / "latest"
-    return RunFolder(path.resolve()) if path.exists() else None
+    """The run that `.gate/latest` names, for people who want to look; wherever the link leads, it is one of `.gate/runs`."""
+    link = root / ".gate" / "latest"
+    path = link.parent / "runs" / (link.readlink().name if link.is_symlink() else "")
+    return RunFolder(path) if link.is_symlink() and path.is_dir() else None
 
 
 def forget_keys(root: Path) -> None:

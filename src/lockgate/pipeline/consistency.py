@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from lockgate import plugins
 from lockgate.data.class_labels import mismatch
 from lockgate.errors import guess
+from lockgate.evaluation.metrics.custom import Function
 from lockgate.models.output import OutputPart
 from lockgate.models.target_spec import Server
 from lockgate.pipeline import validation_messages
@@ -16,6 +18,7 @@ from lockgate.pipeline.gate_outline import OutlinedGate
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.requirement_checks import RequirementChecks
 from lockgate.pipeline.yaml_reader import Complaint, Node, NodePath
+from lockgate.plugins import ProjectFile
 
 
 def complaints(
@@ -43,6 +46,28 @@ def gate_complaints(pipeline: Pipeline, drafts: list[GateDraft]) -> list[tuple[N
         ((*draft.path, *path), Complaint(draft.node.reach(*path).at, message))
         for draft in drafts
         for path, message in (draft.gate.complaints(pipeline) if draft.gate is not None else ())
+    ]
+
+
+def code_complaints(
+    tree: Node, pipeline: Pipeline, drafts: list[GateDraft], root: Path
+) -> list[tuple[NodePath, Complaint]]:
+    """Functions whose file is none of the project's. Whether it is there is seen where it is needed."""
+    functions: list[tuple[NodePath, str]] = [
+        (("per_row", name, "function"), metric.function) for name, metric in pipeline.per_row.items()
+    ]
+    for draft in drafts:
+        declared = getattr(draft.gate, "functions", None)
+        if isinstance(declared, Mapping):
+            functions += [
+                ((*draft.path, "functions", name, "function"), function.function)
+                for name, function in declared.items()
+                if isinstance(function, Function) and function.in_file
+            ]
+    return [
+        tree.complaint(path, f"{text!r} leads out of the project, so it is not run; keep the file in the project")
+        for path, text in functions
+        if ProjectFile(text, root, "function").leads_out
     ]
 
 

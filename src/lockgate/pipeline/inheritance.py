@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from lockgate.errors import PipelineError
 from lockgate.hashing import sha256
 from lockgate.pipeline.yaml_reader import Complaint, Document, Node, NodePath, Position, load
+from lockgate.plugins import is_inside
 
 MAX_FILES = 10
 PACKAGE = "package:"
@@ -38,7 +40,7 @@ def resolve(path: Path, *, root: Path) -> Merged:
     chain: list[Document] = []
     files: list[tuple[str, str]] = []
     visited: dict[str, str] = {}
-    source: _Source | None = _Source.on_disk(path, root=root)
+    source: _Source | None = _Source.named(path, root=root)
     at: Position | None = None
     while source is not None:
         if source.identity in visited:
@@ -55,7 +57,7 @@ def resolve(path: Path, *, root: Path) -> Merged:
         files.append((source.display_name, sha256(data)))
         if not isinstance(document.root.value, dict):
             raise PipelineError(
-                f"{document.root.at}: a pipeline is a mapping of keys; this is {_describe(document.root)}"
+                f"{document.root.at}: a pipeline is a mapping of keys; this is {_describe(document.root, quoted=at is None)}"
             )
         source, at = _parent(document.root, source, root=root)
     complaints = [complaint for document in chain for complaint in document.complaints]
@@ -75,20 +77,42 @@ def resolve(path: Path, *, root: Path) -> Merged:
 
 @dataclass(frozen=True)
 class _Source:
-    """A file on disk, or one inside an installed package (`package`), whose neighbours are in that package too."""
+    """A file on disk, or one inside an installed package (`package`), whose neighbours are in that package too.
+
+    home: the folder of the project or of the package, out of which no file leads.
+    """
 
     display_name: str
     path: Path
+    home: Path
     package: str | None = None
 
     @classmethod
-    def on_disk(cls, path: Path, *, root: Path) -> _Source:
+    def named(cls, path: Path, *, root: Path) -> _Source:
+        """The pipeline that somebody named: anywhere on this machine, though no link in the project may lead out of it.
+
+        Raises PipelineError.
+        """
         full = Path(os.path.abspath(path))  # noqa: PTH100  # a link keeps the name that people gave it
-        return cls(Path(os.path.relpath(full, root)).as_posix(), full)
+        below = full.is_relative_to(root) or full.resolve().is_relative_to(root.resolve())
+        source = cls.on_disk(full, root=root, home=root if below else full.parent)
+        if not source.is_inside:
+            raise PipelineError(f"{source.display_name}: this leads out of the project, so it is not read")
+        return source
+
+    @classmethod
+    def on_disk(cls, path: Path, *, root: Path, home: Path) -> _Source:
+        full = Path(os.path.abspath(path))  # noqa: PTH100
+        return cls(Path(os.path.relpath(full, root)).as_posix(), full, home)
 
     @property
     def identity(self) -> str:
         return os.path.realpath(self.path)
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the file, links followed, lies in the project or the package, and in no folder of Git or of runs."""
+        return is_inside(self.path, self.home)
 
     def read(self, at: Position | None) -> tuple[Document, bytes]:
         try:
@@ -114,22 +138,43 @@ def _parent(tree: Node, source: _Source, *, root: Path) -> tuple[_Source | None,
         return _in_package(name, node.at), node.at
     beside = source.path.parent / name
     if source.package is not None:
-        return _Source(f"{PACKAGE}{source.package}/{name}", beside, source.package), node.at
-    below_root = root / name
-    return _Source.on_disk(beside if beside.is_file() or not below_root.is_file() else below_root, root=root), node.at
+        parent = _Source(f"{PACKAGE}{source.package}/{name}", beside, source.home, source.package)
+    else:
+        below_root = root / name
+        path = beside if beside.is_file() or not below_root.is_file() else below_root
+        parent = _Source.on_disk(path, root=root, home=source.home)
+    if not parent.is_inside:
+        whole = "the project" if source.package is None else f"the package {source.package}"
+        raise PipelineError(
+            f"{node.at}: extends names {name!r}, which leads out of {whole}; "
+            "keep the file there, or install it in a package: package:acme_policy/tabular.yaml"
+        )
+    return parent, node.at
 
 
 def _in_package(name: str, at: Position) -> _Source:
-    from importlib.resources import files
-
+    """A file of an installed package, of which nothing is imported. Raises PipelineError."""
     package, _, inside = name.removeprefix(PACKAGE).partition("/")
     if not package or not inside or ".." in inside.split("/"):
         raise PipelineError(f"{at}: {name!r} names no file of a package; write package:acme_policy/tabular.yaml")
+    folders = _package_folders(package)
+    if not folders:
+        raise PipelineError(f"{at}: there is no package {package!r} here: No module named {package!r}; install it")
+    folder = next((folder for folder in folders if (folder / inside).is_file()), folders[0])
+    source = _Source(name, folder / inside, folder, package)
+    if not source.is_inside:
+        raise PipelineError(f"{at}: {name!r} leads out of the package {package}")
+    return source
+
+
+def _package_folders(package: str) -> list[Path]:
+    top, *below = package.split(".")
     try:
-        resource = files(package).joinpath(inside)
-    except Exception as error:  # importing a package may raise anything
-        raise PipelineError(f"{at}: there is no package {package!r} here: {error}; install it") from error
-    return _Source(name, Path(str(resource)), package)
+        spec = find_spec(top)  # of a name without dots nothing is imported
+    except (ImportError, ValueError):
+        spec = None
+    locations = [] if spec is None else list(spec.submodule_search_locations or ())
+    return [folder for location in locations if (folder := Path(location, *below)).is_dir()]
 
 
 def gate_title(gate: Node) -> str | None:
@@ -228,5 +273,8 @@ def _own_keys(tree: Node) -> Node:
     return replace(tree, value={name: node for name, node in tree.value.items() if name != "extends"})  # type: ignore[union-attr]
 
 
-def _describe(node: Node) -> str:
-    return "a list" if isinstance(node.value, list) else f"only {node.value!r:.40}"
+def _describe(node: Node, *, quoted: bool) -> str:
+    """quoted: of the pipeline itself; what it extends may be any file of the project, such as one with keys."""
+    if isinstance(node.value, list):
+        return "a list"
+    return f"only {node.value!r:.40}" if quoted else "a single value"

@@ -80,6 +80,7 @@ def load(
     drafts = [replace(draft, gate=draft.gate and _placed(draft.gate, pipeline)) for draft in drafts]
     late += gate_complaints
     late += consistency.complaints(tree, pipeline, drafts, refused=refused)
+    late += consistency.code_complaints(tree, pipeline, drafts, root)
     gates = tuple(draft.gate for draft in drafts if draft.gate is not None)
     pipeline = pipeline.model_copy(update={"gates": gates})
     if not refused and len(gates) == len(drafts):

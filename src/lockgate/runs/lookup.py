@@ -46,11 +46,7 @@ def find_pipeline(
             raise UsageError(f"{path} is about {pipeline.model}, not {model}", remedy="name the pipeline of that model")
         return pipeline
     if model is None and digest is not None and (run := find(root, digest)) is not None:
-        evidence = run.evidence()
-        model = evidence.model
-        file = root / str(evidence.document["policy"]["files"][0]["path"])
-        if file.is_file():
-            return load(file, environ=environ)
+        model = run.evidence().model  # all that evidence may say of the pipeline that judges it
     matches = [candidate for candidate in pipelines(root) if _is_about(candidate, model)]
     if len(matches) == 1:
         return load(matches[0], environ=environ)

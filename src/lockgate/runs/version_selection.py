@@ -5,8 +5,11 @@ from __future__ import annotations
 from lockgate.errors import NotFound, UsageError
 from lockgate.integrations import git
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.plugins import is_inside
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
+
+_VERSION_CHARACTERS = 1000  # of a file that names one
 
 
 def select_candidate(pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None) -> ModelVersion:
@@ -57,11 +60,15 @@ def select_candidate(pipeline: Pipeline, registry: Registry, selector: Candidate
 def _version_in(file: str, pipeline: Pipeline) -> str:
     remedy = f"it holds {pipeline.registry.version_form}"
     try:
-        text = pipeline.resolve(file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+        with pipeline.resolve(file).open(encoding="utf-8") as lines:
+            text = lines.read(_VERSION_CHARACTERS).strip()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"candidate file {file} cannot be read: it is no UTF-8 text", remedy=remedy) from error
+    except OSError as error:
         raise UsageError(f"candidate file {file} cannot be read: {error}", remedy=remedy) from error
     if not pipeline.registry.accepts(text):
-        raise UsageError(f"candidate file {file} holds {text[:40]!r}", remedy=f"{remedy}, the version")
+        holds = repr(text[:40]) if is_inside(pipeline.resolve(file), pipeline.root) else "something else"
+        raise UsageError(f"candidate file {file} holds {holds}", remedy=f"{remedy}, the version")
     return text
 
 

@@ -14,6 +14,9 @@ from lockgate.cli.commands import adopt, promote, rollback, run
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import Refused, ServingFault, UsageError, Waiting
 from lockgate.evidence.run_folder import RunFolder
+from lockgate.pipeline.loader import load
+from lockgate.promotion.promote import record_staging
+from lockgate.runs.promotion_hooks import make_operator
 
 
 @pytest.fixture
@@ -55,14 +58,21 @@ def test_a_vote_may_be_brought_along_as_two_files(desk: Desk) -> None:
     assert ended.exit_code == 0, ended.exception
 
 
-def test_the_newest_run_is_meant_where_no_digest_is_named(desk: Desk) -> None:
-    """And --json prints one document."""
+def test_what_is_staged_is_meant_where_no_digest_is_named(desk: Desk) -> None:
+    """By the ledger, whatever `.gate/latest` says; it is shown, and --json prints one document."""
     about = desk.evaluate(desk.register())
-    RunFolder.new(desk.folder, about.run_id)
+    newer = desk.evaluate(desk.register())
+    RunFolder.new(desk.folder, newer.run_id)
+    unnamed = desk.gate(promote.command).exception
+    operator = make_operator(load(desk.pipeline, environ={}), environ={})
+    record_staging(operator, about, folder=desk.folder_of(about))
     desk.gate(approve, about.digest, "--key", desk.key)
 
     ended = desk.gate(promote.command, "--json")
 
+    assert isinstance(unnamed, UsageError)
+    assert "no digest is named, and the ledger" in str(unnamed)
+    assert f"meant is {about.digest}: version 1 of {desk.model}, in Staging since" in ended.stderr
     document = json.loads(ended.stdout)
     assert (document["production"], document["standby"], document["already"]) == ("1", None, False)
     assert document["entry"]["evidence"] == about.digest

@@ -45,7 +45,7 @@ def command(
     path: Path | None,
     as_json: bool,
 ) -> None:
-    """Promote the candidate of the evidence DIGEST, or of the newest run, after verifying everything again.
+    """Promote the candidate of the evidence DIGEST, or of what is in Staging, after verifying everything again.
 
     With --prove-only FILE in a job that may only read, and --proof FILE in the one that may promote, the latter runs no
     model. With --repeat the former also runs the repeatable gates again, and compares the evidence with them.
