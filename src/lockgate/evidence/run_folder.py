@@ -129,9 +129,9 @@ class RunFolder:
     @property
     def publishable(self) -> list[str]:
         """The files that go beside the version: evidence, reports and exhibits; never scored rows or raw requests."""
-        names = [EVIDENCE, "evidence.sha256", "report.md", "report.json", "report.xml"]
-        written = [name for name in names if (self.path / name).is_file()]
-        return written + sorted(f"exhibits/{path.name}" for path in (self.path / "exhibits").glob("*.json"))
+        reports = sorted(path.name for path in self.path.glob("report.*") if path.is_file())
+        written = [name for name in (EVIDENCE, "evidence.sha256") if (self.path / name).is_file()]
+        return written + reports + sorted(f"exhibits/{path.name}" for path in (self.path / "exhibits").glob("*.json"))
 
 
 def new_run_id(now: datetime) -> str:

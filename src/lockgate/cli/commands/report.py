@@ -21,7 +21,7 @@ from lockgate.reports import FORMATS
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["md", "junit", "json"]),
+    type=click.Choice(list(FORMATS)),
     default="md",
     show_default=True,
     help="The form of the document.",

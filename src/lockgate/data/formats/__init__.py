@@ -1,6 +1,6 @@
 """File formats that data arrives in, one file each; here is what they share.
 
-A source looks at a file once, whole (`look`), and then reads it in batches by a schema that may be that of several
+A source looks at a file once, whole (`scan`), and then reads it in batches by a schema that may be that of several
 files (`read`). Whatever is wrong with a file becomes a DataError that names it and holds nothing of its rows.
 """
 
