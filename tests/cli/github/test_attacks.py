@@ -298,7 +298,8 @@ def test_41_hostile_text_does_nothing_anywhere(story: Attacked) -> None:
     story.gate(
         'for number, text in enumerate(json.load(open("texts.json"))):\n'
         "    yield found(text, 1, text, subject=text, slice={text: text}, code=text)\n"
-        'raise ValueError("".join(json.load(open("texts.json"))))'
+        "from lockgate.errors import GateBroken\n"
+        'raise GateBroken("".join(json.load(open("texts.json"))))'
     )
     done, summary = story.evaluate_here()
     about = story.left
