@@ -8,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lockgate.data.dataset import Dataset
+from lockgate.data.dataset import Dataset, TableDataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
-from lockgate.models.input_check import misfits, selected, with_texts
+from lockgate.models.input_check import misfits, refusals, selected, with_texts
 from lockgate.models.input_plan import InputPlan, InputPlanner, InputSource
 
 
@@ -86,3 +86,48 @@ def test_the_signature_gate_compares_with_what_the_texts_are(tmp_path: Path) -> 
     inputs = signature(zip="string", a="double", on="boolean", n="long")
 
     assert misfits(inputs, plan(dataset, inputs), dataset) == ["input n is long, in the data it is double"]
+
+
+BERLIN = pa.timestamp("us", "Europe/Berlin")
+NO_ZONE = "write the times in UTC, or without a zone as the model was trained on them"
+NONE_MISSING = "log the model with that column as double, which can be missing, or fill the data"
+WITHOUT_VALUES = "column 'a' has 2 missing values, and the signature says long, which has none"
+INEXACT = "column 'a' cannot become {}, as the signature says: a value would change, first in row 3"
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "refused"),
+    [
+        ("datetime", pa.array([0], BERLIN), {f"input a: column 'a' holds {BERLIN}; the signature's datetime has no time zone": NO_ZONE}),
+        ("datetime", pa.array([0], pa.timestamp("us", "UTC")), {}),
+        ("datetime", pa.array(["2026-01-01T00:00:00+02:00"]),
+         {"input a: column 'a' holds times with another zone than UTC; the signature's datetime has no time zone": NO_ZONE}),
+        ("long", pa.array([1, None, None], pa.int64()), {f"input a: {WITHOUT_VALUES}": NONE_MISSING}),
+        ("double", pa.array([1, None], pa.int64()), {}),
+        ("integer", pa.array([1, 2, 2**31]), {f"input a: {INEXACT.format('integer')}": None}),
+        ("double", pa.array([1, 2, 2**53 + 1]), {f"input a: {INEXACT.format('double')}": None}),
+        ("float", pa.array([1e300]), {"input a: column 'a' has values too large for float, as the signature says": None}),
+        ("string", pa.array(["x", None]), {}),
+        ("long", pa.array(["x"]), {}),
+    ],
+)  # fmt: skip
+def test_what_the_model_s_process_refuses_is_said_before(
+    kind: str, values: pa.Array, refused: dict[str, str | None]
+) -> None:
+    """Time zones, missing whole numbers, what would change; a type that does not fit is said elsewhere."""
+    dataset = TableDataset(pa.table({"a": values}), DatasetSpec.model_validate({"path": "t.parquet"}))
+    inputs = signature(a=kind)
+
+    assert refusals(inputs, plan(dataset, inputs), dataset) == refused
+
+
+def test_a_refusal_names_the_column_of_the_data(tmp_path: Path) -> None:
+    """Beside the input that it feeds; missing values are counted in all batches, also of texts."""
+    dataset = csv(tmp_path, "count\n" + "1\n" * 70_000 + "NA\n")
+    inputs = signature(n="long")
+    values = [1] * 70_000 + [None]
+    table = TableDataset(pa.table({"count": values}), DatasetSpec.model_validate({"path": "t.parquet"}))
+    reason = "input n (from count): column 'count' has 1 missing values, and the signature says long, which has none"
+
+    assert list(refusals(inputs, plan(dataset, inputs, n="count"), dataset)) == [reason]
+    assert list(refusals(inputs, plan(table, inputs, n="count"), table)) == [reason]

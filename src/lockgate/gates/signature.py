@@ -16,7 +16,7 @@ from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Findings, Gate
 from lockgate.models import signature_diff
-from lockgate.models.input_check import in_order, misfits
+from lockgate.models.input_check import in_order, misfits, refusals
 from lockgate.models.input_plan import LEAK
 from lockgate.models.model import AnswersExample
 
@@ -38,8 +38,8 @@ class Signature(Gate):
     """The candidate's signature and input example, compared with the champion's signature and the data.
 
     missing: of signature and input example. breaking_changes: columns removed, retyped or newly required since the
-    champion. data_mismatches: signature columns that `data` (else the first data set) lacks or has in another type.
-    A leak, an input that is the label or says the same in every row, fails under the code `leak`.
+    champion. data_mismatches: signature columns that `data` (else the first data set) lacks, has in another type, or
+    with values that the model's own process refuses. A leak, an input that is the label or says the same in every row, fails under the code `leak`.
     example_errors: rows of the input example that the candidate does not answer.
     """
 
@@ -100,10 +100,12 @@ class Signature(Gate):
         plan = case.input_plan(case.candidate, dataset)
         columns = list((signature or {}).get("inputs") or ())
         problems = [problem for problem in plan.problems if not problem.startswith(LEAK)]
-        problems = in_order([*problems, *misfits(columns, plan, dataset)], columns)
+        refused = refusals(columns, plan, dataset)
+        problems = in_order([*problems, *misfits(columns, plan, dataset), *refused], columns)
         more: dict[str, object] = {"leaks": list(leaks)} if leaks else {}
-        if plan.problems and plan.remedy:
-            more["remedy"] = plan.remedy
+        remedies = [plan.remedy if plan.problems else None, *refused.values()]
+        if any(remedies):
+            more["remedy"] = "; ".join(dict.fromkeys(filter(None, remedies)))
         return max(len(signature_diff.named(columns)), len(plan.columns)), [*leaks, *problems], more
 
     def _leaks(self, case: Case) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import DataError
 from lockgate.models.input_plan import InputPlan, ModelInput
-from lockgate.models.model_host import BadInput, tensors
+from lockgate.models.model_host import WHOLE, BadInput, fit_column, lacks_values, missing_values, tensors
 from lockgate.models.safe_text import with_columns
 from lockgate.models.signature_diff import Column, fits, named, properties
 
@@ -23,7 +23,7 @@ _ROWS = 1000  # of which the shapes are looked at
 
 
 def misfits(signature: Sequence[Column], plan: InputPlan, dataset: Dataset) -> list[str]:
-    """Why the columns of a plan cannot become what the signature says, beside the plan's own problems."""
+    """Why the types of a plan's columns cannot become what the signature says, beside the plan's own problems."""
     if has_tensors(signature):
         return _tensor_misfits(signature, plan, dataset)
     columns = named(signature)
@@ -33,11 +33,85 @@ def misfits(signature: Sequence[Column], plan: InputPlan, dataset: Dataset) -> l
         try:
             kind = dataset.schema.field(column.column).type if column.signed is None else _kind(column, dataset)
         except DataError as error:
-            problems.append(f"input {column.name}: {error.message}")
+            problems.append(f"{_said(column)}: {error.message}")
             continue
         if declared is not None and not fits(declared, kind):
-            problems.append(f"input {column.name} is {declared['type']}, in the data it is {kind}")
+            problems.append(f"{_said(column)} is {declared['type']}, in the data it is {kind}")
     return problems
+
+
+def refusals(signature: Sequence[Column], plan: InputPlan, dataset: Dataset) -> dict[str, str | None]:
+    """Problem → its remedy, of columns whose type fits and whose values the model's own process would refuse.
+
+    Columns of which the type alone says that none is refused are not read. Raises DataError.
+    """
+    if has_tensors(signature) or properties(signature) is not None:
+        return {}
+    declared = {name: str(column["type"]) for name, column in named(signature).items() if column.get("type")}
+    types = {field.name: field.type for field in dataset.schema}
+    taken = [
+        _Fit(column, kind, types[column.column])
+        for column in plan.columns
+        if (kind := declared.get(column.name)) is not None
+        and (column.signed is not None or fits({"type": kind}, types[column.column]))
+    ]
+    checks = [each for each in taken if each.error is None and not each.is_sure]
+    before = 0
+    for batch in dataset.batches(list(dict.fromkeys(each.column.source for each in checks))) if checks else ():
+        for check in checks:
+            check.add(batch, before)
+        before += batch.num_rows
+    refused = [(each.column, each.error) for each in taken if each.error is not None]
+    return {f"{_said(column)}: {error}": error.remedy for column, error in refused}
+
+
+class _Fit:
+    """One column as the model's own process would take it. error: why it would not."""
+
+    def __init__(self, column: ModelInput, kind: str, stored: pa.DataType) -> None:
+        """kind: the signature's type; stored: the type in the data, by which alone it may be refused."""
+        import pyarrow as pa
+
+        self.column = column
+        self.error: BadInput | None = None
+        self._kind, self._stored, self._missing = kind, stored, 0
+        if column.signed is None:
+            self._fit(pa.array([], stored), 0)
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether no value of the type is refused."""
+        import pyarrow as pa
+
+        if self._kind == "double":
+            return bool(pa.types.is_floating(self._stored))
+        return self._kind not in (*WHOLE, "float", "datetime", "binary")
+
+    def add(self, batch: pa.RecordBatch, before: int) -> None:
+        """Take a batch of the data, of which there were `before` rows so far."""
+        from lockgate.data.untyped import Misfit
+
+        try:
+            values = self.column.of(batch)
+        except Misfit:  # said where types are compared
+            return
+        missing = missing_values(values) if self._kind in WHOLE else 0
+        if missing:
+            self._missing += missing
+            self.error = lacks_values(self.column.column, self._missing, self._kind)
+        elif self.error is None:
+            self._fit(values, before)
+
+    def _fit(self, values: pa.Array, before: int) -> None:
+        try:
+            fit_column(self.column.column, values, SimpleNamespace(type=SimpleNamespace(name=self._kind)))
+        except BadInput as error:
+            self.error = BadInput(error.sentence(before), remedy=error.remedy)
+
+
+def _said(column: ModelInput) -> str:
+    """The input as a problem begins, with the column of the data where it has another name."""
+    return f"input {column.name}" + (f" (from {column.column})" if column.column != column.name else "")
 
 
 def in_order(problems: Sequence[str], signature: Sequence[Column]) -> list[str]:

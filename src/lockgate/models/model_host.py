@@ -45,6 +45,7 @@ TYPES = {
     "binary": ("binary", ("binary", "large_binary", "fixed_size_binary", "binary_view", *TEXTS)),
     "datetime": ("timestamp[ns]", ("date", "timestamp", *TEXTS)),
 }
+WHOLE = ("integer", "long")
 OFFSET = r"T.*[+-]\d\d(:?\d\d)?$"  # of a time as text; Z and +00:00 are UTC
 NO_OFFSET = r"[+-]00(:?00)?$"
 TENSOR, DECODE = b"lockgate:tensor", b"lockgate:decode"  # metadata of a column: its tensor, and how its cells are read
@@ -494,12 +495,9 @@ def fit_column(name: str, column: Any, field: Any) -> Any:
         return _as_datetime(name, column)
     if kind == "binary" and holds in TEXTS:
         return _from_base64(name, column)
-    missing = _missing(column)
-    if kind in ("integer", "long") and missing:
-        raise BadInput(
-            "column %r has %d missing values, and the signature says %s, which has none" % (name, missing, kind),
-            remedy="log the model with that column as double, which can be missing, or fill the data",
-        )
+    missing = missing_values(column)
+    if kind in WHOLE and missing:
+        raise lacks_values(name, missing, kind)
     arrow_type = getattr(pa, target)()
     cast = _cast(column, arrow_type)
     if cast is None:
@@ -583,7 +581,16 @@ def _first_misfit(column: Any, target: Any) -> int:
     return low
 
 
-def _missing(column: Any) -> int:
+def lacks_values(name: str, missing: int, kind: str) -> BadInput:
+    """The refusal of a column with so many missing values, whose type of the signature has none."""
+    return BadInput(
+        "column %r has %d missing values, and the signature says %s, which has none" % (name, missing, kind),
+        remedy="log the model with that column as double, which can be missing, or fill the data",
+    )
+
+
+def missing_values(column: Any) -> int:
+    """How many values of an Arrow column are null or NaN."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
