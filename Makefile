@@ -12,9 +12,9 @@ demo: $(VENV)/.runtime
 test: $(VENV)/.servers
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
-# The laws of the suite on fresh random examples; what one finds becomes an example of its test.
+# The laws of the suite on fresh random examples; what one finds becomes an example of its test. LAWS=tests/… for some.
 fuzz: $(VENV)/.dev
-	LOCKGATE_EXAMPLES=fresh $(BIN)/python -m pytest -n 2 -m hypothesis
+	LOCKGATE_EXAMPLES=fresh $(BIN)/python -m pytest -n 2 -m hypothesis $(LAWS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests

@@ -36,6 +36,8 @@ def _check_run(run: Mapping[str, Any]) -> None:
     for name in ("git", "ci", "looks"):
         if run.get(name) is not None:
             stored_json.mapping(run, name)
+    for name in run.get("looks") or ():
+        stored_json.optional_count(run["looks"], name)
 
 
 def _check_model(model: Mapping[str, Any]) -> None:
@@ -51,6 +53,8 @@ def _check_model(model: Mapping[str, Any]) -> None:
 
 def _check_policy(policy: Mapping[str, Any]) -> None:
     stored_json.text(policy, "sha256")
+    if policy.get("reuse") is not None:
+        stored_json.count(stored_json.mapping(policy, "reuse"), "budget")
     for file in _objects(policy, "files") if "files" in policy else ():
         stored_json.text(file, "path")
 
@@ -85,6 +89,16 @@ def _check_finding(finding: Mapping[str, Any]) -> None:
     stored_json.text(stored_json.mapping(finding, "limit"), "op")
     stored_json.text(finding["limit"], "text")
     stored_json.mapping(finding, "detail")
+    if finding.get("decided") is not None:
+        _check_decided(stored_json.mapping(finding, "decided"))
+
+
+def _check_decided(decided: Mapping[str, Any]) -> None:
+    for name in ("on", "claim", "method"):
+        stored_json.text(decided, name)
+    required = stored_json.texts(decided, "required")
+    if len(required) != 2 or required[0] not in (">=", "<="):
+        raise ValueError("its required is no comparison and number")
 
 
 def _check_entries(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 
+from lockgate.evidence.evidence import EvidenceError
 from lockgate.evidence.run_record import RunRecord
+from lockgate.text import cut
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,14 @@ class Report:
     module: str
 
     def render(self, record: RunRecord) -> str:
-        """The report of a run as text."""
-        document: str = import_module(f"lockgate.reports.{self.module}").render(record)
+        """The report of a run as text. Raises EvidenceError where a detail of its evidence has another shape."""
+        try:
+            document: str = import_module(f"lockgate.reports.{self.module}").render(record)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+            raise EvidenceError(
+                f"the evidence {record.evidence.digest} cannot be shown as {self.file}: {cut(repr(error), 200)}",
+                remedy="evaluate again with gate run",
+            ) from error
         return document
 
 
