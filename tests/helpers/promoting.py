@@ -18,6 +18,7 @@ from helpers import moving
 from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
+from lockgate.gates.metadata import Metadata
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
@@ -35,6 +36,8 @@ PROMOTION = PromotionPolicy()
 CI = Identity("unverified", "ci@example.org", "ci")
 NOBODY = SignoffPolicy(require={"owners": 0})
 
+_METADATA_LINES = Metadata(gate="metadata").numbered_requirements
+
 _names = itertools.count(1)
 
 
@@ -50,6 +53,15 @@ class Clock:
 
     def forward(self, **by: float) -> None:
         self.now += timedelta(**by)
+
+
+def _finding(name: str, verdict: str) -> dict[str, Any]:
+    """The finding of a line of the gate `metadata`."""
+    return {
+        "id": f"metadata/{name}/overall", "requirement": name, "subject": "metadata", "slice": {}, "observed": "1",
+        "interval": None, "champion": None, "limit": {"op": ">=", "value": "1", "text": "1"}, "decided": None, "rows": 1,
+        "positives": None, "rows_needed": None, "verdict": verdict, "code": "met", "reason": "", "remedy": None, "detail": {},
+    }  # fmt: skip
 
 
 def evidence(
@@ -94,14 +106,16 @@ def evidence(
             "parents": [],
             "gates": [
                 {
-                    "name": "metrics",
-                    "kind": "metrics",
+                    "name": "metadata",
+                    "kind": "metadata",
                     "counts": True,
                     "verdict": verdict,
                     "reason": "",
                     "context": {},
-                    "requirements": [],
-                    "findings": list(findings),
+                    "requirements": [
+                        {"id": name, "text": str(line), "file": 0, "line": None} for name, line in _METADATA_LINES
+                    ],
+                    "findings": list(findings) or [_finding(name, verdict) for name, _ in _METADATA_LINES],
                 }
             ],
             "verdict": verdict,

@@ -8,6 +8,8 @@ from typing import Literal
 from lockgate.cli.evidence_lookup import EvidenceLookup, look_up_evidence
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
+from lockgate.promotion.preconditions import require_whole
+from lockgate.runs.promotion_hooks import policy_gates
 from lockgate.runs.run import now
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import refuse_evidence
@@ -34,6 +36,7 @@ def cast(
     owner = signer_of(policy, key, source=str(lookup.pipeline.path))
     if verb == "approve":
         _require_approvable(policy, evidence, accepting)
+        require_whole(evidence, policy_gates(lookup.pipeline))
     if verb == "override":
         _require_overridable(policy, lookup, reason)
     vote = Vote(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, Waiting
+from lockgate.evidence.completeness import PolicyGates
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
 from lockgate.promotion.apply import Clock, Operator, RegistryState, read_state
@@ -47,12 +48,13 @@ class PromotionTerms:
     """What the pipeline demands of a promotion.
 
     policy_digest: of the policy as it is now. follows_production: whether the policy compares with whoever holds
-    Production, so that it must be who it was.
+    Production, so that it must be who it was. gates: what evidence must hold to open anything, None where nobody says.
     """
 
     signoff: SignoffPolicy
     policy_digest: str
     follows_production: bool = True
+    gates: PolicyGates | None = None
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ def check_preconditions(
     # from the cheapest to those that download files and run a model
     checks: tuple[Callable[[], str | None], ...] = (
         lambda: _check_policy(evidence, terms.policy_digest),
+        lambda: None if terms.gates is None else require_whole(evidence, terms.gates),
         lambda: check_signoff(decision),
         lambda: _check_withdrawn(evidence, standing),
         lambda: _check_newest(registry, evidence),
@@ -110,6 +113,17 @@ def check_signoff(decision: SignoffDecision) -> None:
     if decision.state != "approved":
         kind = Waiting if decision.state == "pending" else Refused
         raise kind(decision.reason, code=decision.code, remedy=decision.remedy)
+
+
+def require_whole(evidence: Evidence, gates: PolicyGates) -> None:
+    """Raises Refused where evidence opens what its gates, as the policy has them, do not come to."""
+    gaps = gates.gaps(evidence)
+    if gaps:
+        raise Refused(
+            f"the evidence is not what a run of this pipeline leaves: {'; '.join(gaps)}",
+            code="incomplete",
+            remedy="evaluate again with gate run, and find out who made this evidence",
+        )
 
 
 def _check_policy(evidence: Evidence, policy_digest: str) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from lockgate.errors import LockgateError, Refused
+from lockgate.evidence.completeness import PolicyGate, PolicyGates
+from lockgate.gates.gate import Gate
 from lockgate.integrations import git
 from lockgate.models.environment import is_secret
 from lockgate.models.model import AnswersExample
+from lockgate.pipeline.gate_outline import OutlinedGate
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.apply import Operator
 from lockgate.promotion.ledger.entry import Entry
@@ -50,6 +53,30 @@ def make_terms(pipeline: Pipeline) -> PromotionTerms:
         pipeline.signoff or SignoffPolicy(),
         pipeline.policy_digest,
         follows_production=isinstance(champion, ChampionSelector) and champion.alias == "production",
+        gates=policy_gates(pipeline),
+    )
+
+
+def policy_gates(pipeline: Pipeline) -> PolicyGates:
+    """What evidence must hold to open a promotion by this pipeline."""
+    gates = tuple(_policy_gate(gate) for gate in pipeline.gates)
+    waivers = tuple((waiver.finding, waiver.until) for waiver in pipeline.waivers)
+    return PolicyGates(gates, waivers, observed=pipeline.mode == "observe")
+
+
+def _policy_gate(gate: Gate) -> PolicyGate:
+    known = not isinstance(gate, OutlinedGate) or gate.fields_known
+    from_metadata = gate.require is None and (
+        not known or type(gate).with_metadata_defaults is not Gate.with_metadata_defaults
+    )
+    numbered = gate.numbered_requirements
+    return PolicyGate(
+        gate.title,
+        gate.gate,
+        gate.severity != "warn",
+        None if from_metadata else tuple(name for name, _ in numbered),
+        frozenset(name for name, line in numbered if gate.needs_champion(line)) if known else None,
+        frozenset(name for name, line in numbered if line.if_inconclusive == "ask"),
     )
 
 

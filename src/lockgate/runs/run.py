@@ -161,11 +161,14 @@ class PipelineRun:
 
         What could not be written as evidence, such as a NaN in a detail, breaks the gate here and not the run later.
         """
-        findings, context = list[Finding](), dict[str, Any]()
+        findings, context, names = list[Finding](), dict[str, Any](), set[str]()
         try:
             for output in gate.check(self.case):
                 if isinstance(output, Finding):
                     digest.canonical(output.to_json())
+                    if output.id in names:
+                        raise ValueError("it yields two findings of one id")
+                    names.add(output.id)
                     findings.append(reuse_budget.apply_budget(self.pipeline, gate, output, self.evaluations))
                 elif isinstance(output, Exhibit):
                     self.exhibits.append(self.folder.keep_exhibit(self._masked(output)))

@@ -10,9 +10,11 @@ import pytest
 
 from helpers.desk import Desk
 from helpers.hooks import Hook
+from helpers.promoting import run_folder
 from lockgate.cli.commands import adopt, promote, rollback, run
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import Refused, ServingFault, UsageError, Waiting
+from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.pipeline.loader import load
 from lockgate.promotion.promote import record_staging
@@ -240,3 +242,39 @@ def test_other_files_are_no_proof(desk: Desk) -> None:
     assert [isinstance(one, UsageError) for one in (both, other, absent)] == [True] * 3, (both, other, absent)
     assert "proof.json is no rollback proof" in str(other)
     assert not (desk.folder / "x").exists()
+
+
+def test_evidence_that_is_not_whole_is_neither_approved_nor_promoted(desk: Desk) -> None:
+    """A run of this pipeline leaves every gate, and one finding of each line at least."""
+    about = desk.evaluate(desk.register())
+    document = json.loads(about.stored)
+    document["gates"][0]["findings"].pop()
+    forged = Evidence.from_document(document)
+    run_folder(forged, desk.folder / ".gate" / "runs" / "forged")
+
+    for command in (approve, promote.command):
+        more = ("--key", desk.key) if command is approve else ()
+        error = desk.gate(command, forged.digest, *more).exception
+        assert isinstance(error, Refused)
+        assert error.code == "incomplete"
+    assert desk.aliases == {}
+
+
+def test_evidence_does_not_choose_the_pipeline_that_judges_it(desk: Desk) -> None:
+    """A file that it names is not looked at; of two pipelines of one model somebody names the one that is meant."""
+    weak = desk.folder / "weak.yaml"
+    text = desk.pipeline.read_text()
+    weak.write_text(text.replace("owners: 1", "owners: 0"))
+    document = json.loads(desk.evaluate(desk.register()).stored)
+    document["policy"] |= {"files": [{"path": "weak.yaml"}], "sha256": load(weak, environ={}).policy_digest}
+    forged = Evidence.from_document(document)
+    run_folder(forged, desk.folder / ".gate" / "runs" / "forged")
+
+    error = desk.gate(promote.command, forged.digest).exception
+    assert isinstance(error, Refused)
+    assert error.code == "policy_changed"
+    (desk.folder / "gates" / "weak.yaml").write_text(weak.read_text())
+    several = desk.gate(promote.command, forged.digest).exception
+    assert isinstance(several, UsageError)
+    assert "several pipelines name" in str(several)
+    assert desk.aliases == {}

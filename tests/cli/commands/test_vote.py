@@ -73,14 +73,16 @@ def test_strangers_and_hopeless_evidence_are_refused(desk: Desk) -> None:
     version = desk.register()
     passed = desk.evaluate(version)
     failed = desk.evaluate(version, verdict="fail", opens="no")
-    asking = desk.evaluate(version, verdict="inconclusive", opens="by_owner", asks=["metrics/r1/overall"])
+    asking = desk.evaluate(version, verdict="inconclusive", opens="by_owner", asks=["metadata/r1/overall"])
 
     assert refusal(desk, approve, passed.digest, "--key", ssh_key(desk.folder, "eve")).code == "not_an_owner"
     assert refusal(desk, approve, failed.digest, "--key", desk.key).code == "not_open"
     undecided = refusal(desk, approve, asking.digest, "--key", desk.key)
     assert undecided.code == "accepting"
     assert "add --accepting 1" in str(undecided)
-    assert desk.gate(approve, asking.digest, "--key", desk.key, "--accepting", 1).exit_code == 0
+    unasked = refusal(desk, approve, asking.digest, "--key", desk.key, "--accepting", 1)
+    assert unasked.code == "incomplete"
+    assert "that no owner may accept" in str(unasked), "no line of the policy says if_inconclusive: ask"
 
 
 def test_what_is_no_digest_is_wrong_usage(desk: Desk) -> None:

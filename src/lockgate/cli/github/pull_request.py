@@ -26,6 +26,7 @@ from lockgate.models import environment
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.lookup import only_pipeline
+from lockgate.runs.promotion_hooks import policy_gates
 from lockgate.runs.run import now
 from lockgate.signoff.decision import SignoffDecision, unreachable_reason
 from lockgate.signoff.policy import SignoffPolicy
@@ -71,7 +72,8 @@ class PullRequestJob:
         if pipeline is None:
             return None
         signoff = pipeline.signoff or SignoffPolicy()
-        return BranchPolicy(pipeline.model, pipeline.policy_digest, signoff, when=pipeline.promotion.when)
+        gates = policy_gates(pipeline)
+        return BranchPolicy(pipeline.model, pipeline.policy_digest, signoff, when=pipeline.promotion.when, gates=gates)
 
     def read_state(self) -> PullRequestState:
         return read_state(self.hub, self.number)

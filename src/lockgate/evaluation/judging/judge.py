@@ -13,6 +13,7 @@ from lockgate.evaluation.judging.rows_needed import rows_to_decide, smallest_los
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.comparison import MIN_MINORITY
+from lockgate.evidence.completeness import NEVER_ACCEPTED
 from lockgate.evidence.finding import Claim, Decided, Finding, FindingLimit, Verdict
 from lockgate.hashing import number
 from lockgate.stats.multiple_testing import holm
@@ -244,4 +245,4 @@ def owner_may_accept(finding: Finding) -> bool:
 
     Not where its own interval lies wholly beyond the limit, nor where its holdout was evaluated too often to tell.
     """
-    return finding.verdict is Verdict.INCONCLUSIVE and finding.code not in ("beyond_unadjusted", "budget_spent")
+    return finding.verdict is Verdict.INCONCLUSIVE and finding.code not in NEVER_ACCEPTED

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lockgate.evidence.completeness import PolicyGates
 from lockgate.evidence.evidence import Evidence
 from lockgate.integrations.github.schema import ChangedFile, PullRequest, WorkflowRun
 from lockgate.signoff.decision import SignoffDecision
@@ -20,12 +21,16 @@ _AGAIN = "run the gate workflow again, and ask for sign-off on that"
 
 @dataclass(frozen=True)
 class BranchPolicy:
-    """The policy of the default branch, and its pipeline. when: what a promotion waits for."""
+    """The policy of the default branch, and its pipeline. when: what a promotion waits for.
+
+    gates: what evidence must hold to open anything, None where nobody says.
+    """
 
     model: str
     policy_digest: str
     signoff: SignoffPolicy
     when: Literal["approved", "merged"] = "approved"
+    gates: PolicyGates | None = None
 
 
 def obstacles(
@@ -62,6 +67,13 @@ def obstacles(
             "policy_changed",
             "the pipeline on the default branch is not the one that was evaluated",
             f"update {request} from its base; that evaluates it again",
+        )
+    elif policy.gates is not None and (gaps := policy.gates.gaps(evidence)):
+        yield SignoffDecision(
+            "refused",
+            "incomplete",
+            f"the evidence is not what a run of this pipeline leaves: {'; '.join(gaps)}",
+            "find out who made this evidence, and run the gate workflow again",
         )
     if policy.when == "merged" and not pull.merged:
         yield SignoffDecision(
