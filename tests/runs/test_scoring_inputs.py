@@ -117,3 +117,33 @@ def test_what_was_given_without_a_signature_is_said(tmp_path: Path) -> None:
     given = "has no signature and was given a, not country (slice), y (label): log it with signature=infer_signature(…), or "
     assert inputs.notes == (f"the candidate {given}write inputs: [a]",)
     assert raised.value.remedy == f"it {given}write inputs: [a, country]"
+
+
+def test_columns_without_names_have_one_order_or_are_refused(tmp_path: Path) -> None:
+    """Of a tensor and of nameless columns; whoever of the run knows another order, and `inputs:` settles it."""
+    frame(tmp_path, ("bp", "a", "y"))
+    data = dataset(tmp_path, "holdout", label="y")
+    tensor = {"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}}
+    double = {"type": "double", "required": True}
+
+    def asked(signature: Any, other: Any, own: Any = None, **how: Any) -> ScoringInputs:
+        inputs = scoring_inputs(tmp_path, **how)
+        model = contender(signature={"inputs": signature})
+        model.load_facts = lambda _: SimpleNamespace(fitted=FittedFeatures(own))
+        champion = contender(signature={"inputs": [{"name": name, **double} for name in other]})
+        champion.role, champion.load_facts = "champion", lambda _: None
+        inputs = ScoringInputs(inputs.pipeline, lambda: (model, champion))
+        inputs.checked_plan(model, data)
+        return inputs
+
+    for signature in ([tensor], [{"name": "x", **tensor}], [double, double]):
+        for other, own in ((("a", "bp"), None), ((), ("a", "bp"))):
+            with pytest.raises(DataError, match=r"data have bp, a, the c.* was trained on a, bp") as raised:
+                asked(signature, other, own)
+            assert str(raised.value.remedy).startswith("write inputs: [a, bp], in the order")
+        assert asked(signature, ("a", "other")).notes == (
+            "the candidate has a signature without names and was given bp, a, in the order of the data: "
+            "write inputs: [bp, a], in the order in which it was trained",
+        )
+        listed = {"a": InputSpec(column="a"), "bp": InputSpec(column="bp")}
+        assert asked(signature, ("a", "bp"), inputs=listed).notes == ()

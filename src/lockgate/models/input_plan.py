@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lockgate.data.stored_columns import stored
@@ -75,7 +75,8 @@ class InputPlan:
     """The columns that a model is given, in its order.
 
     problems: why rows of the data cannot become inputs; remedy: what to write then. left_out: columns of the data that a
-    model without a named signature is not given, and why. unsigned: whether the model has no signature.
+    model without a named signature is not given, and why. unsigned: whether the model has no signature. by_place: whether
+    its signature names none of several columns, so that the order of the data stands for that of training.
     """
 
     columns: tuple[ModelInput, ...] = ()
@@ -83,6 +84,7 @@ class InputPlan:
     remedy: str | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
     unsigned: bool = False
+    by_place: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -168,7 +170,7 @@ class InputPlanner:
         ]
         if wrong:
             return InputPlan((), tuple(wrong), self._line(columns, len(signature)))
-        return self._chosen(columns)
+        return self._placed(columns)
 
     def _tensors(self, signature: Sequence[Column]) -> InputPlan:
         if len(signature) == 1:
@@ -218,7 +220,7 @@ class InputPlanner:
                 columns = alone
         problem = self._tensor_problem(spec, columns)
         if problem is None:
-            return self._chosen(columns)
+            return self._placed(columns)
         encoded = [column for column in columns if is_encoded(self._type(column)) and column.decode is None]
         if len(encoded) == 1 and len(_shape(spec)) > 2:
             name = str(spec.get("name") or encoded[0].column)
@@ -310,6 +312,10 @@ class InputPlanner:
         sources = {column.column for column in chosen}
         left_out = {name: role for name, role in self.roles.items() if name in self.types and name not in sources}
         return InputPlan(chosen, left_out=left_out, unsigned=unsigned)
+
+    def _placed(self, columns: Sequence[ModelInput]) -> InputPlan:
+        """Columns for inputs without names; their order is the data's unless `inputs:` lists them."""
+        return replace(self._chosen(columns), by_place=len(columns) > 1 and not self.inputs)
 
     def _listed(self) -> list[ModelInput]:
         """The columns that `inputs:` lists, in its order."""

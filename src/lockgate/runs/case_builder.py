@@ -125,7 +125,7 @@ class CaseBuilder:
 
     @cached_property
     def inputs(self) -> ScoringInputs:
-        return ScoringInputs(self.pipeline)
+        return ScoringInputs(self.pipeline, lambda: self.case.contenders)
 
     def choose(self, selector: CandidateSelector | None) -> None:
         """Choose the two versions and fetch their files."""

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
 class ScoringInputs:
     """What a pipeline's data and gates need of the models, and what the models need of the data.
 
-    unsigned: role → what its model was given, of models without a signature that were asked so far.
+    contenders: the versions of the run. unsigned: role → what its model was given, of models that were asked so far whose
+    signature names no columns.
     """
 
     pipeline: Pipeline
+    contenders: Callable[[], Sequence[Contender]] = tuple
     unsigned: dict[str, InputPlan] = field(default_factory=dict, init=False)
 
     @cached_property
@@ -89,9 +91,23 @@ class ScoringInputs:
                 "model that is given the truth passes every metric",
                 remedy="train and log the model without that column",
             )
-        if plan.unsigned:
+        if plan.by_place:
+            self._need_one_order(contender, plan)
+        if plan.unsigned or plan.by_place:
             self.unsigned.setdefault(contender.role, plan)
         return plan
+
+    def _need_one_order(self, contender: Contender, plan: InputPlan) -> None:
+        """Raise DataError where a model of the run names the columns in another order than the data have them."""
+        placed = [column.column for column in plan.columns]
+        for other in (contender, *self.contenders()):
+            names = _ordered_names(other)
+            if sorted(names) == sorted(placed) and list(names) != placed:
+                raise DataError(
+                    f"the signature of the {contender.role} names no columns, so their order decides, and there are two: "
+                    f"the data have {', '.join(placed[:20])}, the {other.role} was trained on {', '.join(names[:20])}",
+                    remedy=f"write inputs: [{', '.join(names)}], in the order in which the {contender.role} was trained",
+                )
 
     @cached_property
     def row_function_digests(self) -> Mapping[str, str]:
@@ -192,7 +208,7 @@ class ScoringInputs:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is to be said once in a run of models that were asked without a signature."""
+        """What is to be said once in a run of models that were asked though no signature names their columns."""
         return tuple(f"the {role} {_note(plan)}" for role, plan in self.unsigned.items())
 
     def classes(self, dataset: Dataset) -> tuple[str, ...]:
@@ -240,6 +256,17 @@ class ScoringInputs:
         return next(selected(plan, [batch.slice(0, rows)], dataset))
 
 
+def _ordered_names(contender: Contender) -> tuple[str, ...]:
+    """The features of a version in its own order: of its signature, else of its model where that was started."""
+    columns = (contender.facts.signature or {}).get("inputs") or ()
+    names = tuple(str(column["name"]) for column in columns if column.get("name") is not None)
+    if len(names) > 1:
+        return names
+    loaded = contender.load_facts(None)
+    fitted = None if loaded is None else loaded.fitted
+    return () if fitted is None else fitted.names or ()
+
+
 def _unsigned(fault: ModelFault, plan: InputPlan) -> ModelFault:
     """The fault of a model that may have wanted other columns than it was given."""
     maybe = [name for name, role in plan.left_out.items() if role == SLICE]
@@ -248,12 +275,17 @@ def _unsigned(fault: ModelFault, plan: InputPlan) -> ModelFault:
 
 
 def _note(plan: InputPlan, maybe: Sequence[str] = ()) -> str:
-    """What a model without a signature was given, and how to say it for good; to be read behind its role.
+    """What a model whose signature names no columns was given, and how to say it for good; to be read behind its role.
 
     maybe: columns that it may lack.
     """
     names = [column.column for column in plan.columns]
     listed = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+    if plan.by_place:
+        return (
+            f"has a signature without names and was given {listed}, in the order of the data: "
+            f"write inputs: [{listed}], in the order in which it was trained"
+        )
     others = ", ".join(f"{name or repr(name)} ({role})" for name, role in list(plan.left_out.items())[:20])
     return (
         f"has no signature and was given {listed}{f', not {others}' if others else ''}: "
