@@ -109,6 +109,13 @@ def test_the_keys_above_a_path_are_no_columns(tmp_path: Path) -> None:
         ({"data/k=%E9/a.csv": ROWS}, "is not UTF-8"),
         ({"data/a=01/a.csv": ROWS}, "column 'a' of row 2 is not what the folder's name says"),
         ({"data/a=x/a.csv": ROWS}, "column 'a' of row 1 is not"),
+        ({"data/a=01/a.csv": b"a\n1\n", "data/a=1/a.csv": b"a\n1\n"}, "has folders a=01 and a=1"),
+        (
+            {f"data/a={text}/a.parquet": parquet(a=["1"]) for text in ("01", "1")},
+            "column 'a' of the files holds both as one",
+        ),
+        ({f"data/a={text}/a.parquet": parquet(a=[1.0]) for text in ("1", "1.0")}, "has folders a=1.0 and a=1"),
+        ({f"data/a={text}/a.parquet": parquet(a=[True]) for text in ("1", "true")}, "has folders a=1 and a=true"),
         ({"data/a=__HIVE_DEFAULT_PARTITION__/a.csv": ROWS}, "column 'a' of row 1 is not"),
     ],
 )
@@ -127,6 +134,15 @@ def test_a_column_that_agrees_with_its_folder_is_the_files_own(tmp_path: Path, m
     for dataset in both(tmp_path, memory, files, "data"):
         assert rows(dataset) == [{"n": 1, "c": "x"}, {"n": 1, "c": None}]
         assert not dataset.untyped("n")
+
+
+def test_texts_of_folders_that_no_file_merges_stay_apart(tmp_path: Path, memory: Any) -> None:
+    """Where the files lack the column, or hold different values."""
+    for label, column in (("without", {"c": ["x"]}), ("with", {})):
+        files = {f"{label}/n={n}/a.parquet": parquet(**(column or {"n": [n]})) for n in ("A", "a", "é")}
+        files |= {f"{label}/n={n}/a.parquet": parquet(**column) for n in ("01", "1") if column}
+        for dataset in both(tmp_path, memory, files, label):
+            assert len({row["n"] for row in rows(dataset)}) == len(files)
 
 
 def test_the_values_of_folders_are_texts_that_a_signature_may_type(tmp_path: Path, memory: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lockgate.data import arrow_arrays as arrays
+from lockgate.data.column_texts import texts
 from lockgate.data.formats import Contents, DataFile, source_of
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
@@ -48,6 +49,35 @@ def read_rows(
         before += count
         if whole.num_rows:
             yield whole
+
+
+def refuse_same_values(files: Iterable[DataFile], schema: pa.Schema) -> None:
+    """Refuse folders of different texts whose files cannot tell them apart: 1 in the files of `k=01` and of `k=1`.
+
+    schema: the columns that files themselves have. Raises DataError, whose message follows the path of the data set.
+    """
+    first: dict[tuple[str, str], tuple[str, DataFile]] = {}
+    for file in files:
+        for name, constant in file.constants.items():
+            if name not in schema.names or constant.null_count:
+                continue
+            text = constant[0].as_py()
+            before, where = first.setdefault((name, _as_in_files(constant, schema.field(name).type)), (text, file))
+            if before != text:
+                raise DataError(
+                    f"has folders {name}={before} and {name}={text}, of {where.name} and {file.name}, and column {name!r} of "
+                    "the files holds both as one value",
+                    remedy="drop the column from the files: the folders then tell the rows apart; or give one value one folder",
+                )
+
+
+def _as_in_files(constant: pa.Array, kind: pa.DataType) -> str:
+    """The text of what a column of files holds where a folder's value agrees with it."""
+    kind = arrays.plain_type(kind)
+    for each in (pa.int64(),) if arrays.is_text(kind) else (kind, pa.int64()):
+        with suppress(pa.ArrowException):
+            return str(texts(constant.cast(each))[0].as_py())
+    return str(constant[0].as_py())
 
 
 def _own_columns(

@@ -215,6 +215,7 @@ class Dataset:
         """The schema of all files together, and what each of them holds."""
         import pyarrow as pa
 
+        from lockgate.data.constant_columns import refuse_same_values
         from lockgate.data.formats import source_of
 
         if self.spec.digest is not None:
@@ -234,6 +235,9 @@ class Dataset:
                 )
             for field in contents.schema:
                 types[field.name] = self._common_type(file, field, types.get(field.name, field.type))
+        with self._naming():
+            refuse_same_values(self._files, pa.schema(list(types.items())))
+        for file in self._files:
             for name, constant in file.constants.items():
                 types.setdefault(name, constant.type)
         if not types:
