@@ -86,7 +86,7 @@ def test_without_a_vote_it_waits(desk: Checkout) -> None:
     """Exit 3, with the command that the owner needs."""
     digest = evaluated(desk)
 
-    answer = desk.gate("promote")
+    answer = desk.gate("promote", digest)
 
     assert answer.code == 3
     assert "1 approval of owners missing" in answer.stderr
