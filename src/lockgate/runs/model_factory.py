@@ -42,6 +42,8 @@ def start_model(
     python, environ = _interpreter(pipeline, files, role=role, environ=environ, cancelled=cancelled)
     folder = Path(tempfile.mkdtemp(prefix="work-", dir=scratch))  # no path tells a model which role it plays
     box = _box(pipeline, files, python=python, environ=environ, scratch=folder, role=role)
+    if box is None:  # the files are hashed again afterwards: compiled code beside them would be a change
+        environ = {**environ, "PYTHONDONTWRITEBYTECODE": "1"}
     if isinstance(target, Serve):
         from lockgate.models.server.mlflow_serve import MlflowServeModel
 
