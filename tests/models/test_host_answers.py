@@ -58,6 +58,44 @@ def test_an_index_that_is_not_that_of_the_rows_is_refused(index: Any) -> None:
     assert "'x'" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "turn",
+    [
+        lambda key, p: pd.DataFrame({"key": key, "p": p}),
+        lambda key, p: [{"key": each, "p": value} for each, value in zip(key, p, strict=True)],
+        lambda key, p: {"key": np.array(key), "p": p},
+        lambda key, p: pd.DataFrame({"key": key, "same": 1, "p": p}),
+    ],
+)
+def test_an_answer_that_repeats_a_column_of_distinct_values_is_matched_by_it(turn: Any) -> None:
+    """In a frame, in records, in a dict; a sort of its own does not move a score to another row."""
+    for key, scores in ((["z", "x", "y"], [3.0, 1.0, 2.0]), (["x", "y", "z"], [1.0, 2.0, 3.0])):
+        answer = model_host.as_batch(aligned(turn(key, scores), 3, ROWS), 3)
+        assert answer.column("p").to_pylist() == [1.0, 2.0, 3.0]
+        assert answer.column("key").to_pylist() == ["x", "y", "z"]
+
+
+def test_a_repeated_column_is_found_in_another_type() -> None:
+    """Whole numbers as texts and as floats, doubles in single precision; a missing value is one too."""
+    rows = pa.RecordBatch.from_pydict({"id": [7, 8, None], "a": [0.1, 0.2, 0.3]})
+    for own in ({"id": ["8", "7", None]}, {"id": [8.0, 7.0, np.nan]}, {"a": np.array([0.2, 0.1, 0.3], "float32")}):
+        frame = pd.DataFrame({**own, "p": [2.0, 1.0, 3.0]})
+        assert aligned(frame, 3, rows)["p"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_repeated_columns_that_do_not_tell_the_rows_apart_are_refused() -> None:
+    """Two together may; rows that stand in place, and a column of other values, are left as they are."""
+    rows = pa.RecordBatch.from_pydict({"day": [1, 1, 2], "shop": ["a", "b", "a"]})
+    by_both = pd.DataFrame({"day": [2, 1, 1], "shop": ["a", "b", "a"], "p": [3.0, 2.0, 1.0]})
+
+    assert aligned(by_both, 3, rows)["p"].tolist() == [1.0, 2.0, 3.0]
+    for day in ([1, 1, 2], [5, 4, 3]):
+        assert aligned(pd.DataFrame({"day": day, "p": [1.0, 2.0, 3.0]}), 3, rows)["p"].tolist() == [1.0, 2.0, 3.0]
+    for turned in ({"day": [2, 1, 1]}, {"day": [2, 1, 1], "shop": ["b", "a", "a"]}):
+        with pytest.raises(BadAnswer, match=r"repeats the input column day.* in another order"):
+            aligned(pd.DataFrame({**turned, "p": [3.0, 2.0, 1.0]}), 3, rows)
+
+
 def host(raw: Any, **python_function: Any) -> Host:
     made = Host(lambda: None)
     metadata = SimpleNamespace(flavors={"python_function": {"loader_module": "mlflow.sklearn", **python_function}})

@@ -11,6 +11,7 @@ payload is an Arrow IPC stream of one batch. Every request gets one answer with 
 
 from __future__ import annotations
 
+import collections
 import faulthandler
 import fcntl
 import json
@@ -1095,13 +1096,106 @@ def described(batch: Any, description: dict[str, Any]) -> Any:
 
 
 def aligned(answer: Any, rows: int, batch: Any) -> Any:
+    """Return the answer in the order of the batch's rows: by an index of its own, and by input columns that it repeats.
+
+    Columns of the answer that hold the values of the input column of their name in another order say which row is which
+    where they are distinct. Raises BadAnswer where they are not, and for an index that is not that of the rows: the order
+    of such an answer is a guess.
+    """
+    answer = _by_index(answer, rows, batch)
+    repeats = []
+    for name, values in _columns_of(answer, rows, batch.schema.names).items():
+        repeat = _repeat(values, _decoded(batch.column(batch.schema.names.index(name))).to_pylist())
+        if repeat is not None:
+            repeats.append((name, repeat[0], repeat[1]))
+    moved = [name for name, own, sent in repeats if own != sent]
+    telling = [(own, sent) for _, own, sent in repeats if len(set(sent)) == rows]
+    if not moved or any(own == sent for own, sent in telling):
+        return answer
+    if not telling:
+        telling = [(list(zip(*(own for _, own, _ in repeats))), list(zip(*(sent for _, _, sent in repeats))))]
+    orders = []
+    for own, sent in telling:
+        place_of = {value: place for place, value in enumerate(own)}
+        orders.append([place_of.get(value) for value in sent])
+    if None in orders[0] or len(set(orders[0])) < rows or any(order != orders[0] for order in orders):
+        raise BadAnswer(
+            "the model's answer repeats the input column %s in another order than that of the rows that it got, and "
+            "its values do not tell the rows apart: which answer is whose is unclear; let predict return the answers "
+            "in the order of its input" % ", ".join(moved)
+        )
+    return _reordered(answer, orders[0])
+
+
+def _columns_of(answer: Any, rows: int, names: Any) -> dict[str, list[Any]]:
+    """Name → values of the answer's columns of these names; empty for an answer that has no names, or other rows."""
+    if isinstance(answer, (list, tuple)):
+        if len(answer) != rows or not all(isinstance(record, dict) for record in answer):
+            return {}
+        return {name: [record.get(name) for record in answer] for name in names if rows and name in answer[0]}
+    if isinstance(answer, dict):
+        pairs = list(answer.items())
+    elif hasattr(answer, "columns") and hasattr(answer, "iloc"):
+        pairs = [(name, answer.iloc[:, place]) for place, name in enumerate(answer.columns)]
+    else:
+        return {}
+    if any(not hasattr(values, "__len__") or len(values) != rows for _, values in pairs):
+        return {}
+    return {str(name): list(values) for name, values in pairs if str(name) in names}
+
+
+def _repeat(own: list[Any], sent: list[Any]) -> tuple[list[Any], list[Any]] | None:
+    """Return both spelled alike where `own` holds the values of `sent` in whatever order; else None."""
+    for spell in (_bare, _plain_text, _single):
+        try:
+            pair = [spell(value) for value in own], [spell(value) for value in sent]
+            if pair[0] == pair[1] or collections.Counter(pair[0]) == collections.Counter(pair[1]):
+                return pair
+        except (TypeError, ValueError, OverflowError):  # values that cannot be looked up, or are no numbers
+            continue
+    return None
+
+
+def _bare(value: Any) -> Any:
+    """A value without numpy's type; None for one that is missing."""
+    import pandas
+
+    missing = pandas.isna(value)
+    return None if missing is True or (getattr(missing, "ndim", 1) == 0 and missing) else value
+
+
+def _plain_text(value: Any) -> Any:
+    """A value as text: `1` for 1, 1.0 and "1"."""
+    value = _bare(value)
+    return (
+        value if value is None else str(int(value)) if isinstance(value, float) and value == int(value) else str(value)
+    )
+
+
+def _single(value: Any) -> Any:
+    """A number in single precision, in which a signature may have it."""
+    import numpy
+
+    value = _bare(value)
+    return None if value is None else float(numpy.float32(value))
+
+
+def _reordered(answer: Any, order: Any) -> Any:
+    if isinstance(answer, dict):
+        return {name: _reordered(values, order) for name, values in answer.items()}
+    if hasattr(answer, "iloc"):
+        return answer.iloc[order].reset_index(drop=True)
+    return answer[order] if hasattr(answer, "shape") else [answer[place] for place in order]
+
+
+def _by_index(answer: Any, rows: int, batch: Any) -> Any:
     """Return the answer in the order of the batch's rows: one that has an index of its own is matched by it.
 
     An index that counts the rows, or repeats an input column whose values are distinct, says which row is which. Raises
-    BadAnswer for any other: the order of such an answer is a guess.
+    BadAnswer for any other.
     """
     if isinstance(answer, dict):
-        return {name: aligned(values, rows, batch) for name, values in answer.items()}
+        return {name: _by_index(values, rows, batch) for name, values in answer.items()}
     index = getattr(answer, "index", None)
     if index is None or not hasattr(answer, "iloc") or len(answer) != rows:
         return answer
