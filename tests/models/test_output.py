@@ -79,7 +79,8 @@ def test_the_score_is_found(answer: dict[str, Any], asked: dict[str, Any], expec
         ({"prediction": ["a"]}, {"positive": "a"}, r"class labels \(texts\)"),
         ({"prediction": [0.0, 1.0, 1.0]}, {}, r"nothing but 0\.0 and 1\.0.*output: \{column: prediction\}"),
         ({"prediction": [0, 1]}, {"spec": {"column": "prediction"}}, "class labels"),
-        ({"p": [0.1], "q": [0.9]}, {}, r"has 2 columns.*p, q.*output: \{column: q\}"),
+        ({"p": [0.1], "q": [0.9]}, {}, r"has 2 columns.*p, q.*output: \{column: p\} or output: \{column: q\}"),
+        ({"0": [0.1], "1": [0.9]}, {"task": "regression"}, r"output: \{column: \"0\"\} or output: \{column: \"1\"\}"),
         ({"0": [0.1], "1": [0.1], "2": [0.8]}, {}, "has 3 columns"),
         ({"0": [0.1], "1": [0.9]}, {"positive": "approve"}, "which of them is 'approve' is unclear"),
         ({"p": [0.1]}, {"spec": {"column": "score"}}, r"no column 'score'.*its columns are p"),
@@ -100,6 +101,58 @@ def test_what_cannot_be_told_is_refused_with_the_line_to_write(
     """A guess could turn the scores around."""
     with pytest.raises(DataError, match=f"(?s){message}"):
         scores(answer, **asked)
+
+
+OF_ITS_LABEL = {"label": ["fraud", "ok", "ok"], "score": [0.6, 0.9, 0.55]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "labels"),
+    [
+        (OF_ITS_LABEL, ("fraud", "ok")),
+        ({"label": ["LABEL_1", "LABEL_0", "LABEL_0"], "score": [0.6, 0.9, 0.55]}, ("fraud", "ok")),
+        ({"score": [0.6, 0.9, 0.55], "label": [1, 0, 0]}, ("fraud", "ok")),
+        ({"score": [0.6, 0.9, 0.55], "label": [True, False, False], "at": ["x", "y", "z"]}, None),
+        ({"label": ["ok"] * 3, "score": [0.6, 0.9, 0.55]}, ("fraud", "ok")),
+        ({"label": ["other", "ok", "fraud"], "score": [0.4, 0.9, 0.55]}, ("fraud", "ok", "other")),
+    ],
+)
+@pytest.mark.parametrize("spec", [{}, {"column": "score"}])
+def test_the_score_of_the_label_beside_it_is_refused(answer: Any, labels: Any, spec: dict[str, Any]) -> None:
+    """By name too: it ranks nothing; the column is never advised."""
+    with pytest.raises(DataError, match="looks like the score of the label beside it") as caught:
+        scores(answer, spec=spec, positive="fraud", labels=labels)
+
+    assert "column: score" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"label": ["fraud", "ok"], "score": [0.9, 0.2]},
+        {"label": ["fraud", "fraud"], "score": [0.9, 0.8]},
+        {"version": ["v1", "v1"], "score": [0.9, 0.8]},
+        {"label": ["fraud", "ok"], "score": [650.0, 720.0]},
+        {"amount": [10.5, 20.25], "score": [0.9, 0.8]},
+    ],
+)
+def test_the_score_of_one_class_beside_labels_is_a_score(answer: Any) -> None:
+    """Below one half somewhere, beside the positive label alone, or beside what is no label."""
+    assert scores(answer, spec={"column": "score"}, positive="fraud", labels=("fraud", "ok")) == answer["score"]
+
+
+def test_the_label_beside_its_score_may_be_what_counts() -> None:
+    """Where no scores are needed, and the pipeline names it."""
+    asked: dict[str, Any] = {"spec": {"column": "label"}, "positive": "fraud", "labels": ("fraud", "ok")}
+    assert scores(OF_ITS_LABEL, need_scores=False, **asked) == [1.0, 0.0, 0.0]
+
+
+def test_a_column_may_be_written_as_a_number() -> None:
+    """As the columns of a matrix are called."""
+    assert scores({"0": [0.8], "1": [0.2]}, spec={"column": 1}) == [0.2]
+    assert OutputSpec.model_validate({"column": 1}) == OutputSpec.model_validate({"column": "1"})
+    with pytest.raises(ValidationError):
+        OutputSpec.model_validate({"column": True})
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), None])

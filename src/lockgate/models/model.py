@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -179,8 +181,16 @@ def column_names(answer: pa.RecordBatch, spec: Output, *, classes: Iterable[str]
 
 
 def unclear_score(names: list[str], problem: str) -> DataError:
-    """Return the error of an answer in which the column of the score is missing or unclear."""
+    """Return the error of an answer in which the column of the score is missing or unclear: it names all, and advises none."""
+    lines = [f"output: {{column: {yaml_text(name)}}}" for name in names[:4]]
+    more = f", or another of its {len(names)} columns" if len(names) > len(lines) else ""
     return DataError(
         f"the model's answer {problem}; its columns are {', '.join(names[:40]) or 'none'}",
-        remedy=f"write output: {{column: {names[-1] if names else '…'}}}, or which one is the score, into the pipeline",
+        remedy=f"write the one that is the score into the pipeline: {' or '.join(lines) or 'output: {column: …}'}{more}",
     )
+
+
+def yaml_text(text: str) -> str:
+    """A text as YAML reads it as one: quoted where it could be a number or a word of YAML's own."""
+    words = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+    return text if re.fullmatch(r"[A-Za-z_][\w.-]*", text) and text.lower() not in words else json.dumps(text)

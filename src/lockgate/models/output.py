@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from lockgate.config import Config
 from lockgate.data.slices.spec import Name, Scalar
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
     from lockgate.models.answers.answer_reader import AnswerReader
 
 
+def _numbered(value: Any) -> Any:
+    """The column of a matrix, which is called by its number, as text."""
+    return str(value) if type(value) is int else value
+
+
 class OutputPart(Config):
     """The column that is the score, the class whose column or label it is, the method that is called."""
 
-    column: Name | None = None
+    column: Annotated[Name | None, BeforeValidator(_numbered)] = None
     label: Scalar = Field(default=None, alias="class")
     method: Name | None = None
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from lockgate.data.class_labels import class_text
 from lockgate.errors import DataError
-from lockgate.models.model import ScoreReading
+from lockgate.models.model import ScoreReading, yaml_text
 
 MOST_LABELS = 64  # distinct values beyond which nobody would call them labels of two classes
 _FEW = 10
@@ -76,7 +76,7 @@ def decide(facts: ColumnFacts, reading: ScoreReading, labels: Sequence[Any] | No
             raise DataError(
                 f"{facts.source} holds scores, and whether they are those of the class {reading.output.label!r}, which "
                 "`output: {class: …}` names, is unclear",
-                remedy=f"write output: {{column: {facts.name}}}, which is then the score of the positive class",
+                remedy=f"write output: {{column: {yaml_text(facts.name)}}}, which is then the score of the positive class",
             )
         _refuse_other_side(facts, reading)
         return None
@@ -219,7 +219,7 @@ def _refuse_other_side(facts: ColumnFacts, reading: ScoreReading) -> None:
 
 def _labels_only(facts: ColumnFacts) -> DataError:
     believed = facts.values == "float" or (facts.values == "whole" and facts.chosen is None and not facts.recorded)
-    hint = f"; if these are scores, write output: {{column: {facts.name}}}" if believed else ""
+    hint = f"; if these are scores, write output: {{column: {yaml_text(facts.name)}}}" if believed else ""
     return DataError(
         f"{facts.source} holds class labels ({facts.contents}), and scores are needed, "
         "which auc, average_precision, log_loss and brier are made of",
@@ -231,7 +231,7 @@ def _unclear(facts: ColumnFacts, problem: str) -> DataError:
     value = _written((facts.distinct or (1,))[-1])
     return DataError(
         f"{facts.source} holds {problem} ({_listed(facts.distinct or ())})",
-        remedy=f"if these are scores, write output: {{column: {facts.name}}}; if they are labels, write "
+        remedy=f"if these are scores, write output: {{column: {yaml_text(facts.name)}}}; if they are labels, write "
         f"output: {{class: {value}}}, or which one is the positive label",
     )
 

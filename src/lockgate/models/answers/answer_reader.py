@@ -13,6 +13,7 @@ from lockgate.data.arrow_arrays import Array, is_number, is_text, plain, to_floa
 from lockgate.data.class_labels import class_text
 from lockgate.errors import DataError, ModelFault
 from lockgate.models.answers.answer_kind import MOST_LABELS, ColumnFacts, decide
+from lockgate.models.answers.labels_beside import LabelsBeside
 from lockgate.models.class_scores import class_scores, column_by_name, labels_only, names_by_class
 from lockgate.models.model import ScoreReading, column_names, unclear_score
 
@@ -33,6 +34,7 @@ class AnswerReader:
         self.labels: tuple[Any, ...] | None = None
         self.holds_labels = False
         self._column = _Column()
+        self._beside = LabelsBeside()
         self._name: str | None = None
         self._chosen: Any = None
         self._model: dict[str, Any] = {}
@@ -73,6 +75,8 @@ class AnswerReader:
             raise ModelFault(f"the model answered with other columns from row {rows_before + 1:,} on: {name!r}")
         self._name = name
         values = self._column.add(plain(answer.column(name)), self._source, number=self.reading.task != "binary")
+        if self.reading.task == "binary" and self._recorded is None:
+            self._beside.add(answer, name, values)
         broken = ~np.isfinite(values)
         if not broken.any():
             return values
@@ -105,6 +109,7 @@ class AnswerReader:
                 recorded=self._recorded is not None,
             )
             positive = decide(facts, self.reading, self.labels)
+            self._beside.refuse(self._source, labels=self.labels, positive=self.reading.positive)
             if positive is not None:
                 self.holds_labels = True
                 self._positive = {code: float(positive(value)) for code, value in column.coded()}
@@ -136,9 +141,20 @@ class AnswerReader:
         of_one_class = bool(by_class) and self._model.get("method") == "predict_proba"
         if len(names) == 1 and not (binary and (spec.label is not None or of_one_class)):
             return names[0], None
+        if binary:
+            self._refuse_labels_beside(answer)
         if spec.label is None and (not binary or len(names) > 2):
             raise unclear_score(names, f"has {len(names)} columns, and which is the score is unclear")
         return self._class_column(names, by_class)
+
+    def _refuse_labels_beside(self, answer: pa.RecordBatch) -> None:
+        """Refuse the score of a label beside it before the pipeline is asked which column is the score."""
+        for name, kind in zip(answer.schema.names, answer.schema.types, strict=True):
+            if pa.types.is_floating(kind):
+                beside = LabelsBeside()
+                beside.add(answer, name, to_floats(plain(answer.column(name))))
+                source = f"the model's output column {name!r}"
+                beside.refuse(source, labels=self.labels, positive=self.reading.positive)
 
     def _class_column(self, names: list[str], by_class: dict[str, str]) -> tuple[str, Any]:
         """The column of the class that `output` names, else of the positive one."""
