@@ -321,3 +321,15 @@ def test_a_one_of_several_columns_is_a_class_label_too(answers: list[list[float]
             reader.finish(values)
     else:
         assert reader.finish(values).tolist() == answers
+
+
+def test_what_is_refused_says_whose_answer_it_is() -> None:
+    """Candidate and champion may be read by the same line of the pipeline."""
+    reader = AnswerReader(ScoreReading(Output(), "binary", 1, need_scores=True), role="champion")
+    values = reader.read(pa.RecordBatch.from_pydict({"prediction": [0, 1]}))
+
+    with pytest.raises(DataError, match=r"^the champion's output column 'prediction' holds class labels") as caught:
+        reader.finish(values)
+    assert caught.value.message.startswith("the champion's")
+    with pytest.raises(DataError, match=r"^the champion's answer has 2 columns"):
+        reader.read(pa.RecordBatch.from_pydict({"p": [0.1], "q": [0.9]}))

@@ -13,6 +13,7 @@ from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.scoring.row_metrics import RowMetric
+from lockgate.gates.metrics import Metrics
 from lockgate.models.input_plan import FittedFeatures
 from lockgate.pipeline.pipeline import InputSpec, Pipeline
 from lockgate.runs.scoring_inputs import ScoringInputs
@@ -99,6 +100,26 @@ def test_a_signature_that_names_the_label_is_refused_where_no_gate_fails_it(tmp_
     with pytest.raises(DataError, match=r"^leak: input y of the candidate's signature is the label"):
         scoring_inputs(tmp_path).checked_plan(leaking, data)
     assert scoring_inputs(tmp_path, gates=(gate,)).checked_plan(leaking, data).sources == ("a", "y")
+
+
+@pytest.mark.parametrize(
+    ("lines", "of_candidate", "of_champion"),
+    [
+        (("auc >= 0.5", "accuracy >= champion - 0.05"), True, False),
+        (("auc >= champion - 0.01", "accuracy >= 0.5"), True, True),
+        (("accuracy >= champion", "recall >= 0.5"), False, False),
+    ],
+)
+def test_scores_are_asked_of_a_champion_only_where_a_line_compares_them(
+    tmp_path: Path, lines: tuple[str, ...], of_candidate: bool, of_champion: bool
+) -> None:
+    """A line about the candidate alone says nothing of the champion, whose labels then do."""
+    gate = Metrics.model_validate({"gate": "metrics", "data": "holdout", "require": lines})
+    inputs = scoring_inputs(tmp_path, gates=(gate,))
+
+    assert inputs.need_scores("holdout", "candidate") == of_candidate
+    assert inputs.need_scores("holdout", "champion") == of_champion
+    assert not inputs.need_scores("logs", "candidate")
 
 
 def test_what_was_given_without_a_signature_is_said(tmp_path: Path) -> None:

@@ -270,7 +270,7 @@ class CaseBuilder:
                 dataset.name, role, threshold=self._threshold(role), classes=classes, replayed=replayed, recorded=column
             )
             return AnswerReader(
-                reading, may_fail=replayed or column is not None, recorded=None if column is None else role
+                reading, may_fail=replayed or column is not None, recorded=None if column is None else role, role=role
             )
 
         if dataset.spec.scores:

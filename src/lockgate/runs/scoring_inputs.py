@@ -140,14 +140,21 @@ class ScoringInputs:
                 subjects |= {} if gate.subjects else {gate.title: None}
         return subjects
 
-    def need_scores(self, data: str) -> bool:
-        """Whether a requirement on the data ranks or weighs scores, so that class labels will not do."""
+    def need_scores(self, data: str, role: str) -> bool:
+        """Whether a requirement on the data ranks or weighs the role's scores, so that class labels will not do.
+
+        The champion's are those of lines alone that compare with it.
+        """
         return any(
             subject is not None
             and subject.name not in self.pipeline.per_row
             and {"label", "score"} <= (needs := set(subject.in_task(self.pipeline.task).needs))
             and "threshold" not in needs
-            for subject in self._subjects(data).values()
+            for gate in self.pipeline.gates
+            if self.pipeline.data_of(gate) == data
+            for line in gate.lines
+            if role != "champion" or gate.needs_champion(line)
+            for subject in (gate.subjects.get(line.subject),)
         )
 
     def reading(
@@ -174,7 +181,7 @@ class ScoringInputs:
             output,
             task,
             self.pipeline.positive,
-            need_scores=self.need_scores(data) and not (replayed and task == "multiclass"),
+            need_scores=self.need_scores(data, role) and not (replayed and task == "multiclass"),
             classes=classes,
             in_order=bool(self.pipeline.classes),
             threshold=threshold,

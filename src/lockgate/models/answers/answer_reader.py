@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,19 @@ class AnswerReader:
 
     `read` returns the values of a batch as they are, texts as the places of their first appearance; `finish` decides over
     all rows what they are and returns scores, labels being 1.0 (positive) and 0.0. may_fail: NaN is a row that failed, as
-    in a replay; else it is refused. recorded: the name of the role whose answers lie in the data.
+    as in a replay; else it is refused. recorded: the name of the role whose answers lie in the data. role: whose answers
+    they are, for messages.
     """
 
-    def __init__(self, reading: ScoreReading, *, may_fail: bool = False, recorded: str | None = None) -> None:
-        self.reading, self._may_fail, self._recorded = reading, may_fail, recorded
+    def __init__(
+        self,
+        reading: ScoreReading,
+        *,
+        may_fail: bool = False,
+        recorded: str | None = None,
+        role: str | None = None,
+    ) -> None:
+        self.reading, self._may_fail, self._recorded, self._role = reading, may_fail, recorded, role
         self.labels: tuple[Any, ...] | None = None
         self.holds_labels = False
         self._column = _Column()
@@ -57,6 +66,10 @@ class AnswerReader:
         earlier batches, for messages. Raises DataError where it is unclear which column is the score; ModelFault where a
         score is missing or infinite.
         """
+        with _of_role(self._role):
+            return self._read(answer, rows_before)
+
+    def _read(self, answer: pa.RecordBatch, rows_before: int) -> Array:
         self._model = description(answer)
         if self.reading.task == "multiclass":
             whole = all(pa.types.is_integer(kind) for kind in answer.schema.types)
@@ -91,6 +104,11 @@ class AnswerReader:
 
     def finish(self, values: Array) -> Array:
         """Return the scores that all values read are; see `decide` of `answer_kind` for what is refused."""
+        with _of_role(self._role):
+            self._decide(values)
+        return self.scores(values)
+
+    def _decide(self, values: Array) -> None:
         if self.reading.need_scores and self._one_hot and values.ndim == 2 and values.size:
             raise labels_only("the model's answer, whole numbers 0 and 1 in a column for each class,")
         if self.reading.task == "binary" and self._name is not None and self._column.kinds:
@@ -113,7 +131,6 @@ class AnswerReader:
             if positive is not None:
                 self.holds_labels = True
                 self._positive = {code: float(positive(value)) for code, value in column.coded()}
-        return self.scores(values)
 
     def scores(self, values: Array) -> Array:
         """Return values that were read as the scores that `finish` decided that they are."""
@@ -267,6 +284,18 @@ class _Column:
                 remedy="let the model answer with numbers",
             )
         return np.array(codes, float)[to_numpy(encoded.indices)]
+
+
+@contextmanager
+def _of_role(role: str | None) -> Iterator[None]:
+    """Let a DataError say whose answer is wrong: `the candidate's …` for `the model's …`."""
+    try:
+        yield
+    except DataError as error:
+        if role is not None:
+            error.message = error.message.replace("the model", f"the {role}", 1)
+            error.args = (error.message,)
+        raise
 
 
 def description(answer: pa.RecordBatch) -> dict[str, Any]:
