@@ -333,3 +333,25 @@ def test_what_is_refused_says_whose_answer_it_is() -> None:
     assert caught.value.message.startswith("the champion's")
     with pytest.raises(DataError, match=r"^the champion's answer has 2 columns"):
         reader.read(pa.RecordBatch.from_pydict({"p": [0.1], "q": [0.9]}))
+
+
+@pytest.mark.parametrize(
+    ("answers", "labels", "remedy"),
+    [
+        (
+            [0, 1],
+            (1, 2),
+            r"which of the answers 0 and 1 means `positive`: output: \{class: 0\} or output: \{class: 1\}$",
+        ),
+        (
+            [1, -1],
+            (0, 1),
+            r"which of the answers -1 and 1 means `positive`: output: \{class: -1\} or output: \{class: 1\}$",
+        ),
+        (["n", "y"], (0, 1), r'which of the answers "n" and "y" means'),
+    ],
+)
+def test_neither_of_two_labels_in_another_coding_is_advised(answers: Any, labels: Any, remedy: str) -> None:
+    """The wrong one would turn the model around."""
+    with pytest.raises(DataError, match=remedy):
+        scores({"prediction": answers}, labels=labels, need_scores=False)

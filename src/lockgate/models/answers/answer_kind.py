@@ -163,7 +163,6 @@ def _positive_of(facts: ColumnFacts, reading: ScoreReading, labels: Sequence[Any
     by_text = {_spelled(value): value for value in expected}
     if len(by_text) == len(expected) > 1 and all(_spelled(value) in by_text for value in universe):
         return lambda value: _spelled(value) == _spelled(positive)
-    example = next((value for value in universe if _spelled(value) == _spelled(positive)), universe[-1])
     among = f"the label column {_listed(labels)}, and " if labels else ""
     raise DataError(
         f"{facts.source} holds class labels ({_listed(universe)}), {among}`positive` is {positive!r}: "
@@ -172,8 +171,7 @@ def _positive_of(facts: ColumnFacts, reading: ScoreReading, labels: Sequence[Any
             if positive not in universe
             else "whether the two codings mean the same is unclear"
         ),
-        remedy=f"write output: {{class: {_written(example)}}}, or which label of the model is the positive one, or let the "
-        "model answer with the labels of the label column",
+        remedy=f"{_which_class(universe)}; or let the model answer with the labels of the label column",
     )
 
 
@@ -196,7 +194,7 @@ def _named_label(facts: ColumnFacts, label: Any, universe: Sequence[Any]) -> Cal
         raise DataError(
             f"{facts.source} holds the class labels {_listed(universe)}, and none is {label!r}, which "
             "`output: {class: …}` names",
-            remedy=f"write one of them, for example output: {{class: {_written(universe[-1])}}}",
+            remedy=_which_class(universe),
         )
     return lambda value: _spelled(value) == spelled
 
@@ -228,12 +226,21 @@ def _labels_only(facts: ColumnFacts) -> DataError:
 
 
 def _unclear(facts: ColumnFacts, problem: str) -> DataError:
-    value = _written((facts.distinct or (1,))[-1])
     return DataError(
         f"{facts.source} holds {problem} ({_listed(facts.distinct or ())})",
-        remedy=f"if these are scores, write output: {{column: {yaml_text(facts.name)}}}; if they are labels, write "
-        f"output: {{class: {value}}}, or which one is the positive label",
+        remedy=f"if these are scores, write output: {{column: {yaml_text(facts.name)}}}; if they are labels, "
+        + _which_class(facts.distinct or ()),
     )
+
+
+def _which_class(values: Sequence[Any]) -> str:
+    """The remedy that lets the pipeline say which answer means the positive class: all are named, none is advised."""
+    texts = [_written(value) for value in sorted(values, key=_order)]
+    if len(texts) == 1:
+        return f"write output: {{class: {texts[0]}}} if the answer {texts[0]} means `positive`"
+    lines = " or ".join(f"output: {{class: {text}}}" for text in texts[:3]) or "output: {class: …}"
+    more = ", …" if len(texts) > 3 else ""
+    return f"write which of the answers {' and '.join(texts[:3])}{more} means `positive`: {lines}{more}"
 
 
 def _spelled(value: Any) -> str:

@@ -16,7 +16,7 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.models.answers.answer_kind import MOST_LABELS, ColumnFacts, decide
 from lockgate.models.answers.labels_beside import LabelsBeside
 from lockgate.models.class_scores import class_scores, column_by_name, labels_only, names_by_class
-from lockgate.models.model import ScoreReading, column_names, unclear_score
+from lockgate.models.model import ScoreReading, column_names, unclear_score, yaml_text
 
 _MOST_TEXTS = 1000
 _PRECISIONS = {2: "float16", 4: "float32"}
@@ -313,7 +313,7 @@ def _no_class(label: Any, classes: list[str], by_output: bool) -> DataError:
     key = "`output: {class: …}`" if by_output else "`positive`"
     return DataError(
         f"the model knows the classes {', '.join(classes[:20])}, and none of them is {label!r}, which {key} names",
-        remedy=f"write output: {{class: {classes[-1]}}}, or which of them is the positive one, into the pipeline",
+        remedy=f"write the positive one of them as output: {{class: …}}: {' or '.join(map(yaml_text, classes[:20]))}",
     )
 
 
