@@ -12,7 +12,7 @@ import pytest
 from lockgate.models.json_rows import UnusableAnswer, read_predictions, value_kinds
 from lockgate.models.safe_text import RowText
 from lockgate.models.server.model import ServerProtocol
-from lockgate.models.server.predictions import LoadAnswer, load_problem, read_predictions_of
+from lockgate.models.server.predictions import LoadAnswer, load_problem, moved_column, read_predictions_of
 from lockgate.models.server.protocol_json import JsonProtocol
 from lockgate.models.server.protocol_mlflow import MlflowProtocol
 from lockgate.models.server.protocol_v1 import V1Protocol
@@ -104,3 +104,12 @@ def test_an_error_that_a_protocol_says_itself_is_not_repeated() -> None:
     """Once is enough."""
     with pytest.raises(UnusableAnswer, match=r"^it has no `predictions`, but the error: late$"):
         read_predictions_of({"error": "late"}, 1, read=V1.answer)
+
+
+def test_an_input_column_that_comes_back_in_another_order_is_named() -> None:
+    """Answers are matched to the rows sent by their order alone."""
+    rows = pa.RecordBatch.from_pydict({"id": [7, 8, 9], "a": [0.1, 0.2, 0.3]})
+
+    for own, moved in (([8, 7, 9], "id"), (["8", "7", "9"], "id"), ([7, 8, 9], None), ([1, 2, 3], None)):
+        answer = pa.RecordBatch.from_pydict({"id": own, "p": [0.3, 0.2, 0.1]})
+        assert moved_column(answer, rows) == moved

@@ -16,7 +16,13 @@ from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.safe_text import RowText
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.load_test import drive_http
-from lockgate.models.server.predictions import NO_PREDICTION, load_problem, read_predictions_of, without_rows
+from lockgate.models.server.predictions import (
+    NO_PREDICTION,
+    load_problem,
+    moved_column,
+    read_predictions_of,
+    without_rows,
+)
 
 _ROWS = 1000  # of a request, so that its body stays small and its answer within the time limit
 
@@ -148,6 +154,11 @@ class ServerModel:
             answer = read_predictions_of(document, count, read=self._protocol.answer)
             if (problem := other_kind(answer, self._kinds)) is not None:
                 raise UnusableAnswer(problem)
+            if (column := moved_column(answer, rows)) is not None:
+                raise UnusableAnswer(
+                    f"it repeats the input column {column!r} in another order than that of the rows sent, and answers are "
+                    "matched to rows by their order"
+                )
             self._kinds = {**value_kinds(answer), **self._kinds}
             return answer
         except UnusableAnswer as bad:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,21 @@ def read_predictions_of(document: Any, rows: int, *, read: ReadPredictions) -> p
     if error is not None and answer.schema.names != ["error"]:
         raise UnusableAnswer(f"beside its predictions it names the error: {error}", quoted=error)
     return answer
+
+
+def moved_column(answer: pa.RecordBatch, rows: pa.RecordBatch) -> str | None:
+    """Name a column of the answer that holds the values sent under its name in another order.
+
+    None where there is none, and where another one, of distinct values, stands in place.
+    """
+    moved = None
+    for name in answer.schema.names:
+        if rows.schema.names.count(name) == 1:
+            own, sent = (list(map(str, batch.column(name).to_pylist())) for batch in (answer, rows))
+            if own == sent and len(set(sent)) == len(sent):
+                return None
+            moved = str(name) if moved is None and own != sent and Counter(own) == Counter(sent) else moved
+    return moved
 
 
 def load_problem(
