@@ -34,6 +34,14 @@ def test_numbers_are_in_order_of_size_and_texts_of_letters() -> None:
     assert in_order(["b", "a10", "a9"]) == ("a10", "a9", "b")
 
 
+def test_classes_of_folders_are_in_the_order_of_those_of_csv(tmp_path: Path) -> None:
+    """Numbers by size where all are numbers."""
+    for team in ("2", "10", "9"):
+        (tmp_path / "d" / f"team={team}").mkdir(parents=True)
+        pq.write_table(pa.table({"a": [1]}), tmp_path / "d" / f"team={team}" / "d.parquet")
+    assert label_classes(Dataset("holdout", DatasetSpec(path="d", label="team"), tmp_path)) == ("2", "9", "10")
+
+
 @pytest.mark.parametrize("values", [["b", "a", None, "c"], pa.array(["b", "a", "c"]).dictionary_encode()])
 def test_the_classes_are_those_of_the_label(tmp_path: Path, values: Any) -> None:
     """Missing labels are no class; they are refused when the rows are checked."""

@@ -43,7 +43,7 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
         )
     dataset.need({column: "label"})
     distinct: dict[Any, None] = {}
-    for batch in dataset.batches([column]):
+    for batch in map(dataset.typed, dataset.batches([column])):
         values = batch.column(0)
         kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
         if not arrays.is_class(kind):

@@ -115,6 +115,26 @@ class Dataset:
         inside = {name for _, contents in self._scanned[1] for name in contents.schema.names}
         return tuple(name for name in self.columns if name not in inside)
 
+    def typed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """A batch with the values of folders, which are texts, as the numbers, true or false that those of all folders are.
+
+        So labels, weights and scores are read, as from the cells of CSV. Columns as they are stored stay texts.
+        """
+        from lockgate.data.untyped import as_signed
+
+        for name, kind in self._folder_types.items():
+            if kind is not None and name in batch.schema.names:
+                column = as_signed(name, batch.column(name), kind)
+                column = column.cast("float64") if kind == "double" else column
+                batch = batch.set_column(batch.schema.get_field_index(name), name, column)
+        return batch
+
+    @cached_property
+    def _folder_types(self) -> dict[str, str | None]:
+        from lockgate.data.untyped import looks
+
+        return {name: looks(file.constants[name][0].as_py() for file in self._files) for name in self.partition_columns}
+
     def count(self) -> int:
         """How many rows `batches` yields."""
         return self._rows if self.window is None else self.window.kept

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,18 @@ def as_signed(name: str, texts: pa.Array, signed: object) -> pa.Array:
     rows = arrays.to_numpy(texts.dictionary_encode(null_encoding="encode").indices)
     column, absent = column.take(arrays.from_numpy(rows)), missing[rows]
     return pc.if_else(arrays.from_numpy(absent), pa.nulls(1, column.type)[0], column) if absent.any() else column
+
+
+def looks(values: Iterable[str | None]) -> str | None:
+    """`long`, `double` or `boolean` where all texts look so, as a column of CSV would be read; None for texts."""
+    present = [text for text in values if text is not None and text not in _MISSING]
+    if not present:
+        return None
+    if all(_WHOLE.fullmatch(text) for text in present):
+        return "long"
+    if all(_NUMBER.fullmatch(text) for text in present):
+        return "double"
+    return "boolean" if all(text in _TRUTH for text in present) else None
 
 
 def _parsed(name: str, texts: pa.Array, parse: Callable[[str], Any]) -> tuple[list[Any], Array]:

@@ -129,3 +129,42 @@ def test_ids_that_may_have_become_the_same_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="so large that different ones may have become the same"):
         build_scored(data, scorers={}, task="binary", positive=1, salt=b"", path=tmp_path / "s.parquet")
+
+
+def of_folders(
+    folder: Path, values: list[str], *, task: Any = "binary", positive: Any = 1, **spec: Any
+) -> dict[str, list[Any]]:
+    """The scored table of Parquet files in folders k=value, of two rows each."""
+    for value in values:
+        (folder / "d" / f"k={value}").mkdir(parents=True)
+        pq.write_table(pa.table({"y": [1, 0], "p": [0.5, 0.25]}), folder / "d" / f"k={value}" / "a.parquet")
+    data = Dataset("d", DatasetSpec.model_validate({"path": "d", "scores": {"candidate": "p"}, **spec}), folder)
+    build_scored(data, scorers={}, task=task, positive=positive, salt=b"", path=folder / "s.parquet")
+    table: dict[str, list[Any]] = pq.read_table(folder / "s.parquet").to_pydict()
+    return table
+
+
+@pytest.mark.parametrize(
+    ("values", "spec", "column", "expected"),
+    [
+        (["0", "1"], {"label": "k"}, "label", [False, False, True, True]),
+        (["false", "true"], {"label": "k", "positive": True}, "label", [False, False, True, True]),
+        (["0", "1"], {"label": "k", "positive": "1"}, "label", [False, False, True, True]),
+        (["no", "yes"], {"label": "k", "positive": "yes"}, "label", [False, False, True, True]),
+        (["0.5", "2"], {"label": "k", "task": "regression"}, "label", [0.5, 0.5, 2.0, 2.0]),
+        (["1", "3"], {"label": "y", "weight": "k"}, "weight", [1.0, 1.0, 3.0, 3.0]),
+        (["0.5", "1"], {"label": "y", "scores": {"candidate": "k"}}, "candidate", [0.5, 0.5, 1.0, 1.0]),
+        (["01", "1"], {"label": "y", "weight": "k", "slices": ["k"]}, "k", ["01", "01", "1", "1"]),
+    ],
+)  # fmt: skip
+def test_folders_hold_numbers_where_numbers_are_due(
+    tmp_path: Path, values: list[str], spec: dict[str, Any], column: str, expected: list[Any]
+) -> None:
+    """A label, a weight, a score, as the cells of CSV are; names stay what stands in the folder."""
+    assert of_folders(tmp_path, values, **spec)[column] == expected
+
+
+def test_a_folder_that_is_no_number_is_no_weight(tmp_path: Path) -> None:
+    """Though another one is."""
+    with pytest.raises(DataError, match="holds string, not numbers"):
+        of_folders(tmp_path, ["1", "x"], label="y", weight="k")

@@ -53,7 +53,7 @@ def checked_rows(
     if not dataset.columns:
         return CheckedColumns(dataset.count(), {}, None)
     rows, repeated = 0, RepeatedRows()
-    for batch in dataset.batches(*_read_with(dataset, purposes)):
+    for batch in map(dataset.typed, dataset.batches(*_read_with(dataset, purposes))):
         for column in columns.values():
             column.add(batch, rows)
         repeated.add(batch.select([name for name in batch.schema.names if column_of(name) != dataset.spec.id]))
