@@ -29,7 +29,7 @@ def test_an_interrupted_run_leaves_no_process_and_says_so(checkout: Checkout, nu
     checkout.write(candidate={"version": HANGING})
     checkout.gate("adopt", "fraud", "--version", CHAMPION, "--reason", "it runs")
     running = checkout.start("run")
-    until(lambda: list(checkout.folder.glob(".gate/tmp/*/candidate-work/asked")), running)
+    until(lambda: list(checkout.folder.glob(".gate/tmp/*/work-*/asked")), running)
     assert any("host.py" in line for line in checkout.processes)
 
     running.send_signal(number)
@@ -52,7 +52,7 @@ def test_models_do_not_outlive_a_killed_run(checkout: Checkout) -> None:
     """Even where nobody could clean up."""
     checkout.write(candidate={"version": HANGING})
     running = checkout.start("run")
-    until(lambda: list(checkout.folder.glob(".gate/tmp/*/candidate-work/asked")), running)
+    until(lambda: list(checkout.folder.glob(".gate/tmp/*/work-*/asked")), running)
 
     running.kill()
     running.communicate()
