@@ -122,6 +122,22 @@ def test_scores_are_asked_of_a_champion_only_where_a_line_compares_them(
     assert not inputs.need_scores("logs", "candidate")
 
 
+def test_a_copy_of_the_label_is_refused_of_a_model_without_a_signature(tmp_path: Path) -> None:
+    """Also its opposite; not where a blocking signature gate fails it, and not of data without the label."""
+    rows = pd.DataFrame({"a": range(40), "paid": [1, 0] * 20, "y": [0, 1] * 20})
+    rows.to_parquet(tmp_path / "d.parquet")
+    data = dataset(tmp_path, "holdout", label="y")
+    gate = SimpleNamespace(gate="signature", severity="block")
+    leak = "^leak: paid, which the candidate is given, is a copy of the label of data 'holdout' in every row"
+
+    for names in ((), ("a", "paid")):
+        with pytest.raises(DataError, match=leak):
+            given(tmp_path, data, *names)
+        assert given(tmp_path, data, *names, gates=(gate,)) == ["a", "paid"]
+    assert given(tmp_path, data, "a") == ["a"]
+    assert given(tmp_path, dataset(tmp_path), "a", "paid") == ["a", "paid"]
+
+
 def test_what_was_given_without_a_signature_is_said(tmp_path: Path) -> None:
     """Once for the run, and beside whatever the model raises, with the slices that it may lack."""
     frame(tmp_path, ("a", "y", "country"))

@@ -31,11 +31,15 @@ class ScoringInputs:
 
     contenders: the versions of the run. unsigned: role → what its model was given, of models that were asked so far whose
     signature names no columns.
+
+    unsigned: role → what its model was given, of models without a signature that were asked so far.
+    copies: (data set, columns) → those of the columns that say the same as its label, as far as they were compared.
     """
 
     pipeline: Pipeline
     contenders: Callable[[], Sequence[Contender]] = tuple
     unsigned: dict[str, InputPlan] = field(default_factory=dict, init=False)
+    copies: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict, init=False)
 
     @cached_property
     def sources(self) -> Mapping[str, InputSource]:
@@ -83,12 +87,11 @@ class ScoringInputs:
                 f"data {dataset.name!r} does not fit the {contender.role}: {'; '.join(plan.problems)}",
                 remedy=plan.remedy,
             )
-        label = next((column.name for column in plan.columns if self.roles.get(column.column) == "label"), None)
         heard = any(gate.gate == "signature" and gate.severity == "block" for gate in self.pipeline.gates)
-        if label is not None and dataset.spec.label is not None and not heard:
+        leak = None if heard else self._leak(contender.role, plan, dataset)
+        if leak is not None:
             raise DataError(
-                f"leak: input {label} of the {contender.role}'s signature is the label of data {dataset.name!r}, and a "
-                "model that is given the truth passes every metric",
+                f"leak: {leak}, and a model that is given the truth passes every metric",
                 remedy="train and log the model without that column",
             )
         if plan.by_place:
@@ -108,6 +111,28 @@ class ScoringInputs:
                     f"the data have {', '.join(placed[:20])}, the {other.role} was trained on {', '.join(names[:20])}",
                     remedy=f"write inputs: [{', '.join(names)}], in the order in which the {contender.role} was trained",
                 )
+
+    def _leak(self, role: str, plan: InputPlan, dataset: Dataset) -> str | None:
+        """Which input is the label, by its name, or of a model without a signature by what it says in every row."""
+        from lockgate.data.label_copies import label_copies
+
+        if dataset.spec.label is None:
+            return None
+        label = next((column.name for column in plan.columns if self.roles.get(column.column) == "label"), None)
+        if label is not None:
+            return f"input {label} of the {role}'s signature is the label of data {dataset.name!r}"
+        if not plan.unsigned:
+            return None
+        key = (dataset.name, plan.sources)
+        if key not in self.copies:
+            features = [column.column for column in plan.columns if column.decode is None]
+            self.copies[key] = label_copies(dataset, features, numbers=self.pipeline.task in ("regression", "ranking"))
+        names = ", ".join(column.name for column in plan.columns if column.column in self.copies[key])
+        return (
+            f"{names}, which the {role} is given, is a copy of the label of data {dataset.name!r} in every row"
+            if names
+            else None
+        )
 
     @cached_property
     def row_function_digests(self) -> Mapping[str, str]:
