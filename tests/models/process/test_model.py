@@ -75,6 +75,7 @@ def test_an_answer_that_is_not_one_a_row_is_a_fault(calm: ProcessModel, do: Do, 
         one(calm, do(what, rows=3))
 
     assert fault.value.message.startswith(f"candidate gave no usable answer while predicting 3 rows: {sentence}")
+    assert fault.value.stderr == ""
     assert one(calm, do("answer")) == {"prediction": [0.0]}
 
 
@@ -215,6 +216,7 @@ def test_no_value_changes_silently(typed: ProcessModel, column: str, values: pa.
         one(typed, pa.RecordBatch.from_pydict(columns))
 
     assert fault.value.message.startswith(f"candidate cannot predict: {sentence}")
+    assert fault.value.stderr == ""
 
 
 def test_a_required_column_that_the_data_lacks_is_named(typed: ProcessModel) -> None:

@@ -44,8 +44,12 @@ def denied_by_box(fault: ModelFault, path: str) -> ModelFault:
 
 
 def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> ModelFault:
-    """Return the fault of a model whose process lives and reported `error`."""
+    """Return the fault of a model whose process lives and reported `error`.
+
+    Where data or answer were refused in a sentence of our own, it says all: the last lines would show our own code.
+    """
     name, doing, kind = attempt.name, attempt.doing, error["kind"]
+    stderr = "" if kind in ("input", "answer") and not error.get("quoted") else stderr
     text = f"{error['type']}: {error['text']}" if error["text"] else str(error["type"])
     if kind == "import":
         return _not_importable(attempt, error, text, stderr)
