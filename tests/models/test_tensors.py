@@ -214,3 +214,19 @@ def test_the_features_that_libraries_remember_are_read() -> None:
     assert fitted_features(model(feature_names=["f0", "f1"], n_features_in_=2)) == (None, 2)
     assert fitted_features(model(feature_names_=["0", "1"])) == (None, None)
     assert fitted_features(model(feature_names=None, n_features_in_=np.int64(3))) == (None, 3)
+
+
+@pytest.mark.parametrize("age", [[30, None], [30.0, None], [30.0, float("nan")], [None, None]])
+def test_an_optional_whole_number_may_be_missing(age: list[Any]) -> None:
+    """It is None, as any optional property is; a required one may not be missing."""
+    from mlflow.types.schema import DataType, Object, Property
+
+    optional = Object([Property("age", DataType.long, required=False), Property("a", DataType.double, required=False)])
+    rows = [{"age": age[0] and 30, "a": 1.0}, {"age": None, "a": None}]
+
+    assert hinted_values(batch(age=age, a=[1.0, None]), hint(optional)[0]) == rows
+    with pytest.raises(BadInput, match="which has none"):
+        hinted_values(batch(age=age), hint(Object([Property("age", DataType.long)]))[0])
+    if age[0] is not None:
+        with pytest.raises(BadInput, match="a value would change"):
+            hinted_values(batch(age=[30.5, None]), hint(optional)[0])

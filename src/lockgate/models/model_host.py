@@ -1025,10 +1025,24 @@ def _property(name: str, column: Any, part: Any) -> list[Any]:
     if part is None:
         return [_plain(value) for value in _decoded(column).to_pylist()]
     field = type("Field", (), {"type": part.dtype})
+    if getattr(part.dtype, "name", "") in ("integer", "long") and not part.required:
+        return _optional_integers(name, _decoded(column), field)
     values = [_plain(value) for value in fit_column(name, column, field).to_pylist()]
     if getattr(part.dtype, "name", "") in ("float", "double") and part.required:
         return [float("nan") if value is None else value for value in values]
     return values
+
+
+def _optional_integers(name: str, column: Any, field: Any) -> list[Any]:
+    """The whole numbers of a column, None where one is missing; NaN is missing, too."""
+    import pyarrow.compute as pc
+
+    missing = pc.is_null(column, nan_is_null=True)
+    if pc.all(missing, min_count=0).as_py():
+        return [None] * len(column)
+    filled = pc.if_else(missing, column.filter(pc.invert(missing))[0], column)
+    values = fit_column(name, filled, field).to_pylist()
+    return [None if lacks else value for lacks, value in zip(missing.to_pylist(), values)]
 
 
 def _plain(value: Any) -> Any:
