@@ -260,3 +260,25 @@ def test_rows_of_one_user_count_once() -> None:
     assert se[2] is not None
     assert se[1] == pytest.approx(se[2], rel=0.03)
     assert se[0] < 0.4 * se[1]
+
+
+def test_scores_of_the_other_class_break_the_gate_and_a_guess_does_not() -> None:
+    """As the champion shows, else the only model; a candidate that is turned round alone fails."""
+    rows = table()
+    turned = {"candidate": 1 - rows["candidate"], "champion": 1 - rows["champion"]}
+    alone = {name: values for name, values in rows.items() if name != "champion"}
+    words = "scores speak for the other class: the {} ranks"
+
+    def gate(rows: dict[str, Any], **more: Any) -> tuple[Verdict, str]:
+        result = run_gate("metrics", table=rows | more, require=["auc >= champion - 0.03", "auc >= 0.4"])
+        return result.verdict, result.reason
+
+    for found, role in ((gate(rows, **turned), "champion"), (gate(alone, candidate=turned["candidate"]), "candidate")):
+        assert found[0] is Verdict.ERROR
+        assert found[1].startswith(words.format(role))
+    assert gate(rows, candidate=turned["candidate"])[0] is Verdict.FAIL
+    few = table(100, seed=5)
+    assert gate(few | {"champion": 1 - few["champion"]})[0] is not Verdict.ERROR
+    for seed in range(20):
+        guess = np.random.default_rng(100 + seed).random(2000)
+        assert gate(rows, champion=guess)[0] is Verdict.PASS

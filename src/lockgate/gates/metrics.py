@@ -88,6 +88,7 @@ class Metrics(Gate):
         return custom.origins(self.functions, root)
 
     def check(self, case: Case) -> Findings:
+        from lockgate.evaluation.class_direction import require_direction
         from lockgate.evaluation.curves import curves
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.weak_slices import find_weak_slices
@@ -98,6 +99,8 @@ class Metrics(Gate):
         lines = [line for _, line in requirements]
         subjects = {line.subject for line in lines}
         scored = case.scored(self.data)
+        if case.task == "binary" and any(self._ranks(name) for name in subjects):
+            require_direction(scored)
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
@@ -126,6 +129,10 @@ class Metrics(Gate):
             yield Context(weak_slices.note)
             yield weak_slices.table(self.title)
         yield from curves(self.title, scored, subjects)
+
+    def _ranks(self, name: str) -> bool:
+        """Whether a metric of ours compares scores with the label, so that it matters which class they speak for."""
+        return name in SUBJECTS and {"label", "score"} <= set(SUBJECTS[name].needs)
 
     def _own_metrics(self, case: Case, scored: Scored, subjects: set[str]) -> tuple[dict[str, Metric], list[Context]]:
         """The metrics of the project's functions and of those run beside the model, and where their code comes from."""
