@@ -128,10 +128,11 @@ def test_codes_of_csv_are_texts_to_init() -> None:
     rows = "".join(f"{'01' if i % 3 else '02'},{'01001' if i % 2 else '1001'},{10**19 + i}\n" for i in range(300))
     Path("d.csv").write_text("y,zip,iccid\n" + rows)
     init("--model", "m", "--yes", "--data", "d.csv", "--label", "y")
-    pipeline = loader.load(Path("gates/m.yaml"), environ={})
-    data = pipeline.data["holdout"]
+    path = Path("gates/m.yaml")
+    assert 'the label holds "01" and "02"' in path.read_text()
+    path.write_text(path.read_text().replace("\npositive: ", '\npositive: "02"'))
+    data = loader.load(path, environ={}).data["holdout"]
 
-    assert pipeline.positive in ("01", "02")
     assert (data.id, [entry.column for entry in data.slices]) == ("iccid", ["zip"])
 
 
@@ -289,27 +290,42 @@ def test_what_only_looks_like_something_stays_a_feature() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "positive", "unsure"),
+    ("values", "positive"),
     [
-        ([0, 1], 1, False),
-        ([0.0, 1.0], 1, False),
-        ([-1, 1], 1, False),
-        ([False, True], True, False),
-        (["no", "yes"], "yes", False),
-        (["fine", "fraud"], "fraud", False),
-        (["Churn", "stays"], "Churn", True),
-        ([1, 2], 1, True),
-        (["left", "right"], "right", True),
+        ([0, 1], 1),
+        ([0.0, 1.0], 1),
+        ([-1, 1], 1),
+        ([False, True], True),
+        (["no", "yes"], "yes"),
+        (["fine", "fraud"], "fraud"),
     ],
 )
-def test_the_positive_one_of_two_is_written_and_where_it_is_a_guess_so_is_that(
-    values: list[object], positive: object, *, unsure: bool
-) -> None:
-    """Both values stand beside it then."""
-    pipeline, text = written(rows() | {"label": values * 200})
+def test_the_positive_one_of_two_is_written_where_values_say_it(values: list[object], positive: object) -> None:
+    """By their usual meaning."""
+    pipeline, _ = written(rows() | {"label": values * 200})
 
     assert (pipeline.task, pipeline.positive, type(pipeline.positive)) == ("binary", positive, type(positive))
-    assert ("write the one that high scores speak for" in text) is unsure
+
+
+@pytest.mark.parametrize(
+    ("values", "either"),
+    [
+        (["Churn", "stays"], '"Churn" and "stays"'),
+        ([1, 2], "1 and 2"),
+        (["good", "bad"], '"bad" and "good"'),
+        (["left", "right"], '"left" and "right"'),
+    ],
+)
+def test_which_of_two_is_positive_is_left_to_a_person_where_nothing_says_it(values: list[object], either: str) -> None:
+    """The terminal says so, and the pipeline is refused until the line is filled."""
+    pd.DataFrame({"a": range(400), "label": values * 200}).to_csv("d.csv", index=False)
+    said = init("--model", "m", "--yes", "--data", "d.csv").stdout
+    sentence = f"the label holds {either}: write the one that high scores speak for"
+
+    assert f"gates/m.yaml needs positive: before gate check accepts it: {sentence}\n" in said
+    assert sentence in Path("gates/m.yaml").read_text()
+    with pytest.raises(PipelineError, match=r"positive must be .* and is empty"):
+        loader.load(Path("gates/m.yaml"), environ={})
 
 
 def test_scores_of_the_candidate_alone_have_nothing_to_be_compared_with() -> None:

@@ -53,6 +53,7 @@ gates:
 #   require: {{owners: 1}}
 promotion: {{when: approved, soak: 48h, retain: 30d}}
 """
+_UNFILLED = re.compile(r"^positive:(?= +#)", re.MULTILINE)
 # At most so many values of a label are classes where nobody says what the task is.
 _MOST_CLASSES = 50
 _CHAMPION = (
@@ -125,6 +126,8 @@ def command(
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
     _write(path, _text(model, chosen, version=version))
     show(f"wrote {path}")
+    if (unsure := _unsure(chosen)) is not None:
+        show(f"{path} needs positive: before gate check accepts it: {unsure}")
     if force or not version.exists():
         version.parent.mkdir(parents=True, exist_ok=True)
         version.write_text("1\n", encoding="utf-8")
@@ -167,15 +170,30 @@ def _choose(data: str | None, label: str | None, task: str | None, query: str | 
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a pipeline; one that is not valid leaves what was there. Raises PipelineError."""
+    """Write a pipeline; one that is not valid leaves what was there. Raises PipelineError.
+
+    Only `positive:` may be left to fill.
+    """
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(_UNFILLED.sub("positive: 1", text), encoding="utf-8")
     try:
         loader.load(path, environ=None)
     except PipelineError:
         path.unlink() if before is None else path.write_bytes(before)
         raise
+    path.write_text(text, encoding="utf-8")
+
+
+def _unsure(chosen: _Chosen) -> str | None:
+    """What a person has to say of the label, None where it is clear which of its values is the positive one."""
+    if chosen.task != "binary" or chosen.rows is None or not chosen.rows.unsure:
+        return None
+    return f"the label holds {_either(chosen.rows)}: write the one that high scores speak for"
+
+
+def _either(rows: Outline) -> str:
+    return " and ".join(json.dumps(each, ensure_ascii=False, default=str) for each in rows.unsure)
 
 
 def _root() -> Path:
@@ -207,6 +225,8 @@ def _text(model: str, chosen: _Chosen, *, version: Path) -> str:
     positive = 1 if rows is None or rows.positive is None else rows.positive
     counts = _count_rows(task, data, label, positive)
     lines, tolerances = _requirements(task, counts)
+    if _unsure(chosen) is not None:
+        tolerances = tolerances.replace("of them positive", f"of them {positive}")
     alone = rows is not None and task in _OF_ONE_MODEL and bool(rows.scores) and len(rows.scores) == 1
     if label is None:
         lines, tolerances = list(_WITHOUT_LABEL), "the data name no truth: what may differ from the champion"
@@ -218,7 +238,7 @@ def _text(model: str, chosen: _Chosen, *, version: Path) -> str:
         task=task,
         about_task=_TASKS[task].format(
             classes=_classes(counts),
-            positive=_positive(positive, rows),
+            positive=_positive(positive, _unsure(chosen)),
             threshold="threshold: 0.5  " if label is None else "# threshold: 0.5",
         ),
         version_text=json.dumps(version.as_posix()),
@@ -234,12 +254,11 @@ def _text(model: str, chosen: _Chosen, *, version: Path) -> str:
     )
 
 
-def _positive(value: Any, rows: Outline | None) -> str:
-    line = f"positive: {json.dumps(value, ensure_ascii=False, default=str)}"
-    if rows is None or not rows.unsure:
-        return line
-    listed = " and ".join(str(each) for each in rows.unsure)
-    return f"{line:<42} # the label holds {listed}: write the one that high scores speak for"
+def _positive(value: Any, unsure: str | None) -> str:
+    """The line, without a value where nothing says which it is."""
+    if unsure is not None:
+        return f"{'positive:':<42} # {unsure}"
+    return f"positive: {json.dumps(value, ensure_ascii=False, default=str)}"
 
 
 def _row_keys(label: str | None, query: str | None, rows: Outline | None, *, scored: bool) -> list[str]:
