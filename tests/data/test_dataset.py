@@ -174,7 +174,7 @@ def test_last_counts_back_from_the_run_and_not_from_the_newest_row(tmp_path: Pat
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["2026-11-21T10:00:00Z", "soon"], "is not a time .it holds texts that are none"),
+        (["2026-11-21T10:00:00Z", "soon"], "is not a time .row 2 is no time"),
         (["2026-11-21T10:00:00Z", None, None], "has no time in 2 rows of column 'ts', the first is row 2"),
         ([True], "its type is bool"),
         ([1e300], "numbers too large"),

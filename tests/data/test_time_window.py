@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.data.time_window import TimeWindow, moments_of, time_window
+from lockgate.data.time_window import TimeWindow, microseconds, moments_of, time_window
 
 NOW = datetime(2026, 11, 29, 12, 0, 0, 123_456, UTC)
 
@@ -96,3 +96,21 @@ def test_whole_milliseconds_of_the_clock_count() -> None:
     recorded = NOW.replace(microsecond=123_000)
 
     assert window(NOW).end == time_window([], last=timedelta(days=7), until=None, now=recorded).end
+
+
+@pytest.mark.parametrize("zone", ["Z", " UTC", "UTC", " Z", "+00", "+00:00", " +00:00", " +0000"])
+@pytest.mark.parametrize("time", ["2026-11-29 10:00:00", "2026-11-29T10:00:00.123456"])
+def test_utc_has_many_spellings(time: str, zone: str) -> None:
+    """BigQuery, Postgres and pandas have each their own; a text that is no time stays none."""
+    expected = datetime.fromisoformat(time).replace(tzinfo=UTC)
+    assert moments_of(pa.array([time + zone]))[0][0] == microseconds(expected)
+    with pytest.raises(ValueError, match="row 9 is no time"):
+        moments_of(pa.array([time + zone, f"{time} CET"]), before=7)
+
+
+def test_texts_with_and_without_a_zone_are_no_times_of_one_kind() -> None:
+    """The sentence names the first row that differs."""
+    with pytest.raises(ValueError, match="row 2 has none, those before it have one"):
+        moments_of(pa.array(["2026-11-21T10:00:00Z", "2026-11-21T10:00:00"]))
+    with pytest.raises(ValueError, match="row 3 has one, those before it have none"):
+        moments_of(pa.array(["2026-11-21T10:00:00", None, "2026-11-21 10:00:00 UTC"]))

@@ -320,7 +320,7 @@ class Dataset:
         """(moments, whether they are days) of each batch. Raises DataError behind them where rows have none."""
         before = missing = first = 0
         for batch in self._read([time], 65_536):
-            moments, lacking, days = self._moments(batch.column(time))
+            moments, lacking, days = self._moments(batch.column(time), before)
             if lacking.any() and not missing:
                 first = before + int(lacking.argmax()) + 1
             missing += int(lacking.sum())
@@ -332,9 +332,9 @@ class Dataset:
                 remedy="rows without a time cannot be compared with `last`; leave them out or fill them in",
             )
 
-    def _moments(self, column: pa.Array) -> tuple[Any, Any, bool]:
+    def _moments(self, column: pa.Array, before: int = 0) -> tuple[Any, Any, bool]:
         try:
-            return moments_of(column)
+            return moments_of(column, before=before)
         except ValueError as error:
             raise self._wrong(
                 f"column {self.spec.time!r} is not a time ({error})",

@@ -22,6 +22,8 @@ SKEW = timedelta(minutes=5)  # by which the clock that wrote a row may be ahead 
 _DAY = timedelta(days=1)  # likewise where only the day was written, in whatever zone
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SPACED_ZONE = r"^(\d{4}-\d\d-\d\d.\d\d:.*\d) +([+-]\d\d:?(?:\d\d)?)$"
+_UTC_BY_NAME = r"^(\d{4}-\d\d-\d\d.\d\d:.*\d) *(?:UTC|Z)$"  # as BigQuery writes it
 _SCALES = ((10**17, 1, 1000), (10**14, 1, 1), (10**11, 1000, 1))  # from that number on, × and ÷ to microseconds
 
 
@@ -152,11 +154,11 @@ def time_window(
     return window
 
 
-def moments_of(column: pa.Array) -> tuple[Any, Any, bool]:
+def moments_of(column: pa.Array, *, before: int = 0) -> tuple[Any, Any, bool]:
     """((n,) moments, by UTC where no zone is written; (n,) bool what is missing; whether they are days).
 
     Numbers are seconds, from 10^11 on milliseconds (seconds reach that in the year 5138), from 10^14 on microseconds, from
-    10^17 on nanoseconds. Raises ValueError.
+    10^17 on nanoseconds. before: rows before these, for messages. Raises ValueError.
     """
     import pyarrow as pa
 
@@ -169,7 +171,7 @@ def moments_of(column: pa.Array) -> tuple[Any, Any, bool]:
     days = pa.types.is_date(column.type)
     missing = arrays.is_missing(column)
     if pa.types.is_string(column.type):
-        column, days = _parsed(column)
+        column, days = _parsed(column, before)
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
         return _from_numbers(column, missing), missing, False
     if not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type) or pa.types.is_null(column.type)):
@@ -225,7 +227,7 @@ def _from_numbers(column: pa.Array, missing: Array) -> Array:
     return np.round(seconds * 1e6).astype(np.int64)
 
 
-def _parsed(column: pa.Array) -> tuple[pa.Array, bool]:
+def _parsed(column: pa.Array, before: int) -> tuple[pa.Array, bool]:
     """(timestamps, or numbers where all texts are some; whether all are days)."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -233,12 +235,43 @@ def _parsed(column: pa.Array) -> tuple[pa.Array, bool]:
     if len(column) and pc.all(pc.match_substring_regex(column, r"^\d+(\.\d+)?$")).as_py():
         whole = not pc.any(pc.match_substring(column, ".")).as_py()
         return column.cast(pa.int64() if whole else pa.float64()), False
+    plain = pc.replace_substring_regex(column, _SPACED_ZONE, r"\1\2")
+    plain = pc.replace_substring_regex(plain, _UTC_BY_NAME, r"\1Z")
     for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.timestamp("ns", "UTC"), pa.timestamp("ns")):
         try:
-            return column.cast(kind), bool(len(column)) and (pc.max(pc.utf8_length(column)).as_py() or 11) <= 10
+            return plain.cast(kind), bool(len(column)) and (pc.max(pc.utf8_length(column)).as_py() or 11) <= 10
         except pa.ArrowInvalid:
             continue
-    raise ValueError("it holds texts that are none, or some with a time zone and some without")
+    raise ValueError(_unreadable(plain, before))
+
+
+def _unreadable(column: pa.Array, before: int) -> str:
+    """What is wrong with the first of these texts that cannot be read along with those before it."""
+    import pyarrow as pa
+
+    zoned: bool | None = None
+    for row in range(len(column)):
+        readable = [
+            zone for zone in (True, False) if _reads(column.slice(row, 1), pa.timestamp("ns", "UTC" if zone else None))
+        ]
+        if not readable:
+            return f"row {before + row + 1:,} is no time"
+        if column[row].is_valid and zoned is None:
+            zoned = readable[0]
+        if column[row].is_valid and zoned not in readable:
+            has, lacks = ("has none", "have one") if zoned else ("has one", "have none")
+            return f"some rows have a time zone and some have none: row {before + row + 1:,} {has}, those before it {lacks}"
+    return "they are of different forms"
+
+
+def _reads(texts: pa.Array, kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    try:
+        texts.cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _extreme(choose: Any, before: int | None, moments: Array) -> int | None:
