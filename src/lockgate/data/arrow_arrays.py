@@ -122,6 +122,12 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
+def type_text(kind: pa.DataType) -> str:
+    """A type as messages name it, cut where it is long."""
+    text = str(kind)
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
 def is_number(kind: pa.DataType) -> bool:
     """Whether a type is of numbers; true and false are none."""
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))

@@ -48,7 +48,7 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
         kind = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
         if not arrays.is_class(kind):
             raise DataError(
-                f"data {dataset.name!r}: the label (column {column!r}) holds {kind}",
+                f"data {dataset.name!r}: the label (column {column!r}) holds {arrays.type_text(kind)}",
                 remedy="a class is a text, a whole number, or true or false",
             )
         distinct |= dict.fromkeys(

@@ -36,7 +36,22 @@ def scan(file: DataFile) -> Contents:
                     file, field.name, f"{before} at first, and {field_type} somewhere from line {first_line} on"
                 )
             types[field.name] = kind
+    if rows == 1 and _is_of_columns(types):
+        raise file.broken(
+            "is one JSON object of columns",
+            remedy="write one object a line; in pandas to_json(…, orient='records', lines=True)",
+        )
     return Contents(pa.schema(list(types.items())), rows)
+
+
+def _is_of_columns(types: dict[str, pa.DataType]) -> bool:
+    """Whether the only object of a file is a frame as pandas writes it by default, or with orient='split'."""
+    if types.keys() == {"columns", "index", "data"}:
+        return True
+    if not types or not all(pa.types.is_struct(kind) for kind in types.values()):
+        return False
+    rows = {tuple(field.name for field in kind) for kind in types.values()}
+    return len(rows) == 1 and (len(types) > 1 or next(iter(rows))[:1] == ("0",))
 
 
 def read(file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema = NOTHING) -> Iterator[pa.RecordBatch]:

@@ -71,14 +71,14 @@ class SingleColumn:
         """The values as text. Raises DataError for a type that has none, and for numbers that may have become the same."""
         if column_texts.may_have_collapsed(column).any():
             raise self._wrong(
-                f"holds {column.type} with whole numbers so large that different ones may have become the same",
+                f"holds {arrays.type_text(column.type)} with whole numbers so large that different ones may have become the same",
                 remedy="store it as whole numbers or as texts",
             )
         try:
             return column_texts.texts(column)
         except pa.ArrowException as error:
             raise self._wrong(
-                f"holds {column.type}, which has no text", remedy="store it as a number or a text"
+                f"holds {arrays.type_text(column.type)}, which has no text", remedy="store it as a number or a text"
             ) from error
 
     def _refuse_missing(self) -> None:

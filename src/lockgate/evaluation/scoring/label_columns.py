@@ -35,7 +35,7 @@ class Numbers(SingleColumn):
         column = arrays.plain(batch.column(self.needs[0]))
         kind = column.type
         if not (arrays.is_number(kind) or pa.types.is_null(kind)):
-            raise self._wrong(f"holds {kind}, not numbers")
+            raise self._wrong(f"holds {arrays.type_text(kind)}, not numbers")
         values = arrays.as_floats(column)
         self._missing.add(np.isnan(values), before)
         self._outside.add(np.isinf(values) | (values < self._floor), before)
@@ -85,7 +85,9 @@ class Labels(SingleColumn):
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         column = self._plain(batch, before)
         if not arrays.is_class(column.type):
-            raise self._wrong(f"holds {column.type}", remedy="a binary label is a number, a text, or true and false")
+            raise self._wrong(
+                f"holds {arrays.type_text(column.type)}", remedy="a binary label is a number, a text, or true and false"
+            )
         encoded = column.dictionary_encode(null_encoding="encode")
         distinct = encoded.dictionary.to_pylist()
         self._seen |= {value: None for value in distinct if value is not None and value == value}
@@ -144,7 +146,9 @@ class Classes(SingleColumn):
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         column = self._plain(batch, before)
         if not arrays.is_class(column.type):
-            raise self._wrong(f"holds {column.type}", remedy="a class is a text, a whole number, or true or false")
+            raise self._wrong(
+                f"holds {arrays.type_text(column.type)}", remedy="a class is a text, a whole number, or true or false"
+            )
         indices = self._indices_of_texts(column) if self._untyped else class_indices(column, self._classes)
         unknown = (indices < 0) & ~arrays.is_missing(column)
         self._unknown.add(unknown, before)
@@ -198,7 +202,7 @@ class RecordedScores(SingleColumn):
     def add(self, batch: pa.RecordBatch, before: int) -> None:
         column = self._plain(batch, before)
         if not (arrays.is_number(column.type) or arrays.is_text(column.type) or _is_plain(column.type)):
-            raise self._wrong(f"holds {column.type}, not numbers")
+            raise self._wrong(f"holds {arrays.type_text(column.type)}, not numbers")
         if pa.types.is_floating(column.type):
             self._infinite.add(np.isinf(arrays.as_floats(column)), before)
         self._values.append(self._reader.read(pa.RecordBatch.from_arrays([column], names=list(self.needs))))
