@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from lockgate.data import arrow_arrays as arrays
-from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading, refuse_other_bytes
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
@@ -25,6 +25,7 @@ def scan(file: DataFile) -> Contents:
 
     The first block suggests the types; where a later cell does not fit, that column alone is read whole.
     """
+    refuse_other_bytes(file)
     types: dict[str, pa.DataType] = {}
     while True:
         names: list[str] = []

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from lockgate.data import arrow_arrays as arrays
-from lockgate.data.formats import NOTHING, Contents, DataFile, cut, reading, widened
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, reading, refuse_other_bytes, widened
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
@@ -22,6 +22,7 @@ _BLOCK_BYTES = 2 << 20
 
 def scan(file: DataFile) -> Contents:
     """The types over the whole file. Raises DataError, which names the line."""
+    refuse_other_bytes(file)
     types: dict[str, pa.DataType] = {}
     rows = 0
     for first_line, block in _blocks(file):
