@@ -168,3 +168,9 @@ def test_a_folder_that_is_no_number_is_no_weight(tmp_path: Path) -> None:
     """Though another one is."""
     with pytest.raises(DataError, match="holds string, not numbers"):
         of_folders(tmp_path, ["1", "x"], label="y", weight="k")
+
+
+def test_a_score_with_a_decimal_comma_is_no_class(tmp_path: Path) -> None:
+    """The row and the comma are named."""
+    with pytest.raises(DataError, match="is no number in row 1: decimal comma"):
+        scored(tmp_path, ['"0,1"', '"0,9"'], label="p", scores={"candidate": "k"})

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
@@ -203,9 +204,17 @@ class RecordedScores(SingleColumn):
         column = self._plain(batch, before)
         if not (arrays.is_number(column.type) or arrays.is_text(column.type) or _is_plain(column.type)):
             raise self._wrong(f"holds {arrays.type_text(column.type)}, not numbers")
+        if arrays.is_text(column.type):
+            self._refuse_decimal_commas(column, before)
         if pa.types.is_floating(column.type):
             self._infinite.add(np.isinf(arrays.as_floats(column)), before)
         self._values.append(self._reader.read(pa.RecordBatch.from_arrays([column], names=list(self.needs))))
+
+    def _refuse_decimal_commas(self, column: pa.Array, before: int) -> None:
+        commas = pc.fill_null(pc.match_substring_regex(column, r"^\s*[+-]?\d*,\d+\s*$"), fill_value=False)
+        if pc.any(commas).as_py():
+            row = self._dataset.row(before + int(arrays.to_numpy(commas).argmax()) + 1)
+            raise self._wrong(f"is no number in {row}: decimal comma", remedy="write decimals with a point: 0.1")
 
     def done(self) -> pa.Array:
         self._refuse_missing()
