@@ -12,6 +12,7 @@ import pyarrow.csv
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading, refuse_other_bytes
+from lockgate.data.formats.csv_lines import refuse_damage
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
@@ -26,6 +27,7 @@ def scan(file: DataFile) -> Contents:
     The first block suggests the types; where a later cell does not fit, that column alone is read whole.
     """
     refuse_other_bytes(file)
+    refuse_damage(file)
     types: dict[str, pa.DataType] = {}
     while True:
         names: list[str] = []

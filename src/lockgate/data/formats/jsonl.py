@@ -14,6 +14,7 @@ import pyarrow.json
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.formats import NOTHING, Contents, DataFile, cut, reading, refuse_other_bytes, widened
+from lockgate.data.formats.encoding import refuse_nul, refuse_other_encodings
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
@@ -100,6 +101,8 @@ def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:
     line, rest = 1, b""
     with reading(file), file.stream() as stream:
         while chunk := stream.read(_BLOCK_BYTES):
+            if line == 1 and not rest:
+                refuse_other_encodings(file, chunk)
             head, newline, tail = chunk.rpartition(b"\n")
             if not newline:
                 rest += chunk
@@ -137,6 +140,7 @@ def _explained(file: DataFile, block: bytes, first_line: int) -> DataError:
     for number, line in enumerate(block.split(b"\n"), first_line):
         if not line.strip():
             continue
+        refuse_nul(file, line, number)
         try:
             value = json.loads(line.decode(), object_pairs_hook=_object, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
