@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -244,3 +245,48 @@ for path in ("data", "d.jsonl", "d.parquet"):
 print("pandas" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def rewritten(path: Path, data: bytes, *, keep_times: bool = False) -> None:
+    before = path.stat()
+    path.write_bytes(data)
+    if keep_times:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    else:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "keep_times"),
+    [(b"a,b\n9,9\n", False), (b"a,b\n1,2\n3,4\n", True), (b"a,c\n1,2\n", False), (b"a,b\n\n1,", True), (None, False)],
+)
+@pytest.mark.parametrize("first", ["digest", "schema"])
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    tmp_path: Path, data: bytes | None, keep_times: bool, first: str
+) -> None:
+    """Longer, of other columns, broken, gone, or with other values in as many bytes."""
+    path = tmp_path / "d.csv"
+    path.write_bytes(b"a,b\n1,2\n")
+    dataset = Dataset("holdout", DatasetSpec(path="d.csv"), tmp_path)
+    assert getattr(dataset, first)
+    if data is None:
+        path.unlink()
+    else:
+        rewritten(path, data, keep_times=keep_times)
+
+    with pytest.raises(DataError, match=r"d\.csv changed while it was read") as refused:
+        list(dataset.batches())
+    assert refused.value.exit_code == 4
+
+
+def test_a_file_that_is_written_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    """Between its first rows and its last."""
+    path = tmp_path / "d.csv"
+    path.write_bytes(b"a,b\n" + b"1,2\n" * 10)
+    batches = Dataset("holdout", DatasetSpec(path="d.csv"), tmp_path).batches(rows=4)
+    next(batches)
+    with path.open("ab") as file:
+        file.write(b"1,2\n")
+
+    with pytest.raises(DataError, match=r"d\.csv changed while it was read"):
+        list(batches)

@@ -18,6 +18,7 @@ from lockgate.data.locate import Located, locate, log_entries
 from lockgate.data.slices.slice import Slice
 from lockgate.data.stored_columns import column_of, is_stored
 from lockgate.data.time_window import TimeWindow, moments_of, time_window
+from lockgate.data.unchanged_files import UnchangedFiles, changed
 from lockgate.errors import DataError, NotHere
 from lockgate.hashing import files_digest, sha256_file
 
@@ -47,6 +48,7 @@ class Dataset:
         self._scratch = scratch
         self._now = now
         self._failed: DataError | None = None
+        self._unchanged = UnchangedFiles()
         self.repeated: int | None = None  # how many rows repeat an earlier one, once they were checked
 
     @property
@@ -72,9 +74,9 @@ class Dataset:
         if self._remote:
             digest = self._copy.digest
         elif self._located.alone:
-            digest = sha256_file(self._located.files[0][1])
+            digest = self._sha256(self._located.files[0][1])
         else:
-            entries = [(name, sha256_file(path), path.stat().st_size) for name, path in self._located.files]
+            entries = [(name, self._sha256(path), path.stat().st_size) for name, path in self._located.files]
             digest = files_digest([*entries, *log_entries(self._log_state)])
         if self.spec.digest not in (None, digest):
             raise self._wrong(
@@ -240,7 +242,11 @@ class Dataset:
 
         if self.spec.digest is not None:
             _ = self.digest
-        scanned = tuple((file, source_of(file).scan(file)) for file in self._files)
+        looked_at = []
+        for file in self._files:
+            with self._unchanged.watched(file.path, file.name):
+                looked_at.append((file, source_of(file).scan(file)))
+        scanned = tuple(looked_at)
         if self._log_state is not None:
             return self._log_state.schema, scanned
         types: dict[str, pa.DataType] = {}
@@ -290,8 +296,13 @@ class Dataset:
         as_stored = pa.schema([self.schema.field(column_of(name)) for name in columns if is_stored(name)])
         for file, contents in self._scanned[1]:
             if contents.rows:
-                batches = read_rows(file, contents, typed, as_stored, rows=rows)
-                yield from (batch.select(columns) for batch in batches) if as_stored.names else batches
+                count = 0
+                with self._unchanged.watched(file.path, file.name):
+                    for batch in read_rows(file, contents, typed, as_stored, rows=rows):
+                        count += batch.num_rows
+                        yield batch.select(columns) if as_stored.names else batch
+                    if count != file.count(contents):
+                        raise changed(file.name)
 
     @property
     def _rows(self) -> int:
@@ -341,6 +352,10 @@ class Dataset:
                 remedy="write times as 2026-11-21T10:00:00Z, as timestamps, or as seconds, milliseconds, microseconds or "
                 "nanoseconds since 1970",
             ) from error
+
+    def _sha256(self, path: Path) -> str:
+        with self._unchanged.watched(path, self._shown(path)):
+            return sha256_file(path)
 
     @contextmanager
     def _naming(self) -> Iterator[None]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,7 +78,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, data: bytes
         ("d.csv", b"a,a\n1,2\n", "has columns of the same name: a"),
         ("d.csv", b"a,b\n1,2\n1,SECRET,3\n", r"row 3 \(the header is row 1\) has 3 cells where 2 are expected"),
         ("d.csv", b"a\nx\n\xe9\n", "column 'a' is not UTF-8 text"),
-        ("d.csv", b'a,b\n"SECRET,2\n3,4\n', "has 1 cells where 2 are expected"),
+        ("d.csv", b'a,b\n"SECRET,2\n3,4\n', "line 2 opens a quote that is not closed"),
         ("d.csv.gz", gzip.compress(CSV * 500, mtime=0)[:-9], "cannot be read as csv in gzip"),
         ("d.csv.gz", CSV, "cannot be read as csv in gzip"),
         ("d.csv.zst", zst(CSV * 500)[:-9], "cannot be read as csv in zstd"),
@@ -315,3 +317,38 @@ def test_a_page_that_is_not_what_its_checksum_says_is_refused(tmp_path: Path) ->
     refusal = kept_or_named(written(tmp_path, "d.parquet", whole[:at] + b"d" + whole[at + 1 :]))
 
     assert "CRC checksum verification failed" in refusal
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy"])
+def test_no_byte_of_a_footer_makes_a_column_another(tmp_path: Path, compression: str) -> None:
+    """Each name and kind stands there twice: in Parquet's schema, and in Arrow's beside it."""
+    table = pa.table({"id": ["a", None, "c"], "n": [1, None, 3], "x": [0.5, 1.5, None]})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression=compression)
+    whole = bytes(sink.getvalue())
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refusals = []
+    for at, flip in itertools.product(range(footer, footer + 60), (1, 4, 64)):
+        path = written(tmp_path, "d.parquet", whole[:at] + bytes([whole[at] ^ flip]) + whole[at + 1 :])
+        refusals.append(kept_or_named(path))
+        assert refusals[-1] or pa.Table.from_batches(dataset(path).batches()).schema.equals(table.schema)
+
+    assert any("calls a column 'hd' in one of its schemas, and 'id' in the other" in refusal for refusal in refusals)
+    assert any("has column 'id' as binary in one" in refusal for refusal in refusals)
+
+
+def test_a_schema_of_arrow_that_a_tool_kept_beside_fewer_columns_is_passed_over(tmp_path: Path) -> None:
+    """And units and widths, which writers change, are no contradiction."""
+    schema = pa.schema({"a": pa.int64(), "b": pa.string()}).serialize().to_pybytes()
+    sink = pa.BufferOutputStream()
+    kept = pa.table({"a": [1]}).replace_schema_metadata({b"ARROW:schema": base64.b64encode(schema)})
+    with pq.ParquetWriter(sink, kept.schema, store_schema=False) as writer:
+        writer.write_table(kept)
+        writer.add_key_value_metadata({"ARROW:schema": base64.b64encode(schema).decode()})
+    assert rows(written(tmp_path, "d.parquet", bytes(sink.getvalue()))) == [{"a": 1}]
+
+    sink = pa.BufferOutputStream()
+    old = pa.table({"t": pa.array([10**9], pa.timestamp("ns")), "n": pa.array([1], pa.uint32()), "d": pa.array([0], pa.date64()),
+                    "c": pa.array(["x"]).dictionary_encode(), "v": pa.array(["x"], pa.large_string())})  # fmt: skip
+    pq.write_table(old, sink, version="1.0", coerce_timestamps="ms")
+    assert len(rows(written(tmp_path, "d.parquet", bytes(sink.getvalue())))) == 1

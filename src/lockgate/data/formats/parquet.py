@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ def scan(file: DataFile) -> Contents:
         no_column_twice(file, schema.names)
         with reading(file):
             _refuse_contradictions(file, parquet.metadata)
+            _refuse_other_schema(file, parquet)
         return Contents(schema, parquet.metadata.num_rows, index=_index(parquet.schema_arrow))
 
 
@@ -50,6 +52,47 @@ def _refuse_contradictions(file: DataFile, footer: pq.FileMetaData) -> None:
     total = sum(footer.row_group(number).num_rows for number in range(footer.num_row_groups))
     if total != footer.num_rows:
         raise _contradiction(file, f"says that it has {footer.num_rows:,} rows, and {total:,} in its groups")
+
+
+def _refuse_other_schema(file: DataFile, parquet: pq.ParquetFile) -> None:
+    """Refuse columns of other names or kinds than the schema says that Arrow's writers put beside Parquet's own.
+
+    Where they differ in number a tool has left columns out and kept that schema: nothing can be compared.
+    """
+    encoded = (parquet.metadata.metadata or {}).get(b"ARROW:schema")
+    if encoded is None:
+        return
+    try:
+        written = pa.ipc.read_schema(pa.BufferReader(base64.b64decode(encoded)))
+    except (ValueError, OSError, pa.ArrowException):
+        return
+    if len(written) != len(parquet.schema_arrow):
+        return
+    for before, now in zip(written, parquet.schema_arrow, strict=True):
+        if before.name != now.name:
+            raise _contradiction(
+                file, f"calls a column {now.name!r} in one of its schemas, and {before.name!r} in the other"
+            )
+        kinds = _kind(before.type), _kind(now.type)
+        if None not in kinds and kinds[0] != kinds[1]:
+            raise _contradiction(
+                file, f"has column {now.name!r} as {now.type} in one of its schemas, and as {before.type} in the other"
+            )
+
+
+def _kind(kind: pa.DataType) -> str | None:
+    """What a type is whatever its width or unit, which writers may change; None where it is not compared."""
+    kind = arrays.plain_type(kind)
+    if arrays.is_text(kind) or pa.types.is_string_view(kind):
+        return "text"
+    if pa.types.is_floating(kind):
+        return str(kind)
+    checks = {
+        "whole": pa.types.is_integer, "bool": pa.types.is_boolean, "time": pa.types.is_timestamp, "date": pa.types.is_date,
+        "bytes": lambda each: pa.types.is_binary(each) or pa.types.is_large_binary(each) or pa.types.is_binary_view(each),
+        "struct": pa.types.is_struct, "decimal": pa.types.is_decimal,
+    }  # fmt: skip
+    return next((name for name, check in checks.items() if check(kind)), None)
 
 
 def _contradiction(file: DataFile, problem: str) -> DataError:
