@@ -14,11 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.data import remote
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.data.locate import Located, locate, log_entries
+from lockgate.data.locate import Located, UnchangedFiles, changed, locate, log_entries
 from lockgate.data.slices.slice import Slice
 from lockgate.data.stored_columns import column_of, is_stored
 from lockgate.data.time_window import TimeWindow, moments_of, time_window
-from lockgate.data.unchanged_files import UnchangedFiles, changed
 from lockgate.errors import DataError, NotHere
 from lockgate.hashing import files_digest, sha256_file
 

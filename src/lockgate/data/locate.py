@@ -8,7 +8,8 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -188,3 +189,44 @@ def partitions(name: str) -> Mapping[str, str | None]:
             raise DataError(f"gives {column!r} twice, in {name}", remedy="let each folder give a column of its own")
         values[column] = None if text == MISSING_PARTITION else text
     return values
+
+
+class UnchangedFiles:
+    """Hold each file against what it was when it was first looked at: it may change between its digest and its reading.
+
+    That is its size, the time of its last change, and its inode.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[Path, tuple[int, int, int]] = {}
+
+    @contextmanager
+    def watched(self, path: Path, name: str) -> Iterator[None]:
+        """Around whatever reads a file. Raises DataError where it is not the one of before, also in place of an error
+        that came of that."""
+        self._refuse_change(path, name)
+        try:
+            yield
+        except DataError:
+            self._refuse_change(path, name)
+            raise
+        self._refuse_change(path, name)
+
+    def _refuse_change(self, path: Path, name: str) -> None:
+        try:
+            state = path.stat()
+        except OSError:
+            if path in self._before:
+                raise changed(name) from None
+            return
+        now = (state.st_size, state.st_mtime_ns, state.st_ino)
+        if self._before.setdefault(path, now) != now:
+            raise changed(name)
+
+
+def changed(name: str) -> DataError:
+    """What is raised for a file that changed."""
+    return DataError(
+        f"{name} changed while it was read",
+        remedy="run again when nothing writes it, or write a copy and name that",
+    )
