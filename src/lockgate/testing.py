@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from lockgate.data.arrow_arrays import from_numpy, to_floats, whole
 from lockgate.data.class_labels import class_text
-from lockgate.data.dataset import TableDataset
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import UsageError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.requirements.requirement import Requirement

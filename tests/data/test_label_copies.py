@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lockgate.data.dataset import TableDataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.label_copies import label_copies
+from lockgate.data.table_dataset import TableDataset
 
 LABELS = [0, 1, 1, 0, 1] * 8
 

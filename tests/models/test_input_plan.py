@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lockgate.data.dataset import TableDataset
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.table_dataset import TableDataset
 from lockgate.models.input_check import misfits
 from lockgate.models.input_plan import FittedFeatures, InputPlan, InputPlanner, InputSource
 

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from lockgate.data.dataset import Dataset, TableDataset
+from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.stored_columns import stored
+from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import DataError
 from lockgate.models.input_check import misfits, refusals, selected, with_texts
 from lockgate.models.input_plan import InputPlan, InputPlanner, InputSource

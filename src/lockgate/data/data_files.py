@@ -14,7 +14,7 @@ from lockgate.data.locate import CODECS, ENDINGS, partitions
 from lockgate.errors import DataError
 
 if TYPE_CHECKING:
-    from lockgate.data.delta import TableState
+    from lockgate.data.lakehouse.delta import TableState
 
 
 def data_files(named: Iterable[tuple[str, Path, str]], table: TableState | None) -> tuple[DataFile, ...]:

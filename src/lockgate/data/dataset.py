@@ -24,11 +24,11 @@ from lockgate.hashing import files_digest, sha256_file
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from lockgate.data.delta import TableState
     from lockgate.data.formats import Contents, DataFile
+    from lockgate.data.lakehouse.delta import TableState
 
 
-_INDEX = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # the first is that of to_csv, read back as the second
+INDEX_COLUMN = re.compile(r"|Unnamed: \d+|__index_level_\d+__")  # the first is that of to_csv, read back as the second
 
 
 class Dataset:
@@ -106,7 +106,7 @@ class Dataset:
     def index_columns(self) -> tuple[str, ...]:
         """The columns that were the index of a pandas frame: as a Parquet file says, or by pandas' names for them."""
         written = {name for _, contents in self._scanned[1] for name in contents.index}
-        return tuple(name for name in self.columns if name in written or _INDEX.fullmatch(name))
+        return tuple(name for name in self.columns if name in written or INDEX_COLUMN.fullmatch(name))
 
     @property
     def partition_columns(self) -> tuple[str, ...]:
@@ -369,42 +369,3 @@ class Dataset:
 
     def _wrong(self, problem: str, *, remedy: str | None = None, kind: type[DataError] = DataError) -> DataError:
         return kind(f"data {self.name!r}: {self.redacted_path} {problem}", remedy=remedy)
-
-
-class TableDataset(Dataset):
-    """Rows that are in memory already. The path of the spec is only a name."""
-
-    def __init__(self, table: pa.Table, spec: DatasetSpec) -> None:
-        super().__init__("table", spec, Path())
-        self._table = table
-
-    @property
-    def version(self) -> int | None:
-        """The version of the Delta table that was read; None where the path is of no table."""
-        return None if self._table is None else self._table.version
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self._table.schema.remove_metadata()
-
-    @property
-    def index_columns(self) -> tuple[str, ...]:
-        return tuple(name for name in self.columns if _INDEX.fullmatch(name))
-
-    @property
-    def partition_columns(self) -> tuple[str, ...]:
-        return ()
-
-    def untyped(self, column: str) -> bool:
-        return False
-
-    @property
-    def _rows(self) -> int:
-        return int(self._table.num_rows)
-
-    def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-        parts = [self._table.column(column_of(name)) for name in columns]
-        yield from type(self._table).from_arrays(parts, names=columns).to_batches(max_chunksize=rows)
-
-    def _place(self, number: int) -> str:
-        return f"row {number:,}"

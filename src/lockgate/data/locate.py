@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote_to_bytes
 
 from lockgate.data import pointers
-from lockgate.data.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
+from lockgate.data.lakehouse.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
 from lockgate.errors import DataError, NotHere
 
 if TYPE_CHECKING:
-    from lockgate.data.delta import TableState
+    from lockgate.data.lakehouse.delta import TableState
 
 MISSING_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 ENDINGS = {
@@ -76,7 +76,7 @@ def _folder(folder: Path, table: Governed | None, root: Path) -> Located:
 
 
 def _table(table: Governed, folder: Path) -> Located:
-    from lockgate.data.delta import read_state
+    from lockgate.data.lakehouse.delta import read_state
 
     root = Path(table.folder)
     way = folder.absolute() if folder.absolute().is_relative_to(root) else folder.resolve()

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
 
-from lockgate.data.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
+from lockgate.data.lakehouse.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
 from lockgate.data.locate import log_entries, prefix, visible
 from lockgate.errors import DataError
 from lockgate.hashing import files_digest
 
 if TYPE_CHECKING:
-    from lockgate.data.delta import TableState
+    from lockgate.data.lakehouse.delta import TableState
 
 CONNECT_S, READ_S = 30.0, 60.0
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -196,7 +196,7 @@ def _files(system: Any, path: str, scratch: Path) -> _Remote:
 
 def _table(system: Any, table: str, path: str, scratch: Path) -> _Remote:
     """The files of a Delta table, or of its part below a path: its log is copied and read here."""
-    from lockgate.data.delta import read_state
+    from lockgate.data.lakehouse.delta import read_state
 
     logged = [
         *system.find(f"{table}/_delta_log"),

@@ -12,8 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from helpers.owned import FILE, amount_at_risk, broken, cost, profit
-from lockgate.data.dataset import TableDataset
 from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import GateBroken, UsageError
 from lockgate.evaluation.metrics import custom
 from lockgate.evaluation.metrics.catalog import SUBJECTS

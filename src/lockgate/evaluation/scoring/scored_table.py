@@ -19,10 +19,11 @@ from lockgate import hashing as digests
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
 from lockgate.data.class_labels import label_classes
-from lockgate.data.dataset import Dataset, TableDataset
+from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.slices.slice import Slice, resolved
 from lockgate.data.slices.spec import FIXED_COLUMNS, is_fixed
+from lockgate.data.table_dataset import TableDataset
 from lockgate.errors import DataError, ModelFault
 from lockgate.evaluation.scoring.categories import batches_with_categories
 from lockgate.evaluation.scoring.concurrent_scoring import in_lockstep

@@ -56,10 +56,10 @@ def governed_within(names: Iterable[str]) -> Governed | None:
     """The table that lies below a folder, by the names of all files in it."""
     for name in names:
         parts = name.split("/")
-        for place, part in enumerate(parts[:-1]):
+        for depth, part in enumerate(parts[:-1]):
             kind, inside = _MARKS.get(part, ("", None))
-            if inside is not None and inside.fullmatch(parts[place + 1]):
-                return Governed("/".join(parts[:place]), kind)
+            if inside is not None and inside.fullmatch(parts[depth + 1]):
+                return Governed("/".join(parts[:depth]), kind)
     return None
 
 

@@ -84,8 +84,8 @@ def read_state(table: Path, *, below: str = "") -> TableState:
         if not name.startswith(below):
             continue
         constants = {} if partitions is None else {
-            field.name: partitions.field(place).slice(number, 1).cast(schema.field(field.name).type)
-            for place, field in enumerate(partitions.type)
+            field.name: partitions.field(index).slice(number, 1).cast(schema.field(field.name).type)
+            for index, field in enumerate(partitions.type)
         }  # fmt: skip
         files.append(
             TableFile(name, constants, next((mask for uri, mask in kept.items() if uri.endswith(f"/{name}")), None))

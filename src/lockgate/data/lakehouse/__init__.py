@@ -1,0 +1,1 @@
+"""Folders whose files a log governs: Delta is read by it, the others are refused."""

@@ -1,0 +1,53 @@
+"""Rows that are in memory already, as a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lockgate.data.dataset import INDEX_COLUMN, Dataset
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.stored_columns import column_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class TableDataset(Dataset):
+    """Rows that are in memory already. The path of the spec is only a name."""
+
+    def __init__(self, table: pa.Table, spec: DatasetSpec) -> None:
+        super().__init__("table", spec, Path())
+        self._table = table
+
+    @property
+    def version(self) -> int | None:
+        """The version of the Delta table that was read; None where the path is of no table."""
+        return None if self._table is None else self._table.version
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self._table.schema.remove_metadata()
+
+    @property
+    def index_columns(self) -> tuple[str, ...]:
+        return tuple(name for name in self.columns if INDEX_COLUMN.fullmatch(name))
+
+    @property
+    def partition_columns(self) -> tuple[str, ...]:
+        return ()
+
+    def untyped(self, column: str) -> bool:
+        return False
+
+    @property
+    def _rows(self) -> int:
+        return int(self._table.num_rows)
+
+    def _read(self, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+        parts = [self._table.column(column_of(name)) for name in columns]
+        yield from type(self._table).from_arrays(parts, names=columns).to_batches(max_chunksize=rows)
+
+    def _place(self, number: int) -> str:
+        return f"row {number:,}"
