@@ -61,14 +61,14 @@ def test_the_pipeline_that_it_shows_is_accepted(checkout: Path) -> None:
 
 
 def size_gate(checkout: Path, source: str) -> Gate:
-    """The README's gate of one's own with this source, in the pipeline that stands beside it there."""
+    """The README's gate of one's own with this source, run from its file, in the pipeline beside it there."""
     (checkout / "gates" / "size.py").write_text(source, encoding="utf-8")
     path = checkout / "gates" / "fraud.yaml"
     path.write_text(
         "model: fraud\ntask: binary\nregistry: {uri: 'sqlite:///mlflow.db'}\ngates:\n" + blocks("yaml")[1],
         encoding="utf-8",
     )
-    return loader.load(path, environ=None).gate("Size")
+    return loader.load(path, environ=None, run_code=True).gate("Size")
 
 
 def judged(folder: Path, gate: Gate, size: int) -> str:
