@@ -7,8 +7,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
+from lockgate.cli.output import show_lines
 from lockgate.errors import UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import find
@@ -89,7 +88,7 @@ def _staged_digest(pipeline: Pipeline) -> str:
         )
     since = standing.since.get(standing.staging)
     when = "" if since is None else f" since {utc_text(since)}"
-    click.echo(f"meant is {digest}: version {standing.staging} of {pipeline.model}, in Staging{when}", err=True)
+    show_lines([f"meant is {digest}: version {standing.staging} of {pipeline.model}, in Staging{when}"], err=True)
     return digest
 
 
