@@ -158,6 +158,8 @@ def test_what_is_hidden_is_found_nowhere(secret: str, text: str) -> None:
     [
         ("see https://u:p@h.x/a/b?token=1#frag now", "see https://***@h.x/a/b?***#*** now"),
         ("'http://h/x?y'", "'http://h/x?***'"),
+        ("http://h/x?… is not there (http://h/y?…): no", "http://h/x?… is not there (http://h/y?…): no"),
+        ("http://h/x?…token http://u@h/x?…#token", "http://h/x?*** http://***@h/x?…#***"),
         ("s3://bucket/key (postgres://u@h/db)", "s3://bucket/key (postgres://***@h/db)"),
         ("why? x#y a@b.c", "why? x#y a@b.c"),
     ],

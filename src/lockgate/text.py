@@ -20,6 +20,7 @@ _ADDRESS = re.compile(
     r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#"'<>]*@)?(?P<place>[^\s?#"'<>|]*)"""
     r"""(?P<query>\?[^\s#"'<>|]+)?(?P<fragment>\#[^\s"'<>|]+)?"""
 )
+_CUT = re.compile(r"\?…[.,:;)\]]*")
 _SHORTEST_SECRET = 6
 _JOINT = "\u200b"
 _OUTPUT = re.compile(r"[a-z]+(_[a-z]+)*|sha256:[0-9a-f]{64}")
@@ -110,9 +111,11 @@ def without_secrets(value: str) -> str:
 
 
 def _bare_address(match: re.Match[str]) -> str:
-    """scheme://***@host/path?***#*** of an address, as far as it has these parts."""
+    """scheme://***@host/path?***#*** of an address, as far as it has these parts; a query that is cut already stays `?…`."""
     user = "***@" if match["user"] else ""
-    return f"{match['scheme']}{user}{match['place']}{'?***' if match['query'] else ''}{'#***' if match['fragment'] else ''}"
+    query = match["query"] or ""
+    query = "?***" if query and not _CUT.fullmatch(query) else query
+    return f"{match['scheme']}{user}{match['place']}{query}{'#***' if match['fragment'] else ''}"
 
 
 def hide(value: Any, forms: Sequence[str]) -> Any:
