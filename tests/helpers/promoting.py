@@ -58,7 +58,7 @@ class Clock:
 def _finding(name: str, verdict: str) -> dict[str, Any]:
     """The finding of a line of the gate `metadata`."""
     return {
-        "id": f"metadata/{name}/overall", "requirement": name, "subject": "metadata", "slice": {}, "observed": "1",
+        "id": f"metadata/{name}/overall", "requirement": name, "subject": "metadata", "slice": {}, "observed": None,
         "interval": None, "champion": None, "limit": {"op": ">=", "value": "1", "text": "1"}, "decided": None, "rows": 1,
         "positives": None, "rows_needed": None, "verdict": verdict, "code": "met", "reason": "", "remedy": None, "detail": {},
     }  # fmt: skip

@@ -91,7 +91,7 @@ def test_what_would_change_is_refused_without_its_value(
 
 
 def frame_of(columns: dict[str, pa.Array], *fields: Any) -> Any:
-    host = Host(lambda: None)
+    host = Host(lambda **_: None)
     host.columns = list(fields) or None
     return host.frame(pa.record_batch(columns))
 
@@ -175,7 +175,7 @@ class Vandal:
 @pytest.mark.parametrize("concurrency", [1, 2])
 def test_requests_of_a_load_do_not_share_what_a_model_changes(concurrency: int) -> None:
     """Neither do those of the warm-up, of which the frames are the same."""
-    host = Host(lambda: None)
+    host = Host(lambda **_: None)
     host.model = Vandal()
     plan = {
         "rows": 1,
@@ -205,7 +205,7 @@ def test_an_example_is_read_by_mlflow_itself(tmp_path: Path) -> None:
     """A missing text, a time and parameters; a file that is broken afterwards is said to be."""
     example = pd.DataFrame({"job": ["cook", None], "at": [pd.Timestamp(NOON)] * 2})
     save_model(tmp_path / "m", python_model=Twin(), input_example=(example, {"k": 3}), pip_requirements=["mlflow"])
-    host = Host(lambda: None)
+    host = Host(lambda **_: None)
     host.load(str(tmp_path / "m"))
     assert host.answer_example() == 2
 

@@ -114,7 +114,10 @@ def test_a_hundred_columns_are_not_all_told(shared: Bench) -> None:
         (lambda file: file.write_text("- no map\n"), "the version's MLmodel file is not a map"),
         (lambda file: file.write_text("signature: {inputs: '{'}\n"), "the signature in MLmodel cannot be read: "),
         (lambda file: file.write_text("signature: {inputs: '[1]'}\n"), "AttributeError: "),
-        (lambda file: file.write_text(f"signature: {{inputs: '{'[' * 100_000}'}}\n"), "RecursionError: "),
+        (
+            lambda file: file.write_text(f"signature: {{inputs: '{'[' * 100_000}'}}\n"),
+            "the signature in MLmodel cannot be read: ",
+        ),
         (lambda file: file.unlink(), "has no such thing while reading the signature of "),
     ],
     ids=["none", "no map", "no json", "no columns", "deep", "no file"],
