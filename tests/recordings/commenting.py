@@ -12,8 +12,11 @@ import yaml
 
 from recordings.stage import Stage
 
-ASKS = ["metrics/r2/overall", "metrics/r3/country=BR"]
+SUBJECTS = ("training_data", "code_commit", "logged_metrics", "source_run", "requirements")
+ASKED = SUBJECTS[:2]  # what an owner may accept by the pipeline
+ASKS = ["metadata/r1/overall", "metadata/r2/overall"]
 OPEN: dict[str, Any] = {"verdict": "inconclusive", "opens": "by_owner", "asks": ASKS}
+UNWHOLE = {**OPEN, "asks": ["metrics/r2/overall", "metrics/r3/country=BR"]}
 # (what the evidence says besides, [(who, what they write)])
 THREADS: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     ({}, [("ana", "/gate approve {digest}")]),
@@ -45,12 +48,16 @@ THREADS: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
     (OPEN, [("ana", "/gate approve {digest} accepting two undecided")]),
     (OPEN, [("ana", "/gate approve {digest} accepting 2")]),
     ({"verdict": "fail", "opens": "no"}, [("ana", "/gate approve {digest}")]),
+    (UNWHOLE, [("ana", "/gate approve {digest} accepting 2 undecided")]),
 ]  # fmt: skip
 
 
 def pipeline() -> dict[str, Any]:
     from helpers.hub.emulator import user
 
+    require = [
+        {"metric": name, "at_least": 1, **({"if_inconclusive": "ask"} if name in ASKED else {})} for name in SUBJECTS
+    ]
     owners = [{"github": name, "id": user(name)["id"]} for name in ("ana", "otto", "dev")]
     return {
         "model": "fraud",
@@ -58,7 +65,7 @@ def pipeline() -> dict[str, Any]:
         "registry": {"uri": "${MLFLOW_TRACKING_URI}"},
         "candidate": {"file": "models/fraud.version"},
         "champion": {"alias": "production", "else": "none"},
-        "gates": [{"gate": "metadata"}],
+        "gates": [{"gate": "metadata", "require": require}],
         "signoff": {"groups": {"owners": owners}, "require": {"owners": 1}},
     }
 
@@ -87,7 +94,7 @@ def _thread(stage: Stage, contract: Any, policy: str, more: dict[str, Any], comm
 
     world = World(contract, policy=policy, now=datetime.now(UTC).replace(microsecond=0))
     served = Served(world)
-    evidence = world.run_gate(**more)
+    evidence = world.run_gate(**more, **({"findings": _undecided(more["asks"])} if "asks" in more else {}))
     decisions = []
     for who, body in comments:
         event = world.comment(who, body.format(digest=evidence.digest))
@@ -99,6 +106,14 @@ def _thread(stage: Stage, contract: Any, policy: str, more: dict[str, Any], comm
             world.keep(record.read_bytes())
     served.close()
     stage.note("thread", decisions)
+
+
+def _undecided(asks: list[str]) -> list[dict[str, Any]]:
+    """The findings of the gate where those that are asked about are undecided."""
+    from helpers.promoting import evidence
+
+    (gate,) = evidence().document["gates"]
+    return [{**found, **({"verdict": "inconclusive"} if found["id"] in asks else {})} for found in gate["findings"]]
 
 
 def _decide(stage: Stage, api: str, event: dict[str, Any]) -> dict[str, Any]:
