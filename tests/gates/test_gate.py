@@ -81,6 +81,7 @@ def test_what_is_read_off_a_gate_is_declared_and_is_no_field_of_it() -> None:
     assert drift.own_load is not None
     assert drift.own_load.planned == 10
     assert (plain.own_data, plain.own_target, plain.own_load, plain.reads(["a"])) == (None, None, None, ())
+    assert plain.own_functions == {}
     assert (plain.by_group, plain.uses_models, plain.repeatable) == (False, False, False)
     assert list(plain.model_dump()) == ["gate", "name", "needs", "severity", "require", "waive"]
 

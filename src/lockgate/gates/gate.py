@@ -23,6 +23,7 @@ from lockgate.plugins import FormerName
 if TYPE_CHECKING:
     from lockgate.data.dataset_spec import DatasetSpec
     from lockgate.evaluation.case import Case
+    from lockgate.evaluation.metrics.custom import Function
     from lockgate.evaluation.scoring.row_metrics import RowMetric
     from lockgate.models.load_spec import Load
     from lockgate.models.target_spec import Target
@@ -147,6 +148,11 @@ class Gate(Config):
     def own_load(self) -> Load | None:
         """The requests that the gate sends: its field `load`, which `gate plan` tells the duration from. None for no load."""
         return getattr(self, "load", None)
+
+    @property
+    def own_functions(self) -> Mapping[str, Function]:
+        """The functions of one's own that the gate's field `functions` names, which its requirements are about."""
+        return {}
 
     def reads(self, datasets: Sequence[str]) -> tuple[str, ...]:
         """The names of the data that `check` opens, of all that the pipeline has."""

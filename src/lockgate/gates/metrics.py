@@ -51,6 +51,10 @@ class Metrics(Gate):
         by_row = {name: metric.subject(name) for name, metric in self._by_row.items()}
         return {**by_row, **SUBJECTS, **custom.subjects(self.functions)}
 
+    @property
+    def own_functions(self) -> Mapping[str, custom.Function]:
+        return self.functions
+
     def with_row_metrics(self, metrics: Mapping[str, RowMetric]) -> Gate:
         gate = self.model_copy()
         gate._by_row = dict(metrics)

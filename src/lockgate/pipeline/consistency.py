@@ -9,7 +9,6 @@ from typing import Any
 from lockgate import plugins
 from lockgate.data.class_labels import mismatch
 from lockgate.errors import guess
-from lockgate.evaluation.metrics.custom import Function
 from lockgate.models.output import OutputPart
 from lockgate.models.target_spec import Server
 from lockgate.pipeline import validation_messages
@@ -57,13 +56,11 @@ def code_complaints(
         (("per_row", name, "function"), metric.function) for name, metric in pipeline.per_row.items()
     ]
     for draft in drafts:
-        declared = getattr(draft.gate, "functions", None)
-        if isinstance(declared, Mapping):
-            functions += [
-                ((*draft.path, "functions", name, "function"), function.function)
-                for name, function in declared.items()
-                if isinstance(function, Function) and function.in_file
-            ]
+        functions += [
+            ((*draft.path, "functions", name, "function"), function.function)
+            for name, function in (draft.gate.own_functions.items() if draft.gate is not None else ())
+            if function.in_file
+        ]
     return [
         tree.complaint(path, f"{text!r} leads out of the project, so it is not run; keep the file in the project")
         for path, text in functions
