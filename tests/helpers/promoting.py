@@ -183,12 +183,28 @@ class Models:
 
     def register(self, model: str) -> ModelVersion:
         """Another version, its files and their digest known."""
+        files = self._made_files(model)
+        made = self.mlflow.create_model_version(model, source=str(files))
+        return ModelVersion(model, str(made.version), digest=digest.folder_digest(files))
+
+    def register_documented(self, model: str) -> ModelVersion:
+        """Another version, of which the store has all that the gate `metadata` asks for, one of each."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        files = self._made_files(model)
+        (files / "requirements.txt").write_text("mlflow\n")
+        run = self.mlflow.create_run("0", tags={"mlflow.source.git.commit": "c" * 40}).info.run_id
+        self.mlflow.log_metric(run, "auc", 0.9)
+        self.mlflow.log_inputs(run, datasets=[DatasetInput(Dataset("transactions", "0a1b2c3d", "local", "{}"))])
+        made = self.mlflow.create_model_version(model, source=str(files), run_id=run)
+        return ModelVersion(model, str(made.version), digest=digest.folder_digest(files), run_id=run)
+
+    def _made_files(self, model: str) -> Path:
         files = self.folder / model / uuid.uuid4().hex
         files.mkdir(parents=True)
         (files / "MLmodel").write_text("flavors:\n  python_function:\n    python_version: 3.11.7\n")
         (files / "weights.txt").write_text(uuid.uuid4().hex)
-        made = self.mlflow.create_model_version(model, source=str(files))
-        return ModelVersion(model, str(made.version), digest=digest.folder_digest(files))
+        return files
 
     def files(self, version: ModelVersion) -> Path:
         return Path(self.mlflow.get_model_version(version.name, version.version).source)

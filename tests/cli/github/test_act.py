@@ -32,10 +32,8 @@ registry: {{uri: "sqlite:///{folder}/m.db"}}
 candidate: {{newest: true}}
 champion: {{alias: production, else: none}}
 threshold: 0.5
-data:
-  holdout: {{path: data/elsewhere.parquet, label: y}}
 gates:
-  - {{gate: metrics, data: holdout, require: [auc >= 0.5]}}
+  - gate: metadata
 signoff:
   groups: {{owners: [{{github: ana, id: {ana}}}]}}
   require: {{owners: 1}}
@@ -142,14 +140,16 @@ def test_an_approval_is_decided_proven_and_promoted(tmp_path: Path) -> None:
     models = Models(f"sqlite:///{tmp_path}/m.db", tmp_path)
     pull = Pull(tmp_path, models.new())
     pull.put_ours(installed=True)
-    evidence = pull.world.run_gate(model=pull.model, version=models.register(pull.model))
+    asked = models.register_documented(pull.model)
+    evidence = pull.world.run_gate(model=pull.model, version=asked)
     event = pull.world.comment("ana", f"/gate approve {evidence.digest}")
     done = pull.tell(event)
 
     assert done.jobs == {"decide": "success", "prove": "success", "promote": "success"}, done.said[-30:]
     assert [done.outputs(job)["state"] for job in ("decide", "prove", "promote")] == ["approved", "proven", "promoted"]
-    assert models.registry.aliases(pull.model)["production"] == "1"
-    assert f"{pull.model} version 1 is promoted" in [one["body"] for one in pull.world.comments.values()][-1]
+    assert "re-evaluated, with the same result: metadata" in done.log("prove")
+    assert models.registry.aliases(pull.model)["production"] == asked.version
+    assert f"{asked} is promoted" in [one["body"] for one in pull.world.comments.values()][-1]
     assert sorted(path.name for path in pull.store.iterdir()) == ["gate-12", "gate-proof"]
     held = [one for one in done.said if WRITING in str(one) or READING in str(one)]
     assert {one.get("command") for one in held} == {"add-mask"}
@@ -283,11 +283,13 @@ jobs:
           "$PYTHON_OF_TESTS" - <<'END'
           from contextlib import nullcontext
           from lockgate.cli.github.actions_runner import commands_disabled, log
+          from lockgate.cli.output import show_command
           spoofed = "::add-mask::told\\n::set-output name=verdict::pass\\n::error title=spoofed::x\\n::stop-commands::a"
           with commands_disabled():
               print(spoofed, flush=True)
               log(spoofed)
-          log("::warning title=ours::told")
+          log("::error title=logged::told")
+          show_command("::warning title=ours::told")
           END
 """
 
