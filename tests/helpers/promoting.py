@@ -64,6 +64,11 @@ def _finding(name: str, verdict: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def measured() -> list[dict[str, Any]]:
+    """The findings of the gate `metadata` about a version that is documented: one thing found for each line."""
+    return [{**_finding(name, "pass"), "observed": "1"} for name, _ in _METADATA_LINES]
+
+
 def evidence(
     model: str = "fraud",
     version: ModelVersion | str = "2",

@@ -18,7 +18,7 @@ from helpers.hub.contract import github
 from helpers.hub.emulator import BOT, NAME, World, user
 from helpers.hub.served import TOKEN, Served
 from helpers.index import reachable
-from helpers.promoting import Models
+from helpers.promoting import Models, measured
 from lockgate.cli.github.workflow_files import PINNED, Workflows
 from lockgate.pipeline.loader import load
 
@@ -141,7 +141,7 @@ def test_an_approval_is_decided_proven_and_promoted(tmp_path: Path) -> None:
     pull = Pull(tmp_path, models.new())
     pull.put_ours(installed=True)
     asked = models.register_documented(pull.model)
-    evidence = pull.world.run_gate(model=pull.model, version=asked)
+    evidence = pull.world.run_gate(model=pull.model, version=asked, findings=measured())
     event = pull.world.comment("ana", f"/gate approve {evidence.digest}")
     done = pull.tell(event)
 
