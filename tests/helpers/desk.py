@@ -68,9 +68,13 @@ class Desk:
 
     def evaluate(self, version: ModelVersion, *, champion: ModelVersion | None = None, **more: Any) -> Evidence:
         """What `gate run` leaves behind."""
-        policy = load(self.pipeline, environ={}).policy_digest
+        pipeline = load(self.pipeline, environ={})
         about = evidence(
-            self.model, version, champion=champion, policy=policy, **{"finished": datetime.now(UTC)} | more
+            self.model,
+            version,
+            champion=champion,
+            policy=pipeline.policy_digest,
+            **{"finished": datetime.now(UTC), "gates": pipeline.gates} | more,
         )
         run_folder(about, self.folder / ".gate" / "runs" / about.run_id)
         return about

@@ -18,6 +18,7 @@ from helpers import moving
 from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
+from lockgate.gates.gate import Gate
 from lockgate.gates.metadata import Metadata
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.outcome import Outcome
@@ -36,7 +37,7 @@ PROMOTION = PromotionPolicy()
 CI = Identity("unverified", "ci@example.org", "ci")
 NOBODY = SignoffPolicy(require={"owners": 0})
 
-_METADATA_LINES = Metadata(gate="metadata").numbered_requirements
+_METADATA = Metadata(gate="metadata")
 
 _names = itertools.count(1)
 
@@ -55,10 +56,10 @@ class Clock:
         self.now += timedelta(**by)
 
 
-def _finding(name: str, verdict: str) -> dict[str, Any]:
-    """The finding of a line of the gate `metadata`."""
+def _finding(gate: Gate, name: str, verdict: str) -> dict[str, Any]:
+    """The finding of a line of a gate."""
     return {
-        "id": f"metadata/{name}/overall", "requirement": name, "subject": "metadata", "slice": {}, "observed": None,
+        "id": f"{gate.title}/{name}/overall", "requirement": name, "subject": gate.title, "slice": {}, "observed": None,
         "interval": None, "champion": None, "limit": {"op": ">=", "value": "1", "text": "1"}, "decided": None, "rows": 1,
         "positives": None, "rows_needed": None, "verdict": verdict, "code": "met", "reason": "", "remedy": None, "detail": {},
     }  # fmt: skip
@@ -66,7 +67,22 @@ def _finding(name: str, verdict: str) -> dict[str, Any]:
 
 def measured() -> list[dict[str, Any]]:
     """The findings of the gate `metadata` about a version that is documented: one thing found for each line."""
-    return [{**_finding(name, "pass"), "observed": "1"} for name, _ in _METADATA_LINES]
+    return [{**_finding(_METADATA, name, "pass"), "observed": "1"} for name, _ in _METADATA.numbered_requirements]
+
+
+def _result(gate: Gate, verdict: str, findings: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """What a gate leaves in the evidence. findings: in the place of one for each of its lines."""
+    lines = gate.numbered_requirements
+    return {
+        "name": gate.title,
+        "kind": gate.gate,
+        "counts": True,
+        "verdict": verdict,
+        "reason": "",
+        "context": {},
+        "requirements": [{"id": name, "text": str(line), "file": 0, "line": None} for name, line in lines],
+        "findings": list(findings) or [_finding(gate, name, verdict) for name, _ in lines],
+    }
 
 
 def evidence(
@@ -81,8 +97,13 @@ def evidence(
     policy: str = POLICY,
     commit: str | None = None,
     findings: Sequence[dict[str, Any]] = (),
+    gates: Sequence[Gate] = (_METADATA,),
 ) -> Evidence:
-    """A minimal document with the fields of design §5; equal arguments still make different runs."""
+    """A minimal document with the fields of design §5; equal arguments still make different runs.
+
+    gates: those of the pipeline; the first has the verdict and the findings, the others pass.
+    """
+    first, *others = gates
     nonce = uuid.uuid4().hex
     candidate = {"version": str(version), "digest": None, "run_id": None}
     if isinstance(version, ModelVersion):
@@ -109,20 +130,7 @@ def evidence(
             "waivers": [],
             "asks": list(asks),
             "parents": [],
-            "gates": [
-                {
-                    "name": "metadata",
-                    "kind": "metadata",
-                    "counts": True,
-                    "verdict": verdict,
-                    "reason": "",
-                    "context": {},
-                    "requirements": [
-                        {"id": name, "text": str(line), "file": 0, "line": None} for name, line in _METADATA_LINES
-                    ],
-                    "findings": list(findings) or [_finding(name, verdict) for name, _ in _METADATA_LINES],
-                }
-            ],
+            "gates": [_result(first, verdict, findings), *(_result(gate, "pass") for gate in others)],
             "verdict": verdict,
             "opens": opens,
         }
