@@ -9,11 +9,9 @@ from typing import Any
 import pytest
 
 from helpers.desk import Desk
-from helpers.promoting import run_folder
 from lockgate.cli.commands import adopt, check, history, kinds, plan, promote, report, rollback, schema, status, verify
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import PipelineError
-from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.loader import load
 
 TRAP = "from pathlib import Path\n(Path(__file__).parent / 'it-ran').touch()\n"
@@ -66,26 +64,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return desk
 
 
-def whole(desk: Desk, about: Evidence) -> Evidence:
-    """Evidence like this with every gate of the pipeline, each line of which passed."""
-    (metadata,) = about.document["gates"]
-    gates = []
-    for name, kind, lines in (
-        ("metadata", "metadata", 1),
-        ("Size", "./gates/size.py:Size", 1),
-        ("metrics", "metrics", 3),
-    ):
-        findings = [
-            {**metadata["findings"][0], "id": f"{name}/r{number}/overall", "requirement": f"r{number}"}
-            for number in range(1, lines + 1)
-        ]
-        requirements = [{**metadata["requirements"][0], "id": one["requirement"]} for one in findings]
-        gates.append({**metadata, "name": name, "kind": kind, "requirements": requirements, "findings": findings})
-    made = Evidence.from_document({**about.document, "gates": gates})
-    run_folder(made, desk.folder / ".gate" / "runs" / "whole")
-    return made
-
-
 def ran(desk: Desk) -> bool:
     return (desk.folder / "gates" / "it-ran").exists()
 
@@ -98,7 +76,7 @@ def test_no_other_command_runs_code_of_the_checkout(desk: Desk) -> None:
         (adopt.command, desk.model, "--version", 1, "--reason", "it runs"),
     ]  # fmt: skip
     codes = {str(call[1:]) + call[0].name: desk.gate(*call).exit_code for call in calls}
-    about = whole(desk, desk.evaluate(second, champion=first))
+    about = desk.evaluate(second, champion=first)
     for call in [
         (approve, about.digest, "--key", desk.key), (promote.command, about.digest), (report.command, about.digest),
         (status.command, desk.model), (history.command, desk.model), (verify.command, desk.model),
