@@ -269,14 +269,18 @@ def test_scores_of_the_other_class_break_the_gate_and_a_guess_does_not() -> None
     alone = {name: values for name, values in rows.items() if name != "champion"}
     words = "scores speak for the other class: the {} ranks"
 
-    def gate(rows: dict[str, Any], **more: Any) -> tuple[Verdict, str]:
-        result = run_gate("metrics", table=rows | more, require=["auc >= champion - 0.03", "auc >= 0.4"])
+    def gate(rows: dict[str, Any], line: str = "auc >= champion - 0.03", **more: Any) -> tuple[Verdict, str]:
+        result = run_gate("metrics", table=rows | more, require=[line])
         return result.verdict, result.reason
 
-    for found, role in ((gate(rows, **turned), "champion"), (gate(alone, candidate=turned["candidate"]), "candidate")):
+    for found, role in (
+        (gate(rows, **turned), "champion"),
+        (gate(alone, "brier <= 0.95", candidate=turned["candidate"]), "candidate"),
+    ):
         assert found[0] is Verdict.ERROR
         assert found[1].startswith(words.format(role))
     assert gate(rows, candidate=turned["candidate"])[0] is Verdict.FAIL
+    assert gate(alone, "auc >= 0.4", candidate=turned["candidate"])[0] is Verdict.FAIL
     few = table(100, seed=5)
     assert gate(few | {"champion": 1 - few["champion"]})[0] is not Verdict.ERROR
     for seed in range(20):

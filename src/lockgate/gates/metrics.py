@@ -15,6 +15,7 @@ from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
+from lockgate.evidence.finding import Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
 if TYPE_CHECKING:
@@ -103,8 +104,6 @@ class Metrics(Gate):
         lines = [line for _, line in requirements]
         subjects = {line.subject for line in lines}
         scored = case.scored(self.data)
-        if case.task == "binary" and any(self._ranks(name) for name in subjects):
-            require_direction(scored)
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
@@ -127,7 +126,13 @@ class Metrics(Gate):
         own_metrics, contexts = self._own_metrics(case, scored, subjects)
         metrics |= own_metrics
         yield from contexts
-        yield from evaluate(self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small)
+        findings = list(
+            evaluate(self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small)
+        )
+        yield from findings
+        ranks = case.task == "binary" and any(self._ranks(name) for name in subjects)
+        if ranks and not any(finding.verdict is Verdict.FAIL for finding in findings):  # a fail stands as it is
+            require_direction(scored)
         weak_slices = find_weak_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
         if weak_slices is not None:
             yield Context(weak_slices.note)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from lockgate.data.remote import local
 from lockgate.errors import ModelFault, UsageError
 from lockgate.models import environment
 from lockgate.models.child_process import MODEL_HOST
-from lockgate.models.isolation.box import Box, make_box
+from lockgate.models.isolation.box import Box, boxed, make_box
+from lockgate.models.isolation.interpreter_paths import interpreter_behind
 from lockgate.models.target_spec import Serve, Server, Target
 from lockgate.pipeline.pipeline import Pipeline, PythonEnvironment
 
@@ -40,6 +42,9 @@ def start_model(
     if isinstance(target, Server):
         return _server_model(pipeline, target, role=role, cancelled=cancelled, signature=signature())
     python, environ = _interpreter(pipeline, files, role=role, environ=environ, cancelled=cancelled)
+    if boxed(pipeline.isolation):
+        with suppress(OSError):  # said where the process is started
+            python = interpreter_behind(environment.interpreter(python), environ)
     folder = Path(tempfile.mkdtemp(prefix="work-", dir=scratch))  # no path tells a model which role it plays
     box = _box(pipeline, files, python=python, environ=environ, scratch=folder, role=role)
     if box is None:  # the files are hashed again afterwards: compiled code beside them would be a change

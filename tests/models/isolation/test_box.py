@@ -12,7 +12,7 @@ import pytest
 from lockgate.errors import UsageError
 from lockgate.models.isolation import box as boxes
 from lockgate.models.isolation.box import Kernel, make_box
-from lockgate.models.isolation.interpreter_paths import interpreter_paths
+from lockgate.models.isolation.interpreter_paths import interpreter_behind, interpreter_paths
 from lockgate.models.isolation.isolation_spec import Isolation
 
 BARE = Kernel(landlock=4, namespace=False, seccomp=True)
@@ -80,6 +80,19 @@ def test_an_environment_of_its_own_is_read_with_the_interpreter_below_it(tmp_pat
 
     assert str(tmp_path / "venv") in paths
     assert os.path.realpath(sys.base_prefix) in paths
+
+
+@pytest.mark.parametrize("first", ["#!/usr/bin/env bash", "#!/bin/sh", "#! /usr/bin/env -S bash -e"])
+def test_a_shim_is_asked_which_interpreter_it_starts(tmp_path: Path, first: str) -> None:
+    """In the box it could not look for one; other programs stay as they are."""
+    shim = tmp_path / "python"
+    shim.write_text(f'{first}\nexec {sys.executable} "$@"\n')
+    shim.chmod(0o755)
+
+    assert Path(interpreter_behind(str(shim), {"PATH": "/usr/bin:/bin"})).samefile(sys.executable)
+    assert interpreter_behind("python", {"PATH": str(tmp_path) + ":/usr/bin:/bin"}) != "python"
+    assert interpreter_behind(sys.executable, {"PATH": "/usr/bin"}) == sys.executable
+    assert interpreter_behind("no-such-python", {"PATH": "/usr/bin"}) == "no-such-python"
 
 
 def test_an_interpreter_that_does_not_start_is_an_error(tmp_path: Path) -> None:

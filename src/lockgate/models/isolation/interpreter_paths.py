@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+_SHELL = re.compile(rb"#!\s*(\S*/)?(env\s+(-S\s+)?)?(ba|da|k|z|a)?sh\b")
 _PROBE = (
     "import sys, sysconfig, json; print(json.dumps([sys.executable, sys.base_prefix, sys.base_exec_prefix, "
     "'%d.%d' % sys.version_info[:2], [p for p in sys.path if p]]))"
@@ -41,6 +43,20 @@ def interpreter_paths(python: str, environ: Mapping[str, str], *, editable: bool
     program = shutil.which(python, path=environ.get("PATH", os.defpath)) or python
     paths = (Path(program), *prefixes, *sites, *extra, *libraries, *named)
     return tuple(dict.fromkeys(os.path.realpath(path) for path in paths if path.exists() and path != Path("/")))
+
+
+def interpreter_behind(python: str, environ: Mapping[str, str]) -> str:
+    """Return the interpreter that a shell script such as a shim of pyenv or asdf starts; any other program as it is.
+
+    In a box the script could not read what it chooses by. Raises OSError where the interpreter does not start.
+    """
+    path = environ.get("PATH", os.defpath)
+    program = shutil.which(python, path=path)
+    if program is None:
+        return python
+    with Path(program).open("rb") as file:
+        first = file.readline(200)
+    return _bare(program, path)[0] if _SHELL.match(first) else python
 
 
 @lru_cache(maxsize=64)
