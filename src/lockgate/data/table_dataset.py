@@ -22,9 +22,8 @@ class TableDataset(Dataset):
         self._table = table
 
     @property
-    def version(self) -> int | None:
-        """The version of the Delta table that was read; None where the path is of no table."""
-        return None if self._table is None else self._table.version
+    def version(self) -> None:
+        return None
 
     @property
     def schema(self) -> pa.Schema:
