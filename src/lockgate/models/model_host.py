@@ -247,11 +247,17 @@ class Host:
             "features": self.features() if self.columns is None else None,
         }
 
+    def raw_model(self) -> Any:
+        """Return the model below pyfunc, None where its flavor does not give it."""
+        try:
+            return self.model.get_raw_model()
+        except Exception:  # NotImplementedError, AttributeError, MlflowException
+            return None
+
     def features(self) -> dict[str, Any] | None:
         """Names and number of the features that the model was fitted on, as far as it knows them itself."""
-        try:
-            raw = self.model.get_raw_model()
-        except Exception:  # its flavor does not give it; NotImplementedError, AttributeError, MlflowException
+        raw = self.raw_model()
+        if raw is None:
             return None
         names, count = fitted_features(raw)
         return {"names": names, "count": count}
@@ -314,10 +320,7 @@ class Host:
         Each is None where it is unknown. A pyfunc of somebody's own may answer anything: its method is unknown.
         """
         if method not in self.descriptions:
-            try:
-                raw: Any = self.model.get_raw_model()
-            except Exception:  # a flavor that gives no model below pyfunc
-                raw = None
+            raw = self.raw_model()
             flavors = getattr(getattr(self.model, "metadata", None), "flavors", None) or {}
             python_function = flavors.get("python_function") or {}
             loader = str(python_function.get("loader_module") or "")
@@ -1226,8 +1229,7 @@ def _by_index(answer: Any, rows: int, batch: Any) -> Any:
             break
         if None not in places and len(set(places)) == rows:
             row_at: Any = places.__getitem__
-            order = sorted(range(rows), key=row_at)
-            return answer.iloc[order].reset_index(drop=True)
+            return _reordered(answer, sorted(range(rows), key=row_at))
     raise BadAnswer(
         "the model answers under an index of its own (%s), which is not that of the rows that it got (0 to %d): which "
         "answer is whose is unclear; let predict return the answers under the index of its input, or "
