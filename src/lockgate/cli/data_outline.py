@@ -197,13 +197,10 @@ def _is_slice(column: pa.ChunkedArray) -> bool:
     """Whether a column holds few texts, each of them often."""
     import pyarrow as pa
 
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (
-        pa.types.is_string(kind)
-        or pa.types.is_large_string(kind)
-        or pa.types.is_string_view(kind)
-        or pa.types.is_boolean(kind)
-    ):
+    from lockgate.data import arrow_arrays as arrays
+
+    kind = arrays.plain_type(column.type)
+    if not (arrays.is_text(kind) or pa.types.is_boolean(kind)):
         return False
     count = _distinct(column)
     return count is not None and 2 <= count <= _MOST_SLICES and len(column) >= count * _LEAST_ROWS

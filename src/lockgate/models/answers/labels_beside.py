@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.data.arrow_arrays import Array, is_text, plain
+from lockgate.data.arrow_arrays import Array, is_text, plain, plain_type
 from lockgate.errors import DataError
+from lockgate.models.answers.answer_kind import MOST_LABELS
 from lockgate.models.model import yaml_text
 
-_MOST_LABELS = 64
 _ROUNDING = 1e-6
 _CODES: tuple[tuple[Any, ...], ...] = ((0, 1), (1, 2), (-1, 1))
 
@@ -60,16 +60,14 @@ class LabelsBeside:
 
 def _joined(distinct: dict[Any, None], column: Any) -> dict[Any, None] | None:
     """The distinct values with those of another batch; None for what cannot be labels."""
-    kind = column.type
-    dictionary = pa.types.is_dictionary(kind)
-    kind = kind.value_type if dictionary else kind
+    kind = plain_type(column.type)
     if not (is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
     more = plain(column).unique()
-    if len(more) > _MOST_LABELS:
+    if len(more) > MOST_LABELS:
         return None
     both = distinct | {value: None for value in more.to_pylist() if value is not None}
-    return both if len(both) <= _MOST_LABELS else None
+    return both if len(both) <= MOST_LABELS else None
 
 
 def _two_labels(distinct: dict[Any, None]) -> bool:
