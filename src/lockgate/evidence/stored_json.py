@@ -52,9 +52,7 @@ def field(document: Mapping[str, Any], name: str) -> Any:
 
 def text(document: Mapping[str, Any], name: str) -> str:
     """The text under a name. Raises ValueError for anything else."""
-    value = field(document, name)
-    if not isinstance(value, str):
-        raise ValueError(f"its {name} is {excerpt(value)}, not a text")
+    value: str = _of_kind(document, name, str, "a text")
     return value
 
 
@@ -78,17 +76,13 @@ def optional_count(document: Mapping[str, Any], name: str) -> int | None:
 
 def mapping(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The object under a name. Raises ValueError for anything else."""
-    value = field(document, name)
-    if not isinstance(value, Mapping):
-        raise ValueError(f"its {name} is {excerpt(value)}, not an object")
+    value: Mapping[str, Any] = _of_kind(document, name, Mapping, "an object")
     return value
 
 
 def listed(document: Mapping[str, Any], name: str) -> list[Any]:
     """The list under a name. Raises ValueError for anything else."""
-    value = field(document, name)
-    if not isinstance(value, list):
-        raise ValueError(f"its {name} is {excerpt(value)}, not a list")
+    value: list[Any] = _of_kind(document, name, list, "a list")
     return value
 
 
@@ -98,6 +92,13 @@ def texts(document: Mapping[str, Any], name: str) -> tuple[str, ...]:
     if not all(isinstance(value, str) for value in values):
         raise ValueError(f"its {name} holds what is no text")
     return tuple(values)
+
+
+def _of_kind(document: Mapping[str, Any], name: str, kind: type, noun: str) -> Any:
+    value = field(document, name)
+    if not isinstance(value, kind):
+        raise ValueError(f"its {name} is {excerpt(value)}, not {noun}")
+    return value
 
 
 def excerpt(value: Any) -> str:
