@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -82,10 +82,10 @@ class Box:
     network: Network
     scratch: Path
     bind: tuple[int, ...] = ()
-    connect: tuple[int, ...] = ()
-    memory: int | None = None
-    disk: int = 2**34
-    hosts: tuple[str, ...] = field(default=())
+    connect: tuple[int, ...]
+    memory: int | None
+    disk: int
+    hosts: tuple[str, ...]
 
     def serving(self, port: int) -> Box:
         """The same box, from which a server listens on a port of the machine's own loopback."""
@@ -174,14 +174,12 @@ def make_box(
     where the interpreter does not start.
     """
     machine = kernel()
-    if isolation.require == "off":
-        return None
-    if not machine.landlock:
-        if isolation.require == "box":
-            raise UsageError(
-                "isolation: {require: box} needs Landlock, which this machine does not have",
-                remedy="run on Linux 5.13 or newer with Landlock among its security modules, or require best_effort",
-            )
+    if isolation.require == "box" and not machine.landlock:
+        raise UsageError(
+            "isolation: {require: box} needs Landlock, which this machine does not have",
+            remedy="run on Linux 5.13 or newer with Landlock among its security modules, or require best_effort",
+        )
+    if not boxed(isolation):
         return None
     closed = {Path(os.path.realpath(path)) for path in (*forbidden, *_closed_in(root), *map(Path, _SYSTEM_SECRETS))}
     needed = [*_SYSTEM, *interpreter_paths(python, environ, editable=editable)]
