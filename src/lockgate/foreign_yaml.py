@@ -12,10 +12,10 @@ MAX_BYTES = 2**24
 MAX_DEPTH = 100
 MAX_VALUES = 200_000
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,18})", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?|[-+]?\.(?:inf|Inf|INF)", re.ASCII)
-_WORDS: dict[str, bool | None] = {
+WORDS: dict[str, bool | None] = {  # scalars of YAML 1.2's core schema
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
@@ -49,7 +49,7 @@ def _built(text: str) -> Any:
     anchors: dict[str, tuple[Any, int]] = {}
     root = _Open([], None)
     stack = [root]
-    for event in yaml.parse(text, Loader=_LOADER):
+    for event in yaml.parse(text, Loader=LOADER):
         if isinstance(event, yaml.ScalarEvent):
             scalar = _scalar(event.value) if event.implicit[0] else event.value
             if event.anchor:
@@ -89,8 +89,8 @@ def _add(container: _Open, value: Any, size: int) -> None:
 
 
 def _scalar(text: str) -> Any:
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in WORDS:
+        return WORDS[text]
     if _INT.fullmatch(text):
         return int(text)
     return float(text) if _FLOAT.fullmatch(text) else text

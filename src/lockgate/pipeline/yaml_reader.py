@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from lockgate.errors import PipelineError
+from lockgate.foreign_yaml import LOADER, WORDS
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50
@@ -22,16 +23,10 @@ MAX_VALUES = 20_000
 MAX_COMPLAINTS = 100
 LARGEST_INT = 2**53 - 1
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)", re.ASCII)
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_WORDS: dict[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-}
 _USE_EXTENDS = "write the values out, or share a file by extends"
 
 Step = str | int
@@ -199,7 +194,7 @@ class _EventReader:
 
     def document(self) -> Document:
         try:
-            for event in yaml.parse(self.text, Loader=_LOADER):
+            for event in yaml.parse(self.text, Loader=LOADER):
                 self._take(event)
         except yaml.YAMLError as error:
             raise self._syntax(error) from error
@@ -325,8 +320,8 @@ def _scalar(text: str, *, plain: bool) -> str | int | float | bool | None:
         raise ValueError("a value cannot hold a NUL character")
     if not plain:
         return text
-    if text in _WORDS:
-        return _WORDS[text]
+    if text in WORDS:
+        return WORDS[text]
     if _NOT_FINITE.fullmatch(text):
         raise ValueError(f"{text} is not a number that anything can be compared with")
     if _INT.fullmatch(text):
