@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -18,14 +17,6 @@ from lockgate.errors import DataError
 
 ROWS = b"a,label\n1,0\n2,1\n"
 COMMITTED = json.dumps({"added": [], "removed": ["part-0-tid-7-a.csv"]}).encode()
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
 
 
 def parquet(**columns: Any) -> bytes:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import pytest
 
 from helpers.loopback import ROWS, SECRET, Web
@@ -30,14 +29,6 @@ def web(tmp_path: Path) -> Iterator[Web]:
     server = Web(folder)
     yield server
     server.close()
-
-
-@pytest.fixture
-def memory() -> Iterator[Any]:
-    system = fsspec.filesystem("memory")
-    yield system
-    system.store.clear()
-    system.pseudo_dirs[:] = [""]
 
 
 def opened(path: str, root: Path, **spec: Any) -> Dataset:
