@@ -18,7 +18,7 @@ from helpers import moving
 from helpers.calls import register
 from helpers.crowd import HURRY, PROCESSES, Watch, Worker, World, after_every_lease, healed, now, race, told, who
 from helpers.proxy import Asked, Fate, Proxy
-from helpers.servers import MlflowServer
+from helpers.servers import MlflowServer, while_needed
 from lockgate.errors import Refused
 from lockgate.promotion import publish as published
 from lockgate.registries.mlflow import client as mlflow_client
@@ -183,13 +183,9 @@ def guarded(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
         "MLFLOW_FLASK_SERVER_SECRET_KEY": "tests",
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / "guards.ini"),
     }
-    server = MlflowServer(folder, f"sqlite:///{folder}/m.db", "--app-name", "basic-auth", environ=environ)
-    try:
-        server.start()
-        server.wait()
-        yield server
-    finally:
-        server.kill()
+    yield from while_needed(
+        MlflowServer(folder, f"sqlite:///{folder}/m.db", "--app-name", "basic-auth", environ=environ)
+    )
 
 
 def as_user(monkeypatch: pytest.MonkeyPatch, name: str, password: str) -> None:

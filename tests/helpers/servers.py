@@ -179,7 +179,7 @@ def installed() -> Path | None:
 def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """A server on SQLite that all tests of a worker share; whoever freezes it wakes it again."""
     folder = tmp_path_factory.mktemp("sqlite-server")
-    yield from _served(MlflowServer(folder, f"sqlite:///{folder}/m.db"))
+    yield from while_needed(MlflowServer(folder, f"sqlite:///{folder}/m.db"))
 
 
 @pytest.fixture(scope="session")
@@ -190,12 +190,13 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow
     cluster = Postgres()
     try:
         cluster.start()
-        yield from _served(MlflowServer(tmp_path_factory.mktemp("postgres-server"), cluster.database("registry")))
+        yield from while_needed(MlflowServer(tmp_path_factory.mktemp("postgres-server"), cluster.database("registry")))
     finally:
         cluster.stop()
 
 
-def _served(server: MlflowServer) -> Iterator[MlflowServer]:
+def while_needed(server: MlflowServer) -> Iterator[MlflowServer]:
+    """The server once it answers, until the test is over."""
     try:
         server.start()
         server.wait()
