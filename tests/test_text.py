@@ -14,6 +14,7 @@ from lockgate.text import (
     colon,
     command_message,
     command_property,
+    counted,
     cut,
     hide,
     html,
@@ -139,6 +140,12 @@ def test_a_cut_line_is_as_long_as_was_asked(text: str, length: int) -> None:
     """With a sign at its end that says that it went on."""
     assert len(cut(text, length)) <= length
     assert cut(text, length).endswith("…") or cut(text, length) == _seen(text)
+
+
+def test_one_is_one_row_and_all_else_are_rows() -> None:
+    """Large numbers have their commas; a plural of its own kind is said."""
+    assert [counted(number, "row") for number in (0, 1, 2000)] == ["0 rows", "1 row", "2,000 rows"]
+    assert counted(2, "entry", "entries") == "2 entries"
 
 
 @given(st.text(min_size=6, max_size=12).filter(lambda text: len(text.splitlines()) == 1 and "*" not in text), hostile)

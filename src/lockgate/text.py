@@ -72,6 +72,11 @@ def colon(escaped: str) -> str:
     return f"{escaped}{_JOINT if _BEGUN.search(escaped) else ''}:"
 
 
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """`1 row`, `2,000 rows`; the plural is the singular and an s where none is given."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
 def cut(value: str, length: int) -> str:
     """At most `length` signs of a line, the last one an ellipsis where it went on. To be called before escaping."""
     line = one_line(value)

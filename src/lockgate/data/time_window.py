@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lockgate.text import counted
 from lockgate.units import duration_text
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class TimeWindow:
 
     def sentence(self, name: str) -> str:
         """`last: 7d of traffic keeps 500 of 501 rows, 3 h to 2.1 days old; 1 row is …`."""
-        text = f"last: {duration_text(self.last)} of {name} keeps {self.kept:,} of {_rows(self.rows)}"
+        text = f"last: {duration_text(self.last)} of {name} keeps {self.kept:,} of {counted(self.rows, 'row')}"
         if self.first is not None and self.last_kept is not None:
             ages = list(dict.fromkeys(age_text(self.end - moment) for moment in (self.last_kept, self.first)))
             text += f", {' to '.join(ages)} {f'before {moment_text(self.end)}' if self.declared else 'old'}"
@@ -108,28 +109,32 @@ class TimeWindow:
         """Why nothing can be decided on what it keeps, and what to do; None where something can."""
         if self.kept and not self.stale:
             return None
-        counted = f"last: {duration_text(self.last)} counts back from {moment_text(self.end)}"
-        counted += "" if self.declared else ", the time of this run"
+        span = f"last: {duration_text(self.last)} counts back from {moment_text(self.end)}"
+        span += "" if self.declared else ", the time of this run"
         recent = self.last_kept if self.kept else self.before
         if recent is None:
-            newest = f"none of its {_rows(self.rows)} is older than that" if self.rows else "the data has no rows"
+            newest = (
+                f"none of its {counted(self.rows, 'row')} is older than that" if self.rows else "the data has no rows"
+            )
         else:
-            newest = f"the newest of its {_rows(self.rows)} until then is {age_text(self.end - recent)} older"
+            newest = f"the newest of its {counted(self.rows, 'row')} until then is {age_text(self.end - recent)} older"
         state = f"the rows of {name} are stale" if self.kept else f"{name} has no rows in its window"
         rule = ", more than half of that" if self.kept else ""
         remedy = "bring newer rows, or a longer last"
         remedy += "" if recent is None or self.declared else f", or write until: {moment_text(recent)} to judge these"
-        return "; ".join([f"{state}: {counted}, and {newest}{rule}", *self._left_out(), remedy])
+        return "; ".join([f"{state}: {span}, and {newest}{rule}", *self._left_out(), remedy])
 
     def _left_out(self) -> list[str]:
         clauses = []
         if self.ahead and self.farthest is not None:
             clauses.append(
-                f"{_rows(self.ahead)} {'bears a time' if self.ahead == 1 else 'bear times'} ahead of this run's clock, "
+                f"{counted(self.ahead, 'row')} {'bears a time' if self.ahead == 1 else 'bear times'} ahead of this run's clock, "
                 f"up to {moment_text(self.farthest)}, and {'is' if self.ahead == 1 else 'are'} not used"
             )
         if self.later:
-            clauses.append(f"{_rows(self.later)} later than until {'is' if self.later == 1 else 'are'} not used")
+            clauses.append(
+                f"{counted(self.later, 'row')} later than until {'is' if self.later == 1 else 'are'} not used"
+            )
         return clauses
 
 
@@ -279,7 +284,3 @@ def _extreme(choose: Any, before: int | None, moments: Array) -> int | None:
         return before
     here = int(moments.max() if choose is max else moments.min())
     return here if before is None else choose(before, here)
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row" if count == 1 else f"{count:,} rows"

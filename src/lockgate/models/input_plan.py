@@ -19,6 +19,7 @@ from lockgate.models.signature_diff import (
     storage_of,
     tensor_holds,
 )
+from lockgate.text import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -161,7 +162,7 @@ class InputPlanner:
             columns = suited if len(suited) == 1 else columns
         if len(columns) != len(signature):
             return self._misfit(
-                f"its signature has {_count(len(signature), 'input')} without a name", columns, len(signature)
+                f"its signature has {counted(len(signature), 'input')} without a name", columns, len(signature)
             )
         wrong = [
             f"input #{index} is {each.get('type')}, in the data it is {column.column} of {self.types[column.column]}"
@@ -229,7 +230,7 @@ class InputPlanner:
             return InputPlan((), (problem,), line)
         if _cells(spec) not in (None, len(columns)) and not any(is_list(self._type(column)) for column in columns):
             return self._misfit(
-                f"{_said(spec)} takes {_count(_cells(spec) or 0, 'column')}", columns, _cells(spec) or 0, numbers=True
+                f"{_said(spec)} takes {counted(_cells(spec) or 0, 'column')}", columns, _cells(spec) or 0, numbers=True
             )
         return InputPlan((), (problem,), self._line(columns, _cells(spec)))
 
@@ -249,7 +250,7 @@ class InputPlanner:
                 return f"{_said(spec)} holds {kind}, and column {column.column} is {self._type(column)}"
         cells = _cells(spec)
         if len(columns) != cells and not (cells is None and len(shape) == 2):
-            return f"{_said(spec)} takes {'more' if cells is None else _count(cells, 'column')}, and there are {len(columns)}"
+            return f"{_said(spec)} takes {'more' if cells is None else counted(cells, 'column')}, and there are {len(columns)}"
         return None
 
     def _cell_problem(self, spec: Column, column: ModelInput) -> str | None:
@@ -281,7 +282,7 @@ class InputPlanner:
         if not columns:
             return self._no_columns()
         if fitted.count is not None and fitted.count != len(columns):
-            return self._misfit(f"it was fitted on {_count(fitted.count, 'column')}", columns, fitted.count)
+            return self._misfit(f"it was fitted on {counted(fitted.count, 'column')}", columns, fitted.count)
         return self._chosen(columns, unsigned=True)
 
     def _fitted(self, names: Sequence[str]) -> InputPlan:
@@ -378,10 +379,6 @@ def _said(spec: Column) -> str:
     name = spec.get("name")
     shape = ", ".join(map(str, _shape(spec)))
     return f"the tensor of shape ({shape})" if name is None else f"the tensor {name!r} of shape ({shape})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _plain(name: str) -> str:

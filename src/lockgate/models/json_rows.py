@@ -13,6 +13,7 @@ from lockgate.errors import ModelFault
 from lockgate.models.input_check import has_tensors, tensor_specs
 from lockgate.models.model_host import BadInput, fit_column, tensors
 from lockgate.models.signature_diff import properties
+from lockgate.text import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -167,7 +168,7 @@ def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
         raise UnusableAnswer(f"it gave {' and '.join(columns)} in place of predictions")
     for title, column in _without_failed_rows(columns).items():
         if len(column) != rows:
-            raise UnusableAnswer(f"it gave {len(column):,} predictions for {_rows(rows)}")
+            raise UnusableAnswer(f"it gave {len(column):,} predictions for {counted(rows, 'row')}")
         if any(isinstance(value, list | dict) for value in column):
             raise UnusableAnswer(f"its predictions ({title!r}) are nested deeper than one row of values each")
         try:
@@ -176,7 +177,7 @@ def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
             raise UnusableAnswer(f"its predictions ({title!r}) are values of no one type: {_some(column)}") from None
         names.append(title)
     if not arrays:
-        raise UnusableAnswer(f"it gave no predictions for {_rows(rows)}")
+        raise UnusableAnswer(f"it gave no predictions for {counted(rows, 'row')}")
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
@@ -299,10 +300,6 @@ def _error_text(value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return None if text.strip().lower() in _NO_ERROR else text[:200]
-
-
-def _rows(rows: int) -> str:
-    return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
 def _some(column: Sequence[Any]) -> str:

@@ -17,6 +17,7 @@ from lockgate.pipeline import gate_outline
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.runs.lookup import pipelines
+from lockgate.text import counted
 
 if TYPE_CHECKING:
     from lockgate.runs.data_check import Misfit
@@ -94,7 +95,7 @@ def _data_entry(pipeline: Pipeline, misfits: Sequence[Misfit], notes: Sequence[s
 
 def _contents(pipeline: Pipeline, misfits: Sequence[Misfit], *, with_data: bool) -> str:
     requirements = sum(len(gate.lines) for gate in pipeline.gates)
-    counts = f"{_count(len(pipeline.gates), 'gate')}, {_count(requirements, 'requirement')}"
+    counts = f"{counted(len(pipeline.gates), 'gate')}, {counted(requirements, 'requirement')}"
     if not with_data:
         return counts
     absent = {misfit.data for misfit in misfits}
@@ -118,7 +119,3 @@ def _notes(pipeline: Pipeline) -> list[str]:
     elif pipeline.signoff is None:
         notes.append("it does not say who signs, so nothing can be promoted; write signoff")
     return notes
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

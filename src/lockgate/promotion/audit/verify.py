@@ -18,6 +18,7 @@ from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import DueProjections, ShownProjections, due_projections
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.registries.ports import Registry, Stages, version_order
+from lockgate.text import counted
 from lockgate.units import utc_text
 
 
@@ -47,8 +48,8 @@ class Verification:
             lines.append(f"{self.model}: {self.in_progress.label} is in progress until {until}; run this again then")
         elif not self.discrepancies:
             lines.append(
-                f"{self.model}: all agrees: {_count(len(self.chain.entries), 'entry', 'entries')}, "
-                f"{_count(self.versions, 'version')}, {_count(self.evidence, 'published run')}"
+                f"{self.model}: all agrees: {counted(len(self.chain.entries), 'entry', 'entries')}, "
+                f"{counted(self.versions, 'version')}, {counted(self.evidence, 'published run')}"
             )
         gap = uncovered(self.chain)
         return [*lines, f"  {gap}"] if gap else lines
@@ -241,7 +242,3 @@ def _gone(
         if use is not None:
             message = f"it was deleted from the registry, and {use[0]}"
             yield Discrepancy("version_deleted", f"version {version} of {model}", message, use[1])
-
-
-def _count(number: int, singular: str, plural: str | None = None) -> str:
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
