@@ -161,6 +161,19 @@ def test_what_does_not_fit_a_signature_is_said(signature: Any, inputs: Any, reas
     assert str(made.remedy).startswith(remedy)
 
 
+@pytest.mark.parametrize(
+    "signature",
+    [[], [tensor(-1, 2)], [column(None)], [column(None, "map")], [rows_of(x="double")]],
+    ids=["none", "tensor", "unnamed", "map", "type hint"],
+)
+def test_inputs_that_the_data_lack_are_named_whatever_the_signature(signature: Any) -> None:
+    """The line to correct is the pipeline's own."""
+    made = plan(*signature, inputs=sources(a="a", row="gone"))
+
+    assert (made.columns, made.problems) == ((), ("inputs: names 'gone', which is not in the data",))
+    assert (made.remedy, made.unsigned) == ("correct inputs:", not signature)
+
+
 def test_encoded_images_are_read_only_where_the_pipeline_says_so() -> None:
     """Bytes could be anything; the line that says what they are is in the remedy."""
     types = {"image": pa.binary(), "label": pa.int64()}

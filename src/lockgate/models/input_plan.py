@@ -147,12 +147,16 @@ class InputPlanner:
         """The one column of objects, where the data holds each row as one."""
         import pyarrow as pa
 
+        if (refused := self._lacking()) is not None:
+            return refused
         listed = self._listed() or self._free()
         whole = [column for column in listed if pa.types.is_struct(self.types[column.column])]
         return self._chosen(whole) if len(whole) == 1 else None
 
     def _unnamed(self, signature: Sequence[Column]) -> InputPlan:
         """Inputs without names: as many columns, in order; records of all of them for a map, or for any type."""
+        if (refused := self._lacking()) is not None:
+            return refused
         columns = self._listed() or self._free()
         kind = signature[0].get("type")
         if len(signature) == 1 and kind in ("map", "any"):
@@ -210,10 +214,9 @@ class InputPlanner:
 
     def _features(self, spec: Column) -> InputPlan:
         """The one tensor of a model: of the columns that `inputs:` lists, else of all features, else of the one that fits."""
+        if (refused := self._lacking()) is not None:
+            return refused
         columns = self._listed()
-        lacking = [column.column for column in columns if column.column not in self.types]
-        if lacking:
-            return InputPlan((), (f"inputs: names {lacking[0]!r}, which is not in the data",), "correct inputs:")
         if not columns:
             columns = self._free()
             alone = [column for column in columns if self._tensor_problem(spec, [column]) is None]
@@ -273,12 +276,9 @@ class InputPlanner:
     def _unsigned(self, fitted: FittedFeatures) -> InputPlan:
         if fitted.names:
             return self._fitted(fitted.names)
+        if (refused := self._lacking()) is not None:
+            return replace(refused, unsigned=True)
         columns = self._listed() or self._free()
-        lacking = [column.column for column in columns if column.column not in self.types]
-        if lacking:
-            return InputPlan(
-                (), (f"inputs: names {lacking[0]!r}, which is not in the data",), "correct inputs:", unsigned=True
-            )
         if not columns:
             return self._no_columns()
         if fitted.count is not None and fitted.count != len(columns):
@@ -325,6 +325,13 @@ class InputPlanner:
             for name, source in self.inputs.items()
             for column in source.columns
         ]
+
+    def _lacking(self) -> InputPlan | None:
+        """The refusal of `inputs:` that lists a column which is not in the data; None where all are."""
+        lacking = next((column.column for column in self._listed() if column.column not in self.types), None)
+        if lacking is None:
+            return None
+        return InputPlan((), (f"inputs: names {lacking!r}, which is not in the data",), "correct inputs:")
 
     def _free(self) -> list[ModelInput]:
         """The columns that have no other role, in the order of the data."""
