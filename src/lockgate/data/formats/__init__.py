@@ -91,22 +91,6 @@ def source_of(file: DataFile) -> Source:
     return cast(Source, importlib.import_module(f"lockgate.data.formats.{file.format}"))
 
 
-def refuse_other_bytes(file: DataFile) -> None:
-    """Refuse a file of text by name whose first bytes are those of another format. Raises DataError."""
-    if file.codec is not None:
-        return
-    with reading(file), file.path.open("rb") as stream:
-        head = stream.read(4)
-        parquet = head == b"PAR1" and stream.seek(-4, 2) and stream.read(4) == head
-    if parquet:
-        raise file.broken("is Parquet", remedy="name it .parquet")
-    if head == b"PK\x03\x04":
-        raise file.broken("is a zip archive, or a workbook", remedy="unpack it, or export the sheet as CSV")
-    for magic, name, end in ((b"\x1f\x8b", "gzip", ".gz"), (b"\x28\xb5\x2f\xfd", "zstd", ".zst")):
-        if head.startswith(magic):
-            raise file.broken(f"is {name}", remedy=f"name it {file.path.suffix}{end}")
-
-
 @contextmanager
 def reading(file: DataFile) -> Iterator[None]:
     """Whatever the libraries raise while a file is read, as a DataError without the rows that they like to quote."""

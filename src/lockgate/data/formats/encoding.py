@@ -1,4 +1,4 @@
-"""Tell by its bytes that a file of text is not UTF-8, and how it is made so."""
+"""Tell by its bytes that a file of text is of another format or not UTF-8, and how it is made so."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import codecs
 
 import numpy as np
 
-from lockgate.data.formats import DataFile
+from lockgate.data.formats import DataFile, reading
 
 _HEAD_BYTES = 4096
 _ENDS = b"\r\n,\t:"  # of lines and cells
@@ -14,6 +14,22 @@ _MARKS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32", codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }  # fmt: skip
+
+
+def refuse_other_bytes(file: DataFile) -> None:
+    """Refuse a file of text by name whose first bytes are those of another format. Raises DataError."""
+    if file.codec is not None:
+        return
+    with reading(file), file.path.open("rb") as stream:
+        head = stream.read(4)
+        parquet = head == b"PAR1" and stream.seek(-4, 2) and stream.read(4) == head
+    if parquet:
+        raise file.broken("is Parquet", remedy="name it .parquet")
+    if head == b"PK\x03\x04":
+        raise file.broken("is a zip archive, or a workbook", remedy="unpack it, or export the sheet as CSV")
+    for magic, name, end in ((b"\x1f\x8b", "gzip", ".gz"), (b"\x28\xb5\x2f\xfd", "zstd", ".zst")):
+        if head.startswith(magic):
+            raise file.broken(f"is {name}", remedy=f"name it {file.path.suffix}{end}")
 
 
 def refuse_other_encodings(file: DataFile, head: bytes) -> None:

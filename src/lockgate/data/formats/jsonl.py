@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from lockgate.data import arrow_arrays as arrays
-from lockgate.data.formats import NOTHING, Contents, DataFile, cut, reading, refuse_other_bytes, widened
-from lockgate.data.formats.encoding import refuse_nul, refuse_other_encodings
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, reading, widened
+from lockgate.data.formats.encoding import refuse_nul, refuse_other_bytes, refuse_other_encodings
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
