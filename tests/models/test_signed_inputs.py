@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,26 @@ def test_the_signature_gate_compares_with_what_the_texts_are(tmp_path: Path) -> 
     inputs = signature(zip="string", a="double", on="boolean", n="long")
 
     assert misfits(inputs, plan(dataset, inputs), dataset) == ["input n is long, in the data it is double"]
+
+
+def test_columns_that_are_texts_are_read_in_one_pass(tmp_path: Path) -> None:
+    """Each names the cell that it does not like, and those that it likes are judged beside."""
+    passes: list[list[str]] = []
+
+    class Watched(Dataset):
+        def batches(self, columns: Sequence[str] | None = None, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+            passes.append(list(columns or ()))
+            return super().batches(columns, rows)
+
+    (tmp_path / "d.csv").write_text("a,b,on,n\n1,x,1,0.5x\nx,2,0,1\n")
+    dataset = Watched("holdout", DatasetSpec(path="d.csv"), tmp_path)
+    inputs = signature(a="double", b="long", on="boolean", n="double")
+    cell = "input {0}: column '{0}' of d.csv is no {1} in row {2}, and the signature says {1}"
+
+    assert misfits(inputs, plan(dataset, inputs), dataset) == [
+        cell.format("a", "double", 2), cell.format("b", "long", 1), cell.format("n", "double", 1),
+    ]  # fmt: skip
+    assert passes == [[stored(name) for name in ("a", "b", "on", "n")]]
 
 
 BERLIN = pa.timestamp("us", "Europe/Berlin")

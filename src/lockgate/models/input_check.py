@@ -27,15 +27,13 @@ def misfits(signature: Sequence[Column], plan: InputPlan, dataset: Dataset) -> l
     if has_tensors(signature):
         return _tensor_misfits(signature, plan, dataset)
     columns = named(signature)
+    texts = _kinds([column for column in plan.columns if column.signed is not None], dataset)
     problems = []
     for column in plan.columns:
-        declared = columns.get(column.name)
-        try:
-            kind = dataset.schema.field(column.column).type if column.signed is None else _kind(column, dataset)
-        except DataError as error:
-            problems.append(f"{_said(column)}: {error.message}")
-            continue
-        if declared is not None and not fits(declared, kind):
+        declared, kind = columns.get(column.name), texts.get(column, dataset.schema.field(column.column).type)
+        if isinstance(kind, DataError):
+            problems.append(f"{_said(column)}: {kind.message}")
+        elif declared is not None and not fits(declared, kind):
             problems.append(f"{_said(column)} is {declared['type']}, in the data it is {kind}")
     return problems
 
@@ -159,20 +157,25 @@ def selected(plan: InputPlan, batches: Iterable[pa.RecordBatch], dataset: Datase
         before += batch.num_rows
 
 
-def _kind(column: ModelInput, dataset: Dataset) -> pa.DataType:
-    """What all texts of a column become. Raises DataError."""
+def _kinds(columns: Sequence[ModelInput], dataset: Dataset) -> dict[ModelInput, pa.DataType | DataError]:
+    """What all texts of each column become, or which of them does not; in one pass over the data."""
     import pyarrow as pa
 
     from lockgate.data.untyped import Misfit
 
-    before, kinds = 0, []
-    for batch in dataset.batches([column.source]):
-        try:
-            kinds.append(column.of(batch).type)
-        except Misfit as misfit:
-            raise _misfit(misfit, InputPlan((column,)), dataset, before=before) from None
+    kinds: dict[ModelInput, pa.DataType | DataError] = dict.fromkeys(columns, pa.null())
+    before = 0
+    for batch in dataset.batches(list(dict.fromkeys(column.source for column in columns))) if columns else ():
+        for column, kind in kinds.items():
+            if isinstance(kind, DataError):
+                continue
+            try:
+                here = column.of(batch).type
+                kinds[column] = here if pa.types.is_null(kind) or pa.types.is_floating(here) else kind
+            except Misfit as misfit:
+                kinds[column] = _misfit(misfit, InputPlan((column,)), dataset, before=before)
         before += batch.num_rows
-    return pa.float64() if pa.float64() in kinds else kinds[0] if kinds else pa.null()
+    return kinds
 
 
 def _misfit(misfit: Misfit, plan: InputPlan, dataset: Dataset, *, before: int) -> DataError:
