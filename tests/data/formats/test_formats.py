@@ -19,13 +19,15 @@ from hypothesis import strategies as st
 from lockgate.data.column_texts import texts
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.data.formats import csv, jsonl
+from lockgate.data.formats import csv, json_blocks
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
 ROWS = [{"id": "a", "n": 1, "x": 0.5}, {"id": None, "n": None, "x": 1.5}, {"id": "c", "n": 3, "x": None}]
 CSV = b"id,n,x\na,1,0.5\n,,1.5\nc,3,\n"
 JSONL = b'{"id": "a", "n": 1, "x": 0.5}\n{"x": 1.5}\n\n{"id": "c", "n": 3, "x": null}'
+
+ARRAY = b'[{"id": "a", "n": 1, "x": 0.5}, {"x": 1.5},{"id": "c", "n": 3, "x": null} ]'
 
 
 def dataset(path: Path, **spec: Any) -> Dataset:
@@ -63,6 +65,10 @@ def parquet(table: pa.Table) -> bytes:
         ("d.jsonl", JSONL),
         ("d.jsonl.gz", gzip.compress(JSONL, mtime=0)),
         ("d.jsonl.zst", zst(JSONL)),
+        ("d.json", JSONL),
+        ("d.json", ARRAY),
+        ("d.json", b"\xef\xbb\xbf \r\n" + json.dumps(json.loads(ARRAY), indent=2).encode() + b"\n"),
+        ("d.json.gz", gzip.compress(ARRAY, mtime=0)),
         ("d.parquet", parquet(pa.Table.from_pylist(ROWS))),
     ],
 )
@@ -91,6 +97,23 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, data: bytes
         ("d.jsonl", b'{"a": 1, "a": 2}\n', "a key is given twice"),
         ("d.jsonl", b'{"a": [1, "SECRET"]}\n', "types do not fit together"),
         ("d.jsonl.gz", gzip.compress(JSONL, mtime=0)[:-9], "cannot be read as jsonl in gzip"),
+        ("d.jsonl", b"null\n", "line 1 is null"),
+        ("d.jsonl", b'{"a": 1}\n null\n', "line 2 is null"),
+        ("d.jsonl", ARRAY, "line 1 is a list"),
+        ("d.json", b"[]", "is empty"),
+        ("d.json", b'{\n"a": 1\n}', "line 1 ends before its JSON does"),
+        ("d.json", b"SECRET", "line 1 is not JSON"),
+        ("d.json", b'"SECRET"', "line 1 is a text"),
+        ("d.json", b'{"a": [1, 2], "b": ["SECRET", ""]}', "is one JSON object of columns"),
+        ("d.json", b'{"n": 1, "data": [{"a": "SECRET"}]}', "is one JSON object, with objects under 'data'"),
+        ("d.json", b"[1]\n[2]\n", "is an array whose element 1 is a number"),
+        ("d.json", b'[{"a": 1}, null]', "is an array whose element 2 is null"),
+        ("d.json", b'[{"a": 1}, {"a": "SECRET"}]', "'a' holds a number before object 2 and a text there"),
+        ("d.json", b'[{"a": 1}, {"a": SECRET}]', r"object 2 of its array is not JSON \(Expecting value\)"),
+        ("d.json", b'[{"a": 1}, {"a": 2}', "is an array that is never closed"),
+        ("d.json", b'[{"a": 1} {"a": 2}]', "with something behind its object 1 that does not belong there"),
+        ("d.json", b'[{"a": 1}]\n[{"a": 2}]', "with something behind its end that does not belong there"),
+        ("d.json", b"[" * 99_999, "object 1 of its array is not JSON"),
         ("d.parquet", b"", "cannot be read as parquet"),
         ("d.parquet", b"PAR1 SECRET PAR1", "cannot be read as parquet"),
         ("d.parquet", CSV, "cannot be read as parquet"),
@@ -142,7 +165,7 @@ def test_a_cell_may_hold_a_line_break(tmp_path: Path) -> None:
 
 def test_json_types_hold_for_the_whole_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys that come late, numbers that become fractions, objects that grow; a text that looks like a date is a text."""
-    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(json_blocks, "_BLOCK_BYTES", 64)
     values: list[dict[str, Any]] = [{"n": n, "on": "2026-11-21", "o": {"a": [n]}} for n in range(40)]
     values += [{"n": 0.5, "o": {"b": None}}, {"late": "x" * 200, "on": "soon", "o": {"a": [], "b": {"c": True}}}]
     path = written(tmp_path, "d.jsonl", "\n".join(map(json.dumps, values)).encode())
@@ -206,7 +229,7 @@ def test_json_names_lose_no_digit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[str], expected: list[str] | None
 ) -> None:
     """Whatever stands beside them, in another block too; a number has one spelling."""
-    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 32)
+    monkeypatch.setattr(json_blocks, "_BLOCK_BYTES", 32)
     path = written(tmp_path, "d.jsonl", "\n".join(f'{{"n": 1, "k": {value}}}' for value in values).encode())
 
     assert as_stored(path) == (values if expected is None else expected)
@@ -224,9 +247,21 @@ def test_names_of_several_files_are_read_by_each_files_own_type(tmp_path: Path) 
     assert as_stored(tmp_path) == ["9007199254740993", "1", "1", None, "9007199254740992", "2"]
 
 
+def test_an_array_is_cut_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Amid a text, an escape, a letter of several bytes, a number; what is wrong far down is named by its number."""
+    values = [{"a": n, "t": f'[{{"é\\n{n}', "o": {"b": [None, -1.5e-7], "c": True}} for n in range(30)]
+    path = written(tmp_path, "d.json", json.dumps(values, indent=1).encode())
+    for size in (1, 7, 64):
+        monkeypatch.setattr(json_blocks, "_BLOCK_BYTES", size)
+        assert rows(path) == values
+
+    with pytest.raises(DataError, match="'a' holds a number before object 301 and a text there"):
+        rows(written(tmp_path, "d.json", b"[" + b'{"a": 1},' * 300 + b'{"a": ""}]'))
+
+
 def test_a_bad_line_far_down_is_named_by_its_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks are not what people count in."""
-    monkeypatch.setattr(jsonl, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(json_blocks, "_BLOCK_BYTES", 64)
 
     with pytest.raises(DataError, match="line 301 is not JSON"):
         rows(written(tmp_path, "d.jsonl", b'{"a": 1}\n' * 300 + b"{"))

@@ -1,8 +1,12 @@
-"""JSON lines: one object a line; a key that a line lacks is a missing value; nested values are passed through."""
+"""JSON lines: one object a line, or in a `.json` document one array of objects.
+
+A key that an object lacks is a missing value; nested values are passed through.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -13,12 +17,13 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from lockgate.data import arrow_arrays as arrays
-from lockgate.data.formats import NOTHING, Contents, DataFile, cut, reading, widened
-from lockgate.data.formats.encoding import refuse_nul, refuse_other_bytes, refuse_other_encodings
+from lockgate.data.formats import NOTHING, Contents, DataFile, cut, widened
+from lockgate.data.formats.encoding import refuse_nul, refuse_other_bytes
+from lockgate.data.formats.json_blocks import REMEDY, Block, blocks, is_document, kind_text
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
-_BLOCK_BYTES = 2 << 20
+_NULL = re.compile(rb"^[ \t\r]*null", re.MULTILINE)
 
 
 def scan(file: DataFile) -> Contents:
@@ -26,8 +31,8 @@ def scan(file: DataFile) -> Contents:
     refuse_other_bytes(file)
     types: dict[str, pa.DataType] = {}
     rows = 0
-    for first_line, block in _blocks(file):
-        table = _parsed(file, block, first_line)
+    for block in blocks(file):
+        table = _parsed(file, block)
         rows += table.num_rows
         for field in table.schema:
             field_type = _texts_stay(field.type)
@@ -35,25 +40,44 @@ def scan(file: DataFile) -> Contents:
             kind = widened(before, field_type)
             if kind is None:
                 raise _mixed(
-                    file, field.name, f"{before} at first, and {field_type} somewhere from line {first_line} on"
+                    file, field.name, f"{before} at first, and {field_type} somewhere from {block.where(0)} on"
                 )
             types[field.name] = kind
-    if rows == 1 and _is_of_columns(types):
-        raise file.broken(
-            "is one JSON object of columns",
-            remedy="write one object a line; in pandas to_json(…, orient='records', lines=True)",
-        )
+    if rows == 1:
+        _refuse_frame(file, table)
     return Contents(pa.schema(list(types.items())), rows)
 
 
-def _is_of_columns(types: dict[str, pa.DataType]) -> bool:
-    """Whether the only object of a file is a frame as pandas writes it by default, or with orient='split'."""
-    if types.keys() == {"columns", "index", "data"}:
+def _refuse_frame(file: DataFile, row: pa.Table) -> None:
+    """Refuse the only object of a file where it is no row: a frame as pandas writes it, or what holds rows."""
+    inside = [
+        field.name for field in row.schema if pa.types.is_list(field.type) and pa.types.is_struct(field.type.value_type)
+    ]
+    if _is_of_columns(row.schema) or (is_document(file) and _is_of_lists(row)):
+        problem = "is one JSON object of columns"
+    elif is_document(file) and inside:
+        problem = f"is one JSON object, with objects under {inside[0]!r}"
+    else:
+        return
+    raise file.broken(problem, remedy="write one object a row; in pandas to_json(…, orient='records')")
+
+
+def _is_of_columns(schema: pa.Schema) -> bool:
+    """Whether an object is a frame as pandas writes it by default, or with orient='split' or 'index'."""
+    if set(schema.names) == {"columns", "index", "data"}:
         return True
-    if not types or not all(pa.types.is_struct(kind) for kind in types.values()):
+    if not schema.names or not all(pa.types.is_struct(kind) for kind in schema.types):
         return False
-    rows = {tuple(field.name for field in kind) for kind in types.values()}
-    return len(rows) == 1 and (len(types) > 1 or next(iter(rows))[:1] == ("0",))
+    rows = {tuple(field.name for field in kind) for kind in schema.types}
+    return len(rows) == 1 and (len(schema) > 1 or next(iter(rows))[:1] == ("0",))
+
+
+def _is_of_lists(row: pa.Table) -> bool:
+    """Whether an object holds several lists of one length, and nothing else."""
+    if len(row.schema) < 2 or not all(pa.types.is_list(kind) for kind in row.schema.types):
+        return False
+    lengths = {pc.list_value_length(column)[0].as_py() for column in row.columns}
+    return len(lengths) == 1 and (lengths.pop() or 0) > 1
 
 
 def read(file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema = NOTHING) -> Iterator[pa.RecordBatch]:
@@ -66,10 +90,10 @@ def read(file: DataFile, schema: pa.Schema, *, rows: int, as_stored: pa.Schema =
     plain = [field for field in as_stored if field.name not in exact]
     parsed = pa.schema([*schema, *(field for field in plain if field.name not in schema.names)])
     names = [*schema.names, *(stored(field.name) for field in plain), *map(stored, exact)]
-    for first_line, block in _blocks(file):
-        table = _parsed(file, block, first_line, parsed)
+    for block in blocks(file):
+        table = _parsed(file, block, parsed)
         columns = [table.column(name) for name in (*schema.names, *(field.name for field in plain))]
-        columns += [_numbers_as_texts(file, block, name, table.num_rows) for name in exact]
+        columns += [_numbers_as_texts(file, block.lines, name, table.num_rows) for name in exact]
         yield from cut(iter(pa.Table.from_arrays(columns, names=names).to_batches()), rows)
 
 
@@ -96,63 +120,50 @@ def _spelled(text: str) -> str:
     return short if short not in ("inf", "-inf") and Decimal(short) == number else text
 
 
-def _blocks(file: DataFile) -> Iterator[tuple[int, bytes]]:
-    """(number of the first line, whole lines), none of them blank throughout."""
-    line, rest = 1, b""
-    with reading(file), file.stream() as stream:
-        while chunk := stream.read(_BLOCK_BYTES):
-            if line == 1 and not rest:
-                refuse_other_encodings(file, chunk)
-            head, newline, tail = chunk.rpartition(b"\n")
-            if not newline:
-                rest += chunk
-                continue
-            block, rest = rest + head + newline, tail
-            if block.strip():
-                yield line, block
-            line += block.count(b"\n")
-        if rest.strip():
-            yield line, rest
-
-
-def _parsed(file: DataFile, block: bytes, first_line: int, schema: pa.Schema | None = None) -> pa.Table:
+def _parsed(file: DataFile, block: Block, schema: pa.Schema | None = None) -> pa.Table:
     try:
-        block.decode()
+        block.lines.decode()
+        if _NULL.search(block.lines):  # pyarrow takes it for a row, or ends the process
+            raise pa.ArrowInvalid("null")
         options = pyarrow.json.ParseOptions(
             explicit_schema=schema, unexpected_field_behavior="ignore" if schema else "infer"
         )
-        for size in (1 << 20, len(block) + 1):
+        for size in (1 << 20, len(block.lines) + 1):
             try:
                 return pyarrow.json.read_json(
-                    pa.BufferReader(block), pyarrow.json.ReadOptions(block_size=size), options
+                    pa.BufferReader(block.lines), pyarrow.json.ReadOptions(block_size=size), options
                 )
             except pa.ArrowInvalid as error:
                 if "straddling" not in str(error):
                     raise
         raise AssertionError("a block is not longer than itself")
     except (pa.ArrowException, UnicodeError) as error:
-        raise _explained(file, block, first_line) from error
+        raise _explained(file, block) from error
 
 
-def _explained(file: DataFile, block: bytes, first_line: int) -> DataError:
+def _explained(file: DataFile, block: Block) -> DataError:
     """Name the line at fault, by reading the block again line by line."""
     kinds: dict[str, str] = {}
-    for number, line in enumerate(block.split(b"\n"), first_line):
+    for index, line in enumerate(block.lines.split(b"\n")):
         if not line.strip():
             continue
-        refuse_nul(file, line, number)
+        refuse_nul(file, line, block.first + index)
+        where = block.where(index)
         try:
             value = json.loads(line.decode(), object_pairs_hook=_object, parse_constant=_no_number)
         except (ValueError, RecursionError) as error:
             cause = error.msg if isinstance(error, json.JSONDecodeError) else _unquoted(error)
-            return file.broken(f"line {number} is not JSON ({cause})", remedy="write one JSON object a line")
+            if getattr(error, "pos", 0) >= len(line.rstrip()) and index < block.lines.count(b"\n"):
+                return file.broken(f"{where} ends before its JSON does", remedy=REMEDY)
+            return file.broken(f"{where} is not JSON ({cause})", remedy=REMEDY)
         if not isinstance(value, dict):
-            return file.broken(f"line {number} is {_kind(value)}", remedy="write one JSON object a line")
+            return file.broken(f"{where} is {kind_text(value)}", remedy=REMEDY)
         for key, each in value.items():
-            if each is not None and kinds.setdefault(key, _kind(each)) != _kind(each):
-                return _mixed(file, key, f"{kinds[key]} before line {number} and {_kind(each)} there")
+            if each is not None and kinds.setdefault(key, kind_text(each)) != kind_text(each):
+                return _mixed(file, key, f"{kinds[key]} before {where} and {kind_text(each)} there")
     return file.broken(
-        f"lines from {first_line} on hold values whose types do not fit together", remedy="write one type a key"
+        f"what stands from {block.where(0)} on holds values whose types do not fit together",
+        remedy="write one type a key",
     )
 
 
@@ -174,15 +185,6 @@ def _unquoted(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "not UTF-8"
     return "nested too deep" if isinstance(error, RecursionError) else str(error)
-
-
-def _kind(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true or false"
-    names = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
-    return names[type(value)]
 
 
 def _texts_stay(kind: pa.DataType) -> pa.DataType:
