@@ -106,6 +106,11 @@ def test_data_of_another_digest_is_not_read(folder: Path) -> None:
         ({"data/a.csv": "a\n1\n", "data/b.jsonl": "{}"}, "data", "mixes csv and jsonl files"),
         ({"data/a.csv": "a,b\n1,2\n", "data/c.csv": "a\n1\n"}, "data", r"data/a\.csv has 'b', data/c\.csv has not"),
         (
+            {"data/a.jsonl": '{"a": 1}', "data/b.jsonl": '{"a": 1, "b": 2}'},
+            "data",
+            r"data/b\.jsonl has 'b', data/a\.jsonl has not",
+        ),
+        (
             {"data/a.jsonl": '{"a": 1}', "data/b.jsonl": '{"a": "x"}'},
             "data",
             r"'a' is string in data/b\.jsonl and int64",
@@ -125,6 +130,31 @@ def test_what_cannot_be_found_says_what_was_looked_for(
     with pytest.raises(DataError, match=f"(?s){message}") as wrong:
         dataset(tmp_path, path).count()
     assert wrong.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("rows", "others", "merged"),
+    [
+        (['{"a": 1, "b": 2}', '{"a": 1}', '{"a": 1}'], ['{"a": 3}'], True),
+        (['{"a": 1, "b": 2}', '{"a": 1, "b": 2}', '{"a": 1}'], ['{"a": 3}'], False),
+        (['{"a": 1, "b": 2}', '{"a": 1, "b": 2}'], ['{"a": 3}', '{"a": 3, "b": 1}'], True),
+        (['{"a": 1, "b": 2}'], ['{"a": 3, "b": null}'], True),
+        (['{"a": 1, "b": 2}'], [], True),
+        (['{"a": 1, "b": 2}'], ['{"a": 1, "c": 2}'], False),
+    ],
+)
+def test_a_key_that_rows_may_lack_may_be_in_no_row_of_a_file(
+    tmp_path: Path, rows: list[str], others: list[str], merged: bool
+) -> None:
+    """One that most rows of another file have is of another schema."""
+    for first, last in ((rows, others), (others, rows)):
+        (tmp_path / "a.jsonl").write_text("\n".join(first))
+        (tmp_path / "b.jsonl").write_text("\n".join(last))
+        if merged:
+            assert set(dataset(tmp_path, "*.jsonl").columns) == {"a", "b"}
+        else:
+            with pytest.raises(DataError, match="mixes files of different columns"):
+                dataset(tmp_path, "*.jsonl").count()
 
 
 def test_a_column_that_is_not_there_is_guessed(folder: Path) -> None:

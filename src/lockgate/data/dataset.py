@@ -248,16 +248,9 @@ class Dataset:
         scanned = tuple(looked_at)
         if self._log_state is not None:
             return self._log_state.schema, scanned
+        self._refuse_schemas(scanned)
         types: dict[str, pa.DataType] = {}
-        first = scanned[0]
         for file, contents in scanned:
-            if file.format != "jsonl" and set(contents.schema.names) != set(first[1].schema.names):
-                name = min(set(contents.schema.names) ^ set(first[1].schema.names))
-                with_it, without = (file, first[0]) if name in contents.schema.names else (first[0], file)
-                raise self._wrong(
-                    f"mixes files of different columns: {with_it.name} has {name!r}, {without.name} has not",
-                    remedy="give all files the same columns, or name by a glob those that belong together",
-                )
             for field in contents.schema:
                 types[field.name] = self._common_type(file, field, types.get(field.name, field.type))
         with self._naming():
@@ -267,9 +260,23 @@ class Dataset:
                 types.setdefault(name, constant.type)
         if not types:
             raise self._wrong("is empty", remedy="a data file without rows still has columns; write the file again")
-        if first[0].format == "csv":  # a column without any value holds texts
+        if scanned[0][0].format == "csv":  # a column without any value holds texts
             types = {name: pa.string() if pa.types.is_null(kind) else kind for name, kind in types.items()}
         return pa.schema(list(types.items())), scanned
+
+    def _refuse_schemas(self, scanned: Sequence[tuple[DataFile, Contents]]) -> None:
+        """Raise DataError where a file has no row with a column that all, or most, rows of another file have."""
+        usual: dict[str, DataFile] = {}
+        for file, contents in scanned:
+            names = contents.schema.names if contents.usual is None else contents.usual
+            usual = dict.fromkeys(names, file) | usual
+        for file, contents in scanned:
+            lacking = min(usual.keys() - set(contents.schema.names), default=None)
+            if lacking is not None and (contents.rows or contents.usual is None):
+                raise self._wrong(
+                    f"mixes files of different columns: {usual[lacking].name} has {lacking!r}, {file.name} has not",
+                    remedy="give all files the same columns, or name by a glob those that belong together",
+                )
 
     def _common_type(self, file: DataFile, field: pa.Field, before: pa.DataType) -> pa.DataType:
         import pyarrow as pa

@@ -62,12 +62,14 @@ class DataFile:
 class Contents:
     """What a file holds: the types over all of its rows, and how many there are.
 
-    index: columns that a pandas frame kept as its index, as the file itself says.
+    index: columns that a pandas frame kept as its index, as the file itself says. usual: columns that most rows have, where
+    a row may lack some; all of them where None.
     """
 
     schema: pa.Schema
     rows: int
     index: tuple[str, ...] = ()
+    usual: frozenset[str] | None = None
 
 
 class Source(Protocol):

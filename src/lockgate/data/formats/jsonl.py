@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,7 @@ def scan(file: DataFile) -> Contents:
     """The types over the whole file. Raises DataError, which names the line."""
     refuse_other_bytes(file)
     types: dict[str, pa.DataType] = {}
+    values: Counter[str] = Counter()
     rows = 0
     for block in blocks(file):
         table = _parsed(file, block)
@@ -43,9 +45,12 @@ def scan(file: DataFile) -> Contents:
                     file, field.name, f"{before} at first, and {field_type} somewhere from {block.where(0)} on"
                 )
             types[field.name] = kind
+            values[field.name] += table.num_rows - table.column(field.name).null_count
     if rows == 1:
         _refuse_frame(file, table)
-    return Contents(pa.schema(list(types.items())), rows)
+    return Contents(
+        pa.schema(list(types.items())), rows, usual=frozenset(name for name in types if 2 * values[name] > rows)
+    )
 
 
 def _refuse_frame(file: DataFile, row: pa.Table) -> None:
