@@ -220,6 +220,22 @@ def test_a_time_that_is_none_is_an_error(tmp_path: Path, values: list[Any], mess
         dataset(tmp_path, "d.jsonl", last="7d", time="ts").count()
 
 
+@pytest.mark.parametrize("form", ['{{"ts": "{}"}}\n', "ts\n{}\n"], ids=["jsonl", "csv"])
+def test_a_time_zone_stands_in_all_rows_or_in_none_of_all_batches(tmp_path: Path, form: str) -> None:
+    """A row without a value is of either kind."""
+    end = "csv" if form.startswith("ts") else "jsonl"
+    for name, time in (("a", "2026-11-21T10:00:00+02:00"), ("b", "2026-11-21T10:00:00"), ("c", "2026-11-21T10:00:00Z")):
+        (tmp_path / f"{name}.{end}").write_text(form.format(time))
+
+    assert dataset(tmp_path, f"[ac].{end}", last="7d", time="ts").window is not None
+    for pattern, refusal in (
+        ("[ab]", "row 2 has none, those before it have one"),
+        ("[bc]", "row 2 has one, those before"),
+    ):
+        with pytest.raises(DataError, match=f"some rows have a time zone and some have none: {refusal}"):
+            dataset(tmp_path, f"{pattern}.{end}", last="7d", time="ts").count()
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -19,7 +19,7 @@ def window(*values: Any, last: str = "7d", until: str | None = None) -> TimeWind
     more = {} if until is None else {"until": until}
     spec = DatasetSpec.model_validate({"path": "d", "last": last, "time": "t", **more})
     assert spec.last is not None
-    moments, _, days = moments_of(pa.array(values))
+    moments, _, days, _ = moments_of(pa.array(values))
     return time_window([(moments, days)], last=spec.last, until=spec.until, now=NOW)
 
 
@@ -114,3 +114,6 @@ def test_texts_with_and_without_a_zone_are_no_times_of_one_kind() -> None:
         moments_of(pa.array(["2026-11-21T10:00:00Z", "2026-11-21T10:00:00"]))
     with pytest.raises(ValueError, match="row 3 has one, those before it have none"):
         moments_of(pa.array(["2026-11-21T10:00:00", None, "2026-11-21 10:00:00 UTC"]))
+    with pytest.raises(ValueError, match="row 9 has none, those before it have one"):
+        moments_of(pa.array([None, "2026-11-21T10:00:00"]), before=7, zoned=True)
+    assert moments_of(pa.nulls(1, pa.string()), before=7, zoned=True).zoned is True

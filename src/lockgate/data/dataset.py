@@ -17,7 +17,7 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.data.locate import Located, UnchangedFiles, changed, locate, log_entries
 from lockgate.data.slices.slice import Slice
 from lockgate.data.stored_columns import column_of, is_stored
-from lockgate.data.time_window import TimeWindow, moments_of, time_window
+from lockgate.data.time_window import Moments, TimeWindow, moments_of, time_window
 from lockgate.errors import DataError, NotHere
 from lockgate.hashing import files_digest, sha256_file
 
@@ -158,7 +158,7 @@ class Dataset:
             yield from self._read(selected, rows)
             return
         for batch in self._read(list(dict.fromkeys([*selected, time])), rows):
-            inside = arrays.from_numpy(window.contains(self._moments(batch.column(time))[0]))
+            inside = arrays.from_numpy(window.contains(self._moments(batch.column(time)).values))
             recent = batch.filter(inside).select(selected)
             if recent.num_rows:
                 yield pa.RecordBatch.from_arrays(recent.columns, schema=recent.schema)
@@ -336,8 +336,9 @@ class Dataset:
     def _timed(self, time: str) -> Iterator[tuple[Any, bool]]:
         """(moments, whether they are days) of each batch. Raises DataError behind them where rows have none."""
         before = missing = first = 0
+        zoned: bool | None = None
         for batch in self._read([time], 65_536):
-            moments, lacking, days = self._moments(batch.column(time), before)
+            moments, lacking, days, zoned = self._moments(batch.column(time), before, zoned)
             if lacking.any() and not missing:
                 first = before + int(lacking.argmax()) + 1
             missing += int(lacking.sum())
@@ -349,9 +350,9 @@ class Dataset:
                 remedy="rows without a time cannot be compared with `last`; leave them out or fill them in",
             )
 
-    def _moments(self, column: pa.Array, before: int = 0) -> tuple[Any, Any, bool]:
+    def _moments(self, column: pa.Array, before: int = 0, zoned: bool | None = None) -> Moments:
         try:
-            return moments_of(column, before=before)
+            return moments_of(column, before=before, zoned=zoned)
         except ValueError as error:
             raise self._wrong(
                 f"column {self.spec.time!r} is not a time ({error})",

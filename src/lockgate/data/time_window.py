@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lockgate.text import counted
 from lockgate.units import duration_text
@@ -159,11 +159,21 @@ def time_window(
     return window
 
 
-def moments_of(column: pa.Array, *, before: int = 0) -> tuple[Any, Any, bool]:
-    """((n,) moments, by UTC where no zone is written; (n,) bool what is missing; whether they are days).
+class Moments(NamedTuple):
+    """Times of some rows. values: (n,) moments, by UTC where no zone is written; missing: (n,) bool. days: whether they are
+    days. zoned: whether texts have a time zone; None where there are none."""
+
+    values: Any
+    missing: Any
+    days: bool
+    zoned: bool | None = None
+
+
+def moments_of(column: pa.Array, *, before: int = 0, zoned: bool | None = None) -> Moments:
+    """When rows were recorded. before: rows before these, whose texts have a zone, or none, as `zoned` says.
 
     Numbers are seconds, from 10^11 on milliseconds (seconds reach that in the year 5138), from 10^14 on microseconds, from
-    10^17 on nanoseconds. before: rows before these, for messages. Raises ValueError.
+    10^17 on nanoseconds. Raises ValueError.
     """
     import pyarrow as pa
 
@@ -175,13 +185,17 @@ def moments_of(column: pa.Array, *, before: int = 0) -> tuple[Any, Any, bool]:
         column = column.cast(pa.string())
     days = pa.types.is_date(column.type)
     missing = arrays.is_missing(column)
+    here = None
     if pa.types.is_string(column.type):
-        column, days = _parsed(column, before)
+        column, days = _parsed(column, before, zoned)
+        if pa.types.is_timestamp(column.type) and not missing.all():
+            here = column.type.tz is not None
     if pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
-        return _from_numbers(column, missing), missing, False
+        return Moments(_from_numbers(column, missing), missing, days=False, zoned=zoned)
     if not (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type) or pa.types.is_null(column.type)):
         raise ValueError(f"its type is {column.type}")
-    return arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False)), missing, days
+    values = arrays.to_numpy(column.cast(pa.timestamp("us"), safe=False))
+    return Moments(values, missing, days, zoned if here is None else here)
 
 
 def microseconds(moment: datetime) -> int:
@@ -232,7 +246,7 @@ def _from_numbers(column: pa.Array, missing: Array) -> Array:
     return np.round(seconds * 1e6).astype(np.int64)
 
 
-def _parsed(column: pa.Array, before: int) -> tuple[pa.Array, bool]:
+def _parsed(column: pa.Array, before: int, zoned: bool | None) -> tuple[pa.Array, bool]:
     """(timestamps, or numbers where all texts are some; whether all are days)."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -242,19 +256,19 @@ def _parsed(column: pa.Array, before: int) -> tuple[pa.Array, bool]:
         return column.cast(pa.int64() if whole else pa.float64()), False
     plain = pc.replace_substring_regex(column, _SPACED_ZONE, r"\1\2")
     plain = pc.replace_substring_regex(plain, _UTC_BY_NAME, r"\1Z")
-    for kind in (pa.timestamp("us", "UTC"), pa.timestamp("us"), pa.timestamp("ns", "UTC"), pa.timestamp("ns")):
+    zones = ["UTC"] * (zoned is not False) + [None] * (not zoned)
+    for kind in (pa.timestamp(unit, zone) for unit in ("us", "ns") for zone in zones):
         try:
             return plain.cast(kind), bool(len(column)) and (pc.max(pc.utf8_length(column)).as_py() or 11) <= 10
         except pa.ArrowInvalid:
             continue
-    raise ValueError(_unreadable(plain, before))
+    raise ValueError(_unreadable(plain, before, zoned))
 
 
-def _unreadable(column: pa.Array, before: int) -> str:
+def _unreadable(column: pa.Array, before: int, zoned: bool | None) -> str:
     """What is wrong with the first of these texts that cannot be read along with those before it."""
     import pyarrow as pa
 
-    zoned: bool | None = None
     for row in range(len(column)):
         readable = [
             zone for zone in (True, False) if _reads(column.slice(row, 1), pa.timestamp("ns", "UTC" if zone else None))
