@@ -249,7 +249,8 @@ def test_a_load_counts_answers_that_are_no_predictions(loop: dict[str, Any]) -> 
         drive = model(web.url).drive(LoadPlan(requests=48, **loop), ROWS.slice(0, 1))
 
     assert int(drive.failed.sum()) == 36
-    assert "an answer with a status of 2xx is no prediction: it " in (drive.first_error or "")
+    # which of the bad ones is the first depends on how the connections take turns
+    assert "an answer with a status of 2xx is no prediction: " in (drive.first_error or "")
 
 
 def test_a_prediction_that_is_not_a_number_arrives_as_none_or_nan() -> None:
