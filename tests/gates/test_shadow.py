@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lockgate.errors import UsageError
+from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Verdict
 from lockgate.testing import run_gate
 
@@ -55,6 +56,27 @@ def test_requests_without_an_answer_are_errors_and_no_flips() -> None:
     assert (errors.observed, errors.champion, errors.verdict, errors.code) == (3.0, 2.0, Verdict.FAIL, "exceeded")
     assert (new.observed, new.verdict) == (2.0, Verdict.PASS)
     assert errors.reason == "errors is 3 requests among 4,000; at most 0 requests is allowed"
+
+
+def test_failures_that_were_answered_again_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Named beside the findings; the champion's own count on its side."""
+    from_table = Scored.from_table
+
+    def unsteady(*table: Any, **more: Any) -> Scored:
+        scored = from_table(*table, **more)
+        scored.unrepeatable = {"candidate": {"failed_once": 2}, "champion": {"failed_once": 1}}
+        return scored
+
+    monkeypatch.setattr(Scored, "from_table", unsteady)
+    rows = requests()
+    rows["candidate"][100] = np.nan
+    result = run_gate("shadow", table=rows, require=["errors <= 0", "new_errors <= 3"])
+    errors, new = result.findings
+
+    assert (errors.observed, errors.champion, errors.verdict) == (3.0, 1.0, Verdict.FAIL)
+    assert (new.observed, new.verdict) == (3.0, Verdict.PASS)
+    assert "the candidate failed 2 times on requests that it answered when they were sent again" in result.reason
+    assert "the champion failed once on requests" in result.reason
 
 
 def test_requests_that_nobody_answered_show_nothing() -> None:

@@ -21,7 +21,8 @@ class Shadow(Gate):
     """Recorded requests of `data`, replayed to candidate and champion.
 
     flip_rate: the share of requests, answered by both, that the two decide differently, of two classes at their
-    thresholds. errors: requests that the candidate does not answer. new_errors: those among them that the champion answers.
+    thresholds. errors: requests that the candidate does not answer, and batches of them that it answers only when they are
+    sent again. new_errors: those among them that the champion answers.
     """
 
     subjects: ClassVar[Mapping[str, Subject]] = by_name(
@@ -72,9 +73,11 @@ class Shadow(Gate):
         no_answer = np.full(scored.rows, np.nan)
         failed = np.isnan(no_answer if scored.candidate is None else predicted_class(scored.candidate))
         champion_failed = None if scored.champion is None else np.isnan(predicted_class(scored.champion))
+        once = {role: int(outcome.get("failed_once", 0)) for role, outcome in scored.unrepeatable.items()}
+        more = once.get("candidate", 0)
         if line.subject == "new_errors":
             if champion_failed is None:
                 raise GateBroken("new_errors compares with a champion, and there is none")
-            return counted(name, line, value=int((failed & ~champion_failed).sum()), units=scored.rows)
-        before = None if champion_failed is None else float(champion_failed.sum())
-        return counted(name, line, value=int(failed.sum()), units=scored.rows, champion=before)
+            return counted(name, line, value=int((failed & ~champion_failed).sum()) + more, units=scored.rows)
+        before = None if champion_failed is None else float(champion_failed.sum() + once.get("champion", 0))
+        return counted(name, line, value=int(failed.sum()) + more, units=scored.rows, champion=before)

@@ -318,7 +318,12 @@ class CaseBuilder:
         for contender in contenders:
             reader = readers[contender.role]
             if row_functions is None:
-                score = (replay if replayed else scorer)(contender.model, reader)
+                check = checks[contender.role]
+                score = (
+                    replay(contender.model, reader, failed_once=check.note_failure)
+                    if replayed
+                    else scorer(contender.model, reader)
+                )
             else:
                 score = row_metrics.row_scorer(contender.model, row_functions, reader)
             scorers[contender.role] = checks[contender.role].around(

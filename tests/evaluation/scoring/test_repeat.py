@@ -64,6 +64,19 @@ def test_chance_is_told_with_how_much_it_changes() -> None:
     )
 
 
+def test_failures_that_do_not_repeat_are_told_beside_the_answers() -> None:
+    """Alone, and behind answers that differ."""
+    draw = np.random.default_rng(0)
+    failed = "; the candidate failed once on requests that it answered when they were sent again"
+    for score, alone in ((lambda x: x, True), (lambda x: draw.random(x.size), False)):
+        check, _, _ = asked(score)
+        check.note_failure()
+        outcome = check.outcome(None) or {}
+
+        assert (outcome["failed_once"], "differs" not in outcome) == (1, alone)
+        assert f"; {unrepeatable('candidate', outcome)}".endswith(failed)
+
+
 def test_an_answer_that_depends_on_its_batch_is_told() -> None:
     """Scores that are made relative to the other rows of a batch are repeated, and are others among others."""
     check, _, _ = asked(lambda x: x - x.mean())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,11 @@ class Picky:
             yield pa.RecordBatch.from_pydict({"p": [float("nan") if value == 0 else value / 10 for value in values]})
 
 
-def ask(model: Any, values: list[float], *, size: int = 5) -> list[float]:
+def ask(model: Any, values: list[float], *, size: int = 5, failed_once: list[None] | None = None) -> list[float]:
     batches = [pa.RecordBatch.from_pydict({"x": values[start : start + size]}) for start in range(0, len(values), size)]
     reader = AnswerReader(ScoreReading(Output(), "binary", 1, need_scores=True), may_fail=True)
-    parts = list(replay(model, reader)(iter(batches)))
+    once = [] if failed_once is None else failed_once
+    parts = list(replay(model, reader, failed_once=lambda: once.append(None))(iter(batches)))
     return [float(score) for score in reader.finish(np.concatenate([*parts, np.zeros(0)]))]
 
 
@@ -48,6 +49,34 @@ def test_only_the_failing_requests_have_no_score(values: list[float], size: int)
     expected = [value / 10 if value > 0 else np.nan for value in values]
 
     np.testing.assert_array_equal(ask(Picky(), values, size=size), expected)
+
+
+@pytest.mark.parametrize(
+    ("fails", "once", "unanswered"),
+    [
+        (lambda call, rows: call == 1, 1, 0),
+        (lambda call, rows: call in (1, 2), 1, 0),
+        (lambda call, rows: call in (1, 2, 3, 4), 0, 1),
+        (lambda call, rows: rows > 4, 0, 0),
+        (lambda call, rows: rows > 4 or call == 3, 1, 0),
+        (lambda call, rows: rows > 4 or rows == 1, 0, 0),
+    ],
+)
+def test_a_batch_that_fails_once_is_counted(fails: Callable[[int, int], bool], once: int, unanswered: int) -> None:
+    """One that fails again without a request to blame is too large, or its rows fail together."""
+
+    class Flaky(Picky):
+        def predict(self, batches: Iterable[pa.RecordBatch], *, method: str | None = None) -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                if fails(self.calls + 1, batch.num_rows):
+                    self.calls += 1
+                    raise ModelFault("busy", alive=True)
+                yield from super().predict([batch])
+
+    noted: list[None] = []
+    answers = ask(Flaky(), [float(value) for value in range(1, 9)], size=8, failed_once=noted)
+
+    assert (len(noted), sum(map(np.isnan, answers))) == (once, unanswered)
 
 
 def test_a_missing_score_costs_no_further_call() -> None:
@@ -80,7 +109,7 @@ def test_of_several_classes_it_is_kept_which_one_was_decided() -> None:
     for model in (Shares(), Names()):
         asked: Any = model
         reading = ScoreReading(Output(), "multiclass", None, need_scores=False, classes=("a", "b", "c"))
-        how = replay(asked, AnswerReader(reading, may_fail=True))
+        how = replay(asked, AnswerReader(reading, may_fail=True), failed_once=lambda: None)
         np.testing.assert_array_equal(np.concatenate(list(how(iter(batches)))), [1.0, 2.0, np.nan])
 
 

@@ -52,6 +52,10 @@ def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None
 
 def unrepeatable(role: str, outcome: Mapping[str, Any]) -> str:
     """How the answers of a role differed when rows were sent again (`scoring.repeat`), for the summary of a gate."""
+    once = int(outcome.get("failed_once", 0))
+    failed = f"the {role} failed {'once' if once == 1 else f'{once:,} times'} on requests that it answered when they were sent again"
+    if "differs" not in outcome:
+        return failed
     rows, differing = int(outcome["rows"]), int(outcome["differing"])
     if outcome["differs"] == "again":
         what = f"the {role}'s answers cannot be repeated: {differing:,} of {rows:,} rows that were sent twice got another answer"
@@ -62,7 +66,7 @@ def unrepeatable(role: str, outcome: Mapping[str, Any]) -> str:
         )
     flipped = outcome.get("flipped")
     decided = "" if flipped is None else f", {100 * int(flipped) / rows:.3g} % of the decisions flipped"
-    return f"{what}, up to {outcome['largest']} away{decided}"
+    return f"{what}, up to {outcome['largest']} away{decided}" + (f"; {failed}" if once else "")
 
 
 def _passed(findings: Sequence[Finding]) -> str:

@@ -30,13 +30,21 @@ Decide = Callable[[Array], Array]
 
 
 class RepeatCheck:
-    """A sample of the rows that one model answered, and what it answered, first and again."""
+    """A sample of the rows that one model answered, and what it answered, first and again.
+
+    failed_once: batches that failed, and were answered when they were sent again.
+    """
 
     def __init__(self) -> None:
         self._parts: list[tuple[Array, pa.RecordBatch, dict[str, Array]]] = []
         self._seen, self._step = 0, 1
         self._first: dict[str, Array] = {}
         self._again: list[dict[str, Array]] = []
+        self.failed_once = 0
+
+    def note_failure(self) -> None:
+        """Count a batch that failed once."""
+        self.failed_once += 1
 
     def around(self, score: Scorer) -> Scorer:
         """`score`, which asks for the sample again once every batch was answered."""
@@ -58,13 +66,17 @@ class RepeatCheck:
 
     def outcome(self, decide: Decide | None) -> dict[str, Any] | None:
         """What differed, as JSON; None where nothing did. decide: what scores decide, where they decide anything."""
+        outcome = {**self._differences(decide), **({"failed_once": self.failed_once} if self.failed_once else {})}
+        return outcome or None
+
+    def _differences(self, decide: Decide | None) -> dict[str, Any]:
         if not self._again:
-            return None
+            return {}
         first, second = self._again
         by_chance = _differing(first, second)
         differing = by_chance if by_chance.any() else _differing(self._first, first)
         if not differing.any():
-            return None
+            return {}
         before, after = (first, second) if by_chance.any() else (self._first, first)
         largest = max(_largest(before[name], after[name]) for name in before)
         outcome: dict[str, Any] = {

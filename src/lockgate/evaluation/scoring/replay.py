@@ -17,32 +17,45 @@ if TYPE_CHECKING:
 ROWS = 1024  # a failing request costs about 2 log2(ROWS) calls
 
 
-def replay(model: Model, reader: AnswerReader) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
+def replay(
+    model: Model, reader: AnswerReader, *, failed_once: Callable[[], None]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[Array]]:
     """A scorer for `build_scored`: what `reader` reads of each batch, NaN where the model raised or gave no number.
 
     For several classes, the index of the predicted one. reader: made for rows that may fail.
 
-    A batch that fails is halved until the failing requests stand alone. Raises ModelFault where the process itself broke.
+    A batch that fails is halved until the failing requests stand alone. Where none of them fails, it is asked again whole:
+    `failed_once` is called if it is answered then. Raises ModelFault where the process itself broke.
     """
     import numpy as np
 
     from lockgate.models.class_scores import predicted_class
 
     several = reader.reading.task == "multiclass"
+    failures = 0
 
-    def answers(batch: pa.RecordBatch) -> Array:
+    def answer(batch: pa.RecordBatch) -> Array | None:
         try:
-            answer = next(iter(model.predict([batch], method=reader.reading.output.method)))
+            columns = next(iter(model.predict([batch], method=reader.reading.output.method)))
         except ModelFault as fault:
             if not fault.alive:
                 raise
-        else:
-            values = reader.read(answer)
-            return predicted_class(values) if several else values
+            return None
+        values = reader.read(columns)
+        return predicted_class(values) if several else values
+
+    def answers(batch: pa.RecordBatch) -> Array:
+        nonlocal failures
+        if (values := answer(batch)) is not None:
+            return values
+        failures += 1
         if batch.num_rows <= 1:
             return np.full(batch.num_rows, np.nan)
-        half = batch.num_rows // 2
-        return np.concatenate([answers(batch.slice(0, half)), answers(batch.slice(half))])
+        before, half = failures, batch.num_rows // 2
+        halves = np.concatenate([answers(batch.slice(0, half)), answers(batch.slice(half))])
+        if failures == before and answer(batch) is not None:  # else it is too large, or its rows fail together
+            failed_once()
+        return halves
 
     def scores(batches: Iterator[pa.RecordBatch]) -> Iterator[Array]:
         for batch in batches:
