@@ -233,7 +233,7 @@ def test_numpy_is_imported_by_what_computes() -> None:
             f"evaluation.metrics.{name}"
             for name in ("catalog", "declaration", "classification", "regression", "custom")
         ),
-        *(f"evaluation.metrics.{name}" for name in ("flip_rate", "multiclass_subjects", "ranking_subjects")),
+        *(f"evaluation.metrics.{name}" for name in ("flip_rate", "multiclass_arguments", "ranking_subjects")),
         *("evaluation.uncertainty.comparison", "evaluation.uncertainty.metric_value"),
         *("evaluation.estimation.estimate", "evaluation.judging"),
         *("evaluation.scoring.row_metrics", "evaluation.latency.request_limits"),

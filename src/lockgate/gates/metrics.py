@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, StringConstraints
 
 from lockgate.errors import GateBroken
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.metrics import custom, multiclass_subjects, ranking_subjects
+from lockgate.evaluation.metrics import custom, multiclass_arguments, ranking_subjects
 from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics
@@ -74,7 +74,7 @@ class Metrics(Gate):
             if pipeline.task == ranking_subjects.TASK and line.subject in ranking_subjects.BY_NAME:
                 messages += ranking_subjects.out_of_range(line)
             if pipeline.task == "multiclass":
-                messages += multiclass_subjects.complaints(line, pipeline.classes)
+                messages += multiclass_arguments.complaints(line, pipeline.classes)
             if line.subject in pipeline.per_row and line.subject not in SUBJECTS:
                 messages += (f"per_row: {line.subject} {reason}" for reason in self._no_row_metrics(pipeline))
             yield from ((("require", number), message) for message in messages)

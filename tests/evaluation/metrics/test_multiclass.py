@@ -19,7 +19,7 @@ from lockgate.errors import DataError
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.metrics.multiclass import Averaged, metrics
-from lockgate.evaluation.metrics.multiclass_subjects import SUBJECTS
+from lockgate.evaluation.metrics.multiclass_arguments import SUBJECTS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.metric_value import MetricValue, Undefined

@@ -12,7 +12,7 @@ import pyarrow.csv
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading
-from lockgate.data.formats.csv_lines import refuse_damage
+from lockgate.data.formats.csv_damage import refuse_damage
 from lockgate.data.formats.encoding import refuse_other_bytes
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError

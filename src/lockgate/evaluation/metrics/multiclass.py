@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lockgate.errors import DataError
-from lockgate.evaluation.metrics import multiclass_subjects
+from lockgate.evaluation.metrics import multiclass_arguments
 from lockgate.evaluation.metrics.catalog import DECLARED
 from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
@@ -60,18 +60,18 @@ def metrics(lines: Iterable[Requirement], classes: Sequence[str]) -> dict[str, M
     """The metrics of lines, by their subject with its arguments. Raises DataError for a line that cannot be measured."""
     by_subject: dict[str, Metric] = {}
     for line in lines:
-        if line.subject not in multiclass_subjects.SUBJECTS:
+        if line.subject not in multiclass_arguments.SUBJECTS:
             raise DataError(f"{str(line)!r}: {line.subject} is not measured of several classes")
         if line.subject_text not in by_subject:
-            subject = multiclass_subjects.SUBJECTS[line.subject]
-            for message in (*subject.misfits(line), *multiclass_subjects.complaints(line, classes)):
+            subject = multiclass_arguments.SUBJECTS[line.subject]
+            for message in (*subject.misfits(line), *multiclass_arguments.complaints(line, classes)):
                 raise DataError(message)
             by_subject[line.subject_text] = _metric(line, tuple(classes))
     return by_subject
 
 
 def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
-    declared, args = DECLARED[line.subject], multiclass_subjects.arguments(line)
+    declared, args = DECLARED[line.subject], multiclass_arguments.arguments(line)
     # An engine sums up binary rows; the argument that a binary metric takes is none of a metric of classes.
     metric = replace(declared, classes=classes, argument=None, sums=None)
     if "class" in args:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lockgate.data.dataset import Dataset
 from lockgate.data.dataset_spec import DatasetSpec
-from lockgate.data.formats import DataFile, csv_lines
-from lockgate.data.formats.csv_lines import refuse_damage
+from lockgate.data.formats import DataFile, csv_damage
+from lockgate.data.formats.csv_damage import refuse_damage
 from lockgate.errors import DataError
 
 ROWS = "k,n,t\n1,2,é\n3,4,z\n"
@@ -53,7 +53,7 @@ def test_a_quote_that_is_never_closed_is_named_by_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, line: int
 ) -> None:
     """Where it opens, also where a later quote seems to close it, and however far behind."""
-    monkeypatch.setattr(csv_lines, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_damage, "_BLOCK_BYTES", 64)
 
     assert f"d.csv: line {line} opens a quote that is not closed" in refusal(tmp_path / "d.csv", data.encode())
 
@@ -95,7 +95,7 @@ def closed(text: str) -> bool:
 def test_quotes_are_followed_as_sign_by_sign(tmp_path: Path, text: str) -> None:
     """In blocks that end amid a line."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(csv_lines, "_BLOCK_BYTES", 50)
+        patch.setattr(csv_damage, "_BLOCK_BYTES", 50)
         told = refusal(tmp_path / "d.csv", f"{text}\n".encode())
 
     assert bool(told) == (not closed(f"{text}\n")) or "is the header again" in told
@@ -119,7 +119,7 @@ def test_a_header_that_is_repeated_inside_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: str, line: int
 ) -> None:
     """In whatever quotes; columns of numbers would be texts, and a row of texts would be judged."""
-    monkeypatch.setattr(csv_lines, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(csv_damage, "_BLOCK_BYTES", 64)
 
     assert f"{name}: line {line} is the header again" in refusal(tmp_path / name, data.encode())
 
