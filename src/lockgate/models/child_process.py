@@ -30,6 +30,7 @@ MODEL_OUTPUT = "LOCKGATE_MODEL_OUTPUT"  # the variable that names a file, to whi
 _TAIL_BYTES = 8 * 2**10
 _TAIL_LINES = 40
 _TERM_SECONDS = 2.0  # between SIGTERM and SIGKILL
+_LAUNCHER_SECONDS = 30.0  # the same for a launcher, which ends the rest within 1.5 s: without it, daemons would go on
 
 MORE_MEMORY = "give the job more memory, or send smaller batches"
 
@@ -113,7 +114,8 @@ class ChildProcess:
             finally:
                 os.close(theirs)
         self._tail = _Tail(cast("IO[bytes]", self._process.stdout), copy=env.get(MODEL_OUTPUT))
-        self._end = weakref.finalize(self, _end, self._process, lifeline, mark, os.getpid())
+        patience_s = _TERM_SECONDS if box is None else _LAUNCHER_SECONDS
+        self._end = weakref.finalize(self, _end, self._process, lifeline, mark, os.getpid(), patience_s)
 
     @property
     def pid(self) -> int:
@@ -294,12 +296,12 @@ class _Tail:
         return "\n".join(lines[-_TAIL_LINES:])
 
 
-def _end(process: subprocess.Popen[bytes], lifeline: int, mark: str, owner: int) -> None:
+def _end(process: subprocess.Popen[bytes], lifeline: int, mark: str, owner: int, patience_s: float) -> None:
     if os.getpid() != owner:
         return  # a fork of us: the process is not its to end
     _signal_group(process.pid, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_TERM_SECONDS)
+        process.wait(patience_s)
     _signal_group(process.pid, signal.SIGKILL)
     _kill_strays(mark)
     process.wait()

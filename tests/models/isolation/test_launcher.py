@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lockgate.models.child_process import ChildProcess
+from lockgate.models.isolation import box as boxes
 from lockgate.models.isolation.box import Box, kernel, make_box
 from lockgate.models.isolation.isolation_spec import Isolation
 
@@ -27,7 +28,7 @@ def attempt(name, action):
     except OSError as error:
         print(name, type(error).__name__)
 """
-Run = Callable[..., str]
+PATIENCE_S = 20.0
 
 
 @pytest.fixture
@@ -144,28 +145,88 @@ def test_a_named_port_can_be_reached_and_no_other(box: Box, tmp_path: Path) -> N
     assert answers.splitlines() == ["named works", "other PermissionError"]
 
 
-def test_a_daemon_ends_with_the_model_that_left_it(box: Box, tmp_path: Path) -> None:
-    """Forked twice, in a session of its own, with an empty environment."""
-    code = """
+LEAVES = """
+import ctypes, os, runpy, sys, time
+line, lifeline, host, until = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4])
+runpy.run_path(host)["_die_with_parent"](lifeline)
+(reading, writing), libc = os.pipe(), ctypes.CDLL(None)
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
-        os.execve("/bin/sleep", ["sleep", "31.4159"], {})
+        os.write(writing, b"x")
+        DAEMON
     os._exit(0)
-os.wait()
+os.read(reading, 1)
+os.write(line, b"x")
 """
-    run(box, code, cwd=tmp_path)
-    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if _readable(path)]
+DAEMONS = {
+    "a daemon": 'os.execve("/bin/sleep", ["sleep", "60"], {})',
+    "a race of forks": """
+        libc.fork(), libc.fork(), libc.fork()
+        while time.monotonic() < until:
+            libc.setsid()
+            if libc.fork():
+                libc._exit(0)
+""".strip(),
+}
+GATE = """
+import sys, time
+from pathlib import Path
+from lockgate.models.child_process import MODEL_HOST, ChildProcess
+from lockgate.models.isolation import box as boxes
+from lockgate.models.isolation.isolation_spec import Isolation
+folder, line, code, until, boxes.LAUNCHER = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5], Path(sys.argv[5])
+box = boxes.make_box(
+    Isolation(), python=sys.executable, environ={}, folder=folder, scratch=folder, root=folder, hosts=[MODEL_HOST]
+)
+child = ChildProcess(
+    [sys.executable, "-S", "-c", code], env={}, cwd=folder, inherited=(line,), after=[str(MODEL_HOST), until], box=box
+)
+"""
 
-    assert not any(b"31.4159" in command for command in running)
+
+def all_ended(line: int) -> bool:
+    """Whether everybody lets go of the other end of a pipe."""
+    while select.select([line], [], [], PATIENCE_S)[0]:
+        if not os.read(line, 1):
+            return True
+    return False
 
 
-def _readable(path: Path) -> bool:
+@pytest.fixture(params=["this kernel", "a kernel that does not scope signals"])
+def launcher(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The launcher, also as it is where Landlock is older."""
+    if request.param == "this kernel":
+        return boxes.LAUNCHER
+    (tmp_path / "launcher.py").write_text(
+        boxes.LAUNCHER.read_text().replace("return max(0, int(", "return min(5, int(")
+    )
+    return tmp_path / "launcher.py"
+
+
+@pytest.mark.parametrize("left", DAEMONS)
+@pytest.mark.parametrize("killed", [False, True], ids=["the model ends", "the gate is killed"])
+def test_nothing_outlives_a_model_or_the_gate(launcher: Path, left: str, killed: bool, tmp_path: Path) -> None:
+    """Forked twice, in a session of its own, with an empty environment; or forked anew faster than anybody can look."""
+    if left == "a race of forks" and (launcher != boxes.LAUNCHER or kernel().landlock < 6):
+        pytest.skip("a kernel that does not scope signals cannot stop it")
+    reading, writing = os.pipe()
+    code = LEAVES.replace("DAEMON", DAEMONS[left]) + ("time.sleep(60)" if killed else "")
+    gate = subprocess.Popen(
+        [sys.executable, "-c", GATE + ("time.sleep(60)" if killed else "child._process.wait()"),
+         str(tmp_path), str(writing), code, str(time.monotonic() + 1.5 * PATIENCE_S), str(launcher)],
+        pass_fds=(writing,),
+    )  # fmt: skip
+    os.close(writing)
     try:
-        path.read_bytes()
-    except OSError:
-        return False
-    return True
+        assert os.read(reading, 1) == b"x"
+        if killed:
+            gate.kill()
+        assert all_ended(reading)
+    finally:
+        os.close(reading)
+        gate.kill()
+        gate.wait()
 
 
 @pytest.mark.parametrize(("code", "expected"), [("os._exit(7)", 7), ("os.kill(os.getpid(), 11)", -signal.SIGSEGV)])

@@ -35,7 +35,7 @@ _MAKE_DEVICE = 1 << 6 | 1 << 11
 _FILE_RIGHTS = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _FS_RIGHTS = (0, 13, 14, 15, 15, 16, 16, 16)  # how many file rights each ABI knows
 _BIND, _CONNECT = 1 << 0, 1 << 1
-_SCOPES = 3  # abstract UNIX sockets and signals, from ABI 6
+_SIGNALS, _SCOPES = 2, 3  # signals; abstract UNIX sockets too: from ABI 6
 _RIGHTS = {
     "list": _READ_DIR,
     "read": _EXECUTE | _READ_FILE | _READ_DIR,
@@ -66,12 +66,29 @@ def main(rules: int, lifeline: int, command: list[str]) -> NoReturn:
     with os.fdopen(rules) as file:
         spec = json.load(file)
     _call(_libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    scoped = _scope_signals()
     wakeup, alarm = _wakeup_on_signals()
     child = os.fork()
     if child == 0:
         _execute(spec, command)
+    _lead_a_group(child)
     _close_all_but(lifeline, wakeup, alarm, 2)
-    _end_as(_watch(child, lifeline, wakeup, spec))
+    status = _watch(child, lifeline, wakeup, spec)
+    _kill_descendants(scoped=scoped)
+    _end_as(status)
+
+
+def _scope_signals() -> bool:
+    """Let this process and all that it starts signal nobody else; return whether the kernel holds them to that."""
+    if landlock_abi() < 6:
+        return False
+    _call(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+    _restrict_self(_call(_libc.syscall(_CREATE_RULESET, struct.pack("=QQQ", 0, 0, _SIGNALS), ctypes.c_size_t(24), 0)))
+    try:
+        os.kill(os.getppid(), 0)
+    except PermissionError:
+        return True
+    return False
 
 
 def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
@@ -80,6 +97,7 @@ def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
+        _lead_a_group(0)
         if spec["network"] == "namespace":
             _enter_network_namespace()
         _call(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
@@ -92,6 +110,12 @@ def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
     except OSError as error:
         os.write(2, f"the box could not be closed around the model: {error}\n".encode())
     os._exit(126)
+
+
+def _lead_a_group(pid: int) -> None:
+    """Part the command from the launcher, so that what kills its group leaves the one alive that ends its daemons."""
+    with contextlib.suppress(OSError):  # done from both sides, because neither may be the later
+        os.setpgid(pid, pid)
 
 
 def restrict(spec: dict[str, Any]) -> None:
@@ -110,6 +134,10 @@ def restrict(spec: dict[str, Any]) -> None:
         for access, ports in ((_BIND, spec["bind"]), (_CONNECT, spec["connect"])):
             for port in ports:
                 _call(_libc.syscall(_ADD_RULE, ruleset, _NET_PORT, struct.pack("=QQ", access, port), 0))
+    _restrict_self(ruleset)
+
+
+def _restrict_self(ruleset: int) -> None:
     _call(_libc.syscall(_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
 
@@ -207,7 +235,7 @@ def _wakeup_on_signals() -> tuple[int, int]:
 
 
 def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
-    """Wait for the command, end what is left of it, and return its status as wait(2) gives it."""
+    """Wait for the command, and return its status as wait(2) gives it."""
     memory, disk = spec["memory"], spec["disk"]
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
@@ -223,7 +251,7 @@ def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
         if signal.SIGUSR1 in signals:
             _signal(child, signal.SIGUSR1)
         if deadline is None and (lifeline in ready or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(signals)):
-            _signal(child, signal.SIGTERM)
+            _signal(-child, signal.SIGTERM)
             deadline = time.monotonic() + (_TERM_SECONDS if lifeline not in ready else 0.0)
             poll.unregister(lifeline)
         if memory and (used := _resident_bytes()) > memory:
@@ -234,7 +262,6 @@ def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
             _signal(child, signal.SIGKILL)
         if deadline is not None and time.monotonic() >= deadline:
             _signal(child, signal.SIGKILL)
-    _kill_descendants()
     return status
 
 
@@ -251,14 +278,17 @@ def _reap(child: int) -> int | None:
     return result
 
 
-def _kill_descendants() -> None:
-    """Kill everything below this process until nothing is; who forks meanwhile is met in the next turn."""
+def _kill_descendants(*, scoped: bool) -> None:
+    """Kill everything below this process until nothing is.
+
+    scoped: whether signals reach nothing else; then a signal to all is one that no fork escapes. Else who forks meanwhile
+    is met in the next turn.
+    """
     for _ in range(1000):
-        below = _descendants()
-        if not below:
-            return
-        for pid in below:
+        for pid in (-1,) if scoped else _descendants():
             _signal(pid, signal.SIGKILL)
+        if not _descendants():
+            return
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)
             _reap(0)
