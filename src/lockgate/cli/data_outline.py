@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lockgate.cli.truth_column import Truth, truth_column
 from lockgate.data.dataset import Dataset
 from lockgate.data.locate import file_format
 from lockgate.data.stored_columns import stored
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 DEFAULT_PATH = "data/holdout.parquet"
-_LABELS = ("label", "target", "y", "y_true", "truth", "ground_truth", "outcome", "labels", "class")
 _WEIGHTS = ("weight", "weights", "sample_weight", "w", "wt")
 _SCORES = {
     "candidate": ("candidate", "p", "p_new", "p_candidate", "score_candidate", "y_score", "y_prob", "score"),
@@ -46,7 +46,7 @@ _LEAST_ROWS = 30  # of each value of a slice on average
 
 @dataclass(frozen=True)
 class Outline:
-    """What the columns of some rows seem to be. label: None where no column is called like one."""
+    """What the columns of some rows seem to be. label: None where no column holds the truth."""
 
     columns: tuple[str, ...]
     label: str | None
@@ -74,24 +74,34 @@ def only_path(root: Path) -> str:
     return data[0].relative_to(root).as_posix() if len(stems) == 1 else DEFAULT_PATH
 
 
-def outline(dataset: Dataset, *, label: str | None) -> Outline | None:
-    """The outline of a data set; None where it cannot be read. label: where somebody says it."""
+def first_rows(dataset: Dataset) -> pa.Table | None:
+    """The rows of a data set that are looked at; None where it cannot be read."""
     import pyarrow as pa
 
     try:
-        names = dataset.columns
-        label = label or next((name for name in _LABELS if name in names), None)
         batches, rows = [], 0
         for batch in dataset.batches():
             batches.append(batch)
             rows += batch.num_rows
             if rows >= _MOST_ROWS:
                 break
+        return _with_codes(dataset, pa.Table.from_batches(batches)) if batches else dataset.schema.empty_table()
     except LockgateError:
         return None
-    if not rows:
+
+
+def truth_of(table: pa.Table, *, classes: bool, inputs: Callable[[], Collection[str] | None]) -> Truth:
+    """Which column is the truth, as far as that can be told: see `truth_column`."""
+    others = {*_WEIGHTS, *(name for names in _SCORES.values() for name in names)}
+    others |= {name for name in table.column_names if _is_key(name)}
+    return truth_column(table, not_among=others, classes=classes, inputs=inputs)
+
+
+def outline(table: pa.Table, *, label: str | None) -> Outline:
+    """The outline of the first rows of data. label: the column that holds the truth, None where none does."""
+    names = tuple(table.column_names)
+    if not table.num_rows:
         return Outline(names, label)
-    table = _with_codes(dataset, pa.Table.from_batches(batches))
     if label not in names:
         return Outline(names, None, id=_id(table, names))
     positive, unsure = _positive(table.column(label))

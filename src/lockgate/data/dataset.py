@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
@@ -49,6 +50,12 @@ class Dataset:
         self._failed: DataError | None = None
         self._unchanged = UnchangedFiles()
         self.repeated: int | None = None  # how many rows repeat an earlier one, once they were checked
+
+    def labelled(self, label: str) -> Dataset:
+        """The same rows under another label; what was read already is not read again."""
+        twin = copy(self)
+        twin.spec = self.spec.model_copy(update={"label": label})
+        return twin
 
     @property
     def redacted_path(self) -> str:

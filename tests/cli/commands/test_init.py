@@ -13,6 +13,7 @@ from scipy import special
 from bench.decisions.asking import ask
 from helpers.reference import FILES
 from lockgate.cli.commands.init import command
+from lockgate.data.formats import parquet
 from lockgate.errors import PipelineError, UsageError
 from lockgate.evidence.finding import Verdict
 from lockgate.pipeline import loader
@@ -336,7 +337,9 @@ def test_scores_of_the_candidate_alone_have_nothing_to_be_compared_with() -> Non
 
     assert pipeline.data["holdout"].scores == {"candidate": "p"}
     assert pipeline.champion == "none"
-    assert [(gate.gate, [str(line) for line in gate.lines]) for gate in pipeline.gates] == [("metrics", ["auc >= 0.7"])]
+    assert [(gate.gate, [str(line) for line in gate.lines]) for gate in pipeline.gates] == [
+        ("metrics", ["auc >= 0.7", "auc >= 0.7 on each slice"])
+    ]
 
 
 def test_the_only_data_there_are_are_taken_and_the_label_by_its_name() -> None:
@@ -355,3 +358,38 @@ def test_rows_without_a_truth_are_traffic() -> None:
 
     assert [gate.gate for gate in pipeline.gates] == ["signature", "shadow"]
     assert (pipeline.data["holdout"].label, pipeline.data["holdout"].id, pipeline.threshold) == (None, "txn_id", 0.5)
+
+
+def test_a_truth_of_another_name_is_taken_and_its_data_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is to be known of them."""
+    scanned: list[str] = []
+    scan = parquet.scan
+    monkeypatch.setattr(parquet, "scan", lambda file: scanned.append(file.name) or scan(file))
+    columns = rows()
+    columns["is_fraud"] = columns.pop("label")
+    pipeline, text = written(columns | {"is_new": [row % 2 for row in range(400)]})
+
+    assert (pipeline.data["holdout"].label, pipeline.positive, scanned) == ("is_fraud", 1, ["data/holdout.parquet"])
+    assert "200 of them positive" in text
+    assert "      # - auc >= champion - 0.03 on each slice" in text
+
+
+def test_which_column_is_the_truth_is_left_to_a_person_where_nothing_says_it() -> None:
+    """The terminal says so, and the pipeline is refused until the line is filled."""
+    pd.DataFrame({"a": range(400), "is_new": [0, 1] * 200, "is_big": [0, 1] * 200}).to_csv("d.csv", index=False)
+    said = init("--model", "m", "--yes", "--data", "d.csv").stdout
+    sentence = '"is_new" or "is_big" may hold the truth: write the one that does'
+
+    assert f"gates/m.yaml needs label: before gate check accepts it: {sentence}\n" in said
+    assert sentence in Path("gates/m.yaml").read_text()
+    with pytest.raises(PipelineError, match="names no label column"):
+        loader.load(Path("gates/m.yaml"), environ={})
+
+
+def test_data_without_anything_like_a_truth_are_said_to_be_such() -> None:
+    """With what may be one by its values alone."""
+    pd.DataFrame({"a": range(400), "member": [0, 1] * 200}).to_csv("d.csv", index=False)
+    said = init("--model", "m", "--yes", "--data", "d.csv").stdout
+
+    assert "no column of the data is called like a truth; --label NAME names it (member?)\n" in said
+    assert [gate.gate for gate in loader.load(Path("gates/m.yaml"), environ={}).gates] == ["signature", "shadow"]

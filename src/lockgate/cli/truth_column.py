@@ -1,0 +1,99 @@
+"""Tell which column of data holds the truth where nobody says it: by its name, its values, and what the model is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NAMES = ("label", "target", "y", "y_true", "truth", "ground_truth", "outcome", "labels", "class")
+_LAST = frozenset(["label", "labels", "target", "truth", "outcome"])  # in `churn_label`, `isTarget`
+_ANSWER = frozenset(
+    [
+        "pred",
+        "predicted",
+        "prediction",
+        "score",
+        "scores",
+        "prob",
+        "proba",
+        "probability",
+        "hat",
+        "candidate",
+        "champion",
+    ]
+)
+_PREFIXES = frozenset(["is", "has", "had", "was", "were", "did", "does", "will"])
+_EVENTS = frozenset(
+    ["abandoned", "accepted", "approved", "attrition", "bad", "bought", "canceled", "cancelled", "chargeback", "churn",
+     "churned", "click", "clicked", "converted", "conversion", "converts", "default", "defaulted", "delinquent",
+     "deceased", "died", "disease", "event", "exited", "failed", "failure", "fraud", "fraudulent", "hired", "late",
+     "malignant", "paid", "passed", "purchased", "readmitted", "recovered", "rejected", "relapsed", "renewed", "repaid",
+     "responded", "response", "retained", "returned", "spam", "subscribed", "survived", "toxic", "won"]
+)  # fmt: skip
+_CLEAR = 2  # so many ranks of names are clear by themselves, and the next where nobody knows the model's inputs
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_TRUTH_VALUES = ({0, 1}, {-1, 1}, {"0", "1"}, {"yes", "no"}, {"y", "n"}, {"true", "false"}, {"t", "f"})
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The column that holds the truth, None where nothing says which; maybe: those that it may be then.
+
+    named: whether those are called as a truth may be, and not only hold two values.
+    """
+
+    column: str | None = None
+    maybe: tuple[str, ...] = ()
+    named: bool = False
+
+
+def truth_column(
+    table: pa.Table, *, not_among: Collection[str], classes: bool, inputs: Callable[[], Collection[str] | None]
+) -> Truth:
+    """The truth of a table. not_among: columns that are something else. classes: whether it is of two classes.
+
+    inputs: the names of what the model is given, None where nobody knows; asked only where names do not decide.
+    """
+    names = [name for name in table.column_names if name not in not_among and not _ANSWER & set(_words(name))]
+    usual = next((name for word in _NAMES for name in names if name.casefold() == word), None)
+    if usual is not None:
+        return Truth(usual)
+    twofold = {name: values for name in names if classes and (values := _two_values(table.column(name))) is not None}
+    ranks = [
+        [name for name in names if _words(name)[-1:] and _words(name)[-1] in _LAST],
+        [name for name in twofold if _EVENTS & set(_words(name))],
+        [name for name in twofold if _words(name)[:1] and _words(name)[0] in _PREFIXES],
+        [name for name, values in twofold.items() if values in _TRUTH_VALUES],
+    ]
+    first = next((number for number, rank in enumerate(ranks) if rank), None)
+    if first is None:
+        return Truth()
+    if first < _CLEAR and len(ranks[first]) == 1:
+        return Truth(ranks[first][0])
+    given = inputs()
+    free = ([name for name in rank if name not in (given or ())] for rank in ranks)
+    maybe = next((rank for rank in free if rank), [])
+    if len(maybe) == 1 and (given is not None or first == _CLEAR):
+        return Truth(maybe[0])
+    return Truth(maybe=tuple(maybe), named=bool(maybe) and (given is not None or first <= _CLEAR))
+
+
+def _words(name: str) -> list[str]:
+    return [word.casefold() for word in _WORD.findall(name)]
+
+
+def _two_values(column: pa.ChunkedArray) -> set[object] | None:
+    """The two values of a column, texts in small letters; None where it holds fewer or more."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(column.type):
+        return None
+    values = {value for value in column.unique().to_pylist() if value is not None and value == value}
+    if len(values) != 2:
+        return None
+    return {value.strip().casefold() if isinstance(value, str) else value for value in values}
