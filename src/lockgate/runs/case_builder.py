@@ -29,6 +29,7 @@ from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.data_check import require_data
 from lockgate.runs.model_factory import start_model
 from lockgate.runs.scoring_inputs import ScoringInputs
+from lockgate.runs.scratch_folder import scratch_folder
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ def open_case(
     with ExitStack() as stack:
         parent = pipeline.root / ".gate" / "tmp"
         parent.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix="run-", dir=parent, ignore_cleanup_errors=True)
+        scratch = stack.enter_context(scratch_folder("run-", parent))
         builder = CaseBuilder(
-            pipeline, registry, folder, Path(stack.enter_context(scratch)), environ, stack, cancelled, progress,
+            pipeline, registry, folder, scratch, environ, stack, cancelled, progress,
             began or datetime.now(UTC), resumed,
         )  # fmt: skip
         require_data(pipeline, measuring, builder.dataset, remote_ones=True)
@@ -96,7 +97,7 @@ def temporary_case(
 ) -> Iterator[CaseBuilder]:
     """The case of a version outside any run, of which nothing is kept. began: as of a run."""
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lockgate-")))
+        scratch = stack.enter_context(scratch_folder("lockgate-"))
         builder = CaseBuilder(
             pipeline, registry, RunFolder(scratch), scratch, environ, stack, cancelled, began=began or datetime.now(UTC)
         )
