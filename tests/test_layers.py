@@ -45,6 +45,8 @@ WALLS = {
 APART = (
     "models.model_host",
     "models.isolation.launcher",
+    "models.isolation.limits",
+    "models.isolation.namespaces",
     "models.server.load_generator",
     "models.server.kept_answers",
     "models.server.socket_pollers",

@@ -131,7 +131,11 @@ def test_the_box_says_what_it_leaves_open(tmp_path: Path, monkeypatch: pytest.Mo
     assert plain.facts == {
         "landlock": 4,
         "network": "tcp",
-        "open": ["sockets of the file system", "signals to processes of the same user"],
+        "open": [
+            "sockets of the file system",
+            "shared memory in /dev/shm, and System V objects, which stay behind",
+            "signals to processes of the same user",
+        ],
     }
     assert reaching.connect == (443,)
     assert "UDP, and other hosts on the ports of `connect`" in reaching.facts["open"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -198,10 +199,9 @@ def launcher(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The launcher, also as it is where Landlock is older."""
     if request.param == "this kernel":
         return boxes.LAUNCHER
-    (tmp_path / "launcher.py").write_text(
-        boxes.LAUNCHER.read_text().replace("return max(0, int(", "return min(5, int(")
-    )
-    return tmp_path / "launcher.py"
+    launcher = shutil.copytree(boxes.LAUNCHER.parent, tmp_path / "older") / "launcher.py"
+    launcher.write_text(launcher.read_text().replace("return max(0, int(", "return min(5, int("))
+    return launcher
 
 
 @pytest.mark.parametrize("left", DAEMONS)
@@ -262,6 +262,59 @@ def test_a_model_that_fills_the_disk_is_killed(box: Box, tmp_path: Path) -> None
     assert child._process.wait(20) == -signal.SIGKILL
     assert "isolation.disk is 1,000,000" in child.stderr
     child.end()
+
+
+@pytest.mark.skipif(not kernel().namespace, reason="this user may not make namespaces")
+def test_what_outlives_processes_is_its_own_and_ends_with_it(box: Box, tmp_path: Path) -> None:
+    """Files in /dev/shm, no larger than its memory, and System V objects; those of others are not there."""
+    from dataclasses import replace
+
+    theirs = Path("/dev/shm") / f"theirs-{os.getpid()}"
+    theirs.touch()
+    objects = Path("/proc/sysvipc/shm").read_text()
+    code = f"""
+import ctypes
+def fill():
+    with open("/dev/shm/{theirs.name}-not", "wb") as file:
+        file.write(bytes(10**6))
+        print("written")
+        file.write(bytes(10**8))
+attempt("theirs", lambda: open({str(theirs)!r}))
+attempt("fill", fill)
+print("shmget", ctypes.CDLL(None).shmget({os.getpid()}, 4096, 0o1600) >= 0)
+"""
+    try:
+        answers = run(replace(box, memory=10**7), code, cwd=tmp_path).splitlines()
+        left = [path.name for path in theirs.parent.glob(f"{theirs.name}*")]
+    finally:
+        theirs.unlink()
+
+    assert answers == ["theirs FileNotFoundError", "written", "fill OSError", "shmget True"]
+    assert left == [theirs.name]
+    assert Path("/proc/sysvipc/shm").read_text() == objects
+
+
+@pytest.mark.skipif(not kernel().namespace, reason="this user may not make namespaces")
+def test_sockets_of_the_file_system_are_hidden_but_for_those_that_are_named(box: Box, tmp_path: Path) -> None:
+    """A container engine's, an agent's; its own work."""
+    import socket
+    from dataclasses import replace
+
+    with socket.socket(socket.AF_UNIX) as engine, socket.socket(socket.AF_UNIX) as named:
+        for name, listener in (("engine", engine), ("named", named)):
+            listener.bind(str(tmp_path / name))
+            listener.listen()
+        code = f"""
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("own")
+listener.listen()
+for path in ({str(tmp_path / "engine")!r}, {str(tmp_path / "named")!r}, "own"):
+    attempt(os.path.basename(path), lambda: socket.socket(socket.AF_UNIX).connect(path))
+"""
+        opened = replace(box, paths=(*box.paths, ("read", str(tmp_path / "named"))))
+        answers = run(opened, code, cwd=tmp_path / "scratch").splitlines()
+
+    assert answers == ["engine ConnectionRefusedError", "named works", "own works"]
 
 
 def test_a_command_that_is_not_there_is_no_box_that_broke(box: Box, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ Network = Literal["namespace", "tcp", "open"]
 
 @dataclass(frozen=True)
 class Kernel:
-    """What this machine can hold a process to. landlock: its ABI, 0 without it. namespace: of a network, for this user."""
+    """What this machine can hold a process to. landlock: its ABI, 0 without it. namespace: whether this user may make them."""
 
     landlock: int
     namespace: bool
@@ -104,6 +104,7 @@ class Box:
             {
                 "paths": self.paths,
                 "network": self.network,
+                "namespaces": self.kernel.namespace,
                 "udp": udp,
                 "bind": self.bind,
                 "connect": self.connect,
@@ -124,6 +125,10 @@ class Box:
         """What is in force, for the evidence; `open` names what is not."""
         abi = self.kernel.landlock
         left_open = ["sockets of the file system"]
+        if self.kernel.namespace:
+            left_open = ["sockets of the file system that others make after its start"]
+        else:
+            left_open.append("shared memory in /dev/shm, and System V objects, which stay behind")
         if self.network == "open":
             left_open.append("network")
         elif self.network == "tcp" and not self.kernel.seccomp:

@@ -1,11 +1,14 @@
 """Start a command in a box: files by Landlock, network by a namespace or by Landlock and seccomp, no capabilities.
 
+Where the user may make namespaces, its shared memory and System V objects are its own and end with it, and the sockets that
+lie in the file system are hidden from it.
+
 Started as `python -I -S launcher.py RULES LIFELINE COMMAND…` with two inherited descriptors: RULES holds the rules as JSON,
 LIFELINE is a pipe that closes with us. The launcher stays outside of the box, as the parent of everything in it: what the
 command starts, a daemon too, ends with it, with the lifeline, and when the launcher is told to end. It ends as the command
 does, by the same exit code or signal. It imports only what comes with Python, and ctypes.
 
-Sources: landlock(7), seccomp(2), capabilities(7), prctl(2), network_namespaces(7).
+Sources: landlock(7), seccomp(2), capabilities(7), prctl(2), namespaces(7), mount(2), proc(5).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
+import importlib.util
 import json
 import os
 import platform
@@ -25,6 +28,7 @@ import stat
 import struct
 import sys
 import time
+from types import ModuleType
 from typing import Any, NoReturn
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446  # the same on every architecture
@@ -43,7 +47,6 @@ _RIGHTS = {
     "device": _WRITE_FILE | _READ_FILE | _READ_DIR | _IOCTL_DEV,
 }
 _SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER, _SET_SECCOMP = 1, 24, 38, 36, 22
-_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
 _KEPT_CAPABILITIES = (1, 2)  # root reads files of others, as before; where, says Landlock
 # seccomp: the number of socket(2), and the architecture as the kernel's audit names it
 _SOCKET = {"x86_64": (41, 0xC000003E), "aarch64": (198, 0xC00000B7)}
@@ -73,8 +76,10 @@ def main(rules: int, lifeline: int, command: list[str]) -> NoReturn:
         _execute(spec, command)
     _lead_a_group(child)
     _close_all_but(lifeline, wakeup, alarm, 2)
-    status = _watch(child, lifeline, wakeup, spec)
-    _kill_descendants(scoped=scoped)
+    try:
+        status = _watch(child, lifeline, wakeup, spec)
+    finally:
+        _kill_descendants(scoped=scoped)
     _end_as(status)
 
 
@@ -98,8 +103,9 @@ def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         _lead_a_group(0)
-        if spec["network"] == "namespace":
-            _enter_network_namespace()
+        if spec["namespaces"]:
+            _beside("namespaces").enter(spec)
+        _offer_to_the_memory_killer()
         _call(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         restrict(spec)
         if spec["network"] != "open":
@@ -116,6 +122,12 @@ def _lead_a_group(pid: int) -> None:
     """Part the command from the launcher, so that what kills its group leaves the one alive that ends its daemons."""
     with contextlib.suppress(OSError):  # done from both sides, because neither may be the later
         os.setpgid(pid, pid)
+
+
+def _offer_to_the_memory_killer() -> None:
+    """Where the machine's memory ends, the kernel is to kill this process and what it starts, and not what judges it."""
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123
+        file.write("1000")
 
 
 def restrict(spec: dict[str, Any]) -> None:
@@ -153,19 +165,6 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
     if rights:
         _call(_libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0))
     os.close(descriptor)
-
-
-def _enter_network_namespace() -> None:
-    """Leave the machine's network for one that holds a loopback of its own. Raises OSError where that is not allowed."""
-    uid, gid = os.getuid(), os.getgid()
-    _call(_libc.unshare(_CLONE_NEWNET if uid == 0 else _CLONE_NEWUSER | _CLONE_NEWNET))
-    if uid != 0:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
-            with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123  # starts in 10 ms without pathlib
-                file.write(text)
-    with socket.socket() as probe:
-        request = struct.pack("16sH14x", b"lo", 0x41)  # SIOCSIFFLAGS: IFF_UP | IFF_RUNNING
-        fcntl.ioctl(probe, 0x8914, request)
 
 
 def _refuse_other_sockets(*, udp: bool, by_port: bool) -> None:
@@ -236,7 +235,7 @@ def _wakeup_on_signals() -> tuple[int, int]:
 
 def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
     """Wait for the command, and return its status as wait(2) gives it."""
-    memory, disk = spec["memory"], spec["disk"]
+    limits, beyond = _beside("limits").Limits(child, spec, _descendants), ""
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
     poll.register(wakeup, select.POLLIN)
@@ -245,7 +244,7 @@ def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
         status = _reap(child)
         if status is not None:
             break
-        patience = _WATCH_SECONDS if memory or deadline else _WATCH_DISK_SECONDS
+        patience = _WATCH_SECONDS if spec["memory"] or deadline else _WATCH_DISK_SECONDS
         ready = {descriptor for descriptor, _ in poll.poll(1000 * patience)}
         signals = _read(wakeup) if wakeup in ready else b""
         if signal.SIGUSR1 in signals:
@@ -254,11 +253,8 @@ def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
             _signal(-child, signal.SIGTERM)
             deadline = time.monotonic() + (_TERM_SECONDS if lifeline not in ready else 0.0)
             poll.unregister(lifeline)
-        if memory and (used := _resident_bytes()) > memory:
-            os.write(2, f"the model's processes hold {used:,} bytes, and isolation.memory is {memory:,}\n".encode())
-            _signal(child, signal.SIGKILL)
-        if (used := _written_bytes(spec["scratch"])) > disk:
-            os.write(2, f"the model has written {used:,} bytes, and isolation.disk is {disk:,}\n".encode())
+        if not beyond and (beyond := limits.exceeded()):
+            os.write(2, f"{beyond}\n".encode())
             _signal(child, signal.SIGKILL)
         if deadline is not None and time.monotonic() >= deadline:
             _signal(child, signal.SIGKILL)
@@ -288,6 +284,7 @@ def _kill_descendants(*, scoped: bool) -> None:
         for pid in (-1,) if scoped else _descendants():
             _signal(pid, signal.SIGKILL)
         if not _descendants():
+            _reap(0)  # init of a container may not
             return
         with contextlib.suppress(ChildProcessError):
             os.waitpid(-1, 0)
@@ -311,27 +308,6 @@ def _descendants() -> list[int]:
         if ancestor == own and pid != own:
             below.append(pid)
     return below
-
-
-def _resident_bytes() -> int:
-    """Memory that the processes in the box hold: their own pages, and shared memory once for each that uses it."""
-    total = 0
-    for pid in _descendants():
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{pid}/status", "rb") as file:  # noqa: PTH123
-                lines = file.read().splitlines()
-            total += 1024 * sum(int(line.split()[1]) for line in lines if line.startswith((b"RssAnon:", b"RssShmem:")))
-    return total
-
-
-def _written_bytes(folder: str) -> int:
-    """What lies in the scratch folder, as it fills the disk."""
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += 512 * os.lstat(f"{parent}/{name}").st_blocks
-    return total
 
 
 def _end_as(status: int) -> NoReturn:
@@ -364,6 +340,15 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
+def _beside(name: str) -> ModuleType:
+    """The module in a file beside this one, which may be imported by no name here."""
+    spec = importlib.util.spec_from_file_location(name, f"{os.path.dirname(__file__)}/{name}.py")  # noqa: PTH120
+    assert spec is not None and spec.loader is not None  # noqa: PT018, S101
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _call(result: int) -> int:
     if result < 0:
         number = ctypes.get_errno()
@@ -372,11 +357,11 @@ def _call(result: int) -> int:
 
 
 def probe() -> dict[str, Any]:
-    """Return what this kernel can hold a model to: the ABI of Landlock, and whether a network namespace may be made."""
+    """Return what this kernel can hold a model to: the ABI of Landlock, and whether namespaces may be made."""
     child = os.fork()
     if child == 0:
         try:
-            _enter_network_namespace()
+            _beside("namespaces").enter({"network": "namespace", "paths": [], "memory": None})
         except OSError:
             os._exit(1)
         os._exit(0)
