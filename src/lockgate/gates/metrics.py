@@ -96,6 +96,7 @@ class Metrics(Gate):
         from lockgate.evaluation.class_direction import require_direction
         from lockgate.evaluation.curves import curves
         from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.threshold_range import thresholds_outside
         from lockgate.evaluation.weak_slices import find_weak_slices
 
         requirements = self.requirements_for(case)
@@ -107,6 +108,8 @@ class Metrics(Gate):
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
         threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
+        if case.task == "binary" and (outside := thresholds_outside(scored, lines, self.subjects, threshold)):
+            yield Context({"threshold_outside": outside})
         small = case.dataset(self.data).spec.small_slices
         metrics = dict(METRICS)
         if scored.classes:

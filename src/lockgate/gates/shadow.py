@@ -40,6 +40,7 @@ class Shadow(Gate):
 
     def check(self, case: Case) -> Findings:
         from lockgate.evaluation.evaluate import evaluate
+        from lockgate.evaluation.threshold_range import thresholds_outside
 
         requirements = self.requirements_for(case)
         if not requirements:
@@ -47,6 +48,10 @@ class Shadow(Gate):
         scored = case.replayed(self.data)
         if scored.unrepeatable:
             yield Context({"unrepeatable": scored.unrepeatable})
+        if case.task == "binary" and any(line.subject == "flip_rate" for _, line in requirements):
+            threshold = {role: case.threshold(role) for role in ("candidate", "champion")}
+            if outside := thresholds_outside(scored, [line for _, line in requirements], self.subjects, threshold):
+                yield Context({"threshold_outside": outside})
         counts = [self._count(scored, name, line) for name, line in requirements if line.subject != "flip_rate"]
         flipped = scored if len(counts) == len(requirements) else self._flips(case, scored)
         yield from evaluate(

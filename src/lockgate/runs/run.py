@@ -14,7 +14,7 @@ from lockgate.data.slices.names import finding_id
 from lockgate.data.time_window import TimeWindow
 from lockgate.errors import LockgateError, ModelFault
 from lockgate.evaluation.case import Case
-from lockgate.evaluation.judging.gate_summary import summary, unrepeatable
+from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
 from lockgate.evaluation.judging.judge import owner_may_accept
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult, Opens
@@ -145,6 +145,7 @@ class PipelineRun:
         reason = "; ".join([reason, *(window.sentence(name) for name, window in self._windows(gate).items())])
         for role, outcome in blank.context.get("unrepeatable", {}).items():
             reason += f"; {unrepeatable(role, outcome)}"
+        reason += "".join(f"; {threshold_outside(entry)}" for entry in blank.context.get("threshold_outside", ()))
         waived = len(findings) - len(counted)
         if waived:
             reason = f"{waived} waived; {reason}" if counted else f"{waived} waived, and nothing else was found"

@@ -69,6 +69,16 @@ def unrepeatable(role: str, outcome: Mapping[str, Any]) -> str:
     return f"{what}, up to {outcome['largest']} away{decided}" + (f"; {failed}" if once else "")
 
 
+def threshold_outside(entry: Mapping[str, Any]) -> str:
+    """That a threshold decides every row alike (`threshold_range`), for the summary of a gate."""
+    side, decided = ("below", "no row") if entry["scores"] == "below" else ("at or above", "every row")
+    least, most = short(entry["least"]), short(entry["most"])
+    return (
+        f"all scores of the {entry['role']} ({least} to {most}) are {side} the threshold {entry['threshold']:g}, so that "
+        f"{decided} is decided positive"
+    )
+
+
 def _passed(findings: Sequence[Finding]) -> str:
     unseen = [finding for finding in findings if finding.code in _WEAKER]
     if not unseen:
