@@ -31,7 +31,7 @@ gates:
 {before}  - gate: {gate}
     data: holdout
     require:                                 # {tolerances}
-{lines}{each_slice}
+{lines}{first}{each_slice}
   # - gate: latency
   #   require: [p99_ms <= champion * 1.5, errors <= 0]
 
@@ -46,6 +46,7 @@ promotion: {{when: approved, soak: 48h, retain: 30d}}
 # At most so many values of a label are classes where nobody says what the task is.
 _MOST_CLASSES = 50
 _EACH_SLICE = "\n      # - {} on each slice   # judges every value of them; `gate plan` says what your rows can decide"
+_FIRST = "\n      - {:<38} # a first version too, which has no champion: more than guessing reaches"
 _CHAMPION = (
     "champion: {alias: production, else: none}   # before a first promotion there is none, and comparisons are left out"
 )
@@ -141,6 +142,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path) -> str:
         about_rows="\n".join(_row_keys(draft, query=draft.query if task == "ranking" else None)),
         tolerances=tolerances,
         lines="\n".join(f"      - {line}" for line in lines),
+        first="" if alone or (baseline := _baseline(task, counts)) is None else _FIRST.format(baseline),
         each_slice="" if alone or label is None or not draft.slices else _EACH_SLICE.format(_usual_line(task)),
     )
 
@@ -199,6 +201,16 @@ def _classes(counts: _RowCounts) -> str:
     if not counts.classes:
         return "# classes: [a, b, c]                     # those of the label, where no others are named\n"
     return f"classes: {json.dumps(list(counts.classes), ensure_ascii=False)}   # those of the label\n"
+
+
+def _baseline(task: str, counts: _RowCounts) -> str | None:
+    """What a model of classes that knows nothing does not reach; None where the rows do not say it.
+
+    Of numbers none is written: a model may be worth having that guesses hardly better than their mean.
+    """
+    if task == "binary" and counts.positives is not None:
+        return "auc >= 0.6"
+    return f"recall(average=macro) >= {rounded_up(1 / len(counts.classes)):g}" if counts.classes else None
 
 
 def _usual_line(task: str) -> str:

@@ -107,9 +107,9 @@ def table(rows: int, positives: int) -> None:
 @pytest.mark.parametrize(
     ("rows", "positives", "lines", "said"),
     [
-        (3000, 300, ["auc >= champion - 0.019", "average_precision >= champion - 0.039"], "smallest tolerances that 3,000 rows, 300 of"),
-        (100000, 5000, ["auc >= champion - 0.0045", "average_precision >= champion - 0.0093"], "that 100,000 rows, 5,000 of"),
-        (3000, 9, ["auc >= champion - 0.03", "average_precision >= champion - 0.05"], "3,000 rows, 9 of them positive, are too few"),
+        (3000, 300, ["auc >= champion - 0.019", "average_precision >= champion - 0.039", "auc >= 0.6"], "smallest tolerances that 3,000 rows, 300 of"),
+        (100000, 5000, ["auc >= champion - 0.0045", "average_precision >= champion - 0.0093", "auc >= 0.6"], "that 100,000 rows, 5,000 of"),
+        (3000, 9, ["auc >= champion - 0.03", "average_precision >= champion - 0.05", "auc >= 0.6"], "3,000 rows, 9 of them positive, are too few"),
     ],
 )  # fmt: skip
 def test_the_tolerance_is_the_smallest_that_the_rows_decide(
@@ -135,6 +135,18 @@ def test_codes_of_csv_are_texts_to_init() -> None:
     data = loader.load(path, environ={}).data["holdout"]
 
     assert (data.id, [entry.column for entry in data.slices]) == ("iccid", ["zip"])
+
+
+def test_a_first_version_has_a_line_of_its_own() -> None:
+    """It has no champion to be compared with, and would be undecided for ever; data that nobody can read say nothing of it."""
+    init("--model", "m", "--yes", "--data", "none.csv", "--label", "y")
+    unread = loader.load(Path("gates/m.yaml"), environ={}).gates[1].lines
+    table(3000, 300)
+    init("--model", "m", "--yes", "--force", "--data", "rows.parquet", "--label", "y")
+    lines = loader.load(Path("gates/m.yaml"), environ={}).gates[1].lines
+
+    assert [str(line) for line in lines if not line.limit.relative] == ["auc >= 0.6"]
+    assert [line for line in unread if not line.limit.relative] == []
 
 
 def test_the_tolerance_of_a_regression_is_a_factor() -> None:
@@ -184,6 +196,7 @@ def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
     assert [str(line) for line in written.gates[1].lines] == [
         "accuracy >= champion - 0.014",
         "recall(average=macro) >= champion - 0.018",
+        "recall(average=macro) >= 0.34",
     ]
     assert "that 3,000 rows, 300 of them fraud, can decide" in Path("gates/tickets.yaml").read_text()
 
