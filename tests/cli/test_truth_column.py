@@ -62,3 +62,13 @@ def test_what_is_something_else_is_no_truth() -> None:
     assert guess(customer_id=ZERO_ONE, fraud_score=ZERO_ONE, y_pred=ZERO_ONE, fraud=[0, 1, 2, 3]) == Truth()
     assert guess(classes=False, is_fraud=ZERO_ONE) == Truth()
     assert guess(classes=False, sales_target=[1, 2, 3, 4]) == Truth("sales_target")
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.float16(), pa.list_view(pa.int8()), pa.uuid(), pa.binary(), pa.date32(), pa.struct([])]
+)
+def test_a_column_of_any_other_type_is_a_feature(kind: pa.DataType) -> None:
+    """Also those whose values cannot be told apart."""
+    table = pa.table({"is_x": pa.nulls(4, kind), "is_y": pa.array(["no", "yes"] * 2).dictionary_encode()})
+
+    assert truth_column(table, not_among=(), classes=True, inputs=lambda: None) == Truth("is_y")

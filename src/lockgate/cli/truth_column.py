@@ -91,7 +91,11 @@ def _two_values(column: pa.ChunkedArray) -> set[object] | None:
     """The two values of a column, texts in small letters; None where it holds fewer or more."""
     import pyarrow as pa
 
-    if pa.types.is_nested(column.type):
+    from lockgate.data import arrow_arrays as arrays
+
+    kind = arrays.plain_type(column.type)
+    checks = (arrays.is_text, pa.types.is_boolean, pa.types.is_integer, pa.types.is_float32, pa.types.is_float64)
+    if not any(check(kind) for check in checks):
         return None
     values = {value for value in column.unique().to_pylist() if value is not None and value == value}
     if len(values) != 2:
