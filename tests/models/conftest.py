@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from helpers.model_processes import environ, save, survivors
 from lockgate.models.process.model import ProcessModel
+from lockgate.models.process.row_function_process import RowFunctionProcess
 
 Open = Callable[..., ProcessModel]
 
@@ -21,9 +23,9 @@ def trickster_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def _shared() -> Iterator[dict[str, ProcessModel]]:
+def _shared() -> Iterator[dict[str, Any]]:
     """Models that several tests ask, because none of those tests breaks them."""
-    models: dict[str, ProcessModel] = {}
+    models: dict[str, Any] = {}
     yield models
     for model in models.values():
         model.close()
@@ -31,7 +33,7 @@ def _shared() -> Iterator[dict[str, ProcessModel]]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left(_shared: dict[str, ProcessModel]) -> Iterator[None]:
+def _nothing_is_left(_shared: dict[str, Any]) -> Iterator[None]:
     yield
     assert survivors() <= {model.pid for model in _shared.values()}
 
@@ -57,8 +59,8 @@ def trickster(trickster_folder: Path, tmp_path: Path) -> Iterator[Open]:
 
 
 @pytest.fixture
-def calm(trickster_folder: Path, _shared: dict[str, ProcessModel]) -> ProcessModel:
-    """One trickster for all tests that leave it alive."""
+def calm(trickster_folder: Path, tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Any]) -> ProcessModel:
+    """One trickster for all tests that leave it alive, and a process for row functions beside it."""
     if "trickster" not in _shared:
         secrets = {
             "MLFLOW_TRACKING_URI": "sqlite://",
@@ -66,12 +68,18 @@ def calm(trickster_folder: Path, _shared: dict[str, ProcessModel]) -> ProcessMod
             "PGPASSWORD": "p",
             "PIP_INDEX": "https://u:p@x/",
         }
-        _shared["trickster"] = ProcessModel(trickster_folder, python=sys.executable, environ=environ(**secrets))
+        how: dict[str, Any] = {"python": sys.executable, "environ": environ(**secrets)}
+        folder = tmp_path_factory.mktemp("functions")
+        functions = RowFunctionProcess(
+            folder, name="per_row beside candidate", model="candidate", scratch=folder, **how
+        )
+        _shared["functions"] = functions
+        _shared["trickster"] = ProcessModel(trickster_folder, functions=functions, **how)
     return _shared["trickster"]
 
 
 @pytest.fixture
-def typed(tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, ProcessModel]) -> ProcessModel:
+def typed(tmp_path_factory: pytest.TempPathFactory, _shared: dict[str, Any]) -> ProcessModel:
     """One model with a signature of every type."""
     if "typed" not in _shared:
         from mlflow.models import ModelSignature

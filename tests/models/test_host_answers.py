@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,8 +16,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression  # type: i
 from sklearn.model_selection import GridSearchCV  # type: ignore[import-untyped,unused-ignore]
 from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped,unused-ignore]
 
+from lockgate.evaluation.scoring.row_metrics import RowMetric, file_digests, plan_functions
 from lockgate.models import model_host
-from lockgate.models.model_host import BadAnswer, Host, aligned
+from lockgate.models.model_host import BadAnswer, Host, aligned, packed, unpacked
+from lockgate.models.process.host_process import to_stream
 
 ROWS = pa.RecordBatch.from_pydict({"a": [0.3, 0.1, 0.2], "key": ["x", "y", "z"], "same": [1, 1, 1]})
 LABELS = np.array([1, 2, 1, 2])
@@ -145,3 +148,73 @@ def test_columns_that_a_frame_lacks_are_named_to_us(ask: Any, names: str | None)
         ask(ROWS.to_pandas())
 
     assert model_host._described(caught.value)["lacking"] == names
+
+
+TIMES = pd.to_datetime(["2026-01-01", "2026-01-02"])
+ANSWERS: dict[str, Any] = {
+    "masks": np.arange(12, dtype="float32").reshape(2, 3, 2),
+    "no columns": np.zeros((2, 0)),
+    "texts": np.array(["a", "bc"]),
+    "boxes": [{"boxes": np.ones((2, 4)), "score": np.float32(0.5)}, {"boxes": np.zeros((0, 4)), "score": None}],
+    "tuples": [(1, "a", b"x"), (float("inf"), True, b"")],
+    "tensors by name": {"mask": np.ones((2, 2), bool), "classes": [1, 2]},
+    "a frame": pd.DataFrame({"a": [1, 2], "b": [[1], [2, 3]], "c": TIMES, 3: ["x", "y"]}),
+    "a series": pd.Series([1.0, 2.0], name="s", index=["x", "y"]),
+    "objects": np.array([1, "x", None, TIMES[0].tz_localize("UTC")], object),
+}
+
+
+def same(first: Any, second: Any) -> bool:
+    if isinstance(first, pd.DataFrame | pd.Series):
+        return bool(first.equals(second)) and first.index.equals(second.index)
+    if isinstance(first, np.ndarray):
+        return first.dtype == second.dtype and first.shape == second.shape and bool((first == second).all())
+    if isinstance(first, dict):
+        return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
+    if isinstance(first, list | tuple):
+        return type(first) is type(second) and all(map(same, first, second)) and len(first) == len(second)
+    return type(first) is type(second) and first == second
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answer_of_any_shape_can_be_handed_to_another_process(answer: str) -> None:
+    """As it was, whatever the containers."""
+    assert same(unpacked(packed(ANSWERS[answer])), ANSWERS[answer])
+
+
+@pytest.mark.parametrize(
+    "answer", [object(), [object()], np.zeros(1, "V8"), 10**5000], ids=["object", "list", "void", "number"]
+)
+def test_what_is_no_data_cannot_be_handed_on(answer: Any) -> None:
+    """Nor a number that no text holds."""
+    with pytest.raises(BadAnswer, match="cannot be handed to per_row"):
+        packed(answer)
+
+
+@pytest.mark.parametrize(
+    "tree",
+    ['{"array": ["O", [1]]}', '{"array": ["<f8", [1099511627776]]}', '{"array": ["<f8", [2]]}', '{"array": ["<U0", [99999]]}',
+     '{"pickle": ["x"]}', '{"objects": [[1], [2]]}', '{"bytes": [], "x": 1}', '[{"bytes": []}, {"bytes": []}]',
+     '{"frame": [[["a", 1]], null]}', "[" * 10**5, "9" * 5000, "nonsense"],
+)  # fmt: skip
+def test_nonsense_in_the_place_of_an_answer_is_refused(tree: str) -> None:
+    """Nothing of it is executed, and nothing is made that is larger than what came."""
+    batch = pa.record_batch([pa.array([tree.encode(), b"12345678"], pa.large_binary())], names=["answer"])
+    with pytest.raises(BadAnswer, match="its process sent what is no answer"):
+        unpacked(batch)
+
+
+def test_functions_get_the_inputs_as_the_models_signature_types_them(tmp_path: Path) -> None:
+    """Though no model is loaded where they run; what they read besides stays as it is in the data."""
+    (tmp_path / "mine.py").write_text(
+        "def f(inputs, answer, labels):\n    return [str(kind) == 'int64' for kind in inputs.dtypes]\n"
+    )
+    metrics = {"f": RowMetric(function="mine.py:f", better=None, columns=("more",))}
+    plan = plan_functions(metrics, file_digests(metrics, tmp_path), root=tmp_path, answer=False, label=None)
+    data = pa.RecordBatch.from_pydict({"x": [1.0, 2.0], "more": [1.0, 2.0]})
+    rows = to_stream(plan.extend(data.select(["x"]), data=data)).to_pybytes()
+    header = {"signature": [{"name": "x", "type": "long"}], "before": 0, "rows_bytes": len(rows), **plan.header}
+
+    values = Host(lambda *_: None).measure(header, memoryview(rows + to_stream(packed([0, 0])).to_pybytes()))
+
+    assert values.to_pydict() == {"per_row:f": [1.0, 0.0]}

@@ -145,7 +145,7 @@ def test_a_row_without_a_value_stays_one(calm: ProcessModel, do: Do, file: Path)
 def test_a_function_that_breaks_is_said(calm: ProcessModel, do: Do, file: Path, name: str, why: str) -> None:
     """With what it raised, and where; the model is not to blame and may be asked on."""
     what = made(file, name)
-    with pytest.raises(ModelFault, match=f"beside candidate, while predicting 4 rows: {why}") as fault:
+    with pytest.raises(ModelFault, match=f"beside candidate, while measuring 4 rows: {why}") as fault:
         asked(calm, what, fed(what, do("answer", rows=4)))
 
     assert fault.value.remedy == "repair the function that per_row names"

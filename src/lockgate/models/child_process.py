@@ -37,12 +37,13 @@ MORE_MEMORY = "give the job more memory, or send smaller batches"
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a model's process was doing. doing: as in `while predicting 500 rows`. seconds: its time limit."""
+    """What a process was doing. doing: as in `while predicting 500 rows`. seconds: its time limit. model: whose answer it is."""
 
     name: str
     doing: str
     python: str
     seconds: float
+    model: str = ""
 
 
 def killed_by_signal(attempt: Attempt, number: int, stderr: str) -> ModelFault:

@@ -1,11 +1,11 @@
-"""Host one MLflow model inside its own interpreter: load it, predict, time requests.
+"""Host one MLflow model inside its own interpreter: load it, predict, time requests; or functions, beside such a process.
 
 Started as `python model_host.py REQUESTS ANSWERS LIFELINE`, three inherited descriptors. It imports nothing of lockgate,
 needs mlflow and pyarrow (pandas comes with mlflow), and keeps to the syntax of Python 3.8. stdout is the model's.
 `python model_host.py run LIFELINE COMMAND…` only runs a command, which then ends with the lifeline too.
 
 A frame is `LGF1`, the length of a JSON header (u32), the length of a payload (u64), both big-endian, then the two. A
-payload is an Arrow IPC stream of one batch. Every request gets one answer with its `id`; frames that only say
+payload is an Arrow IPC stream of one batch, or two of them. Every request gets one answer with its `id`; frames that only say
 `progress` may come before it.
 """
 
@@ -50,6 +50,7 @@ WHOLE = ("integer", "long")
 OFFSET = r"T.*[+-]\d\d(:?\d\d)?$"  # of a time as text; Z and +00:00 are UTC
 NO_OFFSET = r"[+-]00(:?00)?$"
 TENSOR, DECODE = b"lockgate:tensor", b"lockgate:decode"  # metadata of a column: its tensor, and how its cells are read
+PLAIN_KINDS = "biufcmMSU"  # of numpy: numbers, times and texts, which lie in an array themselves
 LIBRARIES = (
     "mlflow mlflow-skinny pandas numpy pyarrow scikit-learn scipy xgboost lightgbm catboost torch tensorflow keras "
     "onnxruntime transformers statsmodels"
@@ -88,7 +89,7 @@ class BadAnswer(Misfit):
 
 
 class BadMetric(Misfit):
-    """A function that is run beside the model broke, or answered something else than one number a row."""
+    """A function that is run beside a model broke, or answered something else than one number a row."""
 
 
 def main(requests: int, answers: int, lifeline: int) -> None:
@@ -150,6 +151,8 @@ class Host:
             return self.usage(), b""
         if verb == "example":
             return {"rows": self.answer_example()}, b""
+        if verb == "measure":
+            return {}, _stream(self.measure(header, payload))
         import pyarrow as pa
 
         batch = pa.ipc.open_stream(pa.py_buffer(payload)).read_next_batch()
@@ -160,33 +163,43 @@ class Host:
         return {"first_error": first_error}, _stream(times)
 
     def predict(self, batch: Any, header: dict[str, Any]) -> Any:
-        """Answer a batch; with `beside` in the header, also run functions of (inputs, answer, labels) on it."""
+        """Answer a batch; with `packed` in the header, as it is, for a process that measures it."""
+        answer = aligned(self.call_model(self.inputs(batch), header["method"]), batch.num_rows, batch)
+        if header.get("packed"):
+            _check_rows(answer, batch.num_rows)
+            return described(packed(answer), self.describe(header["method"]))
+        return described(as_batch(answer, batch.num_rows), self.describe(header["method"]))
+
+    def measure(self, header: dict[str, Any], payload: memoryview) -> Any:
+        """Run functions of (inputs, answer, labels) on rows that a model answered in another process; none is loaded here."""
         import pyarrow as pa
 
-        beside = header.get("beside")
-        if beside is None:
-            answer = aligned(self.call_model(self.inputs(batch), header["method"]), batch.num_rows, batch)
-            return described(as_batch(answer, batch.num_rows), self.describe(header["method"]))
+        size = header["rows_bytes"]
+        batch, sent = (
+            pa.ipc.open_stream(pa.py_buffer(part)).read_next_batch() for part in (payload[:size], payload[size:])
+        )
+        if header["signature"] and self.columns is None:
+            from mlflow.types.schema import Schema
+
+            self.columns = list(Schema.from_json(json.dumps(header["signature"])).inputs)
         by_name = dict(zip(batch.schema.names, batch.columns))
-        labels = by_name.pop(beside["label"], None)
-        extra = {name: by_name.pop(alias) for alias, name in beside["columns"].items()}
-        plain = batch.select(list(by_name))
-        answer = aligned(self.call_model(self.inputs(plain), header["method"]), batch.num_rows, plain)
-        _check_rows(answer, batch.num_rows)
-        inputs = self.frame(plain)  # made anew, because a model may have changed the frame that it got
+        labels = by_name.pop(header["label"], None)
+        extra = {name: by_name.pop(alias) for alias, name in header["columns"].items()}
+        inputs = self.frame(batch.select(list(by_name)))
         for name, column in extra.items():
             inputs[name] = _decoded(column).to_pandas()
         labels = None if labels is None else _decoded(labels).to_pandas().rename(None)
+        answer = unpacked(sent)
+        _check_rows(answer, batch.num_rows)
         columns = {}
-        if beside["answer"]:
-            own_answer = as_batch(fresh(answer), batch.num_rows)
-            columns = dict(zip(own_answer.schema.names, own_answer.columns))
-        for spec in beside["functions"]:
+        if header["answer"]:
+            own = as_batch(fresh(answer), batch.num_rows)
+            columns = dict(zip(own.schema.names, own.columns))
+        for spec in header["functions"]:
             arguments = (fresh(inputs), fresh(answer), fresh(labels))
             values = call_row_function(spec["name"], self.function(spec), arguments, header["before"])
-            columns[beside["prefix"] + spec["name"]] = pa.array(values)
-        whole = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-        return described(whole, self.describe(header["method"]))
+            columns[header["prefix"] + spec["name"]] = pa.array(values)
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     def answer_example(self) -> int:
         """Let the model answer its own input example, read as MLflow reads it; return the rows that it has.
@@ -1265,6 +1278,129 @@ def as_batch(answer: Any, rows: int) -> Any:
         except (pa.ArrowException, TypeError, ValueError):
             raise BadAnswer("the model's column %r holds values of no one type: %s" % (name, _types_in(values)))
     return pa.RecordBatch.from_arrays(arrays, names=names)
+
+
+def packed(answer: Any) -> Any:
+    """Return an answer of any shape as a batch of bytes: JSON, then the bytes of each array in it. See `unpacked`.
+
+    Raises BadAnswer for what is neither plain values, containers and arrays of them, nor a frame.
+    """
+    import pyarrow as pa
+
+    parts = [b""]
+    try:
+        parts[0] = json.dumps(_packed(answer, parts)).encode()
+    except (RecursionError, ValueError) as error:
+        raise BadAnswer("the model's answer cannot be handed to per_row: %s" % _raised(error), quoted=_raised(error))
+    return pa.RecordBatch.from_arrays([pa.array(parts, pa.large_binary())], names=["answer"])
+
+
+def _packed(value: Any, parts: list[bytes]) -> Any:
+    """The value as JSON: a list is one, an object holds the kind of anything else. parts: bytes are added to them."""
+    import datetime
+
+    import pandas
+
+    if value is None or value is pandas.NA or isinstance(value, (bool, int, float, str)):
+        return None if value is pandas.NA else value
+    if isinstance(value, (list, tuple)):
+        items = [_packed(item, parts) for item in value]
+        return items if isinstance(value, list) else {"tuple": items}
+    if isinstance(value, dict):
+        return {"dict": [[_packed(key, parts), _packed(item, parts)] for key, item in value.items()]}
+    if isinstance(value, bytes):
+        parts.append(value)
+        return {"bytes": []}
+    if isinstance(value, datetime.datetime):
+        return {"time": value.isoformat()}
+    if isinstance(value, pandas.DataFrame):
+        columns = [[_packed(name, parts), _values(value.iloc[:, i], parts)] for i, name in enumerate(value.columns)]
+        return {"frame": [columns, _index(value, parts)]}
+    if isinstance(value, pandas.Series):
+        return {"series": [_values(value, parts), _packed(value.name, parts), _index(value, parts)]}
+    array = _plain_array(value)
+    if array is None or array.dtype.kind not in "O" + PLAIN_KINDS:
+        raise BadAnswer(
+            "the model's answer holds a %s, which cannot be handed to per_row" % type(value).__name__,
+            remedy="let predict return numbers, texts, bytes, times, lists and dicts of them, arrays or frames",
+        )
+    if array.dtype.kind == "O":
+        return {"objects": [[_packed(item, parts) for item in array.flat], list(array.shape)]}
+    parts.append(array.tobytes())
+    return {"array": [array.dtype.str, list(array.shape)]}
+
+
+def _values(series: Any, parts: list[bytes]) -> Any:
+    import numpy
+
+    plain = isinstance(series.dtype, numpy.dtype)
+    return _packed(series.to_numpy() if plain else series.astype(object).to_numpy(), parts)
+
+
+def _index(table: Any, parts: list[bytes]) -> Any:
+    labels = table.index.tolist()
+    return None if labels == list(range(len(labels))) else _packed(labels, parts)
+
+
+def _plain_array(value: Any) -> Any:
+    """The numpy array of an array, a number of numpy, a tensor, a sparse matrix or an image; None of anything else."""
+    import numpy
+
+    if hasattr(value, "toarray"):
+        return value.toarray()
+    if hasattr(value, "detach") and hasattr(value, "numpy"):
+        return value.detach().cpu().numpy()
+    return numpy.asarray(value) if hasattr(value, "__array__") or hasattr(value, "__array_interface__") else None
+
+
+def unpacked(batch: Any) -> Any:
+    """Return the answer that `packed` made a batch of; its arrays can only be read.
+
+    What a model's process sends may be anything: nothing in it is executed, its bytes are used once, and nothing larger than
+    they are is made of them. Raises BadAnswer.
+    """
+    parts = (part.as_buffer() or b"" for part in batch.column(0))
+    try:
+        return _unpacked(json.loads(bytes(next(parts))), parts)
+    except (Exception, RecursionError) as error:
+        raise BadAnswer("its process sent what is no answer") from error
+
+
+def _unpacked(node: Any, parts: Any) -> Any:
+    import numpy
+    import pandas
+
+    if isinstance(node, list):
+        return [_unpacked(item, parts) for item in node]
+    if not isinstance(node, dict):
+        return node
+    [(kind, content)] = node.items()
+    if kind == "tuple":
+        return tuple(_unpacked(content, parts))
+    if kind == "dict":
+        return {_unpacked(key, parts): _unpacked(item, parts) for key, item in content}
+    if kind == "bytes":
+        return bytes(next(parts))
+    if kind == "time":
+        return pandas.Timestamp(content)
+    if kind == "frame":
+        columns, index = content
+        named = [(_unpacked(name, parts), _unpacked(values, parts)) for name, values in columns]
+        frame = pandas.DataFrame({i: values for i, (_, values) in enumerate(named)}, index=_unpacked(index, parts))
+        frame.columns = [name for name, _ in named]
+        return frame
+    if kind == "series":
+        values, name, index = (_unpacked(part, parts) for part in content)
+        return pandas.Series(values, name=name, index=index)
+    if kind == "objects":
+        items = _unpacked(content[0], parts)
+        return _series_of(items).to_numpy().reshape(content[1])
+    dtype = numpy.dtype(content[0])
+    if kind != "array" or dtype.kind not in PLAIN_KINDS or not dtype.itemsize:
+        raise ValueError(kind)
+    data = next(parts)
+    array = (numpy.frombuffer(data, dtype) if len(data) else numpy.empty(0, dtype)).reshape(content[1])
+    return array if content[1] else array[()]
 
 
 def call_row_function(name: str, call: Any, arguments: tuple[Any, Any, Any], before: int) -> Any:

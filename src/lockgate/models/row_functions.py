@@ -1,4 +1,4 @@
-"""Functions that a model's process runs on every batch, beside the model: one float for each row."""
+"""Functions that a process beside the model's runs on every batch and its answer: one float for each row."""
 
 from __future__ import annotations
 
@@ -66,6 +66,11 @@ class RowFunctionPlan:
         return pa.RecordBatch.from_arrays(
             [*inputs.columns, *extra.values()], schema=pa.schema(fields, inputs.schema.metadata)
         )
+
+    def inputs(self, extended: pa.RecordBatch) -> pa.RecordBatch:
+        """The model's inputs of a batch that `extend` made."""
+        names = [name for name in extended.schema.names if name != _LABEL and not name.startswith(_COLUMN)]
+        return extended.select(names)
 
     def split(self, answer: pa.RecordBatch) -> tuple[pa.RecordBatch | None, dict[str, Array]]:
         """(the model's own answer, None where it is not needed; function's name → (n,) float64) of an answer."""

@@ -57,20 +57,45 @@ def start_model(
             signature=signature(), timeout_s=target.timeout.total_seconds(), ready_s=target.ready.total_seconds(),
         )  # fmt: skip
     from lockgate.models.process.model import ProcessModel
+    from lockgate.models.process.row_function_process import RowFunctionProcess
 
-    return ProcessModel(files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, box=box)
+    functions = None
+    if pipeline.per_row:
+        apart = Path(tempfile.mkdtemp(prefix="work-", dir=scratch))
+        closed = _box(pipeline, files, python=python, environ=environ, scratch=apart, role=role, functions=True)
+        functions = RowFunctionProcess(
+            apart, python=python, environ=environ, name=f"per_row beside {role}", model=role, scratch=apart,
+            cancelled=cancelled, box=closed, signature=signature(),
+        )  # fmt: skip
+    return ProcessModel(
+        files, python=python, environ=environ, name=role, scratch=folder, cancelled=cancelled, box=box,
+        functions=functions,
+    )  # fmt: skip
 
 
 def _box(
-    pipeline: Pipeline, files: Path, *, python: str, environ: Mapping[str, str], scratch: Path, role: str
+    pipeline: Pipeline,
+    files: Path,
+    *,
+    python: str,
+    environ: Mapping[str, str],
+    scratch: Path,
+    role: str,
+    functions: bool = False,
 ) -> Box | None:
-    """The box of a model, closed to the data that it is judged on. Raises UsageError, ModelFault."""
-    data = [pipeline.root / fixed_part(local(spec.path) or spec.path) for spec in pipeline.data.values()]
-    functions = [metric.file(pipeline.root).path for metric in pipeline.per_row.values()]
+    """The box of a model, closed to the data that it is judged on; or of the functions that measure it, closed to the model.
+
+    Raises UsageError, ModelFault.
+    """
+    forbidden = [pipeline.root / fixed_part(local(spec.path) or spec.path) for spec in pipeline.data.values()]
+    hosts = [MODEL_HOST]
+    if functions:
+        forbidden.append(files)
+        hosts += [metric.file(pipeline.root).path for metric in pipeline.per_row.values()]
     try:
         return make_box(
             pipeline.isolation, python=environment.interpreter(python), environ=environment.model_environment(environ),
-            folder=files, scratch=scratch, root=pipeline.root, forbidden=data, hosts=(MODEL_HOST, *functions),
+            folder=scratch if functions else files, scratch=scratch, root=pipeline.root, forbidden=forbidden, hosts=hosts,
             editable=pipeline.environment != "declared",
         )  # fmt: skip
     except OSError as error:

@@ -102,12 +102,12 @@ def test_a_model_that_prints_harms_nothing(calm: ProcessModel, do: Do) -> None:
         (
             "write into every pipe",
             "candidate wrote into the line between its process and lockgate while predicting 1 row, and was killed",
-            "the model must leave file descriptors alone",
+            "its code must leave file descriptors alone",
         ),
         (
             "close every descriptor",
             "candidate closed the line between its process and lockgate while predicting 1 row, and was killed",
-            "the model must leave file descriptors alone",
+            "its code must leave file descriptors alone",
         ),
     ],
 )

@@ -16,9 +16,11 @@ import pytest
 
 from lockgate.errors import ModelFault
 from lockgate.models.model import LoadPlan
-from lockgate.models.process import model as process_model
+from lockgate.models.process import host_process
 from lockgate.models.process.clock_check import ClockCheck
 from lockgate.models.process.model import ProcessModel
+from lockgate.models.process.row_function_process import RowFunctionProcess
+from lockgate.models.row_functions import RowFunctionPlan
 
 HOST = """
 import json, os, struct, sys, time
@@ -73,7 +75,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
     def open_(code: str) -> ProcessModel:
         script = tmp_path / "host.py"
         script.write_text(HOST + "".join(f"    {line}\n" for line in code.strip().splitlines()))
-        monkeypatch.setattr(process_model, "MODEL_HOST", script)
+        monkeypatch.setattr(host_process, "MODEL_HOST", script)
         return ProcessModel(tmp_path, python=sys.executable, environ=dict(os.environ), timeout_s=20.0)
 
     return open_
@@ -113,6 +115,17 @@ def test_nonsense_on_the_line_is_a_fault_of_the_models_process(opened: Open, fra
     )
     assert not fault.value.alive
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+def test_an_answer_that_is_handed_on_is_bytes_and_nothing_else(opened: Open, tmp_path: Path) -> None:
+    """Of any other type, it never reaches the process in which row functions meet the labels."""
+    plan = RowFunctionPlan((), answer=True, label=None, columns=())
+    with opened('send({"id": i, "rows": 1}, stream(pa.record_batch({"prediction": [1.0]})))') as model:
+        model.functions = RowFunctionProcess(
+            tmp_path, python="no-such-python", environ={}, name="per_row beside candidate", model="candidate"
+        )
+        with pytest.raises(ModelFault, match="candidate wrote into the line between its process and lockgate"):
+            list(model.predict_with_functions([ROW], plan))
 
 
 LIES = {

@@ -48,7 +48,7 @@ def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> Mode
 
     Where data or answer were refused in a sentence of our own, it says all: the last lines would show our own code.
     """
-    name, doing, kind = attempt.name, attempt.doing, error["kind"]
+    name, model, doing, kind = attempt.name, attempt.model or attempt.name, attempt.doing, error["kind"]
     stderr = "" if kind in ("input", "answer") and not error.get("quoted") else stderr
     text = f"{error['type']}: {error['text']}" if error["text"] else str(error["type"])
     if kind == "import":
@@ -60,10 +60,10 @@ def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> Mode
         message = f"{name} cannot predict: {error['text']}"
         remedy = error["remedy"] or "change the data or the model's signature, or map columns with inputs:"
     elif kind == "answer":
-        message = f"{name} gave no usable answer while {doing}: {error['text']}"
-        remedy = "let predict return one value, or one row of values, for each row"
+        message = f"{model} gave no usable answer while {doing}: {error['text']}"
+        remedy = error["remedy"] or "let predict return one value, or one row of values, for each row"
     elif kind == "metric":
-        message = f"beside {name}, while {doing}: {error['text']}"
+        message = f"beside {model}, while {doing}: {error['text']}"
         remedy = "repair the function that per_row names"
     elif doing == "loading":
         message = f"{name} could not be loaded: {text}"
@@ -88,11 +88,11 @@ def connection_lost(attempt: Attempt, lost: ConnectionLost, stderr: str) -> Mode
         remedy = "the last lines of its stderr show where it hangs; raise the time limit if it only needs longer"
     elif lost.reason == "ended":
         message = f"{name} ended its process with exit code {code} while {doing}"
-        remedy = "the model's code must not call exit; raise an exception instead"
+        remedy = "its code must not call exit; raise an exception instead"
     else:
         did = "wrote into" if lost.reason == "garbage" else "closed"
         message = f"{name} {did} the line between its process and lockgate while {doing}, and was killed"
-        remedy = "the model must leave file descriptors alone that it did not open"
+        remedy = "its code must leave file descriptors alone that it did not open"
     return ModelFault(message, remedy=remedy, stderr=stderr)
 
 

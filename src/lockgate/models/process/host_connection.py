@@ -73,12 +73,12 @@ class HostConnection:
                 with contextlib.suppress(OSError):
                     fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
-    def send(self, header: Mapping[str, Any], payload: Any = b"") -> None:
-        """Queue a frame. payload: any buffer. What the pipe does not take now is written while `receive` waits."""
+    def send(self, header: Mapping[str, Any], *payload: Any) -> None:
+        """Queue a frame. payload: any buffers. What the pipe does not take now is written while `receive` waits."""
         text = json.dumps(header).encode()
-        body = memoryview(payload).cast("B")
-        self._outgoing.append(memoryview(HEAD.pack(MAGIC, len(text), len(body)) + text))
-        self._outgoing.append(body)
+        body = [memoryview(part).cast("B") for part in payload]
+        self._outgoing.append(memoryview(HEAD.pack(MAGIC, len(text), sum(map(len, body))) + text))
+        self._outgoing += body
         self._write()
 
     def receive(self, *, seconds: float, cancelled: Callable[[], bool]) -> Frame:

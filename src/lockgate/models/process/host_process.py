@@ -1,0 +1,141 @@
+"""A process that runs our host: requests to it and their answers, each checked and with a time limit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from lockgate.errors import ModelFault
+from lockgate.models.child_process import MODEL_HOST, Attempt, OwnedModel
+from lockgate.models.process import failures
+from lockgate.models.process.host_connection import ConnectionLost, Frame, HostConnection
+from lockgate.models.safe_text import RowText
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A request that is on its way. rows: what may be quoted of its rows."""
+
+    id: int
+    attempt: Attempt
+    rows: RowText
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class HostProcess(OwnedModel):
+    """Answers the requests of one caller; after an exception that code in it merely raised, it still does.
+
+    model: whose process it is, or beside which it runs, as faults call it. timeout_s: of one answer.
+    """
+
+    model: str | None = None
+    timeout_s: float = 300.0
+    _connection: HostConnection | None = field(default=None, init=False)
+    _loading: Pending | None = field(default=None, init=False)
+    _last_id: int = field(default=0, init=False)
+    _block: dict[str, float] = field(default_factory=dict, init=False)
+
+    def _launch(self) -> None:
+        self._connection = HostConnection([self.python, str(MODEL_HOST)], env=self._env, cwd=self.scratch, box=self.box)
+        self._child = self._connection.child
+
+    def _send(
+        self,
+        header: Mapping[str, Any],
+        *payload: Any,
+        doing: str,
+        rows: RowText | None = None,
+        seconds: float | None = None,
+    ) -> Pending:
+        """Send a request. payload: buffers. seconds: the time limit that a fault names, that of an answer where None."""
+        if self._fault is not None or self._connection is None:
+            raise self._fault or ModelFault(f"{self.name} is closed")
+        self._last_id += 1
+        self._connection.send({**header, "id": self._last_id}, *payload)
+        attempt = Attempt(self.name, doing, self.python, seconds or self.timeout_s, self.model or self.name)
+        return Pending(self._last_id, attempt, rows or RowText())
+
+    def _receive(self, pending: Pending, *, seconds: float | None = None) -> Frame:
+        """Return the answer to one request; skip answers to requests that nobody waits for any more."""
+        if self._fault is not None or self._connection is None:
+            raise self._fault or ModelFault(f"{self.name} is closed")
+        self._block.clear()
+        try:
+            while True:
+                frame = self._connection.receive(seconds=seconds or self.timeout_s, cancelled=self._cancelled)
+                if frame.header.get("id") == pending.id:
+                    break
+                self._block[str(frame.header.get("block"))] = time.monotonic()
+        except ConnectionLost as lost:
+            self._connection.end()
+            raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from lost
+        if "error" in frame.header:
+            with self._understanding(pending):
+                error = flat_texts(frame.header["error"])
+                if pending is not self._loading:
+                    pending = replace(pending, rows=pending.rows.asked_for((error.get("lacking") or "").splitlines()))
+                    error = failures.without_rows(error, pending.rows)
+                fault = failures.model_error(pending.attempt, error, self._last_lines(pending))
+                if self.box is not None and error.get("denied"):
+                    fault = failures.denied_by_box(fault, error["denied"])
+            raise fault
+        return frame
+
+    def _last_lines(self, pending: Pending) -> str:
+        """What may be shown of the last lines that the process wrote: all of them as long as it got no rows."""
+        return self.stderr if pending is self._loading else pending.rows.output(self.stderr)
+
+    @contextmanager
+    def _understanding(self, pending: Pending) -> Iterator[None]:
+        """End a process whose answer is no answer of our host: a model wrote in its place."""
+        import pyarrow as pa
+
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException, OSError) as error:
+            lost = ConnectionLost("garbage", None)
+            raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from error
+
+    def _end(self, fault: ModelFault) -> ModelFault:
+        if self._connection is not None:
+            self._connection.end()
+        return super()._end(fault)
+
+
+def to_stream(batch: pa.RecordBatch) -> pa.Buffer:
+    """The batch as bytes, without the metadata of its schema."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.replace_schema_metadata().schema) as writer:
+        writer.write_batch(batch.replace_schema_metadata())
+    return sink.getvalue()
+
+
+def to_batch(frame: Frame) -> pa.RecordBatch:
+    """The batch of a frame. Raises ArrowException, ValueError: its buffers are checked before anything reads them."""
+    import pyarrow as pa
+
+    batch = pa.ipc.open_stream(pa.py_buffer(frame.payload)).read_next_batch()
+    batch.validate(full=True)
+    return batch
+
+
+def plain_text(value: Any) -> str:
+    """The value. Raises TypeError for another type."""
+    if not isinstance(value, str):
+        raise TypeError("no text")
+    return value
+
+
+def flat_texts(value: Any) -> dict[str, Any]:
+    """A flat object of texts; null stays. Raises TypeError for anything else."""
+    if not isinstance(value, dict):
+        raise TypeError("no object")
+    return {plain_text(key): None if each is None else plain_text(each) for key, each in value.items()}
