@@ -298,7 +298,10 @@ def test_a_model_never_outlives_the_process_that_asked_it(
         os.close(watched)
     for stray in survivors():
         if "sleep" in Path(f"/proc/{stray}/cmdline").read_text() and sent is signal.SIGKILL:
+            watched = _watch(stray)
             os.kill(stray, signal.SIGKILL)  # out of the session, and nobody is left who could look for it
+            assert select.select([watched], [], [], 10)[0]
+            os.close(watched)
 
 
 def _watch(pid: int) -> Any:
