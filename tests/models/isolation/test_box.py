@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,22 @@ def test_an_environment_of_its_own_is_read_with_the_interpreter_below_it(tmp_pat
 
     assert str(tmp_path / "venv") in paths
     assert os.path.realpath(sys.base_prefix) in paths
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system does not say what it loaded")
+def test_a_library_that_the_interpreter_is_linked_with_is_read_wherever_it_lies(tmp_path: Path) -> None:
+    """Else the loader takes another of the same name, and what was installed is not imported."""
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    for folder in ("bin", "lib"):
+        (tmp_path / folder).mkdir()
+    python = shutil.copy(os.path.realpath(sys.executable), tmp_path / "bin" / version)
+    (tmp_path / "lib" / version).symlink_to(Path(os.__file__).parent)
+    maps = subprocess.run(
+        [python, "-S", "-c", "print(open('/proc/self/maps').read())"], capture_output=True, check=True
+    )
+    linked = {line.split()[-1] for line in maps.stdout.decode().splitlines() if ".so" in line}
+
+    assert linked <= set(interpreter_paths(python, {}))
 
 
 @pytest.mark.parametrize("first", ["#!/usr/bin/env bash", "#!/bin/sh", "#! /usr/bin/env -S bash -e"])

@@ -13,14 +13,21 @@ from functools import lru_cache
 from pathlib import Path
 
 _SHELL = re.compile(rb"#!\s*(\S*/)?(env\s+(-S\s+)?)?(ba|da|k|z|a)?sh\b")
-_PROBE = (
-    "import sys, sysconfig, json; print(json.dumps([sys.executable, sys.base_prefix, sys.base_exec_prefix, "
-    "'%d.%d' % sys.version_info[:2], [p for p in sys.path if p]]))"
-)
+_PROBE = """
+import sys, json
+try:
+    with open("/proc/self/maps") as file:
+        loaded = [line.split(None, 5)[5].strip() for line in file if "/" in line]
+except OSError:
+    loaded = []
+own = [path for path in dict.fromkeys(sys.path + loaded) if path]
+print(json.dumps([sys.executable, sys.base_prefix, sys.base_exec_prefix, "%d.%d" % sys.version_info[:2], own]))
+"""
 
 
 def interpreter_paths(python: str, environ: Mapping[str, str], *, editable: bool = True) -> tuple[str, ...]:
-    """Return what `python` must read to start and to import: prefixes, `PYTHONPATH`, user site, editable installs.
+    """Return what `python` must read to start and to import: prefixes, libraries that it is linked with elsewhere,
+    `PYTHONPATH`, user site, editable installs.
 
     editable: false for an environment that a model declares: its packages, which are the model's, name no other folders.
 
