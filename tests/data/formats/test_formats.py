@@ -99,6 +99,7 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, data: bytes
         ("d.jsonl.gz", gzip.compress(JSONL, mtime=0)[:-9], "cannot be read as jsonl in gzip"),
         ("d.jsonl", b"null\n", "line 1 is null"),
         ("d.jsonl", b'{"a": 1}\n null\n', "line 2 is null"),
+        ("d.jsonl", b"\xef\xbb\xbf null\n", "line 1 is not JSON"),
         ("d.jsonl", ARRAY, "line 1 is a list"),
         ("d.json", b"[]", "is empty"),
         ("d.json", b'{\n"a": 1\n}', "line 1 ends before its JSON does"),
@@ -291,10 +292,13 @@ def _mutated(data: bytes) -> st.SearchStrategy[bytes]:
 
 
 def _anything() -> Iterator[tuple[str, st.SearchStrategy[bytes]]]:
-    lines = st.lists(st.one_of(st.binary(max_size=20), st.sampled_from([b'{"a": 1}', b"1,2", b'"', b"\xef\xbb\xbf"])))
+    lines = st.lists(
+        st.one_of(st.binary(max_size=20), st.sampled_from([b'{"a": 1}', b"null", b"1,2", b'"', b"\xef\xbb\xbf"]))
+    )
     text = st.one_of(st.binary(max_size=200), lines.map(b"\n".join))
     yield "d.csv", st.one_of(text, _mutated(CSV))
     yield "d.jsonl", st.one_of(text, _mutated(JSONL))
+    yield "d.json", st.one_of(text.map(lambda inside: b"[" + inside + b"]"), _mutated(ARRAY))
     yield "d.csv.gz", st.one_of(text.map(gzip.compress), _mutated(gzip.compress(CSV, mtime=0)))
     yield "d.jsonl.zst", st.one_of(text, _mutated(zst(JSONL)))
     yield "d.parquet", st.one_of(st.binary(max_size=200), _mutated(parquet(pa.Table.from_pylist(ROWS))))

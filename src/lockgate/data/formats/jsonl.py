@@ -24,7 +24,7 @@ from lockgate.data.formats.json_blocks import REMEDY, Block, blocks, is_document
 from lockgate.data.stored_columns import stored
 from lockgate.errors import DataError
 
-_NULL = re.compile(rb"^[ \t\r]*null", re.MULTILINE)
+_NULL = re.compile(rb"^(?:\xef\xbb\xbf)?[ \t\r]*null", re.MULTILINE)
 
 
 def scan(file: DataFile) -> Contents:
