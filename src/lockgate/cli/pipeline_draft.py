@@ -92,6 +92,8 @@ class Draft:
     @property
     def unnamed(self) -> str | None:
         """What a person has to say of which column is the truth, None where that is clear."""
+        if self.label is not None and self.rows is not None and self.label not in self.rows.columns:
+            return f"no column is called {_json(self.label)}: write the one that holds the truth"
         if self.label is None or not self.maybe:
             return None
         return f"{' or '.join(map(_json, self.maybe))} may hold the truth: write the one that does"

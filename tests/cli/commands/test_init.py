@@ -399,6 +399,15 @@ def test_which_column_is_the_truth_is_left_to_a_person_where_nothing_says_it() -
         loader.load(Path("gates/m.yaml"), environ={})
 
 
+def test_a_label_that_the_data_lack_is_left_to_a_person() -> None:
+    """Also one that somebody named; numbers have no usual name."""
+    pd.DataFrame({"a": range(400), "price": range(400)}).to_csv("d.csv", index=False)
+    for label in ([], ["--label", "prise"]):
+        said = init("--model", "m", "--yes", "--force", "--data", "d.csv", "--task", "regression", *label).stdout
+
+        assert f'no column is called "{label[-1] if label else "label"}": write the one that holds the truth\n' in said
+
+
 def test_data_without_anything_like_a_truth_are_said_to_be_such() -> None:
     """With what may be one by its values alone."""
     pd.DataFrame({"a": range(400), "member": [0, 1] * 200}).to_csv("d.csv", index=False)
