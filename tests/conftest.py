@@ -68,23 +68,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def warm_python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def warm_python(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An interpreter for models whose start is not what a test is about: MLflow is imported already."""
-    from helpers.warm_python import MODELS, WarmPython
+    from helpers.warm_python import MODELS
 
-    warm = WarmPython(tmp_path_factory.mktemp("warm"), *MODELS)
-    yield warm.path
-    warm.close()
+    return _warm(tmp_path_factory, "warm-models", *MODELS)
 
 
 @pytest.fixture(scope="session")
-def warm_gate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def warm_gate(tmp_path_factory: pytest.TempPathFactory) -> str:
     """An interpreter for `gate` where its start is not what a test is about."""
-    from helpers.warm_python import GATE, WarmPython
+    from helpers.warm_python import GATE
 
-    warm = WarmPython(tmp_path_factory.mktemp("warm"), *GATE)
-    yield warm.path
-    warm.close()
+    return _warm(tmp_path_factory, "warm-gate", *GATE)
+
+
+def _warm(factory: pytest.TempPathFactory, name: str, *modules: str) -> str:
+    """One for all workers, which ends with the process that started them."""
+    from helpers.shelf import once
+    from helpers.warm_python import WarmPython
+
+    owner = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+    def make(folder: Path) -> None:
+        (folder / "path").write_text(WarmPython(folder, *modules, owner=owner).path)
+
+    return (once(factory, name, make) / "path").read_text()
 
 
 METRICS = """

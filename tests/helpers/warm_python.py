@@ -54,15 +54,14 @@ _HIGH = 512  # a child's descriptors lie from here on while they are put where t
 class WarmPython:
     """A server that imports `modules`, and the program that asks it. folder: for both, of one's own.
 
-    `module:function` is called besides, `package.*` is all that is in it.
+    `module:function` is called besides, `package.*` is all that is in it. The server ends with the process `owner`.
     Where the system cannot do this, `path` is the real interpreter.
     """
 
-    def __init__(self, folder: Any, *modules: str) -> None:
+    def __init__(self, folder: Any, *modules: str, owner: int | None = None) -> None:
         import subprocess
 
         self.path = sys.executable
-        self._server = None
         door, program = Path(folder) / "door", Path(folder) / "python"
         too_long = len(str(door)) > 100 or len(sys.executable) > 120  # for a socket's address, and for a first line
         if not hasattr(os, "pidfd_open") or too_long or " " in sys.executable:
@@ -70,15 +69,17 @@ class WarmPython:
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, (Path(folder) / "log").open("wb") as log:
             listener.bind(str(door))
             listener.listen(16)
-            self._server = subprocess.Popen(
-                [sys.executable, __file__, str(listener.fileno()), *modules],
+            lifeline = os.pidfd_open(owner or os.getpid())
+            subprocess.Popen(
+                [sys.executable, __file__, str(listener.fileno()), str(lifeline), *modules],
                 env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", _ROOM: "." * _ROOM_BYTES},
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                pass_fds=[listener.fileno()],
+                pass_fds=[listener.fileno(), lifeline],
                 start_new_session=True,
             )
+            os.close(lifeline)
         program.write_text(
             # it holds all that it runs, since in the box of a model it can read nothing beside itself
             f"#!{sys.executable} -IS\n"
@@ -88,30 +89,25 @@ class WarmPython:
         program.chmod(0o755)
         self.path = str(program)
 
-    def close(self) -> None:
-        """End the server, and what is left of its children."""
-        if self._server is not None:
-            self._server.communicate()
-
 
 class Server:
     """Forks for everyone who asks."""
 
-    def __init__(self, listener: socket.socket) -> None:
+    def __init__(self, listener: socket.socket, lifeline: int) -> None:
         import select
 
-        self.listener = listener
+        self.listener, self.lifeline = listener, lifeline
         self.imported_under = _read_by_imports(os.environ)
         self.clients: dict[int, tuple[socket.socket, int, int]] = {}  # under a client's socket, and its child's pidfd
         self.poll = select.poll()
-        for descriptor in (0, listener.fileno()):
+        for descriptor in (lifeline, listener.fileno()):
             self.poll.register(descriptor, select.POLLIN)
 
     def serve(self) -> dict[str, Any] | None:
-        """Serve until our standard input ends: None. In a child: return the message that it was forked for."""
+        """Serve until our owner ends: None. In a child: return the message that it was forked for."""
         while True:
             for descriptor, _ in self.poll.poll():
-                if descriptor == 0:
+                if descriptor == self.lifeline:
                     for _, child, _ in self.clients.values():
                         _kill(child)
                     return None
@@ -319,9 +315,9 @@ def _run(arguments: list[str]) -> None:
 def main() -> None:
     """Import, serve, and in each child be the program that was asked for."""
     del sys.path[0]  # the folder of this file; children have another in its place
-    _import(sys.argv[2:])
+    _import(sys.argv[3:])
     sys.path.insert(0, "")
-    message = Server(socket.socket(fileno=int(sys.argv[1]))).serve()
+    message = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])).serve()
     if message is not None:
         _run(message["arguments"])
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import collections
 import faulthandler
 import fcntl
+import gc
 import json
 import os
 import random
@@ -241,6 +242,8 @@ class Host:
         return call
 
     def load(self, folder: str) -> dict[str, Any]:
+        usual = gc.get_threshold()
+        gc.set_threshold(20000, 20, 100)  # imports leave little to collect, and a tenth of their time goes into looking
         import mlflow.pyfunc
         import pyarrow  # noqa: F401  # if it is missing, loading fails, not the first batch
 
@@ -248,6 +251,7 @@ class Host:
         self.folder = folder
         self.model = mlflow.pyfunc.load_model(folder)
         seconds = time.perf_counter() - began
+        gc.set_threshold(*usual)
         schema = self.model.metadata.get_input_schema()
         self.columns = None if schema is None else list(schema.inputs) or None
         self.hinted = bool(self.model.metadata.to_dict().get("is_signature_from_type_hint"))

@@ -6,6 +6,7 @@ The calls go to MLflow's own stores, one request each: its own client reads the 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -42,6 +43,8 @@ os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+_usual = gc.get_threshold()
+gc.set_threshold(20_000, 20, 100)  # imports leave little to collect, and a tenth of their time goes into looking
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import mlflow
@@ -50,6 +53,7 @@ with warnings.catch_warnings():
     from mlflow.exceptions import MlflowException
     from mlflow.tracking._model_registry import utils as model_stores
     from mlflow.tracking._tracking_service import utils as run_stores
+gc.set_threshold(*_usual)
 
 for _name in ("mlflow", "alembic", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.ERROR)
