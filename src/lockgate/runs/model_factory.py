@@ -88,13 +88,17 @@ def _box(
     Raises UsageError, ModelFault.
     """
     forbidden = [pipeline.root / fixed_part(local(spec.path) or spec.path) for spec in pipeline.data.values()]
-    hosts = [MODEL_HOST]
+    isolation, hosts = pipeline.isolation, [MODEL_HOST]
+    truth = [path for metric in pipeline.per_row.values() for path in metric.read]
     if functions:
         forbidden.append(files)
         hosts += [metric.file(pipeline.root).path for metric in pipeline.per_row.values()]
+        isolation = isolation.model_copy(update={"read": (*isolation.read, *truth)})
+    else:
+        forbidden += [pipeline.root / path for path in truth]
     try:
         return make_box(
-            pipeline.isolation, python=environment.interpreter(python), environ=environment.model_environment(environ),
+            isolation, python=environment.interpreter(python), environ=environment.model_environment(environ),
             folder=scratch if functions else files, scratch=scratch, root=pipeline.root, forbidden=forbidden, hosts=hosts,
             editable=pipeline.environment != "declared",
         )  # fmt: skip

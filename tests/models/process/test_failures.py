@@ -19,6 +19,7 @@ import pytest
 from helpers.model_processes import environ, survivors
 from lockgate.errors import ModelFault
 from lockgate.models.model import LoadPlan
+from lockgate.models.process.failures import denied_by_box
 from lockgate.models.process.model import ProcessModel
 
 Do = Callable[..., pa.RecordBatch]
@@ -306,3 +307,14 @@ def test_a_model_never_outlives_the_process_that_asked_it(
 
 def _watch(pid: int) -> Any:
     return os.pidfd_open(pid)
+
+
+@pytest.mark.parametrize(
+    ("functions", "line"), [(False, "isolation: {read: [PATH]}"), (True, "read: [PATH] beside the function")]
+)
+def test_what_a_function_was_denied_is_not_opened_to_the_model(tmp_path: Path, functions: bool, line: str) -> None:
+    """It may be the truth that the model is measured by."""
+    fault = denied_by_box(ModelFault("a"), str(tmp_path), functions=functions)
+
+    assert line.replace("PATH", str(tmp_path)) in str(fault.remedy)
+    assert ("isolation" in str(fault.remedy)) is not functions

@@ -30,12 +30,14 @@ class RowMetric(Config):
     """What a pipeline says of a function of (inputs, answer, labels) that answers one float for each row of a batch.
 
     function: `./file.py:name` below the project's root. better: which way, None where the requirement alone says.
-    columns: of the data, which the inputs get besides the model's own.
+    columns: of the data, which the inputs get besides the model's own. read: files and folders that the function may read
+    in its box, and the model may not.
     """
 
     function: str = Field(pattern=_FUNCTION)
     better: Literal["higher", "lower"] | None
     columns: tuple[str, ...] = ()
+    read: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     bounds: tuple[float | None, float | None] = (None, None)
     unit: str = ""
 

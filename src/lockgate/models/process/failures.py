@@ -30,13 +30,18 @@ def without_rows(error: Mapping[str, Any], rows: RowText) -> dict[str, Any]:
     return {**error, "text": safe}
 
 
-def denied_by_box(fault: ModelFault, path: str) -> ModelFault:
-    """Return the same fault with the line that would let the model read a path of this machine; else as it is."""
+def denied_by_box(fault: ModelFault, path: str, *, functions: bool) -> ModelFault:
+    """Return the same fault with the line that would open a path of this machine; else as it is.
+
+    functions: whether those of per_row were denied, which may read what the model may not.
+    """
     if not Path(path).exists():  # so that no value of the data is taken for a path
         return fault
     return ModelFault(
         f"{fault.message}; its box does not let it open {path}",
-        remedy=f"log what it needs with the model, or write isolation: {{read: [{path}]}} if it may read there; "
+        remedy=f"write read: [{path}] beside the function; it writes into its own working folder only"
+        if functions
+        else f"log what it needs with the model, or write isolation: {{read: [{path}]}} if it may read there; "
         "a model writes into its own working folder only",
         stderr=fault.stderr,
         alive=fault.alive,

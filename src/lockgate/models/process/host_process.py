@@ -83,7 +83,8 @@ class HostProcess(OwnedModel):
                     error = failures.without_rows(error, pending.rows)
                 fault = failures.model_error(pending.attempt, error, self._last_lines(pending))
                 if self.box is not None and error.get("denied"):
-                    fault = failures.denied_by_box(fault, error["denied"])
+                    functions = pending.attempt.model != pending.attempt.name
+                    fault = failures.denied_by_box(fault, error["denied"], functions=functions)
             raise fault
         return frame
 
