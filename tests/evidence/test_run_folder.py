@@ -15,6 +15,7 @@ from lockgate.evidence import run_folder as runfolder
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.run_folder import RunFolder
+from lockgate.hashing import sha256_file
 
 DOCUMENT: dict[str, Any] = {
     "schema": "lockgate/evidence/v1", "run": {"id": "r"}, "gates": [], "asks": [], "verdict": "pass", "opens": "yes",
@@ -49,6 +50,19 @@ def test_evidence_is_kept_with_the_digest_that_sha256sum_checks(tmp_path: Path) 
     assert found is not None
     assert found.path == folder.path
     assert runfolder.find(tmp_path, "sha256:" + "0" * 64) is None
+
+
+def test_scored_tables_that_somebody_edited_are_named(tmp_path: Path) -> None:
+    """Removed ones too."""
+    folder = RunFolder.new(tmp_path, "20261121-000000-aaaaaaaa")
+    entries = {}
+    for name in ("kept", "edited", "removed"):
+        path = folder.write(f"scored/{name}.parquet", name.encode())
+        entries[name] = {"sha256": sha256_file(path)}
+    (folder.path / "scored" / "edited.parquet").write_bytes(b"mine")
+    (folder.path / "scored" / "removed.parquet").unlink()
+
+    assert folder.altered_scores(entries) == ["edited", "removed"]
 
 
 def test_a_run_without_evidence_says_how_far_it_came(tmp_path: Path) -> None:

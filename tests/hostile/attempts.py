@@ -3,6 +3,7 @@
 `model_config`: `folder` of the project, `package` a file of lockgate's own, `port` on which somebody listens.
 """
 
+import ctypes
 import glob
 import os
 import socket
@@ -46,6 +47,21 @@ def forge_results(config):
 @attempt
 def edit_state_of_the_run(config):
     change(*(glob.glob(config["folder"] + "/.gate/runs/*/state.json") or [config["folder"] + "/.gate/salt"]))
+
+
+@attempt
+def edit_evidence(config):
+    for run in glob.glob(config["folder"] + "/.gate/runs/*") or [config["folder"] + "/.gate/runs/x"]:
+        os.makedirs(run, exist_ok=True)
+        with open(run + "/evidence.json", "w") as file:
+            file.write('{"verdict": "pass"}')
+
+
+@attempt
+def edit_scored_tables(config):
+    for run in glob.glob(config["folder"] + "/.gate/runs/*") or [config["folder"] + "/.gate/runs/x"]:
+        os.makedirs(run + "/scored", exist_ok=True)
+        open(run + "/scored/holdout.parquet", "wb").close()
 
 
 @attempt
@@ -126,6 +142,12 @@ def send_datagrams(config):
 
 
 @attempt
+def connect_to_sockets(config):
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(config["folder"] + "/agent.socket")
+
+
+@attempt
 def write_elsewhere(config):
     with open(config["folder"] + "/canary", "w") as file:
         file.write("x")
@@ -139,6 +161,24 @@ def leave_a_daemon(config):
             os.execve("/bin/sleep", ["sleep", config["sleep"]], {})
         os._exit(0)
     os.wait()
+
+
+@attempt
+def leave_shared_memory(config):
+    with open("/dev/shm/" + config["sleep"], "w") as file:
+        file.write("x")
+    if ctypes.CDLL(None).shmget(int(float(config["sleep"]) * 10**5), 4096, 0o1600) < 0:
+        raise OSError("none is left")
+
+
+@attempt
+def nest_folders(config):
+    folder = os.open(".", os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=folder)
+        outer, folder = folder, os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(outer)
+    os.close(folder)
 
 
 class Attacker(mlflow.pyfunc.PythonModel):
@@ -157,7 +197,7 @@ class Attacker(mlflow.pyfunc.PythonModel):
                 pass
 
     def predict(self, context, model_input, params=None):
-        return 0.1 + 0.3 * (np.arange(len(model_input)) % 2) + self.bits / 2.0**20
+        return 0.1 + 0.3 * (np.arange(len(model_input)) % 2) + self.bits / 2.0**26
 
 
 mlflow.models.set_model(Attacker())

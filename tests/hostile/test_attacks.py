@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -24,6 +25,7 @@ HERE = Path(__file__).parent
 DOCS = Path(__file__).parents[2] / "docs" / "internals" / "isolation.md"
 LINES = ["auc >= 0.7"]
 SLEEP = "27.18281"
+KEY = str(int(float(SLEEP) * 10**5))
 
 
 def names() -> list[str]:
@@ -42,8 +44,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blank: Path) -> Itera
     checkout = Checkout(tmp_path, base=blank, data=None)
     (tmp_path / "data").mkdir()
     parquet.write_table(payments(), tmp_path / "data" / "holdout.parquet")
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(type=socket.SOCK_DGRAM) as echo:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.socket(type=socket.SOCK_DGRAM) as echo,
+        socket.socket(socket.AF_UNIX) as agent,
+    ):
         echo.bind(listener.getsockname())
+        agent.bind(str(tmp_path / "agent.socket"))
+        agent.listen()
         Thread(target=_answer, args=(echo,), daemon=True).start()
         yield checkout, listener
         echo.sendto(b"", echo.getsockname())
@@ -90,8 +98,14 @@ def register(checkout: Checkout, port: int, *, name: str, **more: Any) -> Path:
 def worked(checkout: Checkout) -> set[str]:
     """Which attempts the model says that worked, by the scores that it gave."""
     table = parquet.read_table(checkout.run / "scored" / "holdout.parquet")
-    bits = round((min(table.column("candidate").to_pylist()) - 0.1) * 2**20)
+    bits = round((min(table.column("candidate").to_pylist()) - 0.1) * 2**26)
     return {name for number, name in enumerate(names()) if bits >> number & 1}
+
+
+def shared_memory() -> tuple[list[str], list[str]]:
+    """(files in /dev/shm, keys of System V) that outlived their model."""
+    keys = [line.split()[0] for line in Path("/proc/sysvipc/shm").read_text().splitlines()]
+    return [path.name for path in Path("/dev/shm").glob(SLEEP)], [key for key in keys if key == KEY]
 
 
 def daemons() -> list[str]:
@@ -119,8 +133,10 @@ def test_in_the_box_no_attempt_works(world: tuple[Checkout, socket.socket]) -> N
     answer = checkout.gate("run")
 
     assert answer.code == 1, answer.stderr
-    assert worked(checkout) <= {"leave_a_daemon"}  # it may start one, which ends with the model
+    assert worked(checkout) <= {"leave_a_daemon", "leave_shared_memory", "nest_folders"}  # it may, and all end with it
     assert daemons() == []
+    if kernel().namespace:
+        assert shared_memory() == ([], [])
     assert not (checkout.folder / "canary").exists()
     assert Path(lockgate.__file__).read_bytes() == before
     assert list((checkout.folder / ".gate" / "tmp").iterdir()) == []
@@ -144,6 +160,11 @@ def test_without_a_box_what_goes_through_is_what_the_docs_say(world: tuple[Check
 
     for pid in daemons():
         os.kill(int(pid), 9)
+    left = shared_memory()
+    Path("/dev/shm", SLEEP).unlink()
+    subprocess.run(["ipcrm", "--shmem-key", KEY], check=True)
+    assert left == ([SLEEP], [KEY])
+    assert list((checkout.folder / ".gate" / "tmp").iterdir()) == []
     assert answer.code == 4, answer.stderr
     assert "changed while models ran" in answer.stderr
     listed = set(re.findall(r"^\| `(\w+)` \|.*\| goes through", DOCS.read_text(), re.MULTILINE))
@@ -179,10 +200,10 @@ def test_files_of_a_model_that_attack_their_reader_are_an_error(
 
 
 def test_the_model_that_attacks_is_no_module_of_ours() -> None:
-    """It attempts fifteen things; the docs have a line for each."""
+    """It attempts twenty things; the docs have a line for each."""
     assert importlib.util.find_spec("attempts") is None
     text = DOCS.read_text()
-    assert len(names()) == 15
+    assert len(names()) == 20
     assert all(f"`{name}`" in text for name in names())
 
 

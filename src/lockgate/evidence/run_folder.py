@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -91,6 +92,13 @@ class RunFolder:
         """HMAC-SHA-256 over the run, the name and the content (RFC 2104)."""
         header = canonical([self.run_id, name])
         return hmac.digest(self.key or b"", header + b"\n" + content, "sha256").hex()
+
+    def altered_scores(self, entries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """The scored tables whose bytes are not those that their entries name, name → entry, any more."""
+        paths = {name: self.path / "scored" / f"{name}.parquet" for name in entries}
+        return [
+            name for name, path in paths.items() if not path.is_file() or sha256_file(path) != entries[name]["sha256"]
+        ]
 
     def keep_evidence(self, evidence: Evidence) -> None:
         """Write evidence.json and evidence.sha256 (in the form that `sha256sum -c` reads)."""

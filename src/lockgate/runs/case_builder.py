@@ -68,9 +68,8 @@ def open_case(
     with ExitStack() as stack:
         parent = pipeline.root / ".gate" / "tmp"
         parent.mkdir(parents=True, exist_ok=True)
-        scratch = stack.enter_context(scratch_folder("run-", parent))
         builder = CaseBuilder(
-            pipeline, registry, folder, scratch, environ, stack, cancelled, progress,
+            pipeline, registry, folder, stack.enter_context(scratch_folder("run-", parent)), environ, stack, cancelled, progress,
             began or datetime.now(UTC), resumed,
         )  # fmt: skip
         require_data(pipeline, measuring, builder.dataset, remote_ones=True)
@@ -203,17 +202,19 @@ class CaseBuilder:
                 continue
 
     def end_models(self) -> None:
-        """End the models. Raises RegistryError where one that was in no box changed the files that were hashed."""
+        """End the models. Raises RegistryError where one that was in no box changed files that were hashed."""
         for model in self._models:
             model.close()
         if boxed(self.pipeline.isolation) or not self._models:
             return
-        for contender in self.case.contenders:
-            if folder_digest(contender.files) != contender.version.digest:
-                raise RegistryError(
-                    f"the files of the {contender.role} changed while models ran, so nobody knows what was evaluated",
-                    remedy="run where models have a box (gate doctor), or find out which of the models writes there",
-                )
+        edited = [one for one in self.case.contenders if folder_digest(one.files) != one.version.digest]
+        changed = [f"files of the {contender.role}" for contender in edited]
+        changed += [f"scored rows of {name}" for name in self.folder.altered_scores(self._score_entries)]
+        if changed:
+            raise RegistryError(
+                f"the {changed[0]} changed while models ran, so nobody knows what was evaluated",
+                remedy="run where models have a box (gate doctor), or find out which of the models writes there",
+            )
 
     def _open_dataset(self, name: str) -> Dataset:
         dataset = self._opened[name] = self.dataset(name)

@@ -126,7 +126,7 @@ class Box:
         abi = self.kernel.landlock
         left_open = ["sockets of the file system"]
         if self.kernel.namespace:
-            left_open = ["sockets of the file system that others make after its start"]
+            left_open = ["sockets of the file system that are bound after its start, or by a relative path"]
         else:
             left_open.append("shared memory in /dev/shm, and System V objects, which stay behind")
         if self.network == "open":

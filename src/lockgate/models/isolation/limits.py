@@ -32,16 +32,17 @@ class Limits:
 
     def exceeded(self) -> str:
         """Return which limit they are beyond, as a sentence; "" where they are not."""
-        began = time.monotonic()
-        if self._memory or began >= self._due:
+        if self._memory or time.monotonic() >= self._due:
+            began = time.process_time()
             below = self._processes()
             if len(below) > _PROCESSES:
                 return f"the model runs more than {_PROCESSES:,} processes"
             if self._memory and (used := self._resident_bytes(below)) > self._memory:
                 return f"the model's processes hold {used:,} bytes, and isolation.memory is {self._memory:,}"
             self._nameless = _nameless_bytes(below)
-            now = time.monotonic()
-            self._due = now + 50 * (now - began)  # machines with thousands of processes are searched less often
+            self._due = time.monotonic() + 50 * (
+                time.process_time() - began
+            )  # machines with thousands of processes are searched less often
         if self._nameless + _written_bytes(self._scratch, self._disk) > self._disk:
             return f"the model has written more than it may: isolation.disk is {self._disk:,} bytes"
         return ""
