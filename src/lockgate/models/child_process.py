@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import select
 import shutil
 import signal
@@ -32,6 +33,14 @@ _TAIL_LINES = 40
 _TERM_SECONDS = 2.0  # between SIGTERM and SIGKILL
 _LAUNCHER_SECONDS = 30.0  # the same for a launcher, which ends the rest within 1.5 s: without it, daemons would go on
 
+# as `isolation/limits.py` writes them; a model that writes one itself gets the fault that it asks for
+_BEYOND = re.compile(
+    r"^(?:the model's processes hold [\d,]+ bytes, and isolation\.memory is [\d,]+"
+    r"|the model has written more than it may: isolation\.disk is [\d,]+ bytes"
+    r"|the model runs more than [\d,]+ processes)$",
+    re.MULTILINE,
+)
+
 MORE_MEMORY = "give the job more memory, or send smaller batches"
 
 
@@ -46,13 +55,16 @@ class Attempt:
     model: str = ""
 
 
-def killed_by_signal(attempt: Attempt, number: int, stderr: str) -> ModelFault:
-    """Return the fault of a model whose process a signal ended."""
+def killed_by_signal(attempt: Attempt, number: int, stderr: str, *, limit: str = "") -> ModelFault:
+    """Return the fault of a model whose process a signal ended. limit: of its box that it went beyond, as a sentence."""
     try:
         sign = signal.Signals(number).name
     except ValueError:
         sign = f"signal {number}"
-    if number == signal.SIGKILL:
+    if number == signal.SIGKILL and limit:
+        message = f"{attempt.name} was ended while {attempt.doing}: {limit}"
+        remedy = "find out what takes so much, or raise memory: or disk: of isolation: if it needs that"
+    elif number == signal.SIGKILL:
         message = f"{attempt.name} was killed by SIGKILL while {attempt.doing}, often the kernel's out-of-memory killer"
         remedy = f"{MORE_MEMORY}; the kernel's log names what it killed"
     elif number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
@@ -131,6 +143,12 @@ class ChildProcess:
     def stderr(self) -> str:
         """The last lines that the process wrote, to stderr or stdout."""
         return self._tail.text()
+
+    @property
+    def limit(self) -> str:
+        """By which limit of its box the process was ended, as a sentence; "" where by none."""
+        found = _BEYOND.findall(self.stderr)
+        return found[-1] if found else ""
 
     @property
     def written(self) -> int:

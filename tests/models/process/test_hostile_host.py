@@ -15,6 +15,8 @@ import pyarrow as pa
 import pytest
 
 from lockgate.errors import ModelFault
+from lockgate.models.isolation.box import kernel, make_box
+from lockgate.models.isolation.isolation_spec import Isolation
 from lockgate.models.model import LoadPlan
 from lockgate.models.process import host_process
 from lockgate.models.process.clock_check import ClockCheck
@@ -115,6 +117,19 @@ def test_nonsense_on_the_line_is_a_fault_of_the_models_process(opened: Open, fra
     )
     assert not fault.value.alive
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+@pytest.mark.skipif(not kernel().landlock, reason="this kernel has no Landlock")
+def test_a_model_beyond_a_limit_of_its_box_is_told_which(opened: Open, tmp_path: Path) -> None:
+    """Not that the kernel's killer may have been it."""
+    with opened('memory = b"x" * 2 * 10**8; time.sleep(60)') as model:
+        (tmp_path / "work").mkdir()
+        model.box = make_box(
+            Isolation(memory=15 * 10**7), python=sys.executable, environ=os.environ, folder=tmp_path,
+            scratch=tmp_path / "work", root=tmp_path,
+        )  # fmt: skip
+        with pytest.raises(ModelFault, match=r"ended while predicting 1 row: .* and isolation\.memory is 150,000,000"):
+            list(model.predict([ROW]))
 
 
 def test_an_answer_that_is_handed_on_is_bytes_and_nothing_else(opened: Open, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def connection_lost(attempt: Attempt, lost: ConnectionLost, stderr: str) -> Mode
     if lost.reason == "cancelled":
         return ModelFault(f"{name} was cancelled while {doing}", stderr=stderr)
     if lost.reason == "ended" and code is not None and code < 0:
-        return killed_by_signal(attempt, -code, stderr)
+        return killed_by_signal(attempt, -code, stderr, limit=lost.limit)
     if lost.reason == "silent":
         message = f"{name} did not answer within {attempt.seconds:g} s while {doing}, and was killed"
         remedy = "the last lines of its stderr show where it hangs; raise the time limit if it only needs longer"

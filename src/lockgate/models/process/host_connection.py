@@ -27,12 +27,19 @@ _STEP_BYTES = 2**22  # memory is taken as bytes come, not as a frame claims
 
 
 class ConnectionLost(Exception):
-    """The connection is of no more use. returncode: of the process, where it ended by itself."""
+    """The connection is of no more use.
+
+    returncode: of the process, where it ended by itself; limit: of its box by which it was ended, as a sentence.
+    """
 
     def __init__(
-        self, reason: Literal["ended", "silent", "garbage", "closed", "cancelled"], returncode: int | None
+        self,
+        reason: Literal["ended", "silent", "garbage", "closed", "cancelled"],
+        returncode: int | None,
+        limit: str = "",
     ) -> None:
         super().__init__(reason)
+        self.limit = limit
         self.reason = reason
         self.returncode = returncode
 
@@ -134,7 +141,7 @@ class HostConnection:
     def _gone(self) -> ConnectionLost:
         """Why the pipe of answers is closed: the process ended, or the model closed a descriptor that is not its own."""
         code = self.child.wait()
-        return ConnectionLost("closed" if code is None else "ended", code)
+        return ConnectionLost("closed" if code is None else "ended", code, self.child.limit)
 
     def _dump_stacks(self) -> None:
         """Let the silent process write the stacks of its threads to stderr, so that the fault shows where it hangs."""

@@ -116,7 +116,9 @@ class MlflowServeModel(OwnedModel):
         if code < 0 or code > 128:
             attempt = Attempt(self.name, doing, self.python, self.ready_s)
             # `model_host.py run` reports a signal as a shell does, as 128 and its number
-            return killed_by_signal(attempt, -code if code < 0 else code - 128, self._last_lines)
+            return killed_by_signal(
+                attempt, -code if code < 0 else code - 128, self._last_lines, limit=self._child.limit
+            )
         return ModelFault(
             f"{self.name} could not be served: mlflow models serve ended with exit code {code} while {doing}",
             remedy=f"try `{self.python} -m mlflow models serve --env-manager local` on it; the last lines say more",
