@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lockgate.errors import GateBroken
 
@@ -24,6 +24,7 @@ def require_direction(scored: Scored) -> None:
 
     from lockgate.evaluation.metrics.classification import auc
     from lockgate.evaluation.uncertainty.metric_value import Undefined
+    from lockgate.stats.influence import spread
 
     role = "candidate" if scored.champion is None else "champion"
     scores = scored.candidate if scored.champion is None else scored.champion
@@ -40,11 +41,9 @@ def require_direction(scored: Scored) -> None:
         measured = auc(labels, scores, weights, None)
     except Undefined:
         return
-    sums: Any = measured.psi
-    if scored.clusters is not None:
-        sums = np.bincount(scored.clusters[::step], weights=measured.psi)
+    clusters = None if scored.clusters is None else scored.clusters[::step]
     chance = math.sqrt((labels.size + 1) / (12 * positives * negatives))  # of scores that know nothing
-    error = max(chance, math.sqrt(float(sums @ sums)) / labels.size)
+    error = max(chance, spread(measured.psi, clusters=clusters).se)
     if measured.value + _Z * error < 0.5:
         raise GateBroken(
             f"scores speak for the other class: the {role} ranks rows that are not positive above those that are "
