@@ -18,18 +18,24 @@ def command(as_json: bool) -> int:
     from lockgate.models.isolation.self_test import attempt_from_a_box
 
     machine = kernel()
-    results = attempt_from_a_box(os.environ)
+    trial = attempt_from_a_box(os.environ)
     if as_json:
-        document = {"kernel": asdict(machine), "allowed": results}
+        document = {"kernel": asdict(machine), "allowed": trial and trial.allowed, "open": trial and trial.open}
         show_json(document)
-        return 3 if results is None else 0
-    if results is None:
+        return 3 if trial is None else 0
+    if trial is None:
         show("box      none: this machine has no Landlock, and a model can do what you can")
         show("         run models that you do not know on Linux 5.13 or newer; isolation: {require: box} insists on it")
         return 3
-    network = "a namespace of its own" if machine.namespace else "closed by port and kind of socket"
-    show(f"box      Landlock ABI {machine.landlock}; network: {network}")
+    network = "namespaces of its own: network, shared memory" if machine.namespace else "no namespaces: network by port"
+    show(f"box      Landlock ABI {machine.landlock}; {network}")
     for allowed, word in ((False, "denied"), (True, "allowed")):
-        for name in (name for name, works in results.items() if works is allowed):
+        for name in (name for name, works in trial.allowed.items() if works is allowed):
             show(f"{word:8} {name}")
+    for name in trial.open:
+        show(f"open     {name}")
+    if not machine.namespace:
+        show(
+            "         to close these, let this user make namespaces: CAP_SYS_ADMIN in a container, or unprivileged user namespaces"
+        )
     return 0

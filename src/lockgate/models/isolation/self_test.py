@@ -8,7 +8,9 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.models.child_process import ChildProcess
@@ -24,6 +26,7 @@ attempts = {
     "write a file outside of the box": lambda: open(canary, "a"),
     "read the variables of another process": lambda: open("/proc/%d/environ" % parent, "rb").read(),
     "signal another process": lambda: os.kill(parent, 0),
+    "read shared memory of another process": lambda: open("/dev/shm/lockgate-%d" % parent),
     "connect over TCP": lambda: socket.create_connection(("127.0.0.1", port), 2),
     "send over UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", ("192.0.2.1", 9)),
     "open a raw socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1),
@@ -41,8 +44,16 @@ print(json.dumps(results))
 """
 
 
-def attempt_from_a_box(environ: Mapping[str, str]) -> dict[str, bool] | None:
-    """Return what a process in a box of this machine managed to do, by what it attempted; None where there is no box."""
+@dataclass(frozen=True)
+class Trial:
+    """What a process in a box of this machine managed to do, by what it attempted; open: what the box does not close."""
+
+    allowed: dict[str, bool]
+    open: list[str]
+
+
+def attempt_from_a_box(environ: Mapping[str, str]) -> Trial | None:
+    """Try the box that a model gets on this machine; None where there is none."""
     with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as listener:
         folder = Path(os.path.realpath(name))
         scratch, canary = folder / "scratch", folder / "canary"
@@ -53,13 +64,13 @@ def attempt_from_a_box(environ: Mapping[str, str]) -> dict[str, bool] | None:
         )
         if box is None:
             return None
-        with _listening(f"\0lockgate-{os.getpid()}"), _listening(f"{canary}.socket"):
+        with _listening(f"\0lockgate-{os.getpid()}"), _listening(f"{canary}.socket"), _shared_memory():
             child = ChildProcess(
                 [sys.executable, "-I", "-S", "-c", _ATTEMPTS],
                 env={}, cwd=scratch, box=box, after=[str(listener.getsockname()[1]), str(os.getpid()), str(canary)],
             )  # fmt: skip
             try:
-                return _answer(child)
+                return Trial(_answer(child), box.facts["open"])
             finally:
                 child.end()
 
@@ -75,6 +86,18 @@ def _answer(child: ChildProcess) -> dict[str, bool]:
     except (IndexError, ValueError):
         raise OSError("the process in the box did not answer: " + " ".join(lines)[-300:]) from None
     return results
+
+
+@contextmanager
+def _shared_memory() -> Iterator[None]:
+    """A file where POSIX shared memory lies, if the machine has such a place."""
+    file = Path(f"/dev/shm/lockgate-{os.getpid()}")  # noqa: S108
+    with suppress(OSError):
+        file.touch()
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
 
 
 def _listening(address: str) -> socket.socket:
