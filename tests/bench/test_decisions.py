@@ -15,6 +15,7 @@ from bench.decisions.foretold import ForetoldCell
 from bench.decisions.losses import LossCell
 from bench.decisions.scores import ScoreCell
 from bench.decisions.shares import PAIRS, ShareCell
+from bench.decisions.weights import WeightCell
 from bench.grids import report
 
 TWENTY = ShareCell(disc=0.1, margin=0.03, slices=20, rows=2_000, sims=600)
@@ -115,6 +116,15 @@ def test_heavy_losses_in_clusters_are_seldom_promoted() -> None:
     assert 0.005 <= found.found.false <= 0.12
     assert found.naive is not None
     assert found.naive >= 0.14
+
+
+def test_ten_rows_that_carry_all_weight_show_nothing() -> None:
+    """By influence values alone a third of such candidates pass, and they are at the limit."""
+    found = WeightCell("ten heavy rows", sims=30).run()
+
+    assert found.units < 11
+    assert found.false.max() <= 0.1
+    assert found.power.max() <= 0.1
 
 
 @pytest.mark.parametrize(

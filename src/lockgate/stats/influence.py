@@ -25,7 +25,7 @@ class Spread:
     """The standard error of an estimate. n_eff: (Σψ²)²/Σψ⁴, the rows (or clusters) that carry the variance.
 
     skew: Σψ³/(Σψ²)^1.5. clusters: how many, None where rows are independent. design_effect: variance with clusters over
-    variance without.
+    variance without. effective: Kish's number of rows or clusters, None where all weigh the same.
     """
 
     se: float
@@ -34,6 +34,7 @@ class Spread:
     units: int
     clusters: int | None = None
     design_effect: float | None = None
+    effective: float | None = None
 
 
 def dot(first: Floats, second: Floats) -> float:
@@ -78,7 +79,7 @@ def spread(psi: Floats, *, clusters: NDArray[Any] | None = None) -> Spread:
     """The spread of an estimate from its influence values.
 
     psi: (n,) float, mean zero, scaled so that the estimate's error is mean(psi), small-sample factors included.
-    clusters: (n,) int codes; rows of one cluster are not independent.
+    clusters: (n,) numbers from 0; rows of one cluster are not independent.
     Source: influence functions, as in LeDell, Petersen & van der Laan 2015; clustered as in Obuchowski 1997.
     """
     n = psi.size
@@ -88,8 +89,7 @@ def spread(psi: Floats, *, clusters: NDArray[Any] | None = None) -> Spread:
     if clusters is None:
         parts, variance, count, units = psi, plain, None, n
     else:
-        _, codes = np.unique(clusters, return_inverse=True)
-        parts = np.bincount(codes, weights=psi).astype(np.float64)
+        parts = np.bincount(clusters, weights=psi)[np.bincount(clusters) > 0].astype(np.float64)
         count = units = int(parts.size)
         variance = dot(parts, parts) / (n * n) * (count / (count - 1) if count > 1 else math.inf) if n else 0.0
     squares = dot(parts, parts)

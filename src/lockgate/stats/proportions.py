@@ -28,14 +28,19 @@ def clopper_pearson(k: int, n: int, *, confidence: float = 0.95) -> Interval:
     Raises ValueError unless 0 <= k <= n, n >= 1 and 0 < confidence < 1. Source: Clopper & Pearson 1934.
     """
     check_share(k, n, confidence)
+    return korn_graubard(k, n, confidence=confidence)
+
+
+def korn_graubard(k: float, n: float, *, confidence: float) -> Interval:
+    """Clopper & Pearson's interval of k in n effective rows, neither of which need be whole. Source: Korn & Graubard 1998."""
     half = (1 - confidence) / 2
     low = 0.0 if k == 0 else float(special.betaincinv(k, n - k + 1, half))
     high = 1.0 if k == n else float(special.betaincinv(k + 1, n - k, 1 - half))
     return Interval(k / n, low, high)
 
 
-def binomial_at_least(k: int, n: int, p: float) -> float:
-    """P(X >= k) for X ~ Binomial(n, p)."""
+def binomial_at_least(k: float, n: float, p: float) -> float:
+    """P(X >= k) for X ~ Binomial(n, p); between whole numbers, as the incomplete beta function has it."""
     if k <= 0:
         return 1.0
     if k > n:
@@ -43,12 +48,12 @@ def binomial_at_least(k: int, n: int, p: float) -> float:
     return float(special.betainc(k, n - k + 1, min(max(p, 0.0), 1.0)))
 
 
-def binomial_at_most(k: int, n: int, p: float) -> float:
-    """P(X <= k) for X ~ Binomial(n, p)."""
+def binomial_at_most(k: float, n: float, p: float) -> float:
+    """P(X <= k) likewise."""
     return 1.0 if k >= n else (0.0 if k < 0 else float(special.betaincc(k + 1, n - k, min(max(p, 0.0), 1.0))))
 
 
-def tango_z(b: int, c: int, n: int, delta: float) -> float:
+def tango_z(b: float, c: float, n: float, delta: float) -> float:
     """The score statistic of H0: p_b − p_c = delta for n pairs of which b and c disagree, either way.
 
     Large values speak for a difference above delta. Source: Tango 1998, with the restricted estimate in closed form.
@@ -56,7 +61,7 @@ def tango_z(b: int, c: int, n: int, delta: float) -> float:
     return _score(b, c, n, delta)[0]
 
 
-def tango_p(b: int, c: int, n: int, delta: float) -> tuple[float, float]:
+def tango_p(b: float, c: float, n: float, delta: float) -> tuple[float, float]:
     """(p of the claim that p_b − p_c is above delta, p of the claim that it is below) for n pairs, b and c as in `tango_z`.
 
     The first is read near its level, where the statistic is normal enough. The second is corrected for many comparisons and
@@ -72,7 +77,7 @@ def tango_p(b: int, c: int, n: int, delta: float) -> tuple[float, float]:
     return float(special.ndtr(-z)), float(special.ndtr(far))
 
 
-def _score(b: int, c: int, n: int, delta: float) -> tuple[float, float]:
+def _score(b: float, c: float, n: float, delta: float) -> tuple[float, float]:
     """(the statistic, the skewness of its numerator), both under the likeliest shares with a difference of delta."""
     disagree = _restricted(b, c, n, delta)
     variance = disagree - delta * delta
@@ -109,12 +114,17 @@ def tango(a: int, b: int, c: int, d: int, *, confidence: float = 0.95) -> Interv
     n = a + b + c + d
     if n == 0:
         raise ValueError(f"counts must be non-negative and not all zero: {(a, b, c, d)}")
+    return tango_interval(b, c, n, confidence=confidence)
+
+
+def tango_interval(b: float, c: float, n: float, *, confidence: float) -> Interval:
+    """As `tango`, of n effective pairs, none of which need be whole."""
     z = float(special.ndtri((1 + confidence) / 2))
     value = (b - c) / n
     return Interval(value, _tango_root(b, c, n, z, -1.0, value), _tango_root(b, c, n, -z, value, 1.0))
 
 
-def _tango_root(b: int, c: int, n: int, z: float, low: float, high: float) -> float:
+def _tango_root(b: float, c: float, n: float, z: float, low: float, high: float) -> float:
     """Where the decreasing statistic passes z, by bisection to the last bit that matters."""
     if tango_z(b, c, n, low) <= z:
         return low

@@ -12,7 +12,7 @@ import time
 
 from bench.grids import Grids, printed, report, workers
 
-from . import agreement, calibration, foretold, honest, losses, scores, shares
+from . import agreement, calibration, foretold, honest, losses, scores, shares, weights
 from .bars import Bar
 from .cells import run
 
@@ -22,7 +22,7 @@ SIMS = 4_000
 def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.decisions", description=__doc__)
-    parser.add_argument("--only", choices=("paths", "G1", "G2", "G3", "G4", "P"))
+    parser.add_argument("--only", choices=("paths", "G1", "G2", "G3", "G4", "W", "P"))
     parser.add_argument("--honest", action="store_true", help="print what data can decide, and nothing else")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
@@ -34,6 +34,7 @@ def main() -> int:
         "G2": (scores.HEADER, scores.grid(sims)),
         "G3": (losses.HEADER, losses.grid(sims)),
         "G4": (calibration.HEADER, calibration.grid(sims)),
+        "W": (weights.HEADER, weights.grid(sims)),
         "P": (foretold.HEADER, foretold.grid(sims)),
     }
     bars: list[Bar] = []

@@ -13,6 +13,8 @@ from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.evaluation.estimation.estimate import estimate
 from lockgate.evaluation.judging.judge import judge
 from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
+from lockgate.evaluation.metrics.flip_rate import FLIP_RATE
+from lockgate.evaluation.metrics.flip_rate import SUBJECT as FLIPS
 from lockgate.evaluation.requirements.grammar import parse
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evidence.finding import Finding
@@ -25,10 +27,11 @@ def drawing(*name: object) -> np.random.Generator:
     return np.random.default_rng([SEED, zlib.crc32(repr(name).encode())])
 
 
-def scored(table: Mapping[str, Any], *, task: Any, cluster: str | None = None) -> Scored:
+def scored(table: Mapping[str, Any], *, task: Any, cluster: str | None = None, weight: str | None = None) -> Scored:
     """A table with the columns label, candidate and (or not) champion."""
     roles = {role: role for role in ("candidate", "champion") if role in table}
-    spec = DatasetSpec.model_validate({"path": "table", "label": "label", "cluster": cluster, "scores": roles})
+    named = {"path": "table", "label": "label", "cluster": cluster, "weight": weight, "scores": roles}
+    spec = DatasetSpec.model_validate(named)
     return Scored.from_table(pa.table(dict(table)), spec, task=task, positive=1)
 
 
@@ -36,8 +39,12 @@ def ask(
     table: Mapping[str, Any], lines: Sequence[str], *, task: Any, cluster: str | None = None
 ) -> tuple[Finding, ...]:
     """The findings of these lines on a table with the columns label, candidate and champion."""
+    return ask_scored(scored(table, task=task, cluster=cluster), lines)
+
+
+def ask_scored(rows: Scored, lines: Sequence[str]) -> tuple[Finding, ...]:
+    """The findings of these lines on scored rows, or on the flips of their decisions."""
+    metrics, subjects = {**METRICS, "flip_rate": FLIP_RATE}, {**SUBJECTS, "flip_rate": FLIPS}
     asked = [(f"r{place}", parse(line)) for place, line in enumerate(lines, start=1)]
-    estimates = estimate(
-        scored(table, task=task, cluster=cluster), asked, METRICS, threshold={"candidate": 0.5, "champion": 0.5}
-    )
-    return judge("metrics", asked, estimates, SUBJECTS)
+    estimates = estimate(rows, asked, metrics, threshold={"candidate": 0.5, "champion": 0.5})
+    return judge("metrics", asked, estimates, subjects)

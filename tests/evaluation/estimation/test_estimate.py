@@ -109,14 +109,15 @@ def test_an_empty_table_estimates_nothing() -> None:
 
 METHODS = [
     ("accuracy >= 0.5", {}, "clopper-pearson"),
-    ("accuracy >= 0.5", {"weight": "w"}, "influence, t, logit"),
+    ("accuracy >= 0.5", {"weight": "w"}, "clopper-pearson, effective rows"),
+    ("f1 >= 0.5", {"weight": "w"}, "influence, t, logit"),
     ("recall >= 0.5", {"cluster": "user"}, "influence, t, logit, by cluster"),
     ("f1 >= 0.5", {}, "influence, t, logit"),
     ("auc >= 0.5", {}, "delong, t, logit"),
     ("log_loss <= 0.9", {}, "influence, t, skew-corrected"),
     ("accuracy >= champion - 0.1", {}, "tango score"),
     ("accuracy >= champion * 0.9", {}, "influence paired, t"),
-    ("accuracy >= champion - 0.1", {"weight": "w"}, "influence paired, t"),
+    ("accuracy >= champion - 0.1", {"weight": "w"}, "tango score, effective rows"),
     ("accuracy >= champion - 0.1", {"cluster": "user"}, "influence paired, t, by cluster"),
     ("precision >= champion - 0.1", {}, "influence paired, t"),
     ("auc >= champion - 0.1", {}, "delong paired, t"),
@@ -126,7 +127,7 @@ METHODS = [
 
 @pytest.mark.parametrize(("line", "spec", "method"), METHODS)
 def test_the_method_is_said(line: str, spec: dict[str, Any], method: str) -> None:
-    """Exact shares and Tango only where rows are independent and weigh alike."""
+    """Exact shares and Tango only where rows are independent; of effective rows where they weigh unlike."""
     assert ask([line], people(), **spec)[0].method == method
 
 

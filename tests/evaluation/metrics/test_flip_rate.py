@@ -45,7 +45,7 @@ def test_a_request_that_one_did_not_answer_is_no_flip() -> None:
 
 
 def test_weights_weigh_requests() -> None:
-    """A share of weight, without exact counts."""
+    """A share of weight; the counts are of requests."""
     measured = flip_rate(None, np.array([1.0, 0.0]), np.array([1.0, 3.0]), None)
 
-    assert (measured.value, measured.counts) == (0.25, None)
+    assert (measured.value, measured.counts) == (0.25, (1, 2))

@@ -188,8 +188,8 @@ def test_a_class_that_hides_its_variance_is_not_taken_for_certain() -> None:
     found = measure("recall(macro)", labels, chosen)
     assert isinstance(found, Averaged)
 
-    assert found.unseen_variance(found.psi, None) == pytest.approx((2 / (12 * 4)) ** 2)
-    assert found.unseen_variance(found.psi, np.repeat(np.arange(104), 3)) == pytest.approx((2 / (4 * 4)) ** 2)
+    assert found.unseen_variance(found.psi, None, None) == pytest.approx((2 / (12 * 4)) ** 2)
+    assert found.unseen_variance(found.psi, None, np.repeat(np.arange(104), 3)) == pytest.approx((2 / (4 * 4)) ** 2)
 
 
 def test_a_class_that_is_ranked_without_a_fault_hides_its_variance_too() -> None:
@@ -200,7 +200,7 @@ def test_a_class_that_is_ranked_without_a_fault_hides_its_variance_too() -> None
     assert isinstance(found, Averaged)
 
     assert found.still == (3,)
-    assert found.unseen_variance(found.psi, None) == pytest.approx((2 / (int((labels == 3).sum()) * 4)) ** 2)
+    assert found.unseen_variance(found.psi, None, None) == pytest.approx((2 / (int((labels == 3).sum()) * 4)) ** 2)
 
 
 def test_a_rare_class_lets_no_more_models_pass_than_declared() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,3 +118,16 @@ def test_what_init_writes_is_what_plan_finds_decidable() -> None:
     assert smallest_decidable_tolerance("auc", rows=3000, positives=300) == found.smallest
     assert smallest_decidable_tolerance("auc", rows=3000, positives=9) is None
     assert smallest_decidable_tolerance("rmse", rows=1000, positives=None) == pytest.approx(0.0295, abs=0.0001)
+
+
+@pytest.mark.parametrize("line", ["accuracy >= champion - 0.03", "accuracy >= 0.9"])
+def test_rows_that_weigh_unlike_are_planned_as_effective_ones(line: str) -> None:
+    """Of the champion's own estimate it is known on how many its share stands; a plain one stands on its rows."""
+    champion = replace(counted(2000), candidate=0.95, value=0.95, low=0.93, high=0.97, n_eff=300.0,
+                       se=(0.95 * 0.05 / 300) ** 0.5, method="clopper-pearson, effective rows")  # fmt: skip
+    plain = replace(champion, n_eff=2000.0, se=(0.95 * 0.05 / 2000) ** 0.5, method="clopper-pearson")
+    few, many = planned(line, counted(300))[0], planned(line, counted(2000))[0]
+    weighted, alike = (planned(line, counted(2000), own={one.slice: one})[0] for one in (champion, plain))
+
+    assert (weighted.smallest, weighted.observed, weighted.status) == (few.smallest, few.observed, few.status)
+    assert (alike.smallest, alike.observed, alike.status) == (many.smallest, many.observed, many.status)

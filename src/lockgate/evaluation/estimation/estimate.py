@@ -198,7 +198,7 @@ def _estimate(
     if on == "difference":
         factor = requirement.limit.factor
         try:
-            champion = rows.measure("champion", requirement).value
+            champion = rows.value("champion", requirement)
         except Undefined as error:
             return Estimate(**fields, problem=(error.code, f"of the champion: {error}"))
         fields |= {"champion": champion, "limit": absolute_limit(requirement, champion)}

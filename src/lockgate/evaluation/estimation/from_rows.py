@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lockgate.evaluation.estimation.from_sums import SummedMetrics
+from lockgate.evaluation.estimation.from_sums import NO_SPREAD, SummedMetrics
 from lockgate.evaluation.estimation.sum_request import SliceCode
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import Comparison
-from lockgate.evaluation.uncertainty.metric_value import MetricValue, Summary
+from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Summary
+from lockgate.stats.effective_size import Weighing, effective_rows
 from lockgate.stats.influence import spread
 
 
@@ -41,6 +42,7 @@ class SliceRows:
         self.threshold, self.metrics = threshold, metrics
         self.summed, self.slice_code = summed, slice_code
         self.values: dict[tuple[str, Metric, float | None], MetricValue] = {}
+        self._units_of_classes: dict[int | None, tuple[float, bool]] = {}
 
     @cached_property
     def members(self) -> NDArray[np.intp] | None:
@@ -59,11 +61,16 @@ class SliceRows:
 
     @cached_property
     def weights(self) -> NDArray[Any] | None:
-        return self.pick(self.scored.weights)
+        """None where all rows weigh the same, which is no weight."""
+        weights = self.pick(self.scored.weights)
+        alike = weights is not None and weights.size > 0 and weights.min() == weights.max() > 0
+        return None if alike else weights
 
     @cached_property
     def clusters(self) -> NDArray[Any] | None:
-        return self.pick(self.scored.clusters)
+        """(n,) numbers from 0 without holes."""
+        clusters = self.pick(self.scored.clusters)
+        return None if clusters is None else np.unique(clusters, return_inverse=True)[1]
 
     @cached_property
     def rows(self) -> int:
@@ -109,13 +116,26 @@ class SliceRows:
         name, inside = metric.classes[metric.positive_class], labels == metric.positive_class
         return {f"rows of class {name}": inside, f"rows of other classes than {name}": ~inside}
 
+    def value(self, role: str, requirement: Requirement) -> float:
+        """One model's metric here, without its error. Raises Undefined."""
+        if self.summed.covers(requirement):
+            return self.summed.measure(self.slice_code, role, requirement).value
+        return self._value(role, requirement).value
+
     def measure(self, role: str, requirement: Requirement) -> Summary:
         """One model's metric here. Raises Undefined."""
         if self.summed.covers(requirement):
             return self.summed.measure(self.slice_code, role, requirement)
         metric, value = requirement.pick(self.metrics), self._value(role, requirement)
-        counts = None if self.scored.clusters is not None else value.counts
-        return self._summary(metric, value.value, value.psi, value, base=value.base, counts=counts, detail=value.detail)
+        counts: tuple[float, float] | None = None if self.scored.clusters is not None else value.counts
+        if counts is None:
+            return self._summary(metric, value.value, value.psi, value, base=value.base, detail=value.detail)
+        weighing = None if self.weights is None else self._weighing(value.base)
+        if weighing is None or not weighing.uneven:
+            return Summary(value.value, NO_SPREAD, 0.0, counts[1], counts=counts, detail=value.detail)
+        n = effective_rows(value.psi, weighing.effective, variance=value.value * (1 - value.value))
+        counts = value.value * n, n
+        return Summary(value.value, NO_SPREAD, 0.0, n, uneven=True, counts=counts, detail=value.detail)
 
     def contrast(self, requirement: Requirement, factor: float) -> Summary:
         """Candidate minus `factor` times champion here. Raises Undefined."""
@@ -125,18 +145,21 @@ class SliceRows:
         candidate, champion = (self._value(role, requirement) for role in ("candidate", "champion"))
         value = candidate.value - factor * champion.value
         base = None if candidate.base is None or champion.base is None else candidate.base | champion.base
-        disagree = None
-        first, second, judged = candidate.hits, champion.hits, candidate.base
-        independent = metric.paired_share and factor == 1.0 and self.scored.clusters is None
-        if independent and first is not None and second is not None and judged is not None:
-            disagree = (
-                int(np.count_nonzero(first & ~second & judged)),
-                int(np.count_nonzero(second & ~first & judged)),
-                int(np.count_nonzero(judged)),
-            )
         # The influence of a difference is the difference of influences: rows are the same, so what models share cancels out.
         psi = candidate.psi - factor * champion.psi
-        return self._summary(metric, value, psi, candidate, champion, base=base, disagree=disagree)
+        first, second, judged = candidate.hits, champion.hits, candidate.base
+        independent = metric.paired_share and factor == 1.0 and self.scored.clusters is None
+        if not independent or first is None or second is None or judged is None:
+            return self._summary(metric, value, psi, candidate, champion, base=base)
+        kinds = first & ~second & judged, second & ~first & judged, judged
+        weighing = None if self.weights is None else self._weighing(judged)
+        if weighing is None or not weighing.uneven:
+            up, down, rows = (int(np.count_nonzero(kind)) for kind in kinds)
+            return Summary(value, NO_SPREAD, 0.0, rows, disagree=(up, down, rows))
+        weights = weighing.weights
+        more, less = (float(weights[kind].sum() / weights.sum()) for kind in kinds[:2])
+        n = effective_rows(psi, weighing.effective, variance=more + less - (more - less) ** 2)
+        return Summary(value, NO_SPREAD, 0.0, n, uneven=True, disagree=(more * n, less * n, n))
 
     def _value(self, role: str, requirement: Requirement) -> MetricValue:
         metric = requirement.pick(self.metrics)
@@ -166,23 +189,50 @@ class SliceRows:
         return decide(candidate, champion, requirement.limit.factor, self.clusters, null, confidence)
 
     def _summary(
-        self, metric: Metric, value: float, psi: NDArray[np.float64], *models: MetricValue, base: Any, **more: Any
+        self,
+        metric: Metric,
+        value: float,
+        psi: NDArray[np.float64],
+        *models: MetricValue,
+        base: Bools | None,
+        **more: Any,
     ) -> Summary:
         """The summary of influence values. models: those that the value is of."""
         size = max(max(abs(model.value), float(np.abs(model.psi).max())) for model in models)
         error = spread(psi, clusters=self.clusters)
-        hidden = max(model.unseen_variance(psi, self.clusters) for model in models)
+        weighing = None if self.weights is None and self.clusters is None else self._weighing(base)
+        if weighing is not None:
+            error = weighing.limit(error, psi)
+        hidden = max(model.unseen_variance(psi, self.weights, self.clusters) for model in models)
         if hidden and error.se > 0:
             error = replace(error, se=math.hypot(error.se, math.sqrt(hidden)))
-        return Summary(value, error, size, self._units(metric, base), **more)
+        return Summary(value, error, size, *self._units(metric, base, weighing), **more)
 
-    def _units(self, metric: Metric, base: NDArray[np.bool_] | None) -> int:
-        """The rows or clusters that carry a metric, those of the smaller class where it needs both."""
-        groups = [np.ones(self.rows, dtype=bool) if base is None else base]
+    def _units(self, metric: Metric, base: Bools | None, weighing: Weighing | None) -> tuple[float, bool]:
+        """(the rows or clusters that carry a metric, those of the smaller class where it needs both; whether they weigh unlike)."""
         if metric.minority and self.labels is not None:
-            groups = list(self._groups(metric).values())
-        clusters = self.clusters
-        return min(
-            int(np.count_nonzero(group)) if clusters is None else int(np.unique(clusters[group]).size)
-            for group in groups
-        )
+            if metric.positive_class not in self._units_of_classes:
+                groups = self._groups(metric).values()
+                self._units_of_classes[metric.positive_class] = min(
+                    (int(np.count_nonzero(group)), False) if weighing is None else self._weighing(group).count
+                    for group in groups
+                )
+            return self._units_of_classes[metric.positive_class]
+        if weighing is not None:
+            return weighing.count
+        return self.rows if base is None else int(np.count_nonzero(base)), False
+
+    def _weighing(self, base: Bools | None) -> Weighing:
+        """What rows of a base weigh; that of all rows is kept for every line."""
+        if base is None or base.all():
+            return self._weighing_of_all
+        return self._weigh(np.where(base, 1.0 if self.weights is None else self.weights, 0.0))
+
+    @cached_property
+    def _weighing_of_all(self) -> Weighing:
+        return self._weigh(np.ones(self.rows) if self.weights is None else self.weights)
+
+    def _weigh(self, weights: NDArray[np.float64]) -> Weighing:
+        # Labels that are numbers to be predicted are no classes.
+        classes = self.labels if self.labels is not None and self.labels.dtype.kind in "bi" else None
+        return Weighing(weights, self.clusters, classes)

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _NOTHING = Sums(0.0, 0.0, 0.0)
-_NO_SPREAD = Spread(0.0, 0.0, 0.0, 0)  # where counts or a rule of its own decide, and nobody looks at it
+NO_SPREAD = Spread(0.0, 0.0, 0.0, 0)  # where counts or a rule of its own decide, and nobody looks at it
 
 
 class SummedMetrics:
@@ -91,7 +91,7 @@ class SummedMetrics:
             return _summary(float(moments.mean[code]), moments.sums(code).scaled(small_sample(rows)), rows, units=rows)
         if metric.sums == "bins":
             value = self.bins(slice_code).bins.root_mean_square_gap
-            return Summary(value, _NO_SPREAD, abs(value), rows)
+            return Summary(value, NO_SPREAD, abs(value), rows)
         if positives in (0, rows):
             raise Undefined("one_class", f"there are no {'positive' if not positives else 'negative'} rows")
         ranks, key = self._sums.ranks[slice_code], (metric.name, role)
@@ -183,4 +183,4 @@ def _disagreement(share: Share, table: Ints, value: float) -> Summary:
         only_candidate += int(table[label, hit, 1 - hit])
         only_champion += int(table[label, 1 - hit, hit])
     n = int(table[judged].sum())
-    return Summary(value, _NO_SPREAD, abs(value), n, disagree=(only_candidate, only_champion, n))
+    return Summary(value, NO_SPREAD, abs(value), n, disagree=(only_candidate, only_champion, n))

@@ -9,7 +9,7 @@ from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO
+from lockgate.evaluation.uncertainty.comparison import CLOPPER_PEARSON, MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO
 
 # Chance that a candidate that deserves to pass does: the usual 80 % would block every fifth good candidate.
 POWER = 0.9
@@ -57,7 +57,7 @@ def rows_to_decide(
         return None
     rows, aim = _least_rows(estimate, requirement, small, distance=distance), alpha_and_power(requirement, slices)
     share = _effective(estimate) / max(estimate.rows, 1)
-    if variance and by_difference and estimate.method == TANGO:
+    if variance and by_difference and estimate.method.startswith(TANGO):
         rows = max(rows, math.ceil(rows_by_score(variance * share, margin=distance, **aim) / share))
     elif variance:
         rows = max(rows, rows_by_t(variance, margin=distance, n_eff_share=share, **aim))
@@ -128,7 +128,7 @@ def smallest_tolerance(estimate: Estimate, requirement: Requirement, slices: int
     from lockgate.stats.power import margin_by_score, margin_by_t
 
     effective_rows, aim = _effective(estimate), alpha_and_power(requirement, slices)
-    if estimate.method == TANGO:
+    if estimate.method.startswith(TANGO):
         smallest = margin_by_score(effective_rows, variance * effective_rows / estimate.rows, **aim)
     else:
         smallest = margin_by_t(math.sqrt(variance / estimate.rows), n_eff=effective_rows, **aim)
@@ -165,7 +165,7 @@ def smallest_loss(estimate: Estimate, requirement: Requirement, subject: Subject
     if not within or reference is None:
         return loss
     worst = 0.0 if requirement.op == ">=" else 1.0
-    if estimate.method == "clopper-pearson" and estimate.n_eff:
+    if estimate.method.startswith(CLOPPER_PEARSON) and estimate.n_eff:
         loss = max(loss, _detected_rate_loss(reference, worst, estimate.n_eff, quantiles(requirement, 1)))
     return min(loss, abs(worst - reference))
 

@@ -110,6 +110,6 @@ def _mean(values: Floats, inside: Bools, weights: Floats | None, *, share: bool)
     mean = mean_of(of_judged, None if weights is None else weights[inside])
     psi = np.zeros(values.size)
     psi[inside] = mean.psi * (values.size / judged)  # the error is the mean of psi over all queries
-    counts = share and weights is None and bool(np.isin(of_judged, (0.0, 1.0)).all())
+    counts = share and bool(np.isin(of_judged, (0.0, 1.0)).all())
     left_out = {"queries_left_out": values.size - judged}
     return MetricValue(mean.value, psi, values == 1.0 if counts else None, inside, left_out)

@@ -59,10 +59,12 @@ class BinSums:
 class Binned(MetricValue):
     """The plug-in error as `value`, and what its bound is made of; `psi` is zero.
 
-    part: (n,) share of its bin's weight times what remains of each row's gap beside its bin's. bin_of: (n,) bin of each row.
+    mass: (n,) each row's share of its bin's weight; part: that times what remains of its gap beside its bin's. bin_of: (n,) bin
+    of each row.
     """
 
     bins: Bins
+    mass: Floats
     part: Floats
     bin_of: Ints
 
@@ -117,15 +119,17 @@ def calibration_error(labels: NDArray[Any], scores: Floats, weights: Floats | No
             # Rows of no weight are none: bins are made of the others, and these add nothing to theirs.
             weighty = weights > 0
             inner = calibration_error(labels[weighty], scores[weighty], weights[weighty], threshold)
-            bin_of, part = np.zeros(scores.size, np.intp), np.zeros(scores.size)
-            bin_of[weighty], part[weighty] = inner.bin_of, inner.part
-            return Binned(inner.value, np.zeros(scores.size), bins=inner.bins, part=part, bin_of=bin_of)
+            bin_of, mass, part = np.zeros(scores.size, np.intp), np.zeros(scores.size), np.zeros(scores.size)
+            bin_of[weighty], mass[weighty], part[weighty] = inner.bin_of, inner.mass, inner.part
+            return Binned(inner.value, np.zeros(scores.size), bins=inner.bins, mass=mass, part=part, bin_of=bin_of)
     bin_of = equal_mass(scores, weights)
     bins = binned(labels, scores, weights, bin_of)
     remaining = labels - scores - bins.gap[bin_of]
     weight = np.ones(scores.size) if weights is None else weights
-    part = weight / np.bincount(bin_of, weight)[bin_of] * remaining
-    return Binned(bins.root_mean_square_gap, np.zeros(scores.size), bins=bins, part=part, bin_of=bin_of)
+    mass = weight / np.bincount(bin_of, weight)[bin_of]
+    return Binned(
+        bins.root_mean_square_gap, np.zeros(scores.size), bins=bins, mass=mass, part=mass * remaining, bin_of=bin_of
+    )
 
 
 def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> tuple[float, float]:
@@ -150,7 +154,8 @@ def debiased(measured: Binned | BinSums, clusters: NDArray[Any] | None) -> tuple
         sums = np.zeros((names.size, bins.gap.size))
         sums[owner, column] = total
         together = sums.T @ sums * (names.size / max(names.size - 1, 1))
-        variance, units = together.diagonal().copy(), np.bincount(column).astype(np.float64)
+        # Kish's number of clusters in a bin, whose shares of its weight add up to 1.
+        variance, units = together.diagonal().copy(), 1 / np.bincount(column, np.bincount(index, measured.mass) ** 2)
         np.fill_diagonal(together, 0.0)
     squared = float(np.dot(bins.share, bins.gap**2 - variance))
     units = np.maximum(units, 2.0)

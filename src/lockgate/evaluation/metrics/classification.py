@@ -35,7 +35,7 @@ def measure_share(
         for table in (share.above, share.below)
     )
     ratio = ratio_of(above, below, weights, among=share.among)
-    hits = above > 0 if share.plain and weights is None else None
+    hits = above > 0 if share.plain else None
     return MetricValue(ratio.value, ratio.psi, hits, below > 0)
 
 

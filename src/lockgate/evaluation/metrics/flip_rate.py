@@ -45,7 +45,7 @@ def flip_rate(labels: Any, scores: Floats, weights: Floats | None, threshold: fl
         raise Undefined("no_answers", "no request was answered by both models")
     hits = scores == 1.0
     share = ratio_of(hits, answered, weights, among="requests answered by both")
-    return MetricValue(share.value, share.psi, hits if weights is None else None, answered)
+    return MetricValue(share.value, share.psi, hits, answered)
 
 
 SUBJECT = Subject(

@@ -21,6 +21,7 @@ from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Sh
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.metric_value import Bools, Floats, MetricValue, Undefined, mean_of, ratio_of
 from lockgate.models.class_scores import predicted_class
+from lockgate.stats.effective_size import carriers, effective_number
 
 Array = NDArray[Any]
 _SUMS_TO = 1e-3  # how far the probabilities of a row may be from 1 together: models round them
@@ -38,7 +39,7 @@ class Averaged(MetricValue):
     classes: int
     still: tuple[int, ...] | None = None
 
-    def unseen_variance(self, psi: Floats, clusters: Array | None) -> float:
+    def unseen_variance(self, psi: Floats, weights: Floats | None, clusters: Array | None) -> float:
         """Variance that classes hide of which no row varies: as if of each two rows, or clusters, could go the other way.
 
         Two standard errors of 2/n are beyond 3/n, the share that can go unseen in n rows at 95 %.
@@ -47,7 +48,8 @@ class Averaged(MetricValue):
         for code in np.unique(self.carrier).tolist() if self.still is None else self.still:
             rows = self.carrier == code
             if self.still is not None or _is_still(psi[rows]):
-                units = int(rows.sum()) if clusters is None else int(np.unique(clusters[rows]).size)
+                carried = np.where(rows, 1.0 if weights is None else weights, 0.0)
+                units = effective_number(carriers(carried, clusters))
                 total += (2 / (max(units, 2) * self.classes)) ** 2
         return total
 
@@ -147,7 +149,7 @@ def _share_of_rows(hits: Callable[[Array, Array], Bools]) -> Measure:
         right = hits(labels, scores)
         every = np.ones(labels.size, dtype=bool)
         share = ratio_of(right, every, weights, among="rows")
-        return MetricValue(share.value, share.psi, right if weights is None else None, every)
+        return MetricValue(share.value, share.psi, right, every)
 
     return measure
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from lockgate.evaluation.uncertainty.bootstrap import RESAMPLES, resampled
 from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
 from lockgate.evaluation.uncertainty.metric_value import Bools, Floats, MetricValue, Undefined
+from lockgate.stats.effective_size import carriers, effective_number
 
 MIN_POSITIVES = 40  # below, simulated values lie above the truth by more than their error
 SEED = 0  # the same rows are drawn for both models and on every run
@@ -113,11 +114,12 @@ def decide(
     if champion is not None:
         assert isinstance(champion, ChosenThreshold)  # noqa: S101
         value, values = value - factor * champion.value, values - factor * champion.resampled(clusters)
-    labels = candidate.rows.labels
+    labels, weights = candidate.rows.labels, candidate.rows.weights
     positives = int(np.count_nonzero(labels))
-    units = positives if clusters is None else int(np.unique(clusters[labels]).size)
+    carried = carriers(np.where(labels, 1.0 if weights is None else weights, 0.0), clusters)
+    units = effective_number(carried)
     method = f"bootstrap of {values.size}, percentiles, approximate" + ("" if clusters is None else ", by cluster")
-    few = _too_few(positives, None if clusters is None else units)
+    few = _too_few(positives, None if clusters is None else carried.size)
     ordered = np.sort(values[np.isfinite(values)])
     # The k-th of B ordered values stands at k/(B + 1); a bound needs at least one value beyond it.
     tail = math.floor((1 - confidence) * (ordered.size + 1) + 1e-9)

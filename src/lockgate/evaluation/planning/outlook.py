@@ -25,7 +25,7 @@ from lockgate.evaluation.planning.expected_error import (
 from lockgate.evaluation.planning.value_needed import auc_to_pass, share_to_pass
 from lockgate.evaluation.requirements.requirement import Requirement, RequirementLimit
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY
+from lockgate.evaluation.uncertainty.comparison import CLOPPER_PEARSON, MIN_EFFECTIVE_ROWS, MIN_MINORITY
 from lockgate.hashing import number
 from lockgate.stats.power import margin_by_score
 
@@ -166,6 +166,15 @@ class _Line:
             return "a gain depends on the candidate"
         return f"a gain depends on the candidate; one of {short(rounded_up(smallest + abs(self.requirement.limit.margin)))} is shown with 90 % power"
 
+    def _rows_of_share(self, estimate: Estimate) -> int | None:
+        """Rows of which a share is taken; where they weigh unlike or belong together, as many as tell the champion's as well."""
+        rows, champion = rows_of_share(self.requirement, estimate), self.own.get(estimate.slice)
+        if rows is None or champion is None or champion.n_eff is None or champion.method == CLOPPER_PEARSON:
+            return rows
+        value = champion.candidate or 0.0
+        effective = value * (1 - value) / champion.se**2 if champion.se else champion.n_eff
+        return min(rows, round(effective))
+
     def _value(self, estimate: Estimate) -> float | None:
         champion = self.own.get(estimate.slice)
         if champion is not None:
@@ -175,7 +184,7 @@ class _Line:
     def _smallest(self, estimate: Estimate) -> float | None:
         """The smallest tolerance that all slices meet with 90 % power; infinite where the test's own floor forbids it."""
         metric, champion = declared(self.requirement.subject), self.own.get(estimate.slice)
-        carried = rows_of_share(self.requirement, estimate)
+        carried = self._rows_of_share(estimate)
         if carried is not None and metric.paired_share and self.requirement.limit.sign != "*":
             aim = alpha_and_power(self.requirement, self.slices)
             return margin_by_score(carried, self.disagreement, **aim) if carried else None
@@ -208,7 +217,7 @@ class _Line:
         """The value from which the requirement passes; NaN where none would do, None where that is not known."""
         positives, placements = estimate.positives, declared(self.requirement.subject).plan.placements
         limit, alpha = self.requirement.limit.value, 1 - (self.requirement.confidence or CONFIDENCE)
-        carried = rows_of_share(self.requirement, estimate)
+        carried = self._rows_of_share(estimate)
         if carried is not None:
             return share_to_pass(limit, carried, alpha=alpha, up=self.requirement.op == ">=")
         if placements and positives is not None and self.requirement.op == ">=" and 0 < limit < 1:

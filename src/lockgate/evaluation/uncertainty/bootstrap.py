@@ -22,6 +22,7 @@ from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import MIN_CLUSTERS, Comparison, unvaried
 from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, mean_of
 from lockgate.models.safe_text import RowText
+from lockgate.stats.effective_size import carriers, effective_number
 
 RESAMPLES = 500
 MIN_ROWS = 30
@@ -58,10 +59,14 @@ class BoundFunction:
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled(MetricValue):
-    """A value without influence values (`psi` is zero). values: on each resample, NaN where there was none."""
+    """A value without influence values (`psi` is zero).
+
+    values: on each resample, NaN where there was none. units: rows or clusters; effective: Kish's number of them.
+    """
 
     values: Floats
     units: int
+    effective: float
 
 
 def function_metric(
@@ -89,8 +94,9 @@ def function_metric(
         values = np.full(resamples, math.nan)
         for index, drawn in enumerate(resampled(rows.size, units, resamples, seed)):
             values[index] = _value_or_nan(function, role, rows[drawn])
+        carried = carriers(np.ones(rows.size) if weights is None else weights, units)
         size = rows.size if units is None else int(np.unique(units).size)
-        return Resampled(value, np.zeros(rows.size), values=values, units=size)
+        return Resampled(value, np.zeros(rows.size), values=values, units=size, effective=effective_number(carried))
 
     return Metric(name, "plain", measure_rows=whole, decide=decide)
 
@@ -138,7 +144,7 @@ def decide(
     se = float(finite.std(ddof=1)) * math.sqrt(units / (units - 1))
     if se <= 1e-12 * max(abs(value), abs(candidate.value)):
         method += ", the same on every resample"
-        return unvaried(value, units, null=null, confidence=confidence, method=method, few=few)
+        return unvaried(value, candidate.effective, null=null, confidence=confidence, method=method, few=few)
     quantile, statistic = float(special.stdtrit(units - 1, confidence)), (value - null) / se
     return Comparison(
         value,

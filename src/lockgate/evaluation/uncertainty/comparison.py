@@ -11,6 +11,9 @@ MIN_EFFECTIVE_ROWS = 5.0
 MIN_MINORITY = 10
 MIN_CLUSTERS = 10
 TANGO = "tango score"
+CLOPPER_PEARSON = "clopper-pearson"
+EFFECTIVE = ", effective rows"
+"""Added to a method where rows or clusters weigh unlike, and Kish's number of them stands for their count."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Comparison:
 
 
 def unvaried(
-    value: float, units: int, *, null: float, confidence: float, method: str, few: str | None = None
+    value: float, units: float, *, null: float, confidence: float, method: str, few: str | None = None
 ) -> Comparison:
     """Where nothing varies: the claim is that 95 % of all rows behave like these.
 

@@ -31,7 +31,7 @@ class MetricValue:
     """value: of the metric. psi: (n,) influence of each row, mean zero, small-sample factors included.
 
     base: (n,) bool, the rows that a share is taken over; None where it is all of them. hits: (n,) bool, only of a plain
-    share of unweighted rows, for exact counts and for a paired comparison. detail: what a finding shows besides.
+    share, for counts and for a paired comparison. detail: what a finding shows besides.
     """
 
     value: float
@@ -42,12 +42,12 @@ class MetricValue:
 
     @property
     def counts(self) -> tuple[int, int] | None:
-        """(k, n) of a plain share of unweighted rows."""
+        """(k, n) rows of a plain share."""
         if self.hits is None or self.base is None:
             return None
         return int((self.hits & self.base).sum()), int(self.base.sum())
 
-    def unseen_variance(self, psi: Floats, clusters: Array | None) -> float:
+    def unseen_variance(self, psi: Floats, weights: Floats | None, clusters: Array | None) -> float:
         """Variance that influence values hide because no row varies there."""
         return 0.0
 
@@ -57,17 +57,19 @@ class Summary:
     """One model's metric on some rows, or its difference from another model's there, as far as tests need it.
 
     size: about the largest of |value| and |ψ|, beside which a spread may be nothing but rounding. units: the rows or
-    clusters that carry the value, those of the smaller class where it needs both. counts: (k, n) of a plain share of
-    independent rows. disagree: (only the candidate's, only the champion's, n) hits of a difference of two such shares;
-    `error` is not looked at where either is there. detail: what a finding shows besides.
+    clusters that carry the value, those of the smaller class where it needs both; by Kish where they weigh unlike, which
+    is `uneven`. counts: (k, n) of a plain share of independent rows, effective ones where they are uneven. disagree: (only
+    the candidate's, only the champion's, n) hits of a difference of two such shares; `error` is not looked at where either
+    is there. detail: what a finding shows besides.
     """
 
     value: float
     error: Spread
     size: float
-    units: int
-    counts: tuple[int, int] | None = None
-    disagree: tuple[int, int, int] | None = None
+    units: float
+    uneven: bool = False
+    counts: tuple[float, float] | None = None
+    disagree: tuple[float, float, float] | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 

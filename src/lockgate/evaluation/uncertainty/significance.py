@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import (
+    CLOPPER_PEARSON,
+    EFFECTIVE,
     MIN_CLUSTERS,
     MIN_EFFECTIVE_ROWS,
     MIN_MINORITY,
@@ -17,7 +20,7 @@ from lockgate.evaluation.uncertainty.comparison import (
 from lockgate.evaluation.uncertainty.metric_value import Summary
 from lockgate.hashing import number
 from lockgate.stats.influence import Scale, Spread, bound
-from lockgate.stats.proportions import binomial_at_least, binomial_at_most, clopper_pearson, tango, tango_p
+from lockgate.stats.proportions import binomial_at_least, binomial_at_most, korn_graubard, tango_interval, tango_p
 
 Minority = tuple[int, str] | None
 """(rows, their kind) of the smallest group of rows that a metric needs enough of."""
@@ -27,14 +30,19 @@ def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: fl
     """One model's value on so many rows against a number; confidence: one-sided."""
     if value.counts is not None:
         k, n = value.counts
-        exact = clopper_pearson(k, n, confidence=2 * confidence - 1)
+        share = korn_graubard(k, n, confidence=2 * confidence - 1)
         above, below = binomial_at_least(k, n, null), binomial_at_most(k, n, null)
-        se = math.sqrt(exact.value * (1 - exact.value) / n)
-        return Comparison(exact.value, exact.low, exact.high, above, below, se, float(n), "clopper-pearson")
+        se = math.sqrt(share.value * (1 - share.value) / n)
+        method = CLOPPER_PEARSON + (EFFECTIVE if value.uneven else "")
+        return Comparison(share.value, share.low, share.high, above, below, se, float(n), method)
     if _is_still(value, rows):
         return _constant(metric, value, null=null, confidence=confidence)
     few = _too_few(metric, value.error, fewest)
-    return _by_t(value, metric.method, metric.scale, null=null, confidence=confidence, few=few)
+    by_t = _by_t(value, metric.method, metric.scale, null=null, confidence=confidence, few=few)
+    if not (value.uneven and value.error.clusters is None and _is_bounded(metric)):
+        return by_t
+    unseen = _unseen(value, null=null, confidence=confidence)
+    return _wider(by_t, replace(unseen, low=max(0.0, unseen.low), high=min(1.0, unseen.high)))
 
 
 def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence: float, few: str | None) -> Comparison:
@@ -67,23 +75,28 @@ def paired(
 ) -> Comparison:
     """Candidate minus champion (or minus a factor of it) on the same rows."""
     if difference.disagree is not None:
-        up = requirement.op == ">="
-        return _tango(*difference.disagree, null=null, confidence=confidence, up=up, counted_in=metric.counted_in)
+        return _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
     if _is_still(difference, rows):
         return _constant(metric, difference, null=null, confidence=confidence, identical=True)
     # A difference of two values within 0 and 1 lies within −1 and 1: there is no logit of it.
     scale: Scale = "skew" if metric.scale == "skew" or metric.mean else "plain"
     few = _too_few(metric, difference.error, fewest)
-    return _by_t(difference, f"{metric.method} paired", scale, null=null, confidence=confidence, few=few)
+    by_t = _by_t(difference, f"{metric.method} paired", scale, null=null, confidence=confidence, few=few)
+    if not (difference.uneven and difference.error.clusters is None and _is_bounded(metric)):
+        return by_t
+    return _wider(by_t, _unseen(difference, null=null, confidence=confidence))
 
 
-def _tango(b: int, c: int, n: int, *, null: float, confidence: float, up: bool, counted_in: str) -> Comparison:
-    """b, c: rows that only the candidate, only the champion got right, of n. up: whether the line requires more."""
-    interval = tango(n - b - c, b, c, 0, confidence=2 * confidence - 1)
+def _tango(metric: Metric, difference: Summary, *, null: float, confidence: float, up: bool) -> Comparison:
+    """up: whether the line requires more."""
+    assert difference.disagree is not None  # noqa: S101  # looked at by who calls
+    b, c, n = difference.disagree
+    interval = tango_interval(b, c, n, confidence=2 * confidence - 1)
     # Turned so that the first p-value is the one that the line is passed by: `tango_p` treats its two claims unlike.
     met, violated = tango_p(b, c, n, null) if up else tango_p(c, b, n, -null)
     se = math.sqrt(max((b + c) / n - interval.value**2, 0.0) / n)
-    few = f"{n} {counted_in}; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
+    few = f"{n:.3g} {metric.counted_in}; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
+    uneven = difference.uneven
     return Comparison(
         interval.value,
         interval.low,
@@ -92,9 +105,9 @@ def _tango(b: int, c: int, n: int, *, null: float, confidence: float, up: bool, 
         violated if up else met,
         se,
         float(n),
-        TANGO,
+        TANGO + (EFFECTIVE if uneven else ""),
         few,
-        {"only_candidate": b, "only_champion": c},
+        {"only_candidate": number(b) if uneven else b, "only_champion": number(c) if uneven else c},
     )
 
 
@@ -113,16 +126,36 @@ def _constant(
     """
     value, units = summary.value, summary.units
     unit = "query" if metric.counted_in == "queries" else "row"
-    method = f"{'identical' if identical else 'the same'} on every {unit}, exact"
-    bounded = metric.scale == "logit" or metric.bounded
-    if not (bounded and (identical or min(abs(value), abs(1 - value)) < 1e-12)):
+    # Of uneven rows Kish's number is an approximation: only where all carry the same is the bound exact.
+    method = f"{'identical' if identical else 'the same'} on every {unit}{EFFECTIVE if summary.uneven else ', exact'}"
+    if not (_is_bounded(metric) and (identical or min(abs(value), abs(1 - value)) < 1e-12)):
         return unvaried(value, units, null=null, confidence=confidence, method=method)
+    unseen = replace(_unseen(summary, null=null, confidence=confidence), method=method)
+    return unseen if identical else replace(unseen, low=max(0.0, unseen.low), high=min(1.0, unseen.high))
+
+
+def _is_bounded(metric: Metric) -> bool:
+    return metric.scale == "logit" or metric.bounded
+
+
+def _unseen(summary: Summary, *, null: float, confidence: float) -> Comparison:
+    """By the share of rows that could behave otherwise and of which none was drawn, the worst that a bounded metric allows."""
+    value, units = summary.value, summary.units
     share = 1 - (1 - confidence) ** (1 / max(units, 1))
-    low = value - share if identical else max(0.0, value - share)
-    high = value + share if identical else min(1.0, value + share)
     above = (1 - min(value - null, 1.0)) ** units if value > null else 1.0
     below = (1 - min(null - value, 1.0)) ** units if value < null else 1.0
-    return Comparison(value, low, high, above, below, 0.0, float(units), method)
+    return Comparison(value, value - share, value + share, above, below, 0.0, float(units), "")
+
+
+def _wider(first: Comparison, second: Comparison) -> Comparison:
+    """The first, with each end and p-value that claims less: what both show."""
+    return replace(
+        first,
+        low=min(first.low, second.low),
+        high=max(first.high, second.high),
+        p_above=max(first.p_above, second.p_above),
+        p_below=max(first.p_below, second.p_below),
+    )
 
 
 def _too_few(metric: Metric, error: Spread, fewest: Minority) -> str | None:
@@ -130,6 +163,8 @@ def _too_few(metric: Metric, error: Spread, fewest: Minority) -> str | None:
         return f"{fewest[0]} {fewest[1]}; the test needs {MIN_MINORITY}"
     if error.clusters is not None and error.clusters < MIN_CLUSTERS:
         return f"{error.clusters} clusters; the test needs {MIN_CLUSTERS}"
+    if error.clusters is not None and error.effective is not None and error.effective < MIN_CLUSTERS:
+        return f"{error.clusters} clusters carry as much as {error.effective:.1f} equal ones; the test needs {MIN_CLUSTERS}"
     if error.n_eff < MIN_EFFECTIVE_ROWS:
         return f"{error.n_eff:.1f} {metric.counted_in} carry the variance; the test needs {MIN_EFFECTIVE_ROWS:g}"
     return None
