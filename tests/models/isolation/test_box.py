@@ -150,7 +150,7 @@ def test_the_box_says_what_it_leaves_open(tmp_path: Path, monkeypatch: pytest.Mo
         "network": "tcp",
         "open": [
             "sockets of the file system",
-            "shared memory in /dev/shm, and System V objects, which stay behind",
+            "files in /dev/shm, which stay behind",
             "signals to processes of the same user",
         ],
     }

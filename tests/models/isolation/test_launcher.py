@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import shutil
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -292,6 +294,28 @@ print("shmget", ctypes.CDLL(None).shmget({os.getpid()}, 4096, 0o1600) >= 0)
     assert answers == ["theirs FileNotFoundError", "written", "fill OSError", "shmget True"]
     assert left == [theirs.name]
     assert Path("/proc/sysvipc/shm").read_text() == objects
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers below are those of x86_64")
+@pytest.mark.parametrize("network", ["tcp", "open"])
+def test_nothing_of_the_kernel_outlives_it_where_it_has_no_namespaces(box: Box, network: Any, tmp_path: Path) -> None:
+    """Keyrings of the user, System V objects, queues; elsewhere they are its own."""
+    from dataclasses import replace
+
+    code = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for name, call in {"keyctl": (250, 0, -4, 0), "add_key": (248, b"user", b"name", b"x", 1, -4), "shmget": (29, 0, 4096, 0o1600),
+                   "semget": (64, 0, 1, 0o1600), "msgget": (68, 0, 0o1600), "mq_open": (240, b"name", 0o102, 0o600, 0)}.items():
+    print(name, libc.syscall(*call), ctypes.get_errno())
+print(sum(map(abs, range(3))))
+"""
+    bare = replace(box, kernel=replace(box.kernel, namespace=False), network=network)
+    answers = run(bare, code, cwd=tmp_path).splitlines()
+
+    assert answers == [
+        f"{name} -1 {errno.ENOSYS}" for name in ("keyctl", "add_key", "shmget", "semget", "msgget", "mq_open")
+    ] + ["3"]
 
 
 @pytest.mark.skipif(not kernel().namespace, reason="this user may not make namespaces")

@@ -128,7 +128,7 @@ class Box:
         if self.kernel.namespace:
             left_open = ["sockets of the file system that are bound after its start, or by a relative path"]
         else:
-            left_open.append("shared memory in /dev/shm, and System V objects, which stay behind")
+            left_open.append("files in /dev/shm, which stay behind")
         if self.network == "open":
             left_open.append("network")
         elif self.network == "tcp" and not self.kernel.seccomp:

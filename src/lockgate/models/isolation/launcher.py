@@ -48,8 +48,12 @@ _RIGHTS = {
 }
 _SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER, _SET_SECCOMP = 1, 24, 38, 36, 22
 _KEPT_CAPABILITIES = (1, 2)  # root reads files of others, as before; where, says Landlock
-# seccomp: the number of socket(2), and the architecture as the kernel's audit names it
-_SOCKET = {"x86_64": (41, 0xC000003E), "aarch64": (198, 0xC00000B7)}
+# seccomp: the architecture as the kernel's audit names it; the number of socket(2), those of add_key(2), request_key(2)
+# and keyctl(2), and of what makes objects that outlive processes: shmget(2), semget(2), msgget(2), mq_open(2)
+_SYSTEM_CALLS = {
+    "x86_64": (0xC000003E, 41, (248, 249, 250), (29, 64, 68, 240)),
+    "aarch64": (0xC00000B7, 198, (217, 218, 219), (194, 190, 186, 180)),
+}
 _IO_URING_SETUP = 425  # opens sockets past seccomp
 _TERM_SECONDS = 1.5
 _WATCH_SECONDS = 0.2
@@ -108,8 +112,7 @@ def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
         _offer_to_the_memory_killer()
         _call(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         restrict(spec)
-        if spec["network"] != "open":
-            _refuse_other_sockets(udp=spec["udp"], by_port=spec["network"] == "tcp")
+        _filter_system_calls(spec)
         _drop_capabilities()
         _call(_libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # last: a change of credentials clears it
         os.execvpe(command[0], command, os.environ)  # noqa: S606  # that is what a launcher is for
@@ -167,15 +170,17 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
     os.close(descriptor)
 
 
-def _refuse_other_sockets(*, udp: bool, by_port: bool) -> None:
-    """Refuse sockets that Landlock does not know: families beside UNIX and the Internet; there, all but TCP unless `udp`.
+def _filter_system_calls(rules: dict[str, Any]) -> None:
+    """Refuse keyrings, objects that stay behind where there is no namespace for them, and sockets that Landlock does not know.
 
-    by_port: what Landlock holds to ports is plain TCP; MPTCP and SCTP are streams that it does not see.
+    Those are families beside UNIX and the Internet; there, all but TCP unless `udp`. What Landlock holds to ports is plain
+    TCP; MPTCP and SCTP are streams that it does not see.
     """
-    known = _SOCKET.get(platform.machine())
+    known = _SYSTEM_CALLS.get(platform.machine())
     if known is None:
         return
-    number, architecture = known
+    architecture, number, keys, objects = known
+    udp, by_port = rules["udp"], rules["network"] == "tcp"
 
     def statement(code: int, k: int, *, yes: int = 0, no: int = 0) -> bytes:
         return struct.pack("=HBBI", code, yes, no, k)
@@ -195,7 +200,9 @@ def _refuse_other_sockets(*, udp: bool, by_port: bool) -> None:
     program = [
         load(4), skip_if(architecture), refuse,
         load(0), skip_unless(0x40000000, code=0x35), absent,  # the x32 numbers of x86_64
-        skip_unless(_IO_URING_SETUP), absent,
+        *(part for refused in (_IO_URING_SETUP, *keys, *(() if rules["namespaces"] else objects))
+          for part in (skip_unless(refused), absent)),
+        *([allow] if rules["network"] == "open" else []),
         skip_if(number), allow,
         load(16), skip_unless(socket.AF_UNIX), allow, skip_unless(16), allow,  # 16: netlink, for names of interfaces
         statement(0x15, socket.AF_INET, yes=2), statement(0x15, socket.AF_INET6, yes=1), refuse,
@@ -368,7 +375,7 @@ def probe() -> dict[str, Any]:
     return {
         "landlock": landlock_abi(),
         "namespace": os.waitpid(child, 0)[1] == 0,
-        "seccomp": platform.machine() in _SOCKET,
+        "seccomp": platform.machine() in _SYSTEM_CALLS,
     }
 
 
