@@ -30,6 +30,7 @@ MARK = "LOCKGATE_HOST"
 MODEL_OUTPUT = "LOCKGATE_MODEL_OUTPUT"  # the variable that names a file, to which all that models write is added
 _TAIL_BYTES = 8 * 2**10
 _TAIL_LINES = 40
+_COPY_BYTES = 2**30
 _TERM_SECONDS = 2.0  # between SIGTERM and SIGKILL
 _LAUNCHER_SECONDS = 30.0  # the same for a launcher, which ends the rest within 1.5 s: without it, daemons would go on
 
@@ -290,8 +291,11 @@ class _Tail:
                     return
 
     def _keep(self, output: bytes) -> None:
-        """Add what a model wrote to the file that somebody named to see it; what cannot be written is not missed."""
-        if not self._copy:
+        """Add what a model wrote to the file that somebody named to see it; what cannot be written is not missed.
+
+        A model that writes without end does not fill the disk by it.
+        """
+        if not self._copy or self.size > _COPY_BYTES:
             return
         with contextlib.suppress(OSError):
             file = os.open(self._copy, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -18,6 +18,8 @@ import pytest
 
 from helpers.model_processes import environ, survivors
 from lockgate.errors import ModelFault
+from lockgate.models import child_process
+from lockgate.models.child_process import ChildProcess
 from lockgate.models.model import LoadPlan
 from lockgate.models.process.failures import denied_by_box
 from lockgate.models.process.model import ProcessModel
@@ -41,6 +43,21 @@ def test_a_model_that_raises_is_a_fault_and_may_be_asked_again(calm: ProcessMode
     assert fault.stderr.endswith("ValueError: no such merchant")
     assert 'raise ValueError("no such merchant")' in fault.stderr
     assert [answer.num_rows for answer in calm.predict([do("answer")])] == [1]
+
+
+def test_the_file_that_holds_output_whole_does_not_fill_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its bound is that of each process."""
+    monkeypatch.setattr(child_process, "_COPY_BYTES", 10**6)
+    copy = tmp_path / "output.txt"
+    child = ChildProcess(
+        ["/bin/sh", "-c", "head -c 3000000 /dev/zero"], env={"LOCKGATE_MODEL_OUTPUT": str(copy)}, cwd=None
+    )
+    while child.written < 3_000_000:
+        child.wait()
+    child.end()
+
+    assert child.written == 3_000_000
+    assert 9 * 10**5 < copy.stat().st_size <= 10**6
 
 
 def test_an_error_holds_no_row_of_the_data_and_a_file_of_ones_own_holds_it_whole(
