@@ -277,3 +277,14 @@ def test_what_was_counted_is_exact() -> None:
 
     assert (three.value, three.low, three.high, three.required, three.limit) == (3.0, 3.0, 3.0, ("<=", 4.0), 4.0)
     assert (none.value, none.low, none.problem) == (None, None, ("nothing_counted", "nothing was there to be counted"))
+
+
+@pytest.mark.parametrize("line", ["log_loss <= 0.5", "log_loss <= champion + 0.5"])
+def test_one_row_that_carries_the_variance_bounds_nothing(line: str) -> None:
+    """No number of fifty digits stands in for a bound that is not there."""
+    scores = np.where(np.arange(300) == 0, 1e-12, 0.9 + np.random.default_rng(0).normal(0, 1e-3, 300))
+    one = ask([line], {"y": np.ones(300, int), "candidate": scores, "champion": np.full(300, 0.9)})[0]
+
+    assert 1 < (one.n_eff or 0) < 2
+    assert (one.low, one.high, one.p_pass, one.p_fail) == (-math.inf, math.inf, 1.0, 1.0)
+    assert one.too_few is not None
