@@ -406,7 +406,7 @@ class Block:
         self.start = 0.0
 
     def run(self) -> None:
-        """Send everything, and report progress now and then meanwhile."""
+        """Send everything, and report progress now and then meanwhile, never more often than requests end."""
         if self.due is None and self.plan["concurrency"] > 1:
             self._threads(self.plan["concurrency"])
         else:
@@ -451,10 +451,14 @@ class Block:
         self.start = clock()
         for thread in threads:
             thread.start()
+        reported = 0
         for thread in threads:
             while thread.is_alive():
                 thread.join(PROGRESS_S)
-                self.host.progress()
+                done = sum(map(len, by_worker))
+                if done > reported:  # of requests that hang, nothing is reported
+                    self.host.progress()
+                    reported = done
         if ended:
             raise ended[0]
         for before, after, error in sorted((each for mine in by_worker for each in mine), key=lambda each: each[0]):

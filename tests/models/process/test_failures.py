@@ -157,11 +157,14 @@ def test_a_model_that_outlives_its_time_limit_is_killed(trickster: Open, do: Do,
     assert model.pid not in survivors()
 
 
-def test_one_request_of_a_load_that_hangs_ends_the_block(trickster: Open, do: Do, warm_python: str) -> None:
+@pytest.mark.parametrize("loop", [{}, {"concurrency": 2}])
+def test_one_request_of_a_load_that_hangs_ends_the_block(
+    trickster: Open, do: Do, warm_python: str, loop: dict[str, int]
+) -> None:
     """The limit is that of one request, however many there are."""
     model = trickster(python=warm_python, timeout_s=1.0, load_timeout_s=60.0)
     with pytest.raises(ModelFault) as fault:
-        model.drive(LoadPlan(requests=40), do(*["stall"] * 39, "hang"))
+        model.drive(LoadPlan(requests=40, **loop), do(*["stall"] * 39, "hang"))
 
     assert (
         fault.value.message

@@ -85,7 +85,12 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Open:
 
 FRAMES = {
     "a claim of 2^62 bytes": 'raw(HEAD.pack(b"LGF1", 2, 2**62) + b"{}")',
-    "a claim of 2^35 bytes and an end": 'raw(HEAD.pack(b"LGF1", 2, 2**35) + b"{}"); os._exit(0)',
+    "a claim of more than there is memory": """
+raw(HEAD.pack(b"LGF1", 2, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) + b"{}")
+while True:
+    raw(bytes(2**20))
+""",
+    "a claim of 2^28 bytes and an end": 'raw(HEAD.pack(b"LGF1", 2, 2**28) + b"{}"); os._exit(0)',
     "a header of 2^31 bytes": 'raw(HEAD.pack(b"LGF1", 2**31, 0))',
     "a header nested too deep": 'send(b"[" * 200000)',
     "a header that is a list": 'send(b"[1]")',
@@ -117,6 +122,15 @@ def test_nonsense_on_the_line_is_a_fault_of_the_models_process(opened: Open, fra
     )
     assert not fault.value.alive
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
+
+
+@pytest.mark.parametrize("ask", ["predict", "drive"])
+def test_frames_without_end_are_ended_at_the_time_limit(opened: Open, ask: str) -> None:
+    """Also where each comes at once and reports progress: no more reports count than a load has requests."""
+    with opened("while True:\n    send({'progress': True, 'block': str(time.time())}, bytes(2**20))") as model:
+        model.timeout_s = 1.0
+        with pytest.raises(ModelFault, match="did not answer within 1 s"):
+            list(model.predict([ROW])) if ask == "predict" else model.drive(LoadPlan(requests=4), ROW)
 
 
 @pytest.mark.skipif(not kernel().landlock, reason="this kernel has no Landlock")

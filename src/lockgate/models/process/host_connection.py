@@ -22,8 +22,9 @@ from lockgate.models.model_host import HEAD, MAGIC
 _PIPE_BYTES = 2**20  # Linux gives 64 KiB by default, and a batch of rows then takes many switches between processes
 _POLL_SECONDS = 0.1
 _HEADER_BYTES = 2**24  # an answer's header names versions and an error, never rows
-_PAYLOAD_BYTES = 2**36
+_PAYLOAD_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4  # one answer leaves room for the others
 _STEP_BYTES = 2**22  # memory is taken as bytes come, not as a frame claims
+_TURN_BYTES = 2**26  # read before the time limit is looked at again, however fast a process writes
 
 
 class ConnectionLost(Exception):
@@ -170,8 +171,11 @@ class _Incoming:
 
     def read(self, descriptor: int) -> Frame | None:
         """Return a frame when one is complete, else None. Raises ValueError for garbage, EOFError at the end."""
+        turn = _TURN_BYTES
         while True:
             while self._filled < self._size:
+                if turn <= 0:
+                    return None
                 if self._filled == len(self._buffer):
                     self._buffer.extend(bytes(min(self._size - self._filled, max(_STEP_BYTES, self._filled))))
                 try:
@@ -182,6 +186,7 @@ class _Incoming:
                 if count == 0:
                     raise EOFError
                 self._filled += count
+                turn -= count
             self._parts.append(memoryview(self._buffer))
             magic, header_size, payload_size = HEAD.unpack(self._parts[0])
             if magic != MAGIC or header_size > _HEADER_BYTES or payload_size > _PAYLOAD_BYTES:

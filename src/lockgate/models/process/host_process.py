@@ -61,17 +61,27 @@ class HostProcess(OwnedModel):
         attempt = Attempt(self.name, doing, self.python, seconds or self.timeout_s, self.model or self.name)
         return Pending(self._last_id, attempt, rows or RowText())
 
-    def _receive(self, pending: Pending, *, seconds: float | None = None) -> Frame:
-        """Return the answer to one request; skip answers to requests that nobody waits for any more."""
+    def _receive(self, pending: Pending, *, seconds: float | None = None, reports: int = 0) -> Frame:
+        """Return the answer to one request; skip answers to requests that nobody waits for any more.
+
+        reports: of progress, each of which begins the time limit anew; others change nothing.
+        """
         if self._fault is not None or self._connection is None:
             raise self._fault or ModelFault(f"{self.name} is closed")
         self._block.clear()
+        deadline = time.monotonic() + (seconds or self.timeout_s)
         try:
             while True:
-                frame = self._connection.receive(seconds=seconds or self.timeout_s, cancelled=self._cancelled)
+                seconds_left = deadline - time.monotonic()
+                frame = self._connection.receive(seconds=seconds_left, cancelled=self._cancelled)
                 if frame.header.get("id") == pending.id:
                     break
-                self._block[str(frame.header.get("block"))] = time.monotonic()
+                if reports > 0:
+                    reports -= 1
+                    deadline = time.monotonic() + (seconds or self.timeout_s)
+                    self._block[str(frame.header.get("block"))] = time.monotonic()
+                elif seconds_left <= 0:
+                    raise ConnectionLost("silent", None)
         except ConnectionLost as lost:
             self._connection.end()
             raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from lost

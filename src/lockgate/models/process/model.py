@@ -157,7 +157,8 @@ class ProcessModel(HostProcess):
         pause = 0.0 if plan.rate is None else 30.0 / plan.rate
         header = {"verb": "drive", "plan": asdict(plan)}
         pending = self._send(header, to_stream(batch), doing=doing, rows=RowText(batch))
-        frame = self._receive(pending, seconds=self.timeout_s + pause)
+        reports = plan.warmup + plan.requests + 2  # at most one after each request, and where the block begins and ends
+        frame = self._receive(pending, seconds=self.timeout_s + pause, reports=reports)
         with self._understanding(pending):
             passed_s = self._block["ended"] - self._block["begins"]
             drive = _drive(to_batch(frame), frame.header["first_error"])
