@@ -83,6 +83,30 @@ def warm_gate(tmp_path_factory: pytest.TempPathFactory) -> str:
     return _warm(tmp_path_factory, "warm-gate", *GATE)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _place_of_the_blank(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Helpers that are no fixtures copy the blank database too."""
+    from helpers import blank
+
+    blank.factory = tmp_path_factory
+
+
+@pytest.fixture(scope="session")
+def blank() -> Path:
+    """An empty database of MLflow, to be copied."""
+    from helpers.blank import database
+
+    return database()
+
+
+@pytest.fixture(scope="session")
+def crowd(warm_gate: str) -> None:
+    """Processes of `helpers.crowd` are forked from one that has imported what they need."""
+    from helpers.crowd import begin
+
+    begin(warm_gate)
+
+
 def _warm(factory: pytest.TempPathFactory, name: str, *modules: str) -> str:
     """One for all workers, which ends with the process that started them."""
     from helpers.shelf import once

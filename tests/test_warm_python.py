@@ -113,12 +113,17 @@ def test_whoever_ends_it_ends_what_was_forked_for_it(warm_python: str, script: P
         time.sleep(0.02)
 
 
-def test_anything_but_a_script_is_left_to_the_real_one(warm_python: str) -> None:
-    """Where variables that libraries read while they are imported are others, too."""
-    asked = "import sys; print('mlflow' in sys.modules)"
-    plain = subprocess.run([warm_python, "-c", asked], capture_output=True, text=True, check=True)
+def test_an_option_is_left_to_the_real_one(warm_python: str) -> None:
+    """A text alone is run as there: its arguments, its path, what others import as the main module."""
+    asked = "import sys, __main__; print(sys.argv, sys.path[0], __main__.sys is sys, __name__, 'mlflow' in sys.modules)"
+    said = [
+        subprocess.run([*command, "-c", asked, "a b"], capture_output=True, text=True, check=True).stdout
+        for command in ([sys.executable], [warm_python, "-S"], [warm_python])
+    ]
 
-    assert plain.stdout == "False\n"
+    assert said[0] == said[1] == "['-c', 'a b']  True __main__ False\n"
+    assert said[2].replace("True\n", "False\n") == said[0]
+    assert said[2].endswith(f"{warm_python != sys.executable}\n")
 
 
 def test_other_variables_of_a_library_are_left_to_the_real_one(warm_python: str, tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from helpers import census
 from helpers.checkout import Checkout
 from helpers.shelf import alone, fill, once
 from helpers.waiting import WAIT
-from lockgate.registries.mlflow.registry import MlflowRegistry
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +44,6 @@ def waiting(checkout: Checkout) -> Checkout:
     (checkout.folder / "gates").mkdir()
     (checkout.folder / "gates" / "wait.py").write_text(WAIT)
     return checkout
-
-
-@pytest.fixture(scope="session")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database of MLflow, which takes seconds to make."""
-    path = tmp_path_factory.mktemp("blank") / "m.db"
-    MlflowRegistry(f"sqlite:///{path}").evidence("nobody").all()
-    return path
 
 
 @pytest.fixture

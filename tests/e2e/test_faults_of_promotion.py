@@ -27,6 +27,8 @@ from lockgate.promotion.ledger.steps import LedgerStep
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.mlflow.spec import MlflowSpec
 
+pytestmark = pytest.mark.usefixtures("crowd")
+
 STEPS = [step.__name__ for step in get_args(LedgerStep)]
 
 LIFECYCLES = get_args(MlflowSpec.model_fields["lifecycle"].annotation)

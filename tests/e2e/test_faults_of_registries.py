@@ -14,9 +14,9 @@ from helpers.waiting import GATES, until
 
 
 @pytest.fixture
-def server(checkout: Checkout) -> Iterator[MlflowServer]:
+def server(checkout: Checkout, warm_gate: str) -> Iterator[MlflowServer]:
     """A server over the checkout's database."""
-    made = MlflowServer(checkout.folder, checkout.uri)
+    made = MlflowServer(checkout.folder, checkout.uri, python=warm_gate)
     try:
         made.start()
         made.wait()

@@ -24,6 +24,8 @@ from lockgate.promotion import publish as published
 from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 
+pytestmark = pytest.mark.usefixtures("crowd")
+
 MOST_WRITES = 40
 
 
@@ -174,7 +176,7 @@ ROOMS = ("lockgate-ledger/{}", "lockgate-ledger/{}/entries", "lockgate-evidence/
 
 
 @pytest.fixture(scope="module")
-def guarded(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+def guarded(blank: Path, tmp_path_factory: pytest.TempPathFactory, warm_gate: str) -> Iterator[MlflowServer]:
     """A server that asks who is there: `admin`, who may everything, and users who may read."""
     folder = tmp_path_factory.mktemp("guarded")
     shutil.copyfile(blank, folder / "m.db")
@@ -184,7 +186,7 @@ def guarded(blank: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
         "MLFLOW_AUTH_CONFIG_PATH": str(folder / "guards.ini"),
     }
     yield from while_needed(
-        MlflowServer(folder, f"sqlite:///{folder}/m.db", "--app-name", "basic-auth", environ=environ)
+        MlflowServer(folder, f"sqlite:///{folder}/m.db", "--app-name", "basic-auth", environ=environ, python=warm_gate)
     )
 
 

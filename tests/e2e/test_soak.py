@@ -10,6 +10,7 @@ from bench.soak import soak
 from helpers.servers import MlflowServer
 
 
+@pytest.mark.usefixtures("crowd")
 @pytest.mark.parametrize(("backend", "lifecycle"), [("sqlite", "aliases"), ("postgres", "stages")])
 def test_promotions_under_kills_and_lost_answers(
     backend: str, lifecycle: str, request: pytest.FixtureRequest, tmp_path: Path

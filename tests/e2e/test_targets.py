@@ -110,11 +110,12 @@ def test_the_same_pipeline_runs_wherever_the_models_answer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     warm_gate: str,
+    warm_python: str,
 ) -> None:
     """Same scores, same verdicts; the evidence says where they come from, and holds no token."""
     alone(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    checkout = Checkout(tmp_path, base=trained / "mlflow.db", data=trained / "data", gate=warm_gate)
+    checkout = Checkout(tmp_path, base=trained / "mlflow.db", data=trained / "data", python=warm_python, gate=warm_gate)
     more = {"data": {"holdout": {**HOLDOUT, "slices": ["country"]}}, "gates": GATES, "output": {"column": "1"}}
     checkout.write(**{**more, **places[place]})
 

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,15 @@ PROCESSES.set_forkserver_preload(
         "sqlalchemy.dialects.sqlite",
     ]
 )
+
+
+def begin(python: str) -> None:
+    """Start what processes are forked from, once, under an interpreter that may have imported all that they need."""
+    multiprocessing.set_executable(python)
+    try:
+        forkserver.ensure_running()
+    finally:
+        multiprocessing.set_executable(sys.executable)
 
 
 @dataclass(frozen=True)
@@ -310,6 +321,14 @@ def race(world: World, version: ModelVersion, ready: Any, log: Path) -> None:
     worker.evaluate(version)
     ready.wait()
     worker.promote(version)
+
+
+def begin_ledger(uri: str, model: str, number: int, ready: Any, told: Any) -> None:
+    """Begin the ledger and write the same key as all others, at once; tell what stands there."""
+    ledger = MlflowRegistry(uri).ledger(model)
+    ledger.keys()
+    ready.wait()
+    told.put((number, ledger.put_if_absent("epoch-1", f"by {number}")))
 
 
 def die(world: World, step: str, log: Path) -> None:

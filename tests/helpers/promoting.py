@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
+import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from helpers import moving
+from helpers import blank, moving
 from lockgate import hashing as digest
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
@@ -165,14 +164,6 @@ def signed(
     return vote.bytes, ssh.sign(vote.bytes, key)
 
 
-@functools.cache
-def _empty_database() -> bytes:
-    with tempfile.TemporaryDirectory(prefix="lockgate-") as name:
-        database = Path(name) / "m.db"
-        MlflowRegistry(f"sqlite:///{database}").evidence("nobody").all()
-        return database.read_bytes()
-
-
 class Models:
     """Registered models of one store, whose files lie in a folder of their own."""
 
@@ -183,9 +174,9 @@ class Models:
 
     @classmethod
     def fresh(cls, folder: Path) -> Models:
-        """A store of one's own in the folder. It is a copy of one that MLflow made, because making one takes a second."""
+        """A store of one's own in the folder, a copy of an empty one that MLflow made."""
         database = folder / "m.db"
-        database.write_bytes(_empty_database())
+        shutil.copyfile(blank.database(), database)
         return cls(f"sqlite:///{database}", folder)
 
     def new(self) -> str:

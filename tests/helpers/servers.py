@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import shutil
 import signal
 import socket
@@ -13,10 +14,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from helpers.warm_python import OWN
 
 PATIENCE_S = 120
 SYSTEM = Path("/usr/lib/postgresql")  # where Debian keeps the programs that are on nobody's PATH
@@ -29,15 +34,24 @@ def free_port() -> int:
 
 
 class MlflowServer:
-    """`mlflow server` over a store; `options` and `environ` are added to its command.
+    """`mlflow server` over a store; `options` and `environ` are added to its command. python: the server's interpreter.
 
     Without options it is the process that the command starts in the end, which alone answers: the command imports MLflow
     once more and then only waits.
     """
 
-    def __init__(self, folder: Path, store: str, *options: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        store: str,
+        *options: str,
+        environ: Mapping[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:
         self.folder, self.store, self.log = folder, store, folder / "server.log"
-        self.options, self.environ = options, environ or {}
+        self.options, self.python = options, python
+        self.mark = f"LOCKGATE_TEST_SERVER={uuid.uuid4().hex}"
+        self.environ = {**(environ or {}), **dict([self.mark.split("=")]), OWN: python}
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
@@ -63,7 +77,7 @@ class MlflowServer:
         environ = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", **given, **self.environ}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [self.python, "-m", *command],
                 cwd=self.folder,
                 env=environ,
                 stdout=log,
@@ -93,14 +107,31 @@ class MlflowServer:
 
     def signal(self, number: int) -> None:
         """Send a signal to the server and everything that it started."""
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, number)
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
     def kill(self) -> None:
-        self.signal(signal.SIGCONT)
+        """End them all, and wait until they are gone."""
+        descriptors = []
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                descriptors.append(os.pidfd_open(pid))
         self.signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait(timeout=30)
+        for descriptor in descriptors:
+            assert select.select([descriptor], [], [], 30)[0], "a process of the server outlived its SIGKILL"
+            os.close(descriptor)
+
+    def _processes(self) -> list[int]:
+        """Those with our mark: a server that was forked for its caller is in no group of that one."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if self.mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found.append(int(folder.name))
+        return found
 
 
 class Postgres:
@@ -176,21 +207,22 @@ def installed() -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+def sqlite_server(tmp_path_factory: pytest.TempPathFactory, warm_gate: str) -> Iterator[MlflowServer]:
     """A server on SQLite that all tests of a worker share; whoever freezes it wakes it again."""
     folder = tmp_path_factory.mktemp("sqlite-server")
-    yield from while_needed(MlflowServer(folder, f"sqlite:///{folder}/m.db"))
+    yield from while_needed(MlflowServer(folder, f"sqlite:///{folder}/m.db", python=warm_gate))
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+def postgres_server(tmp_path_factory: pytest.TempPathFactory, warm_gate: str) -> Iterator[MlflowServer]:
     """The same on a PostgreSQL of our own."""
     if installed() is None:
         pytest.skip("PostgreSQL is not installed here (no initdb): apt-get install postgresql")
     cluster = Postgres()
     try:
         cluster.start()
-        yield from while_needed(MlflowServer(tmp_path_factory.mktemp("postgres-server"), cluster.database("registry")))
+        folder = tmp_path_factory.mktemp("postgres-server")
+        yield from while_needed(MlflowServer(folder, cluster.database("registry"), python=warm_gate))
     finally:
         cluster.stop()
 

@@ -3,7 +3,7 @@
 Importing MLflow takes more processor time than what most tests do with it. Where the start of a process is not the
 subject of a test, `WarmPython.path` stands for the interpreter: a program whose process, with its arguments,
 environment, folder and descriptors, ends as that of a real one does, by the same exit code or signal. Signals are passed
-on; whoever kills it ends what was forked for it; for anything but a script or a module it is the real interpreter.
+on; whoever kills it ends what was forked for it; for anything but a script, a module or a text it is the real one.
 What it starts by `sys.executable` is the real one, or the program that the variable OWN names.
 
 The program asks over a Unix socket, with its descriptors beside the message, and gets `started PID` or `no`, then
@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any
 
 MODELS = (
+    "mlflow.cli",
     "mlflow.pyfunc",
+    "mlflow.pyfunc.scoring_server",
     "mlflow.sklearn",
     "pandas",
     "pyarrow.pandas_compat",
@@ -30,11 +32,14 @@ MODELS = (
     "sklearn.compose",
     "sklearn.ensemble",
     "sklearn.linear_model",
+    "uvicorn",
     "mlflow.utils.requirements_utils:_init_packages_to_modules_map",  # what each installed package is imported as
 )
 GATE = (
     "lockgate.*",
     "alembic.command",
+    "uvicorn",  # before MLflow's server, which asks whether it is there
+    "mlflow.server.fastapi_app",
     "mlflow.store.model_registry.sqlalchemy_workspace_store",
     "mlflow.store.tracking.sqlalchemy_workspace_store",
     "mlflow.tracking",
@@ -63,11 +68,12 @@ class WarmPython:
 
         self.path = sys.executable
         door, program = Path(folder) / "door", Path(folder) / "python"
-        too_long = len(str(door)) > 100 or len(sys.executable) > 120  # for a socket's address, and for a first line
+        too_long = len(str(door)) > 99 or len(sys.executable) > 120  # for a socket's address, and for a first line
         if not hasattr(os, "pidfd_open") or too_long or " " in sys.executable:
             return
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener, (Path(folder) / "log").open("wb") as log:
-            listener.bind(str(door))
+            listener.bind(f"{door}-")
+            Path(f"{door}-").rename(door)  # the box of a model hides sockets under the names that they were bound to
             listener.listen(16)
             lifeline = os.pidfd_open(owner or os.getpid())
             subprocess.Popen(
@@ -84,9 +90,12 @@ class WarmPython:
             # it holds all that it runs, since in the box of a model it can read nothing beside itself
             f"#!{sys.executable} -IS\n"
             f"import types; warm = types.ModuleType('warm'); exec({Path(__file__).read_text()!r}, vars(warm))\n"
-            f"import sys; sys.exit(warm.ask({str(door)!r}, sys.argv[1:]))\n"
+            f"import sys; sys.exit(warm.ask({str(door)!r}, warm.arguments(sys.argv)))\n"
         )
         program.chmod(0o755)
+        (Path(folder) / "uvicorn").symlink_to(
+            program
+        )  # MLflow calls it by name; beside the interpreter it is looked for
         self.path = str(program)
 
 
@@ -162,6 +171,12 @@ class Server:
         os.close(pidfd)
 
 
+def arguments(argv: list[str]) -> list[str]:
+    """Return those of the interpreter, also where a module's own program is called."""
+    name = Path(argv[0]).name
+    return argv[1:] if name == "python" else ["-m", name, *argv[1:]]
+
+
 def ask(door: str, arguments: list[str]) -> int:
     """Wait for a process that the server forks for us; return its exit code, or end by the signal that ended it."""
     descriptors = _open_descriptors()
@@ -194,7 +209,9 @@ def _forked(server: socket.socket, door: str, arguments: list[str], descriptors:
     """Hand over what we were started with; return whether the server forks for it."""
     import json
 
-    if not arguments or not (arguments[0].endswith(".py") or arguments[:1] == ["-m"] or arguments[:2] == ["-I", "-m"]):
+    if not arguments or not (
+        arguments[0].endswith(".py") or arguments[0] in ("-c", "-m") or arguments[:2] == ["-I", "-m"]
+    ):
         return False
     umask = os.umask(0)
     os.umask(umask)
@@ -298,6 +315,7 @@ def _import(modules: list[str]) -> None:
 def _run(arguments: list[str]) -> None:
     """Do what the interpreter does with such arguments."""
     import runpy
+    import types
 
     sys.executable = os.environ.pop(OWN, sys.executable)
     if "-m" in arguments[:2]:
@@ -307,6 +325,10 @@ def _run(arguments: list[str]) -> None:
             sys.path[0] = str(Path.cwd())
         sys.argv = arguments[1:]
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.argv, sys.path[0] = ["-c", *arguments[2:]], ""
+        main = sys.modules["__main__"] = types.ModuleType("__main__")
+        exec(compile(arguments[1], "<string>", "exec"), vars(main))
     else:
         sys.argv, sys.path[0] = list(arguments), str(Path(arguments[0]).parent)
         runpy.run_path(arguments[0], run_name="__main__")

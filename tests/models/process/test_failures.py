@@ -61,11 +61,11 @@ def test_the_file_that_holds_output_whole_does_not_fill_a_disk(tmp_path: Path, m
 
 
 def test_an_error_holds_no_row_of_the_data_and_a_file_of_ones_own_holds_it_whole(
-    trickster: Open, do: Do, tmp_path: Path
+    trickster: Open, do: Do, tmp_path: Path, warm_python: str
 ) -> None:
     """The type and the code stay; the value, which the model quotes, and what it printed are kept on this machine only."""
     whole = tmp_path / "output.txt"
-    model = trickster(environ={**environ(), "LOCKGATE_MODEL_OUTPUT": str(whole)})
+    model = trickster(python=warm_python, environ={**environ(), "LOCKGATE_MODEL_OUTPUT": str(whole)})
     fault = fault_of(model, do("quote Alice Smith", rows=2))
     first_error = model.drive(LoadPlan(requests=1), do("quote Alice Smith")).first_error
 
@@ -133,7 +133,8 @@ def test_a_model_whose_process_ends_is_a_fault_that_stays(
     trickster: Open, do: Do, what: str, sentence: str, remedy: str, warm_python: str
 ) -> None:
     """The signal or exit code is named, the process is gone, and asking again says the same."""
-    model = trickster(python=warm_python if what in ("SIGTERM", "SIGABRT", "exit", "exit at once") else sys.executable)
+    cold = what in ("SIGKILL", "crash", "write into every pipe", "close every descriptor")
+    model = trickster(python=sys.executable if cold else warm_python)
     fault = fault_of(model, do(what))
 
     assert fault.message == sentence
@@ -195,10 +196,10 @@ def test_a_model_that_cannot_be_loaded_says_why(trickster: Open, what: str, sent
     assert again.value is fault.value
 
 
-def test_a_folder_that_is_no_model_says_so(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_model_says_so(tmp_path: Path, warm_python: str) -> None:
     """As mlflow puts it."""
     with (
-        ProcessModel(tmp_path, python=sys.executable, environ=environ()) as model,
+        ProcessModel(tmp_path, python=warm_python, environ=environ()) as model,
         pytest.raises(ModelFault, match=r"candidate could not be loaded: MlflowException: .*MLmodel"),
     ):
         model.load()

@@ -122,7 +122,7 @@ def test_a_model_that_pyfunc_hides_has_no_other_method(calm: ProcessModel, do: D
         one(calm, do("answer"), method="predict_proba")
 
 
-def test_a_classifier_gives_the_probabilities_that_it_gives_here(tmp_path: Path) -> None:
+def test_a_classifier_gives_the_probabilities_that_it_gives_here(tmp_path: Path, warm_python: str) -> None:
     """predict_proba through the process equals predict_proba in this one, bit for bit."""
     import mlflow.sklearn
     import pandas as pd
@@ -137,7 +137,7 @@ def test_a_classifier_gives_the_probabilities_that_it_gives_here(tmp_path: Path)
     mlflow.sklearn.save_model(classifier, tmp_path / "m", signature=signature, pip_requirements=["scikit-learn"])
     batch = pa.RecordBatch.from_pandas(rows.assign(label=labels))
 
-    with ProcessModel(tmp_path / "m", python=sys.executable, environ=os.environ) as model:
+    with ProcessModel(tmp_path / "m", python=warm_python, environ=os.environ) as model:
         proba = one(model, batch, method="predict_proba")
         label = one(model, batch)
         with pytest.raises(ModelFault, match="the model is a LogisticRegression and has no method 'decide'"):

@@ -102,13 +102,13 @@ def test_a_server_that_ends_is_said_to_have_ended(trickster_folder: Path) -> Non
     model.close()
 
 
-def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path, warm_python: str) -> None:
     """The server's last lines are kept, and nobody waits until the time is over."""
     folder = save("trickster.py", tmp_path / "broken")
     (folder / "python_model.py").unlink(missing_ok=True)
     for file in folder.glob("trickster.py"):
         file.unlink()
-    model = MlflowServeModel(folder, python=sys.executable, environ=environ(), ready_s=120.0)
+    model = MlflowServeModel(folder, python=warm_python, environ=environ(), ready_s=120.0)
     with pytest.raises(ModelFault, match="could not be served: mlflow models serve ended with exit code") as caught:
         model.load()
 
@@ -127,7 +127,7 @@ def test_a_python_that_is_none(trickster_folder: Path, tmp_path: Path) -> None:
 
 
 def test_another_port_is_taken_where_somebody_was_faster(
-    trickster_folder: Path, monkeypatch: pytest.MonkeyPatch
+    trickster_folder: Path, monkeypatch: pytest.MonkeyPatch, warm_python: str
 ) -> None:
     """Between our look at a free port and the server's start."""
     import socket
@@ -135,7 +135,7 @@ def test_another_port_is_taken_where_somebody_was_faster(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         real, first = serve._free_port, [taken.getsockname()[1]]
         monkeypatch.setattr(serve, "_free_port", lambda: first.pop() if first else real())
-        model = MlflowServeModel(trickster_folder, python=sys.executable, environ=environ())
+        model = MlflowServeModel(trickster_folder, python=warm_python, environ=environ())
         (answer,) = model.predict([ROWS])
         model.close()
 

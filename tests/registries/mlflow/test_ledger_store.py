@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import threading
 from pathlib import Path
 
 import pytest
 
+from helpers.crowd import PROCESSES, begin_ledger
 from helpers.promoting import Models
 from lockgate.errors import Refused
 from lockgate.registries.mlflow.client import MlflowClient
@@ -19,14 +19,6 @@ from lockgate.registries.mlflow.registry import MlflowRegistry
 def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
     folder = tmp_path_factory.mktemp("mlflow")
     return Models.fresh(folder)
-
-
-def race(uri: str, model: str, number: int, ready: object, told: object) -> None:
-    """One process of several: begin the ledger and write the same key, all at once."""
-    ledger = MlflowRegistry(uri).ledger(model)
-    ledger.keys()
-    ready.wait()  # type: ignore[attr-defined]
-    told.put((number, ledger.put_if_absent("epoch-1", f"by {number}")))  # type: ignore[attr-defined]
 
 
 def test_before_the_first_entry_there_is_nothing(models: Models) -> None:
@@ -69,12 +61,14 @@ def test_threads_that_race_agree_on_one_winner(models: Models) -> None:
     assert set(told) == set(models.registry.ledger(model).keys().items())
 
 
+@pytest.mark.usefixtures("crowd")
 def test_processes_that_begin_at_once_agree_on_one_ledger(models: Models) -> None:
     """The experiment that points to the ledger is made once."""
     model = models.new()
-    context = multiprocessing.get_context("spawn")
-    ready, told = context.Barrier(4), context.Queue()
-    racers = [context.Process(target=race, args=(models.uri, model, number, ready, told)) for number in range(4)]
+    ready, told = PROCESSES.Barrier(4), PROCESSES.Queue()
+    racers = [
+        PROCESSES.Process(target=begin_ledger, args=(models.uri, model, number, ready, told)) for number in range(4)
+    ]
     for racer in racers:
         racer.start()
     heard = [told.get(timeout=120) for _ in racers]
