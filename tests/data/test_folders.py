@@ -145,9 +145,13 @@ def test_the_values_of_folders_are_texts_that_a_signature_may_type(tmp_path: Pat
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["_SUCCESS", "_metadata", "_common_metadata", ".a.csv.crc", "._a.csv", "_old/b.csv", "_committed_7", "_started_7"], ""),
+        (["_SUCCESS", "_metadata", "_common_metadata", ".a.csv.crc", "._a.csv", "_old/b.txt", "_committed_7", "_started_7"], ""),
         (["_b.csv"], "holds _b.csv, and names that begin with _ are hidden by custom | rename it"),
         (["_B.PARQUET"], "holds _B.PARQUET"),
+        (["_old/b.csv"], "holds _old/b.csv, and names that begin with _ are hidden by custom | rename or remove _old"),
+        ([".old/b.csv", "x/.y/c.csv"], "names that begin with . are hidden"),
+        (["_old/b.json", ".cfg/b.parquet"], ""),
+        ([".git/b.csv", ".ipynb_checkpoints/b.csv", ".snapshot/daily/b.csv", "_checkpoints/b.csv", "__MACOSX/b.csv"], ""),
         (["_temporary/0/b.csv"], "a job is writing there"),
         (["part-00000"], "a file of no known format"),
         (["_started_7", "part-0-tid-7-a.csv"], "part-0-tid-7-a.csv, which _started_7 says does not count"),
@@ -217,3 +221,65 @@ def test_a_link_into_a_table_is_a_file_of_it(tmp_path: Path) -> None:
     (tmp_path / "u").symlink_to(tmp_path / "t")
     for path in ("b.csv", "u", "u/a.csv", "u/*.csv"):
         assert "Hudi" in refusal(Dataset("holdout", DatasetSpec(path=path), tmp_path))
+
+
+def test_linked_folders_are_read_as_globs_read_them(tmp_path: Path) -> None:
+    """Each file once: also where links lead around in a circle, or to a folder beside."""
+    for folder in ("data/k=1/m=1", "archive/m=2"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "a.csv").write_bytes(ROWS)
+    (tmp_path / "data" / "k=2").symlink_to(tmp_path / "archive")
+    (tmp_path / "archive" / "m=2" / "up").symlink_to(tmp_path / "archive")
+    (tmp_path / "data" / "around").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "latest").symlink_to("k=1")
+    for path in ("data", "data/**/*.csv"):
+        read = rows(Dataset("holdout", DatasetSpec(path=path), tmp_path))
+        assert [(row["k"], row["m"], row["a"]) for row in read] == [
+            ("1", "1", 1), ("1", "1", 2), ("2", "2", 1), ("2", "2", 2)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["data", "data/*.csv"])
+def test_a_file_and_a_link_to_it_are_one_file(tmp_path: Path, path: str) -> None:
+    """Under its own name, else under the first and shortest of links; two copies are two, also in a store that keeps equal files once."""
+    (tmp_path / "data").mkdir()
+    stored = tmp_path / "store" / "0123456789abcdef0123456789abcdef"
+    stored.parent.mkdir()
+    for file in (tmp_path / "data" / "b.csv", tmp_path / "old.csv", stored):
+        file.write_bytes(ROWS)
+    for name, target in {
+        "a.csv": "b.csv", "c.csv": "../old.csv", "d.csv": "../old.csv", "e.csv": stored, "f.csv": stored
+    }.items():  # fmt: skip
+        (tmp_path / "data" / name).symlink_to(target)
+    files = Dataset("holdout", DatasetSpec(path=path), tmp_path).files
+    assert [file.name for file in files] == ["b.csv", "c.csv", "e.csv", "f.csv"]
+
+
+def test_a_file_whose_two_names_contradict_each_other_is_refused(tmp_path: Path) -> None:
+    """It would have a value of its folder and that of the link's."""
+    (tmp_path / "data" / "k=1").mkdir(parents=True)
+    (tmp_path / "data" / "k=1" / "a.csv").write_bytes(ROWS)
+    (tmp_path / "data" / "k=2").symlink_to("k=1")
+    for path in ("data", "data/*/*.csv"):
+        told = refusal(Dataset("holdout", DatasetSpec(path=path), tmp_path))
+        assert "reaches one file as k=1/a.csv and, by a link, as k=2/a.csv" in told
+
+
+def test_a_hidden_folder_whose_files_visible_links_name_hides_nothing(tmp_path: Path) -> None:
+    """As Kubernetes mounts volumes."""
+    (tmp_path / "data" / "..2026").mkdir(parents=True)
+    (tmp_path / "data" / "..2026" / "a.csv").write_bytes(ROWS)
+    (tmp_path / "data" / "..data").symlink_to("..2026")
+    (tmp_path / "data" / "a.csv").symlink_to("..data/a.csv")
+    assert len(rows(Dataset("holdout", DatasetSpec(path="data"), tmp_path))) == 2
+
+
+def test_a_folder_that_links_into_a_table_is_refused(tmp_path: Path) -> None:
+    """As its files are by themselves."""
+    (tmp_path / "t" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "t" / "_delta_log" / "0.json").touch()
+    (tmp_path / "t" / "part").mkdir()
+    (tmp_path / "t" / "part" / "a.csv").write_bytes(ROWS)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "b").symlink_to(tmp_path / "t" / "part")
+    assert "files of the Delta table" in refusal(Dataset("holdout", DatasetSpec(path="data"), tmp_path))

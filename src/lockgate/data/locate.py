@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,13 @@ ENDINGS = {
     ".parquet": "parquet", ".parq": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "csv",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
 }  # fmt: skip
+# Hidden folders that programs keep beside data.
+_OWN = re.compile(
+    r"_delta_log|_delta_index|_change_data|_spark_metadata|_symlink_format_manifest|_checkpoints?|_impala_insert_staging"
+    r"|__pycache__|__MACOSX|\.(?:git|hg|svn|dvc|hoodie|ipynb_checkpoints|cache|venv|idea|vscode|snapshots?|zfs|Trash.*"
+    r"|AppleDouble|TemporaryItems|(?:hive|spark)-staging.*)"
+)
+_CONTENT_HASH = re.compile(r"[0-9a-f]{30}")
 CODECS = {".gz": "gzip", ".zst": "zstd"}
 
 
@@ -61,18 +69,75 @@ def locate(path: str, root: Path) -> Located:
         pointers.refuse_missing(path, root=root)
         raise NotHere("matches no file", remedy="correct the glob; relative ones start at the root of the repository")
     refuse_governed(_above(files))
-    return Located(_named(pointers.require_data(files, whole=whole, root=root), root / fixed_part(path)))
+    base = root / fixed_part(path)
+    once = _once({file.relative_to(base).as_posix(): file for file in files}, base)
+    return Located(_named(pointers.require_data(list(once.values()), whole=whole, root=root), base))
 
 
 def _folder(folder: Path, table: Governed | None, root: Path) -> Located:
     refuse_governed(table)
-    names = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if pointers.is_file(file)}
+    names = {file.relative_to(folder).as_posix(): file for file in _files_below(folder)}
     refuse_governed(governed_within(names))
+    refuse_governed(_above(map(Path, _linked(names, folder).values())))
     refuse_removed(names, lambda name: names[name].read_bytes())
+    names = _once(names, folder)
     inside = pointers.require_data([names[name] for name in visible(names)], whole=folder, root=root)
     if not inside:
         raise NotHere("is a folder without data files", remedy="put files in it, or correct the path")
     return Located(_named(inside, folder))
+
+
+def _files_below(folder: Path, above: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Every file in a folder and below, also behind links, as globs find them. above: the real folders on the way here,
+    into which no link leads back."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except PermissionError:  # lost+found
+        return
+    for entry in entries:
+        if entry.is_dir():
+            yield from _files_below(entry, (*above, real))
+        elif pointers.is_file(entry):
+            yield entry
+
+
+def _linked(names: Mapping[str, Path], base: Path) -> dict[str, str]:
+    """Name → real path, of the files that a link on their way leads to."""
+    above = os.path.realpath(base)
+    ways = {name: os.path.realpath(file) for name, file in names.items()}
+    return {name: way for name, way in ways.items() if way != f"{above.rstrip('/')}/{name}"}
+
+
+def _once(names: Mapping[str, Path], base: Path) -> dict[str, Path]:
+    """The files without names that a link gives one of them again; kept is a visible name before its own, its own before a link's.
+
+    A file that is called by the hash of its content is what a store holds for all equal files, and no file of the folder.
+    Raises DataError where two names of a file give a column different values.
+    """
+    linked = _linked(names, base)
+    if not linked:
+        return dict(names)
+    once: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: (_hidden_part(name) is not None, name in linked, name.count("/"), name)):
+        file = names[name]
+        real = linked.get(name) or os.path.realpath(file)
+        if _CONTENT_HASH.search(real.rpartition("/")[2]):
+            real = f"{os.path.realpath(file.parent)}/{file.name}"
+        first = once.setdefault(real, name)
+        keys, others = _keys(first), _keys(name)
+        if any(keys[key] != others[key] for key in keys.keys() & others.keys()):
+            raise DataError(
+                f"reaches one file as {first} and, by a link, as {name}",
+                remedy="remove the link, or put a copy there where its rows belong to both",
+            )
+    return {name: names[name] for name in once.values()}
+
+
+def _keys(name: str) -> dict[str, str]:
+    return {key: value for key, _, value in (folder.partition("=") for folder in name.split("/")[:-1]) if value}
 
 
 def _table(table: Governed, folder: Path) -> Located:
@@ -137,30 +202,38 @@ def fixed_part(pattern: str) -> Path:
 def visible(names: Iterable[str]) -> list[str]:
     """The names below a folder without hidden ones, as Spark and Hadoop hide them: `.x`, `_x`, but not `_x=1/`.
 
-    Raises DataError where that would leave out a data file, or where a job still writes.
+    Raises DataError where that would leave out a data file, or where a job still writes. What lies in a hidden folder is
+    one where it has the format of what is visible, unless the folder is known as some program's own.
     """
-    files = []
-    for name in names:
+    hidden = {name: _hidden_part(name) for name in names}
+    files = [name for name, part in hidden.items() if part is None]
+    formats = {file_format(name) for name in files} or set(ENDINGS.values())
+    for name, part in hidden.items():
         *folders, last = name.split("/")
         if "_temporary" in folders:
             raise DataError(
                 "holds a folder _temporary: a job is writing there, or died while it did",
                 remedy="wait until it is done; where it died, write the data again",
             )
-        if any(map(_is_hidden, folders)) or last.startswith("."):
+        if part is None or last.startswith((".", "_committed_", "_started_")) or any(map(_OWN.fullmatch, folders)):
             continue
-        if not last.startswith("_"):
-            files.append(name)
-        elif file_format(last) is not None and not last.startswith(("_committed_", "_started_")):
+        if file_format(last) in (formats - {None} if part in folders else ENDINGS.values()):
             raise DataError(
-                f"holds {name}, and names that begin with _ are hidden by custom",
-                remedy="rename it, or say by a glob which files are meant: *.parquet takes it, [!_]*.parquet does not",
+                f"holds {name}, and names that begin with {part[0]} are hidden by custom",
+                remedy="rename it, or say by a glob which files are meant: *.parquet takes it, [!_]*.parquet does not"
+                if part == last
+                else f"rename or remove {part}, or say by a glob which files are meant",
             )
     return files
 
 
-def _is_hidden(folder: str) -> bool:
-    return folder.startswith(".") or (folder.startswith("_") and "=" not in folder)
+def _hidden_part(name: str) -> str | None:
+    """The first part of a name that hides it; None of a visible one."""
+    *folders, last = name.split("/")
+    for folder in folders:
+        if folder.startswith(".") or (folder.startswith("_") and "=" not in folder):
+            return folder
+    return last if last.startswith((".", "_")) else None
 
 
 def file_format(name: str) -> str | None:
