@@ -51,8 +51,8 @@ class Spy(PythonModel):
 class Jobs:
     """The jobs of one pull request that brings such a model, and holds Production with another."""
 
-    def __init__(self, checkout: Checkout, folder: Path) -> None:
-        self.checkout, self.folder, self.marker = checkout, folder, folder / "marker"
+    def __init__(self, checkout: Checkout, folder: Path, *, gate: str) -> None:
+        self.checkout, self.folder, self.marker, self.gate = checkout, folder, folder / "marker", gate
         client = MlflowClient(tracking_uri=checkout.uri, registry_uri=checkout.uri)
         old, new = (
             client.create_model_version("fraud", source=str(self._save(name))).version for name in ("old", "new")
@@ -97,7 +97,7 @@ class Jobs:
             "GITHUB_RUN_ATTEMPT": "1", "GITHUB_ACTIONS": "true", "GATE_PIPELINE": "gates/fraud.yaml", "GATE_EVIDENCE": str(self.folder / "out"),
             "GATE_RECORD": str(self.folder / "record"), "GATE_PROOF": str(self.folder / "proof"),
         }  # fmt: skip
-        call = [sys.executable, "-I", "-m", "lockgate.cli", "github", name]
+        call = [self.gate, "-I", "-m", "lockgate.cli", "github", name]
         done = subprocess.run(call, cwd=self.checkout.folder, env=told | holds, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         return dict(line.split("=", 1) for line in output.read_text().splitlines())
@@ -109,8 +109,14 @@ class Jobs:
 
 
 @pytest.fixture
-def jobs(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jobs]:
-    here = Jobs(checkout, tmp_path_factory.mktemp("jobs"))
+def python() -> str:
+    """The models are children of the job, whose variables they look for."""
+    return sys.executable
+
+
+@pytest.fixture
+def jobs(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory, warm_gate: str) -> Iterator[Jobs]:
+    here = Jobs(checkout, tmp_path_factory.mktemp("jobs"), gate=warm_gate)
     yield here
     here.served.close()
     assert here.served.violations == []
