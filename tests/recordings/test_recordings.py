@@ -23,13 +23,12 @@ MOST = 60  # lines of a difference that are shown
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory, warm_python: str) -> Path:
+def played(tmp_path_factory: pytest.TempPathFactory, warm_python: str, warm_gate: str) -> Path:
     """The folder of what is said now."""
     folder = tmp_path_factory.mktemp("played")
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "recordings.play", "--into", str(folder), "--python", warm_python],
-        env={**os.environ, "PYTHONPATH": str(HERE.parent)},
-        cwd=HERE.parent.parent,
+        [warm_gate, "-m", "recordings.play", "--into", str(folder), "--python", warm_python],
+        cwd=HERE.parent,  # which is where it imports from
         capture_output=True,
         text=True,
         check=False,
