@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
 from lockgate.models.input_check import has_tensors, tensor_specs
-from lockgate.models.model_host import BadInput, fit_column, tensors
+from lockgate.models.model_host import ERROR_KEYS, BadInput, error_text, fit_column, tensors
 from lockgate.models.signature_diff import properties
 from lockgate.text import counted
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 
 _FORM = b"lockgate:form"  # metadata of a batch that is no rows of columns
-ERROR_KEYS = frozenset(("error", "errors"))
-_NO_ERROR = ("", "none", "null", "no", "ok", "false")
 
 
 class UnusableAnswer(ValueError):
@@ -181,15 +178,16 @@ def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, names=names)
 
 
-def reported_error(document: Any) -> str | None:
-    """Return the error that a document names at its top, beside predictions or in their place; None where it names none.
+def reported_error(value: Any) -> str | None:
+    """Return the error that an object names, beside predictions or in their place; None where it names none."""
+    errors = [value.get(key) for key in sorted(ERROR_KEYS)] if isinstance(value, dict) else []
+    return next((text for error in errors if (text := error_text(error)) is not None), None)
 
-    Numbers, and lists that may be columns, are no errors.
-    """
-    if not isinstance(document, dict):
-        return None
-    values = [document.get(key) for key in sorted(ERROR_KEYS)]
-    return next((text for value in values if not isinstance(value, list) and (text := _error_text(value))), None)
+
+def refuse_error(value: Any) -> None:
+    """Raise UnusableAnswer where an object around the predictions names an error."""
+    if (error := reported_error(value)) is not None:
+        raise UnusableAnswer(f"beside its predictions it names the error: {error}", quoted=error)
 
 
 def value_kinds(answer: pa.RecordBatch) -> dict[str, str]:
@@ -263,9 +261,16 @@ def concatenate(answers: Sequence[pa.RecordBatch], *, name: str, stderr: str = "
 
 def _columns(document: Any) -> dict[str, list[Any]]:
     if isinstance(document, dict):
-        if not all(isinstance(column, list) for column in document.values()):
+        columns = document
+        if len(document) > 1:
+            whole = [
+                key for key in ERROR_KEYS & document.keys() if not (isinstance(document[key], list) and document[key])
+            ]
+            refuse_error({key: document[key] for key in whole})
+            columns = {title: column for title, column in document.items() if title not in whole}
+        if not all(isinstance(column, list) for column in columns.values()):
             raise UnusableAnswer(f"it is an object with {', '.join(map(repr, list(document)[:5]))}, and no predictions")
-        return document
+        return columns
     if not isinstance(document, list):
         raise UnusableAnswer(f"it is {_some([document])}, and no list of predictions")
     first = document[0] if document else None
@@ -281,25 +286,13 @@ def _columns(document: Any) -> dict[str, list[Any]]:
 
 
 def _without_failed_rows(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Columns in which a row that names an error of its own has no values beside it."""
-    errors = [columns[key] for key in ERROR_KEYS & columns.keys()]
-    failed = {
-        row for column in errors for row, value in enumerate(column) if isinstance(value, str) and _error_text(value)
-    }
-    if not failed:
+    """Columns in which a row that names an error of its own has no values beside its text."""
+    errors = {key: [error_text(value) for value in columns[key]] for key in columns if key in ERROR_KEYS}
+    failed = {row for texts in errors.values() for row, text in enumerate(texts) if text is not None}
+    if not errors:
         return columns
-    return {
-        title: column if title in ERROR_KEYS else [None if row in failed else value for row, value in enumerate(column)]
-        for title, column in columns.items()
-    }
-
-
-def _error_text(value: Any) -> str | None:
-    """What an error says, in 200 characters; None for a value that says that there is none."""
-    if not isinstance(value, str | dict | list) or not value:
-        return None
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return None if text.strip().lower() in _NO_ERROR else text[:200]
+    kept = {title: [None if row in failed else value for row, value in enumerate(columns[title])] for title in columns}
+    return {**kept, **errors}
 
 
 def _some(column: Sequence[Any]) -> str:

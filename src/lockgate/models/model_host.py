@@ -34,6 +34,8 @@ PROGRESS_S = 0.5
 SPIN_S = 0.0005  # sleep() ends up to about this much late; the rest of a wait is spent spinning
 TEXT_LENGTH = 2000
 MOST_CLASSES = 10_000
+ERROR_KEYS = frozenset(("error", "errors"))
+NO_ERROR = ("", *"none null nan nat <na> no ok false 0 0.0 -0.0".split())  # what says that there is none
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
 TEXTS = ("string", "large_string", "string_view")
@@ -1584,10 +1586,23 @@ def _check_prediction(answer: Any, rows: int) -> None:
 
 def _is_error(answer: dict[Any, Any]) -> bool:
     """Whether a dict has nothing beside `error`, or an `error` that says something."""
-    errors = [answer[key] for key in ("error", "errors") if key in answer]
-    return (bool(errors) and len(errors) == len(answer)) or any(
-        isinstance(each, str) and each.strip() for each in errors
-    )
+    errors = [answer[key] for key in ERROR_KEYS if key in answer]
+    return (bool(errors) and len(errors) == len(answer)) or any(error_text(each) is not None for each in errors)
+
+
+def error_text(value: Any) -> str | None:
+    """Return what the value of an `error` says, in 200 characters; None where it says that there is none.
+
+    That is null, NaN, false, 0, a text such as `ok`, and a list or an object of nothing but such values.
+    """
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, (list, tuple, dict)):
+        parts = value.values() if isinstance(value, dict) else value
+        if all(error_text(part) is None for part in parts):
+            return None
+        return json.dumps(value, ensure_ascii=False, default=str)[:200]
+    text = str(value)
+    return None if text.strip().lower() in NO_ERROR else text[:200]
 
 
 def _lacks(value: Any) -> bool:

@@ -71,3 +71,12 @@ def test_a_sample_of_a_known_shape_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert numbers(answers, *zipped, head=head) == [5, 5, 6, 5]
     assert answers.kept[6][1] == zipped[2]
+
+
+def test_an_error_that_says_something_is_another_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though a code beside 0, and a text beside an empty one, have the same keys and types."""
+    monkeypatch.setattr(kept_answers, "KEPT", 2)
+    answers = Answers()
+
+    assert numbers(answers, {"error": 0}, {"error": ""}, {"error": 1}, {"errors": "x"}) == [0, 1, 2, 3]
+    assert numbers(answers, {"error": 502}, {"errors": "late"}) == [2, 3]

@@ -21,6 +21,7 @@ from lockgate.models.server.protocol_v2 import V2Protocol
 MLFLOW, V1, V2 = MlflowProtocol(), V1Protocol("m"), V2Protocol("m")
 PLAIN = JsonProtocol(body={}, output=None, one_row=False)
 ROW = JsonProtocol(body={}, output="result.score", one_row=True)
+NESTED = JsonProtocol(body={}, output="predictions.scores", one_row=False)
 NUMBERS = {"prediction": "numbers"}
 
 
@@ -45,9 +46,17 @@ def problem(protocol: ServerProtocol, document: Any, rows: int, verified: dict[s
         (MLFLOW, {"predictions": [[0.1, 0.9]]}, 1, {}),
         (V1, {"predictions": ["fraud"]}, 1, {"prediction": "texts"}),
         (V2, v2([0.5, 0.1], [2]), 2, NUMBERS),
-        (PLAIN, {"score": [0.5], "error": [0.01]}, 1, {"score": "numbers"}),
+        (PLAIN, {"score": [0.5], "error": [0.0]}, 1, {"score": "numbers"}),
+        (PLAIN, {"score": [0.5], "errors": [], "error": None}, 1, {"score": "numbers"}),
         (PLAIN, [0.5], 1, NUMBERS),
-        (ROW, {"result": {"score": 0.5}, "error": 0.02}, 1, NUMBERS),
+        (ROW, {"result": {"score": 0.5}, "error": 0}, 1, NUMBERS),
+        (NESTED, {"predictions": {"error": None, "scores": [0.5]}, "errors": {}}, 1, NUMBERS),
+        (
+            MLFLOW,
+            {"predictions": [{"score": 0.5, "errors": []}, {"score": 0.1, "errors": [None]}]},
+            2,
+            {"score": "numbers"},
+        ),
     ],
 )
 def test_predictions_are_taken(protocol: ServerProtocol, document: Any, rows: int, verified: dict[str, str]) -> None:
@@ -67,6 +76,9 @@ def test_predictions_are_taken(protocol: ServerProtocol, document: Any, rows: in
         (MLFLOW, {"predictions": [0.5], "error": "timeout; default"}, 1, "beside its predictions it names the error: timeout; default"),
         (MLFLOW, {"predictions": [{"error": "late"}]}, 1, "it gave error in place of predictions"),
         (MLFLOW, {"predictions": [{"score": 0.0, "error": "late"}]}, 1, "prediction of row 1 is null"),
+        (NESTED, {"predictions": {"error": "late", "scores": [0.0]}}, 1, "names the error: late"),
+        (V2, {"outputs": [{"name": "error", "shape": [1], "data": ["late"]}]}, 1, "error in place of predictions"),
+        (PLAIN, {"score": [0.5], "error": [0.01]}, 1, "names the error"),
         (MLFLOW, {"predictions": [0.5]}, 2, "it gave 1 predictions for 2 rows"),
         (V2, v2([0.5], [1]), 2, r"has the shape \[1\] for 2 rows"),
         (MLFLOW, {"predictions": [0.5, None]}, 2, "its prediction of row 2 is null, NaN or infinite"),
@@ -84,6 +96,22 @@ def test_what_is_no_prediction_is_said(protocol: ServerProtocol, document: Any, 
     """Whatever the status was."""
     shown = problem(protocol, document, rows, NUMBERS)
     assert re.search(said, shown or ""), shown
+
+
+@pytest.mark.parametrize("error", [True, 503, "late", ["late"], [{"code": 1, "message": "late"}], {"code": 503}])
+def test_an_error_of_whatever_type_is_no_prediction(error: Any) -> None:
+    """Beside the predictions or in a row, in all protocols."""
+    documents: list[tuple[ServerProtocol, dict[str, Any]]] = [
+        (MLFLOW, {"predictions": [0.0]}),
+        (V1, {"predictions": [0.0]}),
+        (V2, v2([0.0], [1])),
+        (ROW, {"result": {"score": 0.0}}),
+    ]
+    for key in ("error", "errors"):
+        for protocol, document in documents:
+            assert "names the error" in str(problem(protocol, {**document, key: error}, 1, NUMBERS))
+        row = {"predictions": [{"score": 0.0, key: error}]}
+        assert problem(MLFLOW, row, 1, {"score": "numbers"}) == "its prediction of row 1 is null, NaN or infinite"
 
 
 def test_a_row_with_an_error_of_its_own_has_no_values() -> None:

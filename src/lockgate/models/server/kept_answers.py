@@ -19,6 +19,7 @@ EXCERPT_LENGTH = 2000
 NONE, UNREAD = 2**32 - 1, 2**32 - 2  # in place of an answer's number: the request failed; there was no room for it
 _NUMBER = re.compile(rb"-?\d[\d.eE+-]*")
 _TEXT = re.compile(rb'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NAMED_ERROR = re.compile(rb'"errors?"\s*:(?!\s*(?:null|false|""|0[\s,}]|\[\s*\]|\{\s*\}))')
 
 
 class Answers:
@@ -82,10 +83,14 @@ def meaning_of(head: bytes) -> tuple[str, str]:
 
 
 def _shape(body: bytes) -> bytes:
-    """JSON with numbers and texts taken out, keys and nulls kept; of a long one the beginning and the end."""
+    """JSON with numbers and texts taken out, keys and nulls kept; of a long one the beginning and the end.
+
+    Where an error says something, the shape is another.
+    """
+    mark = b"!" if _NAMED_ERROR.search(body) else b""
     if len(body) > SHAPE_LENGTH:
         body = body[: SHAPE_LENGTH // 2] + body[-SHAPE_LENGTH // 2 :]
-    return _NUMBER.sub(b"0", _TEXT.sub(rb'\1""', body))
+    return mark + _NUMBER.sub(b"0", _TEXT.sub(rb'\1""', body))
 
 
 def inflated(body: bytes, encoding: str) -> bytes:

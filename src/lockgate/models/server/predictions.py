@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lockgate.models.json_rows import UnusableAnswer, missing_prediction, other_kind, reported_error
+from lockgate.models.json_rows import UnusableAnswer, missing_prediction, other_kind, refuse_error, reported_error
 from lockgate.models.safe_text import RowText
 from lockgate.models.server.answer_text import UnreadableAnswer, decompressed, read_document
 
@@ -31,15 +31,14 @@ class LoadAnswer:
 
 def read_predictions_of(document: Any, rows: int, *, read: ReadPredictions) -> pa.RecordBatch:
     """Return one prediction a row. read: a protocol's `answer`. Raises UnusableAnswer, also where an error stands beside them."""
-    error = reported_error(document)
     try:
         answer = read(document, rows)
     except UnusableAnswer as bad:
+        error = reported_error(document)
         if error is None or bad.quoted:
             raise
         raise UnusableAnswer(f"{bad}, but the error: {error}", quoted=error) from bad
-    if error is not None and answer.schema.names != ["error"]:
-        raise UnusableAnswer(f"beside its predictions it names the error: {error}", quoted=error)
+    refuse_error(document)
     return answer
 
 

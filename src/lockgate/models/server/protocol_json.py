@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from lockgate.models.json_rows import UnusableAnswer, json_columns, json_rows, read_predictions
+from lockgate.models.json_rows import UnusableAnswer, json_columns, json_rows, read_predictions, refuse_error
 from lockgate.models.server.model import ServerProtocol
 
 
@@ -41,9 +41,13 @@ class JsonProtocol(ServerProtocol):
 
     def answer(self, document: Any, rows: int) -> pa.RecordBatch:
         value, walked = document, "the answer"
+        around = []
         for step in self._steps:
+            around.append(value)
             value = _below(value, step, walked)
             walked = step if walked == "the answer" else f"{walked}.{step}"
+        for outer in around:
+            refuse_error(outer)
         if self.one_row and not (isinstance(value, list) and len(value) == 1):
             value = [value]
         return read_predictions(value, rows)

@@ -8,7 +8,8 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from lockgate.errors import ModelFault
-from lockgate.models.json_rows import UnusableAnswer, form_of, json_columns, json_values, read_predictions
+from lockgate.models.json_rows import UnusableAnswer, form_of, json_columns, json_values, read_predictions, refuse_error
+from lockgate.models.model_host import ERROR_KEYS
 from lockgate.models.server.client import HttpClient
 from lockgate.models.server.model import ServerProtocol
 
@@ -83,7 +84,9 @@ class V2Protocol(ServerProtocol):
         version = document.get("model_version")
         if self._version is not None and version not in (None, "", self._version):
             raise UnusableAnswer(f"version {version!r} of the model answered, and target names {self._version!r}")
-        if len(outputs) == 1:
+        for output in outputs:
+            refuse_error(output)
+        if len(outputs) == 1 and outputs[0].get("name") not in ERROR_KEYS:
             return read_predictions(_nested(outputs[0], rows), rows)
         return read_predictions({str(output.get("name")): _flat(output, rows) for output in outputs}, rows)
 
