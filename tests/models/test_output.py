@@ -355,3 +355,28 @@ def test_neither_of_two_labels_in_another_coding_is_advised(answers: Any, labels
     """The wrong one would turn the model around."""
     with pytest.raises(DataError, match=remedy):
         scores({"prediction": answers}, labels=labels, need_scores=False)
+
+
+ERRORS = [[None, "late"], ["", "late"], [False, True], [0, 503], [[], ["late"]], [{"code": 0}, {"code": 7}]]
+
+
+@pytest.mark.parametrize("errors", ERRORS)
+@pytest.mark.parametrize(
+    ("task", "column"), [("binary", [0.5, 0.0]), ("regression", [5, 0]), ("multiclass", ["a", "a"])]
+)
+def test_a_row_that_names_an_error_has_no_score(task: Task, column: list[Any], errors: list[Any]) -> None:
+    """Whatever stands beside it; where rows may fail, the others keep theirs."""
+    reading = ScoreReading(OutputSpec.model_validate({"column": "s"}).output, task, 1, False, classes=("a", "b"))
+    answer = pa.RecordBatch.from_pydict({"s": column, "error": errors})
+
+    assert np.isnan(AnswerReader(reading, may_fail=True).read(answer)).tolist() == [False, True]
+    with pytest.raises(ModelFault, match=r"error of its own in 1 of rows 1 to 2, first in row 2"):
+        AnswerReader(reading).read(answer)
+
+
+def test_a_score_that_is_called_error_is_one() -> None:
+    """Where it stands alone, or the pipeline names it."""
+    alone, chosen = {"error": [2.5, 1.0]}, {"error": [2.5, 1.0], "other": [1, 2]}
+
+    assert scores(alone, task="regression") == [2.5, 1.0]
+    assert scores(chosen, task="regression", spec={"column": "error"}) == [2.5, 1.0]

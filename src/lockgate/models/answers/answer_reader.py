@@ -14,6 +14,7 @@ from lockgate.data.arrow_arrays import Array, is_number, is_text, plain, to_floa
 from lockgate.data.class_labels import class_text
 from lockgate.errors import DataError, ModelFault
 from lockgate.models.answers.answer_kind import MOST_LABELS, ColumnFacts, decide
+from lockgate.models.answers.failed_rows import without_failed_rows
 from lockgate.models.answers.labels_beside import LabelsBeside
 from lockgate.models.class_scores import class_scores, column_by_name, labels_only, names_by_class
 from lockgate.models.model import ScoreReading, column_names, unclear_score, yaml_text
@@ -70,7 +71,8 @@ class AnswerReader:
             return self._read(answer, rows_before)
 
     def _read(self, answer: pa.RecordBatch, rows_before: int) -> Array:
-        self._model = description(answer)
+        self._model, named = description(answer), self.reading.output.column
+        answer = without_failed_rows(answer, score=named, may_fail=self._may_fail, rows_before=rows_before)
         if self.reading.task == "multiclass":
             whole = all(pa.types.is_integer(kind) for kind in answer.schema.types)
             self._one_hot = self._one_hot and whole
