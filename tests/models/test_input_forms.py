@@ -41,6 +41,7 @@ def fit(column: pa.Array, kind: str) -> list[Any]:
         ("string", pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
         ("long", pa.array([7, 7]).dictionary_encode(), [7, 7]),
         ("long", pa.array([Decimal("7.00")]), [7]),
+        ("double", pa.array([Decimal("0.3"), None]), [0.3, None]),
         ("integer", pa.array([7], pa.uint8()), [7]),
         ("float", pa.array([0.5], pa.float16()), [0.5]),
         ("double", pa.array([7, None]), [7.0, None]),

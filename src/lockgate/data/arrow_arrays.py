@@ -41,7 +41,9 @@ def is_missing(column: pa.Array) -> Array:
 
 
 def to_floats(column: pa.Array) -> Array:
-    """A column of numbers as float64 with NaN for what is missing."""
+    """A column of numbers as float64 with NaN for what is missing; of a decimal the nearest, as Python has it."""
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.string())  # Arrow makes 0.30000000000000004 of the number itself
     values = to_numpy(column.cast(pa.float64(), safe=False))
     if not column.null_count:
         return values

@@ -122,7 +122,7 @@ def json_values(column: pa.Array, title: str, *, name: str) -> list[Any]:
         column = column.dictionary_decode()
     kind = column.type
     if pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
+        column = column.cast(pa.string()).cast(pa.float64())  # without the text some are not the nearest
     elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return [None if text is None else text.replace(" ", "T") for text in column.cast(pa.string()).to_pylist()]
     plain: list[Any] = column.to_pylist()

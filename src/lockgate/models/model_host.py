@@ -591,6 +591,8 @@ def _cast(column: Any, target: Any) -> Any:
     import pyarrow as pa
 
     try:
+        if pa.types.is_decimal(column.type) and pa.types.is_floating(target):
+            column = column.cast(pa.string())  # of the number itself some results are not the nearest
         return column.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
@@ -915,7 +917,7 @@ def _numbers(name: str, column: Any, dtype: Any) -> Any:
             "column %r has %d missing values, and the signature's tensor holds %s" % (name, column.null_count, dtype)
         )
     if kind in ("decimal", "null"):
-        column = column.cast(pa.float64())
+        column = _cast(column, pa.float64())
     if kind == "boolean":
         column = column.cast(pa.uint8())
     values = column.to_numpy(zero_copy_only=False)  # integers with missing ones become floats with NaN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import subprocess
 import sys
 from datetime import date, datetime
@@ -237,6 +238,25 @@ def test_bins_hold_every_number() -> None:
     assert labels(entry, a=[-1.0, 0.0, 9.99, 10.0, 10.5, float("inf"), None, float("nan")]) == [
         "(-inf,0)", "[0,10)", "[0,10)", "[10,10.5)", "[10.5,inf)", "[10.5,inf)", "(missing)", "(missing)",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.float16(), pa.float32(), pa.float64(), pa.decimal128(9, 2), pa.decimal256(60, 5)], ids=str
+)
+def test_a_number_is_at_the_edge_that_is_written_as_it_is(kind: pa.DataType) -> None:
+    """In the column's own precision: by bins, by a condition and by value."""
+    numbers = [Decimal(n) / 100 for n in range(-99, 100)]
+    as_python = np.float16 if pa.types.is_float16(kind) else float if pa.types.is_floating(kind) else Decimal
+    plain = pa.array(list(map(as_python, numbers)), kind)
+    for edge in ("0.07", "0.3", "0.55", "0.58", "0.7"):
+        at, value = numbers.index(Decimal(edge)), float(edge)
+        bins = labels({"name": "b", "column": "a", "bins": [value, 70_000]}, a=plain)
+        assert [label.startswith("(-inf") for label in bins] == [number < numbers[at] for number in numbers]
+        for key, compare in (("ge", operator.ge), ("le", operator.le), ("eq", operator.eq)):
+            held = labels({"name": "w", "where": {"a": {key: value}}}, a=plain)
+            assert held == [str(compare(number, numbers[at])).lower() for number in numbers], (edge, key)
+        named = labels({"column": "a", "values": [value]}, a=plain)
+        assert [row for row, label in enumerate(named) if label == edge] == [at]
 
 
 def test_where_is_a_conjunction_and_false_for_what_is_missing() -> None:

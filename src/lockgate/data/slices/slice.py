@@ -163,7 +163,8 @@ class Slice:
             return self._assign_coded(column)
         column = arrays.plain(column)
         if self.spec.bins is not None:
-            return self._cut(self._numbers(column), self.spec.bins)
+            numbers = self._numbers(column)
+            return self._cut(numbers, self.spec.bins, inside=_rounded(self.spec.bins, column.type))
         if self.spec.quantiles is not None:
             return self.cut(self._numbers(column))
         return self._assign_values(column)
@@ -201,11 +202,10 @@ class Slice:
 
         if not arrays.has_text(column.type):
             raise self._unfit(column, "a slice needs texts, numbers, true/false or dates")
-        column = (
-            column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
-        )  # Arrow does not encode these
-        encoded = column.dictionary_encode(null_encoding="encode")
-        return _encoded(self._labels(encoded.dictionary), arrays.to_numpy(encoded.indices))
+        half = pa.types.is_float16(column.type)
+        encoded = (column.cast(pa.float32()) if half else column).dictionary_encode(null_encoding="encode")
+        distinct = encoded.dictionary.cast(pa.float16()) if half else encoded.dictionary  # Arrow encodes none of these
+        return _encoded(self._labels(distinct), arrays.to_numpy(encoded.indices))
 
     def _assign_coded(self, column: pa.DictionaryArray) -> pa.DictionaryArray:
         """The same of a column that is stored by codes, of which those count that a row has."""
@@ -269,10 +269,15 @@ class Slice:
             raise self._unfit(column, f"{self.kind} need numbers")
         return arrays.to_floats(column)
 
-    def _cut(self, numbers: NDArray[np.float64], edges: Sequence[float]) -> pa.DictionaryArray:
+    def _cut(
+        self, numbers: NDArray[np.float64], edges: Sequence[float], *, inside: Sequence[float] | None = None
+    ) -> pa.DictionaryArray:
+        """inside: the edges in the precision of the numbers; those themselves where None."""
         import numpy as np
 
-        codes = np.searchsorted(np.asarray(edges, float), numbers, side="right").astype(np.int32)
+        codes = np.searchsorted(np.asarray(edges if inside is None else inside, float), numbers, side="right").astype(
+            np.int32
+        )
         codes[np.isnan(numbers)] = len(edges) + 1
         return _encoded([*bin_labels(edges), MISSING], codes)
 
@@ -326,6 +331,18 @@ def _crossing(crossing: Slice, parts: Sequence[Slice]) -> Slice:
     named = all(part.kind in ("declared", "where") for part in parts)
     combined = product(*([(part.name, value) for value in part.values or ()] for part in parts))
     return replace(crossing, parts=tuple(parts), values=tuple(map(slice_text, combined)) if named else None)
+
+
+def _rounded(edges: Sequence[float], kind: pa.DataType) -> tuple[float, ...]:
+    """Edges as a column of floats holds them: 0.7 of 32 bits is at the edge 0.7, as where a condition names it."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not pa.types.is_floating(kind):
+        return tuple(edges)
+    with np.errstate(over="ignore"):
+        own = np.asarray(edges, float).astype(f"f{kind.bit_width // 8}").astype(float)
+    return tuple(float(number) if np.isfinite(number) else edge for number, edge in zip(own, edges, strict=True))
 
 
 def _is_coded(column: pa.Array) -> bool:
