@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped,unused
 
 from lockgate.evaluation.scoring.row_metrics import RowMetric, file_digests, plan_functions
 from lockgate.models import model_host
-from lockgate.models.model_host import BadAnswer, Host, aligned, packed, unpacked
+from lockgate.models.model_host import BadAnswer, BadMetric, Host, aligned, packed, unpacked
 from lockgate.models.process.host_process import to_stream
 
 ROWS = pa.RecordBatch.from_pydict({"a": [0.3, 0.1, 0.2], "key": ["x", "y", "z"], "same": [1, 1, 1]})
@@ -88,15 +88,101 @@ def test_a_repeated_column_is_found_in_another_type() -> None:
 
 def test_repeated_columns_that_do_not_tell_the_rows_apart_are_refused() -> None:
     """Two together may; rows that stand in place, and a column of other values, are left as they are."""
-    rows = pa.RecordBatch.from_pydict({"day": [1, 1, 2], "shop": ["a", "b", "a"]})
-    by_both = pd.DataFrame({"day": [2, 1, 1], "shop": ["a", "b", "a"], "p": [3.0, 2.0, 1.0]})
+    rows = pa.RecordBatch.from_pydict({"day": [7, 7, 9], "shop": ["a", "b", "a"]})
+    by_both = pd.DataFrame({"day": [9, 7, 7], "shop": ["a", "b", "a"], "p": [3.0, 2.0, 1.0]})
 
     assert aligned(by_both, 3, rows)["p"].tolist() == [1.0, 2.0, 3.0]
-    for day in ([1, 1, 2], [5, 4, 3]):
+    for day in ([7, 7, 9], [5, 4, 3]):
         assert aligned(pd.DataFrame({"day": day, "p": [1.0, 2.0, 3.0]}), 3, rows)["p"].tolist() == [1.0, 2.0, 3.0]
-    for turned in ({"day": [2, 1, 1]}, {"day": [2, 1, 1], "shop": ["b", "a", "a"]}):
+    for turned in ({"day": [9, 7, 7]}, {"day": [9, 7, 7], "shop": ["b", "a", "a"]}):
         with pytest.raises(BadAnswer, match=r"repeats the input column day.* in another order"):
             aligned(pd.DataFrame({**turned, "p": [3.0, 2.0, 1.0]}), 3, rows)
+
+
+MANY = 12
+AMOUNT = np.array([7.5, 2.5, 9.5, 4.5, 0.5, 8.5, 3.5, 11.5, 1.5, 10.5, 5.5, 6.5])
+SHUFFLED = (AMOUNT - 0.5).astype(int)
+SCORE = np.array([0.3, 0.9, 0.1, 0.8, 0.2, 0.7, 0.6, 0.4, 0.55, 0.95, 0.05, 0.45])
+
+
+def many(**columns: Any) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"amount": AMOUNT * 3 + 1, **columns})
+
+
+@pytest.mark.parametrize("ids", [SHUFFLED, SHUFFLED + 1, SHUFFLED + 100, SHUFFLED * 0.25, SHUFFLED.astype(str)])
+def test_rows_are_in_place_where_the_index_is_an_input_column_row_by_row(ids: Any) -> None:
+    """Though its values may count the rows as well; in a series, a frame, a dict."""
+    answer, rows = pd.Series(SCORE, index=ids), many(id=ids)
+
+    assert list(aligned(answer, MANY, rows)) == list(SCORE)
+    assert aligned(answer.to_frame("p"), MANY, rows)["p"].tolist() == list(SCORE)
+    assert aligned({"p": answer}, MANY, rows)["p"].tolist() == list(SCORE)
+
+
+@pytest.mark.parametrize(
+    ("index", "ids"),
+    [
+        (range(1, MANY + 1), SHUFFLED + 1),
+        (SHUFFLED, np.roll(SHUFFLED, 1)),
+        (pd.RangeIndex(MANY, name="id"), SHUFFLED),
+        (range(MANY)[::-1], np.arange(MANY)[::-1]),
+        (SHUFFLED, np.full(MANY, 7)),
+        (np.argsort(np.argsort(-SCORE)), np.full(MANY, 7)),
+    ],
+    ids=["counted from one", "places or ids", "sorted by ids", "backwards", "ranks of an input", "ranks of the answer"],
+)
+def test_an_index_that_can_be_read_in_two_ways_is_refused(index: Any, ids: Any) -> None:
+    """With what to do; columns beside it that fit one of the readings alone say which it is."""
+    answer, rows = pd.Series(SCORE, index=index), many(id=ids)
+    with pytest.raises(BadAnswer, match=r"in two ways.*in the order of the rows, with reset_index"):
+        aligned(answer, MANY, rows)
+
+    beside = answer.to_frame("p").assign(amount=AMOUNT * 3 + 1)
+    assert aligned(beside, MANY, rows)["p"].tolist() == list(SCORE)
+
+
+def test_a_sort_of_the_models_own_is_undone_by_the_index() -> None:
+    """Of rows in any order, also where they were sorted the other way round, and with a rank that is made anew."""
+    answer = pd.DataFrame({"p": SCORE, "rank": np.argsort(np.argsort(-SCORE)) + 1})
+    for amount in (AMOUNT, np.sort(AMOUNT)[::-1]):
+        rows = pa.RecordBatch.from_pydict({"amount": amount, "rank": SHUFFLED + 1})
+        turned = answer.iloc[np.argsort(amount)]
+        assert aligned(turned, MANY, rows)["p"].tolist() == list(SCORE)
+
+
+@pytest.mark.parametrize("ranks", [lambda n: n, lambda n: n + 1, lambda n: (n + 1) / MANY, lambda n: n / (MANY - 1)])
+def test_a_rank_that_stands_in_another_order_is_no_key(ranks: Any) -> None:
+    """It may be made anew: rows of one query, of several, in records; an id beside it says which row is which."""
+    own, sent = ranks(np.argsort(np.argsort(-SCORE))), ranks(SHUFFLED)
+    query = np.arange(MANY) // 6
+    for beside in ({}, {"query": query}):
+        rows, frame = many(rank=sent, **beside), pd.DataFrame({"rank": own, "p": SCORE, **beside})
+        for answer in (frame, frame.to_dict("records"), frame.to_dict("list")):
+            with pytest.raises(BadAnswer, match=r"input column rank.* a name of its own"):
+                aligned(answer, MANY, rows)
+
+    keyed = pd.DataFrame({"key": SHUFFLED * 7, "rank": own, "p": SCORE})
+    turned = keyed.sort_values("key").reset_index(drop=True)
+    for answer in (keyed, turned):
+        assert aligned(answer, MANY, many(rank=sent, key=SHUFFLED * 7))["p"].tolist() == list(SCORE)
+
+
+def measured(values: Any) -> list[float]:
+    """What a row function that returns this says of the rows."""
+    arguments = (pd.DataFrame({"amount": AMOUNT}), None, None)
+    values_of = model_host.call_row_function("err", lambda *_: values, arguments, many(id=SHUFFLED + 100), 0)
+    return list(np.asarray(values_of))
+
+
+def test_values_of_a_row_function_are_put_into_the_order_of_the_rows() -> None:
+    """By the index of a series, as answers are; without one they are by place."""
+    series = pd.Series(SCORE)
+    by_id = series.set_axis(SHUFFLED + 100)
+    for values in (SCORE, list(SCORE), series, series.iloc[np.argsort(AMOUNT)], by_id, by_id.sort_index()):
+        assert measured(values) == list(SCORE)
+    for index in ([7] * MANY, range(1, MANY + 1), SHUFFLED + 500):
+        with pytest.raises(BadMetric, match="err answers under an index of its own"):
+            measured(series.set_axis(index))
 
 
 def host(raw: Any, **python_function: Any) -> Host:

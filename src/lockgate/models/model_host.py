@@ -36,6 +36,7 @@ TEXT_LENGTH = 2000
 MOST_CLASSES = 10_000
 ERROR_KEYS = frozenset(("error", "errors"))
 NO_ERROR = ("", *"none null nan nat <na> no ok false 0 0.0 -0.0".split())  # what says that there is none
+LEAST_RANKED = 10  # rows, of which 1 order in 1.8 million is sorted by chance
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
 TEXTS = ("string", "large_string", "string_view")
@@ -198,9 +199,10 @@ class Host:
         if header["answer"]:
             own = as_batch(fresh(answer), batch.num_rows)
             columns = dict(zip(own.schema.names, own.columns))
+        rows = pa.RecordBatch.from_arrays([*by_name.values(), *extra.values()], names=[*by_name, *extra])
         for spec in header["functions"]:
             arguments = (fresh(inputs), fresh(answer), fresh(labels))
-            values = call_row_function(spec["name"], self.function(spec), arguments, header["before"])
+            values = call_row_function(spec["name"], self.function(spec), arguments, rows, header["before"])
             columns[header["prefix"] + spec["name"]] = pa.array(values)
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
@@ -1141,32 +1143,58 @@ def aligned(answer: Any, rows: int, batch: Any) -> Any:
     """Return the answer in the order of the batch's rows: by an index of its own, and by input columns that it repeats.
 
     Columns of the answer that hold the values of the input column of their name in another order say which row is which
-    where they are distinct. Raises BadAnswer where they are not, and for an index that is not that of the rows: the order
-    of such an answer is a guess.
+    where they are distinct, and no ranks, which the model may have computed anew. Raises BadAnswer where they are not, and
+    for an index that is not that of the rows, or fits two orders of them: the order of such an answer is a guess.
     """
-    answer = _by_index(answer, rows, batch)
+    answer, indexed = _by_index(answer, rows, batch)
+    repeats = _repeats(answer, rows, batch)
+    moved = [each for each in repeats if each[1] != each[2]]
+    distinct = [each for each in repeats if len(set(each[2])) == rows]
+    if not moved or any(own == sent for _, own, sent in distinct):
+        return answer
+    keys = [(own, sent) for _, own, sent in distinct if not _may_be_ranks(sent)]
+    if indexed and not keys:
+        return answer
+    if not keys:
+        parts = [(own, sent) for _, own, sent in repeats if own == sent or not _may_be_ranks(sent)]
+        keys = [(list(zip(*(own for own, _ in parts))), list(zip(*(sent for _, sent in parts))))]
+    orders = []
+    for own, sent in keys:
+        place_of = {value: place for place, value in enumerate(own)}
+        orders.append([place_of.get(value) for value in sent])
+    agreed = all(order == orders[0] for order in orders)
+    if not agreed or None in orders[0] or len(set(orders[0])) < rows or (indexed and orders[0] != list(range(rows))):
+        raise BadAnswer(
+            "the model's answer repeats the input column %s in another order than that of the rows that it got, and "
+            "its values do not tell the rows apart: which answer is whose is unclear; let predict return the answers "
+            "in the order of its input, and give a column that it computes anew, such as a rank, a name of its own"
+            % ", ".join(name for name, _, _ in moved)
+        )
+    return _reordered(answer, orders[0])
+
+
+def _repeats(answer: Any, rows: int, batch: Any) -> list[tuple[str, list[Any], list[Any]]]:
+    """(name, values, the input's values) of the columns that the answer repeats in whatever order, spelled alike."""
     repeats = []
     for name, values in _columns_of(answer, rows, batch.schema.names).items():
         repeat = _repeat(values, _decoded(batch.column(batch.schema.names.index(name))).to_pylist())
         if repeat is not None:
-            repeats.append((name, repeat[0], repeat[1]))
-    moved = [name for name, own, sent in repeats if own != sent]
-    telling = [(own, sent) for _, own, sent in repeats if len(set(sent)) == rows]
-    if not moved or any(own == sent for own, sent in telling):
-        return answer
-    if not telling:
-        telling = [(list(zip(*(own for _, own, _ in repeats))), list(zip(*(sent for _, _, sent in repeats))))]
-    orders = []
-    for own, sent in telling:
-        place_of = {value: place for place, value in enumerate(own)}
-        orders.append([place_of.get(value) for value in sent])
-    if None in orders[0] or len(set(orders[0])) < rows or any(order != orders[0] for order in orders):
-        raise BadAnswer(
-            "the model's answer repeats the input column %s in another order than that of the rows that it got, and "
-            "its values do not tell the rows apart: which answer is whose is unclear; let predict return the answers "
-            "in the order of its input" % ", ".join(moved)
-        )
-    return _reordered(answer, orders[0])
+            repeats.append((name, *repeat))
+    return repeats
+
+
+def _may_be_ranks(values: list[Any]) -> bool:
+    """Whether values are those of a ranking, which every other ranking has as well: counted, or shares of their number."""
+    import numpy
+
+    try:
+        distinct = numpy.unique(numpy.array(values, "float64"))
+    except (TypeError, ValueError):  # a date or a text
+        return False
+    count, first = len(distinct), float(distinct[0])
+    step = float(distinct[1]) - first if count > 1 else 1.0
+    even = step > 0 and numpy.allclose(numpy.diff(distinct), step, rtol=1e-6, atol=0)
+    return bool(even) and round(1 / step, 3) in (1, count, count - 1) and min(abs(first), abs(first - step)) < 1e-6
 
 
 def _columns_of(answer: Any, rows: int, names: Any) -> dict[str, list[Any]]:
@@ -1230,44 +1258,103 @@ def _reordered(answer: Any, order: Any) -> Any:
     return answer[order] if hasattr(answer, "shape") else [answer[place] for place in order]
 
 
-def _by_index(answer: Any, rows: int, batch: Any) -> Any:
-    """Return the answer in the order of the batch's rows: one that has an index of its own is matched by it.
+def _by_index(answer: Any, rows: int, batch: Any) -> tuple[Any, bool]:
+    """Return the answer in the order of the batch's rows, and whether an index of its own says it.
 
     An index that counts the rows, or repeats an input column whose values are distinct, says which row is which. Raises
-    BadAnswer for any other.
+    BadAnswer for any other, and for one that can be read in two ways, unless the columns beside it fit one of them alone.
     """
     if isinstance(answer, dict):
-        return {name: _by_index(values, rows, batch) for name, values in answer.items()}
+        parts = {name: _by_index(values, rows, batch) for name, values in answer.items()}
+        return {name: part for name, (part, _) in parts.items()}, any(indexed for _, indexed in parts.values())
     index = getattr(answer, "index", None)
     if index is None or not hasattr(answer, "iloc") or len(answer) != rows:
-        return answer
+        return answer, False
     labels = index.tolist()
-    if labels == list(range(rows)):
-        return answer
-    for values in _row_names(batch, rows):
-        row_of = {value: row for row, value in enumerate(values)}
-        if len(row_of) != rows:
-            continue
-        try:
-            places = [row_of.get(label) for label in labels]
-        except TypeError:  # a label that cannot be looked up
-            break
-        if None not in places and len(set(places)) == rows:
-            row_at: Any = places.__getitem__
-            return _reordered(answer, sorted(range(rows), key=row_at))
+    if labels == list(range(rows)) and index.name not in batch.schema.names:
+        return answer, False
+    orders = _index_orders(labels, answer, rows, batch)
+    if len(orders) > 1:
+        orders = [order for order in orders if _in_place(_reordered(answer, order), rows, batch)] or orders
+    if len(orders) == 1:
+        return _reordered(answer, orders[0]), True
+    kind = getattr(index, "dtype", "of no type")
+    if orders:
+        raise BadAnswer(
+            "the model answers under an index of its own (%s) that can be read in two ways, as the places of the rows and "
+            "as values of theirs, such as ids or ranks: which answer is whose is unclear; let predict return the answer "
+            "in the order of the rows, with reset_index(drop=True)" % kind
+        )
     raise BadAnswer(
         "the model answers under an index of its own (%s), which is not that of the rows that it got (0 to %d): which "
         "answer is whose is unclear; let predict return the answers under the index of its input, or "
-        "answer.to_numpy() where they are in the order of the rows" % (getattr(index, "dtype", "of no type"), rows - 1)
+        "answer.to_numpy() where they are in the order of the rows" % (kind, rows - 1)
     )
 
 
-def _row_names(batch: Any, rows: int) -> Any:
-    """What an index may repeat: the numbers of the rows, then the values of each column that has an order."""
-    yield range(rows)
+def _in_place(answer: Any, rows: int, batch: Any) -> bool:
+    """Whether the answer repeats input columns, and each of them row by row."""
+    repeats = _repeats(answer, rows, batch)
+    return bool(repeats) and all(own == sent for _, own, sent in repeats)
+
+
+def _index_orders(labels: list[Any], answer: Any, rows: int, batch: Any) -> list[list[int]]:
+    """The orders of the answer's rows that an index can mean; where it is an input column row by row, they are in place."""
+    in_place = list(range(rows))
+    orders = [order for order in [_order_by(labels, in_place)] if order is not None]
+    backwards = labels == in_place[::-1]  # any data sorted the other way round, so no column says what it means
     for column in batch.columns:
-        if _kind(column.type) in ("integer", "string", "large_string", "timestamp", "date"):
-            yield _decoded(column).to_pandas().tolist()
+        repeat = None if _nested(column.type) else _repeat(labels, _decoded(column).to_pylist())
+        if repeat is None or len(set(repeat[1])) < rows:
+            continue
+        if repeat[0] != repeat[1]:
+            if _kind(column.type) in ("integer", "string", "large_string", "timestamp", "date"):
+                orders.append(_order_by(*repeat) or in_place)
+        elif not backwards:
+            return [in_place]
+        else:
+            orders.append(in_place)
+    counted = _order_by(labels, list(range(1, rows + 1)))
+    if orders and counted is not None:
+        orders.append(counted)
+    if orders and not backwards and counted is None and _ranks_a_column(orders[0], [*_numbers_of(batch), answer]):
+        orders.append(in_place)
+    return [order for place, order in enumerate(orders) if order not in orders[:place]]
+
+
+def _order_by(labels: list[Any], values: list[Any]) -> list[int] | None:
+    """The places of the values among the labels; None where these are not the same, each of them once."""
+    try:
+        place_of = {label: place for place, label in enumerate(labels)}
+        order = [place_of[value] for value in values]
+    except (TypeError, KeyError):  # a label that cannot be looked up, or is another
+        return None
+    return order if len(set(order)) == len(labels) else None
+
+
+def _numbers_of(batch: Any) -> list[Any]:
+    """The columns of numbers of a batch."""
+    columns = [_decoded(column) for column in batch.columns if _kind(column.type) in ("integer", "floating")]
+    return [column.to_pandas() for column in columns]
+
+
+def _ranks_a_column(order: list[int], columns: list[Any]) -> bool:
+    """Whether numbers stand sorted in this order, so that what counts the rows in it may be their rank.
+
+    Of few rows, or of columns with few values, chance says so too often.
+    """
+    import numpy
+
+    for column in columns:
+        parts = [column] if not hasattr(column, "columns") else [column.iloc[:, i] for i in range(column.shape[1])]
+        for part in parts:
+            values = numpy.asarray(part)
+            if len(order) < LEAST_RANKED or values.ndim != 1 or values.dtype.kind not in "iuf":
+                continue
+            steps = numpy.diff(values[order].astype("float64"))
+            if (steps != 0).sum() * 2 > len(order) and ((steps >= 0).all() or (steps <= 0).all()):
+                return True
+    return False
 
 
 def as_batch(answer: Any, rows: int) -> Any:
@@ -1415,16 +1502,22 @@ def _unpacked(node: Any, parts: Any) -> Any:
     return array if content[1] else array[()]
 
 
-def call_row_function(name: str, call: Any, arguments: tuple[Any, Any, Any], before: int) -> Any:
+def call_row_function(name: str, call: Any, arguments: tuple[Any, Any, Any], batch: Any, before: int) -> Any:
     """Call a row function; return one float for each row of (inputs, answer, labels). Raises BadMetric, naming the row.
 
-    before: rows of earlier batches.
+    A series is put into the order of the rows as an answer is, by its index. batch: the columns of the inputs. before: rows
+    of earlier batches.
     """
     import numpy
 
     rows = len(arguments[0])
     try:
-        values = numpy.asarray(call(*arguments), dtype="float64")
+        values, _ = _by_index(call(*arguments), rows, batch)
+        values = numpy.asarray(values, dtype="float64")
+    except BadAnswer as error:
+        raise BadMetric(
+            str(error).replace("the model answers", "%s answers" % name).replace("let predict", "let it")
+        ) from error
     except Exception as error:
         first = _first_that_fails(call, arguments)
         where = (
