@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 MODELS = (
-    "mlflow.cli",
     "mlflow.pyfunc",
     "mlflow.pyfunc.scoring_server",
     "mlflow.sklearn",
