@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped,unused
 
 from lockgate.evaluation.scoring.row_metrics import RowMetric, file_digests, plan_functions
 from lockgate.models import model_host
-from lockgate.models.model_host import BadAnswer, BadMetric, Host, aligned, packed, unpacked
+from lockgate.models.model_host import BadAnswer, BadMetric, Host, aligned, as_batch, packed, unpacked
 from lockgate.models.process.host_process import to_stream
 
 ROWS = pa.RecordBatch.from_pydict({"a": [0.3, 0.1, 0.2], "key": ["x", "y", "z"], "same": [1, 1, 1]})
@@ -304,3 +304,25 @@ def test_functions_get_the_inputs_as_the_models_signature_types_them(tmp_path: P
     values = Host(lambda *_: None).measure(header, memoryview(rows + to_stream(packed([0, 0])).to_pybytes()))
 
     assert values.to_pydict() == {"per_row:f": [1.0, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"error": "late"}, "an error in place of predictions"),
+        ({"score": 0.0, "error": "late"}, "not one value a row|an error in place"),
+        ({"score": [0.0, 0.0, 0.0], "error": 503}, "an error in place of predictions"),
+        ({"error": None}, "without predictions"),
+        ({"score": [0.1, 0.2, 0.3], "version": "v3"}, "'version' is not one value a row"),
+        ({"score": [0.1, 0.2, 0.3], "took": np.array(7)}, "'took' is not one value a row"),
+    ],
+)
+def test_an_object_that_is_no_columns_is_refused(answer: Any, problem: str) -> None:
+    """In a sentence of its own."""
+    with pytest.raises(BadAnswer, match=problem):
+        as_batch(aligned(answer, 3, ROWS), 3)
+
+
+def test_an_error_that_says_nothing_is_no_column() -> None:
+    """Beside columns of a dict."""
+    assert as_batch({"p": [0.1, 0.2], "error": None, "errors": []}, 2).to_pydict() == {"p": [0.1, 0.2]}

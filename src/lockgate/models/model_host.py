@@ -1209,7 +1209,9 @@ def _columns_of(answer: Any, rows: int, names: Any) -> dict[str, list[Any]]:
         pairs = [(name, answer.iloc[:, place]) for place, name in enumerate(answer.columns)]
     else:
         return {}
-    if any(not hasattr(values, "__len__") or len(values) != rows for _, values in pairs):
+    if any(
+        not hasattr(values, "__len__") or not getattr(values, "ndim", 1) or len(values) != rows for _, values in pairs
+    ):
         return {}
     return {str(name): list(values) for name, values in pairs if str(name) in names}
 
@@ -1612,7 +1614,7 @@ def _answer_columns(answer: Any) -> list[tuple[Any, Any]]:
     elif hasattr(answer, "detach") and hasattr(answer, "numpy"):
         answer = answer.detach().cpu().numpy()  # a tensor
     if isinstance(answer, dict):
-        return [(name, numpy.asarray(values)) for name, values in answer.items()]
+        return list(_dict_columns(answer).items())
     if isinstance(answer, (list, tuple)):
         first = answer[0] if answer else None
         if isinstance(first, dict):
@@ -1631,6 +1633,29 @@ def _answer_columns(answer: Any) -> list[tuple[Any, Any]]:
         return [(i, answer[:, i]) for i in range(answer.shape[1])]
     shape = " of shape %s" % (answer.shape,) if isinstance(answer, numpy.ndarray) else ""
     raise BadAnswer("the model returned a %s%s, which is not one answer a row" % (type(answer).__name__, shape))
+
+
+def _dict_columns(answer: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the columns of a dict, without an error that is none. Raises BadAnswer for one, and for what is no column."""
+    import numpy
+
+    columns = {}
+    for name, values in answer.items():
+        try:
+            values = numpy.asarray(values)
+        except ValueError:  # lists of different lengths
+            values = list(values)
+        whole = getattr(values, "ndim", 1) == 0
+        if name in ERROR_KEYS and (whole or not len(values)):
+            if error_text(values) is not None:
+                raise BadAnswer("the model returned an error in place of predictions")
+        elif whole:
+            raise BadAnswer("the model returned an object whose %r is not one value a row" % name)
+        else:
+            columns[name] = values
+    if not columns.keys() - ERROR_KEYS:
+        raise BadAnswer("the model returned an object without predictions")
+    return columns
 
 
 def _as_array(values: Any) -> Any:
@@ -1666,10 +1691,23 @@ def _check_prediction(answer: Any, rows: int) -> None:
     if answer is None:
         raise BadAnswer("the model returned None")
     _check_rows(answer, rows)
-    if isinstance(answer, dict) and _is_error(answer):
-        raise BadAnswer("the model returned an error in place of predictions")
-    if isinstance(answer, (list, tuple)):
-        lacking = any(_is_error(value) if isinstance(value, dict) else _lacks(value) for value in answer)
+    named = _named(answer)
+    if named is not None:
+        errors = [values for name, values in named.items() if name in ERROR_KEYS]
+        if (errors and len(errors) == len(named)) or any(error_text(values) is not None for values in errors):
+            raise BadAnswer("the model returned an error in place of predictions")
+    if isinstance(answer, dict):
+        columns = [values for name, values in _dict_columns(answer).items() if name not in ERROR_KEYS]
+        for values in columns:
+            _check_rows(values, rows)
+        lacking = any(all(map(_lacks, row)) for row in zip(*(list(values) for values in columns)))
+    elif isinstance(answer, (list, tuple)):
+        lacking = any(
+            all(_lacks(value) for name, value in row.items() if name not in ERROR_KEYS)
+            if isinstance(row, dict)
+            else _lacks(row)
+            for row in answer
+        )
     elif hasattr(answer, "columns") and hasattr(answer, "to_numpy"):
         lacking = _lacks_rows(answer.to_numpy(), every=False)
     else:
@@ -1679,10 +1717,16 @@ def _check_prediction(answer: Any, rows: int) -> None:
         raise BadAnswer("the model returned a prediction that is missing, NaN or infinite")
 
 
-def _is_error(answer: dict[Any, Any]) -> bool:
-    """Whether a dict has nothing beside `error`, or an `error` that says something."""
-    errors = [answer[key] for key in ERROR_KEYS if key in answer]
-    return (bool(errors) and len(errors) == len(answer)) or any(error_text(each) is not None for each in errors)
+def _named(answer: Any) -> dict[Any, Any] | None:
+    """Name → values of an answer whose columns have names: a dict, a frame, objects in a list; None for any other."""
+    if isinstance(answer, dict):
+        return answer
+    if hasattr(answer, "columns") and hasattr(answer, "iloc"):
+        return {name: answer.iloc[:, i] for i, name in enumerate(answer.columns)}
+    if isinstance(answer, (list, tuple)) and any(isinstance(row, dict) for row in answer):
+        rows = [row if isinstance(row, dict) else {} for row in answer]
+        return {name: [row.get(name) for row in rows] for name in dict.fromkeys(key for row in rows for key in row)}
+    return None
 
 
 def error_text(value: Any) -> str | None:
@@ -1701,6 +1745,7 @@ def error_text(value: Any) -> str | None:
 
 
 def _lacks(value: Any) -> bool:
+    value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, (list, tuple)):
         return any(map(_lacks, value))
     return value is None or (isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))))
