@@ -1666,7 +1666,8 @@ def _as_array(values: Any) -> Any:
         return pa.array(numpy.ascontiguousarray(values))  # a NaN stays a NaN
     array = pa.array(values) if isinstance(values, list) else pa.array(values, from_pandas=True)
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    return _decoded(array)
+    plain = {"string_view": pa.large_string, "binary_view": pa.large_binary}.get(_kind(array.type))
+    return _decoded(array) if plain is None else array.cast(plain())
 
 
 def _types_in(values: Any) -> str:

@@ -43,9 +43,9 @@ def send(header, payload=b""):
 def raw(data):
     while data:
         data = data[os.write(answers, data):]
-def stream(batch):
+def stream(batch, **options):
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
+    with pa.ipc.new_stream(sink, batch.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
         writer.write_batch(batch)
     return sink.getvalue().to_pybytes()
 def begin():
@@ -104,6 +104,27 @@ while True:
     "texts whose offsets lead astray": """
 good = stream(pa.record_batch([pa.array(["abcdefgh"])], names=["prediction"]))
 send({"id": i, "rows": 1}, good.replace(struct.pack("<ii", 0, 8), struct.pack("<ii", 0, 2**30)))
+""",
+    "buffers that unpack to 400 MB": """
+zeros = pa.array([bytes(4 * 10**8)], pa.large_binary())
+send({"id": i, "rows": 1}, stream(pa.record_batch([zeros], ["prediction"]), compression="zstd"))
+""",
+    "2^62 rows of no bytes": 'send({"id": i, "rows": 1}, stream(pa.record_batch([pa.nulls(2**62)], ["prediction"])))',
+    "a list of 2^31 values of no bytes": """
+column = pa.ListArray.from_arrays(pa.array([0, 2**31 - 1], pa.int32()), pa.nulls(2**31 - 1))
+send({"id": i, "rows": 1}, stream(pa.record_batch([column], ["prediction"])))
+""",
+    "other rows": 'send({"id": i, "rows": 1}, stream(pa.record_batch({"prediction": [1.0, 2.0]})))',
+    "a dictionary": 'send({"id": i, "rows": 1}, stream(pa.record_batch({"prediction": pa.array(["a"]).dictionary_encode()})))',
+    "two columns of one name": 'send({"id": i, "rows": 1}, stream(pa.record_batch([pa.nulls(1)] * 2, ["a", "a"])))',
+    "a schema and no batch": """
+nothing = pa.BufferOutputStream()
+pa.ipc.new_stream(nothing, pa.schema({"a": pa.null()})).close()
+send({"id": i, "rows": 1}, nothing.getvalue().to_pybytes())
+""",
+    "a description that is none": """
+batch = pa.record_batch({"prediction": [1.0]}).replace_schema_metadata({"lockgate.answer": "[1"})
+send({"id": i, "rows": 1}, stream(batch))
 """,
     "magic that is another": 'raw(b"HTTP" + bytes(100))',
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -109,7 +110,16 @@ class HostProcess(OwnedModel):
 
         try:
             yield
-        except (KeyError, TypeError, ValueError, OverflowError, pa.ArrowException, OSError) as error:
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            ArithmeticError,
+            RecursionError,
+            struct.error,
+            pa.ArrowException,
+            OSError,
+        ) as error:
             lost = ConnectionLost("garbage", None)
             raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from error
 
@@ -127,15 +137,6 @@ def to_stream(batch: pa.RecordBatch) -> pa.Buffer:
     with pa.ipc.new_stream(sink, batch.replace_schema_metadata().schema) as writer:
         writer.write_batch(batch.replace_schema_metadata())
     return sink.getvalue()
-
-
-def to_batch(frame: Frame) -> pa.RecordBatch:
-    """The batch of a frame. Raises ArrowException, ValueError: its buffers are checked before anything reads them."""
-    import pyarrow as pa
-
-    batch = pa.ipc.open_stream(pa.py_buffer(frame.payload)).read_next_batch()
-    batch.validate(full=True)
-    return batch
 
 
 def plain_text(value: Any) -> str:

@@ -14,8 +14,9 @@ from lockgate.models.input_plan import FittedFeatures
 from lockgate.models.json_rows import concatenate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
 from lockgate.models.process import failures
+from lockgate.models.process.answer_batch import read_batch
 from lockgate.models.process.clock_check import ClockCheck
-from lockgate.models.process.host_process import HostProcess, Pending, flat_texts, plain_text, to_batch, to_stream
+from lockgate.models.process.host_process import HostProcess, Pending, flat_texts, plain_text, to_stream
 from lockgate.models.process.row_function_process import RowFunctionProcess, is_packed
 from lockgate.models.safe_text import RowText
 
@@ -118,7 +119,8 @@ class ProcessModel(HostProcess):
             pending, rows, rows_before, whole = waiting.popleft()
             frame = self._receive(pending)
             with self._understanding(pending):
-                answer = to_batch(frame)
+                count = rows.num_rows
+                answer = read_batch(frame.payload, rows=None if measure is not None else range(count, count + 1))
                 if measure is not None and not is_packed(answer):
                     raise ValueError("not packed")
             if measure is not None:
@@ -161,7 +163,7 @@ class ProcessModel(HostProcess):
         frame = self._receive(pending, seconds=self.timeout_s + pause, reports=reports)
         with self._understanding(pending):
             passed_s = self._block["ended"] - self._block["begins"]
-            drive = _drive(to_batch(frame), frame.header["first_error"])
+            drive = _drive(read_batch(frame.payload, rows=range(plan.requests + 1)), frame.header["first_error"])
         kind, _, text = (drive.first_error or "").partition(": ")
         return replace(drive, first_error=pending.rows.error(kind, text) if kind else None), passed_s
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lockgate.models.process.host_process import HostProcess, to_batch, to_stream
+from lockgate.models.process.answer_batch import read_batch
+from lockgate.models.process.host_process import HostProcess, to_stream
 from lockgate.models.safe_text import RowText
 
 if TYPE_CHECKING:
@@ -38,10 +39,7 @@ class RowFunctionProcess(HostProcess):
         )  # fmt: skip
         frame = self._receive(pending)
         with self._understanding(pending):
-            values = to_batch(frame)
-            if values.num_rows != count:
-                raise ValueError("other rows")
-        return values
+            return read_batch(frame.payload, rows=range(count, count + 1))
 
 
 def is_packed(answer: pa.RecordBatch) -> bool:
