@@ -115,7 +115,8 @@ def test_data_of_another_digest_is_not_read(folder: Path) -> None:
             "data",
             r"'a' is string in data/b\.jsonl and int64",
         ),
-        ({"data/a.csv": "a\n1\n", "data/b.csv": ""}, "data", r"data/b\.csv: is empty"),
+        ({"data/a.csv": "", "data/b.csv": "\n"}, "data", "data is empty"),
+        ({"data/a.csv": "a\n1\n", "data/b.csv.gz": ""}, "data", r"data/b\.csv\.gz: is empty, and no file of gzip"),
         ({"a.txt": "a\n1\n"}, "a.txt", "holds a file of no known format"),
     ],
 )

@@ -283,3 +283,11 @@ def test_a_folder_that_links_into_a_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "b").symlink_to(tmp_path / "t" / "part")
     assert "files of the Delta table" in refusal(Dataset("holdout", DatasetSpec(path="data"), tmp_path))
+
+
+def test_a_part_without_header_has_no_rows_where_others_have_one(tmp_path: Path, memory: Any) -> None:
+    """As Spark writes a partition that is empty; wherever it stands among the others."""
+    files = {"data/k=1/a.csv": b"", "data/k=1/b.csv": ROWS, "data/k=2/c.csv": b"", "data/k=3/d.csv": b"a,label\n"}
+    for dataset in both(tmp_path, memory, files, "data"):
+        assert rows(dataset) == [{"a": 1, "label": 0, "k": "1"}, {"a": 2, "label": 1, "k": "1"}]
+        assert dataset.schema.names == ["a", "label", "k"]

@@ -86,7 +86,7 @@ def test_every_column_that_is_not_there_is_named_at_its_place() -> None:
     [
         ("{path: rows.prquet, label: y}", "rows.prquet does not exist; did you mean 'rows.parquet'?"),
         ("{path: gates, label: y}", "holds a file of no known format: gates/a.yaml"),
-        ("{path: void.csv, label: y}", "void.csv: is empty"),
+        ("{path: void.csv, label: y}", "void.csv is empty"),
         ("{path: nothing/*.csv, label: y}", "nothing/*.csv matches no file"),
         ("{path: rows.csv, label: amuont}", "has no column 'amuont', the label"),
         ("{path: rows.jsonl, label: late}", ""),

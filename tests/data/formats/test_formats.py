@@ -63,6 +63,7 @@ def parquet(table: pa.Table) -> bytes:
         ("d.csv.zst", zst(CSV)),
         ("d.csv", b"\xef\xbb\xbf" + CSV.replace(b"\n", b"\r\n")),
         ("d.jsonl", JSONL),
+        ("d.csv.gz", gzip.compress(CSV, mtime=0) + bytes(512)),  # padding, as tapes leave it
         ("d.jsonl.gz", gzip.compress(JSONL, mtime=0)),
         ("d.jsonl.zst", zst(JSONL)),
         ("d.json", JSONL),
@@ -80,12 +81,14 @@ def test_every_format_gives_the_same_rows(tmp_path: Path, name: str, data: bytes
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("d.csv", b"", r"d\.csv: is empty"),
+        ("d.csv", b"", r"d\.csv is empty"),
         ("d.csv", b"a,a\n1,2\n", "has columns of the same name: a"),
         ("d.csv", b"a,b\n1,2\n1,SECRET,3\n", r"row 3 \(the header is row 1\) has 3 cells where 2 are expected"),
         ("d.csv", b"a\nx\n\xe9\n", "column 'a' is not UTF-8 text"),
         ("d.csv", b'a,b\n"SECRET,2\n3,4\n', "line 2 opens a quote that is not closed"),
         ("d.csv.gz", gzip.compress(CSV * 500, mtime=0)[:-9], "cannot be read as csv in gzip"),
+        ("d.csv.gz", gzip.compress(CSV, mtime=0) + b"x", "cannot be read as csv in gzip"),
+        ("d.csv.gz", gzip.compress(CSV, mtime=0)[:20] + b"x" * 20, "cannot be read as csv in gzip"),
         ("d.csv.gz", CSV, "cannot be read as csv in gzip"),
         ("d.csv.zst", zst(CSV * 500)[:-9], "cannot be read as csv in zstd"),
         ("d.jsonl", b"", "d.jsonl is empty"),

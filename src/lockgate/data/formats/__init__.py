@@ -6,7 +6,9 @@ files (`read`). Whatever is wrong with a file becomes a DataError that names it 
 
 from __future__ import annotations
 
+import gzip
 import importlib
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from lockgate.data.locate import CODECS, file_format
 from lockgate.errors import DataError
 
 NOTHING = pa.schema([])
+UNREADABLE = (pa.ArrowException, OSError, EOFError, zlib.error, UnicodeError)  # what libraries raise of a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +55,8 @@ class DataFile:
 
     def stream(self) -> pa.NativeFile:
         """The bytes, decompressed."""
+        if self.codec == "gzip":  # Python's own takes zeros behind the last member for padding, as gzip does
+            return pa.PythonFile(gzip.open(self.path), mode="r")
         return pa.input_stream(str(self.path), compression=self.codec)
 
     def broken(self, problem: str, *, remedy: str | None = None) -> DataError:
@@ -98,7 +103,7 @@ def reading(file: DataFile) -> Iterator[None]:
     """Whatever the libraries raise while a file is read, as a DataError without the rows that they like to quote."""
     try:
         yield
-    except (pa.ArrowException, OSError, UnicodeError, OverflowError) as error:
+    except (*UNREADABLE, OverflowError) as error:
         cause = str(error).splitlines()[0].split(": invalid value")[0] if str(error) else type(error).__name__
         raise file.broken(
             f"cannot be read as {file.format}{f' in {file.codec}' if file.codec else ''} ({cause})",

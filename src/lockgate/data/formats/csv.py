@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from lockgate.data import arrow_arrays as arrays
-from lockgate.data.formats import NOTHING, Contents, DataFile, cut, no_column_twice, reading
+from lockgate.data.formats import NOTHING, UNREADABLE, Contents, DataFile, cut, no_column_twice, reading
 from lockgate.data.formats.csv_damage import refuse_damage
 from lockgate.data.formats.encoding import refuse_other_bytes
 from lockgate.data.stored_columns import stored
@@ -25,7 +25,8 @@ _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 def scan(file: DataFile) -> Contents:
     """The types over the whole file: a column with one text among its numbers is a column of texts. Raises DataError.
 
-    The first block suggests the types; where a later cell does not fit, that column alone is read whole.
+    The first block suggests the types; where a later cell does not fit, that column alone is read whole. A file without a
+    header, as Spark leaves one for a part without rows, has no columns that others lack.
     """
     refuse_other_bytes(file)
     refuse_damage(file)
@@ -39,13 +40,15 @@ def scan(file: DataFile) -> Contents:
                 rows = sum(batch.num_rows for batch in reader)
                 return Contents(_of_texts(file, reader.schema), rows)
         except pa.ArrowInvalid as error:
+            if "Empty CSV" in str(error):
+                return Contents(NOTHING, 0, usual=frozenset())
             misfit = _MISFIT.search(str(error))
             if misfit is None or not names or names[int(misfit[1])] in types:
                 raise _explained(file, error) from error
             name = names[int(misfit[1])]
             with reading(file):
                 types[name] = _type_of(file, name)
-        except (pa.ArrowException, OSError, UnicodeError):
+        except UNREADABLE:
             with reading(file):
                 raise
 
@@ -134,8 +137,6 @@ def _explained(file: DataFile, error: Exception) -> DataError:
             f"row {line} (the header is row 1) has {actual} cells where {expected} are expected",
             remedy="quote cells that hold a comma, or correct the row",
         )
-    if "Empty CSV" in str(error):
-        return file.broken("is empty", remedy="a CSV file begins with a line of column names")
     if "straddl" in str(error):
         return file.broken(
             f"has a row of more than {_BLOCK_BYTES >> 20} MiB",

@@ -19,6 +19,8 @@ _MARKS = {
 def refuse_other_bytes(file: DataFile) -> None:
     """Refuse a file of text by name whose first bytes are those of another format. Raises DataError."""
     if file.codec is not None:
+        if not file.path.stat().st_size:
+            raise file.broken(f"is empty, and no file of {file.codec}", remedy="write the file again: it was cut short")
         return
     with reading(file), file.path.open("rb") as stream:
         head = stream.read(4)
