@@ -184,3 +184,32 @@ def test_columns_without_names_have_one_order_or_are_refused(tmp_path: Path) -> 
         )
         listed = {"a": InputSpec(column="a"), "bp": InputSpec(column="bp")}
         assert asked(signature, ("a", "bp"), inputs=listed).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("second", "refused"), [(("b", "a"), True), (("b", "c"), True), (("a", "b"), False), (("c", "d"), False)]
+)
+def test_columns_without_names_have_one_order_in_all_data_sets(
+    tmp_path: Path, second: tuple[str, str], refused: bool
+) -> None:
+    """A column that stands in two places is refused, until `inputs:` lists them; other columns are no other order."""
+    signature = [{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}}]
+    model = contender(signature={"inputs": signature})
+    model.load_facts = lambda _: None
+    listed = {name: InputSpec(column=name) for name in second}
+    frame(tmp_path, ("a", "b"))
+    data = dataset(tmp_path, "holdout")
+    (tmp_path / "other").mkdir()
+    frame(tmp_path / "other", second)
+    other = dataset(tmp_path / "other", "logs")
+
+    inputs = scoring_inputs(tmp_path)
+    inputs.checked_plan(model, data)
+    inputs.checked_plan(model, data)
+    if refused:
+        with pytest.raises(DataError, match=r"data 'holdout' have a, b, data 'logs' have b, ") as raised:
+            inputs.checked_plan(model, other)
+        assert str(raised.value.remedy).startswith("write inputs: [a, b], in the order")
+    else:
+        assert inputs.checked_plan(model, other).sources == second
+    assert scoring_inputs(tmp_path, inputs=listed).checked_plan(model, other).sources == second

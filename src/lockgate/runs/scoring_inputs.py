@@ -33,6 +33,7 @@ class ScoringInputs:
     signature names no columns.
 
     unsigned: role → what its model was given, of models without a signature that were asked so far.
+    orders: role → data set → the columns that fill its inputs without names, in order.
     copies: (data set, columns) → those of the columns that say the same as its label, as far as they were compared.
     """
 
@@ -40,6 +41,7 @@ class ScoringInputs:
     contenders: Callable[[], Sequence[Contender]] = tuple
     unsigned: dict[str, InputPlan] = field(default_factory=dict, init=False)
     copies: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(default_factory=dict, init=False)
+    orders: dict[str, dict[str, list[str]]] = field(default_factory=dict, init=False)
 
     @cached_property
     def sources(self) -> Mapping[str, InputSource]:
@@ -96,6 +98,7 @@ class ScoringInputs:
             )
         if plan.by_place:
             self._need_one_order(contender, plan)
+            self._need_order_of_other_data(contender.role, plan, dataset)
         if plan.unsigned or plan.by_place:
             self.unsigned.setdefault(contender.role, plan)
         return plan
@@ -111,6 +114,19 @@ class ScoringInputs:
                     f"the data have {', '.join(placed[:20])}, the {other.role} was trained on {', '.join(names[:20])}",
                     remedy=f"write inputs: [{', '.join(names)}], in the order in which the {contender.role} was trained",
                 )
+
+    def _need_order_of_other_data(self, role: str, plan: InputPlan, dataset: Dataset) -> None:
+        """Raise DataError where a column is another input of the model than in another data set."""
+        columns = [column.column for column in plan.columns]
+        for name, before in self.orders.setdefault(role, {}).items():
+            input_of = {column: number for number, column in enumerate(before)}
+            if any(input_of.get(column, number) != number for number, column in enumerate(columns)):
+                raise DataError(
+                    f"the signature of the {role} names no columns, so their order decides, and there are two: data "
+                    f"{name!r} have {', '.join(before[:20])}, data {dataset.name!r} have {', '.join(columns[:20])}",
+                    remedy=f"write inputs: [{', '.join(before)}], in the order in which the {role} was trained",
+                )
+        self.orders[role].setdefault(dataset.name, columns)
 
     def _leak(self, role: str, plan: InputPlan, dataset: Dataset) -> str | None:
         """Which input is the label, by its name, or of a model without a signature by what it says in every row."""
