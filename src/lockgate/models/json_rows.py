@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import ModelFault
 from lockgate.models.input_check import has_tensors, tensor_specs
-from lockgate.models.model_host import ERROR_KEYS, BadInput, error_text, fit_column, tensors
+from lockgate.models.model_host import ERROR_KEYS, BadInput, error_text, fit_column, kind_change, tensors
 from lockgate.models.signature_diff import properties
 from lockgate.text import counted
 
@@ -206,13 +206,7 @@ def value_kinds(answer: pa.RecordBatch) -> dict[str, str]:
 
 def other_kind(answer: pa.RecordBatch, verified: Mapping[str, str]) -> str | None:
     """Return how an answer differs in kind from one that was read before, with its `value_kinds`; None where it does not."""
-    kinds, titles = value_kinds(answer), answer.schema.names
-    for title, kind in verified.items():
-        if title not in titles and (kind == "numbers" or len(verified) == 1):
-            return f"it has no {title!r}, as the first answer has; it has {', '.join(map(repr, titles[:10]))}"
-        if kinds.get(title, kind) != kind:
-            return f"its predictions ({title!r}) are {kinds[title]}, and those of the first answer are {kind}"
-    return None
+    return kind_change(value_kinds(answer), answer.schema.names, verified)
 
 
 def missing_prediction(answer: pa.RecordBatch) -> str | None:

@@ -16,6 +16,7 @@ import faulthandler
 import fcntl
 import gc
 import json
+import numbers
 import os
 import random
 import resource
@@ -37,6 +38,8 @@ MOST_CLASSES = 10_000
 ERROR_KEYS = frozenset(("error", "errors"))
 NO_ERROR = ("", *"none null nan nat <na> no ok false 0 0.0 -0.0".split())  # what says that there is none
 LEAST_RANKED = 10  # rows, of which 1 order in 1.8 million is sorted by chance
+
+VALUE_KINDS = {"i": "numbers", "u": "numbers", "f": "numbers", "b": "bool", "U": "texts"}  # by numpy's letter
 
 # MLflow's column types: what pyarrow calls them, and the kinds of column that can become them without loss
 TEXTS = ("string", "large_string", "string_view")
@@ -145,6 +148,7 @@ class Host:
         self.first_prediction_s: float | None = None
         self.modules: dict[tuple[str, str], Any] = {}
         self.descriptions: dict[str | None, dict[str, Any]] = {}
+        self.kinds: dict[str, str] = {}  # of the values in the first answers to a load
 
     def answer(self, header: dict[str, Any], payload: memoryview) -> tuple[dict[str, Any], Any]:
         """Return the reply's header and payload. Raises whatever the model raises."""
@@ -475,7 +479,12 @@ class Block:
         try:
             answer = self.host.call_model(request, None)
             after = clock()
-            _check_prediction(answer, self.plan["rows"])
+            columns = _check_prediction(answer, self.plan["rows"])
+            kinds = {name: kind for name, values in columns.items() for kind in [value_kind(values)] if kind}
+            problem = kind_change(kinds, list(columns), self.host.kinds)
+            if problem is not None:
+                raise BadAnswer("the model's answer is of another kind: " + problem)
+            self.host.kinds = {**kinds, **self.host.kinds}
         except Exception as raised:  # a request that fails is a fact of the block, which goes on
             return before, clock(), raised
         return before, after, None
@@ -1683,8 +1692,10 @@ def _check_rows(answer: Any, rows: int) -> None:
         raise BadAnswer("the model returned %d rows for %d" % (count, rows))
 
 
-def _check_prediction(answer: Any, rows: int) -> None:
-    """Raise BadAnswer for an answer to a request under load that is no prediction: None, an error, a value that is missing.
+def _check_prediction(answer: Any, rows: int) -> dict[str, Any]:
+    """Return the columns of an answer by name, `prediction` where it has no names, without errors.
+
+    Raises BadAnswer for an answer to a request under load that is no prediction: None, an error, a value that is missing.
 
     Cheap, because the next request waits: a sum tells whether numbers are finite. Of a vector or a matrix every value
     counts; of named columns one in each row is enough.
@@ -1716,6 +1727,41 @@ def _check_prediction(answer: Any, rows: int) -> None:
         lacking = hasattr(values, "dtype") and _lacks_rows(values, every=True)
     if lacking:
         raise BadAnswer("the model returned a prediction that is missing, NaN or infinite")
+    by_name = {"prediction": answer} if named is None else named
+    return {str(name): values for name, values in by_name.items() if name not in ERROR_KEYS}
+
+
+def value_kind(values: Any) -> str:
+    """Return what the values of a column are: `numbers`, `texts`, `bool`, …; empty where there are none."""
+    import numpy
+
+    values = getattr(values, "values", values)  # of a series
+    kind = getattr(getattr(values, "dtype", None), "kind", "f" if hasattr(values, "detach") else None)
+    if kind == "f" and isinstance(values, numpy.ndarray) and bool(numpy.isnan(values).all()):  # for what is missing
+        return ""
+    if kind in VALUE_KINDS:
+        return VALUE_KINDS[kind]
+    return " and ".join(sorted(set(_kinds_in(values if hasattr(values, "__iter__") else [values]))))
+
+
+def _kinds_in(values: Any) -> Any:
+    for value in values:
+        value = value.tolist() if hasattr(value, "tolist") else value
+        if isinstance(value, (list, tuple)):
+            yield from _kinds_in(value)
+        elif not _lacks(value):
+            number = isinstance(value, numbers.Number) and not isinstance(value, bool)
+            yield "numbers" if number else "texts" if isinstance(value, str) else type(value).__name__
+
+
+def kind_change(kinds: Any, names: list[str], verified: Any) -> str | None:
+    """Return how columns differ in kind from those of the first answer, both as `value_kind` by name; None where they do not."""
+    for name, kind in verified.items():
+        if name not in names and (kind == "numbers" or len(verified) == 1):
+            return "it has no %r, as the first answer has; it has %s" % (name, ", ".join(map(repr, names[:10])))
+        if kinds.get(name, kind) != kind:
+            return "its predictions (%r) are %s, and those of the first answer are %s" % (name, kinds[name], kind)
+    return None
 
 
 def _named(answer: Any) -> dict[Any, Any] | None:

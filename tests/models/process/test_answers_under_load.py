@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_array  # type: ignore[import-untyped,unused-ignore]
 
 from lockgate.models.model_host import BadAnswer, Block, Host, _check_prediction
 
@@ -83,6 +84,37 @@ def test_what_is_no_prediction_is_refused(answer: Any) -> None:
     """As a server's answer would be."""
     with pytest.raises(BadAnswer):
         _check_prediction(answer, 2)
+
+
+@pytest.mark.parametrize(
+    ("answers", "failed"),
+    [
+        ([[0.5], ["ERROR: timeout"], [1], [np.float32(0.5)]], [1]),
+        ([np.array([0.5]), np.array(["late"], object), np.array([1]), [True]], [1, 3]),
+        ([[[0.1, 0.9]], [["a", 0.9]], np.array([[0.1, 0.9]])], [1]),
+        ([[{"p": 0.5, "why": None}], [{"p": 0.5, "why": "x"}], [{"p": "late", "why": "x"}], [{"q": 1}]], [2, 3]),
+        (
+            [
+                pd.DataFrame({"p": [0.5], "why": [NAN]}),
+                pd.DataFrame({"p": [1], "why": ["x"]}),
+                pd.DataFrame({"p": ["0.5"], "why": [None]}),
+            ],
+            [2],
+        ),
+        ([["a"], ["b"], [0.5]], [2]),
+        ([csr_array([[0.5]]), np.array([[0.1]]), 0.5, "late"], [3]),
+    ],
+)
+def test_an_answer_of_another_kind_than_the_first_fails(answers: list[Any], failed: list[int]) -> None:
+    """As over HTTP: whole numbers and floats are one kind, and what is missing has none."""
+    host = Host(lambda: None)
+    host.model = Answers(*answers)
+    plan = {"requests": len(answers), "rate": None, "concurrency": 1, "duration_s": None, "rows": 1}
+    block = Block(host, plan, [[0.0]])
+    block.run()
+
+    assert np.flatnonzero(block.failed).tolist() == failed
+    assert "of another kind" in str(block.first_error)
 
 
 def test_a_load_counts_them() -> None:
