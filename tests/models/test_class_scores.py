@@ -40,6 +40,19 @@ def test_a_column_belongs_to_the_class_it_is_named_after(answer: Any, classes: t
     assert scores(answer, classes=classes).tolist() == [[0.5, 0.3, 0.2]]
 
 
+@pytest.mark.parametrize("label", [["b"], pa.array(["b"]).dictionary_encode(), [None]])
+def test_labels_beside_a_score_of_each_class_are_left_out(label: Any) -> None:
+    """In any column, in texts and whole numbers; values that are no classes may be the score of one more."""
+    assert scores({"prediction": label, "c": [0.2], "a": [0.5], "b": [0.3]}).tolist() == [[0.5, 0.3, 0.2]]
+    numbers: dict[str, Any] = {"1": [0.5], "2": [0.3], "3": [0.2]}
+    assert scores({**numbers, "label": [2]}, classes=("1", "2", "3")).tolist() == [[0.5, 0.3, 0.2]]
+    for more in ({"4": [1]}, {"label": [4]}, {"label": [1.0]}, {"label": ["x"]}):
+        with pytest.raises(LockgateError, match="which is none; known: 1, 2, 3"):
+            scores({**numbers, **more}, classes=("1", "2", "3"))
+    with pytest.raises(LockgateError, match="scores no class 'c'; it scores "):
+        scores({"prediction": label, "a": [0.5], "b": [0.3]})
+
+
 @pytest.mark.parametrize("values", [["b", "a"], pa.array(["b", "a"]).dictionary_encode()])
 def test_an_answer_of_one_column_is_a_label(values: Any) -> None:
     """As the place of the class; so is the column that `output` names among others."""

@@ -311,16 +311,16 @@ def test_each_role_may_have_an_output_of_its_own() -> None:
     [([[1, 0, 0], [0, 1, 0]], True), ([[1, 0, 0], [2, 1, 0]], False), ([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], False)],
 )
 def test_a_one_of_several_columns_is_a_class_label_too(answers: list[list[float]], refused: bool) -> None:
-    """Whole numbers 0 and 1 are no scores of classes; votes are, and so are the shares of a tree."""
-    reader = AnswerReader(ScoreReading(Output(), "multiclass", None, need_scores=True, classes=("a", "b", "c")))
+    """Whole numbers 0 and 1 are no scores of classes, with a label beside them or without; votes and shares of a tree are."""
     columns = {name: [row[index] for row in answers] for index, name in enumerate("abc")}
-    values = reader.read(pa.RecordBatch.from_pydict(columns))
-
-    if refused:
-        with pytest.raises(DataError, match="holds class labels"):
-            reader.finish(values)
-    else:
-        assert reader.finish(values).tolist() == answers
+    for beside in ({}, {"prediction": ["a", "b"]}):
+        reader = AnswerReader(ScoreReading(Output(), "multiclass", None, need_scores=True, classes=("a", "b", "c")))
+        values = reader.read(pa.RecordBatch.from_pydict(columns | beside))
+        if refused:
+            with pytest.raises(DataError, match="holds class labels"):
+                reader.finish(values)
+        else:
+            assert reader.finish(values).tolist() == answers
 
 
 def test_what_is_refused_says_whose_answer_it_is() -> None:

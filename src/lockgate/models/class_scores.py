@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.data.arrow_arrays import Array, to_floats, to_numpy
+from lockgate.data.arrow_arrays import Array, is_missing, is_text, plain, to_floats, to_numpy
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.errors import DataError, ModelFault
 from lockgate.models.model import ScoreReading, column_names
@@ -25,12 +25,13 @@ def class_scores(
     """Return (n, classes) float64 scores in the order of the classes, or (n,) float64 indices into them if the answer is a label.
 
     An answer of one column, or of the one that `reading` names, is a label; of several, each is the score of the class that
-    it is named after. Columns without names are in the order of `own_classes`, the classes that the model itself names, else of
+    it is named after, and what holds labels beside a score of each class is left out. Columns without names are in the order of `own_classes`, the classes that the model itself names, else of
     the classes where the pipeline names these. Where rows may fail, NaN is one that did.
     Raises DataError where the classes of the columns are unclear, ModelFault where a score is missing, infinite or an
     unknown class.
     """
     spec, classes = reading.output, reading.classes
+    answer = without_labels(answer, reading)
     by_class = names_by_class(answer.schema.names, own_classes)
     names = column_names(answer, spec, classes=by_class)
     if spec.column is None and len(names) > 1:
@@ -56,6 +57,32 @@ def class_scores(
             remedy="look at the model's answer for that row; a class that no label has is written into classes:",
         )
     return scores
+
+
+def without_labels(answer: pa.RecordBatch, reading: ScoreReading) -> pa.RecordBatch:
+    """Return the columns of the classes, where there is one for each and every other holds class labels; else the answer.
+
+    Whole numbers beside whole numbers, and under a number for a name, may be the column of one more class.
+    """
+    names = answer.schema.names
+    scored = [name for name in names if _class_of(name, reading.classes) in reading.classes]
+    if reading.output.column is not None or len(scored) == len(names):
+        return answer
+    if {_class_of(name, reading.classes) for name in scored} != set(reading.classes):
+        return answer
+    floats = all(pa.types.is_floating(answer.column(name).type) for name in scored)
+    for name in set(names) - set(scored):
+        column = plain(answer.column(name))
+        number = pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)
+        if not (is_text(column.type) or pa.types.is_null(column.type) or (number and floats and not _is_number(name))):
+            return answer
+        if ((class_indices(column, reading.classes) < 0) & ~is_missing(column)).any():
+            return answer
+    return answer.select(scored)
+
+
+def _is_number(name: str) -> bool:
+    return name.removesuffix(".0").lstrip("-").isdigit()
 
 
 def class_indices(column: pa.Array, classes: Sequence[str]) -> Array:

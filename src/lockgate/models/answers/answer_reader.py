@@ -16,7 +16,7 @@ from lockgate.errors import DataError, ModelFault
 from lockgate.models.answers.answer_kind import MOST_LABELS, ColumnFacts, decide
 from lockgate.models.answers.failed_rows import without_failed_rows
 from lockgate.models.answers.labels_beside import LabelsBeside
-from lockgate.models.class_scores import class_scores, column_by_name, labels_only, names_by_class
+from lockgate.models.class_scores import class_scores, column_by_name, labels_only, names_by_class, without_labels
 from lockgate.models.model import ScoreReading, column_names, unclear_score, yaml_text
 
 _MOST_TEXTS = 1000
@@ -74,7 +74,8 @@ class AnswerReader:
         self._model, named = description(answer), self.reading.output.column
         answer = without_failed_rows(answer, score=named, may_fail=self._may_fail, rows_before=rows_before)
         if self.reading.task == "multiclass":
-            whole = all(pa.types.is_integer(kind) for kind in answer.schema.types)
+            classes = without_labels(answer, self.reading)
+            whole = all(pa.types.is_integer(kind) for kind in classes.schema.types)
             self._one_hot = self._one_hot and whole
             scores = class_scores(
                 answer,
