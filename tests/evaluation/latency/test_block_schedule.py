@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from lockgate.evaluation.latency.block_schedule import BlockSchedule
@@ -74,3 +75,25 @@ def test_a_block_that_is_full_early_makes_later_ones_shorter() -> None:
     assert fast == pytest.approx(3600 - 35, abs=1)
     assert counts[0] == BLOCK
     assert max(counts[1:]) < BLOCK
+
+
+@pytest.mark.parametrize(("requests", "size"), [(90, 1), (90, 3), (400, 2), (7, 1)])
+def test_rows_go_on_where_the_last_block_ended(requests: int, size: int) -> None:
+    """Over all blocks, request by request, and from the first row again after the last."""
+    schedule = BlockSchedule(Load.model_validate({"rate": "100/s", "requests": requests}))
+    batch = pa.RecordBatch.from_pydict({"x": range(31)})
+    sent: list[int] = []
+    while schedule.remaining:
+        rows = schedule.rows(batch, size=size).column("x").to_pylist()
+        sent += (rows * schedule.requests)[: schedule.requests * size]  # as a model takes them in turn
+        schedule.record([driven(schedule.requests, rate=100)])
+
+    whole = 31 // size * size
+    assert sent == [row % whole for row in range(requests * size)]
+
+
+def test_a_batch_smaller_than_a_request_is_sent_as_it_is() -> None:
+    """It is repeated until it fills one."""
+    batch = pa.RecordBatch.from_pydict({"x": [1, 2]})
+
+    assert BlockSchedule(Load.model_validate({"rate": "100/s", "requests": 90})).rows(batch, size=32) is batch

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lockgate.models.load_spec import BLOCK, Load
 from lockgate.models.model import Drive
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class BlockSchedule:
@@ -21,7 +25,7 @@ class BlockSchedule:
     """
 
     def __init__(self, load: Load) -> None:
-        self.done = 0
+        self.done = self.sent = 0
         self._load = load
         self._left_s = 0.0 if load.planned is not None or load.duration is None else load.duration.total_seconds()
         self._slot_s = self._left_s / load.blocks
@@ -53,10 +57,25 @@ class BlockSchedule:
         warmup = self._load.warmup
         return warmup if self.done == 0 else max(1, min(warmup, self.requests // 20))
 
+    def rows(self, batch: pa.RecordBatch, *, size: int) -> pa.RecordBatch:
+        """Return the rows of the next block's requests, `size` each: they go on where those of the last block ended.
+
+        They are the same for all models, so that request i of a block is the same request; after a model that sent fewer,
+        they go on where the other ended. A batch with fewer rows than a request is returned as it is.
+        """
+        import pyarrow as pa
+
+        requests = batch.num_rows // size
+        if requests < 2:
+            return batch
+        numbers = [(self.sent + request) % requests for request in range(min(requests, self.requests))]
+        return batch.take(pa.array([number * size + row for number in numbers for row in range(size)]))
+
     def record(self, drives: Sequence[Drive]) -> None:
         """Count a block that every model has answered; shorten the next ones where all models filled it early."""
         slot = self.seconds
         self.done += 1
+        self.sent += max((len(drive.sent_s) for drive in drives), default=0)
         if slot is None:
             return
         full = [float(drive.done_s.max()) for drive in drives if len(drive.sent_s) >= BLOCK]

@@ -90,7 +90,7 @@ class InterleavedRun:
             concurrency=CONNECTIONS if load.closed is None else load.closed.concurrency,
             duration_s=schedule.seconds,
         )
-        drive = self.models[role].drive(plan, self.batches[role])
+        drive = self.models[role].drive(plan, schedule.rows(self.batches[role], size=size))
         self.sent[role] += plan.warmup + len(drive.sent_s) + drive.unrecorded
         return drive
 
