@@ -165,7 +165,7 @@ def test_a_column_that_is_not_there_is_guessed(folder: Path) -> None:
 
     with pytest.raises(DataError, match=r"d\.csv has no column 'amout', the label; .* amount, country; .*'amount'\?"):
         dataset(folder, "d.csv").need({"amout": "label"})
-    with pytest.raises(DataError, match="this file seems to use another sign"):
+    with pytest.raises(DataError, match="seems to use another separator"):
         dataset(folder, "semi.csv").need({"age": ""})
 
 

@@ -179,8 +179,10 @@ class Dataset:
             near = get_close_matches(column, self.columns, n=1)
             listed = ", ".join(self.columns[:40]) + (", …" if len(self.columns) > 40 else "")
             guess = f"did you mean {near[0]!r}?" if near else None
-            if len(self.columns) == 1 and re.search("[;\t|]", self.columns[0]):
-                guess = "cells are separated by commas in CSV; this file seems to use another sign"
+            if len(self.columns) == 1 and self._files[0].format == "csv":
+                from lockgate.data.formats.csv import header_problem
+
+                guess = "; ".join(header_problem(self.columns[0], self._files[0].delimiter) or ()) or guess
             if f"{column}=" in self._local:
                 guess = "a column in the path is read below it: name the folder that holds these folders"
             raise self._wrong(

@@ -19,6 +19,7 @@ from lockgate.errors import DataError
 
 _BLOCK_BYTES = 2 << 20  # the longest row that can be read
 _MISFIT = re.compile(r"In CSV column #(\d+): .*conversion error")
+_ABOVE = "remove what stands above the line of column names"
 _RAGGED = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
 
 
@@ -129,10 +130,35 @@ def _without_empty_texts(batch: pa.RecordBatch) -> pa.RecordBatch:
     )
 
 
+def header_problem(line: str, delimiter: str) -> tuple[str, str] | None:
+    """(problem, remedy) of a first line that is a comment, Excel's mark, or one cell that holds what separates cells elsewhere;
+    None of another one. It is a header where the rows below fit it."""
+    if line.startswith(("sep=", '"sep=', "#")):
+        return "line 1 is no header: it is a comment, or the mark of a separator", _ABOVE
+    if delimiter in line or not re.search("[;,\t|]", line):
+        return None
+    return (
+        f"seems to use another separator: in .{'tsv' if delimiter == chr(9) else 'csv'} cells are separated by "
+        f"{'tabs' if delimiter == chr(9) else 'commas'}",
+        "write it with commas, and numbers with a point; with tabs name it .tsv",
+    )
+
+
+def _first_line(file: DataFile) -> str:
+    with reading(file), file.stream() as stream:
+        head: bytes = stream.read(1 << 16)
+    return head.decode("utf-8-sig", "replace").lstrip().splitlines()[0]
+
+
 def _explained(file: DataFile, error: Exception) -> DataError:
     ragged = _RAGGED.search(str(error))
     if ragged:
         line, expected, actual = ragged.groups()
+        wrong = header_problem(_first_line(file), file.delimiter) if int(actual) > int(expected) else None
+        if wrong is None and (line, expected) == ("2", "1"):
+            wrong = (f"line 1 is no header: it has one cell, and row 2 has {actual}", _ABOVE)
+        if wrong is not None:
+            return file.broken(wrong[0], remedy=wrong[1])
         return file.broken(
             f"row {line} (the header is row 1) has {actual} cells where {expected} are expected",
             remedy="quote cells that hold a comma, or correct the row",
