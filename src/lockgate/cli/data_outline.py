@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,7 +140,7 @@ def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:
 
 def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
     """(the value that is probably the positive one of two, the two where that is a guess)."""
-    values = [value for value in column.unique().to_pylist() if value is not None and value == value]
+    values = [_plain(value) for value in column.unique().to_pylist() if value is not None and value == value]
     if len(values) != 2:
         return None, ()
     first, second = sorted(values, key=str)
@@ -147,11 +148,13 @@ def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
         word, opposite = str(value).strip().casefold(), str(other).strip().casefold()
         if (word in _POSITIVE and opposite not in _POSITIVE) or (opposite in _NEGATIVE and word not in _NEGATIVE):
             unsure = not (word in _POSITIVE and opposite in _NEGATIVE)
-            return _plain(value), (first, second) if unsure else ()
-    return _plain(second), (first, second)
+            return value, (first, second) if unsure else ()
+    return second, (first, second)
 
 
 def _plain(value: Any) -> Any:
+    """A number as a pipeline writes it: 1 of 1.0 and of a decimal."""
+    value = float(value) if isinstance(value, Decimal) else value
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -308,6 +309,7 @@ def test_what_only_looks_like_something_stays_a_feature() -> None:
     [
         ([0, 1], 1),
         ([0.0, 1.0], 1),
+        ([Decimal("0.00"), Decimal("1.00")], 1),
         ([-1, 1], 1),
         ([False, True], True),
         (["no", "yes"], "yes"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,7 @@ def test_a_label_is_positive_where_it_equals_positive(
             r"holds 'no', 'yes', none of which is `positive: 1`.*positive: \"yes\"",
         ),
         ({"y": ["1", "0", "0", "1"]}, {}, r"holds '0', '1', none of which is `positive: 1`.*positive: \"1\""),
+        ({"y": [Decimal(n) for n in (2, 3, 3, 2)]}, {}, r"holds 2, 3, none of which is `positive: 1`.*positive: 3"),
         ({"y": ["0"] * 4}, {}, "none of which"),
         ({"y": [2, 3, 3, 2]}, {}, r"holds 2, 3, none of which"),
         ({"y": [1, 0, 2, 1]}, {}, "more than two values .0, 1, 2, ….*task: regression"),

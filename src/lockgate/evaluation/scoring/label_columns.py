@@ -113,7 +113,7 @@ class Labels(SingleColumn):
                 (value for value in self._seen if str(value).lower() == str(self._positive).lower()), None
             )
             example = max(self._seen, key=str) if suggestion is None else suggestion
-            written = f'"{example}"' if isinstance(example, str) else repr(example).lower()
+            written = f'"{example}"' if isinstance(example, str) else str(example).lower()
             raise self._wrong(
                 f"holds {self._values_seen()}, none of which is `positive: {self._positive!r}`"
                 + (" (a text)" if text else ""),
@@ -130,7 +130,9 @@ class Labels(SingleColumn):
         )
 
     def _values_seen(self) -> str:
-        return ", ".join(repr(value)[:40] for value in sorted(self._seen, key=str)[:3])
+        return ", ".join(
+            (repr(value) if isinstance(value, str) else str(value))[:40] for value in sorted(self._seen, key=str)[:3]
+        )
 
 
 class Classes(SingleColumn):
