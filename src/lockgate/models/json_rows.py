@@ -155,7 +155,8 @@ def json_rows(batch: pa.RecordBatch, *, name: str) -> list[Any]:
 def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
     """Read one prediction a row: a list of numbers, texts, lists or objects; or an object of such columns.
 
-    The columns are `prediction` for plain values, `0`, `1`, … for lists, and those of objects. Raises UnusableAnswer.
+    The columns are `prediction` for plain values, `0`, `1`, … for lists, and those of objects, where lists and objects beside
+    plain values, such as reasons, are null: they are no score. Raises UnusableAnswer.
     """
     import pyarrow as pa
 
@@ -163,13 +164,16 @@ def read_predictions(document: Any, rows: int) -> pa.RecordBatch:
     columns = _columns(document)
     if columns and not columns.keys() - ERROR_KEYS:
         raise UnusableAnswer(f"it gave {' and '.join(columns)} in place of predictions")
-    for title, column in _without_failed_rows(columns).items():
+    columns = _without_failed_rows(columns)
+    nested = {title for title in columns if any(isinstance(value, list | dict) for value in columns[title])}
+    flat = columns.keys() - nested - ERROR_KEYS
+    for title, column in columns.items():
         if len(column) != rows:
             raise UnusableAnswer(f"it gave {len(column):,} predictions for {counted(rows, 'row')}")
-        if any(isinstance(value, list | dict) for value in column):
+        if title in nested and (title.isdigit() or not flat):
             raise UnusableAnswer(f"its predictions ({title!r}) are nested deeper than one row of values each")
         try:
-            arrays.append(pa.array(column))
+            arrays.append(pa.nulls(rows) if title in nested else pa.array(column))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             raise UnusableAnswer(f"its predictions ({title!r}) are values of no one type: {_some(column)}") from None
         names.append(title)

@@ -121,6 +121,19 @@ def test_a_row_with_an_error_of_its_own_has_no_values() -> None:
     assert answer.to_pydict() == {"p": [None, 0.7], "error": ["late", None]}
 
 
+def test_lists_and_objects_beside_a_score_are_no_score() -> None:
+    """Whatever is in them; alone, they are no predictions."""
+    rows = [
+        {"p": 0.2, "reasons": [], "limits": {"low": 0}},
+        {"p": 0.7, "reasons": ["R1", 7], "limits": {"low": "none"}},
+    ]
+
+    assert read_predictions(rows, 2).to_pydict() == {"p": [0.2, 0.7], "reasons": [None] * 2, "limits": [None] * 2}
+    assert problem(MLFLOW, {"predictions": [{"p": None, "reasons": ["R1"]}]}, 1) is not None
+    with pytest.raises(UnusableAnswer, match="nested deeper"):
+        read_predictions([{"reasons": ["R1"], "error": None}], 1)
+
+
 def test_columns_without_values_have_no_kind() -> None:
     """What comes later tells."""
     batch = pa.RecordBatch.from_pydict({"a": [None], "b": [1], "c": ["x"], "d": [1.5]})
