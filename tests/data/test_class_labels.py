@@ -34,6 +34,12 @@ def test_numbers_are_in_order_of_size_and_texts_of_letters() -> None:
     assert in_order(["b", "a10", "a9"]) == ("a10", "a9", "b")
 
 
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.int8()], ids=str)
+def test_numbers_name_the_same_classes_in_every_width(tmp_path: Path, kind: pa.DataType) -> None:
+    """Half floats too."""
+    assert labels(tmp_path, pa.array([10, 2, 9, 2]).cast(kind)) == ("2", "9", "10")
+
+
 def test_classes_of_folders_are_in_the_order_of_those_of_csv(tmp_path: Path) -> None:
     """Numbers by size where all are numbers."""
     for team in ("2", "10", "9"):

@@ -31,6 +31,7 @@ def test_a_renamed_class_is_a_copy(names: dict[int, Any]) -> None:
 
     assert copies({"x": column, "y": [*column[:-1], names[1 - LABELS[-1]]]}) == ("x",)
     assert copies({"x": pa.array(column).dictionary_encode()}) == ("x",)
+    assert copies({"x": pa.array([float(value) for value in LABELS], pa.float16())}) == ("x",)
 
 
 def test_classes_are_copied_one_by_one() -> None:

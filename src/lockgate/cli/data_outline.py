@@ -140,7 +140,9 @@ def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:
 
 def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
     """(the value that is probably the positive one of two, the two where that is a guess)."""
-    values = [_plain(value) for value in column.unique().to_pylist() if value is not None and value == value]
+    from lockgate.data.arrow_arrays import distinct
+
+    values = [_plain(value) for value in distinct(column)]
     if len(values) != 2:
         return None, ()
     first, second = sorted(values, key=str)
@@ -180,8 +182,11 @@ def _is_score(column: pa.ChunkedArray) -> bool:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    from lockgate.data.arrow_arrays import comparable
+
     if not pa.types.is_floating(column.type) or column.null_count:
         return False
+    column = comparable(column)
     return pc.min(column).as_py() >= 0 and pc.max(column).as_py() <= 1 and len(column.unique()) > 1
 
 
@@ -223,6 +228,8 @@ def _distinct(column: pa.ChunkedArray) -> int | None:
     """How many values there are; None for nested ones, and where some are missing."""
     import pyarrow as pa
 
+    from lockgate.data.arrow_arrays import comparable
+
     if pa.types.is_nested(column.type) or column.null_count:
         return None
-    return len(column.unique())
+    return len(comparable(column).unique())

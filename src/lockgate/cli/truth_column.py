@@ -94,10 +94,10 @@ def _two_values(column: pa.ChunkedArray) -> set[object] | None:
     from lockgate.data import arrow_arrays as arrays
 
     kind = arrays.plain_type(column.type)
-    checks = (arrays.is_text, pa.types.is_boolean, pa.types.is_integer, pa.types.is_float32, pa.types.is_float64)
+    checks = (arrays.is_text, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating)
     if not any(check(kind) for check in checks):
         return None
-    values = {value for value in column.unique().to_pylist() if value is not None and value == value}
+    values = set(arrays.distinct(column))
     if len(values) != 2:
         return None
     return {value.strip().casefold() if isinstance(value, str) else value for value in values}

@@ -119,6 +119,21 @@ def _uuid_texts(column: pa.Array) -> pa.Array:
     return pc.if_else(column.is_null(), pa.nulls(1, pa.string())[0], texts)
 
 
+def comparable(column: Any) -> Any:
+    """The values as they are, but half floats, of which Arrow can tell none from another, in single precision."""
+    return column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
+
+
+def encoded(column: pa.Array) -> pa.DictionaryArray:
+    """The values by codes, those that are missing too."""
+    return comparable(column).dictionary_encode(null_encoding="encode")
+
+
+def distinct(column: Any) -> list[Any]:
+    """The distinct values of a column, in order of appearance, without those that are missing."""
+    return [value for value in comparable(column).unique().to_pylist() if value is not None and value == value]
+
+
 def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type of the values, of a column that is stored by codes."""
     return kind.value_type if pa.types.is_dictionary(kind) else kind

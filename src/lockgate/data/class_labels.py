@@ -51,9 +51,7 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
                 f"data {dataset.name!r}: the label (column {column!r}) holds {arrays.type_text(kind)}",
                 remedy="a class is a text, a whole number, or true or false",
             )
-        distinct |= dict.fromkeys(
-            value for value in values.unique().to_pylist() if value is not None and value == value
-        )
+        distinct |= dict.fromkeys(arrays.distinct(values))
         if len(distinct) > most:
             if any(isinstance(value, int | float) for value in distinct):
                 return None

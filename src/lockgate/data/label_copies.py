@@ -79,7 +79,7 @@ class _Renaming:
     def add(self, label: pa.Array, column: pa.Array) -> bool:
         if pa.types.is_nested(column.type) or not arrays.is_class(label.type):
             return False
-        truth, values = (each.dictionary_encode(null_encoding="encode") for each in (label, column))
+        truth, values = map(arrays.encoded, (label, column))
         count = max(1, len(values.dictionary))
         pairs = np.unique(arrays.to_numpy(truth.indices).astype(np.int64) * count + arrays.to_numpy(values.indices))
         if len(pairs) > max(len(truth.dictionary), 1):

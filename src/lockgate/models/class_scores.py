@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.data.arrow_arrays import Array, is_missing, is_text, plain, to_floats, to_numpy
+from lockgate.data.arrow_arrays import Array, encoded, is_missing, is_text, plain, to_floats, to_numpy
 from lockgate.data.class_labels import class_text, mismatch
 from lockgate.errors import DataError, ModelFault
 from lockgate.models.model import ScoreReading, column_names
@@ -90,10 +90,10 @@ def class_indices(column: pa.Array, classes: Sequence[str]) -> Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     # each distinct label is compared once, not once a row
-    encoded = column.dictionary_encode(null_encoding="encode")
+    coded = encoded(column)
     index_of = {name: number for number, name in enumerate(classes)}
-    indices = [-1 if value is None else index_of.get(class_text(value), -1) for value in encoded.dictionary.to_pylist()]
-    return np.array(indices, np.float64)[to_numpy(encoded.indices)]
+    indices = [-1 if value is None else index_of.get(class_text(value), -1) for value in coded.dictionary.to_pylist()]
+    return np.array(indices, np.float64)[to_numpy(coded.indices)]
 
 
 def predicted_class(scores: Array) -> Array:

@@ -94,6 +94,18 @@ def test_the_table_holds_what_the_contract_names(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["s.parquet"]
 
 
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.uint8(), pa.decimal128(9, 0), pa.bool_()], ids=str)
+@pytest.mark.parametrize(("task", "classes"), [("binary", ()), ("multiclass", ("0", "1"))])
+def test_a_label_may_be_stored_as_any_number(tmp_path: Path, kind: pa.DataType, task: str, classes: Any) -> None:
+    """Half floats too, which Arrow cannot compare."""
+    classes = ("false", "true") if classes and kind == pa.bool_() else classes
+    table = TABLE | {"y": pa.array(TABLE["y"]).cast(pa.int8()).cast(kind)}
+    scored = build(tmp_path, table, ask={}, task=task, classes=classes, label="y")
+
+    assert scored.labels is not None
+    assert scored.labels.tolist() == TABLE["y"]
+
+
 def test_what_the_data_has_not_is_none(tmp_path: Path) -> None:
     """Traffic has no labels."""
     scored = build(tmp_path, TABLE, ask={"candidate": ask()})

@@ -203,7 +203,7 @@ class Slice:
         if not arrays.has_text(column.type):
             raise self._unfit(column, "a slice needs texts, numbers, true/false or dates")
         half = pa.types.is_float16(column.type)
-        encoded = (column.cast(pa.float32()) if half else column).dictionary_encode(null_encoding="encode")
+        encoded = arrays.encoded(column)
         distinct = encoded.dictionary.cast(pa.float16()) if half else encoded.dictionary  # Arrow encodes none of these
         return _encoded(self._labels(distinct), arrays.to_numpy(encoded.indices))
 

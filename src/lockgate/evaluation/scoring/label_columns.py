@@ -89,7 +89,7 @@ class Labels(SingleColumn):
             raise self._wrong(
                 f"holds {arrays.type_text(column.type)}", remedy="a binary label is a number, a text, or true and false"
             )
-        encoded = column.dictionary_encode(null_encoding="encode")
+        encoded = arrays.encoded(column)
         distinct = encoded.dictionary.to_pylist()
         self._seen |= {value: None for value in distinct if value is not None and value == value}
         if len(self._seen) > 2:
@@ -161,7 +161,7 @@ class Classes(SingleColumn):
 
     def _indices_of_texts(self, column: pa.Array) -> Array:
         """(n,) index of the class that a text is, or the number that it spells; -1 where it is none."""
-        encoded = column.dictionary_encode(null_encoding="encode")
+        encoded = arrays.encoded(column)
         known = {name: index for index, name in enumerate(self._classes)}
         found = [
             None if text is None else text if text in known else meant(_LEADING_ZEROS.sub("", text), self._classes)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from lockgate.data.arrow_arrays import Array, is_text, plain, plain_type
+from lockgate.data.arrow_arrays import Array, comparable, is_text, plain, plain_type
 from lockgate.errors import DataError
 from lockgate.models.answers.answer_kind import MOST_LABELS
 from lockgate.models.model import yaml_text
@@ -63,7 +63,7 @@ def _joined(distinct: dict[Any, None], column: Any) -> dict[Any, None] | None:
     kind = plain_type(column.type)
     if not (is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return None
-    more = plain(column).unique()
+    more = comparable(plain(column)).unique()
     if len(more) > MOST_LABELS:
         return None
     both = distinct | {value: None for value in more.to_pylist() if value is not None}
