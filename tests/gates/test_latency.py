@@ -110,6 +110,7 @@ def test_errors_are_counted_and_the_first_is_shown(tmp_path: Path) -> None:
     assert (found.verdict, found.code, found.champion) == (Verdict.FAIL, "exceeded", 0.0)
     assert (found.observed or 0) > 0
     assert found.detail["first_error"] == "KeyError: 'age'"
+    assert found.reason.endswith("; the first: KeyError: 'age'")
 
 
 def test_a_failed_request_is_slower_than_any_limit(tmp_path: Path) -> None:

@@ -22,11 +22,12 @@ from lockgate.evaluation.latency.request_log import RequestLog
 from lockgate.evaluation.latency.schedule_check import late, saturated
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evidence.finding import Finding
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import number
 from lockgate.models.load_spec import CONNECTIONS, Load
 from lockgate.models.model import Drive, LoadPlan
 from lockgate.models.target_spec import Target
+from lockgate.text import cut
 
 _OF_A_MACHINE = ("ms", "s", "requests/s")
 
@@ -156,8 +157,10 @@ class InterleavedRun:
         return (0.0, 0) if amount is None else (amount, 1)
 
     def add_circumstances(self, finding: Finding, subject: Subject) -> Finding:
-        """Add to a finding the machine that its number is for, and other programs where they made it too noisy."""
+        """Add the first request that failed, the machine that the number is for, and other programs that made it too noisy."""
         reason = finding.reason
+        if finding.verdict is not Verdict.PASS and (first := finding.detail.get("first_error")):
+            reason += f"; the first: {cut(str(first), 200)}"
         if finding.observed is not None and "champion" not in finding.limit.text and subject.unit in _OF_A_MACHINE:
             reason += f"; measured on {machine_name(self.machine)}"
         share = float(self.meanwhile.get("others_share", 0))
