@@ -41,14 +41,16 @@ _COUNTS = re.compile(r"(?:line|row|rows|column|columns|axis|status|errno|dimensi
                      r"\s$", re.I)  # fmt: skip
 _SHAPE = re.compile(r"\b(?:shapes?|sizes?|dimensions?)\b", re.I)
 _PART_OF_SHAPE = re.compile(r"[\d, x]{1,20}")
-_ENFORCED = re.compile(r"Failed to enforce schema of data '.*' with schema .*?\. Error: (?=.)", re.S)
-_QUOTED_ROWS = re.compile(
-    r"(?<=data )[`'].*[`'](?= with | to |\.\s)|(?<=input )[`'].*[`'](?= with | to )|input_value=.*?(?=, input_type=|\]|$)",
-    re.S,
-)
+_ENFORCED = ("Failed to enforce schema of data '", "' with schema ", ". Error: ")
+_DATA, _DATA_END = re.compile(r"(?<=data )[`']"), re.compile(r"[`'](?= with | to |\.\s)")
+_INPUT, _INPUT_END = re.compile(r"(?<=input )[`']"), re.compile(r"[`'](?= with | to )")
+_INPUT_VALUE = re.compile(r"input_value=.*?(?=, input_type=|\]|$)", re.S)
+_READ = (
+    2**16
+)  # of a text, before anything looks at it; what looks takes a time that grows with the length, not its square
 
 _MESSAGES = ("error_code", "code", "error", "errors", "message", "detail", "title", "msg", "reason")
-_TAG = re.compile(r"<(?:style|script).*?</|<[^>]*>", re.S | re.I)
+_TAG = re.compile(r"<(?:style|script)(?:.*?</|.*)|<[^<>]*>", re.S | re.I)
 
 _FRAME = re.compile(r'\s*File "[^"]*", line \d+,? in \S+|\s*File "[^"]*", line \d+$')
 _RAISED = re.compile(r"(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*)(?:: (?P<text>.*))?$")
@@ -76,6 +78,10 @@ class RowText:
         wider._names = self._names | {name for name in names if not self._is_value(name)}
         return wider
 
+    def names_column(self, name: str) -> bool:
+        """Whether it is one of the names that stay."""
+        return name in self._names
+
     def error(self, kind: str, text: str) -> str:
         """`ValueError: could not convert string to float: '…'` of an exception's type and text."""
         safe = self.sentence(text, kind=kind)
@@ -83,7 +89,7 @@ class RowText:
 
     def sentence(self, text: str, *, kind: str = "") -> str:
         """One line of the text without rows. kind: the exception's type; some quote names of code, which stay."""
-        text = _QUOTED_ROWS.sub(CUT, _ENFORCED.sub("", text.strip()))
+        text = _without_quoted_rows(text.strip()[:_READ])
         lines = text.splitlines() or [""]
         first = self._line(lines[0], kind)
         named = [name for line in lines[1:] if (name := line.strip(" -*\t'\"")) in self._names]
@@ -96,6 +102,7 @@ class RowText:
         try:
             document = json.loads(text)
         except ValueError:
+            text = text[:_READ]
             return self.sentence(_TAG.sub(" ", text) if text.lstrip().startswith("<") else text)
         if isinstance(document, str):
             document = {"message": document}
@@ -160,7 +167,7 @@ class RowText:
 
     def _unquoted(self, text: str, line: str) -> str:
         text = _LONG.sub(lambda match: match[0] if match[0].strip("=") in self._names else CUT, text)
-        text = self._without_values(text)
+        text = self.without_values(text)
         shapes = _SHAPE.search(line) is not None
         return _NUMBER.sub(lambda match: self._number(match, text, shapes=shapes), text)
 
@@ -187,7 +194,7 @@ class RowText:
     def _is_value(self, text: str) -> bool:
         return text.casefold().strip() in self._values
 
-    def _without_values(self, text: str) -> str:
+    def without_values(self, text: str) -> str:
         """The text without whole values of the rows, and without single words of names."""
         if not self._values:
             return text
@@ -268,6 +275,21 @@ def _texts_of(column: pa.Array) -> Iterable[str]:
     if pa.types.is_primitive(kind) or pa.types.is_null(kind) or pa.types.is_decimal(kind):
         return ()  # numbers and times
     return json_texts(column.cast(pa.large_binary()).unique().to_pylist())
+
+
+def _without_quoted_rows(text: str) -> str:
+    """The text without the rows that MLflow, pandas and pydantic quote as a whole."""
+    begin, middle, error = _ENFORCED
+    end = text.rfind(middle, 0, max(0, text.rfind(error, 0, len(text) - 1)))
+    start = text.find(begin, 0, max(0, end))
+    if start >= 0:
+        text = text[:start] + text[text.index(error, end) + len(error) :]
+    for opening, closing in ((_DATA, _DATA_END), (_INPUT, _INPUT_END)):
+        first = opening.search(text)
+        last = first and max((each.end() for each in closing.finditer(text, first.end())), default=0)
+        if first and last:
+            text = text[: first.start()] + CUT + text[last:]
+    return _INPUT_VALUE.sub(CUT, text)
 
 
 def _cut_brackets(text: str, names: Iterable[str]) -> str:
