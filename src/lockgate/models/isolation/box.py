@@ -86,6 +86,17 @@ class Box:
     memory: int | None
     disk: int
     hosts: tuple[str, ...]
+    closed: frozenset[Path] = frozenset()
+
+    def keeps_closed(self, path: Path) -> bool:
+        """Whether a path is, is in or holds what stays closed to models: data, evidence, keys, hidden files but caches."""
+        path = Path(os.path.realpath(path))
+        hidden = any(part.startswith(".") and part != ".cache" for part in path.parts)
+        return (
+            hidden
+            or not self.closed.isdisjoint([path, *path.parents])
+            or any(path in each.parents for each in self.closed)
+        )
 
     def serving(self, port: int) -> Box:
         """The same box, from which a server listens on a port of the machine's own loopback."""
@@ -208,6 +219,7 @@ def make_box(
         memory=isolation.memory,
         disk=isolation.disk,
         hosts=isolation.connect,
+        closed=frozenset(closed),
     )
 
 

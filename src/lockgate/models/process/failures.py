@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lockgate.errors import ModelFault
 from lockgate.models.child_process import MODEL_OUTPUT, MORE_MEMORY, Attempt, killed_by_signal
+from lockgate.models.isolation.box import Box
 from lockgate.models.process.host_connection import ConnectionLost
-from lockgate.models.safe_text import RowText
+from lockgate.models.process.host_errors import Reported
 
 _DISTRIBUTIONS = {
     "sklearn": "scikit-learn",
@@ -20,55 +19,47 @@ _DISTRIBUTIONS = {
 }
 
 
-def without_rows(error: Mapping[str, Any], rows: RowText) -> dict[str, Any]:
-    """Return an error that a model's process reported, rows of data cut out of what is not our own sentence."""
-    if error["kind"] in ("input", "answer", "metric"):
-        kind, _, text = error["quoted"].partition(": ")
-        safe = error["text"].replace(error["quoted"], rows.error(kind, text)) if kind else error["text"]
-    else:
-        safe = rows.sentence(error["text"], kind=error["type"])
-    return {**error, "text": safe}
-
-
-def denied_by_box(fault: ModelFault, path: str, *, functions: bool) -> ModelFault:
+def denied_by_box(fault: ModelFault, path: str, box: Box, *, functions: bool) -> ModelFault:
     """Return the same fault with the line that would open a path of this machine; else as it is.
 
-    functions: whether those of per_row were denied, which may read what the model may not.
+    functions: whether those of per_row were denied, which may read what the model may not. What no model may read is not
+    advised to be opened, whatever its process says.
     """
     if not Path(path).exists():  # so that no value of the data is taken for a path
         return fault
+    if box.keeps_closed(Path(path)):
+        remedy = "log what it needs with the model, which should not read this path itself"
+    elif functions:
+        remedy = f"write read: [{path}] beside the function; it writes into its own working folder only"
+    else:
+        remedy = f"log what it needs with the model, or write isolation: {{read: [{path}]}} if it may read there; "
+        remedy += "a model writes into its own working folder only"
     return ModelFault(
-        f"{fault.message}; its box does not let it open {path}",
-        remedy=f"write read: [{path}] beside the function; it writes into its own working folder only"
-        if functions
-        else f"log what it needs with the model, or write isolation: {{read: [{path}]}} if it may read there; "
-        "a model writes into its own working folder only",
-        stderr=fault.stderr,
-        alive=fault.alive,
+        f"{fault.message}; its box does not let it open {path}", remedy=remedy, stderr=fault.stderr, alive=fault.alive
     )
 
 
-def model_error(attempt: Attempt, error: Mapping[str, Any], stderr: str) -> ModelFault:
+def model_error(attempt: Attempt, error: Reported, stderr: str) -> ModelFault:
     """Return the fault of a model whose process lives and reported `error`.
 
     Where data or answer were refused in a sentence of our own, it says all: the last lines would show our own code.
     """
-    name, model, doing, kind = attempt.name, attempt.model or attempt.name, attempt.doing, error["kind"]
-    stderr = "" if kind in ("input", "answer") and not error.get("quoted") else stderr
-    text = f"{error['type']}: {error['text']}" if error["text"] else str(error["type"])
+    name, model, doing, kind = attempt.name, attempt.model or attempt.name, attempt.doing, error.kind
+    stderr = "" if kind in ("input", "answer") and not error.quotes else stderr
+    text = f"{error.type}: {error.text}" if error.text else error.type
     if kind == "import":
         return _not_importable(attempt, error, text, stderr)
     alive = kind not in ("memory", "input") and (kind in ("answer", "metric") or doing != "loading")
     if kind == "memory":
         message, remedy = f"{name} ran out of memory while {doing} ({text})", MORE_MEMORY
     elif kind == "input":
-        message = f"{name} cannot predict: {error['text']}"
-        remedy = error["remedy"] or "change the data or the model's signature, or map columns with inputs:"
+        message = f"{name} cannot predict: {error.text}"
+        remedy = error.remedy or "change the data or the model's signature, or map columns with inputs:"
     elif kind == "answer":
-        message = f"{model} gave no usable answer while {doing}: {error['text']}"
-        remedy = error["remedy"] or "let predict return one value, or one row of values, for each row"
+        message = f"{model} gave no usable answer while {doing}: {error.text}"
+        remedy = error.remedy or "let predict return one value, or one row of values, for each row"
     elif kind == "metric":
-        message = f"beside {model}, while {doing}: {error['text']}"
+        message = f"beside {model}, while {doing}: {error.text}"
         remedy = "repair the function that per_row names"
     elif doing == "loading":
         message = f"{name} could not be loaded: {text}"
@@ -110,9 +101,9 @@ def false_clock(name: str, problem: str, stderr: str) -> ModelFault:
     )
 
 
-def _not_importable(attempt: Attempt, error: Mapping[str, Any], text: str, stderr: str) -> ModelFault:
-    module = error["module"]
-    if error["type"] != "ModuleNotFoundError" or not module:
+def _not_importable(attempt: Attempt, error: Reported, text: str, stderr: str) -> ModelFault:
+    module = error.module
+    if error.type != "ModuleNotFoundError" or not module:
         message = f"{attempt.name} could not import what it needs while {attempt.doing} ({text})"
         return ModelFault(message, remedy=f"repair the libraries of {attempt.python}", stderr=stderr)
     top = module.split(".")[0]

@@ -21,7 +21,7 @@ from lockgate.models.model_host import HEAD, MAGIC
 
 _PIPE_BYTES = 2**20  # Linux gives 64 KiB by default, and a batch of rows then takes many switches between processes
 _POLL_SECONDS = 0.1
-_HEADER_BYTES = 2**24  # an answer's header names versions and an error, never rows
+_HEADER_BYTES = 2**22  # an answer's header names versions and an error, never rows
 _PAYLOAD_BYTES = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4  # one answer leaves room for the others
 _STEP_BYTES = 2**22  # memory is taken as bytes come, not as a frame claims
 _TURN_BYTES = 2**26  # read before the time limit is looked at again, however fast a process writes

@@ -13,10 +13,13 @@ from lockgate.errors import ModelFault
 from lockgate.models.child_process import MODEL_HOST, Attempt, OwnedModel
 from lockgate.models.process import failures
 from lockgate.models.process.host_connection import ConnectionLost, Frame, HostConnection
+from lockgate.models.process.host_errors import reported
 from lockgate.models.safe_text import RowText
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_LENGTH = 2**16  # of one text in an answer's header
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,23 @@ class HostProcess(OwnedModel):
             raise self._end(failures.connection_lost(pending.attempt, lost, self._last_lines(pending))) from lost
         if "error" in frame.header:
             with self._understanding(pending):
-                error = flat_texts(frame.header["error"])
-                if pending is not self._loading:
-                    pending = replace(pending, rows=pending.rows.asked_for((error.get("lacking") or "").splitlines()))
-                    error = failures.without_rows(error, pending.rows)
-                fault = failures.model_error(pending.attempt, error, self._last_lines(pending))
-                if self.box is not None and error.get("denied"):
-                    functions = pending.attempt.model != pending.attempt.name
-                    fault = failures.denied_by_box(fault, error["denied"], functions=functions)
+                fault = self._reported(flat_texts(frame.header["error"]), pending)
             raise fault
         return frame
+
+    def _reported(self, error: Mapping[str, Any], pending: Pending) -> ModelFault:
+        """The fault of an error that the process reports; what it may say was checked."""
+        rows = None
+        if pending is not self._loading:
+            rows = pending.rows.asked_for((error["lacking"] or "").splitlines()[:10])
+            pending = replace(pending, rows=rows)
+        checked = reported(error, rows)
+        fault = failures.model_error(pending.attempt, checked, self._last_lines(pending))
+        if self.box is None or not checked.denied:
+            return fault
+        return failures.denied_by_box(
+            fault, checked.denied, self.box, functions=pending.attempt.model != pending.attempt.name
+        )
 
     def _last_lines(self, pending: Pending) -> str:
         """What may be shown of the last lines that the process wrote: all of them as long as it got no rows."""
@@ -140,10 +150,10 @@ def to_stream(batch: pa.RecordBatch) -> pa.Buffer:
 
 
 def plain_text(value: Any) -> str:
-    """The value. Raises TypeError for another type."""
+    """The value, cut where it is longer than any that our host writes. Raises TypeError for another type."""
     if not isinstance(value, str):
         raise TypeError("no text")
-    return value
+    return value[:_LENGTH]
 
 
 def flat_texts(value: Any) -> dict[str, Any]:

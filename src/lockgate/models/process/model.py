@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -13,6 +14,7 @@ from lockgate.errors import ModelFault
 from lockgate.models.input_plan import FittedFeatures
 from lockgate.models.json_rows import concatenate
 from lockgate.models.model import Drive, LoadFacts, LoadPlan, Usage
+from lockgate.models.model_host import LIBRARIES, THREADS
 from lockgate.models.process import failures
 from lockgate.models.process.answer_batch import read_batch
 from lockgate.models.process.clock_check import ClockCheck
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from lockgate.models.row_functions import RowFunctionPlan
 
+_VERSION_LENGTH = 60
 _AHEAD = 2  # the batch that is predicted, and the next one, so that the model never waits for us
 IN_PROCESS = "in process: pyfunc predict in a process of its own, the clock beside it"
 
@@ -61,10 +64,10 @@ class ProcessModel(HostProcess):
                 with self._understanding(loading):
                     self._facts = LoadFacts(
                         _number(header["seconds"]),
-                        plain_text(header["python"]),
-                        flat_texts(header["versions"]),
+                        _version(header["python"]),
+                        _of(LIBRARIES, header["versions"]),
                         where=IN_PROCESS,
-                        threads=flat_texts(header["threads"]),
+                        threads=_of(THREADS, header["threads"]),
                         fitted=_fitted(header["features"]),
                         isolation={} if self.box is None else self.box.facts,
                     )
@@ -171,9 +174,12 @@ class ProcessModel(HostProcess):
         """See `AnswersExample`."""
         self.load()
         doing = "answering its input example"
-        return int(
-            self._receive(self._send({"verb": "example"}, doing=doing, rows=self._example_text())).header["rows"]
-        )
+        pending = self._send({"verb": "example"}, doing=doing, rows=self._example_text())
+        header = self._receive(pending).header
+        with self._understanding(pending):
+            if isinstance(header["rows"], float):
+                raise TypeError("no count")
+            return int(_number(header["rows"]))
 
     def usage(self) -> Usage:
         """Return what the process used so far; loads the model if it is not loaded."""
@@ -237,7 +243,20 @@ def _drive(times: pa.RecordBatch, first_error: Any) -> Drive:
     return Drive(intended, sent, done, failed, lag, None if first_error is None else plain_text(first_error))
 
 
+def _of(names: Iterable[str], value: Any) -> dict[str, str]:
+    """An object of short texts under some of these names. Raises TypeError, ValueError for anything else."""
+    texts = flat_texts(value)
+    if not texts.keys() <= {*names}:
+        raise ValueError("other names")
+    return {name: _version(text or "") for name, text in texts.items()}
+
+
+def _version(value: Any) -> str:
+    """A text such as a version, without what none holds. Raises TypeError for another type."""
+    return re.sub(r"[^\w.,+!-]", "?", plain_text(value)[:_VERSION_LENGTH])
+
+
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**63:
         raise ValueError("no number")
     return float(value)
