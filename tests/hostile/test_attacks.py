@@ -98,7 +98,7 @@ def register(checkout: Checkout, port: int, *, name: str, **more: Any) -> Path:
 def worked(checkout: Checkout) -> set[str]:
     """Which attempts the model says that worked, by the scores that it gave."""
     table = parquet.read_table(checkout.run / "scored" / "holdout.parquet")
-    bits = round((min(table.column("candidate").to_pylist()) - 0.1) * 2**26)
+    bits = round((min(table.column("candidate").to_pylist()) - 0.1) * 2**30)
     return {name for number, name in enumerate(names()) if bits >> number & 1}
 
 
@@ -200,10 +200,10 @@ def test_files_of_a_model_that_attack_their_reader_are_an_error(
 
 
 def test_the_model_that_attacks_is_no_module_of_ours() -> None:
-    """It attempts twenty things; the docs have a line for each."""
+    """It attempts two dozen things; the docs have a line for each."""
     assert importlib.util.find_spec("attempts") is None
     text = DOCS.read_text()
-    assert len(names()) == 20
+    assert len(names()) == 24
     assert all(f"`{name}`" in text for name in names())
 
 

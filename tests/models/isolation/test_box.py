@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,8 @@ def test_the_box_says_what_it_leaves_open(tmp_path: Path, monkeypatch: pytest.Mo
             "signals to processes of the same user",
         ],
     }
+    without_a_filter = replace(plain, kernel=replace(BARE, seccomp=False)).facts["open"]
+    assert {"UDP and raw sockets", "scheduling and limits of processes of the same user"} <= set(without_a_filter)
     assert reaching.connect == (443,)
     assert "UDP, and other hosts on the ports of `connect`" in reaching.facts["open"]
     assert "network" in old.facts["open"]

@@ -148,6 +148,8 @@ class Box:
             left_open.append("UDP, and other hosts on the ports of `connect`")
         if abi < 6:
             left_open.append("signals to processes of the same user")
+        if not self.kernel.seccomp:
+            left_open.append("scheduling and limits of processes of the same user")
         return {"landlock": abi, "network": self.network, "open": left_open}
 
 

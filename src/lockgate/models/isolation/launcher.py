@@ -8,22 +8,19 @@ LIFELINE is a pipe that closes with us. The launcher stays outside of the box, a
 command starts, a daemon too, ends with it, with the lifeline, and when the launcher is told to end. It ends as the command
 does, by the same exit code or signal. It imports only what comes with Python, and ctypes.
 
-Sources: landlock(7), seccomp(2), capabilities(7), prctl(2), namespaces(7), mount(2), proc(5).
+Sources: landlock(7), capabilities(7), prctl(2), namespaces(7), mount(2), proc(5).
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
 import importlib.util
 import json
 import os
-import platform
 import resource
 import select
 import signal
-import socket
 import stat
 import struct
 import sys
@@ -46,15 +43,8 @@ _RIGHTS = {
     "write": ~_MAKE_DEVICE,
     "device": _WRITE_FILE | _READ_FILE | _READ_DIR | _IOCTL_DEV,
 }
-_SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER, _SET_SECCOMP = 1, 24, 38, 36, 22
+_SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER = 1, 24, 38, 36
 _KEPT_CAPABILITIES = (1, 2)  # root reads files of others, as before; where, says Landlock
-# seccomp: the architecture as the kernel's audit names it; the number of socket(2), those of add_key(2), request_key(2)
-# and keyctl(2), and of what makes objects that outlive processes: shmget(2), semget(2), msgget(2), mq_open(2)
-_SYSTEM_CALLS = {
-    "x86_64": (0xC000003E, 41, (248, 249, 250), (29, 64, 68, 240)),
-    "aarch64": (0xC00000B7, 198, (217, 218, 219), (194, 190, 186, 180)),
-}
-_IO_URING_SETUP = 425  # opens sockets past seccomp
 _TERM_SECONDS = 1.5
 _WATCH_SECONDS = 0.2
 _WATCH_DISK_SECONDS = 1.0
@@ -107,12 +97,13 @@ def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         _lead_a_group(0)
+        system_calls = _beside("system_calls")  # in the box our own files may be closed
         if spec["namespaces"]:
             _beside("namespaces").enter(spec)
         _offer_to_the_memory_killer()
         _call(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         restrict(spec)
-        _filter_system_calls(spec)
+        system_calls.restrict(spec)
         _drop_capabilities()
         _call(_libc.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0))  # last: a change of credentials clears it
         os.execvpe(command[0], command, os.environ)  # noqa: S606  # that is what a launcher is for
@@ -168,52 +159,6 @@ def _allow_path(ruleset: int, path: str, rights: int) -> None:
     if rights:
         _call(_libc.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, struct.pack("=Qi", rights, descriptor), 0))
     os.close(descriptor)
-
-
-def _filter_system_calls(rules: dict[str, Any]) -> None:
-    """Refuse keyrings, objects that stay behind where there is no namespace for them, and sockets that Landlock does not know.
-
-    Those are families beside UNIX and the Internet; there, all but TCP unless `udp`. What Landlock holds to ports is plain
-    TCP; MPTCP and SCTP are streams that it does not see.
-    """
-    known = _SYSTEM_CALLS.get(platform.machine())
-    if known is None:
-        return
-    architecture, number, keys, objects = known
-    udp, by_port = rules["udp"], rules["network"] == "tcp"
-
-    def statement(code: int, k: int, *, yes: int = 0, no: int = 0) -> bytes:
-        return struct.pack("=HBBI", code, yes, no, k)
-
-    def load(offset: int) -> bytes:
-        return statement(0x20, offset)
-
-    def skip_if(k: int, *, code: int = 0x15) -> bytes:
-        """Skip the next statement where the loaded value equals k (or, by another code, is not less)."""
-        return statement(code, k, yes=1)
-
-    def skip_unless(k: int, *, code: int = 0x15) -> bytes:
-        return statement(code, k, no=1)
-
-    allow, refuse = statement(0x06, 0x7FFF0000), statement(0x06, 0x00050000 | errno.EACCES)
-    absent = statement(0x06, 0x00050000 | errno.ENOSYS)
-    program = [
-        load(4), skip_if(architecture), refuse,
-        load(0), skip_unless(0x40000000, code=0x35), absent,  # the x32 numbers of x86_64
-        *(part for refused in (_IO_URING_SETUP, *keys, *(() if rules["namespaces"] else objects))
-          for part in (skip_unless(refused), absent)),
-        *([allow] if rules["network"] == "open" else []),
-        skip_if(number), allow,
-        load(16), skip_unless(socket.AF_UNIX), allow, skip_unless(16), allow,  # 16: netlink, for names of interfaces
-        statement(0x15, socket.AF_INET, yes=2), statement(0x15, socket.AF_INET6, yes=1), refuse,
-        load(24), statement(0x54, 0xF), *([skip_unless(socket.SOCK_DGRAM), allow] if udp else []),
-        skip_if(socket.SOCK_STREAM), refuse,
-        load(32), skip_unless(0), allow, skip_unless(socket.IPPROTO_TCP), allow, refuse if by_port else allow,
-    ]  # fmt: skip
-    code = b"".join(program)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    header = struct.pack("@HP", len(program), ctypes.addressof(buffer))
-    _call(_libc.prctl(_SET_SECCOMP, 2, header, 0, 0))
 
 
 def _drop_capabilities() -> None:
@@ -375,7 +320,7 @@ def probe() -> dict[str, Any]:
     return {
         "landlock": landlock_abi(),
         "namespace": os.waitpid(child, 0)[1] == 0,
-        "seccomp": platform.machine() in _SYSTEM_CALLS,
+        "seccomp": _beside("system_calls").known(),
     }
 
 

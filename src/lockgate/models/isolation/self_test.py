@@ -19,13 +19,15 @@ from lockgate.models.isolation.isolation_spec import Isolation
 
 _PATIENCE_S = 20.0
 _ATTEMPTS = """
-import json, os, socket, sys
+import json, os, resource, socket, sys
 canary, parent, port = sys.argv[-1], int(sys.argv[-2]), int(sys.argv[-3])
 attempts = {
     "read a file outside of the box": lambda: open(canary).read(),
     "write a file outside of the box": lambda: open(canary, "a"),
     "read the variables of another process": lambda: open("/proc/%d/environ" % parent, "rb").read(),
     "signal another process": lambda: os.kill(parent, 0),
+    "set the scheduling of another process": lambda: os.sched_setscheduler(parent, 0, os.sched_param(0)),
+    "set the limits of another process": lambda: resource.prlimit(parent, resource.RLIMIT_CORE),
     "read shared memory of another process": lambda: open("/dev/shm/lockgate-%d" % parent),
     "connect over TCP": lambda: socket.create_connection(("127.0.0.1", port), 2),
     "send over UDP": lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", ("192.0.2.1", 9)),
