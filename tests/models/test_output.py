@@ -77,6 +77,7 @@ def test_the_score_is_found(answer: dict[str, Any], asked: dict[str, Any], expec
         ({"prediction": [0, 1]}, {}, r"class labels \(whole numbers\), and scores are needed.*predict_proba"),
         ({"prediction": [True]}, {}, r"class labels \(true and false\).*pyfunc_predict_fn=\"predict_proba\""),
         ({"prediction": ["a"]}, {"positive": "a"}, r"class labels \(texts\)"),
+        ({"prediction": ["0.5", "0.1"]}, {}, r"a server must itself answer with scores, as numbers"),
         ({"prediction": [0.0, 1.0, 1.0]}, {}, r"nothing but 0\.0 and 1\.0.*output: \{column: prediction\}"),
         ({"prediction": [0, 1]}, {"spec": {"column": "prediction"}}, "class labels"),
         ({"p": [0.1], "q": [0.9]}, {}, r"has 2 columns.*p, q.*output: \{column: p\} or output: \{column: q\}"),

@@ -15,7 +15,8 @@ _FEW = 10
 _USUAL_CODES = (-1, 0, 1, 2)
 _SCORING_METHODS = ("predict_proba", "predict_log_proba", "decision_function", "score_samples")
 PROBABILITIES = (
-    'write output: {method: predict_proba} into the pipeline, or log the model with pyfunc_predict_fn="predict_proba"'
+    'write output: {method: predict_proba} into the pipeline, or log the model with pyfunc_predict_fn="predict_proba"; '
+    "a server must itself answer with scores, as numbers"
 )
 
 
