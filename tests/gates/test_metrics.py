@@ -262,6 +262,21 @@ def test_rows_of_one_user_count_once() -> None:
     assert se[0] < 0.4 * se[1]
 
 
+def test_a_fail_by_scores_of_the_other_class_says_what_to_write() -> None:
+    """Beside what failed; not where the scores speak for the positive class, nor of what passed."""
+    rows = {name: values for name, values in table().items() if name != "champion"}
+    turned = {**rows, "candidate": 1 - rows["candidate"]}
+    words = "scores speak for the other class: the candidate ranks"
+
+    failed, passed = run_gate("metrics", table=turned, require=["auc >= 0.9", "brier <= 0.95"]).findings
+    assert (failed.verdict, passed.verdict) == (Verdict.FAIL, Verdict.PASS)
+    assert str(failed.remedy).startswith(words)
+    assert passed.remedy is None
+    (other,) = run_gate("metrics", table=rows, require=["brier <= 0.0001"]).findings
+    assert other.verdict is Verdict.FAIL
+    assert not str(other.remedy).startswith(words)
+
+
 def test_scores_of_the_other_class_break_the_gate_and_a_guess_does_not() -> None:
     """As the champion shows, else the only model; a candidate that is turned round alone fails."""
     rows = table()

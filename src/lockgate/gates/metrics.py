@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -15,7 +16,7 @@ from lockgate.evaluation.metrics.catalog import METRICS, SUBJECTS
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.row_metrics import RowMetric
-from lockgate.evidence.finding import Verdict
+from lockgate.evidence.finding import Finding, Verdict
 from lockgate.gates.gate import Context, Findings, Gate, PipelineView
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Metrics(Gate):
         return custom.origins(self.functions, root)
 
     def check(self, case: Case) -> Findings:
-        from lockgate.evaluation.class_direction import require_direction
+        from lockgate.evaluation.class_direction import wrong_direction
         from lockgate.evaluation.curves import curves
         from lockgate.evaluation.evaluate import evaluate
         from lockgate.evaluation.threshold_range import thresholds_outside
@@ -132,15 +133,23 @@ class Metrics(Gate):
         findings = list(
             evaluate(self.title, scored, requirements, metrics, self.subjects, threshold=threshold, small=small)
         )
-        yield from findings
         ranks = case.task == "binary" and any(self._ranks(name) for name in subjects)
-        if ranks and not any(finding.verdict is Verdict.FAIL for finding in findings):  # a fail stands as it is
-            require_direction(scored)
+        turned = wrong_direction(scored) if ranks else None
+        failed = any(finding.verdict is Verdict.FAIL for finding in findings)
+        yield from findings if turned is None else self._with_direction(findings, turned)
+        if turned is not None and not failed:  # a fail stands as it is
+            raise turned
         weak_slices = find_weak_slices(scored, case.dataset(self.data).spec, threshold=threshold, losses=losses)
         if weak_slices is not None:
             yield Context(weak_slices.note)
             yield weak_slices.table(self.title)
         yield from curves(self.title, scored, subjects)
+
+    def _with_direction(self, findings: list[Finding], turned: GateBroken) -> Iterator[Finding]:
+        """The findings; those that failed by the class for which scores speak say so, and what to write."""
+        for finding in findings:
+            by_class = finding.verdict is Verdict.FAIL and self._ranks(finding.subject) and not finding.remedy
+            yield replace(finding, remedy=f"{turned.message}; {turned.remedy}") if by_class else finding
 
     def _ranks(self, name: str) -> bool:
         """Whether a metric of ours compares scores with the label, so that it matters which class they speak for."""

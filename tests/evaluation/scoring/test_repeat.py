@@ -132,5 +132,6 @@ def test_a_model_that_fails_the_second_time_answered_otherwise() -> None:
     assert len(answers) == 100
     assert outcome is not None
     assert outcome["differing"] == 10
+    assert unrepeatable("candidate", outcome).endswith("10 of 10 rows got another answer in another batch, or none")
     with pytest.raises(ModelFault):
         asked(failing(alive=False), rows=100)

@@ -66,7 +66,9 @@ def unrepeatable(role: str, outcome: Mapping[str, Any]) -> str:
         )
     flipped = outcome.get("flipped")
     decided = "" if flipped is None else f", {100 * int(flipped) / rows:.3g} % of the decisions flipped"
-    return f"{what}, up to {outcome['largest']} away{decided}" + (f"; {failed}" if once else "")
+    # no distance where a row was answered one time alone
+    largest = ", or none" if outcome["largest"] == "inf" else f", up to {outcome['largest']} away"
+    return f"{what}{largest}{decided}" + (f"; {failed}" if once else "")
 
 
 def threshold_outside(entry: Mapping[str, Any]) -> str:
