@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lockgate.errors import UsageError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence import run_folder as runfolder
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.exhibit import Exhibit
@@ -131,6 +131,20 @@ def test_the_salt_is_made_once(tmp_path: Path) -> None:
     assert len(found[0]) == 64
     assert (tmp_path / ".gate" / "salt").stat().st_mode & 0o077 == 0
     assert [path.name for path in (tmp_path / ".gate").iterdir()] == ["salt"]
+
+
+@pytest.mark.parametrize("name", [".gate", ".gate/runs", ".gate/sealed"])
+def test_a_run_writes_nothing_through_a_link_out_of_the_project(tmp_path: Path, name: str) -> None:
+    """A pull request may hold one."""
+    elsewhere, project = tmp_path / "elsewhere", tmp_path / "project"
+    elsewhere.mkdir()
+    (project / name).parent.mkdir(parents=True)
+    (project / name).symlink_to(elsewhere)
+    with pytest.raises(LockgateError, match=r"is a link to .*; remove the link") as error:
+        RunFolder.new(project, "r")
+
+    assert error.value.exit_code == 4
+    assert not [*elsewhere.iterdir()]
 
 
 def test_run_ids_sort_by_time_and_never_meet() -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from lockgate.errors import UsageError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.exhibit import Exhibit, exhibit_file
@@ -35,8 +35,8 @@ class RunFolder:
     @classmethod
     def new(cls, root: Path, run_id: str) -> RunFolder:
         """Make the folder and point `.gate/latest` to it."""
-        path = root / ".gate" / "runs" / run_id
-        path.mkdir(parents=True, exist_ok=True)
+        path = own_folder(root, "runs", run_id)
+        own_folder(root, "sealed")
         ignore = root / ".gate" / ".gitignore"
         if not ignore.exists():
             write(ignore, b"*\n")
@@ -142,6 +142,20 @@ class RunFolder:
         return written + reports + sorted(f"exhibits/{path.name}" for path in (self.path / "exhibits").glob("*.json"))
 
 
+def own_folder(root: Path, *names: str) -> Path:
+    """A folder in `.gate`, made where it is not there. Raises LockgateError where a link on the way leads elsewhere."""
+    path = root
+    for name in (".gate", *names):
+        path /= name
+        if path.is_symlink():
+            raise LockgateError(
+                f"{path.relative_to(root)} is a link to {path.readlink()}, and what is written there must stay in the project",
+                remedy="remove the link; the next run makes a folder",
+            )
+        path.mkdir(exist_ok=True)
+    return path
+
+
 def new_run_id(now: datetime) -> str:
     """Sortable by time, unique by 32 random bits: `20261121-041530-9f3c21ab`."""
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
@@ -178,8 +192,7 @@ def forget_keys(root: Path) -> None:
 
 def salt(root: Path) -> bytes:
     """The checkout's salt for row ids, made once; two first users agree on one."""
-    path = root / ".gate" / "salt"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = own_folder(root) / "salt"
     if not path.exists():
         fresh = path.with_name(f".salt-{secrets.token_hex(8)}")
         write(fresh, secrets.token_hex(32).encode())

@@ -17,7 +17,7 @@ from lockgate.errors import LockgateError, ModelFault, RegistryError, UsageError
 from lockgate.evaluation.case import Case, Contender
 from lockgate.evaluation.scoring import row_metrics
 from lockgate.evaluation.scoring.replay import replay
-from lockgate.evidence.run_folder import RunFolder, salt
+from lockgate.evidence.run_folder import RunFolder, own_folder, salt
 from lockgate.hashing import folder_digest
 from lockgate.models.isolation.box import boxed
 from lockgate.models.model import Model
@@ -66,8 +66,7 @@ def open_case(
     serve them.
     """
     with ExitStack() as stack:
-        parent = pipeline.root / ".gate" / "tmp"
-        parent.mkdir(parents=True, exist_ok=True)
+        parent = own_folder(pipeline.root, "tmp")
         builder = CaseBuilder(
             pipeline, registry, folder, stack.enter_context(scratch_folder("run-", parent)), environ, stack, cancelled, progress,
             began or datetime.now(UTC), resumed,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.data.locate import fixed_part
 from lockgate.data.remote import local
 from lockgate.errors import ModelFault, UsageError
+from lockgate.evidence.run_folder import own_folder
 from lockgate.models import environment
 from lockgate.models.child_process import MODEL_HOST
 from lockgate.models.isolation.box import Box, boxed, make_box
@@ -164,7 +165,7 @@ def _interpreter(
     if pipeline.environment == "declared":
         from lockgate.models.process.declared_environment import declared_python, without_job_packages
 
-        cache = pipeline.root / ".gate" / "environments"
+        cache = own_folder(pipeline.root, "environments")
         python = declared_python(files, cache=cache, environ=environ, name=role, cancelled=cancelled)
         return python, without_job_packages(environ)
     if isinstance(pipeline.environment, PythonEnvironment):
