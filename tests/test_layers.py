@@ -27,7 +27,7 @@ LINES = (
     ("signoff", "data"),
     ("evidence", "stats"),
     ("plugins", "config"),
-    ("foreign_yaml", "hashing", "text", "units"),
+    ("foreign_yaml", "hashing", "regular_file", "text", "units"),
     ("errors",),
 )
 LINE = {room: number for number, rooms in enumerate(reversed(LINES)) for room in rooms}

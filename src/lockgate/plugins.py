@@ -18,6 +18,7 @@ from typing import Any
 
 from lockgate.errors import UsageError, guess
 from lockgate.hashing import sha256
+from lockgate.regular_file import read_regular
 
 GATES = "lockgate.gates"
 REGISTRIES = "lockgate.registries"
@@ -108,13 +109,13 @@ class ProjectFile:
     @property
     def digest(self) -> str:
         """SHA-256 of the file's bytes; nothing of it is run."""
-        return sha256(self.path.read_bytes())
+        return sha256(read_regular(self.path))
 
     def parse(self) -> ast.Module:
         """The file's syntax, of which nothing is run. Raises UsageError where it is no Python; quotes nothing of it."""
         try:
             with warnings.catch_warnings(action="ignore"):
-                return ast.parse(self.path.read_bytes())
+                return ast.parse(read_regular(self.path))
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
             at = "" if line is None else f", as line {line} shows"
@@ -133,7 +134,7 @@ class ProjectFile:
     def load(self) -> tuple[Any, str]:
         """(the object, SHA-256 of the bytes that were run). A file that did not change is run once."""
         path = self.path
-        data = path.read_bytes()
+        data = read_regular(path)
         module = self._module(path, data)
         if not hasattr(module, self._attribute):
             raise self._error(f"{self._name} has no {self._attribute!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from mlflow import MlflowClient
@@ -15,6 +16,7 @@ def desk(checkout: Checkout) -> Checkout:
     """Version 2 has the alias `candidate`, version 3 the tag `pr`, version 4 was made at the commit that is checked out."""
     checkout.write(candidate={"file": "models/fraud.version"})
     (checkout.folder / "models").mkdir()
+    os.mkfifo(checkout.folder / "models" / "pipe")
     (checkout.folder / "models" / "fraud.version").write_text("2\n")
     client = MlflowClient(tracking_uri=checkout.uri, registry_uri=checkout.uri)
     client.set_registered_model_alias("fraud", "candidate", str(GOOD))
@@ -55,6 +57,7 @@ def test_every_selector_finds_its_version(desk: Checkout) -> None:
         ("alias=nobody", 4, "no version of fraud has the alias 'nobody'"),
         ("tag=pr:7", 4, "no version of fraud has the tag pr=7"),
         ("git_commit=0123456789", 4, "no version of fraud was made at commit 0123456789"),
+        ("file=models/pipe", 2, "candidate file models/pipe cannot be read: it is a named pipe, no regular file"),
         ("file=absent", 2, "candidate file absent cannot be read"),
         ("file=gates/fraud.yaml", 2, "it holds one integer, the version"),
         ("version=two", 2, "'two' cannot be a version of fraud"),

@@ -9,6 +9,7 @@ from lockgate.cli.signing import sign_vote, signer_of, write_vote
 from lockgate.errors import UsageError, Waiting
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.rollback_consent import RollbackPlan, consenting_votes, needs_consent
+from lockgate.regular_file import read_regular
 from lockgate.runs.run import now
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot
@@ -71,7 +72,7 @@ class OwnerConsent:
 
 def _read(path: Path) -> tuple[bytes, bytes]:
     try:
-        vote, signature = path.read_bytes(), path.with_name(path.name + ".sig").read_bytes()
+        vote, signature = (read_regular(each, most=Vote.most) for each in (path, path.with_name(path.name + ".sig")))
         Vote.read(vote)
     except (OSError, ValueError) as error:
         raise UsageError(

@@ -8,8 +8,9 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.plugins import is_inside
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
+from lockgate.regular_file import read_regular
 
-_VERSION_CHARACTERS = 1000  # of a file that names one
+_MOST_BYTES = 1000  # of a file that names a version
 
 
 def select_candidate(pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None) -> ModelVersion:
@@ -60,12 +61,11 @@ def select_candidate(pipeline: Pipeline, registry: Registry, selector: Candidate
 def _version_in(file: str, pipeline: Pipeline) -> str:
     remedy = f"it holds {pipeline.registry.version_form}"
     try:
-        with pipeline.resolve(file).open(encoding="utf-8") as lines:
-            text = lines.read(_VERSION_CHARACTERS).strip()
+        text = read_regular(pipeline.resolve(file), most=_MOST_BYTES).decode().strip()
     except UnicodeDecodeError as error:
         raise UsageError(f"candidate file {file} cannot be read: it is no UTF-8 text", remedy=remedy) from error
     except OSError as error:
-        raise UsageError(f"candidate file {file} cannot be read: {error}", remedy=remedy) from error
+        raise UsageError(f"candidate file {file} cannot be read: {error.strerror}", remedy=remedy) from error
     if not pipeline.registry.accepts(text):
         holds = repr(text[:40]) if is_inside(pipeline.resolve(file), pipeline.root) else "something else"
         raise UsageError(f"candidate file {file} holds {holds}", remedy=f"{remedy}, the version")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.hashing import sha256
+from lockgate.regular_file import read_regular
 from lockgate.signoff.decision import Objection
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy, fingerprint
@@ -154,9 +155,7 @@ def _bytes(path: Path) -> bytes:
     """The content of a small file. Raises OSError, and ValueError for what is none."""
     if not path.is_file():
         raise ValueError("it leads to nothing" if path.is_symlink() and not path.exists() else "it is no file")
-    if path.stat().st_size > Vote.most:
-        raise ValueError(f"it has more than {Vote.most:,} bytes")
-    return path.read_bytes()
+    return read_regular(path, most=Vote.most)
 
 
 def store_vote(folder: Path, vote: Vote, signature: bytes) -> Path:

@@ -18,6 +18,7 @@ from lockgate.pipeline.loader import load
 from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote
 from lockgate.promotion.rollback_proof import RollbackProof
+from lockgate.regular_file import read_regular
 from lockgate.runs.promotion_hooks import make_operator, make_terms
 
 
@@ -97,7 +98,7 @@ def _prove(lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
 
 def _read(path: Path, lookup: EvidenceLookup, *, repeat: bool) -> RollbackProof:
     try:
-        proof = RollbackProof.read(path.read_bytes())
+        proof = RollbackProof.read(read_regular(path))
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{path} is no rollback proof: {error}", remedy="make one with gate promote --prove-only FILE"

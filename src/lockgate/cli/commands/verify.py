@@ -21,8 +21,11 @@ from lockgate.promotion.audit.verify import Verification, verify
 from lockgate.promotion.ledger import export as ledger_export
 from lockgate.promotion.ledger.export import LedgerCopy
 from lockgate.registries.ports import Registry
+from lockgate.regular_file import read_regular
 from lockgate.runs.promotion_hooks import make_operator
 from lockgate.runs.run import now
+
+_LEDGER_BYTES = 2**30
 
 
 @click.command("verify")
@@ -61,7 +64,7 @@ def command(
         raise click.exceptions.Exit(_offline(copy, as_json=as_json))
     ledger = None
     if copy is not None:
-        ledger, problems = ledger_export.read_copy(copy.read_bytes(), name=copy.name)
+        ledger, problems = ledger_export.read_copy(_bytes(copy), name=copy.name)
         if ledger.model != model:
             raise UsageError(f"{copy} is a copy of the ledger of {ledger.model}", remedy=f"name one of {model}")
         if problems:
@@ -118,9 +121,16 @@ def _export(registry: Registry, model: str, file: Path) -> str:
     return f"wrote {file}, {sha256(data)}"
 
 
+def _bytes(copy: Path) -> bytes:
+    try:
+        return read_regular(copy, most=_LEDGER_BYTES)
+    except OSError as error:
+        raise UsageError(f"{copy} cannot be read: {error.strerror}") from error
+
+
 def _offline(file: Path, *, as_json: bool) -> int:
     """Verify a copy alone; returns the exit code."""
-    data = file.read_bytes()
+    data = _bytes(file)
     ledger, problems = ledger_export.read_copy(data, name=file.name)
     entries, uncovered = len(ledger.chain.entries), ledger_export.uncovered(ledger.chain)
     if as_json:

@@ -25,6 +25,7 @@ from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote
 from lockgate.promotion.rollback_proof import RollbackProof
 from lockgate.registries.ports import ModelVersion
+from lockgate.regular_file import read_regular
 from lockgate.reports import FORMATS
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.promotion_hooks import make_operator, make_terms
@@ -106,7 +107,7 @@ def _promote(approved: ApprovedPullRequest, folder: Path, actor: Identity, scrat
     """Promote on the proof in the folder. Runs no model."""
     pipeline = load(approved.job.path, environ=os.environ)
     try:
-        proof = RollbackProof.read((folder / PROOF).read_bytes())
+        proof = RollbackProof.read(read_regular(folder / PROOF))
     except (OSError, ValueError) as error:
         raise UsageError(f"there is no rollback proof: {error}", remedy="run the job that makes it") from error
     proof.require_gates([gate.title for gate in pipeline.gates])
