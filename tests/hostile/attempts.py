@@ -185,6 +185,19 @@ def write_elsewhere(config):
 
 
 @attempt
+def change_what_others_wrote(config):
+    for path in ("data/holdout.parquet", "mlflow.db", "agent.socket"):
+        try:
+            mode = os.stat(config["folder"] + "/" + path).st_mode
+            os.chmod(config["folder"] + "/" + path, mode)
+            os.utime(config["folder"] + "/" + path)
+            return
+        except OSError:
+            pass
+    raise OSError("nothing can be changed")
+
+
+@attempt
 def leave_a_daemon(config):
     if os.fork() == 0:
         os.setsid()

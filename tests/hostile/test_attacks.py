@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 DOCS = Path(__file__).parents[2] / "docs" / "internals" / "isolation.md"
 LINES = ["auc >= 0.7"]
 SLEEP = "27.18281"
+OPEN = () if kernel().namespace else ("change_what_others_wrote",)
 KEY = str(int(float(SLEEP) * 10**5))
 
 
@@ -133,7 +134,12 @@ def test_in_the_box_no_attempt_works(world: tuple[Checkout, socket.socket]) -> N
     answer = checkout.gate("run")
 
     assert answer.code == 1, answer.stderr
-    assert worked(checkout) <= {"leave_a_daemon", "leave_shared_memory", "nest_folders"}  # it may, and all end with it
+    assert worked(checkout) <= {
+        "leave_a_daemon",
+        "leave_shared_memory",
+        "nest_folders",
+        *OPEN,
+    }  # it may, and all end with it
     assert daemons() == []
     if kernel().namespace:
         assert shared_memory() == ([], [])
@@ -203,7 +209,7 @@ def test_the_model_that_attacks_is_no_module_of_ours() -> None:
     """It attempts two dozen things; the docs have a line for each."""
     assert importlib.util.find_spec("attempts") is None
     text = DOCS.read_text()
-    assert len(names()) == 24
+    assert len(names()) == 25
     assert all(f"`{name}`" in text for name in names())
 
 

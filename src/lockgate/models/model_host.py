@@ -12,6 +12,7 @@ payload is an Arrow IPC stream of one batch, or two of them. Every request gets 
 from __future__ import annotations
 
 import collections
+import errno
 import faulthandler
 import fcntl
 import gc
@@ -1889,7 +1890,11 @@ def _described(error: Exception, before: int = 0) -> dict[str, Any]:
 def _denied(error: BaseException | None) -> str | None:
     """The path that was denied, where that is what an error is about, or came from."""
     for _ in range(10):
-        if isinstance(error, PermissionError) and isinstance(error.filename, (str, bytes)):
+        if (
+            isinstance(error, OSError)
+            and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
+            and isinstance(error.filename, (str, bytes))
+        ):
             return os.path.abspath(os.fsdecode(error.filename))[:TEXT_LENGTH]
         error = None if error is None else error.__cause__ or error.__context__
     return None

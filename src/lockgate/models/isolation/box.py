@@ -140,6 +140,7 @@ class Box:
             left_open = ["sockets of the file system that are bound after its start, or by a relative path"]
         else:
             left_open.append("files in /dev/shm, which stay behind")
+            left_open.append("modes, owners, times and attributes of files of the same user")
         if self.network == "open":
             left_open.append("network")
         elif self.network == "tcp" and not self.kernel.seccomp:

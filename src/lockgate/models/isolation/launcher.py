@@ -97,10 +97,10 @@ def _execute(spec: dict[str, Any], command: list[str]) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
         _lead_a_group(0)
+        _offer_to_the_memory_killer()  # before /proc is read-only
         system_calls = _beside("system_calls")  # in the box our own files may be closed
         if spec["namespaces"]:
             _beside("namespaces").enter(spec)
-        _offer_to_the_memory_killer()
         _call(_libc.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
         restrict(spec)
         system_calls.restrict(spec)

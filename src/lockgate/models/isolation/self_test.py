@@ -24,6 +24,7 @@ canary, parent, port = sys.argv[-1], int(sys.argv[-2]), int(sys.argv[-3])
 attempts = {
     "read a file outside of the box": lambda: open(canary).read(),
     "write a file outside of the box": lambda: open(canary, "a"),
+    "change the mode of a file outside of the box": lambda: os.chmod(canary, 0o600),
     "read the variables of another process": lambda: open("/proc/%d/environ" % parent, "rb").read(),
     "signal another process": lambda: os.kill(parent, 0),
     "set the scheduling of another process": lambda: os.sched_setscheduler(parent, 0, os.sched_param(0)),
