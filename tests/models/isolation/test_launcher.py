@@ -223,6 +223,11 @@ os.read(reading, 1)
 os.write(line, b"x")
 """
 DAEMONS = {
+    "a daemon that holds the lifeline": """
+        held = os.open(f"/proc/self/fd/{lifeline}", os.O_WRONLY)
+        os.set_inheritable(held, True)
+        os.execve("/bin/sleep", ["sleep", "60"], {})
+""".strip(),
     "a daemon": 'os.execve("/bin/sleep", ["sleep", "60"], {})',
     "a race of forks": """
         libc.fork(), libc.fork(), libc.fork()

@@ -45,6 +45,7 @@ _RIGHTS = {
 }
 _SET_PDEATHSIG, _CAPBSET_DROP, _SET_NO_NEW_PRIVS, _SET_CHILD_SUBREAPER = 1, 24, 38, 36
 _KEPT_CAPABILITIES = (1, 2)  # root reads files of others, as before; where, says Landlock
+_PIDFD_OPEN = 434
 _TERM_SECONDS = 1.5
 _WATCH_SECONDS = 0.2
 _WATCH_DISK_SECONDS = 1.0
@@ -63,15 +64,19 @@ def main(rules: int, lifeline: int, command: list[str]) -> NoReturn:
     with os.fdopen(rules) as file:
         spec = json.load(file)
     _call(_libc.prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0))
+    parent = os.getppid()
+    gate = _call(_libc.syscall(_PIDFD_OPEN, parent, 0))  # a model can hold the lifeline open, but not this
+    if os.getppid() != parent:
+        os._exit(1)
     scoped = _scope_signals()
     wakeup, alarm = _wakeup_on_signals()
     child = os.fork()
     if child == 0:
         _execute(spec, command)
     _lead_a_group(child)
-    _close_all_but(lifeline, wakeup, alarm, 2)
+    _close_all_but(lifeline, gate, wakeup, alarm, 2)
     try:
-        status = _watch(child, lifeline, wakeup, spec)
+        status = _watch(child, (lifeline, gate), wakeup, spec)
     finally:
         _kill_descendants(scoped=scoped)
     _end_as(status)
@@ -185,11 +190,12 @@ def _wakeup_on_signals() -> tuple[int, int]:
     return reading, writing
 
 
-def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
-    """Wait for the command, and return its status as wait(2) gives it."""
+def _watch(child: int, lines: tuple[int, ...], wakeup: int, spec: dict[str, Any]) -> int:
+    """Wait for the command, and return its status as wait(2) gives it. lines: become readable when we are to end."""
     limits, beyond = _beside("limits").Limits(child, spec, _descendants), ""
     poll = select.poll()
-    poll.register(lifeline, select.POLLIN)
+    for line in lines:
+        poll.register(line, select.POLLIN)
     poll.register(wakeup, select.POLLIN)
     deadline: float | None = None
     while True:
@@ -201,10 +207,12 @@ def _watch(child: int, lifeline: int, wakeup: int, spec: dict[str, Any]) -> int:
         signals = _read(wakeup) if wakeup in ready else b""
         if signal.SIGUSR1 in signals:
             _signal(child, signal.SIGUSR1)
-        if deadline is None and (lifeline in ready or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(signals)):
+        alone = not ready.isdisjoint(lines)
+        if deadline is None and (alone or {signal.SIGTERM, signal.SIGINT, signal.SIGHUP} & set(signals)):
             _signal(-child, signal.SIGTERM)
-            deadline = time.monotonic() + (_TERM_SECONDS if lifeline not in ready else 0.0)
-            poll.unregister(lifeline)
+            deadline = time.monotonic() + (0.0 if alone else _TERM_SECONDS)
+            for line in lines:
+                poll.unregister(line)
         if not beyond and (beyond := limits.exceeded()):
             os.write(2, f"{beyond}\n".encode())
             _signal(child, signal.SIGKILL)
