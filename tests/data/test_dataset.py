@@ -169,6 +169,18 @@ def test_a_column_that_is_not_there_is_guessed(folder: Path) -> None:
         dataset(folder, "semi.csv").need({"age": ""})
 
 
+def test_a_field_inside_of_a_column_is_to_be_copied_into_its_own(folder: Path) -> None:
+    """Which is what a name with a point may mean."""
+    (folder / "d.jsonl").write_text('{"geo": {"country": "BR"}, "a": 1}\n')
+
+    with pytest.raises(
+        DataError, match=r"no column 'geo.country'.*; fields inside of 'geo' are not read: copy country into"
+    ):
+        dataset(folder, "d.jsonl").need({"geo.country": ""})
+    with pytest.raises(DataError, match=r"no column 'a.country'; its columns are geo, a$"):
+        dataset(folder, "d.jsonl").need({"a.country": ""})
+
+
 def moments(*hours: float | None) -> list[datetime | None]:
     newest = datetime(2026, 11, 21, 12, tzinfo=UTC)
     return [None if hour is None else newest - timedelta(hours=hour) for hour in hours]

@@ -172,6 +172,8 @@ class Dataset:
 
     def need(self, columns: Mapping[str, str]) -> None:
         """Raise DataError where a column (→ what it is for) is not in the data."""
+        import pyarrow as pa
+
         for name, purpose in columns.items():
             column = column_of(name)
             if column in self.columns:
@@ -183,6 +185,9 @@ class Dataset:
                 from lockgate.data.formats.csv import header_problem
 
                 guess = "; ".join(header_problem(self.columns[0], self._files[0].delimiter) or ()) or guess
+            outer, _, field = column.partition(".")
+            if outer in self.columns and pa.types.is_nested(self.schema.field(outer).type):
+                guess = f"fields inside of {outer!r} are not read: copy {field} into a column of its own"
             if f"{column}=" in self._local:
                 guess = "a column in the path is read below it: name the folder that holds these folders"
             raise self._wrong(
