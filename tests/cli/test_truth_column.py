@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,14 @@ def guess(inputs: set[str] | None = None, *, classes: bool = True, **columns: li
      "default payment next month", "fraudBool", "has_defaulted", "Survived", "was_late", "will_buy"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    "values", [ZERO_ONE, [0.0, 1.0, None, 0.0], [True, False, True, True], ["no", "Yes", "no", "no"]]
+    "values",
+    [
+        ZERO_ONE,
+        [0.0, 1.0, None, 0.0],
+        [True, False, True, True],
+        ["no", "Yes", "no", "no"],
+        list(map(Decimal, ZERO_ONE)),
+    ],
 )
 def test_a_column_that_is_called_like_a_truth_is_one(name: str, values: list[Any]) -> None:
     """Among features of two values too."""

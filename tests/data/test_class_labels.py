@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,17 @@ def labels(folder: Path, values: Any) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [("fraud", "fraud"), (3, "3"), (3.0, "3"), (0.5, "0.5"), (True, "true"), ("3", "3")]
+    ("value", "text"),
+    [
+        ("fraud", "fraud"),
+        (3, "3"),
+        (3.0, "3"),
+        (0.5, "0.5"),
+        (True, "true"),
+        ("3", "3"),
+        (Decimal("3.00"), "3"),
+        (Decimal("0.50"), "0.5"),
+    ],
 )
 def test_a_class_is_known_by_its_text(value: Any, text: str) -> None:
     """The number 3 is the same class in a label, in a column's name and in a line."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lockgate.cli.truth_column import Truth, truth_column
+from lockgate.cli.truth_column import Truth, distinct, truth_column, two_values
 from lockgate.data.dataset import Dataset
 from lockgate.data.locate import file_format
 from lockgate.data.stored_columns import stored
@@ -92,9 +92,11 @@ def first_rows(dataset: Dataset) -> pa.Table | None:
 
 
 def truth_of(table: pa.Table, *, classes: bool, inputs: Callable[[], Collection[str] | None]) -> Truth:
-    """Which column is the truth, as far as that can be told: see `truth_column`."""
+    """Which column is the truth, as far as that can be told: see `truth_column`; lists and moments are none."""
+    from lockgate.data.arrow_arrays import is_class, plain_type
+
     others = {*_WEIGHTS, *(name for names in _SCORES.values() for name in names)}
-    others |= {name for name in table.column_names if _is_key(name)}
+    others |= {name for name in table.column_names if _is_key(name) or not is_class(plain_type(table[name].type))}
     return truth_column(table, not_among=others, classes=classes, inputs=inputs)
 
 
@@ -140,10 +142,11 @@ def _with_codes(dataset: Dataset, table: pa.Table) -> pa.Table:
 
 def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
     """(the value that is probably the positive one of two, the two where that is a guess)."""
-    from lockgate.data.arrow_arrays import distinct
+    from lockgate.data import arrow_arrays as arrays
 
-    values = [_plain(value) for value in distinct(column)]
-    if len(values) != 2:
+    if not arrays.is_class(arrays.plain_type(column.type)):
+        return None, ()
+    if not (values := two_values(column)):
         return None, ()
     first, second = sorted(values, key=str)
     for value, other in ((first, second), (second, first)):
@@ -155,17 +158,23 @@ def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _plain(value: Any) -> Any:
-    """A number as a pipeline writes it: 1 of 1.0 and of a decimal."""
-    value = float(value) if isinstance(value, Decimal) else value
+    """A number as a pipeline writes it: 1 of 1.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _is_weight(column: pa.ChunkedArray) -> bool:
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    low, high = _extremes(column)
+    return low >= 0 and high > 0
 
-    number = pa.types.is_floating(column.type) or pa.types.is_integer(column.type)
-    return bool(number) and column.null_count == 0 and bool(pc.min(column).as_py() >= 0 and pc.max(column).as_py() > 0)
+
+def _extremes(column: pa.ChunkedArray) -> tuple[float, float]:
+    """The smallest and the largest number of a column; NaN where one is missing, and of anything else than numbers."""
+    from lockgate.data import arrow_arrays as arrays
+
+    if not arrays.is_number(column.type) or column.null_count:
+        return math.nan, math.nan
+    numbers = arrays.to_floats(arrays.whole(column))
+    return float(numbers.min()), float(numbers.max())
 
 
 def _scores(table: pa.Table) -> tuple[tuple[str, str], ...]:
@@ -180,14 +189,10 @@ def _scores(table: pa.Table) -> tuple[tuple[str, str], ...]:
 
 def _is_score(column: pa.ChunkedArray) -> bool:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    from lockgate.data.arrow_arrays import comparable
-
-    if not pa.types.is_floating(column.type) or column.null_count:
-        return False
-    column = comparable(column)
-    return pc.min(column).as_py() >= 0 and pc.max(column).as_py() <= 1 and len(column.unique()) > 1
+    fractions = pa.types.is_floating(column.type) or (pa.types.is_decimal(column.type) and column.type.scale > 0)
+    low, high = _extremes(column)
+    return fractions and 0 <= low < high <= 1
 
 
 def _is_key(name: str) -> bool:
@@ -225,11 +230,5 @@ def _is_slice(column: pa.ChunkedArray) -> bool:
 
 
 def _distinct(column: pa.ChunkedArray) -> int | None:
-    """How many values there are; None for nested ones, and where some are missing."""
-    import pyarrow as pa
-
-    from lockgate.data.arrow_arrays import comparable
-
-    if pa.types.is_nested(column.type) or column.null_count:
-        return None
-    return len(comparable(column).unique())
+    """How many values there are; None where some are missing or cannot be told apart."""
+    return None if column.null_count else len(distinct(column)) or None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lockgate.data.class_labels import plain_number
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,7 +65,7 @@ def truth_column(
     usual = next((name for word in _NAMES for name in names if name.casefold() == word), None)
     if usual is not None:
         return Truth(usual)
-    twofold = {name: values for name in names if classes and (values := _two_values(table.column(name))) is not None}
+    twofold = {name: values for name in names if classes and (values := _classes(table.column(name))) is not None}
     ranks = [
         [name for name in names if _words(name)[-1:] and _words(name)[-1] in _LAST],
         [name for name in twofold if _EVENTS & set(_words(name))],
@@ -87,17 +89,34 @@ def _words(name: str) -> list[str]:
     return [word.casefold() for word in _WORD.findall(name)]
 
 
-def _two_values(column: pa.ChunkedArray) -> set[object] | None:
+def distinct(column: pa.ChunkedArray) -> pa.Array:
+    """The values of a column, each once, in order of appearance; none of a type whose values Arrow cannot tell apart."""
+    import pyarrow as pa
+
+    from lockgate.data import arrow_arrays as arrays
+
+    try:
+        return arrays.comparable(column).unique()
+    except pa.ArrowNotImplementedError:  # of lists and the like
+        return pa.nulls(0)
+
+
+def two_values(column: pa.ChunkedArray) -> list[Any]:
+    """The two values of a column; [] where it holds fewer or more."""
+    values = distinct(column)
+    if len(values) > 4:  # with null and NaN
+        return []
+    plain = [plain_number(value) for value in values.to_pylist() if value is not None and value == value]
+    return plain if len(plain) == 2 else []
+
+
+def _classes(column: pa.ChunkedArray) -> set[object] | None:
     """The two values of a column, texts in small letters; None where it holds fewer or more."""
     import pyarrow as pa
 
     from lockgate.data import arrow_arrays as arrays
 
     kind = arrays.plain_type(column.type)
-    checks = (arrays.is_text, pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating)
-    if not any(check(kind) for check in checks):
+    if not (arrays.is_text(kind) or pa.types.is_boolean(kind) or arrays.is_number(kind)):
         return None
-    values = set(arrays.distinct(column))
-    if len(values) != 2:
-        return None
-    return {value.strip().casefold() if isinstance(value, str) else value for value in values}
+    return {value.strip().casefold() if isinstance(value, str) else value for value in two_values(column)} or None

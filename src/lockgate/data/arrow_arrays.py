@@ -120,8 +120,11 @@ def _uuid_texts(column: pa.Array) -> pa.Array:
 
 
 def comparable(column: Any) -> Any:
-    """The values as they are, but half floats, of which Arrow can tell none from another, in single precision."""
-    return column.cast(pa.float32()) if pa.types.is_float16(column.type) else column
+    """The values as they are, but half floats and narrow decimals, of which Arrow tells none from another, in wider types."""
+    kind = column.type
+    if pa.types.is_decimal(kind) and kind.bit_width < 128:
+        return column.cast(pa.decimal128(kind.precision, kind.scale))
+    return column.cast(pa.float32()) if pa.types.is_float16(kind) else column
 
 
 def encoded(column: pa.Array) -> pa.DictionaryArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from lockgate.data.slices.names import value_text
@@ -14,8 +15,16 @@ if TYPE_CHECKING:
 MOST = 1000
 
 
+def plain_number(value: Any) -> Any:
+    """A value of a column as a pipeline writes it: an int or a float for a decimal, any other as it is."""
+    if not isinstance(value, Decimal):
+        return value
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
 def class_text(value: Any) -> str:
-    """A class as a text: `fraud`, `3` for 3 and 3.0, `true`."""
+    """A class as a text: `fraud`, `3` for 3, 3.0 and a decimal 3.00, `true`."""
+    value = plain_number(value)
     return str(int(value)) if isinstance(value, float) and value.is_integer() else value_text(value)
 
 
@@ -51,7 +60,7 @@ def label_values(dataset: Dataset, *, most: int) -> dict[Any, None] | None:
                 f"data {dataset.name!r}: the label (column {column!r}) holds {arrays.type_text(kind)}",
                 remedy="a class is a text, a whole number, or true or false",
             )
-        distinct |= dict.fromkeys(arrays.distinct(values))
+        distinct |= dict.fromkeys(map(plain_number, arrays.distinct(values)))
         if len(distinct) > most:
             if any(isinstance(value, int | float) for value in distinct):
                 return None

@@ -156,6 +156,8 @@ def test_a_declared_value_that_no_row_has_is_there_with_zero_rows(tmp_path: Path
         (["no", "no"], "yes", [False, False]),
         ([1, 1], 1, [True, True]),
         (pa.array(["1", "0"]).dictionary_encode(), "1", [True, False]),
+        ([Decimal("0.10"), Decimal("1.10")], 0.1, [True, False]),
+        (pa.array([1, 0], pa.float16()), 1, [True, False]),
     ],
 )
 def test_a_label_is_positive_where_it_equals_positive(
@@ -182,6 +184,7 @@ def test_a_label_is_positive_where_it_equals_positive(
             {},
             r"holds 'no', 'yes', none of which is `positive: 1`.*positive: \"yes\"",
         ),
+        ({"y": [Decimal(2), Decimal(3)] * 2}, {}, r"holds 2, 3, none of which is `positive: 1`.*positive: 3$"),
         ({"y": ["1", "0", "0", "1"]}, {}, r"holds '0', '1', none of which is `positive: 1`.*positive: \"1\""),
         ({"y": [Decimal(n) for n in (2, 3, 3, 2)]}, {}, r"holds 2, 3, none of which is `positive: 1`.*positive: 3"),
         ({"y": ["0"] * 4}, {}, "none of which"),

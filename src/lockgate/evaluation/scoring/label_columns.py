@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.arrow_arrays import Array
-from lockgate.data.class_labels import class_text, mismatch
+from lockgate.data.class_labels import class_text, mismatch, plain_number
 from lockgate.data.dataset import Dataset
 from lockgate.data.slices.names import meant
 from lockgate.evaluation.scoring.column import Column, RowFaults, SingleColumn
@@ -90,7 +90,7 @@ class Labels(SingleColumn):
                 f"holds {arrays.type_text(column.type)}", remedy="a binary label is a number, a text, or true and false"
             )
         encoded = arrays.encoded(column)
-        distinct = encoded.dictionary.to_pylist()
+        distinct = [plain_number(value) for value in encoded.dictionary.to_pylist()]
         self._seen |= {value: None for value in distinct if value is not None and value == value}
         if len(self._seen) > 2:
             raise self._wrong(
