@@ -146,7 +146,7 @@ def _positive(column: pa.ChunkedArray) -> tuple[Any, tuple[Any, ...]]:
 
     if not arrays.is_class(arrays.plain_type(column.type)):
         return None, ()
-    if not (values := two_values(column)):
+    if not (values := [_plain(value) for value in two_values(column)]):
         return None, ()
     first, second = sorted(values, key=str)
     for value, other in ((first, second), (second, first)):

@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from lockgate.cli.data_outline import Outline
 from lockgate.data.class_labels import label_classes, label_values
 from lockgate.data.dataset import Dataset
-from lockgate.errors import LockgateError
+from lockgate.data.dataset_spec import DatasetSpec
+from lockgate.data.slices.spec import free_name, is_fixed
+from lockgate.errors import LockgateError, PipelineError
 from lockgate.evaluation.judging.number_format import rounded_up
+from lockgate.pipeline import validation_messages, variables, yaml_reader
 
 _TEMPLATE = """\
 # What a new version of {model} must show before it moves. `gate check` checks this file, `gate run` runs it.
@@ -58,6 +63,7 @@ TASKS = {
     "ranking": "",
 }
 _WITHOUT_LABEL = ("flip_rate <= 2%", "new_errors <= 0")
+_ESCAPES = ("\\u{:04x}", "\\U{:08x}")
 _OF_ONE_MODEL = {"binary": "auc >= 0.7"}
 # subject → the line, with its tolerance where the rows are not known
 _LINES = {
@@ -79,7 +85,7 @@ class Draft:
     """What a pipeline is written from. label: None where the data hold no truth. rows: None where they cannot be read.
 
     maybe: the columns of which one may be the truth where nobody knows which; the label is the first of them then, or None
-    where they are not called like one.
+    where they are not called like one. unwritable: columns that no pipeline can name → the reason.
     """
 
     dataset: Dataset
@@ -88,6 +94,7 @@ class Draft:
     query: str
     rows: Outline | None
     maybe: tuple[str, ...] = ()
+    unwritable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unnamed(self) -> str | None:
@@ -103,14 +110,38 @@ class Draft:
         """What a person has to say of the label, None where it is clear which of its values is the positive one."""
         if self.task != "binary" or self.rows is None or not self.rows.unsure:
             return None
-        either = " and ".join(json.dumps(value, ensure_ascii=False, default=str) for value in self.rows.unsure)
+        either = " and ".join(map(_json, self.rows.unsure))
         return f"the label holds {either}: write the one that high scores speak for"
 
     @property
-    def slices(self) -> list[str]:
-        """Columns whose values may be judged on their own."""
+    def slices(self) -> list[str | dict[str, str]]:
+        """Columns whose values may be judged on their own, with a name where their own is not free."""
         others = {self.label, self.query, *self.maybe}
-        return [name for name in (self.rows.slices if self.rows else ()) if name not in others]
+        columns = [name for name in (self.rows.slices if self.rows else ()) if name not in others]
+        entries, names = list[str | dict[str, str]](), set(columns)
+        for column in columns:
+            name = column
+            while is_fixed(name) or (name != column and name in names):
+                name = free_name(name)
+            names.add(name)
+            entries.append(column if name == column else {"column": column, "name": name})
+        return entries
+
+
+def naming_refusal(column: str) -> str | None:
+    """Why no pipeline can name a column so, as the loader says it; None where one can."""
+    try:
+        document = yaml_reader.read(f"{{path: x, label: {_json(column)}}}")
+    except PipelineError:  # bytes of the command line that are no text
+        return "it is no text"
+    early = [*document.complaints, *variables.substitute(document.root, None).complaints]
+    if early:
+        return early[0].message
+    try:
+        DatasetSpec.model_validate(document.data)
+    except ValidationError as error:
+        return validation_messages.complaints(error, document.root, DatasetSpec)[0][1].message.removeprefix("label: ")
+    return None
 
 
 def pipeline_text(model: str, draft: Draft, *, version: Path) -> str:
@@ -120,7 +151,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path) -> str:
     counts = _RowCounts() if draft.maybe or label is None else _count_rows(draft.dataset, task, positive)
     lines, tolerances = _requirements(task, counts)
     if draft.unsure is not None:
-        tolerances = tolerances.replace("of them positive", f"of them {positive}")
+        tolerances = tolerances.replace("of them positive", f"of them {_printable(str(positive))}")
     alone = rows is not None and task in _OF_ONE_MODEL and bool(rows.scores) and len(rows.scores) == 1
     if label is None:
         lines, tolerances = list(_WITHOUT_LABEL), "the data name no truth: what may differ from the champion"
@@ -128,15 +159,15 @@ def pipeline_text(model: str, draft: Draft, *, version: Path) -> str:
         each_slice = [f"{_OF_ONE_MODEL[task]} on each slice"] if draft.slices else []
         lines, tolerances = [_OF_ONE_MODEL[task], *each_slice], "what the candidate must reach"
     return _TEMPLATE.format(
-        model=model.replace("\n", " "),
-        model_text=json.dumps(model, ensure_ascii=False),
+        model=_printable(model),
+        model_text=_json(model),
         task=task,
         about_task=TASKS[task].format(
             classes=_classes(counts),
             positive=_positive(positive, draft.unsure),
             threshold="threshold: 0.5  " if label is None else "# threshold: 0.5",
         ),
-        version_text=json.dumps(version.as_posix()),
+        version_text=_json(version.as_posix()),
         data_text=_json(draft.dataset.spec.path),
         champion=_NO_CHAMPION if alone else _CHAMPION,
         before="" if alone else "  - gate: signature\n",
@@ -153,11 +184,17 @@ def _positive(value: Any, unsure: str | None) -> str:
     """The line, without a value where nothing says which it is."""
     if unsure is not None:
         return f"{'positive:':<42} # {unsure}"
-    return f"positive: {json.dumps(value, ensure_ascii=False, default=str)}"
+    return f"positive: {_json(value)}"
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """A value as JSON that is YAML in one line, too."""
+    return _printable(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _printable(text: str) -> str:
+    """The text with escapes for what ends a line or is refused in YAML, or is not seen."""
+    return "".join(char if char.isprintable() else _ESCAPES[ord(char) > 0xFFFF].format(ord(char)) for char in text)
 
 
 def _row_keys(draft: Draft, *, query: str | None) -> list[str]:
@@ -195,14 +232,14 @@ class _RowCounts:
     def __str__(self) -> str:
         positives = "" if self.positives is None else f", {self.positives:,} of them positive,"
         fewest = min(self.classes, key=lambda name: self.classes[name], default="")
-        classes = f", {self.classes[fewest]:,} of them {fewest}," if self.classes else ""
+        classes = f", {self.classes[fewest]:,} of them {_printable(fewest)}," if self.classes else ""
         return f"{self.rows:,} rows{positives}{classes}"
 
 
 def _classes(counts: _RowCounts) -> str:
-    if not counts.classes:
+    if not counts.classes or any(map(naming_refusal, counts.classes)):
         return "# classes: [a, b, c]                     # those of the label, where no others are named\n"
-    return f"classes: {json.dumps(list(counts.classes), ensure_ascii=False)}   # those of the label\n"
+    return f"classes: {_json(list(counts.classes))}   # those of the label\n"
 
 
 def _baseline(task: str, counts: _RowCounts) -> str | None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import special
 
 from bench.decisions.asking import ask
@@ -98,7 +103,6 @@ def test_without_a_terminal_nothing_is_asked() -> None:
 
 
 def table(rows: int, positives: int) -> None:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = {"y": [int(place < positives) for place in range(rows)], "age": list(range(rows))}
@@ -169,13 +173,15 @@ def test_the_tolerance_of_a_regression_is_a_factor() -> None:
         (["no", "yes"], "binary"),
         ([0, 1], "binary"),
         ([0.5, 1.5, 2.0], "regression"),
+        ([Decimal(0), Decimal(1)], "binary"),
+        ([Decimal("1.00"), Decimal("2.00"), Decimal("3.00")], "multiclass"),
+        ([Decimal(row) for row in range(51)], "regression"),
         (list(range(51)), "regression"),
         ([f"c{place}" for place in range(51)], "binary"),
     ],
 )
 def test_the_task_is_told_from_the_label(values: list[object], task: str) -> None:
     """From 3 to 50 names or whole numbers are classes; where nothing can be told it is binary, as without data."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"y": values * 20}), "rows.parquet")
@@ -186,7 +192,6 @@ def test_the_task_is_told_from_the_label(values: list[object], task: str) -> Non
 
 def test_what_is_asked_of_several_classes_is_what_their_rows_decide() -> None:
     """The classes are written out, and the smallest of them says what a mean over classes can show."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"team": ["billing"] * 1500 + ["fraud"] * 300 + ["it's"] * 1200}), "rows.parquet")
@@ -263,9 +268,8 @@ def rows(count: int = 400) -> dict[str, list[object]]:
     }
 
 
-def written(columns: dict[str, list[object]], *args: str, file: str = "data/holdout.parquet") -> tuple[Pipeline, str]:
+def written(columns: Mapping[str, Any], *args: str, file: str = "data/holdout.parquet") -> tuple[Pipeline, str]:
     """The pipeline for data of those columns, and its text."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     Path(file).parent.mkdir(parents=True, exist_ok=True)
@@ -417,3 +421,54 @@ def test_data_without_anything_like_a_truth_are_said_to_be_such() -> None:
 
     assert "no column of the data is called like a truth; --label NAME names it (member?)\n" in said
     assert [gate.gate for gate in loader.load(Path("gates/m.yaml"), environ={}).gates] == ["signature", "shadow"]
+
+
+NAMES = ("id", "champion", "champion_group", "candidate:iou", "candidate:", "${x}", "$x", "", " ", " lead", "a: b", "- a",
+         "#", '"', "\\", "{x}", "no", "null", "1e5", "<<", "each slice", "a\nb", "a\x85b", "\u2028", "\ufeff", "a\x00b", "x" * 2000)  # fmt: skip
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sets(st.sampled_from(NAMES) | st.text(st.characters(exclude_categories=["Cs"])), max_size=30))
+def test_whatever_columns_are_called_the_pipeline_is_accepted(names: set[str]) -> None:
+    """Each is a slice, under another name where its own is taken, but those that no pipeline can name."""
+    names -= {"label"}
+    pipeline, _ = written({"label": [0, 1] * 30} | {name: ["a", "b"] * 30 for name in names})
+    slices = pipeline.data["holdout"].slices
+
+    assert {entry.column for entry in slices} == {
+        name for name in names if name.strip() and not any(sign in name for sign in ("${", "\0"))
+    }
+
+
+def test_what_no_pipeline_can_name_is_left_out_and_said() -> None:
+    """But numbers of rows, which pandas writes without a name; a label that is named so is refused."""
+    frame = pd.DataFrame({"": range(60), "label": [0, 1] * 30, "${x}": ["a", "b"] * 30})
+    frame.to_csv("d.csv", index=False)
+    said = init("--model", "m", "--yes", "--data", "d.csv").stdout
+
+    assert "leaves the column '${x}' out, which no pipeline can name: variables are read in paths, " in said
+    assert said.count("leaves the column") == 1
+    for option in ("--label", "--query"):
+        with pytest.raises(
+            UsageError, match=r"no pipeline can name the column '\$\{x\}': variables are read in .*; rename"
+        ):
+            init("--model", "n", "--yes", "--data", "d.csv", "--task", "ranking", option, "${x}")
+    assert not Path("gates/n.yaml").exists()
+
+
+@pytest.mark.parametrize("classes", [["a\nb", "c\u2028d", "# e"], ["${a}", "b", "c"]])
+def test_any_classes_are_written_as_they_are(classes: list[object]) -> None:
+    """Or, where no pipeline can name one, left to the label."""
+    pipeline, _ = written({"label": classes * 30})
+
+    assert pipeline.classes in (tuple(sorted(map(str, classes))), ())
+
+
+@pytest.mark.parametrize("values", ["list", "date", "float16"])
+def test_lists_and_moments_are_no_truth(values: str) -> None:
+    """Whatever they are called; numbers of 16 bits are one."""
+    kinds = {"list": pa.list_(pa.int8()), "date": pa.date32(), "float16": pa.float16()}
+    cells = [[0], [1]] if values == "list" else [0, 1]
+    pipeline, _ = written({"label": pa.array(cells * 30, kinds[values])})
+
+    assert pipeline.data["holdout"].label == ("label" if values == "float16" else None)

@@ -7,21 +7,26 @@ import re
 import sys
 from collections.abc import Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.data_outline import first_rows, only_path, outline, truth_of
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
-from lockgate.cli.pipeline_draft import TASKS, Draft, guess_task, pipeline_text
+from lockgate.cli.pipeline_draft import TASKS, Draft, guess_task, naming_refusal, pipeline_text
 from lockgate.cli.truth_column import Truth
-from lockgate.data.dataset import Dataset
+from lockgate.data.dataset import INDEX_COLUMN, Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError, PipelineError, UsageError
 from lockgate.pipeline import loader
 from lockgate.pipeline.loader import root_of
 from lockgate.runs.lookup import only_pipeline, pipelines
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_POSITION = re.compile(r".*?\.yaml:\d+:\d+: ")  # in a file that is not there
 _UNFILLED = re.compile(r"^( *(?:positive|label):)(?= +#)", re.MULTILINE)
 
 
@@ -80,6 +85,8 @@ def command(
         version.parent.mkdir(parents=True, exist_ok=True)
         version.write_text("1\n", encoding="utf-8")
         show(f"wrote {version}: write the candidate's version there")
+    for column, reason in draft.unwritable.items():
+        show(f"{path} leaves the column {column!r} out, which no pipeline can name: {reason}; rename it to use it")
     if github:
         _workflows(model, path, action=action, force=force)
     show(f"next: edit {path}, then gate check, then gate run")
@@ -93,6 +100,7 @@ def _choose(
     data = data or (str(click.prompt("Rows to judge it on", default=usual)) if prompting else usual)
     dataset = Dataset("holdout", DatasetSpec(path=data), _root())
     table, truth = first_rows(dataset), Truth(label)
+    table, unwritable = (None, {}) if table is None else _writable(table)
     if label is None and table is not None:
         classes = task in (None, "binary") and query is None
         truth = truth_of(table, classes=classes, inputs=lambda: _inputs(model))
@@ -111,8 +119,23 @@ def _choose(
         query = query or click.prompt("Column that says which rows are of one query", default="query")
     if query is not None and task != "ranking":
         raise UsageError("only a ranking is judged by query", remedy="add --task ranking, or leave --query out")
+    for name in (column, query):
+        if name is not None and (reason := naming_refusal(name)) is not None:
+            raise UsageError(
+                f"no pipeline can name the column {name!r}: {reason}", remedy="rename it, or name another one"
+            )
     label = None if bare else column or "label"
-    return Draft(dataset, label, task or guess_task(dataset), query or "query", rows, truth.maybe)
+    return Draft(dataset, label, task or guess_task(dataset), query or "query", rows, truth.maybe, unwritable)
+
+
+def _writable(table: pa.Table) -> tuple[pa.Table, dict[str, str]]:
+    """The columns that a pipeline can name, and the others → the reason, but for numbers of rows that pandas wrote."""
+    from lockgate.data.arrow_arrays import is_number
+
+    refusals = {name: reason for name in table.column_names if (reason := naming_refusal(name)) is not None}
+    numbers = [name for name in refusals if INDEX_COLUMN.fullmatch(name) and is_number(table.schema.field(name).type)]
+    worth_a_line = {name: reason for name, reason in refusals.items() if name not in numbers}
+    return table.drop_columns(list(refusals)), worth_a_line
 
 
 def _inputs(model: str) -> Collection[str] | None:
@@ -142,9 +165,10 @@ def _write(path: Path, text: str) -> None:
     path.write_text(_UNFILLED.sub(r"\1 x", text), encoding="utf-8")
     try:
         loader.load(path, environ=None)
-    except PipelineError:
+    except PipelineError as error:
         path.unlink() if before is None else path.write_bytes(before)
-        raise
+        complaints = (_POSITION.sub("", complaint) for complaint in error.complaints)
+        raise PipelineError(f"nothing is written: {complaint}" for complaint in complaints) from error
     path.write_text(text, encoding="utf-8")
 
 

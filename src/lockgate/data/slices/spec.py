@@ -23,6 +23,11 @@ def is_fixed(name: str) -> bool:
     return name in FIXED_COLUMNS or name.startswith(("candidate:", "champion:"))
 
 
+def free_name(name: str) -> str:
+    """A name for a slice of a column whose own name is not free: `champion_group`, `candidate_iou_group`."""
+    return f"{name.replace(':', '_')}_group"
+
+
 def _scalar(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a value that rows can be compared with")
@@ -141,7 +146,7 @@ class SliceSpec(Config):
         if is_fixed(self.slice_name):
             raise ValueError(
                 f"a slice cannot be called {self.slice_name!r}, which is a column of the scored table; "
-                f"give it another name, for example {{column: …, name: {self.slice_name}_group}}"
+                f"give it another name, for example {{column: …, name: {free_name(self.slice_name)}}}"
             )
         return self
 
