@@ -27,7 +27,7 @@ LINES = (
     ("signoff", "data"),
     ("evidence", "stats"),
     ("plugins", "config"),
-    ("foreign_yaml", "hashing", "regular_file", "text", "units"),
+    ("foreign", "hashing", "text", "units"),
     ("errors",),
 )
 LINE = {room: number for number, rooms in enumerate(reversed(LINES)) for room in rooms}

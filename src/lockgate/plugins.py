@@ -17,8 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from lockgate.errors import UsageError, guess
+from lockgate.foreign.files import read_regular
 from lockgate.hashing import sha256
-from lockgate.regular_file import read_regular
 
 GATES = "lockgate.gates"
 REGISTRIES = "lockgate.registries"

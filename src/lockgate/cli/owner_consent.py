@@ -7,9 +7,9 @@ from pathlib import Path
 
 from lockgate.cli.signing import sign_vote, signer_of, write_vote
 from lockgate.errors import UsageError, Waiting
+from lockgate.foreign.files import read_regular
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.rollback_consent import RollbackPlan, consenting_votes, needs_consent
-from lockgate.regular_file import read_regular
 from lockgate.runs.run import now
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot

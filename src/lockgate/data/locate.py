@@ -20,7 +20,7 @@ from urllib.parse import unquote_to_bytes
 from lockgate.data import pointers
 from lockgate.data.lakehouse.governed import Governed, governed_above, governed_within, refuse_governed, refuse_removed
 from lockgate.errors import DataError, NotHere
-from lockgate.regular_file import other_kind
+from lockgate.foreign.files import other_kind
 
 if TYPE_CHECKING:
     from lockgate.data.lakehouse.delta import TableState

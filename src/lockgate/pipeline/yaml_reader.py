@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from lockgate.errors import PipelineError
-from lockgate.foreign_yaml import LOADER, WORDS
+from lockgate.foreign.yaml import LOADER, WORDS
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 50

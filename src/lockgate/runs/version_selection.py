@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from lockgate.errors import NotFound, UsageError
+from lockgate.foreign.files import read_regular
 from lockgate.integrations import git
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.plugins import is_inside
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector
-from lockgate.regular_file import read_regular
 
 _MOST_BYTES = 1000  # of a file that names a version
 

@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from lockgate.errors import LockgateError, UsageError
+from lockgate.foreign.files import read_regular
 from lockgate.hashing import sha256
-from lockgate.regular_file import read_regular
 from lockgate.signoff.decision import Objection
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy, fingerprint

@@ -13,12 +13,12 @@ from lockgate.cli.notifications import notify_moved
 from lockgate.cli.output import show_encoded, show_lines
 from lockgate.cli.prove_rollback import make_proof, proof_lines
 from lockgate.errors import UsageError
+from lockgate.foreign.files import read_regular
 from lockgate.integrations import git
 from lockgate.pipeline.loader import load
 from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote
 from lockgate.promotion.rollback_proof import RollbackProof
-from lockgate.regular_file import read_regular
 from lockgate.runs.promotion_hooks import make_operator, make_terms
 
 

@@ -14,6 +14,7 @@ from lockgate.cli.evidence_lookup import model_pipeline
 from lockgate.cli.output import show, show_json, show_lines
 from lockgate.errors import Refused, UsageError
 from lockgate.evidence.run_folder import write
+from lockgate.foreign.files import read_regular
 from lockgate.hashing import sha256
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.audit.repair import REASON, repair
@@ -21,7 +22,6 @@ from lockgate.promotion.audit.verify import Verification, verify
 from lockgate.promotion.ledger import export as ledger_export
 from lockgate.promotion.ledger.export import LedgerCopy
 from lockgate.registries.ports import Registry
-from lockgate.regular_file import read_regular
 from lockgate.runs.promotion_hooks import make_operator
 from lockgate.runs.run import now
 

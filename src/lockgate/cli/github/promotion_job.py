@@ -17,6 +17,7 @@ from lockgate.errors import LockgateError, Refused, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.evidence.run_record import RunRecord
+from lockgate.foreign.files import read_regular
 from lockgate.integrations.github.eligibility import BranchPolicy
 from lockgate.integrations.github.pull_request_state import PullRequestState, exhibits
 from lockgate.pipeline.loader import load
@@ -25,7 +26,6 @@ from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote
 from lockgate.promotion.rollback_proof import RollbackProof
 from lockgate.registries.ports import ModelVersion
-from lockgate.regular_file import read_regular
 from lockgate.reports import FORMATS
 from lockgate.runs.lookup import open_registry
 from lockgate.runs.promotion_hooks import make_operator, make_terms

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockgate import foreign_yaml
 from lockgate.errors import ModelFault
+from lockgate.foreign import yaml as foreign_yaml
 from lockgate.hashing import canonical, sha256, sha256_file
 from lockgate.models.child_process import MODEL_HOST, ChildProcess
 from lockgate.models.environment import job_python, model_environment

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lockgate import foreign_yaml
 from lockgate.errors import RegistryError
+from lockgate.foreign import yaml as foreign_yaml
 from lockgate.text import cut, one_line
 
 MODEL_FILE = "MLmodel"

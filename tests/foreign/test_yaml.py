@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate import foreign_yaml
+from lockgate.foreign import yaml as foreign_yaml
 
 
 def bomb(levels: int) -> str:

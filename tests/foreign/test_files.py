@@ -9,7 +9,7 @@ import pytest
 
 from lockgate.data.locate import locate
 from lockgate.errors import NotHere
-from lockgate.regular_file import read_regular
+from lockgate.foreign.files import read_regular
 
 
 def test_a_file_is_read_also_through_a_link(tmp_path: Path) -> None:
