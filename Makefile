@@ -10,7 +10,7 @@ demo: $(VENV)/.runtime
 	$(BIN)/gate demo
 
 test: $(VENV)/.servers
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The laws of the suite on fresh random examples; what one finds becomes an example of its test. LAWS=tests/… for some.
 fuzz: $(VENV)/.dev

@@ -48,9 +48,8 @@ def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: fl
 def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence: float, few: str | None) -> Comparison:
     """A value with its spread against a number, by t; unbounded where fewer than two rows carry the variance."""
     error = value.error
-    if (
-        error.n_eff < 2
-    ):  # below one degree of freedom t has quantiles of any size, which are no bound that tells anything
+    # Below one degree of freedom t has quantiles of any size, which are no bound. Two rows are two however they are summed.
+    if error.n_eff < 2 - 1e-6:
         return Comparison(value.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", few)
     transform = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[scale]
     clustered = "" if error.clusters is None else ", by cluster"
