@@ -21,6 +21,7 @@ from lockgate.models.process.clock_check import ClockCheck
 from lockgate.models.process.host_process import HostProcess, Pending, flat_texts, plain_text, to_stream
 from lockgate.models.process.row_function_process import RowFunctionProcess, is_packed
 from lockgate.models.safe_text import RowText
+from lockgate.text import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,7 +113,7 @@ class ProcessModel(HostProcess):
                     unfinished = False
                     break
                 rows, whole = piece
-                doing = f"predicting {rows.num_rows:,} rows" if rows.num_rows != 1 else "predicting 1 row"
+                doing = f"predicting {counted(rows.num_rows, 'row')}"
                 sent = inputs(rows)
                 pending = self._send({**header, "before": before}, to_stream(sent), doing=doing, rows=RowText(sent))
                 waiting.append((pending, rows, before, whole))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lockgate.models.process.answer_batch import read_batch
 from lockgate.models.process.host_process import HostProcess, to_stream
 from lockgate.models.safe_text import RowText
+from lockgate.text import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +36,7 @@ class RowFunctionProcess(HostProcess):
         header = {"verb": "measure", "signature": signature, "before": rows_before, "rows_bytes": rows.size}
         pending = self._send(
             {**header, **plan.header}, rows, to_stream(answer), rows=RowText(batch),
-            doing=f"measuring {count:,} rows" if count != 1 else "measuring 1 row",
+            doing=f"measuring {counted(count, 'row')}",
         )  # fmt: skip
         frame = self._receive(pending)
         with self._understanding(pending):

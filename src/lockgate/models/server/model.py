@@ -23,6 +23,7 @@ from lockgate.models.server.predictions import (
     read_predictions_of,
     without_rows,
 )
+from lockgate.text import counted
 
 _ROWS = 1000  # of a request, so that its body stays small and its answer within the time limit
 
@@ -144,7 +145,7 @@ class ServerModel:
 
     def _answer(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         count = rows.num_rows
-        doing = "predicting 1 row" if count == 1 else f"predicting {count:,} rows"
+        doing = f"predicting {counted(count, 'row')}"
         body = self._body(rows)
         began = time.perf_counter()
         document = self.client.post(self._protocol.path, body, doing=doing, rows=RowText(rows))
