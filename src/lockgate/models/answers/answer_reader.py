@@ -74,8 +74,8 @@ class AnswerReader:
         self._model, named = description(answer), self.reading.output.column
         answer = without_failed_rows(answer, score=named, may_fail=self._may_fail, rows_before=rows_before)
         if self.reading.task == "multiclass":
-            classes = without_labels(answer, self.reading)
-            whole = all(pa.types.is_integer(kind) for kind in classes.schema.types)
+            answer = without_labels(answer, self.reading)
+            whole = all(pa.types.is_integer(kind) for kind in answer.schema.types)
             self._one_hot = self._one_hot and whole
             scores = class_scores(
                 answer,
