@@ -71,7 +71,8 @@ def locate(path: str, root: Path) -> Located:
         raise NotHere("matches no file", remedy="correct the glob; relative ones start at the root of the repository")
     refuse_governed(_above(files))
     base = root / fixed_part(path)
-    once = _once({file.relative_to(base).as_posix(): file for file in files}, base)
+    names = {file.relative_to(base).as_posix(): file for file in files}
+    once = _once(names, _linked(names, base))
     return Located(_named(pointers.require_data(list(once.values()), whole=whole, root=root), base))
 
 
@@ -79,9 +80,10 @@ def _folder(folder: Path, table: Governed | None, root: Path) -> Located:
     refuse_governed(table)
     names = {file.relative_to(folder).as_posix(): file for file in _files_below(folder)}
     refuse_governed(governed_within(names))
-    refuse_governed(_above(map(Path, _linked(names, folder).values())))
+    linked = _linked(names, folder)
+    refuse_governed(_above(map(Path, linked.values())))
     refuse_removed(names, lambda name: names[name].read_bytes())
-    names = _once(names, folder)
+    names = _once(names, linked)
     inside = pointers.require_data([names[name] for name in visible(names)], whole=folder, root=root)
     if not inside:
         raise NotHere("is a folder without data files", remedy="put files in it, or correct the path")
@@ -112,13 +114,13 @@ def _linked(names: Mapping[str, Path], base: Path) -> dict[str, str]:
     return {name: way for name, way in ways.items() if way != f"{above.rstrip('/')}/{name}"}
 
 
-def _once(names: Mapping[str, Path], base: Path) -> dict[str, Path]:
+def _once(names: Mapping[str, Path], linked: Mapping[str, str]) -> dict[str, Path]:
     """The files without names that a link gives one of them again; kept is a visible name before its own, its own before a link's.
 
+    linked: name → real path, of those that a link leads to.
     A file that is called by the hash of its content is what a store holds for all equal files, and no file of the folder.
     Raises DataError where two names of a file give a column different values.
     """
-    linked = _linked(names, base)
     if not linked:
         return dict(names)
     once: dict[str, str] = {}
