@@ -8,19 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from helpers.nested_folders import nest
 from lockgate.runs.scratch_folder import remove, scratch_folder
-
-
-def nest(folder: Path, depth: int, name: str) -> None:
-    """Folders in folders, with a file in the innermost."""
-    inner = os.open(folder, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir(name, dir_fd=inner)
-        below = os.open(name, os.O_RDONLY, dir_fd=inner)
-        os.close(inner)
-        inner = below
-    os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=inner))
-    os.close(inner)
 
 
 def test_nothing_keeps_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

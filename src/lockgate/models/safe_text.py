@@ -45,9 +45,8 @@ _ENFORCED = ("Failed to enforce schema of data '", "' with schema ", ". Error: "
 _DATA, _DATA_END = re.compile(r"(?<=data )[`']"), re.compile(r"[`'](?= with | to |\.\s)")
 _INPUT, _INPUT_END = re.compile(r"(?<=input )[`']"), re.compile(r"[`'](?= with | to )")
 _INPUT_VALUE = re.compile(r"input_value=.*?(?=, input_type=|\]|$)", re.S)
-_READ = (
-    2**16
-)  # of a text, before anything looks at it; what looks takes a time that grows with the length, not its square
+# Of a text, before anything looks at it; what looks takes a time that grows with the length, not its square.
+_READ = 2**16
 
 _MESSAGES = ("error_code", "code", "error", "errors", "message", "detail", "title", "msg", "reason")
 _TAG = re.compile(r"<(?:style|script)(?:.*?</|.*)|<[^<>]*>", re.S | re.I)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.nested_folders import nest
 from lockgate.models.isolation.limits import Limits
 from lockgate.runs.scratch_folder import remove
 
@@ -39,13 +40,7 @@ def test_folders_in_folders_are_counted_as_far_as_a_path_leads(
     tmp_path: Path, name: str, depth: int, counted: bool
 ) -> None:
     """Deeper than Python calls itself is no defect, and what cannot be counted is beyond every limit."""
-    folder = os.open(tmp_path, os.O_RDONLY)
-    for _ in range(depth):
-        os.mkdir(name, dir_fd=folder)
-        below = os.open(name, os.O_RDONLY, dir_fd=folder)
-        os.close(folder)
-        folder = below
-    os.close(folder)
+    nest(tmp_path, depth, name)
 
     try:
         assert ("isolation.disk" in exceeded(tmp_path, disk=2**40)) is not counted

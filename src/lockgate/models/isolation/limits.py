@@ -40,9 +40,8 @@ class Limits:
             if self._memory and (used := self._resident_bytes(below)) > self._memory:
                 return f"the model's processes hold {used:,} bytes, and isolation.memory is {self._memory:,}"
             self._nameless = _nameless_bytes(below)
-            self._due = time.monotonic() + 50 * (
-                time.process_time() - began
-            )  # machines with thousands of processes are searched less often
+            # machines with thousands of processes are searched less often
+            self._due = time.monotonic() + 50 * (time.process_time() - began)
         if self._nameless + _written_bytes(self._scratch, self._disk) > self._disk:
             return f"the model has written more than it may: isolation.disk is {self._disk:,} bytes"
         return ""
