@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from lockgate.errors import LockgateError
 from lockgate.integrations import git
 
 
@@ -46,23 +48,106 @@ def test_who_runs_a_command_is_a_claim(repository: Path) -> None:
     assert str(git.current_identity(repository)) == "Dev (unverified)"
 
 
-def test_a_commit_is_merged_once_the_default_branch_has_it(
+def refused(repository: Path) -> LockgateError:
+    with pytest.raises(LockgateError) as error:
+        git.checkout_state(repository)
+    return error.value
+
+
+def test_a_checkout_of_another_user_is_refused_with_gits_own_words(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of who asks for its commit or authors; who only wants a name for the ledger is answered all the same."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    error = refused(repository)
+
+    assert "fatal: detected dubious ownership in repository at" in error.message
+    assert f"git config --global --add safe.directory {repository}" in str(error.remedy)
+    for call in (git.head_commit, git.is_repository, lambda root: git.authors("0" * 40, root)):
+        with pytest.raises(LockgateError, match="dubious ownership"):
+            call(repository)
+    assert git.current_identity(repository).kind == "unverified"
+    assert git.origin_url(repository) is None
+    assert not git.ignores("x", repository)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config", "[core"),
+        ("config", "[core]\n\trepositoryformatversion = 0\n\tbare = true\n"),
+        ("config", "[core]\n\trepositoryformatversion = 1\n[extensions]\n\tother = true\n"),
+        ("HEAD", "nothing"),
+        ("HEAD", None),
+        ("index", "nothing"),
+    ],
+)
+def test_a_damaged_checkout_is_refused_with_gits_own_words(repository: Path, file: str, content: str | None) -> None:
+    """It is no folder outside of git, where nothing is known and nothing is wrong."""
+    if content is None:
+        (repository / ".git" / file).unlink()
+    else:
+        (repository / ".git" / file).write_text(content)
+
+    error = refused(repository)
+
+    assert f"git refuses the checkout {repository}: " in error.message
+    assert error.exit_code == 4
+
+
+def test_a_lost_object_a_lost_worktree_and_a_wrong_git_dir_are_refused(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each with what git says of it."""
+    tree = tmp_path_factory.mktemp("tree")
+    (tree / ".git").write_text(f"gitdir: {repository}/.git/worktrees/gone\n")
+
+    lost = refused(tree)
+    with monkeypatch.context() as patched:
+        patched.setenv("GIT_DIR", "/nowhere")
+        elsewhere = refused(repository)
+    for path in (repository / ".git" / "objects").glob("??"):
+        shutil.rmtree(path)
+    gone = refused(repository)
+
+    assert "not a git repository: " in lost.message
+    assert "not a git repository: '/nowhere'" in elsewhere.message
+    assert "unset GIT_DIR" in str(elsewhere.remedy)
+    assert "bad object HEAD" in gone.message
+
+
+def test_without_the_program_a_checkout_is_refused_and_another_folder_is_not(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git is needed for what only git knows."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / ".git").mkdir()
+
+    assert "install git" in str(refused(repository).remedy)
+    assert git.checkout_state(elsewhere) == {"commit": None, "dirty": None}
+
+
+def test_before_the_first_commit_there_is_none(tmp_path: Path) -> None:
+    """And nothing is wrong."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+
+    assert git.checkout_state(tmp_path) == {"commit": None, "dirty": False}
+    assert git.is_repository(tmp_path)
+
+
+def test_a_shallow_clone_fetches_the_commit_whose_authors_are_needed(
     repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """As the clone knows it; without a remote nobody can say."""
+    """As runners clone; where the remote is gone, they stay unknown."""
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
+    commit = head.stdout.strip()
+    subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "more"], cwd=repository, check=True)
+    clones = [tmp_path_factory.mktemp("clone") for _ in range(2)]
+    for clone in clones:
+        subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{repository}", "."], cwd=clone, check=True)
+    subprocess.run(["git", "remote", "set-url", "origin", "file:///nowhere"], cwd=clones[1], check=True)
 
-    def git_(*arguments: str, at: Path) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=at, check=True, capture_output=True, text=True
-        ).stdout.strip()  # fmt: skip
-
-    head = git_("rev-parse", "HEAD", at=repository)
-    clone = tmp_path_factory.mktemp("clone")
-    git_("clone", "-q", str(repository), ".", at=clone)
-    person = ["-c", "user.name=D", "-c", "user.email=d@example.org"]
-    git_(*person, "commit", "-q", "--allow-empty", "-m", "more", at=clone)
-
-    assert git.is_merged(head, clone)
-    assert not git.is_merged(git_("rev-parse", "HEAD", at=clone), clone)
-    assert not git.is_merged(head, repository)
-    assert not git.is_merged("--all", clone)
+    assert git.authors(commit, clones[0]) == ("dev@example.org", "pat@example.org")
+    assert git.authors(commit, clones[1]) == ()

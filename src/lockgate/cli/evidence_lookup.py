@@ -13,6 +13,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import find
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
+from lockgate.integrations.default_branch import not_merged
 from lockgate.pipeline.loader import load, root_of
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.apply import read_state
@@ -98,17 +99,35 @@ def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes
     local = [] if lookup.votes_folder is None else ssh.stored_votes(lookup.votes_folder)
     published = list(lookup.registry.evidence(evidence.model).votes(evidence.digest))
     votes, objections = ssh.read_votes([*published, *local], pipeline.signoff or SignoffPolicy())
-    commit = (evidence.document["run"].get("git") or {}).get("commit")
-    authors = git.authors(str(commit), pipeline.root) if commit else ()
-    hold = None
-    if pipeline.promotion.when == "merged" and not (commit and git.is_merged(str(commit), pipeline.root)):
-        hold = SignoffDecision(
-            "pending",
-            "not_merged",
-            f"the evaluated commit {commit} is not in the history of origin's default branch here",
-            "merge it and fetch; after a squash or a rebase evaluate what was merged",
-        )
+    commit = evidence_commit(evidence)
+    policy, hold = pipeline.signoff or SignoffPolicy(), None
+    if pipeline.promotion.when == "merged":
+        obstacle = not_merged(commit, pipeline.root, branch=pipeline.promotion.branch, environ=os.environ)
+        if obstacle is not None:
+            hold = SignoffDecision("pending", "not_merged", obstacle.reason, obstacle.remedy)
+    # who needs no authors is not kept from promoting by a checkout that does not say who they are
+    authors = (
+        git.authors(commit or "", pipeline.root) if policy.separation_of_duties and not policy.nobody_signs else ()
+    )
     unread = ssh.unreadable_votes(lookup.votes_folder, published)
-    return Ballot(votes, objections, authors, hold=hold, unread=unread), [
-        pair for pair in local if pair not in published
-    ]
+    ballot = Ballot(
+        votes,
+        objections,
+        authors,
+        hold=hold,
+        unread=unread,
+        authors_remedy=None if authors else _authors_remedy(commit),
+    )
+    return ballot, [pair for pair in local if pair not in published]
+
+
+def evidence_commit(evidence: Evidence) -> str | None:
+    """The commit that was checked out when the evidence was made."""
+    commit = (evidence.document["run"].get("git") or {}).get("commit")
+    return str(commit) if commit else None
+
+
+def _authors_remedy(commit: str | None) -> str:
+    if commit is None:
+        return "evaluate again in a git checkout"
+    return f"git fetch origin {commit} (a job clones all by fetch-depth: 0 on GitHub, GIT_DEPTH: 0 on GitLab)"

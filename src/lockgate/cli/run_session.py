@@ -89,6 +89,8 @@ def run_pipeline(
     if unknown:
         raise UsageError(f"the pipeline has no gate {unknown[0]!r}; its gates are {', '.join(gates)}")
     selector = None if candidate is None else parse_selector(candidate)
+    # a checkout that git refuses is told before any model is asked; to stage a finished run takes none
+    circumstances = None if resume else _circumstances(pipeline.root)
     observing = observe or pipeline.mode == "observe"
     _lean_memory()
     measuring = (
@@ -104,6 +106,7 @@ def run_pipeline(
         selector=selector,
         resume=resume,
         measuring=measuring,
+        circumstances=circumstances,
     )
     evidence, folder = session.evaluate()
     session.screen.show_evidence(evidence, folder.path, observing=observing, root=pipeline.root)
@@ -150,6 +153,7 @@ class _RunSession:
     selector: CandidateSelector | None
     resume: bool
     measuring: Sequence[Gate]
+    circumstances: Mapping[str, Any] | None
 
     def evaluate(self) -> tuple[Evidence, RunFolder]:
         """Run the gates, or go on with a run; the evidence is on disk when this returns."""
@@ -232,7 +236,7 @@ class _RunSession:
                     folder=folder,
                     nonce=record["nonce"],
                     started_at=datetime.fromisoformat(record["started_at"]),
-                    circumstances=_circumstances(self.pipeline.root),
+                    circumstances=self.circumstances or _circumstances(self.pipeline.root),
                     only=self.only,
                     observe=self.observing,
                     resumed=resumed,
@@ -344,7 +348,7 @@ def _finished_evidence(folder: RunFolder) -> Evidence | None:
 
 
 def _circumstances(root: Path) -> dict[str, Any]:
-    """Git, CI and machine, for the evidence."""
+    """Git, CI and machine, for the evidence. Raises LockgateError where git refuses the checkout."""
     return {
         "git": git.checkout_state(root),
         "ci": {name: os.environ[name] for name in _CI_VARIABLES if os.environ.get(name)},

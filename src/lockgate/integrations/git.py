@@ -7,17 +7,28 @@ import re
 import subprocess
 from pathlib import Path
 
+from lockgate.errors import LockgateError
 from lockgate.signoff.identity import Identity
 from lockgate.text import one_line
 
 _CO_AUTHOR = re.compile(r"^co-authored-by:.*<(?P<email>[^<>\s]+@[^<>\s]+)>\s*$", re.IGNORECASE | re.MULTILINE)
+_SAFE = re.compile(r"git config --global --add safe\.directory .+")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # whole: a shorter one may be the name of a branch
+_SECONDS, _REMOTE_SECONDS = 30, 300
 
 
 def authors(commit: str, root: Path) -> tuple[str, ...]:
-    """The emails of a commit's author and co-authors; empty where git does not have it."""
-    if re.fullmatch(r"[0-9a-fA-F]{7,64}", commit) is None:
+    """The emails of a commit's author and co-authors; empty where git does not have it, nor gets it for a shallow clone.
+
+    Raises LockgateError where git refuses the checkout.
+    """
+    if not is_commit(commit):
         return ()
-    text = _git(["show", "--no-patch", "--format=%ae%n%B", commit, "--"], root)
+    show = ["show", "--no-patch", "--format=%ae%n%B", commit, "--"]
+    text = ask(show, root)
+    if not text and is_shallow(root):
+        fetch(["--depth=1", "origin", commit], root)
+        text = ask(show, root)
     if not text:
         return ()
     author, _, message = text.partition("\n")
@@ -25,56 +36,138 @@ def authors(commit: str, root: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(email.strip().lower() for email in emails if email.strip()))
 
 
+def is_commit(text: str) -> bool:
+    """Whether the text is the whole hash of a commit, and so no option, branch or expression of git."""
+    return _COMMIT.fullmatch(text) is not None
+
+
 def current_identity(root: Path) -> Identity:
     """The identity that git, or else the operating system, has for the current user: unverified."""
-    email = (_git(["config", "user.email"], root) or "").strip()
+    email = _git(["config", "user.email"], root).out.strip()
     if email:
-        return Identity("unverified", one_line(email), one_line(_git(["config", "user.name"], root) or ""))
+        return Identity("unverified", one_line(email), one_line(_git(["config", "user.name"], root).out))
     try:
         return Identity("unverified", one_line(getpass.getuser()))
     except (KeyError, OSError):
         return Identity("unverified", "unknown")
 
 
-def is_merged(commit: str, root: Path) -> bool:
-    """Whether a commit is in the history of the default branch, as this clone has it; False where it has none.
-
-    A squashed or rebased merge makes new commits, and so is not recognized.
-    """
-    if re.fullmatch(r"[0-9a-f]{7,64}", commit) is None:
-        return False
-    branch = (_git(["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"], root) or "").strip()
-    return bool(branch) and _git(["merge-base", "--is-ancestor", commit, branch], root) is not None
-
-
-def _git(arguments: list[str], root: Path) -> str | None:
-    try:
-        answer = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, text=True, errors="replace", check=False, timeout=30
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout if answer.returncode == 0 else None
-
-
 def head_commit(root: Path) -> str | None:
-    """The commit that is checked out; None outside a repository."""
-    text = _git(["rev-parse", "--verify", "HEAD"], root)
-    return text.strip() if text else None
-
-
-def origin_url(root: Path) -> str | None:
-    """The address of the remote `origin`; None without one."""
-    text = _git(["remote", "get-url", "origin"], root)
+    """The commit that is checked out; None outside a checkout and before the first commit. Raises LockgateError."""
+    text = ask(["rev-parse", "--verify", "HEAD"], root)
     return text.strip() if text else None
 
 
 def checkout_state(root: Path) -> dict[str, str | bool | None]:
-    """The commit that is checked out, and whether tracked files differ from it (`dirty`)."""
+    """The commit that is checked out, and whether tracked files differ from it (`dirty`); None for each outside a checkout.
+
+    Raises LockgateError where git refuses the checkout, or cannot compare its files.
+    """
+    commit = head_commit(root)
     changed = _git(["status", "--porcelain", "--untracked-files=no"], root)
-    return {"commit": head_commit(root), "dirty": None if changed is None else bool(changed.strip())}
+    if changed.failed and (commit or is_repository(root)):
+        raise _refusal(changed.error, root)
+    return {"commit": commit, "dirty": None if changed.code else bool(changed.out.strip())}
+
+
+def is_repository(root: Path) -> bool:
+    """Whether git takes the folder for one of a repository. Raises LockgateError where it refuses the one that is there."""
+    return ask(["rev-parse", "--git-dir"], root) is not None
+
+
+def is_shallow(root: Path) -> bool:
+    """Whether the clone was cut, so that it lacks older commits."""
+    return (ask(["rev-parse", "--is-shallow-repository"], root) or "").strip() == "true"
+
+
+def origin_url(root: Path) -> str | None:
+    """The address of the remote `origin`; None without one."""
+    return _git(["remote", "get-url", "origin"], root).out.strip() or None
 
 
 def ignores(path: str, root: Path) -> bool:
-    """Whether git ignores a path below the root, which need not exist; False outside a repository."""
-    return _git(["check-ignore", "--quiet", "--", path], root) is not None
+    """Whether git ignores a path below the root, which need not exist; False where it does not say so."""
+    return _git(["check-ignore", "--quiet", "--", path], root).code == 0
+
+
+def fetch(arguments: list[str], root: Path) -> str | None:
+    """Fetch with the credentials that git has, asking nobody; returns what git says where it failed, None otherwise."""
+    answer = _git(["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", *arguments], root, remote=True)
+    return _sentence(answer.error) if answer.code else None
+
+
+def ask(arguments: list[str], root: Path, *, remote: bool = False) -> str | None:
+    """What git answers; None where it has no answer, or the folder is no checkout.
+
+    Raises LockgateError, with git's own sentence, where the folder is a checkout and git refuses it.
+    remote: the answer comes from another machine.
+    """
+    answer = _git(arguments, root, remote=remote)
+    if answer.code == 0:
+        return answer.out
+    taken = _git(["rev-parse", "--git-dir"], root)
+    if taken.failed and _looks_like_checkout(root):
+        raise _refusal(taken.error, root)
+    return None
+
+
+class _Answer:
+    """Of one call. failed: git could not do it, which is another thing than a no."""
+
+    def __init__(self, code: int, out: str = "", error: str = "") -> None:
+        self.code, self.out, self.error = code, out if code == 0 else "", error.strip()
+
+    @property
+    def failed(self) -> bool:
+        return self.code >= 128
+
+
+def _git(arguments: list[str], root: Path, *, remote: bool = False) -> _Answer:
+    """Every call of git. What git replaces by `git replace` is looked at as it was."""
+    try:
+        answer = subprocess.run(
+            ["git", "--no-replace-objects", *arguments],
+            cwd=root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=_REMOTE_SECONDS if remote else _SECONDS,
+            start_new_session=remote,  # without a terminal nobody is asked for a password
+        )
+    except subprocess.TimeoutExpired as error:
+        return _Answer(1, error=f"git {arguments[0]} did not end within {error.timeout:.0f} s")
+    except OSError as error:
+        return _Answer(128, error=f"git cannot be called: {error.strerror}")
+    return _Answer(answer.returncode, answer.stdout, answer.stderr)
+
+
+def _looks_like_checkout(root: Path) -> bool:
+    """Whether a `.git` lies on the way up: a file, or a folder that holds something."""
+    for folder in (root.absolute(), *root.absolute().parents):
+        path = folder / ".git"
+        try:
+            if path.is_file() or (path.is_dir() and next(path.iterdir(), None) is not None):
+                return True
+        except OSError:
+            return True
+    return False
+
+
+def _refusal(error: str, root: Path) -> LockgateError:
+    """Git's own sentence, and its remedy where it has one."""
+    safe = _SAFE.search(error)
+    if safe is not None:
+        remedy = f"{safe[0]}; or let the checkout belong to the user of the job"
+    elif error.startswith("git cannot be called"):
+        remedy = "install git: the evidence names the commit that is checked out"
+    else:
+        remedy = "mend the checkout or clone anew, and unset GIT_DIR where it is set; `git status` there must work"
+    return LockgateError(f"git refuses the checkout {root.absolute()}: {_sentence(error)}", remedy=remedy)
+
+
+def _sentence(error: str) -> str:
+    """The line that says what is wrong, among others that only lead to it."""
+    lines = error.splitlines() or ["it does not say why"]
+    return one_line(next((line for line in lines if line.startswith("fatal: ")), lines[0]))

@@ -47,7 +47,8 @@ def select_candidate(pipeline: Pipeline, registry: Registry, selector: Candidate
     if commit == "head":
         commit = git.head_commit(pipeline.root) or ""
         if not commit:
-            raise UsageError("git_commit: head needs a git checkout", remedy="call from one, or name a version")
+            lacks = "a commit, and there is none yet" if git.is_repository(pipeline.root) else "a git checkout"
+            raise UsageError(f"git_commit: head needs {lacks}", remedy="call from a checkout, or name a version")
     for version in versions:
         source = registry.commit_of(version)
         if source and (source == commit or (len(commit) >= 7 and source.startswith(commit))):

@@ -35,7 +35,7 @@ class Ballot:
     each must belong to somebody whom the policy names. accounts: who else had a hand in it, known beyond doubt, and so
     not asked to be in the policy. Without authors and accounts nobody knows who made it. hold: that no vote counts at
     the moment, because what was evaluated is not what lies there now. unread: a sentence for each file that should be a
-    vote and is none.
+    vote and is none. authors_remedy: how the authors become known, where they are not.
     """
 
     votes: tuple[Vote, ...] = ()
@@ -44,6 +44,7 @@ class Ballot:
     accounts: tuple[Identity, ...] = ()
     hold: SignoffDecision | None = None
     unread: tuple[str, ...] = ()
+    authors_remedy: str | None = None
 
     def made_by(self, person: Person) -> bool:
         """Whether a person had a hand in what was evaluated."""
@@ -250,7 +251,8 @@ def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ba
         return None
     remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"
     if not ballot.authors and not ballot.accounts:
-        return "who wrote the evaluated commit is not known, so no approver can be told apart from its author", remedy
+        unknown = "who wrote the evaluated commit is not known, so no approver can be told apart from its author"
+        return unknown, f"{ballot.authors_remedy}, or {remedy}" if ballot.authors_remedy else remedy
     strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
     if strangers:
         return (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.resources import files
@@ -12,7 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from lockgate import __version__
-from lockgate.errors import UsageError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
 
 NAMES = ("gate.yml", "gate-approve.yml", "gate-rollback.yml", "gate-nightly.yml")
@@ -115,7 +116,8 @@ def _installed_action() -> str | None:
     parts = urlsplit(url)
     if commit is None and parts.scheme == "file":
         folder = Path(unquote(parts.path))
-        commit, url = git.head_commit(folder), git.origin_url(folder) or ""
+        with suppress(LockgateError):  # a checkout that git refuses names none
+            commit, url = git.head_commit(folder), git.origin_url(folder) or ""
     repository = _GITHUB.search(url)
     action = f"{repository[1] if repository else REPOSITORY}@{commit}"
     return action if _ACTION.fullmatch(action) else None

@@ -115,9 +115,13 @@ class SwitchSpec(Config):
 
 
 class PromotionPolicy(Config):
-    """When a version moves, and how long the one before it stays within reach."""
+    """When a version moves, and how long the one before it stays within reach.
+
+    branch: into which a commit is merged, where that is another than the default branch of `origin`, or not known.
+    """
 
     when: Literal["approved", "merged"] = "approved"
+    branch: str | None = Field(default=None, min_length=1)
     soak: Duration = timedelta(hours=48)
     retain: Duration = RETAIN_FLOOR
     lease: Duration = timedelta(minutes=10)

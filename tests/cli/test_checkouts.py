@@ -1,0 +1,104 @@
+"""What the checkout says on the command line: one that git refuses, and clones as runners make them."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from helpers.desk import Desk
+from lockgate.cli.commands import promote, rollback, run
+from lockgate.errors import LockgateError, UsageError, Waiting
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    return Desk(tmp_path, monkeypatch)
+
+
+def git(*arguments: str, at: Path) -> str:
+    person = ["-c", "user.name=D", "-c", "user.email=d@example.org", "-c", "commit.gpgsign=false"]
+    command = ["git", *person, *arguments]
+    return subprocess.run(command, cwd=at, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_checkout_that_git_refuses_is_told_before_anything_is_evaluated(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit 4 with git's own remedy, also where the commit names the candidate; a rollback goes on."""
+    desk.register()
+    git("init", "-q", at=desk.folder)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    errors = [
+        desk.gate(run.command, *options).exception for options in ((), ("--candidate", "git_commit=head"), ("--stage",))
+    ]
+    back = desk.gate(rollback.command, desk.model, "--reason", "stalls").exception
+
+    for error in errors:
+        assert isinstance(error, LockgateError)
+        assert error.exit_code == 4
+        assert "fatal: detected dubious ownership" in error.message
+        assert f"git config --global --add safe.directory {desk.folder}" in str(error.remedy)
+    assert not (desk.folder / ".gate" / "runs").exists()
+    assert "the ledger knows no Production" in str(back)
+
+
+def test_before_the_first_commit_none_can_name_the_candidate(desk: Desk) -> None:
+    """It says which of the two is missing."""
+    desk.register()
+    outside = desk.gate(run.command, "--candidate", "git_commit=head").exception
+    git("init", "-q", at=desk.folder)
+    unborn = desk.gate(run.command, "--candidate", "git_commit=head").exception
+
+    assert isinstance(outside, UsageError)
+    assert isinstance(unborn, UsageError)
+    assert "needs a git checkout" in str(outside)
+    assert "needs a commit, and there is none yet" in str(unborn)
+
+
+def test_a_merged_commit_is_promoted_from_the_clone_of_a_runner(
+    desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shallow, and without origin/HEAD: git, GitLab or the policy says which branch is meant."""
+    remote = tmp_path_factory.mktemp("remote")
+    git("init", "-q", "-b", "main", at=remote)
+    git("commit", "-q", "--allow-empty", "-m", "evaluated", at=remote)
+    commit = git("rev-parse", "HEAD", at=remote)
+    git("commit", "-q", "--allow-empty", "-m", "later", at=remote)
+    git("init", "-q", at=desk.folder)
+    git("remote", "add", "origin", f"file://{remote}", at=desk.folder)
+    git("fetch", "-q", "--depth=1", "origin", "+refs/heads/main:refs/remotes/origin/main", at=desk.folder)
+    desk.write("promotion: {when: merged}\n")
+    desk.pipeline.write_text(desk.pipeline.read_text().replace("require: {owners: 1}", "require: {owners: 0}"))
+    about = desk.evaluate(desk.register(), commit=commit)
+    git("remote", "set-url", "origin", "file:///nowhere", at=desk.folder)
+
+    nameless = desk.gate(promote.command, about.digest).exception
+    monkeypatch.setenv("CI_DEFAULT_BRANCH", "main")
+    cut = desk.gate(promote.command, about.digest).exception
+    git("remote", "set-url", "origin", f"file://{remote}", at=desk.folder)
+    merged = desk.gate(promote.command, about.digest)
+
+    assert isinstance(nameless, Waiting)
+    assert isinstance(cut, Waiting)
+    assert (nameless.code, cut.code) == ("not_merged", "not_merged")
+    assert "git remote set-head origin --auto" in str(nameless)
+    assert "git fetch --unshallow origin" in str(cut)
+    assert merged.exit_code == 0, merged.exception
+    assert desk.aliases["production"] == "1"
+
+
+def test_authors_that_a_clone_lacks_are_asked_of_the_remote_or_the_command_is_told(desk: Desk) -> None:
+    """Evidence without a commit has none."""
+    desk.pipeline.write_text(desk.pipeline.read_text().replace("separation_of_duties: false", ""))
+    git("init", "-q", at=desk.folder)
+    version = desk.register()
+    lacking, without = desk.evaluate(version, commit="a" * 40), desk.evaluate(version)
+
+    errors = [str(desk.gate(promote.command, about.digest).exception) for about in (lacking, without)]
+
+    assert f"git fetch origin {'a' * 40} (a job clones all by fetch-depth: 0 on GitHub" in errors[0]
+    assert "evaluate again in a git checkout" in errors[1]
