@@ -110,12 +110,12 @@ def test_authors_do_not_sign_their_own_work(desk: Checkout) -> None:
     """The commit that was evaluated is olga's, and she is the only owner."""
     desk.git("config", "user.email", "olga@example.org")
     desk.write(data={"holdout": SCORED})
-    digest = approved(desk)
+    digest = evaluated(desk)
 
-    answer = desk.gate("promote", digest)
+    signed, answer = approve(desk, digest), desk.gate("promote", digest)
 
-    assert answer.code == 3
-    assert "olga@example.org had a hand in what" in answer.stderr
+    assert (signed.code, answer.code) == (1, 3)
+    assert "olga@example.org had a hand in what" in signed.stderr
 
 
 def test_a_vote_for_other_evidence_opens_nothing(desk: Checkout) -> None:

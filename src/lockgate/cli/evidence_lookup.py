@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockgate.cli.output import show_lines
-from lockgate.errors import UsageError
+from lockgate.errors import RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import find
+from lockgate.evidence.run_folder import RunFolder, find, matching
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
 from lockgate.integrations.default_branch import not_merged
-from lockgate.pipeline.loader import load, root_of
+from lockgate.pipeline.loader import load, pipelines, project_of, root_of
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.apply import read_state
-from lockgate.registries.ports import Registry
+from lockgate.registries.ports import EvidenceStore, Registry
 from lockgate.runs.lookup import find_pipeline, only_pipeline, open_registry
 from lockgate.signoff import ssh
 from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.units import utc_text
+
+_SHORTEST = 12  # hex digits of a digest: 48 bits, of which no two agree by chance
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,12 @@ class EvidenceLookup:
 
 
 def project_root() -> Path:
-    """Where `gates/` and `.gate/` lie, seen from the working directory."""
+    """Where `gates/` lies, seen from the working directory."""
+    return project_of(Path.cwd())
+
+
+def runs_root() -> Path:
+    """Where `.gate/` lies, seen from the working directory."""
     return root_of(Path.cwd() / "gates")
 
 
@@ -52,18 +61,21 @@ def model_pipeline(model: str, path: Path | None) -> Pipeline:
 def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
     """The evidence of a digest, that of what is staged in the ledger without one: in `.gate/runs`, else in the registry.
 
-    path: of the pipeline, where it was named. Raises UsageError where no evidence, or none of this pipeline, is meant.
+    digest: also its beginning, where no other one begins so. path: of the pipeline, where it was named. Raises UsageError
+    where no evidence, or none of this pipeline, is meant.
     """
-    root = project_root()
+    staged = None
     if digest is None:
-        path = only_pipeline(root) if path is None else path
-        digest = _staged_digest(load(path, environ=os.environ))
-    digest = digest if ":" in digest else f"sha256:{digest}"
-    if not is_digest(digest):
-        raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
-    pipeline = find_pipeline(environ=os.environ, digest=digest, path=path, root=root)
+        staged = _staged(path)
+        digest, path = staged.digest, staged.pipeline.path
+    run = local_run(digest)
+    digest = _prefix(digest)
+    model = None if run is None else run.evidence().model  # all that evidence may say of the pipeline that judges it
+    pipeline = find_pipeline(environ=os.environ, model=model, digest=digest, path=path, root=project_root())
     registry = open_registry(pipeline)
-    run = find(root, digest)
+    if not is_digest(digest):
+        digest = _whole_digest(digest, run, registry.evidence(pipeline.model))
+        run = find(runs_root(), digest)
     if run is not None:
         evidence = run.evidence()
     else:
@@ -75,22 +87,95 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
             f"{digest} is about {evidence.model}, and {pipeline.path} about {pipeline.model}",
             remedy="name its pipeline with --pipeline",
         )
+    if staged is not None:
+        show_lines([f"meant is {staged}; its verdict is {evidence.verdict}"], err=True)
     return EvidenceLookup(evidence, pipeline, registry, None if run is None else run.path)
 
 
-def _staged_digest(pipeline: Pipeline) -> str:
-    """The evidence on which a version waits in Staging by the ledger, shown to whoever named none. Raises UsageError."""
-    standing = read_state(open_registry(pipeline), pipeline.model).standing
-    digest = standing.evidence.get(standing.staging or "")
-    if standing.staging is None or digest is None:
+def local_run(digest: str) -> RunFolder | None:
+    """The run of this checkout whose evidence has the digest, or alone begins with it. Raises UsageError for what is none."""
+    prefix = _prefix(digest)
+    runs = dict(matching(runs_root(), prefix))
+    if len(runs) > 1:
+        raise _ambiguous(prefix, runs)
+    return next(iter(runs.values()), None)
+
+
+def _prefix(digest: str) -> str:
+    """The digest, or its beginning, with its algorithm before it. Raises UsageError."""
+    text = digest.removeprefix("sha256:")
+    if re.fullmatch("[0-9a-f]{1,64}", text) is None:
+        raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
+    if len(text) < _SHORTEST:
         raise UsageError(
-            f"no digest is named, and the ledger of {pipeline.model} has nothing in Staging",
-            remedy="name the digest that gate run printed; gate run --stage stages what passes",
+            f"{digest!r} is too short for a digest", remedy=f"write the first {_SHORTEST} hex digits of it or more"
         )
-    since = standing.since.get(standing.staging)
-    when = "" if since is None else f" since {utc_text(since)}"
-    show_lines([f"meant is {digest}: version {standing.staging} of {pipeline.model}, in Staging{when}"], err=True)
-    return digest
+    return f"sha256:{text}"
+
+
+def _whole_digest(prefix: str, run: RunFolder | None, store: EvidenceStore) -> str:
+    """The only digest that begins so, here or in the registry. Raises UsageError."""
+    digests = [] if run is None else [run.evidence().digest]
+    try:
+        digests += [facts["digest"] for facts in store.all() if facts["digest"].startswith(prefix)]
+    except RegistryError:
+        if run is None:
+            raise
+    match list(dict.fromkeys(digests)):
+        case [digest]:
+            return digest
+        case []:
+            raise UsageError(
+                f"no evidence has a digest that begins with {prefix}, here or in the registry",
+                remedy="write the one that gate run printed; gate history shows those of the ledger",
+            )
+        case several:
+            raise _ambiguous(prefix, several)
+
+
+def _ambiguous(digest: str, candidates: Iterable[str]) -> UsageError:
+    listed = "".join(f"\n  {candidate}" for candidate in candidates)
+    return UsageError(f"several digests begin with {digest}:{listed}", remedy="write more of it")
+
+
+@dataclass(frozen=True)
+class _Staged:
+    """A version that waits in Staging by the ledger, and the evidence on which it does."""
+
+    pipeline: Pipeline
+    version: str
+    digest: str
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.digest}: version {self.version} of {self.pipeline.model}, in Staging{self.since}"
+
+
+def _staged(path: Path | None) -> _Staged:
+    """What alone is staged, of the pipeline or of all in `gates/`. Raises UsageError."""
+    paths = [path] if path is not None else pipelines(project_root()) or [only_pipeline(project_root())]
+    entries, models = list[_Staged](), list[str]()
+    for each in paths:
+        pipeline = load(each, environ=os.environ)
+        standing = read_state(open_registry(pipeline), pipeline.model).standing
+        digest = standing.evidence.get(standing.staging or "")
+        models.append(pipeline.model)
+        if standing.staging is not None and digest is not None:
+            since = standing.since.get(standing.staging)
+            entries.append(
+                _Staged(pipeline, standing.staging, digest, "" if since is None else f" since {utc_text(since)}")
+            )
+    if len(entries) == 1:
+        return entries[0]
+    if entries:
+        listed = "".join(f"\n  {entry} ({entry.pipeline.path.name})" for entry in entries)
+        raise UsageError(
+            f"no digest is named, and several versions are staged:{listed}", remedy="name the digest that is meant"
+        )
+    raise UsageError(
+        f"no digest is named, and the ledger of {', '.join(dict.fromkeys(models))} has nothing in Staging",
+        remedy="name the digest that gate run printed; gate run --stage stages what passes",
+    )
 
 
 def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
@@ -100,25 +185,23 @@ def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes
     published = list(lookup.registry.evidence(evidence.model).votes(evidence.digest))
     votes, objections = ssh.read_votes([*published, *local], pipeline.signoff or SignoffPolicy())
     commit = evidence_commit(evidence)
-    policy, hold = pipeline.signoff or SignoffPolicy(), None
+    hold = None
     if pipeline.promotion.when == "merged":
         obstacle = not_merged(commit, pipeline.root, branch=pipeline.promotion.branch, environ=os.environ)
         if obstacle is not None:
             hold = SignoffDecision("pending", "not_merged", obstacle.reason, obstacle.remedy)
-    # who needs no authors is not kept from promoting by a checkout that does not say who they are
-    authors = (
-        git.authors(commit or "", pipeline.root) if policy.separation_of_duties and not policy.nobody_signs else ()
-    )
     unread = ssh.unreadable_votes(lookup.votes_folder, published)
-    ballot = Ballot(
-        votes,
-        objections,
-        authors,
-        hold=hold,
-        unread=unread,
-        authors_remedy=None if authors else _authors_remedy(commit),
-    )
+    ballot = replace(authored(lookup), votes=votes, objections=objections, hold=hold, unread=unread)
     return ballot, [pair for pair in local if pair not in published]
+
+
+def authored(lookup: EvidenceLookup) -> Ballot:
+    """A ballot without votes: who wrote the evaluated commit, where the policy asks. Raises LockgateError as git does."""
+    policy, commit = lookup.pipeline.signoff or SignoffPolicy(), evidence_commit(lookup.evidence)
+    if not policy.separation_of_duties or policy.nobody_signs:  # a checkout that does not say it is in nobody's way
+        return Ballot()
+    authors = git.authors(commit or "", lookup.pipeline.root)
+    return Ballot(authors=authors, authors_remedy=None if authors else _authors_remedy(commit))
 
 
 def evidence_commit(evidence: Evidence) -> str | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from lockgate.cli.evidence_lookup import EvidenceLookup, look_up_evidence
+from lockgate.cli.evidence_lookup import EvidenceLookup, authored, evidence_commit, look_up_evidence
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
-from lockgate.promotion.preconditions import require_whole
+from lockgate.promotion.preconditions import check_policy, require_whole
 from lockgate.runs.promotion_hooks import policy_gates
 from lockgate.runs.run import now
 from lockgate.signoff import ssh
-from lockgate.signoff.decision import refuse_evidence
+from lockgate.signoff.decision import refuse_evidence, unknown_authors
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote, check_reason
@@ -20,7 +20,7 @@ from lockgate.signoff.vote import Vote, check_reason
 
 def cast(
     verb: Literal["approve", "reject", "override"],
-    digest: str,
+    digest: str | None,
     *,
     key: Path,
     reason: str,
@@ -28,17 +28,25 @@ def cast(
     out: Path | None = None,
     pipeline: Path | None = None,
 ) -> list[str]:
-    """Sign a vote and store it beside the evidence, or in `out`; returns lines for people. Raises Refused."""
+    """Sign a vote and store it beside the evidence, or in `out`; returns lines for people.
+
+    digest: None for that of what is staged. Raises Refused also where `gate promote` would whatever else is signed.
+    """
     reason = check_reason(reason.strip())
     lookup = look_up_evidence(digest, pipeline)
     evidence = lookup.evidence
     policy = lookup.pipeline.signoff or SignoffPolicy()
-    owner = signer_of(policy, key, source=str(lookup.pipeline.path))
     if verb == "approve":
-        _require_approvable(policy, evidence, accepting)
+        _require_open(policy, evidence)
+    owner, notes = signer_of(policy, key, source=str(lookup.pipeline.path)), list[str]()
+    if verb == "approve":
+        _require_accepting(evidence, accepting)
         require_whole(evidence, policy_gates(lookup.pipeline))
     if verb == "override":
         _require_overridable(policy, lookup, reason)
+    if verb != "reject":
+        check_policy(evidence, lookup.pipeline.policy_digest)
+        notes = _check_counting(policy, lookup, owner, verb)
     vote = Vote(
         verb=verb,
         digest=evidence.digest,
@@ -52,8 +60,8 @@ def cast(
     phrase = {"approve": "approves", "reject": "rejects", "override": "would go over everything with"}[verb]
     head = f"{owner.name} {phrase} {evidence.digest}"
     if out is not None:
-        return [f"{head}, in {write_vote(out, vote.bytes, signature)}"]
-    return [head, *_store(lookup, vote.bytes, signature)]
+        return [f"{head}, in {write_vote(out, vote.bytes, signature)}", *notes]
+    return [head, *_store(lookup, vote.bytes, signature), *notes]
 
 
 def signer_of(policy: SignoffPolicy, key: Path, *, source: str) -> Identity:
@@ -85,10 +93,19 @@ def write_vote(path: Path, vote: bytes, signature: bytes) -> str:
     return f"{path} and {path.name}.sig"
 
 
-def _require_approvable(policy: SignoffPolicy, evidence: Evidence, accepting: int | None) -> None:
+def _require_open(policy: SignoffPolicy, evidence: Evidence) -> None:
     closed = refuse_evidence(policy, evidence, now())
     if closed is not None:
         raise Refused(closed.reason, code=closed.code, remedy=closed.remedy)
+    if policy.nobody_signs:
+        raise Refused(
+            "the policy requires no approval, so there is nothing to sign",
+            code="nobody_signs",
+            remedy=f"gate promote {evidence.digest}",
+        )
+
+
+def _require_accepting(evidence: Evidence, accepting: int | None) -> None:
     count = len(evidence.asks) if evidence.opens == "by_owner" else 0
     if (accepting or 0) != count:
         undecided = "".join(f"\n  {finding}" for finding in evidence.asks) if count else ""
@@ -97,6 +114,35 @@ def _require_approvable(policy: SignoffPolicy, evidence: Evidence, accepting: in
             code="accepting",
             remedy=f"add --accepting {count} if you do" if count else "leave --accepting away",
         )
+
+
+def _check_counting(
+    policy: SignoffPolicy, lookup: EvidenceLookup, owner: Identity, verb: Literal["approve", "override"]
+) -> list[str]:
+    """Notes on a vote that counts as far as it is known here. Raises Refused where no promotion would ever count it."""
+    people, ballot = policy.people(), authored(lookup)
+    person = next(person for person in people if person.is_(owner))
+    quorum = policy.require if verb == "approve" else policy.override or {}
+    needed = [group for group, count in quorum.items() if count]
+    if not person.groups & set(needed):
+        raise Refused(
+            f"{owner.name} is in {', '.join(sorted(person.groups))}, and {verb} takes somebody of {' and '.join(needed)}",
+            code="not_your_group",
+            remedy=f"ask somebody of {' or '.join(needed)} to sign",
+        )
+    if policy.separation_of_duties and ballot.made_by(person):
+        raise Refused(
+            f"{owner.name} had a hand in what was evaluated: {', '.join(filter(person.wrote, ballot.authors))} wrote its commit",
+            code="own_work",
+            remedy="ask another owner to sign",
+        )
+    unknown = unknown_authors(policy, people, ballot) if verb == "approve" else None
+    if unknown is None:
+        return []
+    commit = evidence_commit(lookup.evidence)
+    if commit is None or ballot.authors:
+        raise Refused(unknown[0], code="authors_unknown", remedy=unknown[1])
+    return [f"who wrote commit {commit} is not known here; it does not count if you did"]
 
 
 def _require_overridable(policy: SignoffPolicy, lookup: EvidenceLookup, reason: str) -> None:

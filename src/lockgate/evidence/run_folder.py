@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -169,12 +169,16 @@ def runs(root: Path) -> list[RunFolder]:
 
 def find(root: Path, digest: str) -> RunFolder | None:
     """The run whose evidence has that digest."""
+    return next((run for _, run in matching(root, digest)), None)
+
+
+def matching(root: Path, prefix: str) -> Iterator[tuple[str, RunFolder]]:
+    """(digest, run) of the runs whose evidence has a digest that begins so, newest first."""
     for run in runs(root):
         path = run.path / EVIDENCE
         with suppress(OSError):  # one that cannot be read is not it
-            if path.is_file() and sha256_file(path) == digest:
-                return run
-    return None
+            if path.is_file() and (digest := sha256_file(path)).startswith(prefix):
+                yield digest, run
 
 
 def latest(root: Path) -> RunFolder | None:

@@ -42,11 +42,24 @@ def _placed(gate: Gate, pipeline: Pipeline) -> Gate:
 
 
 def root_of(path: Path) -> Path:
-    """Where relative paths begin: the nearest folder above that holds `.git`, else the working directory."""
+    """Where relative paths begin: the nearest folder above that holds `.git`, else the project of the working directory."""
     for folder in path.absolute().parents:
         if (folder / ".git").exists():
             return folder
-    return Path.cwd()
+    return project_of(Path.cwd())
+
+
+def pipelines(root: Path) -> list[Path]:
+    """Every pipeline in `gates/`, sorted."""
+    folder = root / "gates"
+    return sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
+
+
+def project_of(folder: Path) -> Path:
+    """The nearest folder upwards, itself included, with pipelines in `gates/` or with `.git`; itself where none has."""
+    folder = folder.absolute()
+    upwards = (folder, *folder.parents)
+    return next((each for each in upwards if (each / ".git").exists() or pipelines(each)), folder)
 
 
 def policy_digest(policy: Any) -> str:

@@ -86,7 +86,7 @@ def check_preconditions(
     registry, evidence, standing = operator.registry, request.evidence, state.standing
     # from the cheapest to those that download files and run a model
     checks: tuple[Callable[[], str | None], ...] = (
-        lambda: _check_policy(evidence, terms.policy_digest),
+        lambda: check_policy(evidence, terms.policy_digest),
         lambda: None if terms.gates is None else require_whole(evidence, terms.gates),
         lambda: check_signoff(decision),
         lambda: _check_withdrawn(evidence, standing),
@@ -126,7 +126,8 @@ def require_whole(evidence: Evidence, gates: PolicyGates) -> None:
         )
 
 
-def _check_policy(evidence: Evidence, policy_digest: str) -> None:
+def check_policy(evidence: Evidence, policy_digest: str) -> None:
+    """Raises Refused where the policy is another one than that of the evidence."""
     if evidence.document["policy"]["sha256"] == policy_digest:
         return
     raise Refused(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from lockgate.errors import LockgateError, UsageError
-from lockgate.evidence.run_folder import find
-from lockgate.pipeline.loader import load
+from lockgate.errors import LockgateError, PipelineError, UsageError
+from lockgate.foreign.files import read_regular
+from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import Registry
 
+_MODEL = re.compile(r"""^model:[ \t]*(["']?)(?P<name>[^\s"'#]+)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
 
-def pipelines(root: Path) -> list[Path]:
-    """Every pipeline in `gates/`, sorted."""
-    folder = root / "gates"
-    return sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
+
+class NoPipeline(UsageError):
+    """No pipeline in `gates/` is about the model."""
 
 
 def only_pipeline(root: Path) -> Path:
@@ -36,32 +37,46 @@ def find_pipeline(
     digest: str | None = None,
     path: Path | None = None,
 ) -> Pipeline:
-    """The pipeline that a command is about: the named one, else the one in `gates/` of the model or the evidence.
+    """The pipeline that a command is about: the named one, else the one in `gates/` of the model.
 
-    Raises UsageError where none or several fit, with the list.
+    digest: of evidence whose model is not known, for the message. Raises UsageError with the list where none or several fit,
+    and PipelineError where one that may be meant cannot be read.
     """
     if path is not None:
         pipeline = load(path, environ=environ)
         if model not in (None, pipeline.model):
             raise UsageError(f"{path} is about {pipeline.model}, not {model}", remedy="name the pipeline of that model")
         return pipeline
-    if model is None and digest is not None and (run := find(root, digest)) is not None:
-        model = run.evidence().model  # all that evidence may say of the pipeline that judges it
-    matches = [candidate for candidate in pipelines(root) if _is_about(candidate, model)]
+    matches: list[Path] = []
+    invalid: list[tuple[str | None, PipelineError]] = []
+    for candidate in pipelines(root):
+        try:
+            if model in (None, load(candidate, environ=None).model):
+                matches.append(candidate)
+        except PipelineError as error:
+            invalid.append((_model_in(candidate), error))
+        except LockgateError:
+            continue
+    # another model's pipeline is no reason to stop, one that nobody can read is where it may be the one
+    meant = [error for name, error in invalid if model is None or name == model or (name is None and not matches)]
+    if meant:
+        raise PipelineError(complaint for error in meant for complaint in error.complaints)
     if len(matches) == 1:
         return load(matches[0], environ=environ)
     subject = f"the model {model}" if model else f"the evidence {digest}"
     problem = "several pipelines name" if matches else "no pipeline in gates/ names"
     listed = _listed(matches or pipelines(root), root) or "none"
-    raise UsageError(f"{problem} {subject}: {listed}", remedy="name one with --pipeline FILE")
+    kind = UsageError if matches else NoPipeline
+    raise kind(f"{problem} {subject}: {listed}", remedy="name one with --pipeline FILE")
 
 
-def _is_about(path: Path, model: str | None) -> bool:
-    """Whether a pipeline can be read and names the model; None stands for any."""
+def _model_in(path: Path) -> str | None:
+    """The model that the text of a pipeline names, which cannot be read as one."""
     try:
-        return load(path, environ=None).model == model or model is None
-    except LockgateError:
-        return False
+        match = _MODEL.search(read_regular(path).decode(errors="replace"))
+    except OSError:
+        return None
+    return match["name"] if match else None
 
 
 def _listed(paths: list[Path], root: Path) -> str:

@@ -86,7 +86,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     newest, ignored = newest_votes(people, evidence, ballot)
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
-    unknown = _unknown_authors(policy, people, ballot)
+    unknown = unknown_authors(policy, people, ballot)
     if unknown is not None:
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
     check = partial(_check_approval, policy, evidence, ballot, now)
@@ -144,7 +144,7 @@ def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
     if not policy.require or policy.nobody_signs:
         return None
     people = policy.people()
-    unknown = _unknown_authors(policy, people, ballot)
+    unknown = unknown_authors(policy, people, ballot)
     if unknown is not None:
         return unknown[0]
     able = [
@@ -246,7 +246,8 @@ def find_rejection(
     return None
 
 
-def _unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ballot) -> tuple[str, str] | None:
+def unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ballot) -> tuple[str, str] | None:
+    """Why nobody can be told apart from the authors, and the remedy; None where the policy does not ask or they are known."""
     if not policy.separation_of_duties:
         return None
     remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"

@@ -14,9 +14,8 @@ import click
 from lockgate.cli.output import show, show_json
 from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.pipeline import gate_outline
-from lockgate.pipeline.loader import load
+from lockgate.pipeline.loader import load, pipelines, project_of
 from lockgate.pipeline.pipeline import Pipeline
-from lockgate.runs.lookup import pipelines
 from lockgate.text import counted
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 def command(paths: tuple[Path, ...], with_data: bool, as_json: bool) -> None:
     """Check PIPELINE…, by default every one in gates/: every complaint at once, exit 2 where there is one."""
     entries: list[dict[str, Any]] = []
-    for path in paths or pipelines(Path()):
+    for path in paths or _of_the_project():
         try:
             pipeline = load(path, environ=None)
         except PipelineError as error:
@@ -53,6 +52,11 @@ def command(paths: tuple[Path, ...], with_data: bool, as_json: bool) -> None:
     if not all(entry["ok"] for entry in entries):
         invalid = any(entry["policy"] is None for entry in entries)
         raise click.exceptions.Exit(PipelineError.exit_code if invalid else DataMisfits.exit_code)
+
+
+def _of_the_project() -> list[Path]:
+    """Every pipeline in `gates/` of the project, as seen from here."""
+    return [Path(os.path.relpath(path)) for path in pipelines(project_of(Path.cwd()))]
 
 
 def _entry(

@@ -20,8 +20,8 @@ from lockgate.data.dataset import INDEX_COLUMN, Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError, PipelineError, UsageError
 from lockgate.pipeline import loader
-from lockgate.pipeline.loader import root_of
-from lockgate.runs.lookup import only_pipeline, pipelines
+from lockgate.pipeline.loader import pipelines, root_of
+from lockgate.runs.lookup import only_pipeline
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli.evidence_lookup import look_up_evidence, project_root
+from lockgate.cli.evidence_lookup import local_run, look_up_evidence, runs_root
 from lockgate.cli.output import show, show_encoded
-from lockgate.evidence.run_folder import RunFolder, find, latest
+from lockgate.evidence.run_folder import RunFolder, latest
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports import FORMATS
 
@@ -43,7 +43,7 @@ def _local(source: str | None) -> RunRecord | None:
     if source is not None and os.path.isdir(source):  # noqa: PTH112
         run: RunFolder | None = RunFolder(Path(source).absolute())
     else:
-        run = latest(project_root()) if source is None else find(project_root(), source)
+        run = latest(runs_root()) if source is None else local_run(source)
     return None if run is None else RunRecord(run.evidence(), lambda: run.path)
 
 

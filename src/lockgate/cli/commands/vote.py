@@ -11,7 +11,6 @@ import click
 from lockgate.cli.output import show_lines
 
 _SIGNED = (
-    click.argument("digest"),
     click.option("--key", type=click.Path(path_type=Path), required=True, help="The SSH key to sign with."),
     click.option(
         "--out", type=click.Path(path_type=Path), help="Write what is signed here, and its signature beside it."
@@ -20,32 +19,39 @@ _SIGNED = (
 )
 
 
-def _signed(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the argument and the options that every signature takes."""
-    for parameter in reversed(_SIGNED):
-        command = parameter(command)
-    return command
+def _signed(*, staged: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the argument and the options that every signature takes. staged: without a digest, what is staged is meant."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for parameter in reversed((click.argument("digest", required=not staged), *_SIGNED)):
+            command = parameter(command)
+        return command
+
+    return add
 
 
 @click.command("approve")
-@_signed
+@_signed(staged=True)
 @click.option("--accepting", type=click.IntRange(min=0), help="How many undecided findings you accept.")
 @click.option("--reason", default="", help="Why, for whoever reads it later.")
-def approve(digest: str, **options: Any) -> None:
-    """Approve the evidence DIGEST with an SSH key of the pipeline's owners."""
+def approve(digest: str | None, **options: Any) -> None:
+    """Approve the evidence DIGEST, or that of what is in Staging, with an SSH key of the pipeline's owners.
+
+    A DIGEST may be shortened to its first 12 hex digits.
+    """
     _cast("approve", digest, options)
 
 
 @click.command("reject")
-@_signed
+@_signed(staged=True)
 @click.option("--reason", default="", help="Why, for whoever reads it later.")
-def reject(digest: str, **options: Any) -> None:
-    """Reject the evidence DIGEST with an SSH key of the pipeline's owners."""
+def reject(digest: str | None, **options: Any) -> None:
+    """Reject the evidence DIGEST, or that of what is in Staging, with an SSH key of the pipeline's owners."""
     _cast("reject", digest, options)
 
 
 @click.command("override")
-@_signed
+@_signed(staged=False)
 @click.option("--reason", required=True, help="Why it must go through, for whoever reads it later.")
 def override(digest: str, **options: Any) -> None:
     """Sign that the evidence DIGEST is promoted over what blocks it.
@@ -55,7 +61,7 @@ def override(digest: str, **options: Any) -> None:
     _cast("override", digest, options)
 
 
-def _cast(verb: Literal["approve", "reject", "override"], digest: str, options: dict[str, Any]) -> None:
+def _cast(verb: Literal["approve", "reject", "override"], digest: str | None, options: dict[str, Any]) -> None:
     from lockgate.cli.signing import cast
 
     show_lines(cast(verb, digest, **options))
