@@ -143,6 +143,11 @@ class Evidence:
         return champion
 
     @property
+    def is_of_champion(self) -> bool:
+        """Whether the candidate is the champion, and so was compared with itself."""
+        return self.champion is not None and str(self.champion["version"]) == str(self.candidate["version"])
+
+    @property
     def run_id(self) -> str:
         return str(self.document["run"]["id"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from lockgate.errors import LockgateError
@@ -88,6 +89,12 @@ def origin_url(root: Path) -> str | None:
 def ignores(path: str, root: Path) -> bool:
     """Whether git ignores a path below the root, which need not exist; False where it does not say so."""
     return _git(["check-ignore", "--quiet", "--", path], root).code == 0
+
+
+def filters(paths: Sequence[str], root: Path) -> set[str] | None:
+    """The `filter` that .gitattributes gives to any of these paths, which need not exist; None outside a repository."""
+    answer = _git(["check-attr", "-z", "filter", "--", *paths], root)
+    return None if answer.code else set(answer.out.split("\0")[2::3])
 
 
 def fetch(arguments: list[str], root: Path) -> str | None:

@@ -160,7 +160,7 @@ def says(told: str) -> str:
     return f"""\
 printf '%s\\n' "$IN_COMMAND ${{MLFLOW_TRACKING_PASSWORD:-nothing}}$IN_REASON" >> "$STORE/../given"
 case "$IN_COMMAND" in
-  decide) printf %s {shlex.quote(told)} >> "$GITHUB_OUTPUT" ;;
+  decide | changes) printf %s {shlex.quote(told)} >> "$GITHUB_OUTPUT" ;;
   prove) mkdir "$RUNNER_TEMP/gate-proof" ;;
   run) mkdir "$RUNNER_TEMP/gate-evidence"; touch "$RUNNER_TEMP/gate-evidence/evidence.json"; exit 1 ;;
 esac
@@ -173,6 +173,7 @@ class Desk(Runner):
     def __init__(self, folder: Path, told: str = "") -> None:
         super().__init__(folder)
         outputs = {"state": "${{ steps.one.outputs.state }}", "evidence-digest": "${{ steps.one.outputs.digest }}"}
+        outputs["changed"] = "${{ steps.one.outputs.changed }}"
         self.put(ACTION, says(told), outputs=outputs)
         (self.tree / "requirements.txt").touch()
 
@@ -248,15 +249,43 @@ def test_only_what_may_change_a_decision_takes_a_runner(
 
 
 def test_a_gate_that_fails_leaves_its_evidence_and_gets_its_comment(tmp_path: Path) -> None:
-    """The written gate.yml, with an action in lockgate's place that fails: the job fails, and the comment is written after it."""
+    """The written gate.yml, with an action in lockgate's place that fails: the job fails, and the comment is written after it.
+
+    That nothing said what is changed keeps no gate from being asked.
+    """
     desk = Desk(tmp_path)
     pull = {"number": 12, "head": {"sha": "a" * 40, "ref": "better"}, "base": {"ref": "main"}}
     event = {"action": "opened", "pull_request": pull, "repository": {"default_branch": "main", "full_name": NAME}}
     done = desk.tell(event, "gate.yml", "pull_request")
 
-    assert (done.code, done.jobs) == (1, {"gate": "failure", "comment": "success"})
-    assert desk.given == [f"run {READING}", "comment nothing"]
+    assert (done.code, done.jobs) == (1, {"changes": "success", "gate": "failure", "comment": "success"})
+    assert desk.given == ["changes nothing", f"run {READING}", "comment nothing"]
     assert [path.name for path in (desk.store / "gate-12").iterdir()] == ["evidence.json"]
+
+
+@pytest.mark.parametrize(
+    ("on", "told", "given"),
+    [
+        ("pull_request", "changed=no", ["changes nothing"]),
+        ("merge_group", "changed=no", ["changes nothing"]),
+        ("merge_group", "changed=yes", ["changes nothing", f"run {READING}"]),
+    ],
+)
+def test_no_gate_is_asked_where_nothing_of_the_model_is_changed(
+    tmp_path: Path, on: str, told: str, given: list[str]
+) -> None:
+    """The written gate.yml; in a merge queue the gates may be asked, and no comment is written and nothing uploaded."""
+    desk = Desk(tmp_path, told)
+    event: dict[str, Any] = {"repository": {"default_branch": "main", "full_name": NAME}}
+    if on == "pull_request":
+        event["pull_request"] = {"number": 12, "head": {"sha": "a" * 40, "ref": "better"}, "base": {"ref": "main"}}
+    else:
+        event |= {"action": "checks_requested", "merge_group": {"head_sha": "a" * 40, "base_sha": "b" * 40}}
+    done = desk.tell(event, "gate.yml", on)
+
+    assert done.jobs == {"changes": "success", **({"gate": "failure"} if len(given) > 1 else {})}, done.said[-10:]
+    assert desk.given == given
+    assert not list(desk.store.iterdir())
 
 
 def test_a_reason_for_a_rollback_is_text(tmp_path: Path) -> None:

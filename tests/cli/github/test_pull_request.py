@@ -19,6 +19,7 @@ from helpers.hub.emulator import BOT, NAME, NUMBER, World, user
 from helpers.hub.served import TOKEN, Served
 from lockgate.cli.commands.github import command
 from lockgate.pipeline.loader import load
+from lockgate.registries.ports import ModelVersion
 
 PIPELINE = f"""\
 model: fraud
@@ -34,8 +35,13 @@ signoff:
 """
 
 
+CHURN = ".github/workflows/gate-churn.yml"
+
+
 class Job:
-    """A job on the default branch, which holds nothing but a token for comments."""
+    """A job on the default branch, which holds nothing but a token for comments. name: of the pipeline."""
+
+    name = "fraud"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -53,7 +59,7 @@ class Job:
         return {
             "GITHUB_REPOSITORY": NAME, "GITHUB_API_URL": self.served.api, "GITHUB_EVENT_PATH": str(self.folder / "event.json"),
             "GITHUB_OUTPUT": str(self.folder / "output"), "GITHUB_STEP_SUMMARY": str(self.folder / "summary"), "GATE_TOKEN": TOKEN,
-            "GATE_PIPELINE": "gates/fraud.yaml",
+            "GATE_PIPELINE": f"gates/{self.name}.yaml", "GATE_WORKFLOW": "gate.yml" if self.name == "fraud" else f"gate-{self.name}.yml",
         }  # fmt: skip
 
     def call(self, name: str, event: dict[str, Any] | None = None) -> Result:
@@ -61,8 +67,24 @@ class Job:
         more = ["--record", str(self.folder / "record")] if name == "decide" else []
         done = CliRunner(env=self.environ(event)).invoke(command, [name, *more], standalone_mode=False)
         if name == "decide" and (self.folder / "record" / "record.jsonl").exists():
-            self.world.keep((self.folder / "record" / "record.jsonl").read_bytes())
+            path = ".github/workflows/gate-approve" + ("" if self.name == "fraud" else f"-{self.name}") + ".yml"
+            self.world.keep((self.folder / "record" / "record.jsonl").read_bytes(), path=path)
         return done
+
+    def add(self, name: str) -> str:
+        """One more pipeline on the default branch; its policy digest."""
+        path = self.folder / "gates" / f"{name}.yaml"
+        path.write_text(PIPELINE.replace("fraud", name))
+        return load(path, environ=None, root=self.folder).policy_digest
+
+    def states(self, event: dict[str, Any]) -> dict[str, tuple[str, str]]:
+        """pipeline → (state, reason-code) after each of two pipelines decided."""
+        states = {}
+        for self.name in ("fraud", "churn"):
+            done = self.call("decide", event)
+            assert done.exit_code == 0, done.stderr
+            states[self.name] = (self.outputs["state"], self.outputs["reason-code"])
+        return states
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -243,3 +265,117 @@ def test_a_decision_on_three_hundred_comments_asks_the_api_at_most_twelve_times(
     assert (len(job.world.comments), len(job.said), job.outputs["state"]) == (300, 1, "approved")
     assert len(job.world.asked) - len(stored) <= 12, job.world.asked
     assert len(stored) == 2
+
+
+def test_two_models_in_one_pull_request_are_approved_each_by_its_own_digest(job: Job) -> None:
+    """Each has its comment, its evidence and its record; what closes holds both."""
+    policy = job.add("churn")
+    job.world.files.append({"filename": "models/churn.version"})
+    fraud = job.world.run_gate()
+    churn = job.world.run_gate(path=CHURN, model="churn", policy=policy)
+    opened = job.states(job.world.comment("ana", "/gate status"))
+    first = job.states(job.world.comment("ana", f"/gate approve {fraud.digest}"))
+    rejection = job.world.comment("ana", "/gate reject")
+    rejected = job.states(rejection)
+    gone = job.states(job.world.delete(rejection["comment"]["id"], "carl"))
+    lifted = job.states(job.world.comment("ana", "/gate revoke"))
+    second = job.states(job.world.comment("ana", f"/gate approve {churn.digest}"))
+
+    waiting, approved = ("pending", "votes_missing"), ("approved", "approved")
+    assert opened == {"fraud": waiting, "churn": waiting}
+    assert first == {"fraud": approved, "churn": waiting}
+    assert set(rejected.values()) == set(gone.values()) == {("rejected", "rejected")}
+    assert lifted == {"fraud": waiting, "churn": waiting}
+    assert second == {"fraud": waiting, "churn": approved}
+    of_fraud, of_churn = job.said
+    assert "fraud version 2" in of_fraud
+    assert "churn version 2 is approved" in of_churn
+    assert churn.digest not in of_fraud
+    assert fraud.digest not in of_churn
+
+
+def test_evidence_of_another_model_never_counts_as_ones_own(job: Job) -> None:
+    """Neither another workflow's run, nor its artifact under our name, nor other evidence from our own run."""
+    policy = job.add("churn")
+    job.world.files.append({"filename": "models/churn.version"})
+    churn = job.world.run_gate(path=CHURN, model="churn", policy=policy)
+    vote = job.world.comment("ana", f"/gate approve {churn.digest}")
+    alone = job.states(vote)
+    job.world.leave(job.world.runs[-1], {"evidence.json": churn.stored}, name="gate-12")
+    copied = job.states(vote)
+    job.world.run_gate(model="churn", policy=policy)
+
+    assert alone == copied == {"fraud": ("pending", "no_evidence"), "churn": ("approved", "approved")}
+    assert job.states(vote)["fraud"] == ("refused", "other_model")
+
+
+def test_a_pull_request_that_changes_nothing_of_a_model_gets_no_answer_of_it(job: Job) -> None:
+    """Until its gates were asked after all; an objection from before holds then."""
+    policy = job.add("churn")
+    job.world.run_gate()
+    states = job.states(job.world.comment("ana", "/gate reject"))
+    before = len(job.said)
+    job.world.push("dev", files=["models/churn.version"])
+    job.world.run_gate(path=CHURN, model="churn", policy=policy)
+
+    assert states == {"fraud": ("rejected", "rejected"), "churn": ("pending", "not_concerned")}
+    assert before == 1
+    assert job.states(job.world.comment("ana", "/gate status"))["churn"] == ("rejected", "rejected")
+
+
+def test_a_champion_that_is_its_own_candidate_asks_nobody(job: Job) -> None:
+    """It was compared with itself: there is nothing to approve."""
+    job.world.run_gate(champion=ModelVersion("fraud", "2", "sha256:" + "0" * 64))
+    job.call("comment")
+
+    assert "is the champion already" in job.said[0]
+    assert "/gate approve" not in job.said[0]
+    assert "Nothing to approve" in job.said[0]
+
+
+CHANGED = {
+    "README.md": "no",
+    "models/churn.version": "no",
+    "models/fraud.version": "yes",
+    "gates/fraud.yaml": "yes",
+    "requirements.txt": "yes",
+    "base.txt": "yes",
+    "src/model.py": "no",
+    ".github/workflows/gate.yml": "yes",
+    ".github/workflows/gate-approve.yml": "no",
+}
+
+
+@pytest.mark.parametrize("queue", [False, True], ids=["pull-request", "merge-queue"])
+def test_the_gates_are_asked_only_where_something_that_they_read_is_changed(
+    job: Job, monkeypatch: pytest.MonkeyPatch, queue: bool
+) -> None:
+    """The version, the pipeline, what the workflow installs, and the workflow itself; in doubt they are asked."""
+    (job.folder / "requirements.txt").write_text("-r base.txt\nmlflow\n")
+    (job.folder / "base.txt").write_text("pandas\n")
+    workflows = job.folder / ".github" / "workflows"
+    workflows.mkdir(parents=True)
+    (workflows / "gate.yml").write_text("jobs: {gate: {steps: [{run: pip install -r requirements.txt}]}}")
+    monkeypatch.setenv("GITHUB_WORKFLOW_REF", f"{NAME}/.github/workflows/gate.yml@refs/pull/12/merge")
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "merge_group" if queue else "pull_request")
+    event = {"merge_group": {"base_sha": "b" * 40, "head_sha": "a" * 40}} if queue else None
+    answers = {}
+    for path in CHANGED:
+        job.world.files = [{"filename": path}]
+        assert job.call("changes", event).exit_code == 0
+        answers[path] = job.outputs["changed"]
+    job.world.fault = lambda method, target: (403, {}, b"{}")
+    refused = job.call("changes", event)
+
+    assert answers == CHANGED
+    assert (refused.exit_code, job.outputs["changed"]) == (0, "yes")
+
+
+def test_gates_that_were_asked_once_in_a_pull_request_are_asked_again(job: Job) -> None:
+    """Or the comment would show what no longer lies there."""
+    job.world.run_gate()
+    job.call("comment")
+    job.world.files = [{"filename": "README.md"}]
+    job.call("changes")
+
+    assert job.outputs["changed"] == "yes"

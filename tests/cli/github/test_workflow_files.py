@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,29 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".github" / "workflows"
 
 
-def read(folder: Path) -> dict[str, dict[str, Any]]:
-    return {name: yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in NAMES}
+@pytest.fixture
+def both(repository: Path) -> Path:
+    """The same with a second model."""
+    assert write("--model", "churn").exception is None
+    return repository
 
 
-def jobs(folder: Path) -> dict[str, dict[str, Any]]:
+def further(stem: str) -> list[str]:
+    return [f"{name.removesuffix('.yml')}-{stem}.yml" for name in NAMES]
+
+
+def read(folder: Path, names: Iterable[str] = NAMES) -> dict[str, dict[str, Any]]:
+    return {name: yaml.safe_load((folder / name).read_text(encoding="utf-8")) for name in names}
+
+
+def jobs(folder: Path, names: Iterable[str] = NAMES) -> dict[str, dict[str, Any]]:
     """job → what it is, of all files."""
-    return {name: job for workflow in read(folder).values() for name, job in workflow["jobs"].items()}
+    return {name: job for workflow in read(folder, names).values() for name, job in workflow["jobs"].items()}
 
 
-def test_zizmor_and_the_schema_find_nothing(repository: Path) -> None:
+def test_zizmor_and_the_schema_find_nothing(both: Path) -> None:
     """As for this repository's own workflows in `make check`."""
-    files = [str(repository / name) for name in NAMES]
+    files = [str(both / name) for name in (*NAMES, *further("churn"))]
     judged = subprocess.run(
         [str(Path(sys.executable).parent / "zizmor"), "--offline", *files], capture_output=True, text=True
     )
@@ -77,9 +89,9 @@ def test_zizmor_finds_nothing_where_the_webhooks_of_the_documentation_are_filled
     assert held == {"comment", "decide", "promote", "rollback"}
 
 
-def test_githubs_own_parser_accepts_them_and_those_of_this_repository(repository: Path) -> None:
+def test_githubs_own_parser_accepts_them_and_those_of_this_repository(both: Path) -> None:
     """Each job of each is found in it, and no error."""
-    files = [*(repository / name for name in NAMES), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
+    files = [*sorted(both.glob("*.yml")), *sorted((ROOT / ".github" / "workflows").glob("*.yml"))]
     found = parse(*files)
 
     assert [one.errors for one in found] == [()] * len(files)
@@ -122,7 +134,7 @@ def test_permissions_are_given_to_jobs_and_only_those_needed(repository: Path) -
     }
 
     assert writes == {
-        "gate": set(), "comment": {"pull-requests"}, "decide": {"pull-requests"}, "prove": set(), "promote": {"pull-requests"},
+        "changes": set(), "gate": set(), "comment": {"pull-requests"}, "decide": {"pull-requests"}, "prove": set(), "promote": {"pull-requests"},
         "tell": {"pull-requests"},
         "rollback": set(), "archive": set(),
     }  # fmt: skip
@@ -139,12 +151,17 @@ def test_the_credential_that_may_write_is_where_no_model_runs(repository: Path) 
 
 
 def test_only_the_gate_sees_the_pull_requests_code(repository: Path) -> None:
-    """It checks out the head, all others the default branch; no checkout leaves a token behind."""
+    """It checks out the head, as does the job that reads its pipeline as text; all others the default branch.
+
+    No checkout leaves a token behind.
+    """
     for name, job in jobs(repository).items():
         given = next(step["with"] for step in job["steps"] if step["uses"].startswith("actions/checkout@"))
         assert given["persist-credentials"] is False
-        assert ("pull_request.head.sha" in given["ref"]) == (name == "gate")
-        assert ("default_branch" in given["ref"]) == (name != "gate")
+        assert ("pull_request.head.sha" in given["ref"]) == (name in ("changes", "gate"))
+        assert ("default_branch" in given["ref"]) == (name not in ("changes", "gate"))
+    steps = jobs(repository)["changes"]["steps"]
+    assert [step.get("with", {}).get("command") for step in steps] == [None, "changes"]
 
 
 def test_everything_is_pinned_bounded_and_without_expressions_in_scripts(repository: Path) -> None:
@@ -210,3 +227,97 @@ def test_the_repositorys_own_list_is_what_its_models_need(tmp_path: Path) -> Non
 
     assert re.search(r"pip install mlflow==[\d.]+ pyarrow==[\d.]+ pandas==[\d.]+", here)
     assert "pip install --requirement requirements.txt\n" in own
+
+
+def test_a_second_model_adds_its_files_and_leaves_the_firsts_as_they_are(repository: Path) -> None:
+    """Also with --force, and its own are replaced by that alone."""
+    before = {path: path.read_bytes() for path in repository.iterdir()}
+    first, again, forced = write("--model", "churn"), write("--model", "churn"), write("--model", "churn", "--force")
+
+    assert (first.exception, forced.exception) == (None, None)
+    assert "gate-churn.yml exists already" in str(again.exception)
+    assert {path: path.read_bytes() for path in before} == before
+    assert {path.name for path in repository.iterdir()} - {path.name for path in before} == set(further("churn"))
+    assert 'Required checks, if any: "Ask the gates (churn)"' in first.output
+
+
+def test_nothing_of_one_model_has_the_name_of_anothers(both: Path) -> None:
+    """Jobs, which are required checks, workflows, artifacts and groups; the first's jobs are called as ever."""
+    names = [
+        {
+            *(workflow["name"] for workflow in read(both, files).values()),
+            *(job["name"] for job in jobs(both, files).values()),
+            *re.findall(r"name: (gate-.*\d*)\n|group: (.*)\n", "".join((both / name).read_text() for name in files)),
+        }
+        for files in (NAMES, further("churn"))
+    ]
+    workflows = {step["with"]["workflow"] for step in _ours(both, further("churn")) if "workflow" in step["with"]}
+
+    assert names[0] & names[1] == {("gate-proof", "")}  # handed on within one run
+    assert {"Ask the gates", "Comment", "Decide", "Promote"} <= {job["name"] for job in jobs(both).values()}
+    assert {step["with"]["pipeline"] for step in _ours(both, further("churn"))} == {"gates/churn.yaml"}
+    assert workflows == {"gate-churn.yml"}
+    assert "name: gate-churn-${{" in (both / "gate-churn.yml").read_text()
+    assert "name: gate-churn-${{" in (both / "gate-approve-churn.yml").read_text()
+
+
+def _ours(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    return [step for job in jobs(folder, names).values() for step in job["steps"] if step.get("uses") == ACTION]
+
+
+@pytest.mark.parametrize("model", ["approve", "run-approve", "nightly-churn", "rollback"])
+def test_no_model_is_called_so_that_its_files_are_anothers(both: Path, model: str) -> None:
+    """Names that the files of others could have."""
+    before = {path.name for path in both.iterdir()}
+    assert write("--model", model).exception is None
+    assert write("--model", f"run-{model}").exception is None
+
+    assert len({path.name for path in both.iterdir()}) == len(before) + 2 * len(NAMES)
+
+
+def test_a_workflow_of_ones_own_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is none of ours; the files of a pipeline that is gone are replaced with --force."""
+    (tmp_path / ".git").mkdir()
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    (folder / "gate.yml").write_text("on: push\njobs: {lint: {runs-on: ubuntu-latest, steps: [{run: make}]}}\n")
+    beside = write("--model", "fraud")
+    for path in folder.iterdir():
+        path.unlink()
+    write("--model", "fraud")
+    (tmp_path / "gates" / "fraud.yaml").rename(tmp_path / "gates" / "fraude.yaml")
+    renamed = write("--force")
+
+    assert beside.exception is None
+    assert "wrote .github/workflows/gate-fraud.yml" in beside.output
+    assert renamed.exception is None
+    assert "wrote .github/workflows/gate.yml" in renamed.output
+
+
+@pytest.mark.parametrize(("kept", "fetched"), [("*.parquet", True), ("data/**", True), ("images/**", False)])
+def test_a_checkout_fetches_what_git_lfs_keeps_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str, fetched: bool
+) -> None:
+    """In the jobs that read them, and in no other."""
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / ".gitattributes").write_text(f"{kept} filter=lfs diff=lfs merge=lfs -text\n")
+    monkeypatch.chdir(tmp_path)
+    assert write("--model", "fraud").exception is None
+    checkouts = {
+        name: job["steps"][0]["with"].get("lfs", False)
+        for name, job in jobs(tmp_path / ".github" / "workflows").items()
+    }
+
+    assert {name for name, lfs in checkouts.items() if lfs} == ({"gate", "prove"} if fetched else set())
+
+
+def test_a_required_check_is_met_where_nothing_is_asked_and_in_a_merge_queue(repository: Path) -> None:
+    """No filter of paths keeps the workflow from starting; without an answer of the first job the gates are asked."""
+    workflow = read(repository)["gate.yml"]
+    events = workflow[True]  # `on`, as YAML 1.1 reads it
+
+    assert events["merge_group"] == {"types": ["checks_requested"]}
+    assert "paths" not in str(events)
+    assert workflow["jobs"]["gate"]["if"] == "!cancelled() && needs.changes.outputs.changed != 'no'"
+    assert "github.event_name == 'pull_request'" in workflow["jobs"]["comment"]["if"]

@@ -92,11 +92,11 @@ class World:
         self.tick()
         return sha
 
-    def run_gate(self, by: str | None = None, **more: Any) -> Evidence:
+    def run_gate(self, by: str | None = None, *, path: str = GATE, **more: Any) -> Evidence:
         """A run of the gate's workflow on the newest commit, and the evidence that it leaves. more: of the evidence."""
         run = {
             "id": self.number(),
-            "path": GATE,
+            "path": path,
             "event": "pull_request",
             "head_sha": self.head,
             "head_branch": "better",
@@ -123,13 +123,14 @@ class World:
         self.leave(run, {"evidence.json": found.stored})
         return found
 
-    def leave(self, run: dict[str, Any], files: dict[str, bytes], *, name: str = f"gate-{NUMBER}") -> dict[str, Any]:
-        """An artifact of a run."""
+    def leave(self, run: dict[str, Any], files: dict[str, bytes], *, name: str | None = None) -> dict[str, Any]:
+        """An artifact of a run, named as the written workflow of that file name does."""
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for path, content in files.items():
                 archive.writestr(path, content)
-        return self.leave_bytes(run, packed.getvalue(), name=name)
+        of = re.search(r"/gate(?:-approve)?((?:-\w+)?)\.yml$", run.get("path", GATE))
+        return self.leave_bytes(run, packed.getvalue(), name=name or f"gate{of[1] if of else ''}-{NUMBER}")
 
     def leave_bytes(self, run: dict[str, Any], data: bytes, *, name: str = f"gate-{NUMBER}") -> dict[str, Any]:
         artifact = {
@@ -146,11 +147,11 @@ class World:
         self.artifacts.append(artifact)
         return artifact
 
-    def keep(self, record: bytes) -> None:
+    def keep(self, record: bytes, *, path: str = APPROVE) -> None:
         """What a decision on the default branch leaves for the next."""
         run = {
             "id": self.number(),
-            "path": APPROVE,
+            "path": path,
             "event": "issue_comment",
             "head_sha": "f" * 40,
             "head_branch": "main",
@@ -250,13 +251,13 @@ class World:
             if method == "PATCH":
                 self.edit(int(match[1]), BOT["login"], json.loads(body)["body"])
             return 200, {}, self._comment(self.comments[int(match[1])])
-        if path == "actions/workflows/gate.yml/runs":
-            found = [
-                one
-                for one in self.runs
-                if one["head_sha"] == told["head_sha"] and one["event"] == told["event"] and one["path"] == GATE
-            ]
+        if match := re.fullmatch(r"actions/workflows/([\w.\-]+)/runs", path):
+            asked = {"path": f".github/workflows/{match[1]}", "head_sha": told["head_sha"], "event": told["event"]}
+            found = [one for one in self.runs if asked.items() <= one.items()]
             return 200, {}, {"total_count": len(found), "workflow_runs": [self._run(one) for one in reversed(found)]}
+        if re.fullmatch(r"compare/\w+\.\.\.\w+", path):
+            example = self.contract.example("repos/compare-commits")
+            return 200, {}, example | {"files": [{**example["files"][0], **one} for one in self.files]}
         if path == "actions/artifacts":
             found = [one for one in reversed(self.artifacts) if one["name"] == told["name"]]
             size, page = int(told["per_page"]), int(told.get("page", "1"))

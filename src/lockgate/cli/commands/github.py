@@ -44,6 +44,19 @@ def run(path: Path | None, candidate: str | None, folder: Path) -> int:
     return evaluate(path, candidate, folder)
 
 
+@command.command("changes")
+@_PIPELINE
+def changes(path: Path | None) -> int:
+    """Set `changed`: `no` where a pull request or a merge queue changes nothing that the pipeline's gates read."""
+    from lockgate.cli.github.model_changes import look_for_changes
+
+    runner, outputs = run_step(lambda runner: look_for_changes(path, runner))
+    if isinstance(outputs, LockgateError):
+        return runner.fail(outputs, changed="yes")
+    runner.set_outputs(outputs)
+    return 0
+
+
 @command.command("comment")
 @_PIPELINE
 def comment(path: Path | None) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import UsageError
 from lockgate.evidence.run_record import RunRecord
-from lockgate.integrations.github.client import API, GitHub, own_comment
+from lockgate.integrations.github.client import GitHub, own_comments
 from lockgate.integrations.github.comment_commands import contributors, parse_command
 from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
-from lockgate.integrations.github.eligibility import BranchPolicy
+from lockgate.integrations.github.eligibility import WORKFLOW, BranchPolicy
 from lockgate.integrations.github.pull_request_state import RECORD, PullRequestState, read_state
-from lockgate.integrations.github.schema import CommentEvent, GitHubError, PullEvent, parse
+from lockgate.integrations.github.schema import Comment, CommentEvent, GitHubError, PullEvent, PullRequest, parse
 from lockgate.models import environment
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.pipeline.read_paths import ReadPaths
 from lockgate.runs.lookup import only_pipeline
 from lockgate.runs.promotion_hooks import policy_gates
 from lockgate.runs.run import now
@@ -43,7 +44,8 @@ _COMMANDS = (
 class PullRequestJob:
     """A job on the repository of a pull request, started by an event of that pull request.
 
-    pipeline: of the default branch, which alone is checked out here; None where it has none yet.
+    pipeline: of the default branch, which alone is checked out here; None where it has none yet. workflow: file name of the
+    one that runs its gates.
     """
 
     hub: GitHub
@@ -51,19 +53,19 @@ class PullRequestJob:
     event: CommentEvent | None
     path: Path
     pipeline: Pipeline | None
+    workflow: str
 
     @classmethod
     def open(cls, environ: Mapping[str, str], path: Path | None) -> PullRequestJob:
         """The current job. Raises UsageError where it is none of a pull request."""
-        number, event = _parse_event(_event(environ))
+        number, event = _parse_event(read_event(environ))
         if path is None:
             path = only_pipeline(project_root())
-        hub = GitHub(
-            environ.get("GITHUB_REPOSITORY", ""),
-            environ.get("GATE_TOKEN", ""),
-            api=environ.get("GITHUB_API_URL") or API,
-        )
-        return cls(hub, number, event, path, load(path, environ=None) if path.is_file() else None)
+        hub = GitHub.of_job(environ)
+        workflow = environ.get("GATE_WORKFLOW") or WORKFLOW
+        if not re.fullmatch(r"[A-Za-z0-9._\-]+\.ya?ml", workflow):
+            raise UsageError(f"{workflow!r} is no file of .github/workflows", remedy="write a name like gate.yml")
+        return cls(hub, number, event, path, load(path, environ=None) if path.is_file() else None, workflow)
 
     @property
     def policy(self) -> BranchPolicy | None:
@@ -73,10 +75,26 @@ class PullRequestJob:
             return None
         signoff = pipeline.signoff or SignoffPolicy()
         gates = policy_gates(pipeline)
-        return BranchPolicy(pipeline.model, pipeline.policy_digest, signoff, when=pipeline.promotion.when, gates=gates)
+        return BranchPolicy(
+            pipeline.model,
+            pipeline.policy_digest,
+            signoff,
+            when=pipeline.promotion.when,
+            gates=gates,
+            workflow=self.workflow,
+        )
 
     def read_state(self) -> PullRequestState:
-        return read_state(self.hub, self.number)
+        return read_state(self.hub, self.number, self.workflow)
+
+    def concerns(self, state: PullRequestState) -> bool:
+        """Whether the pull request has or needs evidence of this pipeline; another one of this repository answers else."""
+        if state.evidence is not None or self.own_comment(state.pull, state.comments) is not None:
+            return True
+        path = os.path.relpath(self.path, project_root())
+        reads = ReadPaths((path,)) if self.pipeline is None else ReadPaths.of_pipeline(self.pipeline)
+        paths = [name for file in state.files for name in file.paths]
+        return len(state.files) < state.pull.changed_files or any(map(reads.match, paths))
 
     def decision(self, state: PullRequestState, now: datetime) -> SignoffDecision:
         policy = self.policy
@@ -89,7 +107,11 @@ class PullRequestJob:
 
     def _comment(self, state: PullRequestState, decision: SignoffDecision, done: tuple[str, ...] | None) -> str:
         """The comment as it should be, also without evidence."""
-        marker = self._marker(state)
+        marker = self._marker(state.pull)
+        elsewhere = self._digests_of_others(state)
+        decision = replace(
+            decision, ignored=tuple(entry for entry in decision.ignored if entry.vote.digest not in elsewhere)
+        )
         if state.evidence is None:
             reason, remedy = markdown(decision.reason), markdown(decision.remedy or "")
             return f"{marker}\n### ⏳ Nothing to approve yet\n\n{reason}; {remedy}.\n"
@@ -109,13 +131,26 @@ class PullRequestJob:
         """Notify those whom the pipeline names, once for each evidence: until the one comment names it."""
         if self.pipeline is None or state.evidence is None or decision.state != "pending":
             return
-        comment = own_comment(state.comments, self._marker(state))
+        if state.evidence.is_of_champion:
+            return
+        comment = self.own_comment(state.pull, state.comments)
         if comment is None or state.evidence.digest not in comment.body:
             notify_waiting(self.pipeline, state.evidence, pull=state.pull.html_url)
 
-    def _marker(self, state: PullRequestState) -> str:
+    def own_comment(self, pull: PullRequest, comments: Sequence[Comment]) -> Comment | None:
+        """The one comment of this pipeline, None before it is written."""
+        return next(iter(own_comments(comments, self._marker(pull))), None)
+
+    def _digests_of_others(self, state: PullRequestState) -> frozenset[str]:
+        """The evidence of this repository's other pipelines, as their comments name it: approvals of that are not about ours."""
+        marker = self._marker(state.pull)
+        comments = own_comments(state.comments, f"{marker.rpartition('/')[0]}/")
+        others = [comment.body for comment in comments if not comment.body.startswith(marker)]
+        return frozenset(digest for body in others for digest in re.findall(r"sha256:[0-9a-f]{64}", body))
+
+    def _marker(self, pull: PullRequest) -> str:
         name = quote(self.path.stem, safe="").replace("-", "%2D")
-        return f"<!-- gate:v1 {state.pull.base.repo.id}/{self.number}/{name} -->"
+        return f"<!-- gate:v1 {pull.base.repo.id}/{self.number}/{name} -->"
 
     def keep_comment(
         self, state: PullRequestState, decision: SignoffDecision, runner: Runner, *, done: tuple[str, ...] | None = None
@@ -155,6 +190,9 @@ def decide(path: Path | None, record: Path | None, runner: Runner) -> dict[str, 
         decision = _unless_stopped(decision)
     else:
         _keep_record(job, state, record)
+        if not job.concerns(state):
+            log(f"pull request {job.number} changes nothing that {job.path.name} reads")
+            return {"state": "pending", "reason-code": "not_concerned", "evidence-digest": ""}
         job.answer_unknown_command()
     job.notify_waiting(state, decision)
     job.keep_comment(state, decision, runner)
@@ -189,7 +227,7 @@ def require_possible_approval(environ: Mapping[str, str], path: Path | None) -> 
     """Refuse to evaluate a pull request that nobody could ever approve. Raises UsageError, before any model runs."""
     if environ.get("GITHUB_EVENT_NAME") != "pull_request":
         return
-    event = parse(PullEvent, _event(environ), source="the event")
+    event = parse(PullEvent, read_event(environ), source="the event")
     pipeline = load(path or only_pipeline(project_root()), environ=None)
     if pipeline.mode == "observe":
         return
@@ -201,7 +239,8 @@ def require_possible_approval(environ: Mapping[str, str], path: Path | None) -> 
         )
 
 
-def _event(environ: Mapping[str, str]) -> bytes:
+def read_event(environ: Mapping[str, str]) -> bytes:
+    """The event that started the workflow. Raises UsageError."""
     path = environ.get("GITHUB_EVENT_PATH")
     if not path:
         raise UsageError("GITHUB_EVENT_PATH is not set", remedy="call this in a workflow that GitHub started")

@@ -12,10 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import yaml
+
 from lockgate import __version__
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
+from lockgate.pipeline.loader import load
+from lockgate.pipeline.read_paths import ReadPaths
 
+# The names of the first pipeline's files. Those of further pipelines have the pipeline's name behind them.
 NAMES = ("gate.yml", "gate-approve.yml", "gate-rollback.yml", "gate-nightly.yml")
 REPOSITORY = "lockgate/lockgate"
 # Pinned by the commit of a release, because a tag can be moved.
@@ -25,10 +30,13 @@ PINNED = {
     "upload": "actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0",
     "download": "actions/download-artifact@3e5f45b2cfb9172054b4087a40e8e0b5a5461e7c # v8.0.1",
 }
+_FOLDER = ".github/workflows"
+_COMMANDS = ("run", "comment", "decide", "prove", "promote", "rollback", "archive", "changes")
 _MODELS_NEED = ("mlflow", "pyarrow", "pandas", "scikit-learn")
 _ACTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9\-]*)/[A-Za-z0-9._\-]+@[0-9a-f]{40}")
 _GITHUB = re.compile(r"github\.com[/:]([A-Za-z0-9\-]+/[A-Za-z0-9._\-]+?)(?:\.git)?/?$")
 _GATES = re.compile(r"gates/[A-Za-z0-9._\-]+\.ya?ml")
+_LIKE_ANOTHER = re.compile(r"(run|approve|rollback|nightly)(-|$)")
 
 CHECKLIST = """\
 In the settings of the repository (docs/github.md says what is only advisory without each):
@@ -36,19 +44,24 @@ In the settings of the repository (docs/github.md says what is only advisory wit
   [ ] Its secret MLFLOW_PROMOTE_PASSWORD and variable MLFLOW_PROMOTE_USERNAME: the one account that may write
   [ ] Actions variables MLFLOW_TRACKING_URI and MLFLOW_READ_USERNAME, secret MLFLOW_READ_PASSWORD: may read only
   [ ] Rules of the default branch: no direct push; review of .github/** and gates/** by owners of their own
+  [ ] Required checks, if any: "{check}"; it counts as passed where a pull request changes nothing of the model
   [ ] Actions: read-only token by default; approval for outside contributors; only actions that you allow
 """
 
 
 @dataclass(frozen=True)
 class Workflows:
-    """The files for one pipeline. action: value of `uses:`; pinned: whether that is a commit."""
+    """The files for one pipeline. action: value of `uses:`; pinned: whether that is a commit. first: whether the pipeline
+    has the plain names. lfs: whether a checkout needs what Git LFS keeps.
+    """
 
     model: str
     pipeline: str
     action: str
     pinned: bool
     models_need: str
+    first: bool = True
+    lfs: bool = False
 
     @classmethod
     def for_pipeline(cls, model: str, pipeline: Path, *, action: str | None, root: Path) -> Workflows:
@@ -67,43 +80,121 @@ class Workflows:
             raise UsageError(f"{model!r} would be an expression in a workflow", remedy="register it under another name")
         pinned = action or _installed_action()
         uses = f"{pinned} # v{__version__}" if pinned else f"{REPOSITORY}@v{__version__}"
-        return cls(model, pipeline_path, uses, pinned is not None, models_need=_model_packages(root))
+        return cls(
+            model,
+            pipeline_path,
+            uses,
+            pinned is not None,
+            models_need=_model_packages(root),
+            first=_has_plain_names(pipeline_path, root),
+            lfs=_needs_lfs(root / pipeline, root),
+        )
+
+    @property
+    def stem(self) -> str:
+        return Path(self.pipeline).stem
+
+    @property
+    def check(self) -> str:
+        """The job that asks the gates, as a required check names it."""
+        return f"Ask the gates{self._of}"
+
+    @property
+    def _of(self) -> str:
+        return "" if self.first else f" ({self.stem})"
+
+    def file_name(self, name: str) -> str:
+        """The file of this pipeline for one of NAMES; no two pipelines have one in common."""
+        if self.first:
+            return name
+        kind = name.removesuffix(".yml")
+        if kind == "gate" and _LIKE_ANOTHER.match(self.stem):
+            kind = "gate-run"
+        return f"{kind}-{self.stem}.yml"
 
     @property
     def texts(self) -> Iterator[tuple[str, str]]:
         """(file name, content)."""
+        workflow = self.file_name(NAMES[0])
         fields = {
             **PINNED,
             "action": self.action,
             "pipeline": self.pipeline,
             "pipeline_text": json.dumps(self.pipeline),
-            "name": Path(self.pipeline).stem,
+            "name": self.stem,
+            "of": self._of,
+            "workflow": workflow,
+            "artifact": workflow.removesuffix(".yml"),
+            "promoting": json.dumps(f"gate-promote-{self.model}", ensure_ascii=False),
+            "lfs": "\n          lfs: true" if self.lfs else "",
             "model_text": json.dumps(self.model, ensure_ascii=False),
             "models_need": self.models_need,
         }
         for name in NAMES:
             template = files("lockgate").joinpath("workflows", name).read_text(encoding="utf-8")
-            yield name, template.format(**fields)
+            file_name = self.file_name(name)
+            yield file_name, template.format(**fields, workflow_name=file_name.removesuffix(".yml"))
 
     def write(self, root: Path, *, force: bool) -> list[str]:
-        """Write the files; returns lines on what was done and what is to do. Raises UsageError where one exists already."""
-        folder = root / ".github" / "workflows"
-        existing = [name for name in NAMES if (folder / name).exists()]
+        """Write the files; returns lines on what was done and what is to do. Raises UsageError where one exists already.
+
+        Files of other pipelines stay as they are.
+        """
+        folder = root / _FOLDER
+        existing = [name for name in map(self.file_name, NAMES) if (folder / name).exists()]
         if existing and not force:
-            raise UsageError(
-                f".github/workflows/{existing[0]} exists already", remedy="edit it, or replace it with --force"
-            )
+            raise UsageError(f"{_FOLDER}/{existing[0]} exists already", remedy="edit it, or replace it with --force")
         folder.mkdir(parents=True, exist_ok=True)
         lines = []
         for name, text in self.texts:
             (folder / name).write_text(text, encoding="utf-8")
-            lines.append(f"wrote .github/workflows/{name}")
+            lines.append(f"wrote {_FOLDER}/{name}")
         if not self.pinned:
             lines.append(
                 f"to do: the commit of lockgate {__version__} is not known here, so its tag is named, which can be moved; "
                 "write its commit with --action OWNER/REPO@COMMIT --force"
             )
-        return [*lines, *CHECKLIST.format(branch="the default branch").splitlines()]
+        return [*lines, *CHECKLIST.format(branch="the default branch", check=self.check).splitlines()]
+
+
+def _has_plain_names(pipeline: str, root: Path) -> bool:
+    """Whether the plain names are this pipeline's: they are free, its own, or those of a pipeline that is gone.
+
+    Also where the workflow leaves the pipeline out because gates/ holds only one.
+    """
+    existing = [path for name in NAMES if (path := root / _FOLDER / name).exists()]
+    owners = {owner for path in existing for owner in _pipelines_of(path)}
+    others = {path for path in (root / "gates").glob("*.y*ml") if path != root / pipeline}
+    return (
+        not existing
+        or pipeline in owners
+        or (bool(owners) and not any((root / owner).exists() if owner else others for owner in owners))
+    )
+
+
+def _pipelines_of(workflow: Path) -> Iterator[str]:
+    """The pipeline of each step of ours in a workflow, nothing for one that names none."""
+    try:
+        document = yaml.safe_load(workflow.read_text(encoding="utf-8"))
+        for job in document["jobs"].values():
+            for inputs in (step.get("with") for step in job.get("steps", [])):
+                if isinstance(inputs, dict) and inputs.get("command") in _COMMANDS:
+                    yield str(inputs.get("pipeline") or "")
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+        return  # not a workflow of ours
+
+
+def _needs_lfs(pipeline: Path, root: Path) -> bool:
+    """Whether Git LFS keeps something that the pipeline reads, as .gitattributes says it."""
+    try:
+        names = ReadPaths.of_pipeline(load(pipeline, environ=None, root=root)).examples(root)
+    except LockgateError:  # it is still to be filled in
+        names = []
+    filters = git.filters(names, root) if names else None
+    if filters is not None:
+        return "lfs" in filters
+    attributes = root / ".gitattributes"
+    return attributes.is_file() and "filter=lfs" in attributes.read_text(encoding="utf-8", errors="replace")
 
 
 def _installed_action() -> str | None:

@@ -19,6 +19,7 @@ from lockgate.integrations.github.schema import (
     ChangedFile,
     Comment,
     Commit,
+    Comparison,
     EditsAndFiles,
     GitHubError,
     GraphQLAnswer,
@@ -43,6 +44,7 @@ query($ids: [ID!]!, $owner: String!, $name: String!, $number: Int!) {
 
 _PAGE = 100
 _PAGES = 30
+_COMPARED = 300  # files at most in a comparison of two commits
 _TRIES = 4
 _LONGEST_WAIT = 60.0
 _TIMEOUT = (10, 30)  # seconds to connect, and between two bytes
@@ -91,6 +93,12 @@ class GitHub:
         self._api, self._token = api.rstrip("/"), token
         self._session = session or requests.Session()
         self._sleep = sleep
+
+    @classmethod
+    def of_job(cls, environ: Mapping[str, str]) -> GitHub:
+        """The repository of a job, with the token that it was given. Raises GitHubError."""
+        token, api = environ.get("GATE_TOKEN", ""), environ.get("GITHUB_API_URL") or API
+        return cls(environ.get("GITHUB_REPOSITORY", ""), token, api=api)
 
     def __repr__(self) -> str:
         return f"GitHub({self.repository!r}, api={self._api!r})"
@@ -145,11 +153,15 @@ class GitHub:
         """The files that a pull request changes; GitHub lists at most 3,000."""
         return self._pages(ChangedFile, f"pulls/{pull.number:d}/files")
 
+    def files_between(self, base: str, head: str) -> tuple[ChangedFile, ...] | None:
+        """The files that differ between a commit and one that stands on it; None where GitHub does not list them all."""
+        files = self._read(Comparison, f"compare/{quote(base, safe='')}...{quote(head, safe='')}").files
+        return files if len(files) < _COMPARED else None
+
     def newest_run(self, workflow: str, head_sha: str) -> WorkflowRun | None:
-        """The newest run of a workflow (its path) that a pull request started on that commit."""
-        name = workflow.rpartition("/")[2]
+        """The newest run of a workflow (its file name) that a pull request started on that commit."""
         query = {"head_sha": head_sha, "event": "pull_request", "per_page": _PAGE}
-        runs = self._read(WorkflowRuns, f"actions/workflows/{quote(name, safe='')}/runs", query)
+        runs = self._read(WorkflowRuns, f"actions/workflows/{quote(workflow, safe='')}/runs", query)
         if runs.total_count > len(runs.workflow_runs):
             raise GitHubError(f"commit {head_sha[:12]} has {runs.total_count} runs, too many to tell the newest")
         return max(runs.workflow_runs, key=lambda run: run.id, default=None)
@@ -194,7 +206,7 @@ class GitHub:
         if not body.startswith(marker):
             raise ValueError("the body must begin with the marker, by which it is found again")
         listed = self.comments(number) if comments is None else comments
-        oldest = own_comment(listed, marker)
+        oldest = next(iter(own_comments(listed, marker)), None)
         if oldest is None:
             return self.add_comment(number, body)
         if oldest.body == body:
@@ -309,15 +321,15 @@ class GitHub:
             )
 
 
-def own_comment(comments: Iterable[Comment], marker: str) -> Comment | None:
-    """The one comment of ours that begins with the marker, None where there is none yet."""
+def own_comments(comments: Iterable[Comment], marker: str) -> list[Comment]:
+    """The comments of ours that begin with the marker, the oldest first."""
     ours = []
     for comment in comments:
         user = comment.user
         # nobody can register a login that ends in [bot]
         if comment.body.startswith(marker) and user is not None and (user.type, user.login) == ("Bot", BOT):
             ours.append(comment)
-    return min(ours, key=lambda comment: comment.id, default=None)
+    return sorted(ours, key=lambda comment: comment.id)
 
 
 def _wait(answer: requests.Response, attempt: int) -> float | None:

@@ -128,6 +128,8 @@ def _state(evidence: Evidence, signoff: SignoffStatus | None) -> tuple[str, str]
     decision = None if signoff is None else signoff.decision
     if signoff is not None and signoff.done is not None:
         return "🚀", "is promoted"
+    if evidence.is_of_champion and evidence.opens == "yes":
+        return "✅", "is the champion already"
     if decision is not None and decision.state in _DECIDED and (decision.state != "refused" or evidence.opens != "no"):
         return _DECIDED[decision.state]
     if evidence.opens == "yes":
@@ -248,6 +250,8 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
         return ["", "---", "The default branch has no pipeline for this model yet: nothing can be approved here."]
     if evidence.opens == "no" and signoff.done is None:
         return ["", "---", f"Nothing to approve: {_BLOCKED[evidence.verdict][1]}"]
+    if evidence.is_of_champion and signoff.done is None:
+        return ["", "---", "Nothing to approve: the candidate is the champion itself, and was compared with itself."]
     lines = ["", "---", *_decision(signoff)]
     if signoff.done is not None or (signoff.decision is not None and signoff.decision.state in _CLOSED):
         return lines

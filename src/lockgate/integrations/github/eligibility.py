@@ -12,7 +12,7 @@ from lockgate.integrations.github.schema import ChangedFile, PullRequest, Workfl
 from lockgate.signoff.decision import SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
 
-WORKFLOW = ".github/workflows/gate.yml"
+WORKFLOW = "gate.yml"
 # What only people may change, by review: files, and folders that end in a slash.
 PROTECTED = (".github/", ".gate/", "gates/", "action.yml", "action.yaml")
 
@@ -23,7 +23,8 @@ _AGAIN = "run the gate workflow again, and ask for sign-off on that"
 class BranchPolicy:
     """The policy of the default branch, and its pipeline. when: what a promotion waits for.
 
-    gates: what evidence must hold to open anything, None where nobody says.
+    gates: what evidence must hold to open anything, None where nobody says. workflow: file name of the one whose runs leave
+    its evidence.
     """
 
     model: str
@@ -31,6 +32,7 @@ class BranchPolicy:
     signoff: SignoffPolicy
     when: Literal["approved", "merged"] = "approved"
     gates: PolicyGates | None = None
+    workflow: str = WORKFLOW
 
 
 def obstacles(
@@ -55,7 +57,7 @@ def obstacles(
             f"{request} changes {paths}: it could change its own evaluation, so no comment promotes it",
             "bring these files to the default branch by a pull request of their own, then update this one",
         )
-    yield from _other_run(pull, run)
+    yield from _other_run(pull, run, f".github/workflows/{policy.workflow}")
     yield from _other_evidence(pull, run, evidence)
     if evidence.model != policy.model:
         yield SignoffDecision(
@@ -109,16 +111,16 @@ def _not_open(pull: PullRequest, request: str) -> Iterator[SignoffDecision]:
         yield SignoffDecision("refused", "draft", f"{request} is a draft", "mark it as ready for review")
 
 
-def _other_run(pull: PullRequest, run: WorkflowRun) -> Iterator[SignoffDecision]:
+def _other_run(pull: PullRequest, run: WorkflowRun, workflow: str) -> Iterator[SignoffDecision]:
     """The run is not of this repository's own gate workflow on this pull request's newest commit."""
     here = pull.base.repo.id
     if run.repository.id != here or run.head_repository.id != here:
         yield SignoffDecision("refused", "other_repository", f"run {run.id} is not of this repository")
-    if run.event != "pull_request" or run.workflow != WORKFLOW:
+    if run.event != "pull_request" or run.workflow != workflow:
         yield SignoffDecision(
             "refused",
             "other_workflow",
-            f"run {run.id} is of {run.workflow} on {run.event}, and evidence comes from {WORKFLOW} on pull_request",
+            f"run {run.id} is of {run.workflow} on {run.event}, and evidence comes from {workflow} on pull_request",
         )
     if run.head_sha != pull.head.sha:
         yield SignoffDecision("superseded", "new_head", f"{pull.head.sha[:12]} was pushed after run {run.id}", _AGAIN)

@@ -37,14 +37,16 @@ _RECORD_BYTES = 8 * 2**20
 _BATCH = 100  # comments in one GraphQL query, as GitHub limits it
 
 
-def artifact_name(number: int) -> str:
-    """The artifact that holds the evidence of a pull request, or the closing record of a decision."""
-    return f"gate-{number:d}"
+def artifact_name(workflow: str, number: int) -> str:
+    """The artifact that holds the evidence of a pull request, or the closing record of a decision, as `workflow` names it."""
+    return f"{workflow.rpartition('.')[0]}-{number:d}"
 
 
 @dataclass(frozen=True)
 class PullRequestState:
     """A pull request at one moment. run, evidence: of its newest commit, None where there is none (yet).
+
+    workflow: file name of the one that leaves the evidence.
 
     edited: ids of comments that would approve or lift a rejection, and were edited though their times do not show it.
     """
@@ -57,6 +59,7 @@ class PullRequestState:
     evidence: Evidence | None
     recorded: tuple[Vote, ...] = ()
     edited: frozenset[int] = frozenset()
+    workflow: str = WORKFLOW
 
     def ballot(self, policy: BranchPolicy, event: CommentEvent | None = None) -> Ballot:
         """The votes on the evidence, and what stands against it. Raises ValueError without evidence."""
@@ -92,13 +95,13 @@ class PullRequestState:
         return closing_record(self.comments, event, subject, policy.signoff, self.recorded)
 
 
-def read_state(hub: GitHub, number: int) -> PullRequestState:
-    """Read a pull request and its evidence. Raises GitHubError for any doubt."""
+def read_state(hub: GitHub, number: int, workflow: str = WORKFLOW) -> PullRequestState:
+    """Read a pull request and the evidence that the workflow left of it. Raises GitHubError for any doubt."""
     pull = hub.pull(number)
     comments = hub.comments(number)
     commits = hub.commits(pull)
-    run = hub.newest_run(WORKFLOW, pull.head.sha)
-    artifacts = hub.artifacts(artifact_name(number))
+    run = hub.newest_run(workflow, pull.head.sha)
+    artifacts = hub.artifacts(artifact_name(workflow, number))
     evidence = None if run is None else _evidence(hub, pull, run, artifacts)
     edited, files = _edits_and_files(hub, pull, () if evidence is None else unverified(comments, evidence))
     return PullRequestState(
@@ -110,6 +113,7 @@ def read_state(hub: GitHub, number: int) -> PullRequestState:
         evidence,
         _recorded(hub, pull, artifacts),
         edited,
+        workflow,
     )
 
 
@@ -134,7 +138,7 @@ def exhibits(hub: GitHub, state: PullRequestState) -> dict[str, bytes]:
     """file → bytes of the declared exhibits, from the artifact of the evidence. Raises Refused where one is missing."""
     artifact = None
     if state.run is not None:
-        artifact = _artifact(state.pull, state.run, hub.artifacts(artifact_name(state.pull.number)))
+        artifact = _artifact(state.pull, state.run, hub.artifacts(artifact_name(state.workflow, state.pull.number)))
     if artifact is None or state.evidence is None:
         raise GitHubError("the artifact with the evidence is gone", remedy="run the gate workflow again")
     return read_exhibits(hub.download(artifact), state.evidence)

@@ -203,6 +203,12 @@ class ChangedFile(_Payload):
         return tuple(path for path in (self.filename, self.previous_filename) if path)
 
 
+class Comparison(_Payload):
+    """What differs between two commits."""
+
+    files: tuple[ChangedFile, ...]
+
+
 class WorkflowRun(_Payload):
     """A run of a workflow. `path` may end in `@` and the ref it was read at."""
 
@@ -287,6 +293,13 @@ class PullEvent(_Payload):
 
     author: Account | None = Field(validation_alias=AliasPath("pull_request", "user"))
     sender: Account
+
+
+class MergeGroupEvent(_Payload):
+    """A merge queue made a commit to be tested. base: the commit that it stands on."""
+
+    head: str = Field(validation_alias=AliasPath("merge_group", "head_sha"))
+    base: str = Field(validation_alias=AliasPath("merge_group", "base_sha"))
 
 
 def parse(kind: type[T], content: bytes, *, source: str) -> T:

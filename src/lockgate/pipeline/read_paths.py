@@ -1,0 +1,86 @@
+"""Paths of the repository that a pipeline reads: only a change of one of them can change what its gates find."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from lockgate.data.remote import is_url
+from lockgate.pipeline.pipeline import Pipeline
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+_FUNCTION = re.compile(r"(?<=\.py):\w+$")
+_EXAMPLES = 50
+
+
+@dataclass(frozen=True)
+class ReadPaths:
+    """names: files, folders and globs, relative to the root; `*` for a variable that has no value here."""
+
+    names: tuple[str, ...]
+
+    @classmethod
+    def of_pipeline(cls, pipeline: Pipeline) -> ReadPaths:
+        """The pipeline and what it extends, its data, the candidate's file, and whatever else looks like a path in it."""
+        texts = [name for name, _ in pipeline.files]
+        texts += [data.path for data in pipeline.data.values()]
+        texts += [pipeline.candidate.file] if pipeline.candidate is not None and pipeline.candidate.file else []
+        texts += [text for text in _texts(pipeline.policy) if re.fullmatch(r"[^\s$]*[./][^\s$]*", text)]
+        return cls(tuple(dict.fromkeys(name for text in texts for name in _names(text, pipeline.root))))
+
+    def match(self, path: str) -> bool:
+        """Whether a path of the repository is one of them, below one, or what DVC keeps of one."""
+        return any(
+            path == pattern or fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
+            for pattern in self._patterns(path)
+        )
+
+    def _patterns(self, path: str) -> Iterator[str]:
+        kept = path.endswith(".dvc")
+        for name in self.names:
+            pattern = name.replace("**/", "*")
+            yield pattern
+            if kept:
+                yield from (f"{above}.dvc" for above in (pattern, *map(str, PurePosixPath(pattern).parents)))
+
+    def examples(self, root: Path) -> list[str]:
+        """Names of files that they stand for, whether or not there are such."""
+        files = [
+            path
+            for name in self.names
+            for match in islice(glob.iglob(name, root_dir=root, recursive=True), _EXAMPLES)  # noqa: PTH207
+            for path in islice((root / match).rglob("*"), _EXAMPLES)
+        ]
+        return [*self.names, *(path.relative_to(root).as_posix() for path in files)]
+
+
+def _names(text: str, root: Path) -> Iterator[str]:
+    """A text of a pipeline as the name of what it would be below the root, and of where a link there leads."""
+    text = _FUNCTION.sub("", text.removeprefix("sqlite:///"))
+    if is_url(text):
+        return
+    name = os.path.relpath(os.path.normpath(root / _VARIABLE.sub("*", text)), root)
+    if name in (".", "*") or name.startswith(".."):  # a variable alone is an address, or it would need none
+        return
+    yield Path(name).as_posix()
+    real = (root / name).resolve()
+    if real != root.resolve() / name and real.is_relative_to(root.resolve()):
+        yield real.relative_to(root.resolve()).as_posix()
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for below in value.values():
+            yield from _texts(below)
+    elif isinstance(value, list | tuple):
+        for below in value:
+            yield from _texts(below)
