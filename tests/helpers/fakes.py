@@ -88,7 +88,7 @@ def facts(version: ModelVersion, folder: Path, **known: Any) -> VersionFacts:
         "requirements": ("scikit-learn==1.5.0",),
         "flavors": ("python_function",),
         "python_version": "3.11.9",
-        "run": {"run_id": "abc"},
+        "run": {"id": "abc"},
         "commit": "0123abc",
         "metrics": {"auc": 0.9},
         "datasets": ({"name": "train", "digest": "d1"},),

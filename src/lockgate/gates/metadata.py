@@ -63,6 +63,6 @@ def _entries(facts: VersionFacts, subject: str) -> list[str]:
         "training_data": [str(entry.get("name") or entry.get("digest") or "unnamed") for entry in facts.datasets],
         "code_commit": [facts.commit] if facts.commit else [],
         "logged_metrics": sorted(facts.metrics),
-        "source_run": [str(facts.run.get("run_id", ""))] if facts.run else [],
+        "source_run": [str(facts.run.get("id", ""))] if facts.run else [],
         "requirements": list(facts.requirements),
     }[subject]
