@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # with the first, each process would compile us anew
     os.environ.pop(name, None)
 
+os.environ.setdefault("LOCKGATE_REGISTRY_BUDGET_SECONDS", "3")  # how long a registry that is gone is asked again
+
 if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # called behind an `&`: whatever a test starts would ignore it too

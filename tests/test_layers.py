@@ -52,7 +52,7 @@ APART = (
     "models.server.socket_pollers",
 )
 # The MLflow client takes its timeouts from the environment and from nowhere else.
-READS_THE_ENVIRONMENT = ("cli", *APART, "registries.mlflow.client")
+READS_THE_ENVIRONMENT = ("cli", *APART, "registries.mlflow.client", "registries.mlflow.session")
 
 
 def modules() -> dict[str, Path]:

@@ -21,7 +21,6 @@ from helpers.proxy import Asked, Fate, Proxy
 from helpers.servers import MlflowServer, while_needed
 from lockgate.errors import Refused
 from lockgate.promotion import publish as published
-from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 
 pytestmark = pytest.mark.usefixtures("crowd")
@@ -141,7 +140,6 @@ def test_a_server_that_is_frozen_past_the_lease(
 ) -> None:
     """It wakes with a write that everybody had given up; that is the write that the next command would have made."""
     server = postgres_server
-    monkeypatch.setattr(mlflow_client, "_USERS_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
 
     def strike(asked: Asked) -> Fate:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-Fate = Literal["pass", "lose the answer", "lose the request"]
+
+@dataclass(frozen=True)
+class Reply:
+    """What something in front of the server answers instead of it."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Fate = Literal["pass", "lose the answer", "lose the request"] | Reply
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if fate == "lose the request":
             return
+        if isinstance(fate, Reply):
+            self._answer(fate.status, fate.headers, fate.body)
+            return
         headers = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")}
         connection = http.client.HTTPConnection(*self.upstream, timeout=60)
         try:
@@ -84,8 +97,11 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
         if fate == "lose the answer":
             return
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
+        self._answer(answer.status, dict(answer.getheaders()), content)
+
+    def _answer(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
             if name.lower() not in ("connection", "content-length", "transfer-encoding"):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))

@@ -18,7 +18,6 @@ from helpers.servers import MlflowServer, free_port
 from lockgate import hashing as digest
 from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
 from lockgate.promotion.apply import read_state
-from lockgate.registries.mlflow import client as mlflow_client
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot
 
@@ -155,7 +154,6 @@ def test_a_password_in_the_address_is_never_shown() -> None:
 
 def test_a_frozen_server_is_given_up(server: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reads say Unavailable; a write to it says that its outcome is unknown, and it may yet happen."""
-    monkeypatch.setattr(mlflow_client, "_USERS_TIMEOUT", "1")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     registry = MlflowRegistry(server.uri)
     ledger = registry.ledger("frozen")
@@ -187,7 +185,7 @@ def test_a_server_that_is_gone_is_unavailable() -> None:
         read_state(registry, "fraud")
 
 
-def test_reads_are_tried_three_times_and_writes_once(server: MlflowServer) -> None:
+def test_reads_are_tried_again_and_writes_once(server: MlflowServer) -> None:
     """A write whose answer was lost is read back: a second one could undo what somebody did in between."""
     with Proxy(server.uri) as proxy:
         registry = MlflowRegistry(proxy.uri)
@@ -203,7 +201,8 @@ def test_reads_are_tried_three_times_and_writes_once(server: MlflowServer) -> No
 
         stands = ledger.put_if_absent("epoch-2", "b")
 
-    assert reads == ["GET /api/2.0/mlflow/registered-models/get"] * 3
+    assert set(reads) == {"GET /api/2.0/mlflow/registered-models/get"}
+    assert len(reads) > 1
     assert stands == "b"
     assert [str(asked) for asked in proxy.asked] == [
         "POST /api/2.0/mlflow/runs/log-parameter",

@@ -43,7 +43,14 @@ class MlflowEvidence:
         run = runs[0] if runs else self._make_run(digest, facts)
         run_id, now = str(run.info.run_id), int(time.time() * 1000)
         self._upload(run, folder, files)
-        self._client.write(f"evidence {digest}", lambda mlflow: mlflow.runs.log_param(run_id, Param("digest", digest)))
+        self._client.write_once(
+            f"evidence {digest}",
+            lambda mlflow: mlflow.runs.log_param(run_id, Param("digest", digest)),
+            lambda: self._client.read(f"evidence {digest}", lambda mlflow: mlflow.runs.get_run(run_id)).data.params.get(
+                "digest"
+            ),
+            digest,
+        )
         self._client.write(
             f"evidence {digest}", lambda mlflow: mlflow.runs.update_run_info(run_id, RunStatus.FINISHED, now, None)
         )

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from lockgate.errors import Denied, NotFound, Refused, RegistryError, UnknownOutcome
+from lockgate.errors import NotFound, Refused, UnknownOutcome
 from lockgate.registries.mlflow import experiments
 from lockgate.registries.mlflow.client import MlflowClient
 
@@ -41,19 +41,12 @@ class MlflowLedger:
         from mlflow.entities import Param
 
         run_id = self._find() or self._begin()
-        try:
-            self._client.write(
-                f"{key} of the ledger of {self._model}", lambda mlflow: mlflow.runs.log_param(run_id, Param(key, value))
-            )
-        except Denied:
-            raise
-        except RegistryError as failure:  # the key exists, or the answer was lost: reading tells
-            subject = f"{key} was written to the ledger of {self._model}"
-            standing = self._client.read_back(subject, failure, lambda: self._params(run_id).get(key))
-            if standing is None:
-                raise
-            return standing
-        return value
+        return self._client.write_once(
+            f"{key} of the ledger of {self._model}",
+            lambda mlflow: mlflow.runs.log_param(run_id, Param(key, value)),
+            lambda: self._params(run_id).get(key),
+            value,
+        )
 
     def _find(self) -> str | None:
         """The run that is the ledger, None before the first entry."""

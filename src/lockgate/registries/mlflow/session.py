@@ -1,0 +1,239 @@
+"""MLflow's HTTP requests: how long each may take, which are repeated, and what it was that answered.
+
+A 429, and a 503 that says when to come back, mean that nothing was done, so any request is repeated after them; after other
+faults only what changes nothing twice. MLflow's own repetitions are off: they repeat every write, and wait without a limit.
+"""
+
+from __future__ import annotations
+
+import html
+import logging
+import os
+import random
+import re
+import threading
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from lockgate.errors import Denied, RegistryError, Unavailable
+from lockgate.registries.mlflow.faults import CREDENTIALS, REACHABLE, Fault, fault_of, message, redacted
+
+BUDGET = "LOCKGATE_REGISTRY_BUDGET_SECONDS"
+BUDGET_SECONDS = 60.0
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 5.0
+WRITE_SECONDS = 25.0  # a server on SQLite may wait 20 s for its lock
+FILE_SECONDS = 120.0  # a server may fetch a file from its own store before it sends the first byte
+
+_TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
+_TELL_SECONDS = 2.0
+_PROBES = re.compile(r"/mlflow/server-(info|features)$|/mlflow-artifacts/(presigned|mpu)/")
+# What an answer of MLflow holds to anything that lockgate asks; searches and writes may be answered with nothing.
+_FIELDS = frozenset(
+    {
+        *("registered_model", "model_version", "model_versions", "next_page_token", "artifact_uri", "model"),
+        *("run", "runs", "run_info", "experiment", "experiment_id", "files", "root_uri"),
+    }
+)
+_SIGN_IN = re.compile(r"sign.?in|log.?in|log.?on|single sign|\bsso\b|oauth|saml|authenticat", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.{0,200}?)</title", re.IGNORECASE | re.DOTALL)
+
+log = logging.getLogger("lockgate.registries")
+latest = threading.local()  # `url`: of the last request of this thread
+
+
+def budget() -> float:
+    """Seconds for which a request is repeated where the server says when to come back; a third of it where it does not."""
+    return _seconds(BUDGET) or BUDGET_SECONDS
+
+
+def pause(attempt: int) -> float:
+    """Seconds before the next attempt, the first one being 0: longer each time, and not the same for everybody."""
+    return min(8.0, 0.25 * 2.0**attempt) * random.uniform(0.7, 1.3)  # noqa: S311
+
+
+class PatientSession(requests.Session):
+    """A session that waits and repeats within the budget, and raises Fault for answers that are not MLflow's."""
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        latest.url = request.url or ""
+        path = urlsplit(latest.url).path
+        if _PROBES.search(path):
+            return super().send(request, **options)
+        repeatable = request.method in ("GET", "HEAD", "PUT") or path.endswith("/search")
+        options["timeout"] = _timeout(path, reads=repeatable)
+        began, attempt = time.monotonic(), 0
+        while True:
+            limited, after = False, None
+            try:
+                answer = super().send(request, **options)
+                fault = _fault(answer, path)
+                if fault is None:
+                    return answer
+                limited, after = _comes_back(answer)
+                answer.close()
+            except requests.RequestException as raised:
+                fault = fault_of(raised)
+            wait = 0.0 if after is not None and attempt == 0 else pause(attempt)
+            wait = max(wait, (after or 0.0) * random.uniform(1.0, 1.1))  # noqa: S311
+            most = budget() if limited else budget() / 3
+            if not (limited or (fault.again and repeatable)) or time.monotonic() - began + wait > most:
+                fault.again = False
+                raise fault
+            if wait >= _TELL_SECONDS:
+                log.info("the registry at %s %s; trying again in %.0f s", _origin(latest.url), fault, wait)
+            time.sleep(wait)
+            attempt += 1
+            if getattr(request, "_body_position", None) is not None:
+                requests.utils.rewind_body(request)
+
+    def rebuild_method(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        method = prepared_request.method
+        super().rebuild_method(prepared_request, response)
+        if prepared_request.method != method:
+            target = redacted(urljoin(response.url, response.headers.get("Location", "")))
+            raise Fault(
+                RegistryError,
+                f"redirects to {target} by a {response.status_code}, which makes a {method} a {prepared_request.method}",
+                f"set registry.uri to where it redirects: {_origin(target)}",
+            )
+
+
+def install() -> None:
+    """Let MLflow send what it asks of its servers through our session; what has retries of its own keeps those."""
+    from mlflow.utils import request_utils
+
+    plain = request_utils._get_request_session
+
+    @lru_cache(maxsize=1)
+    def patient(pid: int) -> PatientSession:
+        session = PatientSession()
+        session.adapters = plain(0, 0, 0, frozenset(), False, False).adapters  # noqa: FBT003
+        return session
+
+    def chosen(max_retries: int, *limits: Any, **options: Any) -> requests.Session:
+        return plain(max_retries, *limits, **options) if max_retries else patient(os.getpid())
+
+    request_utils._get_request_session = chosen
+
+
+def _timeout(path: str, *, reads: bool) -> tuple[float, float]:
+    """Seconds to connect, and until the next byte: the user's own, or what the request is worth."""
+    default = FILE_SECONDS if "/mlflow-artifacts/" in path else READ_SECONDS if reads else WRITE_SECONDS
+    seconds = _seconds(_TIMEOUT) or default
+    return min(CONNECT_SECONDS, seconds), seconds
+
+
+def _seconds(name: str) -> float | None:
+    """The number of seconds that a variable holds, None where it holds none."""
+    try:
+        value = float(os.environ.get(name, ""))
+    except ValueError:
+        return None
+    return value if 0 < value < 1e7 else None
+
+
+def _comes_back(answer: requests.Response) -> tuple[bool, float | None]:
+    """(Whether it says that nothing was done and to come back, after how many seconds where it says that too.)"""
+    text = answer.headers.get("Retry-After", "").strip()
+    after: float | None = None
+    if text.isdecimal():
+        after = float(text)
+    elif text:
+        try:
+            sent = parsedate_to_datetime(answer.headers["Date"]) if "Date" in answer.headers else datetime.now(UTC)
+            after = max(0.0, (parsedate_to_datetime(text) - sent).total_seconds())
+        except (ValueError, TypeError):
+            pass  # neither seconds nor a date
+    return answer.status_code == 429 or (answer.status_code == 503 and after is not None), after
+
+
+def _fault(answer: requests.Response, path: str) -> Fault | None:
+    """Why an answer cannot be used, None where it is MLflow's own. path: of the request."""
+    status = answer.status_code
+    if status < 300:
+        return _unlike_mlflow(answer, path)
+    if status < 400:
+        return None
+    document = _document(answer)
+    label = f"({status} {answer.reason or ''}".rstrip() + ")"
+    detail = message(Exception(document.get("message", document) if isinstance(document, dict) else _page(answer)))
+    if status == 429 or _comes_back(answer)[0]:
+        text = answer.headers.get("Retry-After")
+        more = f"it asks to come back after {text}" + (" s" if text.isdecimal() else "") if text else detail
+        problem = "limits requests" if status == 429 else "is not available"
+        remedy = (
+            f"run the same command again later, or let it be waited for longer with {BUDGET}=seconds (now {budget():g})"
+        )
+        return Fault(Unavailable, f"{problem} {label}", remedy, detail=more, again=True)
+    if status >= 500 or status == 408:
+        return Fault(Unavailable, f"failed {label}", REACHABLE, detail=detail, again=True, nothing_written=False)
+    if isinstance(document, dict) and "error_code" in document:
+        return None
+    if status == 413:
+        size = int(answer.request.headers.get("Content-Length") or 0)
+        return Fault(
+            RegistryError,
+            f"does not take a body of {size:,} bytes {label}",
+            "let whatever stands in front of it take more (client_max_body_size in nginx)",
+            detail=detail,
+        )
+    if status in (401, 403, 407):
+        return Fault(Denied, f"does not allow it {label}", CREDENTIALS, detail=detail)
+    if status in (404, 405):
+        problem = f"has no MLflow at {redacted(answer.url).partition('/api/')[0]} {label}"
+        return Fault(RegistryError, problem, "check registry.uri, and the path in it", detail=detail)
+    return Fault(RegistryError, f"refused {label}", "see its own log, or that of what stands in front", detail=detail)
+
+
+def _unlike_mlflow(answer: requests.Response, path: str) -> Fault | None:
+    """Why an answer that says that all is well is not MLflow's."""
+    attached = "Content-Disposition" in answer.headers
+    if "text/html" in answer.headers.get("Content-Type", "") and not attached and not path.endswith((".html", ".htm")):
+        page = f"{_page(answer)} at {redacted(answer.url)}"
+        if _SIGN_IN.search(page):
+            remedy = "give what it lets in (MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD), or set registry.uri to an address behind it"
+            return Fault(Denied, "answers with a sign-in page", remedy, detail=page)
+        return Fault(RegistryError, "answers with a web page instead of JSON", "check registry.uri", detail=page)
+    if "/api/2.0/mlflow/" not in path and not path.endswith("/mlflow-artifacts/artifacts"):
+        return None
+    text = answer.text.strip()
+    document = {} if text in ("", "200 OK") else _document(answer)
+    needed = path.rpartition("/")[2].startswith(("get", "create"))
+    if isinstance(document, dict) and (_FIELDS & document.keys() or not (document or needed)):
+        return None
+    return Fault(
+        Unavailable,
+        f"answers {answer.status_code} with something that is not MLflow's",
+        "check registry.uri, and what stands in front of it",
+        detail=message(Exception(text[:400])) or "nothing",
+        again=True,
+        nothing_written=False,
+    )
+
+
+def _document(answer: requests.Response) -> Any:
+    """The JSON of an answer, None where it is none."""
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        return None
+
+
+def _page(answer: requests.Response) -> str:
+    """The title of a page, or the beginning of a text, and what sent it."""
+    title = _TITLE.search(answer.text[:100_000])
+    text = html.unescape(title[1]) if title else re.sub(r"<[^>]*>", " ", answer.text[:400])
+    server = answer.headers.get("Server", "").partition("/")[0]
+    return " ".join(f"“{' '.join(text.split())[:200]}”{f' from {server}' if server else ''}".split())
+
+
+def _origin(url: str) -> str:
+    """An address without its path, as far as MLflow's own part of it begins."""
+    return redacted(url).partition("/api/")[0]

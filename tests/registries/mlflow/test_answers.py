@@ -1,0 +1,336 @@
+"""What stands between us and MLflow: limits, pages, redirects, certificates, proxies. Each is told as what it is."""
+
+from __future__ import annotations
+
+import gzip
+import http.server
+import re
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from helpers.calls import Moves, register
+from helpers.proxy import Asked, Fate, Proxy, Reply
+from helpers.servers import MlflowServer, free_port
+from lockgate.errors import Denied, RegistryError, Unavailable, UnknownOutcome
+from lockgate.registries.mlflow import session
+from lockgate.registries.mlflow.registry import MlflowRegistry
+
+LIMITED = Reply(429, b'{"message": "slow down"}', {"Retry-After": "0"})
+SIGN_IN = b"<!DOCTYPE html><html><head><title>Sign in to Acme</title></head><body>please</body></html>"
+
+
+@pytest.fixture
+def proxy(sqlite_server: MlflowServer) -> Iterator[Proxy]:
+    with Proxy(sqlite_server.uri) as proxy:
+        yield proxy
+
+
+def every(number: int, reply: Reply) -> Callable[[Asked], Fate]:
+    """The reply instead of every so-manieth answer."""
+    count = 0
+
+    def fate(asked: Asked) -> Fate:
+        nonlocal count
+        count += 1
+        return reply if count % number == 0 else "pass"
+
+    return fate
+
+
+@pytest.mark.parametrize("reply", [LIMITED, Reply(503, b"busy", {"Retry-After": "0"})])
+def test_a_promotion_and_a_rollback_survive_a_gateway_that_limits_every_third_request(
+    proxy: Proxy, tmp_path: Path, reply: Reply
+) -> None:
+    """Reads, writes and files are asked for again; a request that was limited has written nothing."""
+    moves = Moves(proxy.uri, proxy, tmp_path)
+    proxy.fate = every(3, reply)
+
+    moves.adopt()
+    moves.stage()
+    moves.promote()
+    promoted = MlflowRegistry(proxy.uri).aliases(moves.model)
+    moves.rollback()
+
+    assert (promoted["production"], promoted["previous"]) == ("2", "1")
+    assert MlflowRegistry(proxy.uri).aliases(moves.model)["production"] == "1"
+    assert len(MlflowRegistry(proxy.uri).ledger(moves.model).keys()) % 2 == 0  # each entry is done
+
+
+def test_a_folder_comes_through_a_gateway_that_limits_every_second_request(proxy: Proxy, tmp_path: Path) -> None:
+    """Only what was refused is asked for again, not the whole folder."""
+    version = register(proxy.uri, "limited-files", 1, tmp_path)
+    proxy.fate = every(2, LIMITED)
+
+    files = MlflowRegistry(proxy.uri).fetch(version, tmp_path / "fetched")
+
+    assert sorted(path.name for path in files.iterdir()) == ["MLmodel", "weights.txt"]
+
+
+@pytest.mark.parametrize("after", ["1", "date"])
+def test_retry_after_is_obeyed(proxy: Proxy, monkeypatch: pytest.MonkeyPatch, after: str) -> None:
+    """As seconds, and as a date by the clock of whoever wrote it."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    there = datetime(2031, 5, 6, 7, 8, tzinfo=UTC)
+    headers = {"Retry-After": format_datetime(there + timedelta(seconds=1), usegmt=True) if after == "date" else after}
+    headers["Date"] = format_datetime(there, usegmt=True)
+    proxy.fate = lambda asked: Reply(429, b"", headers) if len(proxy.asked) == 1 else "pass"
+
+    with pytest.raises(RegistryError, match="has no such thing"):
+        MlflowRegistry(proxy.uri).aliases("nobody")
+
+    assert len(waits) == 1
+    assert 1.0 <= waits[0] <= 1.1
+
+
+def test_a_wait_beyond_the_budget_ends_at_once_and_says_how_to_raise_it(proxy: Proxy) -> None:
+    """No second request; a write that was limited is known not to have happened."""
+    proxy.fate = lambda asked: Reply(429, b"", {"Retry-After": "3600"})
+    registry = MlflowRegistry(proxy.uri)
+
+    with pytest.raises(Unavailable) as read:
+        registry.aliases("fraud")
+    with pytest.raises(Unavailable) as written:
+        registry.set_alias("fraud", "production", "1")
+
+    assert "limits requests (429 Too Many Requests) while reading the model fraud" in read.value.message
+    assert "it asks to come back after 3600 s" in read.value.message
+    assert session.BUDGET in str(read.value.remedy)
+    assert "limits requests" in written.value.message
+    assert len(proxy.asked) == 2
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+def test_a_read_is_asked_again_after_a_gateway_that_fails_and_a_write_is_not(proxy: Proxy, status: int) -> None:
+    """What a gateway says of a write that it passed on says nothing of whether it happened."""
+    proxy.fate = every(2, Reply(status, b"<html><title>oops</title></html>", {"Server": "nginx/1.25"}))
+    registry = MlflowRegistry(proxy.uri)
+    for name in ("one", "two"):
+        with pytest.raises(RegistryError, match=f"has no such thing while reading the model {name}"):
+            registry.aliases(name)
+    proxy.asked.clear()
+    proxy.fate = lambda asked: Reply(status, b"oops") if asked.writes else "pass"
+
+    with pytest.raises(UnknownOutcome, match=rf"failed \({status} .* while writing the tag"):
+        registry.set_tags("nobody", "1", {"a": "b"})
+
+    assert [str(asked) for asked in proxy.asked if asked.writes] == ["POST /api/2.0/mlflow/model-versions/set-tag"]
+
+
+@pytest.mark.parametrize("fate", ["lose the answer", "lose the request"])
+def test_a_key_that_is_written_once_is_read_back_and_written_again(proxy: Proxy, fate: Fate) -> None:
+    """Ours stands: done. Nothing stands: written again. Another's stands: that one won."""
+    ledger = MlflowRegistry(proxy.uri).ledger(f"once-{fate.replace(' ', '-')}")
+    ledger.put_if_absent("epoch-1", "a")
+    lost: list[Asked] = []
+
+    def once(asked: Asked) -> Fate:
+        if not asked.writes or lost:
+            return "pass"
+        lost.append(asked)
+        return fate
+
+    proxy.fate = once
+    assert ledger.put_if_absent("epoch-2", "b") == "b"
+    lost.clear()
+    assert ledger.put_if_absent("epoch-1", "c") == "a"
+    assert ledger.keys() == {"epoch-1": "a", "epoch-2": "b"}
+
+
+ANSWERS = {
+    "too large": (
+        Reply(413, b"<html><title>413 Request Entity Too Large</title></html>", {"Server": "nginx"}),
+        RegistryError,
+        r"does not take a body of \d+ bytes \(413 .*\) while writing .*Request Entity Too Large” from nginx",
+        "client_max_body_size",
+    ),
+    "a sign-in page": (
+        Reply(200, SIGN_IN, {"Content-Type": "text/html; charset=utf-8"}),
+        Denied,
+        "answers with a sign-in page while .*: “Sign in to Acme” at http",
+        "MLFLOW_TRACKING_TOKEN",
+    ),
+    "another page": (
+        Reply(200, b"<html><title>Welcome to nginx!</title></html>", {"Content-Type": "text/html"}),
+        RegistryError,
+        "answers with a web page instead of JSON while .*Welcome to nginx!",
+        "registry.uri",
+    ),
+    "a redirect that makes reads of writes": (
+        Reply(301, b"", {"Location": "https://other.example/api/2.0/mlflow/x?token=s3cret"}),
+        RegistryError,
+        "redirects to https://other.example/api/2.0/mlflow/x by a 301, which makes a POST a GET",
+        "set registry.uri to where it redirects: https://other.example$",
+    ),
+    "an error with 200": (
+        Reply(200, b'{"error": "overloaded, try later"}', {"Content-Type": "application/json"}),
+        UnknownOutcome,
+        "answers 200 with something that is not MLflow's while writing .*overloaded, try later",
+        "what stands in front",
+    ),
+    "no JSON": (Reply(200, b"ok"), UnknownOutcome, "something that is not MLflow's .*: ok", "registry.uri"),
+    "a broken encoding": (
+        Reply(200, gzip.compress(b"{}")[:-9] + b"xxxxxxxxx", {"Content-Encoding": "gzip"}),
+        UnknownOutcome,
+        "sent an answer that cannot be decompressed while writing",
+        "Content-Encoding",
+    ),
+    "a gateway that forbids": (
+        Reply(403, b"<html><title>Blocked by policy</title></html>"),
+        Denied,
+        r"does not allow it \(403 Forbidden\) while .*: “Blocked by policy”",
+        "MLFLOW_TRACKING_TOKEN",
+    ),
+    "no MLflow at this path": (
+        Reply(404, b"<html>404 nginx</html>"),
+        RegistryError,
+        r"has no MLflow at http://127.0.0.1:\d+ \(404 Not Found\) while",
+        "the path in it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_did_answer_is_told_as_such(proxy: Proxy, name: str) -> None:
+    """In one sentence with a remedy; a write that certainly did not happen is not said to be unknown."""
+    reply, kind, sentence, remedy = ANSWERS[name]
+    proxy.fate = lambda asked: reply if asked.writes else "pass"
+
+    with pytest.raises(RegistryError) as raised:
+        MlflowRegistry(proxy.uri).set_tags("nobody", "1", {"lockgate.state": "production"})
+
+    assert type(raised.value) is kind
+    assert re.search(sentence, raised.value.message), raised.value.message
+    assert re.search(remedy, str(raised.value.remedy)), raised.value.remedy
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("body", [b'{"error": "overloaded"}', b"{}", b"", b"[]", b"null"])
+def test_an_error_with_200_is_not_taken_for_a_model_without_versions(proxy: Proxy, body: bytes) -> None:
+    """MLflow's client takes any object for an answer with every field at its default."""
+    proxy.fate = lambda asked: Reply(200, body, {"Content-Type": "application/json"})
+    registry = MlflowRegistry(proxy.uri)
+
+    with pytest.raises(Unavailable, match="something that is not MLflow's"):
+        registry.aliases("fraud")
+    with pytest.raises(Unavailable, match="something that is not MLflow's"):
+        registry.ledger("fraud").keys()
+
+
+def test_a_redirect_that_keeps_the_method_is_followed(proxy: Proxy, sqlite_server: MlflowServer) -> None:
+    """307 and 308 leave a write what it is; a read may be redirected by any."""
+    with Proxy(sqlite_server.uri) as gateway:
+        gateway.fate = lambda asked: Reply(
+            301 if asked.method == "GET" else 308, b"", {"Location": proxy.uri + asked.path}
+        )
+        ledger = MlflowRegistry(gateway.uri).ledger("redirected")
+
+        assert ledger.put_if_absent("epoch-1", "a") == "a"
+        assert ledger.keys() == {"epoch-1": "a"}
+
+
+def test_a_proxy_that_is_dead_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And without its password."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:s3cret@127.0.0.1:{free_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(Unavailable, match=r"through the proxy http://127\.0\.0\.1:") as raised:
+        MlflowRegistry("http://mlflow.example").aliases("fraud")
+
+    assert "correct HTTP_PROXY, or add mlflow.example to NO_PROXY" in str(raised.value.remedy)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_a_name_that_nobody_knows_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    """DNS, not the server."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+    with pytest.raises(Unavailable, match="its name is not known here"):
+        MlflowRegistry("http://no-such-host.invalid").aliases("fraud")
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "reason"),
+    [
+        ("127.0.0.1", 9, "self-signed certificate"),
+        ("127.0.0.1", -1, "certificate has expired"),
+        ("other.example", 9, "mismatch"),
+    ],
+)
+def test_a_certificate_is_refused_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, days: int, reason: str
+) -> None:
+    """Expired, self-signed, of another host: at once, since asking again changes nothing."""
+    path = certificate(tmp_path, host, days)
+    if reason != "self-signed certificate":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(path))
+    monkeypatch.setenv("NO_PROXY", "*")
+    server = http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+
+    with pytest.raises(RegistryError, match=f"has a certificate that is not trusted here while .*{reason}") as raised:
+        MlflowRegistry(f"https://127.0.0.1:{server.server_port}").set_tags("fraud", "1", {"a": "b"})
+    server.shutdown()
+    server.server_close()
+
+    assert type(raised.value) is RegistryError
+    assert "REQUESTS_CA_BUNDLE or MLFLOW_TRACKING_SERVER_CERT_PATH" in str(raised.value.remedy)
+
+
+def certificate(folder: Path, host: str, days: int) -> Path:
+    """A key and a certificate of its own that ends in so many days."""
+    import ipaddress
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+    place = x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=10))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectAlternativeName([place]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "server.pem"
+    form = serialization.Encoding.PEM
+    secret = key.private_bytes(form, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(secret + made.public_bytes(form))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("set_to", "path", "reads", "seconds"),
+    [
+        ("", "/api/2.0/mlflow/runs/get", True, session.READ_SECONDS),
+        ("", "/api/2.0/mlflow/runs/log-parameter", False, session.WRITE_SECONDS),
+        ("", "/api/2.0/mlflow-artifacts/artifacts/1/MLmodel", True, 120),
+        ("600", "/api/2.0/mlflow-artifacts/artifacts/1/MLmodel", True, 600),
+        ("600", "/api/2.0/mlflow/runs/get", True, 600),
+        ("1", "/api/2.0/mlflow/runs/log-parameter", False, 1),
+        ("soon", "/api/2.0/mlflow/runs/get", True, session.READ_SECONDS),
+    ],
+)
+def test_the_users_own_timeout_is_taken_upwards_and_downwards(
+    monkeypatch: pytest.MonkeyPatch, set_to: str, path: str, reads: bool, seconds: float
+) -> None:
+    """MLFLOW_HTTP_REQUEST_TIMEOUT; without it a file has minutes, since its server may fetch it first."""
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", set_to)
+
+    assert session._timeout(path, reads=reads)[1] == seconds
