@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from helpers.checkout import LINES, METRICS, SCORED, Checkout
+import pytest
+
+from helpers.checkout import BAD, CHAMPION, LINES, METRICS, SCORED, Checkout
 
 KEYS = {
     "schema", "exit_code", "verdict", "opens", "observed", "published", "digest", "run", "model", "candidate", "champion",
@@ -33,7 +36,7 @@ def test_the_document_stands_around_the_evidence(checkout: Checkout) -> None:
     assert read["evidence"] == json.loads(stored)
     assert (code, read["exit_code"], read["verdict"], read["opens"]) == (0, 0, "pass", "yes")
     assert (read["schema"], read["model"], read["candidate"], read["error"]) == ("lockgate/run/v1", "fraud", "2", None)
-    assert read["next"] == [f"gate approve {read['digest']} --key FILE"]
+    assert read["next"] == ["gate run --resume --stage"]
     assert Path(read["run"]["folder"]) == (checkout.folder / ".gate" / "runs" / read["run"]["id"]).resolve()
     assert {"evidence", "md", "junit", "json"} <= set(read["run"]["files"])
     assert all(Path(path).is_file() for path in read["run"]["files"].values())
@@ -116,3 +119,53 @@ def test_a_waiver_without_effect_is_named(checkout: Checkout) -> None:
     first = "the waiver of metrics/r2/country=br meets no finding, and waives nothing"
     assert f"warning  {first}; did you mean 'metrics/r2/country=BR'?" in answer.stderr
     assert "**warning** the waiver of metrics/r1 meets no finding" in Path(read["run"]["files"]["md"]).read_text()
+
+
+@pytest.fixture
+def scored(checkout: Checkout) -> Checkout:
+    """Its data holds both models' scores already."""
+    checkout.write(data={"holdout": SCORED})
+    return checkout
+
+
+def following(checkout: Checkout, *words: str) -> list[str]:
+    """The next commands, which people are told too."""
+    answer = checkout.gate("run", *words, "--json")
+    read: list[str] = json.loads(answer.stdout)["next"]
+    assert [line.removeprefix("next     ") for line in answer.stderr.splitlines() if line.startswith("next ")] == read
+    return read
+
+
+def test_the_next_command_is_one_that_leads_on(scored: Checkout) -> None:
+    """To stage what is not staged, to approve where somebody must, to promote where nobody has to; nothing in Production."""
+    call = ["gates/fraud.yaml", "--candidate", "2"]
+    (again,) = following(scored, *call)
+    (approve,) = following(scored, *again.split()[2:])
+    scored.write(data={"holdout": SCORED}, signoff={"require": {"owners": 0}})
+    (promote,) = following(scored, "--stage")
+    scored.gate(*promote.split()[1:])
+    held = following(scored), following(scored, "--stage")
+    scored.write(data={"holdout": SCORED}, signoff=None, candidate={"version": CHAMPION})
+    unsigned = following(scored)
+    failed = following(scored, "--candidate", str(BAD))
+
+    assert again == "gate run gates/fraud.yaml --resume --stage --candidate 2"
+    assert re.fullmatch(r"gate approve sha256:[0-9a-f]{64} --key FILE", approve)
+    assert promote == f"gate promote {promote.split()[2]}"
+    assert (held, unsigned, failed) == (([], []), [], [])
+
+
+def test_a_candidate_is_named_as_mlflow_does(scored: Checkout) -> None:
+    """A version alone, an alias of the model, or an address; what names another model or nothing is wrong usage."""
+    scored.gate("adopt", "fraud", "--version", str(CHAMPION), "--reason", "it runs")
+    names = ["2", "models:/fraud/2", "fraud@production", "@production", "models:/fraud@production", "version=2"]
+
+    chosen = [document(scored, "--json", "--candidate", name)[1]["candidate"] for name in names]
+    refused = [
+        scored.gate("plan", "--candidate", name) for name in ("churn@production", "two", "-1", "", "@", "fraud@")
+    ]
+
+    assert chosen == ["2", "2", "1", "1", "1", "2"]
+    assert [answer.code for answer in refused] == [2] * len(refused)
+    assert "is of another model than fraud" in refused[0].stderr
+    assert all("names no version" in answer.stderr for answer in refused[1:]), [answer.stderr for answer in refused]

@@ -1,4 +1,4 @@
-"""Show people progress, a line a gate, the verdict and the next command, on stderr."""
+"""Show people progress, a line a gate, and the verdict, on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.text import Text
 
 from lockgate.cli.output import show_json, show_lines
-from lockgate.cli.run_document import next_commands
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evidence.evidence import Evidence, GateResult
@@ -108,7 +107,7 @@ class Screen:
         self.console.print(line)
 
     def show_evidence(self, evidence: Evidence, folder: Path, *, observing: bool, root: Path) -> None:
-        """The verdict of the run, the digest, and the next command."""
+        """The verdict of the run, and the digest."""
         line = Text(f"{evidence.verdict.value}", style=_STYLE[evidence.verdict.value])
         line.append(terminal_line(f"  {evidence.model} version {evidence.candidate['version']}"), style="default")
         if observing:
@@ -123,8 +122,6 @@ class Screen:
         self.say(f"evidence {evidence.digest}\nreport   {path / 'report.md'}")
         for waiver in idle_waivers(evidence):
             self.say(f"warning  {waiver}", style="yellow")
-        for command in next_commands(evidence):
-            self.say(f"next     {command}")
 
 
 def _last_lines(stderr: str) -> list[str]:

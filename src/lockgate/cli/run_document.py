@@ -16,13 +16,10 @@ SCHEMA = "lockgate/run/v1"
 _COMPLAINT = re.compile(r"(?P<where>.+?:\d+:\d+): (?P<message>.+)", re.DOTALL)
 
 
-def run_document(
-    finished: FinishedRun | None, *, error: LockgateError | None = None, staged: bool = False
-) -> dict[str, Any]:
+def run_document(finished: FinishedRun | None, *, error: LockgateError | None = None) -> dict[str, Any]:
     """The document of schema lockgate/run/v1.
 
-    finished: None where an error came before there was evidence. error: on which the command ended. staged: whether what
-    --stage does was done.
+    finished: None where an error came before there was evidence. error: on which the command ended.
     """
     exit_code = error.exit_code if error is not None else finished.exit_code if finished is not None else 0
     evidence = None if finished is None else finished.evidence
@@ -32,23 +29,28 @@ def run_document(
         "verdict": "error" if evidence is None else evidence.verdict.value,
         "opens": "no" if evidence is None else evidence.opens,
         "observed": finished is not None and finished.observed,
-        "published": staged,
+        "published": finished is not None and finished.published,
         "digest": None if evidence is None else evidence.digest,
         "run": None if finished is None else _run(finished),
         "model": None if evidence is None else evidence.model,
         "candidate": None if evidence is None else str(evidence.candidate["version"]),
         "champion": None if evidence is None or evidence.champion is None else str(evidence.champion["version"]),
-        "next": [] if evidence is None or error is not None else next_commands(evidence),
+        "next": [] if finished is None or error is not None else next_commands(finished),
         "warnings": [] if evidence is None else _warnings(evidence),
         "error": None if error is None else masked(error_document(error)),
         "evidence": None if evidence is None else evidence.document,
     }
 
 
-def next_commands(evidence: Evidence) -> list[str]:
-    """What to call next; FILE stands for the caller's key."""
-    if evidence.opens == "no":
+def next_commands(finished: FinishedRun) -> list[str]:
+    """What to call next, none where nothing is to be done or can be; FILE stands for the caller's key."""
+    evidence, signoff = finished.evidence, finished.pipeline.signoff
+    if evidence.opens == "no" or finished.in_production or signoff is None or not signoff.require:
         return []
+    if not finished.published:
+        return [finished.staging_command]
+    if signoff.nobody_signs:
+        return [f"gate promote {evidence.digest}"] if evidence.opens == "yes" else []
     accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
     return [f"gate approve {evidence.digest} --key FILE{accept}"]
 

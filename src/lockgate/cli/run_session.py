@@ -6,19 +6,19 @@ import ctypes
 import os
 import platform
 import secrets
+import shlex
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.notifications import notify_waiting
+from lockgate.cli.run_document import next_commands
 from lockgate.data.dataset import Dataset
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.evidence import Evidence
@@ -33,7 +33,7 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.promote import record_staging
 from lockgate.promotion.publish import publish
 from lockgate.registries.ports import Registry
-from lockgate.registries.selectors import CandidateSelector
+from lockgate.registries.selectors import CandidateSelector, ChampionSelector, parse_candidate
 from lockgate.reports import FORMATS
 from lockgate.runs.case_builder import open_case
 from lockgate.runs.data_check import require_data
@@ -55,20 +55,37 @@ _CI_VARIABLES = (
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run that came to its end. observed: it was only to be looked at, and exits with 0 whatever its verdict."""
+    """A run that came to its end. observed: it was only to be looked at, and exits with 0 whatever its verdict.
+
+    staging_command: publishes and stages it. published: that was done. in_production: its version is Production already.
+    """
 
     evidence: Evidence
     folder: RunFolder
     observed: bool
     session: _RunSession
+    staging_command: str
+    published: bool = False
+    in_production: bool = False
 
     @property
     def exit_code(self) -> int:
         return 0 if self.observed else self.evidence.verdict.exit_code
 
-    def stage(self) -> None:
+    @property
+    def pipeline(self) -> Pipeline:
+        return self.session.pipeline
+
+    def stage(self) -> FinishedRun:
         """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
-        self.session.stage(self.evidence, self.folder)
+        production = self.session.stage(self.evidence, self.folder)
+        candidate = str(self.evidence.candidate["version"])
+        return replace(self, published=True, in_production=self.in_production or production == candidate)
+
+    def show_next(self) -> None:
+        """Tell people the next command."""
+        for command in next_commands(self):
+            self.session.screen.say(f"next     {command}")
 
 
 def run_pipeline(
@@ -88,7 +105,9 @@ def run_pipeline(
     unknown = [name for name in only if name not in gates]
     if unknown:
         raise UsageError(f"the pipeline has no gate {unknown[0]!r}; its gates are {', '.join(gates)}")
-    selector = None if candidate is None else parse_selector(candidate)
+    selector = (
+        None if candidate is None else parse_candidate(candidate, model=pipeline.model, registry=pipeline.registry)
+    )
     # a checkout that git refuses is told before any model is asked; to stage a finished run takes none
     circumstances = None if resume else _circumstances(pipeline.root)
     observing = observe or pipeline.mode == "observe"
@@ -110,7 +129,18 @@ def run_pipeline(
     )
     evidence, folder = session.evaluate()
     session.screen.show_evidence(evidence, folder.path, observing=observing, root=pipeline.root)
-    return FinishedRun(evidence, folder, observing, session)
+    call = ["gate", "run", *([] if path is None else [str(path)]), "--resume", "--stage"]
+    call += [] if candidate is None else ["--candidate", candidate]
+    return FinishedRun(
+        evidence, folder, observing, session, shlex.join(call), in_production=_is_production(pipeline, evidence)
+    )
+
+
+def _is_production(pipeline: Pipeline, evidence: Evidence) -> bool:
+    """Whether the candidate was compared with itself, because it is Production."""
+    champion, compared = pipeline.champion, evidence.champion
+    follows = isinstance(champion, ChampionSelector) and champion.alias == "production"
+    return follows and compared is not None and str(compared["version"]) == str(evidence.candidate["version"])
 
 
 def _measuring_gates(pipeline: Pipeline, only: Sequence[str]) -> tuple[Gate, ...]:
@@ -119,26 +149,6 @@ def _measuring_gates(pipeline: Pipeline, only: Sequence[str]) -> tuple[Gate, ...
     waived = {waiver.finding for waiver in pipeline.waivers if not waiver.expired(today)}
     chosen = (gate for gate in pipeline.gates if not only or gate.title in only)
     return tuple(gate for gate in chosen if gate.title not in waived)
-
-
-def parse_selector(text: str) -> CandidateSelector:
-    """What `--candidate KEY=VALUE` names. Raises UsageError."""
-    key, _, value = text.partition("=")
-    name, colon, content = value.partition(":")
-    criterion: Any = value
-    if key == "tag":
-        criterion = {name: content} if name and colon else None
-    elif text in ("newest", "newest=true"):
-        criterion = True
-    try:
-        if not criterion:
-            raise ValueError
-        return CandidateSelector.model_validate({key: criterion})
-    except (ValidationError, ValueError):
-        raise UsageError(
-            f"--candidate {text!r} names no version",
-            remedy="write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest",
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -287,17 +297,23 @@ class _RunSession:
                 return run
         raise UsageError("there is no run of this pipeline to go on with", remedy="start one with gate run")
 
-    def stage(self, evidence: Evidence, folder: RunFolder) -> None:
-        """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
+    def stage(self, evidence: Evidence, folder: RunFolder) -> str | None:
+        """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing.
+
+        Returns the version that is Production, None where it was not looked at.
+        """
+        production = None
         if evidence.opens != "yes":
             publish(self.registry, evidence, folder.path)
             self.screen.say("published; nothing was staged")
         else:
             operator = make_operator(self.pipeline, environ=os.environ, registry=self.registry)
             outcome = record_staging(operator, evidence, folder=folder.path)
+            production = outcome.standing.production
             for line in outcome.lines:
                 self.screen.say(line)
         self._request_sign_off(evidence, folder)
+        return production
 
     def _request_sign_off(self, evidence: Evidence, folder: RunFolder) -> None:
         """Notify those whom the pipeline names, once for each evidence, also where a run is resumed."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from lockgate.config import Config
+from lockgate.errors import UsageError
+from lockgate.registries.spec import RegistrySpec
+
+# as MLflow writes versions: models:/fraud/8, models:/fraud@staging; in short fraud@staging, @staging
+_URI = re.compile(r"models:/(?P<model>[^/@]+)[/@](?P<name>[^/@]+)|(?P<short>[^/@]*)@(?P<alias>[^/@]+)")
 
 
 def _as_number(version: int | str) -> int | str:
@@ -54,3 +59,39 @@ class ChampionSelector(Config):
         if (self.alias is None) == (self.version is None):
             raise ValueError("give alias or version, for example {alias: production, else: none}")
         return self
+
+
+def parse_candidate(text: str, *, model: str, registry: RegistrySpec) -> CandidateSelector:
+    """What `--candidate` names: KEY=VALUE, a version alone, `MODEL@alias`, or MLflow's address of a version. Raises UsageError."""
+    key, _, value = text.partition("=")
+    name, colon, content = value.partition(":")
+    criterion: Any = value
+    if key == "tag":
+        criterion = {name: content} if name and colon else None
+    elif text in ("newest", "newest=true"):
+        criterion = True
+    elif "=" not in text:
+        key, criterion = _short(text, model=model, registry=registry)
+    try:
+        if not criterion:
+            raise ValueError
+        return CandidateSelector.model_validate({key: criterion})
+    except (ValidationError, ValueError):
+        raise UsageError(
+            f"--candidate {text!r} names no version",
+            remedy="write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest; "
+            f"or in short 8 or {model}@name",
+        ) from None
+
+
+def _short(text: str, *, model: str, registry: RegistrySpec) -> tuple[str, str | None]:
+    """(key, value) of a candidate that names no key; the value is None where it names nothing."""
+    uri = _URI.fullmatch(text)
+    if uri is None:
+        return "version", text if registry.accepts(text) else None
+    if (uri["model"] or uri["short"] or model) != model:
+        raise UsageError(
+            f"--candidate {text!r} is of another model than {model}, which the pipeline is about",
+            remedy="name the pipeline of that model, or a version of this one",
+        )
+    return ("alias", uri["alias"] or uri["name"]) if "@" in text else ("version", uri["name"])

@@ -20,7 +20,11 @@ _STATUS = {"hopeless": "underpowered", "unknown": "unknown", "watched": "no-harm
 
 @click.command("plan")
 @click.argument("path", metavar="[PIPELINE]", required=False, type=click.Path(path_type=Path))
-@click.option("--candidate", metavar="KEY=VALUE", help="Another candidate: version=8, alias=x, tag=key:value, …")
+@click.option(
+    "--candidate",
+    metavar="VERSION",
+    help="Another candidate: 8, MODEL@alias, or KEY=VALUE: version=8, alias=x, tag=key:value, …",
+)
 @click.option("--score", is_flag=True, help="Let the champion score the data, and plan with its scores.")
 @click.option(
     "--disagreement",
@@ -33,8 +37,8 @@ _STATUS = {"hopeless": "underpowered", "unknown": "unknown", "watched": "no-harm
 def command(path: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
     """Show the versions to compare, the gates in order, every requirement, and what these rows can decide of it."""
     from lockgate.cli.evidence_lookup import project_root
-    from lockgate.cli.run_session import parse_selector
     from lockgate.pipeline.loader import load
+    from lockgate.registries.selectors import parse_candidate
     from lockgate.runs.lookup import only_pipeline, open_registry
     from lockgate.runs.plan import plan_run
 
@@ -43,7 +47,9 @@ def command(path: Path | None, candidate: str | None, *, score: bool, disagreeme
     document = plan_run(
         pipeline,
         open_registry(pipeline),
-        candidate=None if candidate is None else parse_selector(candidate),
+        candidate=None
+        if candidate is None
+        else parse_candidate(candidate, model=pipeline.model, registry=pipeline.registry),
         score=score,
         disagreement=share,
         environ=os.environ,

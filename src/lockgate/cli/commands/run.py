@@ -29,7 +29,11 @@ class _Run(click.Command):
 @click.command("run", cls=_Run)
 @click.argument("pipeline", required=False, type=click.Path(path_type=Path))
 @click.option("--stage", is_flag=True, help="Publish the evidence and, on a pass, record Staging.")
-@click.option("--candidate", metavar="KEY=VALUE", help="Another candidate: version=8, alias=x, tag=key:value, …")
+@click.option(
+    "--candidate",
+    metavar="VERSION",
+    help="Another candidate: 8, MODEL@alias, or KEY=VALUE: version=8, alias=x, tag=key:value, …",
+)
 @click.option("--only", multiple=True, metavar="GATE", help="Run only this gate; such evidence can promote nothing.")
 @click.option("--resume", is_flag=True, help="Go on with the newest run of this pipeline that did not come to its end.")
 @click.option("--observe", is_flag=True, help="Show everything, exit 0, promote nothing.")
@@ -42,7 +46,7 @@ def command(pipeline: Path | None, *, stage: bool, as_json: bool, as_evidence: b
     from lockgate.cli.run_document import run_document
     from lockgate.cli.run_session import run_pipeline
 
-    finished, staged = None, False
+    finished = None
     if as_evidence:
         show(f"gate: {_FORMER} goes with the next release; read `evidence` in the document of --json", err=True)
     try:
@@ -50,14 +54,14 @@ def command(pipeline: Path | None, *, stage: bool, as_json: bool, as_evidence: b
         if as_evidence:
             show_encoded(_text(finished.evidence.document))
         if stage:
-            finished.stage()
-            staged = True
+            finished = finished.stage()
+        finished.show_next()
     except LockgateError as error:
         if as_json:
-            show_encoded(_text(run_document(finished, error=error, staged=staged)))
+            show_encoded(_text(run_document(finished, error=error)))
         raise
     if as_json:
-        show_encoded(_text(run_document(finished, staged=staged)))
+        show_encoded(_text(run_document(finished)))
     return finished.exit_code
 
 
