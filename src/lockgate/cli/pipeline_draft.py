@@ -41,13 +41,16 @@ gates:
   #   require: [p99_ms <= champion * 1.5, errors <= 0]
 
 # Who signs. Without this block nothing can be promoted.
+{signoff}
+promotion: {{when: approved, soak: 48h, retain: 30d}}
+"""
+_NO_OWNERS = """\
 # signoff:
 #   groups:
 #     owners:
-#       - {{key: "ssh-ed25519 AAAA… you@example.org"}}
-#   require: {{owners: 1}}
-promotion: {{when: approved, soak: 48h, retain: 30d}}
-"""
+#       - {github: LOGIN, id: N}               # by a comment on GitHub; `gh api users/LOGIN --jq .id` prints N
+#       - {key: "ssh-ed25519 AAAA… you@example.org"}   # by gate approve
+#   require: {owners: 1}"""
 # At most so many values of a label are classes where nobody says what the task is.
 _MOST_CLASSES = 50
 _EACH_SLICE = "\n      # - {} on each slice   # judges every value of them; `gate plan` says what your rows can decide"
@@ -144,8 +147,11 @@ def naming_refusal(column: str) -> str | None:
     return None
 
 
-def pipeline_text(model: str, draft: Draft, *, version: Path) -> str:
-    """The YAML; lines that a person has to fill are `positive:` and `label:` with a comment behind them."""
+def pipeline_text(model: str, draft: Draft, *, version: Path, owners: Mapping[str, int | None]) -> str:
+    """The YAML; lines that a person has to fill are `positive:` and `label:` with a comment behind them, and empty ids.
+
+    owners: login → number of the account, None where that is not known.
+    """
     task, label, rows = draft.task, draft.label, draft.rows
     positive = 1 if rows is None or rows.positive is None else rows.positive
     counts = _RowCounts() if draft.maybe or label is None else _count_rows(draft.dataset, task, positive)
@@ -168,6 +174,7 @@ def pipeline_text(model: str, draft: Draft, *, version: Path) -> str:
             threshold="threshold: 0.5  " if label is None else "# threshold: 0.5",
         ),
         version_text=_json(version.as_posix()),
+        signoff=_signoff(owners),
         data_text=_json(draft.dataset.spec.path),
         champion=_NO_CHAMPION if alone else _CHAMPION,
         before="" if alone else "  - gate: signature\n",
@@ -178,6 +185,19 @@ def pipeline_text(model: str, draft: Draft, *, version: Path) -> str:
         first="" if alone or (baseline := _baseline(task, counts)) is None else _FIRST.format(baseline),
         each_slice="" if alone or label is None or not draft.slices else _EACH_SLICE.format(_usual_line(task)),
     )
+
+
+def _signoff(owners: Mapping[str, int | None]) -> str:
+    if not owners:
+        return _NO_OWNERS
+    width = max(map(len, owners)) + 30
+    entries = [
+        f"      - {{github: {login}, id: {number}}}"
+        if number is not None
+        else f"{f'      - {{github: {login}, id: }}':<{width}} # what this prints: gh api users/{login} --jq .id"
+        for login, number in owners.items()
+    ]
+    return "\n".join(["signoff:", "  groups:", "    owners:", *entries, "  require: {owners: 1}"])
 
 
 def _positive(value: Any, unsure: str | None) -> str:

@@ -58,8 +58,8 @@ class Owner(Config):
     def _somebody(self) -> Owner:
         if self.github is not None and self.id is None:
             raise ValueError(
-                f"github: {self.github} needs its number, because logins can change hands; add id: (it stands at "
-                f"api.github.com/users/{self.github})"
+                f"github: {self.github} needs its number, because logins can change hands; add id: N, which "
+                f"`gh api users/{self.github} --jq .id` prints"
             )
         if self.id is None and self.key is None and self.email is None:
             raise ValueError("names nobody; give github and id, or key, or email")
@@ -146,6 +146,14 @@ class SignoffPolicy(Config):
             raise ValueError(f"{key} can never be met, because one person fills one seat: {lacking}")
 
     @property
+    def comment_obstacle(self) -> str | None:
+        """Why comments on GitHub cannot approve: owners without an account there. None where they can."""
+        lacking = unfilled(self.require, [person for person in self.people() if person.has_account])
+        if not lacking:
+            return None
+        return f"{lacking}; write owners who comment as {{github: LOGIN, id: N}}, where `gh api users/LOGIN --jq .id` prints N"
+
+    @property
     def nobody_signs(self) -> bool:
         """Whether the policy says that no approval is needed."""
         return bool(self.require) and not any(self.require.values())
@@ -189,6 +197,11 @@ class Person:
     @property
     def name(self) -> str:
         return self.owners[0].name
+
+    @property
+    def has_account(self) -> bool:
+        """Whether they have an account of GitHub, from which they can comment."""
+        return any(owner.id is not None for owner in self.owners)
 
     @property
     def may_vote(self) -> bool:

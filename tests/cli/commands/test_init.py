@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,10 @@ from hypothesis import strategies as st
 from scipy import special
 
 from bench.decisions.asking import ask
+from helpers.promoting import ssh_key
 from helpers.reference import FILES
+from helpers.web import Request, reply, serving
+from lockgate.cli.commands import check
 from lockgate.cli.commands.init import command
 from lockgate.data.formats import parquet
 from lockgate.errors import PipelineError, UsageError
@@ -472,3 +476,65 @@ def test_lists_and_moments_are_no_truth(values: str) -> None:
     pipeline, _ = written({"label": pa.array(cells * 30, kinds[values])})
 
     assert pipeline.data["holdout"].label == ("label" if values == "float16" else None)
+
+
+def accounts(request: Request, _: socket.socket) -> bytes:
+    """As GitHub answers to who has no token."""
+    known = {"ana": ("User", 1071), "acme": ("Organization", 7)}
+    login = request.path.rpartition("/")[2]
+    if login not in known:
+        return reply(404, {"message": "Not Found"})
+    return reply(200, {"login": login, "type": known[login][0], "id": known[login][1], "node_id": "x"})
+
+
+def test_owners_are_written_with_the_number_of_their_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As the API says it; where nothing answers, the line has the command that prints it, and check asks for it."""
+    monkeypatch.setenv("PATH", str(tmp_path))  # without gh
+    with serving(accounts) as web:
+        monkeypatch.setenv("GITHUB_API_URL", web.url)
+        init("--model", "fraud", "--owner", "@ana")
+        for name, problem in (("acme", "of type Organization"), ("nobody", "has no account"), ("a b", "is no login")):
+            with pytest.raises(UsageError, match=problem):
+                init("--model", "x", "--owner", name)
+    away = init("--model", "churn", "--owner", "ana")
+    pipeline, line = loader.load(Path("gates/fraud.yaml"), environ=None), Path("gates/churn.yaml").read_text()
+
+    assert pipeline.signoff is not None
+    assert [(owner.github, owner.id) for owner in pipeline.signoff.groups["owners"]] == [("ana", 1071)]
+    assert not Path("gates/x.yaml").exists()
+    assert "- {github: ana, id: }" in line
+    assert "# what this prints: gh api users/ana --jq .id\n" in line
+    assert "gates/churn.yaml needs the id of ana" in away.output
+    with pytest.raises(PipelineError, match="github: ana needs its number"):
+        loader.load(Path("gates/churn.yaml"), environ=None)
+
+
+def test_the_number_is_taken_from_gh_where_it_is_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It knows the server, and has the token that a company's needs."""
+    gh = tmp_path / "bin" / "gh"
+    gh.parent.mkdir()
+    gh.write_text('#!/bin/sh\n[ "$*" = "api users/ana" ] && echo \'{"login": "ana", "id": 5, "type": "User"}\'\n')
+    gh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gh.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
+    init("--model", "fraud", "--owner", "ana")
+
+    assert "      - {github: ana, id: 5}\n  require: {owners: 1}\n" in Path("gates/fraud.yaml").read_text()
+
+
+def test_that_comments_cannot_approve_is_told(tmp_path: Path) -> None:
+    """Where nobody signs yet, and where owners have nothing but a key."""
+    first = init("--model", "fraud", "--github")
+    path = Path("gates/fraud.yaml")
+    key = ssh_key(tmp_path, "olga").with_suffix(".pub").read_text().strip()
+    path.write_text(
+        f'{path.read_text()}\nsignoff: {{groups: {{owners: [{{key: "{key}"}}]}}, require: {{owners: 1}}}}\n'
+    )
+    again = init("--github", "--force")
+    checked = CliRunner().invoke(check.command, [], standalone_mode=False)
+
+    assert "to do: comments cannot approve gates/fraud.yaml: it names no owners yet" in first.output
+    assert "to do: comments cannot approve gates/fraud.yaml: owners needs 1 and 0 can" in again.output
+    assert "gh api users/LOGIN --jq .id" in again.output
+    assert "gates/fraud.yaml: note: comments on GitHub cannot approve it: owners needs 1 and 0 can" in checked.stderr
+    assert checked.exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ from lockgate.text import utf16
 from test_text import AUTOMATIC, MARKDOWN, NASTY, Page, hostile
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+KEY = f"ssh-ed25519 {b64encode(bytes([0, 0, 0, 11]) + b'ssh-ed25519' + bytes(36)).decode()} olga"
+BY_KEY = SignoffPolicy.model_validate({"groups": {"owners": [{"key": KEY}]}, "require": {"owners": 1}})
 OCTOCAT = Identity("github", "583231", "octocat")
 TAGS = {
     "h3", "h4", "p", "table", "thead", "tbody", "tr", "th", "td", "strong", "em", "code", "ul", "li", "details", "summary", "hr", "pre", "sub",
@@ -161,6 +164,7 @@ def test_votes_that_do_not_count_are_listed_and_what_is_missing_is_said() -> Non
         (None, "The default branch has no pipeline for this model yet: nothing can be approved here."),
         (SignoffStatus(SignoffPolicy()), "The pipeline says nothing about who signs, so nothing can be promoted."),
         (SignoffStatus(SignoffPolicy(require={"owners": 0})), "The policy says that nobody signs."),
+        (SignoffStatus(BY_KEY), "Comments cannot approve it: owners needs 1 and 0 can; write owners who comment as"),
     ],
 )
 def test_without_somebody_to_sign_nothing_is_offered(asked: SignoffStatus | None, said: str) -> None:

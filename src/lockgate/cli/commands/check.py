@@ -122,4 +122,6 @@ def _notes(pipeline: Pipeline) -> list[str]:
         notes.append("mode: observe shows everything and promotes nothing")
     elif pipeline.signoff is None:
         notes.append("it does not say who signs, so nothing can be promoted; write signoff")
+    elif (obstacle := pipeline.signoff.comment_obstacle) is not None:
+        notes.append(f"comments on GitHub cannot approve it: {obstacle}")
     return notes

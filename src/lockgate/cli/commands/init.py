@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _POSITION = re.compile(r".*?\.yaml:\d+:\d+: ")  # in a file that is not there
 _UNFILLED = re.compile(r"^( *(?:positive|label):)(?= +#)", re.MULTILINE)
+_NO_ID = re.compile(r"(?<= id: )(?=\} +#)")
 
 
 @click.command("init")
@@ -42,6 +43,13 @@ _UNFILLED = re.compile(r"^( *(?:positive|label):)(?= +#)", re.MULTILINE)
 @click.option(
     "--action", metavar="OWNER/REPO@COMMIT", help="With --github: where lockgate's action is, at which commit."
 )
+@click.option(
+    "--owner",
+    "owners",
+    multiple=True,
+    metavar="LOGIN",
+    help="Who may approve, by their GitHub account; may be repeated.",
+)
 @click.option("--yes", is_flag=True, help="Prompt for nothing.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
 def command(
@@ -52,6 +60,7 @@ def command(
     query: str | None,
     github: bool,
     action: str | None,
+    owners: tuple[str, ...],
     yes: bool,
     force: bool,
 ) -> None:
@@ -60,6 +69,10 @@ def command(
         raise UsageError("--action is for --github", remedy="add --github, or leave --action out")
     prompting = not yes and sys.stdin.isatty()
     if github and (existing := _existing_pipeline(model)) is not None:
+        if owners:
+            raise UsageError(
+                f"{existing[1]} is there already, and says who signs", remedy="write --owner into it, or leave it out"
+            )
         _workflows(*existing, action=action, force=force)
         return
     if model is None:
@@ -71,8 +84,13 @@ def command(
     path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
-    _write(path, pipeline_text(model, draft, version=version))
+    if prompting and github and not owners:
+        owners = tuple(str(click.prompt("GitHub logins of who may approve, or nothing", default="")).split())
+    numbers = _numbers(owners)
+    _write(path, pipeline_text(model, draft, version=version, owners=numbers))
     show(f"wrote {path}")
+    for login in (login for login, number in numbers.items() if number is None):
+        show(f"{path} needs the id of {login}, which GitHub did not tell: gh api users/{login} --jq .id")
     for key, problem in (("positive", draft.unsure), ("label", draft.unnamed)):
         if problem is not None:
             show(f"{path} needs {key}: before gate check accepts it: {problem}")
@@ -158,11 +176,11 @@ def _inputs(model: str) -> Collection[str] | None:
 def _write(path: Path, text: str) -> None:
     """Write a pipeline; one that is not valid leaves what was there. Raises PipelineError.
 
-    Only `positive:` and `label:` may be left to fill.
+    Only `positive:`, `label:` and ids of owners may be left to fill.
     """
     before = path.read_bytes() if path.exists() else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_UNFILLED.sub(r"\1 x", text), encoding="utf-8")
+    path.write_text(_NO_ID.sub("1", _UNFILLED.sub(r"\1 x", text)), encoding="utf-8")
     try:
         loader.load(path, environ=None)
     except PipelineError as error:
@@ -170,6 +188,14 @@ def _write(path: Path, text: str) -> None:
         complaints = (_POSITION.sub("", complaint) for complaint in error.complaints)
         raise PipelineError(f"nothing is written: {complaint}" for complaint in complaints) from error
     path.write_text(text, encoding="utf-8")
+
+
+def _numbers(logins: Sequence[str]) -> dict[str, int | None]:
+    """login → number of the account, None where GitHub does not answer. Raises UsageError for what is no person's."""
+    from lockgate.integrations.github.accounts import account_id
+
+    names, api = dict.fromkeys(login.removeprefix("@") for login in logins), os.environ.get("GITHUB_API_URL")
+    return {login: account_id(login, api=api) for login in names}
 
 
 def _root() -> Path:
@@ -194,3 +220,10 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
 def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
     for line in Workflows.for_pipeline(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
         show(line)
+    try:
+        signoff = loader.load(path, environ=None).signoff
+    except PipelineError:  # it is still to be filled in
+        return
+    obstacle = "it names no owners yet" if signoff is None else signoff.comment_obstacle
+    if obstacle is not None:
+        show(f"to do: comments cannot approve {path}: {obstacle}")

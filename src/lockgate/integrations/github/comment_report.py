@@ -259,6 +259,8 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
         return [*lines, "The pipeline says nothing about who signs, so nothing can be promoted."]
     if signoff.policy.nobody_signs:
         return [*lines, "The policy says that nobody signs."]
+    if (obstacle := signoff.policy.comment_obstacle) is not None:
+        return [*lines, f"Comments cannot approve it: {_text(obstacle)}."]
     accepting = f" accepting {len(evidence.asks)} undecided" if evidence.opens == "by_owner" else ""
     rejected = signoff.decision is not None and signoff.decision.state == "rejected"
     return [
@@ -299,7 +301,7 @@ def _approvers(signoff: SignoffStatus) -> str:
     """`1 of owners (@octocat, @hubot) and 1 of risk (@monalisa)`, without those who may not vote on this work."""
     groups, policy = [], signoff.policy
     made_by = signoff.ballot.made_by if policy.separation_of_duties else lambda _: False
-    eligible = [person for person in policy.people() if person.may_vote and not made_by(person)]
+    eligible = [person for person in policy.people() if person.has_account and not made_by(person)]
     for group, count in sorted(policy.require.items()):
         if count:
             people = [person for person in eligible if group in person.groups]
