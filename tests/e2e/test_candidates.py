@@ -62,7 +62,7 @@ def test_every_selector_finds_its_version(desk: Checkout) -> None:
         ("file=gates/fraud.yaml", 2, "it holds one integer, the version"),
         ("version=two", 2, "'two' cannot be a version of fraud"),
         ("versoin=2", 2, "--candidate 'versoin=2' names no version"),
-        ("2", 2, "write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest"),
+        ("two", 2, "write version=8, alias=name, file=PATH, git_commit=HASH, tag=key:value or newest"),
         ("tag=pr", 2, "--candidate 'tag=pr' names no version"),
         ("tag=:123", 2, "--candidate 'tag=:123' names no version"),
         ("alias=", 2, "--candidate 'alias=' names no version"),
