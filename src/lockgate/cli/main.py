@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import io
+import logging
 import os
 import signal
 import sys
@@ -97,6 +98,7 @@ def main(args: list[str] | None = None) -> None:
 def run(args: list[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    _show_notices()
     stdout = sys.stdout
     try:
         code: Any = gate.main(args=args, prog_name="gate", standalone_mode=False)
@@ -127,6 +129,20 @@ def run(args: list[str] | None = None) -> int:
         show(f"{traceback.format_exc()}gate: this is a defect of lockgate; report it", err=True)
         return LockgateError.exit_code
     return code if isinstance(code, int) else 0
+
+
+class _Notices(logging.Handler):
+    """What takes long says so, in a line on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        show(f"gate: {record.getMessage()}", err=True)
+
+
+def _show_notices() -> None:
+    logger = logging.getLogger("lockgate")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, _Notices) for handler in logger.handlers):
+        logger.addHandler(_Notices())
 
 
 def _interrupt(number: int, frame: Any) -> None:

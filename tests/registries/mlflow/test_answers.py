@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.server
+import logging
 import re
 import ssl
 import threading
@@ -22,8 +23,9 @@ from cryptography.x509.oid import NameOID
 from helpers.calls import Moves, register
 from helpers.proxy import Asked, Fate, Proxy, Reply
 from helpers.servers import MlflowServer, free_port
+from lockgate.cli import main
 from lockgate.errors import Denied, RegistryError, Unavailable, UnknownOutcome
-from lockgate.registries.mlflow import session
+from lockgate.registries.mlflow import artifact_folder, session
 from lockgate.registries.mlflow.registry import MlflowRegistry
 
 LIMITED = Reply(429, b'{"message": "slow down"}', {"Retry-After": "0"})
@@ -75,6 +77,29 @@ def test_a_folder_comes_through_a_gateway_that_limits_every_second_request(proxy
     files = MlflowRegistry(proxy.uri).fetch(version, tmp_path / "fetched")
 
     assert sorted(path.name for path in files.iterdir()) == ["MLmodel", "weights.txt"]
+
+
+def test_a_long_download_says_how_far_it_is(
+    proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server that fetches the file first sends nothing meanwhile; here it sends once something was said."""
+    version = register(proxy.uri, "slow-files", 1, tmp_path)
+    spoke = threading.Event()
+    monkeypatch.setattr(artifact_folder, "_TELL_SECONDS", 0.01)
+    monkeypatch.setattr(logging.getLogger("lockgate.registries"), "filters", [lambda record: spoke.set() or True])
+
+    def fate(asked: Asked) -> Fate:
+        if "/mlflow-artifacts/" in asked.path and "path=" not in asked.path:
+            spoke.wait(30)
+        return "pass"
+
+    proxy.fate = fate
+    main.run(["kinds"])
+    MlflowRegistry(proxy.uri).fetch(version, tmp_path / "fetched")
+
+    assert (
+        "gate: downloading the files of slow-files version 1: 0 of 2 files, 0.0 MB after 0 s" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("after", ["1", "date"])

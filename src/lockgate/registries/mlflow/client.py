@@ -11,17 +11,18 @@ import gc
 import itertools
 import logging
 import os
+import threading
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from lockgate.errors import Denied, LockgateError, RegistryError, Unavailable, UnknownOutcome
 from lockgate.registries.mlflow import session
-from lockgate.registries.mlflow.faults import Fault, fault_of, redacted
+from lockgate.registries.mlflow.faults import fault_of, redacted
 
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
@@ -46,39 +47,64 @@ for _name in ("mlflow", "alembic", "urllib3.connectionpool"):
 T = TypeVar("T")
 
 _SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql")
+_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+_BEHIND_A_SERVER = ("", "http", "https", "mlflow-artifacts", "models", "runs")  # of files
 
 
-@dataclass(frozen=True)
 class Stores:
-    """MLflow's stores at one address: registered models, and runs with their experiments."""
+    """MLflow's stores: registered models, and runs with their experiments. `latest` is the address that was used last."""
 
-    uri: str
-    models: Any
-    runs: Any
+    def __init__(self, uri: str, tracking_uri: str) -> None:
+        self._uri, self._tracking_uri = uri, tracking_uri
+        self._threads = threading.local()
+
+    @property
+    def latest(self) -> str:
+        return getattr(self._threads, "uri", self._uri)
+
+    @property
+    def models(self) -> Any:
+        self._threads.uri = self._uri
+        return self._model_store
+
+    @property
+    def runs(self) -> Any:
+        self._threads.uri = self._tracking_uri
+        return self._run_store
 
     def artifacts(self, uri: str) -> Any:
         """The files below an address that a run or a version names."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        return get_artifact_repository(uri, tracking_uri=self.uri, registry_uri=self.uri)
+        self._threads.uri = self._tracking_uri
+        return get_artifact_repository(uri, tracking_uri=self._tracking_uri, registry_uri=self._uri)
+
+    @cached_property
+    def _model_store(self) -> Any:
+        return model_stores._get_store(self._uri, self._tracking_uri)
+
+    @cached_property
+    def _run_store(self) -> Any:
+        return run_stores._get_store(self._tracking_uri)
 
 
 class MlflowClient:
-    """MLflow at one address. `uri` is used for models and runs alike."""
+    """MLflow: registered models at `uri`; runs, experiments and their files at `tracking_uri`, often the same."""
 
-    def __init__(self, uri: str) -> None:
-        scheme = urlsplit(uri).scheme
-        if scheme.partition("+")[0] not in _SCHEMES:
-            raise RegistryError(
-                f"{redacted(uri)} is not an MLflow store that can hold a ledger",
-                remedy="name a server (https://…) or a database (sqlite:///mlflow.db)",
-            )
-        self.uri = uri
-        self._stores: Stores | None = None
-        if self.database is not None and not self.database.parent.is_dir():
-            raise RegistryError(
-                f"the folder of {redacted(uri)} does not exist", remedy=f"make {self.database.parent} first"
-            )
+    def __init__(self, uri: str, tracking_uri: str | None = None) -> None:
+        self.uri, self.tracking_uri = (uri, tracking_uri) if tracking_uri else _pair(uri)
+        for address in (self.uri, self.tracking_uri):
+            if urlsplit(address).scheme.partition("+")[0] not in _SCHEMES:
+                raise RegistryError(
+                    f"{redacted(address)} is not an MLflow store that can hold a ledger",
+                    remedy="name a server (https://…) or a database (sqlite:///mlflow.db)",
+                )
+            file = _database(address)
+            if file is not None and not file.parent.is_dir():
+                raise RegistryError(
+                    f"the folder of {redacted(address)} does not exist", remedy=f"make {file.parent} first"
+                )
+        self._stores = Stores(self.uri, self.tracking_uri)
 
     @property
     def redacted_uri(self) -> str:
@@ -86,13 +112,11 @@ class MlflowClient:
 
     @property
     def database(self) -> Path | None:
-        """The file of a local SQLite store, None for any other."""
-        return (
-            Path(self.uri.partition(":///")[2].partition("?")[0]).resolve() if self.uri.startswith("sqlite") else None
-        )
+        """The file of a local SQLite store of runs, None for any other."""
+        return _database(self.tracking_uri)
 
-    def read(self, subject: str, call: Callable[[Stores], T]) -> T:
-        """The result of a call that changes nothing. `subject` completes "while reading …".
+    def read(self, subject: str, call: Callable[[Stores], T], *, store: str = "") -> T:
+        """The result of a call that changes nothing. `subject` completes "while reading …". store: address of files.
 
         Raises NotFound, Denied or Unavailable.
         """
@@ -105,7 +129,7 @@ class MlflowClient:
             except Exception as raised:  # drivers and the libraries of stores raise what they want
                 fault, wait = fault_of(raised), session.pause(attempt)
                 if not fault.again or time.monotonic() - began + wait > session.budget() / 3:
-                    raise self._error(fault, f"while reading {subject}") from raised
+                    raise self._error(raised, f"while reading {subject}", store) from raised
             time.sleep(wait)
         raise AssertionError("unreachable")
 
@@ -120,14 +144,14 @@ class MlflowClient:
             if not token:
                 return entities
 
-    def write(self, subject: str, call: Callable[[Stores], T]) -> T:
+    def write(self, subject: str, call: Callable[[Stores], T], *, store: str = "") -> T:
         """Make a call once. `subject` completes "while writing …". Raises UnknownOutcome where it may have happened."""
         try:
             return self._call(call)
         except LockgateError:
             raise
         except Exception as raised:
-            raise self._error(fault_of(raised), f"while writing {subject}", write=True) from raised
+            raise self._error(raised, f"while writing {subject}", store, write=True) from raised
 
     def write_once(
         self, subject: str, call: Callable[[Stores], Any], read: Callable[[], str | None], value: str
@@ -164,22 +188,44 @@ class MlflowClient:
                 remedy="run the same command again once the registry answers; it finds out and goes on",
             ) from failure
 
-    def _error(self, fault: Fault, doing: str, *, write: bool = False) -> RegistryError:
-        where = f"the registry at {self.redacted_uri} {fault.problem} {doing}"
+    def _error(self, raised: Exception, doing: str, store: str, *, write: bool = False) -> RegistryError:
+        """store: the address of files, where it was they that were meant."""
+        fault, latest = fault_of(raised), self._stores.latest
+        where = "registry" if latest == self.uri else "tracking server"
+        if urlsplit(store).scheme not in _BEHIND_A_SERVER:
+            where, latest = "store", store
+        sentence = f"the {where} at {redacted(latest)} {fault.problem} {doing}"
         detail = f": {fault.detail}" if fault.detail else ""
         if write and not fault.nothing_written:
-            return UnknownOutcome(f"{where}, which may have happened or not{detail}", remedy=fault.remedy)
-        return fault.kind(f"{where}{detail}", remedy=fault.remedy)
+            return UnknownOutcome(f"{sentence}, which may have happened or not{detail}", remedy=fault.remedy)
+        return fault.kind(f"{sentence}{detail}", remedy=fault.remedy)
 
     def _call(self, call: Callable[[Stores], T]) -> T:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if mlflow.get_tracking_uri() != self.uri:
-                mlflow.set_tracking_uri(self.uri)
-            if mlflow.get_registry_uri() != self.uri:
-                mlflow.set_registry_uri(self.uri)
-            if self._stores is None:
-                self._stores = Stores(
-                    self.uri, model_stores._get_store(self.uri, self.uri), run_stores._get_store(self.uri)
-                )
+            if (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) != (self.tracking_uri, self.uri):
+                self._set_addresses()
             return call(self._stores)
+
+    def _set_addresses(self) -> None:
+        """Tell MLflow, which writes them into the environment too: there the user's own stay, by which pairs are told."""
+        users = {name: os.environ.get(name) for name in _VARIABLES}
+        mlflow.set_tracking_uri(self.tracking_uri)
+        mlflow.set_registry_uri(self.uri)
+        for name, value in users.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _pair(uri: str) -> tuple[str, str]:
+    """(Address of models, address of runs): those of MLflow's two variables where the address is one of them."""
+    tracking, registry = (os.environ.get(name, "") for name in _VARIABLES)
+    both = tracking and registry and uri.rstrip("/") in (tracking.rstrip("/"), registry.rstrip("/"))
+    return (registry, tracking) if both else (uri, uri)
+
+
+def _database(uri: str) -> Path | None:
+    """The file of a SQLite address, None for any other."""
+    return Path(uri.partition(":///")[2].partition("?")[0]).resolve() if uri.startswith("sqlite") else None

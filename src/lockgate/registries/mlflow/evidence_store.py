@@ -12,6 +12,7 @@ from typing import Any
 from lockgate.errors import Edited, NotFound, RegistryError, UnknownOutcome
 from lockgate.hashing import is_digest, sha256, sha256_file
 from lockgate.registries.mlflow import experiments
+from lockgate.registries.mlflow.artifact_folder import ArtifactFolder
 from lockgate.registries.mlflow.client import MlflowClient
 from lockgate.signoff.vote import Vote
 
@@ -60,11 +61,9 @@ class MlflowEvidence:
         return digest in self._complete_runs or any(_complete(run) for run in self._runs(digest))
 
     def fetch(self, digest: str, folder: Path) -> Path:
-        uri = self._run(digest).info.artifact_uri
+        run = self._run(digest)
         folder.mkdir(parents=True, exist_ok=True)
-        self._client.read(
-            f"evidence {digest}", lambda mlflow: mlflow.artifacts(uri).download_artifacts("", str(folder.resolve()))
-        )
+        ArtifactFolder(self._client, run.info.artifact_uri, f"evidence {digest}").download_all(folder)
         stored = folder / "evidence.json"
         if not stored.is_file() or sha256_file(stored) != digest:
             raise Edited(
@@ -111,21 +110,16 @@ class MlflowEvidence:
         self._client.write(f"the vote {name}", lambda mlflow: mlflow.runs.set_tag(run_id, tag))
 
     def _votes_of(self, uri: str) -> list[tuple[bytes, bytes]]:
-        listed = self._client.read("votes", lambda mlflow: mlflow.artifacts(uri).list_artifacts("votes"))
+        files = ArtifactFolder(self._client, uri, "votes")
+        listed = files.list("votes")
         small = [entry for entry in listed if not entry.is_dir and (entry.file_size or 0) <= Vote.most]
         stored = {PurePosixPath(entry.path).name: b"" for entry in listed}  # others are handed out as bytes of no vote
-        stored |= {PurePosixPath(entry.path).name: self._bytes(uri, entry.path) for entry in small}
+        stored |= {PurePosixPath(entry.path).name: files.read(entry.path) for entry in small}
         return [
             (stored[name], stored.get(f"{PurePosixPath(name).stem}.sig", b""))
             for name in sorted(stored)
             if name.endswith(".json")
         ]
-
-    def _bytes(self, uri: str, path: str) -> bytes:
-        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-            local = Path(folder, "vote")
-            self._client.read("votes", lambda mlflow: mlflow.artifacts(uri)._download_file(path, str(local)))
-            return local.read_bytes()
 
     def _make_run(self, digest: str, facts: Mapping[str, str]) -> Any:
         for name, value in facts.items():
@@ -162,8 +156,7 @@ class MlflowEvidence:
             self._log_artifact(run, folder / name, None if parent == "." else parent)
 
     def _log_artifact(self, run: Any, path: Path, folder: str | None) -> None:
-        root = run.info.artifact_uri
-        self._client.write(path.name, lambda mlflow: mlflow.artifacts(root).log_artifact(str(path), folder))
+        ArtifactFolder(self._client, run.info.artifact_uri, path.name).upload(path, folder)
 
     def _run(self, digest: str) -> Any:
         if digest not in self._complete_runs:

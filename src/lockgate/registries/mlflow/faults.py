@@ -30,6 +30,7 @@ _UNWELCOME = re.compile(r"credential|auth|token|forbidden|accessdenied|permissio
 _PASSWORD = re.compile(r"//[^/@\s]+@")
 _QUERY = re.compile(r"(\w+://[^\s?'\"<>]+)\?[^\s'\"<>)]+")
 _LONGEST = 300
+_AZURE = ("wasb", "wasbs", "abfs", "abfss")
 
 
 class Fault(Exception):
@@ -72,9 +73,11 @@ def message(raised: BaseException) -> str:
 
 
 def redacted(uri: str) -> str:
-    """The address without user, password and query."""
+    """The address without user, password and query; what Azure has before the `@` is the name of a container."""
     parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl() if parts.netloc else uri
+    user, _, host = parts.netloc.rpartition("@")
+    place = parts.netloc if parts.scheme in _AZURE and ":" not in user else host
+    return parts._replace(netloc=place, query="").geturl() if parts.netloc else uri
 
 
 def _chain(raised: BaseException) -> Iterator[BaseException]:
@@ -174,17 +177,17 @@ def _library_fault(cause: BaseException) -> Fault | None:
         package = (cause.name or "").partition(".")[0]
         named = f'"lockgate[{EXTRAS[package]}]"' if package in EXTRAS else package or "what it names"
         more = "; that brings PyMySQL: write mysql+pymysql:// in the address" if package == "MySQLdb" else ""
-        problem = f"needs {cause.name or 'a package'}, which is not installed"
+        problem = f"needs {cause.name or 'a package'}, which is not installed,"
         return Fault(RegistryError, problem, f"pip install {named}{more}", detail="" if cause.name else message(cause))
     if type(cause).__module__.partition(".")[0] in ("builtins", "mlflow", "requests", "sqlalchemy", "urllib3"):
         return None
     status, text = _status(cause), f"{type(cause).__name__}: {message(cause)}"
     if status in (401, 403) or (status is None and _UNWELCOME.search(type(cause).__name__)):
-        return Fault(Denied, "has a store that does not let us in", STORE_CREDENTIALS, detail=text)
+        return Fault(Denied, "does not let us in", STORE_CREDENTIALS, detail=text)
     if status == 404:
         return Fault(NotFound, "has no such thing", "check that its files are still in the store", detail=text)
     if status is not None and (status == 429 or status >= 500):
-        return Fault(Unavailable, "has a store that failed", REACHABLE, detail=text, again=True, nothing_written=False)
+        return Fault(Unavailable, "failed", REACHABLE, detail=text, again=True, nothing_written=False)
     return None
 
 
@@ -210,7 +213,7 @@ def _mlflow_fault(raised: BaseException) -> Fault:
         return Fault(RegistryError, "refused", "see the registry's own log", detail=text)
     if type(raised).__module__.startswith("mlflow."):
         return Fault(Unavailable, "failed", REACHABLE, detail=text, again=True, nothing_written=False)
-    lost = isinstance(raised, OSError) or type(raised).__module__.startswith("sqlalchemy.")
+    lost = isinstance(raised, OSError) or hasattr(raised, "orig")  # SQLAlchemy's errors of drivers
     return Fault(
         Unavailable if lost else RegistryError,
         "gave no answer" if lost else "failed",

@@ -14,6 +14,7 @@ from typing import Any
 
 from lockgate.errors import Denied, NotFound, Refused, RegistryError, Unavailable, UnknownOutcome
 from lockgate.registries.mlflow import model_files
+from lockgate.registries.mlflow.artifact_folder import ArtifactFolder
 from lockgate.registries.mlflow.client import MlflowClient, Stores
 from lockgate.registries.mlflow.evidence_store import MlflowEvidence
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
@@ -44,10 +45,14 @@ REMEDIES = {
 
 
 class MlflowRegistry:
-    """The port Registry over MLflow. lifecycle: `aliases`, or `stages`: MLflow's stages mirror the aliases."""
+    """The port Registry over MLflow. lifecycle: `aliases`, or `stages`: MLflow's stages mirror the aliases.
 
-    def __init__(self, uri: str, *, lifecycle: str = "aliases") -> None:
-        self._client = MlflowClient(uri)
+    tracking_uri: where runs are, and with them evidence and ledger; at the same address where it is None, unless that is
+    one of the two that MLFLOW_TRACKING_URI and MLFLOW_REGISTRY_URI name.
+    """
+
+    def __init__(self, uri: str, *, tracking_uri: str | None = None, lifecycle: str = "aliases") -> None:
+        self._client = MlflowClient(uri, tracking_uri)
         self._mirrors = lifecycle == "stages"
         self._ledgers: dict[str, MlflowLedger] = {}
         self._evidence: dict[str, MlflowEvidence] = {}
@@ -95,16 +100,11 @@ class MlflowRegistry:
         shutil.rmtree(target, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
 
-        def download(mlflow: Stores) -> None:
-            from mlflow.artifacts import download_artifacts
-
-            uri = mlflow.models.get_model_version_download_uri(version.name, version.version)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as landing:
-                stored = Path(download_artifacts(artifact_uri=uri, dst_path=landing))
-                stored.replace(target)
-                Path(landing).mkdir(exist_ok=True)
-
-        self._client.read(f"the files of {version}", download)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as landing:
+            files = Path(landing, "files")
+            files.mkdir()
+            self._files(version, f"the files of {version}").download_all(files)
+            files.replace(target)
         (target / _DOWNLOAD_MARK).unlink(missing_ok=True)
         if not any(target.iterdir()):
             raise NotFound(f"{version} has no files", remedy="register it again from a logged model")
@@ -131,13 +131,17 @@ class MlflowRegistry:
         )
 
     def signature(self, version: ModelVersion) -> Mapping[str, Any] | None:
-        def download(mlflow: Stores) -> Mapping[str, Any]:
-            uri = mlflow.models.get_model_version_download_uri(version.name, version.version)
-            with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
-                mlflow.artifacts(uri)._download_file(model_files.MODEL_FILE, str(Path(folder, model_files.MODEL_FILE)))
-                return model_files.model_file(Path(folder))
+        with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
+            self._files(version, f"the signature of {version}").download(
+                model_files.MODEL_FILE, Path(folder, model_files.MODEL_FILE)
+            )
+            return model_files.signature(model_files.model_file(Path(folder)))
 
-        return model_files.signature(self._client.read(f"the signature of {version}", download))
+    def _files(self, version: ModelVersion, subject: str) -> ArtifactFolder:
+        uri = self._client.read(
+            subject, lambda mlflow: mlflow.models.get_model_version_download_uri(version.name, version.version)
+        )
+        return ArtifactFolder(self._client, uri, subject)
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         try:

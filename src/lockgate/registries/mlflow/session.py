@@ -11,7 +11,6 @@ import logging
 import os
 import random
 import re
-import threading
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -45,7 +44,6 @@ _SIGN_IN = re.compile(r"sign.?in|log.?in|log.?on|single sign|\bsso\b|oauth|saml|
 _TITLE = re.compile(r"<title[^>]*>(.{0,200}?)</title", re.IGNORECASE | re.DOTALL)
 
 log = logging.getLogger("lockgate.registries")
-latest = threading.local()  # `url`: of the last request of this thread
 
 
 def budget() -> float:
@@ -62,8 +60,8 @@ class PatientSession(requests.Session):
     """A session that waits and repeats within the budget, and raises Fault for answers that are not MLflow's."""
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-        latest.url = request.url or ""
-        path = urlsplit(latest.url).path
+        url = request.url or ""
+        path = urlsplit(url).path
         if _PROBES.search(path):
             return super().send(request, **options)
         repeatable = request.method in ("GET", "HEAD", "PUT") or path.endswith("/search")
@@ -87,7 +85,7 @@ class PatientSession(requests.Session):
                 fault.again = False
                 raise fault
             if wait >= _TELL_SECONDS:
-                log.info("the registry at %s %s; trying again in %.0f s", _origin(latest.url), fault, wait)
+                log.info("the registry at %s %s; trying again in %.0f s", _origin(url), fault, wait)
             time.sleep(wait)
             attempt += 1
             if getattr(request, "_body_position", None) is not None:

@@ -12,22 +12,30 @@ from lockgate.registries.spec import UriSpec
 
 
 class MlflowSpec(UriSpec):
-    """An MLflow server, or a database such as `sqlite:///mlflow.db`."""
+    """An MLflow server, or a database such as `sqlite:///mlflow.db`. tracking_uri: of the runs, where they are elsewhere."""
 
     version_pattern: ClassVar[str] = "[1-9][0-9]{0,17}"  # a 64-bit integer in MLflow's database
     version_form: ClassVar[str] = "one integer"
     version_type: ClassVar[type] = int
 
+    tracking_uri: str | None = None
+
     def open(self, root: Path) -> Registry:
         """A relative SQLite path begins at the root. Raises RegistryError where the database file does not exist."""
         from lockgate.registries.mlflow.registry import MlflowRegistry
 
-        uri = self.uri
-        if relative := re.fullmatch(r"(sqlite:///)([^/].*)", uri):
-            uri = f"{relative[1]}{(root / relative[2]).absolute()}"
-        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-            raise RegistryError(
-                f"there is no MLflow database at {self.uri}",
-                remedy="log and register a model there first, or set the uri (often MLFLOW_TRACKING_URI) to the one that is meant",
-            )
-        return MlflowRegistry(uri, lifecycle=self.lifecycle)
+        tracking_uri = None if self.tracking_uri is None else _existing(self.tracking_uri, root)
+        return MlflowRegistry(_existing(self.uri, root), tracking_uri=tracking_uri, lifecycle=self.lifecycle)
+
+
+def _existing(uri: str, root: Path) -> str:
+    """The address with an absolute path, where it is one of SQLite."""
+    absolute = uri
+    if relative := re.fullmatch(r"(sqlite:///)([^/].*)", uri):
+        absolute = f"{relative[1]}{(root / relative[2]).absolute()}"
+    if absolute.startswith("sqlite:///") and not Path(absolute.removeprefix("sqlite:///")).exists():
+        raise RegistryError(
+            f"there is no MLflow database at {uri}",
+            remedy="log and register a model there first, or set the uri (often MLFLOW_TRACKING_URI) to the one that is meant",
+        )
+    return absolute
