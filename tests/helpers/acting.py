@@ -125,7 +125,7 @@ class Runner:
         if installed:
             document = yaml.safe_load(text)
             document["runs"]["steps"][0]["run"] = (
-                'ln -s "$(dirname "$(dirname "$PYTHON_OF_TESTS")")" "$SCRATCH/lockgate"'
+                'ln -sfn "$(dirname "$(dirname "$PYTHON_OF_TESTS")")" "$SCRATCH/lockgate"'
             )
             self._keep(name, yaml.safe_dump(document))
             return

@@ -5,7 +5,9 @@ What act cannot fetch here is replaced as `acting` says; `queue: max` is taken o
 
 from __future__ import annotations
 
+import re
 import shlex
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from helpers.acting import ACTION, Acted, Runner
+from helpers.acting import ACTION, ROOT, Acted, Runner
 from helpers.hub.contract import github
 from helpers.hub.emulator import BOT, NAME, World, user
 from helpers.hub.served import TOKEN, Served
@@ -298,6 +300,31 @@ def test_a_reason_for_a_rollback_is_text(tmp_path: Path) -> None:
     assert done.jobs == {"rollback": "success"}
     assert desk.given == [f"rollback {WRITING}{reason}"]
     assert not list(desk.store.iterdir())
+
+
+LOAD = re.compile(r"  - gate: latency\n.*", re.DOTALL)
+
+
+def test_this_repository_stops_a_bad_model_of_its_own_and_lets_a_good_one_pass(tmp_path: Path, blank: Path) -> None:
+    """Its own workflow, with the action that it names as `./`; without the gates that need a quiet machine.
+
+    lockgate and what the models need are installed already, as the tests' own. A checkout without a ref is act's own.
+    """
+    runner = Runner(tmp_path)
+    tree = runner.repository
+    runner.put_ours("./", installed=True)
+    shutil.copyfile(runner.actions.pop("./") / "action.yml", tree / "action.yml")
+    (tree / "gates").mkdir()
+    pipeline, cut = LOAD.subn("", (ROOT / "gates" / "demo.yaml").read_text(encoding="utf-8"))
+    (tree / "gates" / "demo.yaml").write_text(pipeline, encoding="utf-8")
+    text = (ROOT / ".github" / "workflows" / "model-gate.yml").read_text(encoding="utf-8")
+    workflow, installs = re.subn(r"run: python -m pip install .*", 'run: "true"', text)
+    shutil.copyfile(blank, tree / "mlflow.db")
+    done = runner.run(workflow, {"ref": "refs/heads/main"}, on="push")
+
+    assert (cut, installs) == (1, 1)
+    assert done.jobs == {"gate": "success"}, done.log("gate")
+    assert "bad: failure fail no; good: success pass" in done.log("gate")
 
 
 SPOOF = """\

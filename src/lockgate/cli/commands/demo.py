@@ -94,11 +94,9 @@ class _Story:
 
     def build(self) -> None:
         """Make data, key, pipelines, a git history and the registry with its three versions."""
-        from lockgate.cli.demo.data import TRAIN_ROWS, models, payments, write_data
-        from lockgate.cli.demo.register import register
+        from lockgate.cli.demo.register import prepare
 
         self.headline("A registry, a champion, two candidates")
-        write_data(self.folder / "data")
         self.key.parent.mkdir()
         _quiet(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", OWNER, "-f", str(self.key)], self.folder)
         (self.folder / "policy").mkdir()
@@ -116,13 +114,10 @@ class _Story:
         _quiet(["git", "add", "gates", "policy"], self.folder)
         _quiet(["git", "commit", "-q", "--no-verify", "-m", "a fraud model and its gates"], self.folder)
         commit = _quiet(["git", "rev-parse", "HEAD"], self.folder).strip()
-        data = payments(TRAIN_ROWS, seed=1)
-        trained = models(data)
-        uri = f"sqlite:///{self.folder / 'mlflow.db'}"
         chatter = io.StringIO()
         try:
             with redirect_stderr(chatter):  # MLflow's hints to people who log models
-                register(uri, "fraud", trained, data, commit=commit, folder=self.folder)
+                trained = prepare(self.folder, commit=commit)
         except BaseException:
             show(chatter.getvalue(), err=True)
             raise

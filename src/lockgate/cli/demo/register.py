@@ -11,7 +11,16 @@ import mlflow
 import pandas as pd
 from mlflow.models import infer_signature
 
-from lockgate.cli.demo.data import DemoModel, Payments
+from lockgate.cli.demo.data import TRAIN_ROWS, DemoModel, Payments, models, payments, write_data
+
+
+def prepare(folder: Path, *, commit: str) -> tuple[DemoModel, ...]:
+    """Write the data and register the models, versions 1 to 3 of `fraud`, where gates/demo.yaml looks for them."""
+    write_data(folder / "data")
+    data = payments(TRAIN_ROWS, seed=1)
+    trained = models(data)
+    register(f"sqlite:///{folder / 'mlflow.db'}", "fraud", trained, data, commit=commit, folder=folder)
+    return trained
 
 
 def register(uri: str, name: str, models: tuple[DemoModel, ...], data: Payments, *, commit: str, folder: Path) -> None:
