@@ -66,6 +66,9 @@ locks: $(VENV)/.dev
 	$(LOCK) locks/uv.in -o locks/uv.txt
 	$(LOCK) locks/decide.in -o locks/decide.txt
 	$(LOCK) pyproject.toml locks/run.in -o locks/run.txt
+	for extra in azure gcs mysql postgresql s3; do \
+	  $(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra \
+	  | $(LOCK) -c locks/run.txt - -o locks/$$extra.txt || exit 1; done
 
 clean:
 	rm -rf $(VENV) .servers .demo .gate .pytest_cache .mypy_cache .ruff_cache

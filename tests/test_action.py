@@ -18,6 +18,7 @@ import yaml
 from helpers.index import reachable
 from lockgate.cli.commands.github import command
 from lockgate.evidence.finding import Verdict
+from lockgate.registries.mlflow import faults
 from lockgate.signoff.decision import SignoffDecision
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,7 +33,10 @@ def pins(name: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", package).lower(): version for package, version in found}
 
 
-@pytest.mark.parametrize("lock", ["locks/uv.txt", "locks/decide.txt", "locks/run.txt"])
+EXTRAS = ("azure", "gcs", "mysql", "postgresql", "s3")
+
+
+@pytest.mark.parametrize("lock", [f"locks/{name}.txt" for name in ("uv", "decide", "run", *EXTRAS)])
 def test_a_lock_holds_tested_versions_by_hash_and_names_no_index(lock: str) -> None:
     """Every version is the one of constraints.txt, where that has the package; each has hashes."""
     text, tested = (ROOT / lock).read_text(encoding="utf-8"), pins("constraints.txt")
@@ -58,6 +62,44 @@ def test_the_locks_hold_what_is_needed() -> None:
     assert len(pins("locks/decide.txt")) < 25
     assert not {"mlflow", "numpy", "pandas", "pyarrow"} & set(pins("locks/decide.txt"))
     assert set(pins("locks/uv.txt")) == {"uv"}
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_the_lock_of_an_extra_holds_what_pyproject_says_and_agrees_with_that_of_a_run(extra: str) -> None:
+    """Both are installed at once; a package of two versions would be none."""
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    held, run = pins(f"locks/{extra}.txt"), pins("locks/run.txt")
+
+    assert {re.split(r"[<>=\[]", line)[0] for line in extras[extra]} <= set(held)
+    assert held == held | {name: version for name, version in run.items() if name in held}
+
+
+@pytest.mark.parametrize("extras", ["s3 gcz", "../run", "*", "s3,$(id)", "S3"])
+def test_an_extra_that_nobody_knows_is_refused_before_anything_is_installed(tmp_path: Path, extras: str) -> None:
+    """Those that there are get named."""
+    given = {
+        "ACTION": str(ROOT),
+        "SCRATCH": str(tmp_path),
+        "GATE_COMMAND": "run",
+        "GATE_INDEX": "",
+        "GATE_EXTRAS": extras,
+    }
+    done = subprocess.run(["bash", "-c", STEPS[0]["run"]], env=os.environ | given, capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in EXTRAS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_extras_are_those_of_the_description_and_of_the_errors() -> None:
+    """What is said to be missing can be asked for."""
+    offered = re.findall(r"^ +([a-z0-9 |]+)\) if ", STEPS[0]["run"], re.M)
+
+    assert tuple(name.strip() for name in offered[0].split("|")) == EXTRAS
+    assert all(name in ACTION["inputs"]["extras"]["description"] for name in EXTRAS)
+    assert set(faults.EXTRAS.values()) == set(EXTRAS)
 
 
 def test_it_offers_what_gate_github_has() -> None:
@@ -160,7 +202,13 @@ def test_45_nothing_in_the_workspace_and_no_variable_of_the_job_is_what_gets_ins
     venv.create(tmp_path / "bare", with_pip=False)
     kept = {name: os.environ[name] for name in os.environ if name not in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")}
     given = kept | hostile(workspace) | {"LOADED": str(loaded), "PATH": f"{tmp_path}/bare/bin:{os.environ['PATH']}"}
-    given |= {"ACTION": str(ROOT), "SCRATCH": str(scratch), "GATE_COMMAND": "decide", "GATE_INDEX": ""}
+    given |= {
+        "ACTION": str(ROOT),
+        "SCRATCH": str(scratch),
+        "GATE_COMMAND": "decide",
+        "GATE_INDEX": "",
+        "GATE_EXTRAS": "s3, gcs",
+    }
     given |= {
         "GATE_RECORD": str(scratch / "record"),
         "GITHUB_EVENT_PATH": "",
@@ -212,7 +260,13 @@ def test_an_index_that_offers_another_file_installs_nothing(tmp_path: Path) -> N
     server = ThreadingHTTPServer(("127.0.0.1", 0), Index)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     index = f"http://127.0.0.1:{server.server_address[1]}/index"
-    given = {"ACTION": str(ROOT), "SCRATCH": str(tmp_path), "GATE_COMMAND": "promote", "GATE_INDEX": index}
+    given = {
+        "ACTION": str(ROOT),
+        "SCRATCH": str(tmp_path),
+        "GATE_COMMAND": "promote",
+        "GATE_INDEX": index,
+        "GATE_EXTRAS": "",
+    }
     done = subprocess.run(
         ["bash", "-c", STEPS[0]["run"]], env=os.environ | given, capture_output=True, text=True, timeout=120
     )
