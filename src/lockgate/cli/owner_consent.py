@@ -20,20 +20,24 @@ from lockgate.signoff.vote import Vote, check_reason
 
 @dataclass(frozen=True)
 class OwnerConsent:
-    """Get the votes that a rollback needs, once it knows what it would do. key, vote: files that an owner's consent is in."""
+    """Get the votes that a rollback needs, once it knows what it would do.
+
+    key, vote: files that an owner's consent is in. source: the policy's place, for messages.
+    """
 
     policy: SignoffPolicy
     actor: Identity
     reason: str = ""
     key: Path | None = None
     vote: Path | None = None
+    source: str = "the pipeline"
 
     def check_unfinished(self, entry: Entry) -> None:
         """An owner may, in person or with a key; what somebody signed before cannot be about what comes after."""
         if not needs_consent(self.policy, self.actor):
             return
         if self.key is not None:
-            signer_of(self.policy, self.key, source="the pipeline")
+            signer_of(self.policy, self.key, source=self.source)
             return
         raise Waiting(
             f"{entry.label} ({entry.kind.replace('_', ' ')} by {entry.actor}) is not done, and to leave it an owner must approve",
@@ -65,7 +69,7 @@ class OwnerConsent:
         if self.key is None:
             raise UsageError("there is no key to sign with", remedy="add --key FILE")
         check_reason(self.reason)
-        by = signer_of(self.policy, self.key, source="the pipeline")
+        by = signer_of(self.policy, self.key, source=self.source)
         vote: Vote = Vote("rollback", plan.sha256, plan.model, None, self.reason, now(), by)
         return vote.bytes, sign_vote(vote, self.key, self.policy)
 

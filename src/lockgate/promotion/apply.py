@@ -49,6 +49,7 @@ class Operator:
     """Who moves the versions of a model, in which registry, and under which policy.
 
     switch_traffic: makes serving follow an entry and says what that led to, None where the policy has no switch.
+    rollback_owners: what the entries say of who must agree to a rollback.
     """
 
     registry: Registry
@@ -58,6 +59,7 @@ class Operator:
     actor: Identity
     clock: Clock
     switch_traffic: TrafficSwitch | None = None
+    rollback_owners: tuple[str, ...] | None = None
 
     def read_state(self) -> RegistryState:
         """Read ledger, aliases and stages. Raises Refused where the ledger is broken or deleted."""
@@ -65,7 +67,14 @@ class Operator:
 
     def draft(self, chain: Chain, kind: Kind, **fields: Any) -> Entry:
         """The entry of ours that would come next. fields: the others of `Chain.draft`."""
-        return chain.draft(kind, actor=self.actor, at=self.clock(), lease=self.promotion.lease, **fields)
+        return chain.draft(
+            kind,
+            actor=self.actor,
+            at=self.clock(),
+            lease=self.promotion.lease,
+            rollback_owners=self.rollback_owners,
+            **fields,
+        )
 
 
 @dataclass(frozen=True)
@@ -147,6 +156,7 @@ def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry
         reason=f"put back: {', '.join(reasons)}",
         at=now,
         lease=last.lease,
+        rollback_owners=last.rollback_owners,
     )
 
 

@@ -128,6 +128,7 @@ def _archive(operator: Operator) -> ArchiveResult:
         reason=f"version {soak.production} has held Production for {duration_text(promotion.soak)}",
         at=now,
         lease=promotion.lease,
+        rollback_owners=operator.rollback_owners,
     )
     state = carry_out(operator, state, draft)
     return ArchiveResult(model, now, promotion, state.standing, entry=draft, forwarded=forwarded)

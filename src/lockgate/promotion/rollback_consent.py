@@ -12,11 +12,12 @@ from lockgate.evidence.record import Record
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.identity import Identity
-from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.policy import Owner, SignoffPolicy
 from lockgate.signoff.vote import CLOCK_SKEW, Vote
 from lockgate.units import duration_text, utc_text
 
 GOOD_FOR = timedelta(hours=1)
+_MOST_SIGNS = 1200  # of the owners in an entry of the ledger, which has to hold all else, too
 
 
 @dataclass(frozen=True)
@@ -92,3 +93,38 @@ def _objection(policy: SignoffPolicy, plan: RollbackPlan, ballot: Ballot, vote: 
     if vote.at + GOOD_FOR <= now:
         return f"it is from {utc_text(vote.at)} and was good for {duration_text(GOOD_FOR)}"
     return None
+
+
+def rollback_owners(policy: SignoffPolicy) -> tuple[str, ...] | None:
+    """Those who may agree to a rollback, as an entry of the ledger names them: `github:ID`, and public keys.
+
+    None where the policy requires nobody's approval; empty where they do not fit.
+    """
+    if policy.rollback != "owner":
+        return None
+    owners = [owner for person in policy.people() for owner in person.owners]
+    accounts = [f"github:{owner.id}" for owner in owners if owner.id is not None]
+    keys = [owner.key.split() for owner in owners if owner.key is not None]
+    for words in (None, 2):  # with the names behind the keys, else without
+        named = tuple(dict.fromkeys([*accounts, *(" ".join(key[:words]) for key in keys)]))
+        if sum(map(len, named)) <= _MOST_SIGNS:
+            return named
+    return ()
+
+
+def ledger_policy(entry: Entry) -> SignoffPolicy:
+    """The policy of rollbacks that the last entry of a ledger holds. Raises Waiting where it holds only that there is one."""
+    if entry.rollback_owners is None:
+        return SignoffPolicy()
+    try:
+        owners = [
+            Owner(id=int(text.removeprefix("github:"))) if text.startswith("github:") else Owner(key=text)
+            for text in entry.rollback_owners
+        ]
+        return SignoffPolicy(groups={"owners": tuple(owners)}, require={"owners": 0}, rollback="owner")
+    except ValueError as error:
+        raise Waiting(
+            f"by {entry.label} an owner must approve a rollback, and who that is stands in the pipeline alone",
+            code="owner_needed",
+            remedy="call it where the pipeline is, or name that with --pipeline FILE",
+        ) from error

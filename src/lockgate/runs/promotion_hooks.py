@@ -15,6 +15,7 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.apply import Operator
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.preconditions import PromotionTerms
+from lockgate.promotion.rollback_consent import rollback_owners
 from lockgate.promotion.rollback_proof import RollbackAnswer
 from lockgate.promotion.traffic_switch import switch_traffic
 from lockgate.registries.ports import ModelVersion, Registry
@@ -43,6 +44,7 @@ def make_operator(
         actor=actor or git.current_identity(pipeline.root),
         clock=now,
         switch_traffic=_traffic_switch(pipeline, environ=environ),
+        rollback_owners=rollback_owners(pipeline.signoff or SignoffPolicy()),
     )
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lockgate.cli.output import show_lines
-from lockgate.errors import UsageError
+from lockgate.errors import NotFound, PipelineError, UsageError
+
+if TYPE_CHECKING:
+    from lockgate.pipeline.pipeline import Pipeline
+    from lockgate.promotion.apply import Operator
+    from lockgate.signoff.policy import SignoffPolicy
 
 
 @click.command("rollback")
@@ -24,6 +30,12 @@ from lockgate.errors import UsageError
     "--sign-only", type=click.Path(path_type=Path), help="Sign with --key, write the consent here, move nothing."
 )
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
+@click.option(
+    "--registry",
+    "uri",
+    metavar="URI",
+    help="Where the model is registered, for whoever has no pipeline of it; MLFLOW_TRACKING_URI by default.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     model: str,
@@ -34,24 +46,22 @@ def command(
     vote: Path | None,
     sign_only: Path | None,
     path: Path | None,
+    uri: str | None,
     as_json: bool,
 ) -> None:
     """Make the previous version of MODEL Production again and withdraw the one that leaves. Nothing is measured."""
     from lockgate.cli.console import show_outcome
-    from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.cli.notifications import notify_moved
     from lockgate.cli.owner_consent import OwnerConsent
     from lockgate.promotion.rollback import plan_rollback, rollback
-    from lockgate.runs.promotion_hooks import make_operator
-    from lockgate.signoff.policy import SignoffPolicy
 
     if key is not None and vote is not None:
         raise UsageError("--key signs now and --vote was signed before", remedy="give one of the two")
     if sign_only is not None and key is None:
         raise UsageError("--sign-only needs a key", remedy="add --key FILE")
-    pipeline = model_pipeline(model, path)
-    operator = make_operator(pipeline, environ=os.environ)
-    consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), operator.actor, reason=reason, key=key, vote=vote)
+    pipeline, operator, policy = _authority(model, path, uri)
+    source = "the pipeline" if pipeline is not None else "the ledger"
+    consent = OwnerConsent(policy, operator.actor, reason=reason, key=key, vote=vote, source=source)
     target = None if to is None else str(to)
     if sign_only is not None:
         plan = plan_rollback(operator, to=target, withdrawn_ok=withdrawn_ok)
@@ -59,4 +69,46 @@ def command(
         return
     outcome = rollback(operator, to=target, reason=reason, withdrawn_ok=withdrawn_ok, consent=consent)
     show_outcome(outcome, as_json=as_json)
-    notify_moved(pipeline, outcome)
+    if pipeline is not None:
+        notify_moved(pipeline, outcome)
+
+
+def _authority(model: str, path: Path | None, uri: str | None) -> tuple[Pipeline | None, Operator, SignoffPolicy]:
+    """Whose rules a rollback follows: those of the pipeline, where there is one, else those of the ledger."""
+    from lockgate.cli.evidence_lookup import model_pipeline, project_root
+    from lockgate.runs.lookup import NoPipeline
+    from lockgate.runs.promotion_hooks import make_operator
+    from lockgate.runs.without_pipeline import ledger_operator
+    from lockgate.signoff.policy import SignoffPolicy
+
+    if path is not None and uri is not None:
+        raise UsageError("--pipeline says where the model is registered", remedy="leave --registry away")
+    named = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    absent = None
+    try:
+        pipeline = model_pipeline(model, path)
+    except NoPipeline as error:
+        absent = UsageError(error.message, remedy=f"{error.remedy}, or the registry with --registry URI")
+        reason = f"no pipeline of {model} is here"
+    except PipelineError as error:
+        if uri is None:
+            raise
+        reason = error.complaints[0]
+    else:
+        if uri not in (None, getattr(pipeline.registry, "uri", None)):
+            raise UsageError(
+                f"{pipeline.path} says that {model} is registered elsewhere", remedy="leave --registry away"
+            )
+        return pipeline, make_operator(pipeline, environ=os.environ), pipeline.signoff or SignoffPolicy()
+    if absent is not None and not named:
+        raise absent
+    try:
+        operator, policy = ledger_operator(str(named), model, project_root())
+    except (NotFound, UsageError) as error:
+        if absent is None or uri is not None:
+            raise
+        raise absent from error  # nobody said that the model is there
+    place = "--registry" if uri else "MLFLOW_TRACKING_URI"
+    said = f"{reason}: the registry of {place} is meant, and the ledger's rules; traffic is not switched"
+    show_lines([said], err=True)
+    return None, operator, policy

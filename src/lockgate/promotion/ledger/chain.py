@@ -102,10 +102,13 @@ class Chain:
         evidence: str | None = None,
         votes: Sequence[str] = (),
         reason: str = "",
+        rollback_owners: tuple[str, ...] | None = None,
     ) -> Entry:
         """The entry that would come next."""
         epoch, prev = self.next_link
-        return Entry(epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease)
+        return Entry(
+            epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease, rollback_owners
+        )
 
     def mark(self, entry: Entry, *, actor: Identity, at: datetime, ending: Ending = "done", note: str = "") -> Done:
         """What says how the entry, the last of this chain, ended."""

@@ -23,6 +23,8 @@ class Entry(Record):
     """One line of the ledger. `source` and `target` are version numbers, `from` and `to` in its JSON.
 
     votes: SHA-256 of each counted vote. lease: how long others leave an unfinished entry to whoever claimed it.
+    rollback_owners: one of whom must agree to a rollback, for whoever has no pipeline; None, and in no JSON, where the
+    policy requires none, empty where they are too many to be written here.
     """
 
     schema = "lockgate/ledger/v1"
@@ -39,6 +41,11 @@ class Entry(Record):
     reason: str
     at: datetime
     lease: timedelta
+    rollback_owners: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        unsaid = ("rollback_owners",) if self.rollback_owners is None else ()
+        return {key: value for key, value in super().to_json().items() if key not in unsaid}
 
     @property
     def label(self) -> str:
@@ -70,6 +77,7 @@ class Entry(Record):
             reason=stored_json.text(value, "reason"),
             at=utc(stored_json.text(value, "at")),
             lease=lease,
+            rollback_owners=stored_json.texts(value, "rollback_owners") if "rollback_owners" in value else None,
             stored=text.encode(),
         )
 

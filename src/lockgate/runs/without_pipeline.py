@@ -1,0 +1,51 @@
+"""Roll back where the pipeline is not: the registry is named, and the rules are those that the ledger holds."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lockgate.errors import LockgateError, UsageError
+from lockgate.integrations import git
+from lockgate.promotion.apply import Operator, read_state
+from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.rollback_consent import ledger_policy
+from lockgate.registries.ports import Registry
+from lockgate.registries.spec import RegistrySpec
+from lockgate.runs.run import now
+from lockgate.signoff.policy import SignoffPolicy
+
+
+def ledger_operator(uri: str, model: str, root: Path) -> tuple[Operator, SignoffPolicy]:
+    """Who rolls a model back, and the policy of that by the ledger; traffic is not switched.
+
+    uri: of an MLflow registry. root: where a relative path in it begins. Raises Waiting where an owner must approve, and who
+    that is cannot be read from the ledger.
+    """
+    registry = _open(uri, model, root)
+    last = read_state(registry, model).chain.last
+    if last is None:
+        raise UsageError(
+            f"the ledger of {model} is empty there, so nothing can be rolled back",
+            remedy="look at the name of the model, and at the registry",
+        )
+    actor, rule = git.current_identity(root), last.rollback_owners
+    operator = Operator(registry, model, promotion=PromotionPolicy(), actor=actor, clock=now, rollback_owners=rule)
+    return operator, ledger_policy(last)
+
+
+def _open(uri: str, model: str, root: Path) -> Registry:
+    """The registry, with stages where they mirror the aliases: serving may load its models by them."""
+    try:
+        spec = RegistrySpec.model_validate({"uri": uri})
+    except ValidationError as error:
+        raise UsageError(f"{uri!r} is no registry", remedy="write one like https://mlflow.example.org") from error
+    registry = spec.open(root)
+    with suppress(LockgateError):  # one without stages has none that mirror anything
+        staged = RegistrySpec.model_validate({"uri": uri, "lifecycle": "stages"}).open(root)
+        stages, production = staged.stages(model), registry.aliases(model).get("production")
+        if production and stages.by_version.get(production) == stages.names.get("production"):
+            return staged
+    return registry
