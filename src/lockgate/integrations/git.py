@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lockgate.errors import LockgateError
+from lockgate.integrations.trailers import co_authors
 from lockgate.signoff.identity import Identity
 from lockgate.text import one_line
 
-_CO_AUTHOR = re.compile(r"^co-authored-by:.*<(?P<email>[^<>\s]+@[^<>\s]+)>\s*$", re.IGNORECASE | re.MULTILINE)
 _SAFE = re.compile(r"git config --global --add safe\.directory .+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # whole: a shorter one may be the name of a branch
 _SECONDS, _REMOTE_SECONDS = 30, 300
@@ -33,8 +33,8 @@ def authors(commit: str, root: Path) -> tuple[str, ...]:
     if not text:
         return ()
     author, _, message = text.partition("\n")
-    emails = [author, *(match["email"] for match in _CO_AUTHOR.finditer(message))]
-    return tuple(dict.fromkeys(email.strip().lower() for email in emails if email.strip()))
+    emails = [author.strip().lower(), *co_authors(message)]
+    return tuple(dict.fromkeys(filter(None, emails)))
 
 
 def is_commit(text: str) -> bool:
@@ -51,6 +51,13 @@ def current_identity(root: Path) -> Identity:
         return Identity("unverified", one_line(getpass.getuser()))
     except (KeyError, OSError):
         return Identity("unverified", "unknown")
+
+
+def merged_by(email: str, root: Path) -> bool:
+    """Whether the commit that is checked out is a merge by a committer of that address, as it claims."""
+    lines = _git(["cat-file", "commit", "HEAD"], root).out.partition("\n\n")[0].splitlines()
+    parents = sum(line.startswith("parent ") for line in lines)
+    return parents == 2 and any(line.startswith("committer ") and f"<{email}>" in line for line in lines)
 
 
 def head_commit(root: Path) -> str | None:
