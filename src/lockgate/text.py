@@ -16,9 +16,10 @@ _BEGUN = re.compile(r"(?i):[a-z0-9_+\-\\]+$")
 # GitHub reads `::name::` where a line begins and `##[name]` anywhere in it, Azure and TeamCity `##vso[`, `##teamcity[`.
 _RUNNER_COMMAND = re.compile(r"(?:^\s*(?=::)|##\w*(?=\[))")
 _UNPRINTABLE = re.compile(r"[^ -~\n]")
+# A place on a page of GitHub is a number; any other fragment may hold a secret.
 _ADDRESS = re.compile(
     r"""(?P<scheme>\b[A-Za-z][A-Za-z0-9+.\-]{0,30}://)(?P<user>[^\s/?#"'<>]*@)?(?P<place>[^\s?#"'<>|]*)"""
-    r"""(?P<query>\?[^\s#"'<>|]+)?(?P<fragment>\#[^\s"'<>|]+)?"""
+    r"""(?P<query>\?[^\s#"'<>|]+)?(?P<fragment>\#(?!(?:issuecomment-|pullrequestreview-|discussion_r)\d)[^\s"'<>|]+)?"""
 )
 _CUT = re.compile(r"\?…[.,:;)\]]*")
 _SHORTEST_SECRET = 6

@@ -28,6 +28,19 @@ class Objection:
 
 
 @dataclass(frozen=True)
+class UnclearWords:
+    """Words of somebody to the gate that were not understood, and where they stand.
+
+    approving: they look like an approval, so that they are an objection only where one counts already.
+    """
+
+    by: Identity
+    at: datetime
+    url: str
+    approving: bool = False
+
+
+@dataclass(frozen=True)
 class Ballot:
     """What was cast, as the channels found it.
 
@@ -35,7 +48,8 @@ class Ballot:
     each must belong to somebody whom the policy names. accounts: who else had a hand in it, known beyond doubt, and so
     not asked to be in the policy. Without authors and accounts nobody knows who made it. hold: that no vote counts at
     the moment, because what was evaluated is not what lies there now. unread: a sentence for each file that should be a
-    vote and is none. authors_remedy: how the authors become known, where they are not.
+    vote and is none. authors_remedy: how the authors become known, where they are not. unclear: what could be an objection,
+    and was not understood.
     """
 
     votes: tuple[Vote, ...] = ()
@@ -45,6 +59,7 @@ class Ballot:
     hold: SignoffDecision | None = None
     unread: tuple[str, ...] = ()
     authors_remedy: str | None = None
+    unclear: tuple[UnclearWords, ...] = ()
 
     def made_by(self, person: Person) -> bool:
         """Whether a person had a hand in what was evaluated."""
@@ -62,7 +77,10 @@ class IgnoredVote:
 
 @dataclass(frozen=True)
 class SignoffDecision:
-    """Whether the evidence may be promoted. counted: SHA-256 of the approvals it rests on. missing: group → votes."""
+    """Whether the evidence may be promoted. counted: SHA-256 of the approvals it rests on. missing: group → votes.
+
+    unclear: words that hold it until whoever wrote them makes them clear.
+    """
 
     state: Literal["approved", "pending", "rejected", "expired", "refused", "superseded"]
     code: str
@@ -71,6 +89,7 @@ class SignoffDecision:
     counted: tuple[str, ...] = ()
     missing: Mapping[str, int] = field(default_factory=dict)
     ignored: tuple[IgnoredVote, ...] = ()
+    unclear: tuple[UnclearWords, ...] = ()
 
 
 def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> SignoffDecision:
@@ -91,6 +110,9 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
     check = partial(_check_approval, policy, evidence, ballot, now)
     counted, signed, missing = count_votes(policy.require, newest, ignored, verb="approve", check=check)
+    unclear = _still_unclear(people, ballot, newest, counted.values())
+    if not missing and unclear:
+        return _hold_unclear(people, unclear, tuple(ignored), hashes_of(counted.values()))
     if not missing:
         names = ", ".join(person.name for person in signed)
         hashes = hashes_of(counted[person] for person in signed)
@@ -105,6 +127,42 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         missing=missing,
         ignored=tuple(ignored),
         remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)} --key FILE",
+        unclear=unclear,
+    )
+
+
+def _still_unclear(
+    people: Sequence[Person], ballot: Ballot, newest: Mapping[Person, Vote], counted: Iterable[Vote]
+) -> tuple[UnclearWords, ...]:
+    """The words of owners that were not understood, and that no later vote of the same person on this evidence made clear."""
+    first = min((vote.at for vote in counted), default=None)
+    standing = []
+    for words in ballot.unclear:
+        person = next((person for person in people if person.is_(words.by)), None)
+        later = newest.get(person) if person is not None else None
+        if person is None or (later is not None and later.at > words.at):
+            continue
+        if not words.approving or (first is not None and first <= words.at):
+            standing.append(words)
+    return tuple(standing)
+
+
+def _hold_unclear(
+    people: Sequence[Person],
+    unclear: tuple[UnclearWords, ...],
+    ignored: tuple[IgnoredVote, ...],
+    counted: tuple[str, ...],
+) -> SignoffDecision:
+    words = unclear[-1]
+    name = next((person.name for person in people if person.is_(words.by)), str(words.by))
+    return SignoffDecision(
+        "pending",
+        "unclear",
+        f"{name} wrote something to the gate that it does not understand, and that may be an objection: {words.url}",
+        f"ask {name} to say it anew in a form that is known: to approve, to reject or to revoke",
+        counted=counted,
+        ignored=ignored,
+        unclear=unclear,
     )
 
 

@@ -232,12 +232,12 @@ def on_an_issue(world: World) -> dict[str, Any]:
         (lambda world: edited(world, "hello", "/gate approve"), True),
         (lambda world: deleted(world, "/gate reject"), True),
         (lambda world: deleted(world, "hello"), False),
-        (lambda world: world.comment("ana", "> /gate status"), False),
-        (lambda world: world.comment("ana", "I would /gate approve this"), False),
+        (lambda world: world.comment("ana", "> can we?\r\n\r\n**/Gate\u00a0Reject**"), True),
+        (lambda world: world.comment("ana", "\uff0f\uff47\uff41\uff54\uff45 \uff52\uff45ject"), True),
         (lambda world: world.comment(BOT["login"], "/gate status", account=BOT), False),
         (on_an_issue, False),
     ],
-    ids=["command", "edited-away", "edited-into", "deleted", "other-deleted", "quoted", "inside", "bot", "issue"],
+    ids=["command", "edited-away", "edited-into", "deleted", "other-deleted", "mangled", "wide", "bot", "issue"],
 )
 def test_only_what_may_change_a_decision_takes_a_runner(
     tmp_path: Path, event: Callable[[World], dict[str, Any]], starts: bool
@@ -248,6 +248,26 @@ def test_only_what_may_change_a_decision_takes_a_runner(
 
     assert done.code == 0
     assert done.jobs == ({"decide": "success"} if starts else {})
+
+
+@pytest.mark.parametrize(
+    ("event", "on", "starts"),
+    [
+        (lambda world: world.review("ana", "CHANGES_REQUESTED"), "pull_request_review", True),
+        (lambda world: world.review("ana", "COMMENTED", "nice"), "pull_request_review", False),
+        (lambda world: world.comment_beside_a_line("ana", " /gate reject"), "pull_request_review_comment", True),
+    ],
+    ids=["changes", "talk", "beside-a-line"],
+)
+def test_a_review_is_decided_on_and_leaves_no_record(
+    tmp_path: Path, event: Callable[[World], dict[str, Any]], on: str, starts: bool
+) -> None:
+    """Such a run has the workflow of the pull request; words that do not address the gate take no runner."""
+    desk = Desk(tmp_path, "state=pending")
+    done = desk.tell(event(World(github())), on=on)
+
+    assert (done.code, done.jobs) == (0, {"decide": "success"} if starts else {})
+    assert not list(desk.store.iterdir())
 
 
 def test_a_gate_that_fails_leaves_its_evidence_and_gets_its_comment(tmp_path: Path) -> None:

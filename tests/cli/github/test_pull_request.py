@@ -18,6 +18,8 @@ from helpers.hub.contract import github
 from helpers.hub.emulator import BOT, NAME, NUMBER, World, user
 from helpers.hub.served import TOKEN, Served
 from lockgate.cli.commands.github import command
+from lockgate.cli.github.pull_request import require_possible_approval
+from lockgate.errors import UsageError
 from lockgate.pipeline.loader import load
 from lockgate.registries.ports import ModelVersion
 
@@ -209,6 +211,62 @@ def test_without_a_pipeline_on_the_default_branch_nothing_can_be_approved(job: J
 
     assert (job.outputs["state"], job.outputs["reason-code"]) == ("refused", "no_pipeline")
     assert "The default branch has no pipeline for this model yet" in job.said[0]
+
+
+def test_words_that_are_not_understood_are_linked_in_the_comment_and_answered(job: Job) -> None:
+    """An owner approved, then another says something to the gate: it asks, and the job's output opens nothing."""
+    evidence = job.world.run_gate()
+    job.call("decide", job.world.comment("ana", f"/gate approve {evidence.digest}"))
+    approved = job.outputs["state"]
+    told = job.world.comment("dev", "wait, /gate hold")
+    job.call("decide", told)
+
+    assert (approved, job.outputs["state"], job.outputs["reason-code"]) == ("approved", "pending", "unclear")
+    kept = next(one for one in job.said if one.startswith("<!-- gate:v1"))
+    assert f"* @dev: the gate does not understand [these words]({told['comment']['html_url']}) of yours" in kept
+    assert f"\n/gate approve {evidence.digest}\n" in kept
+    assert [one.startswith("I know `/gate approve") for one in job.said if one != kept] == [True]
+    job.call("decide", job.world.comment("dev", "/gate revoke"))
+    assert job.outputs["state"] == "approved"
+
+
+def test_a_review_updates_the_comment_and_starts_no_promotion(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its event holds no comment; what stands there is read as always. Its run has the pull request's own workflow."""
+    evidence = job.world.run_gate()
+    job.world.comment("ana", f"/gate approve {evidence.digest}")
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "pull_request_review")
+    job.call("decide", job.world.review("ana", "APPROVED"))
+    assert (job.outputs["state"], "### ✅ fraud version 2 is approved" in job.said[0]) == ("pending", True)
+    job.call("decide", job.world.review("ana", "CHANGES_REQUESTED", "it flips on BR"))
+
+    assert job.outputs["state"] == "rejected"
+    assert "ana rejected it" in job.said[0]
+    assert "a review that requests changes: it flips on BR" in job.said[0]
+
+
+def test_an_update_of_the_branch_is_evaluated_where_its_sender_alone_could_approve(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the merge is GitHub's own is told later, by GitHub; a commit of theirs is refused at once."""
+    author, ana = ({**user(name), "type": "User"} for name in ("eve", "ana"))
+    event = {"action": "synchronize", "pull_request": {"number": NUMBER, "user": author}, "sender": ana}
+    job.pipeline.write_text(PIPELINE.replace(f", {{github: dev, id: {user('dev')['id']}}}", ""))
+    environ = {**job.environ(event), "GITHUB_EVENT_NAME": "pull_request"}
+    (job.folder / ".git").rmdir()
+    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        monkeypatch.setenv(f"{name}_NAME", "GitHub")
+        monkeypatch.setenv(f"{name}_EMAIL", "noreply@github.com")
+    make = ["init -q", "commit -q --allow-empty -m a", "checkout -q -b other", "commit -q --allow-empty -m b"]
+    for line in make:
+        subprocess.run(["git", *line.split()], cwd=job.folder, check=True)
+    with pytest.raises(UsageError, match="nobody could ever approve"):
+        require_possible_approval(environ, None)
+
+    merge = ["commit-tree", "-p", "HEAD", "-p", "HEAD~1", "-m", "Merge", "HEAD^{tree}"]
+    made = subprocess.run(["git", *merge], cwd=job.folder, check=True, capture_output=True, text=True).stdout.strip()
+    subprocess.run(["git", "reset", "-q", "--soft", made], cwd=job.folder, check=True)
+
+    require_possible_approval(environ, None)
 
 
 @pytest.mark.parametrize(("by", "answers"), [("ana", 1), ("mallory", 0)])

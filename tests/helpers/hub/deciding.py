@@ -30,14 +30,14 @@ def event_of(told: dict[str, Any] | None) -> CommentEvent | None:
     return None if told is None else parse(CommentEvent, json.dumps(told).encode(), source="the event")
 
 
-def seen(world: World) -> PullRequestState:
-    return read_state(directly(world), NUMBER)
+def seen(world: World, policy: SignoffPolicy | None = None) -> PullRequestState:
+    return read_state(directly(world), NUMBER, policy=policy)
 
 
 def decided(world: World, event: dict[str, Any] | None = None, **more: Any) -> SignoffDecision:
     """The decision, and what it must not forget is kept as the job keeps it."""
-    looked, told = seen(world), event_of(event)
-    policy = asked(**more)
+    policy, told = asked(**more), event_of(event)
+    looked = seen(world, policy.signoff)
     decision = looked.decision(policy, world.now, told)
     kept = looked.record(policy, told)
     if kept:

@@ -53,6 +53,7 @@ class Gaps:
       can make a run of a pull request or leave an artifact. Made of GitHub's own examples.
     * GET pulls/N, pulls/N/commits and pulls/N/files: the emulator's own comparison of base and branch. For itself it
       keeps a pull request at the commit that it was opened with, and makes its files up.
+    * GET pulls/N/reviews and pulls/N/comments: none.
     * comments: the emulator's, but for the time of the last change of one that nobody changed: the emulator touches a
       comment once more when it makes it, so that some look edited by a millisecond.
 
@@ -74,6 +75,8 @@ class Gaps:
                 asked = {name: request.told[name] for name in ("head_sha", "event")}
                 found = [one for one in self.runs if asked.items() <= one.items()]
                 return _said({"total_count": len(found), "workflow_runs": found[::-1]})
+            if re.fullmatch(r"pulls/\d+/(reviews|comments)", path):
+                return _said([])
             if path == "actions/artifacts":
                 left = [one for one in self.artifacts if one["name"] == request.told["name"]]
                 return _said({"total_count": len(left), "artifacts": left[::-1]})

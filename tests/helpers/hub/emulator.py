@@ -29,6 +29,7 @@ NUMBER = 12
 GATE = ".github/workflows/gate.yml"
 APPROVE = ".github/workflows/gate-approve.yml"
 BOT = {"login": "github-actions[bot]", "id": 41898282, "type": "Bot"}
+WEB_FLOW, WEB_FLOW_EMAIL = {"login": "web-flow", "id": 19864447, "type": "User"}, "noreply@github.com"
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -54,6 +55,10 @@ class World:
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     stored: dict[int, bytes] = field(default_factory=dict)
     pull: dict[str, Any] = field(default_factory=dict)
+    reviews: list[dict[str, Any]] = field(default_factory=list)
+    beside_lines: list[dict[str, Any]] = field(default_factory=list)
+    happened: list[dict[str, Any]] = field(default_factory=list)
+    compared: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     shown_token: list[str | None] = field(default_factory=list)
     fault: Callable[[str, str], Answer | None] = lambda method, target: None
@@ -185,6 +190,51 @@ class World:
         self.tick()
         return self.event("deleted", self.comments.pop(number), sender=by)
 
+    def review(self, by: str, state: str, body: str = "") -> dict[str, Any]:
+        """A review, like CHANGES_REQUESTED; the event that tells of it."""
+        made = {"id": self.number(), "user": user(by), "state": state, "body": body, "submitted_at": self.tick()}
+        self.reviews.append(made)
+        return self._reviewed("submitted", made, by)
+
+    def dismiss(self, review: int, by: str) -> dict[str, Any]:
+        """Anybody who may write here can."""
+        made = next(one for one in self.reviews if one["id"] == review)
+        dismissed = {"review_id": review, "state": made["state"].lower(), "dismissal_message": "no"}
+        self.happened.append({"event": "review_dismissed", "actor": user(by), "dismissed_review": dismissed})
+        made["state"] = "DISMISSED"
+        self.tick()
+        return self._reviewed("dismissed", made, by)
+
+    def comment_beside_a_line(self, by: str, body: str) -> dict[str, Any]:
+        """A comment in the Files tab, which makes a review by itself; the event that tells of it."""
+        self.review(by, "COMMENTED")
+        at = self.tick()
+        self.beside_lines.append(
+            {"id": self.number(), "user": user(by), "body": body, "created_at": at, "updated_at": at}
+        )
+        comment, repository = self.beside_lines[-1], {"default_branch": "main", "full_name": NAME}
+        told = {"action": "created", "comment": comment, "pull_request": {"number": NUMBER}, "repository": repository}
+        return copy.deepcopy(told)
+
+    def update_branch(self, by: str, *, brings: Sequence[str] = ("README.md",), **more: Any) -> str:
+        """What the button does: a merge of the base, which GitHub signs. more: of the commit, as somebody forged it.
+
+        brings: the files that the base changed. `solved` of more: files that hold what somebody chose on GitHub's pages.
+        """
+        before, base = self.head, hashlib.sha1(str(self.number()).encode()).hexdigest()
+        self.push(by, message="Merge branch 'main' into better")
+        solved = more.pop("solved", ())
+        merged = {"parents": [before, base], "committer": WEB_FLOW, "verified": True, "signer": WEB_FLOW_EMAIL}
+        self.commits[-1] |= merged | more
+        files = [{"filename": name, "sha": hashlib.sha1(name.encode()).hexdigest()} for name in brings]
+        chosen = [{"filename": name, "sha": hashlib.sha1(b"x" + name.encode()).hexdigest()} for name in solved]
+        parents = self.commits[-1]["parents"]
+        self.compared[f"{parents[0]}...{parents[-1]}"] = files + [
+            {"filename": name, "sha": "d" * 40} for name in solved
+        ]
+        self.compared[f"{parents[0]}...{self.head}"] = files + chosen
+        return self.head
+
     def merge(self) -> None:
         self.tick()
         self.pull |= {"state": "closed", "merged": True}
@@ -201,6 +251,11 @@ class World:
                 **more,
             }
         )
+
+    def _reviewed(self, action: str, made: dict[str, Any], sender: str) -> dict[str, Any]:
+        review = {**self._review(made), "state": made["state"].lower()}
+        told = {"action": action, "review": review, "pull_request": {"number": NUMBER}, "sender": user(sender)}
+        return copy.deepcopy({**told, "repository": {"default_branch": "main", "full_name": NAME}})
 
     # what the API says ------------------------------------------------------------------------------------------
 
@@ -242,6 +297,26 @@ class World:
         if path == f"pulls/{NUMBER}/files":
             example = self.contract.example("pulls/list-files")[0]
             return self._page(path, [{**example, **one} for one in self.files], told)
+        if path == f"pulls/{NUMBER}/reviews":
+            return self._page(path, [self._review(one) for one in self.reviews], told)
+        if path == f"pulls/{NUMBER}/comments":
+            example = self.contract.example("pulls/list-review-comments")[0]
+            beside = [{**example, **one, "user": self._account(one["user"])} for one in self.beside_lines]
+            for one in beside:
+                one["html_url"] = f"https://github.com/{NAME}/pull/{NUMBER}#discussion_r{one['id']}"
+            return self._page(path, beside, told)
+        if path == f"issues/{NUMBER}/events":
+            event = self.contract.example("issues/list-events")[0]
+            happened = [{**event, **one, "actor": self._account(one["actor"])} for one in self.happened]
+            return self._page(path, happened, told)
+        if path.startswith("compare/") and path.removeprefix("compare/") in self.compared:
+            example = self.contract.example("repos/compare-commits")
+            files = self.compared[path.removeprefix("compare/")]
+            return (
+                200,
+                {},
+                {**example, "files": [{**example["files"][0], "status": "modified", **one} for one in files]},
+            )
         if path == f"issues/{NUMBER}/comments" and method == "GET":
             return self._page(path, [self._comment(one) for _, one in sorted(self.comments.items())], told)
         if path == f"issues/{NUMBER}/comments":
@@ -317,7 +392,7 @@ class World:
             nodes.append(edited if by is not None else {"lastEditedAt": None, "editor": None})
         kinds = {one["filename"]: "RENAMED" if "previous_filename" in one else "MODIFIED" for one in self.files}
         shown = [{"path": one["filename"], "changeType": kinds[one["filename"]]} for one in self.files[:100]]
-        pull = {"files": {"totalCount": len(self.files), "nodes": shown}}
+        pull = {"files": {"totalCount": len(self.files), "nodes": shown}, "reviews": {"totalCount": len(self.reviews)}}
         said = {"data": {"nodes": nodes, "repository": {"pullRequest": pull}}}
         return said | ({"errors": errors} if errors else {})
 
@@ -336,8 +411,16 @@ class World:
         example = self.contract.example("pulls/list-commits")[0]
         example |= {"sha": made["sha"], "author": self._account(made["author"])}
         example |= {"committer": self._account(made["committer"])}
-        example["commit"] |= {"author": made["by"], "committer": made["by"], "message": made["message"]}
+        committer = {**made["by"], "email": made.get("signer", made["by"]["email"])}
+        example["commit"] |= {"author": made["by"], "committer": committer, "message": made["message"]}
+        example["commit"]["verification"] |= {"verified": made.get("verified", False)}
+        example["parents"] = [{**example["parents"][0], "sha": sha} for sha in made.get("parents", ["f" * 40])]
         return example
+
+    def _review(self, made: dict[str, Any]) -> dict[str, Any]:
+        example = self.contract.example("pulls/list-reviews")[0]
+        url = f"https://github.com/{NAME}/pull/{NUMBER}#pullrequestreview-{made['id']}"
+        return {**example, **made, "user": self._account(made["user"]), "html_url": url}
 
     def _run(self, made: dict[str, Any]) -> dict[str, Any]:
         example = self.contract.example("actions/list-workflow-runs")["workflow_runs"][0]

@@ -19,6 +19,8 @@ OPERATIONS = (
     "pulls/get",
     "pulls/list-commits",
     "pulls/list-files",
+    "pulls/list-review-comments",
+    "pulls/list-reviews",
 )
 PLAIN, RECOMMENDED = "application/json", "application/vnd.github+json"
 

@@ -113,6 +113,71 @@ def test_06_a_bot_that_committed_stops_it_until_the_policy_names_it(world: World
     assert said(decided(world, signoff=type(signoff()).model_validate(named))) == APPROVED
 
 
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        "Co-Authored-By: Claude Opus 4.5 (1M context) <noreply@anthropic.com>",
+        "co-authored-by: Copilot <198982749+Copilot@users.noreply.github.com>",
+        "Co-authored-by: Cursor Agent <cursoragent@cursor.com>",
+        "Co-authored-by: Devin AI <158243242+devin-ai-integration[bot]@users.noreply.github.com>",
+    ],
+)
+def test_06_a_program_among_the_co_authors_is_no_person(world: World, trailer: str) -> None:
+    world.push("dev", message=f"train\n\n{trailer}")
+    approve(world, "ana", world.run_gate().digest)
+
+    assert said(decided(world)) == APPROVED
+
+
+def test_whoever_only_updated_the_branch_from_its_base_may_approve(world: World) -> None:
+    """Also where nobody else could, and also for the run that this started; not once they start one by themselves."""
+    world.update_branch("ana")
+    approve(world, "ana", world.run_gate(by="ana").digest)
+    assert said(decided(world, policy=signoff("ana"))) == APPROVED
+
+    approve(world, "ana", world.rerun("ana").digest)
+    assert ("ana", "own_work") in ignored(decided(world))
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"verified": False},
+        {"signer": "ana@example.org"},
+        {"parents": ["e" * 40]},
+        {"parents": ["e" * 40, "f" * 40]},
+        {"solved": ["models/fraud.version"]},
+        {"brings": [f"{number}.md" for number in range(300)]},
+    ],
+    ids=["unsigned", "signed-by-themselves", "no-merge", "of-another-branch", "a-conflict-solved", "too-many-files"],
+)
+def test_a_merge_that_is_somebodys_choice_is_their_work(world: World, forged: dict[str, Any]) -> None:
+    """As it is where GitHub did not make it, did not merge the base into this branch, or took what somebody chose."""
+    world.update_branch("ana", **forged)
+    approve(world, "ana", world.run_gate().digest)
+
+    assert ignored(decided(world)) == {("ana", "own_work")}
+
+
+def test_a_merge_of_commits_that_are_not_of_the_base_is_somebodys_work(world: World) -> None:
+    """GitHub merges any branch into another where it is asked to; what came with it is listed in the pull request."""
+    world.push("ana")
+    other = world.commits.pop()["sha"]
+    world.update_branch("ana", parents=[world.head, other])
+    world.commits.insert(1, {**world.commits[0], "sha": other})
+    approve(world, "ana", world.run_gate().digest)
+
+    assert ignored(decided(world)) == {("ana", "own_work")}
+
+
+def test_who_updated_the_branch_and_committed_too_had_a_hand_in_it(world: World) -> None:
+    world.push("ana")
+    world.update_branch("ana")
+    approve(world, "ana", world.run_gate(by="ana").digest)
+
+    assert ignored(decided(world)) == {("ana", "own_work")}
+
+
 def test_07_an_owner_who_ran_the_gate_again_approves(world: World) -> None:
     world.run_gate()
     approve(world, "ana", world.rerun("ana").digest)

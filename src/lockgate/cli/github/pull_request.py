@@ -16,12 +16,23 @@ from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import UsageError
 from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations import git
 from lockgate.integrations.github.client import GitHub, own_comments
-from lockgate.integrations.github.comment_commands import contributors, parse_command
+from lockgate.integrations.github.closing_words import closing_meaning
+from lockgate.integrations.github.comment_commands import parse_command
 from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
+from lockgate.integrations.github.contributors import event_contributors
 from lockgate.integrations.github.eligibility import WORKFLOW, BranchPolicy
-from lockgate.integrations.github.pull_request_state import RECORD, PullRequestState, read_state
-from lockgate.integrations.github.schema import Comment, CommentEvent, GitHubError, PullEvent, PullRequest, parse
+from lockgate.integrations.github.pull_request_state import MARKER, RECORD, PullRequestState, read_state
+from lockgate.integrations.github.schema import (
+    WEB_FLOW,
+    Comment,
+    CommentEvent,
+    GitHubError,
+    PullEvent,
+    PullRequest,
+    parse,
+)
 from lockgate.models import environment
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
@@ -38,6 +49,7 @@ _COMMANDS = (
     "I know `/gate approve sha256:…` with all 64 digits, alone in its line (and `accepting N undecided` behind it where "
     "the comment above says so), `/gate reject`, `/gate revoke` and `/gate status`."
 )
+_REVIEWS = ("pull_request_review", "pull_request_review_comment")
 
 
 @dataclass(frozen=True)
@@ -85,7 +97,9 @@ class PullRequestJob:
         )
 
     def read_state(self) -> PullRequestState:
-        return read_state(self.hub, self.number, self.workflow)
+        policy = self.policy
+        signoff = SignoffPolicy() if policy is None else policy.signoff
+        return read_state(self.hub, self.number, self.workflow, policy=signoff)
 
     def concerns(self, state: PullRequestState) -> bool:
         """Whether the pull request has or needs evidence of this pipeline; another one of this repository answers else."""
@@ -150,7 +164,7 @@ class PullRequestJob:
 
     def _marker(self, pull: PullRequest) -> str:
         name = quote(self.path.stem, safe="").replace("-", "%2D")
-        return f"<!-- gate:v1 {pull.base.repo.id}/{self.number}/{name} -->"
+        return f"{MARKER}{pull.base.repo.id}/{self.number}/{name} -->"
 
     def keep_comment(
         self, state: PullRequestState, decision: SignoffDecision, runner: Runner, *, done: tuple[str, ...] | None = None
@@ -168,13 +182,17 @@ class PullRequestJob:
             log("gate: the token may not comment here; the comment stands in the job's summary instead")
             runner.add_summary(body)
 
-    def answer_unknown_command(self) -> None:
-        """Tell somebody of the policy that their command has no known form; others may write what they like."""
+    def answer_unclear_words(self) -> None:
+        """Tell somebody of the policy that their words to the gate have no known form; others may write what they like."""
         event, policy = self.event, self.policy
         if event is None or event.action != "created" or event.comment.user is None or policy is None:
             return
         command = parse_command(event.comment.body)
-        if command is not None and command.verb == "unknown" and policy.signoff.owner_of(event.comment.user.identity):
+        if policy.signoff.owner_of(event.comment.user.identity) is None or (
+            command is not None and command.verb != "unknown"
+        ):
+            return
+        if closing_meaning(event.comment.body) in ("unclear", "approving"):
             self.hub.add_comment(self.number, _COMMANDS)
 
 
@@ -193,12 +211,14 @@ def decide(path: Path | None, record: Path | None, runner: Runner) -> dict[str, 
         if not job.concerns(state):
             log(f"pull request {job.number} changes nothing that {job.path.name} reads")
             return {"state": "pending", "reason-code": "not_concerned", "evidence-digest": ""}
-        job.answer_unknown_command()
+        job.answer_unclear_words()
     job.notify_waiting(state, decision)
     job.keep_comment(state, decision, runner)
     log(f"{decision.state}: {decision.reason}")
     digest = "" if state.evidence is None else state.evidence.digest
-    return {"state": decision.state, "reason-code": decision.code, "evidence-digest": digest}
+    # A run that a review started has the pull request's own copy of the workflow, so nothing follows from it.
+    reviewed = decision.state == "approved" and os.environ.get("GITHUB_EVENT_NAME", "") in _REVIEWS
+    return {"state": "pending" if reviewed else decision.state, "reason-code": decision.code, "evidence-digest": digest}
 
 
 def _unless_stopped(decision: SignoffDecision) -> SignoffDecision:
@@ -231,7 +251,8 @@ def require_possible_approval(environ: Mapping[str, str], path: Path | None) -> 
     pipeline = load(path or only_pipeline(project_root()), environ=None)
     if pipeline.mode == "observe":
         return
-    obstacle = unreachable_reason(pipeline.signoff or SignoffPolicy(), contributors(event))
+    updated = event.action == "synchronize" and git.merged_by(WEB_FLOW, project_root())
+    obstacle = unreachable_reason(pipeline.signoff or SignoffPolicy(), event_contributors(event, updated=updated))
     if obstacle is not None:
         raise UsageError(
             f"nobody could ever approve this pull request: {obstacle}",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urljoin, urlsplit
 
@@ -23,7 +24,10 @@ from lockgate.integrations.github.schema import (
     EditsAndFiles,
     GitHubError,
     GraphQLAnswer,
+    IssueEvent,
     PullRequest,
+    Review,
+    ReviewComment,
     WorkflowRun,
     WorkflowRuns,
     parse,
@@ -37,13 +41,15 @@ EDITS_QUERY = """\
 query($ids: [ID!]!, $owner: String!, $name: String!, $number: Int!) {
   nodes(ids: $ids) { ... on IssueComment { lastEditedAt editor { login } } }
   repository(owner: $owner, name: $name) {
-    pullRequest(number: $number) { files(first: 100) { totalCount nodes { path changeType } } }
+    pullRequest(number: $number) {
+      files(first: 100) { totalCount nodes { path changeType } }
+      reviews(first: 1) { totalCount }
+    }
   }
 }
 """
 
 _PAGE = 100
-_PAGES = 30
 _COMPARED = 300  # files at most in a comparison of two commits
 _TRIES = 4
 _LONGEST_WAIT = 60.0
@@ -108,7 +114,25 @@ class GitHub:
 
     def comments(self, number: int) -> tuple[Comment, ...]:
         """All comments on a pull request, oldest first."""
-        return self._pages(Comment, f"issues/{number:d}/comments")
+        return tuple(self.each_comment(number))
+
+    def each_comment(self, number: int) -> Iterator[Comment]:
+        """The comments on a pull request, oldest first, a page at a time, so that any number of them can be read."""
+        return self._entries(Comment, f"issues/{number:d}/comments")
+
+    def each_review(self, number: int) -> Iterator[Review]:
+        """The reviews of a pull request that were submitted, oldest first, also those that were dismissed."""
+        listed = self._entries(Review, f"pulls/{number:d}/reviews")
+        return (review for review in listed if review.submitted_at is not None)
+
+    def each_review_comment(self, number: int) -> Iterator[ReviewComment]:
+        """The comments beside lines and files of a pull request."""
+        return self._entries(ReviewComment, f"pulls/{number:d}/comments")
+
+    def dismissals(self, number: int) -> dict[int, IssueEvent]:
+        """review → the event in which somebody dismissed it."""
+        events = self._entries(IssueEvent, f"issues/{number:d}/events")
+        return {event.review: event for event in events if event.review is not None}
 
     def edits_and_files(self, pull: PullRequest, comments: Sequence[Comment]) -> EditsAndFiles | None:
         """Whether those comments (at most 100) were ever edited, and the pull request's files; None without GraphQL.
@@ -141,7 +165,7 @@ class GitHub:
 
     def commits(self, pull: PullRequest) -> tuple[Commit, ...]:
         """All commits of a pull request. Raises GitHubError where GitHub lists fewer than there are (at most 250)."""
-        commits = self._pages(Commit, f"pulls/{pull.number:d}/commits")
+        commits = tuple(self._entries(Commit, f"pulls/{pull.number:d}/commits"))
         if len(commits) < pull.commits:
             raise GitHubError(
                 f"pull request {pull.number} has {pull.commits} commits, of which GitHub lists {len(commits)}",
@@ -151,7 +175,7 @@ class GitHub:
 
     def files(self, pull: PullRequest) -> tuple[ChangedFile, ...]:
         """The files that a pull request changes; GitHub lists at most 3,000."""
-        return self._pages(ChangedFile, f"pulls/{pull.number:d}/files")
+        return tuple(self._entries(ChangedFile, f"pulls/{pull.number:d}/files"))
 
     def files_between(self, base: str, head: str) -> tuple[ChangedFile, ...] | None:
         """The files that differ between a commit and one that stands on it; None where GitHub does not list them all."""
@@ -169,12 +193,14 @@ class GitHub:
     def artifacts(self, name: str) -> tuple[Artifact, ...]:
         """All artifacts of that name in the repository, newest first."""
         artifacts: dict[int, Artifact] = {}
-        for page in range(1, _PAGES + 1):
+        for page in itertools.count(1):
             listed = self._read(Artifacts, "actions/artifacts", {"name": name, "per_page": _PAGE, "page": page})
             artifacts |= {artifact.id: artifact for artifact in listed.artifacts if artifact.name == name}
             if page * _PAGE >= listed.total_count:
-                return tuple(artifacts[number] for number in sorted(artifacts, reverse=True))
-        raise GitHubError(f"there are more than {_PAGES * _PAGE} artifacts called {name}; not all of them can be seen")
+                break
+            if not listed.artifacts:
+                raise GitHubError(f"GitHub lists {len(artifacts)} of {listed.total_count} artifacts called {name}")
+        return tuple(artifacts[number] for number in sorted(artifacts, reverse=True))
 
     def download(self, artifact: Artifact) -> bytes:
         """The bytes of an artifact's zip, checked against its digest. Raises GitHubError, also where it is gone."""
@@ -220,19 +246,22 @@ class GitHub:
         _, content = self._get(self._url(path), query, label=f"GET {path}")
         return parse(kind, content, source=f"GitHub's answer to GET {path}")
 
-    def _pages(self, kind: type[T], path: str) -> tuple[T, ...]:
-        """Every page of a list. Raises GitHubError rather than return a part of it."""
-        entries: list[T] = []
-        for page in range(1, _PAGES + 1):
+    def _entries(self, kind: type[T], path: str) -> Iterator[T]:
+        """Every entry of a list, of which one page at a time is held. Raises GitHubError rather than end before its end."""
+        former = None
+        for page in itertools.count(1):
             answer, content = self._get(self._url(path), {"per_page": _PAGE, "page": page}, label=f"GET {path}")
-            entries += parse(tuple[kind, ...], content, source=f"GitHub's answer to GET {path}")  # type: ignore[valid-type]
+            entries: tuple[T, ...] = parse(tuple[kind, ...], content, source=f"GitHub's answer to GET {path}")  # type: ignore[valid-type]
+            yield from entries
             following = answer.links.get("next", {}).get("url")
             if following is None:
-                return tuple(entries)
+                return
             # The link only says that there is more, and is never followed; one to another host would be an attack.
             if urlsplit(following)[:2] != urlsplit(self._api)[:2]:
                 raise GitHubError(f"GitHub's answer to GET {path} goes on at another host")
-        raise GitHubError(f"GET {path} has more than {_PAGES * _PAGE} entries; not all of them can be seen")
+            if not entries or content == former:
+                raise GitHubError(f"GitHub's answer to GET {path} says that there is more, and does not list it")
+            former = content
 
     def _get(
         self, url: str, query: Mapping[str, Any] | None = None, *, label: str, bare: bool = False, status: int = 200

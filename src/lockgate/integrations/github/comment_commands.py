@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import canonical, is_digest
+from lockgate.integrations.github.closing_words import Meaning, closing_meaning, mentions_gate
+from lockgate.integrations.github.reviews import requests_changes
 from lockgate.integrations.github.schema import (
-    Account,
     Comment,
     CommentEvent,
-    Commit,
     GitHubError,
-    PullEvent,
+    IssueEvent,
     PullRequest,
+    Review,
+    Statement,
     WorkflowRun,
 )
-from lockgate.signoff.decision import Ballot, Objection, SignoffDecision
-from lockgate.signoff.identity import Identity
+from lockgate.signoff.decision import Ballot, Objection, SignoffDecision, UnclearWords
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Verb, Vote
 
@@ -29,8 +30,6 @@ REASON = 2000  # characters of a reason that are kept
 
 _APPROVE = re.compile(r"/gate approve (sha256:[0-9a-f]{64})(?: accepting ([1-9][0-9]{0,4}) undecided)?")
 _REJECT = re.compile(r"/gate reject(?: (?P<reason>.+))?", re.DOTALL)
-_CO_AUTHOR = re.compile(r"^co-authored-by:.*<(?P<email>[^<>\s]+@[^<>\s]+)>\s*$", re.IGNORECASE | re.MULTILINE)
-_NOREPLY = re.compile(r"(?P<id>\d+)\+(?P<login>[^@+]+)@users\.noreply\.github\.com", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,21 @@ class CommentCommand:
     digest: str | None = None
     accepting: int | None = None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What people wrote about a pull request, as it is now. dismissals: review → the event of its dismissal."""
+
+    comments: Sequence[Comment] = ()
+    reviews: Sequence[Review] = ()
+    elsewhere: Sequence[Statement] = ()
+    dismissals: Mapping[int, IssueEvent] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Statement]:
+        yield from sorted(self.comments, key=lambda comment: comment.id)
+        yield from self.reviews
+        yield from self.elsewhere
 
 
 @dataclass(frozen=True)
@@ -55,7 +69,7 @@ def parse_command(body: str) -> CommentCommand | None:
     """The command in a comment's first line, None where it is none of ours. What follows that line is the reason.
 
     Exact to the letter: no other case, blank or sign, so that what is quoted, fenced, hidden or mailed back is no command.
-    Only a rejection is taken in any form, because it can do no more than block.
+    Only a rejection may have anything behind it; how else an owner may spell one is for `closing_meaning` to hear.
     """
     line, _, rest = body.partition("\n")
     line, rest = line.removesuffix("\r"), rest.strip()
@@ -77,9 +91,9 @@ def parse_command(body: str) -> CommentCommand | None:
 
 def ballot(
     pull: PullRequest,
-    comments: Sequence[Comment],
+    statements: Statements,
     *,
-    commits: Sequence[Commit],
+    made: Ballot,
     run: WorkflowRun,
     evidence: Evidence,
     policy: SignoffPolicy,
@@ -90,27 +104,27 @@ def ballot(
 ) -> Ballot:
     """The votes of a pull request on this evidence, and its contributors.
 
-    comments: all of them as they are now. run: that made the evidence. edited: ids of comments that were edited though
-    their times do not show it. recorded: rejections and revocations of earlier decisions, which keep blocking when their
-    comment is edited or deleted. event: the current one; it can take away, and never add an approval.
+    made: the contributors. run: that made the evidence. edited: ids of comments that were edited though their times do not
+    show it. recorded: rejections and revocations of earlier decisions, which keep blocking when their comment is edited or
+    deleted. event: the current one; it can take away, and never add an approval.
     """
     votes: list[Vote] = []
     objections: dict[str, Objection] = {}
-    closing = _closing([*recorded, *_taken_back(event, evidence)])
-    for comment in sorted(comments, key=lambda comment: comment.id):
-        if comment.pull_number != str(pull.number):
-            raise GitHubError(f"comment {comment.id} is not below pull request {pull.number}")
-        vote = _vote(comment, comment.body, evidence, run)
-        if vote is None:
-            continue
-        votes.append(vote)
-        objection = None if vote.verb == "reject" else _objection(comment, event, edited)
-        if objection is not None:
-            objections[vote.sha256] = objection
-        if objection is None and vote.verb != "approve":
-            closing.pop((comment.id, vote.verb), None)
-        elif vote.verb == "revoke":
-            closing[comment.id, vote.verb] = vote
+    closing = _closing([*recorded, *_taken_back(event, evidence, policy)])
+    for statement in statements:
+        if isinstance(statement, Comment) and statement.pull_number != str(pull.number):
+            raise GitHubError(f"comment {statement.id} is not below pull request {pull.number}")
+        for vote in _votes(statement, statement.body, evidence, policy, run):
+            objection = None
+            if isinstance(statement, Comment) and vote.verb != "reject":
+                objection = _objection(statement, event, edited)
+            if objection is not None:
+                objections[vote.sha256] = objection
+                if vote.verb == "revoke":
+                    closing[_key(vote)] = vote
+            elif vote.verb != "approve":
+                closing.pop(_key(vote), None)
+            votes.append(vote)
     votes += [_transferred(vote, evidence) for vote in closing.values() if vote.verb == "reject"]
     for revocation in (vote for vote in closing.values() if vote.verb == "revoke"):
         # A changed comment proves no author, so it lifts no rejection; the approvals that it revoked stay revoked.
@@ -119,20 +133,15 @@ def ballot(
                 objections.setdefault(
                     vote.sha256, Objection("revoked", "it was revoked, in a comment that changed since")
                 )
-    authors, accounts = _contributors(pull, commits, run, policy)
-    return Ballot(tuple(votes), objections, authors, accounts, hold)
-
-
-def contributors(event: PullEvent) -> Ballot:
-    """The contributors of a pull request, as far as its event names them; no votes."""
-    accounts = [account for account in (event.author, event.sender) if account is not None]
-    people = tuple(dict.fromkeys(account.identity for account in accounts if account.is_person))
-    bots = tuple(dict.fromkeys(account.noreply.lower() for account in accounts if not account.is_person))
-    return Ballot(authors=bots, accounts=people)
+    for review in requests_changes(statements.reviews, statements.dismissals, policy, made):
+        votes.append(_cast(review, review.body, CommentCommand("reject", reason=_review_reason(review)), evidence, run))
+    unclear = tuple(_unclear(vote) for vote in votes if _heard_as(vote) is not None)
+    counted = tuple(vote for vote in votes if _heard_as(vote) is None)
+    return replace(made, votes=counted, objections=objections, hold=hold, unclear=unclear)
 
 
 def closing_record(
-    comments: Iterable[Comment],
+    statements: Iterable[Statement],
     event: CommentEvent | None,
     subject: Evidence | UnevaluatedCommit,
     policy: SignoffPolicy,
@@ -142,8 +151,8 @@ def closing_record(
 
     Strangers' comments are left out, so that nobody can fill the record up.
     """
-    current = [vote for comment in comments if (vote := _vote(comment, comment.body, subject)) is not None]
-    ours = [vote for vote in [*current, *_taken_back(event, subject)] if policy.owner_of(vote.by) is not None]
+    current = [vote for statement in statements for vote in _votes(statement, statement.body, subject, policy)]
+    ours = [vote for vote in [*current, *_taken_back(event, subject, policy)] if policy.owner_of(vote.by) is not None]
     closing = _closing([*ours, *old])
     return b"".join(closing[key].bytes + b"\n" for key in sorted(closing))
 
@@ -151,9 +160,22 @@ def closing_record(
 def read_record(data: bytes) -> tuple[Vote, ...]:
     """The votes of a closing record. Raises ValueError for bytes that are none."""
     votes = tuple(Vote.read(line) for line in data.splitlines() if line)
-    if any(vote.verb not in ("reject", "revoke") or comment_id(vote) == 0 for vote in votes):
+    if any(vote.verb not in ("reject", "revoke") or _key(vote)[0] <= 0 for vote in votes):
         raise ValueError("a record holds rejections and revocations from comments, and nothing else")
     return votes
+
+
+def matters(statement: Statement, policy: SignoffPolicy | None) -> bool | None:
+    """Whether a statement can change a decision; None where it is a stranger's command, which is only ever told of.
+
+    policy: who is an owner; None where everybody could be.
+    """
+    user = statement.user
+    if user is None:
+        return False
+    if policy is None or policy.owner_of(user.identity) is not None:
+        return mentions_gate(statement.body)
+    return None if isinstance(statement, Comment) and parse_command(statement.body) is not None else False
 
 
 def unverified(comments: Iterable[Comment], evidence: Evidence) -> tuple[Comment, ...]:
@@ -167,19 +189,53 @@ def unverified(comments: Iterable[Comment], evidence: Evidence) -> tuple[Comment
     return tuple(suspects)
 
 
-def _vote(
-    comment: Comment, body: str, evidence: Evidence | UnevaluatedCommit, run: WorkflowRun | None = None
-) -> Vote | None:
-    """The vote in a comment, its bytes with the comment itself and, where it is known, the run that it concerns."""
-    command = parse_command(body)
-    if command is None or comment.user is None or command.verb in ("status", "unknown"):
-        return None
+def _votes(
+    statement: Statement,
+    body: str,
+    evidence: Evidence | UnevaluatedCommit,
+    policy: SignoffPolicy,
+    run: WorkflowRun | None = None,
+) -> list[Vote]:
+    """The vote in a statement, and what an owner says there to the gate that is not understood, as a rejection marked so.
+
+    What opens stands in a comment, exact to the letter. What closes is an owner's in any spelling, wherever they write it.
+    """
+    if statement.user is None:
+        return []
+    command = parse_command(body) if isinstance(statement, Comment) else None
+    known = command is not None and command.verb != "unknown"
+    owner = policy.owner_of(statement.user.identity) is not None
+    heard = closing_meaning(body, commanded=known) if owner else None
+    if heard == "reject" and (command is None or command.verb != "reject"):
+        command, heard = CommentCommand("reject", reason=body.strip()[:REASON]), None
+    votes = []
+    if command is not None and command.verb in ("approve", "reject", "revoke"):
+        votes.append(_cast(statement, body, command, evidence, run))
+    if heard in ("unclear", "approving") and (command is None or command.verb != "reject"):
+        votes.append(_cast(statement, body, CommentCommand("reject"), evidence, run, heard=heard))
+    return votes
+
+
+def _cast(
+    statement: Statement,
+    body: str,
+    command: CommentCommand,
+    evidence: Evidence | UnevaluatedCommit,
+    run: WorkflowRun | None = None,
+    *,
+    heard: Meaning | None = None,
+) -> Vote:
+    """A vote, its bytes with the statement itself and, where it is known, the run that it concerns."""
+    if statement.user is None:
+        raise ValueError("nobody wrote it")
     verb: Verb = "approve" if command.verb == "approve" else "reject" if command.verb == "reject" else "revoke"
     # A rejection or a revocation concerns the pull request, whatever its evidence; an approval names its evidence.
-    at = comment.created_at if verb == "approve" else comment.updated_at
+    at = statement.created_at if isinstance(statement, Comment) and verb == "approve" else statement.changed_at
     target = command.digest if verb == "approve" and command.digest is not None else evidence.digest
-    vote = Vote(verb, target, evidence.model, command.accepting, command.reason, at, comment.user.identity)
-    document = {**vote.to_json(), "comment": {"id": comment.id, "url": comment.html_url, "body": body}}
+    vote = Vote(verb, target, evidence.model, command.accepting, command.reason, at, statement.user.identity)
+    document = {**vote.to_json(), "comment": {"id": statement.id, "url": statement.html_url, "body": body}}
+    if heard is not None:
+        document["comment"]["heard_as"] = heard
     if run is not None:
         document["run"] = {"id": run.id, "attempt": run.run_attempt, "url": run.html_url}
     return replace(vote, stored=canonical(document))
@@ -201,12 +257,13 @@ def _objection(comment: Comment, event: CommentEvent | None, edited: Collection[
     return None
 
 
-def _taken_back(event: CommentEvent | None, evidence: Evidence | UnevaluatedCommit) -> list[Vote]:
-    """The vote in the former body of a comment that was just edited or deleted."""
+def _taken_back(
+    event: CommentEvent | None, evidence: Evidence | UnevaluatedCommit, policy: SignoffPolicy
+) -> list[Vote]:
+    """The votes in the former body of a comment that was just edited or deleted."""
     if event is None or event.previous_body is None:
         return []
-    vote = _vote(event.comment, event.previous_body, evidence)
-    return [] if vote is None else [vote]
+    return _votes(event.comment, event.previous_body, evidence, policy)
 
 
 def _transferred(vote: Vote, evidence: Evidence) -> Vote:
@@ -216,45 +273,34 @@ def _transferred(vote: Vote, evidence: Evidence) -> Vote:
     )  # fmt: skip
 
 
-def _closing(votes: Iterable[Vote]) -> dict[tuple[int, Verb], Vote]:
-    """Rejections and revocations by comment and verb; a comment that was changed can have one of each."""
-    return {(comment_id(vote), vote.verb): vote for vote in votes if vote.verb != "approve"}
+def _closing(votes: Iterable[Vote]) -> dict[tuple[int, str, str, str], Vote]:
+    """Rejections and revocations by comment and verb; a comment that was changed can have one of each.
 
-
-def comment_id(vote: Vote) -> int:
-    """The id of the comment that cast a vote, 0 without one."""
-    comment = stored_json.read_object(vote.bytes).get("comment")
-    number = comment.get("id") if isinstance(comment, dict) else None
-    return number if type(number) is int and number > 0 else 0
-
-
-def _contributors(
-    pull: PullRequest, commits: Sequence[Commit], run: WorkflowRun, policy: SignoffPolicy
-) -> tuple[tuple[str, ...], tuple[Identity, ...]]:
-    """(emails that must belong to somebody in the policy, accounts) of the contributors to what was evaluated.
-
-    A bot counts by its address, which blocks until the policy names it: anybody could act through it.
+    Without words that look like an approval: those are an objection only while they stand there.
     """
-    accounts: list[Account] = [pull.user] if pull.user is not None else []
-    emails: list[str] = []
-    people = policy.people()
-    for commit in commits:
-        for account, git_person in ((commit.author, commit.commit.author), (commit.committer, commit.commit.committer)):
-            email = git_person.email.strip().lower() if git_person is not None else ""
-            if account is not None:
-                accounts.append(account)
-                emails += [email] if any(person.wrote(email) for person in people) else []
-            else:
-                emails.append(email or f"nobody-{commit.sha[:12]}")
-        emails += [match["email"].lower() for match in _CO_AUTHOR.finditer(commit.commit.message)]
-    accounts += [run.actor, run.triggering_actor]
-    by_id = {account.id: account for account in accounts}
-    identities = [account.identity for account in by_id.values() if account.is_person]
-    unknown = [account.noreply.lower() for account in by_id.values() if not account.is_person]
-    for email in emails:
-        match = _NOREPLY.fullmatch(email)
-        if match is None or match["login"].endswith("[bot]"):
-            unknown.append(email)
-        elif int(match["id"]) not in by_id:
-            identities.append(Identity("github", match["id"], match["login"]))
-    return tuple(dict.fromkeys(unknown)), tuple(dict.fromkeys(identities))
+    return {_key(vote): vote for vote in votes if vote.verb != "approve" and _heard_as(vote) != "approving"}
+
+
+def _key(vote: Vote) -> tuple[int, str, str, str]:
+    """Number (0 without one) and address of the comment that cast a vote, its verb, and whether it was not understood."""
+    number = _commented(vote, "id")
+    return number if type(number) is int else 0, str(_commented(vote, "url")), vote.verb, _heard_as(vote) or ""
+
+
+def _heard_as(vote: Vote) -> str | None:
+    """How an owner's words sounded that were not understood, None for a vote that was."""
+    heard = _commented(vote, "heard_as")
+    return heard if isinstance(heard, str) else None
+
+
+def _commented(vote: Vote, key: str) -> Any:
+    comment = stored_json.read_object(vote.bytes).get("comment")
+    return comment.get(key) if isinstance(comment, dict) else None
+
+
+def _unclear(vote: Vote) -> UnclearWords:
+    return UnclearWords(vote.by, vote.at, str(_commented(vote, "url")), approving=_heard_as(vote) == "approving")
+
+
+def _review_reason(review: Review) -> str:
+    return f"a review that requests changes{': ' if review.body.strip() else ''}{review.body.strip()}"[:REASON]

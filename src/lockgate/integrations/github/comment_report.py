@@ -14,7 +14,7 @@ from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
-from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
+from lockgate.signoff.decision import Ballot, SignoffDecision, UnclearWords, missing_text
 from lockgate.signoff.policy import Person, SignoffPolicy
 from lockgate.text import colon, cut, fit, html, markdown, utf16
 from lockgate.units import utc
@@ -52,7 +52,7 @@ _AFTER = {
 }
 _MARKER = re.compile(r"<!-- [A-Za-z0-9:/._%+ ]+ -->")
 _LOGIN = re.compile(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}")
-_URL = re.compile(r"https://[A-Za-z0-9.\-]+(?::\d+)?/[A-Za-z0-9._/\-]+")
+_URL = re.compile(r"https://[A-Za-z0-9.\-]+(?::\d+)?/[A-Za-z0-9._/\-]+(?:#[A-Za-z0-9_\-]+)?")
 _BLANK = re.compile(r"\n{3,}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -262,10 +262,13 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     if (obstacle := signoff.policy.comment_obstacle) is not None:
         return [*lines, f"Comments cannot approve it: {_text(obstacle)}."]
     accepting = f" accepting {len(evidence.asks)} undecided" if evidence.opens == "by_owner" else ""
-    rejected = signoff.decision is not None and signoff.decision.state == "rejected"
+    state = None if signoff.decision is None else signoff.decision.state
+    asks = f"**{'Once that is lifted' if state == 'rejected' else 'To promote it'}**, {_approvers(signoff)} must comment this line:"
+    if signoff.decision is not None and signoff.decision.code == "unclear":
+        asks = "**Once that is clear**, it is promoted by the approvals that stand. This is the line that approves:"
     return [
         *lines,
-        f"**{'Once that is lifted' if rejected else 'To promote it'}**, {_approvers(signoff)} must comment this line:",
+        asks,
         "",
         "```",
         f"/gate approve {evidence.digest}{accepting}",
@@ -286,6 +289,7 @@ def _decision(signoff: SignoffStatus) -> list[str]:
         return []
     # what is ignored is listed below, and not repeated
     reason = missing_text(decision.missing, ()) if decision.missing else decision.reason
+    reason = "an owner's words were not understood" if decision.code == "unclear" else reason
     help_text = _AFTER.get(decision.state) or decision.remedy
     remedy = f". {_text(help_text[:1].upper() + help_text[1:])}." if help_text and decision.state != "pending" else ""
     state = f"**{_text(reason)}**" if decision.code == "approved" else f"**{decision.state}**: {_text(reason)}"
@@ -294,7 +298,20 @@ def _decision(signoff: SignoffStatus) -> list[str]:
         f"{_text(entry.reason, 200)}"
         for entry in decision.ignored[-_IGNORED:]
     ]
-    return [f"{state}{remedy}", "", *ignored, *([""] if ignored else [])]
+    lines = [*_unclear(signoff.policy, decision.unclear), *ignored]
+    return [f"{state}{remedy}", "", *lines, *([""] if lines else [])]
+
+
+def _unclear(policy: SignoffPolicy, unclear: Sequence[UnclearWords]) -> Iterator[str]:
+    """Who must say anew what was not understood, with a link to it."""
+    for words in unclear[-_IGNORED:]:
+        person = next((person for person in policy.people() if person.is_(words.by)), None)
+        who = _text(str(words.by), 80) if person is None else _mention(person)
+        where = f"[these words]({words.url})" if _URL.fullmatch(words.url) else "words"
+        yield (
+            f"* {who}: the gate does not understand {where} of yours, and promotes nothing while they may be an objection. "
+            "Please comment `/gate reject`, `/gate revoke` to take them back, or the line that approves."
+        )
 
 
 def _approvers(signoff: SignoffStatus) -> str:

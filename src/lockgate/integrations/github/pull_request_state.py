@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import sha256
 from lockgate.integrations.github.artifact import EVIDENCE_BYTES, read_evidence, read_exhibits, unzip
-from lockgate.integrations.github.client import GitHub
+from lockgate.integrations.github.client import BOT, GitHub
 from lockgate.integrations.github.comment_commands import (
+    Statements,
     UnevaluatedCommit,
     ballot,
     closing_record,
+    matters,
     read_record,
     unverified,
 )
+from lockgate.integrations.github.contributors import brings_only_the_base, contributors, possible_updates
 from lockgate.integrations.github.eligibility import WORKFLOW, BranchPolicy, obstacles
+from lockgate.integrations.github.reviews import any_dismissed
 from lockgate.integrations.github.schema import (
     Artifact,
     ChangedFile,
@@ -25,16 +30,23 @@ from lockgate.integrations.github.schema import (
     CommentEvent,
     Commit,
     GitHubError,
+    IssueEvent,
     PullRequest,
+    Review,
+    Statement,
     WorkflowRun,
 )
 from lockgate.signoff.decision import Ballot, SignoffDecision, decide
+from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote
 
 EVIDENCE = "evidence.json"
 RECORD = "record.jsonl"
 _RECORD_BYTES = 8 * 2**20
 _BATCH = 100  # comments in one GraphQL query, as GitHub limits it
+_STRANGERS = 20  # commands of people without a vote that are kept, so that they can be told of
+_UPDATES = 10  # merges of the base that are looked into, the newest; each takes two requests
+MARKER = "<!-- gate:v1 "  # how each comment of ours begins
 
 
 def artifact_name(workflow: str, number: int) -> str:
@@ -47,8 +59,9 @@ class PullRequestState:
     """A pull request at one moment. run, evidence: of its newest commit, None where there is none (yet).
 
     workflow: file name of the one that leaves the evidence.
-
+    comments: those that can matter, and ours. elsewhere: what is addressed to the gate beside the lines of files.
     edited: ids of comments that would approve or lift a rejection, and were edited though their times do not show it.
+    updates: commits that bring the base and nothing else.
     """
 
     pull: PullRequest
@@ -60,6 +73,14 @@ class PullRequestState:
     recorded: tuple[Vote, ...] = ()
     edited: frozenset[int] = frozenset()
     workflow: str = WORKFLOW
+    reviews: tuple[Review, ...] = ()
+    elsewhere: tuple[Statement, ...] = ()
+    dismissals: Mapping[int, IssueEvent] = field(default_factory=dict)
+    updates: frozenset[str] = frozenset()
+
+    @property
+    def statements(self) -> Statements:
+        return Statements(self.comments, self.reviews, self.elsewhere, self.dismissals)
 
     def ballot(self, policy: BranchPolicy, event: CommentEvent | None = None) -> Ballot:
         """The votes on the evidence, and what stands against it. Raises ValueError without evidence."""
@@ -67,8 +88,8 @@ class PullRequestState:
             raise ValueError("there is no evidence to vote on")
         return ballot(
             self.pull,
-            self.comments,
-            commits=self.commits,
+            self.statements,
+            made=contributors(self.pull, self.commits, self.run, policy.signoff, self.updates),
             run=self.run,
             evidence=self.evidence,
             policy=policy.signoff,
@@ -92,18 +113,25 @@ class PullRequestState:
     def record(self, policy: BranchPolicy, event: CommentEvent | None = None) -> bytes:
         """What the next decision must know, even where comments change until then; empty where there is nothing."""
         subject = self.evidence or UnevaluatedCommit(sha256(self.pull.head.sha.encode()), policy.model)
-        return closing_record(self.comments, event, subject, policy.signoff, self.recorded)
+        return closing_record(self.statements, event, subject, policy.signoff, self.recorded)
 
 
-def read_state(hub: GitHub, number: int, workflow: str = WORKFLOW) -> PullRequestState:
-    """Read a pull request and the evidence that the workflow left of it. Raises GitHubError for any doubt."""
+def read_state(
+    hub: GitHub, number: int, workflow: str = WORKFLOW, *, policy: SignoffPolicy | None = None
+) -> PullRequestState:
+    """Read a pull request and the evidence that the workflow left of it. Raises GitHubError for any doubt.
+
+    policy: whose words matter, so that of any number of comments only those are held; None to hold everybody's.
+    """
     pull = hub.pull(number)
-    comments = hub.comments(number)
+    comments = _kept_comments(hub, number, policy)
     commits = hub.commits(pull)
     run = hub.newest_run(workflow, pull.head.sha)
     artifacts = hub.artifacts(artifact_name(workflow, number))
     evidence = None if run is None else _evidence(hub, pull, run, artifacts)
-    edited, files = _edits_and_files(hub, pull, () if evidence is None else unverified(comments, evidence))
+    suspects = () if evidence is None else unverified(comments, evidence)
+    edited, files, unreviewed = _edits_and_files(hub, pull, suspects)
+    reviews, elsewhere = ((), ()) if unreviewed else _reviews(hub, number, policy)
     return PullRequestState(
         pull,
         comments,
@@ -114,24 +142,72 @@ def read_state(hub: GitHub, number: int, workflow: str = WORKFLOW) -> PullReques
         _recorded(hub, pull, artifacts),
         edited,
         workflow,
+        reviews,
+        elsewhere,
+        hub.dismissals(number) if any_dismissed(reviews, policy) else {},
+        frozenset(_updates(hub, commits, policy)),
     )
+
+
+def _kept_comments(hub: GitHub, number: int, policy: SignoffPolicy | None) -> tuple[Comment, ...]:
+    """The comments that can matter, ours, and the last of strangers' commands; all others are read and let go."""
+    kept: list[Comment] = []
+    strangers: deque[Comment] = deque(maxlen=_STRANGERS)
+    for comment in hub.each_comment(number):
+        kept_as = matters(comment, policy)
+        ours = comment.user is not None and (comment.user.type, comment.user.login) == ("Bot", BOT)
+        if kept_as or (ours and comment.body.startswith(MARKER)):
+            kept.append(comment)
+        elif kept_as is None:
+            strangers.append(comment)
+    return tuple(sorted([*kept, *strangers], key=lambda comment: comment.id))
+
+
+def _reviews(
+    hub: GitHub, number: int, policy: SignoffPolicy | None
+) -> tuple[tuple[Review, ...], tuple[Statement, ...]]:
+    """(those of people with a vote, what they say to the gate beside lines of files, which are always part of a review)."""
+    reviews = list[Review]()
+    reviewed = False
+    for review in hub.each_review(number):
+        reviewed = True
+        if review.user is not None and (policy is None or policy.owner_of(review.user.identity) is not None):
+            reviews.append(review)
+    listed = hub.each_review_comment(number) if reviewed else ()
+    return tuple(reviews), tuple(comment for comment in listed if matters(comment, policy))
+
+
+def _updates(hub: GitHub, commits: Sequence[Commit], policy: SignoffPolicy | None) -> Iterator[str]:
+    """The commits that bring the base into the branch and nothing else. Those that hinder nobody are not looked into."""
+    merges = [
+        commit
+        for commit in possible_updates(commits)
+        if (author := commit.author) is None
+        or not author.is_person
+        or policy is None
+        or policy.owner_of(author.identity) is not None
+    ]
+    for commit in merges[:_UPDATES]:
+        before, base = (parent.sha for parent in commit.parents)
+        if brings_only_the_base(hub.files_between(before, base), hub.files_between(before, commit.sha)):
+            yield commit.sha
 
 
 def _edits_and_files(
     hub: GitHub, pull: PullRequest, comments: Sequence[Comment]
-) -> tuple[frozenset[int], tuple[ChangedFile, ...] | None]:
-    """(ids of those comments that were or may have been edited, the files where the answers had them all)."""
-    edited, files = set[int](), None
+) -> tuple[frozenset[int], tuple[ChangedFile, ...] | None, bool]:
+    """(ids of those comments that were or may have been edited, the files where the answers had them all, no reviews)."""
+    edited, files, unreviewed = set[int](), None, False
     for start in range(0, len(comments), _BATCH):
         batch = comments[start : start + _BATCH]
         answer = hub.edits_and_files(pull, batch)
         if answer is None:
             break  # a server without GraphQL: times and the event have to do
-        files = answer.files
+        files, unreviewed = answer.files, answer.unreviewed
         edited |= {
             comment.id for comment, edits in zip(batch, answer.nodes, strict=True) if edits is None or edits.edited
         }
-    return frozenset(edited), files
+    return frozenset(edited), files, unreviewed
 
 
 def exhibits(hub: GitHub, state: PullRequestState) -> dict[str, bytes]:

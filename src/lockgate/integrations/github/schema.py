@@ -11,6 +11,7 @@ from lockgate.errors import LockgateError
 from lockgate.signoff.identity import Identity
 
 T = TypeVar("T")
+WEB_FLOW = "noreply@github.com"  # in whose name GitHub commits what is done on its pages
 
 
 class GitHubError(LockgateError):
@@ -51,17 +52,36 @@ class Account(_Payload):
 OptionalAccount = Annotated[Account | None, BeforeValidator(lambda value: value or None)]
 
 
-class Comment(_Payload):
-    """A comment on a pull request. `author_association` is not read: it is no permission."""
+class Statement(_Payload):
+    """What somebody wrote below a pull request, in a review of it, or beside a line of a file."""
 
     id: int
-    node_id: str
     user: Account | None
-    body: str
-    created_at: datetime
-    updated_at: datetime
-    issue_url: str
+    body: Annotated[str, BeforeValidator(lambda value: value or "")]
     html_url: str
+
+    @property
+    def changed_at(self) -> datetime:
+        """When it became what it is, as far as GitHub says."""
+        raise NotImplementedError
+
+
+class ReviewComment(Statement):
+    """A comment beside a line or a file of a pull request."""
+
+    updated_at: datetime
+
+    @property
+    def changed_at(self) -> datetime:
+        return self.updated_at
+
+
+class Comment(ReviewComment):
+    """A comment on a pull request. `author_association` is not read: it is no permission."""
+
+    node_id: str
+    created_at: datetime
+    issue_url: str
     performed_via_github_app: dict[str, Any] | None = None
 
     @property
@@ -71,6 +91,27 @@ class Comment(_Payload):
     @property
     def pull_number(self) -> str:
         return self.issue_url.rpartition("/")[2]
+
+
+class Review(Statement):
+    """A review with its state, like CHANGES_REQUESTED. submitted_at: None while it is a draft."""
+
+    state: str
+    submitted_at: datetime | None = None
+
+    @property
+    def changed_at(self) -> datetime:
+        if self.submitted_at is None:
+            raise ValueError("a draft says nothing yet")
+        return self.submitted_at
+
+
+class IssueEvent(_Payload):
+    """What happened to a pull request. review, dismissed_state: of a review that was dismissed, None for anything else."""
+
+    actor: OptionalAccount = None
+    review: int | None = Field(None, validation_alias=AliasPath("dismissed_review", "review_id"))
+    dismissed_state: str | None = Field(None, validation_alias=AliasPath("dismissed_review", "state"))
 
 
 class CommentEdits(_Payload):
@@ -99,6 +140,7 @@ class _FileConnection(_Payload):
 
 class _RepositoryNode(_Payload):
     files: _FileConnection | None = Field(None, validation_alias=AliasPath("pullRequest", "files"))
+    reviews: int | None = Field(None, validation_alias=AliasPath("pullRequest", "reviews", "totalCount"))
 
 
 class EditsAndFiles(_Payload):
@@ -114,6 +156,11 @@ class EditsAndFiles(_Payload):
         if listed is None or listed.total != len(listed.nodes) or {file.change for file in listed.nodes} - _IN_PLACE:
             return None
         return tuple(ChangedFile(filename=file.path) for file in listed.nodes)
+
+    @property
+    def unreviewed(self) -> bool:
+        """Whether GitHub says that nobody has reviewed the pull request yet."""
+        return self.repository is not None and self.repository.reviews == 0
 
 
 class GraphQLAnswer(_Payload):
@@ -181,6 +228,11 @@ class GitCommit(_Payload):
     author: GitPerson | None
     committer: GitPerson | None
     message: str
+    verified: bool = Field(default=False, validation_alias=AliasPath("verification", "verified"))
+
+
+class _Parent(_Payload):
+    sha: str
 
 
 class Commit(_Payload):
@@ -190,13 +242,26 @@ class Commit(_Payload):
     author: OptionalAccount
     committer: OptionalAccount
     commit: GitCommit
+    parents: tuple[_Parent, ...] = ()
+
+    @property
+    def merged(self) -> tuple[str, str] | None:
+        """The parents of a merge that GitHub itself made and signed: where it was made, what was merged; None for another.
+
+        Nobody else can sign for GitHub's address. Which of those are updates from the base is for the caller to tell.
+        """
+        signer = self.commit.committer
+        by_github = self.commit.verified and signer is not None and signer.email.lower() == WEB_FLOW
+        return (self.parents[0].sha, self.parents[1].sha) if by_github and len(self.parents) == 2 else None
 
 
 class ChangedFile(_Payload):
-    """A file that a pull request changes."""
+    """A file that a pull request changes. sha: of what it holds now."""
 
     filename: str
     previous_filename: str | None = None
+    sha: str | None = None
+    status: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -291,6 +356,7 @@ class CommentEvent(_Payload):
 class PullEvent(_Payload):
     """An event of a pull request: who opened it, and who triggered the current run."""
 
+    action: str = ""
     author: Account | None = Field(validation_alias=AliasPath("pull_request", "user"))
     sender: Account
 

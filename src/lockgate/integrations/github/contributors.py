@@ -1,0 +1,105 @@
+"""Whose work a pull request is: authors, committers, co-authors, and who started its runs. No requests here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from lockgate.integrations.github.schema import Account, ChangedFile, Commit, PullEvent, PullRequest, WorkflowRun
+from lockgate.integrations.trailers import co_authors
+from lockgate.signoff.decision import Ballot
+from lockgate.signoff.identity import Identity
+from lockgate.signoff.policy import SignoffPolicy
+
+_NOREPLY = re.compile(r"(?P<id>\d+)\+(?P<login>[^@+]+)@users\.noreply\.github\.com", re.IGNORECASE)
+
+
+def contributors(
+    pull: PullRequest, commits: Sequence[Commit], run: WorkflowRun, policy: SignoffPolicy, updates: Collection[str] = ()
+) -> Ballot:
+    """The contributors to what was evaluated; no votes. updates: commits that are nobody's work.
+
+    A bot counts by its address, which blocks until the policy names it: anybody could act through it.
+    """
+    accounts: list[Account] = [pull.user] if pull.user is not None else []
+    emails: list[str] = []
+    people = policy.people()
+    for commit in commits:
+        emails += co_authors(commit.commit.message)
+        if commit.sha in updates:
+            continue
+        for account, git_person in ((commit.author, commit.commit.author), (commit.committer, commit.commit.committer)):
+            email = git_person.email.strip().lower() if git_person is not None else ""
+            if account is not None:
+                accounts.append(account)
+                emails += [email] if any(person.wrote(email) for person in people) else []
+            else:
+                emails.append(email or f"nobody-{commit.sha[:12]}")
+    accounts += _starters(commits, run, updates)
+    by_id = {account.id: account for account in accounts}
+    identities = [account.identity for account in by_id.values() if account.is_person]
+    unknown = [account.noreply.lower() for account in by_id.values() if not account.is_person]
+    for email in emails:
+        match = _NOREPLY.fullmatch(email)
+        if match is None or match["login"].endswith("[bot]"):
+            unknown.append(email)
+        elif int(match["id"]) not in by_id:
+            identities.append(Identity("github", match["id"], match["login"]))
+    return Ballot(authors=tuple(dict.fromkeys(unknown)), accounts=tuple(dict.fromkeys(identities)))
+
+
+def event_contributors(event: PullEvent, *, updated: bool = False) -> Ballot:
+    """The contributors of a pull request, as far as its event names them; no votes.
+
+    updated: its newest commit may be an update from the base, whose sender has no other hand in it.
+    """
+    accounts = [account for account in (event.author, None if updated else event.sender) if account is not None]
+    people = tuple(dict.fromkeys(account.identity for account in accounts if account.is_person))
+    bots = tuple(dict.fromkeys(account.noreply.lower() for account in accounts if not account.is_person))
+    return Ballot(authors=bots, accounts=people)
+
+
+def possible_updates(commits: Sequence[Commit]) -> tuple[Commit, ...]:
+    """The merges of the base that GitHub made, newest first; whether somebody chose what they hold is not known yet.
+
+    The second parent is of the base's history where it is none of the pull request's commits, which are all others.
+    """
+    own = {commit.sha for commit in commits}
+    merges = [
+        commit for commit in commits if (parents := commit.merged) and parents[0] in own and parents[1] not in own
+    ]
+    return tuple(reversed(merges))
+
+
+def brings_only_the_base(base: Sequence[ChangedFile] | None, merge: Sequence[ChangedFile] | None) -> bool:
+    """Whether a merge changes a branch by what the base changed, file by file, and by nothing else.
+
+    base: what the base changed since the branch left it. merge: what the merge changes in the branch. None where not all of it
+    is known. A conflict that somebody
+    solved on GitHub's pages is signed by GitHub as well; a file that both sides changed has bytes that neither had.
+    """
+    if base is None or merge is None:
+        return False
+    contents = _contents(base)
+    return contents is not None and contents == _contents(merge)
+
+
+def _contents(files: Sequence[ChangedFile]) -> dict[str, str] | None:
+    """path → blob, empty where it is gone; None where GitHub leaves a blob out."""
+    contents: dict[str, str] = {}
+    for file in files:
+        if file.sha is None:
+            return None
+        if file.previous_filename and file.status == "renamed":
+            contents.setdefault(file.previous_filename, "")
+        contents[file.filename] = "" if file.status == "removed" else file.sha
+    return contents
+
+
+def _starters(commits: Sequence[Commit], run: WorkflowRun, updates: Collection[str]) -> list[Account]:
+    """Who started the run, and who ran it again; not who updated the branch from its base, which starts a run by itself."""
+    head = next((commit for commit in commits if commit.sha == run.head_sha), None)
+    updater = head.author if head is not None and head.sha in updates else None
+    if updater is None or updater.id != run.actor.id:
+        return [run.actor, run.triggering_actor]
+    return [] if run.run_attempt == 1 and run.triggering_actor.id == updater.id else [run.triggering_actor]
