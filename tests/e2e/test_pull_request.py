@@ -252,7 +252,7 @@ def test_from_an_open_pull_request_to_the_ledger(story: Story) -> None:
     assert (counted.by.to_json(), counted.reason) == (ana, "The slice is fixed, thank you.")
     assert json.loads(counted.bytes)["comment"]["body"] == approval["comment"]["body"]
     assert {vote.by.name for vote in kept if vote.sha256 != counted.sha256} == {"ana", "dev"}  # kept, and not counted
-    assert registry.aliases("fraud") == {"production": str(GOOD), "previous": str(CHAMPION), "staging": str(GOOD)}
+    assert registry.aliases("fraud") == {"production": str(GOOD), "previous": str(CHAMPION)}
 
 
 def test_comments_are_read_to_the_last_page_and_ours_is_told_from_others(held: Emulated) -> None:

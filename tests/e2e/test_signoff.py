@@ -59,7 +59,7 @@ def test_approved_evidence_is_promoted_and_rolled_back(desk: Checkout) -> None:
 
     promoted = desk.gate("promote", digest)
     assert promoted.code == 0, promoted.stderr
-    assert aliases(desk) == {"production": "2", "previous": "1", "staging": "2"}
+    assert aliases(desk) == {"production": "2", "previous": "1"}
     again = desk.gate("promote", digest)
     back = desk.gate("rollback", "fraud", "--reason", "complaints")
     late = desk.gate("promote", digest)

@@ -79,7 +79,7 @@ def test_the_demo_leaves_the_good_candidate_in_production(after: Checkout) -> No
     state = json.loads(answer.stdout)
     assert answer.code == 0
     assert (state["production"]["version"], state["standby"]["version"]) == ("3", "1")
-    assert state["aliases"] == {"production": "3", "previous": "1", "staging": "3"}
+    assert state["aliases"] == {"production": "3", "previous": "1"}
     assert state["problems"] == []
     assert state["epoch"] == 6
 

@@ -10,7 +10,9 @@ from helpers import moving
 from helpers.promoting import CI, NOBODY, POLICY, PROMOTION, Clock, evidence, run_folder
 from helpers.proxy import Proxy
 from lockgate import hashing as digest
+from lockgate.promotion.apply import carry_out
 from lockgate.promotion.audit import status as audit
+from lockgate.promotion.operator import Operator
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot
@@ -45,8 +47,8 @@ class Moves:
     Each call answers with what was asked. Left out is what fetches files, and the version that the proof goes back to.
     """
 
-    def __init__(self, uri: str, proxy: Proxy, folder: Path) -> None:
-        self.proxy, self.folder = proxy, folder
+    def __init__(self, uri: str, proxy: Proxy, folder: Path, lifecycle: str = "aliases") -> None:
+        self.proxy, self.folder, self.lifecycle = proxy, folder, lifecycle
         self.model = f"counted-{uuid.uuid4().hex[:6]}"
         self.first, self.second = (register(uri, self.model, number, folder) for number in (1, 2))
         self.evidence = evidence(self.model, self.second, champion=self.first)
@@ -64,7 +66,7 @@ class Moves:
 
     def promote(self) -> list[str]:
         registry = self._registry
-        registry.evidence(self.model).votes(self.evidence.digest)
+        _, newest = registry.evidence(self.model).votes_and_newest(self.evidence.digest, self.second.version)
         moving.promote(
             registry,
             self.evidence,
@@ -74,6 +76,7 @@ class Moves:
             scratch=self.folder / "scratch",
             prove=lambda version: None,
             folder=self.run,
+            newest=lambda: newest,
             **self.common,
         )
         asked = self._asked
@@ -84,17 +87,22 @@ class Moves:
         moving.rollback(self._registry, self.model, reason="it stalls", **self.common)
         return self._asked
 
-    def status(self, lifecycle: str = "aliases") -> list[str]:
-        self.proxy.asked.clear()
-        audit.status(
-            MlflowRegistry(self.proxy.uri, lifecycle=lifecycle), self.model, promotion=PROMOTION, now=self.clock()
-        )
+    def override(self) -> list[str]:
+        """The second version is Production again, against the rules."""
+        operator = Operator(self._registry, self.model, **self.common)
+        state = operator.read_state()
+        source, version = state.standing.production, self.second.version
+        carry_out(operator, state, operator.draft(state.chain, "override", source=source, target=version, reason="now"))
+        return self._asked
+
+    def status(self) -> list[str]:
+        audit.status(self._registry, self.model, promotion=PROMOTION, now=self.clock())
         return self._asked
 
     @property
     def _registry(self) -> MlflowRegistry:
         self.proxy.asked.clear()
-        return MlflowRegistry(self.proxy.uri)
+        return MlflowRegistry(self.proxy.uri, lifecycle=self.lifecycle)
 
     @property
     def _asked(self) -> list[str]:

@@ -26,11 +26,11 @@ from helpers.promoting import POLICY, evidence, run_folder, signed, ssh_key
 from lockgate.errors import LockgateError, Refused, RegistryError, UnknownOutcome, Waiting
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import apply
-from lockgate.promotion.apply import Clock
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import all_tags, differing_tags
 from lockgate.promotion.ledger.standing import standing
+from lockgate.promotion.operator import Clock
 from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion

@@ -78,6 +78,11 @@ class MemoryEvidence:
     def newest(self, version: str) -> Mapping[str, str] | None:
         return next((facts for facts in reversed(self.all()) if facts["version"] == version), None)
 
+    def votes_and_newest(
+        self, digest: str, version: str
+    ) -> tuple[Sequence[tuple[bytes, bytes]], Mapping[str, str] | None]:
+        return self.votes(digest), self.newest(version)
+
     def all(self) -> Sequence[Mapping[str, str]]:
         return sorted(self.facts.values(), key=lambda facts: facts["at"])
 
@@ -130,6 +135,15 @@ class MemoryRegistry:
 
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self.pointers[alias] = self.version(name, version).version
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        self.pointers.pop(alias, None)
+
+    def loaded(self, name: str) -> tuple[Mapping[str, str], Stages]:
+        return dict(self.pointers), Stages()
+
+    def storable_tags(self, tags: Mapping[str, str]) -> Mapping[str, str]:
+        return tags
 
     def stages(self, name: str) -> Stages:
         return Stages()

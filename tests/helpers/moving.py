@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,9 @@ from lockgate.promotion import adopt as adopting
 from lockgate.promotion import archive as archiving
 from lockgate.promotion import promote as promoting
 from lockgate.promotion import rollback as rolling_back
-from lockgate.promotion.apply import Operator
 from lockgate.promotion.archive import ArchiveResult
 from lockgate.promotion.audit import repair as repairing
+from lockgate.promotion.operator import Operator
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import PromotionRequest, PromotionTerms, RollbackCheck
 from lockgate.promotion.rollback_consent import RollbackConsent
@@ -68,11 +68,12 @@ def promote(
     votes: Sequence[tuple[bytes, bytes]] = (),
     follows_production: bool = True,
     override: bool = False,
+    newest: Callable[[], Mapping[str, str] | None] | None = None,
     **who: Any,
 ) -> Outcome:
     return promoting.promote(
         Operator(registry, evidence.model, **who),
-        PromotionRequest(evidence, ballot, folder, votes, override=override),
+        PromotionRequest(evidence, ballot, folder, votes, override=override, newest=newest),
         terms=PromotionTerms(signoff, policy_digest, follows_production),
         rollback_check=RollbackCheck(scratch, prove, proof),
     )

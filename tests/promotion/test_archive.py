@@ -54,7 +54,7 @@ def test_before_its_time_nothing_moves(bench: Bench) -> None:
 
 
 def test_after_the_soak_the_standby_is_archived_once(bench: Bench) -> None:
-    """With the time until when it is kept; the alias previous equals production; a second call finds nothing to do."""
+    """With the time until when it is kept; there is no alias previous any more; a second call finds nothing to do."""
     bench.clock.forward(hours=49)
 
     found, again = call(bench), call(bench)
@@ -62,7 +62,7 @@ def test_after_the_soak_the_standby_is_archived_once(bench: Bench) -> None:
     assert found.entry is not None
     assert (found.entry.kind, found.entry.source, found.entry.target) == ("archived", "2", None)
     assert found.retain_until == found.entry.at + timedelta(days=30)
-    assert bench.aliases == {"production": "3", "previous": "3", "staging": "3"}
+    assert bench.aliases == {"production": "3"}
     assert [bench.state(version) for version in "123"] == ["archived", "archived", "production"]
     assert again.entry is None
     assert again.lines == [f"{bench.model}: nothing is due: there is no previous version behind version 3"]
@@ -126,7 +126,7 @@ def test_what_others_left_is_finished_first(bench: Bench) -> None:
 
     assert [left.entry.epoch for left in found.forwarded] == [4]
     assert found.entry is None
-    assert bench.aliases == {"production": "4", "previous": "3", "staging": "4"}
+    assert bench.aliases == {"production": "4", "previous": "3"}
     assert found.lines[0].startswith(
         "finished what was left: revision 4 (epoch 4, version 4 promoted by ci (unverified) at "
     )
@@ -148,7 +148,7 @@ def test_an_archiving_that_somebody_is_at_is_left_to_them(bench: Bench) -> None:
     assert during.lines[0].startswith(f"{bench.model}: nothing is due: ci (unverified) is archiving version 2; unless")
     assert [left.entry.epoch for left in after.forwarded] == [4]
     assert bench.state("2") == "archived"
-    assert bench.aliases["previous"] == "3"
+    assert "previous" not in bench.aliases
 
 
 def test_several_at_once_archive_it_once(bench: Bench) -> None:
@@ -171,7 +171,7 @@ def test_several_at_once_archive_it_once(bench: Bench) -> None:
 
     assert len(told) == 4
     assert epochs(bench) == 4
-    assert bench.aliases == {"production": "3", "previous": "3", "staging": "3"}
+    assert bench.aliases == {"production": "3"}
 
 
 def test_a_longer_retention_is_promised_and_kept(bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -258,8 +259,13 @@ def test_status_is_red_until_the_version_passes_or_is_replaced(night: Night) -> 
         made = evidence(
             night.model, night.second, champion=night.second, verdict=verdict, opens=opens, finished=night.clock()
         )
-        published.publish(registry, made, run_folder(made, night.folder / made.run_id))
+        folder = run_folder(made, night.folder / made.run_id)
+        with nullcontext() if opens == "yes" else pytest.raises(Refused):
+            moving.record_staging(registry, made, folder=folder, promotion=PROMOTION, actor=CI, clock=night.clock)
         assert red() is expected, (verdict, opens)
+    shown = status(registry, night.model, promotion=PROMOTION, now=night.clock())
+    assert (shown.standing.production, shown.standing.staging) == ("2", None)
+    assert "staging" not in registry.aliases(night.model)
 
 
 def test_what_a_channel_found_in_the_way_is_not_gone_over(night: Night) -> None:

@@ -95,7 +95,7 @@ def test_a_rollback_puts_the_standby_back(bench: Bench) -> None:
     """The version that leaves is withdrawn, the one before the standby becomes the standby."""
     outcome = bench.rollback()
 
-    assert bench.aliases == {"production": "2", "previous": "1", "staging": "2"}
+    assert bench.aliases == {"production": "2", "previous": "1"}
     assert [bench.state(version) for version in "123"] == ["standby", "production", "withdrawn"]
     entry = read_chain(bench.registry.ledger(bench.model).keys()).entries[-1]
     assert (entry.kind, entry.source, entry.target, entry.reason) == ("rolled_back", "3", "2", "stalls")
@@ -113,8 +113,8 @@ def test_twice_goes_back_twice_and_then_nothing_is_left(bench: Bench) -> None:
 
     outcome = bench.rollback()
 
-    assert bench.aliases == {"production": "1", "previous": "1", "staging": "1"}
-    assert "no previous version is left: the alias previous equals production" in outcome.lines
+    assert bench.aliases == {"production": "1"}
+    assert "no previous version is left, and no alias previous" in outcome.lines
     refused = bench.refusal()
     assert refused.code == "no_standby"
     assert "--to (2, 3)" in str(refused)
@@ -134,7 +134,7 @@ def test_an_older_version_is_reached_by_name(bench: Bench) -> None:
     """The standby that was skipped is archived, not a way forward."""
     bench.rollback(to="1")
 
-    assert bench.aliases == {"production": "1", "previous": "1", "staging": "1"}
+    assert bench.aliases == {"production": "1"}
     assert [bench.state(version) for version in "123"] == ["production", "archived", "withdrawn"]
 
 
@@ -150,7 +150,7 @@ def test_old_evidence_of_a_withdrawn_version_opens_nothing(bench: Bench) -> None
         assert refused.value.code in ("withdrawn", "not_newest")
     bench.clock.forward(minutes=5)
     bench.promote(2, 1)
-    assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
+    assert bench.aliases == {"production": "3", "previous": "2"}
 
 
 def test_targets_that_make_no_sense_are_refused(bench: Bench) -> None:
@@ -166,7 +166,7 @@ def test_targets_that_make_no_sense_are_refused(bench: Bench) -> None:
 
 
 def test_a_rollback_that_broke_off_behind_a_staged_version_is_finished_whole(bench: Bench) -> None:
-    """It had set production only, which previous then equals: nothing is taken for done that is not."""
+    """It had set production only: nothing is taken for done that is not."""
     fourth = bench.models.register(bench.model)
     about = evidence(bench.model, fourth, champion=bench.versions[2], finished=bench.clock())
     moving.record_staging(
@@ -187,7 +187,7 @@ def test_a_rollback_that_broke_off_behind_a_staged_version_is_finished_whole(ben
 
 
 def test_a_staged_version_that_somebody_deleted_does_not_stop_a_rollback(bench: Bench) -> None:
-    """Its alias goes with it, and nothing can point there again: staging equals Production."""
+    """Its alias goes with it, and nothing can point there again."""
     fourth = bench.models.register(bench.model)
     about = evidence(bench.model, fourth, champion=bench.versions[2], finished=bench.clock())
     moving.record_staging(
@@ -198,7 +198,7 @@ def test_a_staged_version_that_somebody_deleted_does_not_stop_a_rollback(bench: 
 
     bench.rollback()
 
-    assert bench.aliases == {"production": "2", "previous": "1", "staging": "2"}
+    assert bench.aliases == {"production": "2", "previous": "1"}
 
 
 def test_a_rollback_needs_a_reason(bench: Bench) -> None:
@@ -234,7 +234,7 @@ def test_adopting_begins_the_ledger_with_what_runs(models: Models, tmp_path: Pat
 
     assert (elsewhere.value.code, begun.value.code) == ("alias_elsewhere", "already_begun")
     assert (first.already, again.already) == (False, True)
-    assert bench.aliases == {"production": "2", "previous": "2", "staging": "2"}
+    assert bench.aliases == {"production": "2"}
     assert bench.state("2") == "production"
     assert bench.refusal().code == "no_standby"
 
@@ -254,7 +254,7 @@ def test_adopting_tells_which_aliases_it_took(models: Models, tmp_path: Path) ->
     with pytest.raises(Refused, match="--repair points the alias back") as moved:
         bench.adopt("2")
 
-    assert outcome.lines[-1] == "the alias previous pointed to version 1, which is not in the ledger, and was moved"
+    assert outcome.lines[-1] == "the alias previous pointed to version 1, which is not in the ledger, and was deleted"
     assert moved.value.code == "already_begun"
 
 
@@ -304,7 +304,7 @@ def test_a_promotion_whose_switch_cannot_work_is_rolled_back_at_once(bench: Benc
     chain = read_chain(bench.registry.ledger(bench.model).keys())
     assert chain.ending(left) == "unswitched"
     assert turned == ["3"]
-    assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
+    assert bench.aliases == {"production": "3", "previous": "2"}
     assert bench.state("4") == "withdrawn"
     assert outcome.lines[0].startswith("closed what was left: revision 4 (epoch 4, version 4 promoted by")
     assert outcome.lines[-1] == "serving was turned over"

@@ -93,7 +93,7 @@ def test_versions_that_are_words_go_from_the_run_to_production(shelf: MemoryRegi
     approved = gate(approve, newest.evidence().digest, "--key", tmp_path / "olga")
     promoted = gate(promote.command)
     assert (approved.exit_code, promoted.exit_code) == (0, 0), (approved.exception, promoted.exception)
-    assert shelf.pointers == {"production": "v12", "previous": "v9", "staging": "v12"}
+    assert shelf.pointers == {"production": "v12", "previous": "v9"}
 
     gate(rollback.command, "fraud", "--reason", "it is slow", "--key", tmp_path / "olga")
     assert shelf.pointers["production"] == "v9"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from lockgate.integrations import git
 from lockgate.integrations.default_branch import not_merged
 from lockgate.pipeline.loader import load, pipelines, project_of, root_of
 from lockgate.pipeline.pipeline import Pipeline
-from lockgate.promotion.apply import read_state
+from lockgate.promotion.operator import read_state
 from lockgate.registries.ports import EvidenceStore, Registry
 from lockgate.runs.lookup import find_pipeline, only_pipeline, open_registry
 from lockgate.signoff import ssh
@@ -178,11 +178,15 @@ def _staged(path: Path | None) -> _Staged:
     )
 
 
-def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes]]]:
-    """The votes on the evidence, here and in the registry, and those that only lie here."""
+def read_ballot(
+    lookup: EvidenceLookup,
+) -> tuple[Ballot, list[tuple[bytes, bytes]], Callable[[], Mapping[str, str] | None]]:
+    """(votes on the evidence, here and in the registry; those that only lie here; the newest facts of its version)."""
     evidence, pipeline = lookup.evidence, lookup.pipeline
     local = [] if lookup.votes_folder is None else ssh.stored_votes(lookup.votes_folder)
-    published = list(lookup.registry.evidence(evidence.model).votes(evidence.digest))
+    store = lookup.registry.evidence(evidence.model)
+    stored, newest = store.votes_and_newest(evidence.digest, str(evidence.candidate["version"]))
+    published = list(stored)
     votes, objections = ssh.read_votes([*published, *local], pipeline.signoff or SignoffPolicy())
     commit = evidence_commit(evidence)
     hold = None
@@ -192,7 +196,7 @@ def read_ballot(lookup: EvidenceLookup) -> tuple[Ballot, list[tuple[bytes, bytes
             hold = SignoffDecision("pending", "not_merged", obstacle.reason, obstacle.remedy)
     unread = ssh.unreadable_votes(lookup.votes_folder, published)
     ballot = replace(authored(lookup), votes=votes, objections=objections, hold=hold, unread=unread)
-    return ballot, [pair for pair in local if pair not in published]
+    return ballot, [pair for pair in local if pair not in published], lambda: newest
 
 
 def authored(lookup: EvidenceLookup) -> Ballot:

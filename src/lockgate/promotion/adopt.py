@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from lockgate.errors import Refused
-from lockgate.promotion.apply import Operator, RegistryState, carry_out, settle
-from lockgate.promotion.ledger.entry import MOVES
+from lockgate.promotion.apply import carry_out, settle
+from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.operator import Operator, RegistryState
 from lockgate.promotion.outcome import Outcome, require_reason
 from lockgate.units import utc_text
 
@@ -29,19 +32,58 @@ def adopt(operator: Operator, *, version: str, reason: str) -> Outcome:
             if before.production == version
             else "use gate promote, or gate rollback --to",
         )
+    draft = operator.draft(state.chain, "adopted", target=version, reason=reason)
+    state, notes = _begin(operator, state, draft)
+    return Outcome(model, draft, state.standing, forwarded=forwarded, notes=(*notes, *state.warnings))
+
+
+@dataclass(frozen=True)
+class Adoption:
+    """What a Production that somebody set by hand means where no ledger exists yet: it would begin with that version.
+
+    draft: the entry that adopts it, None where there is nothing to adopt. assumed: the state as it would be then.
+    """
+
+    draft: Entry | None
+    assumed: RegistryState
+
+    def carry_out(self, operator: Operator, state: RegistryState) -> tuple[RegistryState, list[str]]:
+        """Begin the ledger, for a command that writes to it anyway: (the state, what is to be told)."""
+        if self.draft is None:
+            return state, []
+        state, notes = _begin(operator, state, self.draft)
+        return state, [
+            f"version {self.draft.target} held the alias production, set by hand, and was adopted: the ledger begins with it",
+            *notes,
+        ]
+
+
+def adoption(operator: Operator, state: RegistryState) -> Adoption:
+    """What is to be adopted before anything else; nothing is written."""
+    holder, chain = state.aliases.get("production"), state.chain
+    if chain.entries or holder is None:
+        return Adoption(None, state)
+    draft = operator.draft(
+        chain, "adopted", target=holder, reason="it held the alias production before the ledger began"
+    )
+    mark = chain.mark(draft, actor=operator.actor, at=draft.at)
+    return Adoption(draft, replace(state, chain=replace(chain, entries=(draft,), done={draft.epoch: mark})))
+
+
+def _begin(operator: Operator, state: RegistryState, draft: Entry) -> tuple[RegistryState, list[str]]:
+    """Carry out the entry that adopts a version: (the state, what became of other aliases of ours)."""
+    version, shown = str(draft.target), state.aliases
     _check_place(state, version)
-    operator.registry.version(model, version)
+    operator.registry.version(operator.model, version)
     stage = state.stages.names.get("production")
     if stage is not None:  # the first write of all, since a registry that cannot do it would finish no entry
-        operator.registry.set_stage(model, version, stage)
-    moved = [
-        f"the alias {alias} pointed to version {state.aliases[alias]}, which is not in the ledger, and was moved"
-        for alias in ("previous", "staging")
-        if state.aliases.get(alias, version) not in (version, before.staging)
-    ]
-    draft = operator.draft(state.chain, "adopted", target=version, reason=reason)
+        operator.registry.set_stage(operator.model, version, stage)
     state = carry_out(operator, state, draft)
-    return Outcome(model, draft, state.standing, forwarded=forwarded, notes=tuple(moved))
+    return state, [
+        f"the alias {alias} pointed to version {shown[alias]}, which is not in the ledger, and was deleted"
+        for alias in ("previous", "staging")
+        if alias in shown and alias not in state.aliases
+    ]
 
 
 def _check_place(state: RegistryState, version: str) -> None:

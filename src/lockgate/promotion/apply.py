@@ -5,18 +5,15 @@ A plain loop over `next_step`, against ports and values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
-from lockgate.errors import LockgateError, NotFound, Refused, RegistryError, ServingFault, Waiting
+from lockgate.errors import LockgateError, Refused, RegistryError, ServingFault, Waiting
 from lockgate.promotion.ledger.chain import Chain, read_chain
-from lockgate.promotion.ledger.entry import Done, Entry, Kind
-from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.ledger.projection import all_tags, differing_tags, tags_after
-from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.promotion.ledger.projection import all_tags
 from lockgate.promotion.ledger.steps import (
     TURNS,
     Apply,
@@ -30,76 +27,15 @@ from lockgate.promotion.ledger.steps import (
     agrees,
     next_step,
 )
+from lockgate.promotion.operator import Operator, RegistryState, TrafficSwitch
 from lockgate.promotion.outcome import ForwardedEntry, describe
-from lockgate.registries.ports import Registry, Stages
+from lockgate.promotion.registry_writes import apply_entry, remove_aliases, show_tags
 from lockgate.signoff.identity import Identity
 from lockgate.units import utc_text
 
-Clock = Callable[[], datetime]
-TrafficSwitch = Callable[[Entry], str]
-
 SERVING = "serving was not checked"
-_APPLY_TRIES = 3  # the first one, and two in which somebody else may set an alias between our write and our read
 _SETTLE_TRIES = 4
 _NOTE = 500  # characters of a failure that the ledger keeps
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Who moves the versions of a model, in which registry, and under which policy.
-
-    switch_traffic: makes serving follow an entry and says what that led to, None where the policy has no switch.
-    rollback_owners: what the entries say of who must agree to a rollback.
-    """
-
-    registry: Registry
-    model: str
-    _: KW_ONLY
-    promotion: PromotionPolicy
-    actor: Identity
-    clock: Clock
-    switch_traffic: TrafficSwitch | None = None
-    rollback_owners: tuple[str, ...] | None = None
-
-    def read_state(self) -> RegistryState:
-        """Read ledger, aliases and stages. Raises Refused where the ledger is broken or deleted."""
-        return read_state(self.registry, self.model)
-
-    def draft(self, chain: Chain, kind: Kind, **fields: Any) -> Entry:
-        """The entry of ours that would come next. fields: the others of `Chain.draft`."""
-        return chain.draft(
-            kind,
-            actor=self.actor,
-            at=self.clock(),
-            lease=self.promotion.lease,
-            rollback_owners=self.rollback_owners,
-            **fields,
-        )
-
-
-@dataclass(frozen=True)
-class RegistryState:
-    """The ledger and the aliases of a model as they were read last.
-
-    stages: those that mirror the aliases. serving: what switching traffic led to. gone: versions that turned out to be
-    deleted while an entry was carried out.
-    """
-
-    chain: Chain
-    aliases: Mapping[str, str]
-    stages: Stages = field(default_factory=Stages)
-    serving: tuple[str, ...] = ()
-    gone: frozenset[str] = frozenset()
-
-    @property
-    def standing(self) -> Standing:
-        return standing(self.chain.finished)
-
-
-def read_state(registry: Registry, model: str) -> RegistryState:
-    """Read ledger and aliases. Raises Refused where the ledger is broken or deleted."""
-    chain = read_chain(registry.ledger(model).keys()).whole()
-    return RegistryState(chain, registry.aliases(model), registry.stages(model))
 
 
 def settle(operator: Operator) -> tuple[RegistryState, tuple[ForwardedEntry, ...]]:
@@ -183,8 +119,7 @@ def carry_out(
     tags: further ones for the drafted version. Raises Waiting while somebody else is at it, Refused if they came first
     or the version is gone, ServingFault where serving does not follow: the entry then stays unfinished.
     """
-    registry, model, clock = operator.registry, operator.model, operator.clock
-    ledger = registry.ledger(model)
+    model, clock = operator.model, operator.clock
     turn: Turn = "nothing" if operator.switch_traffic is None else "left" if leave_serving else "due"
     switched: Entry | None = None
     applied = 0
@@ -200,39 +135,60 @@ def carry_out(
         if isinstance(step, InProgress | Overtaken):
             raise _blocked(model, step, state.chain)
         if isinstance(step, Claim):
-            ledger.put_if_absent(f"epoch-{step.entry.epoch}", step.entry.bytes.decode())
-            state = replace(state, chain=read_chain(ledger.keys()).whole())
+            state = _claim(operator, state, step.entry)
         elif isinstance(step, Apply):
-            state = _apply(operator, state, step, tries=applied)
+            state = apply_entry(operator, state, step, tries=applied)
             applied += 1
         elif isinstance(step, Switch) and operator.switch_traffic is not None:
             state = replace(state, serving=(_switch(operator, operator.switch_traffic, state.chain, step.entry),))
             turn, switched = "turned", step.entry
         elif isinstance(step, Finish):
             ours = draft is not None and step.entry.bytes == draft.bytes
+            if not ours or clock() < step.entry.lease_ends:  # else others may have it, and be ahead
+                state = _remove_idle(operator, state, step)
             state = _finish(operator, state, step, (tags or {}) if ours else {})
 
 
+def _claim(operator: Operator, state: RegistryState, entry: Entry) -> RegistryState:
+    """Write the entry unless somebody else did; what others wrote is read anew."""
+    ledger, text = operator.registry.ledger(operator.model), entry.bytes.decode()
+    if ledger.put_if_absent(f"epoch-{entry.epoch}", text) != text:
+        return replace(state, chain=read_chain(ledger.keys()).whole())
+    return replace(state, chain=replace(state.chain, entries=(*state.chain.entries, Entry.read(text))))
+
+
 def _finish(operator: Operator, state: RegistryState, step: Finish, tags: Mapping[str, str]) -> RegistryState:
-    """Set tags and write how the entry ended, unless its version is gone. tags: further ones for that version.
+    """Write how the entry ended, then set tags. tags: further ones for its version.
 
     Where somebody else ended it first, they may have gone on since: all is read anew.
     """
     entry, chain = step.entry, state.chain
-    try:
-        _tag(operator.registry, operator.model, step, chain, tags)
-    except NotFound:
-        return _find_gone(operator, state, (entry.target,))
     note = f"version {entry.target} is gone from the registry" if step.ending == "abandoned" else ""
     mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending=step.ending, note=note).bytes.decode()
     stored = operator.registry.ledger(operator.model).put_if_absent(f"done-{entry.epoch}", mark)
     if stored != mark:
         return _reread(operator, state)
-    return replace(state, chain=replace(chain, done={**chain.done, entry.epoch: Done.read(stored)}))
+    state = replace(state, chain=replace(chain, done={**chain.done, entry.epoch: Done.read(stored)}))
+    if step.ending == "abandoned":
+        return state
+    due = {version: dict(of_version) for version, of_version in all_tags(state.chain.finished).items()}
+    if entry.target is not None and tags:
+        due[entry.target] = {**due.get(entry.target, {}), **tags}
+    warnings = show_tags(operator.registry, operator.model, due, shown=state.stages.tags)
+    return replace(state, warnings=(*state.warnings, *warnings))
+
+
+def _remove_idle(operator: Operator, state: RegistryState, step: Finish) -> RegistryState:
+    """Delete the aliases that stand for nothing once the entry is done; now, because nobody else sets any before that."""
+    standing = state.standing if step.ending == "abandoned" else state.standing.after(step.entry)
+    idle = standing.idle(state.aliases, state.gone)
+    gone, warnings = remove_aliases(operator.registry, operator.model, idle)
+    aliases = {alias: version for alias, version in state.aliases.items() if alias not in gone}
+    return replace(state, aliases=aliases, warnings=(*state.warnings, *warnings))
 
 
 def _reread(operator: Operator, state: RegistryState) -> RegistryState:
-    return replace(operator.read_state(), serving=state.serving, gone=state.gone)
+    return replace(operator.read_state(), serving=state.serving, gone=state.gone, warnings=state.warnings)
 
 
 def _lost_hold(chain: Chain, draft: Entry | None, now: datetime) -> bool:
@@ -270,19 +226,6 @@ def _follow(operator: Operator, state: RegistryState, switched: Entry) -> Regist
     return replace(state, serving=(*state.serving, operator.switch_traffic(newest)))
 
 
-def _find_gone(operator: Operator, state: RegistryState, versions: Iterable[str | None]) -> RegistryState:
-    """The state with those of the versions that the registry has no longer. Raises NotFound where it has all of them."""
-    model, missing = operator.model, set[str]()
-    for version in {version for version in versions if version is not None} - state.gone:
-        try:
-            operator.registry.version(model, version)
-        except NotFound:
-            missing.add(version)
-    if not missing:
-        raise NotFound(f"the registry says that a version of {model} is gone, and shows all", remedy="try again")
-    return replace(state, gone=state.gone | missing)
-
-
 def revert_late_write(
     operator: Operator, state: RegistryState, entry: Entry
 ) -> tuple[RegistryState, tuple[ForwardedEntry, ...]]:
@@ -293,77 +236,17 @@ def revert_late_write(
         settled, forwarded = settle(operator)
     except Waiting:  # whoever is at it now, or the next command, finds it and puts it back
         return state, ()
-    return replace(settled, serving=state.serving), forwarded
+    return replace(settled, serving=state.serving, warnings=state.warnings + settled.warnings), forwarded
 
 
 def serving_notes(entry: Entry, state: RegistryState) -> tuple[str, ...]:
     """Notes on an entry that moves Production and stands: on serving, and on what others did meanwhile."""
-    notes = list(state.serving or (SERVING,))
+    notes = [*state.warnings, *(state.serving or (SERVING,))]
     if state.standing.production != entry.target and state.chain.last is not None:
         notes.append(
             f"meanwhile {describe(state.chain.last)} followed: version {state.standing.production} is Production now"
         )
     return tuple(notes)
-
-
-def _apply(operator: Operator, state: RegistryState, step: Apply, *, tries: int) -> RegistryState:
-    """Set what differs and read back. tries: how often that was done in vain; raises RegistryError after the last one."""
-    registry, model = operator.registry, operator.model
-    if tries == _APPLY_TRIES:
-        raise RegistryError(
-            f"the registry does not show {describe(step.entry)} after {tries} tries: {dict(state.aliases)}",
-            remedy=f"see who else sets the aliases of {model}, then run the same command again",
-        )
-    try:
-        state = replace(state, gone=state.gone | _set(registry, model, step, state))
-    except NotFound:
-        state = _find_gone(operator, state, (step.entry.target, *step.aliases.values()))
-    return replace(state, aliases=registry.aliases(model), stages=registry.stages(model))
-
-
-def _set(registry: Registry, model: str, step: Apply, state: RegistryState) -> frozenset[str]:
-    """Set what differs, the alias production first. Where its version is gone, which is returned, another alias equals
-    Production."""
-    lost = set[str]()
-    for alias, version in step.aliases.items():
-        if state.aliases.get(alias) == version:
-            continue
-        try:
-            registry.set_alias(model, alias, version)
-        except NotFound:
-            if alias == "production" or "production" not in step.aliases:
-                raise
-            lost.add(version)
-            registry.set_alias(model, alias, step.aliases["production"])
-    stages = state.stages
-    moved = stages.names.get("production") in step.stages.values()
-    for version, stage in step.stages.items():
-        if moved and stage == stages.names["archived"] and stages.by_version.get(version) == stages.names["production"]:
-            continue  # it left with the same write that brought the other one in; reading back shows it
-        with suppress(NotFound):  # deleted since it was looked at
-            registry.set_stage(model, version, stage)
-    return frozenset(lost)
-
-
-def _tag(registry: Registry, model: str, step: Finish, chain: Chain, extra: Mapping[str, str]) -> None:
-    """Say on the versions what the ledger says, for people and searches; a repair says everything anew that differs.
-
-    extra: further tags for the entry's version. An abandoned entry sets none.
-    """
-    entry = step.entry
-    if step.ending == "abandoned":
-        return
-    if entry.kind == "repaired":
-        shown_tags = {version.version: version.tags for version in registry.versions(model)}
-        due = differing_tags(all_tags(chain.finished), shown_tags)
-    else:
-        due = tags_after(entry, standing(chain.finished))
-    for version, tags in due.items():
-        try:
-            registry.set_tags(model, version, {**tags, **(extra if version == entry.target else {})})
-        except NotFound:
-            if version == entry.target:
-                raise
 
 
 def _blocked(model: str, step: InProgress | Overtaken, chain: Chain) -> Waiting | Refused:

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 
 from lockgate.errors import Refused, Waiting
-from lockgate.promotion.apply import Operator, carry_out, settle
+from lockgate.promotion.apply import carry_out, settle
 from lockgate.promotion.ledger.entry import Entry, version_text
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
 from lockgate.promotion.ledger.standing import Standing
+from lockgate.promotion.operator import Operator
 from lockgate.promotion.outcome import ForwardedEntry
 from lockgate.units import duration_text, utc_text
 
@@ -23,7 +24,8 @@ from lockgate.units import duration_text, utc_text
 class ArchiveResult:
     """What was archived, or is waited for. entry: what was archived now, None where nothing was due. soak: what is waited for, if anything.
 
-    other: somebody else's call that is at it. forwarded: entries that others had left unfinished.
+    other: somebody else's call that is at it. forwarded: entries that others had left unfinished. warnings: what of the
+    decoration could not be set.
     """
 
     model: str
@@ -34,6 +36,7 @@ class ArchiveResult:
     soak: Soak | None = None
     other: Entry | None = None
     forwarded: tuple[ForwardedEntry, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def retain_until(self) -> datetime | None:
@@ -49,9 +52,10 @@ class ArchiveResult:
                 *lines,
                 f"{self.model} version {self.entry.source} is Archived (revision {self.entry.epoch}, epoch {self.entry.epoch}, "
                 f"{utc_text(self.entry.at)}), and kept until {utc_text(self.retain_until)}",
-                "no previous version is left: the alias previous equals production; gate rollback --to still reaches what is kept",
+                "no previous version is left, and no alias previous; gate rollback --to still reaches what is kept",
+                *self.warnings,
             ]
-        return [*lines, f"{self.model}: nothing is due: {self.waits_for}"]
+        return [*lines, f"{self.model}: nothing is due: {self.waits_for}", *self.warnings]
 
     @property
     def waits_for(self) -> str:
@@ -111,7 +115,9 @@ def _archive(operator: Operator) -> ArchiveResult:
     state, forwarded = settle(operator)
     soak, now = soak_of(state.chain, promotion.soak), operator.clock()
     if soak is None or not soak.is_over(now):
-        return ArchiveResult(model, now, promotion, state.standing, soak=soak, forwarded=forwarded)
+        return ArchiveResult(
+            model, now, promotion, state.standing, soak=soak, forwarded=forwarded, warnings=state.warnings
+        )
     holder = state.aliases.get("production")
     if holder != soak.production:
         raise Refused(
@@ -131,4 +137,6 @@ def _archive(operator: Operator) -> ArchiveResult:
         rollback_owners=operator.rollback_owners,
     )
     state = carry_out(operator, state, draft)
-    return ArchiveResult(model, now, promotion, state.standing, entry=draft, forwarded=forwarded)
+    return ArchiveResult(
+        model, now, promotion, state.standing, entry=draft, forwarded=forwarded, warnings=state.warnings
+    )

@@ -12,9 +12,9 @@ from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, Waitin
 from lockgate.evidence.completeness import PolicyGates
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
-from lockgate.promotion.apply import Clock, Operator, RegistryState, read_state
 from lockgate.promotion.ledger.entry import version_text
 from lockgate.promotion.ledger.standing import Standing
+from lockgate.promotion.operator import Clock, Operator, RegistryState, read_state
 from lockgate.promotion.publish import finished_at, published_at
 from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
 from lockgate.registries.ports import ModelVersion, Registry
@@ -32,6 +32,7 @@ class PromotionRequest:
     """Evidence whose candidate is to become Production, and the votes on it.
 
     folder: the run folder, published with `votes` (bytes, signature) where they are not yet in the registry.
+    newest: the facts of the newest evidence of its version, where they came with the votes; read anew where it is None.
     override: go over what `OVERRIDABLE` names, where its own quorum says so; where every precondition is met this is an
     ordinary promotion.
     """
@@ -41,6 +42,7 @@ class PromotionRequest:
     folder: Path | None = None
     votes: Sequence[tuple[bytes, bytes]] = ()
     override: bool = False
+    newest: Callable[[], Mapping[str, str] | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def check_preconditions(
         lambda: None if terms.gates is None else require_whole(evidence, terms.gates),
         lambda: check_signoff(decision),
         lambda: _check_withdrawn(evidence, standing),
-        lambda: _check_newest(registry, evidence),
+        lambda: _check_newest(registry, request),
         lambda: _check_alias(evidence, standing, state.aliases),
         lambda: _check_champion(evidence, standing) if terms.follows_production else None,
         lambda: _check_files(registry, evidence, rollback_check.scratch),
@@ -149,9 +151,9 @@ def _check_withdrawn(evidence: Evidence, standing: Standing) -> None:
     )
 
 
-def _check_newest(registry: Registry, evidence: Evidence) -> None:
-    version = str(evidence.candidate["version"])
-    newest = registry.evidence(evidence.model).newest(version)
+def _check_newest(registry: Registry, request: PromotionRequest) -> None:
+    evidence, version = request.evidence, str(request.evidence.candidate["version"])
+    newest = request.newest() if request.newest else registry.evidence(evidence.model).newest(version)
     if newest is None or newest["digest"] == evidence.digest or published_at(newest) <= finished_at(evidence):
         return
     raise Refused(
@@ -191,7 +193,7 @@ def _check_champion(evidence: Evidence, standing: Standing) -> None:
 
 
 def _check_files(registry: Registry, evidence: Evidence, scratch: Path) -> None:
-    version = registry.version(evidence.model, str(evidence.candidate["version"]))
+    version = ModelVersion(evidence.model, str(evidence.candidate["version"]))
     files = folder_digest(registry.fetch(version, scratch))
     if files == evidence.candidate.get("digest"):
         return
@@ -242,7 +244,8 @@ def make_rollback_proof(
 
     run: runs a version on its input example and says what it answered; raises where it does not answer.
     """
-    production = read_state(registry, evidence.model).standing.production
+    state = read_state(registry, evidence.model)
+    production = state.standing.production if state.chain.entries else state.aliases.get("production")
     if production is None:
         return RollbackProof(evidence.model, evidence.digest, None, None, None, 0, clock(), by)
     outgoing = registry.version(evidence.model, production)

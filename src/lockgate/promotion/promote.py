@@ -7,15 +7,11 @@ from pathlib import Path
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
-from lockgate.promotion.apply import (
-    Operator,
-    carry_out,
-    revert_late_write,
-    serving_notes,
-    settle,
-)
+from lockgate.promotion.adopt import adoption
+from lockgate.promotion.apply import carry_out, revert_late_write, serving_notes, settle
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
+from lockgate.promotion.operator import Operator
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import (
     PromotionRequest,
@@ -24,7 +20,7 @@ from lockgate.promotion.preconditions import (
     check_preconditions,
     check_signoff,
 )
-from lockgate.promotion.publish import metric_tags, publish
+from lockgate.promotion.publish import finished_at, metric_tags, publish
 from lockgate.signoff.decision import decide
 from lockgate.signoff.override import decide_override, describe_overridden
 
@@ -39,20 +35,31 @@ def promote(
     evidence = request.evidence
     version = str(evidence.candidate["version"])
     state, forwarded = settle(operator)
+    begins, adopted = adoption(operator, state), list[str]()
+    if begins.draft is not None and begins.draft.target == version:
+        state, adopted = begins.carry_out(operator, state)
     if state.standing.production == version and state.aliases.get("production") == version:
         entry = _admitting_entry(state.chain, version)
         other = (
             [] if entry.evidence == evidence.digest else [f"it got there on other evidence: {entry.evidence or 'none'}"]
         )
-        return Outcome(operator.model, entry, state.standing, already=True, forwarded=forwarded, notes=tuple(other))
+        return Outcome(
+            operator.model,
+            entry,
+            state.standing,
+            already=True,
+            forwarded=forwarded,
+            notes=(*adopted, *other, *state.warnings),
+        )
     decision = decide(terms.signoff, evidence, request.ballot, operator.clock())
     overridden, rollback_note = check_preconditions(
-        operator, request, state, decision, terms=terms, rollback_check=rollback_check
+        operator, request, begins.assumed, decision, terms=terms, rollback_check=rollback_check
     )
     if overridden:
         decision = decide_override(terms.signoff, evidence, request.ballot, operator.clock())
         check_signoff(decision)
     publish(operator.registry, evidence, request.folder, votes=request.votes)
+    state, adopted = begins.carry_out(operator, state)
     notes = [*describe_overridden(overridden), *([rollback_note] if rollback_note else [])]
     draft = operator.draft(
         state.chain,
@@ -65,7 +72,7 @@ def promote(
     )
     state = carry_out(operator, state, draft, tags=metric_tags(evidence))
     state, late = revert_late_write(operator, state, draft)
-    notes += serving_notes(draft, state)
+    notes += [*adopted, *serving_notes(draft, state)]
     return Outcome(operator.model, draft, state.standing, forwarded=(*forwarded, *late), notes=tuple(notes))
 
 
@@ -80,24 +87,28 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
     version = str(evidence.candidate["version"])
     publish(operator.registry, evidence, folder)
     state, forwarded = settle(operator)
-    before = state.standing
-    if before.production == version or (
+    state, adopted = adoption(operator, state).carry_out(operator, state)
+    before, override = state.standing, state.chain.override
+    passed_since = override is not None and override.target == version and finished_at(evidence) > override.at
+    if (before.production == version and not passed_since) or (
         before.staging == version
         and before.evidence.get(version) == evidence.digest
         and state.aliases.get("staging") == version
     ):
         entry = _admitting_entry(state.chain, version)
-        return Outcome(operator.model, entry, before, already=True, forwarded=forwarded)
+        notes = (*adopted, *state.warnings)
+        return Outcome(operator.model, entry, before, already=True, forwarded=forwarded, notes=notes)
     draft = operator.draft(
         state.chain,
         "staged",
         source=before.staging,
         target=version,
         evidence=evidence.digest,
-        reason="every requirement was met",
+        reason="every requirement was met"
+        + (f", of those too that {override.label} had gone over" if override and passed_since else ""),
     )
     state = carry_out(operator, state, draft)
-    return Outcome(operator.model, draft, state.standing, forwarded=forwarded)
+    return Outcome(operator.model, draft, state.standing, forwarded=forwarded, notes=(*adopted, *state.warnings))
 
 
 def _admitting_entry(chain: Chain, version: str) -> Entry:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +13,6 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.registries.ports import Registry
 from lockgate.units import utc, utc_text
-
-_TAG_SIGNS = re.compile(r"[^\w\-. :/]")
 
 
 def publish(
@@ -84,5 +81,5 @@ def metric_tags(evidence: Evidence) -> dict[str, str]:
         for finding in gate.findings:
             observed = hashing.number(finding.observed)
             if not finding.slice and observed is not None:
-                tags.setdefault("lockgate.metric." + _TAG_SIGNS.sub("_", finding.subject), observed)
+                tags.setdefault(f"lockgate.metric.{finding.subject}", observed)
     return tags

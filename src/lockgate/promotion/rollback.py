@@ -6,17 +6,12 @@ from collections.abc import Sequence
 
 from lockgate.errors import NotFound, Refused, Waiting
 from lockgate.hashing import sha256
-from lockgate.promotion.apply import (
-    Operator,
-    RegistryState,
-    carry_out,
-    revert_late_write,
-    serving_notes,
-)
+from lockgate.promotion.apply import carry_out, revert_late_write, serving_notes
 from lockgate.promotion.compatibility import ClientCompatibility, compare_signatures
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.standing import Standing
+from lockgate.promotion.operator import Operator, RegistryState
 from lockgate.promotion.outcome import ForwardedEntry, Outcome, require_reason
 from lockgate.promotion.rollback_consent import RollbackConsent, RollbackPlan
 from lockgate.registries.ports import Registry
@@ -62,7 +57,7 @@ def rollback(
     state, late = revert_late_write(operator, state, draft)
     notes += _describe_repeated(model, draft, state.chain)
     if state.standing.standby is None:
-        notes.append("no previous version is left: the alias previous equals production")
+        notes.append("no previous version is left, and no alias previous")
     return _outcome(operator, draft, state, (*forwarded, *late), notes)
 
 

@@ -60,11 +60,13 @@ class VersionFacts:
 class Stages:
     """Stages that mirror the aliases, of all versions, and the stage that the registry has for each state.
 
-    names: for the states none, staging, production, standby, archived and withdrawn. Both are empty where nothing mirrors.
+    names: for the states none, staging, production, standby, archived and withdrawn. All are empty where nothing mirrors.
+    tags: version → its tags, where they came with the same read.
     """
 
     by_version: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
 
 
 class Registry(Protocol):
@@ -97,6 +99,12 @@ class Registry(Protocol):
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Point an alias to a version. Raises NotFound where the version is gone."""
 
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Let an alias point to nothing. Not every credential may, so nothing rests on it."""
+
+    def loaded(self, name: str) -> tuple[Mapping[str, str], Stages]:
+        """The aliases, and of each stage that mirrors them the one version that its name loads, in one read."""
+
     def stages(self, name: str) -> Stages:
         """The stages of all versions where the registry mirrors the aliases in them; empty where it does not."""
 
@@ -105,6 +113,9 @@ class Registry(Protocol):
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
         """Set tags on a version. Tags are for people and searches: nothing is ever decided from them."""
+
+    def storable_tags(self, tags: Mapping[str, str]) -> Mapping[str, str]:
+        """The tags with keys and values as the registry can hold them."""
 
     def ledger(self, name: str) -> LedgerStore: ...
 
@@ -154,6 +165,11 @@ class EvidenceStore(Protocol):
 
     def newest(self, version: str) -> Mapping[str, str] | None:
         """The facts, `digest` among them, of the published run of a version that finished last; None without any."""
+
+    def votes_and_newest(
+        self, digest: str, version: str
+    ) -> tuple[Sequence[tuple[bytes, bytes]], Mapping[str, str] | None]:
+        """The votes on the evidence of a version, and that version's newest facts, in as few reads as will do."""
 
     def all(self) -> Sequence[Mapping[str, str]]:
         """The facts of everything published, oldest first; `digest` is among them.

@@ -12,8 +12,8 @@ from lockgate.models.environment import is_secret
 from lockgate.models.model import AnswersExample
 from lockgate.pipeline.gate_outline import OutlinedGate
 from lockgate.pipeline.pipeline import Pipeline
-from lockgate.promotion.apply import Operator
 from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.operator import Operator
 from lockgate.promotion.preconditions import PromotionTerms
 from lockgate.promotion.rollback_consent import rollback_owners
 from lockgate.promotion.rollback_proof import RollbackAnswer

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
-from lockgate.promotion.apply import Operator, read_state
 from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.operator import Operator, read_state
 from lockgate.promotion.rollback_consent import ledger_policy
 from lockgate.registries.ports import Registry
 from lockgate.registries.spec import RegistrySpec

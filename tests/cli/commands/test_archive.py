@@ -44,7 +44,7 @@ def test_a_soak_that_is_over_archives(desk: Desk) -> None:
     assert (document["schema"], document["archived"], document["standby"]) == ("lockgate/archive/v1", "1", None)
     assert document["retain_until"] > document["entry"]["at"]
     assert f"{desk.model} version 1 is Archived (revision 3, epoch 3, " in ended.stderr
-    assert desk.aliases == {"production": "2", "previous": "2", "staging": "2"}
+    assert desk.aliases == {"production": "2"}
 
 
 def test_the_pipeline_of_another_model_is_refused(desk: Desk) -> None:

@@ -39,7 +39,7 @@ def test_approved_evidence_is_promoted(desk: Desk) -> None:
     assert ended.exit_code == 0, ended.exception
     assert ended.stdout.splitlines()[0].startswith(f"{desk.model} version 1 is Production (revision 1, epoch 1, ")
     assert ended.stdout.splitlines()[-1] == "serving was not checked"
-    assert desk.aliases == {"production": "1", "previous": "1", "staging": "1"}
+    assert desk.aliases == {"production": "1"}
     assert len(desk.models.registry.evidence(desk.model).votes(about.digest)) == 1
 
 

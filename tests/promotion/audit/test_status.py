@@ -43,7 +43,7 @@ def test_where_all_agrees_nothing_is_a_problem(models: Models, model: str) -> No
         f"Production  version 1 since {since}, adopted by ci (unverified): it runs",
         "Staging     nothing",
         "previous    nothing",
-        "  no previous version is left: the alias previous equals production",
+        "  no previous version is left, and no alias previous",
     ]
     document = json.loads(json.dumps(found.to_json()))
     assert document["production"]["version"] == "1"
@@ -125,7 +125,7 @@ def test_a_soak_that_is_over_and_a_retention_that_has_passed_are_said(bench: Ben
     assert due.lines[-1] == "archived    1"
     assert after.lines[3:5] == [
         "previous    nothing",
-        "  no previous version is left: the alias previous equals production",
+        "  no previous version is left, and no alias previous",
     ]
     assert after.lines[-1].startswith("archived    1, 2 (kept until ")
 

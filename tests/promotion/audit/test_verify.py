@@ -109,25 +109,29 @@ def test_an_alias_moved_by_hand_is_named_and_put_back(bench: Bench) -> None:
     assert found.exit_code == 1
     assert lines[0].startswith(f"{bench.model} version 3 is Production, as the ledger says (revision 4, epoch 4, ")
     assert lines[-2:] == ["done: point the alias production to version 3", "serving was not checked"]
-    assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
+    assert bench.aliases == {"production": "3", "previous": "2"}
     entry = read_chain(bench.registry.ledger(bench.model).keys()).entries[-1]
     assert (entry.kind, entry.source, entry.target, entry.reason) == ("repaired", "1", "3", "by hand")
     assert look(bench).discrepancies == ()
     assert mend(bench) == []
 
 
-def test_an_alias_that_was_deleted_or_points_to_production_is_named(bench: Bench) -> None:
-    """`previous` may equal Production only where nothing stands by."""
-    bench.models.mlflow.delete_registered_model_alias(bench.model, "staging")
-    bench.registry.set_alias(bench.model, "previous", "3")
+def test_an_alias_that_was_deleted_or_stands_for_nothing_is_named(bench: Bench) -> None:
+    """Nobody loads Production by `previous` or `staging` in silence."""
+    bench.models.mlflow.delete_registered_model_alias(bench.model, "previous")
+    bench.registry.set_alias(bench.model, "staging", "3")
 
     found = look(bench)
     mend(bench)
 
-    assert codes(found) == ["alias_moved", "alias_moved"]
-    assert "it points to version 3, and the ledger says version 2" in str(found.discrepancies[0])
-    assert "it is missing, and the ledger says version 3" in str(found.discrepancies[1])
-    assert bench.aliases == {"production": "3", "previous": "2", "staging": "3"}
+    assert codes(found) == ["alias_moved", "alias_left"]
+    assert "it is missing, and the ledger says version 2" in str(found.discrepancies[0])
+    assert "it stands for nothing, and still points to version 3" in str(found.discrepancies[1])
+    assert found.repairs == [
+        "point the alias previous to version 2",
+        "delete the alias staging, which stands for nothing",
+    ]
+    assert bench.aliases == {"production": "3", "previous": "2"}
 
 
 def test_a_tag_edited_by_hand_is_named_and_put_back(bench: Bench) -> None:
@@ -165,7 +169,7 @@ def test_a_deleted_version_is_named_by_what_it_was_for(bench: Bench) -> None:
         in str(kept.discrepancies[0])
     )
     assert later.discrepancies == ()
-    assert codes(standby) == ["version_deleted", "alias_moved"] or codes(standby) == ["alias_moved", "version_deleted"]
+    assert codes(standby) == ["version_deleted"]
     assert any("and it is the previous version, to which a rollback goes" in str(one) for one in standby.discrepancies)
     assert any("and it is Production; gate rollback" in str(one) for one in production.discrepancies)
     with pytest.raises(Refused, match="is gone from the registry, so nothing can point to it") as refused:
@@ -378,7 +382,7 @@ def test_a_repair_that_broke_off_is_rolled_forward(bench: Bench) -> None:
 
     bench.rollback()
 
-    assert bench.aliases == {"production": "2", "previous": "1", "staging": "2"}
+    assert bench.aliases == {"production": "2", "previous": "1"}
     assert look(bench).discrepancies == ()
 
 

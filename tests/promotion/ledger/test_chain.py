@@ -97,11 +97,11 @@ def test_a_promotion_leaves_one_production_and_one_standby() -> None:
     place = stand(("adopted", "1"), ("staged", "2"), ("promoted", "2"), ("promoted", "3"))
 
     assert dict(place.states) == {"1": "archived", "2": "standby", "3": "production"}
-    assert place.aliases == {"production": "3", "previous": "2", "staging": "3"}
+    assert place.aliases == {"production": "3", "previous": "2"}
 
 
 def test_a_rollback_withdraws_and_goes_one_further_back_each_time() -> None:
-    """Twice leads to the version before the standby; then nothing is left and previous equals production."""
+    """Twice leads to the version before the standby; then nothing is left."""
     moves: list[tuple[Kind, str | None]] = [("adopted", "1"), ("promoted", "2"), ("promoted", "3")]
 
     once = stand(*moves, ("rolled_back", "2"))
@@ -109,7 +109,7 @@ def test_a_rollback_withdraws_and_goes_one_further_back_each_time() -> None:
 
     assert (once.production, once.standby, once.state("3")) == ("2", "1", "withdrawn")
     assert (twice.production, twice.standby, twice.state("2")) == ("1", None, "withdrawn")
-    assert twice.aliases == {"production": "1", "previous": "1", "staging": "1"}
+    assert twice.aliases == {"production": "1"}
 
 
 def test_a_withdrawn_version_is_no_standby_of_a_later_promotion() -> None:
@@ -203,10 +203,10 @@ def test_a_dropped_or_swapped_entry_is_always_named(moves: list[tuple[Kind, str]
 def test_the_steps_of_a_promotion_in_order() -> None:
     """Claim, apply, look, done, nothing."""
     before = read_chain(write(("adopted", "1")))
-    seen = {"production": "1", "previous": "1", "staging": "1"}
+    seen = {"production": "1"}
     wanted = before.draft("promoted", source="1", target="2", actor=CI, at=NOW, lease=LEASE)
     claimed = read_chain({**write(("adopted", "1")), "epoch-2": wanted.bytes.decode()})
-    after = {"production": "2", "previous": "1", "staging": "2"}
+    after = {"production": "2", "previous": "1"}
     mark = Done(2, wanted.sha256, CI, NOW)
     done = Chain(claimed.entries, {**claimed.done, 2: mark})
 
@@ -219,14 +219,12 @@ def test_the_steps_of_a_promotion_in_order() -> None:
 def test_what_others_claimed_is_left_alone_until_its_lease_ends() -> None:
     """Then the next command rolls it forward."""
     chain = read_chain(write(("adopted", "1"), ("promoted", "2"), done=False))
-    seen = {"production": "1", "previous": "1", "staging": "1"}
+    seen = {"production": "1"}
     claimed = NOW + timedelta(hours=1)
 
     assert isinstance(next_step(chain, seen, None, claimed + LEASE / 2), InProgress)
     assert isinstance(next_step(chain, seen, None, claimed + LEASE), Apply)
-    assert isinstance(
-        next_step(chain, {"production": "2", "previous": "1", "staging": "2"}, None, claimed + LEASE), Finish
-    )
+    assert isinstance(next_step(chain, {"production": "2", "previous": "1"}, None, claimed + LEASE), Finish)
 
 
 def test_who_was_overtaken_is_told() -> None:
@@ -249,11 +247,11 @@ def test_staging_sets_no_other_alias() -> None:
 
 
 def test_previous_may_equal_production_where_the_older_version_is_gone() -> None:
-    """The registry cannot show what somebody deleted."""
-    wanted = {"production": "2", "previous": "1", "staging": "2"}
+    """The registry cannot show what somebody deleted, and older ledgers' aliases pointed to Production then."""
+    wanted = {"production": "2", "previous": "1"}
 
-    assert agrees({"production": "2", "previous": "2", "staging": "2"}, wanted)
-    assert not agrees({"production": "2", "previous": "3", "staging": "2"}, wanted)
+    assert agrees({"production": "2", "previous": "2"}, wanted)
+    assert not agrees({"production": "2", "previous": "3"}, wanted)
 
 
 @pytest.mark.parametrize(

@@ -48,17 +48,16 @@ def test_only_what_differs_on_versions_that_exist_is_named() -> None:
 
 
 def test_an_alias_belongs_where_the_ledger_says() -> None:
-    """Where the version that stands by is gone, previous equals Production, and so it may."""
+    """Where the version that stands by is gone, nothing can point to it."""
     record = Record()
     record.add("adopted", "1", NOW)
     record.add("promoted", "2", NOW)
     wanted = standing(record.chain.finished).aliases
-    both = {"production": "2", "previous": "2", "staging": "2"}
+    both = {"production": "2"}
 
     assert differing_aliases(wanted, both, ["1", "2"]) == {"previous": "1"}
     assert differing_aliases(wanted, both, ["2"]) == {}
     assert differing_aliases(wanted, {"production": "1"}, ["1", "2"]) == {
         "production": "2",
         "previous": "1",
-        "staging": "2",
     }

@@ -177,7 +177,7 @@ def test_a_version_deleted_after_the_claim_is_given_up() -> None:
     world.run(world.wanted("promoted", "3"))
 
     assert [world.chain.ending(entry) for entry in world.chain.entries] == ["done", "abandoned", "done"]
-    assert world.aliases == {"production": "3", "previous": "1", "staging": "3"}
+    assert world.aliases == {"production": "3", "previous": "1"}
 
 
 def test_only_what_follows_production_turns_serving_over() -> None:
@@ -209,7 +209,7 @@ def test_a_writer_that_froze_past_its_lease_explains_what_it_sets() -> None:
     finished_late(world, "2")
     world.run(world.wanted("promoted", "3"))
 
-    assert (late(world, "2"), late(world, "1", "previous"), late(world, "2", "staging")) == (2, 2, 2)
+    assert (late(world, "2"), late(world, "1", "previous"), late(world, "2", "staging")) == (2, 2, None)
     assert (late(world, "1"), late(world, "4"), late(world, "3")) == (None, None, None)
 
 

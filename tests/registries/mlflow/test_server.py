@@ -17,7 +17,7 @@ from helpers.proxy import Proxy
 from helpers.servers import MlflowServer, free_port
 from lockgate import hashing as digest
 from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, UnknownOutcome
-from lockgate.promotion.apply import read_state
+from lockgate.promotion.operator import read_state
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.signoff.decision import Ballot
 
@@ -49,10 +49,10 @@ def test_the_whole_way_over_http(server: MlflowServer, tmp_path: Path) -> None:
         votes=[(b"vote", b"signature")],
         **common,
     )
-    assert registry.aliases("fraud") == {"production": "2", "previous": "1", "staging": "2"}
+    assert registry.aliases("fraud") == {"production": "2", "previous": "1"}
     moving.rollback(registry, "fraud", reason="stalls", **common)
 
-    assert registry.aliases("fraud") == {"production": "1", "previous": "1", "staging": "1"}
+    assert registry.aliases("fraud") == {"production": "1"}
     assert registry.evidence("fraud").votes(about.digest) == [(b"vote", b"signature")]
     fetched = MlflowRegistry(server.uri).evidence("fraud").fetch(about.digest, tmp_path / "fetched")
     assert (fetched / "evidence.json").read_bytes() == about.stored

@@ -63,12 +63,12 @@ def command(
     rollback_proof = None if proof is None else _read(proof, lookup, repeat=repeat)
     if proof is None and repeat:
         rollback_proof = _prove(lookup, repeat=True)
-    ballot, unpublished = read_ballot(lookup)
+    ballot, unpublished, newest = read_ballot(lookup)
     pipeline, registry = lookup.pipeline, lookup.registry
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         outcome = promote(
             make_operator(pipeline, environ=os.environ, registry=registry),
-            PromotionRequest(lookup.evidence, ballot, lookup.folder, unpublished, override=override),
+            PromotionRequest(lookup.evidence, ballot, lookup.folder, unpublished, override=override, newest=newest),
             terms=make_terms(pipeline),
             rollback_check=RollbackCheck(
                 Path(scratch),

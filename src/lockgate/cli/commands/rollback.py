@@ -13,7 +13,7 @@ from lockgate.errors import NotFound, PipelineError, UsageError
 
 if TYPE_CHECKING:
     from lockgate.pipeline.pipeline import Pipeline
-    from lockgate.promotion.apply import Operator
+    from lockgate.promotion.operator import Operator
     from lockgate.signoff.policy import SignoffPolicy
 
 

@@ -14,6 +14,7 @@ from lockgate.promotion.ledger.discrepancy import Discrepancy
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.publish import published_facts
 from lockgate.registries.ports import EvidenceStore
+from lockgate.signoff.vote import Vote
 
 _COMPARED = ("version", "verdict", "opens", "run_id", "at")
 
@@ -71,6 +72,7 @@ class PublishedEvidence:
             *self._exhibits(where, evidence, stored),
             *self._facts(where, evidence, facts or {}),
             *self._votes(where, stored / "votes", [other for other in self.chain.entries if other.evidence == digest]),
+            *self._objections(where, stored / "votes", facts or {}),
         ]
 
     def _exhibits(self, where: str, evidence: Evidence, stored: Path) -> Iterator[Discrepancy]:
@@ -97,6 +99,21 @@ class PublishedEvidence:
             for name in _COMPARED
             if name in facts and facts[name] != true[name]
         ]
+
+    def _objections(self, where: str, folder: Path, facts: Mapping[str, str]) -> Iterator[Discrepancy]:
+        """Votes that object, and are not among the facts by which history shows them: the tag was refused, or deleted."""
+        for path in sorted(folder.glob("*.json")):
+            try:
+                vote = Vote.read(path.read_bytes())
+            except (OSError, ValueError):
+                continue
+            if vote.verb in ("reject", "revoke") and f"vote.{path.stem}" not in facts:
+                yield Discrepancy(
+                    "objection_unlisted",
+                    where,
+                    f"{vote.by} objects by the vote {path.stem}, which counts, and gate history does not show it",
+                    f"set the tag lockgate.vote.{path.stem} of its run to the bytes of that vote",
+                )
 
     def _votes(self, where: str, folder: Path, entries: list[Entry]) -> list[Discrepancy]:
         stored = {path.stem: hashing.sha256_file(path) for path in sorted(folder.glob("*.json")) if path.is_file()}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from lockgate.errors import Refused
-from lockgate.promotion.apply import Operator, carry_out, serving_notes
+from lockgate.promotion.apply import carry_out, serving_notes
 from lockgate.promotion.ledger.projection import ShownProjections, due_projections
+from lockgate.promotion.operator import Operator
 from lockgate.promotion.outcome import ForwardedEntry, Outcome
+from lockgate.promotion.registry_writes import storable
 from lockgate.registries.ports import version_order
 from lockgate.signoff.vote import check_reason
 
@@ -28,7 +31,8 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
         forwarded = (ForwardedEntry(unfinished, state.chain.ending(unfinished) or "done"),)
     standing, stages = state.standing, state.stages
     tags = {version.version: version.tags for version in registry.versions(model)}
-    due = due_projections(state.chain.finished, ShownProjections(state.aliases, tags, stages))
+    projections = ShownProjections(state.aliases, tags, stages)
+    due = due_projections(state.chain.finished, projections, partial(storable, registry))
     if not due.lines:
         if not forwarded:
             return None
@@ -51,5 +55,6 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
         stages.names["production"] in (stages.by_version[version], stage) for version, stage in due.stages.items()
     )
     state = carry_out(operator if moved else replace(operator, switch_traffic=None), state, draft)
-    notes = [f"done: {line}" for line in due.lines] + list(serving_notes(draft, state) if moved else ())
+    done = replace(due, tags={}, idle={}) if state.warnings else due
+    notes = [f"done: {line}" for line in done.lines] + list(serving_notes(draft, state) if moved else state.warnings)
     return Outcome(model, draft, state.standing, forwarded=forwarded, notes=tuple(notes))

@@ -12,7 +12,6 @@ from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.ledger.steps import agrees
-from lockgate.promotion.publish import published_at
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.units import duration_text, utc_text
 
@@ -96,11 +95,7 @@ class ModelStatus:
     def _standby_lines(self) -> list[str]:
         soak = self.soak
         if soak is None:
-            return (
-                ["  no previous version is left: the alias previous equals production"]
-                if self.standing.production
-                else []
-            )
+            return ["  no previous version is left, and no alias previous"] if self.standing.production else []
         if soak.is_over(self.at):
             return [f"  gate archive {self.model} is due since {utc_text(soak.ends)}"]
         for_how_long = duration_text(self.promotion.soak)
@@ -139,51 +134,33 @@ class ModelStatus:
 
 
 def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: datetime) -> ModelStatus:
-    """Read ledger, aliases and the stages that mirror them, and say where they differ.
+    """Read ledger, aliases and what the stages that mirror them load, and say where they differ.
 
     Raises Refused for a deleted ledger.
     """
-    aliases, stages = dict(registry.aliases(model)), registry.stages(model)
-    chain = read_chain(registry.ledger(model).keys())
-    current = standing(chain.finished)
-    problems, entry = _problems(model, chain, current, aliases, now), _override(chain, current)
+    shown_aliases, stages = registry.loaded(model)
+    chain, aliases = read_chain(registry.ledger(model).keys()), dict(shown_aliases)
+    current, entry = standing(chain.finished), chain.override
+    problems = _problems(model, chain, current, aliases, now)
     if chain.bad is None and chain.unfinished is None:
         problems += _moved(current, stages)
-    if entry is not None and not _passed_since(registry, model, entry):
+    if entry is not None:
         problems.append(
             f"version {entry.target} was promoted by override on {utc_text(entry.at)}, by {entry.actor}: "
             f"{entry.reason}; this warning stays until gate run --stage --candidate version={entry.target} passes, or another "
             "version takes its place"
         )
-    else:
-        entry = None
     return ModelStatus(model, now, promotion, chain, current, aliases, tuple(problems), entry)
 
 
-def _override(chain: Chain, standing: Standing) -> Entry | None:
-    """The override that let the version in which is Production, None where it came in by the rules; a rollback to it
-    changes nothing of that."""
-    admissions = (entry for entry in chain.moves if entry.kind != "rolled_back")
-    let_in = next((entry for entry in admissions if entry.target == standing.production), None)
-    return let_in if let_in is not None and let_in.kind == "override" else None
-
-
-def _passed_since(registry: Registry, model: str, entry: Entry) -> bool:
-    """Whether the version passed its gates in a run that was published after the override."""
-    newest = registry.evidence(model).newest(str(entry.target))
-    return (
-        newest is not None
-        and (newest.get("verdict"), newest.get("opens")) == ("pass", "yes")
-        and published_at(newest) > entry.at
-    )
-
-
 def _moved(standing: Standing, stages: Stages) -> list[str]:
-    due = standing.stages_due(stages)
+    due, production = standing.stages_due(stages), stages.names.get("production")
     wrong = [
         f"version {version} is in {stages.by_version[version]} and should be in {stage}"
         for version, stage in due.items()
     ]
+    if production and standing.production and production not in (*stages.by_version.values(), *due.values()):
+        wrong.append(f"no version is in {production}, and version {standing.production} should be")
     return [f"somebody moved a stage by hand: {', '.join(wrong)}"] if wrong else []
 
 

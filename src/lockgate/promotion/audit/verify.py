@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovere
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import DueProjections, ShownProjections, due_projections
 from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.registry_writes import storable
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.text import counted
 from lockgate.units import utc_text
@@ -118,7 +120,7 @@ def verify(
     if unfinished is not None and not busy:
         discrepancies.append(_unfinished(model, unfinished))
     elif unfinished is None and chain.bad is None:
-        due = due_projections(chain.finished, projections)
+        due = due_projections(chain.finished, projections, partial(storable, registry))
         discrepancies += _differences(model, chain, projections, due)
         due = replace(
             due, aliases={alias: version for alias, version in due.aliases.items() if version in projections.tags}
@@ -141,6 +143,13 @@ def _differences(model: str, chain: Chain, projections: ShownProjections, due: D
     current = standing(chain.finished)
     for alias, expected in due.aliases.items():
         yield _alias(model, chain, current, alias, projections.aliases.get(alias), expected)
+    for alias, holder in due.idle.items():
+        yield Discrepancy(
+            "alias_left",
+            f"the alias {alias} of {model}",
+            f"it stands for nothing, and still points to version {holder}, which whoever loads it gets",
+            f"gate verify {model} --repair deletes it, with a credential that may",
+        )
     for version, expected in due.stages.items():
         yield _stage(model, chain, current, version, projections.stages, expected)
     if current.production is None:

@@ -55,6 +55,19 @@ class Chain:
         """The finished entries that moved Production, latest first."""
         return tuple(entry for entry in reversed(self.finished) if entry.kind in MOVES)
 
+    @property
+    def override(self) -> Entry | None:
+        """The override that let the version in which is Production; None where it came in by the rules, or passed since.
+
+        A rollback to a version changes nothing of how it was let in.
+        """
+        holder = next((entry.target for entry in self.moves), None)
+        lets_in = MOVES - {"rolled_back"} | {"staged"}
+        last = next(
+            (entry for entry in reversed(self.finished) if entry.target == holder and entry.kind in lets_in), None
+        )
+        return last if last is not None and last.kind == "override" else None
+
     def ending(self, entry: Entry) -> Ending | None:
         """How an entry ended, None while it is not."""
         mark = self.done.get(entry.epoch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lockgate.promotion.ledger.entry import Entry
@@ -24,17 +24,22 @@ class ShownProjections:
 
 @dataclass(frozen=True)
 class DueProjections:
-    """What must be set for a registry to show a ledger: alias → version, version → tags, version → stage."""
+    """What must be set for a registry to show a ledger: alias → version, version → tags, version → stage.
+
+    idle: aliases that stand for nothing, with what they point to.
+    """
 
     aliases: Mapping[str, str] = field(default_factory=dict)
     tags: Tags = field(default_factory=dict)
     stages: Mapping[str, str] = field(default_factory=dict)
+    idle: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lines(self) -> list[str]:
         """What setting these does, a sentence each."""
         return [
             *(f"point the alias {alias} to version {version}" for alias, version in self.aliases.items()),
+            *(f"delete the alias {alias}, which stands for nothing" for alias in self.idle),
             *(f"move version {version} to the stage {stage}" for version, stage in self.stages.items()),
             *(
                 f"set {tag} of version {version} to {value}"
@@ -44,13 +49,20 @@ class DueProjections:
         ]
 
 
-def due_projections(finished: Sequence[Entry], projections: ShownProjections) -> DueProjections:
-    """What the registry shows otherwise than these entries, done in this order, have it."""
+def due_projections(
+    finished: Sequence[Entry], projections: ShownProjections, storable: Callable[[Tags], Tags] = lambda tags: tags
+) -> DueProjections:
+    """What the registry shows otherwise than these entries, done in this order, have it.
+
+    storable: tags as the registry can hold them.
+    """
     current = standing(finished)
+    gone = set(current.states) - set(projections.tags)
     return DueProjections(
         differing_aliases(current.aliases, projections.aliases, projections.tags),
-        differing_tags(all_tags(finished), projections.tags),
+        differing_tags(storable(all_tags(finished)), projections.tags),
         current.stages_due(projections.stages),
+        current.idle(projections.aliases, gone),
     )
 
 
@@ -98,10 +110,11 @@ def differing_tags(expected: Tags, shown_tags: Tags) -> Tags:
 def differing_aliases(
     expected: Mapping[str, str], shown_aliases: Mapping[str, str], existing: Iterable[str]
 ) -> dict[str, str]:
-    """Of the expected aliases those that point elsewhere, with where they belong: Production, where their version is gone."""
-    there = set(existing)
-    instead = expected.get("production")
-    aliases = {
-        alias: version if version in there or instead is None else instead for alias, version in expected.items()
+    """Of the expected aliases those that point elsewhere, with where they belong; nothing but production can point to a
+    version that is gone."""
+    there = {*existing, expected.get("production")}
+    return {
+        alias: version
+        for alias, version in expected.items()
+        if version in there and shown_aliases.get(alias) != version
     }
-    return {alias: version for alias, version in aliases.items() if shown_aliases.get(alias) != version}

@@ -38,13 +38,23 @@ class Standing:
 
     @property
     def aliases(self) -> dict[str, str]:
-        """alias → version as the registry must show it. None is ever deleted, so an empty place equals Production."""
-        aliases = {
-            "production": self.production,
-            "previous": self.standby or self.production,
-            "staging": self.staging or self.production,
-        }
+        """alias → version as the registry must show it; an empty place has none."""
+        aliases = {"production": self.production, "previous": self.standby, "staging": self.staging}
         return {alias: version for alias, version in aliases.items() if version is not None}
+
+    def idle(self, shown_aliases: Mapping[str, str], gone: Collection[str] = ()) -> dict[str, str]:
+        """Of the aliases that are shown those of ours that stand for nothing, with what they point to.
+
+        gone: versions that the registry has no longer. Before the ledger has a Production nothing is ours to delete.
+        """
+        if self.production is None:
+            return {}
+        used = {alias for alias, version in self.aliases.items() if version not in gone}
+        return {
+            alias: shown_aliases[alias]
+            for alias in ("previous", "staging")
+            if alias in shown_aliases and alias not in used
+        }
 
     def stages_due(self, stages: Stages, versions: Collection[str] | None = None) -> dict[str, str]:
         """version → stage for what a mirror of this standing shows otherwise; the move to Production comes first.
@@ -95,6 +105,8 @@ class Standing:
         return self
 
     def _staged(self, entry: Entry, version: str) -> Standing:
+        if version == self.production:  # it passed after an override had let it in: it waits for nothing
+            return self
         changes: dict[str, VersionState] = {}
         if self.staging not in (None, version):
             changes |= self._unstaged()

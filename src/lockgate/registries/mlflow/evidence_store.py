@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +15,7 @@ from lockgate.hashing import is_digest, sha256, sha256_file
 from lockgate.registries.mlflow import experiments
 from lockgate.registries.mlflow.artifact_folder import ArtifactFolder
 from lockgate.registries.mlflow.client import MlflowClient
+from lockgate.registries.mlflow.experiments import ModelExperiments
 from lockgate.signoff.vote import Vote
 
 _PREFIX = "lockgate."
@@ -26,9 +28,10 @@ class MlflowEvidence:
     The tag `lockgate.digest` is set when a run is made, the write-once param `digest` when everything is stored.
     """
 
-    def __init__(self, client: MlflowClient, model: str) -> None:
+    def __init__(self, client: MlflowClient, model: str, experiments: ModelExperiments | None = None) -> None:
         self._client = client
         self._model = model
+        self._experiments = experiments or ModelExperiments(client, model)
         self._name = f"lockgate-evidence/{model}"
         self._experiment_id: str | None = None
         self._complete_runs: dict[str, Any] = {}  # by digest; a complete run never changes
@@ -52,10 +55,11 @@ class MlflowEvidence:
             ),
             digest,
         )
-        self._client.write(
-            f"evidence {digest}", lambda mlflow: mlflow.runs.update_run_info(run_id, RunStatus.FINISHED, now, None)
-        )
         self._complete_runs[digest] = run
+        with suppress(RegistryError):  # for people who look at the run; the param is what counts
+            self._client.write(
+                f"evidence {digest}", lambda mlflow: mlflow.runs.update_run_info(run_id, RunStatus.FINISHED, now, None)
+            )
 
     def published(self, digest: str) -> bool:
         return digest in self._complete_runs or any(_complete(run) for run in self._runs(digest))
@@ -87,11 +91,23 @@ class MlflowEvidence:
         return [pair for run in self._runs(digest) for pair in self._votes_of(run.info.artifact_uri)]
 
     def newest(self, version: str) -> Mapping[str, str] | None:
-        entries = [facts for facts in self._all(f"tags.`{_PREFIX}version` = '{version}'") if "at" in facts]
-        return max(entries, key=lambda facts: facts["at"], default=None)
+        return _newest(self._of_version(version))
+
+    def votes_and_newest(
+        self, digest: str, version: str
+    ) -> tuple[Sequence[tuple[bytes, bytes]], Mapping[str, str] | None]:
+        runs = self._of_version(version)
+        # the tag `version` of its run may have been edited; the digest alone names evidence
+        runs_of_digest = [run for run in runs if _facts(run).get("digest") == digest] or self._runs(digest)
+        votes = [pair for run in sorted(runs_of_digest, key=_first) for pair in self._votes_of(run.info.artifact_uri)]
+        return votes, _newest(runs)
+
+    def _of_version(self, version: str) -> list[Any]:
+        return self._search(f"tags.`{_PREFIX}version` = '{version}'")
 
     def all(self) -> Sequence[Mapping[str, str]]:
-        return self._all("")
+        facts = [_facts(run) for run in self._search("") if _complete(run)]
+        return sorted(facts, key=lambda entry: (entry.get("at", ""), entry["digest"]))
 
     def _note_objection(self, run_id: str, name: str, vote: bytes) -> None:
         """Show a vote that objects as a tag, without its reason where it does not fit."""
@@ -107,7 +123,8 @@ class MlflowEvidence:
         from mlflow.entities import RunTag
 
         tag = RunTag(f"{_PREFIX}vote.{name}", text)
-        self._client.write(f"the vote {name}", lambda mlflow: mlflow.runs.set_tag(run_id, tag))
+        with suppress(RegistryError):  # the vote counts without it; gate verify says that history does not show it
+            self._client.write(f"the vote {name}", lambda mlflow: mlflow.runs.set_tag(run_id, tag))
 
     def _votes_of(self, uri: str) -> list[tuple[bytes, bytes]]:
         files = ArtifactFolder(self._client, uri, "votes")
@@ -175,10 +192,6 @@ class MlflowEvidence:
         runs = self._search(f"tags.`{_PREFIX}digest` = '{digest}'")
         return sorted(runs, key=_first)
 
-    def _all(self, condition: str) -> list[Mapping[str, str]]:
-        facts = [_facts(run) for run in self._search(condition) if _complete(run)]
-        return sorted(facts, key=lambda entry: (entry.get("at", ""), entry["digest"]))
-
     def _search(self, condition: str) -> list[Any]:
         from mlflow.entities import ViewType
 
@@ -198,9 +211,7 @@ class MlflowEvidence:
 
     def _experiment(self, *, make: bool) -> str | None:
         if self._experiment_id is None:
-            experiment = (
-                experiments.ensure(self._client, self._name) if make else experiments.find(self._client, self._name)
-            )
+            experiment = self._experiments.ensure(self._name) if make else self._experiments.find(self._name)
             if experiment is None:
                 return None
             if experiments.is_deleted(experiment):
@@ -210,6 +221,12 @@ class MlflowEvidence:
                 )
             self._experiment_id = str(experiment.experiment_id)
         return self._experiment_id
+
+
+def _newest(runs: Sequence[Any]) -> Mapping[str, str] | None:
+    """The facts of the run that finished last, among those that are complete; of equal moments the first digest."""
+    entries = [facts for facts in map(_facts, filter(_complete, runs)) if "at" in facts]
+    return max(sorted(entries, key=lambda facts: facts["digest"]), key=lambda facts: facts["at"], default=None)
 
 
 def _first(run: Any) -> tuple[int, str]:

@@ -8,6 +8,43 @@ from typing import Any
 from lockgate.errors import Denied, RegistryError, Unavailable
 from lockgate.registries.mlflow.client import MlflowClient
 
+_SEARCHED = 100  # names that fit the pattern; what is not among them is read by its name
+
+
+class ModelExperiments:
+    """The experiments `lockgate-…/<model>` of one model, looked up together the first time that any is needed."""
+
+    def __init__(self, client: MlflowClient, model: str) -> None:
+        self._client, self._model = client, model
+        self._listed: dict[str, Any] | None = None
+
+    def find(self, name: str) -> Any | None:
+        """The experiment of a name, deleted ones included; None where there never was one."""
+        if self._listed is None:
+            self._listed = self._search()
+        # what may not be listed is not listed: only the name tells "missing" from "forbidden"
+        return self._listed.pop(name, None) or find(self._client, name)
+
+    def ensure(self, name: str, tags: Mapping[str, str] | None = None) -> Any:
+        return self.find(name) or ensure(self._client, name, tags)
+
+    def _search(self) -> dict[str, Any]:
+        from mlflow.entities import ViewType
+
+        if "'" in self._model or "\\" in self._model:
+            return {}
+        condition = f"name LIKE 'lockgate-%/{self._model}'"
+        try:
+            page = self._client.read(
+                f"the experiments of {self._model}",
+                lambda mlflow: mlflow.runs.search_experiments(ViewType.ALL, _SEARCHED, condition, None, None),
+            )
+        except Unavailable:
+            raise
+        except RegistryError:  # whoever reads them by name is told what is wrong
+            return {}
+        return {experiment.name: experiment for experiment in page}
+
 
 def find(client: MlflowClient, name: str) -> Any | None:
     """The experiment of a name, deleted ones included; None where there never was one."""

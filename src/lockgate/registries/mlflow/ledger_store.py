@@ -9,6 +9,7 @@ from typing import Any
 from lockgate.errors import NotFound, Refused, UnknownOutcome
 from lockgate.registries.mlflow import experiments
 from lockgate.registries.mlflow.client import MlflowClient
+from lockgate.registries.mlflow.experiments import ModelExperiments
 
 LONGEST = 5500  # MLflow cuts params at 6,000 characters without saying so
 _POINTER = "ledger_run"
@@ -20,9 +21,10 @@ class MlflowLedger:
     The tag is set in the call that makes the experiment, and names are unique: of several first users one wins.
     """
 
-    def __init__(self, client: MlflowClient, model: str) -> None:
+    def __init__(self, client: MlflowClient, model: str, experiments: ModelExperiments | None = None) -> None:
         self._client = client
         self._model = model
+        self._experiments = experiments or ModelExperiments(client, model)
         self._name = f"lockgate-ledger/{model}"
         self._entries = f"lockgate-ledger/{model}/entries"
         self._run_id: str | None = None
@@ -52,7 +54,7 @@ class MlflowLedger:
         """The run that is the ledger, None before the first entry."""
         if self._run_id is not None:
             return self._run_id
-        pointer = experiments.find(self._client, self._name)
+        pointer = self._experiments.find(self._name)
         if pointer is None:
             return None
         if experiments.is_deleted(pointer):
@@ -74,7 +76,7 @@ class MlflowLedger:
 
     def _begin(self) -> str:
         """Make a run, then the experiment that points to it; whoever made the experiment first has begun the ledger."""
-        room = experiments.ensure(self._client, self._entries)
+        room = self._experiments.ensure(self._entries)
         if experiments.is_deleted(room):
             raise self._deleted(f"the experiment {self._entries} is deleted")
         begun = self._begun_by_another(room)
@@ -87,7 +89,7 @@ class MlflowLedger:
                 room.experiment_id, user_id="unknown", start_time=now, tags=[], run_name=f"ledger of {self._model}"
             ),
         )
-        experiments.ensure(self._client, self._name, {_POINTER: run.info.run_id})
+        self._experiments.ensure(self._name, {_POINTER: run.info.run_id})
         begun = self._find()
         if begun is None:
             raise UnknownOutcome(f"the ledger of {self._model} was begun and is not there", remedy="run it again")

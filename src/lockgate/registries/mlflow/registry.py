@@ -5,18 +5,21 @@ Importing this file imports mlflow; nothing outside `registries/mlflow/` and the
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lockgate.errors import Denied, NotFound, Refused, RegistryError, Unavailable, UnknownOutcome
+from lockgate.hashing import sha256
 from lockgate.registries.mlflow import model_files
 from lockgate.registries.mlflow.artifact_folder import ArtifactFolder
 from lockgate.registries.mlflow.client import MlflowClient, Stores
 from lockgate.registries.mlflow.evidence_store import MlflowEvidence
+from lockgate.registries.mlflow.experiments import ModelExperiments
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
 from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, Stages, VersionFacts
 from lockgate.units import utc_text
@@ -25,6 +28,9 @@ _COMMIT = "mlflow.source.git.commit"
 _DOWNLOAD_MARK = "registered_model_meta"
 _UNTYPED = "operator does not exist: integer <> character varying"
 _PROMPT = "mlflow.prompt.is_prompt"  # prompts share the names of models
+
+_NOT_IN_KEYS = re.compile(r"[^/\w.\- :]")  # of a tag
+_LONGEST_KEY, _LONGEST_VALUE = 250, 5000  # characters; the shortest limits of the databases behind MLflow
 
 STAGES = {
     "production": "Production",
@@ -56,18 +62,16 @@ class MlflowRegistry:
         self._mirrors = lifecycle == "stages"
         self._ledgers: dict[str, MlflowLedger] = {}
         self._evidence: dict[str, MlflowEvidence] = {}
-        self._read: dict[tuple[str, str], Mapping[str, str]] = {}  # tags as they were read since they were last set
+        self._experiments: dict[str, ModelExperiments] = {}
 
     def version(self, name: str, version: str) -> ModelVersion:
         if not version.isdecimal():
             raise NotFound(f"{name} has no version {version!r}", remedy="versions are whole numbers")
-        stored = _version(
+        return _version(
             self._client.read(
                 f"version {version} of {name}", lambda mlflow: mlflow.models.get_model_version(name, version)
             )
         )
-        self._read[name, version] = stored.tags
-        return stored
 
     def by_alias(self, name: str, alias: str) -> ModelVersion | None:
         number = self.aliases(name).get(alias)
@@ -90,10 +94,20 @@ class MlflowRegistry:
         return _commit(self._run(version))
 
     def aliases(self, name: str) -> Mapping[str, str]:
+        return _aliases(self._model(name))
+
+    def loaded(self, name: str) -> tuple[Mapping[str, str], Stages]:
+        model = self._model(name)
+        if not self._mirrors:
+            return _aliases(model), Stages()
+        # the latest of each stage, which is what models:/NAME/STAGE loads
+        return _aliases(model), self._stages_of(name, model.latest_versions or ())
+
+    def _model(self, name: str) -> Any:
         model = self._client.read(f"the model {name}", lambda mlflow: mlflow.models.get_registered_model(name))
         if model._tags.get(_PROMPT, "").lower() == "true":
             raise NotFound(f"{name} is a prompt, not a model", remedy="check the name of the model")
-        return {str(alias): str(version) for alias, version in model.aliases.items()}
+        return model
 
     def fetch(self, version: ModelVersion, folder: Path) -> Path:
         target = folder / version.version
@@ -156,13 +170,21 @@ class MlflowRegistry:
             if self._client.read_back(subject, failure, lambda: self.aliases(name).get(alias)) != version:
                 raise
 
+    def delete_alias(self, name: str, alias: str) -> None:
+        self._client.write(
+            f"the alias {alias} of {name}", lambda mlflow: mlflow.models.delete_registered_model_alias(name, alias)
+        )
+
     def stages(self, name: str) -> Stages:
         if not self._mirrors:
             return Stages()
-        stages = {str(version.version): version.current_stage for version in self._search(name)}
+        return self._stages_of(name, self._search(name))
+
+    def _stages_of(self, name: str, versions: Iterable[Any]) -> Stages:
+        stages = {str(version.version): version.current_stage for version in versions}
         if not all(stages.values()):
             raise self._no_stages(name)
-        return Stages(stages, STAGES)
+        return Stages(stages, STAGES, {str(version.version): _version(version).tags for version in versions})
 
     def set_stage(self, name: str, version: str, stage: str) -> None:
         alone = (
@@ -201,10 +223,7 @@ class MlflowRegistry:
         )
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> None:
-        current = self._read.pop((name, version), {})
-        for key, value in tags.items():
-            if current.get(key) == value:  # each costs a request
-                continue
+        for key, value in tags.items():  # each costs a request
             try:
                 self._client.write(f"the tag {key} of {name} version {version}", _set_tag(name, version, key, value))
             except UnknownOutcome as failure:
@@ -215,11 +234,23 @@ class MlflowRegistry:
                 if standing != value:
                     raise
 
+    def storable_tags(self, tags: Mapping[str, str]) -> Mapping[str, str]:
+        storable: dict[str, str] = {}
+        for key, value in tags.items():
+            # MLflow refuses keys that are not what they resolve to as paths
+            parts = [part for part in _NOT_IN_KEYS.sub("_", key).split("/") if part not in ("", ".", "..")]
+            text = value.encode("utf-8", "replace").decode().replace("\0", " ")
+            storable.setdefault(_cut("/".join(parts) or "_", _LONGEST_KEY), _cut(text, _LONGEST_VALUE))
+        return storable
+
     def ledger(self, name: str) -> LedgerStore:
-        return self._ledgers.setdefault(name, MlflowLedger(self._client, name))
+        return self._ledgers.setdefault(name, MlflowLedger(self._client, name, self._experiments_of(name)))
 
     def evidence(self, name: str) -> EvidenceStore:
-        return self._evidence.setdefault(name, MlflowEvidence(self._client, name))
+        return self._evidence.setdefault(name, MlflowEvidence(self._client, name, self._experiments_of(name)))
+
+    def _experiments_of(self, name: str) -> ModelExperiments:
+        return self._experiments.setdefault(name, ModelExperiments(self._client, name))
 
     def _run(self, version: ModelVersion) -> Any | None:
         """The run that made the version, deleted ones included; None where there is none."""
@@ -230,6 +261,15 @@ class MlflowRegistry:
             return self._client.read(f"the run of {version}", lambda mlflow: mlflow.runs.get_run(run_id))
         except NotFound:
             return None
+
+
+def _aliases(model: Any) -> dict[str, str]:
+    return {str(alias): str(version) for alias, version in model.aliases.items()}
+
+
+def _cut(text: str, most: int) -> str:
+    """A text that is too long, cut; its end is a hash, so that two that begin alike stay two."""
+    return text if len(text) <= most else f"{text[: most - 17]}-{sha256(text.encode())[7:23]}"
 
 
 def _version(stored: Any) -> ModelVersion:
