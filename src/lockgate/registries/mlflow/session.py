@@ -37,7 +37,7 @@ _PROBES = re.compile(r"/mlflow/server-(info|features)$|/mlflow-artifacts/(presig
 _FIELDS = frozenset(
     {
         *("registered_model", "model_version", "model_versions", "next_page_token", "artifact_uri", "model"),
-        *("run", "runs", "run_info", "experiment", "experiment_id", "files", "root_uri"),
+        *("run", "runs", "run_info", "experiment", "experiments", "experiment_id", "files", "root_uri"),
     }
 )
 _SIGN_IN = re.compile(r"sign.?in|log.?in|log.?on|single sign|\bsso\b|oauth|saml|authenticat", re.IGNORECASE)
