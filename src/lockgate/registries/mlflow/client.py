@@ -18,7 +18,6 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from lockgate.errors import Denied, LockgateError, RegistryError, Unavailable, UnknownOutcome
 from lockgate.registries.mlflow import session
@@ -94,7 +93,7 @@ class MlflowClient:
     def __init__(self, uri: str, tracking_uri: str | None = None) -> None:
         self.uri, self.tracking_uri = (uri, tracking_uri) if tracking_uri else _pair(uri)
         for address in (self.uri, self.tracking_uri):
-            if urlsplit(address).scheme.partition("+")[0] not in _SCHEMES:
+            if address.partition("://")[0].partition("+")[0] not in _SCHEMES:
                 raise RegistryError(
                     f"{redacted(address)} is not an MLflow store that can hold a ledger",
                     remedy="name a server (https://…) or a database (sqlite:///mlflow.db)",
@@ -192,7 +191,7 @@ class MlflowClient:
         """store: the address of files, where it was they that were meant."""
         fault, latest = fault_of(raised), self._stores.latest
         where = "registry" if latest == self.uri else "tracking server"
-        if urlsplit(store).scheme not in _BEHIND_A_SERVER:
+        if store.partition(":")[0] not in _BEHIND_A_SERVER:
             where, latest = "store", store
         sentence = f"the {where} at {redacted(latest)} {fault.problem} {doing}"
         detail = f": {fault.detail}" if fault.detail else ""

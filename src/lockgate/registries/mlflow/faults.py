@@ -16,7 +16,7 @@ from lockgate.errors import Denied, NotFound, RegistryError, Unavailable
 
 # What can be installed beside lockgate, by the package that a store's library is imported from.
 EXTRAS = {
-    "boto3": "s3", "botocore": "s3", "google": "gcs", "azure": "azure", "psycopg2": "postgresql", "pymysql": "mysql",
+    "boto3": "s3", "botocore": "s3", "google": "gcs", "azure": "azure", "psycopg": "postgresql", "psycopg2": "postgresql", "pymysql": "mysql",
     "MySQLdb": "mysql",
 }  # fmt: skip
 CREDENTIALS = "use a credential that may (MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN)"
@@ -27,8 +27,9 @@ _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 _FORBIDDEN = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
 _DEFINITE = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "NOT_IMPLEMENTED", "INVALID_STATE"})
 _UNWELCOME = re.compile(r"credential|auth|token|forbidden|accessdenied|permission", re.IGNORECASE)
-_PASSWORD = re.compile(r"//[^/@\s]+@")
+_USER = re.compile(r"//([^/\s]*)@")
 _QUERY = re.compile(r"(\w+://[^\s?'\"<>]+)\?[^\s'\"<>)]+")
+_ADDED = re.compile(r"\[SQL|\(Background on this error")
 _LONGEST = 300
 _AZURE = ("wasb", "wasbs", "abfs", "abfss")
 
@@ -67,17 +68,17 @@ def fault_of(raised: BaseException) -> Fault:
 
 
 def message(raised: BaseException) -> str:
-    """The text of an exception on one line, without passwords and without the statement that a database driver adds."""
-    text = _QUERY.sub(r"\1?…", _PASSWORD.sub("//", " ".join(str(raised).partition("[SQL")[0].split())))
+    """The text of an exception on one line, without passwords and without the statement that SQLAlchemy adds."""
+    text = _QUERY.sub(r"\1?…", _USER.sub("//", " ".join(_ADDED.split(str(raised))[0].split())))
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
 def redacted(uri: str) -> str:
     """The address without user, password and query; what Azure has before the `@` is the name of a container."""
-    parts = urlsplit(uri)
-    user, _, host = parts.netloc.rpartition("@")
-    place = parts.netloc if parts.scheme in _AZURE and ":" not in user else host
-    return parts._replace(netloc=place, query="").geturl() if parts.netloc else uri
+    bare = uri.partition("?")[0]
+    user = _USER.search(bare)
+    container = user and ":" not in user[1] and bare.partition("://")[0] in _AZURE
+    return bare if user is None or container else bare.replace(user[0], "//", 1)
 
 
 def _chain(raised: BaseException) -> Iterator[BaseException]:
@@ -110,6 +111,8 @@ def _network_fault(cause: BaseException) -> Fault | None:
         )
     if isinstance(cause, requests.exceptions.ProxyError):
         return _proxy_fault(cause)
+    if isinstance(cause, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        return Fault(RegistryError, "has no address that can be asked", "check registry.uri", detail=message(cause))
     if isinstance(cause, requests.exceptions.TooManyRedirects):
         return Fault(RegistryError, "redirects in a circle", "check registry.uri, and what stands in front of it")
     if isinstance(cause, requests.exceptions.ContentDecodingError):
