@@ -97,14 +97,17 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     closed = refuse_evidence(policy, evidence, now)
     if closed is not None:
         return closed
-    if ballot.hold is not None:
-        return ballot.hold
+    hold = ballot.hold
+    if hold is not None and (hold.state != "pending" or policy.nobody_signs):
+        return hold
     if policy.nobody_signs:
         return SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot)
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
+    if hold is not None:  # it is only too early; a rejection is told all the same
+        return hold
     unknown = unknown_authors(policy, people, ballot)
     if unknown is not None:
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])

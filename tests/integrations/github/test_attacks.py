@@ -686,6 +686,15 @@ def test_31_where_the_policy_waits_for_the_merge(world: World) -> None:
     assert said(decided(world, when="merged")) == APPROVED
 
 
+def test_31_a_veto_is_told_before_the_merge_that_the_policy_waits_for(world: World) -> None:
+    """That it is too early to promote does not hide who objects."""
+    world.run_gate()
+    vetoed = decided(world, world.comment("bo", "/gate reject"), when="merged")
+    lifted = decided(world, world.comment("bo", "/gate revoke"), when="merged")
+
+    assert (said(vetoed), said(lifted)) == (("rejected", "rejected"), ("pending", "not_merged"))
+
+
 @pytest.mark.parametrize("place", [50, 101, 205])
 def test_34_votes_stand_on_every_page(world: World, place: int) -> None:
     digest = world.run_gate().digest
