@@ -107,6 +107,12 @@ def test_a_lost_object_a_lost_worktree_and_a_wrong_git_dir_are_refused(
     with monkeypatch.context() as patched:
         patched.setenv("GIT_DIR", "/nowhere")
         elsewhere = refused(repository)
+    subprocess.run(["git", "init", "-q", str(tree / "other")], check=True)
+    with monkeypatch.context() as patched:
+        patched.setenv("GIT_DIR", str(tree / "other" / ".git"))
+        another = refused(repository)
+        patched.setenv("GIT_DIR", ".git")
+        assert git.checkout_state(repository)["dirty"] is False
     for path in (repository / ".git" / "objects").glob("??"):
         shutil.rmtree(path)
     gone = refused(repository)
@@ -114,6 +120,7 @@ def test_a_lost_object_a_lost_worktree_and_a_wrong_git_dir_are_refused(
     assert "not a git repository: " in lost.message
     assert "not a git repository: '/nowhere'" in elsewhere.message
     assert "unset GIT_DIR" in str(elsewhere.remedy)
+    assert f"GIT_DIR names the repository {tree}/other/.git, and the checkout {repository} is of" in another.message
     assert "bad object HEAD" in gone.message
 
 

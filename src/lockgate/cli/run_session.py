@@ -138,9 +138,8 @@ def run_pipeline(
 
 def _is_production(pipeline: Pipeline, evidence: Evidence) -> bool:
     """Whether the candidate was compared with itself, because it is Production."""
-    champion, compared = pipeline.champion, evidence.champion
-    follows = isinstance(champion, ChampionSelector) and champion.alias == "production"
-    return follows and compared is not None and str(compared["version"]) == str(evidence.candidate["version"])
+    champion = pipeline.champion
+    return isinstance(champion, ChampionSelector) and champion.alias == "production" and evidence.is_of_champion
 
 
 def _measuring_gates(pipeline: Pipeline, only: Sequence[str]) -> tuple[Gate, ...]:
@@ -312,7 +311,8 @@ class _RunSession:
             production = outcome.standing.production
             for line in outcome.lines:
                 self.screen.say(line)
-        self._request_sign_off(evidence, folder)
+        if production != str(evidence.candidate["version"]):
+            self._request_sign_off(evidence, folder)
         return production
 
     def _request_sign_off(self, evidence: Evidence, folder: RunFolder) -> None:

@@ -75,7 +75,19 @@ def checkout_state(root: Path) -> dict[str, str | bool | None]:
     changed = _git(["status", "--porcelain", "--untracked-files=no"], root)
     if changed.failed and (commit or is_repository(root)):
         raise _refusal(changed.error, root)
+    _require_own(root)
     return {"commit": commit, "dirty": None if changed.code else bool(changed.out.strip())}
+
+
+def _require_own(root: Path) -> None:
+    """Raise LockgateError where a variable, as hooks inherit it, names another repository than that of the folder."""
+    own = _git(["rev-parse", "--absolute-git-dir"], root, program=("env", "-u", "GIT_DIR", "git")).out.strip()
+    named = _git(["rev-parse", "--absolute-git-dir"], root).out.strip()
+    if own and named and Path(own).resolve() != Path(named).resolve():
+        raise LockgateError(
+            f"GIT_DIR names the repository {named}, and the checkout {root.absolute()} is of {own}",
+            remedy="unset GIT_DIR",
+        )
 
 
 def is_repository(root: Path) -> bool:
@@ -136,11 +148,11 @@ class _Answer:
         return self.code >= 128
 
 
-def _git(arguments: list[str], root: Path, *, remote: bool = False) -> _Answer:
+def _git(arguments: list[str], root: Path, *, remote: bool = False, program: tuple[str, ...] = ("git",)) -> _Answer:
     """Every call of git. What git replaces by `git replace` is looked at as it was."""
     try:
         answer = subprocess.run(
-            ["git", "--no-replace-objects", *arguments],
+            [*program, "--no-replace-objects", *arguments],
             cwd=root,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
@@ -18,13 +18,15 @@ from lockgate.runs.run import now
 from lockgate.signoff.policy import SignoffPolicy
 
 
-def ledger_operator(uri: str, model: str, root: Path) -> tuple[Operator, SignoffPolicy]:
+def ledger_operator(
+    uri: str, model: str, root: Path, *, tracking_uri: str | None = None
+) -> tuple[Operator, SignoffPolicy]:
     """Who rolls a model back, and the policy of that by the ledger; traffic is not switched.
 
-    uri: of an MLflow registry. root: where a relative path in it begins. Raises Waiting where an owner must approve, and who
-    that is cannot be read from the ledger.
+    uri: of an MLflow registry; tracking_uri: of the runs, where they are elsewhere. root: where a relative path in them
+    begins. Raises Waiting where an owner must approve, and who that is cannot be read from the ledger.
     """
-    registry = _open(uri, model, root)
+    registry = _open({"uri": uri, "tracking_uri": tracking_uri}, model, root)
     last = read_state(registry, model).chain.last
     if last is None:
         raise UsageError(
@@ -36,15 +38,11 @@ def ledger_operator(uri: str, model: str, root: Path) -> tuple[Operator, Signoff
     return operator, ledger_policy(last)
 
 
-def _open(uri: str, model: str, root: Path) -> Registry:
+def _open(fields: Mapping[str, Any], model: str, root: Path) -> Registry:
     """The registry, with stages where they mirror the aliases: serving may load its models by them."""
-    try:
-        spec = RegistrySpec.model_validate({"uri": uri})
-    except ValidationError as error:
-        raise UsageError(f"{uri!r} is no registry", remedy="write one like https://mlflow.example.org") from error
-    registry = spec.open(root)
+    registry = RegistrySpec.model_validate(fields).open(root)
     with suppress(LockgateError):  # one without stages has none that mirror anything
-        staged = RegistrySpec.model_validate({"uri": uri, "lifecycle": "stages"}).open(root)
+        staged = RegistrySpec.model_validate({**fields, "lifecycle": "stages"}).open(root)
         stages, production = staged.stages(model), registry.aliases(model).get("production")
         if production and stages.by_version.get(production) == stages.names.get("production"):
             return staged

@@ -144,7 +144,7 @@ def test_whoever_asked_is_told_afterwards_and_nothing_depends_on_it(
 
 
 def test_sign_off_is_asked_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When a run is staged, and not again when it is resumed; a run that opens nothing asks nobody."""
+    """When a run is staged, and not again when it is resumed; nobody is where nothing opens, or it is Production already."""
     hook = Hook()
     monkeypatch.setenv("HOOK", hook.url)
     notify = 'notify: [{webhook: "${HOOK}", on: [waiting]}]\n'
@@ -154,11 +154,14 @@ def test_sign_off_is_asked_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch)
     )
     desk.register()
     staged, resumed = desk.gate(run.command, "--stage"), desk.gate(run.command, "--stage", "--resume")
+    approved, promoted = desk.gate(approve, "--key", desk.key), desk.gate(promote.command)
+    held = desk.gate(run.command, "--stage")
     desk.write(notify)
     failed = desk.gate(run.command, "--stage")
     hook.close()
 
-    assert [ended.exception for ended in (staged, resumed, failed)] == [None] * 3
+    assert [ended.exception for ended in (staged, resumed, approved, promoted, held, failed)] == [None] * 6
+    assert "next " not in held.stderr
     assert [(told["event"], told["model"], told["version"]) for told in hook.told] == [("waiting", desk.model, "1")]
     assert hook.told[0]["digest"].startswith("sha256:")
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     "--registry",
     "uri",
     metavar="URI",
-    help="Where the model is registered, for whoever has no pipeline of it; MLFLOW_TRACKING_URI by default.",
+    help="Where the model is registered, for whoever has no pipeline of it; else MLFLOW_REGISTRY_URI, MLFLOW_TRACKING_URI.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
@@ -83,7 +83,8 @@ def _authority(model: str, path: Path | None, uri: str | None) -> tuple[Pipeline
 
     if path is not None and uri is not None:
         raise UsageError("--pipeline says where the model is registered", remedy="leave --registry away")
-    named = uri or os.environ.get("MLFLOW_TRACKING_URI")
+    tracking_uri, registry_uri = (os.environ.get(f"MLFLOW_{name}_URI") or None for name in ("TRACKING", "REGISTRY"))
+    named = uri or registry_uri or tracking_uri
     absent = None
     try:
         pipeline = model_pipeline(model, path)
@@ -103,12 +104,14 @@ def _authority(model: str, path: Path | None, uri: str | None) -> tuple[Pipeline
     if absent is not None and not named:
         raise absent
     try:
-        operator, policy = ledger_operator(str(named), model, project_root())
+        operator, policy = ledger_operator(
+            str(named), model, project_root(), tracking_uri=None if uri else tracking_uri
+        )
     except (NotFound, UsageError) as error:
         if absent is None or uri is not None:
             raise
         raise absent from error  # nobody said that the model is there
-    place = "--registry" if uri else "MLFLOW_TRACKING_URI"
+    place = "--registry" if uri else "MLFLOW_REGISTRY_URI" if registry_uri else "MLFLOW_TRACKING_URI"
     said = f"{reason}: the registry of {place} is meant, and the ledger's rules; traffic is not switched"
     show_lines([said], err=True)
     return None, operator, policy
