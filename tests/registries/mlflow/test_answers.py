@@ -241,7 +241,9 @@ def test_what_did_answer_is_told_as_such(proxy: Proxy, name: str) -> None:
     assert "s3cret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("body", [b'{"error": "overloaded"}', b"{}", b"", b"[]", b"null"])
+@pytest.mark.parametrize(
+    "body", [b'{"error": "overloaded"}', b'{"name": "gateway", "version": "1"}', b"{}", b"", b"null"]
+)
 def test_an_error_with_200_is_not_taken_for_a_model_without_versions(proxy: Proxy, body: bytes) -> None:
     """MLflow's client takes any object for an answer with every field at its default."""
     proxy.fate = lambda asked: Reply(200, body, {"Content-Type": "application/json"})
@@ -251,6 +253,9 @@ def test_an_error_with_200_is_not_taken_for_a_model_without_versions(proxy: Prox
         registry.aliases("fraud")
     with pytest.raises(Unavailable, match="something that is not MLflow's"):
         registry.ledger("fraud").keys()
+    if len(body) > 2:
+        with pytest.raises(Unavailable, match="something that is not MLflow's"):
+            registry.versions("fraud")
 
 
 def test_a_redirect_that_keeps_the_method_is_followed(proxy: Proxy, sqlite_server: MlflowServer) -> None:

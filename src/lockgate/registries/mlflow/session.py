@@ -12,6 +12,7 @@ import os
 import random
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -33,13 +34,6 @@ FILE_SECONDS = 120.0  # a server may fetch a file from its own store before it s
 _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _TELL_SECONDS = 2.0
 _PROBES = re.compile(r"/mlflow/server-(info|features)$|/mlflow-artifacts/(presigned|mpu)/")
-# What an answer of MLflow holds to anything that lockgate asks; searches and writes may be answered with nothing.
-_FIELDS = frozenset(
-    {
-        *("registered_model", "model_version", "model_versions", "next_page_token", "artifact_uri", "model"),
-        *("run", "runs", "run_info", "experiment", "experiments", "experiment_id", "files", "root_uri"),
-    }
-)
 _SIGN_IN = re.compile(r"sign.?in|log.?in|log.?on|single sign|\bsso\b|oauth|saml|authenticat", re.IGNORECASE)
 _TITLE = re.compile(r"<title[^>]*>(.{0,200}?)</title", re.IGNORECASE | re.DOTALL)
 
@@ -199,12 +193,13 @@ def _unlike_mlflow(answer: requests.Response, path: str) -> Fault | None:
             remedy = "give what it lets in (MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD), or set registry.uri to an address behind it"
             return Fault(Denied, "answers with a sign-in page", remedy, detail=page)
         return Fault(RegistryError, "answers with a web page instead of JSON", "check registry.uri", detail=page)
-    if "/api/2.0/mlflow/" not in path and not path.endswith("/mlflow-artifacts/artifacts"):
+    fields = _fields().get(path[path.find("/api/") :])
+    if fields is None:
         return None
     text = answer.text.strip()
     document = {} if text in ("", "200 OK") else _document(answer)
-    needed = path.rpartition("/")[2].startswith(("get", "create"))
-    if isinstance(document, dict) and (_FIELDS & document.keys() or not (document or needed)):
+    needed = path.endswith(("/get", "/get-by-name", "/get-download-uri", "/create"))
+    if isinstance(document, dict) and (fields & document.keys() or not (document or needed)):
         return None
     return Fault(
         Unavailable,
@@ -214,6 +209,22 @@ def _unlike_mlflow(answer: requests.Response, path: str) -> Fault | None:
         again=True,
         nothing_written=False,
     )
+
+
+@lru_cache(maxsize=1)
+def _fields() -> Mapping[str, frozenset[str]]:
+    """What MLflow's answers may hold, by the path of the request: its client takes any other object for an empty answer."""
+    from mlflow.protos.mlflow_artifacts_pb2 import MlflowArtifactsService
+    from mlflow.protos.model_registry_pb2 import ModelRegistryService
+    from mlflow.protos.service_pb2 import MlflowService
+    from mlflow.utils.rest_utils import extract_all_api_info_for_service
+
+    fields: dict[str, frozenset[str]] = {}
+    for service in (MlflowService, ModelRegistryService, MlflowArtifactsService):
+        for request, endpoints in extract_all_api_info_for_service(service, "/api/2.0").items():
+            for path, _ in endpoints:
+                fields[path] = fields.get(path, frozenset()) | set(request.Response.DESCRIPTOR.fields_by_name)
+    return fields
 
 
 def _document(answer: requests.Response) -> Any:
