@@ -208,7 +208,7 @@ def test_the_screen_of_a_run_shows_text(text: str) -> None:
         for gate in tainted(text).evidence.gates:
             screen.show_gate(gate)
         screen.say(text)
-        screen.show_evidence(tainted(text).evidence, Path("x"), observing=False, root=Path())
+        screen.show_evidence(tainted(text).evidence, Path("x"), observing=False)
 
     shown = printed(show)
     assert not FORBIDDEN.search(shown)

@@ -106,7 +106,7 @@ class Screen:
         line.append(terminal_line(reason), style="default")
         self.console.print(line)
 
-    def show_evidence(self, evidence: Evidence, folder: Path, *, observing: bool, root: Path) -> None:
+    def show_evidence(self, evidence: Evidence, folder: Path, *, observing: bool) -> None:
         """The verdict of the run, and the digest."""
         line = Text(f"{evidence.verdict.value}", style=_STYLE[evidence.verdict.value])
         line.append(terminal_line(f"  {evidence.model} version {evidence.candidate['version']}"), style="default")
@@ -118,7 +118,8 @@ class Screen:
         risk = risk_sentence(evidence)
         if risk is not None and evidence.verdict.value == "pass":
             self.say(risk, style="dim")
-        path = folder.relative_to(root) if folder.is_relative_to(root) else folder
+        here = Path.cwd()
+        path = folder.relative_to(here) if folder.is_relative_to(here) else folder
         self.say(f"evidence {evidence.digest}\nreport   {path / 'report.md'}")
         for waiver in idle_waivers(evidence):
             self.say(f"warning  {waiver}", style="yellow")

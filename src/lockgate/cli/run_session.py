@@ -128,7 +128,7 @@ def run_pipeline(
         circumstances=circumstances,
     )
     evidence, folder = session.evaluate()
-    session.screen.show_evidence(evidence, folder.path, observing=observing, root=pipeline.root)
+    session.screen.show_evidence(evidence, folder.path, observing=observing)
     call = ["gate", "run", *([] if path is None else [str(path)]), "--resume", "--stage"]
     call += [] if candidate is None else ["--candidate", candidate]
     return FinishedRun(

@@ -199,7 +199,8 @@ def _numbers(logins: Sequence[str]) -> dict[str, int | None]:
 
 
 def _root() -> Path:
-    return root_of(Path.cwd() / "gates" / "pipeline.yaml")
+    root = root_of(Path.cwd() / "gates" / "pipeline.yaml")
+    return root if (root / ".git").exists() else Path.cwd()  # where the new pipeline makes a project of its own
 
 
 def _name(model: str) -> str:

@@ -121,7 +121,7 @@ class PromotionPolicy(Config):
     """
 
     when: Literal["approved", "merged"] = "approved"
-    branch: str | None = Field(default=None, min_length=1)
+    branch: str | None = Field(default=None, pattern=r"^[^\s~^:?*\[\\]+$")
     soak: Duration = timedelta(hours=48)
     retain: Duration = RETAIN_FLOOR
     lease: Duration = timedelta(minutes=10)
@@ -133,6 +133,12 @@ class PromotionPolicy(Config):
     def _proven_or_waived(cls, value: str) -> str:
         parse_waiver(value)
         return value
+
+    @model_validator(mode="after")
+    def _branch_is_looked_at(self) -> PromotionPolicy:
+        if self.branch is not None and self.when != "merged":
+            raise ValueError("branch says what a commit is merged into, and nothing waits for that; write when: merged")
+        return self
 
     @model_validator(mode="after")
     def _lease_outlasts_the_switch(self) -> PromotionPolicy:
