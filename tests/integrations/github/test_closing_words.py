@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from helpers.hub.contract import github
 from helpers.hub.deciding import asked, decided, event_of, ignored, said, seen, signoff
-from helpers.hub.emulator import Answer, World, user
+from helpers.hub.emulator import BOT, Answer, World, user
 from lockgate.integrations.github.closing_words import closing_meaning
 from lockgate.integrations.github.comment_commands import read_record
 from lockgate.signoff.decision import SignoffDecision
@@ -247,6 +247,17 @@ def test_strangers_may_say_to_the_gate_what_they_like(world: World) -> None:
 
     decision = decided(world)
     assert (said(decision), decision.ignored, seen(world).record(asked())) == (APPROVED, (), b"")
+
+
+def test_a_program_that_the_policy_names_may_quote_commands(world: World) -> None:
+    """As the Actions bot does in the one comment, where it is named because it commits."""
+    groups = {**signoff().model_dump(exclude_unset=True)["groups"], "bots": [{"github": BOT["login"], "id": BOT["id"]}]}
+    policy = signoff().model_validate({"groups": groups, "require": {"owners": 1}})
+    world.comment(
+        BOT["login"], "<!-- gate:v1 100/12/fraud -->\n```\n/gate approve it\n```\nOr `/gate reject`", account=BOT
+    )
+
+    assert said(decided(world, policy=policy)) == APPROVED
 
 
 # reviews --------------------------------------------------------------------------------------------------------------

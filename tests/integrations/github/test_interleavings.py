@@ -24,6 +24,7 @@ OWNERS = ("ana", "bo", "cy")
 WRITERS = (*OWNERS, "dev", "mallory")
 # A stranger; an owner's login in other hands; an owner's account through an app, and as a bot has it.
 PRETENDERS = ("mallory", "ana elsewhere", "bo by an app", "cy as a bot")
+SPELT = ("/gate reject", "**/Gate\u00a0rejected:** it flips", "> does it?\r\n\r\n- /gate-reject!")
 EXPIRES = timedelta(days=7)
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -83,6 +84,10 @@ class Told:
         """Whether an owner rejected it, and neither revoked nor approved since in a comment that nobody touched."""
         return any(LONG_AGO < self._last(name, "reject") >= self._lifted(name) for name in self.owners)
 
+    def held(self) -> bool:
+        """Whether an owner said what nobody understands, and did not make it clear since."""
+        return any(LONG_AGO < self._last(name, "hold") >= self._lifted(name) for name in self.owners)
+
     def _lifted(self, name: str) -> datetime:
         """When an owner last opened what they closed; an approval that was taken back, whoever did it, opens nothing."""
         revoked = [word for word in self.words if (word.owner, word.verb) == (name, "revoke")]
@@ -124,7 +129,7 @@ class Story(RuleBasedStateMachine):
         for by in PRETENDERS:
             self._speak(by, "approve", self.told.digests[-1], lost=by != PRETENDERS[-1])
 
-    @rule(target=comments, by=st.sampled_from(OWNERS), verb=st.sampled_from(["reject", "reject", "revoke"]))
+    @rule(target=comments, by=st.sampled_from(OWNERS), verb=st.sampled_from(["reject", "reject", "revoke", "hold"]))
     def close(self, by: str, verb: str) -> Word:
         return self._speak(by, verb, "")
 
@@ -149,7 +154,7 @@ class Story(RuleBasedStateMachine):
         name, _, how = by.partition(" ")
         account = {"elsewhere": {**user(name), "id": 999_999}, "as a bot": {**user(name), "type": "Bot"}}.get(how)
         app = {"performed_via_github_app": github().example("apps/get-by-slug")} if how == "by an app" else {}
-        event = self.world.comment(name, self._body(verb, digest), account=account, **app)
+        event = self.world.comment(name, self._body(verb, digest, person=how != "as a bot"), account=account, **app)
         event["sender"] |= account or {}
         owner = name if name in OWNERS and how != "elsewhere" else None
         word = Word(event["comment"]["id"], owner, verb, digest, self.world.now, opens=not how)
@@ -159,7 +164,7 @@ class Story(RuleBasedStateMachine):
 
     @rule(
         by=st.sampled_from(OWNERS),
-        verb=st.sampled_from(["reject", "revoke"]),
+        verb=st.sampled_from(["reject", "revoke", "hold"]),
         lost=st.sampled_from([(False, False), (True, False), (False, True)]),
     )
     def take_away(self, by: str, verb: str, lost: tuple[bool, bool]) -> None:
@@ -186,10 +191,11 @@ class Story(RuleBasedStateMachine):
 
     def _edit(self, one: Word, by: str, verb: str, *, lost: bool = False) -> Word:
         digest = self.told.digests[-1]
-        event = self.world.edit(one.comment, by, self._body(verb, digest))
+        person = self.world.comments[one.comment]["user"]["type"] == "User"
+        event = self.world.edit(one.comment, by, self._body(verb, digest, person=person))
         new = Word(one.comment, one.owner, verb, digest, self.world.now, opens=False)
         one.opens = one.stands = False
-        self.told.blurred |= one.verb in ("reject", "revoke")
+        self.told.blurred |= one.verb in ("reject", "revoke", "hold")
         self.told.words.append(new)
         self._happened(event, [one], lost=lost)
         return new
@@ -276,9 +282,10 @@ class Story(RuleBasedStateMachine):
         told.current, told.runners, told.passes = digest, runners, passes
         told.finished, told.judged_by = self.world.now, told.policy
 
-    @staticmethod
-    def _body(verb: str, digest: str) -> str:
-        return {"approve": f"/gate approve {digest}", "hello": "hello"}.get(verb, f"/gate {verb}")
+    def _body(self, verb: str, digest: str, *, person: bool = True) -> str:
+        """A person spells a rejection in one way or another: it counts all the same."""
+        reject = SPELT[len(self.told.words) % len(SPELT) if person else 0]
+        return {"approve": f"/gate approve {digest}", "hello": "hello", "reject": reject}.get(verb, f"/gate {verb}")
 
     # what is decided --------------------------------------------------------------------------------------------
 
@@ -299,10 +306,11 @@ class Story(RuleBasedStateMachine):
         if decision.state == "approved":
             assert opens
             assert not told.vetoed()
+            assert not told.held()
             assert len(votes) >= self.quorum
             self._rests_on(looked, decision, votes)
         elif not told.blurred:
-            assert not (opens and not told.vetoed() and len(votes) >= self.quorum), decision
+            assert not (opens and not told.vetoed() and not told.held() and len(votes) >= self.quorum), decision
             assert (decision.state == "rejected") == (opens and told.vetoed()), decision
 
     def _decided(self, event: dict[str, Any] | None) -> tuple[SignoffDecision, PullRequestState]:

@@ -204,7 +204,8 @@ def _votes(
         return []
     command = parse_command(body) if isinstance(statement, Comment) else None
     known = command is not None and command.verb != "unknown"
-    owner = policy.owner_of(statement.user.identity) is not None
+    # Programs quote commands, as our own comment does; only a person can be asked what they mean.
+    owner = statement.user.is_person and policy.owner_of(statement.user.identity) is not None
     heard = closing_meaning(body, commanded=known) if owner else None
     if heard == "reject" and (command is None or command.verb != "reject"):
         command, heard = CommentCommand("reject", reason=body.strip()[:REASON]), None
