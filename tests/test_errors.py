@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from lockgate import errors
-from lockgate.errors import LockgateError, PipelineError, guess
+from lockgate.errors import LockgateError, PipelineError, guess, machine_fault
 
 CODES = {
     "LockgateError": 4,
@@ -27,6 +27,7 @@ CODES = {
     "Unavailable": 4,
     "UnknownOutcome": 4,
     "Edited": 4,
+    "MachineFault": 4,
     "ServingFault": 4,
 }
 
@@ -61,3 +62,42 @@ def test_a_pipeline_error_holds_every_complaint() -> None:
 def test_a_near_miss_is_guessed(word: str, said: str) -> None:
     """And nothing is guessed for what resembles nothing."""
     assert guess(word, ["metrics", "latency"]) == said
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(28, "No space left on device", "/d/x"),
+            "the system refused: /d/x: No space left on device; make room",
+        ),
+        (
+            OSError(30, "Read-only file system", "/d/x"),
+            "the system refused: /d/x: Read-only file system; let this user",
+        ),
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+            "the system refused: [Errno 2] No usable",
+        ),
+        (ModuleNotFoundError("No module named 'psycopg2'", name="psycopg2"), "psycopg2 cannot be imported: No module"),
+        (
+            UnicodeEncodeError("utf-8", "caf\udce9.csv", 3, 4, "surrogates not allowed"),
+            "'caf\\udce9.csv' holds what is no",
+        ),
+        (MemoryError(), "the memory is used up; give it more memory"),
+    ],
+)
+def test_what_the_machine_refuses_is_a_sentence(error: Exception, sentence: str) -> None:
+    """With exit code 4."""
+    fault = machine_fault(error)
+
+    assert fault is not None
+    assert str(fault).startswith(sentence)
+    assert fault.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), ImportError("cannot import name 'y'", name="lockgate.text"), RecursionError()]
+)
+def test_a_defect_is_not_blamed_on_the_machine(error: Exception) -> None:
+    assert machine_fault(error) is None

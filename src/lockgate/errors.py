@@ -5,6 +5,7 @@ A failed gate is not here: it is a value (`evidence.Verdict`).
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
 
@@ -124,8 +125,51 @@ class UnknownOutcome(RegistryError):
     """A write whose answer was lost: it may have happened, so it is read back, never repeated blindly."""
 
 
+class MachineFault(LockgateError):
+    """The machine refused: a full disk, a folder that may not be written, a module that is not installed."""
+
+
 class ServingFault(LockgateError):
     """Serving could not be turned over, or does not answer as it should."""
+
+
+_NO_ROOM = "make room there, then run the same command again"
+_NO_RIGHT = "let this user read and write there"
+_IN_THE_WAY = "move away what lies in its place"
+_DO = {
+    errno.ENOSPC: _NO_ROOM,
+    errno.EDQUOT: _NO_ROOM,
+    errno.EROFS: _NO_RIGHT,
+    errno.EACCES: _NO_RIGHT,
+    errno.EPERM: _NO_RIGHT,
+    errno.EEXIST: _IN_THE_WAY,
+    errno.ENOTDIR: _IN_THE_WAY,
+    errno.EISDIR: _IN_THE_WAY,
+    errno.ELOOP: _IN_THE_WAY,
+    errno.EMFILE: "raise the limit of open files, as with ulimit -n 4096",
+    errno.ENOMEM: "give it more memory",
+    errno.EIO: "the disk may be broken: look at the system's log",
+}
+
+
+def machine_fault(error: BaseException) -> MachineFault | None:
+    """What an exception says of the machine, None where it says nothing of it and so is a defect of the code."""
+    if isinstance(error, OSError) and error.errno is not None:
+        what = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        sentence = f"{what}: {error.strerror}" if what and error.strerror else str(error) or type(error).__name__
+        return MachineFault(f"the system refused: {sentence}", remedy=_DO.get(error.errno))
+    if isinstance(error, ImportError):
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "lockgate"):
+            return None
+        return MachineFault(
+            f"{package} cannot be imported: {error}",
+            remedy=f"install {package} beside lockgate, or repair what is there",
+        )
+    if isinstance(error, UnicodeEncodeError):
+        name = error.object[max(0, error.start - 40) : error.end + 40]
+        return MachineFault(f"{name!a} holds what is no text", remedy="rename it in UTF-8")
+    return MachineFault("the memory is used up", remedy=_DO[errno.ENOMEM]) if isinstance(error, MemoryError) else None
 
 
 def guess(word: str, choices: Iterable[str]) -> str:

@@ -292,7 +292,7 @@ def _kill(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
-def _import(modules: list[str]) -> None:
+def import_all(modules: list[str]) -> None:
     """Import them, and leave what they made where the collector, which would copy it in each child, does not look."""
     import gc
     import importlib
@@ -336,7 +336,7 @@ def _run(arguments: list[str]) -> None:
 def main() -> None:
     """Import, serve, and in each child be the program that was asked for."""
     del sys.path[0]  # the folder of this file; children have another in its place
-    _import(sys.argv[3:])
+    import_all(sys.argv[3:])
     sys.path.insert(0, "")
     message = Server(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])).serve()
     if message is not None:

@@ -16,8 +16,8 @@ from typing import Any
 import click
 
 from lockgate import __version__
-from lockgate.cli.output import show
-from lockgate.errors import DataMisfits, LockgateError, PipelineError, guess
+from lockgate.cli.output import forgiving, show
+from lockgate.errors import DataMisfits, LockgateError, PipelineError, guess, machine_fault
 
 # One file a command; its first line of help stands here so that `gate --help` imports none of them.
 COMMANDS = {
@@ -44,7 +44,7 @@ COMMANDS = {
 }
 
 _FILES = dict.fromkeys(("approve", "reject", "override"), "vote")  # the commands that share a file
-_INTERRUPTED = 130  # exit code
+_INTERRUPTED, _READER_LEFT = 130, 141  # exit codes: by a signal, and as a shell says that a pipe was closed
 
 
 class _Commands(click.Group):
@@ -84,6 +84,7 @@ def gate() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """The console script: runs `gate` and exits with the code of what happened."""
+    _open_streams()
     code = run(args)
     if code == _INTERRUPTED:
         # The interpreter would end by the signal all the same where the interrupt came while a module was executed.
@@ -99,6 +100,8 @@ def run(args: list[str] | None = None) -> int:
     """Run a command; returns its exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
     _show_notices()
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup ignores it
+        signal.signal(signal.SIGHUP, _interrupt)
     stdout = sys.stdout
     try:
         code: Any = gate.main(args=args, prog_name="gate", standalone_mode=False)
@@ -115,17 +118,17 @@ def run(args: list[str] | None = None) -> int:
     except SystemExit:
         if sys.stdout is stdout:
             raise
-        return 141  # click wraps stdout and leaves where nobody reads it any more
+        return _READER_LEFT  # click wraps stdout and leaves where nobody reads it any more
     except (PipelineError, DataMisfits) as error:
         for complaint in error.complaints:
             show(complaint, err=True)
         return error.exit_code
     except LockgateError as error:
-        show(f"gate: {error.message}", err=True)
-        if error.remedy:
-            show(f"      {error.remedy}", err=True)
-        return error.exit_code
-    except Exception:  # a defect of ours must not end with 1, which says that a candidate failed
+        return _told(error)
+    except Exception as error:  # nothing but a candidate that failed may end with 1
+        fault = machine_fault(error)
+        if fault is not None:
+            return _told(fault)
         show(f"{traceback.format_exc()}gate: this is a defect of lockgate; report it", err=True)
         return LockgateError.exit_code
     return code if isinstance(code, int) else 0
@@ -143,6 +146,32 @@ def _show_notices() -> None:
     logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _Notices) for handler in logger.handlers):
         logger.addHandler(_Notices())
+
+
+def _told(error: LockgateError) -> int:
+    show(f"gate: {error.message}", err=True)
+    if error.remedy:
+        show(f"      {error.remedy}", err=True)
+    return error.exit_code
+
+
+def _open_streams() -> None:
+    """Let nothing that cannot be shown end a command in the middle of its work.
+
+    A stream that was closed is no file that is opened later: what is printed is then an error, progress is not missed.
+    """
+    for number, name, mode in ((1, "stdout", os.O_RDONLY), (2, "stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, mode)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
+            with suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a sign shows its number
+    sys.stderr = forgiving(sys.stderr)
 
 
 def _interrupt(number: int, frame: Any) -> None:

@@ -20,10 +20,10 @@ from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.notifications import notify_waiting
 from lockgate.cli.run_document import next_commands
 from lockgate.data.dataset import Dataset
-from lockgate.errors import LockgateError, UsageError
+from lockgate.errors import UsageError, machine_fault
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
-from lockgate.evidence.run_folder import RunFolder, forget_keys, new_run_id, runs
+from lockgate.evidence.run_folder import RunFolder, forget_keys, held, mark_cut_off, new_run_id, owner_is_gone, runs
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations import git
 from lockgate.models import environment
@@ -167,8 +167,13 @@ class _RunSession:
     def evaluate(self) -> tuple[Evidence, RunFolder]:
         """Run the gates, or go on with a run; the evidence is on disk when this returns."""
         started = now()
+        mark_cut_off(self.pipeline.root)
         resumed = self._resumable() if self.resume else None
         folder = resumed or RunFolder.new(self.pipeline.root, new_run_id(started))
+        with held(folder.path):
+            return self._evaluate(folder, started, resumed)
+
+    def _evaluate(self, folder: RunFolder, started: datetime, resumed: RunFolder | None) -> tuple[Evidence, RunFolder]:
         if boxed(self.pipeline.isolation):
             folder = folder.with_key(fresh=resumed is None)
         else:
@@ -189,8 +194,9 @@ class _RunSession:
         except KeyboardInterrupt:
             folder.mark("interrupted")
             raise
-        except LockgateError as error:
-            folder.mark("broken", why=str(error))
+        except Exception as error:
+            with suppress(OSError):  # where the disk is full the next run says how this one ended
+                folder.mark("broken", why=str(machine_fault(error) or error))
             raise
         if fresh:
             folder.keep_evidence(evidence)
@@ -287,6 +293,8 @@ class _RunSession:
         for run in runs(self.pipeline.root):
             state = run.state()
             if state.get("pipeline") == self._file:
+                if state.get("state") == "running" and not owner_is_gone(run.path):
+                    raise UsageError(f"run {run.run_id} is still running", remedy="wait for it, or end it")
                 if state.get("asked") != self._options:
                     call = " ".join(["gate run", *(state.get("asked") or [])])
                     raise UsageError(
@@ -331,13 +339,15 @@ def _write_reports(evidence: Evidence, folder: RunFolder) -> None:
 
 @contextmanager
 def _ended_by_signals(stop: Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set `stop` at once, so that nobody goes on waiting for a model while the run is unwound."""
+    """Ctrl-C, SIGTERM and SIGHUP set `stop` at once, so that nobody waits for a model while the run is unwound."""
 
     def end(number: int, frame: Any) -> None:
         stop.set()
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, end) for number in heeded}
     try:
         yield
     finally:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import json
 import os
 import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -123,7 +124,7 @@ class RunFolder:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
     def mark(self, state: str, **more: Any) -> None:
-        """Record the state of the run: running, interrupted, broken or finished, for people; it decides nothing."""
+        """Record the state of the run: running, interrupted, broken, cut off or finished, for people; it decides nothing."""
         document = self.state() | {"state": state} | more
         self.write(_STATE, json.dumps(document, indent=1, sort_keys=True).encode())
 
@@ -154,6 +155,43 @@ def own_folder(root: Path, *names: str) -> Path:
             )
         path.mkdir(exist_ok=True)
     return path
+
+
+@contextmanager
+def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a folder as long as this process lives: the system lets go of it however the process ends (flock(2)).
+
+    wait: for who holds it now. Where the file system knows no locks the folder is held by nobody.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def owner_is_gone(folder: Path) -> bool:
+    """Whether nobody holds a folder; False where that cannot be known."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def mark_cut_off(root: Path) -> None:
+    """Say of each run below a root that it was cut off, where its state is `running` and its process is gone."""
+    for run in runs(root):
+        if run.state().get("state") == "running" and owner_is_gone(run.path):
+            run.mark("cut off")
 
 
 def new_run_id(now: datetime) -> str:
@@ -220,6 +258,8 @@ def write(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            error.filename = str(path)
         raise

@@ -12,7 +12,7 @@ from lockgate import __version__
 from lockgate import hashing as digest
 from lockgate.data.slices.names import finding_id
 from lockgate.data.time_window import TimeWindow
-from lockgate.errors import LockgateError, ModelFault
+from lockgate.errors import LockgateError, ModelFault, machine_fault
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
 from lockgate.evaluation.judging.judge import owner_may_accept
@@ -184,6 +184,8 @@ class PipelineRun:
                 more["stderr"] = error.stderr
             return findings, context, (error.message, more)
         except Exception as error:  # the one broad except: a gate that breaks must not take the others with it
+            if (fault := machine_fault(error)) is not None:
+                return findings, context, (fault.message, {"remedy": fault.remedy})
             message = f"the gate {gate.gate!r} broke: {RowText().error(type(error).__name__, str(error))}"
             return findings, context, (message, {"remedy": "this is a defect of the gate; report it"})
         return findings, context | self._model_context(gate), None

@@ -6,19 +6,30 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from itertools import count
 from pathlib import Path
+
+from lockgate.evidence.run_folder import held, owner_is_gone
 
 
 @contextmanager
 def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
-    """A new folder below `parent`, of temporary files where None, that is gone afterwards."""
-    path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    try:
+    """A new folder below `parent`, of temporary files where None, that is gone afterwards.
+
+    parent: holds such folders only; those whose process is gone are removed too, which no process can do that was killed.
+    """
+    with ExitStack() as stack:
+        with (
+            held(parent, wait=True) if parent is not None else nullcontext()
+        ):  # no other process sees it before it is held
+            for left in parent.iterdir() if parent is not None else ():
+                if owner_is_gone(left):
+                    remove(left)
+            path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+            stack.callback(remove, path)
+            stack.enter_context(held(path))
         yield path
-    finally:
-        remove(path)
 
 
 def remove(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 import ssl
@@ -12,7 +13,7 @@ from urllib.request import getproxies
 
 import requests
 
-from lockgate.errors import Denied, NotFound, RegistryError, Unavailable
+from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, machine_fault
 
 # What can be installed beside lockgate, by the package that a store's library is imported from.
 EXTRAS = {
@@ -32,6 +33,9 @@ _QUERY = re.compile(r"(\w+://[^\s?'\"<>]+)\?[^\s'\"<>)]+")
 _ADDED = re.compile(r"\[SQL|\(Background on this error")
 _LONGEST = 300
 _AZURE = ("wasb", "wasbs", "abfs", "abfss")
+_OF_THIS_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
+)  # an address that cannot be reached has none of these
 
 
 class Fault(Exception):
@@ -123,6 +127,8 @@ def _network_fault(cause: BaseException) -> Fault | None:
             again=True,
             nothing_written=False,
         )
+    if isinstance(cause, OSError) and cause.errno in _OF_THIS_MACHINE and (own := machine_fault(cause)) is not None:
+        return Fault(RegistryError, "could not be used", own.remedy or "", detail=own.message, nothing_written=False)
     if isinstance(cause, socket.gaierror):
         return Fault(
             Unavailable,

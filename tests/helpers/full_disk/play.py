@@ -1,0 +1,72 @@
+"""LIBRARY CHECKOUT FOLDER COMMAND…: call `gate` in forks of this process, a line of JSON each.
+
+The first has room for all it writes, and says which files; the others have room until the first or the last write of a
+file that is written at a stretch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import sys
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from helpers.full_disk import Ended
+from helpers.warm_python import GATE, import_all
+from lockgate.cli import main as cli
+
+ENDLESS = 10**9
+
+
+def call(library: str, here: Path, command: list[str], room: int) -> tuple[int, list[str], str]:
+    """(exit code, the name of each write, what it said) of one call that has room for so many writes."""
+    said = here.parent / "said.txt"
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        os.chdir(here)
+        with said.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        disk = ctypes.CDLL(library)
+        disk.written.restype = ctypes.c_char_p
+        code = 99
+        try:
+            disk.fill_disk(ctypes.c_long(room), f"{here}/".encode())
+            code = cli.run(command)
+            sys.stdout.flush()
+        finally:
+            with os.fdopen(writer, "wb") as pipe:
+                pipe.write(f"{code}\n".encode() + disk.written())
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        code, _, names = pipe.read().partition("\n")
+    os.waitpid(child, 0)
+    return int(code), names.splitlines(), said.read_text(errors="replace")
+
+
+def main(library: str, checkout: str, folder: str, command: list[str]) -> None:
+    here = Path(folder) / "checkout"
+    rooms, end = [ENDLESS], 0
+    for number, room in enumerate(rooms):
+        shutil.copytree(checkout, here, symlinks=True)
+        code, names, said = call(library, here, command, room)
+        if not number:
+            for _, stretch in groupby(names):
+                first, end = end, end + len(list(stretch))
+                rooms += sorted({first, end - 1})
+        states = [json.loads(path.read_text())["state"] for path in here.glob(".gate/runs/*/state.json")]
+        again, *_ = call(library, here, command, ENDLESS) if number % 8 == 1 else (None,)
+        print(json.dumps(asdict(Ended(room, names[-1], code, said, "".join(states), again))), flush=True)
+        shutil.rmtree(here)
+
+
+if __name__ == "__main__":
+    import_all(list(GATE))
+    main(*sys.argv[1:4], sys.argv[4:])
