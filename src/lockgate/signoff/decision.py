@@ -98,16 +98,18 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if closed is not None:
         return closed
     hold = ballot.hold
-    if hold is not None and (hold.state != "pending" or policy.nobody_signs):
+    if hold is not None and hold.state != "pending":
         return hold
-    if policy.nobody_signs:
-        return SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot)
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
     if hold is not None:  # it is only too early; a rejection is told all the same
         return hold
+    if policy.nobody_signs:
+        if unclear := _still_unclear(people, ballot, newest, ()):
+            return _hold_unclear(people, unclear, tuple(ignored), ())
+        return SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     unknown = unknown_authors(policy, people, ballot)
     if unknown is not None:
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])

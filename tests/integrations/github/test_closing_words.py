@@ -150,6 +150,7 @@ def test_no_mangled_approval_ever_counts(body: str) -> None:
         ("/gate rejct", "unclear"),
         ("/gate hold", "unclear"),
         ("/gate", "unclear"),
+        ("/gate approve or /gate reject?", "unclear"),
         ("/gate aprove", "approving"),
         ("/gate Status", "approving"),
         ("write /gate approve sha256:… to promote", None),
@@ -258,6 +259,19 @@ def test_a_program_that_the_policy_names_may_quote_commands(world: World) -> Non
     )
 
     assert said(decided(world, policy=policy)) == APPROVED
+
+
+def test_an_owner_may_object_where_nobody_need_sign() -> None:
+    """The comment that objects starts the job that decides, which would promote what nobody has to approve."""
+    world = World(github())
+    world.run_gate()
+    policy = signoff(require=0)
+    assert said(decided(world, policy=policy)) == ("approved", "nobody_signs")
+    assert said(decided(world, world.comment("bo", "/gate hold on"), policy=policy)) == UNCLEAR
+    assert said(decided(world, world.comment("bo", "/Gate reject"), policy=policy)) == REJECTED
+
+    world.comment("bo", "/gate revoke")
+    assert said(decided(world, policy=policy)) == ("approved", "nobody_signs")
 
 
 # reviews --------------------------------------------------------------------------------------------------------------

@@ -37,13 +37,8 @@ def closing_meaning(body: str, *, commanded: bool = False) -> Meaning | None:
     if not mentions_gate(body):
         return None
     lines = body.splitlines()[1:] if commanded else body.splitlines()
-    meanings = {
-        meaning
-        for line in lines
-        if not _QUOTE.match(line)
-        for text in set(_readings(line))
-        if (meaning := _meaning(text, commanded=commanded)) is not None
-    }
+    texts = {text for line in lines if not _QUOTE.match(line) for text in _readings(line)}
+    meanings = {meaning for text in texts for meaning in _meanings(text, commanded=commanded)}
     return next((meaning for meaning in _STRENGTH if meaning in meanings), None)
 
 
@@ -71,16 +66,14 @@ def _readings(line: str) -> Iterator[str]:
     yield text.translate(parted)
 
 
-def _meaning(text: str, *, commanded: bool) -> Meaning | None:
+def _meanings(text: str, *, commanded: bool) -> Iterator[Meaning | None]:
     match = _COMMAND.match(text)
-    if match is not None and (match["slash"] or re.match(r"\W*reject\b", match["rest"])):
-        meaning = _verb(match["rest"])
-        if meaning is not None:
-            return meaning if match["slash"] else "unclear"
-    if commanded:
-        return None
-    heard = {_mentioned(one["before"], text[one.end() : one.end() + _FAR]) for one in _MENTION.finditer(text)}
-    return next((meaning for meaning in _STRENGTH if meaning in heard), None)
+    if match is not None and match["slash"]:
+        yield _verb(match["rest"])
+    elif match is not None and re.match(r"\W*reject\b", match["rest"]):
+        yield "unclear"
+    if not commanded:
+        yield from (_mentioned(one["before"], text[one.end() : one.end() + _FAR]) for one in _MENTION.finditer(text))
 
 
 def _mentioned(before: str, rest: str) -> Meaning | None:
