@@ -85,6 +85,12 @@ def warm_gate(tmp_path_factory: pytest.TempPathFactory) -> str:
     return _warm(tmp_path_factory, "warm-gate", *GATE)
 
 
+@pytest.fixture(autouse=True)
+def _no_registry_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLFLOW_REGISTRY_URI, which MLflow's own `set_registry_uri` leaves behind, would be the registry of the next test."""
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _place_of_the_blank(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Helpers that are no fixtures copy the blank database too."""

@@ -45,7 +45,7 @@ def cast(
     if verb == "override":
         _require_overridable(policy, lookup, reason)
     if verb != "reject":
-        check_policy(evidence, lookup.pipeline.policy_digest)
+        _require_policy(lookup)
         notes = _check_counting(policy, lookup, owner, verb)
     vote = Vote(
         verb=verb,
@@ -143,6 +143,14 @@ def _check_counting(
     if commit is None or ballot.authors:
         raise Refused(unknown[0], code="authors_unknown", remedy=unknown[1])
     return [f"who wrote commit {commit} is not known here; it does not count if you did"]
+
+
+def _require_policy(lookup: EvidenceLookup) -> None:
+    try:
+        check_policy(lookup.evidence, lookup.pipeline.policy_digest)
+    except Refused as refused:
+        remedy = f"bring {lookup.pipeline.path.name} here to what was evaluated (git pull), or {refused.remedy}"
+        raise Refused(refused.message, code=refused.code, remedy=remedy) from refused
 
 
 def _require_overridable(policy: SignoffPolicy, lookup: EvidenceLookup, reason: str) -> None:

@@ -81,8 +81,7 @@ def test_a_rollback_needs_no_pipeline(
     """The registry is named, and it says so; without one the way is told."""
     promoted(desk)
     monkeypatch.chdir(outside)
-    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):  # MLflow sets them, too
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it, too
     call = [rollback.command, desk.model, "--reason", "stalls"]
 
     nameless = desk.gate(*call).exception
@@ -150,7 +149,6 @@ def test_a_pipeline_that_is_here_is_not_gone_round(desk: Desk, monkeypatch: pyte
     """One that cannot be read is, but by the option alone; its registry may be named again."""
     promoted(desk)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///nowhere.db")
-    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     call = [rollback.command, desk.model, "--reason", "stalls"]
 
     both = desk.gate(*call, "--registry", desk.models.uri, "--pipeline", desk.pipeline).exception
