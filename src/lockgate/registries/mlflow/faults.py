@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import requests
+import urllib3
 
 from lockgate.errors import Denied, NotFound, RegistryError, Unavailable, machine_fault
 
@@ -139,9 +140,9 @@ def _network_fault(cause: BaseException) -> Fault | None:
         )
     if isinstance(cause, ConnectionRefusedError):
         return Fault(Unavailable, "cannot be reached", REACHABLE, detail="the connection is refused", again=True)
-    if isinstance(cause, requests.exceptions.ConnectTimeout):
+    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
         return Fault(Unavailable, "cannot be reached", REACHABLE, detail="no connection within its time", again=True)
-    if isinstance(cause, requests.exceptions.ReadTimeout):
+    if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
         return Fault(
             Unavailable,
             "gave no answer",
@@ -158,7 +159,10 @@ def _network_fault(cause: BaseException) -> Fault | None:
 def _explained(cause: BaseException) -> bool:
     """Whether something that an exception was made from says more than it does."""
     inner = tuple(_chain(cause))[1:]
-    return any(isinstance(each, (ssl.SSLError, socket.gaierror, ConnectionRefusedError)) for each in inner)
+    return any(
+        isinstance(each, (urllib3.exceptions.TimeoutError, ssl.SSLError, OSError)) and _network_fault(each)
+        for each in inner
+    )
 
 
 def _no_answer(cause: BaseException) -> Fault:

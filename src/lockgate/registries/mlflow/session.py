@@ -59,9 +59,9 @@ class PatientSession(requests.Session):
         if _PROBES.search(path):
             return super().send(request, **options)
         repeatable = request.method in ("GET", "HEAD", "PUT") or path.endswith("/search")
-        options["timeout"] = _timeout(path, reads=repeatable)
         began, attempt = time.monotonic(), 0
         while True:
+            options["timeout"] = _timeout(path, reads=repeatable, again=attempt > 0)
             limited, after = False, None
             try:
                 answer = super().send(request, **options)
@@ -115,10 +115,10 @@ def install() -> None:
     request_utils._get_request_session = chosen
 
 
-def _timeout(path: str, *, reads: bool) -> tuple[float, float]:
-    """Seconds to connect, and until the next byte: the user's own, or what the request is worth."""
-    default = FILE_SECONDS if "/mlflow-artifacts/" in path else READ_SECONDS if reads else WRITE_SECONDS
-    seconds = _seconds(_TIMEOUT) or default
+def _timeout(path: str, *, reads: bool, again: bool = False) -> tuple[float, float]:
+    """Seconds to connect, and until the next byte: the user's own, or what the request is worth; a second read has more."""
+    default = READ_SECONDS * (2 if again else 1) if reads else WRITE_SECONDS
+    seconds = _seconds(_TIMEOUT) or (FILE_SECONDS if "/mlflow-artifacts/" in path else default)
     return min(CONNECT_SECONDS, seconds), seconds
 
 
