@@ -143,7 +143,7 @@ def test_whoever_only_updated_the_branch_from_its_base_may_approve(world: World)
     "forged",
     [
         {"verified": False},
-        {"signer": "ana@example.org"},
+        {"signer": "ana@example.org", "committer": user("ana")},
         {"parents": ["e" * 40]},
         {"parents": ["e" * 40, "f" * 40]},
         {"solved": ["models/fraud.version"]},
@@ -166,6 +166,15 @@ def test_a_merge_of_commits_that_are_not_of_the_base_is_somebodys_work(world: Wo
     world.update_branch("ana", parents=[world.head, other])
     world.commits.insert(1, {**world.commits[0], "sha": other})
     approve(world, "ana", world.run_gate().digest)
+
+    assert ignored(decided(world)) == {("ana", "own_work")}
+
+
+def test_an_update_that_cannot_be_looked_into_is_somebodys_work(world: World) -> None:
+    """GitHub forgets commits that no branch has any more; the decision goes on without them."""
+    world.update_branch("ana")
+    approve(world, "ana", world.run_gate().digest)
+    world.fault = lambda method, target: (404, {}, b"{}") if "/compare/" in target else None
 
     assert ignored(decided(world)) == {("ana", "own_work")}
 

@@ -143,6 +143,10 @@ def test_no_mangled_approval_ever_counts(body: str) -> None:
         ("<!-- /gate reject -->", "reject"),
         ("/gаte rеjеct", "reject"),  # with Cyrillic letters
         ("/gate\nreject", "unclear"),
+        ("/gate\u2028reject", "reject"),
+        ("hello\x85/gate reject", "reject"),
+        ("> hello\u2028/gate reject", "reject"),
+        ("| /gate reject | it flips |", "reject"),
         ("gate reject: it flips", "unclear"),
         ("please /gate reject this one", "unclear"),
         ("I would not /gate reject this one", "unclear"),

@@ -19,6 +19,7 @@ _LOOKALIKES = str.maketrans(
     "\u0430\u0435\u0442\u0458\u0441\u0261\u03b1\u03b5\u03c4\u2044\u2215\u29f8\u2571", "aetjcgaet////"
 )
 _TAG = re.compile(r"</?[a-z][^<>]*>")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _QUOTE = re.compile(r"[\s\u200b-\u200f\u2060-\u2064\ufeff]*>")
 # A command that begins its line behind bullets, numbers, boxes, mentions and other signs; also one that lost its slash.
 _COMMAND = re.compile(r"(?:[^\w/@]|\d+[.)]|@(?:[\w-]+)?|\[x\])*(?P<slash>/[/\s]*)?gate(?P<rest>.*)")
@@ -36,7 +37,9 @@ def closing_meaning(body: str, *, commanded: bool = False) -> Meaning | None:
     """
     if not mentions_gate(body):
         return None
-    lines = body.splitlines()[1:] if commanded else body.splitlines()
+    lines = _LINE_END.split(body)[1 if commanded else 0 :]
+    # a sign that ends a line elsewhere than in Markdown parts words, or lines
+    lines += [part for line in lines for part in line.splitlines()[1:]]
     texts = {text for line in lines if not _QUOTE.match(line) for text in _readings(line)}
     meanings = {meaning for text in texts for meaning in _meanings(text, commanded=commanded)}
     return next((meaning for meaning in _STRENGTH if meaning in meanings), None)

@@ -189,8 +189,13 @@ def _updates(hub: GitHub, commits: Sequence[Commit], policy: SignoffPolicy | Non
     ]
     for commit in merges[:_UPDATES]:
         before, base = (parent.sha for parent in commit.parents)
-        if brings_only_the_base(hub.files_between(before, base), hub.files_between(before, commit.sha)):
-            yield commit.sha
+        try:
+            if brings_only_the_base(hub.files_between(before, base), hub.files_between(before, commit.sha)):
+                yield commit.sha
+        except GitHubError as error:
+            if error.status not in (404, 422):
+                raise
+            # a commit that GitHub has no more proves nothing
 
 
 def _edits_and_files(

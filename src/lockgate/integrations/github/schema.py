@@ -250,9 +250,12 @@ class Commit(_Payload):
 
         Nobody else can sign for GitHub's address. Which of those are updates from the base is for the caller to tell.
         """
-        signer = self.commit.committer
-        by_github = self.commit.verified and signer is not None and signer.email.lower() == WEB_FLOW
-        return (self.parents[0].sha, self.parents[1].sha) if by_github and len(self.parents) == 2 else None
+        signer, account = self.commit.committer, self.committer
+        by_github = (signer is not None and signer.email.lower() == WEB_FLOW) or (
+            account is not None and account.login == "web-flow"  # by another address, on a GitHub Enterprise Server
+        )
+        known = by_github and self.commit.verified and len(self.parents) == 2
+        return (self.parents[0].sha, self.parents[1].sha) if known else None
 
 
 class ChangedFile(_Payload):
