@@ -140,7 +140,7 @@ def _network_fault(cause: BaseException) -> Fault | None:
         )
     if isinstance(cause, ConnectionRefusedError):
         return Fault(Unavailable, "cannot be reached", REACHABLE, detail="the connection is refused", again=True)
-    if isinstance(cause, urllib3.exceptions.ConnectTimeoutError):
+    if type(cause) is urllib3.exceptions.ConnectTimeoutError:  # a refused connection is a kind of it there
         return Fault(Unavailable, "cannot be reached", REACHABLE, detail="no connection within its time", again=True)
     if isinstance(cause, urllib3.exceptions.ReadTimeoutError):
         return Fault(
@@ -230,7 +230,7 @@ def _mlflow_fault(raised: BaseException) -> Fault:
     return Fault(
         Unavailable if lost else RegistryError,
         "gave no answer" if lost else "failed",
-        REACHABLE,
+        REACHABLE if lost else "see what it says; if that names nothing of this environment or of the store, report it",
         detail=f"{type(raised).__name__}: {text}",
         again=lost,
         nothing_written=False,
