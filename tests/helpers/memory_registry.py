@@ -136,6 +136,12 @@ class MemoryRegistry:
     def set_alias(self, name: str, alias: str, version: str) -> None:
         self.pointers[alias] = self.version(name, version).version
 
+    def copies(self, version: ModelVersion, name: str) -> Sequence[ModelVersion]:
+        return []
+
+    def copy_version(self, version: ModelVersion, name: str, *, tags: Mapping[str, str]) -> ModelVersion:
+        raise AssertionError("a shelf holds one model")
+
     def delete_alias(self, name: str, alias: str) -> None:
         self.pointers.pop(alias, None)
 

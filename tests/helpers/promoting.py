@@ -211,7 +211,7 @@ class Models:
         return files
 
     def files(self, version: ModelVersion) -> Path:
-        return Path(self.mlflow.get_model_version(version.name, version.version).source)
+        return Path(self.mlflow.get_model_version_download_uri(version.name, version.version))
 
     @property
     def mlflow(self) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import ErrorCode
 from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 from helpers import moving
@@ -38,7 +39,7 @@ def bench(models: Models, tmp_path: Path) -> Bench:
 def _refused(code: str, text: str) -> Callable[[Write], Write]:
     def refuse(write: Write) -> Write:
         def refused(*arguments: Any) -> None:
-            raise MlflowException(text, error_code=code)
+            raise MlflowException(text, error_code=ErrorCode.Value(code))
 
         return refused
 

@@ -53,7 +53,7 @@ class Screen:
     def show_versions(self, case: Case) -> None:
         """Which versions are compared."""
         against = "no champion" if case.champion is None else f"champion version {case.champion.version.version}"
-        if case.champion is not None and case.champion.version.version == case.candidate.version.version:
+        if case.champion is not None and str(case.champion.version) == str(case.candidate.version):
             against += ": the same, so it is compared with itself"
         self.say(f"{case.candidate.version} against {against}")
 

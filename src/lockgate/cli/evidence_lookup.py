@@ -157,7 +157,7 @@ def _staged(path: Path | None) -> _Staged:
     entries, models = list[_Staged](), list[str]()
     for each in paths:
         pipeline = load(each, environ=os.environ)
-        standing = read_state(open_registry(pipeline), pipeline.model).standing
+        standing = read_state(open_registry(pipeline), pipeline.production_model).standing
         digest = standing.evidence.get(standing.staging or "")
         models.append(pipeline.model)
         if standing.staging is not None and digest is not None:

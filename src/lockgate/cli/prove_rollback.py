@@ -32,9 +32,10 @@ def make_proof(
             run=lambda outgoing: prove_rollback(pipeline, registry, outgoing, environ=os.environ),
             by=by,
             clock=now,
+            model=pipeline.production_model,
         )
     else:
-        proof = RollbackProof(evidence.model, evidence.digest, None, None, None, 0, now(), by)
+        proof = RollbackProof(pipeline.production_model, evidence.digest, None, None, None, 0, now(), by)
     reevaluation = reevaluate(pipeline, registry, evidence, environ=os.environ) if repeat else None
     return replace(proof, reevaluation=reevaluation, run=run_url(os.environ))
 

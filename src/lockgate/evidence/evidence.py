@@ -145,7 +145,12 @@ class Evidence:
     @property
     def is_of_champion(self) -> bool:
         """Whether the candidate is the champion, and so was compared with itself."""
-        return self.champion is not None and str(self.champion["version"]) == str(self.candidate["version"])
+        candidate, champion = self.candidate, self.champion
+        if champion is None:
+            return False
+        if "model" in champion:  # of another registered model, where it is a copy
+            return candidate.get("digest") is not None and candidate["digest"] == champion.get("digest")
+        return str(champion["version"]) == str(candidate["version"])
 
     @property
     def run_id(self) -> str:

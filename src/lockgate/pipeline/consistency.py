@@ -26,6 +26,7 @@ def complaints(
     """What does not fit. refused: parts of the pipeline that were complained about, of which nothing is concluded."""
     misfits = [
         *_registry(tree, pipeline),
+        *_copy_to(tree, pipeline),
         *_task(tree, pipeline, refused),
         *_titles(drafts),
         *_needs(drafts),
@@ -82,6 +83,12 @@ def _registry(tree: Node, pipeline: Pipeline) -> Complaints:
         if spec.version_type is not str or not spec.accepts(node.value):  # numbers are not written as text
             message = f"version must be {spec.version_form}, and is {validation_messages.describe(node)}"
             yield tree.complaint((key, "version"), message)
+
+
+def _copy_to(tree: Node, pipeline: Pipeline) -> Complaints:
+    if pipeline.promotion.copy_to == pipeline.model:
+        message = f"copy_to is the model itself, {pipeline.model}; name another registered model, or leave it out to promote in place"
+        yield tree.complaint(("promotion", "copy_to"), message)
 
 
 _FOR_ONE_TASK = {

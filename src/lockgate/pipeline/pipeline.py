@@ -14,7 +14,6 @@ from pydantic import (
     PrivateAttr,
     SerializeAsAny,
     StringConstraints,
-    WithJsonSchema,
     model_validator,
 )
 
@@ -32,20 +31,12 @@ from lockgate.models.output import OutputSpec
 from lockgate.models.target_spec import Target
 from lockgate.pipeline.notification_spec import Notify
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.registries.selectors import CandidateSelector, ChampionSelector
+from lockgate.registries.selectors import CandidateSelector, ChampionSelector, ModelName
 from lockgate.registries.spec import RegistrySpec
 from lockgate.signoff.policy import SignoffPolicy
 
 LATER_TASKS = ("custom",)
 STATISTICS = "arrives with the statistics release"
-
-
-def _model_name(name: str) -> str:
-    if name != name.strip() or any(sign in name for sign in "/:"):
-        raise ValueError(
-            f"{name!r} cannot be the name of a registered model: it holds no / and no :, nor spaces around"
-        )
-    return name
 
 
 def _distinct(classes: tuple[str, ...]) -> tuple[str, ...]:
@@ -138,11 +129,6 @@ ClassName = Annotated[
     StringConstraints(min_length=1),
 ]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_\-]{0,63}$")]
-ModelName = Annotated[
-    str,
-    AfterValidator(_model_name),
-    WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^[^/:\s]([^/:]*[^/:\s])?$"}),
-]
 
 
 @dataclass(frozen=True)
@@ -193,6 +179,11 @@ class Pipeline(Config):
     notify: tuple[Notify, ...] = ()
 
     _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def production_model(self) -> str:
+        """The registered model that holds Production, champion and ledger."""
+        return self.promotion.copy_to or self.model
 
     @property
     def path(self) -> Path:

@@ -13,7 +13,7 @@ from datetime import datetime
 from lockgate.errors import LockgateError, Refused, RegistryError, ServingFault, Waiting
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Done, Entry
-from lockgate.promotion.ledger.projection import all_tags
+from lockgate.promotion.ledger.projection import Tags, all_tags
 from lockgate.promotion.ledger.steps import (
     TURNS,
     Apply,
@@ -169,11 +169,15 @@ def _finish(operator: Operator, state: RegistryState, step: Finish, tags: Mappin
     if stored != mark:
         return _reread(operator, state)
     state = replace(state, chain=replace(chain, done={**chain.done, entry.epoch: Done.read(stored)}))
-    if step.ending == "abandoned":
-        return state
-    due = {version: dict(of_version) for version, of_version in all_tags(state.chain.finished).items()}
-    if entry.target is not None and tags:
-        due[entry.target] = {**due.get(entry.target, {}), **tags}
+    return state if step.ending == "abandoned" else decorate(operator, state, {str(entry.target): tags})
+
+
+def decorate(operator: Operator, state: RegistryState, extra: Tags | None = None) -> RegistryState:
+    """Set all tags that are missing, or other than the ledger says. extra: version → further ones."""
+    due = {version: dict(tags) for version, tags in all_tags(state.chain.finished).items()}
+    for version, tags in (extra or {}).items():
+        if version in due:
+            due[version] |= tags
     warnings = show_tags(operator.registry, operator.model, due, shown=state.stages.tags)
     return replace(state, warnings=(*state.warnings, *warnings))
 

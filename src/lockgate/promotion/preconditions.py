@@ -17,6 +17,7 @@ from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.operator import Clock, Operator, RegistryState, read_state
 from lockgate.promotion.publish import finished_at, published_at
 from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
+from lockgate.promotion.version_copy import placed_version, source_of
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.signoff.decision import Ballot, SignoffDecision
 from lockgate.signoff.identity import Identity
@@ -91,9 +92,9 @@ def check_preconditions(
         lambda: check_policy(evidence, terms.policy_digest),
         lambda: None if terms.gates is None else require_whole(evidence, terms.gates),
         lambda: check_signoff(decision),
-        lambda: _check_withdrawn(evidence, standing),
+        lambda: _check_withdrawn(operator, evidence, state),
         lambda: _check_newest(registry, request),
-        lambda: _check_alias(evidence, standing, state.aliases),
+        lambda: _check_alias(operator.model, standing, state.aliases),
         lambda: _check_champion(evidence, standing) if terms.follows_production else None,
         lambda: _check_files(registry, evidence, rollback_check.scratch),
         lambda: _check_rollback(operator, evidence, standing, rollback_check),
@@ -139,9 +140,10 @@ def check_policy(evidence: Evidence, policy_digest: str) -> None:
     )
 
 
-def _check_withdrawn(evidence: Evidence, standing: Standing) -> None:
-    version = str(evidence.candidate["version"])
-    withdrawn = standing.withdrawn_at.get(version)
+def _check_withdrawn(operator: Operator, evidence: Evidence, state: RegistryState) -> None:
+    standing, version = state.standing, str(evidence.candidate["version"])
+    placed = placed_version(state.chain, evidence, source_of(operator, evidence))
+    withdrawn = None if placed is None else standing.withdrawn_at.get(placed)
     if evidence.digest not in standing.dead and (withdrawn is None or finished_at(evidence) > withdrawn):
         return
     raise Refused(
@@ -163,20 +165,20 @@ def _check_newest(registry: Registry, request: PromotionRequest) -> None:
     )
 
 
-def _check_alias(evidence: Evidence, standing: Standing, aliases: Mapping[str, str]) -> None:
+def _check_alias(model: str, standing: Standing, aliases: Mapping[str, str]) -> None:
     holder = aliases.get("production")
     if standing.production is None and holder is not None:
         raise Refused(
             f"version {holder} holds the alias production, and the ledger knows nothing of it",
             code="not_adopted",
-            remedy=f'begin with gate adopt {evidence.model} --version {holder} --reason "…"',
+            remedy=f'begin with gate adopt {model} --version {holder} --reason "…"',
         )
     if standing.production != holder:
         raise Refused(
             f"the ledger says that version {standing.production} is Production, the alias points to {version_text(holder)}",
             code="moved_by_hand",
             remedy="find out who moved it; "
-            f"gate verify {evidence.model} --repair points it back to version {standing.production}",
+            f"gate verify {model} --repair points it back to version {standing.production}",
         )
 
 
@@ -213,9 +215,9 @@ def _check_rollback(operator: Operator, evidence: Evidence, standing: Standing, 
     registry, waiver, now = operator.registry, operator.promotion.waiver, operator.clock()
     proof, production = check.proof, standing.production
     if production is None:
-        return None if proof is None else _check_proof(proof, evidence, None, None, now)
+        return None if proof is None else _check_proof(operator.model, proof, evidence, None, None, now)
     try:
-        outgoing = registry.version(evidence.model, production)
+        outgoing = registry.version(operator.model, production)
         compared = evidence.champion is not None and str(evidence.champion["version"]) == production
         if compared or proof is not None:
             files = folder_digest(registry.fetch(outgoing, check.scratch))
@@ -229,39 +231,49 @@ def _check_rollback(operator: Operator, evidence: Evidence, standing: Standing, 
                 code="waiver_expired",
                 remedy=f"mend version {production}, or set a later day in promotion.way_back and evaluate again",
             )
-        recorded = None if proof is None else _check_proof(proof, evidence, None, None, now)
+        recorded = None if proof is None else _check_proof(operator.model, proof, evidence, None, None, now)
         return "; ".join(part for part in (f"the rollback proof is waived: {waiver}", recorded) if part)
     if proof is not None:
-        return _check_proof(proof, evidence, outgoing, files, now)
+        return _check_proof(operator.model, proof, evidence, outgoing, files, now)
     _run_outgoing(outgoing, check.run)
     return None
 
 
 def make_rollback_proof(
-    registry: Registry, evidence: Evidence, *, run: Callable[[ModelVersion], RollbackAnswer], by: Identity, clock: Clock
+    registry: Registry,
+    evidence: Evidence,
+    *,
+    run: Callable[[ModelVersion], RollbackAnswer],
+    by: Identity,
+    clock: Clock,
+    model: str | None = None,
 ) -> RollbackProof:
     """Prove the rollback for a job that may move versions and shall run no model. It only reads the registry.
 
-    run: runs a version on its input example and says what it answered; raises where it does not answer.
+    model: that holds Production, the evaluated one where it is None. run: runs a version on its input example and says what it answered; raises where it does not answer.
     """
-    state = read_state(registry, evidence.model)
+    model = model or evidence.model
+    state = read_state(registry, model)
     production = state.standing.production if state.chain.entries else state.aliases.get("production")
     if production is None:
-        return RollbackProof(evidence.model, evidence.digest, None, None, None, 0, clock(), by)
-    outgoing = registry.version(evidence.model, production)
+        return RollbackProof(model, evidence.digest, None, None, None, 0, clock(), by)
+    outgoing = registry.version(model, production)
     answer = _run_outgoing(outgoing, run)
     _check_compared_files(evidence, outgoing, answer.files)
-    return RollbackProof(
-        evidence.model, evidence.digest, production, answer.files, answer.sample, answer.rows, clock(), by
-    )
+    return RollbackProof(model, evidence.digest, production, answer.files, answer.sample, answer.rows, clock(), by)
 
 
 def _check_proof(
-    proof: RollbackProof, evidence: Evidence, outgoing: ModelVersion | None, files: str | None, now: datetime
+    model: str,
+    proof: RollbackProof,
+    evidence: Evidence,
+    outgoing: ModelVersion | None,
+    files: str | None,
+    now: datetime,
 ) -> str | None:
     """What is to be recorded of a proof that holds. files: of the version that is to leave, as they are now."""
     version = None if outgoing is None else outgoing.version
-    objection = proof.objection(model=evidence.model, evidence=evidence.digest, outgoing=version, now=now)
+    objection = proof.objection(model=model, evidence=evidence.digest, outgoing=version, now=now)
     if objection is None and proof.files != files:
         objection = f"the files of {outgoing} are {files} now, and were {proof.files} when they answered"
     if objection is not None:

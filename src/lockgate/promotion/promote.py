@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.promotion.adopt import adoption
-from lockgate.promotion.apply import carry_out, revert_late_write, serving_notes, settle
+from lockgate.promotion.apply import carry_out, decorate, revert_late_write, serving_notes, settle
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
 from lockgate.promotion.operator import Operator
@@ -21,6 +22,7 @@ from lockgate.promotion.preconditions import (
     check_signoff,
 )
 from lockgate.promotion.publish import finished_at, metric_tags, publish
+from lockgate.promotion.version_copy import copy_version, placed_version, source_of
 from lockgate.signoff.decision import decide
 from lockgate.signoff.override import decide_override, describe_overridden
 
@@ -33,13 +35,14 @@ def promote(
     Raises Waiting or Refused with a stable code; nothing is moved then.
     """
     evidence = request.evidence
-    version = str(evidence.candidate["version"])
     state, forwarded = settle(operator)
+    source = source_of(operator, evidence)
+    version = placed_version(state.chain, evidence, source)
     begins, adopted = adoption(operator, state), list[str]()
     if begins.draft is not None and begins.draft.target == version:
         state, adopted = begins.carry_out(operator, state)
-    if state.standing.production == version and state.aliases.get("production") == version:
-        entry = _admitting_entry(state.chain, version)
+    if version is not None and state.standing.production == version == state.aliases.get("production"):
+        entry, state = _admitting_entry(state.chain, version), decorate(operator, state)
         other = (
             [] if entry.evidence == evidence.digest else [f"it got there on other evidence: {entry.evidence or 'none'}"]
         )
@@ -60,6 +63,9 @@ def promote(
         check_signoff(decision)
     publish(operator.registry, evidence, request.folder, votes=request.votes)
     state, adopted = begins.carry_out(operator, state)
+    if source is not None:
+        version = copy_version(operator, source, scratch=rollback_check.scratch)
+        state = replace(state, stages=operator.registry.stages(operator.model))  # the copy stands in one, too
     notes = [*describe_overridden(overridden), *([rollback_note] if rollback_note else [])]
     draft = operator.draft(
         state.chain,
@@ -68,6 +74,7 @@ def promote(
         target=version,
         evidence=evidence.digest,
         votes=decision.counted,
+        copied=source,
         reason="; ".join([decision.reason, *notes]),
     )
     state = carry_out(operator, state, draft, tags=metric_tags(evidence))
@@ -84,18 +91,21 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
             code="not_open",
             remedy="see gate report for what stopped it",
         )
-    version = str(evidence.candidate["version"])
     publish(operator.registry, evidence, folder)
     state, forwarded = settle(operator)
     state, adopted = adoption(operator, state).carry_out(operator, state)
-    before, override = state.standing, state.chain.override
+    before, override, source = state.standing, state.chain.override, source_of(operator, evidence)
+    version = placed_version(state.chain, evidence, source)
+    if source is not None and (version is None or version != before.production):
+        version = str(source)  # which version that will be here is known once it is copied
     passed_since = override is not None and override.target == version and finished_at(evidence) > override.at
     if (before.production == version and not passed_since) or (
-        before.staging == version
+        version is not None
+        and before.staging == version
         and before.evidence.get(version) == evidence.digest
-        and state.aliases.get("staging") == version
+        and before.aliases.get("staging") == state.aliases.get("staging")
     ):
-        entry = _admitting_entry(state.chain, version)
+        entry, state = _admitting_entry(state.chain, version), decorate(operator, state)
         notes = (*adopted, *state.warnings)
         return Outcome(operator.model, entry, before, already=True, forwarded=forwarded, notes=notes)
     draft = operator.draft(
@@ -103,6 +113,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
         "staged",
         source=before.staging,
         target=version,
+        copied=source,
         evidence=evidence.digest,
         reason="every requirement was met"
         + (f", of those too that {override.label} had gone over" if override and passed_since else ""),
@@ -111,7 +122,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
     return Outcome(operator.model, draft, state.standing, forwarded=forwarded, notes=(*adopted, *state.warnings))
 
 
-def _admitting_entry(chain: Chain, version: str) -> Entry:
+def _admitting_entry(chain: Chain, version: str | None) -> Entry:
     """The entry that put a version where it is."""
     return next(
         entry for entry in reversed(chain.entries) if entry.target == version and entry.kind in MOVES | {"staged"}

@@ -105,6 +105,12 @@ class Registry(Protocol):
     def loaded(self, name: str) -> tuple[Mapping[str, str], Stages]:
         """The aliases, and of each stage that mirrors them the one version that its name loads, in one read."""
 
+    def copies(self, version: ModelVersion, name: str) -> Sequence[ModelVersion]:
+        """Whole versions of another model that were made from this one, oldest first; none where there is no such model."""
+
+    def copy_version(self, version: ModelVersion, name: str, *, tags: Mapping[str, str]) -> ModelVersion:
+        """Copy a version into another model, which is made where it is missing, once: `copies` finds what became of it."""
+
     def stages(self, name: str) -> Stages:
         """The stages of all versions where the registry mirrors the aliases in them; empty where it does not."""
 

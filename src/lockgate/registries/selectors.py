@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema, model_validator
 
 from lockgate.config import Config
 from lockgate.errors import UsageError
@@ -13,6 +13,21 @@ from lockgate.registries.spec import RegistrySpec
 
 # as MLflow writes versions: models:/fraud/8, models:/fraud@staging; in short fraud@staging, @staging
 _URI = re.compile(r"models:/(?P<model>[^/@]+)[/@](?P<name>[^/@]+)|(?P<short>[^/@]*)@(?P<alias>[^/@]+)")
+
+
+def _model_name(name: str) -> str:
+    if name != name.strip() or any(sign in name for sign in "/:"):
+        raise ValueError(
+            f"{name!r} cannot be the name of a registered model: it holds no / and no :, nor spaces around"
+        )
+    return name
+
+
+ModelName = Annotated[
+    str,
+    AfterValidator(_model_name),
+    WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^[^/:\s]([^/:]*[^/:\s])?$"}),
+]
 
 
 def _as_number(version: int | str) -> int | str:

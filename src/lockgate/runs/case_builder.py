@@ -130,12 +130,12 @@ class CaseBuilder:
         """Choose the two versions and fetch their files."""
         candidate = select_candidate(self.pipeline, self.registry, selector)
         champion = select_champion(self.pipeline, self.registry)
-        versions = {version.version: version for version in (candidate, champion) if version is not None}
+        versions = {str(version): version for version in (candidate, champion) if version is not None}
         with ThreadPoolExecutor(len(versions)) as pool:
             fetched = dict(zip(versions, pool.map(self._fetch, versions.values()), strict=True))
         self.case = Case(
-            candidate=self._contender("candidate", candidate, *fetched[candidate.version]),
-            champion=None if champion is None else self._contender("champion", champion, *fetched[champion.version]),
+            candidate=self._contender("candidate", candidate, *fetched[str(candidate)]),
+            champion=None if champion is None else self._contender("champion", champion, *fetched[str(champion)]),
             task=self.pipeline.task,
             folder=self.folder.path,
             seed=int(self.pipeline.policy_digest.removeprefix("sha256:")[:8], 16),

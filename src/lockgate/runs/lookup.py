@@ -10,6 +10,7 @@ from lockgate.errors import LockgateError, PipelineError, UsageError
 from lockgate.foreign.files import read_regular
 from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.registries.copy_target import with_copy_target
 from lockgate.registries.ports import Registry
 
 _MODEL = re.compile(r"""^model:[ \t]*(["']?)(?P<name>[^\s"'#]+)\1[ \t]*(?:#.*)?$""", re.MULTILINE)
@@ -37,21 +38,22 @@ def find_pipeline(
     digest: str | None = None,
     path: Path | None = None,
 ) -> Pipeline:
-    """The pipeline that a command is about: the named one, else the one in `gates/` of the model.
+    """The pipeline that a command is about: the named one, else the one in `gates/` of the model, evaluated or in Production.
 
     digest: of evidence whose model is not known, for the message. Raises UsageError with the list where none or several fit,
     and PipelineError where one that may be meant cannot be read.
     """
     if path is not None:
         pipeline = load(path, environ=environ)
-        if model not in (None, pipeline.model):
+        if model not in (None, pipeline.model, pipeline.production_model):
             raise UsageError(f"{path} is about {pipeline.model}, not {model}", remedy="name the pipeline of that model")
         return pipeline
     matches: list[Path] = []
     invalid: list[tuple[str | None, PipelineError]] = []
     for candidate in pipelines(root):
         try:
-            if model in (None, load(candidate, environ=None).model):
+            pipeline = load(candidate, environ=None)
+            if model in (None, pipeline.model, pipeline.production_model):
                 matches.append(candidate)
         except PipelineError as error:
             invalid.append((_model_in(candidate), error))
@@ -85,4 +87,7 @@ def _listed(paths: list[Path], root: Path) -> str:
 
 def open_registry(pipeline: Pipeline) -> Registry:
     """The registry of a pipeline."""
-    return pipeline.registry.open(pipeline.root)
+    registry = pipeline.registry.open(pipeline.root)
+    if pipeline.promotion.copy_to is None:
+        return registry
+    return with_copy_target(registry, source=pipeline.model, target=pipeline.promotion.copy_to)

@@ -135,7 +135,8 @@ def _server_model(
 
 def _protocol(pipeline: Pipeline, target: Server, role: str) -> ServerProtocol:
     """The protocol of a server, for the model and version that it serves in this role."""
-    model, version = target.named("model", role) or pipeline.model, target.named("version", role)
+    name = pipeline.model if role == "candidate" else pipeline.production_model
+    model, version = target.named("model", role) or name, target.named("version", role)
     if target.protocol == "v2":
         from lockgate.models.server.protocol_v2 import V2Protocol
 

@@ -39,7 +39,7 @@ def make_operator(
     """Whoever calls, or `actor`, with the pipeline's registry, promotion policy and traffic switch."""
     return Operator(
         registry or open_registry(pipeline),
-        pipeline.model,
+        pipeline.production_model,
         promotion=pipeline.promotion,
         actor=actor or git.current_identity(pipeline.root),
         clock=now,
@@ -90,7 +90,7 @@ def _traffic_switch(pipeline: Pipeline, *, environ: Mapping[str, str]) -> Callab
     # Shorter values, such as "1" or "true", would hide half of what the switch says.
     secrets = {value for name, value in environ.items() if len(value) > 5 and is_secret(name, value)}
     return lambda entry: switch_traffic(
-        spec, entry, model=pipeline.model, root=pipeline.root, environ=environ, secrets=secrets
+        spec, entry, model=pipeline.production_model, root=pipeline.root, environ=environ, secrets=secrets
     )
 
 
@@ -102,7 +102,8 @@ def prove_rollback(
     Returns what it answered to. Raises Refused where it does not answer, or has nothing to answer to.
     """
     remedy = "mend its environment, or log the model again with an input example and promote that first"
-    in_process = pipeline.model_copy(update={"target": "process"})
+    alone = pipeline.promotion.model_copy(update={"copy_to": None})
+    in_process = pipeline.model_copy(update={"target": "process", "model": version.name, "promotion": alone})
     with temporary_case(in_process, registry, version.version, environ=environ) as builder:
         outgoing = builder.case.candidate
         data = None if outgoing.facts.input_example is not None else next(iter(pipeline.data), None)

@@ -260,7 +260,7 @@ class PipelineRun:
                 "model": {
                     "name": self.pipeline.model,
                     "candidate": _version_entry(case.candidate.version),
-                    "champion": None if case.champion is None else _version_entry(case.champion.version),
+                    "champion": None if case.champion is None else self._champion_entry(case.champion.version),
                 },
                 "data": [dict(entry) for entry in data],
                 "scored": [dict(entry) for entry in scored],
@@ -276,6 +276,11 @@ class PipelineRun:
                 "opens": self._opens(verdict, counting, asks),
             }
         )
+
+    def _champion_entry(self, version: ModelVersion) -> dict[str, Any]:
+        """With the model that it belongs to, where that is another than the candidate's."""
+        elsewhere = {} if version.name == self.case.candidate.version.name else {"model": version.name}
+        return _version_entry(version) | elsewhere
 
     def _run_entry(self, finished_at: datetime) -> dict[str, Any]:
         return {

@@ -87,11 +87,16 @@ def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | No
     if not isinstance(selector, ChampionSelector):
         return None
     if selector.version is not None:
-        return registry.version(pipeline.model, _checked(selector.version, pipeline))
-    version = registry.by_alias(pipeline.model, str(selector.alias))
+        return registry.version(pipeline.production_model, _checked(selector.version, pipeline))
+    try:
+        version = registry.by_alias(pipeline.production_model, str(selector.alias))
+    except NotFound:
+        if pipeline.promotion.copy_to is None:
+            raise
+        version = None  # the first promotion makes the model
     if version is None and selector.otherwise != "none":
         raise NotFound(
-            f"no version of {pipeline.model} has the alias {selector.alias!r}, so there is no champion to compare with",
+            f"no version of {pipeline.production_model} has the alias {selector.alias!r}, so there is no champion to compare with",
             remedy="adopt the version in production with gate adopt, or write champion: {alias: …, else: none}",
         )
     return version

@@ -33,7 +33,8 @@ def command(model: str, moment: str | None, path: Path | None, as_json: bool) ->
             f"--at {moment!r} is no moment: {error}",
             remedy="write date, time and zone, like 2026-11-03T02:00Z or 2026-11-03T02:00+01:00",
         ) from error
-    registry = open_registry(model_pipeline(model, path))
+    pipeline = model_pipeline(model, path)
+    registry, model = open_registry(pipeline), pipeline.production_model
     answer: history.History | history.PastProduction
     if at is None:
         answer, reaches_back = history.history(registry, model, now=now()), True

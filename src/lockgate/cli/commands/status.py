@@ -21,7 +21,7 @@ def command(model: str, path: Path | None, as_json: bool) -> None:
     from lockgate.runs.run import now
 
     pipeline = model_pipeline(model, path)
-    state = status(open_registry(pipeline), model, promotion=pipeline.promotion, now=now())
+    state = status(open_registry(pipeline), pipeline.production_model, promotion=pipeline.promotion, now=now())
     if as_json:
         show_json(state.to_json())
     else:

@@ -75,7 +75,7 @@ def command(
     document: dict[str, Any] = state.to_json()
     show_lines(state.lines, err=as_json)
     if export is not None:
-        show(_export(registry, model, export), err=as_json)
+        show(_export(registry, pipeline.production_model, export), err=as_json)
     if repairing:
         outcome = _repair(registry, pipeline, state, reason, confirm=not yes and sys.stdin.isatty())
         state = _verify(registry, pipeline, ledger)
@@ -90,7 +90,12 @@ def command(
 def _verify(registry: Registry, pipeline: Pipeline, ledger: LedgerCopy | None) -> Verification:
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         return verify(
-            registry, pipeline.model, promotion=pipeline.promotion, now=now(), scratch=Path(scratch), exported=ledger
+            registry,
+            pipeline.production_model,
+            promotion=pipeline.promotion,
+            now=now(),
+            scratch=Path(scratch),
+            exported=ledger,
         )
 
 

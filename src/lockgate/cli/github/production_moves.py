@@ -38,7 +38,9 @@ def archive(path: Path | None, model: str) -> list[str]:
     operator = make_operator(pipeline, environ=os.environ, actor=triggering_identity(os.environ))
     outcome = archive_previous(operator)
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
-        verification = verify(operator.registry, model, promotion=operator.promotion, now=now(), scratch=Path(scratch))
+        verification = verify(
+            operator.registry, operator.model, promotion=operator.promotion, now=now(), scratch=Path(scratch)
+        )
     if verification.exit_code == 1:
         lines = "\n".join(verification.lines)
         raise Refused(lines, code="does_not_agree", remedy=f"look at gate verify {model}")

@@ -13,7 +13,7 @@ from lockgate.errors import NotFound, Refused
 from lockgate.promotion.audit.published_evidence import PublishedEvidence
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.discrepancy import Discrepancy
-from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.entry import Entry, is_elsewhere
 from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovered
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import DueProjections, ShownProjections, due_projections
@@ -241,7 +241,8 @@ def _gone(
         ),
         "staging": ("it waits for sign-off", "evaluate another candidate with gate run --stage"),
     }
-    for version in sorted(set(standing.states) - set(versions), key=version_order):
+    here = {version for version in standing.states if not is_elsewhere(version)}
+    for version in sorted(here - set(versions), key=version_order):
         use, until = uses.get(standing.state(version)), standing.retain_until(version, promotion.retain)
         if use is None and until is not None and until >= now:
             use = (

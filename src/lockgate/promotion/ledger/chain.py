@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lockgate.errors import Refused
-from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind, version_text
+from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind, Source, version_text
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.signoff.identity import Identity
 
@@ -54,6 +54,10 @@ class Chain:
     def moves(self) -> tuple[Entry, ...]:
         """The finished entries that moved Production, latest first."""
         return tuple(entry for entry in reversed(self.finished) if entry.kind in MOVES)
+
+    def copy_of(self, source: Source) -> str | None:
+        """The version that is the copy of another model's and held Production, None where none did."""
+        return next((entry.target for entry in self.moves if entry.copied == source), None)
 
     @property
     def override(self) -> Entry | None:
@@ -116,11 +120,12 @@ class Chain:
         votes: Sequence[str] = (),
         reason: str = "",
         rollback_owners: tuple[str, ...] | None = None,
+        copied: Source | None = None,
     ) -> Entry:
         """The entry that would come next."""
         epoch, prev = self.next_link
         return Entry(
-            epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease, rollback_owners
+            epoch, prev, kind, source, target, actor, evidence, tuple(votes), reason, at, lease, rollback_owners, copied
         )
 
     def mark(self, entry: Entry, *, actor: Identity, at: datetime, ending: Ending = "done", note: str = "") -> Done:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, cast, get_args
@@ -19,16 +20,40 @@ MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
 
 
 @dataclass(frozen=True)
+class Source:
+    """The evaluated version of another registered model that a version is a copy of. digest: of the files of both."""
+
+    model: str
+    version: str
+    digest: str
+
+    def __str__(self) -> str:
+        """As the ledger of the other model names it while it is not copied; no name of a model holds a slash."""
+        return f"{self.model}/{self.version}"
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Source:
+        """Raises ValueError for anything else."""
+        return cls(*(stored_json.text(value, key) for key in ("model", "version", "digest")))
+
+
+def is_elsewhere(version: str) -> bool:
+    """Whether a version that the ledger names lies in another registered model, since it is not copied yet."""
+    return "/" in version
+
+
+@dataclass(frozen=True)
 class Entry(Record):
     """One line of the ledger. `source` and `target` are version numbers, `from` and `to` in its JSON.
 
     votes: SHA-256 of each counted vote. lease: how long others leave an unfinished entry to whoever claimed it.
     rollback_owners: one of whom must agree to a rollback, for whoever has no pipeline; None, and in no JSON, where the
-    policy requires none, empty where they are too many to be written here.
+    policy requires none, empty where they are too many to be written here. copied: what the target is a copy of, or, where it
+    is staged, will be; None, and in no JSON, where the version was evaluated in this registered model.
     """
 
     schema = "lockgate/ledger/v1"
-    renamed: ClassVar = {"source": "from", "target": "to"}
+    renamed: ClassVar = {"source": "from", "target": "to", "copied": "copy_of"}
 
     epoch: int
     prev: str | None
@@ -42,10 +67,12 @@ class Entry(Record):
     at: datetime
     lease: timedelta
     rollback_owners: tuple[str, ...] | None = None
+    copied: Source | None = None
 
     def to_json(self) -> dict[str, Any]:
-        unsaid = ("rollback_owners",) if self.rollback_owners is None else ()
-        return {key: value for key, value in super().to_json().items() if key not in unsaid}
+        document = super().to_json()
+        unsaid = {key for key in ("rollback_owners", "copy_of") if document[key] is None}
+        return {key: value for key, value in document.items() if key not in unsaid}
 
     @property
     def label(self) -> str:
@@ -78,6 +105,7 @@ class Entry(Record):
             at=utc(stored_json.text(value, "at")),
             lease=lease,
             rollback_owners=stored_json.texts(value, "rollback_owners") if "rollback_owners" in value else None,
+            copied=Source.from_json(stored_json.mapping(value, "copy_of")) if "copy_of" in value else None,
             stored=text.encode(),
         )
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from lockgate.config import Config, Duration
+from lockgate.registries.selectors import ModelName
 from lockgate.units import duration_text, utc, utc_text
 
 RETAIN_FLOOR = timedelta(days=30)  # no policy lets go of a version that left Production sooner
@@ -118,6 +119,7 @@ class PromotionPolicy(Config):
     """When a version moves, and how long the one before it stays within reach.
 
     branch: into which a commit is merged, where that is another than the default branch of `origin`, or not known.
+    copy_to: another registered model, into which the evaluated version is copied to become Production there.
     """
 
     when: Literal["approved", "merged"] = "approved"
@@ -127,6 +129,7 @@ class PromotionPolicy(Config):
     lease: Duration = timedelta(minutes=10)
     way_back: str = "prove"
     switch: SwitchSpec | None = None
+    copy_to: ModelName | None = Field(default=None, min_length=1)
 
     @field_validator("way_back")
     @classmethod

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.entry import Entry, is_elsewhere
 from lockgate.promotion.ledger.policy import RETAIN_FLOOR
 from lockgate.registries.ports import Stages, version_order
 
@@ -38,9 +38,11 @@ class Standing:
 
     @property
     def aliases(self) -> dict[str, str]:
-        """alias → version as the registry must show it; an empty place has none."""
+        """alias → version as the registry must show it; an empty place has none, nor has what is not copied yet."""
         aliases = {"production": self.production, "previous": self.standby, "staging": self.staging}
-        return {alias: version for alias, version in aliases.items() if version is not None}
+        return {
+            alias: version for alias, version in aliases.items() if version is not None and not is_elsewhere(version)
+        }
 
     def idle(self, shown_aliases: Mapping[str, str], gone: Collection[str] = ()) -> dict[str, str]:
         """Of the aliases that are shown those of ours that stand for nothing, with what they point to.

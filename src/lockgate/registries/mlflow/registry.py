@@ -175,6 +175,44 @@ class MlflowRegistry:
             f"the alias {alias} of {name}", lambda mlflow: mlflow.models.delete_registered_model_alias(name, alias)
         )
 
+    def copies(self, version: ModelVersion, name: str) -> Sequence[ModelVersion]:
+        copies = [
+            stored
+            for stored in self._search(name)
+            if stored.source == f"models:/{version.name}/{version.version}" and stored.status == "READY"
+        ]
+        return [_version(stored) for stored in sorted(copies, key=lambda stored: int(stored.version))]
+
+    def copy_version(self, version: ModelVersion, name: str, *, tags: Mapping[str, str]) -> ModelVersion:
+        from mlflow.entities.model_registry import ModelVersionTag
+
+        run_id, source = self.version(version.name, version.version).run_id, f"models:/{version.name}/{version.version}"
+        self._ensure_model(name)
+        made = self._client.write(
+            f"the copy of {version} in {name}",
+            lambda mlflow: mlflow.models.create_model_version(
+                name, source, run_id, [ModelVersionTag(key, value) for key, value in self.storable_tags(tags).items()]
+            ),
+        )
+        return _version(made)
+
+    def _ensure_model(self, name: str) -> None:
+        """Make a registered model where it is missing. Raises Denied where this credential may not."""
+        try:
+            self._model(name)
+            return
+        except NotFound:
+            pass
+        try:
+            self._client.write(f"the model {name}", lambda mlflow: mlflow.models.create_registered_model(name))
+        except (Denied, Unavailable):
+            raise
+        except RegistryError as failure:  # somebody else was faster, or the answer was lost
+            try:
+                self._model(name)
+            except NotFound:
+                raise failure from None
+
     def stages(self, name: str) -> Stages:
         if not self._mirrors:
             return Stages()

@@ -1,0 +1,56 @@
+"""A registry whose Production lies in another registered model than its candidates: their evidence is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lockgate.errors import NotFound
+from lockgate.registries.ports import EvidenceStore, ModelVersion, Registry, Stages
+
+
+class _CopyTarget:
+    """The registry as it is, but that the evidence of the target is that of the model it is copied from.
+
+    A target that nobody made yet is one without versions.
+    """
+
+    def __init__(self, registry: Registry, *, source: str, target: str) -> None:
+        self._registry, self._source, self._target = registry, source, target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+    def aliases(self, name: str) -> Mapping[str, str]:
+        try:
+            return self._registry.aliases(name)
+        except NotFound:
+            if name != self._target:
+                raise
+            return {}  # the first promotion makes the model
+
+    def loaded(self, name: str) -> tuple[Mapping[str, str], Stages]:
+        try:
+            return self._registry.loaded(name)
+        except NotFound:
+            if name != self._target:
+                raise
+            return {}, Stages()
+
+    def versions(self, name: str) -> Sequence[ModelVersion]:
+        try:
+            return self._registry.versions(name)
+        except NotFound:
+            if name != self._target:
+                raise
+            return ()
+
+    def evidence(self, name: str) -> EvidenceStore:
+        return self._registry.evidence(self._source if name == self._target else name)
+
+
+def with_copy_target(registry: Registry, *, source: str, target: str) -> Registry:
+    """The registry for a pipeline that evaluates versions of one model and promotes copies of them in another."""
+    wrapped: Any = _CopyTarget(registry, source=source, target=target)
+    copying: Registry = wrapped
+    return copying
