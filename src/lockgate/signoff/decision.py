@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
@@ -104,12 +104,10 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     newest, ignored = newest_votes(people, evidence, ballot)
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
-    if hold is not None:  # it is only too early; a rejection is told all the same
-        return hold
     if policy.nobody_signs:
         if unclear := _still_unclear(people, ballot, newest, ()):
             return _hold_unclear(people, unclear, tuple(ignored), ())
-        return SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
+        return hold or SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     unknown = unknown_authors(policy, people, ballot)
     if unknown is not None:
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
@@ -121,7 +119,16 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if not missing:
         names = ", ".join(person.name for person in signed)
         hashes = hashes_of(counted[person] for person in signed)
-        return SignoffDecision("approved", "approved", f"approved by {names}", counted=hashes, ignored=tuple(ignored))
+        approved = SignoffDecision(
+            "approved", "approved", f"approved by {names}", counted=hashes, ignored=tuple(ignored)
+        )
+        if hold is None:
+            return approved
+        return replace(
+            approved, state=hold.state, code=hold.code, reason=f"{approved.reason}; {hold.reason}", remedy=hold.remedy
+        )
+    if hold is not None:  # it is only too early
+        return hold
     late = [person for person, vote in newest.items() if vote.verb == "approve" and vote.at + policy.expires <= now]
     expired = bool(late) and not unfilled(policy.require, [*counted, *late])
     return SignoffDecision(

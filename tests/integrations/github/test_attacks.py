@@ -688,7 +688,9 @@ def test_31_a_pull_request_that_is_closed_a_draft_or_goes_elsewhere(
 
 def test_31_where_the_policy_waits_for_the_merge(world: World) -> None:
     approve(world, "ana", world.run_gate().digest)
-    assert said(decided(world, when="merged")) == ("pending", "not_merged")
+    waiting = decided(world, when="merged")
+    assert said(waiting) == ("pending", "not_merged")
+    assert waiting.reason.startswith("approved by ana; pull request 12 is not merged")
 
     world.merge()
 

@@ -261,6 +261,8 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
         return [*lines, "The policy says that nobody signs."]
     if (obstacle := signoff.policy.comment_obstacle) is not None:
         return [*lines, f"Comments cannot approve it: {_text(obstacle)}."]
+    if signoff.decision is not None and signoff.decision.code == "not_merged" and signoff.decision.counted:
+        return [*lines, "Comment `/gate status` once it is merged, and it is promoted."]
     accepting = f" accepting {len(evidence.asks)} undecided" if evidence.opens == "by_owner" else ""
     state = None if signoff.decision is None else signoff.decision.state
     asks = f"**{'Once that is lifted' if state == 'rejected' else 'To promote it'}**, {_approvers(signoff)} must comment this line:"
