@@ -80,8 +80,13 @@ def test_a_merged_commit_is_promoted_from_the_clone_of_a_runner(
     monkeypatch.setenv("CI_DEFAULT_BRANCH", "main")
     cut = desk.gate(promote.command, about.digest).exception
     git("remote", "set-url", "origin", f"file://{remote}", at=desk.folder)
+    with monkeypatch.context() as patched:
+        patched.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+        foreign = desk.gate(promote.command, about.digest).exception
     merged = desk.gate(promote.command, about.digest)
 
+    assert isinstance(foreign, LockgateError)
+    assert "fatal: detected dubious ownership" in foreign.message
     assert isinstance(nameless, Waiting)
     assert isinstance(cut, Waiting)
     assert (nameless.code, cut.code) == ("not_merged", "not_merged")

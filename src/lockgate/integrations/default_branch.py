@@ -38,7 +38,7 @@ def not_merged(commit: str | None, root: Path, *, branch: str | None, environ: M
         return NotMerged(
             "the evidence names no commit, so nobody can tell whether it is merged", "evaluate in a git checkout"
         )
-    if git.origin_url(root) is None:
+    if not git.is_repository(root) or git.origin_url(root) is None:
         return NotMerged(
             f"there is no checkout with a remote `origin` here, whose default branch could have the evaluated commit {commit}",
             "call this in a clone of the repository",
