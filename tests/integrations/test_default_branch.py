@@ -107,6 +107,18 @@ def test_a_shallow_clone_is_deepened_as_far_as_it_must_be(remote: Remote) -> Non
     assert "fetch-depth: 0" in unable.remedy
 
 
+def test_a_token_in_the_remotes_address_is_told_nobody(remote: Remote) -> None:
+    """Runners write it there, and git repeats the address."""
+    clone = remote.clone("origin", "refs/heads/side")
+    git("remote", "set-url", "origin", "http://runner:t0ken@127.0.0.1:9/x.git", at=clone)
+
+    unable = obstacle(remote.old, clone, "trunk")
+
+    assert unable is not None
+    assert "http://127.0.0.1:9/x.git" in unable.reason
+    assert "t0ken" not in unable.reason + unable.remedy
+
+
 def test_a_clone_of_another_branch_or_of_one_commit_fetches_the_default_one(remote: Remote) -> None:
     """As a job of a merge request has it, deep or shallow."""
     for depth in ([], ["--depth=1"]):

@@ -15,6 +15,7 @@ from lockgate.text import one_line
 
 _SAFE = re.compile(r"git config --global --add safe\.directory .+")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # whole: a shorter one may be the name of a branch
+_CREDENTIALS = re.compile(r"://[^/@\s]+@")  # runners write their token into the remote's address
 _SECONDS, _REMOTE_SECONDS = 30, 300
 
 
@@ -196,4 +197,4 @@ def _refusal(error: str, root: Path) -> LockgateError:
 def _sentence(error: str) -> str:
     """The line that says what is wrong, among others that only lead to it."""
     lines = error.splitlines() or ["it does not say why"]
-    return one_line(next((line for line in lines if line.startswith("fatal: ")), lines[0]))
+    return _CREDENTIALS.sub("://", one_line(next((line for line in lines if line.startswith("fatal: ")), lines[0])))
