@@ -275,6 +275,24 @@ def test_no_model_is_called_so_that_its_files_are_anothers(both: Path, model: st
     assert len({path.name for path in both.iterdir()}) == len(before) + 2 * len(NAMES)
 
 
+@pytest.mark.parametrize(("model", "problem"), [("Churn", "ignores case"), ("churn.", "is there already, about churn")])
+def test_two_models_that_github_would_take_for_one_are_refused(both: Path, model: str, problem: str) -> None:
+    """Names that differ in case alone, or whose pipelines would have one file."""
+    before = {path.name for path in (*both.iterdir(), *Path("gates").iterdir())}
+    refused = write("--model", model)
+
+    assert problem in str(refused.exception)
+    assert {path.name for path in (*both.iterdir(), *Path("gates").iterdir())} == before
+
+
+def test_a_workflow_that_names_no_pipeline_is_told_of_once_there_are_several(repository: Path) -> None:
+    """It worked as long as gates/ held only one."""
+    path = repository / "gate.yml"
+    path.write_text(path.read_text().replace('          pipeline: "gates/fraud.yaml"\n', ""))
+
+    assert "to do: .github/workflows/gate.yml names no pipeline" in write("--model", "churn").output
+
+
 def test_a_workflow_of_ones_own_keeps_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is none of ours; the files of a pipeline that is gone are replaced with --force."""
     (tmp_path / ".git").mkdir()

@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,8 @@ def command(
     path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
+    if github:  # what workflows cannot be written for is refused before anything is written
+        Workflows.for_pipeline(model, path, action=action, root=Path.cwd())
     if prompting and github and not owners:
         owners = tuple(str(click.prompt("GitHub logins of who may approve, or nothing", default="")).split())
     numbers = _numbers(owners)
@@ -211,7 +214,14 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
     """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
     if model is not None:
         path = Path("gates") / f"{_name(model)}.yaml"
-        return (model, path) if path.exists() else None
+        if not path.exists():
+            return None
+        with suppress(PipelineError):  # what is still to be filled in is of this name
+            if (other := loader.load(path, environ=None).model) != model:
+                raise UsageError(
+                    f"{path} is there already, about {other}", remedy="write the other's by hand, under another name"
+                )
+        return model, path
     if not pipelines(Path.cwd()):
         return None
     path = only_pipeline(Path.cwd())

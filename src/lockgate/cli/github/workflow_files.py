@@ -17,7 +17,7 @@ import yaml
 from lockgate import __version__
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
-from lockgate.pipeline.loader import load
+from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.read_paths import ReadPaths
 
 # The names of the first pipeline's files. Those of further pipelines have the pipeline's name behind them.
@@ -75,6 +75,14 @@ class Workflows:
         if not _GATES.fullmatch(pipeline_path):
             raise UsageError(
                 f"{pipeline_path!r} cannot stand in a workflow", remedy="keep pipelines in gates/, with plain names"
+            )
+        alike = [
+            path for path in pipelines(root) if path != root / pipeline and path.stem.lower() == pipeline.stem.lower()
+        ]
+        if alike:
+            raise UsageError(
+                f"{pipeline_path} and gates/{alike[0].name} would share jobs and concurrency groups, where GitHub ignores case",
+                remedy="rename one of them",
             )
         if "${{" in model:
             raise UsageError(f"{model!r} would be an expression in a workflow", remedy="register it under another name")
@@ -149,6 +157,11 @@ class Workflows:
         for name, text in self.texts:
             (folder / name).write_text(text, encoding="utf-8")
             lines.append(f"wrote {_FOLDER}/{name}")
+        lines += [
+            f"to do: {_FOLDER}/{path.name} names no pipeline, and gates/ holds several: write `pipeline: gates/FILE` there"
+            for path in sorted(folder.glob("*.y*ml"))
+            if "" in _pipelines_of(path) and len(pipelines(root)) > 1
+        ]
         if not self.pinned:
             lines.append(
                 f"to do: the commit of lockgate {__version__} is not known here, so its tag is named, which can be moved; "
@@ -164,7 +177,7 @@ def _has_plain_names(pipeline: str, root: Path) -> bool:
     """
     existing = [path for name in NAMES if (path := root / _FOLDER / name).exists()]
     owners = {owner for path in existing for owner in _pipelines_of(path)}
-    others = {path for path in (root / "gates").glob("*.y*ml") if path != root / pipeline}
+    others = [path for path in pipelines(root) if path != root / pipeline]
     return (
         not existing
         or pipeline in owners
