@@ -352,6 +352,16 @@ def test_two_models_in_one_pull_request_are_approved_each_by_its_own_digest(job:
     assert fraud.digest not in of_churn
 
 
+@pytest.mark.parametrize("files", [["models/churn.version"], ["models/churn.version", "models/fraud.version"]])
+def test_words_that_are_not_understood_are_answered_once_for_all_models(job: Job, files: list[str]) -> None:
+    """By one of the jobs, whichever of the models the pull request changes."""
+    job.add("churn")
+    job.world.files = [{"filename": name} for name in files]
+    job.states(job.world.comment("ana", "/gate aprove"))
+
+    assert sum(body.startswith("I know") for body in job.said) == 1
+
+
 def test_evidence_of_another_model_never_counts_as_ones_own(job: Job) -> None:
     """Neither another workflow's run, nor its artifact under our name, nor other evidence from our own run."""
     policy = job.add("churn")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +16,7 @@ from urllib.parse import quote
 from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.notifications import notify_waiting
-from lockgate.errors import UsageError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations import git
 from lockgate.integrations.github.client import GitHub, own_comments
@@ -34,7 +36,7 @@ from lockgate.integrations.github.schema import (
     parse,
 )
 from lockgate.models import environment
-from lockgate.pipeline.loader import load
+from lockgate.pipeline.loader import load, pipelines
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths
 from lockgate.runs.lookup import only_pipeline
@@ -107,8 +109,7 @@ class PullRequestJob:
             return True
         path = os.path.relpath(self.path, project_root())
         reads = ReadPaths((path,)) if self.pipeline is None else ReadPaths.of_pipeline(self.pipeline)
-        paths = [name for file in state.files for name in file.paths]
-        return len(state.files) < state.pull.changed_files or any(map(reads.match, paths))
+        return _touches(state, reads)
 
     def decision(self, state: PullRequestState, now: datetime) -> SignoffDecision:
         policy = self.policy
@@ -182,7 +183,7 @@ class PullRequestJob:
             log("gate: the token may not comment here; the comment stands in the job's summary instead")
             runner.add_summary(body)
 
-    def answer_unclear_words(self) -> None:
+    def answer_unclear_words(self, state: PullRequestState) -> None:
         """Tell somebody of the policy that their words to the gate have no known form; others may write what they like."""
         event, policy = self.event, self.policy
         if event is None or event.action != "created" or event.comment.user is None or policy is None:
@@ -192,8 +193,25 @@ class PullRequestJob:
             command is not None and command.verb != "unknown"
         ):
             return
-        if closing_meaning(event.comment.body) in ("unclear", "approving"):
+        if closing_meaning(event.comment.body) in ("unclear", "approving") and not self._another_answers(state):
             self.hub.add_comment(self.number, _COMMANDS)
+
+    def _another_answers(self, state: PullRequestState) -> bool:
+        """Whether an earlier pipeline of gates/ is concerned, too, and has the same owner; its job tells them then."""
+        user = None if self.event is None else self.event.comment.user
+        for path in takewhile(lambda path: path.name != self.path.name, pipelines(project_root())):
+            with suppress(LockgateError):
+                other = load(path, environ=None)
+                owner = user and other.signoff and other.signoff.owner_of(user.identity)
+                if owner and _touches(state, ReadPaths.of_pipeline(other)):
+                    return True
+        return False
+
+
+def _touches(state: PullRequestState, reads: ReadPaths) -> bool:
+    """Whether a pull request changes any of those paths, as far as GitHub lists its files."""
+    paths = [name for file in state.files for name in file.paths]
+    return len(state.files) < state.pull.changed_files or any(map(reads.match, paths))
 
 
 def decide(path: Path | None, record: Path | None, runner: Runner) -> dict[str, str]:
@@ -211,7 +229,7 @@ def decide(path: Path | None, record: Path | None, runner: Runner) -> dict[str, 
         if not job.concerns(state):
             log(f"pull request {job.number} changes nothing that {job.path.name} reads")
             return {"state": "pending", "reason-code": "not_concerned", "evidence-digest": ""}
-        job.answer_unclear_words()
+        job.answer_unclear_words(state)
     job.notify_waiting(state, decision)
     job.keep_comment(state, decision, runner)
     log(f"{decision.state}: {decision.reason}")
