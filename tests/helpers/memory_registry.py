@@ -54,7 +54,7 @@ class MemoryEvidence:
             target = self.folder / digest[7:] / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / name, target)
-        self.facts[digest] = {**facts, "digest": digest}
+        self.facts[digest] = {**facts, "digest": digest, "published": str(len(self.facts) + 1)}
 
     def published(self, digest: str) -> bool:
         return digest in self.facts
@@ -84,7 +84,7 @@ class MemoryEvidence:
         return self.votes(digest), self.newest(version)
 
     def all(self) -> Sequence[Mapping[str, str]]:
-        return sorted(self.facts.values(), key=lambda facts: facts["at"])
+        return list(self.facts.values())
 
 
 class MemoryRegistry:

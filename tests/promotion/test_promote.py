@@ -198,6 +198,39 @@ def test_a_newer_run_for_the_version_counts(bench: Bench) -> None:
     assert newer.digest in str(refused)
 
 
+def test_what_was_published_last_counts_also_where_its_clock_runs_behind(bench: Bench) -> None:
+    """A pass of a runner that is ahead is overtaken by a fail after it, and does not overtake a pass after it."""
+    ahead = evidence(bench.model, bench.second, champion=bench.first, finished=NOW + timedelta(minutes=9))
+    fail = evidence(bench.model, bench.second, champion=bench.first, verdict="fail", opens="no")
+    for about in (ahead, fail):
+        published.publish(bench.models.registry, about, run_folder(about, bench.folder / about.run_id))
+
+    assert bench.refusal(ahead).code == "not_newest"
+
+    published.publish(
+        bench.models.registry, bench.evidence, run_folder(bench.evidence, bench.folder / bench.evidence.run_id)
+    )
+    assert not bench.promote().already
+
+
+def test_a_run_that_was_not_published_says_itself_what_was_there_when_it_ended(bench: Bench) -> None:
+    """By the number of the last publication; its clock, and that of the other, decide nothing."""
+    fail = evidence(bench.model, bench.second, champion=bench.first, verdict="fail", opens="no")
+    published.publish(bench.models.registry, fail, run_folder(fail, bench.folder / fail.run_id))
+    before, after = (
+        Evidence.from_document(
+            {**about.document, "run": {**about.document["run"], "registry": {"published": number, "epoch": 1}}}
+        )
+        for about, number in (
+            (evidence(bench.model, bench.second, champion=bench.first, finished=NOW + timedelta(minutes=9)), 0),
+            (evidence(bench.model, bench.second, champion=bench.first, finished=NOW - timedelta(minutes=9)), 1),
+        )
+    )
+
+    assert bench.refusal(before).code == "not_newest"
+    assert not bench.promote(after).already
+
+
 def test_older_published_evidence_does_not_stop_newer(bench: Bench) -> None:
     """Published or not, what was measured last counts."""
     older = evidence(bench.model, bench.second, finished=NOW - timedelta(days=1), verdict="fail", opens="no")

@@ -11,9 +11,11 @@ import pytest
 from helpers import moving
 from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
 from lockgate.errors import NotFound, Refused, ServingFault, UsageError
+from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.outcome import Outcome
+from lockgate.promotion.publish import registry_moment
 from lockgate.signoff.decision import Ballot
 
 
@@ -151,6 +153,21 @@ def test_old_evidence_of_a_withdrawn_version_opens_nothing(bench: Bench) -> None
     bench.clock.forward(minutes=5)
     bench.promote(2, 1)
     assert bench.aliases == {"production": "3", "previous": "2"}
+
+
+def test_a_withdrawal_that_a_run_had_not_met_counts_though_its_clock_is_ahead(bench: Bench) -> None:
+    """The run says how far the ledger had come when it ended."""
+    moment = registry_moment(bench.registry, bench.model, production_model=bench.model)
+    ahead = evidence(
+        bench.model, bench.versions[2], champion=bench.versions[1], finished=bench.clock() + timedelta(minutes=9)
+    )
+    ahead = Evidence.from_document({**ahead.document, "run": {**ahead.document["run"], "registry": moment}})
+    bench.rollback()
+
+    with pytest.raises(Refused) as refused:
+        bench.promote(2, 1, ahead)
+
+    assert refused.value.code == "withdrawn"
 
 
 def test_targets_that_make_no_sense_are_refused(bench: Bench) -> None:

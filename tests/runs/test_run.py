@@ -373,7 +373,7 @@ def test_the_whole_evidence(run: Run, tmp_path: Path) -> None:
     assert list(seconds) == ["a"]
     assert document == {
         "schema": "lockgate/evidence/v1",
-        "run": {"id": "run", "nonce": "n", "finished_at": "2026-11-21T00:00:00.000Z", "looks": {}},
+        "run": {"id": "run", "nonce": "n", "finished_at": "2026-11-21T00:00:00.000Z", "looks": {}, "registry": None},
         "policy": {"sha256": "", "files": [], "variables": {}, "mode": "enforce", "only": [], "reuse": None},
         "model": {
             "name": "fraud",

@@ -31,7 +31,7 @@ from lockgate.models.isolation.box import boxed
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.promote import record_staging
-from lockgate.promotion.publish import publish
+from lockgate.promotion.publish import publish, registry_moment
 from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector, parse_candidate
 from lockgate.reports import FORMATS
@@ -262,7 +262,11 @@ class _RunSession:
                 self.screen.show_versions(builder.case)
                 run.run_gates()
                 builder.end_models()
-                evidence = run.evidence(data=builder.data_entries(), scored=builder.scored_entries(), finished_at=now())
+                pipeline = self.pipeline
+                moment = registry_moment(self.registry, pipeline.model, production_model=pipeline.production_model)
+                evidence = run.evidence(
+                    data=builder.data_entries(), scored=builder.scored_entries(), finished_at=now(), registry=moment
+                )
             except BaseException:
                 stop.set()
                 raise

@@ -33,11 +33,13 @@ def _check_run(run: Mapping[str, Any]) -> None:
     for name in _MOMENTS:
         if name in run:
             utc(stored_json.text(run, name))
-    for name in ("git", "ci", "looks"):
+    for name in ("git", "ci", "looks", "registry"):
         if run.get(name) is not None:
             stored_json.mapping(run, name)
     for name in run.get("looks") or ():
         stored_json.optional_count(run["looks"], name)
+    for name in ("published", "epoch") if run.get("registry") else ():
+        stored_json.count(run["registry"], name)
 
 
 def _check_model(model: Mapping[str, Any]) -> None:

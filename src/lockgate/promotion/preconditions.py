@@ -15,7 +15,7 @@ from lockgate.hashing import folder_digest
 from lockgate.promotion.ledger.entry import version_text
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.operator import Clock, Operator, RegistryState, read_state
-from lockgate.promotion.publish import finished_at, published_at
+from lockgate.promotion.publish import finished_after_entry, finished_after_publication
 from lockgate.promotion.rollback_proof import RollbackAnswer, RollbackProof
 from lockgate.promotion.version_copy import placed_version, source_of
 from lockgate.registries.ports import ModelVersion, Registry
@@ -141,10 +141,12 @@ def check_policy(evidence: Evidence, policy_digest: str) -> None:
 
 
 def _check_withdrawn(operator: Operator, evidence: Evidence, state: RegistryState) -> None:
-    standing, version = state.standing, str(evidence.candidate["version"])
+    version = str(evidence.candidate["version"])
     placed = placed_version(state.chain, evidence, source_of(operator, evidence))
-    withdrawn = None if placed is None else standing.withdrawn_at.get(placed)
-    if evidence.digest not in standing.dead and (withdrawn is None or finished_at(evidence) > withdrawn):
+    out = (entry for entry in state.chain.moves if entry.kind == "rolled_back" and entry.source == placed)
+    withdrawal = None if placed is None else next(out, None)
+    after = withdrawal is None or finished_after_entry(evidence, withdrawal)
+    if evidence.digest not in state.standing.dead and after:
         return
     raise Refused(
         f"version {version} was withdrawn after this evidence was made, so it can promote nothing any more",
@@ -154,9 +156,13 @@ def _check_withdrawn(operator: Operator, evidence: Evidence, state: RegistryStat
 
 
 def _check_newest(registry: Registry, request: PromotionRequest) -> None:
+    """Raises Refused for published evidence that is not the last of its version, and for what others outran unpublished."""
     evidence, version = request.evidence, str(request.evidence.candidate["version"])
-    newest = request.newest() if request.newest else registry.evidence(evidence.model).newest(version)
-    if newest is None or newest["digest"] == evidence.digest or published_at(newest) <= finished_at(evidence):
+    store = registry.evidence(evidence.model)
+    newest = request.newest() if request.newest else store.newest(version)
+    if newest is None or newest["digest"] == evidence.digest:
+        return
+    if not store.published(evidence.digest) and finished_after_publication(evidence, newest):
         return
     raise Refused(
         f"version {version} was evaluated again on {newest['at']} ({newest.get('verdict')}), as {newest['digest']}",

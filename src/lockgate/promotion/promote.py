@@ -21,7 +21,7 @@ from lockgate.promotion.preconditions import (
     check_preconditions,
     check_signoff,
 )
-from lockgate.promotion.publish import finished_at, metric_tags, publish
+from lockgate.promotion.publish import finished_after_entry, metric_tags, publish
 from lockgate.promotion.version_copy import copy_version, placed_version, source_of
 from lockgate.signoff.decision import decide
 from lockgate.signoff.override import decide_override, describe_overridden
@@ -98,7 +98,7 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
     version = placed_version(state.chain, evidence, source)
     if source is not None and (version is None or version != before.production):
         version = str(source)  # which version that will be here is known once it is copied
-    passed_since = override is not None and override.target == version and finished_at(evidence) > override.at
+    passed_since = override is not None and override.target == version and finished_after_entry(evidence, override)
     if (before.production == version and not passed_since) or (
         version is not None
         and before.staging == version

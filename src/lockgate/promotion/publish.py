@@ -11,6 +11,8 @@ from lockgate import hashing
 from lockgate.errors import Edited, LockgateError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
+from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.entry import Entry
 from lockgate.registries.ports import Registry
 from lockgate.units import utc, utc_text
 
@@ -52,6 +54,34 @@ def data_fact(evidence: Evidence) -> str:
     if names is None:  # evidence from before evaluations were counted
         names = [entry["name"] for entry in evidence.document.get("data") or ()]
     return json.dumps(sorted(names), separators=(",", ":"))
+
+
+def registry_moment(registry: Registry, model: str, *, production_model: str) -> dict[str, int] | None:
+    """How far the record of a model has come, for `run.registry` of evidence; None where that cannot be read.
+
+    published, epoch: numbers of its last publication and of the last entry in the ledger. No clock has a part in them.
+    production_model: whose ledger that is.
+    """
+    try:
+        numbers = [int(facts.get("published", "0")) for facts in registry.evidence(model).all()]
+        last = read_chain(registry.ledger(production_model).keys()).last
+    except LockgateError:
+        return None
+    return {"published": max(numbers, default=0), "epoch": 0 if last is None else last.epoch}
+
+
+def finished_after_entry(evidence: Evidence, entry: Entry) -> bool:
+    """Whether the entry was on record when the run ended; by their clocks where the evidence does not say."""
+    recorded = evidence.document["run"].get("registry")
+    return bool(recorded["epoch"] >= entry.epoch if recorded else finished_at(evidence) > entry.at)
+
+
+def finished_after_publication(evidence: Evidence, facts: Mapping[str, str]) -> bool:
+    """Whether the other was published when the run ended; by their clocks where one of them does not say."""
+    recorded, number = evidence.document["run"].get("registry"), int(facts.get("published", "0"))
+    if recorded and number:
+        return bool(recorded["published"] >= number)
+    return finished_at(evidence) >= published_at(facts)
 
 
 def finished_at(evidence: Evidence) -> datetime:

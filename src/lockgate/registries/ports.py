@@ -170,7 +170,7 @@ class EvidenceStore(Protocol):
         """(vote bytes, signature bytes) of every vote stored for the digest."""
 
     def newest(self, version: str) -> Mapping[str, str] | None:
-        """The facts, `digest` among them, of the published run of a version that finished last; None without any."""
+        """The facts, `digest` among them, of what was published last of a version; None without any."""
 
     def votes_and_newest(
         self, digest: str, version: str
@@ -178,7 +178,8 @@ class EvidenceStore(Protocol):
         """The votes on the evidence of a version, and that version's newest facts, in as few reads as will do."""
 
     def all(self) -> Sequence[Mapping[str, str]]:
-        """The facts of everything published, oldest first; `digest` is among them.
+        """The facts of everything, in the order in which it was published; `digest` is among them.
 
+        `published` is the number of the publication, counted up for the model by no clock; `0` where nobody counted yet.
         `vote.<hash>` holds a vote that rejects or revokes, so that who objected is known without reading every folder.
         """

@@ -245,9 +245,14 @@ class PipelineRun:
         return GateResult.from_json(document["result"])
 
     def evidence(
-        self, *, data: Sequence[Mapping[str, Any]], scored: Sequence[Mapping[str, Any]], finished_at: datetime
+        self,
+        *,
+        data: Sequence[Mapping[str, Any]],
+        scored: Sequence[Mapping[str, Any]],
+        finished_at: datetime,
+        registry: Mapping[str, int] | None = None,
     ) -> Evidence:
-        """Everything as one document. data, scored: their entries in it."""
+        """Everything as one document. data, scored: their entries in it. registry: how far its record has come."""
         case = self.case
         counting = [result for result in self.results if result.counts]
         verdict = Verdict.worst(result.verdict for result in counting)
@@ -255,7 +260,7 @@ class PipelineRun:
         return Evidence.from_document(
             {
                 "schema": SCHEMA,
-                "run": self._run_entry(finished_at),
+                "run": {**self._run_entry(finished_at), "registry": registry},
                 "policy": self._policy_entry(),
                 "model": {
                     "name": self.pipeline.model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from helpers.promoting import NOW, Models, evidence, run_folder
 from lockgate.errors import LockgateError, NotFound, RegistryError
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import publish as published
+from lockgate.registries.mlflow.registry import MlflowRegistry
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,7 @@ def test_published_evidence_comes_back_with_its_bytes(models: Models, tmp_path: 
             "run_id": about.run_id,
             "data": "[]",
             "at": "2026-11-21T12:00:00.000Z",
+            "published": "1",
         }
     ]
 
@@ -81,23 +84,40 @@ def test_votes_lie_beside_the_evidence_once(models: Models, tmp_path: Path) -> N
     assert sorted(store.votes(about.digest)) == [(b"another", b"other signature"), (b"vote", b"signature")]
 
 
-def test_the_newest_is_what_was_evaluated_last_not_what_was_published_last(models: Models, tmp_path: Path) -> None:
-    """A run of yesterday that is published today does not become the newest."""
+def test_the_newest_is_what_was_published_last_whatever_clocks_say(models: Models, tmp_path: Path) -> None:
+    """A runner whose clock is ahead decides nothing; what an older lockgate published is first, as its clocks had it."""
     model = models.new()
-    today, yesterday = evidence(model, "1"), evidence(model, "1", finished=NOW - timedelta(days=1))
-    other = evidence(model, "2", finished=NOW + timedelta(days=1))
-    for number, about in enumerate([today, yesterday, other]):
+    old, older = (evidence(model, "1", finished=NOW + timedelta(days=days)) for days in (3, 2))
+    ahead, right = evidence(model, "1", finished=NOW + timedelta(days=1)), evidence(model, "1")
+    other = evidence(model, "2", finished=NOW + timedelta(days=9))
+    publish(models, old, tmp_path / "old")
+    publish(models, older, tmp_path / "older")
+    with sqlite3.connect(models.uri.removeprefix("sqlite:///")) as database:
+        database.execute("delete from params where key = 'published'")
+    for number, about in enumerate([ahead, other, right]):
         publish(models, about, tmp_path / str(number))
 
-    newest = models.registry.evidence(model).newest("1")
+    store = MlflowRegistry(models.uri).evidence(model)
 
+    assert [(facts["digest"], facts["published"]) for facts in store.all()] == [
+        (older.digest, "0"), (old.digest, "0"), (ahead.digest, "1"), (other.digest, "2"), (right.digest, "3"),
+    ]  # fmt: skip
+    newest = store.newest("1")
     assert newest is not None
-    assert newest["digest"] == today.digest
-    assert [facts["digest"] for facts in models.registry.evidence(model).all()] == [
-        yesterday.digest,
-        today.digest,
-        other.digest,
-    ]
+    assert newest["digest"] == right.digest
+
+
+def test_the_number_of_deleted_evidence_is_not_used_again(models: Models, tmp_path: Path) -> None:
+    """Else restored evidence would share it with what was published since."""
+    model = models.new()
+    gone, kept = evidence(model, "1"), evidence(model, "1")
+    publish(models, gone, tmp_path / "gone")
+    experiment = models.mlflow.get_experiment_by_name(f"lockgate-evidence/{model}")
+    models.mlflow.delete_run(models.mlflow.search_runs([experiment.experiment_id])[0].info.run_id)
+
+    publish(models, kept, tmp_path / "kept")
+
+    assert [facts["published"] for facts in models.registry.evidence(model).all()] == ["2"]
 
 
 def test_what_is_not_published_is_not_found(models: Models, tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ _LONGEST = 5000  # the shortest limit of the databases behind MLflow
 class MlflowEvidence:
     """EvidenceStore in the experiment `lockgate-evidence/<model>`.
 
-    The tag `lockgate.digest` is set when a run is made, the write-once param `digest` when everything is stored.
+    The tag `lockgate.digest` is set when a run is made, the write-once params `digest` and `published` when everything is
+    stored. `published` numbers the publications of the model: whoever publishes takes the next number, so that what was
+    stored before has a lower one, whatever anybody's clock says; of two that publish at the same time either may be first.
     """
 
     def __init__(self, client: MlflowClient, model: str, experiments: ModelExperiments | None = None) -> None:
@@ -47,9 +49,10 @@ class MlflowEvidence:
         run = runs[0] if runs else self._make_run(digest, facts)
         run_id, now = str(run.info.run_id), int(time.time() * 1000)
         self._upload(run, folder, files)
+        params = [Param("digest", digest), Param("published", f"{self._last_number() + 1:09d}")]
         self._client.write_once(
             f"evidence {digest}",
-            lambda mlflow: mlflow.runs.log_param(run_id, Param("digest", digest)),
+            lambda mlflow: mlflow.runs.log_batch(run_id, [], params, []),
             lambda: self._client.read(f"evidence {digest}", lambda mlflow: mlflow.runs.get_run(run_id)).data.params.get(
                 "digest"
             ),
@@ -106,8 +109,7 @@ class MlflowEvidence:
         return self._search(f"tags.`{_PREFIX}version` = '{version}'")
 
     def all(self) -> Sequence[Mapping[str, str]]:
-        facts = [_facts(run) for run in self._search("") if _complete(run)]
-        return sorted(facts, key=lambda entry: (entry.get("at", ""), entry["digest"]))
+        return [_facts(run) for run in sorted(filter(_complete, self._search("")), key=_order)]
 
     def _note_objection(self, run_id: str, name: str, vote: bytes) -> None:
         """Show a vote that objects as a tag, without its reason where it does not fit."""
@@ -137,6 +139,23 @@ class MlflowEvidence:
             for name in sorted(stored)
             if name.endswith(".json")
         ]
+
+    def _last_number(self) -> int:
+        """That of the last publication, deleted ones included; 0 before the first."""
+        from mlflow.entities import ViewType
+
+        experiment_id = self._experiment(make=True)
+        last = self._client.read(
+            f"the evidence of {self._model}",
+            lambda mlflow: mlflow.runs.search_runs(
+                [experiment_id],
+                "params.`published` != ''",
+                ViewType.ALL,
+                max_results=1,
+                order_by=["params.`published` DESC"],
+            ),
+        )
+        return _number(last[0]) if last else 0
 
     def _make_run(self, digest: str, facts: Mapping[str, str]) -> Any:
         for name, value in facts.items():
@@ -224,13 +243,26 @@ class MlflowEvidence:
 
 
 def _newest(runs: Sequence[Any]) -> Mapping[str, str] | None:
-    """The facts of the run that finished last, among those that are complete; of equal moments the first digest."""
-    entries = [facts for facts in map(_facts, filter(_complete, runs)) if "at" in facts]
-    return max(sorted(entries, key=lambda facts: facts["digest"]), key=lambda facts: facts["at"], default=None)
+    """The facts of the run that was published last."""
+    last = max(filter(_complete, runs), key=_order, default=None)
+    return None if last is None else _facts(last)
 
 
-def _first(run: Any) -> tuple[int, str]:
-    return run.info.start_time, run.info.run_id
+def _first(run: Any) -> tuple[bool, int, int, str]:
+    """Of several runs of one digest those that are complete come first, as they were published."""
+    return not _complete(run), _number(run), run.info.start_time, run.info.run_id
+
+
+def _order(run: Any) -> tuple[int, str, str]:
+    """Of complete runs, as they were published: those from before publications were numbered first, by what they say of when they finished."""
+    number, facts = _number(run), _facts(run)
+    return number, "" if number else facts.get("at", ""), facts["digest"]
+
+
+def _number(run: Any) -> int:
+    """That of its publication, 0 where an older lockgate published it."""
+    text = run.data.params.get("published", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _complete(run: Any) -> bool:
@@ -238,4 +270,6 @@ def _complete(run: Any) -> bool:
 
 
 def _facts(run: Any) -> dict[str, str]:
-    return {key.removeprefix(_PREFIX): value for key, value in run.data.tags.items() if key.startswith(_PREFIX)}
+    facts = {key.removeprefix(_PREFIX): value for key, value in run.data.tags.items() if key.startswith(_PREFIX)}
+    facts["published"] = str(_number(run))
+    return facts
