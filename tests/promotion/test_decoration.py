@@ -119,6 +119,24 @@ def test_a_tag_that_is_refused_stops_neither_promotion_nor_rollback(bench: Bench
     assert (bench.state("2"), bench.state("3")) == ("withdrawn", "production")
 
 
+@pytest.mark.parametrize("kind", ["not accepted", "too long", "broken", "timeout"])
+def test_one_tag_that_is_refused_keeps_no_other_back(bench: Bench, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Each is tried, until the registry says that none may be written, or lets too long be waited for."""
+    write = SqlAlchemyStore.set_model_version_tag
+    refused = REFUSALS[kind](write)
+
+    def choosy(store: Any, name: str, version: str, tag: Any) -> None:
+        (refused if tag.key == "lockgate.promoted_by" else write)(store, name, version, tag)
+
+    monkeypatch.setattr(SqlAlchemyStore, "set_model_version_tag", choosy)
+
+    outcome = bench.promote()
+
+    tags = bench.models.registry.version(bench.model, "2").tags
+    assert {"lockgate.state", "lockgate.evidence", "lockgate.promoted_at"} <= tags.keys()
+    assert any(note.startswith("the tag lockgate.promoted_by of version 2 was not set") for note in outcome.notes)
+
+
 def test_a_repair_writes_the_tags_that_are_missing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """And says `done` only of what it could do."""
     write = SqlAlchemyStore.set_model_version_tag

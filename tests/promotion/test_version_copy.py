@@ -194,6 +194,26 @@ def test_a_copy_that_may_still_come_is_waited_for(one: Desk, monkeypatch: pytest
     assert (outcome.standing.production, one.copies) == ("1", ["1"])
 
 
+def test_two_at_once_copy_once(one: Desk) -> None:
+    """Whoever comes while somebody copies waits; nothing is Production before."""
+    told: list[str] = []
+
+    class Meanwhile:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(one.registry, name)
+
+        def copy_version(self, *arguments: Any, **more: Any) -> ModelVersion:
+            with pytest.raises(Waiting) as waiting:
+                one.promote()
+            told.append(waiting.value.code)
+            return one.registry.copy_version(*arguments, **more)
+
+    outcome = one.promote(Meanwhile())
+
+    assert told == ["in_progress"]
+    assert (outcome.standing.production, one.copies) == ("1", ["1"])
+
+
 def test_a_copy_that_is_refused_is_made_by_the_next_who_may(one: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """At once; nothing is Production meanwhile."""
 

@@ -6,11 +6,12 @@ refused is a warning, and `gate verify` names it until it is there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from lockgate.errors import Denied, LockgateError, NotFound, RegistryError, Unavailable, UnknownOutcome
+from lockgate.errors import Denied, LockgateError, NotFound, RegistryError, Unavailable
 from lockgate.promotion.ledger.projection import Tags, differing_tags
 from lockgate.promotion.ledger.steps import Apply
 from lockgate.promotion.operator import Operator, RegistryState
@@ -21,7 +22,8 @@ from lockgate.text import cut
 _TRIES = 3  # the first one, and two in which somebody else may set an alias between our write and our read
 _MESSAGE = 300  # characters of what went wrong
 _REFUSALS = (LockgateError, OSError, ValueError)  # what a registry's own client may raise, too
-_HOPELESS = (Denied, Unavailable, UnknownOutcome)  # the next tag would fare no better, after as long a wait
+_HOPELESS = (Denied, Unavailable)  # the next tag would fare no better
+_PATIENCE_S = 10.0  # for tags that are not answered
 
 
 def apply_entry(operator: Operator, state: RegistryState, step: Apply, *, tries: int) -> RegistryState:
@@ -108,7 +110,7 @@ def show_tags(registry: Registry, model: str, tags: Tags, *, shown: Tags | None 
     shown: version → its tags, where they were read before.
     """
     warnings: list[str] = []
-    unset = 0
+    unset, began = 0, time.monotonic()
     try:
         if not shown:
             shown = {version.version: version.tags for version in registry.versions(model)}
@@ -123,7 +125,7 @@ def show_tags(registry: Registry, model: str, tags: Tags, *, shown: Tags | None 
             registry.set_tags(model, version, {key: value})
         except _REFUSALS as error:
             warnings.append(f"the tag {key} of version {version} was not set: {_text(error)}; {_remedy(model)}")
-            unset = int(isinstance(error, _HOPELESS))
+            unset = int(isinstance(error, _HOPELESS) or time.monotonic() - began > _PATIENCE_S)
     if unset > 1:
         warnings.append(f"{unset - 1} more tags were not tried")
     return warnings
