@@ -14,7 +14,7 @@ from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import PipelineError, Refused, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.loader import load
-from lockgate.promotion import promote as promotion
+from lockgate.promotion import publish as publishing
 from lockgate.promotion.promote import record_staging
 from lockgate.runs.promotion_hooks import make_operator
 from lockgate.signoff import ssh
@@ -108,7 +108,7 @@ def test_the_broken_pipeline_of_another_model_is_in_nobodys_way(desk: Desk) -> N
 def test_a_digest_may_be_shortened_where_it_is_unique(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its algorithm or without, here or in the registry; the whole one is shown and signed."""
     about, hidden = desk.evaluate(desk.register()), desk.evaluate(desk.register())
-    promotion.publish(desk.models.registry, hidden, desk.folder_of(hidden))
+    publishing.publish(desk.models.registry, hidden, desk.folder_of(hidden), now=publishing.finished_at(hidden))
     desk.folder_of(hidden).rename(desk.folder / "gone")
     short, bare = about.digest[: 7 + 12], hidden.digest[7 : 7 + 20]
 
@@ -147,7 +147,9 @@ def test_a_digest_that_is_short_ambiguous_or_nobodys_is_wrong_usage(
     assert "no evidence has a digest that begins with sha256:" in refused("0" * 12)
     monkeypatch.setattr("lockgate.cli.evidence_lookup._SHORTEST", 1)
     both = refused(digit)
-    promotion.publish(desk.models.registry, elsewhere, desk.folder_of(elsewhere))
+    publishing.publish(
+        desk.models.registry, elsewhere, desk.folder_of(elsewhere), now=publishing.finished_at(elsewhere)
+    )
     desk.folder_of(elsewhere).rename(desk.folder / "gone")
     for said in (both, refused(digit)):
         assert f"several digests begin with sha256:{digit}:" in said

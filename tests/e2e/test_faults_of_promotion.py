@@ -103,7 +103,7 @@ def test_a_disk_that_is_full(blank: Path, small_disk: Path, tmp_path: Path, log:
     world = World.make(f"sqlite:///{small_disk / 'm.db'}", tmp_path, versions=3)
     worker = Worker(world, world.uri, "cramped", log)
     made, run, _ = worker.evaluate(world.versions[1])
-    published.publish(worker.registry, made, run)
+    published.publish(worker.registry, made, run, now=published.finished_at(made))
     filler = small_disk / "filler"
     with Watch(world) as watch:
         fill(filler)
@@ -122,7 +122,7 @@ def cramped(world: World, log: Path) -> None:
     worker = Worker(world, world.uri, "cramped", log)
     worker.registry.aliases(world.model)
     made, run, _ = worker.evaluate(world.versions[1])
-    published.publish(worker.registry, made, run)
+    published.publish(worker.registry, made, run, now=published.finished_at(made))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # else what is written to the log of the tests counts too
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
     worker.promote(world.versions[1], votes=())

@@ -203,7 +203,7 @@ def test_what_rights_it_takes(
     as_user(monkeypatch, "admin", "a-long-password-1")
     world = World.make(guarded.uri, tmp_path, versions=3)
     made, run, votes = world.evaluate(world.versions[1])
-    published.publish(MlflowRegistry(guarded.uri), made, run)
+    published.publish(MlflowRegistry(guarded.uri), made, run, now=published.finished_at(made))
     api = f"{guarded.uri}/api/3.0/mlflow/users"
     admin = ("admin", "a-long-password-1")
     for user in ("reader", "editor"):

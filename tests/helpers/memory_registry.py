@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -103,6 +104,9 @@ class MemoryRegistry:
         self.listed.insert(0, ModelVersion(name, version))
         self.known[version] = facts
         return self.listed[0]
+
+    def time(self) -> datetime | None:
+        return None
 
     def version(self, name: str, version: str) -> ModelVersion:
         match = next((entry for entry in self.listed if entry.version == version), None)

@@ -14,6 +14,7 @@ from lockgate.errors import Refused, Waiting
 from lockgate.promotion.archive import ArchiveResult
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.policy import PromotionPolicy
+from lockgate.promotion.operator import registry_clock
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from promotion.test_rollback import Bench
 
@@ -67,6 +68,19 @@ def test_after_the_soak_the_standby_is_archived_once(bench: Bench) -> None:
     assert again.entry is None
     assert again.lines == [f"{bench.model}: nothing is due: there is no previous version behind version 3"]
     assert epochs(bench) == 4
+
+
+def test_a_machine_whose_clock_is_ahead_archives_nothing_early(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registry that says what time it is is asked, and this machine's own clock where it does not."""
+    late = Clock(bench.clock.now + timedelta(hours=49))
+    clock = registry_clock(bench.registry, late)
+    monkeypatch.setattr(bench.registry, "time", lambda: bench.clock.now)
+    soaking = moving.archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=clock)
+    monkeypatch.setattr(bench.registry, "time", lambda: None)
+    archived = moving.archive(bench.registry, bench.model, promotion=PROMOTION, actor=CI, clock=clock)
+
+    assert soaking.entry is None
+    assert archived.entry is not None
 
 
 def test_a_rollback_to_an_archived_version_still_works_while_it_is_kept(bench: Bench) -> None:

@@ -262,7 +262,7 @@ def test_an_objection_whose_tag_is_refused_counts_and_verify_names_it(
 
     registry, key = bench.models.registry, ssh_key(tmp_path, "olga")
     store = registry.evidence(bench.model)
-    publish(registry, bench.evidence, run_folder(bench.evidence, tmp_path / "run"))
+    publish(registry, bench.evidence, run_folder(bench.evidence, tmp_path / "run"), now=NOW)
     with monkeypatch.context() as patch:
         patch.setattr(Runs, "set_tag", REFUSALS["not allowed"](lambda *arguments: None))
         store.add_vote(bench.evidence.digest, *signed(bench.evidence, key, verb="reject", reason="drifts"))

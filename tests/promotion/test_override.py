@@ -98,7 +98,9 @@ def _evaluated_again(night: Night) -> dict[str, Any]:
         opens="no",
         finished=NOW + timedelta(seconds=30),
     )
-    published.publish(night.models.registry, newer, run_folder(newer, night.folder / "newer"))
+    published.publish(
+        night.models.registry, newer, run_folder(newer, night.folder / "newer"), now=published.finished_at(newer)
+    )
     return {}
 
 

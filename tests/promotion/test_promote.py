@@ -190,7 +190,9 @@ def test_a_newer_run_for_the_version_counts(bench: Bench) -> None:
     newer = evidence(
         bench.model, bench.second, champion=bench.first, finished=NOW + timedelta(seconds=1), verdict="fail", opens="no"
     )
-    published.publish(bench.models.registry, newer, run_folder(newer, bench.folder / "newer"))
+    published.publish(
+        bench.models.registry, newer, run_folder(newer, bench.folder / "newer"), now=published.finished_at(newer)
+    )
 
     refused = bench.refusal()
 
@@ -203,12 +205,20 @@ def test_what_was_published_last_counts_also_where_its_clock_runs_behind(bench: 
     ahead = evidence(bench.model, bench.second, champion=bench.first, finished=NOW + timedelta(minutes=9))
     fail = evidence(bench.model, bench.second, champion=bench.first, verdict="fail", opens="no")
     for about in (ahead, fail):
-        published.publish(bench.models.registry, about, run_folder(about, bench.folder / about.run_id))
+        published.publish(
+            bench.models.registry,
+            about,
+            run_folder(about, bench.folder / about.run_id),
+            now=published.finished_at(about),
+        )
 
     assert bench.refusal(ahead).code == "not_newest"
 
     published.publish(
-        bench.models.registry, bench.evidence, run_folder(bench.evidence, bench.folder / bench.evidence.run_id)
+        bench.models.registry,
+        bench.evidence,
+        run_folder(bench.evidence, bench.folder / bench.evidence.run_id),
+        now=published.finished_at(bench.evidence),
     )
     assert not bench.promote().already
 
@@ -216,7 +226,9 @@ def test_what_was_published_last_counts_also_where_its_clock_runs_behind(bench: 
 def test_a_run_that_was_not_published_says_itself_what_was_there_when_it_ended(bench: Bench) -> None:
     """By the number of the last publication; its clock, and that of the other, decide nothing."""
     fail = evidence(bench.model, bench.second, champion=bench.first, verdict="fail", opens="no")
-    published.publish(bench.models.registry, fail, run_folder(fail, bench.folder / fail.run_id))
+    published.publish(
+        bench.models.registry, fail, run_folder(fail, bench.folder / fail.run_id), now=published.finished_at(fail)
+    )
     before, after = (
         Evidence.from_document(
             {**about.document, "run": {**about.document["run"], "registry": {"published": number, "epoch": 1}}}
@@ -231,10 +243,32 @@ def test_a_run_that_was_not_published_says_itself_what_was_there_when_it_ended(b
     assert not bench.promote(after).already
 
 
+def test_evidence_from_the_future_is_neither_published_nor_promoted(bench: Bench) -> None:
+    """Also where an older lockgate published it; no override goes over it."""
+    ahead = evidence(bench.model, bench.second, champion=bench.first, finished=NOW + timedelta(minutes=12))
+    folder = run_folder(ahead, bench.folder / ahead.run_id)
+    store = bench.models.registry.evidence(bench.model)
+
+    with pytest.raises(Refused) as staged:
+        moving.record_staging(
+            bench.models.registry, ahead, folder=folder, promotion=PROMOTION, actor=CI, clock=bench.clock
+        )
+    assert staged.value.code == "clock_ahead"
+    assert bench.refusal(ahead).code == "clock_ahead"
+    assert not store.published(ahead.digest)
+
+    published.publish(bench.models.registry, ahead, folder, now=published.finished_at(ahead))
+    assert bench.refusal(ahead).code == bench.refusal(ahead, override=True).code == "clock_ahead"
+    bench.clock.forward(minutes=3)
+    assert not bench.promote(ahead).already
+
+
 def test_older_published_evidence_does_not_stop_newer(bench: Bench) -> None:
     """Published or not, what was measured last counts."""
     older = evidence(bench.model, bench.second, finished=NOW - timedelta(days=1), verdict="fail", opens="no")
-    published.publish(bench.models.registry, older, run_folder(older, bench.folder / "older"))
+    published.publish(
+        bench.models.registry, older, run_folder(older, bench.folder / "older"), now=published.finished_at(older)
+    )
 
     assert not bench.promote().already
 

@@ -138,6 +138,18 @@ def test_votes_and_evidence_expire() -> None:
     assert decide(NOBODY, old, Ballot(), NOW).code == "evidence_expired"
 
 
+@pytest.mark.parametrize(("verdict", "opens"), [("pass", "yes"), ("fail", "no")])
+def test_evidence_from_the_future_opens_nothing(verdict: str, opens: str) -> None:
+    """Beyond what clocks may differ by; it says which clock, by how much, and of how much."""
+    ahead = evidence(verdict=verdict, opens=opens, finished=NOW + timedelta(minutes=11))
+    refused = decide(policy(), ahead, Ballot(), NOW)
+
+    assert (refused.state, refused.code) == ("refused", "clock_ahead")
+    assert "the machine that evaluated has a clock that is 11 minutes ahead, of 10 that are allowed" in refused.reason
+    assert "2026-11-21T12:11:00.000Z" in refused.reason
+    assert decide(policy(), ahead, Ballot(), NOW + timedelta(minutes=1)).code != "clock_ahead"
+
+
 def test_a_vote_from_the_future_does_not_count_yet() -> None:
     """Or it would never expire."""
     assert state([vote(ALICE, at=NOW + timedelta(days=1))]) == "pending"

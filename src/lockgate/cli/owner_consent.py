@@ -9,6 +9,7 @@ from lockgate.cli.signing import sign_vote, signer_of, write_vote
 from lockgate.errors import UsageError, Waiting
 from lockgate.foreign.files import read_regular
 from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.operator import Clock
 from lockgate.promotion.rollback_consent import RollbackPlan, consenting_votes, needs_consent
 from lockgate.runs.run import now
 from lockgate.signoff import ssh
@@ -31,6 +32,7 @@ class OwnerConsent:
     key: Path | None = None
     vote: Path | None = None
     source: str = "the pipeline"
+    clock: Clock = now
 
     def check_unfinished(self, entry: Entry) -> None:
         """An owner may, in person or with a key; what somebody signed before cannot be about what comes after."""
@@ -51,7 +53,9 @@ class OwnerConsent:
         votes, objections = ssh.read_votes(signed, self.policy)
         counted = {
             vote.bytes
-            for vote in consenting_votes(self.policy, plan, Ballot(votes, objections), actor=self.actor, now=now())
+            for vote in consenting_votes(
+                self.policy, plan, Ballot(votes, objections), actor=self.actor, now=self.clock()
+            )
         }
         return [pair for pair in signed if pair[0] in counted]
 
@@ -70,7 +74,7 @@ class OwnerConsent:
             raise UsageError("there is no key to sign with", remedy="add --key FILE")
         check_reason(self.reason)
         by = signer_of(self.policy, self.key, source=self.source)
-        vote: Vote = Vote("rollback", plan.sha256, plan.model, None, self.reason, now(), by)
+        vote: Vote = Vote("rollback", plan.sha256, plan.model, None, self.reason, self.clock(), by)
         return vote.bytes, sign_vote(vote, self.key, self.policy)
 
 

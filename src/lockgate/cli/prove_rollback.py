@@ -8,6 +8,7 @@ from dataclasses import replace
 from lockgate.cli.notifications import run_url
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.promotion.operator import registry_clock
 from lockgate.promotion.preconditions import make_rollback_proof
 from lockgate.promotion.rollback_proof import RollbackProof
 from lockgate.registries.ports import Registry
@@ -31,11 +32,13 @@ def make_proof(
             evidence,
             run=lambda outgoing: prove_rollback(pipeline, registry, outgoing, environ=os.environ),
             by=by,
-            clock=now,
+            clock=registry_clock(registry, now),
             model=pipeline.production_model,
         )
     else:
-        proof = RollbackProof(pipeline.production_model, evidence.digest, None, None, None, 0, now(), by)
+        proof = RollbackProof(
+            pipeline.production_model, evidence.digest, None, None, None, 0, registry_clock(registry, now)(), by
+        )
     reevaluation = reevaluate(pipeline, registry, evidence, environ=os.environ) if repeat else None
     return replace(proof, reevaluation=reevaluation, run=run_url(os.environ))
 

@@ -30,6 +30,7 @@ from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
 from lockgate.pipeline.loader import load
 from lockgate.pipeline.pipeline import Pipeline
+from lockgate.promotion.operator import registry_clock
 from lockgate.promotion.promote import record_staging
 from lockgate.promotion.publish import publish, registry_moment
 from lockgate.registries.ports import Registry
@@ -315,7 +316,7 @@ class _RunSession:
         """
         production = None
         if evidence.opens != "yes":
-            publish(self.registry, evidence, folder.path)
+            publish(self.registry, evidence, folder.path, now=registry_clock(self.registry, now)())
             self.screen.say("published; nothing was staged")
         else:
             operator = make_operator(self.pipeline, environ=os.environ, registry=self.registry)

@@ -18,6 +18,11 @@ Clock = Callable[[], datetime]
 TrafficSwitch = Callable[[Entry], str]
 
 
+def registry_clock(registry: Registry, own: Clock) -> Clock:
+    """The registry's time, so that clocks of machines cannot differ; this machine's own where the registry says none."""
+    return lambda: registry.time() or own()
+
+
 @dataclass(frozen=True)
 class Operator:
     """Who moves the versions of a model, in which registry, and under which policy.

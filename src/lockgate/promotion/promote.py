@@ -61,7 +61,7 @@ def promote(
     if overridden:
         decision = decide_override(terms.signoff, evidence, request.ballot, operator.clock())
         check_signoff(decision)
-    publish(operator.registry, evidence, request.folder, votes=request.votes)
+    publish(operator.registry, evidence, request.folder, now=operator.clock(), votes=request.votes)
     state, adopted = begins.carry_out(operator, state)
     if source is not None:
         version = copy_version(operator, source, scratch=rollback_check.scratch)
@@ -91,8 +91,8 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
             code="not_open",
             remedy="see gate report for what stopped it",
         )
-    publish(operator.registry, evidence, folder)
     state, forwarded = settle(operator)
+    publish(operator.registry, evidence, folder, now=operator.clock())
     state, adopted = adoption(operator, state).carry_out(operator, state)
     before, override, source = state.standing, state.chain.override, source_of(operator, evidence)
     version = placed_version(state.chain, evidence, source)

@@ -8,24 +8,33 @@ from datetime import datetime
 from pathlib import Path
 
 from lockgate import hashing
-from lockgate.errors import Edited, LockgateError
+from lockgate.errors import Edited, LockgateError, Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.registries.ports import Registry
+from lockgate.signoff.decision import refuse_future
 from lockgate.units import utc, utc_text
 
 
 def publish(
-    registry: Registry, evidence: Evidence, folder: Path | None, *, votes: Sequence[tuple[bytes, bytes]] = ()
+    registry: Registry,
+    evidence: Evidence,
+    folder: Path | None,
+    *,
+    now: datetime,
+    votes: Sequence[tuple[bytes, bytes]] = (),
 ) -> None:
     """Store the evidence and the votes on it beside the version; what is stored already stays as it is.
 
-    folder: its run folder; scored tables and raw latencies stay there. None where it came from the registry.
+    folder: its run folder; scored tables and raw latencies stay there. None where it came from the registry. Raises Refused
+    for evidence from the future.
     """
     store = registry.evidence(evidence.model)
     if folder is not None:
+        if (early := refuse_future(evidence, now)) is not None:
+            raise Refused(early.reason, code=early.code, remedy=early.remedy)
         stored = folder / "evidence.json"
         if not stored.is_file() or hashing.sha256_file(stored) != evidence.digest:
             raise LockgateError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,6 +72,9 @@ class Stages:
 
 class Registry(Protocol):
     """A model registry. Reads raise NotFound, Denied or Unavailable; writes also UnknownOutcome, never retried."""
+
+    def time(self) -> datetime | None:
+        """What time it is by the registry, as its last answer had it; None where it says none, or has not answered yet."""
 
     def version(self, name: str, version: str) -> ModelVersion:
         """One version, by its number. Raises NotFound."""

@@ -13,7 +13,7 @@ from lockgate.models.model import AnswersExample
 from lockgate.pipeline.gate_outline import OutlinedGate
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.operator import Operator
+from lockgate.promotion.operator import Operator, registry_clock
 from lockgate.promotion.preconditions import PromotionTerms
 from lockgate.promotion.rollback_consent import rollback_owners
 from lockgate.promotion.rollback_proof import RollbackAnswer
@@ -37,12 +37,13 @@ def make_operator(
     actor: Identity | None = None,
 ) -> Operator:
     """Whoever calls, or `actor`, with the pipeline's registry, promotion policy and traffic switch."""
+    registry = registry or open_registry(pipeline)
     return Operator(
-        registry or open_registry(pipeline),
+        registry,
         pipeline.production_model,
         promotion=pipeline.promotion,
         actor=actor or git.current_identity(pipeline.root),
-        clock=now,
+        clock=registry_clock(registry, now),
         switch_traffic=_traffic_switch(pipeline, environ=environ),
         rollback_owners=rollback_owners(pipeline.signoff or SignoffPolicy()),
     )

@@ -10,7 +10,7 @@ from typing import Any
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.operator import Operator, read_state
+from lockgate.promotion.operator import Operator, read_state, registry_clock
 from lockgate.promotion.rollback_consent import ledger_policy
 from lockgate.registries.ports import Registry
 from lockgate.registries.spec import RegistrySpec
@@ -34,7 +34,8 @@ def ledger_operator(
             remedy="look at the name of the model, and at the registry",
         )
     actor, rule = git.current_identity(root), last.rollback_owners
-    operator = Operator(registry, model, promotion=PromotionPolicy(), actor=actor, clock=now, rollback_owners=rule)
+    clock = registry_clock(registry, now)
+    operator = Operator(registry, model, promotion=PromotionPolicy(), actor=actor, clock=clock, rollback_owners=rule)
     return operator, ledger_policy(last)
 
 

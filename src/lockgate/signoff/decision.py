@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -224,8 +225,28 @@ def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
     return f"who had a hand in it cannot approve it, and without them there is nobody: {lacking}" if lacking else None
 
 
+def refuse_future(evidence: Evidence, now: datetime) -> SignoffDecision | None:
+    """The decision on evidence that was finished later than now by more than clocks may differ; None on any other."""
+    try:
+        finished = utc(evidence.document["run"]["finished_at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    if finished <= now + CLOCK_SKEW:
+        return None
+    ahead, allowed = (math.ceil(span / timedelta(minutes=1)) for span in (finished - now, CLOCK_SKEW))
+    return SignoffDecision(
+        "refused",
+        "clock_ahead",
+        f"the machine that evaluated has a clock that is {ahead:,} minutes ahead, of {allowed} that are allowed: the evidence was "
+        f"finished at {utc_text(finished)} by it, and it is {utc_text(now)} by the registry, or here where that says no time",
+        remedy="set the clock of that machine, and evaluate again with gate run",
+    )
+
+
 def refuse_evidence(policy: SignoffPolicy, evidence: Evidence, now: datetime) -> SignoffDecision | None:
     """The decision on evidence that no approval could promote, None where approvals can."""
+    if (early := refuse_future(evidence, now)) is not None:
+        return early
     opens = evidence.opens
     fits = (opens == "yes" and evidence.verdict is Verdict.PASS) or (
         opens == "by_owner" and evidence.verdict is Verdict.INCONCLUSIVE and bool(evidence.asks)

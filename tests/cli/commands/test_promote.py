@@ -84,9 +84,9 @@ def test_what_is_staged_is_meant_where_no_digest_is_named(desk: Desk) -> None:
 def test_evidence_of_another_machine_comes_from_the_registry(desk: Desk) -> None:
     """With its votes; the pipeline is the only one in gates/."""
     about = desk.evaluate(desk.register())
-    from lockgate.promotion import promote as promotion
+    from lockgate.promotion import publish as publishing
 
-    promotion.publish(desk.models.registry, about, desk.folder_of(about))
+    publishing.publish(desk.models.registry, about, desk.folder_of(about), now=publishing.finished_at(about))
     desk.folder_of(about).rename(desk.folder / "gone")
 
     voted = desk.gate(approve, about.digest, "--key", desk.key)

@@ -13,7 +13,7 @@ import pytest
 from helpers.desk import Desk
 from lockgate.cli.commands import adopt, verify
 from lockgate.errors import Refused, UsageError
-from lockgate.promotion import promote as promotion
+from lockgate.promotion import publish as publishing
 from lockgate.runs import lookup
 
 
@@ -66,7 +66,7 @@ def test_each_thing_that_somebody_may_do_by_hand_has_its_name(desk: Desk) -> Non
     desk.pipeline.write_text(desk.pipeline.read_text().replace('m.db"}', 'm.db", lifecycle: stages}'))
     second = desk.models.registry.version(desk.model, "2")
     about = desk.evaluate(second, verdict="fail", opens="no")
-    promotion.publish(desk.models.registry, about, desk.folder_of(about))
+    publishing.publish(desk.models.registry, about, desk.folder_of(about), now=publishing.finished_at(about))
     mlflow = desk.models.mlflow
     room = mlflow.get_experiment_by_name(f"lockgate-evidence/{desk.model}")
     ledger = mlflow.get_experiment_by_name(f"lockgate-ledger/{desk.model}").tags["ledger_run"]

@@ -10,7 +10,7 @@ from helpers.desk import Desk
 from helpers.promoting import ssh_key
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import Refused, UsageError
-from lockgate.promotion import promote as promotion
+from lockgate.promotion import publish as publishing
 from lockgate.signoff import ssh
 from lockgate.signoff.vote import Vote
 
@@ -31,7 +31,7 @@ def test_a_vote_lies_beside_the_evidence(desk: Desk) -> None:
     about = desk.evaluate(desk.register())
 
     first = desk.gate(approve, about.digest, "--key", desk.key, "--reason", "looked at it")
-    promotion.publish(desk.models.registry, about, desk.folder_of(about))
+    publishing.publish(desk.models.registry, about, desk.folder_of(about), now=publishing.finished_at(about))
     second = desk.gate(approve, about.digest.removeprefix("sha256:"), "--key", desk.key)
 
     assert (first.exit_code, second.exit_code) == (0, 0), (first.exception, second.exception)

@@ -213,7 +213,7 @@ def test_an_edited_exhibit_or_tag_of_the_evidence_is_named(bench: Bench) -> None
     made = type(made).from_document({**made.document, "exhibits": [exhibit]})
     folder = run_folder(made, bench.folder / made.run_id)
     (folder / "exhibits" / "metrics-roc.json").write_bytes(b"[1]")
-    published.publish(bench.registry, made, folder)
+    published.publish(bench.registry, made, folder, now=published.finished_at(made))
     whole = look(bench)
     run = evidence_run(bench, made.digest).info.run_id
     bench.models.mlflow.log_text(run, "[2]", "exhibits/metrics-roc.json")

@@ -22,7 +22,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Models:
 
 
 def publish(models: Models, about: Evidence, folder: Path) -> None:
-    published.publish(models.registry, about, run_folder(about, folder))
+    published.publish(models.registry, about, run_folder(about, folder), now=published.finished_at(about))
 
 
 def test_published_evidence_comes_back_with_its_bytes(models: Models, tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_published_evidence_comes_back_with_its_bytes(models: Models, tmp_path: 
     assert not store.published(about.digest)
 
     publish(models, about, tmp_path / "run")
-    published.publish(models.registry, about, tmp_path / "run")
+    published.publish(models.registry, about, tmp_path / "run", now=published.finished_at(about))
 
     fetched = store.fetch(about.digest, tmp_path / "fetched")
     names = sorted(path.relative_to(fetched).as_posix() for path in fetched.rglob("*") if path.is_file())
@@ -64,7 +64,7 @@ def test_a_publication_that_was_cut_short_is_taken_up_again(models: Models, tmp_
     assert not store.published(about.digest)
     assert store.newest("1") is None
 
-    published.publish(models.registry, about, folder)
+    published.publish(models.registry, about, folder, now=published.finished_at(about))
 
     assert store.published(about.digest)
     assert len(store.all()) == 1
@@ -152,4 +152,9 @@ def test_a_folder_that_is_not_the_evidence_is_not_published(models: Models, tmp_
     about = evidence(models.new(), "1")
 
     with pytest.raises(LockgateError, match="is not the evidence"):
-        published.publish(models.registry, about, run_folder(evidence(about.model), tmp_path / "run"))
+        published.publish(
+            models.registry,
+            about,
+            run_folder(evidence(about.model), tmp_path / "run"),
+            now=published.finished_at(about),
+        )

@@ -61,7 +61,9 @@ def command(
         raise UsageError("--sign-only needs a key", remedy="add --key FILE")
     pipeline, operator, policy = _authority(model, path, uri)
     source = "the pipeline" if pipeline is not None else "the ledger"
-    consent = OwnerConsent(policy, operator.actor, reason=reason, key=key, vote=vote, source=source)
+    consent = OwnerConsent(
+        policy, operator.actor, reason=reason, key=key, vote=vote, source=source, clock=operator.clock
+    )
     target = None if to is None else str(to)
     if sign_only is not None:
         plan = plan_rollback(operator, to=target, withdrawn_ok=withdrawn_ok)

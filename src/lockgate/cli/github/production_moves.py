@@ -23,7 +23,7 @@ def roll_back(path: Path | None, model: str, *, reason: str, to: str | None) -> 
     """Make the previous version, or `to`, Production again; returns lines for people."""
     pipeline = model_pipeline(model, path)
     operator = make_operator(pipeline, environ=os.environ, actor=triggering_identity(os.environ))
-    consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), operator.actor)
+    consent = OwnerConsent(pipeline.signoff or SignoffPolicy(), operator.actor, clock=operator.clock)
     outcome = rollback(operator, to=to, reason=reason, consent=consent)
     notify_moved(pipeline, outcome)
     return outcome.lines

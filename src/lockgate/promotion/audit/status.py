@@ -136,10 +136,11 @@ class ModelStatus:
 def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: datetime) -> ModelStatus:
     """Read ledger, aliases and what the stages that mirror them load, and say where they differ.
 
-    Raises Refused for a deleted ledger.
+    now: used where the registry says no time. Raises Refused for a deleted ledger.
     """
     shown_aliases, stages = registry.loaded(model)
     chain, aliases = read_chain(registry.ledger(model).keys()), dict(shown_aliases)
+    now = registry.time() or now
     current, entry = standing(chain.finished), chain.override
     problems = _problems(model, chain, current, aliases, now)
     if chain.bad is None and chain.unfinished is None:

@@ -90,7 +90,7 @@ def verify(
 ) -> Verification:
     """Compare everything with the ledger. It changes nothing.
 
-    scratch: where published evidence is downloaded to. exported: an earlier copy of the ledger, to compare it with too.
+    now: used where the registry says no time. scratch: where published evidence is downloaded to. exported: an earlier copy of the ledger, to compare it with too.
     Raises Unavailable where the registry does not answer: that says nothing about anybody's hand.
     """
     try:
@@ -98,7 +98,7 @@ def verify(
     except Refused as refused:
         gone = Discrepancy("ledger_deleted", f"the ledger of {model}", refused.message, refused.remedy or "restore it")
         return Verification(model, now, Chain(), (gone,))
-    chain = read_chain(keys)
+    chain, now = read_chain(keys), registry.time() or now
     unfinished = chain.unfinished
     discrepancies = [] if exported is None else changed_since(keys, exported, name="the copy")
     if chain.bad is not None:

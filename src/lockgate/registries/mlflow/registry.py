@@ -21,6 +21,7 @@ from lockgate.registries.mlflow.client import MlflowClient, Stores
 from lockgate.registries.mlflow.evidence_store import MlflowEvidence
 from lockgate.registries.mlflow.experiments import ModelExperiments
 from lockgate.registries.mlflow.ledger_store import MlflowLedger
+from lockgate.registries.mlflow.server_clock import server_time
 from lockgate.registries.ports import EvidenceStore, LedgerStore, ModelVersion, Stages, VersionFacts
 from lockgate.units import utc_text
 
@@ -63,6 +64,9 @@ class MlflowRegistry:
         self._ledgers: dict[str, MlflowLedger] = {}
         self._evidence: dict[str, MlflowEvidence] = {}
         self._experiments: dict[str, ModelExperiments] = {}
+
+    def time(self) -> datetime | None:
+        return server_time(self._client.tracking_uri)
 
     def version(self, name: str, version: str) -> ModelVersion:
         if not version.isdecimal():

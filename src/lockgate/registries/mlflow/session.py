@@ -23,6 +23,7 @@ import requests
 
 from lockgate.errors import Denied, RegistryError, Unavailable
 from lockgate.registries.mlflow.faults import CREDENTIALS, REACHABLE, Fault, fault_of, message, redacted
+from lockgate.registries.mlflow.server_clock import note_date
 
 BUDGET = "LOCKGATE_REGISTRY_BUDGET_SECONDS"
 BUDGET_SECONDS = 60.0
@@ -65,6 +66,7 @@ class PatientSession(requests.Session):
             limited, after = False, None
             try:
                 answer = super().send(request, **options)
+                note_date(url, answer.headers.get("Date"))
                 fault = _fault(answer, path)
                 if fault is None:
                     return answer
