@@ -81,6 +81,19 @@ def write_key(bench: Bench, key: str, change: Callable[[dict[str, Any]], None]) 
     database.close()
 
 
+def test_times_that_run_backwards_are_told_and_nothing_is_wrong(bench: Bench) -> None:
+    """They can never be put right, so that a schedule which verifies goes on."""
+    bench.clock.forward(minutes=-30)
+    bench.rollback()
+    bench.clock.forward(minutes=40)
+
+    state = look(bench)
+
+    assert (state.exit_code, state.to_json()["agrees"]) == (0, True)
+    assert [notice["code"] for notice in state.to_json()["notices"]] == ["clock_backwards"]
+    assert [line[:11] for line in state.lines if line.startswith("~")] == ["~ epoch-4 o"]
+
+
 def test_where_nobody_did_anything_all_agrees(bench: Bench) -> None:
     """It counts what it looked at, and says what no hash covers."""
     found = look(bench)

@@ -20,6 +20,7 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.audit.repair import REASON, repair
 from lockgate.promotion.audit.verify import Verification, verify
 from lockgate.promotion.ledger import export as ledger_export
+from lockgate.promotion.ledger.backward_times import backward_times
 from lockgate.promotion.ledger.export import LedgerCopy
 from lockgate.registries.ports import Registry
 from lockgate.runs.promotion_hooks import make_operator
@@ -138,15 +139,17 @@ def _offline(file: Path, *, as_json: bool) -> int:
     data = _bytes(file)
     ledger, problems = ledger_export.read_copy(data, name=file.name)
     entries, uncovered = len(ledger.chain.entries), ledger_export.uncovered(ledger.chain)
+    notices = list(backward_times(ledger.model, ledger.chain))
     if as_json:
         document = {
             "schema": "lockgate/verify/v1", "model": ledger.model, "agrees": not problems, "sha256": sha256(data),
-            "found": [problem.to_json() for problem in problems], "checked": {"entries": entries}, "uncovered": uncovered,
+            "found": [problem.to_json() for problem in problems], "notices": [notice.to_json() for notice in notices],
+            "checked": {"entries": entries}, "uncovered": uncovered,
         }  # fmt: skip
         show_json(document)
     else:
         lines = [f"! {problem}" for problem in problems] or [
             f"{ledger.model}: the copy holds together: {entries} {'entry' if entries == 1 else 'entries'}, {sha256(data)}"
         ]
-        show_lines(lines)
+        show_lines([*lines, *(f"~ {notice}" for notice in notices)])
     return 1 if problems else 0

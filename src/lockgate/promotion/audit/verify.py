@@ -11,6 +11,7 @@ from typing import Any
 
 from lockgate.errors import NotFound, Refused
 from lockgate.promotion.audit.published_evidence import PublishedEvidence
+from lockgate.promotion.ledger.backward_times import backward_times
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.discrepancy import Discrepancy
 from lockgate.promotion.ledger.entry import Entry, is_elsewhere
@@ -29,7 +30,7 @@ class Verification:
     """What was checked, and the discrepancies between it and the ledger.
 
     in_progress: an entry that somebody is carrying out right now, whose projections nobody can expect yet.
-    due: what `repair` would set.
+    due: what `repair` would set. notices: what nobody can put right any more, and so is no discrepancy.
     """
 
     model: str
@@ -40,6 +41,10 @@ class Verification:
     evidence: int = 0
     in_progress: Entry | None = None
     due: DueProjections = field(default_factory=DueProjections)
+
+    @property
+    def notices(self) -> list[Discrepancy]:
+        return list(backward_times(self.model, self.chain))
 
     @property
     def lines(self) -> list[str]:
@@ -53,6 +58,7 @@ class Verification:
                 f"{self.model}: all agrees: {counted(len(self.chain.entries), 'entry', 'entries')}, "
                 f"{counted(self.versions, 'version')}, {counted(self.evidence, 'published run')}"
             )
+        lines += [f"~ {notice}" for notice in self.notices]
         gap = uncovered(self.chain)
         return [*lines, f"  {gap}"] if gap else lines
 
@@ -67,6 +73,7 @@ class Verification:
             "at": utc_text(self.at),
             "agrees": not self.discrepancies and self.in_progress is None,
             "found": [discrepancy.to_json() for discrepancy in self.discrepancies],
+            "notices": [notice.to_json() for notice in self.notices],
             "in_progress": None if self.in_progress is None else self.in_progress.to_json(),
             "checked": {"entries": len(self.chain.entries), "versions": self.versions, "evidence": self.evidence},
             "uncovered": uncovered(self.chain),
