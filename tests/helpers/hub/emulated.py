@@ -72,7 +72,8 @@ class Gaps:
             if match := re.fullmatch(r"pulls/(\d+)(?:/(commits|files))?", path):
                 return self._pull(request, f"/repos/{NAME}/pulls/{match[1]}", match[2])
             if path == f"actions/workflows/{GATE.rpartition('/')[2]}/runs":
-                asked = {name: request.told[name] for name in ("head_sha", "event")}
+                named = {"event": "event", "head_sha": "head_sha", "branch": "head_branch"}
+                asked = {field: request.told[name] for name, field in named.items() if name in request.told}
                 found = [one for one in self.runs if asked.items() <= one.items()]
                 return _said({"total_count": len(found), "workflow_runs": found[::-1]})
             if re.fullmatch(r"pulls/\d+/(reviews|comments)", path):

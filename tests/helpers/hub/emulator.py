@@ -67,6 +67,7 @@ class World:
     def __post_init__(self) -> None:
         self.pull = {"state": "open", "merged": False, "draft": False, "base": "main", "head_repository": REPOSITORY}
         self.push(self.author)
+        self.start_run(self.author)
 
     def __hash__(self) -> int:
         return id(self)
@@ -99,6 +100,10 @@ class World:
 
     def run_gate(self, by: str | None = None, *, path: str = GATE, **more: Any) -> Evidence:
         """A run of the gate's workflow on the newest commit, and the evidence that it leaves. more: of the evidence."""
+        return self._evaluate(self.start_run(by or self.author, path=path), **more)
+
+    def start_run(self, by: str, *, path: str = GATE) -> dict[str, Any]:
+        """A run on the newest commit that leaves nothing (yet), as opening the pull request started one."""
         run = {
             "id": self.number(),
             "path": path,
@@ -106,11 +111,11 @@ class World:
             "head_sha": self.head,
             "head_branch": "better",
             "run_attempt": 1,
-            "actor": user(by or self.author),
-            "triggering_actor": user(by or self.author),
+            "actor": user(by),
+            "triggering_actor": user(by),
         }
         self.runs.append(run)
-        return self._evaluate(run, **more)
+        return run
 
     def rerun(self, by: str, **more: Any) -> Evidence:
         """The newest run once more."""
@@ -327,9 +332,12 @@ class World:
                 self.edit(int(match[1]), BOT["login"], json.loads(body)["body"])
             return 200, {}, self._comment(self.comments[int(match[1])])
         if match := re.fullmatch(r"actions/workflows/([\w.\-]+)/runs", path):
-            asked = {"path": f".github/workflows/{match[1]}", "head_sha": told["head_sha"], "event": told["event"]}
-            found = [one for one in self.runs if asked.items() <= one.items()]
-            return 200, {}, {"total_count": len(found), "workflow_runs": [self._run(one) for one in reversed(found)]}
+            by = {"head_branch": told["branch"]} if "branch" in told else {"head_sha": told["head_sha"]}
+            asked = {"path": f".github/workflows/{match[1]}", "event": told["event"], **by}
+            found = [one for one in reversed(self.runs) if asked.items() <= one.items()]
+            size, page = int(told["per_page"]), int(told.get("page", "1"))
+            shown = [self._run(one) for one in found[(page - 1) * size : page * size]]
+            return 200, {}, {"total_count": len(found), "workflow_runs": shown}
         if re.fullmatch(r"compare/\w+\.\.\.\w+", path):
             example = self.contract.example("repos/compare-commits")
             return 200, {}, example | {"files": [{**example["files"][0], **one} for one in self.files]}

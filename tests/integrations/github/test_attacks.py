@@ -187,6 +187,39 @@ def test_who_updated_the_branch_and_committed_too_had_a_hand_in_it(world: World)
     assert ignored(decided(world)) == {("ana", "own_work")}
 
 
+@pytest.mark.parametrize("pressing", ["ana", "bo"])
+def test_who_pushed_what_lies_below_an_update_had_a_hand_in_it(world: World, pressing: str) -> None:
+    """A commit names whom its maker likes; the first run on it, later ones of others or not, says who pushed it."""
+    world.push("dev")
+    world.run_gate(by="ana")
+    world.start_run("dev")
+    world.update_branch(pressing)
+    approve(world, "ana", world.run_gate(by=pressing).digest)
+
+    assert ignored(decided(world)) == {("ana", "own_work")}
+
+
+def test_who_pushed_any_earlier_commit_had_a_hand_in_it(world: World) -> None:
+    world.push("dev")
+    world.run_gate(by="ana")
+    world.push("dev")
+    approve(world, "ana", world.run_gate().digest)
+
+    assert ignored(decided(world)) == {("ana", "own_work")}
+
+
+def test_an_update_of_what_nobody_is_seen_to_have_pushed_is_somebodys_work(world: World) -> None:
+    """Without a run of that commit, as with [skip ci], the button would hide who pushed it; updates above are no better."""
+    world.push("dev", message="train [skip ci]")
+    world.update_branch("ana")
+    world.update_branch("bo")
+    digest = world.run_gate(by="bo").digest
+    approve(world, "ana", digest)
+    approve(world, "bo", digest)
+
+    assert ignored(decided(world)) == {("ana", "own_work"), ("bo", "own_work")}
+
+
 def test_07_an_owner_who_ran_the_gate_again_approves(world: World) -> None:
     world.run_gate()
     approve(world, "ana", world.rerun("ana").digest)

@@ -15,6 +15,7 @@ from requests.auth import AuthBase
 
 from lockgate.hashing import sha256
 from lockgate.integrations.github.schema import (
+    Account,
     Artifact,
     Artifacts,
     ChangedFile,
@@ -50,6 +51,7 @@ query($ids: [ID!]!, $owner: String!, $name: String!, $number: Int!) {
 """
 
 _PAGE = 100
+_RUNS = 1_000  # runs that GitHub lists at most
 _COMPARED = 300  # files at most in a comparison of two commits
 _TRIES = 4
 _LONGEST_WAIT = 60.0
@@ -189,6 +191,22 @@ class GitHub:
         if runs.total_count > len(runs.workflow_runs):
             raise GitHubError(f"commit {head_sha[:12]} has {runs.total_count} runs, too many to tell the newest")
         return max(runs.workflow_runs, key=lambda run: run.id, default=None)
+
+    def pushers(self, workflow: str, branch: str) -> dict[str, Account]:
+        """commit → who started the first run of a workflow (its file name) on it, for the pull requests of a branch.
+
+        That is who pushed it; later runs on it are of whoever opened the pull request again. GitHub lists the newest 1,000.
+        """
+        query = {"branch": branch, "event": "pull_request", "per_page": _PAGE}
+        first: dict[str, WorkflowRun] = {}
+        for page in range(1, _RUNS // _PAGE + 1):
+            path = f"actions/workflows/{quote(workflow, safe='')}/runs"
+            runs = self._read(WorkflowRuns, path, query | {"page": page})
+            for run in runs.workflow_runs:
+                first[run.head_sha] = min(run, first.get(run.head_sha, run), key=lambda run: run.id)
+            if page * _PAGE >= runs.total_count:
+                break
+        return {commit: run.actor for commit, run in first.items()}
 
     def artifacts(self, name: str) -> tuple[Artifact, ...]:
         """All artifacts of that name in the repository, newest first."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lockgate.integrations.github.schema import Account, ChangedFile, Commit, PullEvent, PullRequest, WorkflowRun
 from lockgate.integrations.trailers import co_authors
@@ -15,12 +15,20 @@ _NOREPLY = re.compile(r"(?P<id>\d+)\+(?P<login>[^@+]+)@users\.noreply\.github\.c
 
 
 def contributors(
-    pull: PullRequest, commits: Sequence[Commit], run: WorkflowRun, policy: SignoffPolicy, updates: Collection[str] = ()
+    pull: PullRequest,
+    commits: Sequence[Commit],
+    run: WorkflowRun,
+    policy: SignoffPolicy,
+    updates: Collection[str] = (),
+    pushers: Mapping[str, Account] | None = None,
 ) -> Ballot:
-    """The contributors to what was evaluated; no votes. updates: commits that are nobody's work.
+    """The contributors to what was evaluated; no votes.
 
+    updates: commits that bring the base and nothing else. pushers: commit → who started its first run.
     A bot counts by its address, which blocks until the policy names it: anybody could act through it.
     """
+    pushers = pushers or {}
+    updates = _nobodys(commits, updates, pushers)
     accounts: list[Account] = [pull.user] if pull.user is not None else []
     emails: list[str] = []
     people = policy.people()
@@ -35,6 +43,7 @@ def contributors(
                 emails += [email] if any(person.wrote(email) for person in people) else []
             else:
                 emails.append(email or f"nobody-{commit.sha[:12]}")
+    accounts += [pushers[commit.sha] for commit in commits if commit.sha in pushers and commit.sha not in updates]
     accounts += _starters(commits, run, updates)
     by_id = {account.id: account for account in accounts}
     identities = [account.identity for account in by_id.values() if account.is_person]
@@ -94,6 +103,19 @@ def _contents(files: Sequence[ChangedFile]) -> dict[str, str] | None:
             contents.setdefault(file.previous_filename, "")
         contents[file.filename] = "" if file.status == "removed" else file.sha
     return contents
+
+
+def _nobodys(commits: Sequence[Commit], updates: Collection[str], pushers: Mapping[str, Account]) -> frozenset[str]:
+    """The updates that are nobody's work: those on a commit of which it is known who pushed it.
+
+    Commits name whomever their maker likes; on any other one an update could hide the push of whoever pressed for it.
+    """
+    nobodys = set[str]()
+    for commit in commits:  # parents first
+        before = commit.parents[0].sha if commit.parents else ""
+        if commit.sha in updates and (before in nobodys or (before in pushers and before not in updates)):
+            nobodys.add(commit.sha)
+    return frozenset(nobodys)
 
 
 def _starters(commits: Sequence[Commit], run: WorkflowRun, updates: Collection[str]) -> list[Account]:

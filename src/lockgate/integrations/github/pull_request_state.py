@@ -24,6 +24,7 @@ from lockgate.integrations.github.contributors import brings_only_the_base, cont
 from lockgate.integrations.github.eligibility import WORKFLOW, BranchPolicy, obstacles
 from lockgate.integrations.github.reviews import any_dismissed
 from lockgate.integrations.github.schema import (
+    Account,
     Artifact,
     ChangedFile,
     Comment,
@@ -61,7 +62,7 @@ class PullRequestState:
     workflow: file name of the one that leaves the evidence.
     comments: those that can matter, and ours. elsewhere: what is addressed to the gate beside the lines of files.
     edited: ids of comments that would approve or lift a rejection, and were edited though their times do not show it.
-    updates: commits that bring the base and nothing else.
+    updates: commits that bring the base and nothing else. pushers: commit → who started its first run.
     """
 
     pull: PullRequest
@@ -77,6 +78,7 @@ class PullRequestState:
     elsewhere: tuple[Statement, ...] = ()
     dismissals: Mapping[int, IssueEvent] = field(default_factory=dict)
     updates: frozenset[str] = frozenset()
+    pushers: Mapping[str, Account] = field(default_factory=dict)
 
     @property
     def statements(self) -> Statements:
@@ -89,7 +91,7 @@ class PullRequestState:
         return ballot(
             self.pull,
             self.statements,
-            made=contributors(self.pull, self.commits, self.run, policy.signoff, self.updates),
+            made=contributors(self.pull, self.commits, self.run, policy.signoff, self.updates, self.pushers),
             run=self.run,
             evidence=self.evidence,
             policy=policy.signoff,
@@ -146,6 +148,7 @@ def read_state(
         elsewhere,
         hub.dismissals(number) if any_dismissed(reviews, policy) else {},
         frozenset(_updates(hub, commits, policy)),
+        hub.pushers(workflow, pull.head.ref) if len(commits) > 1 else {},
     )
 
 
