@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from helpers.calls import Moves, register
+from helpers.promoting import Models
 from helpers.proxy import Asked, Fate, Proxy, Reply
 from helpers.servers import MlflowServer, free_port
 from lockgate.cli import main
@@ -151,6 +152,41 @@ def test_a_read_is_asked_again_after_a_gateway_that_fails_and_a_write_is_not(pro
         registry.set_tags("nobody", "1", {"a": "b"})
 
     assert [str(asked) for asked in proxy.asked if asked.writes] == ["POST /api/2.0/mlflow/model-versions/set-tag"]
+
+
+def test_a_registry_that_is_gone_is_waited_for_once_not_at_each_request(proxy: Proxy) -> None:
+    """So a command ends in seconds however much it would ask; one answer, and there is patience again."""
+
+    def requests() -> int:
+        before = len(proxy.asked)
+        with pytest.raises(Unavailable):
+            MlflowRegistry(proxy.uri).aliases("nobody")
+        return len(proxy.asked) - before
+
+    proxy.fate = lambda asked: "lose the request"
+    gone = [requests(), requests(), requests()]
+    proxy.fate = lambda asked: "pass"
+    assert MlflowRegistry(proxy.uri).ledger("nobody").keys() == {}
+    proxy.fate = lambda asked: "lose the request"
+
+    assert gone == [max(2, gone[0]), 1, 1]
+    assert requests() > 1
+
+
+def test_a_database_that_is_gone_is_waited_for_once_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its driver raises."""
+    registry, asked = Models.fresh(tmp_path).registry, list[object]()
+
+    def gone(call: object) -> object:
+        asked.append(call)
+        raise ConnectionResetError("the server closed the connection")
+
+    monkeypatch.setattr(registry._client, "_call", gone)
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            registry.aliases("nobody")
+    first = len(asked) - 1
+    assert first > 1
 
 
 @pytest.mark.parametrize("fate", ["lose the answer", "lose the request"])

@@ -122,12 +122,17 @@ class MlflowClient:
         began = time.monotonic()
         for attempt in itertools.count():
             try:
-                return self._call(call)
+                result = self._call(call)
+                session.answered(store or self._stores.latest)
+                return result
             except LockgateError:
                 raise
             except Exception as raised:  # drivers and the libraries of stores raise what they want
                 fault, wait = fault_of(raised), session.pause(attempt)
-                if not fault.again or time.monotonic() - began + wait > session.budget() / 3:
+                address = store or self._stores.latest
+                if not fault.again or time.monotonic() - began + wait > session.patience(address):
+                    if fault.again:
+                        session.give_up(address)
                     raise self._error(raised, f"while reading {subject}", store) from raised
             time.sleep(wait)
         raise AssertionError("unreachable")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import logging
+import math
 import os
 import random
 import re
@@ -46,6 +47,25 @@ def budget() -> float:
     return _seconds(BUDGET) or BUDGET_SECONDS
 
 
+_given_up: dict[str, float] = {}  # by address: when the last request was that was repeated in vain
+
+
+def patience(address: str) -> float:
+    """Seconds for which a request is repeated that got no answer: what is gone costs a command that time once, not for each request."""
+    third = budget() / 3
+    return 0.0 if time.monotonic() - _given_up.get(address, -math.inf) < third else third
+
+
+def give_up(address: str) -> None:
+    """Let what is asked of an address in the next seconds be asked once."""
+    _given_up[address] = time.monotonic()
+
+
+def answered(address: str) -> None:
+    """Have patience with an address again."""
+    _given_up.pop(address, None)
+
+
 def pause(attempt: int) -> float:
     """Seconds before the next attempt, the first one being 0: longer each time, and not the same for everybody."""
     return min(8.0, 0.25 * 2.0**attempt) * random.uniform(0.7, 1.3)  # noqa: S311
@@ -69,6 +89,7 @@ class PatientSession(requests.Session):
                 note_date(url, answer.headers.get("Date"))
                 fault = _fault(answer, path)
                 if fault is None:
+                    answered(_origin(url))
                     return answer
                 limited, after = _comes_back(answer)
                 answer.close()
@@ -76,8 +97,11 @@ class PatientSession(requests.Session):
                 fault = fault_of(raised)
             wait = 0.0 if after is not None and attempt == 0 else pause(attempt)
             wait = max(wait, (after or 0.0) * random.uniform(1.0, 1.1))  # noqa: S311
-            most = budget() if limited else budget() / 3
-            if not (limited or (fault.again and repeatable)) or time.monotonic() - began + wait > most:
+            most = budget() if limited else patience(_origin(url))
+            again = limited or (fault.again and repeatable)
+            if not again or time.monotonic() - began + wait > most:
+                if again:
+                    give_up(_origin(url))
                 fault.again = False
                 raise fault
             if wait >= _TELL_SECONDS:
