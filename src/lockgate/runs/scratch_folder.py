@@ -17,14 +17,14 @@ from lockgate.evidence.run_folder import held, owner_is_gone
 def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     """A new folder below `parent`, of temporary files where None, that is gone afterwards.
 
-    parent: holds such folders only; those whose process is gone are removed too, which no process can do that was killed.
+    Those of this prefix in `parent` whose process is gone are removed too, which no process can do that was killed.
     """
     with ExitStack() as stack:
         with (
             held(parent, wait=True) if parent is not None else nullcontext()
         ):  # no other process sees it before it is held
             for left in parent.iterdir() if parent is not None else ():
-                if owner_is_gone(left):
+                if left.name.startswith(prefix) and owner_is_gone(left):
                     remove(left)
             path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             stack.callback(remove, path)

@@ -1,7 +1,7 @@
 """LIBRARY CHECKOUT FOLDER COMMAND…: call `gate` in forks of this process, a line of JSON each.
 
 The first has room for all it writes, and says which files; the others have room until the first or the last write of a
-file that is written at a stretch.
+file that is written at a stretch, once for each name: in `make fuzz` until any write.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import shutil
 import sys
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from helpers.warm_python import GATE, import_all
 from lockgate.cli import main as cli
 
 ENDLESS = 10**9
+_RANDOM = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}|(?<=-)\w{8}$|\.\w{8}$")
 
 
 def call(library: str, here: Path, command: list[str], room: int) -> tuple[int, list[str], str]:
@@ -51,6 +53,11 @@ def call(library: str, here: Path, command: list[str], room: int) -> tuple[int, 
     return int(code), names.splitlines(), said.read_text(errors="replace")
 
 
+def _file(name: str) -> str:
+    """What is the same in each run, also while it has another name for a moment."""
+    return _RANDOM.sub("", name).replace("/.", "/").rstrip("-")
+
+
 def main(library: str, checkout: str, folder: str, command: list[str]) -> None:
     here = Path(folder) / "checkout"
     rooms, end = [ENDLESS], 0
@@ -58,11 +65,13 @@ def main(library: str, checkout: str, folder: str, command: list[str]) -> None:
         shutil.copytree(checkout, here, symlinks=True)
         code, names, said = call(library, here, command, room)
         if not number:
-            for _, stretch in groupby(names):
+            every, seen = os.environ.get("LOCKGATE_EXAMPLES") == "fresh", set[str]()
+            for name, stretch in groupby(_file(name) for name in names):
                 first, end = end, end + len(list(stretch))
-                rooms += sorted({first, end - 1})
+                rooms += range(first, end) if every else sorted({first, end - 1}) if name not in seen else ()
+                seen.add(name)
         states = [json.loads(path.read_text())["state"] for path in here.glob(".gate/runs/*/state.json")]
-        again, *_ = call(library, here, command, ENDLESS) if number % 8 == 1 else (None,)
+        again, *_ = call(library, here, command, ENDLESS) if number % 16 == 1 else (None,)
         print(json.dumps(asdict(Ended(room, names[-1], code, said, "".join(states), again))), flush=True)
         shutil.rmtree(here)
 
