@@ -84,6 +84,10 @@ class Bench:
     def aliases(self) -> dict[str, str]:
         return dict(self.registry.aliases(self.model))
 
+    @property
+    def entries(self) -> dict[str, str]:
+        return dict(self.registry.ledger(self.model).keys())
+
     def state(self, version: str) -> str | None:
         return self.registry.version(self.model, version).tags.get("lockgate.state")
 
@@ -120,6 +124,18 @@ def test_twice_goes_back_twice_and_then_nothing_is_left(bench: Bench) -> None:
     refused = bench.refusal()
     assert refused.code == "no_standby"
     assert "--to (2, 3)" in str(refused)
+
+
+def test_a_rollback_by_name_may_be_called_again(bench: Bench) -> None:
+    """Whoever does not know whether it was done goes no further back; without a name it would."""
+    bench.rollback(to="2")
+    before = bench.entries
+
+    again = bench.rollback(to="2")
+
+    assert again.already
+    assert again.lines[0].startswith(f"{bench.model} version 2 is Production already, since ")
+    assert bench.entries == before
 
 
 def test_a_withdrawn_version_comes_back_only_when_that_is_said(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockgate.errors import NotFound, Refused, Waiting
+from lockgate.errors import NotFound, Refused, UnknownOutcome, Waiting
 from lockgate.hashing import sha256
 from lockgate.promotion.apply import carry_out, revert_late_write, serving_notes
 from lockgate.promotion.compatibility import ClientCompatibility, compare_signatures
@@ -41,6 +41,8 @@ def rollback(
         note = "that was the rollback which had been left unfinished; nothing further was rolled back"
         return _outcome(operator, forwarded[0].entry, state, forwarded, [note], already=True)
     before = state.standing
+    if to is not None and _just_done(state, to):
+        return _outcome(operator, state.chain.moves[0], state, forwarded, [], already=True)
     plan = _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
     votes = () if consent is None else tuple(consent(plan))
     notes = [*_describe_alias(state, before), *_store_votes(registry, before, plan, votes)]
@@ -53,7 +55,13 @@ def rollback(
         votes=[sha256(vote) for vote, _ in votes],
         reason=reason,
     )
-    state = carry_out(operator, state, draft)
+    try:
+        state = carry_out(operator, state, draft)
+    except UnknownOutcome as unknown:  # repeated without a version it would go one further back, were it done
+        raise UnknownOutcome(
+            f"whether version {plan.target} of {model} is Production again is not known: {unknown.message}",
+            remedy=f'gate rollback {model} --to {plan.target} --reason "…" finishes this rollback, and goes no further back',
+        ) from unknown
     state, late = revert_late_write(operator, state, draft)
     notes += _describe_repeated(model, draft, state.chain)
     if state.standing.standby is None:
@@ -154,6 +162,12 @@ def _finish_unfinished(
     same = to == entry.target or (to is None and entry.kind == "rolled_back")
     state = carry_out(operator, state, None, leave_serving=not same)
     return state, (ForwardedEntry(entry, state.chain.ending(entry) or "done"),)
+
+
+def _just_done(state: RegistryState, to: str) -> bool:
+    """Whether the version is Production because of a rollback to it, which nothing followed."""
+    last = next(iter(state.chain.moves), None)
+    return last is not None and (last.kind, last.target, state.aliases.get("production")) == ("rolled_back", to, to)
 
 
 def _describe_alias(state: RegistryState, before: Standing) -> list[str]:
