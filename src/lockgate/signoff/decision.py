@@ -106,7 +106,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
     if policy.nobody_signs:
-        if unclear := _still_unclear(people, ballot, newest, ()):
+        if unclear := _still_unclear(people, ballot, newest, {}):
             return _hold_unclear(people, unclear, tuple(ignored), ())
         return hold or SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     unknown = unknown_authors(policy, people, ballot)
@@ -114,7 +114,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
     check = partial(_check_approval, policy, evidence, ballot, now)
     counted, signed, missing = count_votes(policy.require, newest, ignored, verb="approve", check=check)
-    unclear = _still_unclear(people, ballot, newest, counted.values())
+    unclear = _still_unclear(people, ballot, newest, counted)
     if not missing and unclear:
         return _hold_unclear(people, unclear, tuple(ignored), hashes_of(counted.values()))
     if not missing:
@@ -145,17 +145,18 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
 
 
 def _still_unclear(
-    people: Sequence[Person], ballot: Ballot, newest: Mapping[Person, Vote], counted: Iterable[Vote]
+    people: Sequence[Person], ballot: Ballot, newest: Mapping[Person, Vote], counted: Mapping[Person, Vote]
 ) -> tuple[UnclearWords, ...]:
     """The words of owners that were not understood, and that no later vote of the same person on this evidence made clear."""
-    first = min((vote.at for vote in counted), default=None)
+    first = min((vote.at for vote in counted.values()), default=None)
     standing = []
     for words in ballot.unclear:
         person = next((person for person in people if person.is_(words.by)), None)
         later = newest.get(person) if person is not None else None
         if person is None or (later is not None and later.at > words.at):
             continue
-        if not words.approving or (first is not None and first <= words.at):
+        # who approved already says nothing new by what looks like an approval
+        if not words.approving or (person not in counted and first is not None and first <= words.at):
             standing.append(words)
     return tuple(standing)
 

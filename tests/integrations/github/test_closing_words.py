@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from helpers.hub.contract import github
 from helpers.hub.deciding import asked, decided, event_of, ignored, said, seen, signoff
 from helpers.hub.emulator import BOT, Answer, World, user
-from lockgate.integrations.github.closing_words import closing_meaning
+from lockgate.integrations.github.closing_words import HELP, closing_meaning
 from lockgate.integrations.github.comment_commands import read_record
 from lockgate.signoff.decision import SignoffDecision
 
@@ -156,8 +156,18 @@ def test_no_mangled_approval_ever_counts(body: str) -> None:
         ("/gate", "unclear"),
         ("/gate approve or /gate reject?", "unclear"),
         ("/gate aprove", "approving"),
-        ("/gate Status", "approving"),
-        ("write /gate approve sha256:… to promote", None),
+        ("/gate approved", "approving"),
+        ("/gate approve? No, it flips", "unclear"),
+        ("/gate Status please", None),
+        ("write /gate approve sha256:… to promote", "unclear"),
+        (f"write /gate approve sha256:{'0' * 64} to promote", "approving"),
+        ("* `/gate approve` approves\n* `/gate reject` rejects", "unclear"),
+        ("| `/gate reject` | rejects |", "unclear"),
+        ("```\n/gate reject   with a reason\n/gate revoke   lifts it\n```", "unclear"),
+        (HELP, None),
+        (f"<sub>{HELP.replace('`', '')} Only a new", None),
+        ("* > /gate reject\n\n  that was another one", None),
+        ("-> /gate reject", "reject"),
         ("> /gate reject", None),
         ("  > /gate reject\n\nwhy?", None),
         ("/gateway is down", None),
@@ -169,6 +179,54 @@ def test_no_mangled_approval_ever_counts(body: str) -> None:
 def test_what_an_owner_means_is_heard_in_what_they_do_not_quote(body: str, meaning: str | None) -> None:
     """A rejection where the command begins its line; a question where it might be one; nothing where it is another word."""
     assert closing_meaning(body) == meaning
+
+
+sentence = st.sampled_from(
+    ["please do NOT {0} this, it flips", "{0} not yet", "don't {0} this before Monday", "Nicht {0} bitte", "I would not {0}",
+     "Nobody should `{0}` this", "-1, not going to {0} it", "I take it back, do not {0}!", "（bitte nicht {0}）", "No. {0}", "> why?\n\nno {0} now"]
+)  # fmt: skip
+command = st.sampled_from(
+    ["/gate approve", "/gate reject", "/gate hold", "**/gate approve**", "/Gate approve", "/gate stop"]
+)
+others_command = st.sampled_from(
+    ["/gates reject", "/lockgate reject", "lockgate reject", "/model-gate hold", "/gaet reject", "/gte reject", "/fate veto",
+     "gate rejected", "Gate rejected: flips", "gate: hold", "gate - veto", "@gate hold", "!gate hold", "7gate reject", "/gatehold",
+     "gate hold until Monday", "@github-actions reject", "/reject", "/reject: flips", "/veto", "/hold", "/do-not-merge", "/revoke",
+     "/gate/reject", "./gate reject", "/<!-- -->gate reject", "/g a t e reject", "gate revoke"]
+)  # fmt: skip
+
+
+@given(
+    st.one_of(
+        st.builds(str.format, sentence, command),
+        st.builds("{0}{1}".format, st.sampled_from(["", "* ", "hi\n"]), others_command),
+    )
+)
+@settings(max_examples=150, deadline=None)
+def test_an_objection_in_a_sentence_or_by_a_name_that_is_near_holds(body: str) -> None:
+    """Whatever the verb is: nobody can say in every language that a sentence does not negate it."""
+    assert closing_meaning(body) in ("reject", "unclear")
+
+
+talk = st.sampled_from(
+    ["see {0} for the details", "{0}", "the log: {0}", "`{0}`", "[the log]({0})", "![]({0})", "<a href='{0}'>log</a>", "```\n{0}\n```",
+     "cd {0} && make", "* {0} is missing", "> {0}", "I like {0}, thanks."]
+)  # fmt: skip
+matter = st.sampled_from(
+    ["/gate/logs/run-12.txt", "/gate.yml", "/gate-approve.yml", "b/gate/reject.py", "https://ci.example.org/gate/rejects?id=1",
+     "http://localhost/gate", "s3://bucket/gate/x", "~/gate/config", "src=/gate/out", '{{"path": "/gate/x"}}', "/gateway", "/gatekeeper",
+     "CI / gate (pull_request)", "train / gate / promote", "// gate the feature behind a flag", "/* gate */", "# gate on quorum",
+     "ML Gate / Gate Owners", "Gate 7 / Gate 8", "the gate", "Gate reject rate was 3 %", "Gate rejection rate", "Gate approves this",
+     "gate: passed", "gates: reject threshold is 0.1", "investigate / mitigate", "NAND/gate", "$ gate check",
+     "./gate run", "/hold/x.txt", "the holdout", "we reject the null hypothesis", "a rate limit", "/rate limit"]
+)  # fmt: skip
+
+
+@given(st.lists(st.builds(str.format, talk, matter), min_size=1, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_ordinary_talk_says_nothing_to_the_gate(lines: list[str]) -> None:
+    """Paths, addresses, logs, code, checks, signatures, and quotes."""
+    assert closing_meaning("\n\n".join(lines)) is None
 
 
 @pytest.mark.parametrize(
@@ -242,6 +300,39 @@ def test_an_approval_with_an_objection_below_is_an_objection(world: World) -> No
     assert said(decided(world)) == APPROVED
     world.comment("ana", f"/gate approve {digest(world)}\n\n* /gate reject for BR")
 
+    assert said(decided(world)) == REJECTED
+
+
+def test_who_approved_may_talk_of_it_and_copy_the_comment_below(world: World) -> None:
+    """A mail program copies the one comment without marks; what looks like an approval says nothing new."""
+    copied = f"```\n/gate approve {digest(world)}\n```\n\n<sub>{HELP} Only a new comment counts.</sub>"
+    world.comment("ana", "/gate approve worked, thanks!")
+    world.comment("ana", f"/gate approve {digest(world)}\n\nFrom: github-actions[bot]\n\n{copied}")
+    assert said(decided(world)) == APPROVED
+
+    world.comment("ana", "I take it back, do not /gate approve")
+    assert said(decided(world)) == UNCLEAR
+
+
+def test_an_approval_with_an_objection_in_a_later_sentence_holds(world: World) -> None:
+    world.comment("ana", f"/gate approve {digest(world)}\n\nI mean it only for US. /gate hold for BR")
+
+    assert said(decided(world)) == UNCLEAR
+
+
+def test_an_approving_review_makes_words_clear_and_lifts_no_rejection(world: World) -> None:
+    """It is exact, and theirs; one before the words, or one that was dismissed, says nothing of them."""
+    world.review("bo", "APPROVED")
+    world.comment("bo", "can you /gate approve?")
+    assert said(decided(world)) == UNCLEAR
+    world.review("bo", "APPROVED")
+    assert said(decided(world)) == APPROVED
+    world.dismiss(world.reviews[-1]["id"], "mallory")
+    assert said(decided(world)) == UNCLEAR
+
+    world.review("bo", "APPROVED")
+    world.comment("bo", "/gate reject")
+    world.review("bo", "APPROVED")
     assert said(decided(world)) == REJECTED
 
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import canonical, is_digest
-from lockgate.integrations.github.closing_words import Meaning, closing_meaning, mentions_gate
-from lockgate.integrations.github.reviews import requests_changes
+from lockgate.integrations.github.closing_words import Meaning, closing_meaning
+from lockgate.integrations.github.reviews import approved_after, requests_changes
 from lockgate.integrations.github.schema import (
     Comment,
     CommentEvent,
@@ -135,7 +135,8 @@ def ballot(
                 )
     for review in requests_changes(statements.reviews, statements.dismissals, policy, made):
         votes.append(_cast(review, review.body, CommentCommand("reject", reason=_review_reason(review)), evidence, run))
-    unclear = tuple(_unclear(vote) for vote in votes if _heard_as(vote) is not None)
+    heard = [_unclear(vote) for vote in votes if _heard_as(vote) is not None]
+    unclear = tuple(words for words in heard if not approved_after(statements.reviews, policy, words))
     counted = tuple(vote for vote in votes if _heard_as(vote) is None)
     return replace(made, votes=counted, objections=objections, hold=hold, unclear=unclear)
 
@@ -174,7 +175,7 @@ def matters(statement: Statement, policy: SignoffPolicy | None) -> bool | None:
     if user is None:
         return False
     if policy is None or policy.owner_of(user.identity) is not None:
-        return mentions_gate(statement.body)
+        return parse_command(statement.body) is not None or closing_meaning(statement.body) is not None
     return None if isinstance(statement, Comment) and parse_command(statement.body) is not None else False
 
 

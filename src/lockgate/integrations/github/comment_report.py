@@ -12,6 +12,7 @@ from lockgate.evaluation.judging.number_format import short, slice_words
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.evidence.run_record import RunRecord
+from lockgate.integrations.github.closing_words import HELP
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
 from lockgate.signoff.decision import Ballot, SignoffDecision, UnclearWords, missing_text
@@ -278,8 +279,7 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
         "",
         *_undecided(evidence),
         *_expiry(evidence, signoff),
-        "<sub>Or `/gate reject` with a reason below it; `/gate revoke` takes either back, `/gate status` decides anew. "
-        "Only a new, unedited comment counts. A new push or a new run makes a new digest, and approvals begin anew.</sub>",
+        f"<sub>{HELP} Only a new, unedited comment counts. A new push or a new run makes a new digest, and approvals begin anew.</sub>",
     ]
 
 

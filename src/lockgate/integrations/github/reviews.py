@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lockgate.integrations.github.schema import IssueEvent, Review
-from lockgate.signoff.decision import Ballot
+from lockgate.signoff.decision import Ballot, UnclearWords
 from lockgate.signoff.policy import Person, SignoffPolicy
 
 _STATES = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a mere comment leaves a person's state as it is
@@ -31,6 +31,15 @@ def requests_changes(
             by = next((one for one in people if actor is not None and one.is_(actor)), None)
             if by is None or (by != person and made.made_by(by)):
                 yield review
+
+
+def approved_after(reviews: Sequence[Review], policy: SignoffPolicy, words: UnclearWords) -> bool:
+    """Whether a person's newest review approves, and came after words of theirs: so these were no objection."""
+    newest = _newest(reviews, policy.people())
+    return any(
+        person.is_(words.by) and review.state == "APPROVED" and review.changed_at > words.at
+        for person, review in newest.items()
+    )
 
 
 def any_dismissed(reviews: Sequence[Review], policy: SignoffPolicy | None) -> bool:
