@@ -18,6 +18,7 @@ from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot
 
 TAG = "POST /api/2.0/mlflow/model-versions/set-tag"
+HOLDER = "POST /api/2.0/mlflow/runs/set-tag"
 FILES = ("/mlflow-artifacts/", "/model-versions/get-download-uri", "/server-info")
 
 

@@ -32,6 +32,13 @@ class Spec(RegistrySpec):
 class MemoryLedger:
     def __init__(self) -> None:
         self.entries: dict[str, str] = {}
+        self.note: str | None = None
+
+    def holder(self) -> str | None:
+        return self.note
+
+    def show_holder(self, text: str) -> None:
+        self.note = text
 
     def keys(self) -> Mapping[str, str]:
         return dict(self.entries)

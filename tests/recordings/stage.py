@@ -253,7 +253,8 @@ def _experiment(client: Any, model: str, experiment: Any) -> dict[str, Any]:
 
 
 def _ours(tag: str) -> bool:
-    return not tag.startswith("mlflow.") or tag == "mlflow.runName"
+    """Whether a tag of a run is lockgate's, and of no process."""
+    return (not tag.startswith("mlflow.") or tag == "mlflow.runName") and tag != "lockgate.holder"
 
 
 def _artifacts(client: Any, run: str, path: str | None = None) -> list[str]:

@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from lockgate.errors import LockgateError, Refused, RegistryError, ServingFault, Waiting
-from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.promotion.ledger.holder import renewing
 from lockgate.promotion.ledger.projection import Tags, all_tags
 from lockgate.promotion.ledger.steps import (
     TURNS,
@@ -132,9 +133,13 @@ def carry_out(
             if draft is not None and state.chain.ending(draft) == "abandoned":
                 raise _abandoned(model, draft)
             return state if switched is None else _follow(operator, state, switched)
-        if isinstance(step, InProgress | Overtaken):
+        objection = operator.objection_to_hold(state.chain, step.entry) if isinstance(step, InProgress) else None
+        if objection is not None:
+            _give_up(operator, state.chain, step.entry, objection)
+            state = _reread(operator, state)
+        elif isinstance(step, InProgress | Overtaken):
             raise _blocked(model, step, state.chain)
-        if isinstance(step, Claim):
+        elif isinstance(step, Claim):
             state = _claim(operator, state, step.entry)
         elif isinstance(step, Apply):
             state = apply_entry(operator, state, step, tries=applied)
@@ -153,8 +158,17 @@ def _claim(operator: Operator, state: RegistryState, entry: Entry) -> RegistrySt
     """Write the entry unless somebody else did; what others wrote is read anew."""
     ledger, text = operator.registry.ledger(operator.model), entry.bytes.decode()
     if ledger.put_if_absent(f"epoch-{entry.epoch}", text) != text:
-        return replace(state, chain=read_chain(ledger.keys()).whole())
+        return replace(state, chain=operator.read_chain())
+    with suppress(LockgateError, OSError):  # whoever comes meanwhile waits for the lease
+        operator.show_holder(entry)
     return replace(state, chain=replace(state.chain, entries=(*state.chain.entries, Entry.read(text))))
+
+
+def _give_up(operator: Operator, chain: Chain, entry: Entry, reason: str) -> None:
+    """Write `failed-N`: nobody waits for whoever claimed the entry, who may still wake. The entry stays unfinished."""
+    note = reason.partition("\n")[0][:_NOTE]
+    mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending="failed", note=note)
+    operator.registry.ledger(operator.model).put_if_absent(f"failed-{entry.epoch}", mark.bytes.decode())
 
 
 def _finish(operator: Operator, state: RegistryState, step: Finish, tags: Mapping[str, str]) -> RegistryState:
@@ -205,13 +219,12 @@ def _switch(operator: Operator, switch_traffic: TrafficSwitch, chain: Chain, ent
     """Switch traffic. Where that fails, `failed-N` lets others go on at once; the entry stays unfinished."""
     model = operator.model
     try:
-        return switch_traffic(entry)
+        with renewing(lambda: operator.show_holder(entry)):
+            return switch_traffic(entry)
     except BaseException as failure:
-        message = failure.message if isinstance(failure, LockgateError) else type(failure).__name__
-        note = message.partition("\n")[0][:_NOTE]
-        mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending="failed", note=note)
         with suppress(RegistryError):  # its lease ends anyway
-            operator.registry.ledger(model).put_if_absent(f"failed-{entry.epoch}", mark.bytes.decode())
+            message = failure.message if isinstance(failure, LockgateError) else type(failure).__name__
+            _give_up(operator, chain, entry, message)
         if not isinstance(failure, ServingFault):
             raise
         other = " --to VERSION" if entry.kind == "rolled_back" else ""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Entry, Kind
+from lockgate.promotion.ledger.holder import Holder, Process
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.registries.ports import Registry, Stages
 from lockgate.signoff.identity import Identity
+from lockgate.signoff.vote import CLOCK_SKEW
+from lockgate.units import utc_text
 
 Clock = Callable[[], datetime]
 TrafficSwitch = Callable[[Entry], str]
@@ -28,7 +31,8 @@ class Operator:
     """Who moves the versions of a model, in which registry, and under which policy.
 
     switch_traffic: makes serving follow an entry and says what that led to, None where the policy has no switch.
-    rollback_owners: what the entries say of who must agree to a rollback.
+    rollback_owners: what the entries say of who must agree to a rollback. process: who carries entries out. is_gone: whether
+    another process certainly does not any more. at_once: the reason for which an entry of others is not waited for.
     """
 
     registry: Registry
@@ -39,10 +43,33 @@ class Operator:
     clock: Clock
     switch_traffic: TrafficSwitch | None = None
     rollback_owners: tuple[str, ...] | None = None
+    process: Process = field(default_factory=Process.current)
+    is_gone: Callable[[Process], bool] = lambda process: process.is_gone
+    at_once: str | None = None
 
     def read_state(self) -> RegistryState:
         """Read ledger, aliases and stages. Raises Refused where the ledger is broken or deleted."""
         return read_state(self.registry, self.model)
+
+    def read_chain(self) -> Chain:
+        """Read the ledger. Raises Refused where it is broken or deleted."""
+        return _read_chain(self.registry, self.model)
+
+    def show_holder(self, entry: Entry) -> None:
+        """Say that we carry out an entry. Raises as any write does; nothing rests on it."""
+        note = Holder(entry.sha256, self.clock(), self.process)
+        self.registry.ledger(self.model).show_holder(note.bytes.decode())
+
+    def objection_to_hold(self, chain: Chain, entry: Entry) -> str | None:
+        """Why nobody need wait for whoever holds an unfinished entry; None where they may be at it."""
+        holder, now = chain.holder, self.clock()
+        if self.at_once is not None:
+            return f"taken over at once: {self.at_once}"
+        if holder is not None and holder.entry == entry.sha256 and self.is_gone(holder.process):
+            return f"{holder}, which carried it out, is gone"
+        if entry.at > now + CLOCK_SKEW:
+            return f"it is dated {utc_text(entry.at)}, which is still to come at {utc_text(now)}"
+        return None
 
     def draft(self, chain: Chain, kind: Kind, **fields: Any) -> Entry:
         """The entry of ours that would come next. fields: the others of `Chain.draft`."""
@@ -78,5 +105,11 @@ class RegistryState:
 
 def read_state(registry: Registry, model: str) -> RegistryState:
     """Read ledger and aliases. Raises Refused where the ledger is broken or deleted."""
-    chain = read_chain(registry.ledger(model).keys()).whole()
+    chain = _read_chain(registry, model)
     return RegistryState(chain, registry.aliases(model), registry.stages(model))
+
+
+def _read_chain(registry: Registry, model: str) -> Chain:
+    ledger = registry.ledger(model)
+    chain = read_chain(ledger.keys()).whole()
+    return replace(chain, holder=Holder.read(ledger.holder()))

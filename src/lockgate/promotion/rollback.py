@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from lockgate.errors import NotFound, Refused, UnknownOutcome, Waiting
 from lockgate.hashing import sha256
-from lockgate.promotion.apply import carry_out, revert_late_write, serving_notes
+from lockgate.promotion.apply import carry_out, revert_late_write, serving_notes, settle
 from lockgate.promotion.compatibility import ClientCompatibility, compare_signatures
 from lockgate.promotion.ledger.chain import Chain
-from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.entry import Entry, version_text
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.operator import Operator, RegistryState
 from lockgate.promotion.outcome import ForwardedEntry, Outcome, require_reason
@@ -37,13 +38,20 @@ def rollback(
     if consent is not None and unfinished is not None and unfinished.kind != "rolled_back":
         consent.check_unfinished(unfinished)
     state, forwarded = _finish_unfinished(operator, state, to)
-    if forwarded and forwarded[0].entry.kind == "rolled_back" and forwarded[0].ending == "done":
+    if forwarded and _is_meant(forwarded[0].entry, to) and forwarded[0].ending == "done":
         note = "that was the rollback which had been left unfinished; nothing further was rolled back"
         return _outcome(operator, forwarded[0].entry, state, forwarded, [note], already=True)
     before = state.standing
+    if to is not None and to == before.production != state.aliases.get("production"):
+        return _put_back(operator, to, forwarded)
     if to is not None and _just_done(state, to):
         return _outcome(operator, state.chain.moves[0], state, forwarded, [], already=True)
-    plan = _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
+    try:
+        plan = _plan(operator, state, to, withdrawn_ok=withdrawn_ok)
+    except Refused:
+        with suppress(Waiting):  # whoever reads what stands shall see it, and not what somebody set too late
+            settle(operator)
+        raise
     votes = () if consent is None else tuple(consent(plan))
     notes = [*_describe_alias(state, before), *_store_votes(registry, before, plan, votes)]
     draft = operator.draft(
@@ -153,14 +161,14 @@ def _finish_unfinished(
 ) -> tuple[RegistryState, tuple[ForwardedEntry, ...]]:
     """Where things stand once an unfinished entry is out of the way.
 
-    A rollback that was left unfinished is finished: whoever repeats the command wants that one, not a second. Anything
-    else is ended without switching traffic to a version that is to be left anyway.
+    A rollback to that version is finished: whoever repeats the command wants that one, not a second. Anything else, other
+    rollbacks too, is ended without switching traffic to a version that is to be left anyway.
     """
     entry = state.chain.unfinished
     if entry is None:
         return state, ()
-    same = to == entry.target or (to is None and entry.kind == "rolled_back")
-    state = carry_out(operator, state, None, leave_serving=not same)
+    stays = to == entry.target or _is_meant(entry, to)
+    state = carry_out(operator, state, None, leave_serving=not stays)
     return state, (ForwardedEntry(entry, state.chain.ending(entry) or "done"),)
 
 
@@ -168,6 +176,25 @@ def _just_done(state: RegistryState, to: str) -> bool:
     """Whether the version is Production because of a rollback to it, which nothing followed."""
     last = next(iter(state.chain.moves), None)
     return last is not None and (last.kind, last.target, state.aliases.get("production")) == ("rolled_back", to, to)
+
+
+def _is_meant(entry: Entry, to: str | None) -> bool:
+    """Whether an unfinished entry is the rollback that is asked for."""
+    return entry.kind == "rolled_back" and to in (None, entry.target)
+
+
+def _put_back(operator: Operator, to: str, forwarded: tuple[ForwardedEntry, ...]) -> Outcome:
+    """Let the alias show the Production that the ledger has. Raises Refused where it was moved by hand."""
+    state, repaired = settle(operator)
+    holder, entry = state.aliases.get("production"), state.chain.moves[0]
+    if (entry.target, holder) != (to, to):
+        raise Refused(
+            f"version {state.standing.production} is Production in the ledger, and the alias points to "
+            f"{version_text(holder)}",
+            code="moved_by_hand",
+            remedy=f"gate verify {operator.model} --repair points it back",
+        )
+    return _outcome(operator, entry, state, (*forwarded, *repaired), [], already=True)
 
 
 def _describe_alias(state: RegistryState, before: Standing) -> list[str]:

@@ -67,7 +67,7 @@ def test_an_unfinished_entry_is_shown_with_its_lease(models: Models, model: str)
     ledger.put_if_absent("epoch-2", entry.bytes.decode())
 
     assert status(models.registry, model, promotion=PROMOTION, now=NOW).problems == (
-        "revision 2 (epoch 2) (promoted by ci (unverified)) is in progress until 2026-11-21T12:10:00.000Z",
+        "revision 2 (epoch 2) (promoted by ci (unverified)) is in progress until 2026-11-21T12:01:00.000Z",
     )
     assert "unfinished" in status(models.registry, model, promotion=PROMOTION, now=NOW + timedelta(hours=1)).problems[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 @click.option(
     "--sign-only", type=click.Path(path_type=Path), help="Sign with --key, write the consent here, move nothing."
 )
+@click.option(
+    "--now",
+    "at_once",
+    metavar="REASON",
+    help="Wait for nobody: take over what another process has begun, with why; it may still be alive.",
+)
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
 @click.option(
     "--registry",
@@ -45,6 +52,7 @@ def command(
     key: Path | None,
     vote: Path | None,
     sign_only: Path | None,
+    at_once: str | None,
     path: Path | None,
     uri: str | None,
     as_json: bool,
@@ -53,6 +61,7 @@ def command(
     from lockgate.cli.console import show_outcome
     from lockgate.cli.notifications import notify_moved
     from lockgate.cli.owner_consent import OwnerConsent
+    from lockgate.promotion.outcome import require_reason
     from lockgate.promotion.rollback import plan_rollback, rollback
 
     if key is not None and vote is not None:
@@ -60,6 +69,8 @@ def command(
     if sign_only is not None and key is None:
         raise UsageError("--sign-only needs a key", remedy="add --key FILE")
     pipeline, operator, policy = _authority(model, path, uri)
+    if at_once is not None:
+        operator = replace(operator, at_once=require_reason(at_once))
     source = "the pipeline" if pipeline is not None else "the ledger"
     consent = OwnerConsent(
         policy, operator.actor, reason=reason, key=key, vote=vote, source=source, clock=operator.clock

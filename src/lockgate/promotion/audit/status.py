@@ -171,10 +171,14 @@ def _problems(model: str, chain: Chain, standing: Standing, aliases: dict[str, s
         problems.append(f"the ledger does not hold together: {chain.bad}")
     entry = chain.unfinished
     if entry is not None:
-        until = utc_text(entry.lease_ends)
+        until = utc_text(chain.held_until(entry))
         problems.append(
             f"{entry.label} ({entry.kind.replace('_', ' ')} by {entry.actor}) is "
-            + (f"in progress until {until}" if now < entry.lease_ends else "unfinished; the next command finishes it")
+            + (
+                f"in progress until {until}"
+                if chain.is_held(entry, now)
+                else "unfinished; the next command finishes it"
+            )
         )
     elif standing.production is None and "production" in aliases:
         problems.append(

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from lockgate.errors import Refused
 from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind, Source, version_text
+from lockgate.promotion.ledger.holder import Holder
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.signoff.identity import Identity
 
@@ -23,13 +24,15 @@ _KEY = re.compile(r"(epoch|done|failed)-([1-9][0-9]{0,8})")
 class Chain:
     """The ledger as far as it holds together. `bad` names the first entry that does not, None where all is well.
 
-    done: epoch → what ended it. failed: epoch → the first time that somebody who carried it out gave up.
+    done: epoch → what ended it. failed: epoch → the first time that it was given up, by whoever carried it out or from them.
+    holder: who carries out the last entry, as far as they say so.
     """
 
     entries: tuple[Entry, ...] = ()
     done: Mapping[int, Done] = field(default_factory=dict)
     bad: str | None = None
     failed: Mapping[int, Done] = field(default_factory=dict)
+    holder: Holder | None = None
 
     @property
     def last(self) -> Entry | None:
@@ -78,9 +81,17 @@ class Chain:
         return None if mark is None else mark.ending
 
     def held_until(self, entry: Entry) -> datetime:
-        """Until when others leave an unfinished entry to whoever claimed it."""
-        failed = self.failed.get(entry.epoch)
-        return entry.lease_ends if failed is None else min(failed.at, entry.lease_ends)
+        """Until when others leave an unfinished entry to whoever claimed it, and renews the lease meanwhile."""
+        if entry.epoch in self.failed:
+            return min(self.failed[entry.epoch].at, entry.lease_ends)
+        renewed = (
+            self.holder.at + entry.lease if self.holder and self.holder.entry == entry.sha256 else entry.lease_ends
+        )
+        return max(renewed, entry.lease_ends)
+
+    def is_held(self, entry: Entry, now: datetime) -> bool:
+        """Whether others leave an unfinished entry alone now. One that was given up is free, whatever anybody's clock shows."""
+        return entry.epoch not in self.failed and now < self.held_until(entry)
 
     def late_writer(self, alias: str, version: str) -> Entry | None:
         """The last entry whose writer may have set the alias after that entry was over; None where there is none.
@@ -92,7 +103,7 @@ class Chain:
         for entry in self.entries:
             mark, after = self.done.get(entry.epoch), standing.after(entry)
             if mark is not None and after.aliases.get(alias) == version:
-                taken_over = mark.at >= self.held_until(entry) or mark.ending == "abandoned"
+                taken_over = not self.is_held(entry, mark.at) or mark.ending == "abandoned"
                 late = entry if taken_over else late
             standing = standing if mark is None or mark.ending == "abandoned" else after
         return late

@@ -126,7 +126,7 @@ class PromotionPolicy(Config):
     branch: str | None = Field(default=None, pattern=r"^[^\s~^:?*\[\\]+$")
     soak: Duration = timedelta(hours=48)
     retain: Duration = RETAIN_FLOOR
-    lease: Duration = timedelta(minutes=10)
+    lease: Duration = timedelta(minutes=1)
     way_back: str = "prove"
     switch: SwitchSpec | None = None
     copy_to: ModelName | None = Field(default=None, min_length=1)
@@ -145,7 +145,8 @@ class PromotionPolicy(Config):
 
     @model_validator(mode="after")
     def _lease_outlasts_the_switch(self) -> PromotionPolicy:
-        if self.switch is not None and self.lease <= self.switch.timeout:
+        named = "lease" in self.model_fields_set  # the usual one is renewed while the switch runs
+        if self.switch is not None and named and self.lease <= self.switch.timeout:
             raise ValueError(
                 f"others would take over after {duration_text(self.lease)} (lease) while the switch may still run "
                 f"({duration_text(self.switch.timeout)}); make lease longer, at least a minute more"

@@ -95,7 +95,7 @@ def next_step(
     unfinished = chain.unfinished
     if unfinished is not None:
         ours = draft is not None and draft.bytes == unfinished.bytes
-        if not ours and now < chain.held_until(unfinished):
+        if not ours and chain.is_held(unfinished, now):
             return InProgress(unfinished)
         before = standing(chain.finished)
         lost = unfinished.target in gone

@@ -13,6 +13,7 @@ from lockgate.registries.mlflow.experiments import ModelExperiments
 
 LONGEST = 5500  # MLflow cuts params at 6,000 characters without saying so
 _POINTER = "ledger_run"
+_HOLDER = "lockgate.holder"
 
 
 class MlflowLedger:
@@ -28,6 +29,7 @@ class MlflowLedger:
         self._name = f"lockgate-ledger/{model}"
         self._entries = f"lockgate-ledger/{model}/entries"
         self._run_id: str | None = None
+        self._holder: str | None = None
 
     def keys(self) -> Mapping[str, str]:
         run_id = self._find()
@@ -49,6 +51,19 @@ class MlflowLedger:
             lambda: self._params(run_id).get(key),
             value,
         )
+
+    def holder(self) -> str | None:
+        return self._holder
+
+    def show_holder(self, text: str) -> None:
+        from mlflow.entities import RunTag
+
+        run_id = self._find()
+        if run_id is not None:
+            self._client.write(
+                f"who carries out an entry of {self._model}",
+                lambda mlflow: mlflow.runs.set_tag(run_id, RunTag(_HOLDER, text)),
+            )
 
     def _find(self) -> str | None:
         """The run that is the ledger, None before the first entry."""
@@ -72,6 +87,7 @@ class MlflowLedger:
             raise self._deleted(f"its run {run_id} is gone") from error
         if experiments.is_deleted(run.info):
             raise self._deleted(f"its run {run_id} is deleted")
+        self._holder = run.data.tags.get(_HOLDER)
         return dict(run.data.params)
 
     def _begin(self) -> str:
