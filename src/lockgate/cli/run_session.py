@@ -20,7 +20,7 @@ from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.notifications import notify_waiting
 from lockgate.cli.run_document import next_commands
 from lockgate.data.dataset import Dataset
-from lockgate.errors import UsageError, machine_fault
+from lockgate.errors import RegistryError, UsageError, Waiting, machine_fault
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder, forget_keys, held, mark_cut_off, new_run_id, owner_is_gone, runs
@@ -79,7 +79,11 @@ class FinishedRun:
 
     def stage(self) -> FinishedRun:
         """Publish; on a pass record Staging. An observed or partial run is published and can promote nothing."""
-        production = self.session.stage(self.evidence, self.folder)
+        try:
+            production = self.session.stage(self.evidence, self.folder)
+        except (RegistryError, Waiting) as error:  # what was measured is kept
+            error.remedy = "; ".join(filter(None, (error.remedy, f"this run is staged by {self.staging_command}")))
+            raise
         candidate = str(self.evidence.candidate["version"])
         return replace(self, published=True, in_production=self.in_production or production == candidate)
 
