@@ -13,6 +13,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
+from lockgate.signoff.unclear_words import UnclearWords, still_unclear, unclear_reason
 from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
 from lockgate.text import one_line
 from lockgate.units import duration_text, utc, utc_text
@@ -26,19 +27,6 @@ class Objection:
 
     code: str
     reason: str
-
-
-@dataclass(frozen=True)
-class UnclearWords:
-    """Words of somebody to the gate that were not understood, and where they stand.
-
-    approving: they look like an approval, so that they are an objection only where one counts already.
-    """
-
-    by: Identity
-    at: datetime
-    url: str
-    approving: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +94,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
         return rejected
     if policy.nobody_signs:
-        if unclear := _still_unclear(people, ballot, newest, {}):
+        if unclear := still_unclear(people, ballot.unclear, newest, {}):
             return _hold_unclear(people, unclear, tuple(ignored), ())
         return hold or SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     unknown = unknown_authors(policy, people, ballot)
@@ -114,7 +102,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
     check = partial(_check_approval, policy, evidence, ballot, now)
     counted, signed, missing = count_votes(policy.require, newest, ignored, verb="approve", check=check)
-    unclear = _still_unclear(people, ballot, newest, counted)
+    unclear = still_unclear(people, ballot.unclear, newest, counted)
     if not missing and unclear:
         return _hold_unclear(people, unclear, tuple(ignored), hashes_of(counted.values()))
     if not missing:
@@ -144,35 +132,17 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     )
 
 
-def _still_unclear(
-    people: Sequence[Person], ballot: Ballot, newest: Mapping[Person, Vote], counted: Mapping[Person, Vote]
-) -> tuple[UnclearWords, ...]:
-    """The words of owners that were not understood, and that no later vote of the same person on this evidence made clear."""
-    first = min((vote.at for vote in counted.values()), default=None)
-    standing = []
-    for words in ballot.unclear:
-        person = next((person for person in people if person.is_(words.by)), None)
-        later = newest.get(person) if person is not None else None
-        if person is None or (later is not None and later.at > words.at):
-            continue
-        # who approved already says nothing new by what looks like an approval
-        if not words.approving or (person not in counted and first is not None and first <= words.at):
-            standing.append(words)
-    return tuple(standing)
-
-
 def _hold_unclear(
     people: Sequence[Person],
     unclear: tuple[UnclearWords, ...],
     ignored: tuple[IgnoredVote, ...],
     counted: tuple[str, ...],
 ) -> SignoffDecision:
-    words = unclear[-1]
-    name = next((person.name for person in people if person.is_(words.by)), str(words.by))
+    name, reason = unclear_reason(people, unclear[-1])
     return SignoffDecision(
         "pending",
         "unclear",
-        f"{name} wrote something to the gate that it does not understand, and that may be an objection: {words.url}",
+        reason,
         f"ask {name} to say it anew in a form that is known: to approve, to reject or to revoke",
         counted=counted,
         ignored=ignored,

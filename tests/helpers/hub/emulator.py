@@ -192,6 +192,11 @@ class World:
         self.editors[number] = by
         return self.event("edited", made, sender=by, changes={"body": {"from": before}})
 
+    def edit_elsewhere(self, made: dict[str, Any], by: str, body: str) -> None:
+        """A review, whose time stays what it was, or what stands beside a line."""
+        made |= {"body": body} | ({"updated_at": self.tick()} if "updated_at" in made else {})
+        self.editors[made["id"]] = by
+
     def delete(self, number: int, by: str) -> dict[str, Any]:
         self.tick()
         return self.event("deleted", self.comments.pop(number), sender=by)
@@ -309,6 +314,7 @@ class World:
             example = self.contract.example("pulls/list-review-comments")[0]
             beside = [{**example, **one, "user": self._account(one["user"])} for one in self.beside_lines]
             for one in beside:
+                one["node_id"] = f"PRRC_{one['id']}"
                 one["html_url"] = f"https://github.com/{NAME}/pull/{NUMBER}#discussion_r{one['id']}"
             return self._page(path, beside, told)
         if path == f"issues/{NUMBER}/events":
@@ -389,16 +395,22 @@ class World:
         nodes: list[dict[str, Any] | None] = []
         errors = []
         for one in asked["variables"]["ids"]:
-            number = int(one.removeprefix("IC_"))
-            if number not in self.comments:
+            number = int(one.rpartition("_")[2])
+            written = [
+                self.comments.get(number),
+                *(one for one in self.reviews + self.beside_lines if one["id"] == number),
+            ]
+            made = next((one for one in written if one is not None), None)
+            if made is None:
                 nodes.append(None)
                 errors.append(
                     {"type": "NOT_FOUND", "message": f"Could not resolve to a node with the global id of '{one}'"}
                 )
                 continue
             by = self.editors.get(number)
-            edited = {"lastEditedAt": self.comments[number]["updated_at"], "editor": {"login": by}}
-            nodes.append(edited if by is not None else {"lastEditedAt": None, "editor": None})
+            times = [made[name] for name in ("updated_at", "created_at", "submitted_at") if name in made]
+            changed = by is not None or len(set(times)) > 1
+            nodes.append({"lastEditedAt": times[0] if changed else None, "editor": by and {"login": by}})
         kinds = {one["filename"]: "RENAMED" if "previous_filename" in one else "MODIFIED" for one in self.files}
         shown = [{"path": one["filename"], "changeType": kinds[one["filename"]]} for one in self.files[:100]]
         pull = {"files": {"totalCount": len(self.files), "nodes": shown}, "reviews": {"totalCount": len(self.reviews)}}
@@ -429,7 +441,8 @@ class World:
     def _review(self, made: dict[str, Any]) -> dict[str, Any]:
         example = self.contract.example("pulls/list-reviews")[0]
         url = f"https://github.com/{NAME}/pull/{NUMBER}#pullrequestreview-{made['id']}"
-        return {**example, **made, "user": self._account(made["user"]), "html_url": url}
+        node = f"PRR_{made['id']}"
+        return {**example, **made, "user": self._account(made["user"]), "html_url": url, "node_id": node}
 
     def _run(self, made: dict[str, Any]) -> dict[str, Any]:
         example = self.contract.example("actions/list-workflow-runs")["workflow_runs"][0]

@@ -29,6 +29,7 @@ from lockgate.integrations.github.schema import (
     PullRequest,
     Review,
     ReviewComment,
+    Statement,
     WorkflowRun,
     WorkflowRuns,
     parse,
@@ -40,7 +41,7 @@ BOT = "github-actions[bot]"
 COMMENT_CHARACTERS = 60_000
 EDITS_QUERY = """\
 query($ids: [ID!]!, $owner: String!, $name: String!, $number: Int!) {
-  nodes(ids: $ids) { ... on IssueComment { lastEditedAt editor { login } } }
+  nodes(ids: $ids) { ... on Comment { lastEditedAt editor { login } } }
   repository(owner: $owner, name: $name) {
     pullRequest(number: $number) {
       files(first: 100) { totalCount nodes { path changeType } }
@@ -136,7 +137,7 @@ class GitHub:
         events = self._entries(IssueEvent, f"issues/{number:d}/events")
         return {event.review: event for event in events if event.review is not None}
 
-    def edits_and_files(self, pull: PullRequest, comments: Sequence[Comment]) -> EditsAndFiles | None:
+    def edits_and_files(self, pull: PullRequest, comments: Sequence[Statement]) -> EditsAndFiles | None:
         """Whether those comments (at most 100) were ever edited, and the pull request's files; None without GraphQL.
 
         REST gives times to the second, so it does not show an edit within the second of the writing. It is a POST, and

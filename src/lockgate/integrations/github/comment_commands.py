@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import canonical, is_digest
-from lockgate.integrations.github.closing_words import Meaning, closing_meaning
+from lockgate.integrations.github.closing_words import closing_meaning
 from lockgate.integrations.github.reviews import approved_after, requests_changes
 from lockgate.integrations.github.schema import (
     Comment,
@@ -22,8 +22,9 @@ from lockgate.integrations.github.schema import (
     Statement,
     WorkflowRun,
 )
-from lockgate.signoff.decision import Ballot, Objection, SignoffDecision, UnclearWords
+from lockgate.signoff.decision import Ballot, Objection, SignoffDecision
 from lockgate.signoff.policy import SignoffPolicy
+from lockgate.signoff.unclear_words import UnclearWords
 from lockgate.signoff.vote import Verb, Vote
 
 REASON = 2000  # characters of a reason that are kept
@@ -44,12 +45,16 @@ class CommentCommand:
 
 @dataclass(frozen=True)
 class Statements:
-    """What people wrote about a pull request, as it is now. dismissals: review → the event of its dismissal."""
+    """What people wrote about a pull request, as it is now.
+
+    dismissals: review → the event of its dismissal. altered: nodes of what somebody else edited, so that nobody knows the words.
+    """
 
     comments: Sequence[Comment] = ()
     reviews: Sequence[Review] = ()
     elsewhere: Sequence[Statement] = ()
     dismissals: Mapping[int, IssueEvent] = field(default_factory=dict)
+    altered: Collection[str] = ()
 
     def __iter__(self) -> Iterator[Statement]:
         yield from sorted(self.comments, key=lambda comment: comment.id)
@@ -114,7 +119,8 @@ def ballot(
     for statement in statements:
         if isinstance(statement, Comment) and statement.pull_number != str(pull.number):
             raise GitHubError(f"comment {statement.id} is not below pull request {pull.number}")
-        for vote in _votes(statement, statement.body, evidence, policy, run):
+        altered = statement.node_id in statements.altered
+        for vote in _votes(statement, statement.body, evidence, policy, run, altered=altered):
             objection = None
             if isinstance(statement, Comment) and vote.verb != "reject":
                 objection = _objection(statement, event, edited)
@@ -142,7 +148,7 @@ def ballot(
 
 
 def closing_record(
-    statements: Iterable[Statement],
+    statements: Statements,
     event: CommentEvent | None,
     subject: Evidence | UnevaluatedCommit,
     policy: SignoffPolicy,
@@ -152,7 +158,11 @@ def closing_record(
 
     Strangers' comments are left out, so that nobody can fill the record up.
     """
-    current = [vote for statement in statements for vote in _votes(statement, statement.body, subject, policy)]
+    current = [
+        vote
+        for statement in statements
+        for vote in _votes(statement, statement.body, subject, policy, altered=statement.node_id in statements.altered)
+    ]
     ours = [vote for vote in [*current, *_taken_back(event, subject, policy)] if policy.owner_of(vote.by) is not None]
     closing = _closing([*ours, *old])
     return b"".join(closing[key].bytes + b"\n" for key in sorted(closing))
@@ -196,6 +206,8 @@ def _votes(
     evidence: Evidence | UnevaluatedCommit,
     policy: SignoffPolicy,
     run: WorkflowRun | None = None,
+    *,
+    altered: bool = False,
 ) -> list[Vote]:
     """The vote in a statement, and what an owner says there to the gate that is not understood, as a rejection marked so.
 
@@ -213,8 +225,9 @@ def _votes(
     votes = []
     if command is not None and command.verb in ("approve", "reject", "revoke"):
         votes.append(_cast(statement, body, command, evidence, run))
-    if heard in ("unclear", "approving") and (command is None or command.verb != "reject"):
-        votes.append(_cast(statement, body, CommentCommand("reject"), evidence, run, heard=heard))
+    hearing = "altered" if altered and owner and heard != "unclear" else heard
+    if hearing is not None and (command is None or command.verb != "reject"):
+        votes.append(_cast(statement, body, CommentCommand("reject"), evidence, run, heard=hearing))
     return votes
 
 
@@ -225,7 +238,7 @@ def _cast(
     evidence: Evidence | UnevaluatedCommit,
     run: WorkflowRun | None = None,
     *,
-    heard: Meaning | None = None,
+    heard: str | None = None,
 ) -> Vote:
     """A vote, its bytes with the statement itself and, where it is known, the run that it concerns."""
     if statement.user is None:
@@ -301,7 +314,7 @@ def _commented(vote: Vote, key: str) -> Any:
 
 
 def _unclear(vote: Vote) -> UnclearWords:
-    return UnclearWords(vote.by, vote.at, str(_commented(vote, "url")), approving=_heard_as(vote) == "approving")
+    return UnclearWords(vote.by, vote.at, str(_commented(vote, "url")), _heard_as(vote))
 
 
 def _review_reason(review: Review) -> str:

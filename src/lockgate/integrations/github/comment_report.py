@@ -15,8 +15,9 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.closing_words import HELP
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
-from lockgate.signoff.decision import Ballot, SignoffDecision, UnclearWords, missing_text
+from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.policy import Person, SignoffPolicy
+from lockgate.signoff.unclear_words import UnclearWords
 from lockgate.text import colon, cut, fit, html, markdown, utf16
 from lockgate.units import utc
 
@@ -291,7 +292,9 @@ def _decision(signoff: SignoffStatus) -> list[str]:
         return []
     # what is ignored is listed below, and not repeated
     reason = missing_text(decision.missing, ()) if decision.missing else decision.reason
-    reason = "an owner's words were not understood" if decision.code == "unclear" else reason
+    if decision.code == "unclear":
+        altered = decision.unclear[-1].altered
+        reason = f"an owner's words were {'edited by somebody else' if altered else 'not understood'}"
     help_text = _AFTER.get(decision.state) or decision.remedy
     remedy = f". {_text(help_text[:1].upper() + help_text[1:])}." if help_text and decision.state != "pending" else ""
     state = f"**{_text(reason)}**" if decision.code == "approved" else f"**{decision.state}**: {_text(reason)}"
@@ -310,8 +313,13 @@ def _unclear(policy: SignoffPolicy, unclear: Sequence[UnclearWords]) -> Iterator
         person = next((person for person in policy.people() if person.is_(words.by)), None)
         who = _text(str(words.by), 80) if person is None else _mention(person)
         where = f"[these words]({words.url})" if _URL.fullmatch(words.url) else "words"
+        problem = (
+            f"somebody else edited {where} of yours"
+            if words.altered
+            else f"the gate does not understand {where} of yours"
+        )
         yield (
-            f"* {who}: the gate does not understand {where} of yours, and promotes nothing while they may be an objection. "
+            f"* {who}: {problem}, and promotes nothing while they may be an objection. "
             "Please comment `/gate reject`, `/gate revoke` to take them back, or the line that approves."
         )
 

@@ -63,6 +63,7 @@ class PullRequestState:
     comments: those that can matter, and ours. elsewhere: what is addressed to the gate beside the lines of files.
     edited: ids of comments that would approve or lift a rejection, and were edited though their times do not show it.
     updates: commits that bring the base and nothing else. pushers: commit → who started its first run.
+    altered: reviews and what stands beside lines, by node, that somebody else than their author edited.
     """
 
     pull: PullRequest
@@ -79,10 +80,11 @@ class PullRequestState:
     dismissals: Mapping[int, IssueEvent] = field(default_factory=dict)
     updates: frozenset[str] = frozenset()
     pushers: Mapping[str, Account] = field(default_factory=dict)
+    altered: frozenset[str] = frozenset()
 
     @property
     def statements(self) -> Statements:
-        return Statements(self.comments, self.reviews, self.elsewhere, self.dismissals)
+        return Statements(self.comments, self.reviews, self.elsewhere, self.dismissals, self.altered)
 
     def ballot(self, policy: BranchPolicy, event: CommentEvent | None = None) -> Ballot:
         """The votes on the evidence, and what stands against it. Raises ValueError without evidence."""
@@ -134,6 +136,7 @@ def read_state(
     suspects = () if evidence is None else unverified(comments, evidence)
     edited, files, unreviewed = _edits_and_files(hub, pull, suspects)
     reviews, elsewhere = ((), ()) if unreviewed else _reviews(hub, number, policy)
+    altered = _altered(hub, pull, [*reviews, *elsewhere])
     return PullRequestState(
         pull,
         comments,
@@ -145,10 +148,11 @@ def read_state(
         edited,
         workflow,
         reviews,
-        elsewhere,
+        tuple(comment for comment in elsewhere if comment.node_id in altered or matters(comment, policy)),
         hub.dismissals(number) if any_dismissed(reviews, policy) else {},
         frozenset(_updates(hub, commits, policy)),
         hub.pushers(workflow, pull.head.ref) if len(commits) > 1 else {},
+        altered,
     )
 
 
@@ -169,15 +173,34 @@ def _kept_comments(hub: GitHub, number: int, policy: SignoffPolicy | None) -> tu
 def _reviews(
     hub: GitHub, number: int, policy: SignoffPolicy | None
 ) -> tuple[tuple[Review, ...], tuple[Statement, ...]]:
-    """(those of people with a vote, what they say to the gate beside lines of files, which are always part of a review)."""
+    """(those of people with a vote, what they say beside lines of files, which is always part of a review)."""
     reviews = list[Review]()
     reviewed = False
     for review in hub.each_review(number):
         reviewed = True
-        if review.user is not None and (policy is None or policy.owner_of(review.user.identity) is not None):
+        if _has_vote(review, policy):
             reviews.append(review)
     listed = hub.each_review_comment(number) if reviewed else ()
-    return tuple(reviews), tuple(comment for comment in listed if matters(comment, policy))
+    return tuple(reviews), tuple(comment for comment in listed if _has_vote(comment, policy))
+
+
+def _has_vote(statement: Statement, policy: SignoffPolicy | None) -> bool:
+    """Whether a person with a vote wrote it. policy: None where everybody could have one."""
+    user = statement.user
+    return user is not None and (policy is None or policy.owner_of(user.identity) is not None)
+
+
+def _altered(hub: GitHub, pull: PullRequest, statements: Sequence[Statement]) -> frozenset[str]:
+    """Those, by node, that somebody else than their author edited, also within the second in which they were written."""
+    altered = set[str]()
+    for start in range(0, len(statements), _BATCH):
+        batch = statements[start : start + _BATCH]
+        answer = hub.edits_and_files(pull, batch)
+        if answer is None:
+            break  # a server without GraphQL does not tell
+        edits = zip(batch, answer.nodes, strict=True)
+        altered |= {one.node_id for one, edit in edits if edit is not None and edit.by_another(one.user)}
+    return frozenset(altered)
 
 
 def _updates(hub: GitHub, commits: Sequence[Commit], policy: SignoffPolicy | None) -> Iterator[str]:

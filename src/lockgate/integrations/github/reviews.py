@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lockgate.integrations.github.schema import IssueEvent, Review
-from lockgate.signoff.decision import Ballot, UnclearWords
+from lockgate.signoff.decision import Ballot
 from lockgate.signoff.policy import Person, SignoffPolicy
+from lockgate.signoff.unclear_words import UnclearWords
 
 _STATES = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a mere comment leaves a person's state as it is
 

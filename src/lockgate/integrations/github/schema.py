@@ -56,6 +56,7 @@ class Statement(_Payload):
     """What somebody wrote below a pull request, in a review of it, or beside a line of a file."""
 
     id: int
+    node_id: str
     user: Account | None
     body: Annotated[str, BeforeValidator(lambda value: value or "")]
     html_url: str
@@ -79,7 +80,6 @@ class ReviewComment(Statement):
 class Comment(ReviewComment):
     """A comment on a pull request. `author_association` is not read: it is no permission."""
 
-    node_id: str
     created_at: datetime
     issue_url: str
     performed_via_github_app: dict[str, Any] | None = None
@@ -123,6 +123,10 @@ class CommentEdits(_Payload):
     @property
     def edited(self) -> bool:
         return self.last_edited_at is not None or self.editor is not None
+
+    def by_another(self, user: Account | None) -> bool:
+        """Whether somebody else than that user edited it last."""
+        return self.edited and (self.editor is None or user is None or self.editor.get("login") != user.login)
 
 
 _IN_PLACE = {"ADDED", "CHANGED", "DELETED", "MODIFIED"}
