@@ -97,13 +97,17 @@ def test_a_merged_commit_is_promoted_from_the_clone_of_a_runner(
 
 
 def test_authors_that_a_clone_lacks_are_asked_of_the_remote_or_the_command_is_told(desk: Desk) -> None:
-    """Evidence without a commit has none."""
+    """Evidence without a commit has none, a folder outside of git fetches none, and a fetch that fails says by what."""
     desk.pipeline.write_text(desk.pipeline.read_text().replace("separation_of_duties: false", ""))
-    git("init", "-q", at=desk.folder)
     version = desk.register()
-    lacking, without = desk.evaluate(version, commit="a" * 40), desk.evaluate(version)
+    without, lacking = desk.evaluate(version), desk.evaluate(version, commit="a" * 40)
+    errors = [str(desk.gate(promote.command, about.digest).exception) for about in (without, lacking)]
+    git("init", "-q", at=desk.folder)
+    git("remote", "add", "upstream", "file:///nowhere", at=desk.folder)
+    errors.append(str(desk.gate(promote.command, lacking.digest).exception))
 
-    errors = [str(desk.gate(promote.command, about.digest).exception) for about in (lacking, without)]
-
-    assert f"git fetch origin {'a' * 40} (a job clones all by fetch-depth: 0 on GitHub" in errors[0]
-    assert "evaluate again in a git checkout" in errors[1]
+    assert "evaluate again in a git checkout" in errors[0]
+    assert f"call this in a clone of the repository that has commit {'a' * 40}" in errors[1]
+    assert f"git fetch upstream {'a' * 40} (a job clones all by fetch-depth: 0 on GitHub" in errors[2]
+    assert "of which git says here: fatal: '/nowhere' does not appear to be a git repository" in errors[2]
+    assert "separation_of_duties" not in "".join(errors)

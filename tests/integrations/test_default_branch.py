@@ -78,6 +78,7 @@ def test_the_default_branch_is_what_the_policy_the_job_the_clone_or_the_remote_s
 
     assert unknown is not None
     assert "which branch is origin's default is not known here" in unknown.reason
+    assert "nowhere" in unknown.reason, "git's own words"
     assert "git remote set-head origin --auto" in unknown.remedy
 
 
@@ -126,6 +127,22 @@ def test_a_clone_of_another_branch_or_of_one_commit_fetches_the_default_one(remo
 
         assert obstacle(remote.old, clone, "trunk") is None
         assert obstacle(remote.open, clone, "trunk") is not None
+
+
+def test_a_clone_that_lags_behind_fetches_what_was_merged(remote: Remote) -> None:
+    """From the only remote, whatever it is called; where that is gone, git's own words say so."""
+    clone = remote.clone()
+    git("remote", "rename", "origin", "upstream", at=clone)
+    git("merge", "-q", "--no-ff", "side", at=remote.path)
+    address = git("remote", "get-url", "upstream", at=clone)
+    git("remote", "set-url", "upstream", "file:///nowhere", at=clone)
+
+    cut = obstacle(remote.open, clone, "trunk")
+    git("remote", "set-url", "upstream", address, at=clone)
+
+    assert cut is not None
+    assert "is not in the history of upstream's default branch here (trunk): fatal: '/nowhere'" in cut.reason
+    assert obstacle(remote.open, clone) is None
 
 
 def test_nothing_else_counts_as_merged(remote: Remote) -> None:

@@ -144,17 +144,25 @@ def test_before_the_first_commit_there_is_none(tmp_path: Path) -> None:
     assert git.is_repository(tmp_path)
 
 
-def test_a_shallow_clone_fetches_the_commit_whose_authors_are_needed(
+def test_a_commit_that_a_clone_lacks_is_fetched_by_its_hash(
     repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """As runners clone; where the remote is gone, they stay unknown."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
-    commit = head.stdout.strip()
+    """Into clones as runners make them and into whole ones, which stay whole; where the remote is gone, git says so."""
+    for branch in ("feature", "main"):
+        subprocess.run(["git", "checkout", "-q", "-B", branch], cwd=repository, check=True)
+        message = f"on {branch}\n\nCo-authored-by: Pat <pat@example.org>"
+        subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", message], cwd=repository, check=True)
+    commit = git.head_commit(repository)
+    assert commit is not None
     subprocess.run(["git", "commit", "-q", "--allow-empty", "-m", "more"], cwd=repository, check=True)
-    clones = [tmp_path_factory.mktemp("clone") for _ in range(2)]
-    for clone in clones:
-        subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{repository}", "."], cwd=clone, check=True)
-    subprocess.run(["git", "remote", "set-url", "origin", "file:///nowhere"], cwd=clones[1], check=True)
+    whole = ["--single-branch", "--branch=feature"]
+    clones = [tmp_path_factory.mktemp("clone") for _ in range(3)]
+    for clone, cut in zip(clones, (["--depth=1"], whole, whole), strict=True):
+        subprocess.run(["git", "clone", "-q", *cut, f"file://{repository}", "."], cwd=clone, check=True)
+    subprocess.run(["git", "remote", "set-url", "origin", "file:///nowhere"], cwd=clones[2], check=True)
 
-    assert git.authors(commit, clones[0]) == ("dev@example.org", "pat@example.org")
-    assert git.authors(commit, clones[1]) == ()
+    lacking = [git.obtain(commit, clone) for clone in clones]
+
+    assert lacking == [None, None, "fatal: '/nowhere' does not appear to be a git repository"]
+    assert [len(git.authors(commit, clone)) for clone in clones] == [2, 2, 0]
+    assert [git.is_shallow(clone) for clone in clones] == [True, False, False]

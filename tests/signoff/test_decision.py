@@ -173,6 +173,12 @@ def test_authors_whom_nobody_knows_stop_it() -> None:
     """They could be anybody, the voter too, unless the policy gives that up."""
     assert decide(policy(), EVIDENCE, Ballot((vote(ALICE),), {}, ("x@y.example",)), NOW).code == "authors_unknown"
     assert decide(policy(), EVIDENCE, Ballot((vote(ALICE),), {}, ()), NOW).code == "authors_unknown"
+    early = SignoffDecision("pending", "not_merged", "not yet")
+    assert decide(policy(), EVIDENCE, Ballot((vote(ALICE),), {}, (), hold=early), NOW) == early, (
+        "they come with the merge"
+    )
+    strangers = Ballot((vote(ALICE),), {}, ("x@y.example",), hold=early)
+    assert decide(policy(), EVIDENCE, strangers, NOW).code == "authors_unknown"
     assert state([vote(ALICE)], authors=("x@y.example",), separation_of_duties=False) == "approved"
 
 

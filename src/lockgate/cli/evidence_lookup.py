@@ -15,7 +15,7 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder, find, matching
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
-from lockgate.integrations.default_branch import not_merged
+from lockgate.integrations.default_branch import SQUASHED, not_merged
 from lockgate.pipeline.loader import load, pipelines, project_of, root_of
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.operator import read_state
@@ -204,8 +204,14 @@ def authored(lookup: EvidenceLookup) -> Ballot:
     policy, commit = lookup.pipeline.signoff or SignoffPolicy(), evidence_commit(lookup.evidence)
     if not policy.separation_of_duties or policy.nobody_signs:  # a checkout that does not say it is in nobody's way
         return Ballot()
-    authors = git.authors(commit or "", lookup.pipeline.root)
-    return Ballot(authors=authors, authors_remedy=None if authors else _authors_remedy(commit))
+    if commit is None:
+        return Ballot(authors_remedy="evaluate again in a git checkout")
+    root = lookup.pipeline.root
+    lacking = git.obtain(commit, root)
+    authors = git.authors(commit, root)
+    return Ballot(
+        authors=authors, authors_remedy=None if authors else _authors_remedy(commit, git.remote(root), lacking)
+    )
 
 
 def evidence_commit(evidence: Evidence) -> str | None:
@@ -214,7 +220,8 @@ def evidence_commit(evidence: Evidence) -> str | None:
     return str(commit) if commit else None
 
 
-def _authors_remedy(commit: str | None) -> str:
-    if commit is None:
-        return "evaluate again in a git checkout"
-    return f"git fetch origin {commit} (a job clones all by fetch-depth: 0 on GitHub, GIT_DEPTH: 0 on GitLab)"
+def _authors_remedy(commit: str, remote: str | None, lacking: str | None) -> str:
+    if remote is None:
+        return f"call this in a clone of the repository that has commit {commit}"
+    error = "" if lacking is None else f", of which git says here: {lacking}"
+    return f"git fetch {remote} {commit} (a job clones all by fetch-depth: 0 on GitHub, GIT_DEPTH: 0 on GitLab){error}; {SQUASHED}"

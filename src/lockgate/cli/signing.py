@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from lockgate.cli.evidence_lookup import EvidenceLookup, authored, evidence_commit, look_up_evidence
+from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.preconditions import check_policy, require_whole
@@ -38,7 +38,7 @@ def cast(
     policy = lookup.pipeline.signoff or SignoffPolicy()
     if verb == "approve":
         _require_open(policy, evidence)
-    owner, notes = signer_of(policy, key, source=str(lookup.pipeline.path)), list[str]()
+    owner = signer_of(policy, key, source=str(lookup.pipeline.path))
     if verb == "approve":
         _require_accepting(evidence, accepting)
         require_whole(evidence, policy_gates(lookup.pipeline))
@@ -46,7 +46,7 @@ def cast(
         _require_overridable(policy, lookup, reason)
     if verb != "reject":
         _require_policy(lookup)
-        notes = _check_counting(policy, lookup, owner, verb)
+        _check_counting(policy, lookup, owner, verb)
     vote = Vote(
         verb=verb,
         digest=evidence.digest,
@@ -60,8 +60,8 @@ def cast(
     phrase = {"approve": "approves", "reject": "rejects", "override": "would go over everything with"}[verb]
     head = f"{owner.name} {phrase} {evidence.digest}"
     if out is not None:
-        return [f"{head}, in {write_vote(out, vote.bytes, signature)}", *notes]
-    return [head, *_store(lookup, vote.bytes, signature), *notes]
+        return [f"{head}, in {write_vote(out, vote.bytes, signature)}"]
+    return [head, *_store(lookup, vote.bytes, signature)]
 
 
 def signer_of(policy: SignoffPolicy, key: Path, *, source: str) -> Identity:
@@ -118,8 +118,8 @@ def _require_accepting(evidence: Evidence, accepting: int | None) -> None:
 
 def _check_counting(
     policy: SignoffPolicy, lookup: EvidenceLookup, owner: Identity, verb: Literal["approve", "override"]
-) -> list[str]:
-    """Notes on a vote that counts as far as it is known here. Raises Refused where no promotion would ever count it."""
+) -> None:
+    """Raises Refused where no promotion would ever count the vote, or nobody knows whether it would."""
     people, ballot = policy.people(), authored(lookup)
     person = next(person for person in people if person.is_(owner))
     quorum = policy.require if verb == "approve" else policy.override or {}
@@ -137,12 +137,8 @@ def _check_counting(
             remedy="ask another owner to sign",
         )
     unknown = unknown_authors(policy, people, ballot) if verb == "approve" else None
-    if unknown is None:
-        return []
-    commit = evidence_commit(lookup.evidence)
-    if commit is None or ballot.authors:
+    if unknown is not None:
         raise Refused(unknown[0], code="authors_unknown", remedy=unknown[1])
-    return [f"who wrote commit {commit} is not known here; it does not count if you did"]
 
 
 def _require_policy(lookup: EvidenceLookup) -> None:

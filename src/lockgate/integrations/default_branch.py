@@ -1,4 +1,4 @@
-"""Whether a commit is merged into origin's default branch, also in the clones that runners make.
+"""Whether a commit is merged into the default branch of the remote, also in the clones that runners make.
 
 They know neither which branch is the default nor, being shallow, every commit of it.
 """
@@ -38,18 +38,23 @@ def not_merged(commit: str | None, root: Path, *, branch: str | None, environ: M
         return NotMerged(
             "the evidence names no commit, so nobody can tell whether it is merged", "evaluate in a git checkout"
         )
-    if not git.is_repository(root) or git.origin_url(root) is None:
+    remote = git.remote(root) if git.is_repository(root) else None
+    if remote is None:
         return NotMerged(
             f"there is no checkout with a remote `origin` here, whose default branch could have the evaluated commit {commit}",
             "call this in a clone of the repository",
         )
-    branch = branch or _of_the_job(environ) or _of_the_clone(root) or _of_the_remote(root)
+    error = None
+    branch = branch or _of_the_job(environ) or _of_the_clone(remote, root)
+    if branch is None:
+        branch, error = _of_the_remote(remote, root)
     if branch is None:
         return NotMerged(
-            f"which branch is origin's default is not known here, so nor is whether it has the evaluated commit {commit}",
-            "git remote set-head origin --auto, or write promotion: {when: merged, branch: main}",
+            f"which branch is {remote}'s default is not known here, so nor is whether it has the evaluated commit {commit}"
+            + _because(error),
+            f"git remote set-head {remote} --auto, or write promotion: {{when: merged, branch: main}}",
         )
-    return _missing(commit, branch, root)
+    return _missing(commit, remote, branch, root)
 
 
 def _of_the_job(environ: Mapping[str, str]) -> str | None:
@@ -65,39 +70,43 @@ def _of_the_job(environ: Mapping[str, str]) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def _of_the_clone(root: Path) -> str | None:
-    head = (git.ask(["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"], root) or "").strip()
-    return head.removeprefix("refs/remotes/origin/") or None
+def _of_the_clone(remote: str, root: Path) -> str | None:
+    head = (git.ask(["symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD"], root) or "").strip()
+    return head.removeprefix(f"refs/remotes/{remote}/") or None
 
 
-def _of_the_remote(root: Path) -> str | None:
-    match = _SYMREF.search(git.ask(["ls-remote", "--symref", "origin", "HEAD"], root, remote=True) or "")
-    return match[1] if match else None
+def _of_the_remote(remote: str, root: Path) -> tuple[str | None, str | None]:
+    text, error = git.head_of(remote, root)
+    match = _SYMREF.search(text)
+    return match[1] if match else None, error
 
 
-def _missing(commit: str, branch: str, root: Path) -> NotMerged | None:
+def _because(error: str | None) -> str:
+    return "" if error is None else f": {error}"
+
+
+def _missing(commit: str, remote: str, branch: str, root: Path) -> NotMerged | None:
     """None where the branch has the commit, if need be once its history is fetched."""
-    ref, error = f"refs/remotes/origin/{branch}", None
+    ref, error = f"refs/remotes/{remote}/{branch}", None
     if git.ask(["check-ref-format", ref], root) is None:
         return NotMerged(f"{branch!r}, which is to be the default branch, is no name of one", "write it like main")
     source = f"+refs/heads/{branch}:{ref}"
-    if _tip(ref, root) is None:
-        error = git.fetch(["origin", source], root)
+    if not _has(commit, ref, root) and (_tip(ref, root) is None or not git.is_shallow(root)):
+        error = git.fetch([remote, source], root)
     if not _has(commit, ref, root) and git.is_shallow(root):
-        error = git.fetch(["--unshallow", "origin", source], root)
+        error = git.fetch(["--unshallow", remote, source], root)
     if _has(commit, ref, root):
         return None
     cut = git.is_shallow(root)
     if _tip(ref, root) is not None and not cut:
         return NotMerged(
-            f"the evaluated commit {commit} is not in the history of origin's default branch here ({branch})",
+            f"the evaluated commit {commit} is not in the history of {remote}'s default branch here ({branch}){_because(error)}",
             f"merge it and fetch; {SQUASHED}",
         )
-    words = "" if error is None else f": {error}"
-    lacks = "is shallow, and what it has" if cut else f"has no origin/{branch}, and so"
-    command = f"git fetch {'--unshallow ' if cut else ''}origin {source}"
+    lacks = "is shallow, and what it has" if cut else f"has no {remote}/{branch}, and so"
+    command = f"git fetch {'--unshallow ' if cut else ''}{remote} {source}"
     return NotMerged(
-        f"this clone {lacks} does not tell whether the evaluated commit {commit} is merged{words}",
+        f"this clone {lacks} does not tell whether the evaluated commit {commit} is merged{_because(error)}",
         f"{command}; or let the job clone all: fetch-depth: 0 (GitHub), GIT_DEPTH: 0 (GitLab); {SQUASHED}",
     )
 

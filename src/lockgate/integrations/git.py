@@ -20,22 +20,32 @@ _SECONDS, _REMOTE_SECONDS = 30, 300
 
 
 def authors(commit: str, root: Path) -> tuple[str, ...]:
-    """The emails of a commit's author and co-authors; empty where git does not have it, nor gets it for a shallow clone.
+    """The emails of a commit's author and co-authors; empty where git does not have it: `obtain` fetches one.
 
     Raises LockgateError where git refuses the checkout.
     """
     if not is_commit(commit):
         return ()
-    show = ["show", "--no-patch", "--format=%ae%n%B", commit, "--"]
-    text = ask(show, root)
-    if not text and is_shallow(root):
-        fetch(["--depth=1", "origin", commit], root)
-        text = ask(show, root)
+    text = ask(["show", "--no-patch", "--format=%ae%n%B", commit, "--"], root)
     if not text:
         return ()
     author, _, message = text.partition("\n")
     emails = [author.strip().lower(), *co_authors(message)]
     return tuple(dict.fromkeys(filter(None, emails)))
+
+
+def obtain(commit: str, root: Path) -> str | None:
+    """Fetch a commit, by its whole hash, where the clone lacks it; returns why it still does, None otherwise.
+
+    Raises LockgateError where git refuses the checkout.
+    """
+    if ask(["cat-file", "-e", f"{commit}^{{commit}}"], root) is not None:
+        return None
+    name = remote(root)
+    if name is None:
+        return f"there is no clone with a remote that could have commit {commit}"
+    depth = ["--depth=1"] if is_shallow(root) else []  # which would cut a clone that is whole
+    return fetch([*depth, name, commit], root)
 
 
 def is_commit(text: str) -> bool:
@@ -101,6 +111,12 @@ def is_shallow(root: Path) -> bool:
     return (ask(["rev-parse", "--is-shallow-repository"], root) or "").strip() == "true"
 
 
+def remote(root: Path) -> str | None:
+    """The name of the remote: `origin`, or the only one; None where there is neither."""
+    names = _git(["remote"], root).out.split()
+    return "origin" if "origin" in names else names[0] if len(names) == 1 else None
+
+
 def origin_url(root: Path) -> str | None:
     """The address of the remote `origin`; None without one."""
     return _git(["remote", "get-url", "origin"], root).out.strip() or None
@@ -123,13 +139,18 @@ def fetch(arguments: list[str], root: Path) -> str | None:
     return _sentence(answer.error) if answer.code else None
 
 
-def ask(arguments: list[str], root: Path, *, remote: bool = False) -> str | None:
+def head_of(name: str, root: Path) -> tuple[str, str | None]:
+    """(the line by which a remote names its default branch; what git says where it failed)."""
+    answer = _git(["ls-remote", "--symref", name, "HEAD"], root, remote=True)
+    return answer.out, _sentence(answer.error) if answer.code else None
+
+
+def ask(arguments: list[str], root: Path) -> str | None:
     """What git answers; None where it has no answer, or the folder is no checkout.
 
     Raises LockgateError, with git's own sentence, where the folder is a checkout and git refuses it.
-    remote: the answer comes from another machine.
     """
-    answer = _git(arguments, root, remote=remote)
+    answer = _git(arguments, root)
     if answer.code == 0:
         return answer.out
     taken = _git(["rev-parse", "--git-dir"], root)

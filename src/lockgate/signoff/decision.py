@@ -98,6 +98,10 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
             return _hold_unclear(people, unclear, tuple(ignored), ())
         return hold or SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     unknown = unknown_authors(policy, people, ballot)
+    if (
+        unknown is not None and hold is not None and not (ballot.authors or ballot.accounts)
+    ):  # with the commit come its authors
+        return hold
     if unknown is not None:
         return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
     check = partial(_check_approval, policy, evidence, ballot, now)
@@ -315,7 +319,7 @@ def unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Bal
     remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"
     if not ballot.authors and not ballot.accounts:
         unknown = "who wrote the evaluated commit is not known, so no approver can be told apart from its author"
-        return unknown, f"{ballot.authors_remedy}, or {remedy}" if ballot.authors_remedy else remedy
+        return unknown, ballot.authors_remedy or remedy
     strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
     if strangers:
         return (
