@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lockgate.data.pointers import dvc
 from lockgate.data.remote import is_url
 from lockgate.pipeline.pipeline import Pipeline
 
@@ -22,9 +23,13 @@ _EXAMPLES = 50
 
 @dataclass(frozen=True)
 class ReadPaths:
-    """names: files, folders and globs, relative to the root; `*` for a variable that has no value here."""
+    """names: files, folders and globs, relative to the root; `*` for a variable that has no value here.
+
+    root: of the checkout whose files of DVC are read; None where there is none.
+    """
 
     names: tuple[str, ...]
+    root: Path | None = None
 
     @classmethod
     def of_pipeline(cls, pipeline: Pipeline) -> ReadPaths:
@@ -33,22 +38,36 @@ class ReadPaths:
         texts += [data.path for data in pipeline.data.values()]
         texts += [pipeline.candidate.file] if pipeline.candidate is not None and pipeline.candidate.file else []
         texts += [text for text in _texts(pipeline.policy) if re.fullmatch(r"[^\s$]*[./][^\s$]*", text)]
-        return cls(tuple(dict.fromkeys(name for text in texts for name in _names(text, pipeline.root))))
+        return cls(tuple(dict.fromkeys(name for text in texts for name in _names(text, pipeline.root))), pipeline.root)
 
     def match(self, path: str) -> bool:
-        """Whether a path of the repository is one of them, below one, or what DVC keeps of one."""
-        return any(
-            path == pattern or fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*")
-            for pattern in self._patterns(path)
-        )
+        """Whether a path of the repository is one of them, below one, or a file by which DVC keeps one; in doubt it is."""
+        return self._named(path) or (dvc.tracks_data(path) and self._kept_by(path))
 
-    def _patterns(self, path: str) -> Iterator[str]:
-        kept = path.endswith(".dvc")
-        for name in self.names:
-            pattern = name.replace("**/", "*")
-            yield pattern
-            if kept:
-                yield from (f"{above}.dvc" for above in (pattern, *map(str, PurePosixPath(pattern).parents)))
+    def _named(self, path: str) -> bool:
+        return any(fnmatchcase(path, pattern) or fnmatchcase(path, f"{pattern}/*") for pattern in self._patterns)
+
+    def _kept_by(self, path: str) -> bool:
+        """By the outputs that the file declares, and by its name: one that is not here (any more) says no more."""
+        name = path.removesuffix(".dvc")
+        if name != path and self._overlap(name):
+            return True
+        if self.root is None or not (self.root / path).exists():
+            return name == path
+        try:
+            outs = dvc.outs(self.root / path)
+        except (OSError, ValueError):
+            return True
+        return any("${" in str(out) or self._overlap(os.path.relpath(out, self.root)) for out in outs)
+
+    def _overlap(self, out: str) -> bool:
+        """Whether an output is one of the paths, below one, or holds one."""
+        above = {str(each) for pattern in self._patterns for each in PurePosixPath(pattern).parents}
+        return self._named(out) or any(fnmatchcase(out, each) for each in above)
+
+    @property
+    def _patterns(self) -> list[str]:
+        return [pattern for name in self.names for pattern in (glob.escape(name), name.replace("**/", "*"))]
 
     def examples(self, root: Path) -> list[str]:
         """Names of files that they stand for, whether or not there are such."""

@@ -98,12 +98,11 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
             return _hold_unclear(people, unclear, tuple(ignored), ())
         return hold or SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
     unknown = unknown_authors(policy, people, ballot)
-    if (
-        unknown is not None and hold is not None and not (ballot.authors or ballot.accounts)
-    ):  # with the commit come its authors
-        return hold
     if unknown is not None:
-        return SignoffDecision("refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1])
+        early = None if ballot.authors or ballot.accounts else hold  # the merge brings the commit, and so its authors
+        return early or SignoffDecision(
+            "refused", "authors_unknown", unknown[0], ignored=tuple(ignored), remedy=unknown[1]
+        )
     check = partial(_check_approval, policy, evidence, ballot, now)
     counted, signed, missing = count_votes(policy.require, newest, ignored, verb="approve", check=check)
     unclear = still_unclear(people, ballot.unclear, newest, counted)

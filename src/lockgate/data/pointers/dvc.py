@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
 
-import yaml
+from lockgate.foreign import yaml
+from lockgate.foreign.files import read_regular
+
+_STAGES = ("dvc.lock", "dvc.yaml")
+_OUTS = ("outs", "metrics", "plots")
+
+
+def tracks_data(path: str) -> bool:
+    """Whether a path is that of a file by which DVC keeps data."""
+    return path.endswith(".dvc") or PurePosixPath(path).name in _STAGES
 
 
 def pull_command(path: Path, root: Path) -> str | None:
@@ -18,7 +26,7 @@ def pull_command(path: Path, root: Path) -> str | None:
         if above.name and pointer.is_file():
             return f"dvc pull {shlex.quote(below(pointer, root))}"
     for folder in _upwards(path.parent, root):
-        for file in ("dvc.lock", "dvc.yaml"):
+        for file in _STAGES:
             if any(out in _parents_of(path) for out in _outs(folder / file)):
                 return f"dvc pull {shlex.quote(below(path, root))}"
         if any(out in _parents_of(path) for pointer in folder.glob("*.dvc") for out in _outs(pointer)):
@@ -38,24 +46,31 @@ def _upwards(path: Path, root: Path) -> Iterator[Path]:
         yield path
 
 
-def _outs(file: Path) -> Iterator[Path]:
-    """What a file of DVC declares as outputs; nothing where it cannot be read."""
-    try:
-        document: Any = yaml.safe_load(file.read_bytes()) if file.is_file() else None
-    except (OSError, yaml.YAMLError, UnicodeError):
-        return
+def outs(file: Path) -> list[Path]:
+    """What a file of DVC declares as outputs, with `${…}` where a variable stands. Raises OSError, ValueError."""
+    document = yaml.read(read_regular(file).decode())
     if not isinstance(document, dict):
-        return
-    stages = document.get("stages")
-    for stage in [document, *(stages.values() if isinstance(stages, dict) else ())]:
+        raise ValueError(f"{file.name} is no mapping")
+    paths = list[Path]()
+    stages = document.get("stages", document)  # a lock of the first schema has them at the top
+    for entry in [document, *(stages.values() if isinstance(stages, dict) else ())]:
+        stage = entry.get("do", entry) if isinstance(entry, dict) else None  # of `foreach`
         if not isinstance(stage, dict):
             continue
-        outs = stage.get("outs")
-        for out in outs if isinstance(outs, list) else ():
+        for out in [out for key in _OUTS if isinstance(stage.get(key), list) for out in stage[key]]:
             # `path` in a lock or a .dvc file; in dvc.yaml the path itself, or a mapping of it to its options
             name = out.get("path") or next(iter(out), None) if isinstance(out, dict) else out
             if isinstance(name, str):
-                yield Path(os.path.normpath(file.parent / str(stage.get("wdir") or ".") / name))
+                paths.append(Path(os.path.normpath(file.parent / str(stage.get("wdir") or ".") / name)))
+    return paths
+
+
+def _outs(file: Path) -> list[Path]:
+    """Nothing where it cannot be read."""
+    try:
+        return outs(file)
+    except (OSError, ValueError):
+        return []
 
 
 def below(path: Path, root: Path) -> str:
