@@ -740,8 +740,8 @@ def test_a_promotion_asks_little_of_the_registry(bench: Bench) -> None:
         "holder",  # which came with them
         "aliases",
         "newest",
-        "put_if_absent",
         "show_holder",
+        "put_if_absent",
         "set_alias",
         "set_alias",
         "loaded",

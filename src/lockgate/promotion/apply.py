@@ -157,10 +157,12 @@ def carry_out(
 def _claim(operator: Operator, state: RegistryState, entry: Entry) -> RegistryState:
     """Write the entry unless somebody else did; what others wrote is read anew."""
     ledger, text = operator.registry.ledger(operator.model), entry.bytes.decode()
+    with suppress(
+        LockgateError, OSError
+    ):  # before the claim: whatever is lost after it, the next command knows whose it is
+        operator.show_holder(entry)
     if ledger.put_if_absent(f"epoch-{entry.epoch}", text) != text:
         return replace(state, chain=operator.read_chain())
-    with suppress(LockgateError, OSError):  # whoever comes meanwhile waits for the lease
-        operator.show_holder(entry)
     return replace(state, chain=replace(state.chain, entries=(*state.chain.entries, Entry.read(text))))
 
 

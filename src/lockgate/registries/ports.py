@@ -145,7 +145,10 @@ class LedgerStore(Protocol):
         """The note of who carries out an entry, as it came with the keys that were read last; None without one."""
 
     def show_holder(self, text: str) -> None:
-        """Replace that note. It is no key: anybody may write over it, and nothing is decided by it but who is waited for."""
+        """Replace that note, and begin the ledger where there is none.
+
+        It is no key: anybody may write over it, and nothing is decided by it but who is waited for.
+        """
 
     def put_if_absent(self, key: str, value: str) -> str:
         """Write the value unless the key exists; returns the value that stands now, ours or the winner's.

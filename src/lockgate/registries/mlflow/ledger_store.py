@@ -58,12 +58,11 @@ class MlflowLedger:
     def show_holder(self, text: str) -> None:
         from mlflow.entities import RunTag
 
-        run_id = self._find()
-        if run_id is not None:
-            self._client.write(
-                f"who carries out an entry of {self._model}",
-                lambda mlflow: mlflow.runs.set_tag(run_id, RunTag(_HOLDER, text)),
-            )
+        run_id = self._find() or self._begin()
+        self._client.write(
+            f"who carries out an entry of {self._model}",
+            lambda mlflow: mlflow.runs.set_tag(run_id, RunTag(_HOLDER, text)),
+        )
 
     def _find(self) -> str | None:
         """The run that is the ledger, None before the first entry."""
