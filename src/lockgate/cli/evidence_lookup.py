@@ -208,7 +208,7 @@ def authored(lookup: EvidenceLookup) -> Ballot:
         return Ballot(authors_remedy="evaluate again in a git checkout")
     root = lookup.pipeline.root
     lacking = git.obtain(commit, root)
-    authors = git.authors(commit, root)
+    authors = git.authors(commit, root, named=policy.names)
     return Ballot(
         authors=authors, authors_remedy=None if authors else _authors_remedy(commit, git.remote(root), lacking)
     )

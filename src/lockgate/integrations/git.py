@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lockgate.errors import LockgateError
@@ -19,10 +19,11 @@ _CREDENTIALS = re.compile(r"://[^/@\s]+@")  # runners write their token into the
 _SECONDS, _REMOTE_SECONDS = 30, 300
 
 
-def authors(commit: str, root: Path) -> tuple[str, ...]:
+def authors(commit: str, root: Path, *, named: Callable[[str], bool] = lambda email: False) -> tuple[str, ...]:
     """The emails of a commit's author and co-authors; empty where git does not have it: `obtain` fetches one.
 
-    Raises LockgateError where git refuses the checkout.
+    named: whether the policy names somebody by that email, who then is no program. Raises LockgateError where git refuses the
+    checkout.
     """
     if not is_commit(commit):
         return ()
@@ -30,7 +31,7 @@ def authors(commit: str, root: Path) -> tuple[str, ...]:
     if not text:
         return ()
     author, _, message = text.partition("\n")
-    emails = [author.strip().lower(), *co_authors(message)]
+    emails = [author.strip().lower(), *co_authors(message, named=named)]
     return tuple(dict.fromkeys(filter(None, emails)))
 
 

@@ -166,6 +166,10 @@ class SignoffPolicy(Config):
     def owner_of(self, identity: Identity) -> Owner | None:
         return next((owner for owner, _ in self._owners() if owner.is_(identity)), None)
 
+    def names(self, email: str) -> bool:
+        """Whether a commit's email is somebody's of any group."""
+        return any(owner.wrote(email) for owner, _ in self._owners())
+
     def people(self) -> tuple[Person, ...]:
         """The owners of all groups, entries with an account, key or email in common being one person."""
         people: list[Person] = []

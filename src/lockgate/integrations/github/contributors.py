@@ -33,7 +33,7 @@ def contributors(
     emails: list[str] = []
     people = policy.people()
     for commit in commits:
-        emails += co_authors(commit.commit.message)
+        emails += co_authors(commit.commit.message, named=policy.names)
         if commit.sha in updates:
             continue
         for account, git_person in ((commit.author, commit.commit.author), (commit.committer, commit.commit.committer)):
