@@ -139,6 +139,24 @@ def test_whoever_only_updated_the_branch_from_its_base_may_approve(world: World)
     assert ("ana", "own_work") in ignored(decided(world))
 
 
+def test_any_number_of_updates_up_to_fifty_is_looked_into(world: World) -> None:
+    """Those of people whom they would hinder: who wrote something else has a hand in it anyway."""
+    for _ in range(30):
+        world.update_branch("ana")
+        world.update_branch("dev")
+        world.start_run("dev")
+    for _ in range(20):
+        world.update_branch("ana")
+    approve(world, "ana", world.run_gate(by="ana").digest)
+    world.asked.clear()
+    assert said(decided(world)) == APPROVED
+    assert sum("/compare/" in line for line in world.asked) == 100
+
+    world.update_branch("ana")
+    approve(world, "ana", world.run_gate(by="ana").digest)
+    assert ("ana", "own_work") in ignored(decided(world))
+
+
 @pytest.mark.parametrize(
     "forged",
     [

@@ -46,7 +46,7 @@ RECORD = "record.jsonl"
 _RECORD_BYTES = 8 * 2**20
 _BATCH = 100  # comments in one GraphQL query, as GitHub limits it
 _STRANGERS = 20  # commands of people without a vote that are kept, so that they can be told of
-_UPDATES = 10  # merges of the base that are looked into, the newest; each takes two requests
+_UPDATES = 50  # merges of the base that are looked into, the newest; each takes two requests
 MARKER = "<!-- gate:v1 "  # how each comment of ours begins
 
 
@@ -150,7 +150,7 @@ def read_state(
         reviews,
         tuple(comment for comment in elsewhere if comment.node_id in altered or matters(comment, policy)),
         hub.dismissals(number) if any_dismissed(reviews, policy) else {},
-        frozenset(_updates(hub, commits, policy)),
+        frozenset(_updates(hub, pull, commits, policy)),
         hub.pushers(workflow, pull.head.ref) if len(commits) > 1 else {},
         altered,
     )
@@ -203,15 +203,19 @@ def _altered(hub: GitHub, pull: PullRequest, statements: Sequence[Statement]) ->
     return frozenset(altered)
 
 
-def _updates(hub: GitHub, commits: Sequence[Commit], policy: SignoffPolicy | None) -> Iterator[str]:
+def _updates(hub: GitHub, pull: PullRequest, commits: Sequence[Commit], policy: SignoffPolicy | None) -> Iterator[str]:
     """The commits that bring the base into the branch and nothing else. Those that hinder nobody are not looked into."""
+    possible = possible_updates(commits)
+    makers = {pull.user} | {
+        one for commit in commits if commit not in possible for one in (commit.author, commit.committer)
+    }
+    hands = {maker.id for maker in makers if maker is not None}
     merges = [
         commit
-        for commit in possible_updates(commits)
+        for commit in possible
         if (author := commit.author) is None
         or not author.is_person
-        or policy is None
-        or policy.owner_of(author.identity) is not None
+        or (author.id not in hands and (policy is None or policy.owner_of(author.identity) is not None))
     ]
     for commit in merges[:_UPDATES]:
         before, base = (parent.sha for parent in commit.parents)
