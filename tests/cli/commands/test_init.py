@@ -59,12 +59,21 @@ def test_any_name_is_written_as_the_name_that_it_is(model: str) -> None:
     """Or refused with nothing left behind."""
     try:
         init("--model", model, "--yes")
-    except PipelineError:
+    except (PipelineError, UsageError):
         assert not list(Path("gates").glob("*"))
         return
     [path] = Path("gates").glob("*.yaml")
 
     assert loader.load(path, environ={}).model == model
+
+
+@pytest.mark.parametrize("model", ["日本", "CON", "nul.v2", "-", ".."])
+def test_a_model_that_no_file_can_be_called_after_is_refused(model: str) -> None:
+    """No two of them share a file, and no file is one that a system cannot have."""
+    with pytest.raises(UsageError, match="no file can be called after the model"):
+        init(f"--model={model}", "--yes")
+
+    assert not Path("gates").exists()
 
 
 def test_data_and_label_can_be_said() -> None:
@@ -84,7 +93,8 @@ def test_nothing_is_overwritten_without_force() -> None:
         init("--model", "fraud", "--yes")
     assert Path("gates/fraud.yaml").read_text() == "mine"
     Path("gates/fraud.yaml").unlink()
-    init("--model", "fraud", "--yes")
+    again = init("--model", "fraud", "--yes")
+    assert "kept models/fraud.version" in again.output
     assert Path("models/fraud.version").read_text() == "7\n"
 
     init("--model", "fraud", "--yes", "--force")
@@ -532,7 +542,12 @@ def test_that_comments_cannot_approve_is_told(tmp_path: Path) -> None:
     )
     again = init("--github", "--force")
     checked = CliRunner().invoke(check.command, [], standalone_mode=False)
+    path.write_text(path.read_text().replace("task: binary", "task: bin"))
+    broken = init("--github", "--model", "fraud", "--force")
 
+    assert "kept gates/fraud.yaml" in again.output
+    assert "'bin' is not known as task; known: binary" in broken.output
+    assert broken.output.count("to do: gates/fraud.yaml:") == 1, broken.output
     assert "to do: comments cannot approve gates/fraud.yaml: it names no owners yet" in first.output
     assert "to do: comments cannot approve gates/fraud.yaml: owners needs 1 and 0 can" in again.output
     assert "gh api users/LOGIN --jq .id" in again.output

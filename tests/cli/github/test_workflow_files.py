@@ -198,6 +198,28 @@ def test_a_pipeline_that_is_there_gets_its_workflows(tmp_path: Path, monkeypatch
     assert "[ ] Environments: model-promotion" in first.output
 
 
+def test_below_the_root_of_a_checkout_its_workflows_are_written_at_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GitHub reads none elsewhere. A project of its own below, whose jobs nothing would protect, is refused."""
+    (tmp_path / ".git").mkdir()
+    below = tmp_path / "services" / "fraud"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    written = write("--model", "fraud")
+    files = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*") if path.is_file())
+    (below / "gates").mkdir()
+    (tmp_path / "gates" / "fraud.yaml").rename(below / "gates" / "own.yaml")
+    own = write()
+
+    assert written.exception is None
+    assert "wrote ../../.github/workflows/gate.yml" in written.output
+    assert files == [*sorted(f".github/workflows/{name}" for name in NAMES), "gates/fraud.yaml", "models/fraud.version"]
+    assert 'pipeline: "gates/fraud.yaml"' in (tmp_path / files[0]).read_text()
+    assert "'services/fraud/gates/own.yaml' cannot stand in a workflow" in str(own.exception)
+    assert not (below / ".github").exists()
+
+
 @pytest.mark.parametrize(
     ("model", "pipeline", "action"),
     [("m", "gates/x.yaml", "a/b@v1"), ("m", "gates/x y.yaml", None), ("${{ x }}", "gates/x.yaml", None)],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lockgate.cli.data_outline import first_rows, only_path, outline, truth_of
+from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
 from lockgate.cli.pipeline_draft import TASKS, Draft, guess_task, naming_refusal, pipeline_text
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _POSITION = re.compile(r".*?\.yaml:\d+:\d+: ")  # in a file that is not there
 _UNFILLED = re.compile(r"^( *(?:positive|label):)(?= +#)", re.MULTILINE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 _NO_ID = re.compile(r"(?<= id: )(?=\} +#)")
 
 
@@ -75,6 +77,7 @@ def command(
                 f"{existing[1]} is there already, and says who signs", remedy="write --owner into it, or leave it out"
             )
         _workflows(*existing, action=action, force=force)
+        show(f"kept {existing[1]}")
         return
     if model is None:
         if not prompting:
@@ -82,11 +85,11 @@ def command(
         model = str(click.prompt("Name of the registered model"))
     draft = _choose(model, data, label, task, query, prompting=prompting)
     name = _name(model)
-    path, version = Path("gates") / f"{name}.yaml", Path("models") / f"{name}.version"
+    path, version = _pipeline_path(name), Path("models") / f"{name}.version"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", remedy="edit it, or replace it with --force")
     if github:  # what workflows cannot be written for is refused before anything is written
-        Workflows.for_pipeline(model, path, action=action, root=Path.cwd())
+        _make_workflows(model, path, action)
     if prompting and github and not owners:
         owners = tuple(str(click.prompt("GitHub logins of who may approve, or nothing", default="")).split())
     numbers = _numbers(owners)
@@ -102,10 +105,13 @@ def command(
         show(
             f"{path} compares answers alone: no column of the data is called like a truth; --label NAME names it{maybe}"
         )
+    version = Path(os.path.relpath(_root() / version))
     if force or not version.exists():
         version.parent.mkdir(parents=True, exist_ok=True)
         version.write_text("1\n", encoding="utf-8")
         show(f"wrote {version}: write the candidate's version there")
+    else:
+        show(f"kept {version}")
     for column, reason in draft.unwritable.items():
         show(f"{path} leaves the column {column!r} out, which no pipeline can name: {reason}; rename it to use it")
     if github:
@@ -202,18 +208,30 @@ def _numbers(logins: Sequence[str]) -> dict[str, int | None]:
 
 
 def _root() -> Path:
-    root = root_of(Path.cwd() / "gates" / "pipeline.yaml")
-    return root if (root / ".git").exists() else Path.cwd()  # where the new pipeline makes a project of its own
+    root = root_of(project_root() / "gates" / "pipeline.yaml")
+    return root if (root / ".git").exists() else project_root()  # where the new pipeline makes a project of its own
+
+
+def _pipeline_path(name: str) -> Path:
+    """As seen from here: in the project that other commands find, too."""
+    return Path(os.path.relpath(project_root() / "gates" / f"{name}.yaml"))
 
 
 def _name(model: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._") or "model"
+    """What files of a model are called. Raises UsageError for one that no file can be called after everywhere."""
+    name = re.sub(r"[^A-Za-z0-9._\-]+", "_", model).strip("._-")
+    if not name or _RESERVED.fullmatch(name):
+        raise UsageError(
+            f"no file can be called after the model {model!r}",
+            remedy="call it otherwise here, and write its name as model: into the pipeline that is written",
+        )
+    return name
 
 
 def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
     """The model and pipeline of gates/ that workflows are for, None where that is still to be written."""
     if model is not None:
-        path = Path("gates") / f"{_name(model)}.yaml"
+        path = _pipeline_path(_name(model))
         if not path.exists():
             return None
         with suppress(PipelineError):  # what is still to be filled in is of this name
@@ -222,18 +240,24 @@ def _existing_pipeline(model: str | None) -> tuple[str, Path] | None:
                     f"{path} is there already, about {other}", remedy="write the other's by hand, under another name"
                 )
         return model, path
-    if not pipelines(Path.cwd()):
+    if not pipelines(project_root()):
         return None
-    path = only_pipeline(Path.cwd())
-    return loader.load(path, environ=None).model, path.relative_to(Path.cwd())
+    path = Path(os.path.relpath(only_pipeline(project_root())))
+    return loader.load(path, environ=None).model, path
+
+
+def _make_workflows(model: str, path: Path, action: str | None) -> Workflows:
+    """For the root of the checkout: GitHub reads no workflow elsewhere."""
+    return Workflows.for_pipeline(model, Path(os.path.relpath(path, _root())), action=action, root=_root())
 
 
 def _workflows(model: str, path: Path, *, action: str | None, force: bool) -> None:
-    for line in Workflows.for_pipeline(model, path, action=action, root=Path.cwd()).write(Path.cwd(), force=force):
+    for line in _make_workflows(model, path, action).write(_root(), force=force):
         show(line)
     try:
         signoff = loader.load(path, environ=None).signoff
-    except PipelineError:  # it is still to be filled in
+    except PipelineError as error:
+        show(f"to do: {error.complaints[0]}")
         return
     obstacle = "it names no owners yet" if signoff is None else signoff.comment_obstacle
     if obstacle is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -74,7 +75,9 @@ class Workflows:
         pipeline_path = pipeline.as_posix()
         if not _GATES.fullmatch(pipeline_path):
             raise UsageError(
-                f"{pipeline_path!r} cannot stand in a workflow", remedy="keep pipelines in gates/, with plain names"
+                f"{pipeline_path!r} cannot stand in a workflow, whose jobs take pipelines of plain names from gates/ at the root of "
+                "the checkout alone: no comment promotes what changes anything in there",
+                remedy="move it there; its paths begin at that root already",
             )
         alike = [
             path for path in pipelines(root) if path != root / pipeline and path.stem.lower() == pipeline.stem.lower()
@@ -156,7 +159,7 @@ class Workflows:
         lines = []
         for name, text in self.texts:
             (folder / name).write_text(text, encoding="utf-8")
-            lines.append(f"wrote {_FOLDER}/{name}")
+            lines.append(f"wrote {os.path.relpath(folder / name)}")
         lines += [
             f"to do: {_FOLDER}/{path.name} names no pipeline, and gates/ holds several: write `pipeline: gates/FILE` there"
             for path in sorted(folder.glob("*.y*ml"))
