@@ -21,6 +21,7 @@ from lockgate.promotion.ledger.steps import (
     Claim,
     Finish,
     InProgress,
+    Lapsed,
     Overtaken,
     Settled,
     Switch,
@@ -130,14 +131,16 @@ def carry_out(
             state = _reread(operator, state)
         step = next_step(state.chain, state.aliases, draft, clock(), turn=turn, gone=state.gone, stages=state.stages)
         if isinstance(step, Settled):
-            if draft is not None and state.chain.ending(draft) == "abandoned":
-                raise _abandoned(model, draft)
+            if draft is not None and state.chain.ending(draft) not in ("done", None):
+                raise _closed(model, draft, state.chain)
             return state if switched is None else _follow(operator, state, switched)
-        objection = operator.objection_to_hold(state.chain, step.entry) if isinstance(step, InProgress) else None
+        objection = (
+            operator.objection_to_hold(state.chain, step.entry) if isinstance(step, InProgress | Lapsed) else None
+        )
         if objection is not None:
             _give_up(operator, state.chain, step.entry, objection)
             state = _reread(operator, state)
-        elif isinstance(step, InProgress | Overtaken):
+        elif isinstance(step, InProgress | Lapsed | Overtaken):
             raise _blocked(model, step, state.chain)
         elif isinstance(step, Claim):
             state = _claim(operator, state, step.entry)
@@ -268,7 +271,7 @@ def serving_notes(entry: Entry, state: RegistryState) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _blocked(model: str, step: InProgress | Overtaken, chain: Chain) -> Waiting | Refused:
+def _blocked(model: str, step: InProgress | Lapsed | Overtaken, chain: Chain) -> Waiting | Refused:
     if isinstance(step, Overtaken):
         return Refused(
             f"{describe(step.entry)} came first",
@@ -283,7 +286,14 @@ def _blocked(model: str, step: InProgress | Overtaken, chain: Chain) -> Waiting 
     )
 
 
-def _abandoned(model: str, entry: Entry) -> Refused:
+def _closed(model: str, entry: Entry, chain: Chain) -> Refused:
+    """What becomes of whoever drafted an entry that others ended otherwise than as done."""
+    if chain.ending(entry) == "unswitched":
+        return Refused(
+            f"{describe(entry)} was closed by {chain.done[entry.epoch].actor} without switching traffic, to roll back",
+            code="overtaken",
+            remedy=f"see gate status {model}, then run the same command again",
+        )
     return Refused(
         f"version {entry.target} of {model} was deleted from the registry meanwhile, so {describe(entry)} was given up "
         "and counts for nothing",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -18,7 +19,17 @@ from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Done, Entry, Kind
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import standing
-from lockgate.promotion.ledger.steps import Apply, Claim, Finish, InProgress, Overtaken, Settled, agrees, next_step
+from lockgate.promotion.ledger.steps import (
+    Apply,
+    Claim,
+    Finish,
+    InProgress,
+    Lapsed,
+    Overtaken,
+    Settled,
+    agrees,
+    next_step,
+)
 from lockgate.signoff.identity import Identity
 
 LEASE = timedelta(minutes=10)
@@ -217,14 +228,17 @@ def test_the_steps_of_a_promotion_in_order() -> None:
 
 
 def test_what_others_claimed_is_left_alone_until_its_lease_ends() -> None:
-    """Then the next command rolls it forward."""
+    """Then the next command puts on record that it was given up, and rolls it forward."""
     chain = read_chain(write(("adopted", "1"), ("promoted", "2"), done=False))
     seen = {"production": "1"}
     claimed = NOW + timedelta(hours=1)
 
     assert isinstance(next_step(chain, seen, None, claimed + LEASE / 2), InProgress)
-    assert isinstance(next_step(chain, seen, None, claimed + LEASE), Apply)
-    assert isinstance(next_step(chain, {"production": "2", "previous": "1"}, None, claimed + LEASE), Finish)
+    assert isinstance(next_step(chain, seen, None, claimed + LEASE), Lapsed)
+    mark = chain.mark(chain.entries[-1], actor=CI, at=claimed + LEASE, ending="failed", note="its lease was over")
+    given_up = replace(chain, failed={2: mark})
+    assert isinstance(next_step(given_up, seen, None, claimed + LEASE), Apply)
+    assert isinstance(next_step(given_up, {"production": "2", "previous": "1"}, None, claimed + LEASE), Finish)
 
 
 def test_who_was_overtaken_is_told() -> None:

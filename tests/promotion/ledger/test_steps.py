@@ -19,6 +19,7 @@ from lockgate.promotion.ledger.steps import (
     Claim,
     Finish,
     InProgress,
+    Lapsed,
     LedgerStep,
     Settled,
     Switch,
@@ -76,6 +77,9 @@ class World:
                     self.keys.setdefault(f"failed-{step.entry.epoch}", mark.bytes.decode())
                     return
                 self.serving, turn = step.entry.target, "turned"
+            elif isinstance(step, Lapsed):
+                mark = self.chain.mark(step.entry, actor=CI, at=self.now, ending="failed", note="its lease was over")
+                self.keys[f"failed-{step.entry.epoch}"] = mark.bytes.decode()
             elif isinstance(step, Finish):
                 mark = self.chain.mark(step.entry, actor=CI, at=self.now, ending=step.ending)
                 self.keys.setdefault(f"done-{step.entry.epoch}", mark.bytes.decode())

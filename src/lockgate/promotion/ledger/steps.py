@@ -58,6 +58,16 @@ class InProgress:
 
 
 @dataclass(frozen=True)
+class Lapsed:
+    """Somebody else's entry is held by nobody any more: write `failed-N` and look again, before it is carried on.
+
+    So whoever comes after knows that more than one may be at it, and that an alias may still be set late.
+    """
+
+    entry: Entry
+
+
+@dataclass(frozen=True)
 class Overtaken:
     """Somebody else's entry came first; what was verified before it no longer holds."""
 
@@ -71,7 +81,7 @@ class Settled:
     entry: Entry | None
 
 
-LedgerStep = Claim | Apply | Switch | Finish | InProgress | Overtaken | Settled
+LedgerStep = Claim | Apply | Switch | Finish | InProgress | Lapsed | Overtaken | Settled
 Turn = Literal["nothing", "due", "turned", "left"]
 
 
@@ -88,15 +98,15 @@ def next_step(
     """What to do next, from the ledger, the aliases that the registry shows, and the entry that we want to stand.
 
     draft: made on the chain that was verified; None only finishes what others left. An unfinished entry is ours, or
-    it is rolled forward once nobody holds it any more. turn: whether traffic is still to be switched, was by us, or
+    it is rolled forward once it was given up. turn: whether traffic is still to be switched, was by us, or
     is left as it is for an entry that takes over. gone: versions that the registry has no longer; an entry that names
     one can never be carried out, and is abandoned. stages: where those mirror the aliases.
     """
     unfinished = chain.unfinished
     if unfinished is not None:
         ours = draft is not None and draft.bytes == unfinished.bytes
-        if not ours and chain.is_held(unfinished, now):
-            return InProgress(unfinished)
+        if not ours and unfinished.epoch not in chain.failed:
+            return InProgress(unfinished) if chain.is_held(unfinished, now) else Lapsed(unfinished)
         before = standing(chain.finished)
         lost = unfinished.target in gone
         after = before if lost else before.after(unfinished)
