@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test fuzz check locks bench bench-decisions bench-latency soak clean
+.PHONY: demo test fuzz check locks bench bench-decisions bench-latency soak explore clean
 
 demo: $(VENV)/.runtime
 	$(BIN)/gate demo
@@ -69,6 +69,11 @@ locks: $(VENV)/.dev
 	for extra in azure gcs mysql postgresql s3; do \
 	  $(BIN)/python -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra \
 	  | $(LOCK) -c locks/run.txt - -o locks/$$extra.txt || exit 1; done
+
+# Every interleaving of a few commands and faults, within bounds that it prints (docs/internals/killed.md). EXPLORE=quick is what
+# the suite explores, EXPLORE_SECONDS=n how long each scenario may take.
+explore: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m explore
 
 clean:
 	rm -rf $(VENV) .servers .demo .gate .pytest_cache .mypy_cache .ruff_cache

@@ -270,20 +270,25 @@ def _name(item: tuple[str, Any]) -> str:
 
 
 _SHARED = ("Tape", "Operator", "Evidence", "PromotionRequest", "PromotionTerms", "RollbackCheck", "Rollback", "Promote")
+_PLAIN = (str, bytes, int, float, datetime, timedelta, type(None))
+_values: dict[int, tuple[Any, Hashable]] = {}  # of frozen objects, which are kept, by where they are
 
 
 def _value(held: Any) -> Hashable:
     """A value as something that can be compared; what is the same for all commands of an actor is its type."""
+    if isinstance(held, _PLAIN):
+        return held
     if isinstance(held, Record):
         return held.bytes
-    if is_dataclass(held) and not isinstance(held, type) and type(held).__name__ not in _SHARED:
-        return type(held).__name__, tuple((name, _value(getattr(held, name))) for name in held.__dataclass_fields__)
-    if isinstance(held, Mapping):
-        return tuple(sorted(((_value(key), _value(value)) for key, value in held.items()), key=repr))
     if isinstance(held, tuple | list):
         return tuple(map(_value, held))
-    if isinstance(held, set | frozenset):
+    if isinstance(held, dict):
+        return tuple(sorted(((_value(key), _value(value)) for key, value in held.items()), key=repr))
+    if isinstance(held, frozenset | set):
         return frozenset(map(_value, held))
-    if isinstance(held, str | bytes | int | float | datetime | timedelta | None):
-        return held
-    return f"{type(held).__name__} {held}" if isinstance(held, BaseException) else type(held).__name__
+    if not is_dataclass(held) or isinstance(held, type) or type(held).__name__ in _SHARED:
+        return f"{type(held).__name__} {held}" if isinstance(held, BaseException) else type(held).__name__
+    if id(held) not in _values:
+        fields = tuple(_value(getattr(held, name)) for name in held.__dataclass_fields__)
+        _values[id(held)] = held, (type(held).__name__, fields)
+    return _values[id(held)][1]

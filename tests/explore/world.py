@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from itertools import product
 from typing import Any
 
 from explore.commands import Actor, Command, Publish, Rollback, unapproved
+from explore.remembered import Pairs, chain_of
 from explore.tape import VERSIONS, Answer, Direct, Ended, Failure, Request, Tape, play
 from helpers.promoting import PROMOTION
-from lockgate.promotion.ledger import chain as chains
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
 from lockgate.promotion.ledger.standing import standing
 
 PATIENCE = 120  # seconds that a command after anything may wait in all
 JUMP = int(PROMOTION.lease.total_seconds()) + 1  # how time passes: just longer than a lease
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Store:
 
     @property
     def chain(self) -> Chain:
-        return read_chain(self.keys)
+        return chain_of(self.keys)
 
     def after(self, request: Request) -> tuple[Store, Any]:
         """The store after a request, and its answer."""
@@ -65,11 +63,6 @@ class Store:
                 facts = tuple(tuple(word.partition("=")[::2]) for word in words)
                 return replace(self, published=(*self.published, facts)), None  # type: ignore[arg-type]
         raise AssertionError(request)
-
-
-@cache
-def read_chain(keys: Pairs) -> Chain:
-    return chains.read_chain(dict(keys))
 
 
 @dataclass(frozen=True)
@@ -122,7 +115,7 @@ class State:
     runs: tuple[Run, ...]
     skews: tuple[int, ...]
     refused: bool = False
-    calm: bool = True  # nobody was killed, was paused or lost anything so far
+    calm: bool = True  # nobody was killed, was paused or lost anything so far, and all clocks agree
     current: int = -1
     preemptions: int = 0
 
@@ -151,10 +144,10 @@ class Numbers:
 
 
 class Explorer:
-    """Look at each state of a scenario once. host: whether actors run on the same machine."""
+    """Look at each state of a scenario once. seconds: of processor time, after which it is cut off."""
 
-    def __init__(self, scenario: Scenario, *, most: int | None = None) -> None:
-        self.scenario, self.most = scenario, most
+    def __init__(self, scenario: Scenario, *, seconds: float = 600) -> None:
+        self.scenario, self.ends_at = scenario, time.process_time() + seconds
         self.stores, self.histories = Numbers(), Numbers()
         self.report = Report(scenario)
         self.answers: dict[int, tuple[int, tuple[Answer, ...]]] = {}
@@ -233,7 +226,7 @@ class Explorer:
         while stack:
             state = stack.pop()
             self.report.states += 1
-            if self.most is not None and self.report.states > self.most:
+            if time.process_time() > self.ends_at:
                 self.report.complete = False
                 break
             self._look(state)
@@ -263,6 +256,7 @@ class Explorer:
                         runs,
                         skews,
                         refused,
+                        calm=not any(skews),
                         preemptions=scenario.preemptions or 0,
                     )
 
@@ -318,7 +312,7 @@ class Explorer:
         store, value = self.effect(state.store, request)
         if request.name == "is_gone":
             value = self._is_gone(state, int(request.arguments[0]))
-        self._judge(state, store, request, command, label)
+        self._judge(state, store, request, command, label, run.history)
         yield after(store, value, label)
         if state.faults == 0 or request.name == "publish":
             return
@@ -370,7 +364,9 @@ class Explorer:
 
     # -- what must hold
 
-    def _judge(self, state: State, store: int, request: Request, command: Command | None, label: str) -> None:
+    def _judge(
+        self, state: State, store: int, request: Request, command: Command | None, label: str, history: int = -1
+    ) -> None:
         if store == state.store:
             return
         before: Store = self.stores.values[state.store]
@@ -387,7 +383,7 @@ class Explorer:
         if request.name == "put" and request.arguments[0].startswith("epoch-") and command is not None:
             wrong = unapproved(Entry.read(request.arguments[1]), before.chain, command)
             if wrong is None:
-                wrong = self._older(state, before, request, command)
+                wrong = self._older(before, request, history)
             if wrong is not None:
                 self._violation(f"a move without its approval: {wrong}", state, label)
         place = standing(chain.finished)
@@ -395,10 +391,11 @@ class Explorer:
         if len(held) != 1:
             self._violation(f"{len(held)} versions are Production by the ledger", state, label)
 
-    def _older(self, state: State, before: Store, request: Request, command: Command) -> str | None:
+    def _older(self, before: Store, request: Request, history: int) -> str | None:
+        """Whether evidence was promoted though the command had read that another was published after it."""
         entry = Entry.read(request.arguments[1])
-        newest = [dict(facts)["digest"] for facts in before.published if dict(facts)["version"] == entry.target]
-        if not isinstance(command, Publish) and newest and entry.kind == "promoted" and entry.evidence != newest[-1]:
+        read = [answer.value for answer in self.answers[history][1] if answer.value in before.published]
+        if entry.kind == "promoted" and read and dict(read[-1])["digest"] != entry.evidence:
             return "it rests on evidence that is not the newest published"
         return None
 
