@@ -38,7 +38,7 @@ class Ballot:
     not asked to be in the policy. Without authors and accounts nobody knows who made it. hold: that no vote counts at
     the moment, because what was evaluated is not what lies there now. unread: a sentence for each file that should be a
     vote and is none. authors_remedy: how the authors become known, where they are not. unclear: what could be an objection,
-    and was not understood.
+    and was not understood. hands: email or number of an account → what hand they had in it, where that is known.
     """
 
     votes: tuple[Vote, ...] = ()
@@ -49,10 +49,17 @@ class Ballot:
     unread: tuple[str, ...] = ()
     authors_remedy: str | None = None
     unclear: tuple[UnclearWords, ...] = ()
+    hands: Mapping[str, str] = field(default_factory=dict)
 
     def made_by(self, person: Person) -> bool:
         """Whether a person had a hand in what was evaluated."""
         return any(map(person.wrote, self.authors)) or any(map(person.is_, self.accounts))
+
+    def hand_of(self, person: Person) -> str:
+        """`: author of commit …` of somebody who made it; empty where that is not known."""
+        marks = [account.id for account in self.accounts if person.is_(account)]
+        marks += [email for email in self.authors if person.wrote(email)]
+        return next((f": {self.hands[mark]}" for mark in marks if mark in self.hands), "")
 
 
 @dataclass(frozen=True)
@@ -315,15 +322,19 @@ def unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Bal
     """Why nobody can be told apart from the authors, and the remedy; None where the policy does not ask or they are known."""
     if not policy.separation_of_duties:
         return None
-    remedy = "set signoff.separation_of_duties: false to let anybody sign their own work"
+    remedy = "as a last resort set signoff.separation_of_duties: false, which lets anybody sign their own work"
     if not ballot.authors and not ballot.accounts:
         unknown = "who wrote the evaluated commit is not known, so no approver can be told apart from its author"
         return unknown, ballot.authors_remedy or remedy
     strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
     if strangers:
+        hands = {email: ballot.hands.get(email, "") for email in strangers}
+        names = ", ".join(f"{email} ({hand})" if hand else email for email, hand in hands.items())
+        trailer = any(hand.startswith("Co-authored-by") for hand in hands.values())
+        amend = "correct that line and push again (git commit --amend, or git rebase), or " if trailer else ""
         return (
-            f"{', '.join(strangers)} wrote the evaluated commit and cannot be matched to anybody in signoff.groups",
-            f"name them there with their email, in any group, or {remedy}",
+            f"{names} wrote the evaluated commit and cannot be matched to anybody in signoff.groups",
+            f"{amend}name them there with their email, in any group, or {remedy}",
         )
     return None
 
@@ -333,7 +344,7 @@ def check_vote(
 ) -> Objection | None:
     """Why a person's vote does not count towards a quorum, None where it does."""
     if policy.separation_of_duties and ballot.made_by(person):
-        return Objection("own_work", f"{person.name} had a hand in what was evaluated")
+        return Objection("own_work", f"{person.name} had a hand in what was evaluated{ballot.hand_of(person)}")
     if vote.at > now + CLOCK_SKEW:
         return Objection("not_yet", f"it is dated {utc_text(vote.at)}, which is still to come")
     if vote.at + good_for <= now:

@@ -238,6 +238,31 @@ def test_an_update_of_what_nobody_is_seen_to_have_pushed_is_somebodys_work(world
     assert ignored(decided(world)) == {("ana", "own_work"), ("bo", "own_work")}
 
 
+def test_own_work_says_which_commit_or_run_it_was(world: World) -> None:
+    """And whose line of co-authors stops it, with the remedy that keeps the lock."""
+    number, shas = user("bo")["id"], []
+    shas.append(world.push("ana"))
+    shas.append(world.push("dev", message=f"x\n\nCo-authored-by: Bo <{number}+bo@users.noreply.github.com>"))
+    shas.append(world.push("dev"))
+    digest = world.run_gate(by="cy").digest
+    for name in ("ana", "bo", "cy"):
+        approve(world, name, digest)
+    reasons = {
+        vote.vote.by.name: vote.reason.partition(": ")[2]
+        for vote in decided(world, policy=signoff("ana", "bo", "cy")).ignored
+    }
+    assert reasons == {
+        "ana": f"author of commit {shas[0][:12]}",
+        "bo": f"Co-authored-by in commit {shas[1][:12]}",
+        "cy": f"started the first run on commit {shas[2][:12]}, as who pushes does",
+    }
+    world.push("dev", message="x\n\nCo-authored-by: Pat")
+    approve(world, "ana", world.run_gate().digest)
+    decision = decided(world)
+    assert f"pat (Co-authored-by in commit {world.head[:12]})" in decision.reason
+    assert (decision.remedy or "").startswith("correct that line and push again")
+
+
 def test_07_an_owner_who_ran_the_gate_again_approves(world: World) -> None:
     world.run_gate()
     approve(world, "ana", world.rerun("ana").digest)

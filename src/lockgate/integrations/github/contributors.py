@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from lockgate.integrations.github.schema import Account, ChangedFile, Commit, PullEvent, PullRequest, WorkflowRun
 from lockgate.integrations.trailers import co_authors
@@ -28,33 +29,58 @@ def contributors(
     A bot counts by its address, which blocks until the policy names it: anybody could act through it.
     """
     pushers = pushers or {}
-    updates = _nobodys(commits, updates, pushers)
-    accounts: list[Account] = [pull.user] if pull.user is not None else []
-    emails: list[str] = []
-    people = policy.people()
+    nobodys = _nobodys(commits, updates, pushers)
+    hands = _Hands()
+    if pull.user is not None:
+        hands.add(pull.user, "opened the pull request")
     for commit in commits:
-        emails += co_authors(commit.commit.message, named=policy.names)
-        if commit.sha in updates:
+        where = f"commit {commit.sha[:12]}"
+        for email in co_authors(commit.commit.message, named=policy.names):
+            hands.emails.setdefault(email, f"Co-authored-by in {where}")
+        if commit.sha in nobodys:
             continue
-        for account, git_person in ((commit.author, commit.commit.author), (commit.committer, commit.commit.committer)):
+        if (pusher := pushers.get(commit.sha)) is not None:
+            hands.add(pusher, f"started the first run on {where}, as who pushes does")
+        deed = (
+            f"an update of the branch, {where}, which is not seen to bring the base alone" if commit.merged else where
+        )
+        signed = (
+            ("author", commit.author, commit.commit.author),
+            ("committer", commit.committer, commit.commit.committer),
+        )
+        for role, account, git_person in signed:
             email = git_person.email.strip().lower() if git_person is not None else ""
             if account is not None:
-                accounts.append(account)
-                emails += [email] if any(person.wrote(email) for person in people) else []
-            else:
-                emails.append(email or f"nobody-{commit.sha[:12]}")
-    accounts += [pushers[commit.sha] for commit in commits if commit.sha in pushers and commit.sha not in updates]
-    accounts += _starters(commits, run, updates)
-    by_id = {account.id: account for account in accounts}
-    identities = [account.identity for account in by_id.values() if account.is_person]
-    unknown = [account.noreply.lower() for account in by_id.values() if not account.is_person]
-    for email in emails:
-        match = _NOREPLY.fullmatch(email)
-        if match is None or match["login"].endswith("[bot]"):
-            unknown.append(email)
-        elif int(match["id"]) not in by_id:
-            identities.append(Identity("github", match["id"], match["login"]))
-    return Ballot(authors=tuple(dict.fromkeys(unknown)), accounts=tuple(dict.fromkeys(identities)))
+                hands.add(account, f"{role} of {deed}")
+            if account is None or policy.names(email):
+                hands.emails.setdefault(email or f"nobody-{commit.sha[:12]}", f"{role} of {deed}")
+    for account in _starters(commits, run, nobodys):
+        hands.add(account, f"started run {run.id}, or ran it again")
+    return hands.ballot()
+
+
+@dataclass
+class _Hands:
+    """Who had a hand in it, and which: accounts by their number, emails. The first that is known of each is kept."""
+
+    accounts: dict[int, tuple[Account, str]] = field(default_factory=dict)
+    emails: dict[str, str] = field(default_factory=dict)
+
+    def add(self, account: Account, hand: str) -> None:
+        self.accounts.setdefault(account.id, (account, hand))
+
+    def ballot(self) -> Ballot:
+        """Without votes. Accounts of programs are emails that the policy must name."""
+        people = {account.identity: hand for account, hand in self.accounts.values() if account.is_person}
+        unknown = {account.noreply.lower(): hand for account, hand in self.accounts.values() if not account.is_person}
+        for email, hand in self.emails.items():
+            match = _NOREPLY.fullmatch(email)
+            if match is None or match["login"].endswith("[bot]"):
+                unknown.setdefault(email, hand)
+            elif int(match["id"]) not in self.accounts:
+                people.setdefault(Identity("github", match["id"], match["login"]), hand)
+        hands = unknown | {identity.id: hand for identity, hand in people.items()}
+        return Ballot(authors=tuple(unknown), accounts=tuple(people), hands=hands)
 
 
 def event_contributors(event: PullEvent, *, updated: bool = False) -> Ballot:

@@ -199,7 +199,7 @@ def _altered(hub: GitHub, pull: PullRequest, statements: Sequence[Statement]) ->
         if answer is None:
             break  # a server without GraphQL does not tell
         edits = zip(batch, answer.nodes, strict=True)
-        altered |= {one.node_id for one, edit in edits if edit is not None and edit.by_another(one.user)}
+        altered |= {words.node_id for words, edit in edits if edit is not None and edit.by_another(words.user)}
     return frozenset(altered)
 
 
@@ -207,7 +207,7 @@ def _updates(hub: GitHub, pull: PullRequest, commits: Sequence[Commit], policy: 
     """The commits that bring the base into the branch and nothing else. Those that hinder nobody are not looked into."""
     possible = possible_updates(commits)
     makers = {pull.user} | {
-        one for commit in commits if commit not in possible for one in (commit.author, commit.committer)
+        account for commit in commits if commit not in possible for account in (commit.author, commit.committer)
     }
     hands = {maker.id for maker in makers if maker is not None}
     merges = [
