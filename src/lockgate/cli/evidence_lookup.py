@@ -161,7 +161,7 @@ def _staged(path: Path | None) -> _Staged:
         digest = standing.evidence.get(standing.staging or "")
         models.append(pipeline.model)
         if standing.staging is not None and digest is not None:
-            since = standing.since.get(standing.staging)
+            since = standing.staged_at
             entries.append(
                 _Staged(pipeline, standing.staging, digest, "" if since is None else f" since {utc_text(since)}")
             )

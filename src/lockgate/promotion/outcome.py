@@ -76,7 +76,8 @@ class Outcome:
         entry, standing = self.entry, self.standing
         at, version = utc_text(entry.at), entry.target or entry.source
         if self.already:
-            state = standing.state(str(version))
+            waits = entry.kind == "staged" and standing.staging == version  # the previous version may, too
+            state = "staging" if waits else standing.state(str(version))
             head = f"{self.model} version {version} is {_WORDS.get(state, state)} already, since {at} ({entry.actor})"
         else:
             subject = self.model if version is None else f"{self.model} version {version}"

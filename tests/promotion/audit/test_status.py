@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers import moving
-from helpers.promoting import CI, NOW, PROMOTION, Clock, Models
+from helpers.promoting import CI, NOW, PROMOTION, Clock, Models, evidence, run_folder
 from lockgate.promotion.audit.status import ModelStatus, status
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.units import utc_text
@@ -138,6 +138,29 @@ def test_a_repair_or_a_rollback_does_not_hide_who_let_a_version_in(bench: Bench)
 
     assert (found["production"]["version"], found["production"]["reason"]) == ("2", "stalls")
     assert (found["standby"]["version"], found["standby"]["reason"]) == ("1", "it runs")
+
+
+def test_a_previous_version_that_is_staged_again_is_told_as_both(bench: Bench) -> None:
+    """By what made it Production where a rollback goes to it, and by what staged it, since then, where it waits."""
+    since, before = read_chain(bench.registry.ledger(bench.model).keys()).entries[-1].at, look(bench)
+    about = evidence(bench.model, bench.versions[1], champion=bench.versions[2], finished=bench.clock())
+    folder = run_folder(about, bench.folder / "staged")
+    first, again = (
+        moving.record_staging(bench.registry, about, folder=folder, promotion=PROMOTION, actor=CI, clock=bench.clock)
+        for _ in range(2)
+    )
+    staged = first.entry.at
+
+    found = look(bench)
+
+    assert staged > since
+    assert found.lines[2] == (
+        f"Staging     version 2 since {text(staged)}, staged by ci (unverified): every requirement was met"
+    )
+    assert found.lines[3] == before.lines[3]
+    documents = found.to_json()["staging"], found.to_json()["standby"]
+    assert [(document["since"], document["epoch"]) for document in documents] == [(text(staged), 4), (text(since), 2)]
+    assert again.lines == [f"{bench.model} version 2 is Staging already, since {text(staged)} (ci (unverified))"]
 
 
 def since_done(bench: Bench) -> datetime:

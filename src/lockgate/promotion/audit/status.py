@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,8 @@ from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.ledger.steps import agrees
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.units import duration_text, utc_text
+
+_Place = tuple[Entry | None, datetime | None]
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,12 @@ class ModelStatus:
     def lines(self) -> list[str]:
         """The status for people, a sentence per line."""
         standing = self.standing
-        lines = [self._line("Production", standing.production), self._line("Staging", standing.staging)]
-        lines += [self._line("previous", standing.standby), *self._standby_lines()]
+        lines = [
+            self._line("Production", standing.production, self._let_in(standing.production)),
+            self._line("Staging", standing.staging, self._staged),
+            self._line("previous", standing.standby, self._let_in(standing.standby)),
+            *self._standby_lines(),
+        ]
         for state in ("archived", "withdrawn"):
             versions = sorted(
                 (version for version, other in standing.states.items() if other == state), key=version_order
@@ -71,9 +78,9 @@ class ModelStatus:
             "schema": "lockgate/status/v1",
             "model": self.model,
             "at": utc_text(self.at),
-            "production": self._version(self.standing.production),
-            "standby": self._version(self.standing.standby),
-            "staging": self._version(self.standing.staging),
+            "production": self._version(self.standing.production, self._let_in(self.standing.production)),
+            "standby": self._version(self.standing.standby, self._let_in(self.standing.standby)),
+            "staging": self._version(self.standing.staging, self._staged),
             "archive_due_at": None if self.soak is None else utc_text(self.soak.ends),
             "aliases": self.aliases,
             "epoch": self.chain.last.epoch if self.chain.last else 0,
@@ -84,13 +91,18 @@ class ModelStatus:
             "problems": list(self.problems),
         }
 
-    def entry_of(self, version: str) -> Entry | None:
-        """The entry that speaks for a version: what made it Production last, else what staged it."""
-        mine = [entry for entry in self.chain.finished if entry.target == version]
-        moves = [entry for entry in mine if entry.kind in MOVES]
-        staged = [entry for entry in mine if entry.kind == "staged"]
-        entries = staged if self.standing.state(version) == "staging" else moves or staged
-        return entries[-1] if entries else None
+    def _let_in(self, version: str | None) -> _Place:
+        """By what a version became Production last, and since when it is where it is."""
+        return self._last(version, MOVES), self.standing.since.get(version or "")
+
+    @property
+    def _staged(self) -> _Place:
+        """By what the version that waits was staged last, and since when it waits."""
+        return self._last(self.standing.staging, {"staged"}), self.standing.staged_at
+
+    def _last(self, version: str | None, kinds: Collection[str]) -> Entry | None:
+        mine = (entry for entry in reversed(self.chain.finished) if entry.target == version and entry.kind in kinds)
+        return next(mine, None)
 
     def _standby_lines(self) -> list[str]:
         soak = self.soak
@@ -108,21 +120,20 @@ class ModelStatus:
         until = self.retained.get(version)
         return version if until is None else f"{version} (kept until {utc_text(until)})"
 
-    def _line(self, word: str, version: str | None) -> str:
+    def _line(self, word: str, version: str | None, place: _Place) -> str:
         if version is None:
             return f"{word:<11} nothing"
-        entry, since = self.entry_of(version), self.standing.since.get(version)
+        entry, since = place
         when = f" since {utc_text(since)}" if since is not None else ""
         who = f", {entry.kind.replace('_', ' ')} by {entry.actor}" if entry is not None else ""
         then = f" on {utc_text(entry.at)}" if entry is not None and entry.at != since else ""
         reason = f": {entry.reason}" if entry is not None and entry.reason else ""
         return f"{word:<11} version {version}{when}{who}{then}{reason}"
 
-    def _version(self, version: str | None) -> dict[str, Any] | None:
+    def _version(self, version: str | None, place: _Place) -> dict[str, Any] | None:
         if version is None:
             return None
-        entry = self.entry_of(version)
-        since = self.standing.since.get(version)
+        entry, since = place
         return {
             "version": version,
             "since": None if since is None else utc_text(since),

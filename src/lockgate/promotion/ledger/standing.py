@@ -18,7 +18,8 @@ VersionState = Literal["none", "staging", "production", "standby", "archived", "
 class Standing:
     """Where every version of a model stands.
 
-    standby: what a rollback goes to, None where nothing is left. staging: the version that waits for sign-off.
+    standby: what a rollback goes to, None where nothing is left. staging: the version that waits for sign-off, which may be
+    the standby, too; staged_at: since when it does.
     states, since: of each version the ledger names, and the moment it got there.
     line: versions that held Production and may again, latest first. evidence: on what each version was let in.
     released: how and when each version was last let go from Production or standby. withdrawn_at: the last time each was
@@ -28,6 +29,7 @@ class Standing:
     production: str | None = None
     standby: str | None = None
     staging: str | None = None
+    staged_at: datetime | None = None
     states: Mapping[str, VersionState] = field(default_factory=dict)
     since: Mapping[str, datetime] = field(default_factory=dict)
     line: tuple[str, ...] = ()
@@ -114,7 +116,9 @@ class Standing:
             changes |= self._unstaged()
         if self.state(version) not in ("production", "standby"):
             changes[version] = "staging"
-        return self._moved(entry.at, changes, staging=version, evidence=self._knowing(version, entry.evidence))
+        staged_at = self.staged_at if self.staging == version else entry.at
+        evidence = self._knowing(version, entry.evidence)
+        return self._moved(entry.at, changes, staging=version, staged_at=staged_at, evidence=evidence)
 
     def _promoted(self, entry: Entry, version: str) -> Standing:
         outgoing = self.production if self.production != version else None
