@@ -75,7 +75,8 @@ class IgnoredVote:
 class SignoffDecision:
     """Whether the evidence may be promoted. counted: SHA-256 of the approvals it rests on. missing: group → votes.
 
-    unclear: words that hold it until whoever wrote them makes them clear.
+    unclear: words that hold it until whoever wrote them makes them clear. rejection: that closes it. standing: why it is
+    approved once that is lifted; None where it is not.
     """
 
     state: Literal["approved", "pending", "rejected", "expired", "refused", "superseded"]
@@ -86,6 +87,8 @@ class SignoffDecision:
     missing: Mapping[str, int] = field(default_factory=dict)
     ignored: tuple[IgnoredVote, ...] = ()
     unclear: tuple[UnclearWords, ...] = ()
+    rejection: Vote | None = None
+    standing: str | None = None
 
 
 def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime) -> SignoffDecision:
@@ -99,7 +102,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
     people = policy.people()
     newest, ignored = newest_votes(people, evidence, ballot)
     if (rejected := find_rejection(people, evidence, ballot, ignored)) is not None:
-        return rejected
+        return _with_standing(rejected, policy, evidence, ballot, now)
     if policy.nobody_signs:
         if unclear := still_unclear(people, ballot.unclear, newest, {}):
             return _hold_unclear(people, unclear, tuple(ignored), ())
@@ -140,6 +143,16 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         remedy=f"ask an owner for gate approve {evidence.digest}{_accepting(evidence)} --key FILE",
         unclear=unclear,
     )
+
+
+def _with_standing(
+    rejected: SignoffDecision, policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datetime
+) -> SignoffDecision:
+    """The rejection, and whether the votes of all others approve."""
+    by = None if rejected.rejection is None else rejected.rejection.by
+    others = replace(ballot, votes=tuple(vote for vote in ballot.votes if vote.by.id != (by and by.id)))
+    lifted = decide(policy, evidence, others, now)
+    return replace(rejected, standing=lifted.reason if lifted.state == "approved" else None)
 
 
 def _hold_unclear(
@@ -314,6 +327,7 @@ def find_rejection(
                 f"{person.name} rejected it on {utc_text(vote.at)}{reason}",
                 ignored=tuple(ignored),
                 remedy=f"only {person.name} can lift that, by signing again",
+                rejection=vote,
             )
     return None
 

@@ -48,6 +48,12 @@ class Vote(Record):
     at: datetime
     by: Identity
 
+    @property
+    def url(self) -> str:
+        """The address of the comment that cast it; empty for another vote."""
+        comment = stored_json.read_object(self.bytes).get("comment")
+        return str(comment.get("url", "")) if isinstance(comment, dict) else ""
+
     @classmethod
     def read(cls, data: builtins.bytes) -> Vote:
         """A vote from the bytes that were signed. Raises ValueError for anything that is not one."""

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from helpers.hub.contract import github
 from helpers.hub.deciding import asked, decided, event_of, ignored, said, seen, signoff
 from helpers.hub.emulator import BOT, Answer, World, user
+from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations.github.closing_words import HELP, closing_meaning
 from lockgate.integrations.github.comment_commands import read_record
+from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
 from lockgate.signoff.decision import SignoffDecision
 
 APPROVED, REJECTED, UNCLEAR = ("approved", "approved"), ("rejected", "rejected"), ("pending", "unclear")
@@ -490,6 +492,29 @@ def test_a_pull_request_without_reviews_takes_no_more_requests_than_before(world
     decided(world)
 
     assert (plain, len(world.asked)) == (8, 11)
+
+
+def test_a_rejection_says_who_can_lift_it_and_what_follows_then(world: World) -> None:
+    """Promoted at once where the others approve; who dismissed a review in vain is named, and who could."""
+    world.review("bo", "CHANGES_REQUESTED", "it flips")
+    world.dismiss(world.reviews[-1]["id"], "dev")
+    decision = decided(world)
+    assert decision.standing == "approved by ana"
+    assert "that dev dismissed it does not count" in decision.reason
+    shown = _comment(world)
+    assert "* @bo: only you can lift [that](https://github.com/acme/models/pull/12#pullrequestreview-" in shown
+    assert "* Approved by ana: it is promoted as soon as @bo comments `/gate revoke`." in shown
+
+    world.comment("ana", "/gate revoke")
+    assert decided(world).standing is None
+    assert "it is promoted as soon as" not in _comment(world)
+
+
+def _comment(world: World) -> str:
+    looked = seen(world)
+    assert looked.evidence is not None
+    status = SignoffStatus(signoff(), looked.ballot(asked()), looked.decision(asked(), world.now))
+    return render(RunRecord(looked.evidence), context=CommentContext("<!-- gate -->"), signoff=status)
 
 
 # any number of comments -----------------------------------------------------------------------------------------------

@@ -140,7 +140,8 @@ def ballot(
                     vote.sha256, Objection("revoked", "it was revoked, in a comment that changed since")
                 )
     for review in requests_changes(statements.reviews, statements.dismissals, policy, made):
-        votes.append(_cast(review, review.body, CommentCommand("reject", reason=_review_reason(review)), evidence, run))
+        reason = _review_reason(review, statements.dismissals.get(review.id))
+        votes.append(_cast(review, review.body, CommentCommand("reject", reason=reason), evidence, run))
     heard = [_unclear(vote) for vote in votes if _heard_as(vote) is not None]
     unclear = tuple(words for words in heard if not approved_after(statements.reviews, policy, words))
     counted = tuple(vote for vote in votes if _heard_as(vote) is None)
@@ -317,5 +318,9 @@ def _unclear(vote: Vote) -> UnclearWords:
     return UnclearWords(vote.by, vote.at, str(_commented(vote, "url")), _heard_as(vote))
 
 
-def _review_reason(review: Review) -> str:
-    return f"a review that requests changes{': ' if review.body.strip() else ''}{review.body.strip()}"[:REASON]
+def _review_reason(review: Review, dismissal: IssueEvent | None) -> str:
+    reason = f"a review that requests changes{': ' if review.body.strip() else ''}{review.body.strip()}"[:REASON]
+    if review.state != "DISMISSED":
+        return reason
+    by = dismissal.actor.login if dismissal is not None and dismissal.actor is not None else "somebody"
+    return f"{reason} (that {by} dismissed it does not count: its author can, or an owner who had no hand in this)"

@@ -16,6 +16,7 @@ from lockgate.integrations.github.closing_words import HELP
 from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
 from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
+from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy
 from lockgate.signoff.unclear_words import UnclearWords
 from lockgate.text import colon, cut, fit, html, markdown, utf16
@@ -268,8 +269,10 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     accepting = f" accepting {len(evidence.asks)} undecided" if evidence.opens == "by_owner" else ""
     state = None if signoff.decision is None else signoff.decision.state
     asks = f"**{'Once that is lifted' if state == 'rejected' else 'To promote it'}**, {_approvers(signoff)} must comment this line:"
-    if signoff.decision is not None and signoff.decision.code == "unclear":
-        asks = "**Once that is clear**, it is promoted by the approvals that stand. This is the line that approves:"
+    if signoff.decision is not None and (signoff.decision.code == "unclear" or signoff.decision.standing):
+        asks = (
+            "**Once that is cleared up**, it is promoted by the approvals that stand. This is the line that approves:"
+        )
     return [
         *lines,
         asks,
@@ -295,7 +298,7 @@ def _decision(signoff: SignoffStatus) -> list[str]:
     if decision.code == "unclear":
         altered = decision.unclear[-1].altered
         reason = f"an owner's words were {'edited by somebody else' if altered else 'not understood'}"
-    help_text = _AFTER.get(decision.state) or decision.remedy
+    help_text = _AFTER.get(decision.state) or (decision.remedy if decision.rejection is None else None)
     remedy = f". {_text(help_text[:1].upper() + help_text[1:])}." if help_text and decision.state != "pending" else ""
     state = f"**{_text(reason)}**" if decision.code == "approved" else f"**{decision.state}**: {_text(reason)}"
     ignored = [
@@ -303,15 +306,31 @@ def _decision(signoff: SignoffStatus) -> list[str]:
         f"{_text(entry.reason, 200)}"
         for entry in decision.ignored[-_IGNORED:]
     ]
-    lines = [*_unclear(signoff.policy, decision.unclear), *ignored]
+    lines = [*_rejected(signoff.policy, decision), *_unclear(signoff.policy, decision.unclear), *ignored]
     return [f"{state}{remedy}", "", *lines, *([""] if lines else [])]
+
+
+def _rejected(policy: SignoffPolicy, decision: SignoffDecision) -> Iterator[str]:
+    """Who can lift the rejection, with a link to it, and what follows."""
+    vote = decision.rejection
+    if vote is not None:
+        who, where = _author(policy, vote.by), f"[that]({vote.url})" if _URL.fullmatch(vote.url) else "that"
+        also = ", an approving review," if vote.reason.startswith("a review that") else ""
+        yield f"* {who}: only you can lift {where}, by `/gate revoke`{also} or the line that approves, in a new comment."
+        if decision.standing:
+            standing = decision.standing[:1].upper() + decision.standing[1:]
+            yield f"* {_text(standing)}: it is promoted as soon as {who} comments `/gate revoke`."
+
+
+def _author(policy: SignoffPolicy, author: Identity) -> str:
+    person = next((person for person in policy.people() if person.is_(author)), None)
+    return _text(str(author), 80) if person is None else _mention(person)
 
 
 def _unclear(policy: SignoffPolicy, unclear: Sequence[UnclearWords]) -> Iterator[str]:
     """Who must say anew what was not understood, with a link to it."""
     for words in unclear[-_IGNORED:]:
-        person = next((person for person in policy.people() if person.is_(words.by)), None)
-        who = _text(str(words.by), 80) if person is None else _mention(person)
+        who = _author(policy, words.by)
         where = f"[these words]({words.url})" if _URL.fullmatch(words.url) else "words"
         problem = (
             f"somebody else edited {where} of yours"
