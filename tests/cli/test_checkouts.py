@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from helpers.desk import Desk
 from lockgate.cli.commands import promote, rollback, run
-from lockgate.errors import LockgateError, UsageError, Waiting
+from lockgate.cli.run_document import lacks_authors, next_commands
+from lockgate.errors import LockgateError, NotFound, UsageError, Waiting
+from lockgate.pipeline.loader import load
 
 
 @pytest.fixture
@@ -57,6 +61,33 @@ def test_before_the_first_commit_none_can_name_the_candidate(desk: Desk) -> None
     assert isinstance(unborn, UsageError)
     assert "needs a git checkout" in str(outside)
     assert "needs a commit, and there is none yet" in str(unborn)
+
+
+def test_a_candidate_that_is_not_there_begins_no_run(desk: Desk) -> None:
+    """It is wrong usage; the newest run stays what it was."""
+    desk.register()
+    absent, unset = (desk.gate(run.command, "--candidate", name).exception for name in ("9", "@nothing"))
+
+    assert isinstance(absent, UsageError)
+    assert "9" in absent.message
+    assert isinstance(unset, NotFound)
+    assert not (desk.folder / ".gate").exists()
+
+
+def test_what_names_no_commit_has_no_next_step_where_authors_count(desk: Desk) -> None:
+    """Nobody could approve it."""
+    version = desk.register()
+    steps = []
+    for text in (desk.pipeline.read_text(), desk.pipeline.read_text().replace("separation_of_duties: false", "")):
+        desk.pipeline.write_text(text)
+        for commit in ("a" * 40, None):
+            about = desk.evaluate(version, commit=commit)
+            finished: Any = SimpleNamespace(
+                evidence=about, pipeline=load(desk.pipeline, environ={}), in_production=False, published=True
+            )
+            steps.append([len(next_commands(finished)), len(lacks_authors(finished))])
+
+    assert steps == [[1, 0], [1, 0], [1, 0], [0, 1]]
 
 
 def test_a_merged_commit_is_promoted_from_the_clone_of_a_runner(

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.desk import PIPELINE, Desk
 from helpers.promoting import ssh_key
-from lockgate.cli.commands import adopt, check, history, promote, report, rollback, status, verify
+from lockgate.cli.commands import adopt, check, history, promote, report, rollback, run, status, verify
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import PipelineError, Refused, UsageError
 from lockgate.evidence.evidence import Evidence
@@ -71,6 +71,22 @@ def test_the_nearest_project_is_meant(desk: Desk, monkeypatch: pytest.MonkeyPatc
 
     assert desk.gate(approve, about.digest, "--key", desk.key).exit_code == 0
     assert votes(desk, about) == [("approve", about.digest)]
+
+
+def test_a_project_without_pipelines_is_told_as_such(desk: Desk) -> None:
+    """Not that none of them is meant; of several an example shows how one is named."""
+    about = desk.evaluate(desk.register())
+    (desk.folder / "gates" / "z.yaml").write_text(desk.pipeline.read_text())
+    several = str(desk.gate(run.command).exception)
+    for path in (desk.folder / "gates").iterdir():
+        path.unlink()
+
+    assert (
+        "gates/ holds several pipelines: gates/fraud.yaml, gates/z.yaml; name one of them, like gates/fraud.yaml"
+        in several
+    )
+    for command, *more in ((approve, "--key", desk.key), (promote.command,)):
+        assert "there is no pipeline in gates/; name" in str(desk.gate(command, about.digest, *more).exception)
 
 
 @pytest.mark.parametrize("broken", ["model: {model}\ntask: binari\n", "model: {model} # it\n  - [", "gates: [\n"])

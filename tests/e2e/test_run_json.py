@@ -69,7 +69,7 @@ def test_what_ends_a_run_before_there_is_evidence_is_a_document_too(checkout: Ch
 
     checkout.write(data={"holdout": SCORED})
     code, absent = document(checkout, "--json", "--candidate", "version=99")
-    assert (code, absent["exit_code"]) == (4, 4)
+    assert (code, absent["exit_code"]) == (2, 2)
     assert "99" in absent["error"]["message"]
     assert set(absent) == set(invalid) == set(data) == KEYS
 

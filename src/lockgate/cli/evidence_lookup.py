@@ -105,7 +105,10 @@ def _prefix(digest: str) -> str:
     """The digest, or its beginning, with its algorithm before it. Raises UsageError."""
     text = digest.removeprefix("sha256:")
     if re.fullmatch("[0-9a-f]{1,64}", text) is None:
-        raise UsageError(f"{digest!r} is no digest", remedy="write sha256: and 64 hex digits; gate run prints it")
+        raise UsageError(
+            f"{digest!r} is no digest",
+            remedy=f"write sha256: and 64 lower-case hex digits; the first {_SHORTEST} do, and gate run prints them",
+        )
     if len(text) < _SHORTEST:
         raise UsageError(
             f"{digest!r} is too short for a digest", remedy=f"write the first {_SHORTEST} hex digits of it or more"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from lockgate.cli.evidence_lookup import evidence_commit
 from lockgate.cli.output import masked
 from lockgate.errors import DataMisfits, LockgateError, PipelineError
 
@@ -47,12 +48,27 @@ def next_commands(finished: FinishedRun) -> list[str]:
     evidence, signoff = finished.evidence, finished.pipeline.signoff
     if evidence.opens == "no" or finished.in_production or signoff is None or not signoff.require:
         return []
+    if lacks_authors(finished):
+        return []
     if not finished.published:
         return [finished.staging_command]
     if signoff.nobody_signs:
         return [f"gate promote {evidence.digest}"] if evidence.opens == "yes" else []
     accept = f" --accepting {len(evidence.asks)}" if evidence.opens == "by_owner" else ""
     return [f"gate approve {evidence.digest} --key FILE{accept}"]
+
+
+def lacks_authors(finished: FinishedRun) -> list[str]:
+    """That the policy lets nobody approve the evidence, since it names no commit; nothing where it does or none is needed."""
+    evidence, signoff = finished.evidence, finished.pipeline.signoff
+    if signoff is None or not signoff.require or not signoff.separation_of_duties or signoff.nobody_signs:
+        return []
+    if evidence.opens == "no" or finished.in_production or evidence_commit(evidence) is not None:
+        return []
+    return [
+        "nobody can approve this: it names no commit, whose authors would be told apart from who approves; "
+        "evaluate again once there is one"
+    ]
 
 
 def error_document(error: LockgateError) -> dict[str, Any]:

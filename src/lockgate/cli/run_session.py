@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.notifications import notify_waiting
-from lockgate.cli.run_document import next_commands
+from lockgate.cli.run_document import lacks_authors, next_commands
 from lockgate.data.dataset import Dataset
 from lockgate.errors import RegistryError, UsageError, Waiting, machine_fault
 from lockgate.evidence.evidence import Evidence
@@ -41,6 +41,7 @@ from lockgate.runs.data_check import require_data
 from lockgate.runs.lookup import only_pipeline
 from lockgate.runs.promotion_hooks import make_operator
 from lockgate.runs.run import PipelineRun, now
+from lockgate.runs.version_selection import require_candidate
 from lockgate.text import secret_forms
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ class FinishedRun:
 
     def show_next(self) -> None:
         """Tell people the next command."""
-        for command in next_commands(self):
-            self.session.screen.say(f"next     {command}")
+        for line in [*lacks_authors(self), *(f"next     {command}" for command in next_commands(self))]:
+            self.session.screen.say(line)
 
 
 def run_pipeline(
@@ -121,9 +122,12 @@ def run_pipeline(
         () if resume else _measuring_gates(pipeline, only)
     )  # a run goes on only with the data that it began with
     require_data(pipeline, measuring, lambda name: Dataset(name, pipeline.data[name], pipeline.root), remote_ones=False)
+    registry = open_registry(pipeline)
+    if selector is not None and not resume:
+        require_candidate(selector, pipeline, registry)
     session = _RunSession(
         pipeline,
-        open_registry(pipeline),
+        registry,
         Screen(),
         observing=observing,
         only=only,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence
+from lockgate.cli.evidence_lookup import EvidenceLookup, authored, look_up_evidence, read_ballot
+from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
+from lockgate.promotion.operator import read_state
 from lockgate.promotion.preconditions import check_policy, require_whole
 from lockgate.runs.promotion_hooks import policy_gates
 from lockgate.runs.run import now
 from lockgate.signoff import ssh
-from lockgate.signoff.decision import refuse_evidence, unknown_authors
+from lockgate.signoff.decision import decide, refuse_evidence, unknown_authors
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import SignoffPolicy
 from lockgate.signoff.vote import Vote, check_reason
@@ -61,7 +64,25 @@ def cast(
     head = f"{owner.name} {phrase} {evidence.digest}"
     if out is not None:
         return [f"{head}, in {write_vote(out, vote.bytes, signature)}"]
-    return [head, *_store(lookup, vote.bytes, signature)]
+    lines = [head, *_store(lookup, vote.bytes, signature)]
+    with suppress(LockgateError):  # it is signed, and gate promote says what these would
+        show_lines(_next_steps(lookup, verb), err=True)
+    return lines
+
+
+def _next_steps(lookup: EvidenceLookup, verb: str) -> list[str]:
+    """What a vote that is stored leads to, for people."""
+    evidence, model = lookup.evidence, lookup.pipeline.production_model
+    standing = read_state(lookup.registry, model).standing
+    if standing.production is not None and standing.evidence.get(standing.production) == evidence.digest:
+        back = f": gate rollback {model} takes it back" if verb == "reject" else ""
+        return [f"version {standing.production} of {model} is Production on this evidence already{back}"]
+    if verb != "approve":
+        return []
+    ballot, _, _ = read_ballot(lookup)
+    decision = decide(lookup.pipeline.signoff or SignoffPolicy(), evidence, ballot, now())
+    ready = decision.state == "approved"
+    return [f"next     {f'gate promote {evidence.digest}' if ready else decision.reason}"]
 
 
 def signer_of(policy: SignoffPolicy, key: Path, *, source: str) -> Identity:

@@ -118,10 +118,14 @@ def _plan(operator: Operator, state: RegistryState, to: str | None, *, withdrawn
     target = to or before.standby
     if target is None:
         others = [version for version in _past_production(state.chain) if version != before.production]
+        withdrawn = ", ".join(filter(before.is_withdrawn, others))
+        also = f"; with --withdrawn-ok for what was withdrawn: {withdrawn}" if withdrawn else ""
         raise Refused(
             f"no previous version is left behind version {before.production}",
             code="no_standby",
-            remedy=f"name a version with --to ({', '.join(others)})" if others else "promote another version instead",
+            remedy=f"name a version with --to ({', '.join(others)}){also}"
+            if others
+            else "promote another version instead",
         )
     _check_target(operator, target, state.chain, before, withdrawn_ok=withdrawn_ok)
     try:

@@ -27,7 +27,10 @@ def only_pipeline(root: Path) -> Path:
         return paths[0]
     if not paths:
         raise UsageError("there is no pipeline in gates/", remedy="name one, or write one with gate init")
-    raise UsageError(f"gates/ holds several pipelines: {_listed(paths, root)}", remedy="name one of them")
+    raise UsageError(
+        f"gates/ holds several pipelines: {_listed(paths, root)}",
+        remedy=f"name one of them, like {_listed(paths[:1], root)}",
+    )
 
 
 def find_pipeline(
@@ -66,6 +69,10 @@ def find_pipeline(
     if len(matches) == 1:
         return load(matches[0], environ=environ)
     subject = f"the model {model}" if model else f"the evidence {digest}"
+    if not pipelines(root):
+        raise NoPipeline(
+            "there is no pipeline in gates/", remedy="name one with --pipeline FILE, or write one with gate init"
+        )
     problem = "several pipelines name" if matches else "no pipeline in gates/ names"
     listed = _listed(matches or pipelines(root), root) or "none"
     kind = UsageError if matches else NoPipeline

@@ -13,6 +13,16 @@ from lockgate.registries.selectors import CandidateSelector, ChampionSelector
 _MOST_BYTES = 1000  # of a file that names a version
 
 
+def require_candidate(selector: CandidateSelector, pipeline: Pipeline, registry: Registry) -> None:
+    """Raise NotFound or UsageError where there is no such candidate; a version that is named and not there is wrong usage."""
+    try:
+        select_candidate(pipeline, registry, selector)
+    except NotFound as error:
+        if selector.version is None:
+            raise
+        raise UsageError(error.message, remedy=error.remedy) from error
+
+
 def select_candidate(pipeline: Pipeline, registry: Registry, selector: CandidateSelector | None) -> ModelVersion:
     """The candidate: by `selector`, else as the pipeline says. Raises NotFound or UsageError with what is there instead."""
     selector = selector or pipeline.candidate

@@ -8,6 +8,7 @@ import pytest
 
 from helpers.desk import Desk
 from helpers.promoting import ssh_key
+from lockgate.cli.commands import promote
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import Refused, UsageError
 from lockgate.promotion import publish as publishing
@@ -44,6 +45,26 @@ def test_a_vote_lies_beside_the_evidence(desk: Desk) -> None:
     assert second.stdout.splitlines() == [
         f"alice@example.org approves {about.digest}",
         "stored beside the evidence in the registry",
+    ]
+
+
+def test_after_a_vote_it_is_told_what_comes_next(desk: Desk) -> None:
+    """How many approvals are missing, the promotion, and that it is done already; to people alone."""
+    bob = ssh_key(desk.folder, "bob")
+    text = desk.pipeline.read_text().replace('"}]}', f'"}}, {{key: "{ssh.public_key(bob)}"}}]}}')
+    desk.pipeline.write_text(text.replace("owners: 1}", "owners: 2}"))
+    about = desk.evaluate(desk.register())
+
+    told = [desk.gate(approve, about.digest, "--key", key).stderr for key in (desk.key, bob)]
+    desk.gate(promote.command, about.digest)
+    told += [desk.gate(command, about.digest, "--key", bob).stderr for command in (approve, reject)]
+
+    done = f"version 1 of {desk.model} is Production on this evidence already"
+    assert told == [
+        "next     1 approval of owners missing\n",
+        f"next     gate promote {about.digest}\n",
+        f"{done}\n",
+        f"{done}: gate rollback {desk.model} takes it back\n",
     ]
 
 
@@ -87,7 +108,9 @@ def test_strangers_and_hopeless_evidence_are_refused(desk: Desk) -> None:
 
 def test_what_is_no_digest_is_wrong_usage(desk: Desk) -> None:
     """Exit 2."""
-    error = desk.gate(approve, "latest", "--key", desk.key).exception
+    errors = [desk.gate(approve, text, "--key", desk.key).exception for text in ("latest", "777722A6CD0E")]
 
-    assert isinstance(error, UsageError)
-    assert error.exit_code == 2
+    for error in errors:
+        assert isinstance(error, UsageError)
+        assert error.exit_code == 2
+        assert "64 lower-case hex digits; the first 12 do" in str(error)
