@@ -159,6 +159,11 @@ def test_no_mangled_approval_ever_counts(body: str) -> None:
         ("/gate approve or /gate reject?", "unclear"),
         ("/gate aprove", "approving"),
         ("/gate approved", "approving"),
+        ("/gate approve sha256:abc please", "approving"),
+        ("/gate approve accepting two undecided", "approving"),
+        ("/gate approve -1", "unclear"),
+        ("/gate approve \U0001f44e", "unclear"),
+        ("the log in /gate/x says no: do not /gate approve", "unclear"),
         ("/gate approve? No, it flips", "unclear"),
         ("/gate Status please", None),
         ("write /gate approve sha256:… to promote", "unclear"),
@@ -232,7 +237,16 @@ def test_ordinary_talk_says_nothing_to_the_gate(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["@" * 60_000, "/gate " * 10_000, "/" * 60_000 + "gate", "é1. @a [x] <" * 5_000 + " gate"]
+    "body",
+    [
+        "@" * 60_000,
+        "/gate " * 10_000,
+        "/" * 60_000 + "gate",
+        "/" * 60_000 + "x gate",
+        "`/gate" + "`" * 60_000,
+        "/gate aprove" + " 1234567" * 7_000 + " x",
+        "é1. @a [x] <" * 5_000 + " gate",
+    ],
 )
 def test_a_long_comment_is_heard_in_no_time(body: str) -> None:
     """Its length counts once: no spelling makes the search go back and forth."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -35,22 +36,20 @@ _NAMED = re.compile(
     rf"{_CLOSES}(?=$|[^\w\s]|\s+(?:[^\w\s-]|-+\s|(?:it|this|until|till|for|please|because|since|now|on|as|we)\b))"
 )
 _OTHER = re.compile(_BEGIN + r"/(?:reject\w*|veto|hold(?! cancel)|revoke\w*|nack|do-not-\w+)(?![\w/.-])")
-_MENTION = re.compile(r"/(?P<gap>[/\s]*)gate(?P<rest>(?:.{0,200}))")
+_MENTION = re.compile(r"/(?P<gap>[/\s]{0,20})gate(?=(?P<rest>.{0,200}))")
 _IN_PATH = re.compile(r"[\w.:/~$=-]$")
 _ADDRESSES = re.compile(r"\s+(?!status\b)[^\W\d_]")
 _SENTENCE = re.compile(rf"[.!?:;]\s+/gate\s+{_CLOSES}\b")
 _SPAN = re.compile(
-    _BEGIN.replace("[^\\w/@]", "[^\\w/@`]") + r"`+\s*/[/\s]*gate[^`]*`+\W*\w"
+    _BEGIN.replace("[^\\w/@]", "[^\\w/@`]") + r"`+\s*/[/\s]*gate[^`]*`+(?!`)\W*\w"
 )  # a command that a line explains
 _FILE = re.compile(r"[^\s:]*\.(?:ya?ml|py|md|txt|jsonl?|log|sh|toml|html?|png|svg|go|rs|[jt]s|cfg|ini|xml|csv)\b")
 _WORD = re.compile(r"[\W_]*([a-z]*)")
 _STATUS = re.compile(r"\W*status\W*(?:please\W*)?$")
 _DIGEST = re.compile(r"\W*approve\W+sha256:[0-9a-f]{64}\b")
-# A misspelt approval, with what may stand behind it.
-_APPROVING = re.compile(
-    r"\W*(?:ap+r\w*|status)(?:\W+(?:sha\w*(?::\w*)?|[0-9a-f]{7,64}|accepting\s+\w+|undecided|\d+|please|now|it|this|lgtm|worked|works|"
-    r"thanks?|thank you))*\W*$"
-)
+# Words that may stand behind a misspelt approval, and signs.
+_PLEASANT = re.compile(r"sha\w*|[0-9a-f]{7,64}|undecided|please|now|it|this|lgtm|worked|works|thanks?|you")
+_PLAIN_SIGNS = re.compile(r"[\w\s:.,!?…`*'\"()\[\]<>|]*")
 
 
 def closing_meaning(body: str, *, commanded: bool = False) -> Meaning | None:
@@ -145,7 +144,21 @@ def _verb(rest: str, *, path: bool) -> Meaning | None:
     goes_on = re.match(r"[^\W_]|[./]+\w|/$", rest) is not None
     if path or goes_on or _FILE.match(rest) or _STATUS.match(rest):
         return None
-    return "approving" if _APPROVING.match(rest) else "unclear"
+    return "approving" if _is_approval(rest) else "unclear"
+
+
+def _is_approval(rest: str) -> bool:
+    """Whether it is a misspelt approval or query by its looks, with nothing behind it that could take it back."""
+    words = re.findall(r"\w+", rest)
+    if not words or re.fullmatch(r"ap+r\w*|status", words[0]) is None or _PLAIN_SIGNS.fullmatch(rest) is None:
+        return False
+    pairs = itertools.pairwise(words)
+    return all(
+        _PLEASANT.fullmatch(word)
+        or "accepting" in (word, former)
+        or (former.startswith("sha") and re.fullmatch("[0-9a-f]+", word) is not None)
+        for former, word in pairs
+    )
 
 
 def _unnamed(text: str, *, fenced: bool) -> Iterator[Meaning]:
