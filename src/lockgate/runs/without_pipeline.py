@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.integrations import git
@@ -26,7 +24,7 @@ def ledger_operator(
     uri: of an MLflow registry; tracking_uri: of the runs, where they are elsewhere. root: where a relative path in them
     begins. Raises Waiting where an owner must approve, and who that is cannot be read from the ledger.
     """
-    registry = _open({"uri": uri, "tracking_uri": tracking_uri}, model, root)
+    registry = open_ledger(uri, model, root, tracking_uri=tracking_uri)
     last = read_state(registry, model).chain.last
     if last is None:
         raise UsageError(
@@ -39,8 +37,9 @@ def ledger_operator(
     return operator, ledger_policy(last)
 
 
-def _open(fields: Mapping[str, Any], model: str, root: Path) -> Registry:
+def open_ledger(uri: str, model: str, root: Path, *, tracking_uri: str | None = None) -> Registry:
     """The registry, with stages where they mirror the aliases: serving may load its models by them."""
+    fields = {"uri": uri, "tracking_uri": tracking_uri}
     registry = RegistrySpec.model_validate(fields).open(root)
     with suppress(LockgateError):  # one without stages has none that mirror anything
         staged = RegistrySpec.model_validate({**fields, "lifecycle": "stages"}).open(root)

@@ -9,7 +9,7 @@ import pytest
 
 from helpers.desk import Desk
 from helpers.promoting import ssh_key
-from lockgate.cli.commands import adopt, promote, rollback, status
+from lockgate.cli.commands import adopt, history, promote, rollback, status, verify
 from lockgate.cli.commands.vote import approve
 from lockgate.errors import NotFound, PipelineError, Refused, UsageError, Waiting
 from lockgate.registries.mlflow.registry import MlflowRegistry
@@ -100,6 +100,30 @@ def test_a_rollback_needs_no_pipeline(
     assert f"the registry of {place} is meant, and the ledger's rules; traffic is not switched" in ended.stderr
     assert desk.aliases["production"] == "1"
     assert "rollback_owners" not in last_entry(desk)
+
+
+def test_what_only_reads_the_ledger_needs_no_pipeline_either(
+    desk: Desk, outside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status, history and verify say which registry they mean; what repairs acts by the pipeline."""
+    promoted(desk)
+    monkeypatch.chdir(outside)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    commands = (status.command, history.command, verify.command)
+
+    nameless = [desk.gate(command, desk.model).exception for command in commands]
+    named = [desk.gate(command, desk.model, "--registry", desk.models.uri) for command in commands]
+    repairing = desk.gate(verify.command, desk.model, "--registry", desk.models.uri, "--repair").exception
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", desk.models.uri)
+    found = [desk.gate(command, desk.model) for command in commands]
+    others = [desk.gate(command, "nobody").exception for command in commands]
+
+    assert all(isinstance(error, UsageError) and "--registry URI" in str(error) for error in (*nameless, *others))
+    for ended, place in [*((each, "--registry") for each in named), *((each, "MLFLOW_TRACKING_URI") for each in found)]:
+        assert ended.exit_code == 0, ended.output
+        assert f"the registry of {place} is meant, and the usual soak and retention" in ended.stderr
+    assert "version 2" in named[0].stdout
+    assert "by which --repair could act" in str(repairing)
 
 
 def test_without_a_pipeline_the_ledger_says_who_must_agree(

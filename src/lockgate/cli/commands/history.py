@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from lockgate.cli.ledger_lookup import REGISTRY, model_ledger
 from lockgate.cli.output import show_json, show_lines
 
 
@@ -13,16 +14,15 @@ from lockgate.cli.output import show_json, show_lines
 @click.argument("model")
 @click.option("--at", "moment", help="What was Production then: an ISO 8601 time with its zone, 2026-11-03T02:00Z.")
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
+@REGISTRY
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(model: str, moment: str | None, path: Path | None, as_json: bool) -> None:
+def command(model: str, moment: str | None, path: Path | None, uri: str | None, as_json: bool) -> None:
     """Show every entry of the ledger of MODEL, newest first, and what was blocked or rejected.
 
     Exit 1 where the ledger does not hold together, 3 where it does not reach back to the time that is asked about.
     """
-    from lockgate.cli.evidence_lookup import model_pipeline
     from lockgate.errors import UsageError
     from lockgate.promotion.audit import history
-    from lockgate.runs.lookup import open_registry
     from lockgate.runs.run import now
     from lockgate.units import utc
 
@@ -33,8 +33,8 @@ def command(model: str, moment: str | None, path: Path | None, as_json: bool) ->
             f"--at {moment!r} is no moment: {error}",
             remedy="write date, time and zone, like 2026-11-03T02:00Z or 2026-11-03T02:00+01:00",
         ) from error
-    pipeline = model_pipeline(model, path)
-    registry, model = open_registry(pipeline), pipeline.production_model
+    ledger = model_ledger(model, path, uri)
+    registry, model = ledger.registry, ledger.model
     answer: history.History | history.PastProduction
     if at is None:
         answer, reaches_back = history.history(registry, model, now=now()), True

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lockgate.cli.ledger_lookup import REGISTRY, LedgerAddress, pipeline_or_address
 from lockgate.cli.output import show_lines
-from lockgate.errors import NotFound, PipelineError, UsageError
+from lockgate.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from lockgate.pipeline.pipeline import Pipeline
@@ -37,12 +38,7 @@ if TYPE_CHECKING:
     help="Wait for nobody: take over what another process has begun, with why; it may still be alive.",
 )
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
-@click.option(
-    "--registry",
-    "uri",
-    metavar="URI",
-    help="Where the model is registered, for whoever has no pipeline of it; else MLFLOW_REGISTRY_URI, MLFLOW_TRACKING_URI.",
-)
+@REGISTRY
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     model: str,
@@ -88,43 +84,19 @@ def command(
 
 def _authority(model: str, path: Path | None, uri: str | None) -> tuple[Pipeline | None, Operator, SignoffPolicy]:
     """Whose rules a rollback follows: those of the pipeline, where there is one, else those of the ledger."""
-    from lockgate.cli.evidence_lookup import model_pipeline, project_root
-    from lockgate.runs.lookup import NoPipeline
+    from lockgate.cli.evidence_lookup import project_root
     from lockgate.runs.promotion_hooks import make_operator
     from lockgate.runs.without_pipeline import ledger_operator
     from lockgate.signoff.policy import SignoffPolicy
 
-    if path is not None and uri is not None:
-        raise UsageError("--pipeline says where the model is registered", remedy="leave --registry away")
-    tracking_uri, registry_uri = (os.environ.get(f"MLFLOW_{name}_URI") or None for name in ("TRACKING", "REGISTRY"))
-    named = uri or registry_uri or tracking_uri
-    absent = None
+    address = pipeline_or_address(model, path, uri)
+    if not isinstance(address, LedgerAddress):
+        return address, make_operator(address, environ=os.environ), address.signoff or SignoffPolicy()
     try:
-        pipeline = model_pipeline(model, path)
-    except NoPipeline as error:
-        absent = UsageError(error.message, remedy=f"{error.remedy}, or the registry with --registry URI")
-        reason = f"no pipeline of {model} is here"
-    except PipelineError as error:
-        if uri is None:
-            raise
-        reason = error.complaints[0]
-    else:
-        if uri not in (None, getattr(pipeline.registry, "uri", None)):
-            raise UsageError(
-                f"{pipeline.path} says that {model} is registered elsewhere", remedy="leave --registry away"
-            )
-        return pipeline, make_operator(pipeline, environ=os.environ), pipeline.signoff or SignoffPolicy()
-    if absent is not None and not named:
-        raise absent
-    try:
-        operator, policy = ledger_operator(
-            str(named), model, project_root(), tracking_uri=None if uri else tracking_uri
-        )
+        operator, policy = ledger_operator(address.uri, model, project_root(), tracking_uri=address.tracking_uri)
     except (NotFound, UsageError) as error:
-        if absent is None or uri is not None:
+        if address.absent is None:
             raise
-        raise absent from error  # nobody said that the model is there
-    place = "--registry" if uri else "MLFLOW_REGISTRY_URI" if registry_uri else "MLFLOW_TRACKING_URI"
-    said = f"{reason}: the registry of {place} is meant, and the ledger's rules; traffic is not switched"
-    show_lines([said], err=True)
+        raise address.absent from error  # nobody said that the model is there
+    show_lines([f"{address.note}, and the ledger's rules; traffic is not switched"], err=True)
     return None, operator, policy

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lockgate.cli.evidence_lookup import model_pipeline
+from lockgate.cli.ledger_lookup import REGISTRY, ModelLedger, model_ledger
 from lockgate.cli.output import show, show_json, show_lines
 from lockgate.errors import Refused, UsageError
 from lockgate.evidence.run_folder import write
@@ -42,6 +42,7 @@ _LEDGER_BYTES = 2**30
     help="A file of --export: verified without a registry, or, with MODEL, compared with its ledger.",
 )
 @click.option("--pipeline", "path", type=click.Path(path_type=Path), help="The pipeline of the model.")
+@REGISTRY
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     model: str | None,
@@ -51,14 +52,13 @@ def command(
     export: Path | None,
     copy: Path | None,
     path: Path | None,
+    uri: str | None,
     as_json: bool,
 ) -> None:
     """Compare the ledger of MODEL, what the registry shows, its versions, evidence and votes with each other.
 
     Exit 0 where all agrees, 1 where something does not, 3 while somebody is moving a version.
     """
-    from lockgate.runs.lookup import open_registry
-
     if model is None:
         if copy is None or repairing or export is not None:
             raise UsageError("no model is named", remedy="gate verify MODEL, or gate verify --ledger FILE for a copy")
@@ -70,16 +70,19 @@ def command(
             raise UsageError(f"{copy} is a copy of the ledger of {ledger.model}", remedy=f"name one of {model}")
         if problems:
             raise Refused(f"{copy} was changed itself: {problems[0]}", code="copy_edited")
-    pipeline = model_pipeline(model, path)
-    registry = open_registry(pipeline)
-    state = _verify(registry, pipeline, ledger)
+    current = model_ledger(model, path, uri)
+    if repairing and current.pipeline is None:
+        raise UsageError(
+            f"no pipeline of {model} is here, by which --repair could act", remedy="name it with --pipeline FILE"
+        )
+    state = _verify(current, ledger)
     document: dict[str, Any] = state.to_json()
     show_lines(state.lines, err=as_json)
     if export is not None:
-        show(_export(registry, pipeline.production_model, export), err=as_json)
-    if repairing:
-        outcome = _repair(registry, pipeline, state, reason, confirm=not yes and sys.stdin.isatty())
-        state = _verify(registry, pipeline, ledger)
+        show(_export(current.registry, current.model, export), err=as_json)
+    if repairing and current.pipeline is not None:
+        outcome = _repair(current.registry, current.pipeline, state, reason, confirm=not yes and sys.stdin.isatty())
+        state = _verify(current, ledger)
         document = state.to_json() | {"repaired": outcome}
         show_lines(state.lines, err=True)
     if as_json:
@@ -88,12 +91,12 @@ def command(
         raise click.exceptions.Exit(state.exit_code)
 
 
-def _verify(registry: Registry, pipeline: Pipeline, ledger: LedgerCopy | None) -> Verification:
+def _verify(current: ModelLedger, ledger: LedgerCopy | None) -> Verification:
     with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
         return verify(
-            registry,
-            pipeline.production_model,
-            promotion=pipeline.promotion,
+            current.registry,
+            current.model,
+            promotion=current.promotion,
             now=now(),
             scratch=Path(scratch),
             exported=ledger,
