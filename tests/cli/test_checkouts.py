@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +73,22 @@ def test_a_candidate_that_is_not_there_begins_no_run(desk: Desk) -> None:
     assert "9" in absent.message
     assert isinstance(unset, NotFound)
     assert not (desk.folder / ".gate").exists()
+
+
+def test_a_checkout_that_is_damaged_is_told_as_such_at_promotion(desk: Desk) -> None:
+    """As at the run: exit 4, and nothing is said of authors or of the merge."""
+    separate = desk.pipeline.read_text().replace("separation_of_duties: false", "")
+    git("init", "-q", at=desk.folder)
+    git("commit", "-q", "--allow-empty", "-m", "evaluated", at=desk.folder)
+    commit, version = git("rev-parse", "HEAD", at=desk.folder), desk.register()
+    for path in (desk.folder / ".git" / "objects").glob("??"):
+        shutil.rmtree(path)
+    for text in (separate, f"{separate}promotion: {{when: merged, branch: main}}\n"):
+        desk.pipeline.write_text(text)
+        error = desk.gate(promote.command, desk.evaluate(version, commit=commit).digest).exception
+        assert isinstance(error, LockgateError)
+        assert error.exit_code == 4
+        assert f"git refuses the checkout {desk.folder}: " in error.message
 
 
 def test_what_names_no_commit_has_no_next_step_where_authors_count(desk: Desk) -> None:

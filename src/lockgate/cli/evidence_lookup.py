@@ -196,6 +196,7 @@ def read_ballot(
     if pipeline.promotion.when == "merged":
         obstacle = not_merged(commit, pipeline.root, branch=pipeline.promotion.branch, environ=os.environ)
         if obstacle is not None:
+            git.checkout_state(pipeline.root)  # of one that is damaged nothing is believed
             hold = SignoffDecision("pending", "not_merged", obstacle.reason, obstacle.remedy)
     unread = ssh.unreadable_votes(lookup.votes_folder, published)
     ballot = replace(authored(lookup), votes=votes, objections=objections, hold=hold, unread=unread)
@@ -212,9 +213,10 @@ def authored(lookup: EvidenceLookup) -> Ballot:
     root = lookup.pipeline.root
     lacking = git.obtain(commit, root)
     authors = git.authors(commit, root, named=policy.names)
-    return Ballot(
-        authors=authors, authors_remedy=None if authors else _authors_remedy(commit, git.remote(root), lacking)
-    )
+    if authors:
+        return Ballot(authors=authors)
+    git.checkout_state(root)
+    return Ballot(authors_remedy=_authors_remedy(commit, git.remote(root), lacking))
 
 
 def evidence_commit(evidence: Evidence) -> str | None:
