@@ -128,6 +128,19 @@ def test_the_text_of_a_gate_is_checked(desk: Desk, written: str, instead: str, m
     assert not ran(desk)
 
 
+def test_what_a_gate_imports_from_beside_it_is_told_before_the_run(desk: Desk) -> None:
+    """A run looks nowhere but where packages are installed; a name that is installed, too, is that one."""
+    for name in ("helper", "yaml", "json"):
+        (desk.folder / "gates" / f"{name}.py").touch()
+    path = desk.folder / "gates" / "size.py"
+    path.write_text(f"import json, yaml, helper.part\nfrom . import more\n{path.read_text()}")
+
+    result = desk.gate(check.command)
+
+    assert result.exit_code == 0, result.output
+    assert "Size: ./gates/size.py:Size imports helper, .more, which a run does not find" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("body", "unread"),
     [

@@ -123,7 +123,7 @@ def test_twice_goes_back_twice_and_then_nothing_is_left(bench: Bench) -> None:
     assert "no previous version is left, and no alias previous" in outcome.lines
     refused = bench.refusal()
     assert refused.code == "no_standby"
-    assert "--to (2, 3)" in str(refused)
+    assert "--to (2, 3); with --withdrawn-ok for what was withdrawn: 2, 3" in str(refused)
 
 
 def test_a_rollback_by_name_may_be_called_again(bench: Bench) -> None:

@@ -6,8 +6,10 @@ Only `gate run` and a re-evaluation run code of the checkout; every other comman
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,10 +40,12 @@ class OutlinedGate(Gate):
     """A gate of the project as its text shows it. fields_known: the names of its fields, and its subjects.
 
     unread_parts: what the text does not show, and is checked when the gate runs; empty where it shows everything.
+    siblings: modules that it imports and that only lie beside it, where a run does not look.
     """
 
     fields_known: ClassVar[bool] = True
     unread_parts: ClassVar[tuple[str, ...]] = ()
+    siblings: ClassVar[tuple[str, ...]] = ()
 
     @property
     def own_data(self) -> str | None:
@@ -78,13 +82,34 @@ def outline(kind: str, root: Path) -> type[OutlinedGate]:
     definition = file.definition(module)
     if definition is not None and not (isinstance(definition, ast.ClassDef) and definition.bases):
         raise UsageError(f"{kind!r} is not a gate: it must be a class derived from lockgate.Gate")
-    name = kind.rpartition(":")[2]
+    cls = _outlined(kind.rpartition(":")[2], definition, module)
+    cls.siblings = tuple(_siblings(module, file.path.parent))
+    return cls
+
+
+def _outlined(name: str, definition: ast.stmt | None, module: ast.Module) -> type[OutlinedGate]:
     if not isinstance(definition, ast.ClassDef) or not _derives_from_gate_alone(definition, _imports(module)):
         return _open(name)
     text = _ClassText()
     for statement in definition.body:
         text.read(statement)
     return text.build(name)
+
+
+def _siblings(module: ast.Module, folder: Path) -> Iterator[str]:
+    """The modules of the folder that are imported, at the top or in functions, and are not installed."""
+    names = dict[str, None]()
+    for node in ast.walk(module):
+        if isinstance(node, ast.Import):
+            names |= dict.fromkeys(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            below = [alias.name for alias in node.names] if node.module is None else [node.module.partition(".")[0]]
+            names |= dict.fromkeys("." * node.level + name for name in below)
+    for name in names:
+        beside = (folder / f"{name}.py").is_file() or (folder / name).is_dir()
+        installed = name in sys.stdlib_module_names or PathFinder.find_spec(name) is not None
+        if name.startswith(".") or (beside and not installed):
+            yield name
 
 
 def _imports(module: ast.Module) -> dict[str, str]:
@@ -215,10 +240,16 @@ def _is_requirement(text: Any) -> bool:
 
 
 def notes(gates: Iterator[Gate] | tuple[Gate, ...]) -> list[str]:
-    """What of the project's own gates could not be checked from their text, a sentence each."""
+    """What of the project's own gates could not be checked from their text, a sentence each, and what they will not find."""
+    own = [gate for gate in gates if isinstance(gate, OutlinedGate)]
     return [
         f"{gate.title}: {' and '.join(gate.unread_parts)} of {gate.gate} are checked when it runs; "
         "gate check runs no code of the project"
-        for gate in gates
-        if isinstance(gate, OutlinedGate) and gate.unread_parts
+        for gate in own
+        if gate.unread_parts
+    ] + [
+        f"{gate.title}: {gate.gate} imports {', '.join(gate.siblings)}, which a run does not find: a gate of one's own is one file, "
+        "whose digest is in the evidence; write it there, or install it as a package"
+        for gate in own
+        if gate.siblings
     ]
