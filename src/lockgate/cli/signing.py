@@ -30,8 +30,8 @@ def cast(
     accepting: int | None = None,
     out: Path | None = None,
     pipeline: Path | None = None,
-) -> list[str]:
-    """Sign a vote and store it beside the evidence, or in `out`; returns lines for people.
+) -> None:
+    """Sign a vote, store it beside the evidence, or in `out`, and say so, and what comes next.
 
     digest: None for that of what is staged. Raises Refused also where `gate promote` would whatever else is signed.
     """
@@ -63,11 +63,11 @@ def cast(
     phrase = {"approve": "approves", "reject": "rejects", "override": "would go over everything with"}[verb]
     head = f"{owner.name} {phrase} {evidence.digest}"
     if out is not None:
-        return [f"{head}, in {write_vote(out, vote.bytes, signature)}"]
-    lines = [head, *_store(lookup, vote.bytes, signature)]
+        show_lines([f"{head}, in {write_vote(out, vote.bytes, signature)}"])
+        return
+    show_lines([head, *_store(lookup, vote.bytes, signature)])
     with suppress(LockgateError):  # it is signed, and gate promote says what these would
         show_lines(_next_steps(lookup, verb), err=True)
-    return lines
 
 
 def _next_steps(lookup: EvidenceLookup, verb: str) -> list[str]:

@@ -8,8 +8,6 @@ from typing import Any, Literal
 
 import click
 
-from lockgate.cli.output import show_lines
-
 _SIGNED = (
     click.option("--key", type=click.Path(path_type=Path), required=True, help="The SSH key to sign with."),
     click.option(
@@ -64,4 +62,4 @@ def override(digest: str, **options: Any) -> None:
 def _cast(verb: Literal["approve", "reject", "override"], digest: str | None, options: dict[str, Any]) -> None:
     from lockgate.cli.signing import cast
 
-    show_lines(cast(verb, digest, **options))
+    cast(verb, digest, **options)
