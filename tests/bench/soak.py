@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from helpers.crowd import PROCESSES, Watch, World, counts, interrupted, work, worker_number
+from helpers.crowd import PROCESSES, Watch, World, counts, interrupted
+from helpers.crowd_life import work, worker_number
 from helpers.proxy import Asked, Fate, Proxy
 from helpers.servers import MlflowServer, Postgres, installed
 from lockgate.errors import LockgateError

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import random
 import signal
 import sys
 import threading
-import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
@@ -41,11 +39,10 @@ from lockgate.signoff.policy import Owner, SignoffPolicy
 
 Votes = list[tuple[bytes, bytes]]
 HURRY = PromotionPolicy(lease="5s")
-PAUSE_S = 1.5
 PROCESSES = multiprocessing.get_context("forkserver")  # a worker that was killed is back at once
 PROCESSES.set_forkserver_preload(
     [
-        "helpers.crowd",
+        "helpers.crowd_life",
         "alembic.command",
         "mlflow.store.model_registry.sqlalchemy_workspace_store",
         "mlflow.store.tracking.sqlalchemy_workspace_store",
@@ -132,9 +129,12 @@ class World:
             },
         )
 
-    def rollback(self, registry: MlflowRegistry, *, actor: Identity, clock: Clock) -> Outcome:
+    def rollback(
+        self, registry: MlflowRegistry, *, actor: Identity, clock: Clock, to: str | None = None, **more: Any
+    ) -> Outcome:
         return moving.rollback(
-            registry, self.model, reason="it stalls", promotion=HURRY, actor=actor, clock=clock
+            registry, self.model, to=to, reason="it stalls", promotion=HURRY, actor=actor, clock=clock,
+            withdrawn_ok=to is not None, **more,
         )  # fmt: skip
 
     def settle(self) -> Outcome:
@@ -184,6 +184,8 @@ class World:
                 found.append(f"{one['worker']} was told done, and no entry is {one['entry']}")
             if one["told"] == "done" and one["entry"] in bytes_of and bytes_of[one["entry"]].epoch not in chain.done:
                 found.append(f"{one['worker']} was told done, and epoch {bytes_of[one['entry']].epoch} is not")
+            if one["told"] == "done" and one.get("to") not in (None, bytes_of[one["entry"]].target):
+                found.append(f"{one['worker']} was told done, and version {one['to']} is not what it came back to")
             if one["told"] == "refused" and entry is not None and entry.epoch in chain.done:
                 found.append(f"{one['worker']} was told {one['code']}, and epoch {entry.epoch} is its own")
             if one["told"] == "broke":
@@ -270,17 +272,34 @@ class Worker:
             del self.known[version.version]
         return str(said["told"])
 
-    def rollback(self, *, clock: Clock = now) -> str:
-        ask = partial(self.world.rollback, self.registry, clock=clock)
-        return str(self._ask("rollback", lambda actor: ask(actor=actor))["told"])
+    def rollback(self, *, clock: Clock = now, to: str | None = None, at_once: str | None = None) -> str:
+        ask = partial(self.world.rollback, self.registry, clock=clock, to=to, at_once=at_once)
+        return str(self._ask("rollback", lambda actor: ask(actor=actor), to=to)["told"])
 
-    def _ask(self, asked: str, ask: Callable[[Identity], Outcome]) -> dict[str, Any]:
+    def stage(self, version: ModelVersion, *, clock: Clock = now) -> str:
+        made, run, _ = self.evaluate(version)
+
+        def ask(actor: Identity) -> Outcome:
+            return moving.record_staging(self.registry, made, folder=run, promotion=HURRY, actor=actor, clock=clock)
+
+        return str(self._ask("stage", ask)["told"])
+
+    def archive(self, *, clock: Clock = now) -> str:
+        at_once = HURRY.model_copy(update={"soak": timedelta(0)})
+
+        def ask(actor: Identity) -> Any:
+            return moving.archive(self.registry, self.world.model, promotion=at_once, actor=actor, clock=clock)
+
+        return str(self._ask("archive", ask)["told"])
+
+    def _ask(self, asked: str, ask: Callable[[Identity], Any], to: str | None = None) -> dict[str, Any]:
         attempt = uuid.uuid4().hex
-        said: dict[str, Any] = {"worker": self.name, "attempt": attempt, "asked": asked}
+        said: dict[str, Any] = {"worker": self.name, "attempt": attempt, "asked": asked, "to": to}
         self._write(said | {"told": "nothing yet"})
         try:
             outcome = ask(who(attempt, self.name))
-            said |= {"told": "already" if outcome.already else "done", "entry": outcome.entry.sha256}
+            idle = getattr(outcome, "already", outcome.entry is None)
+            said |= {"told": "already" if idle else "done", "entry": outcome.entry and outcome.entry.sha256}
         except (Waiting, Refused) as refusal:
             said |= {"told": "refused", "code": refusal.code}
         except UnknownOutcome as unknown:
@@ -295,24 +314,6 @@ class Worker:
     def _write(self, said: dict[str, Any]) -> None:
         with self.path.open("a") as file:
             file.write(json.dumps(said) + "\n")
-
-
-def work(world: World, uri: str, number: int, workers: int, log: Path, life: int) -> None:
-    """The life of one process, until somebody writes `stop`: it moves versions of its own, or rolls back.
-
-    Whoever was refused leaves the server to those who are moving something for a moment.
-    """
-    worker = Worker(world, uri, f"worker {number}, life {life}", log)
-    own, draw = world.versions[1:][number::workers], random.Random(f"{number}-{life}")
-    while not (log / "stop").exists():
-        told = worker.rollback() if draw.random() < 0.25 else worker.promote(draw.choice(own))
-        if told == "refused":
-            time.sleep(draw.random() * PAUSE_S)
-
-
-def worker_number(name: str) -> int:
-    """Which of the workers has this name."""
-    return int(name.removeprefix("worker ").partition(",")[0])
 
 
 def race(world: World, version: ModelVersion, ready: Any, log: Path) -> None:
