@@ -54,8 +54,9 @@ def quick() -> Iterator[Scenario]:
 
 def deep() -> Iterator[Scenario]:
     """For `make explore`: minutes."""
-    yield from (NIGHT, SWITCH, STRICT, TAGS)
-    for scenario in (NIGHT, SWITCH, SCHEDULE, CLOCKS, TAGS, STRICT, MOVES):
+    for scenario in (NIGHT, STRICT, TAGS, SWITCH):
+        yield replace(scenario, faults=2)
+    for scenario in (SCHEDULE, CLOCKS, MOVES):
         yield replace(scenario, preemptions=3)
         yield replace(scenario, faults=2, preemptions=2)
     yield NEWEST

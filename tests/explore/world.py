@@ -349,8 +349,13 @@ class Explorer:
         if run.position + 1 < len(actor.script):
             following = self._with(state, number, Run(run.position + 1, self.begin(0)))
         label += f", and is told {step.fault or 'done'}"
+        chain: Chain = self.stores.values[state.store].chain
+        if step.fault in ("in_progress", "overtaken"):
+            for entry in chain.entries:
+                if entry.actor.id == actor.name and command.is_meant(entry) and chain.ending(entry) == "done":
+                    self.pending.append((f"{command} is told {step.fault}, and epoch {entry.epoch} is its own", label))
         if step.fault is None:
-            lie = command.lie(step, self.stores.values[state.store].chain)
+            lie = command.lie(step, chain)
             if lie is not None:
                 self.pending.append((f"{command} ends with 0 {lie}", label))
         return label, following

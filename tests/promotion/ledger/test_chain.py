@@ -238,6 +238,8 @@ def test_what_others_claimed_is_left_alone_until_its_lease_ends() -> None:
     mark = chain.mark(chain.entries[-1], actor=CI, at=claimed + LEASE, ending="failed", note="its lease was over")
     given_up = replace(chain, failed={2: mark})
     assert isinstance(next_step(given_up, seen, None, claimed + LEASE), Apply)
+    ours = chain.entries[0]
+    assert next_step(chain, seen, ours, claimed) == Settled(ours), "ours stands, whatever others are at since"
     assert isinstance(next_step(given_up, {"production": "2", "previous": "1"}, None, claimed + LEASE), Finish)
 
 

@@ -103,6 +103,8 @@ def next_step(
     one can never be carried out, and is abandoned. stages: where those mirror the aliases.
     """
     unfinished = chain.unfinished
+    if draft is not None and any(entry.bytes == draft.bytes for entry in chain.entries if entry != unfinished):
+        return Settled(draft)  # whatever others are at since
     if unfinished is not None:
         ours = draft is not None and draft.bytes == unfinished.bytes
         if not ours and unfinished.epoch not in chain.failed:
@@ -124,8 +126,6 @@ def next_step(
         return Finish(unfinished, "unswitched") if turn == "left" else Switch(unfinished)
     if draft is None:
         return Settled(chain.last)
-    if any(entry.bytes == draft.bytes for entry in chain.entries):
-        return Settled(draft)
     if (draft.epoch, draft.prev) == chain.next_link:
         return Claim(draft)
     return Overtaken(cast(Entry, chain.last))
