@@ -80,6 +80,17 @@ def test_a_folder_comes_through_a_gateway_that_limits_every_second_request(proxy
     assert sorted(path.name for path in files.iterdir()) == ["MLmodel", "weights.txt"]
 
 
+def test_a_file_that_is_shorter_than_its_listing_is_no_model(proxy: Proxy, tmp_path: Path) -> None:
+    """HTTP itself sees nothing wrong in half a file whose length is told as half."""
+    version = register(proxy.uri, "half-files", 1, tmp_path)
+    proxy.fate = lambda asked: Reply(200, b"flavors: {}\n") if asked.path.endswith("/MLmodel") else "pass"
+
+    with pytest.raises(RegistryError, match=r"MLmodel came as 12 bytes while .*half-files version 1; .* says \d+"):
+        MlflowRegistry(proxy.uri).fetch(version, tmp_path / "fetched")
+
+    assert not (tmp_path / "fetched" / "1").exists()
+
+
 def test_a_long_download_says_how_far_it_is(
     proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

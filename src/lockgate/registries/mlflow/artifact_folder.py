@@ -14,6 +14,7 @@ from typing import Any
 
 from lockgate.errors import RegistryError
 from lockgate.registries.mlflow.client import MlflowClient
+from lockgate.registries.mlflow.faults import redacted
 from lockgate.registries.mlflow.session import log
 from lockgate.text import counted
 
@@ -45,25 +46,31 @@ class ArtifactFolder:
         entries = self._client.read(self._subject, lambda _: repository.list_artifacts(path), store=self._store)
         return [entry for entry in entries if entry.path not in (".", path)]
 
-    def download(self, path: str, local: Path) -> None:
-        """Copy one file."""
+    def download(self, path: str, local: Path, size: int | None = None) -> None:
+        """Copy one file. size: in bytes, by the store's listing, where it says. Raises RegistryError for another one."""
         repository = self._repository
         self._client.read(self._subject, lambda _: repository._download_file(path, str(local)), store=self._store)
+        copied = local.stat().st_size
+        if size is not None and copied != size:  # a Content-Length that agrees with half a file is no fault of HTTP
+            raise RegistryError(
+                f"{path} came as {copied:,} bytes while reading {self._subject}; the listing of {redacted(self._store)} says {size:,}",
+                remedy="look for a cache or a proxy that cuts files, then run the same command again",
+            )
 
-    def read(self, path: str) -> bytes:
-        """The bytes of one file, a small one."""
+    def read(self, entry: Any) -> bytes:
+        """The bytes of a file that was listed, a small one."""
         with tempfile.TemporaryDirectory(prefix="lockgate-") as folder:
             local = Path(folder, "file")
-            self.download(path, local)
+            self.download(entry.path, local, entry.file_size)
             return local.read_bytes()
 
     def download_all(self, folder: Path) -> None:
         """Copy all files into a folder, and say every ten seconds how far it is."""
-        paths = sorted(self._files(""))
-        for path in paths:
+        sizes = dict(sorted(self._files("")))
+        for path in sizes:
             _within(folder, path).parent.mkdir(parents=True, exist_ok=True)
-        with self._progress(folder, len(paths)), ThreadPoolExecutor(_AT_ONCE) as pool:
-            copies = [pool.submit(self.download, path, _within(folder, path)) for path in paths]
+        with self._progress(folder, len(sizes)), ThreadPoolExecutor(_AT_ONCE) as pool:
+            copies = [pool.submit(self.download, path, _within(folder, path), size) for path, size in sizes.items()]
             try:
                 for copy in copies:
                     copy.result()
@@ -76,12 +83,13 @@ class ArtifactFolder:
         repository = self._repository
         self._client.write(self._subject, lambda _: repository.log_artifact(str(path), folder), store=self._store)
 
-    def _files(self, path: str) -> Iterator[str]:
+    def _files(self, path: str) -> Iterator[tuple[str, int | None]]:
+        """(Path, bytes where the store says) of each file."""
         for entry in self.list(path):
             if entry.is_dir:
                 yield from self._files(entry.path)
             else:
-                yield entry.path
+                yield entry.path, entry.file_size
 
     @contextmanager
     def _progress(self, folder: Path, files: int) -> Iterator[None]:

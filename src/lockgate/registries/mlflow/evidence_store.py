@@ -133,7 +133,7 @@ class MlflowEvidence:
         listed = files.list("votes")
         small = [entry for entry in listed if not entry.is_dir and (entry.file_size or 0) <= Vote.most]
         stored = {PurePosixPath(entry.path).name: b"" for entry in listed}  # others are handed out as bytes of no vote
-        stored |= {PurePosixPath(entry.path).name: files.read(entry.path) for entry in small}
+        stored |= {PurePosixPath(entry.path).name: files.read(entry) for entry in small}
         return [
             (stored[name], stored.get(f"{PurePosixPath(name).stem}.sig", b""))
             for name in sorted(stored)
