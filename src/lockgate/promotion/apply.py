@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from lockgate.errors import LockgateError, Refused, RegistryError, ServingFault, Waiting
+from lockgate.errors import LockgateError, Refused, RegistryError, ServingFault, Unavailable, UnknownOutcome, Waiting
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Done, Entry
 from lockgate.promotion.ledger.holder import renewing
@@ -145,7 +145,14 @@ def carry_out(
         elif isinstance(step, Claim):
             state = _claim(operator, state, step.entry)
         elif isinstance(step, Apply):
-            state = apply_entry(operator, state, step, tries=applied)
+            try:
+                state = apply_entry(operator, state, step, tries=applied)
+            except (UnknownOutcome, Unavailable):
+                raise
+            except RegistryError as failure:
+                if draft is None or step.entry.bytes != draft.bytes or clock() >= step.entry.lease_ends:
+                    raise
+                raise _refused(operator, state, step.entry, failure) from failure
             applied += 1
         elif isinstance(step, Switch) and operator.switch_traffic is not None:
             state = replace(state, serving=(_switch(operator, operator.switch_traffic, state.chain, step.entry),))
@@ -174,6 +181,26 @@ def _give_up(operator: Operator, chain: Chain, entry: Entry, reason: str) -> Non
     note = reason.partition("\n")[0][:_NOTE]
     mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending="failed", note=note)
     operator.registry.ledger(operator.model).put_if_absent(f"failed-{entry.epoch}", mark.bytes.decode())
+
+
+def _refused(operator: Operator, state: RegistryState, entry: Entry, failure: RegistryError) -> RegistryError:
+    """The failure, with what becomes of our entry, of which the registry refused a write.
+
+    Where nothing moved it is given up and counts for nothing: else some later command would carry out what its own author
+    saw fail. Where something moved already, nobody need wait for us to finish it.
+    """
+    registry, model = operator.registry, operator.model
+    outcome = f"{describe(entry)} is left half done, and the next command finishes it"
+    with suppress(RegistryError):
+        if (registry.aliases(model), registry.stages(model)) == (state.aliases, state.stages):
+            note = failure.message.partition("\n")[0][:_NOTE]
+            mark = state.chain.mark(entry, actor=operator.actor, at=operator.clock(), ending="abandoned", note=note)
+            text = mark.bytes.decode()
+            if registry.ledger(model).put_if_absent(f"done-{entry.epoch}", text) == text:
+                outcome = f"nothing moved, and {describe(entry)} was given up and counts for nothing"
+        else:
+            _give_up(operator, state.chain, entry, failure.message)
+    return type(failure)(f"{failure.message}; {outcome}", remedy=failure.remedy)
 
 
 def _finish(operator: Operator, state: RegistryState, step: Finish, tags: Mapping[str, str]) -> RegistryState:
