@@ -11,7 +11,7 @@ from helpers.desk import PIPELINE, Desk
 from helpers.promoting import ssh_key
 from lockgate.cli.commands import adopt, check, history, promote, report, rollback, run, status, verify
 from lockgate.cli.commands.vote import approve, reject
-from lockgate.errors import PipelineError, Refused, UsageError
+from lockgate.errors import PipelineError, Refused, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.pipeline.loader import load
 from lockgate.promotion import publish as publishing
@@ -214,6 +214,38 @@ def test_of_several_that_are_staged_none_is_guessed(desk: Desk) -> None:
     assert beside.digest in str(several)
     assert named.exit_code == 0, named.exception
     assert votes(desk, beside) == [("approve", beside.digest)]
+
+
+def test_another_pipeline_that_cannot_be_asked_is_named_with_its_file(desk: Desk) -> None:
+    """Of a model that nobody registered nothing is staged; of one that cannot be read nobody knows."""
+    about = desk.evaluate(desk.register())
+    stage(desk, about)
+    other = desk.folder / "gates" / "another.yaml"
+    text = PIPELINE.format(model="nobody", key=ssh.public_key(desk.key), more="")
+
+    other.write_text(text)
+    unregistered = desk.gate(approve, "--key", desk.key)
+    other.write_text(text.replace("m.db", "no/such/folder/m.db"))
+    unread = desk.gate(approve, "--key", desk.key).exception
+    named = desk.gate(approve, "--key", desk.key, "--pipeline", desk.pipeline)
+
+    assert unregistered.exit_code == 0, unregistered.exception
+    assert "another.yaml is left out: the registry at" in unregistered.stderr
+    assert isinstance(unread, RegistryError)
+    assert unread.message.startswith("another.yaml: ")
+    assert str(unread.remedy).endswith("name the pipeline that is meant with --pipeline")
+    assert named.exit_code == 0, named.exception
+
+
+def test_what_is_staged_is_looked_for_in_the_ledger_of_the_copies(desk: Desk) -> None:
+    """Which is the one that the sentence names where there is nothing."""
+    copies = desk.models.new()
+    desk.models.register(copies)
+    desk.write(f"promotion: {{copy_to: {copies}}}\n")
+
+    error = desk.gate(approve, "--key", desk.key).exception
+
+    assert f"the ledger of {copies} has nothing in Staging" in str(error)
 
 
 def test_what_no_promotion_would_count_is_not_signed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

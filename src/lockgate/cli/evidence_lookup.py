@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockgate.cli.output import show_lines
-from lockgate.errors import RegistryError, UsageError
+from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder, find, matching
 from lockgate.hashing import is_digest
@@ -159,10 +159,20 @@ def _staged(path: Path | None) -> _Staged:
     paths = [path] if path is not None else pipelines(project_root()) or [only_pipeline(project_root())]
     entries, models = list[_Staged](), list[str]()
     for each in paths:
-        pipeline = load(each, environ=os.environ)
-        standing = read_state(open_registry(pipeline), pipeline.production_model).standing
+        try:
+            pipeline = load(each, environ=os.environ)
+            models.append(pipeline.production_model)
+            standing = read_state(open_registry(pipeline), pipeline.production_model).standing
+        except LockgateError as error:
+            if len(paths) == 1:
+                raise
+            if isinstance(error, NotFound):  # of a model that nobody registered nothing is staged
+                show_lines([f"{each.name} is left out: {error.message}"], err=True)
+                continue
+            error.message = error.message if each.name in error.message else f"{each.name}: {error.message}"
+            error.remedy = "; ".join(filter(None, (error.remedy, "name the pipeline that is meant with --pipeline")))
+            raise
         digest = standing.evidence.get(standing.staging or "")
-        models.append(pipeline.model)
         if standing.staging is not None and digest is not None:
             since = standing.staged_at
             entries.append(
