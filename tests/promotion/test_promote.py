@@ -481,11 +481,12 @@ def test_whoever_turned_serving_over_too_late_turns_it_back(bench: Bench) -> Non
             moving.rollback(MlflowRegistry(bench.models.uri), bench.model, **rollback, switch_traffic=serving)  # type: ignore[arg-type]
         return said
 
-    outcome = bench.promote(switch_traffic=hanging)
+    with pytest.raises(Refused) as told:
+        bench.promote(switch_traffic=hanging)
 
     assert serving.calls == [("promoted", "2"), ("rolled_back", "1"), ("rolled_back", "1")]
-    assert outcome.standing.production == "1"
-    assert outcome.notes[-1].startswith("meanwhile revision 3 (epoch 3, version 1 rolled back by ci (unverified)")
+    assert bench.snapshot[1]["production"] == "1"
+    assert (told.value.code, "closed by ci (unverified)" in told.value.message) == ("overtaken", True)
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -131,9 +131,10 @@ def carry_out(
             state = _reread(operator, state)
         step = next_step(state.chain, state.aliases, draft, clock(), turn=turn, gone=state.gone, stages=state.stages)
         if isinstance(step, Settled):
+            state = state if switched is None else _follow(operator, state, switched)
             if draft is not None and state.chain.ending(draft) not in ("done", None):
                 raise _closed(model, draft, state.chain)
-            return state if switched is None else _follow(operator, state, switched)
+            return state
         objection = (
             operator.objection_to_hold(state.chain, step.entry) if isinstance(step, InProgress | Lapsed) else None
         )

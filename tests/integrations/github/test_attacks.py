@@ -822,10 +822,14 @@ def test_37_evidence_an_approval_or_an_artifact_has_expired(world: World) -> Non
         decided(world)
 
 
-@pytest.mark.parametrize(("minutes", "expected"), [(-4, APPROVED), (9, APPROVED), (11, WAITING)])
+@pytest.mark.parametrize(
+    ("minutes", "expected"), [(-4, APPROVED), (9, APPROVED), (11, WAITING), (16, ("refused", "clock_ahead"))]
+)
 def test_37_clocks_differ_by_some_minutes(world: World, minutes: int, expected: tuple[str, str]) -> None:
-    """An approval may be a little from the future; one that is much more is no sign of a clock but of a lie."""
-    told = approve(world, "ana", world.run_gate().digest)
+    """An approval, or evidence, may be a little from the future; one that is much more is no sign of a clock but of a lie."""
+    digest = world.run_gate().digest
+    world.now += timedelta(minutes=5)
+    told = approve(world, "ana", digest)
     world.now -= timedelta(minutes=minutes)
 
     decision = decided(world, told)
