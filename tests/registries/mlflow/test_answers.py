@@ -245,6 +245,18 @@ ANSWERS = {
         "redirects to https://other.example/api/2.0/mlflow/x by a 301, which makes a POST a GET",
         "set registry.uri to where it redirects: https://other.example$",
     ),
+    "a redirect to where one signs in": (
+        Reply(302, b"", {"Location": "https://sso.acme.invalid/login?next=s3cret"}),
+        Denied,
+        "redirects to https://sso.acme.invalid/login, where one signs in, while writing",
+        "MLFLOW_TRACKING_TOKEN",
+    ),
+    "a redirect to another host": (
+        Reply(307, b"", {"Location": "https://other.invalid/api/2.0/mlflow/x"}),
+        RegistryError,
+        "redirects to https://other.invalid/api/2.0/mlflow/x, another host, which is not followed, while writing",
+        "registry.uri to where MLflow is: https://other.invalid, if",
+    ),
     "an error with 200": (
         Reply(200, b'{"error": "overloaded, try later"}', {"Content-Type": "application/json"}),
         UnknownOutcome,
@@ -305,8 +317,36 @@ def test_an_error_with_200_is_not_taken_for_a_model_without_versions(proxy: Prox
             registry.versions("fraud")
 
 
+def test_a_read_that_is_redirected_to_another_host_is_asked_once(proxy: Proxy) -> None:
+    """The other host is not asked at all."""
+    proxy.fate = lambda asked: Reply(302, b"", {"Location": "https://sso.acme.invalid/login"})
+
+    with pytest.raises(Denied, match=r"redirects to https://sso.acme.invalid/login, where one signs in, while reading"):
+        MlflowRegistry(proxy.uri).aliases("fraud")
+
+    assert len(proxy.asked) == 1
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "MLFLOW_TRACKING_SERVER_CERT_PATH"])
+@pytest.mark.parametrize(("text", "reason"), [(None, "cannot be read (No such file"), ("?", "holds no certificate")])
+def test_a_file_of_authorities_that_cannot_be_used_is_named_with_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str | None, reason: str
+) -> None:
+    """Before anything is asked: it is nothing that passes."""
+    path = tmp_path / "ca.pem"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setenv(name, str(path))
+
+    with pytest.raises(RegistryError) as raised:
+        MlflowRegistry("https://mlflow.invalid").aliases("fraud")
+
+    assert f"{path}, which {name} names, {reason}" in raised.value.message
+    assert type(raised.value) is RegistryError
+
+
 def test_a_redirect_that_keeps_the_method_is_followed(proxy: Proxy, sqlite_server: MlflowServer) -> None:
-    """307 and 308 leave a write what it is; a read may be redirected by any."""
+    """307 and 308 leave a write what it is; a read may be redirected by any, on the same host."""
     with Proxy(sqlite_server.uri) as gateway:
         gateway.fate = lambda asked: Reply(
             301 if asked.method == "GET" else 308, b"", {"Location": proxy.uri + asked.path}
@@ -339,15 +379,15 @@ def test_a_name_that_nobody_knows_is_told_as_such(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("host", "days", "reason"),
+    ("host", "days", "reason", "remedy"),
     [
-        ("127.0.0.1", 9, "self-signed certificate"),
-        ("127.0.0.1", -1, "certificate has expired"),
-        ("other.example", 9, "mismatch"),
+        ("127.0.0.1", 9, "self-signed certificate", "REQUESTS_CA_BUNDLE"),
+        ("127.0.0.1", -1, "certificate has expired", "renew it"),
+        ("other.example", 9, "mismatch", "the name that the certificate is for"),
     ],
 )
 def test_a_certificate_is_refused_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, days: int, reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: str, days: int, reason: str, remedy: str
 ) -> None:
     """Expired, self-signed, of another host: at once, since asking again changes nothing."""
     path = certificate(tmp_path, host, days)
@@ -366,7 +406,7 @@ def test_a_certificate_is_refused_with_its_reason(
     server.server_close()
 
     assert type(raised.value) is RegistryError
-    assert "REQUESTS_CA_BUNDLE or MLFLOW_TRACKING_SERVER_CERT_PATH" in str(raised.value.remedy)
+    assert remedy in str(raised.value.remedy)
 
 
 def certificate(folder: Path, host: str, days: int) -> Path:

@@ -33,6 +33,7 @@ _USER = re.compile(r"//([^/\s]*)@")
 _QUERY = re.compile(r"(\w+://[^\s?'\"<>]+)\?[^\s'\"<>)]+")
 _ADDED = re.compile(r"\[SQL|\(Background on this error")
 _LONGEST = 300
+_OTHER_NAMES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _AZURE = ("wasb", "wasbs", "abfs", "abfss")
 _OF_THIS_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
@@ -104,7 +105,9 @@ def _network_fault(cause: BaseException) -> Fault | None:
         return Fault(
             RegistryError,
             "has a certificate that is not trusted here",
-            "renew it, or name the authority that signed it (REQUESTS_CA_BUNDLE or MLFLOW_TRACKING_SERVER_CERT_PATH)",
+            "let registry.uri use the name that the certificate is for"
+            if cause.verify_code in _OTHER_NAMES
+            else "renew it, or name the authority that signed it (REQUESTS_CA_BUNDLE or MLFLOW_TRACKING_SERVER_CERT_PATH)",
             detail=cause.verify_message.rstrip("."),
         )
     if isinstance(cause, ssl.SSLError) and cause.reason is not None:

@@ -12,11 +12,13 @@ import math
 import os
 import random
 import re
+import ssl
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -37,6 +39,8 @@ _TIMEOUT = "MLFLOW_HTTP_REQUEST_TIMEOUT"
 _TELL_SECONDS = 2.0
 _PROBES = re.compile(r"/mlflow/server-(info|features)$|/mlflow-artifacts/(presigned|mpu)/")
 _SIGN_IN = re.compile(r"sign.?in|log.?in|log.?on|single sign|\bsso\b|oauth|saml|authenticat", re.IGNORECASE)
+_LET_IN = "give what it lets in (MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD), or set registry.uri to an address behind it"
+_AUTHORITIES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _TITLE = re.compile(r"<title[^>]*>(.{0,200}?)</title", re.IGNORECASE | re.DOTALL)
 
 log = logging.getLogger("lockgate.registries")
@@ -79,6 +83,8 @@ class PatientSession(requests.Session):
         path = urlsplit(url).path
         if _PROBES.search(path):
             return super().send(request, **options)
+        if url.startswith("https:") and (unusable := _unusable_authorities(options.get("verify"))) is not None:
+            raise unusable
         repeatable = request.method in ("GET", "HEAD", "PUT") or path.endswith("/search")
         began, attempt = time.monotonic(), 0
         while True:
@@ -114,12 +120,20 @@ class PatientSession(requests.Session):
     def rebuild_method(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         method = prepared_request.method
         super().rebuild_method(prepared_request, response)
+        target = redacted(urljoin(response.url, response.headers.get("Location", "")))
+        elsewhere = urlsplit(target).hostname != urlsplit(response.url).hostname
+        if elsewhere and _SIGN_IN.search(target):
+            raise Fault(Denied, f"redirects to {target}, where one signs in,", _LET_IN)
         if prepared_request.method != method:
-            target = redacted(urljoin(response.url, response.headers.get("Location", "")))
             raise Fault(
                 RegistryError,
                 f"redirects to {target} by a {response.status_code}, which makes a {method} a {prepared_request.method}",
                 f"set registry.uri to where it redirects: {_origin(target)}",
+            )
+        if elsewhere and "artifact" not in urlsplit(response.url).path:  # files may lie in a bucket
+            problem = f"redirects to {target}, another host, which is not followed,"
+            raise Fault(
+                RegistryError, problem, f"set registry.uri to where MLflow is: {_origin(target)}, if that is it"
             )
 
 
@@ -139,6 +153,26 @@ def install() -> None:
         return plain(max_retries, *limits, **options) if max_retries else patient(os.getpid())
 
     request_utils._get_request_session = chosen
+
+
+@lru_cache
+def _unusable_authorities(verify: bool | str | None) -> Fault | None:
+    """Why a file, or a folder, of certificates cannot be used. verify: as requests takes it."""
+    if not isinstance(verify, str):
+        return None
+    try:
+        if not Path(verify).is_dir():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(verify)
+        return None
+    except ssl.SSLError:
+        reason = "holds no certificate"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    name = next((name for name in _AUTHORITIES if os.environ.get(name) == verify), "verify")
+    problem = f"was not asked: {verify}, which {name} names, {reason},"
+    return Fault(
+        RegistryError, problem, f"let {name} name the certificates of the authority that signed it, or unset it"
+    )
 
 
 def _timeout(path: str, *, reads: bool, again: bool = False) -> tuple[float, float]:
@@ -216,8 +250,7 @@ def _unlike_mlflow(answer: requests.Response, path: str) -> Fault | None:
     if "text/html" in answer.headers.get("Content-Type", "") and not attached and not path.endswith((".html", ".htm")):
         page = f"{_page(answer)} at {redacted(answer.url)}"
         if _SIGN_IN.search(page):
-            remedy = "give what it lets in (MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD), or set registry.uri to an address behind it"
-            return Fault(Denied, "answers with a sign-in page", remedy, detail=page)
+            return Fault(Denied, "answers with a sign-in page", _LET_IN, detail=page)
         return Fault(RegistryError, "answers with a web page instead of JSON", "check registry.uri", detail=page)
     fields = _fields().get(path[path.find("/api/") :])
     if fields is None:
