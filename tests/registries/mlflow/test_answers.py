@@ -6,6 +6,7 @@ import gzip
 import http.server
 import logging
 import re
+import socket
 import ssl
 import threading
 import time
@@ -260,7 +261,7 @@ ANSWERS = {
     "an error with 200": (
         Reply(200, b'{"error": "overloaded, try later"}', {"Content-Type": "application/json"}),
         UnknownOutcome,
-        "answers 200 with something that is not MLflow's while writing .*overloaded, try later",
+        "answers 200 with something that is not MLflow's while writing .*: overloaded, try later$",
         "what stands in front",
     ),
     "no JSON": (Reply(200, b"ok"), UnknownOutcome, "something that is not MLflow's .*: ok", "registry.uri"),
@@ -298,6 +299,52 @@ def test_what_did_answer_is_told_as_such(proxy: Proxy, name: str) -> None:
     assert re.search(sentence, raised.value.message), raised.value.message
     assert re.search(remedy, str(raised.value.remedy)), raised.value.remedy
     assert "s3cret" not in str(raised.value)
+
+
+RAW = {
+    "an alert of TLS": (b"\x15\x03\x01\x00\x02\x02F", RegistryError, "speaks TLS while", "^write https://"),
+    "nothing": (b"", UnknownOutcome, "gave no answer while .*: it closed the connection$", "perhaps it speaks https"),
+    "half an answer": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}",
+        UnknownOutcome,
+        "sent an answer that was cut off while .*: 2 bytes came and 98 did not$",
+        "run the same command again",
+    ),
+    "another protocol": (
+        b"220 smtp\r\n",
+        RegistryError,
+        "does not speak HTTP while .*: it began with '220 smtp",
+        "port",
+    ),
+    "nginx": (
+        b"HTTP/1.1 400 Bad Request\r\n\r\n<title>400 The plain HTTP request was sent to HTTPS port</title>",
+        RegistryError,
+        r"speaks TLS \(400 Bad Request\) while",
+        "^write https://",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_what_is_no_whole_answer_is_told_in_a_sentence(name: str) -> None:
+    """Without the names of any library's exceptions."""
+    raw, kind, sentence, remedy = RAW[name]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(raw)
+
+        threading.Thread(target=answer, daemon=True).start()
+        client = MlflowRegistry(f"http://127.0.0.1:{server.getsockname()[1]}")._client
+        with pytest.raises(RegistryError) as raised:
+            client.write("it", lambda mlflow: mlflow.models.create_registered_model("fraud"))
+
+    assert type(raised.value) is kind, raised.value
+    assert re.search(sentence, raised.value.message), raised.value.message
+    assert re.search(remedy, str(raised.value.remedy)), raised.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import re
 import socket
 import ssl
@@ -24,6 +25,7 @@ EXTRAS = {
 CREDENTIALS = "use a credential that may (MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN)"
 STORE_CREDENTIALS = "give this environment the credentials of the store, as its own client takes them (AWS_…, GOOGLE_APPLICATION_CREDENTIALS, AZURE_…)"
 REACHABLE = "check that it is up and reachable from here, then run the same command again"
+HTTPS = "write https:// in registry.uri"
 
 _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 _FORBIDDEN = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
@@ -34,6 +36,7 @@ _QUERY = re.compile(r"(\w+://[^\s?'\"<>]+)\?[^\s'\"<>)]+")
 _ADDED = re.compile(r"\[SQL|\(Background on this error")
 _LONGEST = 300
 _OTHER_NAMES = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+_TLS_RECORDS = ("\x15\x03", "\x16\x03")  # an alert, a handshake
 _AZURE = ("wasb", "wasbs", "abfs", "abfss")
 _OF_THIS_MACHINE = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO}
@@ -168,7 +171,26 @@ def _explained(cause: BaseException) -> bool:
     )
 
 
-def _no_answer(cause: BaseException) -> Fault:
+def _no_answer(cause: requests.RequestException) -> Fault:
+    """What came over a connection instead of a whole answer in HTTP."""
+    plain = str(getattr(cause.request, "url", None)).startswith("http:")
+    for each in _chain(cause):
+        if isinstance(each, http.client.IncompleteRead):
+            came = each.partial if isinstance(each.partial, int) else len(each.partial)
+            more = "" if each.expected is None else f" and {each.expected:,} did not"
+            problem, detail = "sent an answer that was cut off", f"{came:,} bytes came{more}"
+            return Fault(Unavailable, problem, REACHABLE, detail=detail, again=True, nothing_written=False)
+        if isinstance(each, ConnectionResetError | BrokenPipeError):
+            remedy = (
+                f"{REACHABLE}; perhaps it speaks https: then write https:// in registry.uri" if plain else REACHABLE
+            )
+            detail = "it closed the connection"
+            return Fault(Unavailable, "gave no answer", remedy, detail=detail, again=True, nothing_written=False)
+        if isinstance(each, http.client.BadStatusLine):
+            if plain and str(each).startswith(_TLS_RECORDS):
+                return Fault(RegistryError, "speaks TLS", HTTPS, detail="it was asked by http://")
+            remedy, line = "check registry.uri, and its port", repr(str(each)[:40])
+            return Fault(RegistryError, "does not speak HTTP", remedy, detail=f"it began with {line}")
     return Fault(Unavailable, "gave no answer", REACHABLE, detail=message(cause), again=True, nothing_written=False)
 
 

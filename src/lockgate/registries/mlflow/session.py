@@ -25,8 +25,9 @@ from urllib.parse import urljoin, urlsplit
 import requests
 
 from lockgate.errors import Denied, RegistryError, Unavailable
-from lockgate.registries.mlflow.faults import CREDENTIALS, REACHABLE, Fault, fault_of, message, redacted
+from lockgate.registries.mlflow.faults import CREDENTIALS, HTTPS, REACHABLE, Fault, fault_of, message, redacted
 from lockgate.registries.mlflow.server_clock import note_date
+from lockgate.text import cut
 
 BUDGET = "LOCKGATE_REGISTRY_BUDGET_SECONDS"
 BUDGET_SECONDS = 60.0
@@ -41,6 +42,7 @@ _PROBES = re.compile(r"/mlflow/server-(info|features)$|/mlflow-artifacts/(presig
 _SIGN_IN = re.compile(r"sign.?in|log.?in|log.?on|single sign|\bsso\b|oauth|saml|authenticat", re.IGNORECASE)
 _LET_IN = "give what it lets in (MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD), or set registry.uri to an address behind it"
 _AUTHORITIES = ("MLFLOW_TRACKING_SERVER_CERT_PATH", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_SPEAKS_TLS = re.compile(r"plain HTTP|HTTP request (was sent )?to (an )?HTTPS", re.IGNORECASE)  # nginx, Apache, Go
 _TITLE = re.compile(r"<title[^>]*>(.{0,200}?)</title", re.IGNORECASE | re.DOTALL)
 
 log = logging.getLogger("lockgate.registries")
@@ -111,7 +113,7 @@ class PatientSession(requests.Session):
                 fault.again = False
                 raise fault
             if wait >= _TELL_SECONDS:
-                log.info("the registry at %s %s; trying again in %.0f s", _origin(url), fault, wait)
+                log.info("the registry at %s %s; trying again in %.0f s", _origin(url), fault.problem, wait)
             time.sleep(wait)
             attempt += 1
             if getattr(request, "_body_position", None) is not None:
@@ -215,7 +217,7 @@ def _fault(answer: requests.Response, path: str) -> Fault | None:
         return None
     document = _document(answer)
     label = f"({status} {answer.reason or ''}".rstrip() + ")"
-    detail = message(Exception(document.get("message", document) if isinstance(document, dict) else _page(answer)))
+    detail = message(Exception(_word(document) or (document if isinstance(document, dict) else _page(answer))))
     if status == 429 or _comes_back(answer)[0]:
         text = answer.headers.get("Retry-After")
         more = f"it asks to come back after {text}" + (" s" if text.isdecimal() else "") if text else detail
@@ -241,6 +243,8 @@ def _fault(answer: requests.Response, path: str) -> Fault | None:
     if status in (404, 405):
         problem = f"has no MLflow at {redacted(answer.url).partition('/api/')[0]} {label}"
         return Fault(RegistryError, problem, "check registry.uri, and the path in it", detail=detail)
+    if answer.url.startswith("http:") and _SPEAKS_TLS.search(detail):
+        return Fault(RegistryError, f"speaks TLS {label}", HTTPS, detail=detail)
     return Fault(RegistryError, f"refused {label}", "see its own log, or that of what stands in front", detail=detail)
 
 
@@ -264,7 +268,7 @@ def _unlike_mlflow(answer: requests.Response, path: str) -> Fault | None:
         Unavailable,
         f"answers {answer.status_code} with something that is not MLflow's",
         "check registry.uri, and what stands in front of it",
-        detail=message(Exception(text[:400])) or "nothing",
+        detail=message(Exception(_word(document) or cut(text, 100))) or "nothing",
         again=True,
         nothing_written=False,
     )
@@ -292,6 +296,14 @@ def _document(answer: requests.Response) -> Any:
         return answer.json()
     except (ValueError, RecursionError):
         return None
+
+
+def _word(document: Any) -> str:
+    """What an answer itself says is wrong, empty where it says so under no usual name."""
+    if not isinstance(document, dict):
+        return ""
+    values = [document.get(name) for name in ("message", "error", "error_description", "detail", "title", "reason")]
+    return next((word for value in values if (word := value if isinstance(value, str) else _word(value))), "")
 
 
 def _page(answer: requests.Response) -> str:
