@@ -12,7 +12,7 @@ from helpers.proxy import Proxy, Reply
 from helpers.servers import free_port
 from lockgate.cli import main
 from lockgate.errors import Denied, LockgateError, NotFound, RegistryError, Unavailable, UnknownOutcome
-from lockgate.registries.mlflow import faults
+from lockgate.registries.mlflow import faults, session
 from lockgate.registries.mlflow.client import MlflowClient
 from lockgate.registries.mlflow.registry import MlflowRegistry
 
@@ -74,6 +74,29 @@ def test_credentials_that_are_missing_are_told_as_such(uri: str, tmp_path: Path)
     assert "the store at s3://bucket/models/1 does not let us in while reading the files of fraud" in error.message
     assert "Unable to locate credentials" in error.message
     assert "AWS_" in str(error.remedy)
+
+
+@pytest.mark.parametrize(
+    ("source", "problem", "remedy"),
+    [
+        ("hdfs://namenode:8020/models/1", "needs a shared library that is not on this machine", "JAVA_HOME"),
+        ("dbfs:/models/1", "cannot be used from here", "DATABRICKS_"),
+    ],
+)
+def test_what_this_machine_lacks_for_a_store_is_told_at_once(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, problem: str, remedy: str
+) -> None:
+    """Nothing that passes: it is not waited for."""
+    monkeypatch.setattr(session, "give_up", lambda address: pytest.fail("it was taken for a fault that may pass"))
+    monkeypatch.setenv(session.BUDGET, "0.01")
+    monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+
+    error = fetch(uri, source, tmp_path / "files")
+
+    assert type(error) is RegistryError
+    assert f"the store at {source} {problem} while reading the files of fraud version 1" in error.message
+    assert remedy in str(error.remedy)
 
 
 @pytest.mark.parametrize(

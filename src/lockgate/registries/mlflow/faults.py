@@ -23,7 +23,7 @@ EXTRAS = {
     "MySQLdb": "mysql",
 }  # fmt: skip
 CREDENTIALS = "use a credential that may (MLFLOW_TRACKING_USERNAME and _PASSWORD, or MLFLOW_TRACKING_TOKEN)"
-STORE_CREDENTIALS = "give this environment the credentials of the store, as its own client takes them (AWS_…, GOOGLE_APPLICATION_CREDENTIALS, AZURE_…)"
+STORE_CREDENTIALS = "give this environment the credentials of the store, as its own client takes them (AWS_…, GOOGLE_APPLICATION_CREDENTIALS, AZURE_…, DATABRICKS_…)"
 REACHABLE = "check that it is up and reachable from here, then run the same command again"
 HTTPS = "write https:// in registry.uri"
 
@@ -31,6 +31,9 @@ _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"})
 _FORBIDDEN = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
 _DEFINITE = frozenset({"INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "NOT_IMPLEMENTED", "INVALID_STATE"})
 _UNWELCOME = re.compile(r"credential|auth|token|forbidden|accessdenied|permission", re.IGNORECASE)
+_OF_THIS_ENVIRONMENT = "see what it says; if that names nothing of this environment or of the store, report it"
+_CREDENTIAL = re.compile("credential", re.IGNORECASE)
+_SHARED_LIBRARY = re.compile(r"cannot open shared object file|Unable to load lib\w")
 _USER = re.compile(r"//([^/\s]*)@")
 _QUERY = re.compile(r"(\w+://[^\s?'\"<>]+)\?[^\s'\"<>)]+")
 _ADDED = re.compile(r"\[SQL|\(Background on this error")
@@ -217,6 +220,10 @@ def _library_fault(cause: BaseException) -> Fault | None:
         more = "; that brings PyMySQL: write mysql+pymysql:// in the address" if package == "MySQLdb" else ""
         problem = f"needs {cause.name or 'a package'}, which is not installed,"
         return Fault(RegistryError, problem, f"pip install {named}{more}", detail="" if cause.name else message(cause))
+    if isinstance(cause, OSError) and _SHARED_LIBRARY.search(str(cause)):
+        remedy = "install it, and say where it is (for HDFS: JAVA_HOME, HADOOP_HOME or ARROW_LIBHDFS_DIR)"
+        detail = str(cause).partition("\n")[0]
+        return Fault(RegistryError, "needs a shared library that is not on this machine", remedy, detail=detail)
     if type(cause).__module__.partition(".")[0] in ("builtins", "mlflow", "requests", "sqlalchemy", "urllib3"):
         return None
     status, text = _status(cause), f"{type(cause).__name__}: {message(cause)}"
@@ -249,13 +256,16 @@ def _mlflow_fault(raised: BaseException) -> Fault:
         return Fault(RegistryError, "does not answer like MLflow", "check registry.uri", detail=text)
     if code in _DEFINITE:
         return Fault(RegistryError, "refused", "see the registry's own log", detail=text)
+    lost = any(isinstance(each, OSError) or hasattr(each, "orig") for each in _chain(raised))  # SQLAlchemy's of drivers
     if type(raised).__module__.startswith("mlflow."):
-        return Fault(Unavailable, "failed", REACHABLE, detail=text, again=True, nothing_written=False)
-    lost = isinstance(raised, OSError) or hasattr(raised, "orig")  # SQLAlchemy's errors of drivers
+        if lost or hasattr(raised, "json") or code == "TEMPORARILY_UNAVAILABLE":  # a server's answer is kept as JSON
+            return Fault(Unavailable, "failed", REACHABLE, detail=text, again=True, nothing_written=False)
+        remedy = STORE_CREDENTIALS if _CREDENTIAL.search(text) else _OF_THIS_ENVIRONMENT
+        return Fault(RegistryError, "cannot be used from here", remedy, detail=text, nothing_written=False)
     return Fault(
         Unavailable if lost else RegistryError,
         "gave no answer" if lost else "failed",
-        REACHABLE if lost else "see what it says; if that names nothing of this environment or of the store, report it",
+        REACHABLE if lost else _OF_THIS_ENVIRONMENT,
         detail=f"{type(raised).__name__}: {text}",
         again=lost,
         nothing_written=False,
