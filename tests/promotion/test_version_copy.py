@@ -139,7 +139,9 @@ def test_staged_promoted_replaced_and_rolled_back(desk: Desk) -> None:
     assert desk.registry.aliases(desk.source) == {}
     assert desk.copies == ["2", "1"]
     assert desk.problems == ()
-    assert len(history(desk.registry, desk.target, now=desk.clock()).chain.entries) == 4
+    shown = history(desk.registry, desk.target, now=desk.clock())
+    assert len(shown.chain.entries) == 4
+    assert [f"1, copy of {desk.source}/1  " in line for line in shown.lines if " promoted " in line] == [False, True]
     if desk.lifecycle == "stages":
         assert desk.registry.stages(desk.target).by_version == {"1": "Production", "2": "Archived"}
 

@@ -97,6 +97,8 @@ class History:
             way = entry.source or ""
         elif entry.source not in (None, entry.target):
             way = f"{entry.source} → {entry.target}"
+        if entry.copied is not None and entry.kind in MOVES:
+            way += f", copy of {entry.copied}"
         return (
             str(entry.epoch), _when(entry.at), _words(entry) + suffix, way, str(entry.actor),
             _short(entry.evidence), str(len(entry.votes) or ""), entry.reason,
@@ -156,6 +158,8 @@ class PastProduction:
                 f"  first admitted on {utc_text(self.let_in.at)} (revision {self.let_in.epoch}, epoch {self.let_in.epoch}), "
                 f"{_words(self.let_in)} by {self.let_in.actor}{reason}"
             )
+        copied = None if self.let_in is None else self.let_in.copied
+        lines += [] if copied is None else [f"  copy of {copied}"]
         lines.append(f"  on evidence {self.evidence or 'none'}")
         lines += [
             f"  {'overridden' if vote.verb == 'override' else 'approved'} by {vote.by} on {utc_text(vote.at)}{f': {vote.reason}' if vote.reason else ''}"
