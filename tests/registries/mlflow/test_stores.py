@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -66,8 +67,20 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     assert error.remedy == f'pip install "lockgate[{extra}]"'
 
 
-def test_credentials_that_are_missing_are_told_as_such(uri: str, tmp_path: Path) -> None:
+def test_credentials_that_are_missing_are_told_as_such(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By boto3 itself, which finds none."""
+    import boto3
+    from mlflow.store.artifact import s3_artifact_repo
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # another test's has credentials
+    s3_artifact_repo._cached_get_s3_client.cache_clear()
     error = fetch(uri, "s3://bucket/models/1", tmp_path / "files")
 
     assert type(error) is Denied
