@@ -336,6 +336,9 @@ def test_what_is_no_whole_answer_is_told_in_a_sentence(name: str) -> None:
             with connection:
                 connection.recv(65536)
                 connection.sendall(raw)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):  # closed over what is not read yet, it would take the answer back
+                    pass
 
         threading.Thread(target=answer, daemon=True).start()
         client = MlflowRegistry(f"http://127.0.0.1:{server.getsockname()[1]}")._client
