@@ -12,7 +12,7 @@ from datetime import datetime
 
 from lockgate.errors import LockgateError, Refused, RegistryError, ServingFault, Unavailable, UnknownOutcome, Waiting
 from lockgate.promotion.ledger.chain import Chain
-from lockgate.promotion.ledger.entry import Done, Entry
+from lockgate.promotion.ledger.entry import Done, Ending, Entry
 from lockgate.promotion.ledger.holder import renewing
 from lockgate.promotion.ledger.projection import Tags, all_tags
 from lockgate.promotion.ledger.steps import (
@@ -177,11 +177,17 @@ def _claim(operator: Operator, state: RegistryState, entry: Entry) -> RegistrySt
     return replace(state, chain=replace(state.chain, entries=(*state.chain.entries, Entry.read(text))))
 
 
+def _end(operator: Operator, chain: Chain, entry: Entry, ending: Ending, note: str = "") -> Done | None:
+    """Write `done-N`, or `failed-N`, unless somebody did: the mark, None where theirs stands. note: its first line is kept."""
+    word, note = "failed" if ending == "failed" else "done", note.partition("\n")[0][:_NOTE]
+    mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending=ending, note=note).bytes.decode()
+    stored = operator.registry.ledger(operator.model).put_if_absent(f"{word}-{entry.epoch}", mark)
+    return Done.read(stored) if stored == mark else None
+
+
 def _give_up(operator: Operator, chain: Chain, entry: Entry, reason: str) -> None:
     """Write `failed-N`: nobody waits for whoever claimed the entry, who may still wake. The entry stays unfinished."""
-    note = reason.partition("\n")[0][:_NOTE]
-    mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending="failed", note=note)
-    operator.registry.ledger(operator.model).put_if_absent(f"failed-{entry.epoch}", mark.bytes.decode())
+    _end(operator, chain, entry, "failed", reason)
 
 
 def _refused(operator: Operator, state: RegistryState, entry: Entry, failure: RegistryError) -> RegistryError:
@@ -194,10 +200,7 @@ def _refused(operator: Operator, state: RegistryState, entry: Entry, failure: Re
     outcome = f"{describe(entry)} is left half done, and the next command finishes it"
     with suppress(RegistryError):
         if (registry.aliases(model), registry.stages(model)) == (state.aliases, state.stages):
-            note = failure.message.partition("\n")[0][:_NOTE]
-            mark = state.chain.mark(entry, actor=operator.actor, at=operator.clock(), ending="abandoned", note=note)
-            text = mark.bytes.decode()
-            if registry.ledger(model).put_if_absent(f"done-{entry.epoch}", text) == text:
+            if _end(operator, state.chain, entry, "abandoned", failure.message) is not None:
                 outcome = f"nothing moved, and {describe(entry)} was given up and counts for nothing"
         else:
             _give_up(operator, state.chain, entry, failure.message)
@@ -211,11 +214,10 @@ def _finish(operator: Operator, state: RegistryState, step: Finish, tags: Mappin
     """
     entry, chain = step.entry, state.chain
     note = f"version {entry.target} is gone from the registry" if step.ending == "abandoned" else ""
-    mark = chain.mark(entry, actor=operator.actor, at=operator.clock(), ending=step.ending, note=note).bytes.decode()
-    stored = operator.registry.ledger(operator.model).put_if_absent(f"done-{entry.epoch}", mark)
-    if stored != mark:
+    mark = _end(operator, chain, entry, step.ending, note)
+    if mark is None:
         return _reread(operator, state)
-    state = replace(state, chain=replace(chain, done={**chain.done, entry.epoch: Done.read(stored)}))
+    state = replace(state, chain=replace(chain, done={**chain.done, entry.epoch: mark}))
     return state if step.ending == "abandoned" else decorate(operator, state, {str(entry.target): tags})
 
 
