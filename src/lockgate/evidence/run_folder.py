@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evidence import stored_json
@@ -250,13 +250,23 @@ def salt(root: Path) -> bytes:
 
 def write(path: Path, data: bytes) -> None:
     """Write a file so that a reader finds the old bytes or the new ones, never half of them."""
+    with replacing(path, mode=0o644) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` once all is written and on disk; where that fails, nothing of it is left.
+
+    What the system refuses is told by the name of `path`.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
+        Path(name).chmod(mode)
         Path(name).replace(path)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)

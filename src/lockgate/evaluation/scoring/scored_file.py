@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.slices.spec import is_fixed
+from lockgate.evidence.run_folder import replacing
 
 SCHEMA = "lockgate/scored/v1"
 CLASSES = "lockgate.classes"
@@ -31,18 +31,8 @@ def write_scored(
 ) -> None:
     """Write a scored table, at least one batch of it, whole or not at all; equal rows make equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write_table(file, batches, classes, answers or {})
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            error.filename = str(path)
-        raise
+    with replacing(path, mode=0o600) as file:
+        write_table(file, batches, classes, answers or {})
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
