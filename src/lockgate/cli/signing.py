@@ -141,8 +141,8 @@ def _check_counting(
     policy: SignoffPolicy, lookup: EvidenceLookup, owner: Identity, verb: Literal["approve", "override"]
 ) -> None:
     """Raises Refused where no promotion would ever count the vote, or nobody knows whether it would."""
-    people, ballot = policy.people(), authored(lookup)
-    person = next(person for person in people if person.is_(owner))
+    ballot = authored(lookup)
+    person = next(person for person in policy.people() if person.is_(owner))
     quorum = policy.require if verb == "approve" else policy.override or {}
     needed = [group for group, count in quorum.items() if count]
     if not person.groups & set(needed):
@@ -157,7 +157,7 @@ def _check_counting(
             code="own_work",
             remedy="ask another owner to sign",
         )
-    unknown = unknown_authors(policy, people, ballot) if verb == "approve" else None
+    unknown = unknown_authors(policy, ballot) if verb == "approve" else None
     if unknown is not None:
         raise Refused(unknown[0], code="authors_unknown", remedy=unknown[1])
 

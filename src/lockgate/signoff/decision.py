@@ -107,7 +107,7 @@ def decide(policy: SignoffPolicy, evidence: Evidence, ballot: Ballot, now: datet
         if unclear := still_unclear(people, ballot.unclear, newest, {}):
             return _hold_unclear(people, unclear, tuple(ignored), ())
         return hold or SignoffDecision("approved", "nobody_signs", "the policy requires no approval")
-    unknown = unknown_authors(policy, people, ballot)
+    unknown = unknown_authors(policy, ballot)
     if unknown is not None:
         early = None if ballot.authors or ballot.accounts else hold  # the merge brings the commit, and so its authors
         return early or SignoffDecision(
@@ -208,12 +208,13 @@ def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
     """Why nobody could ever approve what these people made, None where somebody can. Votes are not looked at."""
     if not policy.require or policy.nobody_signs:
         return None
-    people = policy.people()
-    unknown = unknown_authors(policy, people, ballot)
+    unknown = unknown_authors(policy, ballot)
     if unknown is not None:
         return unknown[0]
     able = [
-        person for person in people if person.may_vote and not (policy.separation_of_duties and ballot.made_by(person))
+        person
+        for person in policy.people()
+        if person.may_vote and not (policy.separation_of_duties and ballot.made_by(person))
     ]
     lacking = unfilled(policy.require, able)
     return f"who had a hand in it cannot approve it, and without them there is nobody: {lacking}" if lacking else None
@@ -332,7 +333,7 @@ def find_rejection(
     return None
 
 
-def unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Ballot) -> tuple[str, str] | None:
+def unknown_authors(policy: SignoffPolicy, ballot: Ballot) -> tuple[str, str] | None:
     """Why nobody can be told apart from the authors, and the remedy; None where the policy does not ask or they are known."""
     if not policy.separation_of_duties:
         return None
@@ -340,7 +341,7 @@ def unknown_authors(policy: SignoffPolicy, people: Sequence[Person], ballot: Bal
     if not ballot.authors and not ballot.accounts:
         unknown = "who wrote the evaluated commit is not known, so no approver can be told apart from its author"
         return unknown, ballot.authors_remedy or remedy
-    strangers = sorted({email for email in ballot.authors if not any(person.wrote(email) for person in people)})
+    strangers = sorted({email for email in ballot.authors if not policy.names(email)})
     if strangers:
         hands = {email: ballot.hands.get(email, "") for email in strangers}
         names = ", ".join(f"{email} ({hand})" if hand else email for email, hand in hands.items())
