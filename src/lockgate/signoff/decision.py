@@ -12,7 +12,7 @@ from typing import Literal
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.signoff.identity import Identity
-from lockgate.signoff.policy import Person, SignoffPolicy, seats, unfilled
+from lockgate.signoff.policy import Person, SignoffPolicy, person_of, seats, unfilled
 from lockgate.signoff.unclear_words import UnclearWords, still_unclear, unclear_reason
 from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
 from lockgate.text import one_line
@@ -301,7 +301,7 @@ def newest_votes(
     ignored: list[IgnoredVote] = []
     relevant = [vote for vote in ballot.votes if vote.verb in verbs]
     for vote in sorted(relevant, key=lambda vote: (vote.at, verbs.index(vote.verb), vote.sha256)):
-        person = next((person for person in people if person.is_(vote.by)), None)
+        person = person_of(people, vote.by)
         if vote.sha256 in ballot.objections:
             objection = ballot.objections[vote.sha256]
             ignored.append(IgnoredVote(vote, objection.code, objection.reason))

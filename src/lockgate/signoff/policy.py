@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -216,6 +216,11 @@ class Person:
 
     def wrote(self, email: str) -> bool:
         return any(owner.wrote(email) for owner in self.owners)
+
+
+def person_of(people: Iterable[Person], identity: Identity | None) -> Person | None:
+    """Who of these people an identity is; None for nobody's."""
+    return next((person for person in people if identity is not None and person.is_(identity)), None)
 
 
 def seats(require: Mapping[str, int], people: Sequence[Person]) -> dict[str, list[Person]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from lockgate.signoff.identity import Identity
-from lockgate.signoff.policy import Person
+from lockgate.signoff.policy import Person, person_of
 from lockgate.signoff.vote import Vote
 
 
@@ -43,7 +43,7 @@ def still_unclear(
     first = min((vote.at for vote in counted.values()), default=None)
     standing = []
     for words in unclear:
-        person = next((person for person in people if person.is_(words.by)), None)
+        person = person_of(people, words.by)
         later = newest.get(person) if person is not None else None
         if person is None or (later is not None and later.at > words.at):
             continue
@@ -55,7 +55,8 @@ def still_unclear(
 
 def unclear_reason(people: Sequence[Person], words: UnclearWords) -> tuple[str, str]:
     """(whom to ask, why their words hold it)."""
-    name = next((person.name for person in people if person.is_(words.by)), str(words.by))
+    person = person_of(people, words.by)
+    name = str(words.by) if person is None else person.name
     if words.altered:
         return name, f"somebody else edited what {name} wrote, which may have been an objection: {words.url}"
     return (

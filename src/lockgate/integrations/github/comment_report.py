@@ -17,7 +17,7 @@ from lockgate.reports.blockers import blockers, pooled_slices, unproven_slices
 from lockgate.reports.interval_bars import LEGEND, bars
 from lockgate.signoff.decision import Ballot, SignoffDecision, missing_text
 from lockgate.signoff.identity import Identity
-from lockgate.signoff.policy import Person, SignoffPolicy
+from lockgate.signoff.policy import Person, SignoffPolicy, person_of
 from lockgate.signoff.unclear_words import UnclearWords
 from lockgate.text import colon, cut, fit, html, markdown, utf16
 from lockgate.units import utc
@@ -323,7 +323,7 @@ def _rejected(policy: SignoffPolicy, decision: SignoffDecision) -> Iterator[str]
 
 
 def _author(policy: SignoffPolicy, author: Identity) -> str:
-    person = next((person for person in policy.people() if person.is_(author)), None)
+    person = person_of(policy.people(), author)
     return _text(str(author), 80) if person is None else _mention(person)
 
 

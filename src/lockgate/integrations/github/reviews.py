@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from lockgate.integrations.github.schema import IssueEvent, Review
 from lockgate.signoff.decision import Ballot
-from lockgate.signoff.policy import Person, SignoffPolicy
+from lockgate.signoff.policy import Person, SignoffPolicy, person_of
 from lockgate.signoff.unclear_words import UnclearWords
 
 _STATES = ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")  # a mere comment leaves a person's state as it is
@@ -28,8 +28,7 @@ def requests_changes(
             event = dismissals.get(review.id)
             if event is not None and event.dismissed_state not in (None, "changes_requested"):
                 continue  # it approved
-            actor = None if event is None or event.actor is None else event.actor.identity
-            by = next((one for one in people if actor is not None and one.is_(actor)), None)
+            by = person_of(people, None if event is None or event.actor is None else event.actor.identity)
             if by is None or (by != person and made.made_by(by)):
                 yield review
 
@@ -52,8 +51,7 @@ def any_dismissed(reviews: Sequence[Review], policy: SignoffPolicy | None) -> bo
 def _newest(reviews: Sequence[Review], people: Sequence[Person]) -> dict[Person, Review]:
     newest: dict[Person, Review] = {}
     for review in sorted(reviews, key=lambda review: (review.changed_at, review.id)):
-        author = None if review.user is None else review.user.identity
-        person = next((person for person in people if author is not None and person.is_(author)), None)
+        person = person_of(people, None if review.user is None else review.user.identity)
         if person is not None and review.state in _STATES:
             newest[person] = review
     return newest
