@@ -6,13 +6,14 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 
+from lockgate.signoff.identity import NOREPLY
+
 _KEY = re.compile(
     r"[^\w]*co[- ]?(?:author(?:s|ed)?|develop(?:ed)?)(?:[- ]?(?:by|with))?(?P<colon>\s*[:=])?(?P<people>.*)",
     re.IGNORECASE,
 )
 _BRACKETED = re.compile(r"<([^<>]*)>")
 _PARTS = re.compile(r"[<>()\s:\"'`|*]+")
-_NOREPLY = re.compile(r"(?:(?P<id>\d+)\+)?(?P<login>[^@+]+)@users\.noreply\.github\.com")
 # Mailboxes by which programs sign, at their own makers; `noreply` and `no-reply` at each of these.
 _PROGRAMS = {
     "ai.google.dev": "gemini jules",
@@ -167,7 +168,7 @@ def _names_program(line: str) -> bool:
 
 
 def _is_program(email: str) -> bool:
-    account = _NOREPLY.fullmatch(email)
+    account = NOREPLY.fullmatch(email)
     if account is not None:
         return account["login"].endswith("[bot]") or (
             account["id"] in _ACCOUNTS or (account["id"] is None and account["login"] in _LOGINS)

@@ -10,6 +10,8 @@ from typing import Any, Literal, cast
 from lockgate.evidence import stored_json
 from lockgate.text import cut
 
+# The address that GitHub gives an account for its commits, in lower case.
+NOREPLY = re.compile(r"(?:(?P<id>\d+)\+)?(?P<login>[^@+]+)@users\.noreply\.github\.com")
 _KIND = re.compile(r"[a-z_]{1,20}")
 
 

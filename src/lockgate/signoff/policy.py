@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,9 +13,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from lockgate.config import Config, Duration
-from lockgate.signoff.identity import Identity
-
-_NOREPLY = re.compile(r"(?:(?P<id>\d+)\+)?(?P<login>[^@+]+)@users\.noreply\.github\.com")
+from lockgate.signoff.identity import NOREPLY, Identity
 
 
 def fingerprint(key: str) -> str:
@@ -81,7 +78,7 @@ class Owner(Config):
 
     def wrote(self, email: str) -> bool:
         """Whether a commit's email is theirs."""
-        noreply = _NOREPLY.fullmatch(email.lower())
+        noreply = NOREPLY.fullmatch(email.lower())
         if noreply is not None and self.id is not None:
             if noreply["id"] is not None:
                 return int(noreply["id"]) == self.id
