@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from lockgate.evidence.evidence_shape import check_shape
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Finding, Verdict
 from lockgate.hashing import canonical, sha256
+from lockgate.units import utc
 
 SCHEMA = "lockgate/evidence/v1"
 
@@ -155,6 +157,14 @@ class Evidence:
     @property
     def run_id(self) -> str:
         return str(self.document["run"]["id"])
+
+    @property
+    def finished_at(self) -> datetime | None:
+        """When the run ended; None where the evidence does not say."""
+        try:
+            return utc(self.document["run"]["finished_at"])
+        except (KeyError, TypeError, ValueError):
+            return None
 
     @property
     def asks(self) -> tuple[str, ...]:

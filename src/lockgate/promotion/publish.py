@@ -94,12 +94,9 @@ def finished_after_publication(evidence: Evidence, facts: Mapping[str, str]) -> 
 
 
 def finished_at(evidence: Evidence) -> datetime:
-    try:
-        return utc(evidence.document["run"]["finished_at"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise LockgateError(
-            "the evidence does not say when it was finished", remedy="evaluate again with gate run"
-        ) from error
+    if evidence.finished_at is None:
+        raise LockgateError("the evidence does not say when it was finished", remedy="evaluate again with gate run")
+    return evidence.finished_at
 
 
 def published_at(facts: Mapping[str, str]) -> datetime:

@@ -16,7 +16,7 @@ from lockgate.signoff.policy import Person, SignoffPolicy, person_of, seats, unf
 from lockgate.signoff.unclear_words import UnclearWords, still_unclear, unclear_reason
 from lockgate.signoff.vote import CLOCK_SKEW, Verb, Vote
 from lockgate.text import one_line
-from lockgate.units import duration_text, utc, utc_text
+from lockgate.units import duration_text, utc_text
 
 _NOUNS = {"approve": "approval", "reject": "rejection", "revoke": "revocation"}
 
@@ -222,11 +222,8 @@ def unreachable_reason(policy: SignoffPolicy, ballot: Ballot) -> str | None:
 
 def refuse_future(evidence: Evidence, now: datetime) -> SignoffDecision | None:
     """The decision on evidence that was finished later than now by more than clocks may differ; None on any other."""
-    try:
-        finished = utc(evidence.document["run"]["finished_at"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    if finished <= now + CLOCK_SKEW:
+    finished = evidence.finished_at
+    if finished is None or finished <= now + CLOCK_SKEW:
         return None
     ahead, allowed = (math.ceil(span / timedelta(minutes=1)) for span in (finished - now, CLOCK_SKEW))
     return SignoffDecision(
@@ -267,9 +264,8 @@ def refuse_evidence(policy: SignoffPolicy, evidence: Evidence, now: datetime) ->
             f"{len(evidence.asks)} findings are undecided, and the policy requires no approval",
             remedy="give the gate more data, or name owners who can accept them",
         )
-    try:
-        finished = utc(evidence.document["run"]["finished_at"])
-    except (KeyError, TypeError, ValueError):
+    finished = evidence.finished_at
+    if finished is None:
         return SignoffDecision(
             "refused",
             "no_time",

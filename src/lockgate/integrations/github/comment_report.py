@@ -20,7 +20,6 @@ from lockgate.signoff.identity import Identity
 from lockgate.signoff.policy import Person, SignoffPolicy, person_of
 from lockgate.signoff.unclear_words import UnclearWords
 from lockgate.text import colon, cut, fit, html, markdown, utf16
-from lockgate.units import utc
 
 LIMIT = 60_000
 # How many gates, table rows, ignored votes, slices of one blocker and owners appear, and the characters of one text.
@@ -376,9 +375,11 @@ def _undecided(evidence: Evidence) -> list[str]:
 
 
 def _expiry(evidence: Evidence, signoff: SignoffStatus) -> list[str]:
+    if evidence.finished_at is None:
+        return []
     try:
-        until = utc(evidence.document["run"]["finished_at"]) + signoff.policy.expires
-    except (KeyError, TypeError, ValueError, OverflowError):
+        until = evidence.finished_at + signoff.policy.expires
+    except OverflowError:
         return []
     return [f"It can be approved until **{until:%Y-%m-%d %H:%M} UTC**.", ""]
 
