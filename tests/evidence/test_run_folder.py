@@ -43,13 +43,13 @@ def test_evidence_is_kept_with_the_digest_that_sha256sum_checks(tmp_path: Path) 
     evidence = Evidence.from_document(DOCUMENT)
     folder.keep_evidence(evidence)
     checked = subprocess.run(["sha256sum", "-c", "evidence.sha256"], cwd=folder.path, capture_output=True, text=True)
-    found = runfolder.find(tmp_path, evidence.digest)
+    found = dict(runfolder.matching(tmp_path, evidence.digest)).get(evidence.digest)
 
     assert checked.stdout == "evidence.json: OK\n"
     assert folder.evidence() == evidence
     assert found is not None
     assert found.path == folder.path
-    assert runfolder.find(tmp_path, "sha256:" + "0" * 64) is None
+    assert not list(runfolder.matching(tmp_path, "sha256:" + "0" * 64))
 
 
 def test_scored_tables_that_somebody_edited_are_named(tmp_path: Path) -> None:

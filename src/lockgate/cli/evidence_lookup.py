@@ -12,7 +12,7 @@ from pathlib import Path
 from lockgate.cli.output import show_lines
 from lockgate.errors import LockgateError, NotFound, RegistryError, UsageError
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import RunFolder, find, matching
+from lockgate.evidence.run_folder import RunFolder, matching
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
 from lockgate.integrations.default_branch import SQUASHED, not_merged
@@ -67,18 +67,19 @@ def look_up_evidence(digest: str | None, path: Path | None) -> EvidenceLookup:
     staged = None
     if digest is None:
         staged = _staged(path)
-        digest, path = staged.digest, staged.pipeline.path
+        digest = staged.digest
     run = local_run(digest)
+    evidence = None if run is None else run.evidence()
     digest = _prefix(digest)
-    model = None if run is None else run.evidence().model  # all that evidence may say of the pipeline that judges it
-    pipeline = find_pipeline(environ=os.environ, model=model, digest=digest, path=path, root=project_root())
-    registry = open_registry(pipeline)
-    if not is_digest(digest):
-        digest = _whole_digest(digest, run, registry.evidence(pipeline.model))
-        run = find(runs_root(), digest)
-    if run is not None:
-        evidence = run.evidence()
+    if staged is not None:
+        pipeline, registry = staged.pipeline, staged.registry
     else:
+        model = None if evidence is None else evidence.model  # all that evidence may say of the pipeline that judges it
+        pipeline = find_pipeline(environ=os.environ, model=model, digest=digest, path=path, root=project_root())
+        registry = open_registry(pipeline)
+    if not is_digest(digest):
+        digest = _whole_digest(digest, evidence, registry.evidence(pipeline.model))
+    if evidence is None:
         with tempfile.TemporaryDirectory(prefix="lockgate-") as scratch:
             stored = registry.evidence(pipeline.model).fetch(digest, Path(scratch))
             evidence = Evidence.read((stored / "evidence.json").read_bytes())
@@ -116,13 +117,13 @@ def _prefix(digest: str) -> str:
     return f"sha256:{text}"
 
 
-def _whole_digest(prefix: str, run: RunFolder | None, store: EvidenceStore) -> str:
+def _whole_digest(prefix: str, local: Evidence | None, store: EvidenceStore) -> str:
     """The only digest that begins so, here or in the registry. Raises UsageError."""
-    digests = [] if run is None else [run.evidence().digest]
+    digests = [] if local is None else [local.digest]
     try:
         digests += [facts["digest"] for facts in store.all() if facts["digest"].startswith(prefix)]
     except RegistryError:
-        if run is None:
+        if local is None:
             raise
     match list(dict.fromkeys(digests)):
         case [digest]:
@@ -146,6 +147,7 @@ class _Staged:
     """A version that waits in Staging by the ledger, and the evidence on which it does."""
 
     pipeline: Pipeline
+    registry: Registry
     version: str
     digest: str
     since: str
@@ -162,7 +164,8 @@ def _staged(path: Path | None) -> _Staged:
         try:
             pipeline = load(each, environ=os.environ)
             models.append(pipeline.production_model)
-            standing = read_state(open_registry(pipeline), pipeline.production_model).standing
+            registry = open_registry(pipeline)
+            standing = read_state(registry, pipeline.production_model).standing
         except LockgateError as error:
             if len(paths) == 1:
                 raise
@@ -175,9 +178,8 @@ def _staged(path: Path | None) -> _Staged:
         digest = standing.evidence.get(standing.staging or "")
         if standing.staging is not None and digest is not None:
             since = standing.staged_at
-            entries.append(
-                _Staged(pipeline, standing.staging, digest, "" if since is None else f" since {utc_text(since)}")
-            )
+            when = "" if since is None else f" since {utc_text(since)}"
+            entries.append(_Staged(pipeline, registry, standing.staging, digest, when))
     if len(entries) == 1:
         return entries[0]
     if entries:

@@ -205,11 +205,6 @@ def runs(root: Path) -> list[RunFolder]:
     return [RunFolder(path) for path in sorted(folder.glob("*"), reverse=True) if path.is_dir()]
 
 
-def find(root: Path, digest: str) -> RunFolder | None:
-    """The run whose evidence has that digest."""
-    return next((run for _, run in matching(root, digest)), None)
-
-
 def matching(root: Path, prefix: str) -> Iterator[tuple[str, RunFolder]]:
     """(digest, run) of the runs whose evidence has a digest that begins so, newest first."""
     for run in runs(root):
