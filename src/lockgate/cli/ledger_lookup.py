@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +39,16 @@ class LedgerAddress:
     tracking_uri: str | None
     note: str
     absent: UsageError | None
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """Ends with `absent` where the model turns out not to be there."""
+        try:
+            yield
+        except (NotFound, UsageError) as error:
+            if self.absent is None:
+                raise
+            raise self.absent from error  # nobody said that the model is there
 
 
 @dataclass(frozen=True)
@@ -95,14 +107,9 @@ def model_ledger(model: str, path: Path | None, uri: str | None) -> ModelLedger:
     address = pipeline_or_address(model, path, uri)
     if not isinstance(address, LedgerAddress):
         return ModelLedger(open_registry(address), address.production_model, address.promotion, address)
-    try:
+    with address.looking():
         registry = open_ledger(address.uri, model, project_root(), tracking_uri=address.tracking_uri)
-        empty = address.absent is not None and read_state(registry, model).chain.last is None
-    except (NotFound, UsageError) as error:
-        if address.absent is None:
-            raise
-        raise address.absent from error  # nobody said that the model is there
-    if empty and address.absent is not None:
-        raise address.absent
+        if address.absent is not None and read_state(registry, model).chain.last is None:
+            raise NotFound(f"the ledger of {model} is empty there")
     show_lines([f"{address.note}, and the usual soak and retention"], err=True)
     return ModelLedger(registry, model, PromotionPolicy(), None)

@@ -11,7 +11,7 @@ import click
 
 from lockgate.cli.ledger_lookup import REGISTRY, LedgerAddress, pipeline_or_address
 from lockgate.cli.output import show_lines
-from lockgate.errors import NotFound, UsageError
+from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.pipeline.pipeline import Pipeline
@@ -92,11 +92,7 @@ def _authority(model: str, path: Path | None, uri: str | None) -> tuple[Pipeline
     address = pipeline_or_address(model, path, uri)
     if not isinstance(address, LedgerAddress):
         return address, make_operator(address, environ=os.environ), address.signoff or SignoffPolicy()
-    try:
+    with address.looking():
         operator, policy = ledger_operator(address.uri, model, project_root(), tracking_uri=address.tracking_uri)
-    except (NotFound, UsageError) as error:
-        if address.absent is None:
-            raise
-        raise address.absent from error  # nobody said that the model is there
     show_lines([f"{address.note}, and the ledger's rules; traffic is not switched"], err=True)
     return None, operator, policy
