@@ -8,12 +8,11 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import yaml
-
 from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.github.pull_request import PullRequestJob, read_event
-from lockgate.errors import LockgateError, UsageError
+from lockgate.cli.github.workflow_files import workflow_steps
+from lockgate.errors import LockgateError
 from lockgate.integrations.github.client import GitHub
 from lockgate.integrations.github.schema import MergeGroupEvent, parse
 from lockgate.pipeline.loader import load
@@ -69,11 +68,7 @@ def _in_folder(name: str, folders: Iterable[str]) -> bool:
 
 def installed_files(workflow: Path, root: Path) -> list[str]:
     """Files and folders below the root that the scripts of a workflow name, and what those files require in turn."""
-    try:
-        jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
-        scripts = [str(step["run"]) for job in jobs.values() for step in job.get("steps", []) if "run" in step]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{workflow.name} cannot be read as a workflow ({error!r})") from error
+    scripts = [str(step["run"]) for step in workflow_steps(workflow) if "run" in step]
     names: dict[str, None] = {}
     waiting = [name for script in scripts for name in _words(script, root)]
     while waiting:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml
@@ -190,14 +191,19 @@ def _has_plain_names(pipeline: str, root: Path) -> bool:
 
 def _pipelines_of(workflow: Path) -> Iterator[str]:
     """The pipeline of each step of ours in a workflow, nothing for one that names none."""
+    with suppress(UsageError):  # not a workflow of ours
+        for inputs in (step.get("with") for step in workflow_steps(workflow)):
+            if isinstance(inputs, dict) and inputs.get("command") in _COMMANDS:
+                yield str(inputs.get("pipeline") or "")
+
+
+def workflow_steps(workflow: Path) -> list[dict[str, Any]]:
+    """The steps of all jobs of a workflow. Raises UsageError for a file that is none."""
     try:
-        document = yaml.safe_load(workflow.read_text(encoding="utf-8"))
-        for job in document["jobs"].values():
-            for inputs in (step.get("with") for step in job.get("steps", [])):
-                if isinstance(inputs, dict) and inputs.get("command") in _COMMANDS:
-                    yield str(inputs.get("pipeline") or "")
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
-        return  # not a workflow of ours
+        jobs = yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+        return [{**step} for job in jobs.values() for step in job.get("steps", [])]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{workflow.name} cannot be read as a workflow ({error!r})") from error
 
 
 def _needs_lfs(pipeline: Path, root: Path) -> bool:
