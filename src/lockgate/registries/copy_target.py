@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from lockgate.errors import NotFound
 from lockgate.registries.ports import EvidenceStore, ModelVersion, Registry, Stages
+
+T = TypeVar("T")
 
 
 class _CopyTarget:
@@ -22,28 +24,26 @@ class _CopyTarget:
         return getattr(self._registry, name)
 
     def aliases(self, name: str) -> Mapping[str, str]:
-        try:
-            return self._registry.aliases(name)
-        except NotFound:
-            if name != self._target:
-                raise
-            return {}  # the first promotion makes the model
+        return self._read(name, self._registry.aliases, {})
+
+    def by_alias(self, name: str, alias: str) -> ModelVersion | None:
+        return self._read(name, lambda name: self._registry.by_alias(name, alias), None)
 
     def loaded(self, name: str) -> tuple[Mapping[str, str], Stages]:
-        try:
-            return self._registry.loaded(name)
-        except NotFound:
-            if name != self._target:
-                raise
-            return {}, Stages()
+        none: tuple[Mapping[str, str], Stages] = ({}, Stages())
+        return self._read(name, self._registry.loaded, none)
 
     def versions(self, name: str) -> Sequence[ModelVersion]:
+        return self._read(name, self._registry.versions, ())
+
+    def _read(self, name: str, read: Callable[[str], T], absent: T) -> T:
+        """What a read says of a model. absent: what it says of the target while there is none."""
         try:
-            return self._registry.versions(name)
+            return read(name)
         except NotFound:
             if name != self._target:
                 raise
-            return ()
+            return absent  # the first promotion makes the model
 
     def evidence(self, name: str) -> EvidenceStore:
         return self._registry.evidence(self._source if name == self._target else name)

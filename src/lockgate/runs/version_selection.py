@@ -98,12 +98,7 @@ def select_champion(pipeline: Pipeline, registry: Registry) -> ModelVersion | No
         return None
     if selector.version is not None:
         return registry.version(pipeline.production_model, _checked(selector.version, pipeline))
-    try:
-        version = registry.by_alias(pipeline.production_model, str(selector.alias))
-    except NotFound:
-        if pipeline.promotion.copy_to is None:
-            raise
-        version = None  # the first promotion makes the model
+    version = registry.by_alias(pipeline.production_model, str(selector.alias))
     if version is None and selector.otherwise != "none":
         raise NotFound(
             f"no version of {pipeline.production_model} has the alias {selector.alias!r}, so there is no champion to compare with",
