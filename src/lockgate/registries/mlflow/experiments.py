@@ -23,10 +23,36 @@ class ModelExperiments:
         if self._listed is None:
             self._listed = self._search()
         # what may not be listed is not listed: only the name tells "missing" from "forbidden"
-        return self._listed.pop(name, None) or find(self._client, name)
+        return self._listed.pop(name, None) or self._find(name)
 
     def ensure(self, name: str, tags: Mapping[str, str] | None = None) -> Any:
-        return self.find(name) or ensure(self._client, name, tags)
+        """The experiment of a name, made with these tags where it was missing; somebody else's stands as it is."""
+        return self.find(name) or self._make(name, tags or {})
+
+    def _find(self, name: str) -> Any | None:
+        return self._client.read(f"the experiment {name}", lambda mlflow: mlflow.runs.get_experiment_by_name(name))
+
+    def _make(self, name: str, tags: Mapping[str, str]) -> Any:
+        from mlflow.entities import ExperimentTag
+
+        failure: RegistryError | None = None
+        try:
+            self._client.write(
+                f"the experiment {name}",
+                lambda mlflow: mlflow.runs.create_experiment(
+                    name,
+                    artifact_location=_artifact_location(self._client, name),
+                    tags=[ExperimentTag(key, value) for key, value in tags.items()],
+                ),
+            )
+        except (Denied, Unavailable):
+            raise
+        except RegistryError as error:  # somebody was faster, or the answer was lost: reading tells
+            failure = error
+        experiment = self._find(name)
+        if experiment is None:
+            raise failure or RegistryError(f"the experiment {name} was made and is not there", remedy="run it again")
+        return experiment
 
     def _search(self) -> dict[str, Any]:
         from mlflow.entities import ViewType
@@ -44,38 +70,6 @@ class ModelExperiments:
         except RegistryError:  # whoever reads them by name is told what is wrong
             return {}
         return {experiment.name: experiment for experiment in page}
-
-
-def find(client: MlflowClient, name: str) -> Any | None:
-    """The experiment of a name, deleted ones included; None where there never was one."""
-    return client.read(f"the experiment {name}", lambda mlflow: mlflow.runs.get_experiment_by_name(name))
-
-
-def ensure(client: MlflowClient, name: str, tags: Mapping[str, str] | None = None) -> Any:
-    """The experiment of a name, made with these tags where it was missing; somebody else's stands as it is."""
-    from mlflow.entities import ExperimentTag
-
-    experiment = find(client, name)
-    if experiment is not None:
-        return experiment
-    failure: RegistryError | None = None
-    try:
-        client.write(
-            f"the experiment {name}",
-            lambda mlflow: mlflow.runs.create_experiment(
-                name,
-                artifact_location=_artifact_location(client, name),
-                tags=[ExperimentTag(key, value) for key, value in (tags or {}).items()],
-            ),
-        )
-    except (Denied, Unavailable):
-        raise
-    except RegistryError as error:  # somebody was faster, or the answer was lost: reading tells
-        failure = error
-    experiment = find(client, name)
-    if experiment is None:
-        raise failure or RegistryError(f"the experiment {name} was made and is not there", remedy="run it again")
-    return experiment
 
 
 def is_deleted(thing: Any) -> bool:
