@@ -218,7 +218,7 @@ def _fault(answer: requests.Response, path: str) -> Fault | None:
     document = _document(answer)
     label = f"({status} {answer.reason or ''}".rstrip() + ")"
     detail = message(Exception(_word(document) or (document if isinstance(document, dict) else _page(answer))))
-    if status == 429 or _comes_back(answer)[0]:
+    if _comes_back(answer)[0]:
         text = answer.headers.get("Retry-After")
         more = f"it asks to come back after {text}" + (" s" if text.isdecimal() else "") if text else detail
         problem = "limits requests" if status == 429 else "is not available"
@@ -241,7 +241,7 @@ def _fault(answer: requests.Response, path: str) -> Fault | None:
     if status in (401, 403, 407):
         return Fault(Denied, f"does not allow it {label}", CREDENTIALS, detail=detail)
     if status in (404, 405):
-        problem = f"has no MLflow at {redacted(answer.url).partition('/api/')[0]} {label}"
+        problem = f"has no MLflow at {_origin(answer.url)} {label}"
         return Fault(RegistryError, problem, "check registry.uri, and the path in it", detail=detail)
     if answer.url.startswith("http:") and _SPEAKS_TLS.search(detail):
         return Fault(RegistryError, f"speaks TLS {label}", HTTPS, detail=detail)
