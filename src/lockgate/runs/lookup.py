@@ -51,9 +51,10 @@ def find_pipeline(
         if model not in (None, pipeline.model, pipeline.production_model):
             raise UsageError(f"{path} is about {pipeline.model}, not {model}", remedy="name the pipeline of that model")
         return pipeline
+    paths = pipelines(root)
     matches: list[Path] = []
     invalid: list[tuple[str | None, PipelineError]] = []
-    for candidate in pipelines(root):
+    for candidate in paths:
         try:
             pipeline = load(candidate, environ=None)
             if model in (None, pipeline.model, pipeline.production_model):
@@ -69,14 +70,13 @@ def find_pipeline(
     if len(matches) == 1:
         return load(matches[0], environ=environ)
     subject = f"the model {model}" if model else f"the evidence {digest}"
-    if not pipelines(root):
+    if not paths:
         raise NoPipeline(
             "there is no pipeline in gates/", remedy="name one with --pipeline FILE, or write one with gate init"
         )
     problem = "several pipelines name" if matches else "no pipeline in gates/ names"
-    listed = _listed(matches or pipelines(root), root) or "none"
     kind = UsageError if matches else NoPipeline
-    raise kind(f"{problem} {subject}: {listed}", remedy="name one with --pipeline FILE")
+    raise kind(f"{problem} {subject}: {_listed(matches or paths, root)}", remedy="name one with --pipeline FILE")
 
 
 def _model_in(path: Path) -> str | None:
