@@ -20,16 +20,21 @@ def scratch_folder(prefix: str, parent: Path | None = None) -> Iterator[Path]:
     Those of this prefix in `parent` whose process is gone are removed too, which no process can do that was killed.
     """
     with ExitStack() as stack:
-        with (
-            held(parent, wait=True) if parent is not None else nullcontext()
-        ):  # no other process sees it before it is held
-            for left in parent.iterdir() if parent is not None else ():
-                if left.name.startswith(prefix) and owner_is_gone(left):
-                    remove(left)
+        with nullcontext() if parent is None else _swept(parent, prefix):
             path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             stack.callback(remove, path)
             stack.enter_context(held(path))
         yield path
+
+
+@contextmanager
+def _swept(parent: Path, prefix: str) -> Iterator[None]:
+    """Hold a folder without what nobody holds in it, so that no other process sees a new one in it before it is held."""
+    with held(parent, wait=True):
+        for left in parent.iterdir():
+            if left.name.startswith(prefix) and owner_is_gone(left):
+                remove(left)
+        yield
 
 
 def remove(path: Path) -> None:
