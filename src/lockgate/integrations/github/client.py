@@ -371,13 +371,14 @@ class GitHub:
 
 def own_comments(comments: Iterable[Comment], marker: str) -> list[Comment]:
     """The comments of ours that begin with the marker, the oldest first."""
-    ours = []
-    for comment in comments:
-        user = comment.user
-        # nobody can register a login that ends in [bot]
-        if comment.body.startswith(marker) and user is not None and (user.type, user.login) == ("Bot", BOT):
-            ours.append(comment)
-    return sorted(ours, key=lambda comment: comment.id)
+    return sorted((comment for comment in comments if is_own(comment, marker)), key=lambda comment: comment.id)
+
+
+def is_own(comment: Comment, marker: str) -> bool:
+    """Whether it is a comment of ours that begins with the marker."""
+    user = comment.user
+    # nobody can register a login that ends in [bot]
+    return comment.body.startswith(marker) and user is not None and (user.type, user.login) == ("Bot", BOT)
 
 
 def _wait(answer: requests.Response, attempt: int) -> float | None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import sha256
 from lockgate.integrations.github.artifact import EVIDENCE_BYTES, read_evidence, read_exhibits, unzip
-from lockgate.integrations.github.client import BOT, GitHub
+from lockgate.integrations.github.client import GitHub, is_own
 from lockgate.integrations.github.comment_commands import (
     Statements,
     UnevaluatedCommit,
@@ -162,8 +162,7 @@ def _kept_comments(hub: GitHub, number: int, policy: SignoffPolicy | None) -> tu
     strangers: deque[Comment] = deque(maxlen=_STRANGERS)
     for comment in hub.each_comment(number):
         kept_as = matters(comment, policy)
-        ours = comment.user is not None and (comment.user.type, comment.user.login) == ("Bot", BOT)
-        if kept_as or (ours and comment.body.startswith(MARKER)):
+        if kept_as or is_own(comment, MARKER):
             kept.append(comment)
         elif kept_as is None:
             strangers.append(comment)
