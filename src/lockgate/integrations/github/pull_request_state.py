@@ -30,6 +30,7 @@ from lockgate.integrations.github.schema import (
     Comment,
     CommentEvent,
     Commit,
+    EditsAndFiles,
     GitHubError,
     IssueEvent,
     PullRequest,
@@ -191,15 +192,12 @@ def _has_vote(statement: Statement, policy: SignoffPolicy | None) -> bool:
 
 def _altered(hub: GitHub, pull: PullRequest, statements: Sequence[Statement]) -> frozenset[str]:
     """Those, by node, that somebody else than their author edited, also within the second in which they were written."""
-    altered = set[str]()
-    for start in range(0, len(statements), _BATCH):
-        batch = statements[start : start + _BATCH]
-        answer = hub.edits_and_files(pull, batch)
-        if answer is None:
-            break  # a server without GraphQL does not tell
-        edits = zip(batch, answer.nodes, strict=True)
-        altered |= {words.node_id for words, edit in edits if edit is not None and edit.by_another(words.user)}
-    return frozenset(altered)
+    return frozenset(
+        words.node_id
+        for batch, answer in _edit_answers(hub, pull, statements)
+        for words, edits in zip(batch, answer.nodes, strict=True)
+        if edits is not None and edits.by_another(words.user)
+    )
 
 
 def _updates(hub: GitHub, pull: PullRequest, commits: Sequence[Commit], policy: SignoffPolicy | None) -> Iterator[str]:
@@ -232,16 +230,27 @@ def _edits_and_files(
 ) -> tuple[frozenset[int], tuple[ChangedFile, ...] | None, bool]:
     """(ids of those comments that were or may have been edited, the files where the answers had them all, no reviews)."""
     edited, files, unreviewed = set[int](), None, False
-    for start in range(0, len(comments), _BATCH):
-        batch = comments[start : start + _BATCH]
-        answer = hub.edits_and_files(pull, batch)
-        if answer is None:
-            break  # a server without GraphQL: times and the event have to do
+    for batch, answer in _edit_answers(hub, pull, comments):
         files, unreviewed = answer.files, answer.unreviewed
         edited |= {
             comment.id for comment, edits in zip(batch, answer.nodes, strict=True) if edits is None or edits.edited
         }
     return frozenset(edited), files, unreviewed
+
+
+def _edit_answers(
+    hub: GitHub, pull: PullRequest, statements: Sequence[Statement]
+) -> Iterator[tuple[Sequence[Statement], EditsAndFiles]]:
+    """(some of the statements, what GitHub says of their edits); nothing from a server without GraphQL.
+
+    There times and the event have to do.
+    """
+    for start in range(0, len(statements), _BATCH):
+        batch = statements[start : start + _BATCH]
+        answer = hub.edits_and_files(pull, batch)
+        if answer is None:
+            return
+        yield batch, answer
 
 
 def exhibits(hub: GitHub, state: PullRequestState) -> dict[str, bytes]:
