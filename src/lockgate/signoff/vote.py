@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, cast, get_args
+from functools import cached_property
+from typing import Any, Literal, cast, get_args
 
 from lockgate.errors import UsageError
 from lockgate.evidence import stored_json
@@ -51,8 +53,13 @@ class Vote(Record):
     @property
     def url(self) -> str:
         """The address of the comment that cast it; empty for another vote."""
+        return str(self.comment.get("url", ""))
+
+    @cached_property
+    def comment(self) -> Mapping[str, Any]:
+        """The comment that cast it, as the vote keeps it; empty for another vote."""
         comment = stored_json.read_object(self.bytes).get("comment")
-        return str(comment.get("url", "")) if isinstance(comment, dict) else ""
+        return comment if isinstance(comment, dict) else {}
 
     @classmethod
     def read(cls, data: builtins.bytes) -> Vote:

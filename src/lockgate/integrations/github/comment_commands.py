@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Literal
 
-from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import canonical, is_digest
 from lockgate.integrations.github.closing_words import closing_meaning
@@ -299,23 +298,18 @@ def _closing(votes: Iterable[Vote]) -> dict[tuple[int, str, str, str], Vote]:
 
 def _key(vote: Vote) -> tuple[int, str, str, str]:
     """Number (0 without one) and address of the comment that cast a vote, its verb, and whether it was not understood."""
-    number = _commented(vote, "id")
-    return number if type(number) is int else 0, str(_commented(vote, "url")), vote.verb, _heard_as(vote) or ""
+    number = vote.comment.get("id")
+    return number if type(number) is int else 0, str(vote.comment.get("url")), vote.verb, _heard_as(vote) or ""
 
 
 def _heard_as(vote: Vote) -> str | None:
     """How an owner's words sounded that were not understood, None for a vote that was."""
-    heard = _commented(vote, "heard_as")
+    heard = vote.comment.get("heard_as")
     return heard if isinstance(heard, str) else None
 
 
-def _commented(vote: Vote, key: str) -> Any:
-    comment = stored_json.read_object(vote.bytes).get("comment")
-    return comment.get(key) if isinstance(comment, dict) else None
-
-
 def _unclear(vote: Vote) -> UnclearWords:
-    return UnclearWords(vote.by, vote.at, str(_commented(vote, "url")), _heard_as(vote))
+    return UnclearWords(vote.by, vote.at, vote.url, _heard_as(vote))
 
 
 def _review_reason(review: Review, dismissal: IssueEvent | None) -> str:
