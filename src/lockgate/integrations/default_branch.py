@@ -87,13 +87,15 @@ def _because(error: str | None) -> str:
 
 def _missing(commit: str, remote: str, branch: str, root: Path) -> NotMerged | None:
     """None where the branch has the commit, if need be once its history is fetched."""
-    ref, error = f"refs/remotes/{remote}/{branch}", None
+    ref = f"refs/remotes/{remote}/{branch}"
     if git.ask(["check-ref-format", ref], root) is None:
         return NotMerged(f"{branch!r}, which is to be the default branch, is no name of one", "write it like main")
-    source = f"+refs/heads/{branch}:{ref}"
-    if not _has(commit, ref, root) and (_tip(ref, root) is None or not git.is_shallow(root)):
+    if _has(commit, ref, root):
+        return None
+    source, error = f"+refs/heads/{branch}:{ref}", None
+    if _tip(ref, root) is None or not git.is_shallow(root):
         error = git.fetch([remote, source], root)
-    if not _has(commit, ref, root) and git.is_shallow(root):
+    if git.is_shallow(root) and not _has(commit, ref, root):
         error = git.fetch(["--unshallow", remote, source], root)
     if _has(commit, ref, root):
         return None
