@@ -12,6 +12,7 @@ from lockgate.hashing import canonical, is_digest
 from lockgate.integrations.github.closing_words import closing_meaning
 from lockgate.integrations.github.reviews import approved_after, requests_changes
 from lockgate.integrations.github.schema import (
+    Account,
     Comment,
     CommentEvent,
     GitHubError,
@@ -181,12 +182,16 @@ def matters(statement: Statement, policy: SignoffPolicy | None) -> bool | None:
 
     policy: who is an owner; None where everybody could be.
     """
-    user = statement.user
-    if user is None:
+    if statement.user is None:
         return False
-    if policy is None or policy.owner_of(user.identity) is not None:
+    if has_vote(statement.user, policy):
         return parse_command(statement.body) is not None or closing_meaning(statement.body) is not None
     return None if isinstance(statement, Comment) and parse_command(statement.body) is not None else False
+
+
+def has_vote(user: Account | None, policy: SignoffPolicy | None) -> bool:
+    """Whether it is the account of an owner. policy: None where everybody could be one."""
+    return user is not None and (policy is None or policy.owner_of(user.identity) is not None)
 
 
 def unverified(comments: Iterable[Comment], evidence: Evidence) -> tuple[Comment, ...]:
@@ -218,7 +223,7 @@ def _votes(
     command = parse_command(body) if isinstance(statement, Comment) else None
     known = command is not None and command.verb != "unknown"
     # Programs quote commands, as our own comment does; only a person can be asked what they mean.
-    owner = statement.user.is_person and policy.owner_of(statement.user.identity) is not None
+    owner = statement.user.is_person and has_vote(statement.user, policy)
     heard = closing_meaning(body, commanded=known) if owner else None
     if heard == "reject" and (command is None or command.verb != "reject"):
         command, heard = CommentCommand("reject", reason=body.strip()[:REASON]), None

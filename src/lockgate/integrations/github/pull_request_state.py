@@ -16,6 +16,7 @@ from lockgate.integrations.github.comment_commands import (
     UnevaluatedCommit,
     ballot,
     closing_record,
+    has_vote,
     matters,
     read_record,
     unverified,
@@ -178,16 +179,10 @@ def _reviews(
     reviewed = False
     for review in hub.each_review(number):
         reviewed = True
-        if _has_vote(review, policy):
+        if has_vote(review.user, policy):
             reviews.append(review)
     listed = hub.each_review_comment(number) if reviewed else ()
-    return tuple(reviews), tuple(comment for comment in listed if _has_vote(comment, policy))
-
-
-def _has_vote(statement: Statement, policy: SignoffPolicy | None) -> bool:
-    """Whether a person with a vote wrote it. policy: None where everybody could have one."""
-    user = statement.user
-    return user is not None and (policy is None or policy.owner_of(user.identity) is not None)
+    return tuple(reviews), tuple(comment for comment in listed if has_vote(comment.user, policy))
 
 
 def _altered(hub: GitHub, pull: PullRequest, statements: Sequence[Statement]) -> frozenset[str]:
@@ -212,7 +207,7 @@ def _updates(hub: GitHub, pull: PullRequest, commits: Sequence[Commit], policy: 
         for commit in possible
         if (author := commit.author) is None
         or not author.is_person
-        or (author.id not in hands and (policy is None or policy.owner_of(author.identity) is not None))
+        or (author.id not in hands and has_vote(author, policy))
     ]
     for commit in merges[:_UPDATES]:
         before, base = (parent.sha for parent in commit.parents)
