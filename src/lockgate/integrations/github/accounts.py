@@ -23,12 +23,12 @@ def account_id(login: str, *, api: str | None = None) -> int | None:
     if _LOGIN.fullmatch(login) is None:
         raise UsageError(f"{login!r} is no login of GitHub", remedy="write it without @, like octocat")
     content = _by_gh(login) or _by_request(login, api or API)
+    if content is None:
+        return None
     try:
-        account = None if content is None else parse(Account, content, source=f"GitHub's answer to users/{login}")
+        account = parse(Account, content, source=f"GitHub's answer to users/{login}")
     except GitHubError:
         return None  # another service answered, such as a sign-in page
-    if account is None:
-        return None
     if not account.is_person:
         raise UsageError(f"{login} is an account of type {account.type}", remedy="name the people who may approve")
     return account.id
