@@ -58,6 +58,12 @@ class Chain:
         """The finished entries that moved Production, latest first."""
         return tuple(entry for entry in reversed(self.finished) if entry.kind in MOVES)
 
+    def as_written(self, draft: Entry) -> Entry | None:
+        """The entry that is this draft, None where it was not claimed, or somebody else's has its number."""
+        return next(
+            (entry for entry in self.entries if entry.epoch == draft.epoch and entry.bytes == draft.bytes), None
+        )
+
     def copy_of(self, source: Source) -> str | None:
         """The version that is the copy of another model's and held Production, None where none did."""
         return next((entry.target for entry in self.moves if entry.copied == source), None)

@@ -102,12 +102,11 @@ def next_step(
     is left as it is for an entry that takes over. gone: versions that the registry has no longer; an entry that names
     one can never be carried out, and is abandoned. stages: where those mirror the aliases.
     """
-    unfinished = chain.unfinished
-    if draft is not None and any(entry.bytes == draft.bytes for entry in chain.entries if entry != unfinished):
+    unfinished, ours = chain.unfinished, None if draft is None else chain.as_written(draft)
+    if ours is not None and ours != unfinished:
         return Settled(draft)  # whatever others are at since
     if unfinished is not None:
-        ours = draft is not None and draft.bytes == unfinished.bytes
-        if not ours and unfinished.epoch not in chain.failed:
+        if ours is None and unfinished.epoch not in chain.failed:
             return InProgress(unfinished) if chain.is_held(unfinished, now) else Lapsed(unfinished)
         before = standing(chain.finished)
         lost = unfinished.target in gone
