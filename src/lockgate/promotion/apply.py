@@ -135,6 +135,7 @@ def carry_out(
             if draft is not None and state.chain.ending(draft) not in ("done", None):
                 raise _closed(model, draft, state.chain)
             return state
+        ours = draft is not None and step.entry.bytes == draft.bytes
         objection = (
             operator.objection_to_hold(state.chain, step.entry) if isinstance(step, InProgress | Lapsed) else None
         )
@@ -151,7 +152,7 @@ def carry_out(
             except (UnknownOutcome, Unavailable):
                 raise
             except RegistryError as failure:
-                if draft is None or step.entry.bytes != draft.bytes or clock() >= step.entry.lease_ends:
+                if not ours or clock() >= step.entry.lease_ends:
                     raise
                 raise _refused(operator, state, step.entry, failure) from failure
             applied += 1
@@ -159,7 +160,6 @@ def carry_out(
             state = replace(state, serving=(_switch(operator, operator.switch_traffic, state.chain, step.entry),))
             turn, switched = "turned", step.entry
         elif isinstance(step, Finish):
-            ours = draft is not None and step.entry.bytes == draft.bytes
             if not ours or clock() < step.entry.lease_ends:  # else others may have it, and be ahead
                 state = _remove_idle(operator, state, step)
             state = _finish(operator, state, step, (tags or {}) if ours else {})
