@@ -66,9 +66,8 @@ def due_projections(
     )
 
 
-def tags_after(entry: Entry, before: Standing) -> Tags:
+def _tags_of(entry: Entry, before: Standing, after: Standing) -> Tags:
     """version → the tags that an entry sets once it is carried out."""
-    after = before.after(entry)
     due: dict[str, dict[str, str]] = {}
     for version, state in after.states.items():
         if before.state(version) == state:
@@ -88,9 +87,10 @@ def all_tags(entries: Iterable[Entry]) -> Tags:
     """version → the tags that all of these entries, done in this order, left on it."""
     current, collected = Standing(), dict[str, dict[str, str]]()
     for entry in entries:
-        for version, tags in tags_after(entry, current).items():
+        after = current.after(entry)
+        for version, tags in _tags_of(entry, current, after).items():
             collected.setdefault(version, {}).update(tags)
-        current = current.after(entry)
+        current = after
     return collected
 
 
