@@ -238,8 +238,9 @@ def _check_target(operator: Operator, version: str, chain: Chain, before: Standi
             remedy="evaluate it with gate run and use gate promote",
         )
     if before.is_withdrawn(version) and not withdrawn_ok:
+        _, withdrawn_at = before.released[version]
         raise Refused(
-            f"version {version} was withdrawn on {utc_text(before.withdrawn_at[version])}",
+            f"version {version} was withdrawn on {utc_text(withdrawn_at)}",
             code="withdrawn_target",
             remedy="if that was the mistake, add --withdrawn-ok",
         )

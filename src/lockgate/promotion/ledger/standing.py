@@ -22,8 +22,7 @@ class Standing:
     the standby, too; staged_at: since when it does.
     states, since: of each version the ledger names, and the moment it got there.
     line: versions that held Production and may again, latest first. evidence: on what each version was let in.
-    released: how and when each version was last let go from Production or standby. withdrawn_at: the last time each was
-    withdrawn. dead: digests that open nothing any more.
+    released: how and when each version was last let go from Production or standby. dead: digests that open nothing any more.
     """
 
     production: str | None = None
@@ -35,7 +34,6 @@ class Standing:
     line: tuple[str, ...] = ()
     evidence: Mapping[str, str] = field(default_factory=dict)
     released: Mapping[str, tuple[VersionState, datetime]] = field(default_factory=dict)
-    withdrawn_at: Mapping[str, datetime] = field(default_factory=dict)
     dead: frozenset[str] = frozenset()
 
     @property
@@ -149,10 +147,9 @@ class Standing:
             changes[self.standby] = "archived"
         if standby is not None:
             changes[standby] = "standby"
-        dead, withdrawn_at = self.dead, dict(self.withdrawn_at)
+        dead = self.dead
         if withdrawn is not None:
             changes[withdrawn] = "withdrawn"
-            withdrawn_at[withdrawn] = entry.at
             dead = dead | ({self.evidence[withdrawn]} if withdrawn in self.evidence else set())
         changes[version] = "production"
         return self._moved(
@@ -163,7 +160,6 @@ class Standing:
             staging=None if self.staging in (withdrawn, version) else self.staging,
             line=line,
             dead=dead,
-            withdrawn_at=withdrawn_at,
         )
 
     def _kept(self, version: str, at: datetime) -> bool:
