@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -93,16 +92,12 @@ class ModelStatus:
 
     def _let_in(self, version: str | None) -> _Place:
         """By what a version became Production last, and since when it is where it is."""
-        return self._last(version, MOVES), self.standing.since.get(version or "")
+        return self.chain.last_of(version, MOVES), self.standing.since.get(version or "")
 
     @property
     def _staged(self) -> _Place:
         """By what the version that waits was staged last, and since when it waits."""
-        return self._last(self.standing.staging, {"staged"}), self.standing.staged_at
-
-    def _last(self, version: str | None, kinds: Collection[str]) -> Entry | None:
-        mine = (entry for entry in reversed(self.chain.finished) if entry.target == version and entry.kind in kinds)
-        return next(mine, None)
+        return self.chain.last_of(self.standing.staging, {"staged"}), self.standing.staged_at
 
     def _standby_lines(self) -> list[str]:
         soak = self.soak

@@ -7,7 +7,7 @@ aliases and tags in the registry are projections of what is done.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -64,6 +64,11 @@ class Chain:
             (entry for entry in self.entries if entry.epoch == draft.epoch and entry.bytes == draft.bytes), None
         )
 
+    def last_of(self, version: str | None, kinds: Collection[str]) -> Entry | None:
+        """The last finished entry of these kinds whose target is the version, None where there is none."""
+        mine = (entry for entry in reversed(self.finished) if entry.target == version and entry.kind in kinds)
+        return next(mine, None)
+
     def copy_of(self, source: Source) -> str | None:
         """The version that is the copy of another model's and held Production, None where none did."""
         return next((entry.target for entry in self.moves if entry.copied == source), None)
@@ -74,11 +79,8 @@ class Chain:
 
         A rollback to a version changes nothing of how it was let in.
         """
-        holder = next((entry.target for entry in self.moves), None)
-        lets_in = MOVES - {"rolled_back"} | {"staged"}
-        last = next(
-            (entry for entry in reversed(self.finished) if entry.target == holder and entry.kind in lets_in), None
-        )
+        production = next((entry.target for entry in self.moves), None)
+        last = self.last_of(production, MOVES - {"rolled_back"} | {"staged"})
         return last if last is not None and last.kind == "override" else None
 
     def ending(self, entry: Entry) -> Ending | None:
