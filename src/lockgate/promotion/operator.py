@@ -62,10 +62,10 @@ class Operator:
 
     def objection_to_hold(self, chain: Chain, entry: Entry) -> str | None:
         """Why nobody need wait for whoever holds an unfinished entry; None where they may be at it."""
-        holder, now = chain.holder, self.clock()
+        holder, now = chain.holder_of(entry), self.clock()
         if self.at_once is not None:
             return f"taken over at once: {self.at_once}"
-        if holder is not None and holder.entry == entry.sha256 and self.is_gone(holder.process):
+        if holder is not None and self.is_gone(holder.process):
             return f"{holder}, which carried it out, is gone"
         if entry.at > now + CLOCK_SKEW:
             return f"it is dated {utc_text(entry.at)}, which is still to come at {utc_text(now)}"

@@ -88,14 +88,16 @@ class Chain:
         mark = self.done.get(entry.epoch)
         return None if mark is None else mark.ending
 
+    def holder_of(self, entry: Entry) -> Holder | None:
+        """Who carries out an entry, None where nobody says so of this one."""
+        return self.holder if self.holder is not None and self.holder.entry == entry.sha256 else None
+
     def held_until(self, entry: Entry) -> datetime:
         """Until when others leave an unfinished entry to whoever claimed it, and renews the lease meanwhile."""
         if entry.epoch in self.failed:
             return min(self.failed[entry.epoch].at, entry.lease_ends)
-        renewed = (
-            self.holder.at + entry.lease if self.holder and self.holder.entry == entry.sha256 else entry.lease_ends
-        )
-        return max(renewed, entry.lease_ends)
+        holder = self.holder_of(entry)
+        return entry.lease_ends if holder is None else max(holder.at + entry.lease, entry.lease_ends)
 
     def is_held(self, entry: Entry, now: datetime) -> bool:
         """Whether others leave an unfinished entry alone now. One that was given up is free, whatever anybody's clock shows."""
