@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ from lockgate.errors import Denied, NotFound, Refused, RegistryError, UnknownOut
 from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.ledger.chain import Chain
-from lockgate.promotion.ledger.entry import Source
+from lockgate.promotion.ledger.entry import LONGEST_LEASE, Source
 from lockgate.promotion.operator import Operator
 from lockgate.registries.ports import ModelVersion
 from lockgate.units import duration, duration_text, utc, utc_text
 
 SCHEMA = "lockgate/copy/v1"
-_LONGEST_LEASE = timedelta(days=366)
 _NOTE = 200  # characters
 
 
@@ -150,7 +148,7 @@ class _Copying:
         """Raises Waiting while whoever claimed an attempt may be at it."""
         document = _document(claim)
         lease = duration(stored_json.text(document, "lease"))
-        ends = utc(stored_json.text(document, "at")) + min(lease, _LONGEST_LEASE)
+        ends = utc(stored_json.text(document, "at")) + min(lease, LONGEST_LEASE)
         if self.operator.clock() < ends:
             raise Waiting(
                 f"{self.source} is being copied into {self.operator.model}",

@@ -15,7 +15,7 @@ from lockgate.units import duration, utc
 Kind = Literal["adopted", "staged", "promoted", "rolled_back", "archived", "override", "repaired"]
 Ending = Literal["done", "unswitched", "abandoned", "failed"]
 
-_LONGEST_LEASE = timedelta(days=366)
+LONGEST_LEASE = timedelta(days=366)
 MOVES = frozenset({"adopted", "promoted", "override", "rolled_back"})
 
 
@@ -90,7 +90,7 @@ class Entry(Record):
         if (kind := stored_json.text(value, "kind")) not in get_args(Kind):
             raise ValueError(f"its kind is {stored_json.excerpt(kind)}; known are {', '.join(get_args(Kind))}")
         lease = duration(stored_json.text(value, "lease"))
-        if lease > _LONGEST_LEASE:
+        if lease > LONGEST_LEASE:
             raise ValueError("its lease is longer than a year")
         return cls(
             epoch=stored_json.count(value, "epoch"),
