@@ -39,7 +39,7 @@ def apply_entry(operator: Operator, state: RegistryState, step: Apply, *, tries:
         lost, moves = _set(registry, model, step, state)
         state = replace(state, gone=state.gone | lost)
     except NotFound:
-        state = find_gone(operator, state, (step.entry.target, *step.aliases.values()))
+        state = _find_gone(operator, state, (step.entry.target, *step.aliases.values()))
     return _read_back(registry, model, state, moves)
 
 
@@ -86,7 +86,7 @@ def _set(registry: Registry, model: str, step: Apply, state: RegistryState) -> t
     return frozenset(lost), written
 
 
-def find_gone(operator: Operator, state: RegistryState, versions: Iterable[str | None]) -> RegistryState:
+def _find_gone(operator: Operator, state: RegistryState, versions: Iterable[str | None]) -> RegistryState:
     """The state with those of the versions that the registry has no longer. Raises NotFound where it has all of them."""
     model, missing = operator.model, set[str]()
     for version in {version for version in versions if version is not None} - state.gone:
