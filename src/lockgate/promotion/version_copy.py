@@ -74,7 +74,8 @@ class _Copying:
         """Copy, unless an earlier attempt did so; what came of it is written down, but for an answer that was lost."""
         model, source = self.operator.model, self.source
         try:
-            version = self._existing() or self._copy()
+            whole = self._existing()  # its files are compared then
+            version = whole or self._copy()
         except UnknownOutcome:  # it may still come, so nobody copies again before the lease of this attempt ends
             raise
         except Denied as denied:
@@ -87,7 +88,7 @@ class _Copying:
         except RegistryError as error:
             self._conclude(attempt, None, note=error.message[:_NOTE])
             raise
-        if not self._has_its_files(version):
+        if version != whole and not self._has_its_files(version):
             self._conclude(attempt, None, note=f"version {version} has other files")
             raise Refused(
                 f"the copy of {source} in {model}, version {version}, has other files than were evaluated",
