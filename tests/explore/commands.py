@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -16,17 +15,13 @@ from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import sha256
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.ledger.holder import Process
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.rollback_consent import RollbackPlan
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot
 from lockgate.signoff.identity import Identity
-
-try:
-    from lockgate.promotion.ledger.holder import Process
-except ImportError:  # a lockgate from before
-    Process = None  # type: ignore[assignment,misc]
 
 
 @dataclass(frozen=True)
@@ -56,8 +51,6 @@ class Actor:
 
     def host(self, tape: Tape) -> dict[str, Any]:
         """What the operator knows of processes. All are on one machine, where whoever died is known to be gone."""
-        if Process is None:
-            return {}
         return {
             "process": Process("host", "boot", "pids", int.from_bytes(self.name.encode(), "big"), "0"),
             "at_once": self.at_once,
@@ -66,7 +59,7 @@ class Actor:
 
 
 class Command:
-    """verb, version: what is asked for. champion: of the evidence."""
+    """What an actor runs: called with a registry, with who runs it and with the tape of its answers."""
 
     def __call__(self, registry: Any, who: dict[str, Any], tape: Tape) -> Any:
         raise NotImplementedError
@@ -110,7 +103,7 @@ class Adopt(Command):
 class Promote(Command):
     """On evidence that compares with `champion`. strict: the policy compares with whoever is Production.
 
-    number: which evidence of the version, where there are several; made `after` seconds, by its evaluator's clock.
+    number: which evidence of the version, where there are several.
     """
 
     version: str
@@ -173,12 +166,9 @@ class Rollback(Command):
     """An owner approves exactly what it plans."""
 
     to: str | None = None
-    more: tuple[tuple[str, str], ...] = ()
 
     def __call__(self, registry: Any, who: dict[str, Any], tape: Tape) -> Any:
-        return moving.rollback(
-            registry, MODEL, reason="stalls", to=self.to, consent=Consent(), **dict(self.more), **who
-        )  # fmt: skip
+        return moving.rollback(registry, MODEL, reason="stalls", to=self.to, consent=Consent(), **who)
 
     def is_meant(self, entry: Entry) -> bool:
         return entry.kind == "rolled_back" and self.to in (None, entry.target)
@@ -251,6 +241,3 @@ def unapproved(entry: Entry, chain: Chain, command: Command) -> str | None:
         if command.strict and entry.source != command.champion:
             return f"it was compared with {command.champion}, and {entry.source} is Production"
     return None
-
-
-Check = Callable[[Entry, Chain, Command], str | None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -10,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from lockgate.evidence.record import Record
-from lockgate.promotion import apply, rollback
+from lockgate.promotion import operator, rollback
 from lockgate.promotion.compatibility import ClientCompatibility
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Done, Entry
@@ -32,7 +31,6 @@ def remembered() -> Iterator[None]:
     to_bytes = lru_cache(50_000)(plain)
     entry, done = lru_cache(50_000)(Entry.read), lru_cache(50_000)(Done.read)
     standing_of = lru_cache(50_000)(standing)
-    operator = sys.modules[apply.Operator.__module__]  # which is `apply` in what is explored of former days
     patches: list[Any] = [
         patch.object(Record, "bytes", property(to_bytes)),
         patch.object(Entry, "read", entry),
