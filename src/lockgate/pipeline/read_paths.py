@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -65,7 +66,7 @@ class ReadPaths:
         above = {str(each) for pattern in self._patterns for each in PurePosixPath(pattern).parents}
         return self._named(out) or any(fnmatchcase(out, each) for each in above)
 
-    @property
+    @cached_property
     def _patterns(self) -> list[str]:
         return [pattern for name in self.names for pattern in (glob.escape(name), name.replace("**/", "*"))]
 
