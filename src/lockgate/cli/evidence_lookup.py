@@ -16,7 +16,7 @@ from lockgate.evidence.run_folder import RunFolder, matching
 from lockgate.hashing import is_digest
 from lockgate.integrations import git
 from lockgate.integrations.default_branch import SQUASHED, not_merged
-from lockgate.pipeline.loader import load, pipelines, project_of, root_of
+from lockgate.pipeline.loader import load, pipelines, project_root, root_of
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.operator import read_state
 from lockgate.registries.ports import EvidenceStore, Registry
@@ -41,11 +41,6 @@ class EvidenceLookup:
     @property
     def votes_folder(self) -> Path | None:
         return None if self.folder is None else self.folder / "votes"
-
-
-def project_root() -> Path:
-    """Where `gates/` lies, seen from the working directory."""
-    return project_of(Path.cwd())
 
 
 def runs_root() -> Path:

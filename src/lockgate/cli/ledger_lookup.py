@@ -98,7 +98,7 @@ def pipeline_or_address(model: str, path: Path | None, uri: str | None) -> Pipel
 
 def model_ledger(model: str, path: Path | None, uri: str | None) -> ModelLedger:
     """The ledger to read, by the pipeline or by the registry that was named. Raises UsageError, RegistryError."""
-    from lockgate.cli.evidence_lookup import project_root
+    from lockgate.pipeline.loader import project_root
     from lockgate.promotion.ledger.policy import PromotionPolicy
     from lockgate.promotion.operator import read_state
     from lockgate.runs.lookup import open_registry

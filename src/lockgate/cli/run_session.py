@@ -16,7 +16,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.notifications import notify_waiting
 from lockgate.cli.run_document import lacks_authors, next_commands
 from lockgate.data.dataset import Dataset
@@ -28,7 +27,7 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations import git
 from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
-from lockgate.pipeline.loader import load
+from lockgate.pipeline.loader import load, project_root
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.promotion.operator import registry_clock
 from lockgate.promotion.promote import record_staging

@@ -46,7 +46,7 @@ def root_of(path: Path) -> Path:
     for folder in path.absolute().parents:
         if (folder / ".git").exists():
             return folder
-    return project_of(Path.cwd())
+    return project_root()
 
 
 def pipelines(root: Path) -> list[Path]:
@@ -55,9 +55,9 @@ def pipelines(root: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*") if path.suffix in (".yaml", ".yml"))
 
 
-def project_of(folder: Path) -> Path:
-    """The nearest folder upwards, itself included, with pipelines in `gates/` or with `.git`; itself where none has."""
-    folder = folder.absolute()
+def project_root() -> Path:
+    """The nearest folder upwards from the working directory that has pipelines in `gates/`, or `.git`; itself where none has."""
+    folder = Path.cwd()
     upwards = (folder, *folder.parents)
     return next((each for each in upwards if (each / ".git").exists() or pipelines(each)), folder)
 

@@ -14,7 +14,7 @@ import click
 from lockgate.cli.output import show, show_json
 from lockgate.errors import DataMisfits, PipelineError, UsageError
 from lockgate.pipeline import gate_outline
-from lockgate.pipeline.loader import load, pipelines, project_of
+from lockgate.pipeline.loader import load, pipelines, project_root
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.text import counted
 
@@ -56,7 +56,7 @@ def command(paths: tuple[Path, ...], with_data: bool, as_json: bool) -> None:
 
 def _of_the_project() -> list[Path]:
     """Every pipeline in `gates/` of the project, as seen from here."""
-    return [Path(os.path.relpath(path)) for path in pipelines(project_of(Path.cwd()))]
+    return [Path(os.path.relpath(path)) for path in pipelines(project_root())]
 
 
 def _entry(

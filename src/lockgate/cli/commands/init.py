@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import click
 
 from lockgate.cli.data_outline import first_rows, only_path, outline, truth_of
-from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.github.workflow_files import Workflows
 from lockgate.cli.output import show
 from lockgate.cli.pipeline_draft import TASKS, Draft, guess_task, naming_refusal, pipeline_text
@@ -22,7 +21,7 @@ from lockgate.data.dataset import INDEX_COLUMN, Dataset
 from lockgate.data.dataset_spec import DatasetSpec
 from lockgate.errors import LockgateError, PipelineError, UsageError
 from lockgate.pipeline import loader
-from lockgate.pipeline.loader import pipelines, root_of
+from lockgate.pipeline.loader import pipelines, project_root, root_of
 from lockgate.runs.lookup import only_pipeline
 
 if TYPE_CHECKING:

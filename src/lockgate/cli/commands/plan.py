@@ -36,8 +36,7 @@ _STATUS = {"hopeless": "underpowered", "unknown": "unknown", "watched": "no-harm
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(path: Path | None, candidate: str | None, *, score: bool, disagreement: str, as_json: bool) -> None:
     """Show the versions to compare, the gates in order, every requirement, and what these rows can decide of it."""
-    from lockgate.cli.evidence_lookup import project_root
-    from lockgate.pipeline.loader import load
+    from lockgate.pipeline.loader import load, project_root
     from lockgate.registries.selectors import parse_candidate
     from lockgate.runs.lookup import only_pipeline, open_registry
     from lockgate.runs.plan import plan_run

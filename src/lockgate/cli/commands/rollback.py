@@ -84,7 +84,7 @@ def command(
 
 def _authority(model: str, path: Path | None, uri: str | None) -> tuple[Pipeline | None, Operator, SignoffPolicy]:
     """Whose rules a rollback follows: those of the pipeline, where there is one, else those of the ledger."""
-    from lockgate.cli.evidence_lookup import project_root
+    from lockgate.pipeline.loader import project_root
     from lockgate.runs.promotion_hooks import make_operator
     from lockgate.runs.without_pipeline import ledger_operator
     from lockgate.signoff.policy import SignoffPolicy

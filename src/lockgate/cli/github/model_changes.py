@@ -8,14 +8,13 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.github.pull_request import PullRequestJob, read_event
 from lockgate.cli.github.workflow_files import workflow_steps
 from lockgate.errors import LockgateError
 from lockgate.integrations.github.client import GitHub
 from lockgate.integrations.github.schema import MergeGroupEvent, parse
-from lockgate.pipeline.loader import load
+from lockgate.pipeline.loader import load, project_root
 from lockgate.pipeline.read_paths import ReadPaths
 from lockgate.runs.lookup import only_pipeline
 

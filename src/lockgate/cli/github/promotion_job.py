@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.github.actions_runner import Runner, step_actor
 from lockgate.cli.github.pull_request import PullRequestJob
 from lockgate.cli.notifications import notify_moved
@@ -20,7 +19,7 @@ from lockgate.evidence.run_record import RunRecord
 from lockgate.foreign.files import read_regular
 from lockgate.integrations.github.eligibility import BranchPolicy
 from lockgate.integrations.github.pull_request_state import PullRequestState, exhibits
-from lockgate.pipeline.loader import load
+from lockgate.pipeline.loader import load, project_root
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import PromotionRequest, RollbackCheck
 from lockgate.promotion.promote import promote

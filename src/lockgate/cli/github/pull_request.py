@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from lockgate.cli.evidence_lookup import project_root
 from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import LockgateError, UsageError
@@ -36,7 +35,7 @@ from lockgate.integrations.github.schema import (
     parse,
 )
 from lockgate.models import environment
-from lockgate.pipeline.loader import load, pipelines
+from lockgate.pipeline.loader import load, pipelines, project_root
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.pipeline.read_paths import ReadPaths
 from lockgate.runs.lookup import only_pipeline
