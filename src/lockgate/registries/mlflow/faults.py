@@ -79,9 +79,9 @@ def fault_of(raised: BaseException) -> Fault:
     return _mlflow_fault(raised)
 
 
-def message(raised: BaseException) -> str:
-    """The text of an exception on one line, without passwords and without the statement that SQLAlchemy adds."""
-    text = _QUERY.sub(r"\1?…", _USER.sub("//", " ".join(_ADDED.split(str(raised))[0].split())))
+def message(source: object) -> str:
+    """The text of an exception or an answer on one line, without passwords and without the statement that SQLAlchemy adds."""
+    text = _QUERY.sub(r"\1?…", _USER.sub("//", " ".join(_ADDED.split(str(source))[0].split())))
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 

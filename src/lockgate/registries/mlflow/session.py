@@ -217,7 +217,7 @@ def _fault(answer: requests.Response, path: str) -> Fault | None:
         return None
     document = _document(answer)
     label = f"({status} {answer.reason or ''}".rstrip() + ")"
-    detail = message(Exception(_word(document) or (document if isinstance(document, dict) else _page(answer))))
+    detail = message(_word(document) or (document if isinstance(document, dict) else _page(answer)))
     if _comes_back(answer)[0]:
         text = answer.headers.get("Retry-After")
         more = f"it asks to come back after {text}" + (" s" if text.isdecimal() else "") if text else detail
@@ -268,7 +268,7 @@ def _unlike_mlflow(answer: requests.Response, path: str) -> Fault | None:
         Unavailable,
         f"answers {answer.status_code} with something that is not MLflow's",
         "check registry.uri, and what stands in front of it",
-        detail=message(Exception(_word(document) or cut(text, 100))) or "nothing",
+        detail=message(_word(document) or cut(text, 100)) or "nothing",
         again=True,
         nothing_written=False,
     )
