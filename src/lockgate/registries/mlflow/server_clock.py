@@ -21,19 +21,19 @@ def note_date(url: str, date: str | None) -> None:
         ahead = parsedate_to_datetime(date or "").timestamp() - time.monotonic()
     except (ValueError, TypeError, OverflowError):
         return
-    place = _place(url)
-    known = _ahead.get(place)
+    server = _server(url)
+    known = _ahead.get(server)
     late = known is not None and 0 < known - ahead < _SET_BACK
     if not late:
-        _ahead[place] = ahead
+        _ahead[server] = ahead
 
 
 def server_time(uri: str) -> datetime | None:
     """The time by the server at an address; None for a database, and before its first answer."""
-    ahead = _ahead.get(_place(uri))
+    ahead = _ahead.get(_server(uri))
     return None if ahead is None else datetime.fromtimestamp(time.monotonic() + ahead, UTC)
 
 
-def _place(url: str) -> str:
+def _server(url: str) -> str:
     """Host and port, without a user."""
     return urlsplit(url).netloc.rpartition("@")[2]
