@@ -22,7 +22,7 @@ class UnclearWords:
     by: Identity
     at: datetime
     url: str
-    heard_as: str | None = "unclear"
+    heard_as: str
 
     @property
     def approving(self) -> bool:

@@ -142,7 +142,11 @@ def ballot(
     for review in requests_changes(statements.reviews, statements.dismissals, policy, made):
         reason = _review_reason(review, statements.dismissals.get(review.id))
         votes.append(_cast(review, review.body, CommentCommand("reject", reason=reason), evidence, run))
-    heard = [_unclear(vote) for vote in votes if _heard_as(vote) is not None]
+    heard = [
+        UnclearWords(vote.by, vote.at, vote.url, heard_as)
+        for vote in votes
+        if (heard_as := _heard_as(vote)) is not None
+    ]
     unclear = tuple(words for words in heard if not approved_after(statements.reviews, policy, words))
     counted = tuple(vote for vote in votes if _heard_as(vote) is None)
     return replace(made, votes=counted, objections=objections, hold=hold, unclear=unclear)
@@ -311,10 +315,6 @@ def _heard_as(vote: Vote) -> str | None:
     """How an owner's words sounded that were not understood, None for a vote that was."""
     heard = vote.comment.get("heard_as")
     return heard if isinstance(heard, str) else None
-
-
-def _unclear(vote: Vote) -> UnclearWords:
-    return UnclearWords(vote.by, vote.at, vote.url, _heard_as(vote))
 
 
 def _review_reason(review: Review, dismissal: IssueEvent | None) -> str:
