@@ -44,7 +44,6 @@ _SPAN = re.compile(
     _BEGIN.replace("[^\\w/@]", "[^\\w/@`]") + r"`+\s*/[/\s]*gate[^`]*`+(?!`)\W*\w"
 )  # a command that a line explains
 _FILE = re.compile(r"[^\s:]*\.(?:ya?ml|py|md|txt|jsonl?|log|sh|toml|html?|png|svg|go|rs|[jt]s|cfg|ini|xml|csv)\b")
-_WORD = re.compile(r"[\W_]*([a-z]*)")
 _STATUS = re.compile(r"\W*status\W*(?:please\W*)?$")
 _DIGEST = re.compile(r"\W*approve\W+sha256:[0-9a-f]{64}\b")
 # Words that may stand behind a misspelt approval, and signs.
@@ -134,15 +133,14 @@ def _verb(rest: str, *, path: bool) -> Meaning | None:
 
     path: it looks like one, or like a comment in code, by what stands before it.
     """
-    word = _WORD.match(rest)
-    verb = "" if word is None else word[1]
-    closes = re.match(rf"[\W_]*{_CLOSES}(?![a-z])", rest) is not None
-    if verb.startswith("reject") and not _FILE.match(rest):
+    if _FILE.match(rest):
+        return None
+    if re.match(r"[\W_]*reject", rest):
         return "reject"
-    if closes and not _FILE.match(rest):
+    if re.match(rf"[\W_]*{_CLOSES}(?![a-z])", rest):
         return "unclear"
     goes_on = re.match(r"[^\W_]|[./]+\w|/$", rest) is not None
-    if path or goes_on or _FILE.match(rest) or _STATUS.match(rest):
+    if path or goes_on or _STATUS.match(rest):
         return None
     return "approving" if _is_approval(rest) else "unclear"
 
