@@ -50,7 +50,7 @@ def changes(path: Path | None) -> int:
     """Set `changed`: `no` where a pull request or a merge queue changes nothing that the pipeline's gates read."""
     from lockgate.cli.github.model_changes import look_for_changes
 
-    runner, outputs = run_step(lambda runner: look_for_changes(path, runner))
+    runner, outputs = run_step(lambda _: look_for_changes(path))
     if isinstance(outputs, LockgateError):
         return runner.fail(outputs, changed="yes")
     runner.set_outputs(outputs)

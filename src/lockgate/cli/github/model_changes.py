@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lockgate.cli.github.actions_runner import Runner, log
+from lockgate.cli.github.actions_runner import log
 from lockgate.cli.github.pull_request import PullRequestJob, read_event
 from lockgate.cli.github.workflow_files import workflow_steps
 from lockgate.errors import LockgateError
@@ -21,7 +21,7 @@ from lockgate.runs.lookup import only_pipeline
 _INSTALLED = (".py", ".toml", ".cfg", ".txt", ".lock")
 
 
-def look_for_changes(path: Path | None, _: Runner) -> dict[str, str]:
+def look_for_changes(path: Path | None) -> dict[str, str]:
     """The output `changed`: `no` only where nothing that the gates read differs, `yes` in any doubt."""
     try:
         changed = _changed(path)
