@@ -51,6 +51,11 @@ class Vote(Record):
     by: Identity
 
     @property
+    def objects(self) -> bool:
+        """Whether it is against what it is about, or takes an approval back."""
+        return self.verb in ("reject", "revoke")
+
+    @property
     def url(self) -> str:
         """The address of the comment that cast it; empty for another vote."""
         return str(self.comment.get("url", ""))

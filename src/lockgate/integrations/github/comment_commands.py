@@ -176,7 +176,7 @@ def closing_record(
 def read_record(data: bytes) -> tuple[Vote, ...]:
     """The votes of a closing record. Raises ValueError for bytes that are none."""
     votes = tuple(Vote.read(line) for line in data.splitlines() if line)
-    if any(vote.verb not in ("reject", "revoke") or _key(vote)[0] <= 0 for vote in votes):
+    if any(not vote.objects or _key(vote)[0] <= 0 for vote in votes):
         raise ValueError("a record holds rejections and revocations from comments, and nothing else")
     return votes
 

@@ -291,7 +291,7 @@ def _objections(published: Sequence[Mapping[str, str]]) -> list[tuple[str, Vote]
                     vote = Vote.read(text.encode())
                 except ValueError:
                     continue  # a tag that somebody wrote; gate verify holds votes against their hashes
-                if vote.verb in ("reject", "revoke"):
+                if vote.objects:
                     objections.append((facts.get("version", ""), vote))
     return objections
 

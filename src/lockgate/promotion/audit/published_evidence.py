@@ -107,7 +107,7 @@ class PublishedEvidence:
                 vote = Vote.read(path.read_bytes())
             except (OSError, ValueError):
                 continue
-            if vote.verb in ("reject", "revoke") and f"vote.{path.stem}" not in facts:
+            if vote.objects and f"vote.{path.stem}" not in facts:
                 yield Discrepancy(
                     "objection_unlisted",
                     where,

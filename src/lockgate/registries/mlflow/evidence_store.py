@@ -117,7 +117,7 @@ class MlflowEvidence:
             objection = Vote.read(vote)
         except ValueError:
             return
-        if objection.verb not in ("reject", "revoke"):
+        if not objection.objects:
             return
         text = vote.decode()
         if len(text) > _LONGEST:
