@@ -90,13 +90,11 @@ class Holder(Record):
         try:
             value = cls.parse(text or "")
             process = stored_json.mapping(value, "process")
-            words = (stored_json.text(process, key) for key in ("host", "boot", "namespace"))
-            host, boot, namespace = words
-            pid, started = stored_json.count(process, "pid"), stored_json.text(process, "started")
+            words = {key: stored_json.text(process, key) for key in ("host", "boot", "namespace", "started")}
             return cls(
                 stored_json.text(value, "entry"),
                 utc(stored_json.text(value, "at")),
-                Process(host, boot, namespace, pid, started),
+                Process(**words, pid=stored_json.count(process, "pid")),
             )
         except ValueError:
             return None
