@@ -266,15 +266,9 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
     if signoff.decision is not None and signoff.decision.code == "not_merged" and signoff.decision.counted:
         return [*lines, "Comment `/gate status` once it is merged, and it is promoted."]
     accepting = f" accepting {len(evidence.asks)} undecided" if evidence.opens == "by_owner" else ""
-    state = None if signoff.decision is None else signoff.decision.state
-    asks = f"**{'Once that is lifted' if state == 'rejected' else 'To promote it'}**, {_approvers(signoff)} must comment this line:"
-    if signoff.decision is not None and (signoff.decision.code == "unclear" or signoff.decision.standing):
-        asks = (
-            "**Once that is cleared up**, it is promoted by the approvals that stand. This is the line that approves:"
-        )
     return [
         *lines,
-        asks,
+        _asks(signoff),
         "",
         "```",
         f"/gate approve {evidence.digest}{accepting}",
@@ -284,6 +278,17 @@ def _signoff(evidence: Evidence, signoff: SignoffStatus | None) -> list[str]:
         *_expiry(evidence, signoff),
         f"<sub>{HELP} Only a new, unedited comment counts. A new push or a new run makes a new digest, and approvals begin anew.</sub>",
     ]
+
+
+def _asks(signoff: SignoffStatus) -> str:
+    """What the line that approves is for, now."""
+    decision = signoff.decision
+    if decision is not None and (decision.code == "unclear" or decision.standing):
+        return (
+            "**Once that is cleared up**, it is promoted by the approvals that stand. This is the line that approves:"
+        )
+    when = "Once that is lifted" if decision is not None and decision.state == "rejected" else "To promote it"
+    return f"**{when}**, {_approvers(signoff)} must comment this line:"
 
 
 def _decision(signoff: SignoffStatus) -> list[str]:
