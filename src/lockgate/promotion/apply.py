@@ -52,7 +52,13 @@ def settle(operator: Operator) -> tuple[RegistryState, tuple[ForwardedEntry, ...
         repair = _draft_repair(state, operator.actor, operator.clock()) if unfinished is None else None
         if unfinished is None and repair is None:
             return state, tuple(finished)
-        state = carry_out(operator, state, repair)
+        try:
+            state = carry_out(operator, state, repair)
+        except Refused as refused:
+            if repair is None or refused.code != "overtaken":
+                raise
+            state = operator.read_state()  # nobody asked for the repair: whoever came first may have made it needless
+            continue
         entry = unfinished or repair
         if entry is not None:
             finished.append(ForwardedEntry(entry, state.chain.ending(entry) or "done"))
