@@ -103,7 +103,7 @@ def archive(operator: Operator) -> ArchiveResult:
             other = state.chain.unfinished
             if other is not None and other.kind != "archived":
                 raise
-            if other is not None and operator.clock() < state.chain.held_until(other):
+            if other is not None and state.chain.is_held(other, operator.clock()):
                 return ArchiveResult(operator.model, operator.clock(), operator.promotion, state.standing, other=other)
         except Refused as refused:
             if refused.code != "overtaken":  # nothing that a person decided is lost: look again at what stands now

@@ -53,7 +53,7 @@ class Operator:
 
     def read_chain(self) -> Chain:
         """Read the ledger. Raises Refused where it is broken or deleted."""
-        return _read_chain(self.registry, self.model)
+        return stored_chain(self.registry, self.model).whole()
 
     def show_holder(self, entry: Entry) -> None:
         """Say that we carry out an entry. Raises as any write does; nothing rests on it."""
@@ -105,11 +105,12 @@ class RegistryState:
 
 def read_state(registry: Registry, model: str) -> RegistryState:
     """Read ledger and aliases. Raises Refused where the ledger is broken or deleted."""
-    chain = _read_chain(registry, model)
+    chain = stored_chain(registry, model).whole()
     return RegistryState(chain, registry.aliases(model), registry.stages(model))
 
 
-def _read_chain(registry: Registry, model: str) -> Chain:
+def stored_chain(registry: Registry, model: str) -> Chain:
+    """The ledger as it stands, and who carries out its last entry. Raises Refused where it is deleted."""
     ledger = registry.ledger(model)
-    chain = read_chain(ledger.keys()).whole()
+    chain = read_chain(ledger.keys())
     return replace(chain, holder=Holder.read(ledger.holder()))

@@ -11,8 +11,8 @@ from lockgate import hashing
 from lockgate.errors import Edited, LockgateError, Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
-from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Entry
+from lockgate.promotion.operator import stored_chain
 from lockgate.registries.ports import Registry
 from lockgate.signoff.decision import refuse_future
 from lockgate.units import utc, utc_text
@@ -73,7 +73,7 @@ def registry_moment(registry: Registry, model: str, *, production_model: str) ->
     """
     try:
         numbers = [int(facts.get("published", "0")) for facts in registry.evidence(model).all()]
-        last = read_chain(registry.ledger(production_model).keys()).last
+        last = stored_chain(registry, production_model).last
     except LockgateError:
         return None
     return {"published": max(numbers, default=0), "epoch": 0 if last is None else last.epoch}

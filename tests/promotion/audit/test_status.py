@@ -11,7 +11,9 @@ import pytest
 from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Clock, Models, evidence, run_folder
 from lockgate.promotion.audit.status import ModelStatus, status
+from lockgate.promotion.audit.verify import verify
 from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.holder import Holder, Process
 from lockgate.units import utc_text
 from promotion.test_rollback import Bench
 
@@ -70,6 +72,22 @@ def test_an_unfinished_entry_is_shown_with_its_lease(models: Models, model: str)
         "revision 2 (epoch 2) (promoted by ci (unverified)) is in progress until 2026-11-21T12:01:00.000Z",
     )
     assert "unfinished" in status(models.registry, model, promotion=PROMOTION, now=NOW + timedelta(hours=1)).problems[0]
+
+
+def test_an_entry_whose_holder_renews_is_in_progress_by_status_and_by_verify(
+    models: Models, model: str, tmp_path: Path
+) -> None:
+    """As for every other command: a switch may last longer than its lease."""
+    ledger, later = models.registry.ledger(model), NOW + timedelta(minutes=5)
+    entry = read_chain(ledger.keys()).draft("promoted", source="1", target="2", actor=CI, at=NOW, lease=PROMOTION.lease)
+    ledger.put_if_absent("epoch-2", entry.bytes.decode())
+    ledger.show_holder(Holder(entry.sha256, later, Process.current()).bytes.decode())
+
+    (problem,) = status(models.registry, model, promotion=PROMOTION, now=later).problems
+    checked = verify(models.registry, model, promotion=PROMOTION, now=later, scratch=tmp_path)
+
+    assert problem.endswith(" is in progress until 2026-11-21T12:06:00.000Z")
+    assert (checked.discrepancies, checked.in_progress, checked.exit_code) == ((), entry, 3)
 
 
 def test_a_production_without_a_ledger_and_a_broken_ledger_are_problems(models: Models, model: str) -> None:

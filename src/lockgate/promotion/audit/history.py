@@ -10,9 +10,10 @@ from typing import Any
 
 from lockgate import hashing
 from lockgate.errors import RegistryError, Unavailable, UsageError
-from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry, version_text
 from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.operator import stored_chain
 from lockgate.registries.ports import Registry
 from lockgate.signoff.vote import Vote
 from lockgate.text import one_line
@@ -194,7 +195,7 @@ class PastProduction:
 
 def history(registry: Registry, model: str, *, now: datetime) -> History:
     """Everything on record, in as many calls for a thousand entries as for one. Raises Refused for a deleted ledger."""
-    chain = read_chain(registry.ledger(model).keys())
+    chain = stored_chain(registry, model)
     problems = [] if chain.bad is None else [f"the ledger does not hold together: {chain.bad}"]
     published: Sequence[Mapping[str, str]] = ()
     try:
@@ -229,7 +230,7 @@ def production_at(registry: Registry, model: str, *, moment: datetime, now: date
     """What was Production at a moment. Raises UsageError for one that is still to come, Refused for a deleted ledger."""
     if moment > now:
         raise UsageError(f"{utc_text(moment)} is still to come", remedy=f"it is {utc_text(now)} now")
-    chain = read_chain(registry.ledger(model).keys())
+    chain = stored_chain(registry, model)
     notes = [] if chain.bad is None else [f"the ledger does not hold together, what follows is unknown: {chain.bad}"]
     past = standing_at(chain, moment, model)
     entry, let_in = past.entry, past.let_in

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
 from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.promotion.ledger.steps import agrees
+from lockgate.promotion.operator import stored_chain
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.units import duration_text, utc_text
 
@@ -145,7 +146,7 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
     now: used where the registry says no time. Raises Refused for a deleted ledger.
     """
     shown_aliases, stages = registry.loaded(model)
-    chain, aliases = read_chain(registry.ledger(model).keys()), dict(shown_aliases)
+    chain, aliases = stored_chain(registry, model), dict(shown_aliases)
     now = registry.time() or now
     current, entry = standing(chain.finished), chain.override
     problems = _problems(model, chain, current, aliases, now)

@@ -12,13 +12,14 @@ from typing import Any
 from lockgate.errors import NotFound, Refused
 from lockgate.promotion.audit.published_evidence import PublishedEvidence
 from lockgate.promotion.ledger.backward_times import backward_times
-from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.discrepancy import Discrepancy
 from lockgate.promotion.ledger.entry import Entry, is_elsewhere
 from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovered
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import DueProjections, ShownProjections, due_projections
 from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.operator import stored_chain
 from lockgate.promotion.registry_writes import storable
 from lockgate.registries.ports import Registry, Stages, version_order
 from lockgate.text import counted
@@ -101,13 +102,14 @@ def verify(
     Raises Unavailable where the registry does not answer: that says nothing about anybody's hand.
     """
     try:
-        keys = registry.ledger(model).keys()
+        chain = stored_chain(registry, model)
     except Refused as refused:
         gone = Discrepancy("ledger_deleted", f"the ledger of {model}", refused.message, refused.remedy or "restore it")
         return Verification(model, now, Chain(), (gone,))
-    chain, now = read_chain(keys), registry.time() or now
-    unfinished = chain.unfinished
-    discrepancies = [] if exported is None else changed_since(keys, exported, name="the copy")
+    now, unfinished = registry.time() or now, chain.unfinished
+    discrepancies: list[Discrepancy] = []
+    if exported is not None:
+        discrepancies += changed_since(registry.ledger(model).keys(), exported, name="the copy")
     if chain.bad is not None:
         discrepancies.append(
             Discrepancy(
@@ -123,7 +125,7 @@ def verify(
     except NotFound as error:
         remedy = "restore the registry's database from a backup"
         discrepancies.append(Discrepancy("model_gone", f"the model {model}", error.message, remedy))
-    due, busy = DueProjections(), unfinished is not None and now < chain.held_until(unfinished)
+    due, busy = DueProjections(), unfinished is not None and chain.is_held(unfinished, now)
     if unfinished is not None and not busy:
         discrepancies.append(_unfinished(model, unfinished))
     elif unfinished is None and chain.bad is None:
