@@ -158,6 +158,10 @@ def _measuring_gates(pipeline: Pipeline, only: Sequence[str]) -> tuple[Gate, ...
     return tuple(gate for gate in chosen if gate.title not in waived)
 
 
+def _still_running(run: RunFolder) -> UsageError:
+    return UsageError(f"run {run.run_id} is still running", remedy="wait for it, or end it")
+
+
 @dataclass(frozen=True)
 class _RunSession:
     """From the case to the reports, and on to the registry."""
@@ -178,7 +182,9 @@ class _RunSession:
         mark_cut_off(self.pipeline.root)
         resumed = self._resumable() if self.resume else None
         folder = resumed or RunFolder.new(self.pipeline.root, new_run_id(started))
-        with held(folder.path):
+        with held(folder.path) as free:
+            if not free:
+                raise _still_running(folder)
             return self._evaluate(folder, started, resumed)
 
     def _evaluate(self, folder: RunFolder, started: datetime, resumed: RunFolder | None) -> tuple[Evidence, RunFolder]:
@@ -306,7 +312,7 @@ class _RunSession:
             state = run.state()
             if state.get("pipeline") == self._file:
                 if state.get("state") == "running" and not owner_is_gone(run.path):
-                    raise UsageError(f"run {run.run_id} is still running", remedy="wait for it, or end it")
+                    raise _still_running(run)
                 if state.get("asked") != self._options:
                     call = " ".join(["gate run", *(state.get("asked") or [])])
                     raise UsageError(

@@ -158,16 +158,21 @@ def own_folder(root: Path, *names: str) -> Path:
 
 
 @contextmanager
-def held(folder: Path, *, wait: bool = False) -> Iterator[None]:
+def held(folder: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold a folder as long as this process lives: the system lets go of it however the process ends (flock(2)).
 
-    wait: for who holds it now. Where the file system knows no locks the folder is held by nobody.
+    Yields False where somebody else holds it. wait: for who holds it now. Where the file system knows no locks the folder is
+    held by nobody.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    descriptor, free = os.open(folder, os.O_RDONLY | os.O_DIRECTORY), True
     try:
-        with suppress(OSError):
+        try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        yield
+        except BlockingIOError:
+            free = False
+        except OSError:
+            pass
+        yield free
     finally:
         os.close(descriptor)
 

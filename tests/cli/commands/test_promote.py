@@ -15,7 +15,7 @@ from lockgate.cli.commands import adopt, promote, rollback, run
 from lockgate.cli.commands.vote import approve, reject
 from lockgate.errors import Refused, ServingFault, UsageError, Waiting
 from lockgate.evidence.evidence import Evidence
-from lockgate.evidence.run_folder import RunFolder
+from lockgate.evidence.run_folder import RunFolder, held, runs
 from lockgate.pipeline.loader import load
 from lockgate.promotion.promote import record_staging
 from lockgate.runs.promotion_hooks import make_operator
@@ -155,15 +155,30 @@ def test_sign_off_is_asked_for_once(desk: Desk, monkeypatch: pytest.MonkeyPatch)
     desk.register()
     staged, resumed = desk.gate(run.command, "--stage"), desk.gate(run.command, "--stage", "--resume")
     approved, promoted = desk.gate(approve, "--key", desk.key), desk.gate(promote.command)
-    held = desk.gate(run.command, "--stage")
+    staying = desk.gate(run.command, "--stage")
     desk.write(notify)
     failed = desk.gate(run.command, "--stage")
     hook.close()
 
-    assert [ended.exception for ended in (staged, resumed, approved, promoted, held, failed)] == [None] * 6
-    assert "next " not in held.stderr
+    assert [ended.exception for ended in (staged, resumed, approved, promoted, staying, failed)] == [None] * 6
+    assert "next " not in staying.stderr
     assert [(told["event"], told["model"], told["version"]) for told in hook.told] == [("waiting", desk.model, "1")]
     assert hook.told[0]["digest"].startswith("sha256:")
+
+
+def test_a_run_is_not_taken_up_by_two_at_once(desk: Desk) -> None:
+    """The second leaves everything as it is, whatever `state.json` says of the first."""
+    desk.pipeline.write_text(
+        desk.pipeline.read_text().replace("gate: metadata", "gate: metadata\n    require: [requirements >= 0]")
+    )
+    desk.register()
+    first = desk.gate(run.command)
+    with held(runs(desk.pipeline.parents[1])[0].path):
+        second = desk.gate(run.command, "--resume")
+    third = desk.gate(run.command, "--resume")
+
+    assert (first.exception, third.exception) == (None, None)
+    assert "is still running" in str(second.exception)
 
 
 SWITCH = """\
