@@ -138,9 +138,18 @@ class World:
         )  # fmt: skip
 
     def settle(self) -> Outcome:
-        """The next command, after every lease: a promotion of version 3, straight to the server."""
+        """The next command, after every lease: version 3 is promoted, straight at the server.
+
+        Where that first finishes its withdrawal, which it dates after the evidence, it is brought back.
+        """
         made, run, votes = self.evaluate(self.versions[2])
-        return self.promote(self.registry(), made, run, approvals=votes, actor=who("settler"), clock=after_every_lease)
+        settler: dict[str, Any] = {"actor": who("settler"), "clock": after_every_lease}
+        try:
+            return self.promote(self.registry(), made, run, approvals=votes, **settler)
+        except Refused as refused:
+            if refused.code != "withdrawn":
+                raise
+            return self.rollback(self.registry(), to=self.versions[2].version, **settler)
 
     @property
     def chain(self) -> Chain:
