@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import stat
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -97,7 +98,7 @@ class ArtifactFolder:
 
         def tell() -> None:
             while not ended.wait(_TELL_SECONDS):
-                sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+                sizes = _sizes(folder)
                 log.info(
                     "downloading %s: %d of %s, %.1f MB after %.0f s",
                     self._subject,
@@ -114,6 +115,17 @@ class ArtifactFolder:
         finally:
             ended.set()
             thread.join()
+
+
+def _sizes(folder: Path) -> list[int]:
+    """Bytes of each file below a folder; a file that goes meanwhile, as a partial copy does when it is renamed, is none."""
+    sizes = []
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            status = path.stat()
+            if stat.S_ISREG(status.st_mode):
+                sizes.append(status.st_size)
+    return sizes
 
 
 def _within(folder: Path, path: str) -> Path:

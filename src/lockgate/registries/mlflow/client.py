@@ -123,13 +123,13 @@ class MlflowClient:
         for attempt in itertools.count():
             try:
                 result = self._call(call)
-                session.answered(store or self._stores.latest)
+                session.answered(self._address(store))
                 return result
             except LockgateError:
                 raise
             except Exception as raised:  # drivers and the libraries of stores raise what they want
                 fault, wait = fault_of(raised), session.pause(attempt)
-                address = store or self._stores.latest
+                address = self._address(store)
                 if not fault.again or time.monotonic() - began + wait > session.patience(address):
                     if fault.again:
                         session.give_up(address)
@@ -194,15 +194,23 @@ class MlflowClient:
 
     def _error(self, raised: Exception, doing: str, store: str, *, write: bool = False) -> RegistryError:
         """store: the address of files, where it was they that were meant."""
-        fault, latest = fault_of(raised), self._stores.latest
-        where = "registry" if latest == self.uri else "tracking server"
-        if store.partition(":")[0] not in _BEHIND_A_SERVER:
-            where, latest = "store", store
-        sentence = f"the {where} at {redacted(latest)} {fault.problem} {doing}"
+        fault, address = fault_of(raised), self._address(store)
+        if store.partition(":")[0] in _BEHIND_A_SERVER:
+            address = self.tracking_uri if store else address
+            where = "registry" if address == self.uri else "tracking server"
+        else:
+            where = "store"
+        sentence = f"the {where} at {redacted(address)} {fault.problem} {doing}"
         detail = f": {fault.detail}" if fault.detail else ""
         if write and not fault.nothing_written:
             return UnknownOutcome(f"{sentence}, which may have happened or not{detail}", remedy=fault.remedy)
         return fault.kind(f"{sentence}{detail}", remedy=fault.remedy)
+
+    def _address(self, store: str) -> str:
+        """Who is asked: a store of files by its own address where that names one, else the store that was used last."""
+        if not store:
+            return self._stores.latest
+        return store if "://" in store else self.tracking_uri
 
     def _call(self, call: Callable[[Stores], T]) -> T:
         with warnings.catch_warnings():
