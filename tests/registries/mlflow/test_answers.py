@@ -115,6 +115,15 @@ def test_a_long_download_says_how_far_it_is(
     )
 
 
+@pytest.mark.parametrize("date", ["Mon, 01 Jan 99999 00:00:00 GMT", "soon", ""])
+def test_a_retry_after_that_is_no_date_is_as_none(proxy: Proxy, date: str) -> None:
+    """A year beyond what a clock of seconds can hold, words, nothing."""
+    proxy.fate = lambda asked: Reply(429, b"", {"Retry-After": date}) if len(proxy.asked) == 1 else "pass"
+
+    with pytest.raises(RegistryError, match="has no such thing"):
+        MlflowRegistry(proxy.uri).aliases("nobody")
+
+
 @pytest.mark.parametrize("after", ["1", "date"])
 def test_retry_after_is_obeyed(proxy: Proxy, monkeypatch: pytest.MonkeyPatch, after: str) -> None:
     """As seconds, and as a date by the clock of whoever wrote it."""
@@ -418,6 +427,23 @@ def test_a_proxy_that_is_dead_is_named_with_its_variable(monkeypatch: pytest.Mon
 
     assert "correct HTTP_PROXY, or add mlflow.example to NO_PROXY" in str(raised.value.remedy)
     assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://", "http://[bad", "http://a b:1", "http://127.0.0.1:99999", "ftp://h:1", "socks5://h:1"]
+)
+def test_a_proxy_whose_address_is_none_is_named_and_not_the_registry(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """The registry's own address is as it should be."""
+    monkeypatch.setenv("HTTP_PROXY", address)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+
+    with pytest.raises(RegistryError, match="through the proxy") as raised:
+        MlflowRegistry("http://mlflow.example").aliases("fraud")
+
+    assert "correct HTTP_PROXY" in str(raised.value.remedy)
 
 
 def test_a_name_that_nobody_knows_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,6 +126,8 @@ def _network_fault(cause: BaseException) -> Fault | None:
     if isinstance(cause, requests.exceptions.ProxyError):
         return _proxy_fault(cause)
     if isinstance(cause, requests.exceptions.InvalidURL | requests.exceptions.InvalidSchema):
+        if _is_of_proxy(cause):
+            return _proxy_fault(cause)
         return Fault(RegistryError, "has no address that can be asked", "check registry.uri", detail=message(cause))
     if isinstance(cause, requests.exceptions.TooManyRedirects):
         return Fault(RegistryError, "redirects in a circle", "check registry.uri, and what stands in front of it")
@@ -197,7 +199,21 @@ def _no_answer(cause: requests.RequestException) -> Fault:
     return Fault(Unavailable, "gave no answer", REACHABLE, detail=message(cause), again=True, nothing_written=False)
 
 
-def _proxy_fault(cause: requests.exceptions.ProxyError) -> Fault:
+def _is_of_proxy(cause: requests.RequestException) -> bool:
+    """Whether it is the address of a proxy that cannot be asked: where there is one, and the other has the right form."""
+    url = getattr(cause.request, "url", None)
+    if url is None:  # raised before there was a request
+        socks = any(proxy.startswith("socks") for proxy in getproxies().values())
+        return socks or isinstance(cause, requests.exceptions.InvalidProxyURL)
+    try:
+        asked = urllib3.util.parse_url(url)
+    except urllib3.exceptions.LocationParseError:
+        return False
+    proxy = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url))
+    return proxy is not None and asked.scheme in ("http", "https") and bool(asked.host)
+
+
+def _proxy_fault(cause: requests.RequestException) -> Fault:
     url = getattr(cause.request, "url", None) or ""
     scheme, host = urlsplit(url).scheme or "http", urlsplit(url).hostname or "the host"
     proxies = getproxies()
@@ -208,7 +224,7 @@ def _proxy_fault(cause: requests.exceptions.ProxyError) -> Fault:
         f"cannot be reached through the proxy {redacted(proxies.get(name, ''))}",
         f"correct {name.upper()}_PROXY, or add {host} to NO_PROXY",
         detail=message(reason),
-        again=True,
+        again=isinstance(cause, requests.exceptions.ProxyError),  # a malformed address stays one
     )
 
 

@@ -17,15 +17,23 @@ def note_date(url: str, date: str | None) -> None:
 
     Each is a little late, so the greatest of them is nearest to the truth, until the server's clock is set back.
     """
-    try:
-        ahead = parsedate_to_datetime(date or "").timestamp() - time.monotonic()
-    except (ValueError, TypeError, OverflowError):
+    moment = seconds_of_date(date)
+    if moment is None:
         return
+    ahead = moment - time.monotonic()
     server = _server(url)
     known = _ahead.get(server)
     late = known is not None and 0 < known - ahead < _SET_BACK
     if not late:
         _ahead[server] = ahead
+
+
+def seconds_of_date(header: str | None) -> float | None:
+    """The moment that a header of HTTP names, in seconds since 1970; None where it is missing or no date."""
+    try:
+        return parsedate_to_datetime(header or "").timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def server_time(uri: str) -> datetime | None:

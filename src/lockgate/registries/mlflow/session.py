@@ -15,8 +15,6 @@ import re
 import ssl
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ import requests
 
 from lockgate.errors import Denied, RegistryError, Unavailable
 from lockgate.registries.mlflow.faults import CREDENTIALS, HTTPS, REACHABLE, Fault, fault_of, message, redacted
-from lockgate.registries.mlflow.server_clock import note_date
+from lockgate.registries.mlflow.server_clock import note_date, seconds_of_date
 from lockgate.text import cut
 
 BUDGET = "LOCKGATE_REGISTRY_BUDGET_SECONDS"
@@ -196,15 +194,12 @@ def _seconds(name: str) -> float | None:
 def _comes_back(answer: requests.Response) -> tuple[bool, float | None]:
     """(Whether it says that nothing was done and to come back, after how many seconds where it says that too.)"""
     text = answer.headers.get("Retry-After", "").strip()
-    after: float | None = None
+    after: float | None
     if text.isdecimal():
         after = float(text)
-    elif text:
-        try:
-            sent = parsedate_to_datetime(answer.headers["Date"]) if "Date" in answer.headers else datetime.now(UTC)
-            after = max(0.0, (parsedate_to_datetime(text) - sent).total_seconds())
-        except (ValueError, TypeError):
-            pass  # neither seconds nor a date
+    else:
+        until, sent = seconds_of_date(text), seconds_of_date(answer.headers.get("Date"))
+        after = None if until is None else max(0.0, until - (time.time() if sent is None else sent))
     return answer.status_code == 429 or (answer.status_code == 503 and after is not None), after
 
 
