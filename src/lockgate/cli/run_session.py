@@ -22,7 +22,7 @@ from lockgate.data.dataset import Dataset
 from lockgate.errors import RegistryError, UsageError, Waiting, machine_fault
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
-from lockgate.evidence.run_folder import RunFolder, forget_keys, held, mark_cut_off, new_run_id, owner_is_gone, runs
+from lockgate.evidence.run_folder import RunFolder, forget_keys, mark_cut_off, new_run_id, owner_is_gone, runs
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations import git
 from lockgate.models import environment
@@ -158,10 +158,6 @@ def _measuring_gates(pipeline: Pipeline, only: Sequence[str]) -> tuple[Gate, ...
     return tuple(gate for gate in chosen if gate.title not in waived)
 
 
-def _still_running(run: RunFolder) -> UsageError:
-    return UsageError(f"run {run.run_id} is still running", remedy="wait for it, or end it")
-
-
 @dataclass(frozen=True)
 class _RunSession:
     """From the case to the reports, and on to the registry."""
@@ -182,9 +178,7 @@ class _RunSession:
         mark_cut_off(self.pipeline.root)
         resumed = self._resumable() if self.resume else None
         folder = resumed or RunFolder.new(self.pipeline.root, new_run_id(started))
-        with held(folder.path) as free:
-            if not free:
-                raise _still_running(folder)
+        with folder.held_alone():
             return self._evaluate(folder, started, resumed)
 
     def _evaluate(self, folder: RunFolder, started: datetime, resumed: RunFolder | None) -> tuple[Evidence, RunFolder]:
@@ -312,7 +306,7 @@ class _RunSession:
             state = run.state()
             if state.get("pipeline") == self._file:
                 if state.get("state") == "running" and not owner_is_gone(run.path):
-                    raise _still_running(run)
+                    raise run.still_running
                 if state.get("asked") != self._options:
                     call = " ".join(["gate run", *(state.get("asked") or [])])
                     raise UsageError(

@@ -135,6 +135,18 @@ class RunFolder:
         except (OSError, ValueError):
             return {}
 
+    @contextmanager
+    def held_alone(self) -> Iterator[None]:
+        """Hold the folder as long as this process works on its run. Raises UsageError where another one does."""
+        with held(self.path) as free:
+            if not free:
+                raise self.still_running
+            yield
+
+    @property
+    def still_running(self) -> UsageError:
+        return UsageError(f"run {self.run_id} is still running", remedy="wait for it, or end it")
+
     @property
     def publishable(self) -> list[str]:
         """The files that go beside the version: evidence, reports and exhibits; never scored rows or raw requests."""
