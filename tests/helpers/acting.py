@@ -31,7 +31,7 @@ _LOCAL_ONLY = ("--pull=false", "--no-cache-server", "--platform", "ubuntu-latest
 _NO_FILES = ("--env-file", "--secret-file", "--var-file", "--input-file")
 _STAND_INS = {
     "checkout": 'cp -r "$TREE/." . && mkdir -p .git',
-    "setup_python": 'dirname "$PYTHON_OF_TESTS" >> "$GITHUB_PATH"',
+    "setup_python": 'dirname "$TESTS_PYTHON" >> "$GITHUB_PATH"',
     "upload": 'if [ -d "$IN_PATH" ]; then mkdir -p "$STORE/$IN_NAME" && cp -r "$IN_PATH/." "$STORE/$IN_NAME"; fi',
     "download": 'mkdir -p "$IN_PATH" && cp -r "$STORE/$IN_NAME/." "$IN_PATH"',
 }
@@ -86,9 +86,12 @@ class Acted:
 
 
 class Runner:
-    """A repository with workflows, what its checkout holds (tree), and where artifacts lie (store)."""
+    """A repository with workflows, what its checkout holds (tree), and where artifacts lie (store).
 
-    def __init__(self, folder: Path) -> None:
+    python: what the jobs find on PATH, and what stands for an installed lockgate. The tests' own, or a warm one.
+    """
+
+    def __init__(self, folder: Path, python: str = sys.executable) -> None:
         program, missing = _act()
         if program is None:
             pytest.skip(f"act cannot be had here: {missing}")
@@ -105,6 +108,16 @@ class Runner:
         )
         for name, script in _STAND_INS.items():
             self.put(PINNED[name].split(" ")[0], script)
+        self.python = python if python == sys.executable else self._beside_gate(python)
+
+    def _beside_gate(self, python: str) -> str:
+        """A `bin` as that of an environment with lockgate installed, of this python."""
+        made = self.folder / "environment" / "bin"
+        made.mkdir(parents=True)
+        (made / "python").symlink_to(python)
+        (made / "gate").write_text(f'#!/bin/sh\nexec "{made}/python" -m lockgate.cli "$@"\n')
+        (made / "gate").chmod(0o755)
+        return str(made / "python")
 
     def put(self, name: str, script: str, *, outputs: Mapping[str, str] | None = None) -> None:
         """A small action under this name, which is given its inputs as IN_NAME and so on."""
@@ -125,7 +138,7 @@ class Runner:
         if installed:
             document = yaml.safe_load(text)
             document["runs"]["steps"][0]["run"] = (
-                'ln -sfn "$(dirname "$(dirname "$PYTHON_OF_TESTS")")" "$SCRATCH/lockgate"'
+                'ln -sfn "$(dirname "$(dirname "$TESTS_PYTHON")")" "$SCRATCH/lockgate"'
             )
             self._keep(name, yaml.safe_dump(document))
             return
@@ -153,7 +166,7 @@ class Runner:
         """Let an event start the workflow. act knows no `queue`, which orders runs and not what is in them."""
         (self.repository / "workflow.yml").write_text(re.sub(r"(?m)^ +queue: max\n", "", workflow), encoding="utf-8")
         (self.repository / "event.json").write_text(json.dumps(event), encoding="utf-8")
-        given = {"TREE": self.tree, "STORE": self.store, "PYTHON_OF_TESTS": sys.executable, **(environ or {})}
+        given = {"TREE": self.tree, "STORE": self.store, "TESTS_PYTHON": self.python, **(environ or {})}
         command = [
             str(self.act),
             on,

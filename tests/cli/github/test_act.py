@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,8 +79,8 @@ jobs:
 class Pull(Runner):
     """A pull request on the emulated GitHub that asks for a version of a model, and a runner for its comments."""
 
-    def __init__(self, folder: Path, model: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, model: str, python: str = sys.executable) -> None:
+        super().__init__(folder, python)
         self.model = model
         pipeline = self.tree / "gates" / "fraud.yaml"
         pipeline.parent.mkdir()
@@ -134,13 +135,13 @@ def test_the_action_as_it_is_installs_itself_and_decides_and_hostile_inputs_stay
     assert done.code != 0
 
 
-def test_an_approval_is_decided_proven_and_promoted(tmp_path: Path) -> None:
+def test_an_approval_is_decided_proven_and_promoted(tmp_path: Path, warm_gate: str) -> None:
     """The written workflow, its conditions and what its jobs hand on; no credential is in what they say.
 
     lockgate is installed already, as the tests' own; GitHub's four actions are stand-ins.
     """
     models = Models(f"sqlite:///{tmp_path}/m.db", tmp_path)
-    pull = Pull(tmp_path, models.new())
+    pull = Pull(tmp_path, models.new(), warm_gate)
     pull.put_ours(installed=True)
     asked = models.register_documented(pull.model)
     evidence = pull.world.run_gate(model=pull.model, version=asked, findings=measured())
@@ -325,12 +326,14 @@ def test_a_reason_for_a_rollback_is_text(tmp_path: Path) -> None:
 LOAD = re.compile(r"  - gate: latency\n.*", re.DOTALL)
 
 
-def test_this_repository_stops_a_bad_model_of_its_own_and_lets_a_good_one_pass(tmp_path: Path, blank: Path) -> None:
+def test_this_repository_stops_a_bad_model_of_its_own_and_lets_a_good_one_pass(
+    tmp_path: Path, blank: Path, warm_gate: str
+) -> None:
     """Its own workflow, with the action that it names as `./`; without the gates that need a quiet machine.
 
     lockgate and what the models need are installed already, as the tests' own. A checkout without a ref is act's own.
     """
-    runner = Runner(tmp_path)
+    runner = Runner(tmp_path, warm_gate)
     tree = runner.repository
     runner.put_ours("./", installed=True)
     shutil.copyfile(runner.actions.pop("./") / "action.yml", tree / "action.yml")
@@ -356,7 +359,7 @@ jobs:
     steps:
       - shell: bash
         run: |
-          "$PYTHON_OF_TESTS" - <<'END'
+          "$TESTS_PYTHON" - <<'END'
           from contextlib import nullcontext
           from lockgate.cli.github.actions_runner import commands_disabled, log
           from lockgate.cli.output import show_command
