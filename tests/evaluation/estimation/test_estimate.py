@@ -162,7 +162,6 @@ CONSTANT: list[tuple[str, Any, dict[str, Any], Any]] = [
     ("mae <= 0.3", "regression", {"candidate": 0.1}, 0.0),
     ("rmse <= 0.3", "regression", {"candidate": 0.1}, 0.0),
     ("mae <= champion + 0.01", "regression", {"candidate": 0.1, "champion": 0.2}, 0.0),
-    ("brier <= 0.3", "binary", {"candidate": 0.5}, None),
     ("log_loss <= 0.8", "binary", {"candidate": 0.5}, None),
 ]
 
@@ -214,6 +213,17 @@ def test_a_perfect_value_is_bounded_by_the_rows_that_carry_it(line: str, spec: d
     assert one.low is not None
     assert one.low == pytest.approx(bound if one.on == "value" else bound - 1, abs=1e-12)
     assert one.n_eff == units
+
+
+@pytest.mark.parametrize("weight", [None, "w"])
+def test_rows_that_no_draw_showed_bring_as_much_as_a_row_can(weight: str | None) -> None:
+    """A squared error of 0.25 in each of 60 rows: of a share of 1 − 0.05^(1/60) it could be 1, which adds 0.75 of that."""
+    w = np.where(np.arange(60) < 30, 2.0, 1.0)
+    one = ask(["brier <= 0.3"], {"y": np.arange(60) % 2, "candidate": np.full(60, 0.5), "w": w}, weight=weight)[0]
+    units = 60 if weight is None else 54
+
+    assert one.high == pytest.approx(0.25 + 0.75 * (1 - 0.05 ** (1 / units)))
+    assert one.low == pytest.approx(0.25 * 0.05 ** (1 / units))
 
 
 def test_models_that_answer_alike_differ_on_few_rows_at_most() -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from lockgate.evaluation.metrics.declaration import ByCell, Counted, Metric, Plan, RowLoss, Share, on_demand
+from lockgate.evaluation.metrics.declaration import UNIT, ByCell, Counted, Metric, Plan, RowLoss, Share, on_demand
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.metric_value import Array, Floats, MetricValue, Undefined, mean_of, ratio_of
 
@@ -237,7 +237,9 @@ def _share(
     labels = any(table[0] != table[1] for table in (share.above, share.below))
     subject = _subject(name, better, argument="threshold", labels=labels, proportion=share.plain, classes=classes)
     measure = partial(measure_share, share)
-    return Metric(name, "logit", measure, subject=subject, paired_share=paired, sums=share, plan=Plan(counted))
+    return Metric(
+        name, "logit", measure, subject=subject, paired_share=paired, bounds=UNIT, sums=share, plan=Plan(counted)
+    )
 
 
 _DECIDED = _of_classes("average", "class", averages=("macro", "micro"), scores=False)
@@ -290,6 +292,7 @@ ON_SCORES = (
         auc,
         subject=_subject("auc", classes=_RANKED),
         minority=True,
+        bounds=UNIT,
         method="delong",
         sums="ranks",
         plan=Plan(champion=0.85, placements=True),
@@ -301,6 +304,7 @@ ON_SCORES = (
         average_precision,
         subject=_subject("average_precision", classes=_RANKED),
         minority=True,
+        bounds=UNIT,
         sums="ranks",
         # Simulated at an average precision of 0.8 and scores that correlate 0.9, as planning assumes.
         plan=Plan(champion=0.80, pair_variance=0.04, effective=((0.1, 4.5), (1.0, 7.0))),
@@ -330,7 +334,7 @@ ON_SCORES = (
         "skew",
         brier,
         subject=_subject("brier", "lower", classes=_of_classes("class", high=2)),
-        bounded=True,
+        bounds=UNIT,
         sums=RowLoss(squared_errors, class_squared_errors),
     ),
     Metric(
@@ -352,6 +356,7 @@ OF_CLASSES_ONLY = (
             needs=("label", "score"),
         ),
         paired_share=True,
+        bounds=UNIT,
         plan=Plan("rows"),
     ),
 )

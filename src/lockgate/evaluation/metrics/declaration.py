@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,6 +28,9 @@ Decide: TypeAlias = "Callable[[Any, Any, float, NDArray[Any] | None, float, floa
 
 candidate, champion: what `measure` returned, champion None for the candidate's own value. clusters: (n,) codes or None.
 confidence: one-sided."""
+
+UNIT = 0.0, 1.0
+"""Bounds of shares, and of what is a mean of shares."""
 
 ByCell = tuple[tuple[int, int], tuple[int, int]]
 """[label][decided positive] → what a row of that cell adds to a sum, 0 to 3."""
@@ -105,7 +109,7 @@ class Metric:
     decide: a rule in place of counts and influence values, which then are zero.
     minority: whether the smaller class must be large enough before anything is decided. paired_share: whether two models
     are compared by Tango's test. mean: whether the value is a mean of one number a row on any scale, so that a
-    difference is corrected for skewness. bounded: whether values lie within 0 and 1 although the scale is no logit.
+    difference is corrected for skewness. bounds: the least and the largest that a row can bring to it, and so of the metric.
     method: what its error is called. counted_in: of what its rows are. classes: the names of several classes, none of a
     binary metric; positive_class: the code of the one that counts as positive, None where none does and rows of all of them are the
     minority that must be large enough. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
@@ -121,7 +125,7 @@ class Metric:
     minority: bool = False
     paired_share: bool = False
     mean: bool = False
-    bounded: bool = False
+    bounds: tuple[float, float] = (-math.inf, math.inf)
     method: str = "influence"
     counted_in: str = "rows"
     classes: tuple[str, ...] = ()

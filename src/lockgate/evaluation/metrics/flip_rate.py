@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import copy
 from typing import TYPE_CHECKING, Any
 
-from lockgate.evaluation.metrics.declaration import Metric, Plan
+from lockgate.evaluation.metrics.declaration import UNIT, Metric, Plan
 from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue, Undefined, ratio_of
 
@@ -56,4 +56,4 @@ SUBJECT = Subject(
     needs=("score", "threshold", "champion", "no champion"),
     by_task={"multiclass": Subject("flip_rate", "lower", bounds=(0, 1), needs=("score", "champion", "no champion"))},
 )
-FLIP_RATE = Metric("flip_rate", "logit", flip_rate, subject=SUBJECT, plan=Plan("rows"))
+FLIP_RATE = Metric("flip_rate", "logit", flip_rate, subject=SUBJECT, bounds=UNIT, plan=Plan("rows"))

@@ -79,15 +79,21 @@ def _metric(line: Requirement, classes: tuple[str, ...]) -> Metric:
     if "class" in args:
         code = classes.index(args["class"])
         return replace(metric, measure=_against_rest(declared, code, classes[code]), positive_class=code)
-    # The error of all classes together is no DeLong's, nor does a loss summed over classes lie within 0 and 1.
-    whole = replace(metric, method="influence", bounded=False, minority=False, paired_share=False)
+    # The error of all classes together is no DeLong's.
+    whole = replace(metric, method="influence", minority=False, paired_share=False)
     if args.get("average") == "macro":
         return replace(whole, name=f"macro {line.subject}", measure=_macro(declared, classes), minority=True)
     if isinstance(declared.sums, RowLoss):
         measure = _mean_loss(declared.name, declared.sums)
-        return replace(whole, name=f"multiclass {line.subject}", measure=measure)
+        return replace(whole, name=f"multiclass {line.subject}", measure=measure, bounds=_bounds_of_classes(declared))
     hits = _among_top(int(args["k"])) if "k" in args else _right
     return replace(whole, name=line.subject_text, measure=_share_of_rows(hits), paired_share=True)
+
+
+def _bounds_of_classes(declared: Metric) -> tuple[float, float]:
+    """Of a loss summed over classes: the subject's own where it has both, else those of the loss of a row."""
+    low, high = multiclass_arguments.SUBJECTS[declared.name].bounds
+    return declared.bounds if low is None or high is None else (low, high)
 
 
 def _against_rest(metric: Metric, code: int, name: str) -> Measure:

@@ -5,6 +5,7 @@ All are means over queries: the query is the unit in which rows are counted, bou
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -53,6 +54,7 @@ def _metric(name: str, function: str, *args: str, high: float | None = 1, **more
         counted_in=UNIT,
         argument=None,
         mean=True,
+        bounds=(0.0, math.inf if high is None else high),
         **more,
     )
 

@@ -25,6 +25,9 @@ from lockgate.stats.proportions import binomial_at_least, binomial_at_most, korn
 Minority = tuple[int, str] | None
 """(rows, their kind) of the smallest group of rows that a metric needs enough of."""
 
+Bounds = tuple[float, float]
+"""The least and the largest that one row can bring to a value."""
+
 
 def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: float, confidence: float) -> Comparison:
     """One model's value on so many rows against a number; confidence: one-sided."""
@@ -36,13 +39,12 @@ def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: fl
         method = CLOPPER_PEARSON + (EFFECTIVE if value.uneven else "")
         return Comparison(share.value, share.low, share.high, above, below, se, float(n), method)
     if _is_still(value, rows):
-        return _constant(metric, value, null=null, confidence=confidence)
+        return _constant(metric, value, metric.bounds, null=null, confidence=confidence)
     few = _too_few(metric, value.error, fewest)
     by_t = _by_t(value, metric.method, metric.scale, null=null, confidence=confidence, few=few)
-    if not (value.uneven and value.error.clusters is None and _is_bounded(metric)):
+    if not (value.uneven and value.error.clusters is None):
         return by_t
-    unseen = _unseen(value, null=null, confidence=confidence)
-    return _wider(by_t, replace(unseen, low=max(0.0, unseen.low), high=min(1.0, unseen.high)))
+    return _wider(by_t, _unseen(value, metric.bounds, null=null, confidence=confidence))
 
 
 def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence: float, few: str | None) -> Comparison:
@@ -77,15 +79,16 @@ def paired(
     """Candidate minus champion (or minus a factor of it) on the same rows."""
     if difference.disagree is not None:
         return _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
+    bounds = _of_difference(metric.bounds, requirement.limit.factor)
     if _is_still(difference, rows):
-        return _constant(metric, difference, null=null, confidence=confidence, identical=True)
+        return _constant(metric, difference, bounds, null=null, confidence=confidence, identical=True)
     # A difference of two values within 0 and 1 lies within −1 and 1: there is no logit of it.
     scale: Scale = "skew" if metric.scale == "skew" or metric.mean else "plain"
     few = _too_few(metric, difference.error, fewest)
     by_t = _by_t(difference, f"{metric.method} paired", scale, null=null, confidence=confidence, few=few)
-    if not (difference.uneven and difference.error.clusters is None and _is_bounded(metric)):
+    if not (difference.uneven and difference.error.clusters is None):
         return by_t
-    return _wider(by_t, _unseen(difference, null=null, confidence=confidence))
+    return _wider(by_t, _unseen(difference, bounds, null=null, confidence=confidence))
 
 
 def _tango(metric: Metric, difference: Summary, *, null: float, confidence: float, up: bool) -> Comparison:
@@ -118,34 +121,52 @@ def _is_still(value: Summary, rows: int) -> bool:
 
 
 def _constant(
-    metric: Metric, summary: Summary, *, null: float, confidence: float, identical: bool = False
+    metric: Metric, summary: Summary, bounds: Bounds, *, null: float, confidence: float, identical: bool = False
 ) -> Comparison:
     """Nothing varies on these rows: a share of at most 1 − alpha^(1/m) of all rows could behave otherwise.
 
-    m: the units that carry the metric. For metrics within 0 and 1 that share bounds the value too; for others the claim is
-    that 95 % of all rows behave like these, and below the number of rows that shows it nothing bounds the value.
+    m: the units that carry the metric. Where a row can bring only so much that share bounds the value too; elsewhere the claim
+    is that 95 % of all rows behave like these, and below the number of rows that shows it nothing bounds the value.
     """
-    value, units = summary.value, summary.units
     unit = "query" if metric.counted_in == "queries" else "row"
     # Of uneven rows Kish's number is an approximation: only where all carry the same is the bound exact.
     method = f"{'identical' if identical else 'the same'} on every {unit}{EFFECTIVE if summary.uneven else ', exact'}"
-    if not (_is_bounded(metric) and (identical or min(abs(value), abs(1 - value)) < 1e-12)):
-        return unvaried(value, units, null=null, confidence=confidence, method=method)
-    unseen = replace(_unseen(summary, null=null, confidence=confidence), method=method)
-    return unseen if identical else replace(unseen, low=max(0.0, unseen.low), high=min(1.0, unseen.high))
+    if not all(map(math.isfinite, bounds)):
+        return unvaried(summary.value, summary.units, null=null, confidence=confidence, method=method)
+    return replace(_unseen(summary, bounds, null=null, confidence=confidence), method=method)
 
 
-def _is_bounded(metric: Metric) -> bool:
-    return metric.scale == "logit" or metric.bounded
+def _of_difference(bounds: Bounds, factor: float) -> Bounds:
+    """What a row can bring to the difference of one value and `factor` times another."""
+    low, high = bounds
+    return low - factor * high, high - factor * low
 
 
-def _unseen(summary: Summary, *, null: float, confidence: float) -> Comparison:
-    """By the share of rows that could behave otherwise and of which none was drawn, the worst that a bounded metric allows."""
+def _unseen(summary: Summary, bounds: Bounds, *, null: float, confidence: float) -> Comparison:
+    """By the share of rows that could behave otherwise and of which none was drawn, the worst that they could bring.
+
+    On a side without a bound anything is claimed.
+    """
     value, units = summary.value, summary.units
     share = 1 - (1 - confidence) ** (1 / max(units, 1))
-    above = (1 - min(value - null, 1.0)) ** units if value > null else 1.0
-    below = (1 - min(null - value, 1.0)) ** units if value < null else 1.0
-    return Comparison(value, value - share, value + share, above, below, 0.0, float(units), "")
+    below, above = value - bounds[0], bounds[1] - value
+    return Comparison(
+        value,
+        value - share * below if math.isfinite(below) else math.inf,
+        value + share * above if math.isfinite(above) else -math.inf,
+        _chance_unseen(value - null, below, units),
+        _chance_unseen(null - value, above, units),
+        0.0,
+        float(units),
+        "",
+    )
+
+
+def _chance_unseen(distance: float, room: float, units: float) -> float:
+    """That none of so many units shows those which, at the end of the room, would put the truth that far away."""
+    if math.isinf(room):
+        return 0.0
+    return 1.0 if distance <= 0 else float((1 - min(distance / room, 1.0)) ** units) if room > 0 else 0.0
 
 
 def _wider(first: Comparison, second: Comparison) -> Comparison:
