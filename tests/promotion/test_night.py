@@ -23,6 +23,7 @@ from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.holder import Holder, Process
 from lockgate.promotion.ledger.standing import standing
 from lockgate.registries.ports import ModelVersion
+from lockgate.signoff.vote import CLOCK_SKEW
 
 BEGINS: tuple[Command, ...] = (Adopt("1"), Promote("2"), Promote("3"), Promote("4"))
 PROMISED = 120  # seconds in all
@@ -131,10 +132,23 @@ def test_a_lease_is_renewed_by_the_heartbeat_and_by_nothing_else() -> None:
     renewed = replace(chain, entries=(entry,), holder=Holder(entry.sha256, later, Process("h", "b", "n", 1, "2")))
     other = replace(renewed, holder=Holder("sha256:0", later, Process("h", "b", "n", 1, "2")))
 
-    assert renewed.held_until(entry) == later + timedelta(minutes=1)
-    assert other.held_until(entry) == entry.lease_ends
+    assert renewed.held_until(entry, later) == later + timedelta(minutes=1)
+    assert other.held_until(entry, later) == entry.lease_ends
     assert Holder.read(renewed.holder.bytes.decode() if renewed.holder else None) == renewed.holder
     assert [Holder.read(text) for text in (None, "", "{}", "[]", '{"schema": "lockgate/holder/v1"}')] == [None] * 5
+
+
+def test_a_date_that_is_still_to_come_holds_nobody_up() -> None:
+    """Neither a note's nor an entry's, once it is further ahead than clocks may differ; within that both are believed."""
+    for ahead, waits in ((CLOCK_SKEW, True), (CLOCK_SKEW + timedelta(seconds=1), False), (timedelta(days=9999), False)):
+        entry = Chain().draft("promoted", target="2", actor=CI, at=NOW, lease=timedelta(minutes=1))
+        early = Chain().draft("promoted", target="2", actor=CI, at=NOW + ahead, lease=timedelta(minutes=1))
+        note = Holder(entry.sha256, NOW + ahead, Process("h", "b", "n", 1, "2"))
+        later = NOW + timedelta(minutes=2)
+
+        assert Chain((entry,), holder=replace(note, at=later + ahead)).is_held(entry, later) == waits
+        assert Chain((entry,), holder=note).held_until(entry, NOW) <= NOW + CLOCK_SKEW + entry.lease
+        assert Chain((early,)).is_held(early, NOW) == waits
 
 
 def test_only_a_process_of_this_machine_is_known_to_be_gone() -> None:

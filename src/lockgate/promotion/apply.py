@@ -149,7 +149,7 @@ def carry_out(
             _give_up(operator, state.chain, step.entry, objection)
             state = _reread(operator, state)
         elif isinstance(step, InProgress | Lapsed | Overtaken):
-            raise _blocked(model, step, state.chain)
+            raise _blocked(model, step, state.chain, clock())
         elif isinstance(step, Claim):
             state = _claim(operator, state, step.entry)
         elif isinstance(step, Apply):
@@ -307,14 +307,14 @@ def serving_notes(entry: Entry, state: RegistryState) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _blocked(model: str, step: InProgress | Lapsed | Overtaken, chain: Chain) -> Waiting | Refused:
+def _blocked(model: str, step: InProgress | Lapsed | Overtaken, chain: Chain, now: datetime) -> Waiting | Refused:
     if isinstance(step, Overtaken):
         return Refused(
             f"{describe(step.entry)} came first",
             code="overtaken",
             remedy=f"see gate status {model}, then run the same command again",
         )
-    until = utc_text(chain.held_until(step.entry))
+    until = utc_text(chain.held_until(step.entry, now))
     return Waiting(
         f"{describe(step.entry)} is in progress",
         code="in_progress",

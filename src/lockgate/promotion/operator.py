@@ -69,7 +69,7 @@ class Operator:
             return f"{holder}, which carried it out, is gone"
         if entry.at > now + CLOCK_SKEW:
             return f"it is dated {utc_text(entry.at)}, which is still to come at {utc_text(now)}"
-        return None if chain.is_held(entry, now) else f"its lease was over at {utc_text(chain.held_until(entry))}"
+        return None if chain.is_held(entry, now) else f"its lease was over at {utc_text(chain.held_until(entry, now))}"
 
     def draft(self, chain: Chain, kind: Kind, **fields: Any) -> Entry:
         """The entry of ours that would come next. fields: the others of `Chain.draft`."""

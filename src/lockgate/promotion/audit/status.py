@@ -178,7 +178,7 @@ def _problems(model: str, chain: Chain, standing: Standing, aliases: dict[str, s
         problems.append(f"the ledger does not hold together: {chain.bad}")
     entry = chain.unfinished
     if entry is not None:
-        until = utc_text(chain.held_until(entry))
+        until = utc_text(chain.held_until(entry, now))
         problems.append(
             f"{entry.label} ({entry.kind.replace('_', ' ')} by {entry.actor}) is "
             + (

@@ -52,7 +52,7 @@ class Verification:
         """The result for people, a sentence per line."""
         lines = [f"! {discrepancy}" for discrepancy in self.discrepancies]
         if self.in_progress is not None:
-            until = utc_text(self.chain.held_until(self.in_progress))
+            until = utc_text(self.chain.held_until(self.in_progress, self.at))
             lines.append(f"{self.model}: {self.in_progress.label} is in progress until {until}; run this again then")
         elif not self.discrepancies:
             lines.append(

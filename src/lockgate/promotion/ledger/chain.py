@@ -16,6 +16,7 @@ from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind, So
 from lockgate.promotion.ledger.holder import Holder
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.signoff.identity import Identity
+from lockgate.signoff.vote import CLOCK_SKEW
 
 _KEY = re.compile(r"(epoch|done|failed)-([1-9][0-9]{0,8})")
 
@@ -92,16 +93,24 @@ class Chain:
         """Who carries out an entry, None where nobody says so of this one."""
         return self.holder if self.holder is not None and self.holder.entry == entry.sha256 else None
 
-    def held_until(self, entry: Entry) -> datetime:
-        """Until when others leave an unfinished entry to whoever claimed it, and renews the lease meanwhile."""
+    def held_until(self, entry: Entry, now: datetime) -> datetime:
+        """Until when others leave an unfinished entry to whoever claimed it, and renews the lease meanwhile.
+
+        now: a note that is dated after it, by more than clocks may differ, renews nothing.
+        """
         if entry.epoch in self.failed:
             return min(self.failed[entry.epoch].at, entry.lease_ends)
         holder = self.holder_of(entry)
-        return entry.lease_ends if holder is None else max(holder.at + entry.lease, entry.lease_ends)
+        renews = holder is not None and holder.at <= now + CLOCK_SKEW
+        return max(holder.at + entry.lease, entry.lease_ends) if holder and renews else entry.lease_ends
 
     def is_held(self, entry: Entry, now: datetime) -> bool:
-        """Whether others leave an unfinished entry alone now. One that was given up is free, whatever anybody's clock shows."""
-        return entry.epoch not in self.failed and now < self.held_until(entry)
+        """Whether others leave an unfinished entry alone now.
+
+        One that was given up is free, whatever anybody's clock shows, and so is one that is dated ahead of all of them.
+        """
+        is_to_come = entry.at > now + CLOCK_SKEW
+        return entry.epoch not in self.failed and not is_to_come and now < self.held_until(entry, now)
 
     def late_writer(self, alias: str, version: str) -> Entry | None:
         """The last entry whose writer may have set the alias after that entry was over; None where there is none.
