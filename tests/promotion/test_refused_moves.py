@@ -16,7 +16,9 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence
 from lockgate.errors import Denied
+from lockgate.promotion.audit.history import history
 from lockgate.promotion.ledger.chain import read_chain
+from promotion.test_registry_goes_down import Night
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,61 @@ def test_a_promotion_of_which_half_was_refused_is_finished_by_the_next_command(
     bench.promote()
 
     assert bench.snapshot[1] == {"production": "2", "previous": "1"}
+
+
+class Closed:
+    """A registry in which nothing may be made Production."""
+
+    def __init__(self, registry: Any) -> None:
+        self._registry = registry
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._registry, name)
+
+    def set_alias(self, name: str, alias: str, version: str) -> None:
+        if alias == "production":
+            raise Denied("EDIT is needed", remedy="ask for it")
+        self._registry.set_alias(name, alias, version)
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    return Night(tmp_path)
+
+
+def test_what_was_given_up_put_no_version_where_it_is(night: Night) -> None:
+    """Who staged it, and when, is told by the entry that did."""
+    night.adopt(night.registry)
+    night.stage(night.registry)
+    with pytest.raises(Denied):
+        night.promote(Closed(night.registry))
+
+    again = moving.record_staging(night.registry, night.passed, folder=night.runs[night.passed.digest], **night.who())
+
+    assert (again.already, again.entry.kind, again.entry.epoch) == (True, "staged", 2)
+
+
+def test_a_ledger_of_which_all_was_given_up_has_not_begun(night: Night) -> None:
+    """A Production that was set by hand is adopted, as where there is none."""
+    with pytest.raises(Denied):
+        night.adopt(Closed(night.registry))
+    night.registry.set_alias("fraud", "production", "v1")
+
+    night.promote(night.registry)
+
+    assert night.stands[1] == [("adopted", None, "v1"), ("promoted", "v1", "v2")]
+
+
+def test_an_override_that_was_given_up_leaves_its_run_among_the_blocked(night: Night) -> None:
+    """Its evidence was never promoted."""
+    night.adopt(night.registry)
+    night.publish(night.registry)
+    ledger = night.registry.ledger("fraud")
+    chain = read_chain(ledger.keys())
+    entry = chain.draft(
+        "override", source="v1", target="v2", actor=CI, at=NOW, lease=PROMOTION.lease, evidence=night.failed.digest
+    )
+    ledger.put_if_absent("epoch-2", entry.bytes.decode())
+    ledger.put_if_absent("done-2", chain.mark(entry, actor=CI, at=NOW, ending="abandoned").bytes.decode())
+
+    assert [run.digest for run in history(night.registry, "fraud", now=NOW).blocked] == [night.failed.digest]

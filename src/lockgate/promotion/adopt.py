@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 from lockgate.errors import Refused
 from lockgate.promotion.apply import carry_out, settle
@@ -18,11 +19,7 @@ def adopt(operator: Operator, *, version: str, reason: str) -> Outcome:
     state, forwarded = settle(operator)
     before, holder = state.standing, state.aliases.get("production")
     if before.production is not None:
-        first = next(
-            entry
-            for entry in reversed(state.chain.entries)
-            if entry.kind in MOVES and entry.target == before.production
-        )
+        first = cast(Entry, state.chain.last_of(before.production, MOVES))
         if before.production == version and holder == version:
             return Outcome(model, first, before, already=True, forwarded=forwarded)
         raise Refused(
@@ -61,13 +58,14 @@ class Adoption:
 def adoption(operator: Operator, state: RegistryState) -> Adoption:
     """What is to be adopted before anything else; nothing is written."""
     holder, chain = state.aliases.get("production"), state.chain
-    if chain.entries or holder is None:
+    if chain.finished or holder is None:
         return Adoption(None, state)
     draft = operator.draft(
         chain, "adopted", target=holder, reason="it held the alias production before the ledger began"
     )
     mark = chain.mark(draft, actor=operator.actor, at=draft.at)
-    return Adoption(draft, replace(state, chain=replace(chain, entries=(draft,), done={draft.epoch: mark})))
+    begun = replace(chain, entries=(*chain.entries, draft), done={**chain.done, draft.epoch: mark})
+    return Adoption(draft, replace(state, chain=begun))
 
 
 def _begin(operator: Operator, state: RegistryState, draft: Entry) -> tuple[RegistryState, list[str]]:

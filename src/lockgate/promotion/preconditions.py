@@ -260,7 +260,7 @@ def make_rollback_proof(
     """
     model = model or evidence.model
     state = read_state(registry, model)
-    production = state.standing.production if state.chain.entries else state.aliases.get("production")
+    production = state.standing.production if state.chain.finished else state.aliases.get("production")
     if production is None:
         return RollbackProof(model, evidence.digest, None, None, None, 0, clock(), by)
     outgoing = registry.version(model, production)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
@@ -123,7 +124,5 @@ def record_staging(operator: Operator, evidence: Evidence, *, folder: Path) -> O
 
 
 def _admitting_entry(chain: Chain, version: str | None) -> Entry:
-    """The entry that put a version where it is."""
-    return next(
-        entry for entry in reversed(chain.entries) if entry.target == version and entry.kind in MOVES | {"staged"}
-    )
+    """The entry that put a version where it is, in Production or Staging."""
+    return cast(Entry, chain.last_of(version, MOVES | {"staged"}))

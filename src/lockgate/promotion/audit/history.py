@@ -204,7 +204,7 @@ def history(registry: Registry, model: str, *, now: datetime) -> History:
         raise
     except RegistryError as error:
         problems.append(f"which runs were blocked cannot be read: {error}")
-    let_in = {entry.evidence for entry in chain.entries}
+    let_in = {entry.evidence for entry in chain.finished}
     blocked: list[BlockedRun] = []
     for facts in published:
         if facts.get("verdict") == "pass" or facts["digest"] in let_in:
