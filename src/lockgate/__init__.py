@@ -1,6 +1,7 @@
 """A promotion gate for machine-learning models.
 
 What a gate of one's own needs is imported from here: `from lockgate import Gate, Subject, counted, judge`; `run_gate` tries it.
+`evaluate` decides requirements on models that a notebook or a test holds in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Gate", "Subject", "counted", "judge", "run_gate"]
+__all__ = ["Gate", "Subject", "counted", "evaluate", "judge", "run_gate"]
 
 if TYPE_CHECKING:
     from lockgate.evaluation.estimation.estimate import counted
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from lockgate.evaluation.requirements.subject import Subject
     from lockgate.gates.gate import Gate
     from lockgate.testing import run_gate
+    from lockgate.testing.in_memory import evaluate
 
 _HOMES = {
     "Gate": "lockgate.gates.gate",
     "Subject": "lockgate.evaluation.requirements.subject",
     "counted": "lockgate.evaluation.estimation.estimate",
+    "evaluate": "lockgate.testing.in_memory",
     "judge": "lockgate.evaluation.judging.judge",
     "run_gate": "lockgate.testing",
 }
