@@ -20,28 +20,39 @@ from lockgate.cli.output import forgiving, show
 from lockgate.errors import DataMisfits, LockgateError, PipelineError, guess, machine_fault
 
 # One file a command; its first line of help stands here so that `gate --help` imports none of them.
-COMMANDS = {
-    "run": "Run every gate on a candidate and write the evidence.",
-    "check": "Check pipelines without a registry: every complaint at once.",
-    "plan": "Show what a run would do, and what its data can decide.",
-    "approve": "Sign evidence, so that its candidate may be promoted.",
-    "reject": "Sign a rejection of evidence.",
-    "override": "Sign that evidence is promoted over what blocks it.",
-    "promote": "Make the evaluated and approved candidate Production.",
-    "rollback": "Make the previous, or another retained version, Production.",
-    "archive": "Archive the previous version once Production has held for its soak.",
-    "adopt": "Begin the ledger with the version that is Production now.",
-    "status": "Show the stage of every version.",
-    "history": "Show who moved which version, when and why, and what was blocked.",
-    "verify": "Compare ledger, registry, evidence and votes with each other.",
-    "report": "Show evidence as a document.",
-    "github": "Run a step of the GitHub Action.",
-    "init": "Write a pipeline for a model of yours.",
-    "schema": "Print the JSON Schema of a pipeline.",
-    "doctor": "Show how this machine keeps models in their box.",
-    "kinds": "List the gates and registries that are installed.",
-    "demo": "Play the whole story with models made here.",
+GROUPS = {
+    "Set up": {
+        "init": "Write a pipeline for a model of yours.",
+        "check": "Check pipelines without a registry: every complaint at once.",
+        "plan": "Show what a run would do, and what its data can decide.",
+        "demo": "Play the whole story with models made here.",
+    },
+    "Evaluate": {
+        "run": "Run every gate on a candidate and write the evidence.",
+        "report": "Show evidence as a document.",
+    },
+    "Approve": {
+        "approve": "Sign evidence, so that its candidate may be promoted.",
+        "reject": "Sign a rejection of evidence.",
+        "override": "Sign that evidence is promoted over what blocks it.",
+    },
+    "Promote": {
+        "promote": "Make the evaluated and approved candidate Production.",
+        "rollback": "Make the previous, or another retained version, Production.",
+        "archive": "Archive the previous version once Production has soaked.",
+        "adopt": "Begin the ledger with the version that is Production now.",
+    },
+    "Look up": {
+        "status": "Show the stage of every version.",
+        "history": "Show who moved which version, when and why, and what was blocked.",
+        "verify": "Compare ledger, registry, evidence and votes with each other.",
+        "kinds": "List the gates and registries that are installed.",
+        "schema": "Print the JSON Schema of a pipeline.",
+        "doctor": "Show how this machine keeps models in their box.",
+    },
 }
+_HIDDEN = {"github": "Run a step of the GitHub Action."}  # called by action.yml, not by people
+COMMANDS = {name: line for group in (*GROUPS.values(), _HIDDEN) for name, line in group.items()}
 
 _FILES = dict.fromkeys(("approve", "reject", "override"), "vote")  # the commands that share a file
 _INTERRUPTED, _READER_LEFT = 130, 141  # exit codes: by a signal, and as a shell says that a pipe was closed
@@ -62,12 +73,15 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            ctx.fail(f"there is no command {args[0]!r}; known: {', '.join(COMMANDS)}{guess(args[0], COMMANDS)}")
+            known = [name for name in COMMANDS if name not in _HIDDEN]
+            ctx.fail(f"there is no command {args[0]!r}; known: {', '.join(known)}{guess(args[0], COMMANDS)}")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+        width = max(map(len, COMMANDS))
+        for title, group in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(width), line) for name, line in group.items()])
 
 
 @click.group(
