@@ -532,6 +532,7 @@ def test_a_version_that_is_deleted_while_it_is_promoted_is_given_up(bench: Bench
     bench.promote(evidence(bench.model, third, champion=bench.first))
 
     assert refused.value.code == "target_gone"
+    assert "counts for nothing, because version 2 is gone from the registry" in refused.value.message
     chain = read_chain(bench.snapshot[0])
     assert [chain.ending(entry) for entry in chain.entries] == ["done", "abandoned", "done"]
     assert chain.done[2].note == "version 2 is gone from the registry"
@@ -555,6 +556,7 @@ def test_a_version_that_was_deleted_after_a_crash_does_not_hold_up_the_next(benc
     assert outcome.lines[0].startswith(
         "gave up what was left: revision 2 (epoch 2, version 2 promoted by ci (unverified) at "
     )
+    assert outcome.lines[0].endswith(", because version 2 is gone from the registry")
     assert bench.snapshot[1] == {"production": "3", "previous": "1"}
 
 

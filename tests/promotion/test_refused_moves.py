@@ -17,7 +17,8 @@ from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence
 from lockgate.errors import Denied
 from lockgate.promotion.audit.history import history
-from lockgate.promotion.ledger.chain import read_chain
+from lockgate.promotion.ledger.chain import Chain, read_chain
+from lockgate.promotion.outcome import ForwardedEntry, describe
 from promotion.test_registry_goes_down import Night
 
 
@@ -156,3 +157,14 @@ def test_an_override_that_was_given_up_leaves_its_run_among_the_blocked(night: N
     ledger.put_if_absent("done-2", chain.mark(entry, actor=CI, at=NOW, ending="abandoned").bytes.decode())
 
     assert [run.digest for run in history(night.registry, "fraud", now=NOW).blocked] == [night.failed.digest]
+
+
+@pytest.mark.parametrize(
+    ("note", "reason"), [("EDIT is needed", "EDIT is needed"), ("", "the ledger does not say why")]
+)
+def test_what_others_gave_up_is_told_with_their_reason(note: str, reason: str) -> None:
+    """Which need not be that a version is gone."""
+    entry = Chain().draft("promoted", target="2", actor=CI, at=NOW, lease=PROMOTION.lease)
+    mark = Chain((entry,)).mark(entry, actor=CI, at=NOW, ending="abandoned", note=note)
+
+    assert ForwardedEntry(entry, mark).line == f"gave up what was left: {describe(entry)}, because {reason}"

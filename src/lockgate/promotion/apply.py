@@ -61,7 +61,7 @@ def settle(operator: Operator) -> tuple[RegistryState, tuple[ForwardedEntry, ...
             continue
         entry = unfinished or repair
         if entry is not None:
-            finished.append(ForwardedEntry(entry, state.chain.ending(entry) or "done"))
+            finished.append(ForwardedEntry(entry, state.chain.done[entry.epoch]))
     raise RegistryError(
         f"the aliases of {operator.model} do not stay where the ledger has them: {dict(state.aliases)}",
         remedy="see who else sets them, then run the same command again",
@@ -139,7 +139,7 @@ def carry_out(
         if isinstance(step, Settled):
             state = state if switched is None else _follow(operator, state, switched)
             if draft is not None and state.chain.ending(draft) not in ("done", None):
-                raise _closed(model, draft, state.chain)
+                raise _closed(model, draft, state.chain.done[draft.epoch])
             return state
         ours = draft is not None and step.entry.bytes == draft.bytes
         objection = (
@@ -322,17 +322,16 @@ def _blocked(model: str, step: InProgress | Lapsed | Overtaken, chain: Chain, no
     )
 
 
-def _closed(model: str, entry: Entry, chain: Chain) -> Refused:
+def _closed(model: str, entry: Entry, mark: Done) -> Refused:
     """What becomes of whoever drafted an entry that others ended otherwise than as done."""
-    if chain.ending(entry) == "unswitched":
+    if mark.ending == "unswitched":
         return Refused(
-            f"{describe(entry)} was closed by {chain.done[entry.epoch].actor} without switching traffic, to roll back",
+            f"{describe(entry)} was closed by {mark.actor} without switching traffic, to roll back",
             code="overtaken",
             remedy=f"see gate status {model}, then run the same command again",
         )
     return Refused(
-        f"version {entry.target} of {model} was deleted from the registry meanwhile, so {describe(entry)} was given up "
-        "and counts for nothing",
+        f"{describe(entry)} was given up by {mark.actor} and counts for nothing, because {mark.reason}",
         code="target_gone",
-        remedy="register the model again, as a new version, and evaluate that",
+        remedy=f"see gate status {model}; what is gone is registered again, as a new version, and evaluated",
     )

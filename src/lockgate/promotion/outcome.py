@@ -7,7 +7,7 @@ from typing import Any
 
 from lockgate.errors import UsageError
 from lockgate.models.signature_diff import Change
-from lockgate.promotion.ledger.entry import MOVES, Ending, Entry
+from lockgate.promotion.ledger.entry import MOVES, Done, Entry
 from lockgate.promotion.ledger.standing import Standing
 from lockgate.signoff.vote import check_reason
 from lockgate.units import utc_text
@@ -36,22 +36,22 @@ def describe(entry: Entry) -> str:
 
 @dataclass(frozen=True)
 class ForwardedEntry:
-    """An entry that others had left unfinished, and how it ended now."""
+    """An entry that others had left unfinished, and the mark that says how it ended now."""
 
     entry: Entry
-    ending: Ending
+    mark: Done
 
     @property
     def line(self) -> str:
         entry = describe(self.entry)
-        if self.ending == "abandoned":
-            return f"gave up what was left: {entry}, because version {self.entry.target} is gone from the registry"
-        if self.ending == "unswitched":
+        if self.mark.ending == "abandoned":
+            return f"gave up what was left: {entry}, because {self.mark.reason}"
+        if self.mark.ending == "unswitched":
             return f"closed what was left: {entry}, without switching traffic"
         return f"finished what was left: {entry}"
 
     def to_json(self) -> dict[str, Any]:
-        return {**self.entry.to_json(), "ending": self.ending}
+        return {**self.entry.to_json(), "ending": self.mark.ending}
 
 
 @dataclass(frozen=True)

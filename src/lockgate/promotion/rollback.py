@@ -38,7 +38,7 @@ def rollback(
     if consent is not None and unfinished is not None and unfinished.kind != "rolled_back":
         consent.check_unfinished(unfinished)
     state, forwarded = _finish_unfinished(operator, state, to)
-    if forwarded and _is_meant(forwarded[0].entry, to) and forwarded[0].ending == "done":
+    if forwarded and _is_meant(forwarded[0].entry, to) and forwarded[0].mark.ending == "done":
         note = "that was the rollback which had been left unfinished; nothing further was rolled back"
         return _outcome(operator, forwarded[0].entry, state, forwarded, [note], already=True)
     before = state.standing
@@ -173,7 +173,7 @@ def _finish_unfinished(
         return state, ()
     stays = to == entry.target or _is_meant(entry, to)
     state = carry_out(operator, state, None, leave_serving=not stays)
-    return state, (ForwardedEntry(entry, state.chain.ending(entry) or "done"),)
+    return state, (ForwardedEntry(entry, state.chain.done[entry.epoch]),)
 
 
 def _just_done(state: RegistryState, to: str) -> bool:

@@ -28,7 +28,7 @@ def repair(operator: Operator, *, reason: str) -> Outcome | None:
     unfinished = state.chain.unfinished
     if unfinished is not None:
         state = carry_out(operator, state, None)
-        forwarded = (ForwardedEntry(unfinished, state.chain.ending(unfinished) or "done"),)
+        forwarded = (ForwardedEntry(unfinished, state.chain.done[unfinished.epoch]),)
     standing, stages = state.standing, state.stages
     tags = {version.version: version.tags for version in registry.versions(model)}
     projections = ShownProjections(state.aliases, tags, stages)

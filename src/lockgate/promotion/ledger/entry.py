@@ -130,6 +130,11 @@ class Done(Record):
     ending: Ending = "done"
     note: str = ""
 
+    @property
+    def reason(self) -> str:
+        """The note for people."""
+        return self.note or "the ledger does not say why"
+
     def to_json(self) -> dict[str, Any]:
         unsaid = ("ending", "note") if self.ending == "done" else ()
         return {key: value for key, value in super().to_json().items() if key not in unsaid}
