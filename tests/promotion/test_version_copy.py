@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore
 
 from helpers import moving
 from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models, evidence, run_folder
-from lockgate.errors import LockgateError, Refused, Waiting
+from lockgate.errors import Denied, Edited, LockgateError, Refused, Waiting
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion import promote as promoting
 from lockgate.promotion.audit.history import history
@@ -232,6 +233,65 @@ def test_a_copy_that_is_refused_is_made_by_the_next_who_may(one: Desk, monkeypat
 
     assert one.promote().standing.production == "1"
     assert one.copies == ["1"]
+
+
+class Altered:
+    """A registry of which a copy is made in another way."""
+
+    def __init__(self, desk: Desk, copy_version: Callable[..., ModelVersion]) -> None:
+        self.desk, self.copy_version = desk, copy_version
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.desk.registry, name)
+
+
+def _denied(*arguments: Any, **more: Any) -> ModelVersion:
+    raise Denied("CREATE is needed", remedy="ask for it")
+
+
+def test_a_copy_that_was_given_up_before_it_came_is_found_by_whoever_made_it(one: Desk) -> None:
+    """Somebody who came after its lease, and may not copy, had written down that there is none."""
+
+    def slow(*arguments: Any, **more: Any) -> ModelVersion:
+        one.clock.forward(minutes=2)
+        with pytest.raises(Refused):
+            one.promote(Altered(one, _denied))
+        return one.registry.copy_version(*arguments, **more)
+
+    outcome = one.promote(Altered(one, slow))
+
+    assert (outcome.standing.production, one.copies) == ("1", ["1"])
+
+
+def test_a_record_of_a_copy_that_nobody_here_wrote_is_named(one: Desk) -> None:
+    """It is no fault of the candidate, and nothing moves; one that is dated ahead holds nobody up."""
+    with pytest.raises(Refused):
+        one.promote(Altered(one, _denied))
+    ledger = one.registry.ledger(one.target)
+    result, claim = (key[:-1] for key in sorted(ledger.keys()))
+
+    def showing(key: str, text: str) -> Altered:
+        registry = Altered(one, one.registry.copy_version)
+        more = {"keys": lambda: {**ledger.keys(), f"{key}2": text}, "holder": ledger.holder}
+        writes = {"put_if_absent": ledger.put_if_absent, "show_holder": ledger.show_holder}
+        registry.ledger = lambda model: SimpleNamespace(**more, **writes)  # type: ignore[attr-defined]
+        return registry
+
+    for key, text in (
+        (claim, "nonsense"),
+        (claim, "{}"),
+        (claim, '{"at": "yesterday", "lease": "1m"}'),
+        (claim, '{"at": "2026-11-21T12:00:00Z", "lease": 7}'),
+        (result, "[]"),
+        (result, '{"version": 5}'),
+    ):
+        with pytest.raises(Edited, match=f"{key}2 in the ledger .*; nothing was moved") as edited:
+            one.promote(showing(key, text))
+        assert edited.value.exit_code == 4
+    outcome = one.promote(showing(claim, '{"at": "2100-01-01T00:00:00Z", "lease": "1m"}'))
+
+    assert [entry.kind for entry in one.chain.entries] == ["promoted"]
+    assert outcome.standing.production == "1"
 
 
 def test_what_is_no_whole_copy_is_not_taken(one: Desk) -> None:

@@ -6,24 +6,26 @@ version it made, or that it made none. HASH is of the source.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lockgate import hashing
-from lockgate.errors import Denied, NotFound, Refused, RegistryError, UnknownOutcome, Waiting
+from lockgate.errors import Denied, Edited, NotFound, Refused, RegistryError, UnknownOutcome, Waiting
 from lockgate.evidence import stored_json
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import LONGEST_LEASE, Source
 from lockgate.promotion.operator import Operator
 from lockgate.registries.ports import ModelVersion
+from lockgate.signoff.vote import CLOCK_SKEW
 from lockgate.units import duration, duration_text, utc, utc_text
 
 SCHEMA = "lockgate/copy/v1"
 _NOTE = 200  # characters
+_MOST = 2**20  # bytes
 
 
 def source_of(operator: Operator, evidence: Evidence) -> Source | None:
@@ -55,23 +57,28 @@ class _Copying:
     scratch: Path
 
     def version(self) -> str:
-        ledger = self.operator.registry.ledger(self.operator.model)
-        keys = ledger.keys()
-        for attempt in itertools.count(1):
+        ledger, attempt = self.operator.registry.ledger(self.operator.model), 1
+        while True:
+            keys = ledger.keys()
             result = keys.get(self._key("copied", attempt))
-            if result is None:
-                claim = keys.get(self._key("copying", attempt)) or self._claim(attempt)
-                if claim is None:
-                    return self._carry_out(attempt)
-                self._wait_for(claim)
-                result = self._conclude(attempt, self._existing(), note="its lease was over")
-            version = _document(result).get("version")
-            if isinstance(version, str) and self._is_there(version):
-                return version  # else it made none, or what it made was deleted since
-        raise AssertionError("unreachable")
+            if result is not None:
+                version = self._made(attempt, result)
+                if version is not None and self._is_there(version):
+                    return version
+                attempt += 1  # it made none, or what it made was deleted since
+                continue
+            claim = keys.get(self._key("copying", attempt)) or self._claim(attempt)
+            if claim is not None:
+                self._wait_for(attempt, claim)
+                self._conclude(attempt, self._existing(), note="its lease was over")
+            elif (version := self._carry_out(attempt)) is not None:
+                return version
 
-    def _carry_out(self, attempt: int) -> str:
-        """Copy, unless an earlier attempt did so; what came of it is written down, but for an answer that was lost."""
+    def _carry_out(self, attempt: int) -> str | None:
+        """Copy, unless an earlier attempt did so; what came of it is written down, but for an answer that was lost.
+
+        None where somebody else, after our lease, wrote down something else.
+        """
         model, source = self.operator.model, self.source
         try:
             whole = self._existing()  # its files are compared then
@@ -95,7 +102,7 @@ class _Copying:
                 code="model_changed",
                 remedy="see what the registry made of it, delete that version, and run the same command again",
             )
-        return str(_document(self._conclude(attempt, version))["version"])
+        return version if self._conclude(attempt, version) == version else None
 
     def _copy(self) -> str:
         """Make the copy; where its answer was lost, it is looked for. Raises UnknownOutcome where it is not to be seen."""
@@ -145,22 +152,41 @@ class _Copying:
         stored = ledger.put_if_absent(self._key("copying", attempt), claim)
         return None if stored == claim else stored
 
-    def _wait_for(self, claim: str) -> None:
+    def _wait_for(self, attempt: int, claim: str) -> None:
         """Raises Waiting while whoever claimed an attempt may be at it."""
-        document = _document(claim)
-        lease = duration(stored_json.text(document, "lease"))
-        ends = utc(stored_json.text(document, "at")) + min(lease, LONGEST_LEASE)
-        if self.operator.clock() < ends:
+        with self._reading("copying", attempt):
+            document = stored_json.read_object(claim, most=_MOST)
+            at, lease = utc(stored_json.text(document, "at")), duration(stored_json.text(document, "lease"))
+        ends, now = at + min(lease, LONGEST_LEASE), self.operator.clock()
+        if at <= now + CLOCK_SKEW and now < ends:
             raise Waiting(
                 f"{self.source} is being copied into {self.operator.model}",
                 code="in_progress",
                 remedy=f"try again; unless that is done by {utc_text(ends)}, the next command goes on with it",
             )
 
-    def _conclude(self, attempt: int, version: str | None, *, note: str = "") -> str:
-        """Write down what came of an attempt; returns what stands there."""
+    def _conclude(self, attempt: int, version: str | None, *, note: str = "") -> str | None:
+        """Write down which version an attempt made; returns the one that stands there."""
         ledger = self.operator.registry.ledger(self.operator.model)
-        return ledger.put_if_absent(self._key("copied", attempt), self._text(version=version, note=note))
+        result = ledger.put_if_absent(self._key("copied", attempt), self._text(version=version, note=note))
+        return self._made(attempt, result)
+
+    def _made(self, attempt: int, result: str) -> str | None:
+        """The version that an attempt made, None where it made none."""
+        with self._reading("copied", attempt):
+            return stored_json.optional_text(stored_json.read_object(result, most=_MOST), "version")
+
+    @contextmanager
+    def _reading(self, word: str, attempt: int) -> Iterator[None]:
+        """Raises Edited for what nobody wrote here."""
+        try:
+            yield
+        except ValueError as error:
+            raise Edited(
+                f"{self._key(word, attempt)} in the ledger of {self.operator.model}, on the copy of {self.source}, cannot be "
+                f"read: {error}; nothing was moved",
+                remedy="find out who wrote it; a candidate that is registered again, as a new version, has records of its own",
+            ) from error
 
     def _key(self, word: str, attempt: int) -> str:
         parts = [self.source.model, self.source.version, self.source.digest]
@@ -169,15 +195,3 @@ class _Copying:
     def _text(self, **fields: Any) -> str:
         who = {"actor": self.operator.actor.to_json(), "at": utc_text(self.operator.clock())}
         return hashing.canonical({"schema": SCHEMA, **who, **fields}).decode()
-
-
-def _document(text: str) -> Mapping[str, Any]:
-    """What a key holds. Raises Refused for what nobody wrote here."""
-    try:
-        return stored_json.read_object(text, most=2**20)
-    except ValueError as error:
-        raise Refused(
-            f"the ledger's record of a copy cannot be read: {error}",
-            code="ledger_broken",
-            remedy="find out who wrote it",
-        ) from error
