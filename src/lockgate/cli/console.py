@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +25,7 @@ from lockgate.text import one_line, terminal, terminal_line
 _STYLE = {"pass": "green", "inconclusive": "yellow", "fail": "bold red", "error": "bold magenta"}
 _MAX_BLOCKERS, _MAX_SLICES = 12, 6
 _MAX_STDERR_LINES, _MAX_WIDTH = 8, 300
+_TELL_SECONDS = 10.0
 
 
 class Shown(Protocol):
@@ -58,10 +61,10 @@ class Screen:
         self.say(f"{case.candidate.version} against {against}")
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[str, int, int | None], None] | None]:
-        """A function that shows how far something is, None where nobody watches."""
+    def progress(self) -> Iterator[Callable[[str, int, int | None], None]]:
+        """A function that shows how far something is: bars on a terminal, a line every ten seconds in a log."""
         if not self.console.is_terminal:
-            yield None
+            yield _LogOfProgress(self.say).update
             return
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -123,6 +126,27 @@ class Screen:
         self.say(f"evidence {evidence.digest}\nreport   {path / 'report.md'}")
         for waiver in idle_waivers(evidence):
             self.say(f"warning  {waiver}", style="yellow")
+
+
+@dataclass
+class _LogOfProgress:
+    """Says every ten seconds how far something is, and how long it will take at the pace so far."""
+
+    say: Callable[[str], None]
+    _began: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=lambda: time.monotonic())
+
+    def update(self, text: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        began = self._began.setdefault(text, now)
+        if now - self._last < _TELL_SECONDS:
+            return
+        self._last = now
+        line = text if total is None else f"{text}: {done:,} of {total:,}"
+        if total is not None and done:
+            seconds = (now - began) * (total - done) / done
+            line += f", about {seconds / 60:.0f} min left" if seconds >= 100 else f", about {seconds:.0f} s left"
+        self.say(f"gate: {line}")
 
 
 def _last_lines(stderr: str) -> list[str]:
