@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.stats.effective_size import Weighing, carriers, effective_number, effective_rows
+from lockgate.stats.effective_size import Weighing, carriers, effective_number, effective_rows, unseen_number
 from lockgate.stats.influence import spread
 
 
@@ -26,6 +26,30 @@ from lockgate.stats.influence import spread
 def test_unequal_weights_count_as_fewer_equal_ones(weights: list[float], clusters: Any, expected: float) -> None:
     """(Σw)²/Σw² of rows, or of what clusters weigh together."""
     assert effective_number(carriers(np.array(weights), clusters)) == pytest.approx(expected)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 100), st.floats(0, 0.999)), min_size=1, max_size=30),
+)
+def test_no_errors_that_would_go_unseen_weigh_more_than_their_number_says(units: list[tuple[float, float]]) -> None:
+    """Whichever units err, and however often: where none does with a chance of 5 %, their weight is within the bound."""
+    weights, chances = (np.array(column) for column in zip(*units, strict=True))
+    shown = np.log1p(-chances).sum()
+    if shown < np.log(0.05):  # scaled until all of them would go unseen in one sample of twenty
+        chances = -np.expm1(np.log1p(-chances) * np.log(0.05) / shown)
+    number = unseen_number(weights)
+
+    assert np.average(chances, weights=weights) <= 1 - 0.05 ** (1 / number) + 1e-9
+    assert number <= effective_number(weights) + 1e-9
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [([3.0] * 40, 40), ([100.0] * 3 + [0.01], 3), ([200.0] * 3 + [5.0] * 300, 15.1), ([20.0] * 5 + [1.0] * 95, 11.4)],
+)
+def test_heavy_units_that_alone_may_err_count_as_few(weights: list[float], expected: float) -> None:
+    """Of three users with three rows in ten, 33 by Kish, all may be right by luck."""
+    assert unseen_number(np.array(weights)) == pytest.approx(expected, rel=0.01)
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=40))

@@ -1,7 +1,8 @@
 """What unequal weights can show: Kish's effective number, and the error of rows that vary alike whatever they weigh.
 
 Influence values see only the variation that came. Where few rows, or clusters, carry most of the weight and happen to be
-alike, they see next to none; what such rows could have done is told by their weights and by the other rows.
+alike, they see next to none; what such rows could have done is told by their weights and by the other rows. Where none
+of them shows anything, only what could at most have been missed is known.
 Source: Kish 1965, Survey Sampling, sections 5.4 and 11.7; Gabler, Häder & Lahiri 1999 for clusters; Korn & Graubard 1998
 for shares.
 """
@@ -35,6 +36,23 @@ def effective_number(units: Floats) -> float:
     if not 1e-100 < largest < 1e100:  # squares of huge or tiny weights would leave the range of a float
         units = units / largest
     return float(units.sum()) ** 2 / dot(units, units)
+
+
+def unseen_number(units: Floats, *, alpha: float = 0.05) -> float:
+    """So many units of one weight, none of which errs, exclude as large a share of errors: at most Kish's number.
+
+    units: (n,) above 0. Whoever errs with chances p shows nothing with Π(1 − p). Where that is alpha, the share of the weight
+    that errs, Σwp/Σw, is largest if only the heaviest do, with p = 1 − 1/(λw); Kish's number takes all to err alike.
+    """
+    if not units.size or units.min() == units.max():
+        return float(units.size)
+    heaviest = np.sort(units)[::-1] / units.max()
+    logs, count = np.log(heaviest), np.arange(1, units.size + 1)
+    # If the first k err, Σ log(λw) over them is −log alpha; k is the last that λw > 1 holds for.
+    scale = (-math.log(alpha) - np.cumsum(logs)) / count
+    k = int(np.flatnonzero(scale + logs > 0)[-1])
+    share = float((heaviest[: k + 1].sum() - (k + 1) * math.exp(-scale[k])) / heaviest.sum())
+    return min(math.log(alpha) / math.log1p(-share), effective_number(units))
 
 
 def effective_rows(psi: Floats, most: float, *, variance: float) -> float:
@@ -93,8 +111,8 @@ class Weighing:
 
     @property
     def count(self) -> tuple[float, bool]:
-        """(how many there are, by Kish where some weigh more; whether some do)."""
-        return (self.effective, True) if self.uneven else (self.units.size, False)
+        """(how many can show that nothing was missed, as many as there are unless some weigh more; whether some do)."""
+        return (unseen_number(self.units), True) if self.uneven else (self.units.size, False)
 
     def _variance_if_alike(self, psi: Floats, *, clusters: int) -> float:
         """(Σ_h Σw² mean(ψ²/w²) + pairs · covariance)/n²: squares of weights and of deviations taken to be unrelated."""

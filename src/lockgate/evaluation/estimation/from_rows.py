@@ -135,7 +135,7 @@ class SliceRows:
             return Summary(value.value, NO_SPREAD, 0.0, counts[1], counts=counts, detail=value.detail)
         n = effective_rows(value.psi, weighing.effective, variance=value.value * (1 - value.value))
         counts = value.value * n, n
-        return Summary(value.value, NO_SPREAD, 0.0, n, uneven=True, counts=counts, detail=value.detail)
+        return Summary(value.value, NO_SPREAD, 0.0, *weighing.count, counts=counts, detail=value.detail)
 
     def contrast(self, requirement: Requirement, factor: float) -> Summary:
         """Candidate minus `factor` times champion here. Raises Undefined."""
@@ -159,7 +159,7 @@ class SliceRows:
         weights = weighing.weights
         more, less = (float(weights[kind].sum() / weights.sum()) for kind in kinds[:2])
         n = effective_rows(psi, weighing.effective, variance=more + less - (more - less) ** 2)
-        return Summary(value, NO_SPREAD, 0.0, n, uneven=True, disagree=(more * n, less * n, n))
+        return Summary(value, NO_SPREAD, 0.0, *weighing.count, disagree=(more * n, less * n, n))
 
     def _value(self, role: str, requirement: Requirement) -> MetricValue:
         metric = requirement.pick(self.metrics)

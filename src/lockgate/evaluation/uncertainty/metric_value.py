@@ -57,8 +57,8 @@ class Summary:
     """One model's metric on some rows, or its difference from another model's there, as far as tests need it.
 
     size: about the largest of |value| and |ψ|, beside which a spread may be nothing but rounding. units: the rows or
-    clusters that carry the value, those of the smaller class where it needs both; by Kish where they weigh unlike, which
-    is `uneven`. counts: (k, n) of a plain share of independent rows, effective ones where they are uneven. disagree: (only
+    clusters that carry the value, those of the smaller class where it needs both; where they weigh unlike, which is
+    `uneven`, as many alike as would show that so little was missed. counts: (k, n) of a plain share of independent rows, effective ones where they are uneven. disagree: (only
     the candidate's, only the champion's, n) hits of a difference of two such shares; `error` is not looked at where either
     is there. detail: what a finding shows besides.
     """

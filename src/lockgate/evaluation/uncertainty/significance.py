@@ -37,14 +37,13 @@ def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: fl
         above, below = binomial_at_least(k, n, null), binomial_at_most(k, n, null)
         se = math.sqrt(share.value * (1 - share.value) / n)
         method = CLOPPER_PEARSON + (EFFECTIVE if value.uneven else "")
-        return Comparison(share.value, share.low, share.high, above, below, se, float(n), method)
+        of_counts = Comparison(share.value, share.low, share.high, above, below, se, float(n), method)
+        return _of_uneven(of_counts, value, metric.bounds, null=null, confidence=confidence)
     if _is_still(value, rows):
         return _constant(metric, value, metric.bounds, null=null, confidence=confidence)
     few = _too_few(metric, value.error, fewest)
     by_t = _by_t(value, metric.method, metric.scale, null=null, confidence=confidence, few=few)
-    if not (value.uneven and value.error.clusters is None):
-        return by_t
-    return _wider(by_t, _unseen(value, metric.bounds, null=null, confidence=confidence))
+    return _of_uneven(by_t, value, metric.bounds, null=null, confidence=confidence)
 
 
 def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence: float, few: str | None) -> Comparison:
@@ -77,18 +76,17 @@ def paired(
     confidence: float,
 ) -> Comparison:
     """Candidate minus champion (or minus a factor of it) on the same rows."""
-    if difference.disagree is not None:
-        return _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
     bounds = _of_difference(metric.bounds, requirement.limit.factor)
+    if difference.disagree is not None:
+        of_counts = _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
+        return _of_uneven(of_counts, difference, bounds, null=null, confidence=confidence)
     if _is_still(difference, rows):
         return _constant(metric, difference, bounds, null=null, confidence=confidence, identical=True)
     # A difference of two values within 0 and 1 lies within −1 and 1: there is no logit of it.
     scale: Scale = "skew" if metric.scale == "skew" or metric.mean else "plain"
     few = _too_few(metric, difference.error, fewest)
     by_t = _by_t(difference, f"{metric.method} paired", scale, null=null, confidence=confidence, few=few)
-    if not (difference.uneven and difference.error.clusters is None):
-        return by_t
-    return _wider(by_t, _unseen(difference, bounds, null=null, confidence=confidence))
+    return _of_uneven(by_t, difference, bounds, null=null, confidence=confidence)
 
 
 def _tango(metric: Metric, difference: Summary, *, null: float, confidence: float, up: bool) -> Comparison:
@@ -129,7 +127,7 @@ def _constant(
     is that 95 % of all rows behave like these, and below the number of rows that shows it nothing bounds the value.
     """
     unit = "query" if metric.counted_in == "queries" else "row"
-    # Of uneven rows Kish's number is an approximation: only where all carry the same is the bound exact.
+    # Of uneven rows such a number is an approximation: only where all carry the same is the bound exact.
     method = f"{'identical' if identical else 'the same'} on every {unit}{EFFECTIVE if summary.uneven else ', exact'}"
     if not all(map(math.isfinite, bounds)):
         return unvaried(summary.value, summary.units, null=null, confidence=confidence, method=method)
@@ -140,6 +138,15 @@ def _of_difference(bounds: Bounds, factor: float) -> Bounds:
     """What a row can bring to the difference of one value and `factor` times another."""
     low, high = bounds
     return low - factor * high, high - factor * low
+
+
+def _of_uneven(
+    comparison: Comparison, summary: Summary, bounds: Bounds, *, null: float, confidence: float
+) -> Comparison:
+    """What few heavy units could have done unseen, beside what varied; units of one weight change nothing."""
+    return (
+        _wider(comparison, _unseen(summary, bounds, null=null, confidence=confidence)) if summary.uneven else comparison
+    )
 
 
 def _unseen(summary: Summary, bounds: Bounds, *, null: float, confidence: float) -> Comparison:
