@@ -16,7 +16,9 @@ PROSE = frozenset(
 )  # fmt: skip
 # Everything below these keys is of the moment or of the machine: the keys stay, each value becomes <of this run>.
 OF_THIS_RUN = frozenset({"seconds", "machine", "versions", "threads", "python", "stderr", "meanwhile"})
-LATER = frozenset({"isolation"})  # keys that came after the recordings: who reads the older form passes them over
+LATER = frozenset(
+    {"isolation", "evaluations"}
+)  # keys that came after the recordings: who reads the older form passes them over
 UNORDERED = frozenset({"artifacts", "files"})  # lists of paths, which digests are part of
 WRITTEN = frozenset(
     {"text", "confidence"}

@@ -253,8 +253,9 @@ def _experiment(client: Any, model: str, experiment: Any) -> dict[str, Any]:
 
 
 def _ours(tag: str) -> bool:
-    """Whether a tag of a run is lockgate's, and of no process."""
-    return (not tag.startswith("mlflow.") or tag == "mlflow.runName") and tag != "lockgate.holder"
+    """Whether a tag of a run is lockgate's, and of no process; those that came after the recordings are passed over."""
+    later = ("lockgate.holder", "lockgate.evaluations")
+    return (not tag.startswith("mlflow.") or tag == "mlflow.runName") and tag not in later
 
 
 def _artifacts(client: Any, run: str, path: str | None = None) -> list[str]:

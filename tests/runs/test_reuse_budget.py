@@ -1,18 +1,16 @@
-"""The same rows looked at again: counted by model and data name, tested at alpha / budget, and refused when it is spent."""
+"""The same rows looked at again: tested at alpha / budget, and refused when it is spent."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from helpers.fakes import asking, case_of
-from helpers.promoting import evidence
 from lockgate.data.slices.names import finding_id
-from lockgate.errors import PipelineError, RegistryError
+from lockgate.errors import PipelineError
 from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import risk_sentence
 from lockgate.evaluation.judging.judge import verdict_of
@@ -21,8 +19,6 @@ from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.gates.metrics import Metrics
 from lockgate.pipeline import loader
 from lockgate.pipeline.pipeline import Pipeline, Reuse
-from lockgate.promotion.publish import data_fact
-from lockgate.runs import reuse_budget
 from lockgate.runs.run import PipelineRun, now
 
 TEXT = """\
@@ -85,57 +81,6 @@ class TestBudget:
             load(tmp_path, f"reuse: {{budget: {budget}}}")
 
 
-class TestCounting:
-    """Looks are those published, and this one."""
-
-    def test_only_data_whose_rows_decide_something_is_looked_at(self, tmp_path: Path) -> None:
-        """Neither latency nor counts use a sample up."""
-        of = load(tmp_path)
-
-        assert reuse_budget.judged_data(of, of.gates) == ("holdout",)
-
-    @pytest.mark.parametrize(
-        ("published", "look"),
-        [
-            ([], 1),
-            ([{"data": '["holdout"]'}, {"data": '["holdout","other"]'}, {"data": '["other"]'}, {"data": "[]"}], 3),
-            ([{"version": "1"}], 2),
-        ],
-    )
-    def test_looks_are_counted_by_name(self, published: list[dict[str, str]], look: int) -> None:
-        """Whatever the digest of the data was; what does not say on which data counts as a look at each."""
-        assert reuse_budget.count_evaluations(["holdout"], lambda: published) == {"holdout": look}
-
-    def test_what_cannot_be_read_leaves_the_count_unknown(self) -> None:
-        """The run goes on: it only reads."""
-
-        def broken() -> Sequence[dict[str, str]]:
-            raise RegistryError("the store does not answer")
-
-        assert reuse_budget.count_evaluations(["holdout"], broken) == {"holdout": None}
-        assert reuse_budget.count_evaluations(["holdout"], None) == {"holdout": None}
-
-    def test_without_rows_nobody_is_asked(self) -> None:
-        """A pipeline of counts needs no store."""
-
-        def never() -> Sequence[dict[str, str]]:
-            raise AssertionError
-
-        assert reuse_budget.count_evaluations([], never) == {}
-
-    @pytest.mark.parametrize(
-        ("run", "data", "fact"),
-        [({"looks": {"holdout": 2}}, ["holdout", "x"], '["holdout"]'), ({}, ["b", "a"], '["a","b"]'), ({}, [], "[]")],
-    )
-    def test_the_published_fact_names_the_data(self, run: Any, data: list[str], fact: str) -> None:
-        """Evidence that was written before looks were counted names all that it read."""
-        about = evidence()
-        document = {**about.document, "data": [{"name": name} for name in data]}
-        document["run"] = {**about.document["run"], **run}
-
-        assert data_fact(Evidence.from_document(document)) == fact
-
-
 def judged(
     gate: Metrics, name: str, *, p_pass: str = "0.001", p_fail: str = "0.999", claim: Any = "not_worse"
 ) -> Finding:
@@ -190,10 +135,13 @@ RATE = (
 @pytest.mark.parametrize(
     ("published", "said"),
     [
-        (before(0), "Evaluation no. 1 of holdout: risk ≤ 5 % over all so far."),
-        (before(2), "Evaluation no. 3 of holdout: risk ≤ 15 % over all so far."),
-        (before(30), "Evaluation no. 31 of holdout: nothing is promised over so many."),
-        (None, "How often holdout was evaluated before is unknown, and so is the risk over all evaluations."),
+        (before(0), "Evaluation no. 1 of holdout, or a later one: risk ≤ 5 % over this one."),
+        (
+            before(2),
+            "Evaluation no. 3 of holdout, or a later one: risk ≤ 15 % over the 3 that are counted (published, or in this checkout).",
+        ),
+        (before(30), "Evaluation no. 31 of holdout, or a later one: nothing is promised over so many."),
+        (None, "How often holdout was evaluated is unknown, and so is the risk over all evaluations."),
     ],
 )
 def test_the_run_says_what_the_looks_come_to(tmp_path: Path, published: Any, said: str) -> None:
@@ -202,6 +150,24 @@ def test_the_run_says_what_the_looks_come_to(tmp_path: Path, published: Any, sai
 
     assert risk_sentence(about) == RATE.format(said)
     assert about.verdict is Verdict.PASS
+
+
+def test_a_job_that_leaves_no_record_promises_nothing(tmp_path: Path) -> None:
+    """It says how many there were at least; where these are more than the budget, nothing is decided."""
+    gate = Says.model_validate({"gate": "metrics", "data": "holdout", "require": ["auc >= champion - 0.02"]})
+    SAID[:] = [judged(gate, "r1")]
+    run = asking(case_of(tmp_path / "run"), gate)
+    run.published, run.unrecorded = before(2), True
+    run.run_gates()
+    strict = asking(case_of(tmp_path / "strict"), gate, reuse=Reuse(budget=2))
+    strict.published, strict.unrecorded = before(2), True
+    strict.run_gates()
+
+    assert (
+        "How often holdout was evaluated is unknown (jobs like this one leave no record; at least 3, this one included), "
+        "and so is the risk over all evaluations."
+    ) in str(risk_sentence(written(run)))
+    assert [finding.code for finding in strict.results[0].findings] == ["budget_spent"]
 
 
 def test_the_looks_are_under_run(tmp_path: Path) -> None:
@@ -214,7 +180,9 @@ def test_a_look_within_the_budget_is_shown_in_the_first_sentence(tmp_path: Path)
     run = asked(tmp_path, before(2), budget=3)
 
     assert run.results[0].reason == "1 requirement met; evaluation no. 3 of the 3 allowed on holdout"
-    assert "Evaluation no. 3 of the 3 allowed on holdout: over all 3 at most 15 %." in str(risk_sentence(written(run)))
+    assert "Evaluation no. 3 of the 3 allowed on holdout, as far as they are counted: over all 3 at most 15 %." in str(
+        risk_sentence(written(run))
+    )
     assert written(run).document["policy"]["reuse"] == {"budget": 3}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import os
-import platform
 import secrets
 import shlex
 import signal
@@ -20,11 +19,11 @@ from lockgate.cli.notifications import notify_waiting
 from lockgate.cli.run_document import lacks_authors, next_commands
 from lockgate.data.dataset import Dataset
 from lockgate.errors import RegistryError, UsageError, Waiting, machine_fault
+from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.finding import Verdict
 from lockgate.evidence.run_folder import RunFolder, forget_keys, mark_cut_off, new_run_id, owner_is_gone, runs
 from lockgate.evidence.run_record import RunRecord
-from lockgate.integrations import git
 from lockgate.models import environment
 from lockgate.models.isolation.box import boxed
 from lockgate.pipeline.loader import load, project_root
@@ -36,6 +35,7 @@ from lockgate.registries.ports import Registry
 from lockgate.registries.selectors import CandidateSelector, ChampionSelector, parse_candidate
 from lockgate.reports import FORMATS
 from lockgate.runs.case_builder import open_case
+from lockgate.runs.circumstances import leaves_no_record, read_circumstances
 from lockgate.runs.data_check import require_data
 from lockgate.runs.lookup import only_pipeline
 from lockgate.runs.promotion_hooks import make_operator
@@ -48,10 +48,6 @@ if TYPE_CHECKING:
     from lockgate.gates.gate import Gate
 _RECORD, _FINISHED = "run.json", "finished.json"  # sealed: what a run began with, and that it came to its end
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h: what is larger goes back to the system when it is freed
-_CI_VARIABLES = (
-    *("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_RUN_ATTEMPT", "GITHUB_SHA", "GITHUB_EVENT_NAME"),
-    "CI",
-)
 
 
 @dataclass(frozen=True)
@@ -100,8 +96,9 @@ def run_pipeline(
     only: tuple[str, ...] = (),
     resume: bool = False,
     observe: bool = False,
+    publishing: bool = False,
 ) -> FinishedRun:
-    """Do what `gate run` does, but for --stage. People read it on stderr."""
+    """Do what `gate run` does, but for --stage, which `publishing` announces. People read it on stderr."""
     from lockgate.cli.console import Screen
     from lockgate.runs.lookup import open_registry
 
@@ -114,7 +111,7 @@ def run_pipeline(
         None if candidate is None else parse_candidate(candidate, model=pipeline.model, registry=pipeline.registry)
     )
     # a checkout that git refuses is told before any model is asked; to stage a finished run takes none
-    circumstances = None if resume else _circumstances(pipeline.root)
+    circumstances = None if resume else read_circumstances(pipeline.root, os.environ)
     observing = observe or pipeline.mode == "observe"
     _lean_memory()
     measuring = (
@@ -134,6 +131,7 @@ def run_pipeline(
         resume=resume,
         measuring=measuring,
         circumstances=circumstances,
+        unrecorded=not publishing and leaves_no_record(os.environ),
     )
     evidence, folder = session.evaluate()
     session.screen.show_evidence(evidence, folder.path, observing=observing)
@@ -171,6 +169,7 @@ class _RunSession:
     resume: bool
     measuring: Sequence[Gate]
     circumstances: Mapping[str, Any] | None
+    unrecorded: bool
 
     def evaluate(self) -> tuple[Evidence, RunFolder]:
         """Run the gates, or go on with a run; the evidence is on disk when this returns."""
@@ -259,13 +258,16 @@ class _RunSession:
                     folder=folder,
                     nonce=record["nonce"],
                     started_at=datetime.fromisoformat(record["started_at"]),
-                    circumstances=self.circumstances or _circumstances(self.pipeline.root),
+                    circumstances=self.circumstances or read_circumstances(self.pipeline.root, os.environ),
                     only=self.only,
                     observe=self.observing,
                     resumed=resumed,
                     hidden=secret_forms(environment.secrets(os.environ)),
                     show=self.screen.show_gate,
                     published=self.registry.evidence(self.pipeline.model).all,
+                    inputs=record["inputs"],
+                    record=EvaluationRecord(self.pipeline.root, self.pipeline.model),
+                    unrecorded=self.unrecorded,
                 )
                 self.screen.show_versions(builder.case)
                 run.run_gates()
@@ -383,17 +385,3 @@ def _finished_evidence(folder: RunFolder) -> Evidence | None:
         return None
     evidence = folder.evidence()
     return None if evidence.digest != finished["evidence"] or evidence.verdict is Verdict.ERROR else evidence
-
-
-def _circumstances(root: Path) -> dict[str, Any]:
-    """Git, CI and machine, for the evidence. Raises LockgateError where git refuses the checkout."""
-    return {
-        "git": git.checkout_state(root),
-        "ci": {name: os.environ[name] for name in _CI_VARIABLES if os.environ.get(name)},
-        "machine": {
-            "cpus": os.cpu_count() or 0,
-            "processor": platform.machine(),
-            "system": platform.system(),
-            "python": platform.python_version(),
-        },
-    }

@@ -33,11 +33,17 @@ def _check_run(run: Mapping[str, Any]) -> None:
     for name in _MOMENTS:
         if name in run:
             utc(stored_json.text(run, name))
-    for name in ("git", "ci", "looks", "registry"):
+    for name in ("git", "ci", "looks", "evaluations", "registry"):
         if run.get(name) is not None:
             stored_json.mapping(run, name)
     for name in run.get("looks") or ():
         stored_json.optional_count(run["looks"], name)
+    for name in run.get("evaluations") or ():
+        evaluation = stored_json.mapping(run["evaluations"], name)
+        stored_json.optional_text(evaluation, "rows")
+        stored_json.text(evaluation, "id")
+        stored_json.count(evaluation, "counted")
+        stored_json.optional_text(evaluation, "unknown")
     for name in ("published", "epoch") if run.get("registry") else ():
         stored_json.count(run["registry"], name)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lockgate import hashing
 from lockgate.errors import Edited, LockgateError, Refused
+from lockgate.evidence.evaluations import Evaluation, written
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.promotion.ledger.entry import Entry
@@ -53,16 +54,25 @@ def published_facts(evidence: Evidence) -> dict[str, str]:
         "opens": evidence.opens,
         "run_id": evidence.run_id,
         "data": data_fact(evidence),
+        **evaluations_fact(evidence),
         "at": utc_text(finished_at(evidence)),
     }
 
 
 def data_fact(evidence: Evidence) -> str:
-    """The fact `data`, by which evaluations are counted: a JSON list of the names whose rows were judged by."""
+    """The fact `data`: a JSON list of the names whose rows were judged by."""
     names = evidence.document["run"].get("looks")
     if names is None:  # evidence from before evaluations were counted
         names = [entry["name"] for entry in evidence.document.get("data") or ()]
     return json.dumps(sorted(names), separators=(",", ":"))
+
+
+def evaluations_fact(evidence: Evidence) -> dict[str, str]:
+    """The fact `evaluations`, by which later runs count; none where the evidence is from before there was one."""
+    entries = evidence.document["run"].get("evaluations")
+    if entries is None:
+        return {}
+    return {"evaluations": written(Evaluation(name, entry["rows"], entry["id"]) for name, entry in entries.items())}
 
 
 def registry_moment(registry: Registry, model: str, *, production_model: str) -> dict[str, int] | None:

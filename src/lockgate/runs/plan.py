@@ -15,6 +15,7 @@ import numpy as np
 from lockgate.data import arrow_arrays as arrays
 from lockgate.data.class_labels import label_classes
 from lockgate.data.dataset import Dataset
+from lockgate.data.remote import is_url
 from lockgate.errors import LockgateError, UsageError
 from lockgate.evaluation.estimation.estimate import Estimate, estimate
 from lockgate.evaluation.evaluate import both_sides
@@ -38,7 +39,7 @@ from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion, Registry
 from lockgate.registries.selectors import CandidateSelector
 from lockgate.runs.case_builder import open_case
-from lockgate.runs.reuse_budget import count_evaluations, judged_data
+from lockgate.runs.evaluation_count import foretell, judged_data
 from lockgate.runs.version_selection import select_candidate, select_champion
 
 Requirements = Sequence[tuple[str, Requirement]]
@@ -67,7 +68,12 @@ def plan_run(
         "model": pipeline.model,
         "candidate": version.version,
         "champion": None if champion is None else champion.version,
-        "looks": count_evaluations(judged_data(pipeline, pipeline.gates), registry.evidence(pipeline.model).all),
+        "looks": foretell(
+            pipeline,
+            (version.version, None if champion is None else champion.version),
+            rows=plan.digest,
+            published=registry.evidence(pipeline.model).all,
+        ),
         "assumed": plan.assumptions,
         "gates": gates,
     }
@@ -85,6 +91,11 @@ class _Plan:
     environ: Mapping[str, str]
     assumptions: str | None = field(default=None, init=False)
     _label_tables: dict[str, Scored] = field(default_factory=dict, init=False)
+
+    def digest(self, name: str) -> str | None:
+        """The digest of the data of a name; None of an address, which would be fetched once more for it."""
+        spec = self.pipeline.data[name]
+        return None if is_url(spec.path) else Dataset(name, spec, self.pipeline.root).digest
 
     def gate(self, gate: Gate) -> dict[str, Any]:
         requirements = [

@@ -94,6 +94,7 @@ def reevaluate(
             started_at=scope.began,
             circumstances={},
             published=lambda: _before(scope.began, registry.evidence(pipeline.model).all()),
+            inputs=builder.digests(),
             results=list(evidence.gates),
         )
         run.count_evaluations()

@@ -17,6 +17,7 @@ from lockgate.evaluation.case import Case
 from lockgate.evaluation.judging.gate_summary import summary, threshold_outside, unrepeatable
 from lockgate.evaluation.judging.judge import owner_may_accept
 from lockgate.evaluation.requirements.requirement import Requirement
+from lockgate.evidence.evaluations import EvaluationRecord
 from lockgate.evidence.evidence import SCHEMA, Evidence, GateResult, Opens
 from lockgate.evidence.exhibit import Exhibit
 from lockgate.evidence.finding import Decided, Finding, FindingLimit, Verdict
@@ -25,7 +26,7 @@ from lockgate.gates.gate import Context, Gate, Waiver
 from lockgate.models.safe_text import RowText
 from lockgate.pipeline.pipeline import Pipeline
 from lockgate.registries.ports import ModelVersion
-from lockgate.runs import reuse_budget
+from lockgate.runs import evaluation_count, reuse_budget
 from lockgate.text import hide
 from lockgate.units import utc_text
 
@@ -35,9 +36,8 @@ class PipelineRun:
     """One run in progress: the pipeline, its case, its folder, and the results so far.
 
     circumstances: of this run alone (git, ci, machine). only: names of the gates to run, all where empty. observe: the
-    evidence can promote nothing. resumed: take up what the run has sealed. published: facts of everything that is published of the model, by which evaluations of the
-    same rows are counted; None where that cannot be known. hidden: what is written down nowhere, whichever gate or model
-    reports it.
+    evidence can promote nothing. resumed: take up what the run has sealed. published, inputs, record, unrecorded: by which evaluations of the same rows are
+    counted, as of `evaluation_count.begin`. hidden: what is written down nowhere, whichever gate or model reports it.
     """
 
     pipeline: Pipeline
@@ -49,13 +49,16 @@ class PipelineRun:
     only: tuple[str, ...] = ()
     observe: bool = False
     resumed: bool = False
-    published: reuse_budget.Published | None = None
+    published: evaluation_count.Published | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    record: EvaluationRecord | None = None
+    unrecorded: bool = False
     hidden: Sequence[str] = ()
     show: Callable[[GateResult], None] = lambda result: None
     results: list[GateResult] = field(default_factory=list)
     exhibits: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    evaluations: reuse_budget.Evaluations = field(default_factory=dict)
+    evaluations: evaluation_count.Evaluations = field(default_factory=dict)
 
     def run_gates(self) -> None:
         """Run the gates in their order; those that a resumed run has finished are read back."""
@@ -70,15 +73,25 @@ class PipelineRun:
                 self._store_result(gate, result)
             self.results.append(result)
             self.show(result)
+        self.evaluations = evaluation_count.end(
+            self.pipeline, self.evaluations, self.results, self.folder.run_id, self._versions, record=self.record
+        )
 
     @property
     def _gates(self) -> list[Gate]:
         return [gate for gate in self.pipeline.gates if not self.only or gate.title in self.only]
 
+    @property
+    def _versions(self) -> tuple[str, str | None]:
+        champion = self.case.champion
+        return self.case.candidate.version.version, None if champion is None else champion.version.version
+
     def count_evaluations(self) -> None:
         """Learn the number of this evaluation of each data set; before any gate runs."""
-        data = reuse_budget.judged_data(self.pipeline, self._gates)
-        self.evaluations = reuse_budget.count_evaluations(data, self.published)
+        self.evaluations = evaluation_count.begin(
+            self.pipeline, self._gates, self.folder.run_id, self._versions, inputs=self.inputs, published=self.published,
+            record=self.record, unrecorded=self.unrecorded,
+        )  # fmt: skip
 
     def run_gate(self, gate: Gate) -> GateResult:
         """Run one gate. The results of those that it needs stand in `results`."""
@@ -288,6 +301,7 @@ class PipelineRun:
         return _version_entry(version) | elsewhere
 
     def _run_entry(self, finished_at: datetime) -> dict[str, Any]:
+        evaluated = sorted(self.evaluations.items())
         return {
             "id": self.folder.run_id,
             "nonce": self.nonce,
@@ -295,7 +309,8 @@ class PipelineRun:
             "finished_at": utc_text(finished_at),
             "seconds": {name: f"{seconds:.3f}" for name, seconds in sorted(self.seconds.items())},
             "tool": f"lockgate {__version__}",
-            "looks": self._judged_evaluations(),
+            "looks": {name: count.number for name, count in evaluated},
+            **({"evaluations": {name: count.to_json() for name, count in evaluated}} if evaluated else {}),
             **self.circumstances,
         }
 
@@ -309,18 +324,6 @@ class PipelineRun:
             "only": list(self.only),
             "reuse": None if pipeline.reuse is None else {"budget": pipeline.reuse.budget},
         }
-
-    def _judged_evaluations(self) -> dict[str, int | None]:
-        """The number of this evaluation of each data set whose rows decided something, or would have."""
-        judged = {
-            result.name
-            for result in self.results
-            if any(
-                finding.decided is not None and finding.decided.confidence is not None for finding in result.findings
-            )
-        }
-        gates = [gate for gate in self.pipeline.gates if gate.title in judged]
-        return {name: self.evaluations.get(name) for name in sorted(reuse_budget.judged_data(self.pipeline, gates))}
 
     def _acceptable(self, counting: Sequence[GateResult]) -> list[str]:
         """The ids of undecided findings that an owner may accept."""

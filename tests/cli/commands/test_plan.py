@@ -113,7 +113,7 @@ they were sent
       overall: counted among 3,000 requests; none among them leaves up to 0.09981 % unseen
 assumed: the two models disagree on 5 % of rows, and their scores correlate 0.9; the champion's auc is 0.85 and its average \
 precision 0.8
-this would be evaluation no. 1 on holdout
+this would be evaluation no. 1, or a later one, on holdout
 """
     )
     assert not (desk.folder / ".gate").exists()

@@ -63,7 +63,8 @@ def command(path: Path | None, candidate: str | None, *, score: bool, disagreeme
     if document["assumed"] is not None:
         show(document["assumed"])
     for name, number in document["looks"].items():
-        show(f"this would be evaluation no. {'unknown' if number is None else number} on {name}")
+        which = "of unknown number" if number is None else f"no. {number}, or a later one,"
+        show(f"this would be evaluation {which} on {name}")
 
 
 def _show(gate: Mapping[str, Any]) -> None:

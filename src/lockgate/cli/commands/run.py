@@ -50,7 +50,7 @@ def command(pipeline: Path | None, *, stage: bool, as_json: bool, as_evidence: b
     if as_evidence:
         show(f"gate: {_FORMER} goes with the next release; read `evidence` in the document of --json", err=True)
     try:
-        finished = run_pipeline(pipeline, **options)
+        finished = run_pipeline(pipeline, publishing=stage, **options)
         if as_evidence:
             show_encoded(_text(finished.evidence.document))
         if stage:

@@ -150,7 +150,7 @@ def risk_sentence(evidence: Evidence) -> str | None:
         [
             "If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
             f"most {percent(_alpha(covered))}, however many there are.",
-            *_over_all_looks(evidence, _alpha(covered)),
+            *_over_all_evaluations(evidence, _alpha(covered)),
             *([f"Not covered: {'; '.join(named)}."] if named else []),
             "Facts counted on this run carry no such rate.",
         ]
@@ -161,25 +161,32 @@ def _alpha(findings: Sequence[Finding]) -> float:
     return max(1 - finding.decided.confidence for finding in findings if finding.decided and finding.decided.confidence)
 
 
-def _over_all_looks(evidence: Evidence, alpha: float) -> list[str]:
-    """The risk over every evaluation of the same data: at most evaluations × alpha (Bonferroni)."""
-    counted = (evidence.document.get("run") or {}).get("looks") or {}
+def _over_all_evaluations(evidence: Evidence, alpha: float) -> list[str]:
+    """The risk over every evaluation of the same data that is counted: at most evaluations × alpha (Bonferroni)."""
+    run = evidence.document.get("run") or {}
+    details = run.get("evaluations") or {}
     budget = ((evidence.document.get("policy") or {}).get("reuse") or {}).get("budget")
-    sentences = []
-    for name, look in sorted(counted.items()):
-        if look is None:
-            sentences.append(
-                f"How often {name} was evaluated before is unknown, and so is the risk over all evaluations."
-            )
-        elif budget is not None:
-            sentences.append(
-                f"Evaluation no. {look} of the {budget} allowed on {name}: over all {budget} at most {percent(budget * alpha)}."
-            )
-        elif look * alpha < 1:
-            sentences.append(f"Evaluation no. {look} of {name}: risk ≤ {percent(look * alpha)} over all so far.")
-        else:
-            sentences.append(f"Evaluation no. {look} of {name}: nothing is promised over so many.")
-    return sentences
+    return [
+        _evaluations_sentence(name, number, details.get(name) or {}, budget, alpha)
+        for name, number in sorted((run.get("looks") or {}).items())
+    ]
+
+
+def _evaluations_sentence(
+    name: str, number: int | None, detail: Mapping[str, Any], budget: int | None, alpha: float
+) -> str:
+    """detail: the entry of the data in `run.evaluations`, empty in older evidence."""
+    if number is None:
+        reason = "jobs like this one leave no record" if detail.get("unknown") == "unrecorded" else ""
+        least = f"at least {detail['counted']}, this one included" if detail.get("counted", 1) > 1 else ""
+        details = f" ({'; '.join(filter(None, (reason, least)))})" if reason or least else ""
+        return f"How often {name} was evaluated is unknown{details}, and so is the risk over all evaluations."
+    if budget is not None:
+        return f"Evaluation no. {number} of the {budget} allowed on {name}, as far as they are counted: over all {budget} at most {percent(budget * alpha)}."
+    if number * alpha >= 1:
+        return f"Evaluation no. {number} of {name}, or a later one: nothing is promised over so many."
+    over = "this one" if number == 1 else f"the {number} that are counted (published, or in this checkout)"
+    return f"Evaluation no. {number} of {name}, or a later one: risk ≤ {percent(number * alpha)} over {over}."
 
 
 def _weaker(gate: GateResult, finding: Finding, waived: set[str]) -> str | None:
