@@ -13,6 +13,10 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from helpers import unsynced
+
+unsynced.begin()
+
 for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):  # with the first, each process would compile us anew
     os.environ.pop(name, None)
 

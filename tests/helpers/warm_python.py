@@ -335,6 +335,9 @@ def _run(arguments: list[str]) -> None:
 
 def main() -> None:
     """Import, serve, and in each child be the program that was asked for."""
+    import unsynced
+
+    unsynced.begin()
     del sys.path[0]  # the folder of this file; children have another in its place
     import_all(sys.argv[3:])
     sys.path.insert(0, "")
