@@ -63,8 +63,8 @@ Compared with version 6. It blocks promotion.
 * data holdout: 50,000 rows `sha256:d`
 * policy `sha256:p`
 
-If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 5 %, \
-however many there are. Not covered: metrics/r1 (no-harm check); metadata (does not count). Facts counted on this run carry no such rate.
+If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 7.8 %, \
+however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/decisions.md. Not covered: metrics/r1 (no-harm check); metadata (does not count). Facts counted on this run carry no such rate.
 """
 
 JUNIT = """\

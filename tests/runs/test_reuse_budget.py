@@ -127,18 +127,18 @@ def before(count: int) -> Any:
 
 
 RATE = (
-    "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 5 %, "
-    "however many there are. {} Facts counted on this run carry no such rate."
+    "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most 7.8 %, "
+    "however many there are: the most that was measured where 5 % is declared, for the kinds of data in docs/decisions.md. {} Facts counted on this run carry no such rate."
 )
 
 
 @pytest.mark.parametrize(
     ("published", "said"),
     [
-        (before(0), "Evaluation no. 1 of holdout, or a later one: risk ≤ 5 % over this one."),
+        (before(0), "Evaluation no. 1 of holdout, or a later one: risk ≤ 7.8 % over this one."),
         (
             before(2),
-            "Evaluation no. 3 of holdout, or a later one: risk ≤ 15 % over the 3 that are counted (published, or in this checkout).",
+            "Evaluation no. 3 of holdout, or a later one: risk ≤ 23.4 % over the 3 that are counted (published, or in this checkout).",
         ),
         (before(30), "Evaluation no. 31 of holdout, or a later one: nothing is promised over so many."),
         (None, "How often holdout was evaluated is unknown, and so is the risk over all evaluations."),
@@ -180,8 +180,9 @@ def test_a_look_within_the_budget_is_shown_in_the_first_sentence(tmp_path: Path)
     run = asked(tmp_path, before(2), budget=3)
 
     assert run.results[0].reason == "1 requirement met; evaluation no. 3 of the 3 allowed on holdout"
-    assert "Evaluation no. 3 of the 3 allowed on holdout, as far as they are counted: over all 3 at most 15 %." in str(
-        risk_sentence(written(run))
+    assert (
+        "Evaluation no. 3 of the 3 allowed on holdout, as far as they are counted: over all 3 at most 23.4 %."
+        in str(risk_sentence(written(run)))
     )
     assert written(run).document["policy"]["reuse"] == {"budget": 3}
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lockgate.evaluation.judging.measured_rates import family, measured_rate
 from lockgate.evaluation.judging.number_format import percent, short, slice_words
+from lockgate.evaluation.latency import measured_rates as latency
 from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 
+MEASURED_AT = 0.05
 _WEAKER = ("watched", "no_loss_seen")
 
 
@@ -119,6 +123,7 @@ def _unseen_losses(findings: Sequence[Finding]) -> list[str]:
 def risk_sentence(evidence: Evidence) -> str | None:
     """The error rate of this run's pass, and what it does not cover. None where nothing was estimated."""
     covered: list[Finding] = []
+    of_rows: list[Finding] = []  # latency is measured anew in each run
     weaker: dict[str, dict[str, int]] = {}
     waived = {str(waiver["finding"]) for waiver in evidence.document.get("waivers") or () if not waiver.get("expired")}
     estimated = False
@@ -135,6 +140,7 @@ def risk_sentence(evidence: Evidence) -> str | None:
             kind = _weaker(gate, finding, waived)
             if kind is None:
                 covered.append(finding)
+                of_rows += [finding] if gate.kind != "latency" else []
             elif kind:
                 lines = weaker.setdefault(kind, {})
                 lines[f"{gate.name}/{finding.requirement}"] = lines.get(f"{gate.name}/{finding.requirement}", 0) + 1
@@ -148,17 +154,48 @@ def risk_sentence(evidence: Evidence) -> str | None:
         return f"Nothing that counts here carries an error rate ({'; '.join(named)})."
     return " ".join(
         [
-            "If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
-            f"most {percent(_alpha(covered))}, however many there are.",
-            *_over_all_evaluations(evidence, _alpha(covered)),
+            _rate_sentence(covered, len(covered) > len(of_rows)),
+            *(_over_all_evaluations(evidence, max(map(_rate, of_rows))) if of_rows else []),
             *([f"Not covered: {'; '.join(named)}."] if named else []),
             "Facts counted on this run carry no such rate.",
         ]
     )
 
 
-def _alpha(findings: Sequence[Finding]) -> float:
-    return max(1 - finding.decided.confidence for finding in findings if finding.decided and finding.decided.confidence)
+def _rate_sentence(covered: Sequence[Finding], timed: bool) -> str:
+    """timed: whether some of them are of latencies."""
+    data = f"for the kinds of data in docs/decisions.md{' and docs/gates/latency.md' if timed else ''}"
+    at_most = max(map(_rate, covered))
+    other = [finding for finding in covered if not _is_at_measured_level(finding)]
+    measured = max((_measured(finding.decided.method) or 0.0 for finding in covered if finding.decided), default=0.0)
+    if not other:
+        source = f": the most that was measured where {percent(MEASURED_AT)} is declared, {data}"
+    else:
+        source = (
+            f"; lines that are not tested at {percent(MEASURED_AT)} go by what they declare, since it was measured there alone "
+            f"(at most {percent(measured)}, {data})"
+        )
+    return (
+        "If any requirement judged here on an estimate were violated, this run would pass with a probability of at "
+        f"most {percent(at_most)}, however many there are{source}."
+    )
+
+
+def _rate(finding: Finding) -> float:
+    """How often it passes at most where the truth is its limit: as measured at that level, as declared at others."""
+    assert finding.decided is not None and finding.decided.confidence is not None  # noqa: S101, PT018  # it is covered
+    declared = 1 - finding.decided.confidence
+    return max(declared, _measured(finding.decided.method) or 0.0) if _is_at_measured_level(finding) else declared
+
+
+def _measured(method: str) -> float | None:
+    """None where no law was tried."""
+    of_rows = measured_rate(method)
+    return latency.MEASURED.get(family(method)) if of_rows is None else of_rows
+
+
+def _is_at_measured_level(finding: Finding) -> bool:
+    return finding.decided is not None and math.isclose(1 - (finding.decided.confidence or 0.0), MEASURED_AT)
 
 
 def _over_all_evaluations(evidence: Evidence, alpha: float) -> list[str]:
@@ -199,4 +236,6 @@ def _weaker(gate: GateResult, finding: Finding, waived: set[str]) -> str | None:
         return "no-harm check" if "watched" in finding.detail or finding.code == "watched" else "claim no_harm"
     if "approximate" in finding.decided.method or "bootstrap" in finding.decided.method:
         return "by an approximate method"
-    return None
+    if finding.decided.method == "none":  # nothing can pass by it
+        return ""
+    return None if _measured(finding.decided.method) is not None else "its error rate was not measured"
