@@ -215,6 +215,7 @@ def test_a_point_ratio_needs_no_quiet_runner(tmp_path: Path) -> None:
 COMPLAINTS = [
     (["p99_ms <= 20"], {"requests": 200}, "'p99_ms <= 20': 200 requests can never decide it; write load: {requests: 299} or more"),
     (["p999_ms <= champion * 2"], {}, "'p999_ms <= champion * 2': 2,000 requests can never decide it; write load: {requests: 2995} or more"),
+    (["p99_ms <= 20"], {"stall": 20}, "'p99_ms <= 20': 2,000 requests can never decide it with stalls of 20; write load: {requests: 5980} or more"),
     (["p50_ms(batch=8) <= 20"], {}, "'p50_ms(batch=8) <= 20': no load of batch_size 8 is sent; known: 1"),
     (["p50_ms <= 20"], {"batch_size": [1, 8]}, "'p50_ms <= 20' does not say for which batch; write p50_ms(batch=1)"),
     (["p50_ms <= champion + 5"], {}, "'p50_ms <= champion + 5': times of two models are compared by a factor; write champion * 1.1"),

@@ -38,6 +38,7 @@ gates:
     require:                                 # {tolerances}
 {lines}{first}{each_slice}
   # - gate: latency
+  #   load: {{rate: 100/s, requests: 12000, stall: 20}}   # stalls of up to 20 requests in a row are allowed for
   #   require: [p99_ms <= champion * 1.5, errors <= 0]
 
 # Who signs. Without this block nothing can be promoted.

@@ -89,9 +89,11 @@ class Latency(Gate):
         elif line.limit.relative and line.limit.sign != "*" and line.subject in _BY_FACTOR:
             how = "rates" if line.subject == "throughput_rps" else "times"
             yield f": {how} of two models are compared by a factor; write champion * {0.9 if how == 'rates' else 1.1}"
-        least = None if line.op == ">=" else least_requests(line)
+        stall = self.load.stall
+        least = None if line.op == ">=" else least_requests(line, stall=stall)
         if least is not None and planned is not None and planned < least:
-            yield f": {planned:,} requests can never decide it; write load: {{requests: {least}}} or more"
+            stalls = f" with stalls of {stall:,}" if stall else ""
+            yield f": {planned:,} requests can never decide it{stalls}; write load: {{requests: {least}}} or more"
 
     def with_metadata_defaults(self, case: Case) -> Gate:
         """With the serving requirements of the candidate's metadata, `{"serving": {"p99_ms": 50, "batch": 32, …}}`.

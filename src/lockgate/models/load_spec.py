@@ -37,7 +37,10 @@ class Closed(Config):
 
 
 class Load(Config):
-    """How requests arrive: an open loop at a rate (response time, from the intended send time), or a closed loop."""
+    """How requests arrive: an open loop at a rate (response time, from the intended send time), or a closed loop.
+
+    stall: how many requests in a row may be slow, or fail, together; percentiles and shares of errors count them as one.
+    """
 
     rate: Rate | None = None
     arrivals: Literal["poisson", "constant"] = "poisson"
@@ -46,6 +49,7 @@ class Load(Config):
     warmup: int = Field(default=20, ge=0, le=100_000)
     batch_size: int | tuple[int, ...] = Field(default=1)
     duration: Duration | None = None
+    stall: int | None = Field(default=None, ge=1, le=MOST)
 
     @model_validator(mode="after")
     def _one_loop(self) -> Load:

@@ -148,7 +148,7 @@ class _Plan:
             return Outlook(name, (), 0, None, "unknown", f"not planned: {gate.gate} is read as text until it runs")
         load = gate.own_load
         if load is not None:
-            return timed_outlook(name, requirement, subject, requests=load.planned, blocks=load.blocks)
+            return timed_outlook(name, requirement, subject, load=load)
         if subject.counted:
             table = self._label_tables.get(self.pipeline.data_of(gate) or "") if gate.by_group else None
             return counted_outlook(name, requirement, units=None if table is None else table.rows, unit="requests")

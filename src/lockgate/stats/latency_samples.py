@@ -173,14 +173,16 @@ def spanned(statistic: Statistic, whole: Times) -> Span:
     return least, least if high is low else statistic(high)  # type: ignore[arg-type]
 
 
-def resemblance(blocks: Sequence[Times], *, share: float, threshold: float) -> Resemblance:
+def resemblance(blocks: Sequence[Times], *, share: float, threshold: float, level: bool = True) -> Resemblance:
     """How requests above the threshold, the percentile of this share of all blocks, follow each other.
 
-    Of a folded block it is those above the block's own percentile, and no further apart than LAGS requests. Blocks that
+    level: whether blocks that lie above it more often than others count, or each is taken about its own mean. Of a folded block
+    it is those above the block's own percentile, about its own mean, and no further apart than LAGS requests. Blocks that
     differ from each other are for `design_effect` to see.
     """
     exact = [block for block in blocks if isinstance(block, Exact)]
     over = [(block.values > threshold).astype(np.float64) for block in exact]
     mean = sum(float(indicator.sum()) for indicator in over) / max(1, sum(map(len, over)))
+    centred = [indicator - (mean if level or not len(indicator) else indicator.mean()) for indicator in over]
     parts = [block.resemblance[share] for block in blocks if isinstance(block, Folded)]
-    return Resemblance.pooled([Resemblance.from_blocks([indicator - mean for indicator in over]), *parts])
+    return Resemblance.pooled([Resemblance.from_blocks(centred), *parts])

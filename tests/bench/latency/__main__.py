@@ -13,7 +13,7 @@ import time
 from bench.decisions.bars import Bar
 from bench.grids import Grids, printed, report, workers
 
-from . import limits, live, ratios, stalls
+from . import limits, live, rare_stalls, ratios, stalls
 
 SIMS = 1_000
 RUNS = 100
@@ -22,7 +22,7 @@ RUNS = 100
 def main() -> int:
     """Print everything; 1 if a bar is missed."""
     parser = argparse.ArgumentParser(prog="bench.latency", description=__doc__)
-    parser.add_argument("--only", choices=("L1", "L3", "L4", "live"))
+    parser.add_argument("--only", choices=("L1", "L3", "L4", "L5", "live"))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     sims = int(os.environ.get("SIMS", SIMS))
@@ -31,6 +31,7 @@ def main() -> int:
         "L1": (limits.HEADER, limits.grid(sims)),
         "L3": (ratios.HEADER, ratios.grid(sims)),
         "L4": (stalls.HEADER, stalls.grid()),
+        "L5": (rare_stalls.HEADER, rare_stalls.grid(sims)),
     }
     bars: list[Bar] = []
     with workers(given.workers) as pool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize, signal, special
 
 Floats = np.ndarray
 MEDIAN_MS = 10.0
@@ -17,6 +17,9 @@ SLOW_SHARE = 0.02
 BURST_REQUESTS = 20
 BURST_SHARE = 0.1
 BURST_FACTOR = 3.0
+STALL_EVERY = 90
+STALL_FACTOR = 20.0
+STALL_SIGMA = 0.2
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,45 @@ def bursts(sigma: float = 0.2) -> Law:
     return Law("bursts", draw, _mixture(sigma, {MEDIAN_MS: 1 - BURST_SHARE, MEDIAN_MS * BURST_FACTOR: BURST_SHARE}))
 
 
+@dataclass(frozen=True)
+class RareStalls:
+    """One request in ninety takes twenty times as long: `length` in a row, once in ninety times as many.
+
+    drawn: whether the length of each is drawn from the geometric law of that mean.
+    """
+
+    length: int
+    drawn: bool = False
+
+    @property
+    def name(self) -> str:
+        lengths = f"about {self.length}" if self.drawn else f"{self.length}"
+        return f"{lengths} in a row, 1 in {STALL_EVERY * self.length:,}"
+
+    def draw(self, generator: np.random.Generator, n: int) -> Floats:
+        slow = np.zeros(n, np.bool_)
+        gap = (STALL_EVERY - 1) * self.length
+        place = int(generator.geometric(1 / gap)) - 1
+        if generator.random() < 1 / STALL_EVERY:  # the run begins amid one
+            place = -int(generator.integers(0, self.length))
+        while place < n:
+            length = int(generator.geometric(1 / self.length)) if self.drawn else self.length
+            slow[max(place, 0) : max(place + length, 0)] = True
+            place += length + int(generator.geometric(1 / gap))
+        return MEDIAN_MS * np.where(slow, STALL_FACTOR, 1.0) * np.exp(generator.normal(0, STALL_SIGMA, n))
+
+
+def drifting(rho: float, sigma: float = 0.3) -> Law:
+    """Log-normal times, each like the one before it: autoregression of the first order."""
+
+    def draw(generator: np.random.Generator, n: int) -> Floats:
+        steps = generator.normal(0, math.sqrt(1 - rho * rho), n)
+        steps[0] = generator.normal()
+        return MEDIAN_MS * np.exp(sigma * signal.lfilter([1.0], [1.0, -rho], steps))
+
+    return Law(f"autoregression {rho:g}", draw, lognormal(sigma).quantile)
+
+
 def _mixture(sigma: float, parts: Mapping[float, float]) -> Callable[[float], float]:
     """p → the percentile of log-normals of these medians and shares."""
 
@@ -74,4 +116,14 @@ def _mixture(sigma: float, parts: Mapping[float, float]) -> Callable[[float], fl
     return quantile
 
 
-LAWS = {law.name: law for law in (lognormal(0.1), lognormal(0.2), lognormal(0.3), two_modes(), bursts())}
+LAWS = {
+    law.name: law
+    for law in (
+        lognormal(0.1),
+        lognormal(0.2),
+        lognormal(0.3),
+        two_modes(),
+        bursts(),
+        *(drifting(rho) for rho in (0.5, 0.9, 0.99)),
+    )
+}

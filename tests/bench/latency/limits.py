@@ -83,8 +83,8 @@ class LimitRow:
 def grid(sims: int) -> list[LimitCell]:
     return [
         LimitCell(law, subject, requests, sims)
-        for law in ("log-normal 0.3", "2 % slow mode", "bursts")
+        for law in ("log-normal 0.3", "2 % slow mode", "bursts", *(law for law in LAWS if law.startswith("auto")))
         for subject in ("p50_ms", "p95_ms", "p99_ms")
-        for requests in ((3_000, 10_000) if law == "bursts" else (400, 1_000, 3_000))
+        for requests in ((400, 1_000, 3_000) if law in ("log-normal 0.3", "2 % slow mode") else (3_000, 10_000))
         if requests >= (least_requests(parse(f"{subject} <= 1")) or 0)
     ]

@@ -108,7 +108,7 @@ metrics on holdout
 latency on holdout: about 30 s of requests
   r1  p99_ms <= champion * 1.1
       overall: not planned: how much 20 blocks of 150 requests a model differ (30 requests beyond it in all) is known when \
-they were sent
+they were sent; a rare stall of over 10 requests in a row would go unseen: see load.stall
   r2  errors <= 0
       overall: counted among 3,000 requests; none among them leaves up to 0.09981 % unseen
 assumed: the two models disagree on 5 % of rows, and their scores correlate 0.9; the champion's auc is 0.85 and its average \
@@ -243,7 +243,7 @@ gates:
   - gate: latency
     name: closed
     data: holdout
-    load: {{closed: {{concurrency: 1}}, requests: 600}}
+    load: {{closed: {{concurrency: 1}}, requests: 600, stall: 2}}
     require: [p99_ms <= 20, rss_mb <= 900]
 """
 
@@ -295,16 +295,16 @@ models that disagree on 5 % of requests pass
 open on holdout: about 30 s of requests
   r1  p99_ms <= 20
       overall: has power: passes while at most 20 of 3,000 requests take longer, with 90 % power where at most 0.51 \
-% truly do; fewer count where requests resemble each other
+% truly do; fewer count where requests resemble each other; a rare stall of over 10 requests in a row would go unseen: see load.stall
   r2  p95_ms <= 20
       overall: has power: passes while at most 130 of 3,000 requests take longer, with 90 % power where at most 3.8 \
-% truly do; fewer count where requests resemble each other
+% truly do; fewer count where requests resemble each other; a rare stall of over 50 requests in a row would go unseen: see load.stall
   r3  mean_ms <= 9
       overall: not planned: how much 20 blocks of 150 requests a model differ is known when they were sent
 closed on holdout: 1,200 requests, 1 at a time; 1.2 s for every ms that one takes
   r1  p99_ms <= 20
-      overall: has power: passes while at most 1 of 600 requests take longer, with 90 % power where at most 0.088 % \
-truly do; fewer count where requests resemble each other
+      overall: has power: passes while at most 0 of 600 requests take longer, with 90 % power where at most 0.035 % \
+truly do; fewer count where requests resemble each other; stalls of up to 2 requests in a row are allowed for
   r2  rss_mb <= 900
       overall: counted: a fact of the run, without an error rate
 """

@@ -304,6 +304,14 @@ class TestRisk:
         assert risk_sentence(run_of(gate_of(PASSED, finding))) == RATE.format(7.8, f"Not covered: {said}. ")
         assert risk_sentence(run_of(gate_of(finding))) == f"Nothing that counts here carries an error rate ({said})."
 
+    def test_a_line_on_latency_keeps_its_rate_for_stalls_that_could_be_seen(self) -> None:
+        """Of longer ones nothing is promised, and that is named."""
+        line = replace(PASSED, detail={"rarest_stall": 1001, "longest_stall": 10})
+
+        assert risk_sentence(run_of(gate_of(line))) == RATE.format(
+            7.8, "Not covered: metrics/r1 (stalls of over 10 requests in a row). "
+        )
+
     def test_warnings_and_waivers_are_named(self) -> None:
         """A waiver that expired is none."""
         other = replace(PASSED, id="metrics/r2/overall", requirement="r2")

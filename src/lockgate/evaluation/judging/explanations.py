@@ -77,7 +77,22 @@ class Explanation:
         return "unknown" if value is None else f"{short(value)}{' ' + unit if unit else ''}"
 
     def reason(self, verdict: Verdict) -> str:
-        """The value, its interval and the limit."""
+        """The value, its interval, the limit, and what of slow requests the run could not have seen."""
+        return self._compared(verdict) + self._stalls(verdict)
+
+    def _stalls(self, verdict: Verdict) -> str:
+        if verdict is Verdict.PASS and "rarest_stall" in self.detail:
+            return f"; {unseen_stalls(self.detail)}"
+        if verdict is Verdict.INCONCLUSIVE and self._stalls_too_long:
+            return f"; it is where no stall is longer than {self.detail['longest_stall']:,} requests, and load.stall is {self.detail['stall']:,}"
+        return ""
+
+    @property
+    def _stalls_too_long(self) -> bool:
+        """Whether nothing but the stalls that the pipeline allows for keep the line from being decided."""
+        return 0 < self.detail.get("longest_stall", 0) < self.detail.get("stall", 0) and "too_few" not in self.detail
+
+    def _compared(self, verdict: Verdict) -> str:
         estimate = self.estimate
         if estimate.problem is not None:
             rows = f" ({counted_words(estimate.rows, estimate.counted_in)})" if estimate.rows else ""
@@ -174,6 +189,9 @@ class Explanation:
             return "let the model return probabilities, or require a ranking metric such as auc"
         if self.code in _MEASUREMENT_REMEDIES:
             return _MEASUREMENT_REMEDIES[self.code]
+        if self._stalls_too_long:
+            enough = math.ceil(estimate.rows * self.detail["stall"] / self.detail["longest_stall"])
+            return f"about {rounded(enough)} requests of the same kind would decide"
         if estimate.on == "value" and estimate.value is not None:
             other = self._other_limit(estimate.value)
             if other is not None:
@@ -214,6 +232,15 @@ class Explanation:
     def _other_tolerance(self) -> str:
         tolerance = self.detail.get("smallest_tolerance")
         return "" if tolerance is None else f", or {tolerance_text(self.requirement, float(tolerance))},"
+
+
+def unseen_stalls(detail: Mapping[str, Any]) -> str:
+    """Which stalls could not have been seen in the run, by the detail of a finding on latency or failures that passes."""
+    rarer, longest = f"rarer than one in {detail['rarest_stall']:,}", detail.get("longest_stall")
+    stalls = (
+        f"stalls {rarer} requests" if longest is None else f"stalls of over {longest:,} requests in a row, {rarer},"
+    )
+    return f"{stalls} could not have been seen in this run"
 
 
 def cause(finding: Finding) -> str:

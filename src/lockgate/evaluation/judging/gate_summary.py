@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lockgate.evaluation.judging.explanations import unseen_stalls
 from lockgate.evaluation.judging.measured_rates import family, measured_rate
 from lockgate.evaluation.judging.number_format import percent, short, slice_words
 from lockgate.evaluation.latency import measured_rates as latency
@@ -36,7 +37,7 @@ def summary(findings: Sequence[Finding], *, not_asked: int = 0, look: str | None
     if not findings:
         clauses = ["nothing was measured"]
     elif all(finding.verdict is Verdict.PASS for finding in findings):
-        clauses = [_passed(findings), *_unseen_losses(findings)]
+        clauses = [_passed(findings), *_unseen_losses(findings), *_unseen_stalls(findings)]
     else:
         clauses = _stopped(findings)
     merged = {
@@ -120,6 +121,16 @@ def _unseen_losses(findings: Sequence[Finding]) -> list[str]:
     return clauses + ([f"on {unknown} of them nothing says how large a loss would go unseen"] if unknown else [])
 
 
+def _unseen_stalls(findings: Sequence[Finding]) -> list[str]:
+    """Which stalls could have gone unseen, by the line that bears the shortest ones."""
+    shortest = min(
+        (finding.detail for finding in findings if "rarest_stall" in finding.detail),
+        key=lambda detail: detail.get("longest_stall", math.inf),
+        default=None,
+    )
+    return [] if shortest is None else [unseen_stalls(shortest)]
+
+
 def risk_sentence(evidence: Evidence) -> str | None:
     """The error rate of this run's pass, and what it does not cover. None where nothing was estimated."""
     covered: list[Finding] = []
@@ -141,7 +152,9 @@ def risk_sentence(evidence: Evidence) -> str | None:
             if kind is None:
                 covered.append(finding)
                 of_rows += [finding] if gate.kind != "latency" else []
-            elif kind:
+                longest = finding.detail.get("longest_stall")
+                kind = None if longest is None else f"stalls of over {longest:,} requests in a row"
+            if kind:
                 lines = weaker.setdefault(kind, {})
                 lines[f"{gate.name}/{finding.requirement}"] = lines.get(f"{gate.name}/{finding.requirement}", 0) + 1
     if not estimated:

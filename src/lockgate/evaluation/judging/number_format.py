@@ -6,7 +6,7 @@ import math
 
 from lockgate.data.slices.names import SliceKey, shown_label
 
-_SINGULAR = {"rows": "row", "queries": "query"}
+_SINGULAR = {"rows": "row", "queries": "query", "requests": "request"}
 
 
 def counted_words(count: int, counted_in: str = "rows") -> str:

@@ -117,6 +117,7 @@ class InterleavedRun:
                 [stretch.seconds for stretch in stretches(size, "candidate")],
                 [stretch.seconds for stretch in stretches(size, "champion")],
                 self.pairs[size],
+                self.load.stall,
             )
             for size in self.load.sizes
         }

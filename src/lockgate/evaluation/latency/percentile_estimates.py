@@ -6,26 +6,27 @@ They are judged as estimates from scored rows are.
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
+from lockgate.evaluation.latency.order_statistics import RatioFloor, quantile_ends, quantile_test
 from lockgate.evaluation.latency.request_limits import PERCENTILES
+from lockgate.evaluation.latency.unseen_stalls import stall_detail
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.hashing import number
 from lockgate.stats.influence import Spread, bound, design_effect, spread_of_blocks
-from lockgate.stats.latency import aa_noise, mean, percentile, pooled_ratio
+from lockgate.stats.latency import Percentile, aa_noise, mean, percentile, pooled_ratio
 from lockgate.stats.latency_samples import Statistic, Times, pooled, resemblance, spanned, times
 from lockgate.stats.stationarity import mann_kendall
 
 Blocks = Sequence[ArrayLike | Times]
 
+RATIO = "pooled ratio, half-sampled blocks, t"
 RESEMBLING = 1.5  # an autocorrelation time above it makes requests count as fewer; below it may be chance
 UNSTEADY = 0.001  # the p-value of a trend from block to block below which nothing is decided
 
@@ -36,7 +37,8 @@ class BlockLatencies:
 
     candidate, champion: blocks of (n,) float, or folded; block i of one was measured beside block i of the other.
     seconds, champion_s: how long each block took, for rates. pairs: (how many requests both models got, of which only
-    the candidate failed, of which only the champion), of each block, for the comparison of errors.
+    the candidate failed, of which only the champion), of each block, for the comparison of errors. stall: requests in a row
+    that are allowed for as one stall, None where the pipeline names none.
     """
 
     candidate: Blocks
@@ -44,6 +46,7 @@ class BlockLatencies:
     seconds: Sequence[float] = ()
     champion_s: Sequence[float] = ()
     pairs: Sequence[tuple[int, int, int]] = ()
+    stall: int | None = None
 
     @property
     def requests(self) -> int:
@@ -66,7 +69,7 @@ def estimate_latency(name: str, requirement: Requirement, timed: BlockLatencies,
     )
     if requirement.limit.relative:
         assert timed.champion is not None  # noqa: S101  # a relative requirement is evaluated only with a champion
-        return estimate_ratio(blank, requirement, timed.candidate, timed.champion, value, seed=seed)
+        return estimate_ratio(blank, requirement, timed.candidate, timed.champion, value, stall=timed.stall, seed=seed)
     return _absolute(blank, requirement, timed, candidate)
 
 
@@ -82,12 +85,13 @@ def blank_estimate(name: str, requirement: Requirement, timed: BlockLatencies) -
         required=(requirement.op, limit.margin if limit.relative and not by_factor else limit.value),
         on="ratio" if by_factor else "difference" if limit.relative else "value",
         method="none",
+        counted_in="requests",
     )
 
 
 def without_value(estimate: Estimate, problem: tuple[str, str]) -> Estimate:
     """Return the estimate of the same requirement without a value. problem: (code, reason)."""
-    identity = ("requirement", "slice", "rows", "positives", "required", "on", "counted")
+    identity = ("requirement", "slice", "rows", "positives", "required", "on", "counted", "counted_in")
     return Estimate(method="none", problem=problem, **{name: getattr(estimate, name) for name in identity})
 
 
@@ -97,9 +101,20 @@ def statistic(subject: str) -> Statistic:
 
 
 def estimate_ratio(
-    blank: Estimate, requirement: Requirement, candidate: Blocks, champion: Blocks, value: Statistic, *, seed: int
+    blank: Estimate,
+    requirement: Requirement,
+    candidate: Blocks,
+    champion: Blocks,
+    value: Statistic,
+    *,
+    stall: int | None,
+    seed: int,
 ) -> Estimate:
-    """Estimate the candidate's statistic over the champion's from pairs of blocks. value: statistic of pooled blocks."""
+    """Estimate the candidate's statistic over the champion's from pairs of blocks. value: statistic of pooled blocks.
+
+    How blocks differ tells nothing of a stall that did not come: the ratio of two percentiles is shown no nearer to its limit
+    than each of them would be by its own order statistics, were the other one known.
+    """
     confidence = requirement.confidence or CONFIDENCE
     candidate, champion = as_times(candidate), as_times(champion)
     champion_value = spanned(value, pooled(champion))[1]
@@ -116,7 +131,6 @@ def estimate_ratio(
     if ratio.estimate == math.inf:
         return replace(estimate, problem=("requests_failed", "so many requests failed that it is infinite"))
     limit = requirement.limit.value
-    below, above = ratio.p_values(limit)
     up = requirement.op == ">="
     noise = aa_noise(champion, value, seed=seed)
     detail = {"noise_factor": number(noise), "blocks": len(candidate)}
@@ -125,15 +139,40 @@ def estimate_ratio(
         return replace(estimate, method="point")
     ratios = [math.log(first / second) for first, second in _answered(candidate, champion, value)]
     undecidable = _noisy(noise, limit, up=up) or _unsteady(ratios, "the ratio of the two")
+    estimate = replace(estimate, low=ratio.low, high=ratio.high, **_undecidable_fields(undecidable))
+    (below, above), rows = ratio.p_values(limit), estimate.rows
+    if not isinstance(value, Percentile):
+        stalls = stall_detail(requirement, rows, stall=stall)
+        method = f"{RATIO}, approximate"
+    else:
+        floor = RatioFloor(candidate, champion, value)
+        repeats = floor.resemblance(limit)
+        measured = repeats if repeats > RESEMBLING else 1.0
+        effect = max(stall or 1, measured)
+        floors = floor.p_values(limit, effect=effect)
+        below, above = max(below, floors[0]), max(above, floors[1])
+        low, high = floor.ends(effect=effect, alpha=1 - confidence)
+        own = ratio.p_values(limit)[0]
+        stalls = stall_detail(
+            requirement,
+            rows,
+            stall=stall,
+            p_pass=lambda length: max(own, floor.p_values(limit, effect=max(length, measured))[0]),
+        )
+        estimate = replace(estimate, low=_outer(min, ratio.low, low), high=_outer(max, ratio.high, high))
+        method = f"{RATIO}; order statistics of each model"
     return replace(
         estimate,
-        low=ratio.low,
-        high=ratio.high,
         p_pass=above if up else below,
         p_fail=below if up else above,
-        method="pooled ratio, half-sampled blocks, t",
-        **_undecidable_fields(undecidable),
+        method=method,
+        detail={**detail, **stalls},
     )
+
+
+def _outer(outer: Callable[[float, float], float], first: float | None, second: float | None) -> float | None:
+    """The end that lies further out; None where either is unbounded."""
+    return None if first is None or second is None else outer(first, second)
 
 
 def _undecidable_fields(undecidable: tuple[str, str] | None) -> dict[str, Any]:
@@ -186,9 +225,9 @@ def _absolute(blank: Estimate, requirement: Requirement, timed: BlockLatencies, 
     if requirement.subject == "mean_ms":
         sizes = np.array([len(block) for block in blocks], np.float64)
         error = spread_of_blocks(np.array([block.total for block in blocks]), sizes)
-        estimate = replace(blank, value=candidate)
+        estimate = replace(blank, value=candidate, detail=stall_detail(requirement, blank.rows, stall=timed.stall))
         return bound_by_blocks(estimate, requirement, error, blocks=len(blocks), quantity="mean", **steady)
-    return replace(_percentile(blank, requirement, blocks, candidate), **steady)
+    return replace(_percentile(blank, requirement, blocks, candidate, stall=timed.stall), **steady)
 
 
 def bound_by_blocks(
@@ -210,21 +249,30 @@ def bound_by_blocks(
         p_fail=below if up else above,
         se=error.se,
         n_eff=error.n_eff,
-        method="t by block",
+        method="t by block, approximate",
         **fields,
     )
 
 
-def _percentile(blank: Estimate, requirement: Requirement, blocks: Sequence[Times], candidate: float) -> Estimate:
+def _percentile(
+    blank: Estimate, requirement: Requirement, blocks: Sequence[Times], candidate: float, *, stall: int | None
+) -> Estimate:
     p = PERCENTILES[requirement.subject]
-    repeats = resemblance(blocks, share=p, threshold=candidate).time
-    over, sizes = np.array([(block.over(candidate)[1], len(block)) for block in blocks], np.float64).T
-    # Requests count as fewer by how blocks differ, or by how neighbours resemble each other: whichever is more.
-    effect = max(design_effect(over, sizes, over), repeats if repeats > RESEMBLING else 1.0)
-    whole = pooled(blocks)
-    p_values = quantile_test(whole, p, effect=effect)
-    low, high = _ends(whole, p_values, alpha=1 - (requirement.confidence or CONFIDENCE))
-    p_pass, p_fail = p_values(requirement.limit.value)
+    whole, limit = pooled(blocks), requirement.limit.value
+    # Requests count as fewer by how blocks differ, by how neighbours resemble each other, or by the stalls that are allowed
+    # for: whichever is most. Above the limit a few that came together are not lost among all above the percentile.
+    counted = [_clumping(blocks, p, threshold=threshold) for threshold in (candidate, limit)]
+    repeats = max(time for _, time in counted)
+    measured = max(repeats if repeats > RESEMBLING else 1.0, *(between for between, _ in counted))
+    effect = max(stall or 1, measured)
+    low, high = quantile_ends(whole, p, effect=effect, alpha=1 - (requirement.confidence or CONFIDENCE))
+    p_pass, p_fail = quantile_test(whole, p, effect=effect)(limit)
+    stalls = stall_detail(
+        requirement,
+        len(whole),
+        stall=stall,
+        p_pass=lambda length: quantile_test(whole, p, effect=max(length, measured))(limit)[0],
+    )
     return replace(
         blank,
         value=candidate,
@@ -235,41 +283,16 @@ def _percentile(blank: Estimate, requirement: Requirement, blocks: Sequence[Time
         p_fail=p_fail,
         n_eff=len(whole) / effect,
         method="order statistics, fewer by how much requests resemble each other",
-        detail={"design_effect": number(effect), "autocorrelation_time": number(repeats), "blocks": len(blocks)},
+        detail={
+            "design_effect": number(effect),
+            "autocorrelation_time": number(repeats),
+            "blocks": len(blocks),
+            **stalls,
+        },
     )
 
 
-def quantile_test(times: Times, p: float, *, effect: float) -> Callable[[float], tuple[float, float]]:
-    """Return limit → (p_pass, p_fail) of `p-quantile <= limit`, exact for independent values, whose effect is 1.
-
-    Requests that lie close together in time resemble each other; they then count as fewer, by `effect`. A binned value
-    counts as over the limit for the one claim where it may be, for the other where it must be.
-    Source: binomial test of a quantile (Conover 1999, Practical Nonparametric Statistics, §3.2).
-    """
-    n = len(times) / effect
-
-    def p_values(limit: float) -> tuple[float, float]:
-        # Were the quantile exactly the limit, Binomial(n, 1 - p) values would lie over it: p_pass is the probability of as
-        # few as these, p_fail of as many. The beta function also takes the fractional counts that `effect` leaves.
-        surely, possibly = (count / effect for count in times.over(limit))
-        p_pass = float(special.betaincc(possibly + 1, n - possibly, 1 - p)) if possibly < n else 1.0
-        p_fail = float(special.betainc(surely, n - surely + 1, 1 - p)) if surely else 1.0
-        return p_pass, p_fail
-
-    return p_values
-
-
-def _ends(
-    times: Times, p_values: Callable[[float], tuple[float, float]], *, alpha: float
-) -> tuple[float | None, float | None]:
-    """The measured values between which the tests leave the percentile; None where no value is an end.
-
-    A limit at the upper end, or above, is met; one below the lower end is violated. Both tests are monotonic in the
-    limit, so the ends are found by bisection.
-    """
-    lows, highs = (np.unique(ends[np.isfinite(ends)]) for ends in times.ranked()[:2])
-    upper = bisect_left(highs, x=True, key=lambda value: p_values(float(value))[0] <= alpha)
-    lower = bisect_left(lows, x=True, key=lambda value: p_values(float(value))[1] > alpha)
-    return (float(lows[lower]) if 0 < lower < len(lows) else None), (
-        float(highs[upper]) if upper < len(highs) else None
-    )
+def _clumping(blocks: Sequence[Times], p: float, *, threshold: float) -> tuple[float, float]:
+    """How many requests count as one, of those above the threshold: (by how blocks differ, by how neighbours resemble)."""
+    over, sizes = np.array([(block.over(threshold)[1], len(block)) for block in blocks], np.float64).T
+    return design_effect(over, sizes, over), resemblance(blocks, share=p, threshold=threshold).time

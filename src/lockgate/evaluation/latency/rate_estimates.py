@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate, absolute_limit
 from lockgate.evaluation.latency.percentile_estimates import (
@@ -18,12 +17,13 @@ from lockgate.evaluation.latency.percentile_estimates import (
     bound_by_blocks,
     estimate_ratio,
 )
+from lockgate.evaluation.latency.unseen_stalls import stall_detail
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
 from lockgate.hashing import number
 from lockgate.stats.influence import design_effect, spread
 from lockgate.stats.latency_samples import Times
-from lockgate.stats.proportions import tango, tango_p
+from lockgate.stats.proportions import binomial_at_least, binomial_at_most, korn_graubard, tango_interval, tango_p
 
 RATES = ("throughput_rps", "error_rate")
 
@@ -43,7 +43,7 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
     champion = _answered(as_times(timed.champion or ()), timed.champion_s)
     value = _per_second(np.concatenate(candidate))
     if requirement.limit.relative:
-        return estimate_ratio(blank, requirement, candidate, champion, _per_second, seed=seed)
+        return estimate_ratio(blank, requirement, candidate, champion, _per_second, stall=timed.stall, seed=seed)
     estimate = replace(blank, candidate=value, value=value, limit=absolute_limit(requirement, None))
     if requirement.claim == "point":
         return estimate
@@ -51,9 +51,8 @@ def _throughput(blank: Estimate, requirement: Requirement, timed: BlockLatencies
     # the influence of each block on a ratio of two sums (delta method)
     error = spread((table[:, 0] - value * table[:, 1]) / table[:, 1].mean())
     blocks = len(table)
-    return bound_by_blocks(
-        estimate, requirement, error, blocks=blocks, quantity="throughput", detail={"blocks": blocks}
-    )
+    detail = {"blocks": blocks, **stall_detail(requirement, timed.requests, stall=timed.stall)}
+    return bound_by_blocks(estimate, requirement, error, blocks=blocks, quantity="throughput", detail=detail)
 
 
 def _answered(blocks: Sequence[Times], seconds: Sequence[float]) -> list[NDArray[np.float64]]:
@@ -72,12 +71,12 @@ def _errors(blank: Estimate, requirement: Requirement, timed: BlockLatencies) ->
     rate = _share(blocks)
     if not requirement.limit.relative:
         estimate = replace(blank, candidate=rate, value=rate, limit=absolute_limit(requirement, None))
-        return estimate if requirement.claim == "point" else _binomial(estimate, requirement, blocks)
+        return estimate if requirement.claim == "point" else _binomial(estimate, requirement, blocks, stall=timed.stall)
     champion = _share(as_times(timed.champion or ()))
     estimate = replace(blank, candidate=rate, champion=champion, limit=absolute_limit(requirement, champion))
     if requirement.claim == "point":
         return replace(estimate, value=rate - champion)
-    return _paired(estimate, requirement, timed.pairs)
+    return _paired(estimate, requirement, timed.pairs, stall=timed.stall)
 
 
 def _share(blocks: Sequence[Times]) -> float:
@@ -85,37 +84,54 @@ def _share(blocks: Sequence[Times]) -> float:
     return sum(block.failed for block in blocks) / total if total else 0.0
 
 
-def _binomial(estimate: Estimate, requirement: Requirement, blocks: Sequence[Times]) -> Estimate:
+def _binomial(estimate: Estimate, requirement: Requirement, blocks: Sequence[Times], *, stall: int | None) -> Estimate:
     """Bound a share by Clopper and Pearson's interval; failures that come together make requests count as fewer."""
     failed, sizes = np.array([(block.failed, len(block)) for block in blocks], np.float64).T
-    effect = design_effect(failed, sizes, failed)
-    n, k = float(sizes.sum()) / effect, float(failed.sum()) / effect
-    alpha = 1 - (requirement.confidence or CONFIDENCE)
-    limit = requirement.limit.value
-    low = float(special.betaincinv(k, n - k + 1, alpha)) if k else 0.0
-    high = float(special.betaincinv(k + 1, n - k, 1 - alpha)) if k < n else 1.0
+    measured = design_effect(failed, sizes, failed)
+    total, failures, limit = float(sizes.sum()), float(failed.sum()), requirement.limit.value
+    effect = max(stall or 1, measured)
+    n, k = total / effect, failures / effect
+
+    def p_pass(length: float) -> float:
+        most = max(length, measured)
+        return binomial_at_most(failures / most, total / most, limit)
+
+    interval = korn_graubard(k, n, confidence=2 * (requirement.confidence or CONFIDENCE) - 1)
     return replace(
         estimate,
-        low=low,
-        high=high,
-        interval=(low, high),
-        p_pass=float(special.betaincc(k + 1, n - k, limit)) if k < n else 1.0,
-        p_fail=float(special.betainc(k, n - k + 1, limit)) if k else 1.0,
+        low=interval.low,
+        high=interval.high,
+        interval=(interval.low, interval.high),
+        p_pass=p_pass(effect),
+        p_fail=binomial_at_least(k, n, limit),
         n_eff=n,
         method="clopper-pearson",
-        detail={"failed": int(failed.sum()), "design_effect": number(effect)},
-        **_floor(n),
+        detail={
+            "failed": int(failures),
+            "design_effect": number(effect),
+            **stall_detail(requirement, int(total), stall=stall, p_pass=p_pass),
+        },
     )
 
 
-def _paired(estimate: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]]) -> Estimate:
+def _paired(
+    estimate: Estimate, requirement: Requirement, pairs: Sequence[tuple[int, int, int]], *, stall: int | None
+) -> Estimate:
     """Compare two shares by Tango's score test: request i of a block has the same rows and due time for both models."""
     sizes, candidate, champion = np.array(pairs, np.float64).T
-    effect = design_effect(candidate - champion, sizes, candidate + champion)
-    total, only, spared = (int(column.sum()) for column in (sizes, candidate, champion))
-    n, b, c = (round(count / effect) for count in (total, only, spared))
-    interval = tango(n - b - c, b, c, 0, confidence=2 * (requirement.confidence or CONFIDENCE) - 1)
-    more, fewer = tango_p(b, c, n, estimate.required[1])
+    measured = design_effect(candidate - champion, sizes, candidate + champion)
+    effect = max(stall or 1, measured)
+    total, only, spared = (float(column.sum()) for column in (sizes, candidate, champion))
+    margin = estimate.required[1]
+
+    def p_values(length: float) -> tuple[float, float]:
+        most = max(length, measured)
+        return tango_p(only / most, spared / most, total / most, margin)
+
+    n, b, c = total / effect, only / effect, spared / effect
+    interval = tango_interval(b, c, n, confidence=2 * (requirement.confidence or CONFIDENCE) - 1)
+    more, fewer = p_values(effect)
+    stalls = stall_detail(requirement, int(total), stall=stall, p_pass=lambda length: p_values(length)[1])
     return replace(
         estimate,
         value=(only - spared) / total,
@@ -123,9 +139,9 @@ def _paired(estimate: Estimate, requirement: Requirement, pairs: Sequence[tuple[
         high=interval.high,
         p_pass=fewer,
         p_fail=more,
-        n_eff=float(n),
+        n_eff=n,
         method="tango score",
-        detail={"only_candidate": only, "only_champion": spared, "design_effect": number(effect)},
+        detail={"only_candidate": int(only), "only_champion": int(spared), "design_effect": number(effect), **stalls},
         **_floor(n),
     )
 

@@ -13,6 +13,7 @@ from lockgate.evaluation.latency.request_limits import PERCENTILES, least_reques
 from lockgate.evaluation.planning.outlook import Outlook
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.requirements.subject import Subject
+from lockgate.models.load_spec import Load
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most
 
 
@@ -27,31 +28,41 @@ def counted_outlook(name: str, line: Requirement, *, units: int | None, unit: st
     return replace(blank, words=words)
 
 
-def timed_outlook(name: str, line: Requirement, subject: Subject, *, requests: int | None, blocks: int) -> Outlook:
-    """Of a requirement on latency or failures. requests: that each model gets; None where time alone ends the load."""
+def timed_outlook(name: str, line: Requirement, subject: Subject, *, load: Load) -> Outlook:
+    """Of a requirement on latency or failures, of which each model gets the requests of this load."""
+    requests, stall = load.planned, load.stall or 1  # None where time alone ends the load
     blank = Outlook(name, (), requests or 0, None, "unknown", "")
     if subject.counted:
         return counted_outlook(name, line, units=requests if line.subject == "errors" else None, unit="requests")
     if line.claim == "point":
         return blank.not_planned()
-    least = least_requests(line)
+    least = least_requests(line, stall=stall)
     if requests is None:
         fewest = "" if least is None else f"; it takes {least:,} at least"
         return blank.not_planned(f"how many requests a closed loop sends in its time is not known{fewest}")
     if least is not None and requests < least:
         return blank.underpowered(f"{requests:,} requests bound nothing; {least:,} are the fewest that can")
     beyond = 1 - PERCENTILES[line.subject] if line.subject in PERCENTILES else line.limit.value
+    unseen = "" if least is None else f"; {_unseen(load.stall, requests * stall // least)}"
     if line.limit.relative or line.op != "<=" or least is None:
-        each = f"{blocks} blocks of {max(requests // max(blocks, 1), 1):,} requests"
+        each = f"{load.blocks} blocks of {max(requests // max(load.blocks, 1), 1):,} requests"
         tail = f" ({round(requests * beyond):,} requests beyond it in all)" if line.subject in PERCENTILES else ""
-        return blank.not_planned(f"how much {each} a model differ{tail} is known when they were sent")
-    most = most_beyond(requests, beyond, alpha=1 - (line.confidence or CONFIDENCE))
+        return blank.not_planned(f"how much {each} a model differ{tail} is known when they were sent{unseen}")
+    most = most_beyond(requests, beyond, alpha=1 - (line.confidence or CONFIDENCE), stall=stall)
     outcome = "take longer" if line.subject in PERCENTILES else "fail"
+    rate = _true_rate(requests / stall, most / stall)
     words = (
         f"has power: passes while at most {most:,} of {requests:,} requests {outcome}, with 90 % power where at most "
-        f"{_rounded_down(100 * _true_rate(requests, most))} % truly do; fewer count where requests resemble each other"
+        f"{_rounded_down(100 * rate)} % truly do; fewer count where requests resemble each other{unseen}"
     )
     return replace(blank, status="decidable", words=words, observed=most / requests)
+
+
+def _unseen(stall: int | None, longest: int) -> str:
+    """What is allowed for of stalls, or how long one may be that nothing is said of."""
+    if stall is not None:
+        return f"stalls of up to {stall:,} requests in a row are allowed for"
+    return f"a rare stall of over {longest:,} requests in a row would go unseen: see load.stall"
 
 
 def flip_rate_outlook(outlook: Outlook, line: Requirement, *, disagreement: float) -> Outlook:
@@ -73,12 +84,12 @@ def flip_rate_outlook(outlook: Outlook, line: Requirement, *, disagreement: floa
     return replace(outlook, status=outlook.status if decidable else "hopeless", words=words)
 
 
-def most_beyond(requests: int, share: float, *, alpha: float) -> int:
+def most_beyond(requests: int, share: float, *, alpha: float, stall: int = 1) -> int:
     """The most requests beyond a limit with which the share beyond it is still shown to be small enough; −1 where none is.
 
-    Source: the order-statistic bound, as MLPerf LoadGen stops early.
+    stall: how many of them count as one. Source: the order-statistic bound, as MLPerf LoadGen stops early.
     """
-    return _edge(requests, lambda beyond: binomial_at_most(beyond, requests, share) > alpha) - 1
+    return _edge(requests, lambda beyond: binomial_at_most(beyond / stall, requests / stall, share) > alpha) - 1
 
 
 def _edge(top: int, holds: Callable[[int], bool]) -> int:
@@ -90,7 +101,7 @@ def _edge(top: int, holds: Callable[[int], bool]) -> int:
     return high
 
 
-def _true_rate(units: int, most: int) -> float:
+def _true_rate(units: float, most: float) -> float:
     """The largest true rate with which at most so many of the units occur with 90 % power."""
     low, high = 0.0, 1.0
     while high - low > 1e-9:
