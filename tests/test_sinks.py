@@ -35,7 +35,6 @@ from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.discrepancy import Discrepancy
 from lockgate.promotion.ledger.entry import Done, Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.outcome import Outcome, require_reason
 from lockgate.reports import FORMATS
 from lockgate.signoff.decision import IgnoredVote, SignoffDecision, missing_text
@@ -94,7 +93,7 @@ def people(text: str) -> dict[str, list[str]]:
     """What commands show as lines, by command."""
     chain = read_chain(ledger(text))
     entry, policy = chain.entries[0], PromotionPolicy()
-    current = standing(chain.finished)
+    current = chain.standing
     vote = Vote("reject", POLICY, text, None, text, NOW, Identity("ssh", text, text))
     ignored = (IgnoredVote(vote, "not_owner", text),)
     return {

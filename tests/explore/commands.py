@@ -17,7 +17,6 @@ from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Entry
 from lockgate.promotion.ledger.holder import Process
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.rollback_consent import RollbackPlan
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot
@@ -229,7 +228,7 @@ def evidence_of(version: str, champion: str, number: int = 0) -> Evidence:
 
 def unapproved(entry: Entry, chain: Chain, command: Command) -> str | None:
     """What is wrong with a claim that was just written, on the ledger before it; None where it had its approval."""
-    before = standing(chain.finished)
+    before = chain.standing
     if entry.kind == "rolled_back":
         plan = RollbackPlan(MODEL, str(entry.source), str(entry.target), str(entry.prev))
         return None if tuple(entry.votes) == (sha256(plan.bytes),) else "an owner approved another rollback"

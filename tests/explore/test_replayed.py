@@ -14,7 +14,6 @@ from explore.scenarios import MOVES, NIGHT
 from explore.tape import Direct, Ended, Request, play
 from explore.world import Explorer, Store
 from helpers.promoting import Models
-from lockgate.promotion.ledger.standing import standing
 
 Step = tuple[int, Request]
 
@@ -95,5 +94,5 @@ def test_a_real_registry_answers_as_the_explored_one(
     chain = Store(keys).chain
     assert chain.bad is None
     if ended.fault is None:
-        assert standing(chain.finished).production == "1"
+        assert chain.standing.production == "1"
         assert dict(real.answer(Request("aliases")))["production"] == "1"

@@ -15,7 +15,6 @@ from explore.tape import VERSIONS, Answer, Direct, Ended, Failure, Request, Tape
 from helpers.promoting import PROMOTION
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
-from lockgate.promotion.ledger.standing import standing
 
 PATIENCE = 120  # seconds that a command after anything may wait in all
 JUMP = int(PROMOTION.lease.total_seconds()) + 1  # how time passes: just longer than a lease
@@ -391,7 +390,7 @@ class Explorer:
                 wrong = self._older(before, request, history)
             if wrong is not None:
                 self._violation(f"a move without its approval: {wrong}", state, label)
-        place = standing(chain.finished)
+        place = chain.standing
         held = [version for version, its in place.states.items() if its == "production"]
         if len(held) != 1:
             self._violation(f"{len(held)} versions are Production by the ledger", state, label)
@@ -423,7 +422,7 @@ class Explorer:
         store: Store = self.stores.values[state.store]
         if store.chain.unfinished is not None:
             return
-        place = standing(store.chain.finished)
+        place = store.chain.standing
         if not place.aliases.items() <= dict(store.aliases).items():
             self._violation(f"all ended, and aliases are {dict(store.aliases)}, not {place.aliases}", state, "the end")
         if self.scenario.actors[0].switches and store.serving != place.production:
@@ -444,7 +443,7 @@ class Explorer:
                 return f"still waits after {PATIENCE} s"
         after: Store = self.stores.values[store]
         if ended.fault in ("already_production", "withdrawn_target", None):
-            place = standing(after.chain.finished)
+            place = after.chain.standing
             if after.chain.unfinished is not None:
                 return "leaves an entry unfinished"
             if not place.aliases.items() <= dict(after.aliases).items():

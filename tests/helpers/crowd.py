@@ -27,7 +27,6 @@ from lockgate.promotion import apply
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import all_tags, differing_tags
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.operator import Clock
 from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
@@ -162,7 +161,7 @@ class World:
             return [f"the ledger is broken: {chain.bad}"]
         if chain.unfinished is not None:
             return [f"epoch {chain.unfinished.epoch} is unfinished"]
-        place, seen = standing(chain.finished), registry.aliases(self.model)
+        place, seen = chain.standing, registry.aliases(self.model)
         found = [
             f"{name} is {seen.get(name)}, not {version}"
             for name, version in place.aliases.items()

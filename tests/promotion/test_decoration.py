@@ -17,7 +17,6 @@ from helpers import moving
 from helpers.promoting import CI, NOW, PROMOTION, Bench, Clock, Models, evidence, run_folder, signed, ssh_key
 from lockgate.promotion.audit.verify import verify
 from lockgate.promotion.ledger.chain import read_chain
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.publish import publish
 from lockgate.registries.mlflow.registry import MlflowRegistry
@@ -226,7 +225,7 @@ def test_a_production_set_by_hand_begins_the_ledger(models: Models, tmp_path: Pa
 
     chain = read_chain(bench.snapshot[0])
     assert [(entry.kind, entry.target) for entry in chain.entries] == [("adopted", "1"), ("promoted", "2")]
-    assert (standing(chain.finished).standby, bench.proven) == ("1", ["1"])
+    assert (chain.standing.standby, bench.proven) == ("1", ["1"])
     assert any("version 1 held the alias production" in line and "adopted" in line for line in outcome.lines)
     models.registry.set_alias(bench.model, "production", "3")
     assert bench.refusal(evidence(bench.model, third, champion=second)).code == "moved_by_hand"

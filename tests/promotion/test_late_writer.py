@@ -18,7 +18,6 @@ from helpers.promoting import CI, NOBODY, NOW, POLICY, PROMOTION, Clock, Models,
 from lockgate.errors import Refused
 from lockgate.evidence.evidence import Evidence
 from lockgate.promotion.ledger.chain import read_chain
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
@@ -89,7 +88,7 @@ class Bench:
     @property
     def kinds(self) -> list[str]:
         chain = read_chain(self.registry.ledger(self.model).keys()).whole()
-        assert standing(chain.finished).aliases == self.registry.aliases(self.model)
+        assert chain.standing.aliases == self.registry.aliases(self.model)
         return [entry.kind for entry in chain.finished]
 
 

@@ -21,7 +21,6 @@ from lockgate.cli.commands import adopt, promote, rollback
 from lockgate.cli.commands.vote import approve
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.holder import Holder, Process
-from lockgate.promotion.ledger.standing import standing
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.vote import CLOCK_SKEW
 
@@ -64,7 +63,7 @@ class Night:
     @property
     def production(self) -> tuple[str | None, str | None]:
         """By the ledger, and by the alias."""
-        return standing(self.store.chain.finished).production, dict(self.store.aliases).get("production")
+        return self.store.chain.standing.production, dict(self.store.aliases).get("production")
 
 
 @pytest.mark.parametrize("blind", [False, True], ids=["where it died", "elsewhere"])

@@ -21,7 +21,6 @@ from lockgate.promotion import publish as published
 from lockgate.promotion.ledger.chain import read_chain
 from lockgate.promotion.ledger.entry import Done, Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.outcome import Outcome
 from lockgate.promotion.preconditions import make_rollback_proof
 from lockgate.promotion.rollback_proof import ReevaluationResult, RollbackAnswer, RollbackProof
@@ -388,7 +387,7 @@ def test_a_crash_at_any_write_leaves_one_production_and_is_finished_later(bench:
     keys, aliases = bench.snapshot
     chain = read_chain(keys)
     assert (len(chain.entries), chain.bad, chain.unfinished) == (2, None, None)
-    assert aliases == standing(chain.finished).aliases == {"production": "2", "previous": "1"}
+    assert aliases == chain.standing.aliases == {"production": "2", "previous": "1"}
     assert outcome.already == claimed
     assert (len(outcome.forwarded) == 1) == (claimed and not finished)
 

@@ -21,7 +21,6 @@ from lockgate.promotion.audit.history import history
 from lockgate.promotion.audit.status import status
 from lockgate.promotion.audit.verify import verify
 from lockgate.promotion.ledger.chain import read_chain
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.publish import finished_at, publish
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot
@@ -111,7 +110,7 @@ class Night:
         """Of the ledger the finished entries, and the aliases; what stands for nothing may stay, which is told and no more."""
         chain = read_chain(self.registry.ledger(MODEL).keys()).whole()
         assert chain.unfinished is None
-        used = standing(chain.finished).aliases
+        used = chain.standing.aliases
         aliases = {alias: version for alias, version in self.registry.pointers.items() if alias in used}
         return aliases, [(entry.kind, entry.source, entry.target) for entry in chain.finished]
 

@@ -11,7 +11,7 @@ from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Entry, Kind
 from lockgate.promotion.ledger.holder import Holder, Process
 from lockgate.promotion.ledger.policy import PromotionPolicy
-from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.registries.ports import Registry, Stages
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.vote import CLOCK_SKEW
@@ -100,7 +100,7 @@ class RegistryState:
 
     @property
     def standing(self) -> Standing:
-        return standing(self.chain.finished)
+        return self.chain.standing
 
 
 def read_state(registry: Registry, model: str) -> RegistryState:

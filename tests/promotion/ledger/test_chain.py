@@ -40,7 +40,7 @@ def write(*moves: tuple[Kind, str | None], done: bool = True) -> dict[str, str]:
     keys: dict[str, str] = {}
     for number, (kind, version) in enumerate(moves):
         chain = read_chain(keys)
-        place = standing(chain.finished)
+        place = chain.standing
         source = version if kind == "archived" else place.staging if kind == "staged" else place.production
         entry = chain.draft(
             kind,
@@ -60,7 +60,7 @@ def write(*moves: tuple[Kind, str | None], done: bool = True) -> dict[str, str]:
 def stand(*moves: tuple[Kind, str | None]):
     chain = read_chain(write(*moves))
     assert chain.bad is None
-    return standing(chain.finished)
+    return chain.standing
 
 
 def test_an_entry_has_exactly_the_fields_of_the_contract() -> None:

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from helpers.promoting import NOW
 from lockgate.promotion.ledger.projection import all_tags, differing_aliases, differing_tags
-from lockgate.promotion.ledger.standing import standing
 from lockgate.units import utc_text
 from promotion.ledger.test_soak import Record
 
@@ -52,7 +51,7 @@ def test_an_alias_belongs_where_the_ledger_says() -> None:
     record = Record()
     record.add("adopted", "1", NOW)
     record.add("promoted", "2", NOW)
-    wanted = standing(record.chain.finished).aliases
+    wanted = record.chain.standing.aliases
     both = {"production": "2"}
 
     assert differing_aliases(wanted, both, ["1", "2"]) == {"previous": "1"}

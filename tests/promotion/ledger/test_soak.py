@@ -31,7 +31,7 @@ class Record:
 
     def add(self, kind: Kind, version: str, at: datetime, *, done_after: timedelta = timedelta(0)) -> None:
         chain = self.chain
-        place = standing(chain.finished)
+        place = chain.standing
         entry = chain.draft(
             kind,
             source=version if kind == "archived" else place.staging if kind == "staged" else place.production,
@@ -87,11 +87,11 @@ def test_staging_an_archived_version_does_not_end_its_retention() -> None:
     record.add("rolled_back", "2", NOW)
     for version in ("3", "4"):
         record.add("staged", version, NOW + timedelta(days=1))
-    withdrawn = standing(record.chain.finished)
+    withdrawn = record.chain.standing
     record.add("archived", "1", NOW + timedelta(days=2))
     for version in ("1", "4"):
         record.add("staged", version, NOW + timedelta(days=3))
-    archived = standing(record.chain.finished)
+    archived = record.chain.standing
 
     assert (withdrawn.state("3"), withdrawn.is_withdrawn("3")) == ("withdrawn", True)
     assert archived.state("1") == "archived"
@@ -132,7 +132,7 @@ def test_whatever_happens_nothing_is_archived_early(acts: list[tuple[str, str, i
     kept: dict[str, datetime] = {}
     for kind, version, hours, minutes in acts:
         now += timedelta(hours=hours)
-        before = standing(record.chain.finished)
+        before = record.chain.standing
         if kind == "archive":
             soak = soak_of(record.chain, SOAK)
             if soak is None or not soak.is_over(now):
@@ -149,7 +149,7 @@ def test_whatever_happens_nothing_is_archived_early(acts: list[tuple[str, str, i
                 "promoted" if kind == "promoted" else "staged", version, now, done_after=timedelta(minutes=minutes)
             )
         now += timedelta(minutes=minutes)
-        place = standing(record.chain.finished)
+        place = record.chain.standing
         assert [one for one, state in place.states.items() if state == "production"] == [place.production]
         assert place.standby != place.production
         assert place.aliases.get("previous") == place.standby

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from helpers.promoting import CI, NOW
 from lockgate.promotion.ledger.chain import Chain, read_chain
 from lockgate.promotion.ledger.entry import Entry
-from lockgate.promotion.ledger.standing import standing
 from lockgate.promotion.ledger.steps import (
     TURNS,
     Apply,
@@ -54,7 +53,7 @@ class World:
 
     def wanted(self, kind: Any, version: str | None) -> Entry:
         place = self.chain
-        source = standing(place.finished).staging if kind == "staged" else standing(place.finished).production
+        source = place.standing.staging if kind == "staged" else place.standing.production
         return place.draft(kind, source=source, target=version, actor=CI, at=self.now, lease=LEASE)
 
     def steps(self, wanted: Entry | None, *, turn: Turn = "due", breaks: bool = False) -> Iterator[LedgerStep]:
@@ -119,18 +118,18 @@ def test_any_cut_and_any_next_command_end_with_one_production(commands: list[Any
     for kind, version, stop, breaks, deleted, minutes in commands:
         settled = world.run(None, breaks=breaks)
         if isinstance(settled, Settled):
-            place = standing(world.chain.finished)
+            place = world.chain.standing
             target = place.production if kind == "repaired" else version
             if target in world.there:
                 world.run(world.wanted(kind, target), stop=stop, breaks=breaks)
-        if deleted is not None and deleted != standing(world.chain.finished).production:
+        if deleted is not None and deleted != world.chain.standing.production:
             world.delete(deleted)
         world.now += timedelta(minutes=minutes)
     world.now += timedelta(minutes=11)
 
     assert isinstance(world.run(None), Settled)
 
-    place, chain = standing(world.chain.finished), world.chain
+    place, chain = world.chain.standing, world.chain
     assert chain.unfinished is None
     assert [version for version, state in place.states.items() if state == "production"] == [place.production]
     if place.production in world.there:
@@ -148,7 +147,7 @@ def test_serving_follows_the_ledger_wherever_a_promotion_is_cut_off(stop: int, b
 
     world.run(None)
 
-    production = standing(world.chain.finished).production
+    production = world.chain.standing.production
     assert world.serving == (None if production == "1" else "2")
     assert world.aliases["production"] == production
 
@@ -165,7 +164,7 @@ def test_a_switch_that_cannot_work_gives_way_to_a_rollback() -> None:
     world.run(world.wanted("rolled_back", "1"))
 
     assert [world.chain.ending(entry) for entry in world.chain.entries] == ["done", "unswitched", "done"]
-    place = standing(world.chain.finished)
+    place = world.chain.standing
     assert (place.production, place.state("2"), world.serving) == ("1", "withdrawn", "1")
 
 

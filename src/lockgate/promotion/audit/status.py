@@ -10,7 +10,7 @@ from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import MOVES, Entry
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.soak import Soak, soak_of
-from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.ledger.steps import agrees
 from lockgate.promotion.operator import stored_chain
 from lockgate.registries.ports import Registry, Stages, version_order
@@ -148,7 +148,7 @@ def status(registry: Registry, model: str, *, promotion: PromotionPolicy, now: d
     shown_aliases, stages = registry.loaded(model)
     chain, aliases = stored_chain(registry, model), dict(shown_aliases)
     now = registry.time() or now
-    current, entry = standing(chain.finished), chain.override
+    current, entry = chain.standing, chain.override
     problems = _problems(model, chain, current, aliases, now)
     if chain.bad is None and chain.unfinished is None:
         problems += _moved(current, stages)

@@ -18,7 +18,7 @@ from lockgate.promotion.ledger.entry import Entry, is_elsewhere
 from lockgate.promotion.ledger.export import LedgerCopy, changed_since, uncovered
 from lockgate.promotion.ledger.policy import PromotionPolicy
 from lockgate.promotion.ledger.projection import DueProjections, ShownProjections, due_projections
-from lockgate.promotion.ledger.standing import Standing, standing
+from lockgate.promotion.ledger.standing import Standing
 from lockgate.promotion.operator import stored_chain
 from lockgate.promotion.registry_writes import storable
 from lockgate.registries.ports import Registry, Stages, version_order
@@ -134,7 +134,7 @@ def verify(
         due = replace(
             due, aliases={alias: version for alias, version in due.aliases.items() if version in projections.tags}
         )
-    discrepancies += _gone(model, standing(chain.finished), projections.tags, promotion, now)
+    discrepancies += _gone(model, chain.standing, projections.tags, promotion, now)
     runs = PublishedEvidence(registry.evidence(model), chain, scratch)
     discrepancies += runs.problems()
     in_progress = unfinished if busy else None
@@ -149,7 +149,7 @@ def _shown(registry: Registry, model: str) -> ShownProjections:
 
 def _differences(model: str, chain: Chain, projections: ShownProjections, due: DueProjections) -> Iterator[Discrepancy]:
     """What the registry shows otherwise than the ledger, and what holds Production where the ledger has none."""
-    current = standing(chain.finished)
+    current = chain.standing
     for alias, expected in due.aliases.items():
         yield _alias(model, chain, current, alias, projections.aliases.get(alias), expected)
     for alias, holder in due.idle.items():

@@ -10,11 +10,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from lockgate.errors import Refused
 from lockgate.promotion.ledger.entry import MOVES, Done, Ending, Entry, Kind, Source, version_text
 from lockgate.promotion.ledger.holder import Holder
-from lockgate.promotion.ledger.standing import Standing
+from lockgate.promotion.ledger.standing import Standing, standing
 from lockgate.signoff.identity import Identity
 from lockgate.signoff.vote import CLOCK_SKEW
 
@@ -49,10 +50,15 @@ class Chain:
         """The entry that was claimed and not yet done; only the last one can be."""
         return self.last if self.last is not None and self.last.epoch not in self.done else None
 
-    @property
+    @cached_property
     def finished(self) -> tuple[Entry, ...]:
         """The entries that count, in order: those that ended and were not abandoned."""
         return tuple(entry for entry in self.entries if self.ending(entry) not in (None, "abandoned"))
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Where every version stands by them."""
+        return standing(self.finished)
 
     @property
     def moves(self) -> tuple[Entry, ...]:
@@ -118,13 +124,13 @@ class Chain:
         A writer that is alive ends its entry within its lease, and nobody else touches it before. So only where somebody
         else ended the entry, after the lease or after it was given up, can a writer still wake that set out to do this.
         """
-        standing, late = Standing(), None
+        current, late = Standing(), None
         for entry in self.entries:
-            mark, after = self.done.get(entry.epoch), standing.after(entry)
+            mark, after = self.done.get(entry.epoch), current.after(entry)
             if mark is not None and after.aliases.get(alias) == version:
                 taken_over = not self.is_held(entry, mark.at) or mark.ending == "abandoned"
                 late = entry if taken_over else late
-            standing = standing if mark is None or mark.ending == "abandoned" else after
+            current = current if mark is None or mark.ending == "abandoned" else after
         return late
 
     def whole(self) -> Chain:
@@ -171,14 +177,14 @@ def read_chain(keys: Mapping[str, str]) -> Chain:
     entries: list[Entry] = []
     done: dict[int, Done] = {}
     failed: dict[int, Done] = {}
-    standing = Standing()
+    current = Standing()
     for epoch in range(1, last + 1):
         text = texts.get(("epoch", str(epoch)))
         if text is None:
             return Chain(tuple(entries), done, f"epoch-{epoch} is missing")
         try:
             entry = Entry.read(text)
-            problem = _misfit(entry, epoch, entries[-1] if entries else None, standing)
+            problem = _misfit(entry, epoch, entries[-1] if entries else None, current)
         except ValueError as error:
             problem = f"cannot be read ({error})"
         if problem is not None:
@@ -199,7 +205,7 @@ def read_chain(keys: Mapping[str, str]) -> Chain:
         if epoch not in done:
             bad = f"done-{epoch} is missing" if epoch < last else None
             return Chain(tuple(entries), done, bad, failed)
-        standing = standing if done[epoch].ending == "abandoned" else standing.after(entry)
+        current = current if done[epoch].ending == "abandoned" else current.after(entry)
     return Chain(tuple(entries), done, failed=failed)
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from lockgate.promotion.ledger.chain import Chain
-from lockgate.promotion.ledger.standing import standing
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ def soak_of(chain: Chain, soak: timedelta) -> Soak | None:
     It counts from the moment when the move to this Production was done, which may be long after it was claimed: a
     promotion that was left unfinished served nobody meanwhile.
     """
-    current = standing(chain.finished)
+    current = chain.standing
     if current.production is None or current.standby is None:
         return None
     move = next(entry for entry in chain.moves if entry.target == current.production and entry.source != entry.target)

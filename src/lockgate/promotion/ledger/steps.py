@@ -9,7 +9,6 @@ from typing import Literal, cast
 
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Ending, Entry
-from lockgate.promotion.ledger.standing import standing
 from lockgate.registries.ports import Stages
 
 TURNS = frozenset({"promoted", "override", "rolled_back", "repaired"})  # what serving has to follow
@@ -108,7 +107,7 @@ def next_step(
     if unfinished is not None:
         if ours is None and unfinished.epoch not in chain.failed:
             return InProgress(unfinished) if chain.is_held(unfinished, now) else Lapsed(unfinished)
-        before = standing(chain.finished)
+        before = chain.standing
         lost = unfinished.target in gone
         after = before if lost else before.after(unfinished)
         aliases = after.aliases
