@@ -12,6 +12,7 @@ from bench.decisions.agreement import AgreementCell
 from bench.decisions.bars import Bar
 from bench.decisions.cells import Cell, run
 from bench.decisions.foretold import ForetoldCell
+from bench.decisions.laws.law import LawCell
 from bench.decisions.losses import LossCell
 from bench.decisions.scores import ScoreCell
 from bench.decisions.shares import PAIRS, ShareCell
@@ -125,6 +126,14 @@ def test_ten_rows_that_carry_all_weight_show_nothing() -> None:
     assert found.units < 11
     assert found.false.max() <= 0.1
     assert found.power.max() <= 0.1
+
+
+def test_heavy_users_of_whom_none_was_seen_to_err_prove_nothing() -> None:
+    """Three users with three rows in ten err in one case of three: by Kish's number of users 30 % of such candidates pass."""
+    found = LawCell("clusters 3 users of 200 rows, 300 of 5: accuracy >= 0.9", sims=40).run()
+
+    assert found.false is not None
+    assert max(line.promised for line in found.false) <= 0.1
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from lockgate.evidence.finding import Finding
 from . import margins
 from .asking import ask, drawing
 from .bars import Bar, standard_error
+from .cited import Measured
 from .margins import AtMargin, at_margin
 
 MARGIN = 0.02
@@ -73,6 +74,10 @@ class ScoreRow:
         cell = self.cell
         head = f" {cell.area:<5g}{cell.correlation:<5g}{cell.prevalence:>8g}{cell.positives:>11,}{cell.rows:>9,}"
         return f"{head}{self.found}"
+
+    @property
+    def measured(self) -> Measured:
+        return {"delong paired": self.found.false}
 
     @property
     def bars(self) -> tuple[Bar, ...]:

@@ -8,9 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
+from lockgate.evaluation.uncertainty.comparison import TANGO
+
 from . import exact, rules
 from .asking import drawing
 from .bars import ALPHA, Bar, standard_error
+from .cited import Measured
 from .rules import Counts, Floats, Verdicts
 
 ACCURACY = 0.80
@@ -132,6 +135,10 @@ class ShareRow:
             )
             for name, (one, rest) in SCENARIOS.items()
         }
+
+    @property
+    def measured(self) -> Measured:
+        return {TANGO: self.expected["D"][0]}
 
     @property
     def bars(self) -> tuple[Bar, ...]:

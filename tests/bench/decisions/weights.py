@@ -14,6 +14,7 @@ from lockgate.stats.effective_size import carriers, effective_number
 
 from .asking import ask_scored, drawing, scored
 from .bars import ALPHA, Bar, standard_error
+from .cited import Measured, of_lines
 
 # A squared error of a right row is uniform in 0.05 to 0.15 before it is squared, of a wrong one in 0.7 to 0.9.
 RIGHT, WRONG = (0.05, 0.15), (0.7, 0.9)
@@ -21,6 +22,11 @@ BRIER_RIGHT, BRIER_WRONG = ((low**2 + low * high + high**2) / 3 for low, high in
 ROWS = ("accuracy >= 0.9", "recall >= 0.9", f"brier <= {BRIER_RIGHT + 0.1 * (BRIER_WRONG - BRIER_RIGHT)!r}",
         "accuracy >= champion - 0.05", f"brier <= champion + {0.05 * (BRIER_WRONG - BRIER_RIGHT)!r}")  # fmt: skip
 FLIPS = ("flip_rate <= 0.1",)
+# By which method each line is decided, of rows with weights and of clusters.
+METHODS = {
+    True: ("clopper-pearson", "clopper-pearson", "influence", "clopper-pearson", "tango score", "influence paired"),
+    False: ("influence",) * 4 + ("influence paired",) * 2,
+}
 AT_LIMIT = (0.025, 0.075, 0.025)  # shares of rows: only the candidate right, only the champion, neither
 BETTER = (0.025, 0.025, 0.025)
 
@@ -56,6 +62,10 @@ class WeightCell:
 
     law: str
     sims: int
+
+    @property
+    def name(self) -> str:
+        return self.law
 
     def table(self, draw: np.random.Generator, *, better: bool) -> dict[str, Any]:
         """label, candidate, champion, and weight or unit."""
@@ -118,6 +128,10 @@ class WeightRow:
         return (
             f" {self.cell.law:<39}{self.units:>6.0f}{self.cell.sims:>6}  {' '.join(rates[:6])}  {' '.join(rates[6:])}"
         )
+
+    @property
+    def measured(self) -> Measured:
+        return of_lines(zip(METHODS[self.cell.law in LAWS], self.false.tolist(), strict=True))
 
     @property
     def bars(self) -> tuple[Bar, ...]:
