@@ -218,13 +218,13 @@ def test_a_perfect_value_is_bounded_by_the_rows_that_carry_it(line: str, spec: d
 
 @pytest.mark.parametrize("weight", [None, "w"])
 def test_rows_that_no_draw_showed_bring_as_much_as_a_row_can(weight: str | None) -> None:
-    """A squared error of 0.25 in each of 60 rows: of a share of 1 − 0.05^(1/60) it could be 1, which adds 0.75 of that."""
+    """A squared error of 0.25 in each of 60 rows: a share of 1 − 0.05^(1/60) could move it by as much as the metric is wide."""
     w = np.where(np.arange(60) < 30, 2.0, 1.0)
     one = ask(["brier <= 0.3"], {"y": np.arange(60) % 2, "candidate": np.full(60, 0.5), "w": w}, weight=weight)[0]
     units = 60 if weight is None else unseen_number(w)
 
-    assert one.high == pytest.approx(0.25 + 0.75 * (1 - 0.05 ** (1 / units)))
-    assert one.low == pytest.approx(0.25 * 0.05 ** (1 / units))
+    assert one.high == pytest.approx(0.25 + 1 - 0.05 ** (1 / units))
+    assert one.low == pytest.approx(0.25 - 1 + 0.05 ** (1 / units))
 
 
 def test_models_that_answer_alike_differ_on_few_rows_at_most() -> None:

@@ -17,7 +17,7 @@ from lockgate.evaluation.metrics.declaration import Metric
 from lockgate.evaluation.requirements.requirement import Requirement
 from lockgate.evaluation.scoring.scored_table import Scored
 from lockgate.evaluation.uncertainty.comparison import Comparison
-from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Summary
+from lockgate.evaluation.uncertainty.metric_value import Bools, MetricValue, Rare, Summary
 from lockgate.stats.effective_size import Weighing, effective_rows
 from lockgate.stats.influence import spread
 
@@ -129,7 +129,8 @@ class SliceRows:
         metric, value = requirement.pick(self.metrics), self._value(role, requirement)
         counts: tuple[float, float] | None = None if self.scored.clusters is not None else value.counts
         if counts is None:
-            return self._summary(metric, value.value, value.psi, value, base=value.base, detail=value.detail)
+            rare = self._rare(metric, value)
+            return self._summary(metric, value.value, value.psi, value, base=value.base, rare=rare, detail=value.detail)
         weighing = None if self.weights is None else self._weighing(value.base)
         if weighing is None or not weighing.uneven:
             return Summary(value.value, NO_SPREAD, 0.0, counts[1], counts=counts, detail=value.detail)
@@ -150,7 +151,8 @@ class SliceRows:
         first, second, judged = candidate.hits, champion.hits, candidate.base
         independent = metric.paired_share and factor == 1.0 and self.scored.clusters is None
         if not independent or first is None or second is None or judged is None:
-            return self._summary(metric, value, psi, candidate, champion, base=base)
+            rare = self._rare(metric, candidate, champion, factor)
+            return self._summary(metric, value, psi, candidate, champion, base=base, rare=rare)
         kinds = first & ~second & judged, second & ~first & judged, judged
         weighing = None if self.weights is None else self._weighing(judged)
         if weighing is None or not weighing.uneven:
@@ -207,6 +209,39 @@ class SliceRows:
         if hidden and error.se > 0:
             error = replace(error, se=math.hypot(error.se, math.sqrt(hidden)))
         return Summary(value, error, size, *self._units(metric, base, weighing), **more)
+
+    def _rare(
+        self, metric: Metric, candidate: MetricValue, champion: MetricValue | None = None, factor: float = 0.0
+    ) -> tuple[Rare, Rare] | None:
+        """The units that would move a value, or a difference, the farthest down and up; None where no cells tell."""
+        ours, theirs = candidate.cells, candidate.cells if champion is None else champion.cells
+        if ours is None or theirs is None:
+            return None
+        pairs = list(zip(ours, theirs, strict=True))  # a champion that is not compared has the factor 0
+        downs = [factor * max(champion_cells) - min(cells) for cells, champion_cells in pairs]
+        ups = [max(cells) - factor * min(champion_cells) for cells, champion_cells in pairs]
+        if metric.classes and metric.positive_class is None:
+            carried = [self._carried(group) for group in self._groups(metric).values()]
+            down, up = (
+                max(
+                    (Rare(units, reach * share) for (units, share), reach in zip(carried, way, strict=True)),
+                    key=lambda rare: rare.reach / rare.units,
+                )
+                for way in (downs, ups)
+            )
+            return down, up
+        units, share = min(self._carried(model.base) for model in (candidate, champion) if model is not None)
+        down, up = (Rare(units, max(1.0, sharp), sharp) for sharp in (share * max(downs), share * max(ups)))
+        return down, up
+
+    def _carried(self, base: Bools | None) -> tuple[float, float]:
+        """(the rows or clusters of a base, by Kish where they weigh unlike; its share of all weight)."""
+        if base is None:
+            return self._weighing_of_all.count[0], 1.0
+        if self.weights is None and self.clusters is None:
+            count = int(np.count_nonzero(base))
+            return count, count / base.size
+        return self._weighing(base).count[0], float(np.average(base, weights=self.weights))
 
     def _units(self, metric: Metric, base: Bools | None, weighing: Weighing | None) -> tuple[float, bool]:
         """(the rows or clusters that carry a metric, those of the smaller class where it needs both; whether they weigh unlike)."""

@@ -13,7 +13,7 @@ from lockgate.evaluation.estimation.sum_request import ROLES, Cuts, SliceCode, r
 from lockgate.evaluation.metrics.calibration import BinSums
 from lockgate.evaluation.metrics.declaration import Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.metric_value import Summary, Undefined, small_sample
+from lockgate.evaluation.uncertainty.metric_value import Rare, Summary, Undefined, small_sample
 from lockgate.stats.influence import Spread, Sums
 
 Floats = NDArray[np.float64]
@@ -121,8 +121,9 @@ class SummedMetrics:
             psi += sign * np.expand_dims(_ratio_influence(metric.sums, counts, model.value, rows), 2 - axis)
         below = np.array(metric.sums.below) > 0
         carries = np.expand_dims(below, 2) | np.expand_dims(below, 1)
-        sums = Sums.from_influence(psi.ravel(), table.ravel().astype(np.float64))
-        return _summary(value, sums, rows, units=int(table[carries].sum()), size=size)
+        sums, units = Sums.from_influence(psi.ravel(), table.ravel().astype(np.float64)), int(table[carries].sum())
+        fewer = round(min(candidate.units, champion.units))  # a model that calls few rows positive is told of by these
+        return _summary(value, sums, rows, units=units, size=size, rare=_rare(psi, rows, fewer))
 
     def bins(self, slice_code: SliceCode) -> BinSums:
         """The bins that the candidate's calibration on a slice is decided by."""
@@ -145,11 +146,19 @@ class SummedMetrics:
         return counts
 
 
-def _summary(value: float, sums: Sums, rows: int, *, units: int, size: float | None = None) -> Summary:
+def _summary(
+    value: float,
+    sums: Sums,
+    rows: int,
+    *,
+    units: int,
+    size: float | None = None,
+    rare: tuple[Rare, Rare] | None = None,
+) -> Summary:
     # The fourth root of Σψ⁴ is at least the largest |ψ|, which itself was not kept; parts that are pooled by
     # differences may leave a little less than nothing.
     largest = max(abs(value) if size is None else size, max(sums.fourth, 0.0) ** 0.25)
-    return Summary(value, sums.spread(rows), largest, units)
+    return Summary(value, sums.spread(rows), largest, units, rare=rare)
 
 
 def _share(share: Share, counts: Ints, rows: int) -> Summary:
@@ -161,10 +170,18 @@ def _share(share: Share, counts: Ints, rows: int) -> Summary:
     value = float((above * counts).sum()) / total
     units = int(counts[below > 0].sum())
     psi = _ratio_influence(share, counts, value, rows)
-    summary = _summary(value, Sums.from_influence(psi.ravel(), counts.ravel().astype(np.float64)), rows, units=units)
+    sums = Sums.from_influence(psi.ravel(), counts.ravel().astype(np.float64))
+    summary = _summary(value, sums, rows, units=units, rare=_rare(psi, rows, units))
     if not share.plain:
         return summary
     return Summary(value, summary.error, summary.size, units, counts=(int((above * counts).sum()), units))
+
+
+def _rare(psi: Floats, rows: int, units: int) -> tuple[Rare, Rare]:
+    """Those that would move a ratio of which so many rows carry the farthest. psi: influence of a row by cell."""
+    share = units / rows / small_sample(rows)
+    down, up = (Rare(units, max(1.0, sharp), sharp) for sharp in (share * float(-psi.min()), share * float(psi.max())))
+    return down, up
 
 
 def _ratio_influence(share: Share, counts: Ints, value: float, rows: int) -> Floats:

@@ -112,4 +112,4 @@ def _mean(values: Floats, inside: Bools, weights: Floats | None, *, share: bool)
     psi[inside] = mean.psi * (values.size / judged)  # the error is the mean of psi over all queries
     counts = share and bool(np.isin(of_judged, (0.0, 1.0)).all())
     left_out = {"queries_left_out": values.size - judged}
-    return MetricValue(mean.value, psi, values == 1.0 if counts else None, inside, left_out)
+    return MetricValue(mean.value, psi, values == 1.0 if counts else None, inside, detail=left_out)

@@ -36,7 +36,8 @@ def measure_share(
     )
     ratio = ratio_of(above, below, weights, among=share.among)
     hits = above > 0 if share.plain else None
-    return MetricValue(ratio.value, ratio.psi, hits, below > 0)
+    mean = float(below.mean()) if weights is None else float(np.average(below, weights=weights))
+    return MetricValue(ratio.value, ratio.psi, hits, below > 0, cells=share.cells(ratio.value, mean))
 
 
 def log_loss(labels: Array, scores: Floats, weights: Floats | None, threshold: float | None) -> MetricValue:
@@ -305,6 +306,7 @@ ON_SCORES = (
         subject=_subject("average_precision", classes=_RANKED),
         minority=True,
         bounds=UNIT,
+        crowded=True,
         sums="ranks",
         # Simulated at an average precision of 0.8 and scores that correlate 0.9, as planning assumes.
         plan=Plan(champion=0.80, pair_variance=0.04, effective=((0.1, 4.5), (1.0, 7.0))),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lockgate.evaluation.requirements.subject import Subject
     from lockgate.evaluation.uncertainty.comparison import Comparison
-    from lockgate.evaluation.uncertainty.metric_value import Floats, MetricValue
+    from lockgate.evaluation.uncertainty.metric_value import Cells, Floats, MetricValue
     from lockgate.stats.influence import Scale
 
 Measure: TypeAlias = "Callable[[Any, Floats, Floats | None, float | None], MetricValue]"
@@ -58,6 +58,13 @@ class Share:
     def by_decision(self) -> bool:
         """Whether the model's decisions choose the rows that are counted below."""
         return any(pair[0] != pair[1] for pair in self.below)
+
+    def cells(self, value: float, mean: float) -> Cells:
+        """[label][decided positive], how far rows of a cell move the ratio, for each of their share of all. mean: of `below`."""
+        return tuple(
+            tuple((above - value * below) / mean for above, below in zip(*pairs, strict=True))
+            for pairs in zip(self.above, self.below, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ class Metric:
     minority: whether the smaller class must be large enough before anything is decided. paired_share: whether two models
     are compared by Tango's test. mean: whether the value is a mean of one number a row on any scale, so that a
     difference is corrected for skewness. bounds: the least and the largest that a row can bring to it, and so of the metric.
+    crowded: whether one row of the other class that is ranked first lowers what each row below it is worth.
     method: what its error is called. counted_in: of what its rows are. classes: the names of several classes, none of a
     binary metric; positive_class: the code of the one that counts as positive, None where none does and rows of all of them are the
     minority that must be large enough. sums: how it is summed up without rows, None where it cannot. curve: the picture that goes with it.
@@ -126,6 +134,7 @@ class Metric:
     paired_share: bool = False
     mean: bool = False
     bounds: tuple[float, float] = (-math.inf, math.inf)
+    crowded: bool = False
     method: str = "influence"
     counted_in: str = "rows"
     classes: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from lockgate.evaluation.metrics import multiclass_arguments
 from lockgate.evaluation.metrics.catalog import DECLARED
 from lockgate.evaluation.metrics.declaration import Measure, Metric, RowLoss, Share
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.metric_value import Bools, Floats, MetricValue, Undefined, mean_of, ratio_of
+from lockgate.evaluation.uncertainty.metric_value import Bools, Cells, Floats, MetricValue, Undefined, mean_of, ratio_of
 from lockgate.models.class_scores import predicted_class
 from lockgate.stats.effective_size import carriers, effective_number
 
@@ -129,18 +129,41 @@ def _macro(metric: Metric, classes: tuple[str, ...]) -> Measure:
         for code, name in enumerate(classes):
             _check_rows(labels == code, weights, f"rows of class {name}")
         value, psi, chosen, still = 0.0, np.zeros(labels.size), predicted_class(scores), list[int]()
-        by_decision = isinstance(metric.sums, Share)
+        by_decision, by_class = isinstance(metric.sums, Share), list[Cells]()
         for code, part in enumerate(parts):
             of_class = part(labels, chosen if by_decision else scores, weights, None)
             value += of_class.value / len(classes)
             psi += of_class.psi / len(classes)
             still += [code] if _is_still(of_class.psi) else []
+            share = float(np.average(labels == code, weights=weights))
+            by_class += [of_class.cells or _ranked_cells(metric, of_class.value, share)]
+        cells = _mean_cells(np.array(by_class), by_decision=by_decision)
         if not by_decision:
-            return Averaged(value, psi, carrier=labels, classes=len(classes), still=tuple(still))
+            return Averaged(value, psi, cells=cells, carrier=labels, classes=len(classes), still=tuple(still))
         carrier = chosen if metric.name == "precision" else labels
-        return Averaged(value, psi, carrier=carrier, classes=len(classes))
+        return Averaged(value, psi, cells=cells, carrier=carrier, classes=len(classes))
 
     return measure
+
+
+def _ranked_cells(metric: Metric, value: float, share: float) -> Cells:
+    """[is of the class](down, up), how far rows that are ranked last, or first, move its value. share: of its rows."""
+    others = share if metric.crowded else 1 - share
+    return tuple((-value / part, (1 - value) / part) for part in (others, share))
+
+
+def _mean_cells(by_class: Floats, *, by_decision: bool) -> Cells:
+    """[class of a row] how far it may move the mean. by_class: (classes, 2, 2), [class][is of it][decided for it, or (down, up)]."""
+    others, inside = by_class[:, 0], by_class[:, 1]
+    if not by_decision:  # a row may rank last in its own class and first in all others at once
+        cells = inside + others.sum(axis=0) - others
+    else:  # it is decided for one class
+        apart = others[:, 1] - others[:, 0]
+        cells = np.add.outer(inside[:, 0] - others[:, 0], apart)
+        np.fill_diagonal(cells, inside[:, 1] - others[:, 0])
+        cells += others[:, 0].sum()
+        cells = np.stack([cells.min(axis=1), cells.max(axis=1)], axis=1)
+    return tuple(map(tuple, (cells / len(by_class)).tolist()))
 
 
 def _mean_loss(name: str, loss: RowLoss) -> Measure:

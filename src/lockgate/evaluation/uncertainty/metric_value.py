@@ -18,6 +18,9 @@ Floats: TypeAlias = "NDArray[np.float64]"
 Bools: TypeAlias = "NDArray[np.bool_]"
 
 
+Cells = tuple[tuple[float, ...], ...]
+
+
 class Undefined(ValueError):
     """The metric has no value on these rows; `code` is stable, the text gives the reason."""
 
@@ -31,13 +34,15 @@ class MetricValue:
     """value: of the metric. psi: (n,) influence of each row, mean zero, small-sample factors included.
 
     base: (n,) bool, the rows that a share is taken over; None where it is all of them. hits: (n,) bool, only of a plain
-    share, for counts and for a paired comparison. detail: what a finding shows besides.
+    share, for counts and for a paired comparison. cells: [label][decided positive], how far a share of all rows that are
+    there would move the value, for each of it; only where rows have such cells. detail: what a finding shows besides.
     """
 
     value: float
     psi: Floats
     hits: Bools | None = None
     base: Bools | None = None
+    cells: Cells | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -53,6 +58,19 @@ class MetricValue:
 
 
 @dataclass(frozen=True)
+class Rare:
+    """Units that could behave otherwise without one of them having come.
+
+    units: the independent ones that carry the value. reach: how far a share of them is taken to move it, for each of that share.
+    sharp: the same as its influence says, which may be less; 0 where it says no other.
+    """
+
+    units: float
+    reach: float = 1.0
+    sharp: float = 0.0
+
+
+@dataclass(frozen=True)
 class Summary:
     """One model's metric on some rows, or its difference from another model's there, as far as tests need it.
 
@@ -60,7 +78,9 @@ class Summary:
     clusters that carry the value, those of the smaller class where it needs both; where they weigh unlike, which is
     `uneven`, as many alike as would show that so little was missed. counts: (k, n) of a plain share of independent rows, effective ones where they are uneven. disagree: (only
     the candidate's, only the champion's, n) hits of a difference of two such shares; `error` is not looked at where either
-    is there. detail: what a finding shows besides.
+    is there. rare: (those that would move the value down the farthest, up), None where any of `units` may
+    move it as far as the metric is wide. detail: what a finding
+    shows besides.
     """
 
     value: float
@@ -68,6 +88,7 @@ class Summary:
     size: float
     units: float
     uneven: bool = False
+    rare: tuple[Rare, Rare] | None = None
     counts: tuple[float, float] | None = None
     disagree: tuple[float, float, float] | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)

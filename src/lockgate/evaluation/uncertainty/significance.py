@@ -17,16 +17,16 @@ from lockgate.evaluation.uncertainty.comparison import (
     Comparison,
     unvaried,
 )
-from lockgate.evaluation.uncertainty.metric_value import Summary
+from lockgate.evaluation.uncertainty.metric_value import Rare, Summary
+from lockgate.evaluation.uncertainty.rare_units import floored, least_distance, widened
 from lockgate.hashing import number
 from lockgate.stats.influence import Scale, Spread, bound
 from lockgate.stats.proportions import binomial_at_least, binomial_at_most, korn_graubard, tango_interval, tango_p
 
+NONE = "none"
+
 Minority = tuple[int, str] | None
 """(rows, their kind) of the smallest group of rows that a metric needs enough of."""
-
-Bounds = tuple[float, float]
-"""The least and the largest that one row can bring to a value."""
 
 
 def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: float, confidence: float) -> Comparison:
@@ -37,13 +37,48 @@ def own(metric: Metric, value: Summary, *, rows: int, fewest: Minority, null: fl
         above, below = binomial_at_least(k, n, null), binomial_at_most(k, n, null)
         se = math.sqrt(share.value * (1 - share.value) / n)
         method = CLOPPER_PEARSON + (EFFECTIVE if value.uneven else "")
-        of_counts = Comparison(share.value, share.low, share.high, above, below, se, float(n), method)
-        return _of_uneven(of_counts, value, metric.bounds, null=null, confidence=confidence)
+        counted = Comparison(share.value, share.low, share.high, above, below, se, float(n), method)
+        if not value.uneven:
+            return counted
+        return _within(metric, floored(counted, _rare(value, metric.bounds), null=null, confidence=confidence))
+    rare = value.rare or _rare(value, metric.bounds)
+    both = _by_influence(metric, value, metric.scale, rare, rows=rows, fewest=fewest, null=null, confidence=confidence)
+    return _within(metric, both)
+
+
+def _within(metric: Metric, comparison: Comparison) -> Comparison:
+    lowest, highest = metric.bounds
+    return replace(comparison, low=max(lowest, comparison.low), high=min(highest, comparison.high))
+
+
+def _by_influence(
+    metric: Metric,
+    value: Summary,
+    scale: Scale,
+    rare: tuple[Rare, Rare],
+    *,
+    rows: int,
+    fewest: Minority,
+    null: float,
+    confidence: float,
+    paired: bool = False,
+) -> Comparison:
+    """A value, or a difference, by t, and by what units that did not come would do. paired: whether it is a difference."""
+    rare = _crowded(rare, confidence) if metric.crowded else rare
+    bounded = all(math.isfinite(side.reach) for side in rare)
     if _is_still(value, rows):
-        return _constant(metric, value, metric.bounds, null=null, confidence=confidence)
-    few = _too_few(metric, value.error, fewest)
-    by_t = _by_t(value, metric.method, metric.scale, null=null, confidence=confidence, few=few)
-    return _of_uneven(by_t, value, metric.bounds, null=null, confidence=confidence)
+        unit = "query" if metric.counted_in == "queries" else "row"
+        # Of uneven rows such a number is an approximation: only where all carry the same is the bound exact.
+        method = f"{'identical' if paired else 'the same'} on every {unit}{EFFECTIVE if value.uneven else ', exact'}"
+        if not bounded:
+            return unvaried(value.value, value.units, null=null, confidence=confidence, method=method)
+        return floored(_nothing_varies(value, method, null), rare, null=null, confidence=confidence)
+    few = _too_few(metric, value.error, fewest, bounded=bounded)
+    method = f"{metric.method} paired" if paired else metric.method
+    by_t = _by_t(value, method, scale, null=null, confidence=confidence, few=few)
+    if bounded and by_t.method == NONE:
+        by_t = replace(by_t, method=f"{method}, score")
+    return widened(by_t, value.error, rare, null=null, confidence=confidence)
 
 
 def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence: float, few: str | None) -> Comparison:
@@ -51,7 +86,7 @@ def _by_t(value: Summary, method: str, scale: Scale, *, null: float, confidence:
     error = value.error
     # Below one degree of freedom t has quantiles of any size, which are no bound. Two rows are two however they are summed.
     if error.n_eff < 2 - 1e-6:
-        return Comparison(value.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, "none", few)
+        return Comparison(value.value, -math.inf, math.inf, 1.0, 1.0, error.se, error.n_eff, NONE, few)
     transform = {"logit": ", logit", "skew": ", skew-corrected", "plain": ""}[scale]
     clustered = "" if error.clusters is None else ", by cluster"
     return Comparison(
@@ -76,17 +111,41 @@ def paired(
     confidence: float,
 ) -> Comparison:
     """Candidate minus champion (or minus a factor of it) on the same rows."""
-    bounds = _of_difference(metric.bounds, requirement.limit.factor)
     if difference.disagree is not None:
-        of_counts = _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
-        return _of_uneven(of_counts, difference, bounds, null=null, confidence=confidence)
-    if _is_still(difference, rows):
-        return _constant(metric, difference, bounds, null=null, confidence=confidence, identical=True)
+        return _tango(metric, difference, null=null, confidence=confidence, up=requirement.op == ">=")
     # A difference of two values within 0 and 1 lies within −1 and 1: there is no logit of it.
     scale: Scale = "skew" if metric.scale == "skew" or metric.mean else "plain"
-    few = _too_few(metric, difference.error, fewest)
-    by_t = _by_t(difference, f"{metric.method} paired", scale, null=null, confidence=confidence, few=few)
-    return _of_uneven(by_t, difference, bounds, null=null, confidence=confidence)
+    rare = difference.rare or _rare(difference, metric.bounds, requirement.limit.factor)
+    return _by_influence(
+        metric, difference, scale, rare, rows=rows, fewest=fewest, null=null, confidence=confidence, paired=True
+    )
+
+
+def _rare(value: Summary, bounds: tuple[float, float], factor: float = 0.0) -> tuple[Rare, Rare]:
+    """Units that bring as little as can be, and the champion's as much, and the other way around.
+
+    No less is taken than the metric is wide. bounds: of one model's. factor: of the champion's value, 0 where it is not compared.
+    """
+    low, high = bounds
+    lowest, highest = (low - factor * high, high - factor * low) if factor else bounds
+    down, up = value.value - lowest, highest - value.value
+    least = high - low if math.isfinite(high - low) else 0.0
+    return Rare(value.units, max(least, down)), Rare(value.units, max(least, up))
+
+
+def _crowded(rare: tuple[Rare, Rare], confidence: float) -> tuple[Rare, Rare]:
+    """Where rows of the other class that are ranked first lower what each row below them is worth.
+
+    Of ρ such rows for each of the class, the precision at a share u of that class is at most u/(u + ρ), and the mean of what it
+    lacks is ρ log(1 + 1/ρ).
+    """
+
+    def reach(side: Rare) -> Rare:
+        ratio = -math.log(1 - confidence) / max(side.units, 1.0)
+        growth = ratio * math.log1p(1 / ratio) / least_distance(replace(side, reach=1.0), 1 - confidence)
+        return replace(side, reach=side.reach * max(1.0, growth))
+
+    return reach(rare[0]), reach(rare[1])
 
 
 def _tango(metric: Metric, difference: Summary, *, null: float, confidence: float, up: bool) -> Comparison:
@@ -97,9 +156,8 @@ def _tango(metric: Metric, difference: Summary, *, null: float, confidence: floa
     # Turned so that the first p-value is the one that the line is passed by: `tango_p` treats its two claims unlike.
     met, violated = tango_p(b, c, n, null) if up else tango_p(c, b, n, -null)
     se = math.sqrt(max((b + c) / n - interval.value**2, 0.0) / n)
-    few = f"{n:.3g} {metric.counted_in}; the test needs 5" if n < MIN_EFFECTIVE_ROWS else None
     uneven = difference.uneven
-    return Comparison(
+    score = Comparison(
         interval.value,
         interval.low,
         interval.high,
@@ -108,9 +166,10 @@ def _tango(metric: Metric, difference: Summary, *, null: float, confidence: floa
         se,
         float(n),
         TANGO + (EFFECTIVE if uneven else ""),
-        few,
+        None,
         {"only_candidate": number(b) if uneven else b, "only_champion": number(c) if uneven else c},
     )
+    return floored(score, _rare(difference, (0.0, 1.0), 1.0), null=null, confidence=confidence)
 
 
 def _is_still(value: Summary, rows: int) -> bool:
@@ -118,82 +177,20 @@ def _is_still(value: Summary, rows: int) -> bool:
     return value.error.se * math.sqrt(rows) <= 1e-12 * value.size
 
 
-def _constant(
-    metric: Metric, summary: Summary, bounds: Bounds, *, null: float, confidence: float, identical: bool = False
-) -> Comparison:
-    """Nothing varies on these rows: a share of at most 1 − alpha^(1/m) of all rows could behave otherwise.
-
-    m: the units that carry the metric. Where a row can bring only so much that share bounds the value too; elsewhere the claim
-    is that 95 % of all rows behave like these, and below the number of rows that shows it nothing bounds the value.
-    """
-    unit = "query" if metric.counted_in == "queries" else "row"
-    # Of uneven rows such a number is an approximation: only where all carry the same is the bound exact.
-    method = f"{'identical' if identical else 'the same'} on every {unit}{EFFECTIVE if summary.uneven else ', exact'}"
-    if not all(map(math.isfinite, bounds)):
-        return unvaried(summary.value, summary.units, null=null, confidence=confidence, method=method)
-    return replace(_unseen(summary, bounds, null=null, confidence=confidence), method=method)
+def _nothing_varies(summary: Summary, method: str, null: float) -> Comparison:
+    """The value alone, without any error: what did not come is yet to bound it."""
+    value = summary.value
+    above, below = float(value <= null), float(value >= null)
+    return Comparison(value, value, value, above, below, 0.0, float(summary.units), method)
 
 
-def _of_difference(bounds: Bounds, factor: float) -> Bounds:
-    """What a row can bring to the difference of one value and `factor` times another."""
-    low, high = bounds
-    return low - factor * high, high - factor * low
-
-
-def _of_uneven(
-    comparison: Comparison, summary: Summary, bounds: Bounds, *, null: float, confidence: float
-) -> Comparison:
-    """What few heavy units could have done unseen, beside what varied; units of one weight change nothing."""
-    return (
-        _wider(comparison, _unseen(summary, bounds, null=null, confidence=confidence)) if summary.uneven else comparison
-    )
-
-
-def _unseen(summary: Summary, bounds: Bounds, *, null: float, confidence: float) -> Comparison:
-    """By the share of rows that could behave otherwise and of which none was drawn, the worst that they could bring.
-
-    On a side without a bound anything is claimed.
-    """
-    value, units = summary.value, summary.units
-    share = 1 - (1 - confidence) ** (1 / max(units, 1))
-    below, above = value - bounds[0], bounds[1] - value
-    return Comparison(
-        value,
-        value - share * below if math.isfinite(below) else math.inf,
-        value + share * above if math.isfinite(above) else -math.inf,
-        _chance_unseen(value - null, below, units),
-        _chance_unseen(null - value, above, units),
-        0.0,
-        float(units),
-        "",
-    )
-
-
-def _chance_unseen(distance: float, room: float, units: float) -> float:
-    """That none of so many units shows those which, at the end of the room, would put the truth that far away."""
-    if math.isinf(room):
-        return 0.0
-    return 1.0 if distance <= 0 else float((1 - min(distance / room, 1.0)) ** units) if room > 0 else 0.0
-
-
-def _wider(first: Comparison, second: Comparison) -> Comparison:
-    """The first, with each end and p-value that claims less: what both show."""
-    return replace(
-        first,
-        low=min(first.low, second.low),
-        high=max(first.high, second.high),
-        p_above=max(first.p_above, second.p_above),
-        p_below=max(first.p_below, second.p_below),
-    )
-
-
-def _too_few(metric: Metric, error: Spread, fewest: Minority) -> str | None:
+def _too_few(metric: Metric, error: Spread, fewest: Minority, *, bounded: bool) -> str | None:
     if fewest is not None and fewest[0] < MIN_MINORITY:
         return f"{fewest[0]} {fewest[1]}; the test needs {MIN_MINORITY}"
     if error.clusters is not None and error.clusters < MIN_CLUSTERS:
         return f"{error.clusters} clusters; the test needs {MIN_CLUSTERS}"
     if error.clusters is not None and error.effective is not None and error.effective < MIN_CLUSTERS:
         return f"{error.clusters} clusters carry as much as {error.effective:.1f} equal ones; the test needs {MIN_CLUSTERS}"
-    if error.n_eff < MIN_EFFECTIVE_ROWS:
+    if not bounded and error.n_eff < MIN_EFFECTIVE_ROWS:
         return f"{error.n_eff:.1f} {metric.counted_in} carry the variance; the test needs {MIN_EFFECTIVE_ROWS:g}"
     return None

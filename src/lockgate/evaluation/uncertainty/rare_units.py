@@ -1,0 +1,132 @@
+"""What a bounded metric can show where few of its units vary, or none of those that could go wrong came.
+
+Influence values see only the variation that came. Of m independent units, none of a share 1 − alpha^(1/m) comes with the chance
+alpha, and these could behave as badly as the metric allows: no end lies nearer than they would move it. Units that did come
+and moved the value as far as a unit can count as in a binomial test, so that few of them need no normal approximation.
+Source: Clopper & Pearson 1934 where none came; Wilson 1927 for the score test of the others.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, Comparison
+from lockgate.evaluation.uncertainty.metric_value import Rare
+from lockgate.stats.influence import Spread
+
+_NORMAL = NormalDist()
+
+
+def floored(first: Comparison, rare: tuple[Rare, Rare], *, null: float, confidence: float) -> Comparison:
+    """A comparison with each end at least as far away as units that did not come would move it. rare: down, up."""
+    down, up = (_Side(side) for side in rare)
+    return _moved(first, down, up, null=null, confidence=confidence)
+
+
+def widened(by_t: Comparison, error: Spread, rare: tuple[Rare, Rare], *, null: float, confidence: float) -> Comparison:
+    """The same of a comparison by t, with the units that came and moved the value as far as can be.
+
+    Where so few carry the variance that t shows next to nothing, the score test bounds it in its stead.
+    """
+    down, up = (_BesideT(side, error.se**2, error.se**4 / max(error.n_eff, 1.0)) for side in rare)
+    return _moved(by_t, down, up, null=null, confidence=confidence)
+
+
+def _moved(first: Comparison, down: _Side, up: _Side, *, null: float, confidence: float) -> Comparison:
+    value, alpha = first.value, 1 - confidence
+    return replace(
+        first,
+        low=value - down.width(value - first.low, alpha) if down.bounded else first.low,
+        high=value + up.width(first.high - value, alpha) if up.bounded else first.high,
+        p_above=down.p(first.p_above, value - null) if value > null and down.bounded else first.p_above,
+        p_below=up.p(first.p_below, null - value) if value < null and up.bounded else first.p_below,
+    )
+
+
+def least_distance(rare: Rare, alpha: float) -> float:
+    """How far the share of the units that may all have stayed away would move a value."""
+    return float(rare.reach * (1 - alpha ** (1 / max(rare.units, 1.0))))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One direction in which units that behave otherwise would move a value."""
+
+    rare: Rare
+
+    @property
+    def bounded(self) -> bool:
+        """Whether they can move it so far and no farther."""
+        return math.isfinite(self.rare.reach)
+
+    def width(self, first: float, alpha: float) -> float:
+        return max(first, least_distance(self.rare, alpha))
+
+    def p(self, first: float, distance: float) -> float:
+        """Of the claim that the truth lies less than this distance, above 0, away."""
+        return max(first, float((1 - min(distance / self.rare.reach, 1.0)) ** self.rare.units))
+
+
+@dataclass(frozen=True)
+class _BesideT(_Side):
+    """variance: of the value. fourth: Σψ⁴/n⁴, which tells how much of it comes from units that moved the value as far as can be."""
+
+    variance: float
+    fourth: float
+
+    @property
+    def step(self) -> float:
+        """How far a single unit moves the value at most."""
+        return (self.rare.sharp or self.rare.reach) / max(self.rare.units, 1.0)
+
+    @property
+    def extreme(self) -> float:
+        """The part of the variance that units make which each moved the value by a step; all of it where so few make it that t is
+        no judge, and the less of it, the more do."""
+        n_eff = self.variance**2 / self.fourth if self.fourth > 0 else math.inf
+        few = math.sqrt(MIN_EFFECTIVE_ROWS / n_eff) ** 3
+        return min(self.variance, max(self.fourth / self.step**2, self.variance * few))
+
+    def width(self, first: float, alpha: float) -> float:
+        few = self._score_width(self.extreme, _critical(alpha, self._share))
+        return super().width(max(few, min(first, self._score_width(self.variance, _critical(alpha, 1.0)))), alpha)
+
+    def p(self, first: float, distance: float) -> float:
+        few = _tail(self._score(self.extreme, distance), self._share)
+        return super().p(max(few, min(first, _tail(self._score(self.variance, distance), 1.0))), distance)
+
+    @property
+    def _share(self) -> float:
+        """From 0 to 1: how much the normal law tells of the units that came and moved the value by a step; of none, nothing."""
+        count = self.extreme / self.step**2
+        return math.sqrt(count / (1 + count))
+
+    def _score(self, variance: float, distance: float) -> float:
+        """distance² / (variance + step · distance · (1 − distance/reach)), a squared standard score."""
+        under_null = variance + self.step * distance * max(1 - distance / self.rare.reach, 0.0)
+        return distance * distance / under_null if under_null > 0 else math.inf
+
+    def _score_width(self, variance: float, critical: float) -> float:
+        """The distance at which the squared score is critical."""
+        half, more = critical * self.step / 2, 1 + critical / max(self.rare.units, 1.0)
+        return (half + math.sqrt(half * half + more * critical * variance)) / more
+
+
+def _tail(squared: float, share: float) -> float:
+    """The p-value of a squared score: exp(−z²), the chance that none came, and far out, by `share`, the larger one of the normal law."""
+    none, normal = math.exp(-squared), 0.5 * math.erfc(math.sqrt(squared / 2))
+    return none if none >= normal else float(none ** (1 - share) * normal**share)
+
+
+def _critical(alpha: float, share: float) -> float:
+    """The squared score of this p-value."""
+    low = -math.log(alpha)
+    if _tail(low, 1.0) <= alpha:
+        return low
+    high = _NORMAL.inv_cdf(1 - alpha) ** 2
+    for _ in range(40):  # to more digits than are shown
+        middle = (low + high) / 2
+        low, high = (middle, high) if _tail(middle, share) > alpha else (low, middle)
+    return high
