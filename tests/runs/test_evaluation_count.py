@@ -134,6 +134,20 @@ def test_each_publication_counts(pipeline: Pipeline, tmp_path: Path) -> None:
     assert counted(pipeline, "r3", "holdout", record=record, published=both)["holdout"].number == 3
 
 
+def test_what_a_publication_remembers_of_its_pull_request_counts(pipeline: Pipeline) -> None:
+    """Each pair of models once, also where another publication remembers it, or is of it."""
+    ids = ("aa", "bb", "cc")
+    others = [
+        json.dumps([{"data": "holdout", "id": id_, "rows": BYTES} for id_ in some]) for some in (ids[:2], ids[1:])
+    ]
+    published = [
+        {"evaluations": json.dumps([{"data": "holdout", "id": id_, "rows": BYTES}]), "earlier_evaluations": earlier}
+        for id_, earlier in zip(("cc", "dd"), others, strict=True)
+    ]
+
+    assert counted(pipeline, "r1", "holdout", published=published)["holdout"].number == 5
+
+
 def test_rows_of_the_last_days_are_others_each_time(pipeline: Pipeline, tmp_path: Path) -> None:
     """So the same models evaluated anew are not repeated."""
     record = EvaluationRecord(tmp_path, "fraud")

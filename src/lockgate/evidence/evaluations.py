@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from lockgate.evidence import stored_json
+from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import held, own_folder
 from lockgate.hashing import canonical
 
 Versions = tuple[str, str | None]
+_MOST = 64  # evaluations of one text, or of one run
 _LONGEST = 4_000  # characters of a fact: databases behind registries keep no more than 5,000
 
 
@@ -56,10 +59,16 @@ class Evaluation:
 
 def written(evaluations: Iterable[Evaluation]) -> str:
     """Evaluations as one short text; of more than fit the last ones."""
-    entries = [evaluation.to_json() for evaluation in dict.fromkeys(evaluations)]
+    entries = [evaluation.to_json() for evaluation in dict.fromkeys(evaluations)][-_MOST:]
     while len(text := canonical(entries).decode()) > _LONGEST:
         entries = entries[1:]
     return text
+
+
+def evaluations_of(evidence: Evidence) -> tuple[Evaluation, ...]:
+    """Those of one run; none where its evidence is from before there were any. Of more than `_MOST`, which nobody has, some."""
+    entries = islice((evidence.document["run"].get("evaluations") or {}).items(), _MOST)
+    return tuple(Evaluation(name, entry.get("rows"), entry["id"]) for name, entry in entries)
 
 
 @dataclass(frozen=True)

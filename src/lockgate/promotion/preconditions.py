@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from lockgate.errors import LockgateError, ModelFault, NotFound, Refused, Waiting
 from lockgate.evidence.completeness import PolicyGates
+from lockgate.evidence.evaluations import Evaluation
 from lockgate.evidence.evidence import Evidence
 from lockgate.hashing import folder_digest
 from lockgate.promotion.ledger.entry import version_text
@@ -32,7 +33,8 @@ UnmetPrecondition = Refused | Waiting
 class PromotionRequest:
     """Evidence whose candidate is to become Production, and the votes on it.
 
-    folder: the run folder, published with `votes` (bytes, signature) where they are not yet in the registry.
+    folder: the run folder, published with `votes` (bytes, signature) where they are not yet in the registry. evaluations:
+    those before it that are on record nowhere else.
     newest: the facts of the newest evidence of its version, where they came with the votes; read anew where it is None.
     override: go over what `OVERRIDABLE` names, where its own quorum says so; where every precondition is met this is an
     ordinary promotion.
@@ -42,6 +44,7 @@ class PromotionRequest:
     ballot: Ballot
     folder: Path | None = None
     votes: Sequence[tuple[bytes, bytes]] = ()
+    evaluations: Sequence[Evaluation] = ()
     override: bool = False
     newest: Callable[[], Mapping[str, str] | None] | None = None
 

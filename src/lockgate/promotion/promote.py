@@ -62,7 +62,10 @@ def promote(
     if overridden:
         decision = decide_override(terms.signoff, evidence, request.ballot, operator.clock())
         check_signoff(decision)
-    publish(operator.registry, evidence, request.folder, now=operator.clock(), votes=request.votes)
+    publish(
+        operator.registry, evidence, request.folder, now=operator.clock(), votes=request.votes,
+        evaluations=request.evaluations,
+    )  # fmt: skip
     state, adopted = begins.carry_out(operator, state)
     if source is not None:
         version = copy_version(operator, source, scratch=rollback_check.scratch)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lockgate import hashing
 from lockgate.errors import Edited, LockgateError, Refused
-from lockgate.evidence.evaluations import Evaluation, written
+from lockgate.evidence.evaluations import Evaluation, evaluations_of, written
 from lockgate.evidence.evidence import Evidence
 from lockgate.evidence.run_folder import RunFolder
 from lockgate.promotion.ledger.entry import Entry
@@ -26,11 +26,12 @@ def publish(
     *,
     now: datetime,
     votes: Sequence[tuple[bytes, bytes]] = (),
+    evaluations: Sequence[Evaluation] = (),
 ) -> None:
     """Store the evidence and the votes on it beside the version; what is stored already stays as it is.
 
-    folder: its run folder; scored tables and raw latencies stay there. None where it came from the registry. Raises Refused
-    for evidence from the future.
+    folder: its run folder; scored tables and raw latencies stay there. None where it came from the registry. evaluations:
+    those before it that are on record nowhere else. Raises Refused for evidence from the future.
     """
     store = registry.evidence(evidence.model)
     if folder is not None:
@@ -41,12 +42,14 @@ def publish(
             raise LockgateError(
                 f"{stored} is not the evidence {evidence.digest}", remedy="evaluate again with gate run"
             )
-        store.publish(evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence))
+        store.publish(
+            evidence.digest, folder, files=RunFolder(folder).publishable, facts=published_facts(evidence, evaluations)
+        )
     for vote, signature in votes:
         store.add_vote(evidence.digest, vote, signature)
 
 
-def published_facts(evidence: Evidence) -> dict[str, str]:
+def published_facts(evidence: Evidence, evaluations: Sequence[Evaluation] = ()) -> dict[str, str]:
     """The short values under which published evidence is found."""
     return {
         "version": str(evidence.candidate["version"]),
@@ -54,7 +57,7 @@ def published_facts(evidence: Evidence) -> dict[str, str]:
         "opens": evidence.opens,
         "run_id": evidence.run_id,
         "data": data_fact(evidence),
-        **evaluations_fact(evidence),
+        **evaluations_facts(evidence, evaluations),
         "at": utc_text(finished_at(evidence)),
     }
 
@@ -67,12 +70,12 @@ def data_fact(evidence: Evidence) -> str:
     return json.dumps(sorted(names), separators=(",", ":"))
 
 
-def evaluations_fact(evidence: Evidence) -> dict[str, str]:
-    """The fact `evaluations`, by which later runs count; none where the evidence is from before there was one."""
-    entries = evidence.document["run"].get("evaluations")
-    if entries is None:
-        return {}
-    return {"evaluations": written(Evaluation(name, entry["rows"], entry["id"]) for name, entry in entries.items())}
+def evaluations_facts(evidence: Evidence, earlier: Sequence[Evaluation]) -> dict[str, str]:
+    """The facts `evaluations` and `earlier_evaluations`, by which later runs count; none in evidence from before there were any."""
+    own = evaluations_of(evidence)
+    others = [evaluation for evaluation in earlier if evaluation not in own]
+    facts = {"evaluations": written(own)} if "evaluations" in evidence.document["run"] else {}
+    return facts | ({"earlier_evaluations": written(others)} if others else {})
 
 
 def registry_moment(registry: Registry, model: str, *, production_model: str) -> dict[str, int] | None:

@@ -15,6 +15,7 @@ from lockgate.hashing import canonical, is_digest, sha256
 from lockgate.pipeline.pipeline import Pipeline, spends_reuse_budget
 
 Published = Callable[[], Sequence[Mapping[str, str]]]
+_OfRun = tuple[str, Evaluation]
 Unknown = Literal["unread", "unrecorded"]
 
 
@@ -141,19 +142,23 @@ def _counts(
 ) -> dict[str, EvaluationCount]:
     """before: by this checkout."""
     these = list(these)
-    listed = _published_evaluations(published) if these else []
+    listed = _published_evaluations(published) if these else ([], [])
     unknown: Unknown | None = "unread" if listed is None else "unrecorded" if unrecorded else None
     counts = {}
     for this in these:
         name = str(this.data)
-        public = [(run, each.id) for run, each in listed or () if each.is_of(name, this.rows)]
-        own = {each.id for each in before if each.is_of(name, this.rows)} - {this.id, *(id_ for _, id_ in public)}
-        counts[name] = EvaluationCount(this, len({run for run, _ in public}) + len(own) + 1, unknown)
+        public, others = ([each for each in part if each[1].is_of(name, this.rows)] for part in listed or ([], []))
+        ids = {each.id for each in before if each.is_of(name, this.rows)} | {each.id for _, each in others}
+        ids -= {this.id, *(each.id for _, each in public)}
+        counts[name] = EvaluationCount(this, len({run for run, _ in public}) + len(ids) + 1, unknown)
     return counts
 
 
-def _published_evaluations(published: Published | None) -> list[tuple[str, Evaluation]] | None:
-    """(run, evaluation) of everything that is published; None where it cannot be read: a run that only reads needs no store."""
+def _published_evaluations(published: Published | None) -> tuple[list[_OfRun], list[_OfRun]] | None:
+    """Of everything that is published, and of what it says came before it unpublished, as on a pull request.
+
+    None where it cannot be read: a run that only reads needs no store.
+    """
     if published is None:
         return None
     try:
@@ -161,15 +166,22 @@ def _published_evaluations(published: Published | None) -> list[tuple[str, Evalu
     except LockgateError:
         return None
     runs = [(entry.get("run_id", f"no. {number}"), entry) for number, entry in enumerate(facts)]
-    return [(run, each) for run, entry in runs for each in _evaluations_of(entry, run)]
+    public = [(run, each) for run, entry in runs for each in _evaluations_of(entry, run)]
+    return public, [(run, each) for run, entry in runs for each in _read(entry, "earlier_evaluations")]
+
+
+def _read(facts: Mapping[str, str], name: str) -> Sequence[Evaluation]:
+    try:
+        return Evaluation.read_all(facts[name])
+    except (KeyError, ValueError):
+        return ()
 
 
 def _evaluations_of(facts: Mapping[str, str], run: str) -> Sequence[Evaluation]:
     """By the fact `evaluations`; before there was one, by names alone. What names no data was an evaluation of each."""
-    try:
-        return Evaluation.read_all(facts["evaluations"])
-    except (KeyError, ValueError):
-        id_ = f"run {run}"
+    if (evaluations := _read(facts, "evaluations")) or facts.get("evaluations") == "[]":
+        return evaluations
+    id_ = f"run {run}"
     try:
         names = stored_json.texts({"data": stored_json.read(facts["data"])}, "data")
     except (KeyError, ValueError):

@@ -97,6 +97,25 @@ def story(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
     assert here.served.violations == []
 
 
+def test_the_evaluations_of_all_pushes_are_published(story: Story) -> None:
+    """No job before the promotion may write to the registry; until then the one comment remembers them."""
+    for number in ("1", "2"):
+        document = story.evaluate().document
+        entry = {"rows": "sha256:" + "a" * 64, "id": number, "counted": 1, "unknown": "unrecorded"}
+        run = {**document["run"], "looks": {"holdout": None}, "evaluations": {"holdout": entry}}
+        evidence = Evidence.from_document({**document, "run": run})
+        story.world.leave(story.world.runs[-1], {"evidence.json": evidence.stored})
+        story.call("comment")
+    event = story.world.comment("ana", f"/gate approve {evidence.digest}")
+    for name in ("prove", "promote"):
+        assert story.then(name, evidence.digest, event).return_value == 0
+    [facts] = story.desk.models.registry.evidence(story.desk.model).all()
+
+    assert "<sub>Evaluated at least: holdout 2 times, 2 of them on this pull request.</sub>" in story.said[-1]
+    assert [each["id"] for each in json.loads(facts["evaluations"])] == ["2"]
+    assert [each["id"] for each in json.loads(facts["earlier_evaluations"])] == ["1"]
+
+
 def test_an_approved_version_becomes_production(story: Story) -> None:
     """decide, prove, promote; the ledger names the commenter, and the comment's own words lie beside the evidence."""
     evidence = story.evaluate()

@@ -113,7 +113,9 @@ def _promote(approved: ApprovedPullRequest, folder: Path, actor: Identity, scrat
     run_folder = _run_folder(approved, scratch / "run")
     return promote(
         make_operator(pipeline, environ=os.environ, actor=actor),
-        PromotionRequest(approved.evidence, approved.ballot, run_folder, approved.votes),
+        PromotionRequest(
+            approved.evidence, approved.ballot, run_folder, approved.votes, approved.job.evaluations(approved.state)
+        ),
         terms=make_terms(pipeline),
         rollback_check=RollbackCheck(scratch, run=_cannot_prove, proof=proof),
     )

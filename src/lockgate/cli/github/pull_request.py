@@ -16,14 +16,16 @@ from urllib.parse import quote
 from lockgate.cli.github.actions_runner import Runner, log
 from lockgate.cli.notifications import notify_waiting
 from lockgate.errors import LockgateError, UsageError
+from lockgate.evidence.evaluations import Evaluation
 from lockgate.evidence.run_record import RunRecord
 from lockgate.integrations import git
 from lockgate.integrations.github.client import GitHub, own_comments
 from lockgate.integrations.github.closing_words import closing_meaning
 from lockgate.integrations.github.comment_commands import parse_command
-from lockgate.integrations.github.comment_report import CommentContext, SignoffStatus, render
+from lockgate.integrations.github.comment_report import LIMIT, CommentContext, SignoffStatus, render
 from lockgate.integrations.github.contributors import event_contributors
 from lockgate.integrations.github.eligibility import WORKFLOW, BranchPolicy
+from lockgate.integrations.github.pull_request_evaluations import counted_line, evaluations_so_far, hidden_line
 from lockgate.integrations.github.pull_request_state import MARKER, RECORD, PullRequestState, read_state
 from lockgate.integrations.github.schema import (
     WEB_FLOW,
@@ -43,7 +45,7 @@ from lockgate.runs.promotion_hooks import policy_gates
 from lockgate.runs.run import now
 from lockgate.signoff.decision import SignoffDecision, unreachable_reason
 from lockgate.signoff.policy import SignoffPolicy
-from lockgate.text import hide, markdown, secret_forms
+from lockgate.text import hide, markdown, secret_forms, utf16
 
 # What somebody reads whose command has no known form.
 _COMMANDS = (
@@ -126,9 +128,11 @@ class PullRequestJob:
         decision = replace(
             decision, ignored=tuple(entry for entry in decision.ignored if entry.vote.digest not in elsewhere)
         )
+        evaluations = self.evaluations(state)
+        hidden = hidden_line(evaluations)
         if state.evidence is None:
             reason, remedy = markdown(decision.reason), markdown(decision.remedy or "")
-            return f"{marker}\n### ⏳ Nothing to approve yet\n\n{reason}; {remedy}.\n"
+            return f"{marker}\n{hidden}### ⏳ Nothing to approve yet\n\n{reason}; {remedy}.\n"
         other = [ignored.vote.digest for ignored in reversed(decision.ignored) if ignored.code == "other_evidence"]
         context = CommentContext(
             marker,
@@ -139,7 +143,15 @@ class PullRequestJob:
         policy, signoff = self.policy, None
         if policy is not None:
             signoff = SignoffStatus(policy.signoff, state.ballot(policy, self.event), decision, done)
-        return render(RunRecord(state.evidence), context=context, signoff=signoff)
+        counted = counted_line(state.evidence, evaluations)
+        room = LIMIT - utf16(hidden) - utf16(counted)
+        body = render(RunRecord(state.evidence), context=context, signoff=signoff, limit=room)
+        return body.replace(f"{marker}\n", f"{marker}\n{hidden}", 1) + counted
+
+    def evaluations(self, state: PullRequestState) -> tuple[Evaluation, ...]:
+        """Of a holdout by this pull request's runs, as far as the one comment remembers them."""
+        comment = self.own_comment(state.pull, state.comments)
+        return evaluations_so_far("" if comment is None else comment.body, state.evidence)
 
     def notify_waiting(self, state: PullRequestState, decision: SignoffDecision) -> None:
         """Notify those whom the pipeline names, once for each evidence: until the one comment names it."""
