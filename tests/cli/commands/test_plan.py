@@ -285,7 +285,7 @@ shadow on traffic
       overall: has power: passes from a value of 0.0145 down, with 90 % power where the truth is at most 0.011; \
 models that disagree on 5 % of requests are found to differ too much
   r2  flip_rate <= 8% on each slice
-      geo=LU: underpowered: not even 0 on 30 rows would show it
+      geo=LU: underpowered: not even 0 on 30 requests would show it
       geo=AT: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \
 models that disagree on 5 % of requests pass
       geo=BR: has power: passes from a value of 0.06497 down, with 90 % power where the truth is at most 0.056; \

@@ -56,4 +56,6 @@ SUBJECT = Subject(
     needs=("score", "threshold", "champion", "no champion"),
     by_task={"multiclass": Subject("flip_rate", "lower", bounds=(0, 1), needs=("score", "champion", "no champion"))},
 )
-FLIP_RATE = Metric("flip_rate", "logit", flip_rate, subject=SUBJECT, bounds=UNIT, plan=Plan("rows"))
+FLIP_RATE = Metric(
+    "flip_rate", "logit", flip_rate, subject=SUBJECT, bounds=UNIT, counted_in="requests", plan=Plan("rows")
+)
