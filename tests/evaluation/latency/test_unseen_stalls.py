@@ -37,7 +37,7 @@ def calm(requests: int, *, seed: int = 1) -> np.ndarray:
     return 10 * np.exp(np.random.default_rng(seed).normal(0, 0.1, requests))
 
 
-BOUNDED = ["p99_ms <= 100", "p99_ms <= champion * 3", "error_rate <= 1%"]
+BOUNDED = ["p99_ms <= 100", "p99_ms <= champion * 3", "error_rate <= 1%", "error_rate <= champion + 0.01"]
 
 
 @pytest.mark.parametrize("fold", [False, True])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,9 @@ from lockgate.evaluation.latency.percentile_estimates import (
 )
 from lockgate.evaluation.latency.unseen_stalls import stall_detail
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS
+from lockgate.evaluation.uncertainty.comparison import TANGO, Comparison
+from lockgate.evaluation.uncertainty.metric_value import Rare
+from lockgate.evaluation.uncertainty.rare_units import floored
 from lockgate.hashing import number
 from lockgate.stats.influence import design_effect, spread
 from lockgate.stats.latency_samples import Times
@@ -122,27 +123,30 @@ def _paired(
     measured = design_effect(candidate - champion, sizes, candidate + champion)
     effect = max(stall or 1, measured)
     total, only, spared = (float(column.sum()) for column in (sizes, candidate, champion))
-    margin = estimate.required[1]
+    margin, confidence = estimate.required[1], requirement.confidence or CONFIDENCE
 
-    def p_values(length: float) -> tuple[float, float]:
+    def compared(length: float) -> Comparison:
         most = max(length, measured)
-        return tango_p(only / most, spared / most, total / most, margin)
+        n, b, c = total / most, only / most, spared / most
+        interval = tango_interval(b, c, n, confidence=2 * confidence - 1)
+        more, fewer = tango_p(b, c, n, margin)
+        score = Comparison(interval.value, interval.low, interval.high, more, fewer, None, n, TANGO)
+        # pairs of which only the one model fails, or only the other, and of which none came
+        rare = Rare(n, 1 + max(interval.value, 0.0)), Rare(n, 1 + max(-interval.value, 0.0))
+        return floored(score, rare, null=margin, confidence=confidence)
 
-    n, b, c = total / effect, only / effect, spared / effect
-    interval = tango_interval(b, c, n, confidence=2 * (requirement.confidence or CONFIDENCE) - 1)
-    more, fewer = p_values(effect)
-    stalls = stall_detail(requirement, int(total), stall=stall, p_pass=lambda length: p_values(length)[1])
+    comparison = compared(effect)
+    stalls = stall_detail(requirement, int(total), stall=stall, p_pass=lambda length: compared(length).p_below)
     return replace(
         estimate,
         value=(only - spared) / total,
-        low=interval.low,
-        high=interval.high,
-        p_pass=fewer,
-        p_fail=more,
-        n_eff=n,
-        method="tango score",
+        low=comparison.low,
+        high=comparison.high,
+        p_pass=comparison.p_below,
+        p_fail=comparison.p_above,
+        n_eff=comparison.n_eff,
+        method=comparison.method,
         detail={"only_candidate": int(only), "only_champion": int(spared), "design_effect": number(effect), **stalls},
-        **_floor(n),
     )
 
 
@@ -153,7 +157,3 @@ def failed_pairs(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[i
     """
     first, second = first[: len(second)], second[: len(first)]
     return len(first), int((first & ~second).sum()), int((second & ~first).sum())
-
-
-def _floor(n: float) -> dict[str, Any]:
-    return {} if n >= MIN_EFFECTIVE_ROWS else {"too_few": f"{n:.3g} independent requests; the test needs 5"}
