@@ -119,7 +119,7 @@ def both(
     )
 
 
-FIELDS = tuple(field.name for field in fields(Estimate))
+FIELDS = tuple(field.name for field in fields(Estimate) if field.compare)
 
 
 def near(found: Any, wanted: Any, *, rel: float, least: float) -> bool:

@@ -75,7 +75,7 @@ SENTENCES: list[tuple[Any, Any, str]] = [
         {"metric": "auc", "at_least": "champion - 0.01", "on": "each geo", "claim": "no_harm"},
         replace(WORSE, value=-0.005, low=-0.018, high=0.008, p_pass=0.3, p_fail=0.7),
         "auc on geo=BR is 0.771, 0.005 below the champion's 0.802 (90 % interval -0.008 to 0.018); at most 0.01 below is "
-        "allowed: no such loss was seen, and a loss under 0.03312 would go unseen",
+        "allowed: no such loss was seen, and nothing says how large a loss would go unseen",
     ),
     ("errors <= 0", counted("r1", parse("errors <= 0"), value=3, units=3000), "errors is 3 requests among 3,000; at most 0 requests is allowed"),
     ("errors <= 0", counted("r1", parse("errors <= 0"), value=0, units=0), "errors: nothing was there to be counted"),
@@ -165,6 +165,7 @@ def test_a_gate_says_what_else_is_open_and_what_is_only_watched() -> None:
     small = replace(open_, code="too_small", reason="is small")
     watched = replace(fail, verdict=Verdict.PASS, code="watched", detail={"smallest_loss_seen": "0.04"})
     unknown = replace(watched, detail={"smallest_loss_seen": None})
+    blind = replace(watched, detail={"smallest_loss_seen": None, "no_power": True})
     pool = replace(watched, code="met", slice={"geo": "other"}, detail={"members": ["LU", "MT"]})
 
     assert summary([fail, open_, small, small]) == f"{fail.reason}; 3 undecided, 2 of them too small to judge"
@@ -173,6 +174,9 @@ def test_a_gate_says_what_else_is_open_and_what_is_only_watched() -> None:
     assert summary([watched, open_]) == "is open; 1 under the no-harm check; a loss under 0.04 would go unseen"
     assert summary([watched, unknown]) == (
         "0 proven, 2 under the no-harm check; a loss under 0.04 would go unseen; on 1 of them nothing says how large a loss would go unseen"
+    )
+    assert summary([watched, blind]) == (
+        "0 proven, 2 under the no-harm check; a loss under 0.04 would go unseen; on 1 of them no loss could be seen"
     )
     assert summary([pool]) == "1 requirement met; geo=other pools 2 small slices"
 

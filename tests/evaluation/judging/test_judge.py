@@ -20,7 +20,6 @@ from lockgate.evaluation.estimation.estimate import Estimate, counted
 from lockgate.evaluation.judging.judge import judge, owner_may_accept, verdict_of
 from lockgate.evaluation.requirements.grammar import from_mapping, parse
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject
 from lockgate.evidence.finding import Decided, Finding, Verdict
 from lockgate.testing import run_gate
 
@@ -121,15 +120,15 @@ class TestSmallSlices:
     SMALL = replace(BASE, rows=99, positives=40)
 
     def test_a_watched_slice_passes_on_no_harm(self) -> None:
-        """Nothing is shown about it but that no loss was seen, and how large an unseen one may be."""
+        """Nothing is shown about it but that no loss was seen; how large one may be is not guessed where no test was kept."""
         found = one(replace(self.SMALL, p_pass=0.4, p_fail=0.6), small=WATCH)
 
         assert found.decided is not None
         assert (found.verdict, found.code, found.decided.claim) == (Verdict.PASS, "watched", "no_harm")
         assert found.detail["watched"] == "99 rows; 100 are required"
-        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(0.03 + (1.6449 + 1.2816) * 0.006, rel=1e-3)
+        assert found.detail["smallest_loss_seen"] is None
         assert found.reason.endswith(
-            "under the no-harm check, 99 rows; 100 are required; a loss under 0.04756 would go unseen"
+            "under the no-harm check, 99 rows; 100 are required; nothing says how large a loss would go unseen"
         )
 
     def test_a_watched_slice_with_a_significant_loss_fails(self) -> None:
@@ -189,51 +188,6 @@ class TestSmallSlices:
         alike = replace(BASE, rows=99, positives=40, variance=None, pooled_variance=0.0001)
 
         assert one(replace(alike, **few), small=BLOCK).rows_needed == needed
-
-    @pytest.mark.parametrize(
-        ("more", "seen"),
-        [
-            ({"method": "tango score", "n_eff": 97.0, "se": 0.001}, 0.1299),  # (L − 0.03)² = 8.564·L(1 − L)/97
-            ({"minority": 2, "too_few": "2 positive rows; the test needs 10"}, 0.8218),
-            ({"minority": 2, "champion": 0.6, "too_few": "2 positive rows; the test needs 10"}, 0.6),
-            ({"champion": 0.0}, 0.0),
-        ],
-    )
-    def test_a_loss_that_few_rows_would_hide_is_not_made_small_by_how_alike_they_are(
-        self, more: dict[str, Any], seen: float
-    ) -> None:
-        """A share that falls by L varies by L(1 − L), and nothing loses more than it has."""
-        subject = Subject("auc", "higher", bounds=(0, 1))
-        few = replace(self.SMALL, p_pass=0.4, p_fail=0.6, **more)
-        (found,) = judge("metrics", [("r1", parse(LINE))], [few], {"auc": subject}, small=WATCH)
-
-        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(seen, abs=1e-4)
-        assert ("there is nothing to lose" in found.reason) == (seen == 0.0)
-
-    @pytest.mark.parametrize(
-        ("line", "seen"), [("auc <= 0.05 on each geo", 0.1839), ("auc >= 0.8 on each geo", 0.2648)]
-    )
-    def test_a_rate_that_varies_nowhere_is_seen_only_when_it_is_far_off(self, line: str, seen: float) -> None:
-        """24 rows without a mistake: z₀.₉₅·√(l(1 − l)/24) + z₀.₉·√(r(1 − r)/24) beyond the limit l, at rate r."""
-        limit = parse(line)
-        few = replace(
-            self.SMALL, rows=24, required=(limit.op, limit.limit.value), on="value", method="clopper-pearson", se=0.0,
-            n_eff=24.0, pooled_variance=0.01, p_pass=0.4, p_fail=0.6,
-        )  # fmt: skip
-        subject = Subject("auc", "lower" if limit.op == "<=" else "higher", bounds=(0, 1))
-        (found,) = judge("metrics", [("r1", limit)], [few], {"auc": subject}, small=WATCH)
-
-        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(seen, abs=2e-4)
-
-    def test_below_the_floor_of_the_test_nothing_bounds_a_loss_that_has_no_end(self) -> None:
-        """Of a metric without an upper end, on rows of which few carry the variance."""
-        few = replace(
-            self.SMALL, p_pass=0.4, p_fail=0.6, n_eff=2.0, too_few="2.0 rows carry the variance; the test needs 5"
-        )
-        (found,) = judge("metrics", [("r1", parse(LINE))], [few], {}, small=WATCH)
-
-        assert found.detail["smallest_loss_seen"] is None
-        assert found.reason.endswith("nothing says how large a loss would go unseen")
 
     def test_a_slice_without_a_value_has_no_outlook(self) -> None:
         """Nothing is promised of rows of one class."""
@@ -338,11 +292,10 @@ class TestClaims:
         assert "smallest_tolerance" not in one(seen, line).detail
 
     def test_no_harm_passes_where_no_loss_is_significant(self) -> None:
-        """And says the smallest one that would have been."""
+        """Which is no proof that there is none."""
         found = one(replace(BASE, p_pass=0.4, p_fail=0.6), said("no_harm"))
 
         assert (found.verdict, found.code) == (Verdict.PASS, "no_loss_seen")
-        assert float(found.detail["smallest_loss_seen"]) == pytest.approx(0.03 + (Z95 + Z90) * 0.006, rel=1e-3)
         assert "watched" not in found.detail
 
     def test_no_harm_fails_on_a_loss_after_holm(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lockgate.evaluation.estimation.from_rows import SliceRows
     from lockgate.evaluation.metrics.declaration import Metric
     from lockgate.evaluation.scoring.scored_table import Scored
+    from lockgate.evaluation.uncertainty.power import Tested
 
 CONFIDENCE = 0.95
 
@@ -29,7 +30,8 @@ class Estimate:
     requirement is met, and that it is violated; None for counts and where nothing could be tested.
     minority: rows of the smaller class where the metric needs both. variance: of one row's influence, of this slice;
     pooled_variance of all rows. too_few: the reason where the test's own floor is not reached, or it cannot be decided otherwise;
-    few_code: that in a word. problem: (code, reason) where there is no value.
+    few_code: that in a word. problem: (code, reason) where there is no value. tested: what the test was asked about, None where
+    a metric has a rule of its own.
     """
 
     requirement: str
@@ -59,6 +61,7 @@ class Estimate:
     problem: tuple[str, str] | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
     counted_in: str = "rows"
+    tested: Tested | None = field(default=None, repr=False, compare=False)
 
 
 def counted(
@@ -163,6 +166,7 @@ def _estimate(
     rows: SliceRows, name: str, requirement: Requirement, key: SliceKey, *, pooled_variance: float | None = None
 ) -> Estimate:
     from lockgate.evaluation.uncertainty.metric_value import Undefined
+    from lockgate.evaluation.uncertainty.power import Tested
     from lockgate.evaluation.uncertainty.significance import own, paired
 
     on, null = contrast(requirement)
@@ -187,13 +191,14 @@ def _estimate(
         return Estimate(**fields, problem=(error.code, str(error)))
     confidence = requirement.confidence or CONFIDENCE
     fields |= {"candidate": candidate.value, "detail": candidate.detail}
-    test, value, fewest = None, candidate.value, None
+    test, value, fewest, tested = None, candidate.value, None, None
     if requirement.claim != "point" or metric.decide is not None:  # else nothing but the values is computed
         fewest = rows.minority(metric)
         own_null = null if on == "value" else candidate.value
-        test = rows.compare(requirement, paired=False, null=own_null, confidence=confidence) or own(
-            metric, candidate, rows=rows.rows, fewest=fewest, null=own_null, confidence=confidence
-        )
+        test = rows.compare(requirement, paired=False, null=own_null, confidence=confidence)
+        if test is None:
+            tested = Tested(metric, requirement, candidate, rows.rows, fewest)
+            test = own(metric, candidate, rows=rows.rows, fewest=fewest, null=own_null, confidence=confidence)
         fields["interval"] = test.low, test.high
     if on == "difference":
         factor = requirement.limit.factor
@@ -204,15 +209,19 @@ def _estimate(
         fields |= {"champion": champion, "limit": absolute_limit(requirement, champion)}
         value -= factor * champion
         if test is not None:
-            test = rows.compare(requirement, paired=True, null=null, confidence=confidence) or paired(
-                metric,
-                rows.contrast(requirement, factor),
-                requirement,
-                rows=rows.rows,
-                fewest=fewest,
-                null=null,
-                confidence=confidence,
-            )
+            test = rows.compare(requirement, paired=True, null=null, confidence=confidence)
+            if test is None:
+                difference = rows.contrast(requirement, factor)
+                tested = Tested(metric, requirement, difference, rows.rows, fewest, model=candidate)
+                test = paired(
+                    metric,
+                    difference,
+                    requirement,
+                    rows=rows.rows,
+                    fewest=fewest,
+                    null=null,
+                    confidence=confidence,
+                )
     fields |= {"value": value if test is None else test.value, "method": "point"}
     if test is None or requirement.claim == "point":
         return Estimate(**fields)
@@ -230,6 +239,7 @@ def _estimate(
             "minority": None if fewest is None else fewest[0],
             "variance": None if not test.se else test.se**2 * rows.rows,
             "too_few": test.too_few,
+            "tested": tested,
             "detail": {**candidate.detail, **test.detail},
         }
     )

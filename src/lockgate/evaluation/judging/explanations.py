@@ -122,6 +122,8 @@ class Explanation:
 
     def _unseen(self) -> str:
         loss = self.detail.get("smallest_loss_seen")
+        if self.detail.get("no_power"):
+            return "no loss could be seen"
         if loss is None:
             return "nothing says how large a loss would go unseen"
         return f"a loss under {short(float(loss))} would go unseen" if float(loss) else "there is nothing to lose"

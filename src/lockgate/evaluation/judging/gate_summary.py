@@ -114,10 +114,14 @@ def _stopped(findings: Sequence[Finding]) -> list[str]:
 
 def _unseen_losses(findings: Sequence[Finding]) -> list[str]:
     """How large a loss could be on what is not proven."""
-    losses = [finding.detail.get("smallest_loss_seen") for finding in findings if finding.code in _WEAKER]
-    measured = [float(value) for value in losses if value is not None]
+    weaker = [finding.detail for finding in findings if finding.code in _WEAKER]
+    measured = [
+        float(detail["smallest_loss_seen"]) for detail in weaker if detail.get("smallest_loss_seen") is not None
+    ]
     clauses = [f"a loss under {short(max(measured))} would go unseen"] if any(measured) else []
-    unknown = len(losses) - len(measured)
+    blind = sum(1 for detail in weaker if detail.get("no_power"))
+    unknown = len(weaker) - len(measured) - blind
+    clauses += [f"on {blind} of them no loss could be seen"] if blind else []
     return clauses + ([f"on {unknown} of them nothing says how large a loss would go unseen"] if unknown else [])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -82,6 +83,7 @@ def judge(
             estimate,
             subjects.get(by_id[estimate.requirement].subject),
             p_fail_holm=adjusted.get(index),
+            tested=len(tested | {index: None}),
             slices=slices[estimate.requirement],
             small=small,
         )
@@ -96,6 +98,7 @@ def _finding(
     subject: Subject | None,
     *,
     p_fail_holm: float | None,
+    tested: int,
     slices: int,
     small: SmallSlices | None,
 ) -> Finding:
@@ -109,7 +112,10 @@ def _finding(
         **(_tests(estimate, decided, few, p_fail_holm, no_harm_check=no_harm_check) if decided is not None else {}),
     }
     if decided is not None and claim == "no_harm":
-        detail["smallest_loss_seen"] = number(smallest_loss(estimate, requirement, subject))
+        loss = smallest_loss(estimate, requirement, findings=tested)
+        detail["smallest_loss_seen"] = number(loss)
+        if loss == math.inf:
+            detail["no_power"] = True
     verdict = verdict_of(decided, detail)
     undecided = verdict is Verdict.INCONCLUSIVE
     needed = rows_to_decide(estimate, requirement, slices, small=small) if undecided else None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 from lockgate.data.slices.spec import SmallSlices
 from lockgate.evaluation.estimation.estimate import CONFIDENCE, Estimate
 from lockgate.evaluation.requirements.requirement import Requirement
-from lockgate.evaluation.requirements.subject import Subject
-from lockgate.evaluation.uncertainty.comparison import CLOPPER_PEARSON, MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO
+from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, MIN_MINORITY, TANGO
 
 # Chance that a candidate that deserves to pass does: the usual 80 % would block every fifth good candidate.
 POWER = 0.9
@@ -141,53 +141,37 @@ def stated_tolerance(requirement: Requirement) -> float:
     return abs(1 - limit.value) if limit.sign == "*" else abs(limit.margin)
 
 
-def smallest_loss(estimate: Estimate, requirement: Requirement, subject: Subject | None) -> float | None:
-    """The smallest loss that this slice would show with 90 % power, in the metric's units, at most what can be lost.
+def smallest_loss(estimate: Estimate, requirement: Requirement, *, findings: int) -> float | None:
+    """The smallest loss on this slice that would fail it with 90 % power, in the metric's units; infinite where none would.
 
-    None where nothing bounds it. A slice below the floor of its test is credited with no more than a share of as many rows
-    could show.
+    findings: how many Holm's method corrects for, this one among them: the smallest p-value must be so many times smaller.
+    Beside the champion a loss is counted from the champion's value, else from the limit. None for a metric without bounds,
+    where a loss may lie on a row that did not come, and for one with a rule of its own.
     """
-    if estimate.se is None or estimate.on == "ratio":
+    tested, reference = estimate.tested, estimate.champion if estimate.on == "difference" else estimate.required[1]
+    if tested is None or reference is None or not math.isfinite(tested.width):
         return None
-    tolerance, se = max(_tolerance(estimate, requirement) or 0.0, 0.0), estimate.se
-    if se == 0 and estimate.pooled_variance:
-        se = math.sqrt(estimate.pooled_variance / max(estimate.rows, 1))
-    steps = sum(quantiles(requirement, 1))
-    loss = tolerance + steps * se
-    within = subject is not None and subject.bounds == (0, 1)
-    if estimate.too_few is not None and not within:
-        return None
-    if within and (estimate.too_few is not None or estimate.method.startswith(("tango", "identical"))):
-        # Models that agree on these rows have no variance here, yet a share that falls by L varies by at least L(1 − L).
-        effective_counts = [count for count in (estimate.n_eff, estimate.minority) if count]
-        loss = max(loss, _detected_share_loss(tolerance, steps**2 / min(effective_counts)) if effective_counts else 1.0)
-    reference = estimate.champion if estimate.on == "difference" else estimate.required[1]
-    if not within or reference is None:
-        return loss
-    worst = 0.0 if requirement.op == ">=" else 1.0
-    if estimate.method.startswith(CLOPPER_PEARSON) and estimate.n_eff:
-        loss = max(loss, _detected_rate_loss(reference, worst, estimate.n_eff, quantiles(requirement, 1)))
-    return min(loss, abs(worst - reference))
+    from lockgate.evaluation.uncertainty import power
 
-
-def _detected_rate_loss(limit: float, worst: float, rows: float, steps: tuple[float, float]) -> float:
-    """The distance from the limit, towards the worst value, at which a rate of so many rows is detected.
-
-    steps: quantiles of the error rate and of the power. Solves d = z_alpha · σ(limit) + z_power · σ(limit + d) by
-    bisection, as the sample size of a binomial test; the whole way where no smaller distance is detected.
-    """
-    way = worst - limit
-    at_limit = steps[0] * math.sqrt(max(limit * (1 - limit), 0.0) / rows)
-    near, far = 0.0, 1.0
-    for _ in range(50):  # halves the interval to the resolution of a float
-        middle = (near + far) / 2
-        rate = limit + way * middle
-        detected = abs(way) * middle >= at_limit + steps[1] * math.sqrt(max(rate * (1 - rate), 0.0) / rows)
-        near, far = (near, middle) if detected else (middle, far)
-    return abs(way) * far
-
-
-def _detected_share_loss(tolerance: float, ratio: float) -> float:
-    """The larger root L of L − tolerance = √(ratio · L(1 − L)); ratio: squared sum of quantiles over the rows."""
-    middle = 2 * tolerance + ratio
-    return (middle + math.sqrt(max(middle**2 - 4 * (1 + ratio) * tolerance**2, 0.0))) / (2 * (1 + ratio))
+    tolerance = max(_tolerance(estimate, requirement) or 0.0, 0.0)
+    most = reference - tested.metric.bounds[0] if tested.up else tested.metric.bounds[1] - reference
+    if most <= tolerance:
+        return math.inf if most > 0 else 0.0
+    aim = {"alpha": (1 - (requirement.confidence or CONFIDENCE)) / findings, "power": POWER}
+    if estimate.on == "value":
+        return power.detected_distance(tested, reference, most=most, **aim)
+    # Models that agree on these few rows may yet differ on others, as they do on all rows.
+    pooled, error = estimate.pooled_variance or 0.0, tested.summary.error
+    if tested.summary.disagree is not None:
+        more, less, rows = tested.summary.disagree
+        if rows < 1:
+            return math.inf
+        differ = max((more + less) / rows, pooled * rows / estimate.rows)
+        rate = (most * rows + 1) / (
+            rows + 2
+        )  # by Laplace's rule: few rows without a mistake are no proof that there is none
+        return power.detected_share_loss(rows, differ, rate=rate, tolerance=tolerance, most=most, **aim)
+    se = math.sqrt(pooled / estimate.rows)
+    if se > error.se:
+        error = replace(error, se=se, n_eff=error.n_eff or tested.summary.units)
+    return power.detected_loss(tested, error, tolerance=tolerance, most=most, **aim)
