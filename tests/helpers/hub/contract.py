@@ -40,7 +40,7 @@ class Contract:
         ]
         self.seen: set[str] = set()
         self._taken: dict[tuple[str, str, tuple[tuple[str, str], ...], bytes], Operation] = {}
-        self._given: set[tuple[str, int, str]] = set()
+        self._given: set[tuple[str, int, str | bytes]] = set()
 
     def request(self, method: str, target: str, headers: dict[str, str], body: bytes) -> Operation:
         """The operation that a request is of. Raises Violation. The same request is not looked at twice."""
@@ -79,6 +79,8 @@ class Contract:
 
     def answer(self, operation: Operation, status: int, body: bytes) -> None:
         """Raises Violation for an answer that GitHub would not give. Entries of a list are looked at one by one, once each."""
+        if (operation.name, status, body) in self._given:
+            return
         said = operation.document["responses"].get(str(status))
         if said is None:
             if status >= 400:
@@ -93,15 +95,17 @@ class Contract:
             if same not in self._given:
                 self._held(content["schema"], part, f"the answer {status} to {operation.name}")
                 self._given.add(same)
+        self._given.add((operation.name, status, body))
 
-    def example(self, name: str, status: str = "200") -> Any:
-        """GitHub's own example of an answer."""
-        return json.loads(self._example(name, status))
+    def example(self, name: str, *place: str | int, status: str = "200") -> Any:
+        """What lies at a place in GitHub's own example of an answer; without a place, all of it."""
+        return json.loads(self._example(name, place, status))
 
     @functools.cache  # noqa: B019
-    def _example(self, name: str, status: str) -> str:
+    def _example(self, name: str, place: tuple[str | int, ...], status: str) -> str:
         content = self._named(name)["responses"][status]["content"]["application/json"]
-        return json.dumps(self._resolved(content["examples"]["default"])["value"])
+        value = self._resolved(content["examples"]["default"])["value"]
+        return json.dumps(functools.reduce(lambda inner, key: inner[key], place, value))
 
     @functools.cache  # noqa: B019  # one contract lives as long as the tests
     def _named(self, name: str) -> dict[str, Any]:

@@ -251,7 +251,7 @@ class Emulated:
     def run(self, number: int, *, by: str) -> dict[str, Any]:
         """A run of the gate's workflow on the newest commit of a pull request."""
         pull = self.ask("GET", f"/repos/{NAME}/pulls/{number}", by=by)
-        run = self.gaps.contract.example("actions/list-workflow-runs")["workflow_runs"][0]
+        run = self.gaps.contract.example("actions/list-workflow-runs", "workflow_runs", 0)
         run |= {"id": 9_000_001 + len(self.gaps.runs), "path": GATE, "event": "pull_request", "run_attempt": 1}
         run |= {"head_sha": pull["head"]["sha"], "head_branch": pull["head"]["ref"], "status": "completed"}
         run |= {"actor": self.users[by], "triggering_actor": self.users[by]}
@@ -269,7 +269,7 @@ class Emulated:
                 if path.is_file():
                     archive.write(path, path.relative_to(folder))
         data = packed.getvalue()
-        artifact = self.gaps.contract.example("actions/list-artifacts-for-repo")["artifacts"][0]
+        artifact = self.gaps.contract.example("actions/list-artifacts-for-repo", "artifacts", 0)
         artifact |= {"id": 11 + len(self.gaps.artifacts), "name": name, "expired": False}
         artifact |= {"size_in_bytes": len(data), "digest": digest.sha256(data)}
         main = {"id": 1, "head_branch": "main", "head_sha": "0" * 40}

@@ -306,19 +306,19 @@ class World:
         if path == f"pulls/{NUMBER}/commits":
             return self._page(path, [self._commit(one) for one in self.commits], told)
         if path == f"pulls/{NUMBER}/files":
-            example = self.contract.example("pulls/list-files")[0]
+            example = self.contract.example("pulls/list-files", 0)
             return self._page(path, [{**example, **one} for one in self.files], told)
         if path == f"pulls/{NUMBER}/reviews":
             return self._page(path, [self._review(one) for one in self.reviews], told)
         if path == f"pulls/{NUMBER}/comments":
-            example = self.contract.example("pulls/list-review-comments")[0]
+            example = self.contract.example("pulls/list-review-comments", 0)
             beside = [{**example, **one, "user": self._account(one["user"])} for one in self.beside_lines]
             for one in beside:
                 one["node_id"] = f"PRRC_{one['id']}"
                 one["html_url"] = f"https://github.com/{NAME}/pull/{NUMBER}#discussion_r{one['id']}"
             return self._page(path, beside, told)
         if path == f"issues/{NUMBER}/events":
-            event = self.contract.example("issues/list-events")[0]
+            event = self.contract.example("issues/list-events", 0)
             happened = [{**event, **one, "actor": self._account(one["actor"])} for one in self.happened]
             return self._page(path, happened, told)
         if path.startswith("compare/") and path.removeprefix("compare/") in self.compared:
@@ -371,10 +371,10 @@ class World:
         return f"http://127.0.0.1:{self.storage_port}/repos/{NAME}/{path}"
 
     def _account(self, who: dict[str, Any] | None) -> dict[str, Any] | None:
-        return None if who is None else {**self.contract.example("pulls/get")["user"], **who}
+        return None if who is None else {**self.contract.example("pulls/get", "user"), **who}
 
     def _comment(self, made: dict[str, Any]) -> dict[str, Any]:
-        example = self.contract.example("issues/list-comments")[0]
+        example = self.contract.example("issues/list-comments", 0)
         example |= {"issue_url": self._url(f"issues/{NUMBER}"), "node_id": f"IC_{made['id']}"}
         return {**example, **made, "user": self._account(made["user"])}
 
@@ -429,7 +429,7 @@ class World:
         return example
 
     def _commit(self, made: dict[str, Any]) -> dict[str, Any]:
-        example = self.contract.example("pulls/list-commits")[0]
+        example = self.contract.example("pulls/list-commits", 0)
         example |= {"sha": made["sha"], "author": self._account(made["author"])}
         example |= {"committer": self._account(made["committer"])}
         committer = {**made["by"], "email": made.get("signer", made["by"]["email"])}
@@ -439,13 +439,13 @@ class World:
         return example
 
     def _review(self, made: dict[str, Any]) -> dict[str, Any]:
-        example = self.contract.example("pulls/list-reviews")[0]
+        example = self.contract.example("pulls/list-reviews", 0)
         url = f"https://github.com/{NAME}/pull/{NUMBER}#pullrequestreview-{made['id']}"
         node = f"PRR_{made['id']}"
         return {**example, **made, "user": self._account(made["user"]), "html_url": url, "node_id": node}
 
     def _run(self, made: dict[str, Any]) -> dict[str, Any]:
-        example = self.contract.example("actions/list-workflow-runs")["workflow_runs"][0]
+        example = self.contract.example("actions/list-workflow-runs", "workflow_runs", 0)
         example |= {"status": "completed", "conclusion": "success", **made}
         example |= {name: self._account(made[name]) for name in ("actor", "triggering_actor")}
         example["repository"]["id"] = REPOSITORY
@@ -453,7 +453,7 @@ class World:
         return example
 
     def _artifact(self, made: dict[str, Any]) -> dict[str, Any]:
-        example = self.contract.example("actions/list-artifacts-for-repo")["artifacts"][0]
+        example = self.contract.example("actions/list-artifacts-for-repo", "artifacts", 0)
         run = made["run"]
         example |= {name: made[name] for name in ("id", "name", "expired", "size_in_bytes", "digest")}
         example["workflow_run"] = {
