@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from statistics import NormalDist
 
 from lockgate.evaluation.uncertainty.comparison import MIN_EFFECTIVE_ROWS, Comparison
@@ -120,6 +121,7 @@ def _tail(squared: float, share: float) -> float:
     return none if none >= normal else float(none ** (1 - share) * normal**share)
 
 
+@lru_cache(4096)  # half of what is asked is the same for all slices
 def _critical(alpha: float, share: float) -> float:
     """The squared score of this p-value."""
     low = -math.log(alpha)
