@@ -117,12 +117,13 @@ def test_the_same_models_count_once_in_a_checkout(pipeline: Pipeline, tmp_path: 
     same = inputs(holdout=BYTES)
     runs = [same, same, {**same, "policy": "sha256:q"}, inputs("8", holdout=BYTES), inputs(champion="5", holdout=BYTES)]
     runs += [{**same, "functions": {"per_row": {"mine.py": "sha256:m"}}}, same]
-    numbers = [
-        counted(pipeline, f"r{number}", "holdout", record=record, inputs=one)["holdout"].number
+    counts = [
+        counted(pipeline, f"r{number}", "holdout", record=record, inputs=one)["holdout"]
         for number, one in enumerate(runs)
     ]
 
-    assert numbers == [1, 1, 1, 2, 3, 4, 4]
+    assert [one.number for one in counts] == [1, 1, 1, 2, 3, 4, 4]
+    assert [one.repeats for one in counts] == [False, True, True, False, False, False, True]
 
 
 def test_each_publication_counts(pipeline: Pipeline, tmp_path: Path) -> None:

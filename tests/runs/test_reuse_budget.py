@@ -141,7 +141,10 @@ RATE = (
             "Evaluation no. 3 of holdout, or a later one: risk ≤ 23.4 % over the 3 that are counted (published, or in this checkout).",
         ),
         (before(30), "Evaluation no. 31 of holdout, or a later one: nothing is promised over so many."),
-        (None, "How often holdout was evaluated is unknown, and so is the risk over all evaluations."),
+        (
+            None,
+            "How often holdout was evaluated is unknown (what is published could not be read), and so is the risk over all evaluations.",
+        ),
     ],
 )
 def test_the_run_says_what_the_looks_come_to(tmp_path: Path, published: Any, said: str) -> None:

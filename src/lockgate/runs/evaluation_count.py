@@ -24,12 +24,13 @@ class EvaluationCount:
     """An evaluation, and how many of its rows are on record with it: each publication, and each pair of models that this
     checkout evaluated and nobody published.
 
-    unknown: why that is no number that can be promised anything about: `unread` where the registry did not say what is
+    repeats: whether these models were evaluated before, unpublished. unknown: why that is no number that can be promised anything about: `unread` where the registry did not say what is
     published, `unrecorded` where runs like this one leave no record, so that earlier ones left none either.
     """
 
     this: Evaluation
     counted: int
+    repeats: bool = False
     unknown: Unknown | None = None
 
     @property
@@ -38,7 +39,8 @@ class EvaluationCount:
 
     def to_json(self) -> dict[str, Any]:
         """Its entry under `run.evaluations` of evidence."""
-        return {"rows": self.this.rows, "id": self.this.id, "counted": self.counted, "unknown": self.unknown}
+        entry = {"rows": self.this.rows, "id": self.this.id}
+        return entry | {"counted": self.counted, "repeats": self.repeats, "unknown": self.unknown}
 
 
 Evaluations = Mapping[str, EvaluationCount]  # by data name
@@ -149,8 +151,9 @@ def _counts(
         name = str(this.data)
         public, others = ([each for each in part if each[1].is_of(name, this.rows)] for part in listed or ([], []))
         ids = {each.id for each in before if each.is_of(name, this.rows)} | {each.id for _, each in others}
-        ids -= {this.id, *(each.id for _, each in public)}
-        counts[name] = EvaluationCount(this, len({run for run, _ in public}) + len(ids) + 1, unknown)
+        unpublished = ids - {this.id, *(each.id for _, each in public)}
+        counted = len({run for run, _ in public}) + len(unpublished) + 1
+        counts[name] = EvaluationCount(this, counted, this.id in ids, unknown)
     return counts
 
 

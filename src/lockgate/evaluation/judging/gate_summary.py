@@ -14,6 +14,7 @@ from lockgate.evidence.evidence import Evidence, GateResult
 from lockgate.evidence.finding import Finding, Verdict
 
 MEASURED_AT = 0.05
+_UNKNOWN = {"unrecorded": "jobs like this one leave no record", "unread": "what is published could not be read"}
 _WEAKER = ("watched", "no_loss_seen")
 
 
@@ -231,7 +232,7 @@ def _evaluations_sentence(
 ) -> str:
     """detail: the entry of the data in `run.evaluations`, empty in older evidence."""
     if number is None:
-        reason = "jobs like this one leave no record" if detail.get("unknown") == "unrecorded" else ""
+        reason = _UNKNOWN.get(str(detail.get("unknown")), "")
         least = f"at least {detail['counted']}, this one included" if detail.get("counted", 1) > 1 else ""
         details = f" ({'; '.join(filter(None, (reason, least)))})" if reason or least else ""
         return f"How often {name} was evaluated is unknown{details}, and so is the risk over all evaluations."
@@ -239,8 +240,9 @@ def _evaluations_sentence(
         return f"Evaluation no. {number} of the {budget} allowed on {name}, as far as they are counted: over all {budget} at most {percent(budget * alpha)}."
     if number * alpha >= 1:
         return f"Evaluation no. {number} of {name}, or a later one: nothing is promised over so many."
+    again = " (these models again, which count once)" if detail.get("repeats") else ""
     over = "this one" if number == 1 else f"the {number} that are counted (published, or in this checkout)"
-    return f"Evaluation no. {number} of {name}, or a later one: risk ≤ {percent(number * alpha)} over {over}."
+    return f"Evaluation no. {number} of {name}, or a later one{again}: risk ≤ {percent(number * alpha)} over {over}."
 
 
 def _weaker(gate: GateResult, finding: Finding, waived: set[str]) -> str | None:
