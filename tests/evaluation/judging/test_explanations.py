@@ -276,7 +276,7 @@ class TestRisk:
 
         assert said == (
             "If any requirement judged here on an estimate were violated, this run would pass with a probability of at most "
-            "10 %, however many there are; lines that are not tested at 5 % go by what they declare, since it was measured "
+            "10 %, however many there are, as far as lines that are not tested at 5 % keep what they declare: it was measured "
             "there alone (at most 7.8 %, for the kinds of data in docs/decisions.md). Facts counted on this run carry no such rate."
         )
 

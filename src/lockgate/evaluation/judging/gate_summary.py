@@ -190,7 +190,7 @@ def _rate_sentence(covered: Sequence[Finding], timed: bool) -> str:
         source = f": the most that was measured where {percent(MEASURED_AT)} is declared, {data}"
     else:
         source = (
-            f"; lines that are not tested at {percent(MEASURED_AT)} go by what they declare, since it was measured there alone "
+            f", as far as lines that are not tested at {percent(MEASURED_AT)} keep what they declare: it was measured there alone "
             f"(at most {percent(measured)}, {data})"
         )
     return (
