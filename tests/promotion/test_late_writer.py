@@ -22,6 +22,7 @@ from lockgate.promotion.outcome import Outcome
 from lockgate.registries.mlflow.registry import MlflowRegistry
 from lockgate.registries.ports import ModelVersion
 from lockgate.signoff.decision import Ballot
+from promotion.test_registry_goes_down import Night
 
 HERE = Path(__file__).parents[1]
 
@@ -161,3 +162,22 @@ def test_a_version_that_no_late_writer_explains_stays_refused(bench: Bench, froz
 
     assert refused.value.code == "moved_by_hand"
     assert bench.production == "1"
+
+
+def test_an_alias_that_was_deleted_too_late_is_set_again_while_its_version_exists(tmp_path: Path) -> None:
+    """A request to delete what stood for nothing may come when it stands for something again."""
+    night = Night(tmp_path)
+    night.adopt(night.registry)
+    night.promote(night.registry)
+    ledger = night.registry.ledger("fraud")
+
+    night.registry.delete_alias("fraud", "previous")
+    night.promote(night.registry)
+    repaired, aliases = read_chain(ledger.keys()).entries[-1], night.registry.aliases("fraud")
+    night.registry.delete_alias("fraud", "previous")
+    night.registry.listed = [version for version in night.registry.listed if version.version != "v1"]
+    night.promote(night.registry)
+
+    assert (repaired.kind, repaired.reason) == ("repaired", "put back: previous was missing")
+    assert aliases == {"production": "v2", "previous": "v1"}
+    assert read_chain(ledger.keys()).last == repaired

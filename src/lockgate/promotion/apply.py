@@ -10,7 +10,16 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
-from lockgate.errors import LockgateError, Refused, RegistryError, ServingFault, Unavailable, UnknownOutcome, Waiting
+from lockgate.errors import (
+    LockgateError,
+    NotFound,
+    Refused,
+    RegistryError,
+    ServingFault,
+    Unavailable,
+    UnknownOutcome,
+    Waiting,
+)
 from lockgate.promotion.ledger.chain import Chain
 from lockgate.promotion.ledger.entry import Done, Ending, Entry
 from lockgate.promotion.ledger.holder import renewing
@@ -26,13 +35,11 @@ from lockgate.promotion.ledger.steps import (
     Settled,
     Switch,
     Turn,
-    agrees,
     next_step,
 )
 from lockgate.promotion.operator import Operator, RegistryState, TrafficSwitch
 from lockgate.promotion.outcome import ForwardedEntry, describe
 from lockgate.promotion.registry_writes import apply_entry, remove_aliases, show_tags
-from lockgate.signoff.identity import Identity
 from lockgate.units import utc_text
 
 SERVING = "serving was not checked"
@@ -49,7 +56,7 @@ def settle(operator: Operator) -> tuple[RegistryState, tuple[ForwardedEntry, ...
     finished: list[ForwardedEntry] = []
     for _ in range(_SETTLE_TRIES):
         unfinished = state.chain.unfinished
-        repair = _draft_repair(state, operator.actor, operator.clock()) if unfinished is None else None
+        repair = _draft_repair(operator, state) if unfinished is None else None
         if unfinished is None and repair is None:
             return state, tuple(finished)
         try:
@@ -68,16 +75,17 @@ def settle(operator: Operator) -> tuple[RegistryState, tuple[ForwardedEntry, ...
     )
 
 
-def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry | None:
+def _draft_repair(operator: Operator, state: RegistryState) -> Entry | None:
     """The entry that repairs what a late writer did; None where all is well, or where the ledger cannot explain it.
 
-    Somebody who claimed an entry, froze, and woke when others had finished it, sets the alias of its own entry. Any
+    Somebody who claimed an entry, froze, and woke when others had finished it, sets the alias of its own entry. An alias
+    that stood for nothing may be deleted any time after, so one that is missing is set again, but Production's. Any
     other difference was made by hand, and is for people to look at.
     """
     standing, last = state.standing, state.chain.last
     if last is None:
         return None
-    wrong = {} if agrees(state.aliases, standing.aliases) else _differing(state.aliases, standing.aliases)
+    wrong, missing = _differing(state.aliases, standing.aliases)
     late = {alias: state.chain.late_writer(alias, version) for alias, version in wrong.items()}
     if any(writer is None for writer in late.values()):
         return None
@@ -86,6 +94,7 @@ def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry
         for alias, writer in late.items()
         if writer is not None
     ]
+    reasons += [f"{alias} was missing" for alias, version in missing.items() if _exists(operator, version)]
     stages = {} if standing.production is None else standing.stages_due(state.stages)
     reasons += [f"version {version} stood in the stage {state.stages.by_version.get(version)}" for version in stages]
     if not reasons:
@@ -95,22 +104,33 @@ def _draft_repair(state: RegistryState, actor: Identity, now: datetime) -> Entry
         "repaired",
         source=state.aliases.get("production"),
         target=production,
-        actor=actor,
+        actor=operator.actor,
         evidence=None if production is None else standing.evidence.get(production),
         reason=f"put back: {', '.join(reasons)}",
-        at=now,
+        at=operator.clock(),
         lease=last.lease,
         rollback_owners=last.rollback_owners,
     )
 
 
-def _differing(aliases: Mapping[str, str], expected: Mapping[str, str]) -> dict[str, str]:
-    """alias → where it points, for those that should point elsewhere."""
-    return {
-        alias: aliases[alias]
-        for alias, version in expected.items()
-        if alias in aliases and aliases[alias] not in (version, expected.get("production"))
-    }
+def _differing(aliases: Mapping[str, str], expected: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """(alias → where it points, for those that should point elsewhere; alias → its version, for those that are missing).
+
+    Production counts as neither where it is missing: no writer deletes it.
+    """
+    allowed = {alias: (version, expected.get("production")) for alias, version in expected.items()}
+    wrong = {alias: aliases[alias] for alias in expected if alias in aliases and aliases[alias] not in allowed[alias]}
+    missing = {alias: version for alias, version in expected.items() if alias not in aliases and alias != "production"}
+    return wrong, missing
+
+
+def _exists(operator: Operator, version: str) -> bool:
+    """Whether the registry has a version still; with one that is gone its aliases go."""
+    try:
+        operator.registry.version(operator.model, version)
+    except NotFound:
+        return False
+    return True
 
 
 def carry_out(
